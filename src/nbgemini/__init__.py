@@ -1,0 +1,1 @@
+"""Gemini in a Jupyter notebook that never freezes it."""

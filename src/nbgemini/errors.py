@@ -1,0 +1,85 @@
+"""Everything raised on purpose; each class answers "what can the user do about it?".
+
+NbGeminiError
+├── ConfigurationError        no key, unknown model, missing extra: nothing was sent
+├── PromptError               bad option, unknown name, empty prompt: nothing was sent
+├── TransportError            no answer came: refused, timed out, stalled, cut off
+├── ApiError                  the service said no: code, status, message
+│   ├── AuthenticationError   the key is wrong (HTTP 400 API_KEY_INVALID at Google), missing or not allowed
+│   ├── RateLimitError        too many requests; `retry_after` seconds, `daily` when waiting is useless
+│   └── ServerError           the service's own trouble
+├── WireError                 the bytes are not what the protocol allows
+├── BlockedError              prompt or answer withheld: reason
+└── ToolError                 unknown, refused, failed, timed out, rounds ran out
+
+Invariants: a message is one line and names the way out; no message, attribute or chained exception holds a key.
+Stopping is not an error.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class NbGeminiError(Exception):
+    """Root of the tree. `reply` holds what had arrived when there is something to keep."""
+
+    reply: Any = None
+
+    def _render_traceback_(self) -> list[str]:
+        """Show one line in a cell (IPython's hook); the full chain stays on the exception for `%tb`."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class ConfigurationError(NbGeminiError):
+    """Nothing was sent, because something is not set up."""
+
+
+class PromptError(NbGeminiError):
+    """Nothing was sent, because what was typed can't be understood."""
+
+
+class TransportError(NbGeminiError):
+    """No answer, or only the beginning of one, came through the network."""
+
+
+class ApiError(NbGeminiError):
+    """The service answered with an error.
+
+    Attributes: `code` is the HTTP code (0 if the service named none), `status` the service's own word
+    (`NOT_FOUND`), `reason` the ErrorInfo reason if there is one.
+    """
+
+    def __init__(self, message: str, *, code: int = 0, status: str = "", reason: str = "") -> None:
+        """Keep the service's own facts beside the message."""
+        super().__init__(message)
+        self.code = code
+        self.status = status
+        self.reason = reason
+
+
+class AuthenticationError(ApiError):
+    """The key is wrong, missing, or not allowed to do this."""
+
+
+class RateLimitError(ApiError):
+    """Too many requests. `retry_after` is in seconds; `daily` says that waiting today is useless."""
+
+    retry_after: float | None = None
+    daily: bool = False
+
+
+class ServerError(ApiError):
+    """The service failed; asking again later may help."""
+
+
+class WireError(NbGeminiError):
+    """The bytes are not what the protocol allows."""
+
+
+class BlockedError(NbGeminiError):
+    """The prompt or the answer was withheld by the service."""
+
+
+class ToolError(NbGeminiError):
+    """A tool is unknown, was refused, failed, or the rounds ran out."""

@@ -1,0 +1,141 @@
+"""Events in, changes out: the one place that decides where a segment begins and ends.
+
+Invariants (property-tested): a segment never changes kind; thought text is only ever in thought segments and answer text
+only in answer segments; at most one segment is open; indexes count up from 0 in the order of the wire; the texts of the
+deltas of one kind, joined, are the texts of its events, joined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from nbgemini.events import (
+    AnswerDelta,
+    Citations,
+    Code,
+    CodeResult,
+    Event,
+    Media,
+    ThoughtDelta,
+    ToolCall,
+)
+
+Kind: TypeAlias = Literal["thought", "answer", "tool_call", "image", "audio", "code", "code_result", "citations"]
+Content: TypeAlias = ToolCall | Media | Code | CodeResult | Citations
+
+
+class SegmentStart(Struct, frozen=True):
+    """A segment begins; `content` is there at once for everything that is not streamed text."""
+
+    index: int
+    kind: Kind
+    content: Content | None = None
+
+
+class SegmentDelta(Struct, frozen=True):
+    """Text is appended to the open segment."""
+
+    index: int
+    text: str
+
+
+class SegmentEnd(Struct, frozen=True):
+    """The segment is whole; nothing will be appended to it."""
+
+    index: int
+
+
+Change: TypeAlias = SegmentStart | SegmentDelta | SegmentEnd
+
+
+class Segment:
+    """A run of one kind as it stands now: `text` for thoughts and answers, `content` for all else."""
+
+    def __init__(self, index: int, kind: Kind, content: Content | None = None) -> None:
+        """Begin an empty segment."""
+        self.index = index
+        self.kind: Kind = kind
+        self.content = content
+        self.closed = False
+        self._pieces: list[str] = []
+
+    @property
+    def text(self) -> str:
+        """The text so far. Joined on demand, so that appending stays cheap however long it grows."""
+        if len(self._pieces) > 1:
+            self._pieces = ["".join(self._pieces)]
+        return self._pieces[0] if self._pieces else ""
+
+    def append(self, text: str) -> None:
+        """Add text at the end."""
+        self._pieces.append(text)
+
+    def __repr__(self) -> str:
+        """Show kind and the beginning of the text."""
+        return f"Segment({self.index}, {self.kind!r}, {self.text[:40]!r})"
+
+
+class Segmenter:
+    """Cuts a stream of events into segments."""
+
+    def __init__(self) -> None:
+        """Start with no segment."""
+        self.segments: list[Segment] = []
+
+    def feed(self, events: Iterable[Event]) -> list[Change]:
+        """Take events in order and return what changed."""
+        changes: list[Change] = []
+        for event in events:
+            match event:
+                case ThoughtDelta(text) if text:
+                    self._append("thought", text, changes)
+                case AnswerDelta(text) if text:
+                    self._append("answer", text, changes)
+                case ToolCall() | Media() | Code() | CodeResult() | Citations():
+                    self._whole(event, changes)
+        return changes
+
+    def close(self) -> list[Change]:
+        """End the open segment, if there is one."""
+        changes: list[Change] = []
+        self._end(changes)
+        return changes
+
+    def _append(self, kind: Kind, text: str, changes: list[Change]) -> None:
+        segments = self.segments
+        if not segments or segments[-1].closed or segments[-1].kind != kind:
+            self._start(kind, None, changes)
+        segments[-1].append(text)
+        changes.append(SegmentDelta(len(segments) - 1, text))
+
+    def _whole(self, content: Content, changes: list[Change]) -> None:
+        self._start(_kind(content), content, changes)
+        self._end(changes)
+
+    def _start(self, kind: Kind, content: Content | None, changes: list[Change]) -> None:
+        self._end(changes)
+        segment = Segment(len(self.segments), kind, content)
+        self.segments.append(segment)
+        changes.append(SegmentStart(segment.index, kind, content))
+
+    def _end(self, changes: list[Change]) -> None:
+        if self.segments and not self.segments[-1].closed:
+            self.segments[-1].closed = True
+            changes.append(SegmentEnd(self.segments[-1].index))
+
+
+def _kind(content: Content) -> Kind:
+    match content:
+        case ToolCall():
+            return "tool_call"
+        case Media(mime):
+            return "audio" if mime.startswith("audio/") else "image"
+        case Code():
+            return "code"
+        case CodeResult():
+            return "code_result"
+        case Citations():
+            return "citations"

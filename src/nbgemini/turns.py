@@ -1,0 +1,77 @@
+"""Turn, Options, Usage: the pure values a conversation is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct
+
+Part: TypeAlias = Mapping[str, Any]
+Role: TypeAlias = Literal["user", "model"]
+
+
+class Turn(Struct, frozen=True):
+    """One side's say: who, and the parts exactly as they went over the wire."""
+
+    role: Role
+    parts: tuple[Part, ...]
+
+
+class Usage(Struct, frozen=True):
+    """Token counts of one reply. `input` includes `cached`; `total` is the service's own sum."""
+
+    input: int = 0
+    thought: int = 0
+    output: int = 0
+    cached: int = 0
+    tool: int = 0
+    total: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        """Add the counts of two rounds."""
+        return Usage(*(getattr(self, name) + getattr(other, name) for name in self.__struct_fields__))
+
+
+class Options(Struct, frozen=True, kw_only=True):
+    """How an answer is to be made. None means: the service's own default.
+
+    `think` is ``off``, ``low``, ``medium``, ``high`` or a token budget; the provider says it in the words the model takes.
+    `timeout` bounds the whole answer, in seconds.
+    """
+
+    model: str
+    system: str | None = None
+    think: str | int | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    seed: int | None = None
+    stop_at: tuple[str, ...] = ()
+    timeout: float | None = None
+
+
+def user_turn(text: str) -> Turn:
+    """Return the user's turn that says `text`."""
+    return Turn("user", ({"text": text},))
+
+
+def merge_text(parts: Iterable[Part]) -> tuple[Part, ...]:
+    """Join neighbouring parts that hold nothing but text of one kind; signed parts stay apart, unchanged.
+
+    Source: the API's thought-signature rules (a signed part is returned as it came, never merged).
+    """
+    merged: list[tuple[Part, list[str]]] = []
+    for part in parts:
+        if merged and _joinable(part) and _joinable(merged[-1][0]) and _thought(part) == _thought(merged[-1][0]):
+            merged[-1][1].append(part["text"])
+        else:
+            merged.append((part, [part["text"]] if _joinable(part) else []))
+    return tuple({**part, "text": "".join(texts)} if texts else part for part, texts in merged)
+
+
+def _joinable(part: Part) -> bool:
+    return part.keys() <= {"text", "thought"} and isinstance(part.get("text"), str)
+
+
+def _thought(part: Part) -> bool:
+    return part.get("thought") is True
