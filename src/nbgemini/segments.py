@@ -84,6 +84,7 @@ class Segmenter:
     def __init__(self) -> None:
         """Start with no segment."""
         self.segments: list[Segment] = []
+        self._citations: Citations | None = None
 
     def feed(self, events: Iterable[Event]) -> list[Change]:
         """Take events in order and return what changed."""
@@ -94,14 +95,19 @@ class Segmenter:
                     self._append("thought", text, changes)
                 case AnswerDelta(text) if text:
                     self._append("answer", text, changes)
-                case ToolCall() | Media() | Code() | CodeResult() | Citations():
+                case ToolCall() | Media() | Code() | CodeResult():
                     self._whole(event, changes)
+                case Citations():
+                    self._citations = event  # repeated and growing on every chunk of some models: shown once, last
         return changes
 
     def close(self) -> list[Change]:
-        """End the open segment, if there is one."""
+        """End the open segment, if there is one, and show the citations."""
         changes: list[Change] = []
         self._end(changes)
+        if self._citations:
+            self._whole(self._citations, changes)
+            self._citations = None
         return changes
 
     def _append(self, kind: Kind, text: str, changes: list[Change]) -> None:

@@ -1,1 +1,1 @@
-"""."""
+"""A request in, frames out: the only rooms with network I/O."""

@@ -1,0 +1,86 @@
+"""What an error body says, as the right class of the error tree.
+
+Bodies come as an object, as a one-element array, as HTML from a proxy, or empty; `code` may be a number, a string or
+missing. Source: google.rpc.Status with RetryInfo, QuotaFailure and ErrorInfo details (AIP-193).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from nbgemini.errors import ApiError, AuthenticationError, RateLimitError, ServerError
+
+_LONGEST = 300  # characters of a service's message; the rest is noise in a cell
+
+
+def error_from_body(code: int, body: bytes) -> ApiError:
+    """Return the error that an HTTP answer with this status code and body means."""
+    try:
+        data = json.loads(body.decode("utf-8", "replace"))
+    except ValueError:
+        return error_from_data(code, {"message": _plain(body)})
+    if isinstance(data, list) and data:
+        data = data[0]
+    error = data.get("error") if isinstance(data, dict) else None
+    return error_from_data(code, error if isinstance(error, dict) else {"message": str(error or _plain(body))})
+
+
+def error_from_data(code: int, error: dict[str, Any]) -> ApiError:
+    """Return the error that the object under the key `error` means; `code` counts where it names none."""
+    number = error.get("code")
+    code = number if isinstance(number, int) else int(number) if str(number).isdigit() else code
+    status = str(error.get("status") or (number if isinstance(number, str) else ""))
+    reason = next((str(d["reason"]) for d in _details(error) if d.get("reason")), "")
+    text = _one_line(str(error.get("message") or "the service gave no reason"))
+    kind = _kind(code, status, reason)
+    made = kind(_advise(kind, text, code, status), code=code, status=status, reason=reason)
+    if isinstance(made, RateLimitError):
+        made.retry_after, made.daily = _retry_after(error), "PerDay" in json.dumps(error)
+    return made
+
+
+def _kind(code: int, status: str, reason: str) -> type[ApiError]:
+    if reason == "API_KEY_INVALID" or code in (401, 403) or status in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
+        return AuthenticationError
+    if code == 429 or status == "RESOURCE_EXHAUSTED":  # noqa: PLR2004 - HTTP
+        return RateLimitError
+    if code >= 500 or status in ("INTERNAL", "UNAVAILABLE"):  # noqa: PLR2004 - HTTP
+        return ServerError
+    return ApiError
+
+
+def _advise(kind: type[ApiError], text: str, code: int, status: str) -> str:
+    label = " ".join(str(word) for word in (code, status) if word)
+    advice = ""
+    if kind is AuthenticationError:
+        advice = " → set GEMINI_API_KEY or run %gemini key"
+    elif status == "NOT_FOUND":
+        advice = " → %gemini models lists what there is"
+    elif kind is ServerError:
+        advice = " → ask again in a moment"
+    return f"{text} ({label}){advice}" if label else f"{text}{advice}"
+
+
+def _details(error: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    details = error.get("details")
+    return (detail for detail in details if isinstance(detail, dict)) if isinstance(details, list) else ()
+
+
+def _retry_after(error: dict[str, Any]) -> float | None:
+    delay = next((str(d["retryDelay"]) for d in _details(error) if d.get("retryDelay")), "")
+    try:
+        return float(delay.removesuffix("s"))
+    except ValueError:
+        return None
+
+
+def _plain(body: bytes) -> str:
+    text = body[:_LONGEST].decode("utf-8", "replace").strip()
+    return f"not an answer of the API: {text!r}" if text else ""
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"

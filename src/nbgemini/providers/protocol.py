@@ -1,0 +1,46 @@
+"""What a provider must be able to do: two pure functions and a list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from nbgemini.events import Event
+from nbgemini.request import Request
+from nbgemini.turns import Options, Turn
+
+
+class Model(Struct, frozen=True):
+    """One model as its service describes it; limits in tokens."""
+
+    name: str
+    title: str = ""
+    description: str = ""
+    input_limit: int | None = None
+    output_limit: int | None = None
+    thinking: bool = False
+    answers: bool = True
+
+
+class Provider(Protocol):
+    """The codec of one service's dialect."""
+
+    name: str
+
+    def encode(self, turns: Sequence[Turn], options: Options, *, continuation: str | None = None) -> Request:
+        """Return the request that asks for a streamed answer.
+
+        Raises:
+            PromptError: an option has no meaning for this model.
+        """
+        ...
+
+    def decode(self, frame: bytes) -> list[Event]:
+        """Return what a frame says, in its order.
+
+        Raises:
+            WireError: the frame is not JSON.
+        """
+        ...

@@ -1,0 +1,88 @@
+"""Which model takes which word for thinking: data, dated 2026-11-21; an unknown model passes through.
+
+Source: the Gemini API's thinking guide; 2.x models take a budget in tokens, 3.x and 4.x a level, and never both.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from nbgemini.errors import PromptError
+
+
+class Family(Struct, frozen=True):
+    """How a family of models is told to think: by `levels`, or by a budget between `lowest` and `highest` tokens."""
+
+    levels: tuple[str, ...] = ()
+    lowest: int = 0
+    highest: int = 0
+    thinks: bool = True
+
+
+_ALL = ("MINIMAL", "LOW", "MEDIUM", "HIGH")
+_BUDGET_OF_LEVEL = {"low": 1024, "medium": 8192, "high": 24576}
+_NONE = Family(thinks=False)
+
+# The longest matching beginning of the name counts.
+_FAMILIES = {
+    "gemini-1": _NONE,
+    "gemini-2.0": _NONE,
+    "gemma-": _NONE,
+    "gemini-2.5-pro": Family(lowest=128, highest=32768),
+    "gemini-2.5-flash": Family(highest=24576),
+    "gemini-2.5-flash-lite": Family(highest=24576),
+    "gemini-2.5-flash-image": _NONE,
+    "gemini-3-pro": Family(levels=("LOW", "HIGH")),
+    "gemini-3.1-pro": Family(levels=("LOW", "MEDIUM", "HIGH")),
+    "gemini-3": Family(levels=_ALL),
+    "gemini-4": Family(levels=("LOW", "MEDIUM", "HIGH")),
+    "gemini-4-hydrogen": Family(levels=("LOW", "MEDIUM", "HIGH", "XHIGH")),
+    "gemini-pro-latest": Family(levels=("LOW", "MEDIUM", "HIGH")),
+    "gemini-flash": Family(levels=_ALL),
+}
+
+
+def thinking_config(model: str, think: str | int | None) -> dict[str, Any] | None:
+    """Return the `thinkingConfig` that says `think` to `model`, or None where nothing should be said.
+
+    Raises:
+        PromptError: the model does not offer this level or budget.
+    """
+    family = _family(model)
+    if think is None:
+        return {"includeThoughts": True} if family and family.thinks else None
+    if family and not family.thinks:
+        raise PromptError(f"{model} does not think; leave out --think")
+    shown = {"includeThoughts": think not in ("off", 0)}
+    if isinstance(think, int):
+        return {**shown, "thinkingBudget": _budget(model, family, think)}
+    if family and family.levels:
+        return {**shown, "thinkingLevel": _level(model, family, think)}
+    return {**shown, "thinkingBudget": _budget(model, family, _BUDGET_OF_LEVEL.get(think, 0))}
+
+
+def _family(model: str) -> Family | None:
+    name = model.rsplit("/", 1)[-1]
+    matching = [start for start in _FAMILIES if name.startswith(start)]
+    return _FAMILIES[max(matching, key=len)] if matching else None
+
+
+def _level(model: str, family: Family, think: str) -> str:
+    level = "MINIMAL" if think == "off" else think.upper()
+    if level not in family.levels:
+        offered = ", ".join(word.lower() for word in family.levels)
+        raise PromptError(f"{model} can't think '{think}'; it offers: {offered}")
+    return level
+
+
+def _budget(model: str, family: Family | None, tokens: int) -> int:
+    if family is None:
+        return tokens
+    if family.levels:
+        offered = ", ".join(word.lower() for word in family.levels)
+        raise PromptError(f"{model} takes a thinking level, not a budget; it offers: {offered}")
+    if not family.lowest <= tokens <= family.highest:
+        raise PromptError(f"{model} takes a thinking budget from {family.lowest} to {family.highest} tokens")
+    return tokens

@@ -1,0 +1,26 @@
+"""A source is one method: whatever answers a request with frames is one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Protocol
+
+from nbgemini.request import Request
+
+
+class Source(Protocol):
+    """What turns a request into frames: the network, a cassette, a cache."""
+
+    def frames(self, request: Request) -> AsyncGenerator[bytes, None]:
+        """Yield the frames of the answer as they come; closing the generator drops the connection at once.
+
+        Raises:
+            TransportError: no answer, or not all of it, came through.
+            ApiError: the service answered with an error.
+            WireError: the answer is not one of this API.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of the connections of the running loop."""
+        ...

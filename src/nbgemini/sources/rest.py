@@ -1,0 +1,163 @@
+"""Frames over HTTP: the only file that imports the HTTP library.
+
+Invariants: the key travels in one header and nowhere else; redirects are never followed (a redirect would carry the key to
+another host); one pooled client per event loop; the library and the TLS context (40 ms together) are loaded once, in a
+thread; whatever the library raises leaves as one of our own errors, without the request it held.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
+
+import msgspec
+
+from nbgemini.error_body import error_from_body
+from nbgemini.errors import ConfigurationError, NbGeminiError, TransportError, WireError
+from nbgemini.request import Request
+from nbgemini.secret import Secret
+from nbgemini.wire import Framer
+
+if TYPE_CHECKING:
+    from httpx2 import AsyncClient, Response
+
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+_LARGEST_ERROR = 65_536  # bytes of an error body that are read
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """Seconds to wait for a connection and for the next byte, and how many streams may be open at once."""
+
+    connect: float = 10.0
+    gap: float = 120.0
+    streams: int = 1000
+
+
+class RestSource:
+    """Sends requests to one base URL with one key."""
+
+    def __init__(self, base_url: str, key: Secret, *, header: str = "x-goog-api-key", limits: Limits | None = None) -> None:
+        """Remember where and as whom to ask; nothing is opened yet.
+
+        Raises:
+            ConfigurationError: the URL would send the key unencrypted over a network.
+        """
+        self._base = base_url.rstrip("/")
+        self._host = _checked_host(self._base)
+        self._key = key
+        self._header = header
+        self._limits = limits or Limits()
+        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncClient] = WeakKeyDictionary()
+
+    async def frames(self, request: Request) -> AsyncGenerator[bytes, None]:
+        """Yield the frames of the answer as they come."""
+        client = await self._client()
+        try:
+            async with client.stream(request.method, f"{self._base}/{request.path}", **self._sent(request)) as response:
+                if response.status_code != 200:  # noqa: PLR2004 - HTTP
+                    raise await _refusal(response)
+                async for frame in _cut(response):
+                    yield frame
+        except NbGeminiError:
+            raise
+        except Exception as error:
+            raise self._mapped(error) from None
+
+    async def aclose(self) -> None:
+        """Close the client of the running loop."""
+        client = self._clients.pop(asyncio.get_running_loop(), None)
+        if client is not None:
+            await client.aclose()
+
+    async def _client(self) -> AsyncClient:
+        loop = asyncio.get_running_loop()
+        client = self._clients.get(loop)
+        if client is None:
+            made = await asyncio.to_thread(_new_client, self._limits, secure=self._base.startswith("https"))
+            client = self._clients.setdefault(loop, made)
+        return client
+
+    def _sent(self, request: Request) -> dict[str, Any]:
+        sent: dict[str, Any] = {"params": dict(request.query), "headers": {self._header: self._key.reveal()}}
+        if request.body is not None:
+            sent["content"] = msgspec.json.encode(request.body)
+            sent["headers"]["content-type"] = "application/json"
+        return sent
+
+    def _mapped(self, error: Exception) -> NbGeminiError:
+        import httpx2  # noqa: PLC0415 - loaded long ago if we are here
+
+        if isinstance(error, httpx2.ConnectTimeout):
+            return TransportError(f"{self._host} did not accept a connection in {self._limits.connect:g} s")
+        if isinstance(error, httpx2.ConnectError):
+            return TransportError(f"can't reach {self._host}: {_cause(error)} → check the network, or %gemini demo")
+        if isinstance(error, httpx2.TimeoutException):
+            return TransportError(f"no data from {self._host} for {self._limits.gap:g} s")
+        if isinstance(error, httpx2.HTTPError):
+            return TransportError(f"the connection to {self._host} broke: {_cause(error)}")
+        if isinstance(error, httpx2.InvalidURL):
+            return ConfigurationError(f"not a usable address: {self._host}")
+        raise error
+
+
+def _checked_host(base: str) -> str:
+    parts = urlsplit(base)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigurationError(f"the base URL must begin with https:// and name a host: {base!r}")
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        raise ConfigurationError(f"plain http would show your key on the way to {parts.hostname}; use https")
+    return parts.hostname
+
+
+def _new_client(limits: Limits, *, secure: bool) -> AsyncClient:
+    """Import the library and build a client; runs in a thread, because both hold the interpreter for long."""
+    import httpx2  # noqa: PLC0415 - 17 ms that %load_ext must not cost
+
+    return httpx2.AsyncClient(
+        verify=httpx2.create_ssl_context(verify=secure),  # on loopback no certificate store is read
+        timeout=httpx2.Timeout(limits.gap, connect=limits.connect, pool=None),
+        limits=httpx2.Limits(max_connections=limits.streams, max_keepalive_connections=20),
+        follow_redirects=False,
+    )
+
+
+async def _cut(response: Response) -> AsyncGenerator[bytes, None]:
+    framer, head, any_frame = Framer(), b"", False
+    async for chunk in response.aiter_bytes():
+        for frame in framer.feed(chunk):
+            any_frame = True
+            yield frame
+        if not any_frame and len(head) < 200:  # noqa: PLR2004 - enough to tell what it was
+            head += chunk[:200]
+    for frame in framer.close():
+        any_frame = True
+        yield frame
+    if not any_frame and head.strip() and head.strip()[:1] not in b"{[d":
+        kind = response.headers.get("content-type", "unknown type")
+        raise WireError(f"not an answer of the API ({kind}): {head[:80]!r} → check the base URL")
+
+
+async def _refusal(response: Response) -> NbGeminiError:
+    if response.is_redirect:
+        where = urlsplit(response.headers.get("location", "")).hostname or "nowhere"
+        return TransportError(f"unexpected redirect to {where}; it was not followed, to keep the key at home")
+    body = b""
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > _LARGEST_ERROR:
+            break
+    return error_from_body(response.status_code, body)
+
+
+def _cause(error: Exception) -> str:
+    """Say in a few words what the system said; never the URL."""
+    inner: BaseException = error
+    while inner.__cause__ or inner.__context__:
+        inner = inner.__cause__ or inner.__context__  # type: ignore[assignment]
+    text = getattr(inner, "strerror", None) or str(inner) or type(inner).__name__
+    if "Connect call failed" in text:
+        return "connection refused"
+    return " ".join(str(text).split())[:120]

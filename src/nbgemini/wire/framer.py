@@ -1,0 +1,37 @@
+"""One framer for every framing a service sends, chosen by the first byte of the body and never by its Content-Type.
+
+Source: recorded errors arrive as bare JSON under `text/event-stream`, and gateways relabel streams; only the bytes are true.
+"""
+
+from __future__ import annotations
+
+from nbgemini.wire.json_array import JsonFramer
+from nbgemini.wire.sse import SseFramer
+
+_BOM = b"\xef\xbb\xbf"
+_BLANK = b" \t\r\n"
+
+
+class Framer:
+    """Cuts a body, given in chunks of any size, into frames: complete JSON texts as bytes."""
+
+    def __init__(self) -> None:
+        """Start before the first byte."""
+        self._head = b""
+        self._framing: JsonFramer | SseFramer | None = None
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Take the next bytes and return the frames that are whole now."""
+        if self._framing is not None:
+            return self._framing.feed(chunk)
+        head = (self._head + chunk).lstrip(_BLANK)
+        body = head.removeprefix(_BOM).lstrip(_BLANK)
+        if not body or _BOM.startswith(head):  # nothing yet, or perhaps half a byte order mark
+            self._head = head[: len(_BOM)]
+            return []
+        self._framing = JsonFramer() if body[:1] in b"[{" else SseFramer()
+        return self._framing.feed(body)
+
+    def close(self) -> list[bytes]:
+        """Say that the body has ended and return what it still held; an unfinished frame is dropped."""
+        return self._framing.close() if self._framing else []

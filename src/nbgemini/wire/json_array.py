@@ -1,0 +1,76 @@
+"""JSON objects cut out of a streamed array, out of lines, or out of objects set one after the other.
+
+Everything between two top-level objects (brackets, commas, blanks) is punctuation and skipped. Strings and escapes are
+respected; each byte is looked at once whatever the cuts: the scanner's whole state is depth, in-string and after-backslash.
+"""
+
+from __future__ import annotations
+
+import re
+
+_MARK = re.compile(rb'[{}"]')
+_STRING_REST = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)  # possessive: no backtracking stack for long strings
+
+
+class JsonFramer:
+    """Cuts top-level JSON objects out of bytes."""
+
+    def __init__(self) -> None:
+        """Start outside of any object."""
+        self._pieces: list[bytes] = []
+        self._depth = 0
+        self._in_string = False
+        self._after_backslash = False
+
+    @property
+    def open(self) -> bool:
+        """Whether an object has begun and not ended."""
+        return self._depth > 0
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Take the next bytes and return the objects that are whole now."""
+        frames: list[bytes] = []
+        start = position = 0
+        while (position := self._skip_string(chunk, position)) < len(chunk):
+            mark = _MARK.search(chunk, position)
+            if mark is None:
+                break
+            position = mark.end()
+            start = self._take_mark(chunk, mark.start(), start, frames)
+        if self._depth:
+            self._pieces.append(chunk[start:])
+        return frames
+
+    def close(self) -> list[bytes]:
+        """End the input; what is unfinished is dropped."""
+        self._pieces.clear()
+        self._depth = 0
+        return []
+
+    def _skip_string(self, chunk: bytes, position: int) -> int:
+        """Return where to go on outside of a string; the chunk's length if the string goes on in the next one."""
+        if not self._in_string:
+            return position
+        if self._after_backslash and chunk:
+            position, self._after_backslash = position + 1, False
+        rest = _STRING_REST.match(chunk, position)
+        end = rest.end() if rest else position
+        if end < len(chunk) and chunk[end] == 0x22:  # the closing quote
+            self._in_string = False
+            return end + 1
+        self._after_backslash = end < len(chunk)  # the match stops only at a quote or at a last, lone backslash
+        return len(chunk)
+
+    def _take_mark(self, chunk: bytes, at: int, start: int, frames: list[bytes]) -> int:
+        mark = chunk[at]
+        if mark == 0x22:
+            self._in_string = True
+        elif mark == 0x7B:
+            start = start if self._depth else at
+            self._depth += 1
+        elif self._depth:
+            self._depth -= 1
+            if not self._depth:
+                frames.append(b"".join([*self._pieces, chunk[start : at + 1]]))
+                self._pieces.clear()
+        return start

@@ -1,0 +1,77 @@
+"""Server-sent events, read as the WHATWG specification says and as real services bend it.
+
+Lines end at CR, LF or CRLF and nowhere else (U+2028 and friends are legal inside JSON). Comments and unknown fields are
+ignored, `data:` needs no space, several `data:` lines are one event, `[DONE]` is not a frame. A line that is no field but
+JSON (Google reports late errors as bare objects) is cut out by the JSON framer.
+"""
+
+from __future__ import annotations
+
+from nbgemini.wire.json_array import JsonFramer
+
+_DONE = b"[DONE]"
+
+
+class SseFramer:
+    """Cuts the data of server-sent events out of bytes."""
+
+    def __init__(self) -> None:
+        """Start at the beginning of a line."""
+        self._line: list[bytes] = []
+        self._data: list[bytes] = []
+        self._after_cr = False
+        self._bare = JsonFramer()
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Take the next bytes and return the frames that are whole now."""
+        if self._after_cr and chunk:
+            chunk, self._after_cr = chunk.removeprefix(b"\n"), False
+        if not chunk:
+            return []
+        self._after_cr = chunk.endswith(b"\r")
+        frames: list[bytes] = []
+        for line in self._lines(chunk):
+            self._take(line, frames)
+        return frames
+
+    def close(self) -> list[bytes]:
+        """End the input and return an event that lacked only its last line end or blank line."""
+        frames: list[bytes] = []
+        if self._line:
+            self._take(b"".join(self._line), frames)
+        return frames + self._whole_objects()
+
+    def _lines(self, chunk: bytes) -> list[bytes]:
+        lines = chunk.splitlines()  # on bytes: CR, LF, CRLF only
+        ended = chunk[-1] in b"\r\n"
+        if self._line:
+            self._line.append(lines[0])
+            if len(lines) == 1 and not ended:
+                return []
+            lines[0] = b"".join(self._line)
+            self._line.clear()
+        if not ended:
+            self._line.append(lines.pop())
+        return lines
+
+    def _take(self, line: bytes, frames: list[bytes]) -> None:
+        if line.startswith(b"data:"):
+            self._data.append(line[6:] if line[5:6] == b" " else line[5:])
+        elif not line:
+            self._dispatch(frames)
+        elif self._bare.open or line[:1] in b"{[":
+            frames.extend(self._bare.feed(line + b"\n"))
+
+    def _dispatch(self, frames: list[bytes]) -> None:
+        if len(self._data) == 1:
+            if self._data[0] and self._data[0].strip() != _DONE:
+                frames.append(self._data[0])
+            self._data.clear()
+        elif self._data:
+            frames.extend(self._whole_objects())
+
+    def _whole_objects(self) -> list[bytes]:
+        """Return the complete objects of several data lines: one event, or events that lost their blank line."""
+        objects = JsonFramer().feed(b"\n".join(self._data))
+        self._data.clear()
+        return objects
