@@ -1,1 +1,74 @@
-"""Gemini in a Jupyter notebook that never freezes it."""
+"""Gemini in a Jupyter notebook that never freezes it.
+
+`%load_ext nbgemini`, then a `%%gemini` cell; or, without a notebook, `from nbgemini import Client`. This file defines nothing:
+each name is imported when it is first used, so that loading stays quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nbgemini.chat import Chat as Chat
+    from nbgemini.client import Client as Client
+    from nbgemini.errors import (
+        ApiError as ApiError,
+    )
+    from nbgemini.errors import (
+        AuthenticationError as AuthenticationError,
+    )
+    from nbgemini.errors import (
+        BlockedError as BlockedError,
+    )
+    from nbgemini.errors import (
+        ConfigurationError as ConfigurationError,
+    )
+    from nbgemini.errors import (
+        NbGeminiError as NbGeminiError,
+    )
+    from nbgemini.errors import (
+        PromptError as PromptError,
+    )
+    from nbgemini.errors import (
+        RateLimitError as RateLimitError,
+    )
+    from nbgemini.errors import (
+        TransportError as TransportError,
+    )
+    from nbgemini.reply import Reply as Reply
+    from nbgemini.settings import Settings as Settings
+
+_HOME = {
+    "Chat": "nbgemini.chat",
+    "Client": "nbgemini.client",
+    "Reply": "nbgemini.reply",
+    "Settings": "nbgemini.settings",
+    "ApiError": "nbgemini.errors",
+    "AuthenticationError": "nbgemini.errors",
+    "BlockedError": "nbgemini.errors",
+    "ConfigurationError": "nbgemini.errors",
+    "NbGeminiError": "nbgemini.errors",
+    "PromptError": "nbgemini.errors",
+    "RateLimitError": "nbgemini.errors",
+    "TransportError": "nbgemini.errors",
+}
+
+__all__ = [*sorted(_HOME)]  # noqa: PLE0604 - the names stand in _HOME, once
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name at its first use."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'nbgemini' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Do what %load_ext nbgemini asks for."""
+    import_module("nbgemini.extension").load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """Do what %unload_ext nbgemini asks for."""
+    import_module("nbgemini.extension").unload(shell)

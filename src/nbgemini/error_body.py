@@ -30,7 +30,7 @@ def error_from_body(code: int, body: bytes) -> ApiError:
 def error_from_data(code: int, error: dict[str, Any]) -> ApiError:
     """Return the error that the object under the key `error` means; `code` counts where it names none."""
     number = error.get("code")
-    code = number if isinstance(number, int) else int(number) if str(number).isdigit() else code
+    code = int(str(number)) if str(number).isdecimal() else code
     status = str(error.get("status") or (number if isinstance(number, str) else ""))
     reason = next((str(d["reason"]) for d in _details(error) if d.get("reason")), "")
     text = _one_line(str(error.get("message") or "the service gave no reason"))

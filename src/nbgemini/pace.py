@@ -18,21 +18,16 @@ BUDGET = 0.001  # seconds of stream work per loop turn; 10 ms heartbeats stay wi
 class Pace:
     """The budget of one event loop."""
 
-    _of_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, Pace] = WeakKeyDictionary()
-
     def __init__(self, budget: float = BUDGET) -> None:
         """Start with a full budget of `budget` seconds a turn."""
         self._budget = budget
         self._until: float | None = None
         self._waiting: deque[asyncio.Future[None]] = deque()  # first come, first served
 
-    @classmethod
-    def here(cls) -> Pace:
+    @staticmethod
+    def here() -> Pace:
         """Return the pace of the running loop."""
-        loop = asyncio.get_running_loop()
-        if loop not in cls._of_loop:
-            cls._of_loop[loop] = cls()
-        return cls._of_loop[loop]
+        return _paces.setdefault(asyncio.get_running_loop(), Pace())
 
     async def ready(self) -> None:
         """Return at once while the turn's budget lasts, else when it is this stream's turn."""
@@ -53,3 +48,6 @@ class Pace:
                 self._until = perf_counter() + self._budget
                 turn.get_loop().call_soon(self._next_turn)
                 return
+
+
+_paces: WeakKeyDictionary[asyncio.AbstractEventLoop, Pace] = WeakKeyDictionary()

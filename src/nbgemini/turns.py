@@ -51,8 +51,8 @@ class Options(Struct, frozen=True, kw_only=True):
 
 
 def user_turn(text: str) -> Turn:
-    """Return the user's turn that says `text`."""
-    return Turn("user", ({"text": text},))
+    """Return the user's turn that says `text`; lone surrogates, which UTF-8 can't carry, become question marks."""
+    return Turn("user", ({"text": text.encode("utf-8", "replace").decode()},))
 
 
 def merge_text(parts: Iterable[Part]) -> tuple[Part, ...]:

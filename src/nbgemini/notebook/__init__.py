@@ -1,1 +1,1 @@
-"""."""
+"""Everything that knows IPython: magics, jobs on the kernel's loop, displays."""

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from nbgemini.error_body import error_from_data
-from nbgemini.errors import WireError
+from nbgemini.errors import NbGeminiError, WireError
 from nbgemini.events import (
     AnswerDelta,
     Citation,
@@ -80,6 +80,13 @@ class Gemini:
             if not candidate.get("index"):
                 _read_candidate(candidate, events)
         _read_envelope(data, events)
+        return events
+
+    def recall(self, parts: Iterable[Part]) -> list[Event]:
+        """Return what stored parts say, as when they came."""
+        events: list[Event] = []
+        for part in parts:
+            _read_part(dict(part), events)
         return events
 
     def list_request(self, page: str = "") -> Request:
@@ -190,7 +197,7 @@ def _finish(reason: str, message: str) -> Finish:
     return Finish("complete" if reason == "STOP" else "truncated", reason, message)
 
 
-def _fault(error: Any) -> Exception:
+def _fault(error: Any) -> NbGeminiError:
     return error_from_data(0, error if isinstance(error, dict) else {"message": str(error)})
 
 
@@ -250,8 +257,3 @@ def _optional(value: Any) -> str | None:
 
 def _dicts(value: Any) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def sendable(parts: Iterable[Part]) -> tuple[Part, ...]:
-    """Return the parts of a model's turn that go back to the service: thoughts stay out unless they are signed."""
-    return tuple(part for part in parts if not part.get("thought") or "thoughtSignature" in part)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from msgspec import Struct
 
 from nbgemini.events import Event
 from nbgemini.request import Request
-from nbgemini.turns import Options, Turn
+from nbgemini.turns import Options, Part, Turn
 
 
 class Model(Struct, frozen=True):
@@ -43,4 +43,8 @@ class Provider(Protocol):
         Raises:
             WireError: the frame is not JSON.
         """
+        ...
+
+    def recall(self, parts: Iterable[Part]) -> list[Event]:
+        """Return what stored parts say, as when they came."""
         ...

@@ -57,13 +57,12 @@ class RestSource:
         client = await self._client()
         try:
             async with client.stream(request.method, f"{self._base}/{request.path}", **self._sent(request)) as response:
-                if response.status_code != 200:  # noqa: PLR2004 - HTTP
-                    raise await _refusal(response)
+                await _raise_if_refused(response)
                 async for frame in _cut(response):
                     yield frame
         except NbGeminiError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the border: what leaves is ours, the rest goes on as it was
             raise self._mapped(error) from None
 
     async def aclose(self) -> None:
@@ -140,16 +139,18 @@ async def _cut(response: Response) -> AsyncGenerator[bytes, None]:
         raise WireError(f"not an answer of the API ({kind}): {head[:80]!r} → check the base URL")
 
 
-async def _refusal(response: Response) -> NbGeminiError:
+async def _raise_if_refused(response: Response) -> None:
+    if response.status_code == 200:  # noqa: PLR2004 - HTTP
+        return
     if response.is_redirect:
         where = urlsplit(response.headers.get("location", "")).hostname or "nowhere"
-        return TransportError(f"unexpected redirect to {where}; it was not followed, to keep the key at home")
+        raise TransportError(f"unexpected redirect to {where}; it was not followed, to keep the key at home")
     body = b""
     async for chunk in response.aiter_bytes():
         body += chunk
         if len(body) > _LARGEST_ERROR:
             break
-    return error_from_body(response.status_code, body)
+    raise error_from_body(response.status_code, body)
 
 
 def _cause(error: Exception) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+_QUOTE, _OPEN = b'"{'
 _MARK = re.compile(rb'[{}"]')
 _STRING_REST = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)  # possessive: no backtracking stack for long strings
 
@@ -55,7 +56,7 @@ class JsonFramer:
             position, self._after_backslash = position + 1, False
         rest = _STRING_REST.match(chunk, position)
         end = rest.end() if rest else position
-        if end < len(chunk) and chunk[end] == 0x22:  # the closing quote
+        if end < len(chunk) and chunk[end] == _QUOTE:
             self._in_string = False
             return end + 1
         self._after_backslash = end < len(chunk)  # the match stops only at a quote or at a last, lone backslash
@@ -63,9 +64,9 @@ class JsonFramer:
 
     def _take_mark(self, chunk: bytes, at: int, start: int, frames: list[bytes]) -> int:
         mark = chunk[at]
-        if mark == 0x22:
+        if mark == _QUOTE:
             self._in_string = True
-        elif mark == 0x7B:
+        elif mark == _OPEN:
             start = start if self._depth else at
             self._depth += 1
         elif self._depth:

@@ -1,0 +1,172 @@
+"""A conversation: its transcript, and the loop that asks and listens.
+
+Invariants: what was asked is stored before the request leaves; two prompts to one chat follow each other; every stream is
+owned, so that stopping closes the connection at once; exactly one terminal state, whatever happens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from typing import Any, TypeAlias
+
+import msgspec
+
+from nbgemini.errors import NbGeminiError, PromptError
+from nbgemini.events import Event
+from nbgemini.pace import Pace
+from nbgemini.providers.protocol import Provider
+from nbgemini.reply import Reply
+from nbgemini.segments import Change, Segment, Segmenter
+from nbgemini.sources.protocol import Source
+from nbgemini.transcript import Exchange, Transcript
+from nbgemini.turns import Options, Turn, user_turn
+
+Step: TypeAlias = tuple[list[Event], list[Change]]
+
+
+class Chat:
+    """One conversation with one model.
+
+    Attributes:
+        name: what it is called; None for one-shots, which remember nothing.
+        options: how its answers are made, unless a prompt says otherwise.
+        transcript: everything asked and answered so far.
+    """
+
+    def __init__(self, name: str | None, provider: Provider, connect: Callable[[], Source], options: Options) -> None:
+        """Begin an empty conversation; `connect` is asked for the source at every prompt, so that it may change."""
+        self.name = name
+        self.options = options
+        self.transcript = Transcript()
+        self._provider = provider
+        self._connect = connect
+        self._one_at_a_time = asyncio.Lock()
+
+    def begin(self, prompt: str | Turn, *, cell: str | None = None, **changes: Any) -> Reply:
+        """Store a prompt and return its reply, which streams once it is driven.
+
+        Args:
+            prompt: text, or a whole turn with parts.
+            cell: the notebook cell's id; a cell run again replaces its exchange.
+            changes: options that differ for this prompt.
+
+        Raises:
+            PromptError: the prompt is empty, or an option means nothing to the model.
+            ConfigurationError: there is no key.
+        """
+        asked = user_turn(prompt) if isinstance(prompt, str) else prompt
+        if not any(part.get("text", "x").strip() for part in asked.parts):
+            raise PromptError("the prompt is empty; write it below the %%gemini line")
+        options = msgspec.structs.replace(self.options, **changes)
+        self._connect()
+        self._provider.encode([asked], options)  # refuses here what the model can't take, before anything is stored
+        number, exchange = self.transcript.ask(asked, cell) if self.name else (0, Exchange(asked))
+        exchange.state = "waiting"
+        return Reply(exchange, options, provider=self._provider.name, chat=self.name, turn=number)
+
+    def speak(self, provider: Provider) -> None:
+        """Use another codec from the next prompt on."""
+        self._provider = provider
+
+    def segments(self, exchange: Exchange) -> list[Segment]:
+        """Return the answer of an exchange as segments, from its parts."""
+        segmenter = Segmenter()
+        segmenter.feed(self._provider.recall(exchange.parts))
+        segmenter.close()
+        return segmenter.segments
+
+    async def ask(self, prompt: str | Turn, **changes: Any) -> Reply:
+        """Ask, wait for the whole answer, and return it.
+
+        Raises:
+            NbGeminiError: it failed or was blocked; `error.reply` holds what had arrived.
+        """
+        reply = self.begin(prompt, **changes)
+        await self.drive(reply)
+        return await reply
+
+    async def stream(self, prompt: str | Turn, **changes: Any) -> AsyncGenerator[Event, None]:
+        """Ask and yield events as they come; leaving the loop early stops the stream and keeps what arrived.
+
+        Raises:
+            NbGeminiError: it failed or was blocked.
+        """
+        reply = self.begin(prompt, **changes)
+        async with aclosing(self._steps(reply)) as steps:
+            async for events, _ in steps:
+                for event in events:
+                    yield event
+        await reply
+
+    async def drive(self, reply: Reply, apply: Callable[[list[Change]], None] = lambda _: None) -> None:
+        """Stream the reply to its end in the calling task, handing every change to `apply`.
+
+        Stopping the reply ends this quietly; cancelling the calling task stops the reply and goes on cancelling.
+        """
+        task, loop = _here()
+        reply.attach(lambda: loop.call_soon_threadsafe(_cancel_unless_done, task, reply))
+        limit = reply.options.timeout
+        timer = loop.call_later(limit, reply.time_out, limit) if limit else None
+        try:
+            async with aclosing(self._steps(reply)) as steps:
+                async for _, changes in steps:
+                    apply(changes)
+        except asyncio.CancelledError:
+            reply.end_cut()  # a stop that came before the first step
+            if not reply.stopping:
+                raise
+            task.uncancel()
+        finally:
+            if timer:
+                timer.cancel()
+
+    async def _steps(self, reply: Reply) -> AsyncGenerator[Step, None]:
+        try:
+            async with self._its_turn():
+                reply.start()
+                async with aclosing(self._rounds(reply)) as rounds:
+                    async for step in rounds:
+                        yield step
+                last = reply.end()
+        except (asyncio.CancelledError, GeneratorExit):
+            reply.end_cut()
+            raise
+        except NbGeminiError as error:
+            last = reply.end_broken(error)
+        except BaseException as error:
+            reply.settle("failed", NbGeminiError(f"unexpected {type(error).__name__}: {error}"))
+            raise
+        yield [], last
+
+    async def _rounds(self, reply: Reply) -> AsyncGenerator[Step, None]:
+        pace, source = Pace.here(), self._connect()
+        turns = (*self.transcript.before(reply.exchange), reply.exchange.asked)
+        request = self._provider.encode(turns, reply.options)
+        while True:
+            async with aclosing(source.frames(request)) as frames:
+                async for frame in frames:
+                    await pace.ready()
+                    events = self._provider.decode(frame)
+                    yield events, reply.feed(events)
+                    reply.raise_fault()
+            token = reply.next_round()
+            if not token:
+                return
+            request = self._provider.encode(turns, reply.options, continuation=token)
+
+    def _its_turn(self) -> AbstractAsyncContextManager[Any]:
+        return self._one_at_a_time if self.name else nullcontext()
+
+
+def _here() -> tuple[asyncio.Task[Any], asyncio.AbstractEventLoop]:
+    task = asyncio.current_task()
+    if task is None:
+        raise RuntimeError("a reply is driven inside a task")
+    return task, asyncio.get_running_loop()
+
+
+def _cancel_unless_done(task: asyncio.Task[Any], reply: Reply) -> None:
+    if not reply.done:
+        task.cancel()

@@ -1,0 +1,122 @@
+"""The command line: `nbgemini demo`, `nbgemini serve`, `nbgemini doctor`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from nbgemini.doctor import versions
+
+_NOTEBOOK = "01-quickstart.ipynb"
+_NEEDED = "needs JupyterLab: pip install 'nbgemini[demo]'"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code."""
+    options = _parser().parse_args(argv)
+    try:
+        return int(options.run(options) or 0)
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="nbgemini", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    demo = commands.add_parser("demo", help="the quick-start notebook on the offline service: no key, no network")
+    demo.add_argument("--headless", action="store_true", help="run it without a browser and print what it shows")
+    demo.set_defaults(run=_demo)
+    serve = commands.add_parser("serve", help="the offline service for other programs")
+    serve.add_argument("--port", type=int, default=8765)
+    serve.add_argument("--pace", type=float, default=1.0, help="0: as fast as possible; 1: as a person would see it")
+    serve.add_argument("--cassette", type=Path, help="recorded answers to play (*.gemini.jsonl)")
+    serve.set_defaults(run=_serve)
+    commands.add_parser("doctor", help="which versions are installed").set_defaults(run=_doctor)
+    return parser
+
+
+def _demo(options: argparse.Namespace) -> int:
+    with tempfile.TemporaryDirectory(prefix="nbgemini-demo-") as folder:
+        notebook = Path(shutil.copy(_quickstart(), folder))
+        return _run_headless(notebook) if options.headless else _open_lab(notebook)
+
+
+def _quickstart() -> Path:
+    """Return the quick-start notebook: in the wheel beside the code, in a clone at its place."""
+    here = Path(__file__).parent
+    places = [here / "demo" / _NOTEBOOK, here.parents[1] / "notebooks" / _NOTEBOOK]
+    return next(place for place in places if place.exists())
+
+
+def _open_lab(notebook: Path) -> int:
+    if shutil.which("jupyter-lab") is None and not _importable("jupyterlab"):
+        print(f"nbgemini demo {_NEEDED} (or see it here: nbgemini demo --headless)", file=sys.stderr)
+        return 1
+    command = [sys.executable, "-m", "jupyterlab", "--ServerApp.root_dir", str(notebook.parent), str(notebook)]
+    return subprocess.call(command, env=_without_key())  # noqa: S603 - our own interpreter
+
+
+def _run_headless(notebook: Path) -> int:
+    if not _importable("nbclient"):
+        print(f"nbgemini demo --headless {_NEEDED}", file=sys.stderr)
+        return 1
+    import nbformat  # noqa: PLC0415 - an extra
+    from nbclient import NotebookClient  # noqa: PLC0415
+
+    book = nbformat.read(notebook, as_version=4)
+    os.environ.update(_without_key())
+    NotebookClient(book, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(notebook.parent)}}).execute()
+    for cell in book.cells:
+        _print_cell(cell)
+    return 0
+
+
+def _print_cell(cell: Any) -> None:
+    if cell.cell_type == "markdown":
+        print(f"\n{cell.source}\n")
+        return
+    print("\n".join(f"In  ▏ {line}" for line in cell.source.splitlines()))
+    for output in cell.get("outputs", ()):
+        text = output.get("text") or output.get("data", {}).get("text/plain") or output.get("evalue", "")
+        print("\n".join(f"    ▏ {line}" for line in str(text).rstrip().splitlines()))
+    print()
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from nbgemini.offline.service import OfflineService  # noqa: PLC0415
+
+    with OfflineService(port=options.port, pace=options.pace, cassette=options.cassette) as service:
+        print(f"nbgemini's offline service speaks the Gemini protocol at {service.url} (Ctrl-C ends it)")
+        print(f"  GOOGLE_GEMINI_BASE_URL={service.url} GEMINI_API_KEY=offline", flush=True)
+        service.wait()
+    return 0
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    for name, found in versions():
+        print(f"{name:14}{found}")
+    named = [name for name in ("GOOGLE_API_KEY", "GEMINI_API_KEY") if os.environ.get(name)]
+    print(f"{'key':14}{' and '.join(named) or 'none (set GEMINI_API_KEY)'}")
+    return 0
+
+
+def _without_key() -> dict[str, str]:
+    """Return the environment without keys: the demo never talks to anyone."""
+    return {name: value for name, value in os.environ.items() if name not in ("GOOGLE_API_KEY", "GEMINI_API_KEY")}
+
+
+def _importable(name: str) -> bool:
+    from importlib.util import find_spec  # noqa: PLC0415
+
+    return find_spec(name) is not None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""The way in: chats over shared connections. This is where the parts are put together."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from contextlib import aclosing
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from nbgemini.chat import Chat
+from nbgemini.errors import ApiError, ConfigurationError, NbGeminiError, WireError
+from nbgemini.providers.gemini import Gemini
+from nbgemini.providers.protocol import Model
+from nbgemini.reply import Reply
+from nbgemini.request import Request
+from nbgemini.settings import Settings, from_environment
+from nbgemini.sources.protocol import Source
+from nbgemini.sources.rest import Limits, RestSource
+from nbgemini.turns import Options, Turn, user_turn
+
+_NO_KEY = "no API key: set GEMINI_API_KEY (or GOOGLE_API_KEY), run %gemini key, or try %gemini demo, which needs none"
+_NOT_FOUND = 404
+
+
+class Client:
+    """Chats with Gemini over one pool of connections; everything that waits is async.
+
+    Attributes:
+        settings: where and as whom it asks; change them with `use`.
+        chats: the named conversations begun so far.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        """Use `settings`, or what the environment says. Nothing is opened, and no key is needed, before the first prompt."""
+        self.settings = settings or from_environment(os.environ)
+        self.chats: dict[str, Chat] = {}
+        self._provider = Gemini(self.settings.version)
+        self._source: Source | None = None
+
+    def use(self, settings: Settings) -> None:
+        """Ask by other settings from the next prompt on; running streams end as they began."""
+        self.settings = settings
+        self._source = None
+        self._provider = Gemini(settings.version)
+        for chat in self.chats.values():
+            chat.speak(self._provider)
+
+    def chat(self, name: str = "main", **options: Any) -> Chat:
+        """Return the conversation `name`, begun now if there is none; `options` change how it answers from now on."""
+        chat = self.chats.get(name)
+        if chat is None:
+            chat = self.chats[name] = self._new_chat(name)
+        chat.options = msgspec.structs.replace(chat.options, **options)
+        return chat
+
+    def one_shot(self) -> Chat:
+        """Return a conversation that remembers nothing."""
+        return self._new_chat(None)
+
+    async def generate(self, prompt: str | Turn, **options: Any) -> Reply:
+        """Ask once, without history, and return the whole answer.
+
+        Raises:
+            NbGeminiError: it failed or was blocked; `error.reply` holds what had arrived.
+        """
+        return await self.one_shot().ask(prompt, **options)
+
+    async def list_models(self) -> list[Model]:
+        """Return the models of the service, all pages."""
+        models: list[Model] = []
+        page = ""
+        while True:
+            found, page = self._provider.decode_models(await self._fetch(self._provider.list_request(page)))
+            models += found
+            if not page:
+                return models
+
+    async def count_tokens(self, prompt: str, *, model: str | None = None) -> int:
+        """Return how many tokens the service counts in `prompt`."""
+        request = self._provider.count_request([user_turn(prompt)], model or self.settings.model)
+        return self._provider.decode_count(await self._fetch(request))
+
+    async def explain(self, error: NbGeminiError, model: str) -> str:
+        """Return the error's line; for a model the service does not know, with the nearest names."""
+        if isinstance(error, ApiError) and error.code == _NOT_FOUND:
+            try:
+                names = [entry.name for entry in await self.list_models() if entry.answers]
+            except NbGeminiError:
+                return str(error)
+            near = difflib.get_close_matches(model, names, n=3, cutoff=0.4)
+            return f"no model {model!r} → did you mean {', '.join(near) or 'one of %gemini models'}?"
+        return str(error)
+
+    async def aclose(self) -> None:
+        """Close the connections of the running loop."""
+        if self._source:
+            await self._source.aclose()
+
+    async def __aenter__(self) -> Self:
+        """Enter."""
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        """Close."""
+        await self.aclose()
+
+    def _new_chat(self, name: str | None) -> Chat:
+        return Chat(name, self._provider, self._connect, Options(model=self.settings.model))
+
+    def _connect(self) -> Source:
+        if self._source is None:
+            if not self.settings.key:
+                raise ConfigurationError(_NO_KEY)
+            limits = Limits(self.settings.connect_timeout, self.settings.gap_timeout, self.settings.max_streams)
+            self._source = RestSource(self.settings.base_url, self.settings.key, limits=limits)
+        return self._source
+
+    async def _fetch(self, request: Request) -> bytes:
+        """Return the one frame of an answer that does not stream."""
+        async with aclosing(self._connect().frames(request)) as frames:
+            async for frame in frames:
+                return frame
+        raise WireError("the service sent an empty answer → ask again")

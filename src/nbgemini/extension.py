@@ -1,0 +1,39 @@
+"""What %load_ext nbgemini does and undoes.
+
+Invariants: loading imports neither the HTTP library nor google-genai nor pydantic; loading twice is loading once; unloading
+stops what runs and leaves the shell as it was.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nbgemini.notebook.config import Gemini
+from nbgemini.notebook.magic import GeminiMagics
+from nbgemini.notebook.waiting import AwaitHook
+
+_ATTRIBUTE = "_nbgemini"
+
+
+def load(shell: Any) -> None:
+    """Register the magics, the settings and the await hook."""
+    if hasattr(shell, _ATTRIBUTE):
+        return
+    config = Gemini(parent=shell)
+    magics = GeminiMagics(shell, config)
+    hook = AwaitHook(shell)
+    shell.configurables.append(config)
+    magics.register()
+    hook.install()
+    setattr(shell, _ATTRIBUTE, (config, magics, hook))
+
+
+def unload(shell: Any) -> None:
+    """Undo all of it."""
+    if not hasattr(shell, _ATTRIBUTE):
+        return
+    config, magics, hook = getattr(shell, _ATTRIBUTE)
+    hook.remove()
+    magics.unregister()
+    shell.configurables.remove(config)
+    delattr(shell, _ATTRIBUTE)

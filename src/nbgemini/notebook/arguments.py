@@ -1,0 +1,188 @@
+"""The magic's line as options: parsing, the manual, and "did you mean"."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import io
+import shlex
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+from msgspec import Struct
+
+from nbgemini.errors import PromptError
+
+
+class Ask(Struct, frozen=True, kw_only=True):
+    """What one prompt's line says; None means: not said."""
+
+    model: str | None = None
+    chat: str | None = None
+    once: bool = False
+    out: str | None = None
+    wait: bool | None = None
+    changes: dict[str, Any] = {}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Raise one line instead of leaving the interpreter."""
+        raise PromptError(f"{message[:1].upper()}{message[1:]}; %%gemini? is the manual")
+
+
+def _number(low: float, high: float) -> Any:
+    def number(text: str) -> float:
+        value = float(text)
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text} is not between {low:g} and {high:g}")
+        return value
+
+    return number
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return value
+
+
+def think_level(text: str) -> str | int:
+    """Return a thinking level or budget as typed.
+
+    Raises:
+        argparse.ArgumentTypeError: neither a level nor a number.
+    """
+    if text.lower() in ("off", "minimal", "low", "medium", "high", "xhigh"):
+        return text.lower()
+    if text.isdigit():
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not off, low, medium, high or a number of tokens")
+
+
+def _identifier(text: str) -> str:
+    if not text.isidentifier():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a Python name")
+    return text
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of a prompt's options; the manual is made from it too."""
+    parser = _Parser(prog="%%gemini", add_help=False, allow_abbrev=False)
+    add = parser.add_argument
+    add("-m", "--model", metavar="NAME", help="model; %%gemini models lists them")
+    add("-c", "--chat", metavar="NAME", help="conversation this cell belongs to (default: main)")
+    add("--once", action="store_true", help="no history: neither read nor written")
+    add("-o", "--out", metavar="VAR", type=_identifier, help="bind the reply to this name too (it is always in _gemini)")
+    add("-s", "--system", metavar="TEXT", help="system instruction of this chat, from now on")
+    add("-k", "--think", metavar="LEVEL", type=think_level, help="off, low, medium, high, or a token budget")
+    add("--temperature", metavar="X", type=_number(0, 2), help="0 to 2: how freely words are chosen")
+    add("--max-tokens", metavar="N", type=_count, help="longest answer, in tokens")
+    add("--seed", metavar="N", type=int, help="ask for repeatable choices")
+    add("--stop-at", metavar="TEXT", action="append", help="end the answer before this text (repeatable)")
+    wait = parser.add_mutually_exclusive_group()
+    wait.add_argument("-w", "--wait", action="store_true", default=None, help="the cell ends when the answer does")
+    wait.add_argument("--no-wait", dest="wait", action="store_false", default=None, help="the cell ends at once")
+    add("--timeout", metavar="S", type=_number(0.001, 1e6), help="longest time for the whole answer, in seconds")
+    return parser
+
+
+def option_names() -> list[str]:
+    """Return every option string, for completion and for "did you mean"."""
+    return [name for action in build_parser()._actions for name in action.option_strings]  # noqa: SLF001 - no public list
+
+
+def parse_cell(line: str) -> Ask:
+    """Return what the line of a `%%gemini` cell says.
+
+    Raises:
+        PromptError: it can't be understood; the message names the word and the nearest option.
+    """
+    ask, rest = parse_ask(line)
+    if rest:
+        raise PromptError(f"{rest.split()[0]!r} is not an option; the prompt goes below the %%gemini line")
+    return ask
+
+
+def parse_ask(line: str) -> tuple[Ask, str]:
+    """Split `%gemini ask`'s line into its options and the prompt, which is everything after them, as typed."""
+    words, rest = _leading_options(line)
+    return _ask(build_parser().parse_args(words)), rest
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return " (did you mean …?)", or nothing if nothing is near."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def _leading_options(line: str) -> tuple[list[str], str]:
+    options = {name: action for action in build_parser()._actions for name in action.option_strings}  # noqa: SLF001
+    words: list[str] = []
+    rest = line.strip()
+    while rest.startswith("-") and rest != "-":
+        word, rest = _next_word(rest)
+        name = word.split("=", 1)[0]
+        if word == "--":
+            break
+        if name not in options:
+            raise PromptError(f"unknown option {name}{nearest(name, options)}; %%gemini? is the manual")
+        words.append(word)
+        if options[name].nargs != 0 and "=" not in word and rest:
+            value, rest = _next_word(rest)
+            words[-1:] = [f"{name}={value}"] if name.startswith("--") else [name, value]
+    return words, rest
+
+
+def _next_word(text: str) -> tuple[str, str]:
+    stream = io.StringIO(text)
+    lexer = shlex.shlex(stream, posix=True, punctuation_chars=False)
+    lexer.whitespace_split, lexer.commenters = True, ""
+    try:
+        word = lexer.get_token() or ""
+    except ValueError:
+        raise PromptError(f"a quote is not closed in: {text}") from None
+    return word, text[stream.tell() :].lstrip()
+
+
+def _ask(space: argparse.Namespace) -> Ask:
+    changes = {
+        "system": space.system,
+        "think": space.think,
+        "temperature": space.temperature,
+        "max_tokens": space.max_tokens,
+        "seed": space.seed,
+        "stop_at": tuple(space.stop_at) if space.stop_at else None,
+        "timeout": space.timeout,
+    }
+    said = {name: value for name, value in changes.items() if value is not None}
+    return Ask(model=space.model, chat=space.chat, once=space.once, out=space.out, wait=space.wait, changes=said)
+
+
+def manual() -> str:
+    """Return the text of `%%gemini?`: usage, options with their meaning, examples."""
+    rows = [
+        f"  {', '.join(action.option_strings)}{' ' + str(action.metavar) if action.metavar else ''}\n"
+        f"      {(action.help or '') % {}}"
+        for action in build_parser()._actions  # noqa: SLF001 - argparse has no public list of its options
+    ]
+    return "\n".join([_HEAD, *rows, _EXAMPLES])
+
+
+_HEAD = """Ask Gemini; the answer streams below the cell while other cells run.
+
+  %%gemini [options]
+  the prompt, as many lines as you like
+
+Options:"""
+
+_EXAMPLES = """
+Examples:
+  %%gemini                          the chat "main" remembers what was said before
+  %%gemini --once -k high           no history, think hard
+  %%gemini -c tutor -s "Answer as a patient teacher"
+  %%gemini -o reply --wait          the next cell can use reply.text
+
+Commands: %gemini, %gemini ask, models, chats, show, reset, stop, key, demo, doctor.
+Settings: %config Gemini."""

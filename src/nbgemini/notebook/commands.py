@@ -1,0 +1,248 @@
+"""%gemini COMMAND: where we stand, and everything that is not a prompt.
+
+Every command is a coroutine of the session and the rest of its line. What it shows is a table or a line, never model text
+unsanitised.
+"""
+
+from __future__ import annotations
+
+import getpass
+import shlex
+import sys
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from nbgemini.errors import ConfigurationError, NbGeminiError, PromptError
+from nbgemini.notebook import surroundings
+from nbgemini.notebook.arguments import nearest
+
+if TYPE_CHECKING:
+    from nbgemini.notebook.session import Session
+
+Command: TypeAlias = Callable[["Session", str], Coroutine[Any, Any, None]]
+
+
+async def status(session: Session, rest: str) -> None:
+    """Show where we stand: model, backend, chats, running streams, tokens and cost so far."""
+    from nbgemini.notebook.status import money_text, tokens_text  # noqa: PLC0415
+    from nbgemini.turns import Usage  # noqa: PLC0415
+
+    _no_more(rest)
+    client = session.client
+    replies = session.replies
+    usage = sum((reply.usage for reply in replies), Usage())
+    running = ", ".join(job.chat.name or "one-shot" for job in session.jobs.running)
+    key = "offline, none needed" if session.backend == "offline" else "set" if client.settings.key else "none → %gemini key"
+    rows = [
+        ("model", client.settings.model),
+        ("backend", session.backend),
+        ("key", key),
+        ("chats", ", ".join(f"{chat.name} ({len(chat.transcript)})" for chat in client.chats.values()) or "none yet"),
+        ("running", running or "nothing"),
+        ("tokens", tokens_text(usage) or "0"),
+        ("cost", money_text(sum(reply.cost or 0 for reply in replies if not reply.offline)) or "$0"),
+    ]
+    _show_table(("", "nbgemini"), rows)
+
+
+async def models(session: Session, rest: str) -> None:
+    """List the service's models whose name contains FILTER."""
+    from nbgemini.prices import price_of  # noqa: PLC0415
+
+    word = rest.strip().lower()
+    found = [model for model in await session.client.list_models() if model.answers and word in model.name.lower()]
+    if not found:
+        raise PromptError(f"no model's name contains {word!r}; %gemini models lists all")
+    rows = [
+        (
+            model.name,
+            _limit(model.input_limit),
+            _limit(model.output_limit),
+            "yes" if model.thinking else "",
+            price_of(model.name),
+        )
+        for model in found
+    ]
+    _show_table(("model", "input tokens", "output tokens", "thinks", "USD per million in / out"), rows)
+
+
+async def chats(session: Session, rest: str) -> None:
+    """List the chats."""
+    _no_more(rest)
+    running = {job.chat.name for job in session.jobs.running}
+    rows = [
+        (chat.name, str(len(chat.transcript)), chat.options.model, "running" if chat.name in running else "")
+        for chat in session.client.chats.values()
+    ]
+    _show_table(("chat", "turns", "model", ""), rows or [("none yet", "", "", "")])
+
+
+async def show(session: Session, rest: str) -> None:
+    """Show a whole chat again from its transcript."""
+    from nbgemini.notebook.recall import recall  # noqa: PLC0415
+
+    chat = _named_chat(session, rest)
+    if not len(chat.transcript):
+        _show_line(f"{chat.name}: nothing asked yet")
+    recall(session.shell, chat)
+
+
+async def reset(session: Session, rest: str) -> None:
+    """Forget a chat; its streams are stopped first."""
+    chat = _named_chat(session, rest)
+    session.jobs.stop(chat.name)
+    count = len(chat.transcript)
+    chat.transcript.clear()
+    _show_line(f"{chat.name}: {count} turn{'' if count == 1 else 's'} forgotten")
+
+
+async def stop(session: Session, rest: str) -> None:
+    """Stop the streams of a chat (default: the current one), or of all; what arrived is kept."""
+    words = _words(rest)
+    if words == ["--all"]:
+        _show_line(_stopped(len(session.jobs.stop())))
+        return
+    name: str | None = _only_name(words) or session.config.chat
+    running = [job.chat.name for job in session.jobs.running]
+    if name not in running and not words and running:
+        name = running[-1]  # nothing of the current chat runs, but something does
+    _show_line(_stopped(len(session.jobs.stop(name)) if name or running else 0))
+
+
+async def key(session: Session, rest: str) -> None:
+    """Ask for the API key and keep it in memory only."""
+    if rest.strip():
+        raise PromptError("a key is never typed into a cell, where it would be saved; run %gemini key alone, it asks")
+    if surroundings.kernel_of(session.shell) is not None and not surroundings.someone_sits_there(session.shell):
+        raise ConfigurationError("nobody to ask for a key here; set GEMINI_API_KEY instead")
+    typed = getpass.getpass("Gemini API key: ").strip()
+    if not typed:
+        raise PromptError("no key was typed; nothing changed")
+    session.set_key(typed)
+    _show_line("key kept in memory until the kernel ends")
+
+
+async def demo(session: Session, rest: str) -> None:
+    """Switch to the offline service (no key, no network), or back with `off`."""
+    words = _words(rest)
+    if words == ["off"]:
+        session.leave_demo()
+        _show_line("live service from here on")
+        return
+    if words not in ([], ["fast"]):
+        raise PromptError("%gemini demo, %gemini demo fast (no pauses), or %gemini demo off")
+    session.enter_demo(0.0 if words else 1.0)
+    _show_line("offline service from here on: no key, no network, prepared answers; %gemini demo off ends it")
+
+
+async def doctor(session: Session, rest: str) -> None:
+    """Check versions, key, reachability and widgets."""
+    from nbgemini.doctor import versions  # noqa: PLC0415
+
+    _no_more(rest)
+    rows = [
+        *versions(),
+        ("backend", session.backend),
+        ("key", "set" if session.client.settings.key else "none → %gemini key"),
+    ]
+    rows.append(
+        (
+            "front end",
+            "someone sits there" if surroundings.someone_sits_there(session.shell) else "headless: cells wait",
+        )
+    )
+    try:
+        rows.append(("service", f"reachable, {len(await session.client.list_models())} models"))
+    except NbGeminiError as error:
+        rows.append(("service", f"✗ {error}"))
+    _show_table(("check", "found"), rows)
+
+
+async def _ask(_session: Session, _rest: str) -> None:
+    """Ask in one line: %gemini ask [options] your question."""
+    raise AssertionError("the magic handles ask itself")
+
+
+COMMANDS: dict[str, Command] = {
+    "": status,
+    "ask": _ask,
+    "models": models,
+    "chats": chats,
+    "show": show,
+    "reset": reset,
+    "stop": stop,
+    "key": key,
+    "demo": demo,
+    "doctor": doctor,
+}
+
+
+def command_of(line: str) -> tuple[str, str]:
+    """Split a line into its command and the rest.
+
+    Raises:
+        PromptError: there is no such command; the message names the nearest.
+    """
+    name, _, rest = line.strip().partition(" ")
+    if name not in COMMANDS:
+        raise PromptError(f"no command {name!r}{nearest(name, COMMANDS)}; %gemini? lists them (a question: %gemini ask …)")
+    return name, rest
+
+
+def commands_manual() -> str:
+    """Return the text of `%gemini?`."""
+    rows = [f"  %gemini {name:8} {(command.__doc__ or '').splitlines()[0]}" for name, command in COMMANDS.items()]
+    return "\n".join(["Everything about Gemini that is not a prompt (prompts: %%gemini).", "", *rows])
+
+
+def _words(rest: str) -> list[str]:
+    try:
+        return shlex.split(rest)
+    except ValueError:
+        raise PromptError(f"a quote is not closed in: {rest}") from None
+
+
+def _only_name(words: list[str]) -> str | None:
+    if len(words) > 1 or (words and words[0].startswith("-")):
+        raise PromptError(f"expected the name of a chat, not {' '.join(words)!r}")
+    return words[0] if words else None
+
+
+def _named_chat(session: Session, rest: str) -> Any:
+    name = _only_name(_words(rest))
+    known = session.client.chats
+    if name is not None and name not in known:
+        raise PromptError(f"no chat {name!r}{nearest(name, known)}; %gemini chats lists them")
+    return session.client.chat(name or session.config.chat)
+
+
+def _no_more(rest: str) -> None:
+    if rest.strip():
+        raise PromptError(f"nothing goes after this command: {rest.strip()!r}")
+
+
+def _stopped(count: int) -> str:
+    return "nothing is running" if not count else f"stopped {count} stream{'' if count == 1 else 's'}; what arrived is kept"
+
+
+def _limit(tokens: int | None) -> str:
+    return f"{tokens:,}" if tokens else ""
+
+
+def _show_table(headers: tuple[str, ...], rows: list[Any]) -> None:
+    from nbgemini.render.bundle import table_bundle  # noqa: PLC0415
+
+    _publish(table_bundle(headers, rows))
+
+
+def _show_line(line: str) -> None:
+    from nbgemini.render.bundle import status_bundle  # noqa: PLC0415
+
+    _publish(status_bundle(line))
+
+
+def _publish(data: dict[str, Any]) -> None:
+    from IPython.display import display  # noqa: PLC0415
+
+    display(data, raw=True)
+    sys.stdout.flush()

@@ -1,0 +1,27 @@
+"""What `%config Gemini` lists: every setting of the notebook, as traitlets."""
+
+from __future__ import annotations
+
+from traitlets import Bool, CaselessStrEnum, Float, Int, Unicode, Union
+from traitlets.config import Configurable
+
+
+class Gemini(Configurable):
+    """Settings of %%gemini; an empty one leaves the choice to the environment or the service."""
+
+    model = Unicode("", help="Model for new prompts; empty: gemini-flash-latest.").tag(config=True)
+    chat = Unicode("main", help="Conversation a cell belongs to unless it says -c.").tag(config=True)
+    think = Unicode("", help="off, low, medium, high or a token budget; empty: the model's own default.").tag(config=True)
+    system = Unicode("", help="System instruction of new chats.").tag(config=True)
+    wait = Union(
+        [Bool(), CaselessStrEnum(["auto"])],
+        default_value="auto",
+        help="True: a cell waits for its answer. False: it returns at once. auto: it waits where no one sits.",
+    ).tag(config=True)
+    widgets = Bool(default_value=True, help="Stream through widgets. False: plain HTML that is repainted now and then.").tag(
+        config=True
+    )
+    updates_per_second = Float(10.0, help="How often one stream repaints at most.").tag(config=True)
+    connect_timeout = Float(10.0, help="Seconds to wait for a connection.").tag(config=True)
+    gap_timeout = Float(120.0, help="Seconds without any data after which a stream counts as broken.").tag(config=True)
+    max_streams = Int(1000, help="Streams open at once.").tag(config=True)

@@ -1,0 +1,95 @@
+"""Running streams on the kernel's loop: start, list, wait, stop. The one owner of tasks.
+
+Invariants: every task has a strong reference here until it ends; a job never raises into the loop (what went wrong stands
+in its reply); stopping is harmless twice and after the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, TypeAlias
+
+from nbgemini.chat import Chat
+from nbgemini.errors import NbGeminiError
+from nbgemini.reply import Reply
+from nbgemini.segments import Change
+
+Explain: TypeAlias = Callable[[NbGeminiError, Reply], Awaitable[None]]
+
+
+class View(Protocol):
+    """Who shows a reply."""
+
+    def open(self) -> None:
+        """Show a first sign of life."""
+        ...
+
+    def apply(self, changes: list[Change]) -> None:
+        """Take in what changed; cheap, never awaits."""
+        ...
+
+    async def finish(self) -> None:
+        """Show the end; everything is at rest afterwards."""
+        ...
+
+
+class Job:
+    """One running stream."""
+
+    def __init__(self, chat: Chat, reply: Reply, view: View, cell: str | None, explain: Explain) -> None:
+        """Hold what belongs together."""
+        self.chat = chat
+        self.reply = reply
+        self.cell = cell
+        self._view = view
+        self._explain = explain
+
+    def open(self) -> None:
+        """Show a first sign of life, while the cell still runs."""
+        self._view.open()
+
+    async def run(self) -> None:
+        """Stream to the end and show it; a stop still shows what arrived."""
+        try:
+            await self.chat.drive(self.reply, self._view.apply)
+            if self.reply.error:
+                await self._explain(self.reply.error, self.reply)
+        finally:
+            await self._view.finish()
+
+
+class Jobs:
+    """All running streams of the kernel."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._tasks: dict[Job, asyncio.Task[None]] = {}
+
+    @property
+    def running(self) -> list[Job]:
+        """The jobs that have not ended, oldest first."""
+        return list(self._tasks)
+
+    def start(self, job: Job) -> asyncio.Task[None]:
+        """Start a job on the running loop; an older one of the same cell is stopped."""
+        for other in self.running:
+            if job.cell and other.cell == job.cell:
+                other.reply.stop()
+        job.open()
+        task = asyncio.get_running_loop().create_task(job.run(), name=f"nbgemini {job.chat.name or 'one-shot'}")
+        self._tasks[job] = task
+        task.add_done_callback(lambda ended: self._ended(job, ended))
+        return task
+
+    def stop(self, chat: str | None = None) -> list[Reply]:
+        """Stop the streams of one chat, or all; return what was stopped."""
+        stopped = [job.reply for job in self.running if chat is None or job.chat.name == chat]
+        for reply in stopped:
+            reply.stop()
+        return stopped
+
+    def _ended(self, job: Job, task: asyncio.Task[Any]) -> None:
+        self._tasks.pop(job, None)
+        if not task.cancelled():
+            task.exception()  # seen here, so that the loop does not complain; the reply holds the error

@@ -1,0 +1,205 @@
+"""How segments get onto the page: through widgets, as repainted HTML, or only once they are whole.
+
+Rendering Markdown takes milliseconds a block, so it happens in a thread; each finished block is rendered once. Traffic
+grows with the answer: widgets get deltas, plain HTML is repainted only after it has grown by half.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from time import monotonic
+from typing import Any, Literal, Protocol
+
+from nbgemini.notebook.routing import Route
+from nbgemini.render.blocks import Block, Blocks
+from nbgemini.render.bundle import bundle, live_bundle
+from nbgemini.segments import Segment
+
+_GROWTH = 1.5  # plain HTML: repaint when it has grown by half, so that all repaints together stay below 4 x the answer
+_SLOWER_AFTER = 1.0  # seconds of full refresh rate; a long answer is read more calmly
+
+
+class Put(Protocol):
+    """Shows a bundle in the segment's display."""
+
+    def __call__(self, data: dict[str, Any], *, state: Literal["live", "final"]) -> None:
+        """Show it."""
+        ...
+
+
+class Painting:
+    """The way one stream is painted, and its tools."""
+
+    def __init__(self, way: str, route: Route, updates_per_second: float, *, shows_errors: bool) -> None:
+        """Choose the way: `widgets`, `html` or `at_end`."""
+        self.live = way != "at_end"
+        self.widgets = False
+        self.shows_errors = shows_errors
+        self._wants_widgets = way == "widgets"
+        self._route = route
+        self._began = monotonic()
+        self._shortest = 1.0 / max(0.1, updates_per_second)
+        self._open: list[Any] = []
+        self._module: Any = None
+
+    @property
+    def interval(self) -> float:
+        """Seconds between repaints: short at first, calmer later."""
+        return self._shortest if monotonic() - self._began < _SLOWER_AFTER else self._shortest * 2
+
+    async def prepare(self) -> None:
+        """Load what painting needs, in a thread: the widget libraries take 70 ms of CPU."""
+        if self._wants_widgets:
+            try:
+                self._module = await asyncio.to_thread(_load_widgets)
+            except ImportError:
+                return  # no widgets here: plain HTML does
+            self.widgets = True
+
+    def painter(self, segment: Segment) -> Painter:
+        """Return who paints this segment."""
+        return Painter(segment, self)
+
+    def status_widget(self, snapshot: Callable[[], dict[str, Any]], on_stop: Callable[[], None]) -> Any:
+        """Return a new widget for the status line."""
+        return self._opened(lambda: self._module.Live("status", snapshot=snapshot, on_stop=on_stop))
+
+    def text_widget(self, kind: str, snapshot: Callable[[], dict[str, Any]]) -> Any:
+        """Return a new widget for streamed text."""
+        return self._opened(lambda: self._module.Live(kind, snapshot=snapshot))
+
+    def accordion(self, title: str, child: Any) -> Any:
+        """Return a closed accordion around `child`."""
+        return self._opened(lambda: self._module.accordion(title, child))
+
+    def retitle(self, accordion: Any, title: str) -> None:
+        """Change an accordion's title."""
+        self._route.run(lambda: setattr(accordion, "titles", (title,)))
+
+    def view_of(self, widget: Any) -> dict[str, Any]:
+        """Return the part of a bundle that shows this widget."""
+        view: dict[str, Any] = self._module.view_of(widget)
+        return view
+
+    def send(self, widget: Any, ops: list[Any]) -> None:
+        """Send deltas to a widget."""
+        self._route.run(lambda: widget.send_ops(ops))
+
+    def close(self, *widgets: Any) -> None:
+        """Close these widgets, or all that are still open."""
+        for widget in widgets or tuple(self._open):
+            self._open.remove(widget)
+            self._route.run(widget.close)
+
+    def give_up_widgets(self) -> None:
+        """Go on with plain HTML."""
+        self.widgets = False
+
+    def _opened(self, make: Callable[[], Any]) -> Any:
+        widget = self._route.run(make)
+        self._open.append(widget)
+        return widget
+
+
+class Painter:
+    """Paints one segment: model and paint are apart, `append` is cheap, `paint` shows what is new."""
+
+    def __init__(self, segment: Segment, painting: Painting) -> None:
+        """Begin with nothing painted."""
+        self.kind = segment.kind
+        self.place: Put | None = None
+        self.at_rest = False
+        self._segment = segment
+        self._painting = painting
+        self._blocks = Blocks()
+        self._fresh: list[str] = []
+        self._shown_html: list[str] = []
+        self._shown_tail = ""
+        self._painted = 0  # characters in the last repaint of plain HTML
+        self._began = monotonic()
+        self._seconds: float | None = None
+        self._widget: Any = None
+        self._accordion: Any = None
+        self._title = ""
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is something that was not painted yet."""
+        return bool(self._fresh) or (self._seconds is not None and not self.at_rest)
+
+    def append(self, text: str) -> None:
+        """Take in text."""
+        self._fresh.append(text)
+
+    def end(self) -> None:
+        """Note that the segment is whole."""
+        if self._seconds is None:
+            self._seconds = monotonic() - self._began
+
+    def begin(self, place: Put) -> None:
+        """Take the place on the page."""
+        self.place = place
+        if self._seconds is not None or not self._painting.live or self.kind not in ("thought", "answer"):
+            return
+        placeholder = live_bundle(self.kind, "")
+        if self._painting.widgets:
+            self._open_widget()
+            placeholder = {**self._painting.view_of(self._accordion or self._widget), **placeholder}
+        place(placeholder, state="live")
+
+    async def paint(self) -> None:
+        """Show what is new; put the segment to rest once it is whole."""
+        text = "".join(self._fresh)
+        self._fresh.clear()
+        added = self._blocks.append(text) if text else ""
+        if self._seconds is not None:
+            await self._rest()
+        elif self._widget is not None and self._painting.widgets:
+            await self._send_deltas(added)
+        elif self._painting.live and self.place and len(self._segment.text) >= max(200, self._painted * _GROWTH):
+            self._painted = len(self._segment.text)
+            self.place(live_bundle(self.kind, self._segment.text), state="live")
+
+    async def _send_deltas(self, added: str) -> None:
+        ops: list[Any] = [["t", added]] if added else []
+        blocks = await asyncio.to_thread(self._blocks.advance) if self._blocks.promising else []
+        ops += [["p", block.units] if block.plain else ["h", block.html, block.units] for block in blocks]
+        self._remember(blocks)
+        if ops:
+            self._painting.send(self._widget, ops)
+        if self._accordion is not None and self._title != (title := f"Thinking… {monotonic() - self._began:.0f} s"):
+            self._title = title
+            self._painting.retitle(self._accordion, title)
+
+    async def _rest(self) -> None:
+        html = await asyncio.to_thread(self._whole_html) if self.kind in ("thought", "answer") else None
+        if self.place:
+            self.place(bundle(self._segment, html=html, seconds=self._seconds), state="final")
+        if self._widget is not None:
+            self._painting.close(*(widget for widget in (self._accordion, self._widget) if widget is not None))
+        self.at_rest = True
+
+    def _whole_html(self) -> str:
+        self._blocks.close()
+        return self._blocks.html()
+
+    def _open_widget(self) -> None:
+        self._widget = self._painting.text_widget(self.kind, self._snapshot)
+        if self.kind == "thought":
+            self._title = "Thinking…"
+            self._accordion = self._painting.accordion(self._title, self._widget)
+
+    def _remember(self, blocks: list[Block]) -> None:
+        self._shown_html += [block.html for block in blocks]
+        self._shown_tail = self._blocks.tail()
+
+    def _snapshot(self) -> dict[str, Any]:
+        """Return all that was sent so far, for a view that missed some of it."""
+        return {"html": "".join(self._shown_html), "tail": self._shown_tail}
+
+
+def _load_widgets() -> Any:
+    from nbgemini.notebook import live  # noqa: PLC0415 - anywidget and ipywidgets: at first use, in a thread
+
+    return live

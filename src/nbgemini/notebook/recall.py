@@ -1,0 +1,27 @@
+"""A chat shown again from its transcript, as it would stand at rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from IPython.display import display
+
+from nbgemini.chat import Chat
+from nbgemini.render.bundle import bundle, prompt_bundle, status_bundle
+
+
+def recall(shell: Any, chat: Chat) -> None:
+    """Display every prompt and every segment of the chat, in order."""
+    del shell  # the current cell is where it goes
+    for number, exchange in enumerate(chat.transcript):
+        question = "".join(str(part.get("text", "")) for part in exchange.asked.parts)
+        _put(prompt_bundle(question), "prompt", chat, number, 0)
+        for segment in chat.segments(exchange):
+            _put(bundle(segment), segment.kind, chat, number, segment.index)
+        if exchange.state != "complete":
+            _put(status_bundle(exchange.state), "status", chat, number, 0)
+
+
+def _put(data: dict[str, Any], kind: str, chat: Chat, turn: int, segment: int) -> None:
+    said = {"kind": kind, "chat": chat.name, "turn": turn, "segment": segment, "state": "final"}
+    display(data, raw=True, metadata={"nbgemini": said})

@@ -1,0 +1,87 @@
+"""Outputs find their cell: what a stream publishes goes below the cell that started it, whichever cell runs now.
+
+A kernel labels each message with the header of the request it belongs to. ipykernel 7 keeps that header in context
+variables: a copied context with the cell's header in it does the labelling. ipykernel 6 keeps one header for the whole
+kernel: it is swapped and put back within one call, with no await between.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class Route(Protocol):
+    """A way for a call's outputs to reach the cell it was captured in."""
+
+    def run(self, call: Callable[[], T]) -> T:
+        """Call with the outputs going to the captured cell; nothing in `call` may await."""
+        ...
+
+
+class Straight:
+    """No kernel: outputs go to the terminal."""
+
+    def run(self, call: Callable[[], T]) -> T:
+        """Just call."""
+        return call()
+
+
+class _InContext:
+    """ipykernel 7: run in a copy of a context that holds the cell's header."""
+
+    def __init__(self, shell: Any) -> None:
+        self._context = contextvars.copy_context()
+        self._context.run(_set_context_parent, shell, shell.kernel.get_parent("shell"))
+
+    def run(self, call: Callable[[], T]) -> T:
+        return self._context.copy().run(call)  # a context can't be entered twice at once
+
+
+class _Swapped:
+    """ipykernel 6: put the cell's header in place for the time of the call."""
+
+    def __init__(self, shell: Any) -> None:
+        self._kernel = shell.kernel
+        self._here = self._now()
+
+    def run(self, call: Callable[[], T]) -> T:
+        before = self._now()
+        self._kernel.set_parent(*self._here, "shell")
+        try:
+            return call()
+        finally:
+            self._kernel.set_parent(*before, "shell")
+
+    def _now(self) -> tuple[Any, Any]:
+        return self._kernel._parent_ident["shell"], self._kernel.get_parent("shell")  # noqa: SLF001 - there is no other way
+
+
+def capture(shell: Any) -> Route:
+    """Return the route to the cell that runs now; call it in the magic, before anything is awaited."""
+    kernel = getattr(shell, "kernel", None)
+    if kernel is None:
+        return Straight()
+    return _InContext(shell) if hasattr(kernel, "_shell_parent") else _Swapped(shell)
+
+
+def _set_context_parent(shell: Any, parent: dict[str, Any]) -> None:
+    kernel = shell.kernel
+    ident = kernel._parent_ident["shell"]  # noqa: SLF001 - comm messages ask the kernel, not the shell
+    kernel._shell_parent.set(parent)  # noqa: SLF001
+    kernel._shell_parent_ident.set(ident)  # noqa: SLF001
+    if hasattr(shell, "set_thread_parent"):
+        shell.set_thread_parent(parent)
+        return
+    import sys  # noqa: PLC0415 - only ipykernel 7.0 to 7.3 need it
+
+    from jupyter_client.session import extract_header  # noqa: PLC0415
+
+    shell._parent_header.set(parent)  # noqa: SLF001
+    for publisher in (shell.displayhook, shell.display_pub, sys.stdout, sys.stderr):
+        variable = getattr(publisher, "_parent_header", None)
+        if isinstance(variable, contextvars.ContextVar):
+            variable.set(extract_header(parent))

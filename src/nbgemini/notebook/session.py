@@ -1,0 +1,157 @@
+"""The notebook's own state: its client, its jobs, its settings, and the offline service if it was asked for."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from nbgemini.chat import Chat
+from nbgemini.client import Client
+from nbgemini.errors import NbGeminiError
+from nbgemini.notebook import surroundings
+from nbgemini.notebook.arguments import Ask, think_level
+from nbgemini.notebook.config import Gemini
+from nbgemini.notebook.display import StreamView
+from nbgemini.notebook.jobs import Job, Jobs, View
+from nbgemini.notebook.painting import Painting
+from nbgemini.notebook.routing import capture
+from nbgemini.notebook.terminal import TerminalView
+from nbgemini.reply import Reply
+from nbgemini.secret import Secret
+from nbgemini.settings import DEFAULT_MODEL, LIVE_URL, Settings, from_environment
+
+if TYPE_CHECKING:
+    from nbgemini.offline.service import OfflineService
+
+
+class Session:
+    """What the magics of one shell share."""
+
+    def __init__(self, shell: Any, config: Gemini) -> None:
+        """Begin with nothing open."""
+        self.shell = shell
+        self.config = config
+        self.jobs = Jobs()
+        self._key: Secret | None = None
+        self._service: OfflineService | None = None
+        self._client = Client(self._settings())
+        self.replies: list[Reply] = []
+        self._asked: dict[str, int] = {}
+
+    @property
+    def client(self) -> Client:
+        """The client, brought up to date with %config, the environment, and `%gemini key` or `demo`."""
+        settings = self._settings()
+        if settings != self._client.settings:
+            self._client.use(settings)
+        return self._client
+
+    @property
+    def backend(self) -> str:
+        """Who answers: `live`, `offline`, or another host."""
+        if self._service:
+            return "offline"
+        return "live" if self._client.settings.base_url == LIVE_URL else self._client.settings.base_url
+
+    def set_key(self, key: str) -> None:
+        """Use this key, kept in memory only, against the live service."""
+        self.leave_demo()
+        self._key = Secret(key)
+
+    def enter_demo(self, pace: float) -> str:
+        """Answer from the offline service from now on; return its address."""
+        from nbgemini.offline.service import OfflineService  # noqa: PLC0415 - only the demo needs a server
+
+        if self._service is None:
+            self._service = OfflineService(pace=pace).start()
+        return self._service.url
+
+    def leave_demo(self) -> None:
+        """Answer from the live service again; harmless when it already does."""
+        if self._service:
+            self._service.stop()
+            self._service = None
+
+    def close(self) -> None:
+        """Stop all streams and the offline service."""
+        self.jobs.stop()
+        self.leave_demo()
+
+    def begin(self, ask: Ask, prompt: str) -> Job:
+        """Store the prompt and return its job, not started yet; `_gemini` and the name after -o hold the reply.
+
+        Raises:
+            PromptError, ConfigurationError: nothing was stored or sent.
+        """
+        chat = self.client.one_shot() if ask.once else self.client.chat(ask.chat or self.config.chat)
+        cell = self._cell_key()
+        reply = chat.begin(prompt, cell=None if ask.once else cell, **self._changes(ask, chat))
+        if "system" in ask.changes:
+            chat.options = msgspec.structs.replace(chat.options, system=ask.changes["system"])
+        self.replies.append(reply)
+        self.shell.user_ns["_gemini"] = reply
+        if ask.out:
+            self.shell.user_ns[ask.out] = reply
+        return Job(chat, reply, self._view(ask, reply), cell, self._explain)
+
+    def waits(self, ask: Ask) -> bool:
+        """Whether the cell waits for the answer: as its line says, else as %config says, else where no one sits."""
+        if ask.wait is not None:
+            return ask.wait
+        if self.config.wait != "auto":
+            return bool(self.config.wait)
+        return not surroundings.someone_sits_there(self.shell)
+
+    def _changes(self, ask: Ask, chat: Chat) -> dict[str, Any]:
+        """Return the options for this prompt: its line's, else the chat's own, else %config's."""
+        config = self.config
+        defaults = {
+            "model": config.model,
+            "system": chat.options.system or config.system,
+            "think": think_level(config.think) if config.think else None,
+        }
+        said = {name: value for name, value in defaults.items() if value}
+        return {**said, **ask.changes, **({"model": ask.model} if ask.model else {})}
+
+    def _view(self, ask: Ask, reply: Reply) -> View:
+        if surroundings.kernel_of(self.shell) is None:
+            return TerminalView(reply)
+        route = capture(self.shell)
+        painting = Painting(self._way(ask), route, self.config.updates_per_second, shows_errors=not self.waits(ask))
+        return StreamView(self.shell, route, reply, painting)
+
+    def _way(self, ask: Ask) -> str:
+        if not surroundings.someone_sits_there(self.shell):
+            return "at_end"
+        deaf = self.waits(ask) and not surroundings.clicks_arrive_while_waiting(self.shell)
+        return "html" if deaf or not self.config.widgets else "widgets"
+
+    def _cell_key(self) -> str | None:
+        """Return a name for this prompt that is the same when its cell is run again: the cell and the n-th in it."""
+        cell = surroundings.cell_id(self.shell)
+        if cell is None:
+            return None
+        execution = surroundings.execution_id(self.shell)
+        self._asked = {execution: self._asked.get(execution, 0) + 1}
+        return f"{cell}#{self._asked[execution]}"
+
+    async def _explain(self, error: NbGeminiError, reply: Reply) -> None:
+        """Make the error's line as helpful as the service allows."""
+        error.args = (await self.client.explain(error, reply.options.model),)
+
+    def _settings(self) -> Settings:
+        config = self.config
+        settings = from_environment(os.environ)
+        if self._service:
+            settings = msgspec.structs.replace(settings, base_url=self._service.url, version="v1beta", key=Secret("offline"))
+        elif self._key:
+            settings = msgspec.structs.replace(settings, key=self._key)
+        return msgspec.structs.replace(
+            settings,
+            model=config.model or DEFAULT_MODEL,
+            connect_timeout=config.connect_timeout,
+            gap_timeout=config.gap_timeout,
+            max_streams=config.max_streams,
+        )

@@ -1,0 +1,78 @@
+"""The one line below an answer: model, tokens, cost, time, how it ended, and Stop while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from nbgemini.notebook.painting import Painting
+from nbgemini.render.bundle import error_bundle, status_bundle
+from nbgemini.reply import Reply
+from nbgemini.turns import Usage
+
+_ENDINGS = {"interrupted": "stopped", "truncated": "cut off", "blocked": "withheld", "failed": "failed"}
+
+
+class StatusLine:
+    """The status of one reply, as a widget while it runs and as a line of text at rest."""
+
+    def __init__(self, reply: Reply, painting: Painting) -> None:
+        """Begin with the model's name alone."""
+        self._reply = reply
+        self._painting = painting
+        self._widget: Any = None
+        self._sent: dict[str, Any] = {}
+
+    def refresh(self, replace: Callable[[], None]) -> None:
+        """Tell the widget what is new; `replace` shows the line again once there is a widget for it."""
+        if self._widget is None and self._painting.widgets:
+            self._widget = self._painting.status_widget(lambda: {"status": self._fields()}, self._reply.stop)
+            replace()
+        fields = self._fields()
+        if self._widget is not None and self._painting.widgets and self._told(fields) != self._told(self._sent):
+            self._painting.send(self._widget, [["s", fields]])
+            self._sent = fields
+
+    def bundle(self, state: Literal["live", "final"]) -> dict[str, Any]:
+        """Return what to show now."""
+        reply = self._reply
+        if state == "final" and reply.error and self._painting.shows_errors:
+            return error_bundle(f"{_ENDINGS.get(reply.state, 'failed')} · {status_text(reply)}", str(reply.error))
+        badge = "offline service" if reply.offline else ""
+        static = status_bundle(status_text(reply), badge)
+        if state == "live" and self._widget is not None and self._painting.widgets:
+            return {**self._painting.view_of(self._widget), **static}
+        return static
+
+    def _fields(self) -> dict[str, Any]:
+        reply = self._reply
+        badge = "offline service" if reply.offline else ""
+        return {"text": _facts(reply), "badge": badge, "busy": not reply.done, "since": round(reply.seconds, 1)}
+
+    @staticmethod
+    def _told(fields: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in fields.items() if name != "since"}  # the browser's own clock ticks
+
+
+def status_text(reply: Reply) -> str:
+    """Return the whole line as text."""
+    if not reply.done:
+        return f"{_facts(reply)} · {'waiting for its turn' if reply.state == 'waiting' else 'streaming'}"
+    ending = _ENDINGS.get(reply.state, "")
+    return " · ".join(word for word in (_facts(reply), f"{reply.seconds:.1f} s", ending) if word)
+
+
+def tokens_text(usage: Usage) -> str:
+    """Return the token counts that are known, in words."""
+    counts = {"in": usage.input, "thought": usage.thought, "out": usage.output}
+    return " / ".join(f"{count:,} {word}" for word, count in counts.items() if count)
+
+
+def money_text(cost: float | None) -> str:
+    """Return a price in dollars with as many digits as it needs, or nothing."""
+    return "" if cost is None else f"${cost:.4f}" if cost >= 0.0001 else "<$0.0001"  # noqa: PLR2004
+
+
+def _facts(reply: Reply) -> str:
+    money = "" if reply.offline else money_text(reply.cost)  # the offline service costs nothing
+    return " · ".join(word for word in (reply.model, tokens_text(reply.usage), money) if word)

@@ -1,0 +1,38 @@
+"""What kind of place the notebook runs in: who listens, and which cell is speaking."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def kernel_of(shell: Any) -> Any | None:
+    """Return the kernel, or None in a terminal."""
+    return getattr(shell, "kernel", None)
+
+
+def someone_sits_there(shell: Any) -> bool:
+    """Whether the front end can ask its reader: nbclient, papermill, nbconvert and nbval can't."""
+    kernel = kernel_of(shell)
+    return bool(kernel is not None and _request(kernel).get("content", {}).get("allow_stdin"))
+
+
+def cell_id(shell: Any) -> str | None:
+    """Return the id of the notebook cell that runs now, if the front end names it."""
+    kernel = kernel_of(shell)
+    return _request(kernel).get("metadata", {}).get("cellId") if kernel is not None else None
+
+
+def execution_id(shell: Any) -> str:
+    """Return a name for this very execution of the cell."""
+    kernel = kernel_of(shell)
+    return _request(kernel).get("header", {}).get("msg_id", "") if kernel is not None else ""
+
+
+def clicks_arrive_while_waiting(shell: Any) -> bool:
+    """Whether widgets' messages are heard while a cell awaits: ipykernel 6 hears them only after the cell."""
+    kernel = kernel_of(shell)
+    return kernel is not None and hasattr(kernel, "_shell_parent")
+
+
+def _request(kernel: Any) -> dict[str, Any]:
+    return kernel.get_parent("shell") or {}

@@ -1,0 +1,69 @@
+"""How a cell waits for its answer with the loop alive.
+
+A hook behind IPython's own transformations puts `await` before a magic call that stands at the beginning of a line, so the
+cell is natively asynchronous: other tasks, widgets and interrupts go on. In[] and the history keep what was typed. A magic
+called from a function, inside %%time or from a thread is not reached by the hook; there the loop is run from within.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+AWAITED = "_awaited"  # the magic's other name, which the hook writes: it tells the magic that its result is awaited
+_CALL = re.compile(r"^get_ipython\(\)\.run_(cell|line)_magic\('gemini',", re.MULTILINE)
+
+
+class AwaitHook:
+    """The transformation, and the two events that tell a whole cell from a piece of one."""
+
+    def __init__(self, shell: Any) -> None:
+        """Watch `shell`."""
+        self._shell = shell
+        self._running = 0
+
+    def install(self) -> None:
+        """Begin."""
+        self._shell.input_transformers_post.append(self.transform)
+        self._shell.events.register("pre_run_cell", self._entered)
+        self._shell.events.register("post_run_cell", self._left)
+
+    def remove(self) -> None:
+        """End; harmless twice."""
+        if self.transform in self._shell.input_transformers_post:
+            self._shell.input_transformers_post.remove(self.transform)
+            self._shell.events.unregister("pre_run_cell", self._entered)
+            self._shell.events.unregister("post_run_cell", self._left)
+
+    def transform(self, lines: list[str]) -> list[str]:
+        """Put `await` before our magics, in whole cells only: %%time and exec compile pieces that can't await."""
+        if self._running or not getattr(self._shell, "autoawait", False):
+            return lines
+        code = _CALL.sub(rf"await get_ipython().run_\1_magic('gemini{AWAITED}',", "".join(lines))
+        return code.splitlines(keepends=True)
+
+    def _entered(self, *_: Any) -> None:
+        self._running += 1
+
+    def _left(self, *_: Any) -> None:
+        self._running = max(0, self._running - 1)
+
+
+def run_from_within(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run to the end in code that is not async, the running loop (if there is one) staying alive.
+
+    Raises:
+        RuntimeError: the loop is of a kind that can't be entered again (uvloop).
+    """
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(coroutine)
+    import nest_asyncio2  # noqa: PLC0415 - patches asyncio: only when someone needs it
+
+    nest_asyncio2.apply(loop)
+    return loop.run_until_complete(coroutine)

@@ -1,0 +1,283 @@
+"""What came of one prompt, growing while it streams, and the handle to wait for it or stop it.
+
+The same events are folded twice and the two folds never mix: verbatim parts into the exchange (for the next request),
+segments for the reader. Invariants: `state` becomes terminal exactly once; after that nothing changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Generator
+from time import monotonic
+from typing import Any
+
+from nbgemini.errors import BlockedError, NbGeminiError, TransportError
+from nbgemini.events import (
+    Continuation,
+    Event,
+    Fault,
+    Finish,
+    PartReceived,
+    ResponseInfo,
+    ToolCall,
+    Unknown,
+    UsageReport,
+)
+from nbgemini.prices import cost
+from nbgemini.segments import Change, Segment, Segmenter
+from nbgemini.transcript import Exchange, State
+from nbgemini.turns import Options, Usage, merge_text
+
+OFFLINE_ID = "offline-"  # how response ids of the offline service begin
+
+
+class Reply:
+    """One answer: live while it streams, complete when awaited.
+
+    Attributes:
+        chat: the chat's name; None for a one-shot.
+        turn: the number of the exchange in its chat, from 0.
+        state: `waiting` or `running`, then exactly one of `complete`, `truncated`, `interrupted`, `blocked`, `failed`.
+        error: why it failed, was blocked or cut off; None otherwise.
+        model: the model that answered, or the one asked for as long as it is silent.
+        parsed: the validated object when a schema was asked for.
+    """
+
+    def __init__(self, exchange: Exchange, options: Options, *, provider: str, chat: str | None, turn: int) -> None:
+        """Begin with nothing."""
+        self.exchange = exchange
+        self.options = options
+        self.provider = provider
+        self.chat = chat
+        self.turn = turn
+        self.model = options.model
+        self.response_id = ""
+        self.error: NbGeminiError | None = None
+        self.parsed: Any = None
+        self.unknown: list[str] = []
+        self.stopping = False
+        self._segmenter = Segmenter()
+        self._usage = Usage()
+        self._earlier_rounds = Usage()
+        self._finish: Finish | None = None
+        self._continuation: str | None = None
+        self._fault: NbGeminiError | None = None
+        self._cut: tuple[State, NbGeminiError | None] = ("interrupted", None)
+        self._began = monotonic()
+        self._seconds: float | None = None
+        self._cancel: Callable[[], object] | None = None
+        self._done = threading.Event()
+        self._callbacks: list[Callable[[], object]] = []
+
+    @property
+    def state(self) -> State:
+        """Where the reply stands."""
+        return self.exchange.state
+
+    @property
+    def done(self) -> bool:
+        """Whether the state is terminal."""
+        return self._done.is_set()
+
+    @property
+    def segments(self) -> list[Segment]:
+        """All segments in the order of the wire."""
+        return self._segmenter.segments
+
+    @property
+    def text(self) -> str:
+        """The answer: all answer segments joined, never a thought."""
+        return "".join(segment.text for segment in self.segments if segment.kind == "answer")
+
+    @property
+    def thoughts(self) -> str:
+        """All thought segments joined."""
+        return "".join(segment.text for segment in self.segments if segment.kind == "thought")
+
+    @property
+    def tool_calls(self) -> list[ToolCall]:
+        """The tool calls the model asked for, in order."""
+        return [segment.content for segment in self.segments if isinstance(segment.content, ToolCall)]
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens so far, over all rounds."""
+        return self._earlier_rounds + self._usage
+
+    @property
+    def cost(self) -> float | None:
+        """What it cost in USD; None where no price is known."""
+        return cost(self.model, self.usage) if self.usage.total else None
+
+    @property
+    def finish_reason(self) -> str | None:
+        """The last reason the service gave for ending."""
+        return self._finish.reason if self._finish else None
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken, or took."""
+        return monotonic() - self._began if self._seconds is None else self._seconds
+
+    @property
+    def offline(self) -> bool:
+        """Whether the offline service answered."""
+        return self.response_id.startswith(OFFLINE_ID)
+
+    def feed(self, events: list[Event]) -> list[Change]:
+        """Fold events into the reply and return what changed for the reader."""
+        for event in events:
+            match event:
+                case PartReceived(part):
+                    self.exchange.parts.append(part)
+                case UsageReport(usage):
+                    self._usage = usage
+                case ResponseInfo(model, response_id):
+                    self.model, self.response_id = model, response_id or self.response_id
+                case Finish():
+                    self._finish = event
+                case Continuation(token):
+                    self._continuation = token
+                case Fault(error):
+                    self._fault = self._fault or error
+                case Unknown(name):
+                    self.unknown.append(name)
+        return self._segmenter.feed(events)
+
+    def raise_fault(self) -> None:
+        """Raise the error that the service reported inside the stream, if it did."""
+        if self._fault:
+            raise self._fault
+
+    def next_round(self) -> str | None:
+        """Return the token to go on with if the service cut the answer in two, and begin the next round's usage."""
+        if self._finish is None or self._finish.reason != "CONTINUATION":
+            return None
+        token, self._continuation, self._finish = self._continuation, None, None
+        self._earlier_rounds, self._usage = self.usage, Usage()
+        return token
+
+    def start(self) -> None:
+        """Leave the queue: from here the time counts."""
+        self.exchange.state = "running"
+        self._began = monotonic()
+
+    def end(self) -> list[Change]:
+        """Settle by what the service said last: the stream ran to its end."""
+        match self._finish:
+            case Finish("blocked", reason, message):
+                return self.settle("blocked", BlockedError(f"withheld by the service: {message or reason}"))
+            case Finish(state):
+                return self.settle(state)
+            case _ if self.segments or self.exchange.parts:
+                return self.settle("truncated", TransportError("the service cut the answer off before its end"))
+            case _:
+                return self.settle("failed", TransportError("the service sent an empty answer → ask again"))
+
+    def end_broken(self, error: NbGeminiError) -> list[Change]:
+        """Settle after an error: a complete answer stays complete, a broken connection leaves a truncated one."""
+        network = not self._fault and isinstance(error, TransportError)
+        if network and self._finish and self._finish.state == "complete":
+            return self.settle("complete")
+        return self.settle("truncated" if network and self.segments else "failed", error)
+
+    def end_cut(self) -> list[Change]:
+        """Settle after it was stopped or its time was over."""
+        return self.settle(*self._cut)
+
+    def settle(self, state: State, error: NbGeminiError | None = None) -> list[Change]:
+        """Enter the terminal state, once; return the last changes."""
+        if self.done:
+            return []
+        changes = self._segmenter.close()
+        self.exchange.parts = list(merge_text(self.exchange.parts))
+        self.exchange.state, self.error = state, error
+        self._seconds = monotonic() - self._began
+        if error:
+            error.reply = self
+        self._done.set()
+        for callback in self._callbacks:
+            callback()
+        return changes
+
+    def attach(self, cancel: Callable[[], object]) -> None:
+        """Say how the running stream is cancelled; `cancel` may be called from any thread."""
+        self._cancel = cancel
+
+    def stop(self) -> None:
+        """Stop the stream and keep what arrived; harmless twice, after the end, and from any thread."""
+        if self.done or self.stopping:
+            return
+        self.stopping = True
+        if self._cancel:
+            self._cancel()
+
+    def time_out(self, seconds: float) -> None:
+        """Stop because the whole-answer limit is over."""
+        self._cut = ("truncated", TransportError(f"not finished after {seconds:g} s (--timeout)"))
+        self.stop()
+
+    def when_done(self, callback: Callable[[], object]) -> None:
+        """Call back when the state is terminal: at once if it is already."""
+        if self.done:
+            callback()
+        else:
+            self._callbacks.append(callback)
+
+    def __await__(self) -> Generator[Any, None, Reply]:
+        """Wait for the end and return the reply.
+
+        Raises:
+            NbGeminiError: the reply failed or was blocked; `error.reply` holds what had arrived.
+        """
+        if not self.done:
+            loop = asyncio.get_running_loop()
+            over = asyncio.Event()
+            self.when_done(lambda: loop.call_soon_threadsafe(over.set))
+            yield from over.wait().__await__()
+        return self._outcome()
+
+    def result(self, timeout: float | None = None) -> Reply:
+        """Wait for the end in code that is not async, the loop staying alive, and return the reply.
+
+        Raises:
+            TimeoutError: it took longer than `timeout` seconds; the stream goes on.
+            NbGeminiError: the reply failed or was blocked.
+        """
+        if not self.done:
+            self._wait(timeout)
+        return self._outcome()
+
+    def _wait(self, timeout: float | None) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            if not self._done.wait(timeout):
+                raise TimeoutError(f"not finished after {timeout:g} s; it goes on") from None
+            return
+        import nest_asyncio2  # noqa: PLC0415 - patches asyncio, so only when someone needs it
+
+        nest_asyncio2.apply(loop)
+        loop.run_until_complete(asyncio.wait_for(_over(self), timeout))
+
+    def _outcome(self) -> Reply:
+        if self.error and self.state in ("failed", "blocked"):
+            raise self.error
+        return self
+
+    def __str__(self) -> str:
+        """Return the answer."""
+        return self.text
+
+    def __repr__(self) -> str:
+        """Show state and the beginning of the answer."""
+        text = self.text
+        return f"<Reply {self.state}: {text[:60]!r}{'…' if len(text) > 60 else ''}>"  # noqa: PLR2004
+
+
+async def _over(reply: Reply) -> None:
+    """Wait for the end whatever it is."""
+    over, loop = asyncio.Event(), asyncio.get_running_loop()
+    reply.when_done(lambda: loop.call_soon_threadsafe(over.set))
+    await over.wait()

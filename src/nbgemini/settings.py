@@ -1,0 +1,37 @@
+"""Everything that can be set, as plain values, and how the environment sets it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from nbgemini.secret import Secret
+
+LIVE_URL = "https://generativelanguage.googleapis.com"
+DEFAULT_MODEL = "gemini-flash-latest"
+
+
+class Settings(Struct, frozen=True):
+    """Where and as whom to ask, and with what patience (seconds)."""
+
+    key: Secret = Secret("")
+    base_url: str = LIVE_URL
+    version: str = "v1beta"
+    model: str = DEFAULT_MODEL
+    connect_timeout: float = 10.0
+    gap_timeout: float = 120.0
+    max_streams: int = 1000
+
+
+def from_environment(environ: Mapping[str, str]) -> Settings:
+    """Return the settings that environment variables ask for.
+
+    `GOOGLE_API_KEY` wins over `GEMINI_API_KEY`, and `GOOGLE_GENAI_API_VERSION=beta` means v1beta, as in google-genai.
+    """
+    version = environ.get("GOOGLE_GENAI_API_VERSION") or "v1beta"
+    return Settings(
+        key=Secret(environ.get("GOOGLE_API_KEY") or environ.get("GEMINI_API_KEY") or ""),
+        base_url=environ.get("GOOGLE_GEMINI_BASE_URL") or LIVE_URL,
+        version="v1beta" if version == "beta" else version,
+    )
