@@ -1,1 +1,1 @@
-"""."""
+"""A segment as a static, sanitised mimebundle; pure."""

@@ -30,6 +30,8 @@ class JsonFramer:
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Take the next bytes and return the objects that are whole now."""
+        if not chunk:
+            return []
         frames: list[bytes] = []
         start = position = 0
         while (position := self._skip_string(chunk, position)) < len(chunk):
@@ -52,7 +54,7 @@ class JsonFramer:
         """Return where to go on outside of a string; the chunk's length if the string goes on in the next one."""
         if not self._in_string:
             return position
-        if self._after_backslash and chunk:
+        if self._after_backslash:
             position, self._after_backslash = position + 1, False
         rest = _STRING_REST.match(chunk, position)
         end = rest.end() if rest else position

@@ -1,0 +1,50 @@
+# One word a deed. `make setup` once; the rest runs in .venv.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+RUN := $(BIN)/python -m
+
+.PHONY: setup setup-browser demo check format test kernel browser notebooks wheel bench all
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+setup: $(BIN)/python  ## everything that demo, check and the tests need
+	$(RUN) pip install --quiet --upgrade 'pip>=25.1'
+	$(RUN) pip install --quiet --editable '.[demo]' --group dev
+
+setup-browser:  ## Chromium from Debian's packages, where there is none
+	@command -v chromium >/dev/null || (apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu)
+
+demo: setup
+	$(BIN)/nbgemini demo --headless
+
+check:
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) mypy
+	$(BIN)/lint-imports
+
+format:
+	$(RUN) ruff format .
+	$(RUN) ruff check --fix .
+
+test:  ## fast: no kernel, no browser
+	$(RUN) pytest -q -m "not kernel and not browser"
+
+kernel:
+	$(RUN) pytest -q -m kernel
+
+browser:
+	$(RUN) pytest -q -m browser
+
+notebooks:
+	$(RUN) pytest -q --nbval --nbval-sanitize-with notebooks/sanitize.cfg -p no:randomly notebooks
+
+wheel:  ## a wheel in a clean venv loads the extension
+	$(RUN) pytest -q tests/test_wheel.py --run-wheel
+
+bench:
+	$(RUN) benchmarks
+
+all: check test kernel browser notebooks

@@ -1,0 +1,69 @@
+"""The delta widget: streamed text inside accordion and answer, and the status line with Stop.
+
+Importing this opens no comm and needs no main thread, so it can happen in a worker thread. Traffic is what is new: deltas go
+as numbered custom messages; a view that missed some asks for a snapshot. Message handlers may run on another thread
+(ipykernel 7.0 to 7.3), so they only call what they were given as thread-safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import ipywidgets
+import traitlets
+
+_HERE = Path(__file__).parent
+
+
+def _stripped(name: str) -> str:
+    """Return a source file without indentation and comment lines: it travels with every widget."""
+    lines = (line.strip() for line in (_HERE / name).read_text(encoding="utf-8").splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))
+
+
+@cache
+def _shared_layout() -> ipywidgets.Layout:
+    """Return one layout for all our widgets: each would open a comm of 1.3 kB for its own."""
+    return ipywidgets.Layout()
+
+
+class Live(anywidget.AnyWidget):
+    """Text or status that grows by deltas."""
+
+    _esm = _stripped("live.js")
+    _css = _stripped("live.css")
+    role = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, role: str, *, snapshot: Callable[[], dict[str, Any]], on_stop: Callable[[], None] | None = None) -> None:
+        """Open a widget in the role `answer`, `thought` or `status`; `snapshot` returns all that was sent so far."""
+        self._n = 0
+        self._take_snapshot = snapshot
+        self._on_stop = on_stop
+        super().__init__(role=role, layout=_shared_layout())
+        self.on_msg(self._heard)
+
+    def send_ops(self, ops: list[Any]) -> None:
+        """Send deltas; each message has the next number."""
+        self._n += 1
+        self.send({"n": self._n, "ops": ops})
+
+    def _heard(self, _widget: Any, content: dict[str, Any], _buffers: Any) -> None:
+        if content.get("type") == "hello":
+            self.send({"n": self._n, "snapshot": self._take_snapshot()})
+        elif content.get("type") == "stop" and self._on_stop:
+            self._on_stop()
+
+
+def accordion(title: str, child: Live) -> ipywidgets.Accordion:
+    """Return a closed accordion around `child`."""
+    return ipywidgets.Accordion(children=[child], titles=(title,), selected_index=None, layout=_shared_layout())
+
+
+def view_of(widget: ipywidgets.DOMWidget) -> dict[str, Any]:
+    """Return the part of a mimebundle that shows this widget."""
+    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
+    return {"application/vnd.jupyter.widget-view+json": view}

@@ -1,0 +1,79 @@
+"""Cassettes: recorded answers as JSON lines, found again by a hash of what was asked.
+
+The hash is of the normalised request, so that spelling (camelCase or snake_case), base64 alphabets, call ids and signatures
+don't matter. The nth equal request gets the nth recording; the last one repeats. No key is ever in a cassette.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from nbgemini.offline.validate import normalised
+
+Timed = tuple[float, dict[str, Any]]
+
+_HEADER = {"nbgemini": "cassette", "version": 1}
+
+
+def request_hash(model: str, body: dict[str, Any]) -> str:
+    """Return the name under which the answers to this request are kept."""
+    return hashlib.sha256(json.dumps([model, _essence(normalised(body))], sort_keys=True).encode()).hexdigest()
+
+
+def record(path: Path, model: str, body: dict[str, Any], frames: Iterable[Timed], *, n: int = 0) -> None:
+    """Add the nth answer to a request: frames with their seconds since the request."""
+    new = not path.exists()
+    with path.open("a", encoding="utf-8") as file:
+        if new:
+            file.write(json.dumps(_HEADER) + "\n")
+        name = request_hash(model, body)
+        for seconds, frame in frames:
+            file.write(json.dumps({"request": name, "n": n, "t": round(seconds, 4), "frame": frame}, ensure_ascii=False) + "\n")
+
+
+class Cassette:
+    """The recordings of one file."""
+
+    def __init__(self, path: Path) -> None:
+        """Read them all.
+
+        Raises:
+            ValueError: the file is not a cassette.
+        """
+        lines = path.read_text(encoding="utf-8").splitlines()
+        if not lines or json.loads(lines[0]).get("nbgemini") != "cassette":
+            raise ValueError(f"{path} is not a cassette")
+        self._answers: dict[str, dict[int, list[Timed]]] = defaultdict(lambda: defaultdict(list))
+        self._asked: dict[str, int] = defaultdict(int)
+        for entry in map(json.loads, lines[1:]):
+            self._answers[entry["request"]][entry["n"]].append((entry["t"], entry["frame"]))
+
+    def play(self, model: str, body: dict[str, Any]) -> list[Timed] | None:
+        """Return the next recording for this request as (wait before it, frame), or None."""
+        name = request_hash(model, body)
+        answers = self._answers.get(name)
+        if not answers:
+            return None
+        number = min(self._asked[name], max(answers))
+        self._asked[name] += 1
+        times = [0.0, *(seconds for seconds, _ in answers[number])]
+        return [(seconds - before, frame) for before, (seconds, frame) in zip(times, answers[number], strict=False)]
+
+
+def _essence(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_essence(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {key: item for key, item in value.items() if key != "thoughtSignature"}
+    for call in ("functionCall", "functionResponse"):
+        if isinstance(kept.get(call), dict):
+            kept[call] = {key: item for key, item in kept[call].items() if key != "id"}
+    if isinstance(data := kept.get("data"), str):
+        kept["data"] = data.replace("-", "+").replace("_", "/").rstrip("=")
+    return {key: _essence(item) for key, item in kept.items()}

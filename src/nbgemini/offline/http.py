@@ -1,0 +1,61 @@
+"""As much HTTP/1.1 as a Gemini service needs: requests in, plain or chunked answers out, over asyncio streams."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from urllib.parse import parse_qsl, urlsplit
+
+from msgspec import Struct
+
+_LARGEST_BODY = 64 * 1024 * 1024
+
+
+class HttpRequest(Struct, frozen=True):
+    """One request; header names in lower case."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+
+
+async def read_request(reader: asyncio.StreamReader) -> HttpRequest | None:
+    """Return the next request of a connection, or None when the client has gone or speaks something else."""
+    try:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        method, target, _ = head[0].split(" ", 2)
+        headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}
+        body = await _read_body(reader, headers)
+    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError, ValueError):
+        return None
+    parts = urlsplit(target)
+    return HttpRequest(method, parts.path, dict(parse_qsl(parts.query)), headers, body)
+
+
+async def _read_body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
+    if headers.get("transfer-encoding", "").lower() == "chunked":
+        body = b""
+        while size := int(await reader.readline(), 16):
+            body += (await reader.readexactly(size + 2))[:-2]
+        await reader.readline()
+        return body
+    length = int(headers.get("content-length", 0))
+    if length > _LARGEST_BODY:
+        raise ValueError("too large")
+    return await reader.readexactly(length)
+
+
+def head(status: int, content_type: str, *, length: int | None = None) -> bytes:
+    """Return the head of an answer: with a length, or chunked."""
+    framing = f"Content-Length: {length}" if length is not None else "Transfer-Encoding: chunked"
+    return (
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: {content_type}\r\n{framing}\r\n"
+        "Server: nbgemini-offline\r\nVary: Origin, X-Origin, Referer\r\n\r\n"
+    ).encode()
+
+
+def chunk(data: bytes) -> bytes:
+    """Return one chunk of a chunked answer; empty data ends it."""
+    return f"{len(data):x}\r\n".encode() + data + b"\r\n"

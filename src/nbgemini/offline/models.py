@@ -1,0 +1,87 @@
+"""The models the offline service knows, and what each family does differently: data, dated 2026-11-21."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+ALIASES = {
+    "gemini-flash-latest": "gemini-3.8-flash",
+    "gemini-flash-lite-latest": "gemini-3.5-flash-lite",
+    "gemini-pro-latest": "gemini-3.1-pro-preview",
+}  # only in v1beta
+
+_TEXT_MODELS = (
+    "gemini-4-argon", "gemini-4-carbon", "gemini-4-hydrogen", "gemini-3.8-flash", "gemini-3.7-flash", "gemini-3.6-flash",
+    "gemini-3.5-flash", "gemini-3.5-flash-lite", "gemini-3.1-pro-preview", "gemini-3.1-flash-lite", "gemini-3-flash-preview",
+    "gemini-2.5-pro", "gemini-2.5-flash", "gemini-2.5-flash-lite", "gemini-2.0-flash", "gemma-4-31b-it",
+)  # fmt: skip
+_EMBEDDING = "gemini-embedding-2"
+
+
+class Family(Struct, frozen=True):
+    """What is particular to a model: thinking, its levels, where signatures stand, whether calls have ids."""
+
+    thinks: bool
+    levels: tuple[str, ...]
+    signs: bool
+    signs_last: bool
+    ids: bool
+
+
+def family(model: str) -> Family:
+    """Return the family of a resolved model name."""
+    modern = model.startswith(("gemini-3", "gemini-4"))
+    thinks = modern or model.startswith("gemini-2.5")
+    return Family(thinks, _levels(model) if modern else (), thinks, modern, modern)
+
+
+def _levels(model: str) -> tuple[str, ...]:
+    if model.startswith("gemini-4-hydrogen"):
+        return ("LOW", "MEDIUM", "HIGH", "XHIGH")
+    if model.startswith(("gemini-4", "gemini-3.1-pro")):
+        return ("LOW", "MEDIUM", "HIGH")
+    return ("LOW", "HIGH") if model.startswith("gemini-3-pro") else ("MINIMAL", "LOW", "MEDIUM", "HIGH")
+
+
+def resolve(name: str, version: str) -> str | None:
+    """Return the model a name means in this API version, or None."""
+    if name in ALIASES:
+        return ALIASES[name] if version == "v1beta" else None
+    return name if name in _TEXT_MODELS else None
+
+
+def listed(version: str) -> list[dict[str, Any]]:
+    """Return the model list as the service shows it."""
+    names = [*_TEXT_MODELS, *(ALIASES if version == "v1beta" else ())]
+    return [_entry(name) for name in names] + [_embedding()]
+
+
+def _entry(name: str) -> dict[str, Any]:
+    real = ALIASES.get(name, name)
+    entry = {
+        "name": f"models/{name}",
+        "version": real.removeprefix("gemini-"),
+        "displayName": name.replace("-", " ").title(),
+        "description": f"{name}, as the offline service plays it",
+        "inputTokenLimit": 1_048_576,
+        "outputTokenLimit": 65_536,
+        "supportedGenerationMethods": ["generateContent", "countTokens"],
+        "temperature": 1,
+        "topP": 0.95,
+        "topK": 64,
+        "maxTemperature": 2,
+    }
+    return {**entry, "thinking": True} if family(real).thinks else entry
+
+
+def _embedding() -> dict[str, Any]:
+    return {
+        "name": f"models/{_EMBEDDING}",
+        "version": "2",
+        "displayName": "Gemini Embedding 2",
+        "inputTokenLimit": 8192,
+        "outputTokenLimit": 1,
+        "supportedGenerationMethods": ["embedContent"],
+    }

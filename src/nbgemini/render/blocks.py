@@ -1,0 +1,140 @@
+"""Markdown rendered block by block while it streams: each finished block once, the unfinished rest as text.
+
+A top-level block is finished when the next one has begun, because Markdown's block structure is decided from left to right.
+Invariants: the blocks' HTML does not depend on how the text was cut; the work over a whole stream is linear.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from threading import Lock
+from typing import Any
+
+from msgspec import Struct
+
+from nbgemini.render.markdown import parse, render
+from nbgemini.render.text import harmless
+
+_LARGEST = 40_000  # characters of an open block before it is cut at a line end, so that one block never takes long
+_GROWTH = 1.12  # the rest is parsed again only after it has grown by this
+
+
+class Block(Struct, frozen=True):
+    """One finished block.
+
+    `units` is how many UTF-16 units of source it takes, with the blank lines behind it. `plain` says that `html` is exactly
+    one paragraph of that source, so that a page which has the text needs no HTML.
+    """
+
+    html: str
+    units: int
+    plain: bool = False
+
+
+class Blocks:
+    """Cuts a growing Markdown text into finished blocks."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._lock = Lock()
+        self._pieces: list[str] = []
+        self._length = 0
+        self._after_cr = False
+        self._parse_at = 1.0
+        self._new_line = False
+        self._finished: list[str] = []
+        self._env: dict[str, Any] = {}
+        self.parsed = 0
+
+    def append(self, text: str) -> str:
+        """Take in text and return it as it will be shown; a last CR waits, since an LF may follow."""
+        text = ("\r" if self._after_cr else "") + text
+        self._after_cr = text.endswith("\r")
+        shown = harmless(text.removesuffix("\r") if self._after_cr else text)
+        self._add(shown)
+        return shown
+
+    def advance(self) -> list[Block]:
+        """Render the blocks that are finished by now; may run in another thread."""
+        if not self.promising:
+            return []
+        tail = self.tail()
+        self._new_line = False
+        ends = _finished_ends(tail)
+        self.parsed += len(tail)
+        blocks = self._take(tail, ends)
+        self._parse_at = max(1.0, self._length * _GROWTH)
+        return blocks
+
+    def close(self) -> list[Block]:
+        """Render all that is left."""
+        if self._after_cr:
+            self._after_cr = False
+            self._add("\n")
+        blocks: list[Block] = []
+        while tail := self.tail():
+            ends = _finished_ends(tail)
+            self.parsed += len(tail)
+            blocks += self._take(tail, ends or [len(tail)])
+        return blocks
+
+    def html(self) -> str:
+        """Return all finished blocks."""
+        return "".join(self._finished)
+
+    def tail(self) -> str:
+        """Return the text that is not part of a finished block yet."""
+        with self._lock:
+            self._pieces = ["".join(self._pieces)]
+            return self._pieces[0]
+
+    @property
+    def promising(self) -> bool:
+        """Whether there may be a finished block."""
+        return self._new_line and self._length >= self._parse_at
+
+    def _add(self, shown: str) -> None:
+        with self._lock:
+            self._pieces.append(shown)
+        self._length += len(shown)
+        self._new_line = self._new_line or "\n" in shown
+
+    def _take(self, tail: str, ends: list[int]) -> list[Block]:
+        blocks, start = [], 0
+        for end in ends:
+            blocks.append(self._rendered(tail[start:end]))
+            start = end
+        with self._lock:
+            rest = "".join(self._pieces)[start:]
+            self._pieces = [rest]
+            self._length = len(rest)
+        self._finished += [block.html for block in blocks]
+        return blocks
+
+    def _rendered(self, source: str) -> Block:
+        html = render(source, self._env)
+        text = source.rstrip("\n")
+        plain = html == f"<p>{escape(text, quote=False)}</p>\n"
+        return Block(html, len(source.encode("utf-16-le")) // 2, plain)
+
+
+def _finished_ends(tail: str) -> list[int]:
+    """Return where the finished blocks of `tail` end, blank lines behind them included."""
+    ends, in_code = _later_starts(tail[:_LARGEST])
+    if ends or len(tail) <= _LARGEST:
+        return ends
+    if in_code:  # code is never cut: what follows the cut would be read as Markdown
+        return _later_starts(tail)[0]
+    return [tail.rfind("\n", 0, _LARGEST) + 1 or _LARGEST]
+
+
+def _later_starts(text: str) -> tuple[list[int], bool]:
+    """Return where every block but the first begins, and whether the last one is fenced code."""
+    blocks = [token for token in parse(text) if token.level == 0 and token.map and token.nesting >= 0]
+    starts = {token.map[0] for token in blocks[1:]} - {0}
+    offsets, total = [], 0
+    for number, line in enumerate(text.split("\n")):
+        if number in starts:
+            offsets.append(total)
+        total += len(line) + 1
+    return offsets, bool(blocks) and blocks[-1].type == "fence"

@@ -1,0 +1,143 @@
+"""One segment as a static mimebundle: text/html that is sanitised, text/plain that is harmless, media that is checked.
+
+Never text/markdown: a front end would render it unsanitised. No inline style: a saved file looks right with any theme.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from nbgemini.events import Citations, Code, CodeResult, Media, ToolCall
+from nbgemini.render.markdown import code_html, host_of, to_html
+from nbgemini.render.sanitise import sanitised
+from nbgemini.render.text import harmless
+from nbgemini.segments import Segment
+
+_MAGIC = {
+    b"\x89PNG\r\n\x1a\n": "image/png",
+    b"\xff\xd8\xff": "image/jpeg",
+    b"GIF8": "image/gif",
+    b"ID3": "audio/mpeg",
+    b"\xff\xfb": "audio/mpeg",
+    b"OggS": "audio/ogg",
+    b"fLaC": "audio/flac",
+}
+
+
+def bundle(segment: Segment, *, html: str | None = None, seconds: float | None = None) -> dict[str, Any]:
+    """Return the bundle of a segment at rest; `html` is its text already rendered and sanitised."""
+    if segment.kind == "thought":
+        return _thought(segment.text, html, seconds)
+    if segment.kind == "answer":
+        return _bundle(f'<div class="nbgemini-answer">{_rendered(segment.text, html)}</div>', segment.text)
+    return _special(segment.content)
+
+
+def status_bundle(line: str, badge: str = "") -> dict[str, Any]:
+    """Return one quiet line."""
+    text = f"{badge} · {line}" if badge else line
+    shown = f'<span class="nbgemini-badge">{_text(badge)}</span> · {_text(line)}' if badge else _text(line)
+    return _bundle(f'<div class="nbgemini-status"><small>{shown}</small></div>', text)
+
+
+def error_bundle(title: str, message: str) -> dict[str, Any]:
+    """Return a card that says what went wrong."""
+    shown = f'<div class="nbgemini-error"><p>⚠ {_text(message)}<br><small>{_text(title)}</small></p></div>'
+    return _bundle(shown, f"⚠ {message}\n{title}")
+
+
+def live_bundle(kind: str, text: str) -> dict[str, Any]:
+    """Return a segment that still streams, for a page without widgets."""
+    if kind == "thought":
+        inner = f"<pre>{_text(text)}</pre>" if text else ""
+        return _bundle(f'<details class="nbgemini-thought"><summary>Thinking…</summary>{inner}</details>', "Thinking…")
+    return _bundle(f'<div class="nbgemini-tail">{to_html(text)}</div>', text[-200:])
+
+
+def prompt_bundle(text: str) -> dict[str, Any]:
+    """Return what was asked, for a chat shown again."""
+    return _bundle(f"<blockquote>{_text(text).replace(chr(10), '<br>')}</blockquote>", f"> {text}")
+
+
+def table_bundle(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """Return a table of plain texts."""
+    head = "".join(f"<th>{_text(cell)}</th>" for cell in headers)
+    body = "".join("<tr>" + "".join(f"<td>{_text(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
+    return _bundle(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>", _aligned([headers, *rows]))
+
+
+def _thought(text: str, html: str | None, seconds: float | None) -> dict[str, Any]:
+    title = "Thoughts" if seconds is None else f"Thought for {max(1, round(seconds))} s"
+    shown = f'<details class="nbgemini-thought"><summary>{title}</summary>{_rendered(text, html)}</details>'
+    quoted = "\n".join(f"│ {line}" for line in harmless(text).strip().split("\n"))
+    return _bundle(shown, f"{title}\n{quoted}")
+
+
+def _special(content: Any) -> dict[str, Any]:
+    match content:
+        case ToolCall(name, args):
+            text = json.dumps(args, indent=2, ensure_ascii=False, default=str)
+            shown = f"<summary>Tool: <code>{_text(name)}</code></summary><pre>{_text(text)}</pre>"
+            return _bundle(f'<details class="nbgemini-tool">{shown}</details>', f"Tool: {name} {text}")
+        case Code(source, language):
+            return _bundle(f"<p><small>Code the model ran</small></p>{sanitised(code_html(source, language))}", source)
+        case CodeResult(output, ok):
+            title = "Its output" if ok else "It failed"
+            return _bundle(f"<p><small>{title}</small></p><pre>{_text(output)}</pre>", f"{title}:\n{output}")
+        case Media(mime, data):
+            return _media(mime, data)
+        case Citations(sources):
+            items = "".join(f"<li>{_source(source.uri, source.title)}</li>" for source in sources)
+            plain = "\n".join(f"[{n}] {source.title} {source.uri}" for n, source in enumerate(sources, 1))
+            return _bundle(f'<div class="nbgemini-citations"><small>Sources</small><ol>{sanitised(items)}</ol></div>', plain)
+    return _bundle("", "")
+
+
+def _source(uri: str, title: str) -> str:
+    host = host_of(uri)
+    shown = escape(harmless(title or uri))
+    return f'<a href="{escape(uri)}" target="_blank">{shown}</a> ({escape(host)})' if host else shown
+
+
+def _media(mime: str, data: str) -> dict[str, Any]:
+    try:
+        content = base64.b64decode(data.replace("-", "+").replace("_", "/") + "=" * (-len(data) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        content = b""
+    found = _kind_of(content)
+    clean = base64.b64encode(content).decode()
+    note = f"{mime} of {len(content):,} bytes"
+    if found and found.startswith("image/"):
+        return {found: clean, **_bundle(f'<img src="data:{found};base64,{clean}" alt="{_text(note)}">', note)}
+    if found:
+        return _bundle(f'<audio controls src="data:{found};base64,{clean}"></audio>', note)
+    return _bundle(f"<p>[{_text(note)}: not a kind that is shown]</p>", note)
+
+
+def _kind_of(content: bytes) -> str | None:
+    if content[:4] == b"RIFF":
+        return {b"WEBP": "image/webp", b"WAVE": "audio/wav"}.get(content[8:12])
+    return next((kind for magic, kind in _MAGIC.items() if content.startswith(magic)), None)
+
+
+def _rendered(text: str, html: str | None) -> str:
+    return to_html(text) if html is None else html
+
+
+def _text(text: str) -> str:
+    return escape(harmless(text))
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(str(row[column])) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join(lines)
+
+
+def _bundle(html: str, plain: str) -> dict[str, Any]:
+    return {"text/html": html, "text/plain": harmless(plain)}

@@ -1,0 +1,166 @@
+"""Markdown to sanitised HTML: raw HTML is text, formulas stay LaTeX, code is coloured, links show where they lead.
+
+Invariants: the sanitiser comes last; nothing is loaded from anywhere when the result is shown; text that would take the
+parser too long is shown as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import MutableMapping, Sequence
+from functools import cache
+from html import escape
+from typing import Any
+from urllib.parse import urlsplit
+
+from nbgemini.render.sanitise import sanitised
+from nbgemini.render.text import harmless
+
+LARGEST = 200_000  # characters that are parsed in one go
+_LONGEST_CODE = 50_000  # characters that are coloured
+_DEEPEST = 40
+_BOMB = re.compile(
+    r"(?:\[[^\]\n]?){200}|(?:> ?){60}|(?:!\[){60}|(?:\*_?){400}|(?:`{1,3}[^`\n]?){400}|\|{400}|(?:<[^>\n]?){400}"
+)
+_DENIED = re.compile(
+    r"\\(?:href|url|unicode|require|html\w*|class|cssId|style|def|gdef|edef|let|newcommand|renewcommand|newenvironment|includegraphics|mmlToken|data)(?![A-Za-z])"
+)
+
+
+def to_html(markdown: str) -> str:
+    """Return sanitised HTML of a whole Markdown text."""
+    return render(harmless(markdown), {})
+
+
+def render(source: str, env: MutableMapping[str, Any]) -> str:
+    """Return sanitised HTML of harmless Markdown; `env` carries link definitions from block to block."""
+    if len(source) > LARGEST or _BOMB.search(source) or _indented_too_deep(source):
+        return as_text(source)
+    try:
+        return sanitised(_parser().render(source, env))
+    except RecursionError:
+        return as_text(source)
+
+
+def as_text(source: str) -> str:
+    """Return the source as it is, in a box."""
+    return f"<pre>{escape(source, quote=False)}</pre>\n"
+
+
+def parse(source: str) -> Sequence[Any]:
+    """Return the block tokens of harmless Markdown, the inline text unparsed."""
+    parser = _parser()
+    tokens: list[Any] = []
+    parser.block.parse(source, parser, {}, tokens)
+    return tokens
+
+
+def _indented_too_deep(source: str) -> bool:
+    return any(len(line) - len(line.lstrip(" ")) > _DEEPEST * 4 for line in source.split("\n") if line.strip())
+
+
+@cache
+def _parser() -> Any:
+    from markdown_it import MarkdownIt  # noqa: PLC0415 - at first use
+    from mdit_py_plugins.dollarmath import dollarmath_plugin  # noqa: PLC0415
+
+    parser = MarkdownIt("commonmark", {"html": False, "maxNesting": _DEEPEST}).enable(["table", "strikethrough"])
+    dollarmath_plugin(parser, allow_space=False, allow_digits=False, double_inline=True, allow_labels=False)
+    for name, rule in _RULES.items():
+        parser.add_render_rule(name, rule)
+    return parser
+
+
+def _formula(latex: str, delimiter: str) -> str:
+    source = escape(f"{delimiter}{latex}{delimiter}", quote=False)
+    return f"<code>{source}</code>" if _DENIED.search(latex) else source
+
+
+def _inline_math(_self: Any, tokens: Sequence[Any], index: int, _options: Any, _env: Any) -> str:
+    return _formula(tokens[index].content, "$")
+
+
+def _inline_display_math(_self: Any, tokens: Sequence[Any], index: int, _options: Any, _env: Any) -> str:
+    return _formula(tokens[index].content, "$$")
+
+
+def _block_math(_self: Any, tokens: Sequence[Any], index: int, _options: Any, _env: Any) -> str:
+    return f"<div>{_formula(tokens[index].content, '$$')}</div>\n"
+
+
+def _fence(_self: Any, tokens: Sequence[Any], index: int, _options: Any, _env: Any) -> str:
+    words = tokens[index].info.split()
+    return code_html(tokens[index].content, words[0] if words else "")
+
+
+def code_html(source: str, language: str) -> str:
+    """Return code as HTML, coloured by class names if the language is known; still to be sanitised."""
+    language = "".join(char for char in language if char.isalnum() or char in "+#.-_")[:40]
+    named = f' class="language-{language}"' if language else ""
+    return f'<div class="highlight"><pre><code{named}>{_coloured(source, language)}</code></pre></div>\n'
+
+
+def _coloured(source: str, language: str) -> str:
+    if not language or len(source) > _LONGEST_CODE:
+        return escape(source, quote=False)
+    from pygments import highlight  # noqa: PLC0415 - at first use
+    from pygments.formatters.html import HtmlFormatter  # noqa: PLC0415
+    from pygments.lexers import get_lexer_by_name  # noqa: PLC0415
+    from pygments.util import ClassNotFound  # noqa: PLC0415
+
+    try:
+        lexer = get_lexer_by_name(language, stripnl=False)
+    except ClassNotFound:
+        return escape(source, quote=False)
+    return str(highlight(source, lexer, HtmlFormatter(nowrap=True)))
+
+
+def _link_open(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
+    tokens[index].attrSet("target", "_blank")
+    return str(self.renderToken(tokens, index, options, env))
+
+
+def _link_close(_self: Any, tokens: Sequence[Any], index: int, _options: Any, _env: Any) -> str:
+    opening = _opening(tokens, index)
+    url = str(opening.attrGet("href") or "")
+    shown = "".join(token.content for token in tokens[tokens.index(opening) + 1 : index])
+    host = host_of(url)
+    if not host or shown.strip() == url:
+        return "</a>"
+    return f'</a> <span class="nbgemini-host">({escape(host)})</span>'
+
+
+def _opening(tokens: Sequence[Any], index: int) -> Any:
+    depth = tokens[index].level
+    return next(token for token in reversed(tokens[:index]) if token.type == "link_open" and token.level == depth)
+
+
+def host_of(url: str) -> str:
+    """Return the host of an http(s) URL in ASCII, or nothing."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        return host.encode("idna").decode() if parts.scheme in ("http", "https") else ""
+    except (ValueError, UnicodeError):
+        return "unreadable host"
+
+
+def _image(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
+    token = tokens[index]
+    source, alt = str(token.attrGet("src") or ""), self.renderInlineAsText(token.children or [], options, env)
+    if source.startswith("data:image/"):
+        return f'<img src="{escape(source)}" alt="{escape(alt)}">'
+    host = host_of(source)
+    label = f"image not loaded: {', '.join(word for word in (alt, host) if word)}"
+    return f'<a href="{escape(source)}" target="_blank">[{escape(label)}]</a>' if host else f"[{escape(label)}]"
+
+
+_RULES = {
+    "math_inline": _inline_math,
+    "math_inline_double": _inline_display_math,
+    "math_block": _block_math,
+    "fence": _fence,
+    "link_open": _link_open,
+    "link_close": _link_close,
+    "image": _image,
+}

@@ -1,0 +1,59 @@
+"""The one sanitiser: an allow-list, applied last; what leaves it is never edited again.
+
+Policy: no style, id, name or data-*; classes only from fixed lists; links only with an explicit scheme; images only inline.
+"""
+
+from __future__ import annotations
+
+import re
+
+_TAGS = set(
+    "p br hr h1 h2 h3 h4 h5 h6 ul ol li blockquote pre code em strong b i s del sub sup kbd "
+    "table thead tbody tr th td a span div img".split()
+)
+_ATTRIBUTES = {
+    "a": {"href", "title", "target"},
+    "code": {"class"},
+    "div": {"class"},
+    "span": {"class"},
+    "ol": {"start"},
+    "td": {"align"},
+    "th": {"align"},
+    "img": {"src", "alt", "title"},
+}
+_LINK = re.compile(r"(?:https?://|mailto:)\S", re.IGNORECASE)
+_INLINE_IMAGE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]*\Z")
+_CLASS = re.compile(r"(?:highlight|language-[\w+#.-]{1,40}|nbgemini-[a-z-]{1,20}|[a-z][a-z0-9]{0,2})\Z")
+
+
+def sanitised(html: str) -> str:
+    """Return `html` with nothing in it but what the policy allows."""
+    import nh3  # noqa: PLC0415 - at first use
+
+    return nh3.clean(
+        html,
+        tags=_TAGS,
+        attributes=_ATTRIBUTES,
+        attribute_filter=_filter,
+        url_schemes={"http", "https", "mailto", "data"},  # nh3 knows schemes only for all tags; the filter is per tag
+        link_rel="noopener noreferrer nofollow",
+        strip_comments=True,
+    )
+
+
+def _filter(tag: str, attribute: str, value: str) -> str | None:
+    match attribute:
+        case "href":
+            return value if _LINK.match(value) else None
+        case "src":
+            return value if _INLINE_IMAGE.match(value) else None
+        case "class":
+            return value if all(_CLASS.match(name) for name in value.split()) else None
+        case "align":
+            return value if value in ("left", "right", "center") else None
+        case "target":
+            return "_blank"
+        case "start":
+            return value if value.isdigit() else None
+        case _:
+            return value

@@ -1,0 +1,57 @@
+"""What all tests share: the golden streams, a clean environment, the offline service."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+FRAMES = Path(__file__).parent / "frames"
+
+
+def golden_names():
+    return sorted(path.stem for path in FRAMES.glob("*.sse"))
+
+
+def golden_bytes(name):
+    return (FRAMES / f"{name}.sse").read_bytes()
+
+
+def golden_frames(name):
+    return [json.loads(event.removeprefix(b"data: ")) for event in golden_bytes(name).split(b"\r\n\r\n") if event]
+
+
+def as_array(frames):
+    """The same frames as Google's other framing writes them."""
+    return b"[" + b"\n,\r\n".join(json.dumps(frame, indent=2, ensure_ascii=False).encode() for frame in frames) + b"\n]"
+
+
+@pytest.fixture(autouse=True)
+def _no_keys(monkeypatch):
+    for name in ("GOOGLE_API_KEY", "GEMINI_API_KEY", "GOOGLE_GEMINI_BASE_URL", "GOOGLE_GENAI_API_VERSION"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def service():
+    from nbgemini.offline.service import OfflineService
+
+    with OfflineService(pace=0) as running:
+        yield running
+
+
+@pytest.fixture
+def settings(service):
+    from nbgemini import Settings
+    from nbgemini.secret import Secret
+
+    return Settings(key=Secret("a-good-key"), base_url=service.url, model="gemini-3.8-flash")
+
+
+@pytest.fixture
+async def client(settings):
+    from nbgemini import Client
+
+    async with Client(settings) as ours:
+        yield ours

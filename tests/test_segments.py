@@ -1,0 +1,82 @@
+"""Thoughts stay thoughts, answers stay answers, and nothing is lost."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nbgemini.events import AnswerDelta, Citation, Citations, Code, ThoughtDelta, ToolCall, UsageReport
+from nbgemini.segments import SegmentDelta, SegmentEnd, Segmenter, SegmentStart
+from nbgemini.turns import Usage
+
+texts = st.text(max_size=4)
+any_event = st.one_of(
+    st.builds(ThoughtDelta, texts),
+    st.builds(AnswerDelta, texts),
+    st.builds(ToolCall, texts, st.just({})),
+    st.builds(Code, texts),
+    st.just(UsageReport(Usage(1))),
+    st.just(Citations((Citation("https://example.org"),))),
+)
+
+
+def run(events, batches=1):
+    segmenter, changes = Segmenter(), []
+    for start in range(0, len(events), batches):
+        changes += segmenter.feed(events[start : start + batches])
+    return segmenter, changes + segmenter.close()
+
+
+def test_thought_answer_thought_answer_gives_four_segments():
+    segmenter, _ = run(
+        [ThoughtDelta("a"), ThoughtDelta("b"), AnswerDelta("c"), ThoughtDelta("d"), AnswerDelta("e"), AnswerDelta("f")]
+    )
+    assert [(s.kind, s.text) for s in segmenter.segments] == [
+        ("thought", "ab"),
+        ("answer", "c"),
+        ("thought", "d"),
+        ("answer", "ef"),
+    ]
+
+
+@given(events=st.lists(any_event, max_size=20), batches=st.integers(1, 5))
+@settings(max_examples=1000)
+def test_text_comes_out_whole_and_only_in_its_kind(events, batches):
+    segmenter, _ = run(events, batches)
+    for kind, delta in (("thought", ThoughtDelta), ("answer", AnswerDelta)):
+        shown = "".join(s.text for s in segmenter.segments if s.kind == kind)
+        assert shown == "".join(e.text for e in events if isinstance(e, delta))
+
+
+@given(events=st.lists(any_event, max_size=20), batches=st.integers(1, 5))
+@settings(max_examples=1000)
+def test_changes_are_well_formed(events, batches):
+    """Start, deltas, end; one open at most; indexes count up; the deltas are the segment's text."""
+    segmenter, changes = run(events, batches)
+    opened, texts_of = None, {}
+    for change in changes:
+        match change:
+            case SegmentStart(index):
+                assert opened is None
+                assert index == len(texts_of)
+                opened, texts_of[index] = index, ""
+            case SegmentDelta(index, text):
+                assert index == opened
+                texts_of[index] += text
+            case SegmentEnd(index):
+                assert index == opened
+                opened = None
+    assert opened is None
+    assert [texts_of[s.index] for s in segmenter.segments] == [s.text for s in segmenter.segments]
+
+
+@given(events=st.lists(any_event, max_size=20))
+def test_citations_are_shown_once_and_last(events):
+    segmenter, _ = run(events)
+    kinds = [s.kind for s in segmenter.segments]
+    assert kinds.count("citations") == (1 if any(isinstance(e, Citations) for e in events) else 0)
+    assert "citations" not in kinds[:-1]
+
+
+def test_empty_text_opens_no_segment():
+    assert run([ThoughtDelta(""), AnswerDelta("")])[0].segments == []
