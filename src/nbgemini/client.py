@@ -91,7 +91,9 @@ class Client:
             except NbGeminiError:
                 return str(error)
             near = difflib.get_close_matches(model, names, n=3, cutoff=0.4)
-            return f"no model {model!r} → did you mean {', '.join(near) or 'one of %gemini models'}?"
+            return f"no model {model!r}; " + (
+                f"did you mean {', '.join(near)}?" if near else "%gemini models lists what there is"
+            )
         return str(error)
 
     async def aclose(self) -> None:

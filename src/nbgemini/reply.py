@@ -195,7 +195,7 @@ class Reply:
         self.exchange.state, self.error = state, error
         self._seconds = monotonic() - self._began
         if error:
-            error.reply = self
+            error.reply, self.exchange.note = self, str(error)
         self._done.set()
         for callback in self._callbacks:
             callback()

@@ -28,6 +28,7 @@ class Exchange:
         self.cell = cell
         self.parts: list[Part] = []
         self.state: State = "running"
+        self.note = ""  # why it ended as it did, where that needs words
 
     def turns(self) -> tuple[Turn, ...]:
         """Return the turns that may go back to the service; none if nothing of worth came."""

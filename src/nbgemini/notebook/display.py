@@ -85,7 +85,7 @@ class StreamView:
     async def finish(self) -> None:
         """Paint what is left and put everything to rest."""
         for painter in self._painters:
-            painter.end()
+            painter.end_of_stream()
         self._over = True
         self._dirty.set()
         if self._task:
@@ -100,7 +100,7 @@ class StreamView:
                 break
             await self._pause()
         self._put_status("final")
-        self._painting.close()
+        self._painting.close_all()
 
     async def _guarded_paint(self) -> None:
         try:
@@ -118,8 +118,8 @@ class StreamView:
             if painter.place is None:
                 self._give_place(painter, index)
             await painter.paint()
-            if painter.at_rest:
-                self._first_unfinished = index + 1
+        while self._first_unfinished < len(self._painters) and self._painters[self._first_unfinished].at_rest:
+            self._first_unfinished += 1
 
     def _give_place(self, painter: Painter, index: int) -> None:
         painter.begin(partial(self._place.put, kind=painter.kind, segment=index))

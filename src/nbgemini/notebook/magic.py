@@ -1,4 +1,4 @@
-"""%%gemini and %gemini: arguments to calls, nothing else.
+"""%%gemini and %gemini as IPython knows them: four thin names; everything behind them is imported at the first use.
 
 Each magic has two names. IPython calls `gemini` where the result can't be awaited; the await hook rewrites whole cells to
 call `gemini_awaited`, whose coroutine the cell then awaits.
@@ -6,51 +6,37 @@ call `gemini_awaited`, whose coroutine the cell then awaits.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine
+from importlib import import_module
 from typing import Any
 
 from IPython.core.magic import Magics, magics_class, no_var_expand
 
-from nbgemini.errors import NbGeminiError
-from nbgemini.notebook.arguments import Ask, manual, parse_ask, parse_cell
-from nbgemini.notebook.commands import command_of, commands_manual
 from nbgemini.notebook.config import Gemini
-from nbgemini.notebook.waiting import AWAITED, run_from_within
-
-_PATIENCE = 2.0  # seconds that an interrupted cell gives its stream to show what arrived
-
-
-class Interrupted(KeyboardInterrupt):
-    """The cell was interrupted; its stream was stopped and what arrived is kept."""
-
-    def _render_traceback_(self) -> list[str]:
-        return ["Interrupted: stopped; what arrived is kept"]
+from nbgemini.notebook.waiting import AWAITED
 
 
 @magics_class
 class GeminiMagics(Magics):
-    """The two magics of one shell; everything heavy waits for the first use."""
+    """The magics of one shell."""
 
     def __init__(self, shell: Any, config: Gemini) -> None:
         """Register nothing yet; the extension does."""
         super().__init__(shell)
         self._shell: Any = shell
         self._settings = config
-        self._session: Any = None
+        self._made: Any = None
 
     @property
-    def session(self) -> Any:
-        """The session, made at first use: %load_ext must stay quick."""
-        if self._session is None:
-            from nbgemini.notebook.session import Session  # noqa: PLC0415
-
-            self._session = Session(self._shell, self._settings)
-        return self._session
+    def asking(self) -> Any:
+        """The work behind the names, made at the first use: %load_ext must stay quick."""
+        if self._made is None:
+            session = import_module("nbgemini.notebook.session").Session(self._shell, self._settings)
+            self._made = import_module("nbgemini.notebook.asking").Asking(session)
+        return self._made
 
     def register(self) -> None:
         """Give the shell the four names."""
-        add: Any = self._shell.register_magic_function
+        add = self._shell.register_magic_function
         add(self.cell, "cell", "gemini")
         add(self.line, "line", "gemini")
         add(self.cell_awaited, "cell", f"gemini{AWAITED}")
@@ -61,77 +47,30 @@ class GeminiMagics(Magics):
         for kind in ("cell", "line"):
             for name in ("gemini", f"gemini{AWAITED}"):
                 self._shell.magics_manager.magics[kind].pop(name, None)
-        if self._session is not None:
-            self._session.close()
+        if self._made is not None:
+            self._made.session.close()
 
     @no_var_expand
-    def cell(self, line: str, cell: str) -> None:
-        """See `manual`."""
-        self._ask(parse_cell(line), cell)
+    def cell(self, line: str, cell: str) -> Any:
+        """Ask Gemini."""
+        return self.asking.cell(line, cell)
 
     @no_var_expand
     def line(self, line: str) -> Any:
-        """See `commands_manual`."""
-        name, rest = command_of(line)
-        if name == "ask":
-            return self._ask(*parse_ask(rest))
-        return run_from_within(self._command(name, rest))
+        """Do what is not a prompt."""
+        return self.asking.line(line)
 
     @no_var_expand
-    def cell_awaited(self, line: str, cell: str) -> Coroutine[Any, Any, None]:
+    def cell_awaited(self, line: str, cell: str) -> Any:
         """Return the coroutine of a cell."""
-        return self._ask_awaited(parse_cell(line), cell)
+        return self.asking.cell_awaited(line, cell)
 
     @no_var_expand
-    def line_awaited(self, line: str) -> Coroutine[Any, Any, None]:
+    def line_awaited(self, line: str) -> Any:
         """Return the coroutine of a line."""
-        name, rest = command_of(line)
-        return self._ask_awaited(*parse_ask(rest)) if name == "ask" else self._command(name, rest)
-
-    async def _command(self, name: str, rest: str) -> None:
-        from nbgemini.notebook.commands import COMMANDS  # noqa: PLC0415
-
-        await COMMANDS[name](self.session, rest)
-
-    async def _ask_awaited(self, ask: Ask, prompt: str) -> None:
-        job = self.session.begin(ask, prompt)
-        task = self.session.jobs.start(job)
-        if self.session.waits(ask):
-            await _until(task, job.reply)
-
-    def _ask(self, ask: Ask, prompt: str) -> Any:
-        """Ask in code that can't await: a function, %%time, a thread, an assignment."""
-        job = self.session.begin(ask, prompt)
-        if self.session.waits(ask) or not _loop_runs():
-            run_from_within(self._drive(job))
-        else:
-            self.session.jobs.start(job)
-        return job.reply
-
-    async def _drive(self, job: Any) -> None:
-        await _until(self.session.jobs.start(job), job.reply)
+        return self.asking.line_awaited(line)
 
 
-async def _until(task: asyncio.Task[None], reply: Any) -> None:
-    """Wait for the stream; an interrupt of the cell stops it and keeps what arrived."""
-    try:
-        await asyncio.wait([task])  # does not cancel the task when the cell is cancelled
-    except asyncio.CancelledError:
-        reply.stop()
-        await asyncio.wait([task], timeout=_PATIENCE)
-        raise Interrupted from None
-    error = reply.error
-    if isinstance(error, NbGeminiError) and reply.state in ("failed", "blocked"):
-        raise error
-
-
-def _loop_runs() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
-
-
-GeminiMagics.cell.__doc__ = manual()
-GeminiMagics.line.__doc__ = commands_manual()
+# IPython asks an object's `getdoc` first: the manuals are made from the parser when somebody reads them.
+GeminiMagics.cell.getdoc = lambda: import_module("nbgemini.notebook.arguments").manual()  # type: ignore[attr-defined]
+GeminiMagics.line.getdoc = lambda: import_module("nbgemini.notebook.commands").commands_manual()  # type: ignore[attr-defined]

@@ -13,10 +13,11 @@ from typing import Any, Literal, Protocol
 
 from nbgemini.notebook.routing import Route
 from nbgemini.render.blocks import Block, Blocks
-from nbgemini.render.bundle import bundle, live_bundle
+from nbgemini.render.bundle import bundle, live_bundle, thought_title
 from nbgemini.segments import Segment
 
 _GROWTH = 1.5  # plain HTML: repaint when it has grown by half, so that all repaints together stay below 4 x the answer
+_FIRST_REPAINT = 200  # characters
 _SLOWER_AFTER = 1.0  # seconds of full refresh rate; a long answer is read more calmly
 
 
@@ -87,10 +88,14 @@ class Painting:
         self._route.run(lambda: widget.send_ops(ops))
 
     def close(self, *widgets: Any) -> None:
-        """Close these widgets, or all that are still open."""
-        for widget in widgets or tuple(self._open):
+        """Close these widgets."""
+        for widget in widgets:
             self._open.remove(widget)
             self._route.run(widget.close)
+
+    def close_all(self) -> None:
+        """Close what is still open."""
+        self.close(*self._open)
 
     def give_up_widgets(self) -> None:
         """Go on with plain HTML."""
@@ -119,14 +124,20 @@ class Painter:
         self._painted = 0  # characters in the last repaint of plain HTML
         self._began = monotonic()
         self._seconds: float | None = None
+        self._stream_over = False
         self._widget: Any = None
         self._accordion: Any = None
         self._title = ""
 
     @property
     def waiting(self) -> bool:
-        """Whether there is something that was not painted yet."""
-        return bool(self._fresh) or (self._seconds is not None and not self.at_rest)
+        """Whether there is something to paint."""
+        return bool(self._fresh) or (self._seconds is not None and not self._parked and not self.at_rest)
+
+    @property
+    def _parked(self) -> bool:
+        """Whether a thought is whole, but stays the accordion that a reader may have open until the stream ends."""
+        return self._accordion is not None and self._title.startswith("Thought") and not self._stream_over
 
     def append(self, text: str) -> None:
         """Take in text."""
@@ -136,6 +147,11 @@ class Painter:
         """Note that the segment is whole."""
         if self._seconds is None:
             self._seconds = monotonic() - self._began
+
+    def end_of_stream(self) -> None:
+        """Note that the whole stream is over: everything becomes static."""
+        self.end()
+        self._stream_over = True
 
     def begin(self, place: Put) -> None:
         """Take the place on the page."""
@@ -150,34 +166,46 @@ class Painter:
 
     async def paint(self) -> None:
         """Show what is new; put the segment to rest once it is whole."""
-        text = "".join(self._fresh)
+        added = self._blocks.append("".join(self._fresh)) if self._fresh else ""
         self._fresh.clear()
-        added = self._blocks.append(text) if text else ""
-        if self._seconds is not None:
-            await self._rest()
-        elif self._widget is not None and self._painting.widgets:
+        if self._widget is not None and self._painting.widgets and (self._seconds is None or self._accordion is not None):
             await self._send_deltas(added)
-        elif self._painting.live and self.place and len(self._segment.text) >= max(200, self._painted * _GROWTH):
-            self._painted = len(self._segment.text)
-            self.place(live_bundle(self.kind, self._segment.text), state="live")
+            self._name_accordion()
+        elif self._seconds is None and self._painting.live:
+            self._repaint()
+        if self._seconds is not None and not self._parked:
+            await self._rest()
 
     async def _send_deltas(self, added: str) -> None:
         ops: list[Any] = [["t", added]] if added else []
         blocks = await asyncio.to_thread(self._blocks.advance) if self._blocks.promising else []
         ops += [["p", block.units] if block.plain else ["h", block.html, block.units] for block in blocks]
-        self._remember(blocks)
+        self._shown_html += [block.html for block in blocks]
+        self._shown_tail = self._blocks.tail()
         if ops:
             self._painting.send(self._widget, ops)
-        if self._accordion is not None and self._title != (title := f"Thinking… {monotonic() - self._began:.0f} s"):
+
+    def _name_accordion(self) -> None:
+        if self._accordion is None:
+            return
+        title = f"Thinking… {monotonic() - self._began:.0f} s" if self._seconds is None else thought_title(self._seconds)
+        if title != self._title:
             self._title = title
             self._painting.retitle(self._accordion, title)
 
+    def _repaint(self) -> None:
+        """Show plain HTML again, if it has grown enough."""
+        length = len(self._segment.text)
+        if self.place and length >= max(_FIRST_REPAINT, self._painted * _GROWTH):
+            self._painted = length
+            self.place(live_bundle(self.kind, self._segment.text), state="live")
+
     async def _rest(self) -> None:
         html = await asyncio.to_thread(self._whole_html) if self.kind in ("thought", "answer") else None
+        opened = self._accordion is not None and self._accordion.selected_index == 0
         if self.place:
-            self.place(bundle(self._segment, html=html, seconds=self._seconds), state="final")
-        if self._widget is not None:
-            self._painting.close(*(widget for widget in (self._accordion, self._widget) if widget is not None))
+            self.place(bundle(self._segment, html=html, seconds=self._seconds, opened=opened), state="final")
+        self._painting.close(*(widget for widget in (self._accordion, self._widget) if widget is not None))
         self.at_rest = True
 
     def _whole_html(self) -> str:
@@ -189,10 +217,6 @@ class Painter:
         if self.kind == "thought":
             self._title = "Thinking…"
             self._accordion = self._painting.accordion(self._title, self._widget)
-
-    def _remember(self, blocks: list[Block]) -> None:
-        self._shown_html += [block.html for block in blocks]
-        self._shown_tail = self._blocks.tail()
 
     def _snapshot(self) -> dict[str, Any]:
         """Return all that was sent so far, for a view that missed some of it."""

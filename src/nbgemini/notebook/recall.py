@@ -19,7 +19,7 @@ def recall(shell: Any, chat: Chat) -> None:
         for segment in chat.segments(exchange):
             _put(bundle(segment), segment.kind, chat, number, segment.index)
         if exchange.state != "complete":
-            _put(status_bundle(exchange.state), "status", chat, number, 0)
+            _put(status_bundle(" · ".join(filter(None, (exchange.state, exchange.note)))), "status", chat, number, 0)
 
 
 def _put(data: dict[str, Any], kind: str, chat: Chat, turn: int, segment: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import monotonic
 from typing import Any, Literal
 
 from nbgemini.notebook.painting import Painting
@@ -22,22 +23,29 @@ class StatusLine:
         self._painting = painting
         self._widget: Any = None
         self._sent: dict[str, Any] = {}
+        self._sent_at = 0.0
 
     def refresh(self, replace: Callable[[], None]) -> None:
         """Tell the widget what is new; `replace` shows the line again once there is a widget for it."""
         if self._widget is None and self._painting.widgets:
             self._widget = self._painting.status_widget(lambda: {"status": self._fields()}, self._reply.stop)
             replace()
-        fields = self._fields()
-        if self._widget is not None and self._painting.widgets and self._told(fields) != self._told(self._sent):
+        if self._widget is not None and self._painting.widgets:
+            self._tell()
+
+    def _tell(self) -> None:
+        """Send what is new: who answers at once, counts once a second; the browser's own clock ticks."""
+        fields, now = self._fields(), monotonic()
+        news = any(fields[name] != self._sent.get(name) for name in ("badge", "busy"))
+        if news or (now - self._sent_at >= 1.0 and fields["text"] != self._sent.get("text")):
             self._painting.send(self._widget, [["s", fields]])
-            self._sent = fields
+            self._sent, self._sent_at = fields, now
 
     def bundle(self, state: Literal["live", "final"]) -> dict[str, Any]:
         """Return what to show now."""
         reply = self._reply
         if state == "final" and reply.error and self._painting.shows_errors:
-            return error_bundle(f"{_ENDINGS.get(reply.state, 'failed')} · {status_text(reply)}", str(reply.error))
+            return error_bundle(status_text(reply), str(reply.error))
         badge = "offline service" if reply.offline else ""
         static = status_bundle(status_text(reply), badge)
         if state == "live" and self._widget is not None and self._painting.widgets:
@@ -48,10 +56,6 @@ class StatusLine:
         reply = self._reply
         badge = "offline service" if reply.offline else ""
         return {"text": _facts(reply), "badge": badge, "busy": not reply.done, "since": round(reply.seconds, 1)}
-
-    @staticmethod
-    def _told(fields: dict[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in fields.items() if name != "since"}  # the browser's own clock ticks
 
 
 def status_text(reply: Reply) -> str:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 AWAITED = "_awaited"  # the magic's other name, which the hook writes: it tells the magic that its result is awaited
+_QUESTION = re.compile(r"^%gemini\s+ask\s.*\?\s*$")
 _CALL = re.compile(r"^get_ipython\(\)\.run_(cell|line)_magic\('gemini',", re.MULTILINE)
 
 
@@ -28,6 +29,7 @@ class AwaitHook:
 
     def install(self) -> None:
         """Begin."""
+        self._shell.input_transformers_cleanup.append(self.keep_questions)
         self._shell.input_transformers_post.append(self.transform)
         self._shell.events.register("pre_run_cell", self._entered)
         self._shell.events.register("post_run_cell", self._left)
@@ -35,9 +37,16 @@ class AwaitHook:
     def remove(self) -> None:
         """End; harmless twice."""
         if self.transform in self._shell.input_transformers_post:
+            self._shell.input_transformers_cleanup.remove(self.keep_questions)
             self._shell.input_transformers_post.remove(self.transform)
             self._shell.events.unregister("pre_run_cell", self._entered)
             self._shell.events.unregister("post_run_cell", self._left)
+
+    def keep_questions(self, lines: list[str]) -> list[str]:
+        """Keep IPython from taking the question mark of `%gemini ask …?` for a call for help."""
+        if lines and lines[0].startswith("%%"):
+            return lines
+        return [_called(line) if _QUESTION.match(line) else line for line in lines]
 
     def transform(self, lines: list[str]) -> list[str]:
         """Put `await` before our magics, in whole cells only: %%time and exec compile pieces that can't await."""
@@ -51,6 +60,11 @@ class AwaitHook:
 
     def _left(self, *_: Any) -> None:
         self._running = max(0, self._running - 1)
+
+
+def _called(line: str) -> str:
+    end = "\n" if line.endswith("\n") else ""
+    return f"get_ipython().run_line_magic('gemini', {line.strip().removeprefix('%gemini').strip()!r}){end}"
 
 
 def run_from_within(coroutine: Coroutine[Any, Any, T]) -> T:

@@ -29,10 +29,17 @@ _MAGIC = {
 }
 
 
-def bundle(segment: Segment, *, html: str | None = None, seconds: float | None = None) -> dict[str, Any]:
-    """Return the bundle of a segment at rest; `html` is its text already rendered and sanitised."""
+def bundle(segment: Segment, *, html: str | None = None, seconds: float | None = None, opened: bool = False) -> dict[str, Any]:
+    """Return the bundle of a segment at rest.
+
+    Args:
+        segment: what to show.
+        html: its text already rendered and sanitised, where that was done on the way.
+        seconds: how long a thought took.
+        opened: whether a thought is shown open, because its reader had opened it.
+    """
     if segment.kind == "thought":
-        return _thought(segment.text, html, seconds)
+        return _thought(segment.text, html, seconds, opened=opened)
     if segment.kind == "answer":
         return _bundle(f'<div class="nbgemini-answer">{_rendered(segment.text, html)}</div>', segment.text)
     return _special(segment.content)
@@ -71,9 +78,14 @@ def table_bundle(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> dict[
     return _bundle(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>", _aligned([headers, *rows]))
 
 
-def _thought(text: str, html: str | None, seconds: float | None) -> dict[str, Any]:
-    title = "Thoughts" if seconds is None else f"Thought for {max(1, round(seconds))} s"
-    shown = f'<details class="nbgemini-thought"><summary>{title}</summary>{_rendered(text, html)}</details>'
+def thought_title(seconds: float | None) -> str:
+    """Return the title of a thought that is over."""
+    return "Thoughts" if seconds is None else f"Thought for {max(1, round(seconds))} s"
+
+
+def _thought(text: str, html: str | None, seconds: float | None, *, opened: bool) -> dict[str, Any]:
+    title = thought_title(seconds)
+    shown = f'<details class="nbgemini-thought"{" open" if opened else ""}><summary>{title}</summary>{_rendered(text, html)}</details>'
     quoted = "\n".join(f"│ {line}" for line in harmless(text).strip().split("\n"))
     return _bundle(shown, f"{title}\n{quoted}")
 

@@ -1,0 +1,90 @@
+"""What the magics do: a line becomes options, a prompt becomes a job, and the cell waits or doesn't."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from nbgemini.notebook.arguments import Ask, parse_ask, parse_cell
+from nbgemini.notebook.commands import COMMANDS, command_of
+from nbgemini.notebook.jobs import Job
+from nbgemini.notebook.session import Session
+from nbgemini.notebook.waiting import run_from_within
+from nbgemini.reply import Reply
+
+_PATIENCE = 2.0  # seconds that an interrupted cell gives its stream to show what arrived
+
+
+class Interrupted(KeyboardInterrupt):
+    """The cell was interrupted; its stream was stopped and what arrived is kept."""
+
+    def _render_traceback_(self) -> list[str]:
+        return ["Interrupted: stopped; what arrived is kept"]
+
+
+class Asking:
+    """The magics' work, for one session."""
+
+    def __init__(self, session: Session) -> None:
+        """Work on `session`."""
+        self.session = session
+
+    def cell(self, line: str, prompt: str) -> None:
+        """Run a `%%gemini` cell from code that can't await."""
+        self._ask(parse_cell(line), prompt)
+
+    def line(self, line: str) -> Reply | None:
+        """Run a `%gemini` line from code that can't await; `x = %gemini ask …` gets the reply."""
+        name, rest = command_of(line)
+        if name == "ask":
+            return self._ask(*parse_ask(rest))
+        run_from_within(COMMANDS[name](self.session, rest))
+        return None
+
+    def cell_awaited(self, line: str, prompt: str) -> Coroutine[Any, Any, None]:
+        """Return the coroutine of a `%%gemini` cell."""
+        return self._ask_awaited(parse_cell(line), prompt)
+
+    def line_awaited(self, line: str) -> Coroutine[Any, Any, None]:
+        """Return the coroutine of a `%gemini` line."""
+        name, rest = command_of(line)
+        return self._ask_awaited(*parse_ask(rest)) if name == "ask" else COMMANDS[name](self.session, rest)
+
+    async def _ask_awaited(self, ask: Ask, prompt: str) -> None:
+        job = self.session.begin(ask, prompt)
+        task = self.session.jobs.start(job)
+        if self.session.waits(ask):
+            await _until(task, job.reply)
+
+    def _ask(self, ask: Ask, prompt: str) -> Reply:
+        """Ask in a function, inside %%time, in a thread, or in an assignment."""
+        job = self.session.begin(ask, prompt)
+        if self.session.waits(ask) or not _loop_runs():
+            run_from_within(self._drive(job))
+        else:
+            self.session.jobs.start(job)
+        return job.reply
+
+    async def _drive(self, job: Job) -> None:
+        await _until(self.session.jobs.start(job), job.reply)
+
+
+async def _until(task: asyncio.Task[None], reply: Reply) -> None:
+    """Wait for the stream; an interrupt of the cell stops it and keeps what arrived."""
+    try:
+        await asyncio.wait([task])  # does not cancel the task when the cell is cancelled
+    except asyncio.CancelledError:
+        reply.stop()
+        await asyncio.wait([task], timeout=_PATIENCE)
+        raise Interrupted from None
+    if reply.error and reply.state in ("failed", "blocked"):
+        raise reply.error
+
+
+def _loop_runs() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
