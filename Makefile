@@ -39,7 +39,7 @@ browser:
 	$(RUN) pytest -q -m browser
 
 notebooks:
-	$(RUN) pytest -q --nbval --nbval-sanitize-with notebooks/sanitize.cfg -p no:randomly notebooks
+	$(RUN) pytest -q --nbval --nbval-sanitize-with notebooks/sanitize.cfg notebooks
 
 wheel:  ## a wheel in a clean venv loads the extension
 	$(RUN) pytest -q tests/test_wheel.py --run-wheel

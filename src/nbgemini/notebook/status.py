@@ -74,7 +74,7 @@ def tokens_text(usage: Usage) -> str:
 
 def money_text(cost: float | None) -> str:
     """Return a price in dollars with as many digits as it needs, or nothing."""
-    return "" if cost is None else f"${cost:.4f}" if cost >= 0.0001 else "<$0.0001"  # noqa: PLR2004
+    return "" if not cost else f"${cost:.4f}" if cost >= 0.0001 else "<$0.0001"  # noqa: PLR2004
 
 
 def _facts(reply: Reply) -> str:
