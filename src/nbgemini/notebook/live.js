@@ -1,12 +1,5 @@
 // Streamed text and the status line, in one small module. The model holds the content; every view paints from it.
 
-// The content of one model: finished blocks (html), the tail still growing, and the status fields.
-const contents = new WeakMap();
-const contentOf = (model) => {
-  if (!contents.has(model)) contents.set(model, { n: 0, nodes: [], tail: "", status: {}, views: new Set(), asked: false });
-  return contents.get(model);
-};
-
 const fragmentOf = (html) => {
   const template = document.createElement("template");
   template.innerHTML = html; // sanitised in the kernel
@@ -44,37 +37,45 @@ const hello = (model, c) => {
   model.send({ type: "hello" });
 };
 
-export default {
-  initialize({ model }) {
-    const c = contentOf(model);
-    model.on("msg:custom", (m) => {
-      if (m.snapshot) {
-        const s = m.snapshot;
-        Object.assign(c, { n: m.n, nodes: [], tail: s.tail || "", asked: false });
-        for (const view of c.views) view.clear();
-        if (s.html) (c.tail = "\n" + c.tail), apply(c, ["h", s.html, 1]);
-        if (s.status) apply(c, ["s", s.status]);
-      } else if (m.n === c.n + 1) {
-        c.n = m.n;
-        for (const op of m.ops) apply(c, op);
-      } else if (m.n > c.n) hello(model, c); // something was lost on the way
-      paint(c);
-    });
-    hello(model, c);
-  },
+// anywidget hands `initialize` and `render` different wrappers of one model: what they share lives in this closure.
+export default () => {
+  // The content of one model: finished blocks, the tail still growing, and the status fields.
+  const c = { n: 0, nodes: [], tail: "", status: {}, views: new Set() };
+  return {
+    initialize({ model }) {
+      model.on("msg:custom", (m) => {
+        if (m.snapshot) restore(c, m);
+        else if (m.n === c.n + 1) {
+          c.n = m.n;
+          for (const op of m.ops) apply(c, op);
+        }
+        // something was lost on the way
+        else if (m.n > c.n) hello(model, c);
+        paint(c);
+      });
+      hello(model, c);
+    },
 
-  render({ model, el }) {
-    const c = contentOf(model);
-    const status = model.get("role") === "status";
-    el.classList.add("nbg-live", ...(status ? ["nbg-status"] : ["jp-RenderedHTMLCommon"]));
-    const view = status ? statusView(c, model, el) : textView(c, el);
-    c.views.add(view);
-    view.paint();
-    return () => {
-      view.stop?.();
-      c.views.delete(view);
-    };
-  },
+    render({ model, el }) {
+      const status = model.get("role") === "status";
+      el.classList.add("nbg-live", ...(status ? ["nbg-status"] : ["jp-RenderedHTMLCommon"]));
+      const view = status ? statusView(c, model, el) : textView(c, el);
+      c.views.add(view);
+      view.paint();
+      return () => {
+        view.stop?.();
+        c.views.delete(view);
+      };
+    },
+  };
+};
+
+const restore = (c, { n, snapshot: s }) => {
+  Object.assign(c, { n, nodes: [], tail: "", asked: false });
+  for (const view of c.views) view.clear();
+  if (s.html) apply(c, ["h", s.html, 0]);
+  if (s.status) apply(c, ["s", s.status]);
+  c.tail = s.tail || "";
 };
 
 const textView = (c, el) => {
@@ -111,7 +112,8 @@ const statusView = (c, model, el) => {
     badge.hidden = !s.badge;
     const seconds = s.busy ? Math.floor((performance.now() - c.at) / 1000) + " s" : "";
     text.textContent = [s.text, seconds].filter(Boolean).join(" · ");
-    button.hidden = s.busy === false;
+    // hidden also until something is known
+    button.hidden = !s.busy;
   };
   const clock = setInterval(paint, 1000);
   return { add() {}, clear() {}, paint, stop: () => clearInterval(clock) };

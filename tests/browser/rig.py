@@ -1,0 +1,181 @@
+"""JupyterLab in headless Chromium, driven as a reader would: real clicks, conditions instead of sleeps, screenshots kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import nbformat
+
+CHROMIUM = "/usr/bin/chromium"
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE = 30_000  # milliseconds that a condition may take to come true
+
+
+class Lab:
+    """A JupyterLab server on a free loopback port."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.token = secrets.token_hex(16)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self):
+        environ = {name: value for name, value in os.environ.items() if name not in ("GEMINI_API_KEY", "GOOGLE_API_KEY")}
+        environ |= {"JUPYTER_CONFIG_DIR": str(self.folder / ".config"), "IPYTHONDIR": str(self.folder / ".ipython")}
+        self._log = (self.folder / "lab.log").open("wb")
+        self._process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1"),
+                *(f"--ServerApp.port={self.port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={self.folder}"),
+                *(f"--IdentityProvider.token={self.token}", "--LabApp.expose_app_in_browser=True"),
+                *("--LabApp.extension_manager=readonly", f"--LabApp.user_settings_dir={self._settings()}"),
+            ],
+            env=environ,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+        )
+        self._wait_until_it_answers()
+        return self
+
+    def __exit__(self, *_):
+        self._process.terminate()
+        try:
+            self._process.wait(15)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(5)
+        self._log.close()
+
+    def _settings(self) -> Path:
+        """A settings folder: no questions about news, and every cell in the page, also those out of sight."""
+        folder = self.folder / ".settings"
+        for name, text in {
+            "apputils-extension/notification": '{"fetchNews": "false", "checkForUpdates": false}',
+            "notebook-extension/tracker": '{"windowingMode": "none"}',
+        }.items():
+            file = folder / "@jupyterlab" / f"{name}.jupyterlab-settings"
+            file.parent.mkdir(parents=True)
+            file.write_text(text)
+        return folder
+
+    def _wait_until_it_answers(self):
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                break
+            try:
+                urllib.request.urlopen(f"{self.url}/api/status?token={self.token}", timeout=2).close()
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.1)  # a poll of a process that has no event to wait for
+            else:
+                return
+        raise RuntimeError((self.folder / "lab.log").read_text()[-2000:])
+
+
+class Notebook:
+    """One notebook in one browser page."""
+
+    def __init__(self, lab: Lab, browser, name: str, cells) -> None:
+        self.path = lab.folder / f"{name}.ipynb"
+        self.name = name
+        if not isinstance(cells, Path):
+            book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
+            book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+            nbformat.write(book, self.path)
+        else:
+            self.path.write_bytes(cells.read_bytes())
+        self.errors: list[str] = []
+        self.strangers: list[str] = []
+        self.bytes_received = 0
+        self._lab = lab
+        self._context = browser.new_context(viewport={"width": 1200, "height": 900})
+        self.page = self._context.new_page()
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
+        self.page.on("request", self._note_request)
+        self.page.on("websocket", lambda socket: socket.on("framereceived", self._note_frame))
+        self.open()
+
+    def open(self):
+        """Open, or reload, and wait until the kernel is ready."""
+        self.page.goto(f"{self._lab.url}/lab/workspaces/{self.name}/tree/{self.path.name}?token={self._lab.token}&reset")
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=PATIENCE)
+        self.wait("() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'")
+        self.page.evaluate("() => jupyterapp.shell.collapseLeft()")
+
+    def close(self):
+        self._context.close()
+
+    def run(self, number: int):
+        """Click into the cell and press Shift-Enter."""
+        cell = self.cell(number)
+        cell.locator(".jp-InputArea-editor").first.click()
+        self.page.keyboard.press("Shift+Enter")
+
+    def cell(self, number: int):
+        return self.page.locator(".jp-Notebook .jp-Cell").nth(number)
+
+    def outputs(self, number: int):
+        """The output areas of a cell, in order."""
+        return self.cell(number).locator(".jp-OutputArea-child")
+
+    def prompt(self, number: int) -> str:
+        return self.cell(number).locator(".jp-InputPrompt").inner_text()
+
+    def wait(self, condition: str, argument=None):
+        """Wait until a JavaScript condition of the page is true."""
+        return self.page.wait_for_function(condition, arg=argument, timeout=PATIENCE)
+
+    def wait_text(self, number: int, text: str):
+        """Wait until a cell's outputs contain a text."""
+        self.wait(
+            "([n, text]) => document.querySelectorAll('.jp-Notebook .jp-Cell')[n]"
+            "?.querySelector('.jp-Cell-outputWrapper')?.innerText.includes(text)",
+            [number, text],
+        )
+
+    def save(self):
+        """Save through the keyboard and return the file's content."""
+        before = self.path.stat().st_mtime_ns
+        self.page.keyboard.press("Control+s")
+        deadline = time.monotonic() + 15
+        while self.path.stat().st_mtime_ns == before and time.monotonic() < deadline:
+            self.page.wait_for_timeout(50)
+        return json.loads(self.path.read_text())
+
+    def dark(self):
+        """Switch to JupyterLab's dark theme."""
+        self.page.evaluate("() => jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
+        self.wait("() => document.body.dataset.jpThemeLight === 'false'")
+
+    def screenshot(self, name: str):
+        folder = Path(os.environ.get("NBGEMINI_SCREENSHOTS", "screenshots"))
+        folder.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=str(folder / f"{name}.png"))
+
+    def _note_frame(self, payload):
+        self.bytes_received += len(payload)
+
+    def _note_request(self, request):
+        if not request.url.startswith((self._lab.url, "data:", "blob:")):
+            self.strangers.append(request.url)

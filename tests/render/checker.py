@@ -1,0 +1,125 @@
+"""An allow-list checker of its own, on another parser than the sanitiser's: what a page may receive, and nothing else."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+VOID = {"br", "hr", "img"}
+OWN = {"details", "summary", "audio", "small"}
+TAGS = OWN | set(
+    "p br hr h1 h2 h3 h4 h5 h6 ul ol li blockquote pre code em strong b i s del sub sup kbd "
+    "table thead tbody tr th td a span div img".split()
+)
+CLASS = re.compile(r"highlight|language-[\w+#.-]{1,40}|nbgemini-[a-z-]{1,20}|[a-z][a-z0-9]{0,2}")
+LINK = re.compile(r"(?:https?://|mailto:)[^\s\"'<>]+", re.IGNORECASE)
+IMAGE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]*")
+SOUND = re.compile(r"data:audio/(?:mpeg|ogg|flac|wav);base64,[A-Za-z0-9+/=]*")
+ANYTHING = re.compile(r"(?s).*")
+CLASSES = re.compile(rf"(?:(?:{CLASS.pattern})(?:\s+|\Z))*")
+
+VALUES = {
+    ("a", "href"): LINK,
+    ("a", "title"): ANYTHING,
+    ("a", "target"): re.compile("_blank"),
+    ("a", "rel"): re.compile("noopener noreferrer nofollow"),
+    ("code", "class"): CLASSES,
+    ("div", "class"): CLASSES,
+    ("span", "class"): CLASSES,
+    ("details", "class"): CLASSES,
+    ("details", "open"): ANYTHING,
+    ("ol", "start"): re.compile(r"\d+"),
+    ("td", "align"): re.compile("left|right|center"),
+    ("th", "align"): re.compile("left|right|center"),
+    ("img", "src"): IMAGE,
+    ("img", "alt"): ANYTHING,
+    ("img", "title"): ANYTHING,
+    ("audio", "controls"): ANYTHING,
+    ("audio", "src"): SOUND,
+}
+
+
+class Checker(HTMLParser):
+    """Collects what is wrong with a piece of HTML, and its text."""
+
+    def __init__(self):
+        super().__init__(convert_charrefs=True)
+        self.faults = []
+        self.text = []
+        self._open = []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in TAGS:
+            self.faults.append(f"tag {tag}")
+        names = [name for name, _ in attrs]
+        if len(names) != len(set(names)):
+            self.faults.append(f"an attribute twice in {tag}")
+        for name, value in attrs:
+            rule = VALUES.get((tag, name))
+            if rule is None:
+                self.faults.append(f"attribute {tag} {name}")
+            elif not rule.fullmatch(value or ""):
+                self.faults.append(f"value {tag} {name}={value!r}")
+        if tag == "a" and "href" in names and "rel" not in names:
+            self.faults.append("a link that tells where it comes from")
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag):
+        if not self._open or self._open.pop() != tag:
+            self.faults.append(f"unbalanced </{tag}>")
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.handle_endtag(tag)
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+    def handle_comment(self, data):
+        self.faults.append(f"comment {data!r}")
+
+    def handle_decl(self, decl):
+        self.faults.append(f"declaration {decl!r}")
+
+    def handle_pi(self, data):
+        self.faults.append(f"instruction {data!r}")
+
+    def unknown_decl(self, data):
+        self.faults.append(f"declaration {data!r}")
+
+    def close(self):
+        super().close()
+        if self._open:
+            self.faults.append(f"left open {self._open}")
+
+
+def faults(html):
+    """What a page must not receive in `html`; empty if all is well."""
+    checker = Checker()
+    checker.feed(html)
+    checker.close()
+    return checker.faults
+
+
+def text_of(html):
+    """What a reader sees of `html`."""
+    checker = Checker()
+    checker.feed(html)
+    checker.close()
+    return "".join(checker.text)
+
+
+def controls(text):
+    """The characters of `text` that a terminal might obey or a reader cannot see."""
+    return [char for char in text if char not in "\n\t" and (ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 or char in HIDDEN)]
+
+
+HIDDEN = {
+    *"\u200b\u200e\u200f\u061c\u180e\ufeff",
+    *map(chr, range(0x2028, 0x202F)),
+    *map(chr, range(0x2060, 0x2070)),
+    *map(chr, range(0xD800, 0xE000)),
+    *map(chr, range(0xE0000, 0xE0080)),
+}
