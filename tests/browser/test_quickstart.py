@@ -71,7 +71,9 @@ def test_accordion_stays_as_the_reader_left_it_and_stop_stops(notebook):
 
 
 def test_three_streams_at_once_find_their_cells_while_another_prints(notebook):
-    cells = [f'%%gemini --once\noffline: {{"parts": [["answer", "{name * 400}"]], "pieces": 30, "gap": 0.05}}' for name in "ABC"]
+    cells = [
+        f'%%gemini --once\noffline: {{"parts": [["answer", "{name * 400}"]], "pieces": 30, "gap": 0.05}}' for name in "ABC"
+    ]
     book = start(notebook, *cells, "for n in range(3):\n    print('printed', n)")
     for number in (1, 2, 3, 4):
         book.run(number)

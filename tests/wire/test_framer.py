@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 
 import pytest
 from hypothesis import given, settings
@@ -144,15 +143,11 @@ def test_an_unfinished_frame_is_dropped():
     assert cut(b'data: {"a":1}\n\ndata: {"b":') == [b'{"a":1}']
 
 
-@pytest.mark.parametrize("frame", [b'{"t":"' + b"x" * 2_000_000 + b'"}', b'{"t":"' + rb"\n\"" * 500_000 + b'"}'])
-@pytest.mark.parametrize("wrap", [b"data: %s\r\n\r\n", b"[%s]"])
-def test_a_huge_frame_in_small_pieces_takes_linear_time(frame, wrap):
-    """Twenty times the pieces cost about twenty times the time; a quadratic reader would need four hundred."""
-
-    def seconds(body):
-        began = time.process_time()
-        assert len(cut(body, *range(1448, len(body), 1448))) == 1
-        return time.process_time() - began
-
-    small = min(seconds(wrap % (frame[: len(frame) // 20 // 2 * 2 - 2] + b'"}')) for _ in range(5))
-    assert seconds(wrap % frame) < 150 * max(small, 1e-4)
+@pytest.mark.parametrize(
+    "frame", [b'{"t":"' + b"x" * 10_000_000 + b'"}', b'{"t":"' + rb"\n\"" * 2_500_000 + b'"}'], ids=["plain", "escaped"]
+)
+@pytest.mark.parametrize("wrap", [b"data: %s\r\n\r\n", b"[%s]"], ids=["sse", "array"])
+def test_a_huge_frame_in_small_pieces_is_cut_out(frame, wrap):
+    """10 MB in network-sized pieces: a reader that looked at bytes twice would not come back within the time limit."""
+    body = wrap % frame
+    assert cut(body, *range(1448, len(body), 1448)) == [frame]

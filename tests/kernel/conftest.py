@@ -1,0 +1,149 @@
+"""Real kernels: this environment's, and every interpreter named in NBGEMINI_KERNELS (paths, separated by colons)."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from jupyter_client.manager import KernelManager
+
+PATIENCE = 30
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "kernel" in Path(item.path).parts:
+            item.add_marker(pytest.mark.kernel)
+
+
+def interpreters():
+    return [sys.executable, *filter(None, os.environ.get("NBGEMINI_KERNELS", "").split(":"))]
+
+
+class Kernel:
+    """A kernel and a client that sees every message."""
+
+    def __init__(self, python):
+        self._manager = KernelManager(kernel_name="python3")
+        self._manager.kernel_spec.argv[0] = python
+        environ = {name: value for name, value in os.environ.items() if not name.startswith(("GEMINI", "GOOGLE"))}
+        self._manager.start_kernel(env=environ)
+        self.client = self._manager.client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=60)
+
+    def close(self):
+        self.client.stop_channels()
+        self._manager.shutdown_kernel(now=True)
+        self._manager.cleanup_resources()
+
+    def interrupt(self):
+        self._manager.interrupt_kernel()
+
+    def send(self, code, *, sits=True, cell=None):
+        """Start a cell and return its id; `sits`: somebody is at the front end; `cell`: the notebook cell's id."""
+        content = {
+            "code": code,
+            "silent": False,
+            "store_history": True,
+            "user_expressions": {},
+            "allow_stdin": sits,
+            "stop_on_error": False,
+        }
+        message = self.client.session.msg("execute_request", content, metadata={"cellId": cell} if cell else {})
+        self.client.shell_channel.send(message)
+        return message["header"]["msg_id"]
+
+    def until(self, condition):
+        """Collect messages until one fulfils the condition; the messages, that one last."""
+        messages, deadline = [], time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            try:
+                messages.append(self.client.get_iopub_msg(timeout=1))
+            except queue.Empty:
+                continue
+            if condition(messages[-1]):
+                return messages
+        raise AssertionError(f"did not come; came: {[summary(message) for message in messages][-10:]}")
+
+    def run(self, code, **how):
+        """Run a cell to its end and return all messages until then."""
+        mine = self.send(code, **how)
+        return self.until(lambda message: is_idle(message) and parent(message) == mine)
+
+    def text(self, code):
+        """Run a cell and return what it printed."""
+        return "".join(message["content"]["text"] for message in self.run(code) if message["msg_type"] == "stream")
+
+
+def parent(message):
+    return message["parent_header"].get("msg_id")
+
+
+def is_idle(message):
+    return message["msg_type"] == "status" and message["content"]["execution_state"] == "idle"
+
+
+def said(message):
+    """The metadata that our outputs carry."""
+    return message["content"].get("metadata", {}).get("nbgemini", {})
+
+
+def is_final_status(message):
+    return said(message).get("kind") == "status" and said(message).get("state") == "final"
+
+
+def summary(message):
+    content = message["content"]
+    return (
+        message["msg_type"],
+        said(message),
+        content.get("text") or content.get("evalue") or content.get("data", {}).get("text/plain"),
+    )
+
+
+def wire_size(messages):
+    """Bytes of messages as they travel."""
+    parts = ("header", "parent_header", "metadata", "content")
+    return sum(len(json.dumps(message[part], default=str)) for message in messages for part in parts)
+
+
+def outputs(messages, cell):
+    """What the notebook file would hold for a cell: outputs in order, updates applied."""
+    shown, by_display = [], {}
+    for message in messages:
+        kind, content = message["msg_type"], message["content"]
+        if kind == "display_data" and parent(message) == cell:
+            shown.append({"data": content["data"], "metadata": content["metadata"]})
+            by_display[content.get("transient", {}).get("display_id")] = shown[-1]
+        elif kind == "update_display_data" and content["transient"]["display_id"] in by_display:
+            by_display[content["transient"]["display_id"]].update(data=content["data"], metadata=content["metadata"])
+        elif kind in ("stream", "error") and parent(message) == cell:
+            shown.append(
+                {kind: content.get("text") or f"{content['ename']}: {content['evalue']}", "traceback": content.get("traceback")}
+            )
+    return shown
+
+
+def kinds(shown):
+    return [output.get("metadata", {}).get("nbgemini", {}).get("kind") for output in shown]
+
+
+@pytest.fixture(scope="module", params=interpreters())
+def kernel(request):
+    running = Kernel(request.param)
+    running.run("%load_ext nbgemini\n%gemini demo")
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def fresh_kernel():
+    running = Kernel(sys.executable)
+    yield running
+    running.close()
