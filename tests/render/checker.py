@@ -7,12 +7,13 @@ from html.parser import HTMLParser
 
 VOID = {"br", "hr", "img"}
 OWN = {"details", "summary", "audio", "small"}
-TAGS = OWN | set(
-    "p br hr h1 h2 h3 h4 h5 h6 ul ol li blockquote pre code em strong b i s del sub sup kbd "
-    "table thead tbody tr th td a span div img".split()
-)
+TAGS = OWN | {
+    *("p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "pre", "code"),
+    *("em", "strong", "b", "i", "s", "del", "sub", "sup", "kbd"),
+    *("table", "thead", "tbody", "tr", "th", "td", "a", "span", "div", "img"),
+}
 CLASS = re.compile(r"highlight|language-[\w+#.-]{1,40}|nbgemini-[a-z-]{1,20}|[a-z][a-z0-9]{0,2}")
-LINK = re.compile(r"(?:https?://|mailto:)[^\s\"'<>]+", re.IGNORECASE)
+LINK = re.compile(r"(?s:(?:https?://|mailto:)\S.*)", re.IGNORECASE)  # once decoded: quotes in it are harmless
 IMAGE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]*")
 SOUND = re.compile(r"data:audio/(?:mpeg|ogg|flac|wav);base64,[A-Za-z0-9+/=]*")
 ANYTHING = re.compile(r"(?s).*")

@@ -85,7 +85,8 @@ def thought_title(seconds: float | None) -> str:
 
 def _thought(text: str, html: str | None, seconds: float | None, *, opened: bool) -> dict[str, Any]:
     title = thought_title(seconds)
-    shown = f'<details class="nbgemini-thought"{" open" if opened else ""}><summary>{title}</summary>{_rendered(text, html)}</details>'
+    details = f'<details class="nbgemini-thought"{" open" if opened else ""}>'
+    shown = f"{details}<summary>{title}</summary>{_rendered(text, html)}</details>"
     quoted = "\n".join(f"│ {line}" for line in harmless(text).strip().split("\n"))
     return _bundle(shown, f"{title}\n{quoted}")
 
@@ -97,7 +98,9 @@ def _special(content: Any) -> dict[str, Any]:
             shown = f"<summary>Tool: <code>{_text(name)}</code></summary><pre>{_text(text)}</pre>"
             return _bundle(f'<details class="nbgemini-tool">{shown}</details>', f"Tool: {name} {text}")
         case Code(source, language):
-            return _bundle(f"<p><small>Code the model ran</small></p>{sanitised(code_html(source, language))}", source)
+            return _bundle(
+                f"<p><small>Code the model ran</small></p>{sanitised(code_html(harmless(source), language))}", source
+            )
         case CodeResult(output, ok):
             title = "Its output" if ok else "It failed"
             return _bundle(f"<p><small>{title}</small></p><pre>{_text(output)}</pre>", f"{title}:\n{output}")
@@ -111,8 +114,9 @@ def _special(content: Any) -> dict[str, Any]:
 
 
 def _source(uri: str, title: str) -> str:
+    uri = harmless(uri)
     host = host_of(uri)
-    shown = escape(harmless(title or uri))
+    shown = _text(title or uri)
     return f'<a href="{escape(uri)}" target="_blank">{shown}</a> ({escape(host)})' if host else shown
 
 

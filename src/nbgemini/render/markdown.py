@@ -17,11 +17,19 @@ from nbgemini.render.sanitise import sanitised
 from nbgemini.render.text import harmless
 
 LARGEST = 200_000  # characters that are parsed in one go
-_LONGEST_CODE = 50_000  # characters that are coloured
+_LONGEST_CODE = 20_000  # characters that are coloured; lexers are quadratic in long lines and in long runs of words
+_LONGEST_CODE_LINE = 500
+_LONGEST_CODE_RUN = 1_000
 _DEEPEST = 40
-_BOMB = re.compile(
-    r"(?:\[[^\]\n]?){200}|(?:> ?){60}|(?:!\[){60}|(?:\*_?){400}|(?:`{1,3}[^`\n]?){400}|\|{400}|(?:<[^>\n]?){400}"
+_MOST_LINES = 10_000
+_MOST_CELLS = 30_000  # of tables with more columns than a person reads
+_MOST_COLUMNS = 20
+_BOMB = re.compile(  # no way to match a text in two ways: the search itself must be linear
+    r"(?:> ?){60}|(?:!\[){60}|(?:\*_?){400}|`{400}|(?:`[^`\n]){400}|\|{400}|<{400}|(?:<[^<>\n]){400}"
 )
+_BRACKETS = re.compile(r"[\[\]]|\n\n")
+_DEEPEST_BRACKETS = 30
+_CODE_RUN = re.compile(r"(?:[^\s(){};,=]*+\s++)++")
 _DENIED = re.compile(
     r"\\(?:href|url|unicode|require|html\w*|class|cssId|style|def|gdef|edef|let|newcommand|renewcommand|newenvironment|includegraphics|mmlToken|data)(?![A-Za-z])"
 )
@@ -34,7 +42,7 @@ def to_html(markdown: str) -> str:
 
 def render(source: str, env: MutableMapping[str, Any]) -> str:
     """Return sanitised HTML of harmless Markdown; `env` carries link definitions from block to block."""
-    if len(source) > LARGEST or _BOMB.search(source) or _indented_too_deep(source):
+    if _is_bomb(source):
         return as_text(source)
     try:
         return sanitised(_parser().render(source, env))
@@ -55,8 +63,31 @@ def parse(source: str) -> Sequence[Any]:
     return tokens
 
 
+def _is_bomb(source: str) -> bool:
+    """Say whether the parser would take too long; takes linear time itself."""
+    if len(source) > LARGEST or source.count("\n") > _MOST_LINES or _BOMB.search(source):
+        return True
+    return _indented_too_deep(source) or _bracketed_too_deep(source) or _too_many_cells(source)
+
+
 def _indented_too_deep(source: str) -> bool:
     return any(len(line) - len(line.lstrip(" ")) > _DEEPEST * 4 for line in source.split("\n") if line.strip())
+
+
+def _bracketed_too_deep(source: str) -> bool:
+    depth = 0
+    for bracket in _BRACKETS.finditer(source):
+        step = bracket.group()
+        depth = depth + 1 if step == "[" else max(0, depth - 1) if step == "]" else 0
+        if depth > _DEEPEST_BRACKETS:
+            return True
+    return False
+
+
+def _too_many_cells(source: str) -> bool:
+    lines = source.split("\n")
+    columns = max(line.count("|") for line in lines)
+    return columns > _MOST_COLUMNS and columns * len(lines) > _MOST_CELLS
 
 
 @cache
@@ -101,7 +132,7 @@ def code_html(source: str, language: str) -> str:
 
 
 def _coloured(source: str, language: str) -> str:
-    if not language or len(source) > _LONGEST_CODE:
+    if not language or _too_long_to_colour(source):
         return escape(source, quote=False)
     from pygments import highlight  # noqa: PLC0415 - at first use
     from pygments.formatters.html import HtmlFormatter  # noqa: PLC0415
@@ -115,6 +146,12 @@ def _coloured(source: str, language: str) -> str:
     return str(highlight(source, lexer, HtmlFormatter(nowrap=True)))
 
 
+def _too_long_to_colour(source: str) -> bool:
+    if len(source) > _LONGEST_CODE or max(map(len, source.split("\n"))) > _LONGEST_CODE_LINE:
+        return True
+    return any(len(run.group()) > _LONGEST_CODE_RUN for run in _CODE_RUN.finditer(source))
+
+
 def _link_open(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
     tokens[index].attrSet("target", "_blank")
     return str(self.renderToken(tokens, index, options, env))
@@ -122,17 +159,17 @@ def _link_open(self: Any, tokens: Sequence[Any], index: int, options: Any, env: 
 
 def _link_close(_self: Any, tokens: Sequence[Any], index: int, _options: Any, _env: Any) -> str:
     opening = _opening(tokens, index)
-    url = str(opening.attrGet("href") or "")
-    shown = "".join(token.content for token in tokens[tokens.index(opening) + 1 : index])
+    url = str(tokens[opening].attrGet("href") or "")
+    shown = "".join(token.content for token in tokens[opening + 1 : index])
     host = host_of(url)
     if not host or shown.strip() == url:
         return "</a>"
     return f'</a> <span class="nbgemini-host">({escape(host)})</span>'
 
 
-def _opening(tokens: Sequence[Any], index: int) -> Any:
+def _opening(tokens: Sequence[Any], index: int) -> int:
     depth = tokens[index].level
-    return next(token for token in reversed(tokens[:index]) if token.type == "link_open" and token.level == depth)
+    return next(at for at in range(index - 1, -1, -1) if tokens[at].type == "link_open" and tokens[at].level == depth)
 
 
 def host_of(url: str) -> str:

@@ -22,7 +22,7 @@ _HIDDEN = [
 def _table() -> dict[int, str]:
     shown = {code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in _KEPT}
     shown |= {code: f"\\x{code:02x}" for code in range(0x7F, 0xA0)}
-    shown |= {code: f"‹U+{code:04X}›" for code in _HIDDEN}
+    shown |= {code: f"‹U+{code:04X}›" for code in _HIDDEN}  # noqa: RUF001 - not to be taken for a tag
     shown |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
     return shown
 
