@@ -150,7 +150,7 @@ class Notebook:
         """Wait until a cell's outputs contain a text."""
         self.wait(
             "([n, text]) => document.querySelectorAll('.jp-Notebook .jp-Cell')[n]"
-            "?.querySelector('.jp-Cell-outputWrapper')?.innerText.includes(text)",
+            "?.querySelector('.jp-Cell-outputWrapper')?.textContent.includes(text)",
             [number, text],
         )
 

@@ -32,9 +32,9 @@ def test_quick_start_from_the_top(notebook):
     book.wait("() => document.querySelector('.jupyter-widget-Collapse, details.nbgemini-thought')")
     book.run(6)
     book.wait_text(6, "499999500000")
-    assert not book.cell(4).inner_text().endswith("4.0 s")  # the answer above still grows: the kernel was free
+    assert book.cell(4).locator(".nbg-status").count() == 1  # the answer above still grows: the kernel was free
     book.wait_text(4, "our eyes see it poorly")
-    book.wait("() => [...document.querySelectorAll('.nbgemini-status')].length >= 2")
+    book.wait("() => document.querySelectorAll('.jp-Notebook .jp-Cell')[4].querySelector('.nbgemini-status')")
     book.screenshot("quickstart")
     saved = book.save()
     assert kinds(saved, 4) == ["thought", "answer", "thought", "answer", "status"]
@@ -63,7 +63,7 @@ def test_accordion_stays_as_the_reader_left_it_and_stop_stops(notebook):
     assert book.cell(1).locator(".jupyter-widget-Collapse-open").count() == 1  # still open
     book.cell(1).locator("button", has_text="Stop").click()
     book.wait_text(1, "stopped")
-    assert "The end." not in book.cell(1).inner_text()
+    assert "The end." not in book.outputs(1).nth(1).inner_text()
     assert book.cell(1).locator("details.nbgemini-thought[open]").count() == 1
     book.screenshot("stopped")
     assert kinds(book.save(), 1) == ["thought", "answer", "status"]

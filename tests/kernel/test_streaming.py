@@ -78,6 +78,14 @@ def test_thoughts_and_answers_are_outputs_of_their_own_in_order(kernel):
     assert "<em>answer</em>" in shown[1]["data"]["text/html"]
 
 
+def test_slow_segments_come_to_rest_one_after_the_other(kernel):
+    """Each segment is painted many times while an earlier thought still stands open."""
+    mine = kernel.send(f"%%gemini --once\n{FOUR.replace('0.02', '0.4')}")
+    shown = outputs(kernel.until(is_final_status), mine)
+    assert kinds(shown) == ["thought", "answer", "thought", "answer", "status"]
+    assert [output["metadata"]["nbgemini"]["state"] for output in shown] == ["final"] * 5
+
+
 def test_three_streams_and_a_printing_cell_do_not_mix(kernel):
     asked = {kernel.send(f"%%gemini --once\n{slow(name)}"): name for name in "ABC"}
     printing = kernel.send("import asyncio\nfor n in range(5):\n    print('line', n)\n    await asyncio.sleep(0.1)")

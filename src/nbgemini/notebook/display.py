@@ -100,6 +100,7 @@ class StreamView:
                 break
             await self._pause()
         self._put_status("final")
+        self._status.end()
         self._painting.close_all()
 
     async def _guarded_paint(self) -> None:
@@ -115,6 +116,8 @@ class StreamView:
             self._status.refresh(partial(self._put_status, "live"))
         for index in range(self._first_unfinished, len(self._painters)):
             painter = self._painters[index]
+            if painter.at_rest:
+                continue
             if painter.place is None:
                 self._give_place(painter, index)
             await painter.paint()

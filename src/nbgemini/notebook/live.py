@@ -41,10 +41,16 @@ class Live(anywidget.AnyWidget):
     def __init__(self, role: str, *, snapshot: Callable[[], dict[str, Any]], on_stop: Callable[[], None] | None = None) -> None:
         """Open a widget in the role `answer`, `thought` or `status`; `snapshot` returns all that was sent so far."""
         self._n = 0
+        self._greeted = 0
         self._take_snapshot = snapshot
         self._on_stop = on_stop
         super().__init__(role=role, layout=_shared_layout())
         self.on_msg(self._heard)
+
+    @property
+    def rebuilt(self) -> bool:
+        """Whether the page was loaded again: then it may miss the static output, and this widget is what it shows."""
+        return self._greeted > 1
 
     def send_ops(self, ops: list[Any]) -> None:
         """Send deltas; each message has the next number."""
@@ -53,6 +59,7 @@ class Live(anywidget.AnyWidget):
 
     def _heard(self, _widget: Any, content: dict[str, Any], _buffers: Any) -> None:
         if content.get("type") == "hello":
+            self._greeted += 1
             self.send({"n": self._n, "snapshot": self._take_snapshot()})
         elif content.get("type") == "stop" and self._on_stop:
             self._on_stop()

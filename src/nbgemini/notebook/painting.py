@@ -87,11 +87,12 @@ class Painting:
         """Send deltas to a widget."""
         self._route.run(lambda: widget.send_ops(ops))
 
-    def close(self, *widgets: Any) -> None:
-        """Close these widgets."""
+    def close(self, *widgets: Any, keep: bool = False) -> None:
+        """Close these widgets, or let them stand on the page as they are."""
         for widget in widgets:
             self._open.remove(widget)
-            self._route.run(widget.close)
+            if not keep:
+                self._route.run(widget.close)
 
     def close_all(self) -> None:
         """Close what is still open."""
@@ -139,6 +140,11 @@ class Painter:
         """Whether a thought is whole, but stays the accordion that a reader may have open until the stream ends."""
         return self._accordion is not None and self._title.startswith("Thought") and not self._stream_over
 
+    @property
+    def _needed(self) -> bool:
+        """Whether the page was loaded again and may know nothing of the static output that takes the widget's place."""
+        return self._widget is not None and bool(self._widget.rebuilt)
+
     def append(self, text: str) -> None:
         """Take in text."""
         self._fresh.append(text)
@@ -168,7 +174,7 @@ class Painter:
         """Show what is new; put the segment to rest once it is whole."""
         added = self._blocks.append("".join(self._fresh)) if self._fresh else ""
         self._fresh.clear()
-        if self._widget is not None and self._painting.widgets and (self._seconds is None or self._accordion is not None):
+        if self._widget is not None and self._painting.widgets and (self._seconds is None or self._accordion or self._needed):
             await self._send_deltas(added)
             self._name_accordion()
         elif self._seconds is None and self._painting.live:
@@ -179,6 +185,9 @@ class Painter:
     async def _send_deltas(self, added: str) -> None:
         ops: list[Any] = [["t", added]] if added else []
         blocks = await asyncio.to_thread(self._blocks.advance) if self._blocks.promising else []
+        self._show_blocks(ops, blocks)
+
+    def _show_blocks(self, ops: list[Any], blocks: list[Block]) -> None:
         ops += [["p", block.units] if block.plain else ["h", block.html, block.units] for block in blocks]
         self._shown_html += [block.html for block in blocks]
         self._shown_tail = self._blocks.tail()
@@ -201,15 +210,17 @@ class Painter:
             self.place(live_bundle(self.kind, self._segment.text), state="live")
 
     async def _rest(self) -> None:
-        html = await asyncio.to_thread(self._whole_html) if self.kind in ("thought", "answer") else None
+        html = await self._finished_html() if self.kind in ("thought", "answer") else None
         opened = self._accordion is not None and self._accordion.selected_index == 0
         if self.place:
             self.place(bundle(self._segment, html=html, seconds=self._seconds, opened=opened), state="final")
-        self._painting.close(*(widget for widget in (self._accordion, self._widget) if widget is not None))
+        self._painting.close(*(widget for widget in (self._accordion, self._widget) if widget is not None), keep=self._needed)
         self.at_rest = True
 
-    def _whole_html(self) -> str:
-        self._blocks.close()
+    async def _finished_html(self) -> str:
+        blocks = await asyncio.to_thread(self._blocks.close)
+        if self._needed:
+            self._show_blocks([], blocks)
         return self._blocks.html()
 
     def _open_widget(self) -> None:

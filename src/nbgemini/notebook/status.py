@@ -41,6 +41,13 @@ class StatusLine:
             self._painting.send(self._widget, [["s", fields]])
             self._sent, self._sent_at = fields, now
 
+    def end(self) -> None:
+        """Tell a page that was loaded again how it ended."""
+        if self._widget is not None and self._painting.widgets and self._widget.rebuilt:
+            fields = {"text": status_text(self._reply), "badge": "", "busy": False, "since": 0}
+            self._painting.send(self._widget, [["s", fields]])
+            self._painting.close(self._widget, keep=True)
+
     def bundle(self, state: Literal["live", "final"]) -> dict[str, Any]:
         """Return what to show now."""
         reply = self._reply
