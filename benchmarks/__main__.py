@@ -1,0 +1,50 @@
+"""Ratios measured side by side in one run: `make bench`, or `python -m benchmarks NAME …` for some of them.
+
+Absolute numbers are this machine's; the ratios are the point. Each measurement runs in a process of its own against one
+server process that sends prepared bytes as fast as it can.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+GROUPS = {
+    "import": (["load_ext", "httpx2", "google-genai"], "ms CPU", "importing in a fresh interpreter that has IPython"),
+    "frames": (["httpx2", "nbgemini", "nbgemini-segments", "google-genai"], "µs CPU a frame", "10,000 frames of 400 bytes, in one burst"),
+    "lag": (["nbgemini", "google-genai"], "ms", "longest gap of a 1 ms heartbeat while 10 streams burst 500 frames each"),
+    "first": (["httpx2", "nbgemini", "google-genai"], "ms", "request to first text, warm, median of 50"),
+}
+FLOOR = "httpx2"
+
+
+def measure(group: str, who: str, url: str) -> float:
+    """Run one measurement in a process of its own and return its number."""
+    run = subprocess.run(
+        [sys.executable, str(HERE / "measure.py"), group, who, url], check=True, capture_output=True, text=True, timeout=300
+    )
+    return float(json.loads(run.stdout.splitlines()[-1]))
+
+
+def main(names: list[str]) -> None:
+    """Measure the groups and print one table a group."""
+    server = subprocess.Popen([sys.executable, str(HERE / "server.py")], stdout=subprocess.PIPE, text=True)
+    try:
+        url = server.stdout.readline().strip()
+        for group in names or GROUPS:
+            who, unit, what = GROUPS[group]
+            print(f"\n{group}: {what}")
+            numbers = {name: min(measure(group, name, url) for _ in range(3)) for name in who}
+            ours = numbers.get("nbgemini") or numbers["load_ext"]
+            for name, number in numbers.items():
+                print(f"  {name:18} {number:10.2f} {unit:16} {number / ours:8.2f} × nbgemini")
+    finally:
+        server.terminate()
+        server.wait()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

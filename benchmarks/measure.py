@@ -1,0 +1,138 @@
+"""One measurement in a process of its own: `measure.py GROUP WHO URL` prints one number."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import sys
+import time
+from contextlib import aclosing
+
+FRAMES = 10_000
+BODY = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
+
+
+def imports(who):
+    import IPython.core.interactiveshell as shells
+
+    shell = shells.InteractiveShell.instance()
+    began = time.process_time()
+    if who == "load_ext":
+        shell.run_line_magic("load_ext", "nbgemini")
+    elif who == "httpx2":
+        import httpx2
+
+        httpx2.AsyncClient()
+    else:
+        from google import genai
+
+        genai.Client(api_key="k")
+    return (time.process_time() - began) * 1000
+
+
+def reader(who, url):
+    """A coroutine function that reads a stream of so many frames, calling `first` at the first text."""
+    if who == "httpx2":
+        import httpx2
+
+        client = httpx2.AsyncClient(verify=False, timeout=None)  # noqa: S501 - loopback, plain http
+
+        async def read(count, first):
+            address = f"{url}/v1beta/models/n{count}:streamGenerateContent?alt=sse"
+            async with client.stream("POST", address, json=BODY) as response:
+                async for _ in response.aiter_bytes():
+                    first()
+
+    elif who == "google-genai":
+        import httpx2
+        from google import genai
+        from google.genai.types import HttpOptions
+
+        pinned = httpx2.AsyncClient(timeout=None)
+        client = genai.Client(api_key="k", http_options=HttpOptions(base_url=url, httpx_async_client=pinned))
+
+        async def read(count, first):
+            async for chunk in await client.aio.models.generate_content_stream(model=f"n{count}", contents="hi"):
+                if chunk.candidates:
+                    first()
+
+    elif who == "nbgemini-segments":
+        read = segments_only(url)
+    else:
+        from nbgemini import Client, Settings
+        from nbgemini.secret import Secret
+
+        client = Client(Settings(key=Secret("k"), base_url=url))
+
+        async def read(count, first):
+            async with aclosing(client.one_shot().stream("hi", model=f"n{count}")) as events:
+                async for _ in events:
+                    first()
+
+    return read
+
+
+def segments_only(url):
+    """Frames to segments, without the conversation around them."""
+    from nbgemini.providers.gemini import Gemini
+    from nbgemini.request import Request
+    from nbgemini.secret import Secret
+    from nbgemini.segments import Segmenter
+    from nbgemini.sources.rest import RestSource
+
+    source, gemini = RestSource(url, Secret("k")), Gemini()
+
+    async def read(count, first):
+        segmenter = Segmenter()
+        request = Request(f"v1beta/models/n{count}:streamGenerateContent", BODY, {"alt": "sse"})
+        async with aclosing(source.frames(request)) as frames:
+            async for frame in frames:
+                segmenter.feed(gemini.decode(frame))
+                first()
+
+    return read
+
+
+async def frames(who, url):
+    read = reader(who, url)
+    await read(100, lambda: None)
+    began = time.process_time()
+    await read(FRAMES, lambda: None)
+    return (time.process_time() - began) / FRAMES * 1e6
+
+
+async def lag(who, url):
+    read, gaps = reader(who, url), []
+    await read(10, lambda: None)
+
+    async def heartbeat():
+        last = time.perf_counter()
+        while True:
+            await asyncio.sleep(0.001)
+            now = time.perf_counter()
+            gaps.append(now - last)
+            last = now
+
+    beating = asyncio.create_task(heartbeat())
+    await asyncio.gather(*(read(500, lambda: None) for _ in range(10)))
+    beating.cancel()
+    return max(gaps) * 1000
+
+
+async def first(who, url):
+    read, times = reader(who, url), []
+    for _ in range(50):
+        began, seen = time.perf_counter(), []
+        await read(2, lambda began=began, seen=seen: seen.append(time.perf_counter() - began))
+        times.append(seen[0])
+    return statistics.median(times) * 1000
+
+
+def main(group, who, url):
+    if group == "import":
+        print(imports(who))
+    else:
+        print(asyncio.run({"frames": frames, "lag": lag, "first": first}[group](who, url)))
+
+
+main(*sys.argv[1:])
