@@ -1,12 +1,17 @@
 """Markdown rendered block by block while it streams: each finished block once, the unfinished rest as text.
 
-A top-level block is finished when the next one has begun, because Markdown's block structure is decided from left to right.
+A top-level block is finished when the next one has begun, because Markdown's block structure is decided from left to right,
+line by line. So a line that is still being written ends a block only where no rest of that line could continue it, and what
+follows an open formula's `$$` is undecided until that is closed.
 Invariants: the blocks' HTML does not depend on how the text was cut; the work over a whole stream is linear.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from html import escape
+from itertools import pairwise
 from threading import Lock
 from typing import Any
 
@@ -16,6 +21,9 @@ from nbgemini.render.markdown import parse, render
 from nbgemini.render.text import harmless
 
 _LARGEST = 40_000  # characters of an open block before it is cut at a line end, so that one block never takes long
+_VERBATIM = {"fence", "code_block", "math_block"}
+_CLOSED_BY_BLANK = {"paragraph_open", "heading_open", "hr", "fence", "math_block", "table_open"}
+_OPEN_FORMULA = re.compile(r" {0,3}\$\$(?!.*\$\$)")
 _GROWTH = 1.12  # the rest is parsed again only after it has grown by this
 
 
@@ -120,21 +128,36 @@ class Blocks:
 
 def _finished_ends(tail: str) -> list[int]:
     """Return where the finished blocks of `tail` end, blank lines behind them included."""
-    ends, in_code = _later_starts(tail[:_LARGEST])
+    ends, in_code = _later_starts(tail if len(tail) <= _LARGEST else _whole_lines(tail[:_LARGEST]))
     if ends or len(tail) <= _LARGEST:
         return ends
     if in_code:  # code is never cut: what follows the cut would be read as Markdown
-        return _later_starts(tail)[0]
+        return _later_starts(tail)[0][:1]
     return [tail.rfind("\n", 0, _LARGEST) + 1 or _LARGEST]
+
+
+def _whole_lines(text: str) -> str:
+    return text[: text.rfind("\n") + 1]
 
 
 def _later_starts(text: str) -> tuple[list[int], bool]:
     """Return where every block but the first begins, and whether the last one is fenced code."""
-    blocks = [token for token in parse(text) if token.level == 0 and token.map and token.nesting >= 0]
-    starts = {token.map[0] for token in blocks[1:]} - {0}
+    tokens = parse(text)
+    blocks = [token for token in tokens if token.level == 0 and token.map and token.nesting >= 0]
+    lines = text.split("\n")
+    starts = {block.map[0] for former, block in pairwise(blocks) if _is_settled(former, block, lines)} - {0}
+    verbatim = {line for token in tokens if token.type in _VERBATIM and token.map for line in range(*token.map)}
     offsets, total = [], 0
-    for number, line in enumerate(text.split("\n")):
+    for number, line in enumerate(lines):
         if number in starts:
             offsets.append(total)
+        if number not in verbatim and _OPEN_FORMULA.match(line):
+            break
         total += len(line) + 1
     return offsets, bool(blocks) and blocks[-1].type == "fence"
+
+
+def _is_settled(former: Any, block: Any, lines: Sequence[str]) -> bool:
+    """Say whether the rest of an unfinished last line cannot make `block` a part of the former one."""
+    first: int = block.map[0]
+    return first < len(lines) - 1 or (former.type in _CLOSED_BY_BLANK and not lines[first - 1].strip())

@@ -1,0 +1,138 @@
+"""A text rendered while it grows gives what the whole text gives, at a cost that grows with its length only."""
+
+from __future__ import annotations
+
+import re
+from html import escape
+from itertools import pairwise
+
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from nbgemini.render.blocks import Blocks
+from nbgemini.render.markdown import to_html
+from nbgemini.render.text import harmless
+
+PIECES = [
+    *("a", "b c", " ", "  ", "    ", "\t", "\n", "\n\n", "\n\n\n", "\r\n", "\r"),
+    *("# ", "## h\n", "---\n", "===\n", "***\n", "- ", "* ", "+ x\n", "1. ", "2) y\n", "> ", ">\n", "  - z\n"),
+    *("```", "```py\n", "~~~\n", "    code\n", "$$", "$$\nx\n$$\n", "$x$", "`c`", "*e*", "**s**", "_", "~~d~~"),
+    *("| a | b |\n|---|---|\n", "| 1 | 2 |\n", "|", "[l](https://a.example)", "![i](https://a.example/i.png)"),
+    *("<b>", "<!-- ", "&amp;", "\\", "\\*", "é", "😀", "\x1b[0m", "\u202e", "a&<>\"'"),
+]
+markdown = st.lists(st.sampled_from(PIECES), max_size=30).map("".join)
+DEFINITION = re.compile(r"\[[^\]]*\]:")
+
+
+def fed(text, cuts, *, eager=False):
+    """All blocks and what was shown of `text` cut at `cuts`; `eager` looks for blocks after every piece."""
+    blocks, found, shown = Blocks(), [], ""
+    edges = [0, *sorted(cut for cut in cuts if cut < len(text)), len(text)]
+    for start, end in pairwise(edges):
+        shown += blocks.append(text[start:end])
+        if eager:
+            blocks._parse_at = 1.0
+        found += blocks.advance()
+    found += blocks.close()
+    assert "".join(block.html for block in found) == blocks.html()
+    assert blocks.tail() == ""
+    return found, shown
+
+
+def html_of(found):
+    return "".join(block.html for block in found)
+
+
+def loosely(html):
+    """Without the white space between blocks."""
+    return re.sub(r">\s+<", "><", html).strip()
+
+
+@settings(max_examples=400, deadline=None)
+@given(text=markdown, cuts=st.lists(st.integers(0, 120), max_size=12), eager=st.booleans())
+@example(text="a\r\nb\r\n\r\nc", cuts=[2, 3, 6], eager=True)
+@example(text="- a\n\n- b\n\nc", cuts=[3, 4, 5, 9], eager=True)
+def test_the_cuts_do_not_show(text, cuts, eager):
+    assume(not DEFINITION.search(text))
+    assert html_of(fed(text, cuts, eager=eager)[0]) == html_of(fed(text, [])[0])
+
+
+@settings(max_examples=400, deadline=None)
+@given(markdown, st.lists(st.integers(0, 120), max_size=12))
+@example("$$\na\n\nb\n$$\n\nc", [3, 7, 12])
+@example("> a\nb\n\n> c", [2, 4, 6])
+def test_the_blocks_are_the_whole(text, cuts):
+    assume(not DEFINITION.search(text))
+    assert loosely(html_of(fed(text, cuts, eager=True)[0])) == loosely(to_html(text))
+
+
+@settings(max_examples=400, deadline=None)
+@given(markdown | st.text(max_size=60), st.lists(st.integers(0, 60), max_size=8))
+def test_the_units_tell_where_a_block_ends_in_the_shown_text(text, cuts):
+    found, shown = fed(text, cuts, eager=True)
+    assert shown == harmless(text) or (text.endswith("\r") and shown + "\n" == harmless(text))
+    units = harmless(text).encode("utf-16-le")
+    assert sum(block.units for block in found) * 2 == len(units)
+    start = 0
+    for block in found:
+        source = units[start * 2 : (start + block.units) * 2].decode("utf-16-le")
+        start += block.units
+        assert block.plain == (block.html == "<p>" + escape(source.rstrip("\n"), quote=False) + "</p>\n")
+
+
+@settings(max_examples=100, deadline=None)
+@given(markdown)
+def test_plain_means_that_the_page_needs_no_html(text):
+    for block in fed(text, [])[0]:
+        if block.plain:
+            assert "<" not in block.html.removeprefix("<p>").removesuffix("</p>\n")
+
+
+def test_a_definition_serves_the_blocks_that_follow_it():
+    found, _ = fed("[r]: https://a.example\n\nsee [r]\n\nand [r]\n", [25, 35], eager=True)
+    assert html_of(found).count('href="https://a.example"') == 2
+
+
+def test_a_finished_block_does_not_wait_for_the_end():
+    blocks = Blocks()
+    blocks.append("one\n\ntwo\n\nthree")
+    assert [block.html for block in blocks.advance()] == ["<p>one</p>\n", "<p>two</p>\n"]
+    assert blocks.tail() == "three"
+
+
+def test_without_a_new_line_nothing_is_parsed():
+    blocks = Blocks()
+    blocks.append("a" * 1000)
+    assert not blocks.promising
+    assert blocks.advance() == []
+    assert blocks.parsed == 0
+
+
+def filled(unit, head="", tail=""):
+    return head + unit * (200_000 // len(unit)) + tail
+
+
+LONG = {
+    "prose": filled("Rayleigh scattering makes the sky blue, **and** more.\nAnother line.\n\n"),
+    "one code block": filled("value = compute(value, 1)\n", "```python\n", "```\n"),
+    "one indented code block": filled("    value = compute(value, 1)\n"),
+    "one list": filled("- an item of a list that goes on\n"),
+    "one loose list": filled("- an item of a list that goes on\n\n"),
+    "one quote": filled("> a line of a quote that goes on\n"),
+    "one table": filled("| a cell | another | 3 |\n", "| a | b | c |\n|---|---|---|\n"),
+    "one formula": filled("x &= y + 1 \\\\\n", "$$\n", "$$\n"),
+    "one paragraph": filled("a line of a paragraph that goes on\n"),
+    "one line": filled("a word after a word "),
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_the_work_is_linear(name):
+    text, blocks, found = LONG[name], Blocks(), []
+    for start in range(0, len(text), 20):
+        blocks.append(text[start : start + 20])
+        found += blocks.advance()
+    found += blocks.close()
+    assert sum(block.units for block in found) == len(text)
+    assert blocks.parsed <= 12 * len(text)

@@ -1,0 +1,182 @@
+"""What Markdown becomes, word for word, and that no text takes long."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from nbgemini.render.blocks import Blocks
+from nbgemini.render.markdown import LARGEST, code_html, host_of, to_html
+from tests.render.checker import faults, text_of
+
+REL = 'target="_blank" rel="noopener noreferrer nofollow"'
+
+GOLDENS = {
+    # formulas stay as they are, for the page's own typesetter
+    r"$I \propto \lambda^{-4}$": "<p>$I \\propto \\lambda^{-4}$</p>\n",
+    "$a_b$ and $c_d$": "<p>$a_b$ and $c_d$</p>\n",
+    "$a*b$ and $c*d$": "<p>$a*b$ and $c*d$</p>\n",
+    "$$\na_1 \\\\\n b_2\n$$": "<div>$$\na_1 \\\\\n b_2\n$$</div>\n",
+    "so $$x_1$$ it is": "<p>so $$x_1$$ it is</p>\n",
+    "$a < b$": "<p>$a &lt; b$</p>\n",
+    "$5 and $10": "<p>$5 and $10</p>\n",
+    "it costs $5, *or* $6": "<p>it costs $5, <em>or</em> $6</p>\n",
+    r"$\href{https://a.example}{x}$": "<p><code>$\\href{https://a.example}{x}$</code></p>\n",
+    r"$\hreflike$": "<p>$\\hreflike$</p>\n",
+    # text
+    "*a* **b** ~~c~~ `d`": "<p><em>a</em> <strong>b</strong> <s>c</s> <code>d</code></p>\n",
+    "a  \nb": "<p>a<br>\nb</p>\n",
+    "a <b>c</b> & d": "<p>a &lt;b&gt;c&lt;/b&gt; &amp; d</p>\n",
+    "# h\n\n---": "<h1>h</h1>\n<hr>\n",
+    "> a": "<blockquote>\n<p>a</p>\n</blockquote>\n",
+    "https://a.example": "<p>https://a.example</p>\n",
+    # lists
+    "- a\n  - b\n    1. c\n- d": (
+        "<ul>\n<li>a\n<ul>\n<li>b\n<ol>\n<li>c</li>\n</ol>\n</li>\n</ul>\n</li>\n<li>d</li>\n</ul>\n"
+    ),
+    "7. a": '<ol start="7">\n<li>a</li>\n</ol>\n',
+    # tables
+    "|a|b|\n|:-|-:|\n|1|`2`|": (
+        "<table>\n<thead>\n<tr>\n<th>a</th>\n<th>b</th>\n</tr>\n</thead>\n"
+        "<tbody>\n<tr>\n<td>1</td>\n<td><code>2</code></td>\n</tr>\n</tbody>\n</table>\n"
+    ),
+    # code
+    "```python\nx = 1\n```": (
+        '<div class="highlight"><pre><code class="language-python">'
+        '<span class="n">x</span> <span class="o">=</span> <span class="mi">1</span>\n</code></pre></div>\n'
+    ),
+    "```klingon\n<x>\n```": '<div class="highlight"><pre><code class="language-klingon">&lt;x&gt;\n</code></pre></div>\n',
+    "```\n*x*": '<div class="highlight"><pre><code>*x*</code></pre></div>\n',
+    "    <x>\n": "<pre><code>&lt;x&gt;\n</code></pre>\n",
+    # links
+    "[a](https://b.example/c)": (
+        f'<p><a href="https://b.example/c" {REL}>a</a> <span class="nbgemini-host">(b.example)</span></p>\n'
+    ),
+    "<https://b.example/c>": f'<p><a href="https://b.example/c" {REL}>https://b.example/c</a></p>\n',
+    "[a](mailto:b@c.example)": f'<p><a href="mailto:b@c.example" {REL}>a</a></p>\n',
+    # images
+    "![a](https://b.example/c.png)": (f'<p><a href="https://b.example/c.png" {REL}>[image not loaded: a, b.example]</a></p>\n'),
+    "![a](c.png)": "<p>[image not loaded: a]</p>\n",
+    "![a](data:image/png;base64,AAAA)": '<p><img src="data:image/png;base64,AAAA" alt="a"></p>\n',
+}
+
+
+def without_alignment(html):
+    return html.replace(' align="left"', "").replace(' align="right"', "")
+
+
+@pytest.mark.parametrize("source", GOLDENS)
+def test_golden(source):
+    assert without_alignment(to_html(source)) == GOLDENS[source]
+
+
+def test_the_page_typesets_what_the_model_wrote():
+    source = r"Rayleigh: $I \propto \lambda^{-4}$, so $$\frac{I_b}{I_r} \approx \left(\frac{650}{450}\right)^4$$ holds"
+    assert text_of(to_html(source)).strip() == source
+
+
+@pytest.mark.parametrize("language", ["python", "c++", "c#", "objective-c", "x" * 99, "a b", "é", '"><b>', ""])
+def test_any_language_is_a_harmless_class(language):
+    assert faults(code_html("x", language)) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://A.example:8080/x", "a.example"),
+        ("https://user@a.example", "a.example"),
+        ("https://b\u00fccher.example", "xn--bcher-kva.example"),
+        ("http://[::1", "unreadable host"),
+        ("https://" + "a" * 80 + ".example", "unreadable host"),
+        ("mailto:a@b.example", ""),
+        ("/a", ""),
+    ],
+)
+def test_host(url, host):
+    assert host_of(url) == host
+
+
+def nested_items(depth):
+    return "".join("  " * level + "- x\n" for level in range(depth))
+
+
+def wide_table(columns, rows=1):
+    return "|a" * columns + "|\n" + "|-" * columns + "|\n" + ("|b" * columns + "|\n") * rows
+
+
+BOMBS = {
+    "50,000 [": "[" * 50_000,
+    "50,000 >": ">" * 50_000,
+    "50,000 spaced >": "> " * 50_000,
+    "1,000 lists in each other": nested_items(1000),
+    "1,000 lists in one line": "- " * 1000 + "x",
+    "10,000 columns": wide_table(10_000),
+    "300 columns of missing cells": wide_table(300) + "|b|\n" * 5000,
+    "a line of 5 MB": "x" * 5_000_000,
+    "20,000 *a_": "*a_" * 20_000,
+    "20,000 backticks": "`" * 20_000,
+    "300 backticks": "`" * 300,
+    "runs of 399 backticks": ("`" * 399 + " ") * 100,
+    "backtick runs of every length": " ".join("`" * length for length in range(1, 400)),
+    "390 <": "<" * 390,
+    "links in each other": "[" * 150 + "a" + "](b)" * 150,
+    "a few links in each other": "[" * 38 + "a" + "](b)" * 38,
+    "links begun": "[a" * 20_000,
+    "images in each other": "![a" * 10_000 + "]" * 10_000,
+    "links without end": "[a](" * 8_000,
+    "addresses": "<https://a.example> " * 5_000,
+    "hosts to translate": "[a](https://\u00fc.example) " * 4_000,
+    "links around images": "[![a](b)](https://c.example) " * 4_000,
+    "definitions": "".join(f"[a{number}]: b\n" for number in range(9_000)),
+    "dollars": "$" * 50_000,
+    "formulas begun": "$$a " * 20_000,
+    "emphasis begun": "**a " * 20_000,
+    "12,000 items": "- a\n" * 12_000,
+    "12,000 headings": "a\n-\n" * 12_000,
+    "quoted lists": "> - " * 20 + "x\n" * 30_000,
+    "200,000 blank lines": "\n" * 199_000,
+    "Java words": "```java\n" + "a " * 9_900 + "\n```",
+    "Java lines": "```java\n" + "a\n" * 9_000 + "```",
+    "blank code": "```python\n" + " \n" * 9_000 + "```",
+    "code in one line": "```makefile\n" + "a(" * 9_900 + "\n```",
+}
+
+
+def blocks_html(source):
+    blocks = Blocks()
+    blocks.append(source)
+    blocks.advance()
+    blocks.close()
+    return blocks.html()
+
+
+def seconds(render, source):
+    """The best of two, so that a busy machine does not fail the test."""
+    taken = []
+    while len(taken) < 2 and (not taken or taken[0] > 0.4):
+        began = time.perf_counter()
+        render(source)
+        taken.append(time.perf_counter() - began)
+    return min(taken)
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("name", BOMBS)
+def test_no_text_takes_long(name):
+    to_html("```python\nx\n```\n\n<https://\u00fc.example>")  # imports are not what is measured
+    assert seconds(to_html, BOMBS[name]) < 1.5  # 0.5 s on an idle machine
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("name", BOMBS)
+def test_no_text_takes_long_in_blocks(name):
+    """The work of a whole answer, which is done beside the event loop."""
+    assert seconds(blocks_html, BOMBS[name]) < 8
+
+
+def test_text_beyond_the_limits_is_shown_as_it_is():
+    for source in ("[" * 50_000, "x" * (LARGEST + 1), nested_items(1000)):
+        assert to_html(source).startswith("<pre>")
+        assert text_of(to_html(source)).strip() == source.strip()
+    assert faults(to_html("<script>" * 50_000)) == []

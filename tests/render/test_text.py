@@ -1,0 +1,55 @@
+"""Every character that a terminal obeys or a reader cannot see is shown; every other one is left alone."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nbgemini.render.text import harmless
+from tests.render.checker import controls
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x00\x07\x08\x1b", "␀␇␈␛"),
+        ("\x1b[2J", "␛[2J"),
+        ("\x1b]0;t\x07", "␛]0;t␇"),
+        ("\x7f", "\\x7f"),
+        ("\x9b31m", "\\x9b31m"),
+        ("\x85", "\\x85"),
+        ("a\tb\nc", "a\tb\nc"),
+        ("a\r\nb\rc\n\rd", "a\nb\nc\n\nd"),
+        ("\u202e", "\u2039U+202E\u203a"),
+        ("\u2028\u2029", "\u2039U+2028\u203a\u2039U+2029\u203a"),
+        ("\u200b\ufeff", "\u2039U+200B\u203a\u2039U+FEFF\u203a"),
+        ("\U000e0041", "\u2039U+E0041\u203a"),
+        ("\ud800", "\ufffd"),
+        ("👩‍💻 ❤️ क्ष نمی‌خواهم", "👩‍💻 ❤️ क्ष نمی‌خواهم"),
+        ("é e\u0301 日本語 \xa0", "é e\u0301 日本語 \xa0"),
+    ],
+)
+def test_the_table(text, shown):
+    assert harmless(text) == shown
+
+
+@pytest.mark.parametrize("code", [*range(0x20), *range(0x7F, 0xA0)])
+def test_every_control_character_is_shown(code):
+    shown = harmless(chr(code))
+    assert controls(shown) == []
+    assert shown
+    assert shown.isprintable() or chr(code) in "\n\t\r"
+
+
+@given(st.text(st.characters(exclude_categories=()), max_size=40))
+def test_nothing_passes_and_twice_is_once(text):
+    shown = harmless(text)
+    assert controls(shown) == []
+    assert harmless(shown) == shown
+    shown.encode()
+
+
+@given(st.text(st.characters(exclude_characters="\r"), max_size=40), st.integers(0, 40))
+def test_a_cut_changes_nothing(text, cut):
+    assert harmless(text[:cut]) + harmless(text[cut:]) == harmless(text)
