@@ -30,7 +30,7 @@ format:
 	$(RUN) ruff check --fix .
 
 test:  ## fast: no kernel, no browser
-	$(RUN) pytest -q -m "not kernel and not browser"
+	$(RUN) pytest -q -m "not kernel and not browser and not wheel"
 
 kernel:
 	$(RUN) pytest -q -m kernel
@@ -42,9 +42,15 @@ notebooks:
 	$(RUN) pytest -q --nbval --nbval-sanitize-with notebooks/sanitize.cfg notebooks
 
 wheel:  ## a wheel in a clean venv loads the extension
-	$(RUN) pytest -q tests/test_wheel.py --run-wheel
+	$(RUN) pytest -q -m wheel
 
 bench:
 	$(RUN) benchmarks
 
-all: check test kernel browser notebooks
+all: setup  ## sets up and runs everything but the benchmarks
+	$(MAKE) check
+	$(MAKE) test
+	$(MAKE) kernel
+	$(MAKE) notebooks
+	$(MAKE) browser
+	$(MAKE) wheel

@@ -14,7 +14,11 @@ from pathlib import Path
 HERE = Path(__file__).parent
 GROUPS = {
     "import": (["load_ext", "httpx2", "google-genai"], "ms CPU", "importing in a fresh interpreter that has IPython"),
-    "frames": (["httpx2", "nbgemini", "nbgemini-segments", "google-genai"], "µs CPU a frame", "10,000 frames of 400 bytes, in one burst"),
+    "frames": (
+        ["httpx2", "nbgemini", "nbgemini-segments", "google-genai"],
+        "µs CPU a frame",
+        "10,000 frames of 400 bytes, in one burst",
+    ),
     "lag": (["nbgemini", "google-genai"], "ms", "longest gap of a 1 ms heartbeat while 10 streams burst 500 frames each"),
     "first": (["httpx2", "nbgemini", "google-genai"], "ms", "request to first text, warm, median of 50"),
 }

@@ -35,7 +35,7 @@ def reader(who, url):
     if who == "httpx2":
         import httpx2
 
-        client = httpx2.AsyncClient(verify=False, timeout=None)  # noqa: S501 - loopback, plain http
+        client = httpx2.AsyncClient(verify=False, timeout=None)
 
         async def read(count, first):
             address = f"{url}/v1beta/models/n{count}:streamGenerateContent?alt=sse"

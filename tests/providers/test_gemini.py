@@ -36,8 +36,32 @@ def test_any_bytes_give_events_or_one_wire_error(frame):
 
 
 words = st.sampled_from(
-    "candidates content parts text thought index finishReason functionCall args name usageMetadata promptTokenCount error code "
-    "details promptFeedback blockReason inlineData groundingMetadata groundingChunks web uri executableCode modelVersion".split()
+    [
+        "candidates",
+        "content",
+        "parts",
+        "text",
+        "thought",
+        "index",
+        "finishReason",
+        "functionCall",
+        "args",
+        "name",
+        "usageMetadata",
+        "promptTokenCount",
+        "error",
+        "code",
+        "details",
+        "promptFeedback",
+        "blockReason",
+        "inlineData",
+        "groundingMetadata",
+        "groundingChunks",
+        "web",
+        "uri",
+        "executableCode",
+        "modelVersion",
+    ]
 )
 shapes = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),

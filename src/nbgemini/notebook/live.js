@@ -87,6 +87,7 @@ const textView = (c, el) => {
     clear: () => el.replaceChildren(tail),
     paint: () => {
       const shown = c.tail.trimEnd();
+      tail.classList.toggle("nbg-code", shown.startsWith("```"));
       if (shown.startsWith(text.data)) text.appendData(shown.slice(text.length));
       else text.data = shown;
     },

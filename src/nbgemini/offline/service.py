@@ -22,7 +22,7 @@ from msgspec import Struct
 from nbgemini.offline.answers import Script, count_tokens, script
 from nbgemini.offline.cassette import Cassette
 from nbgemini.offline.http import HttpRequest, chunk, head, read_request
-from nbgemini.offline.models import family, listed, resolve
+from nbgemini.offline.models import listed, resolve
 from nbgemini.offline.validate import Invalid, normalised, validate
 
 _JSON, _SSE = "application/json; charset=UTF-8", "text/event-stream"
@@ -241,7 +241,7 @@ def _model(name: str, method: str, version: str) -> str:
     if model is None or method not in ("generateContent", "streamGenerateContent", "countTokens"):
         raise _Refused(
             404,
-            f"{name} is not found for API version {version}, or is not supported for {method.replace('stream', '', 1) or 'get'}. "
+            f"{name} is not found for API version {version}, or is not supported for {method or 'get'}. "
             "Call ModelService.ListModels to see the list of available models and their supported methods.",
         )
     return model

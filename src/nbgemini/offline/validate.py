@@ -108,7 +108,7 @@ def _content(content: Any, position: int) -> None:
 
 
 def _is_user(content: dict[str, Any]) -> bool:
-    return content.get("role", "user") != "model"
+    return bool(content.get("role", "user") != "model")
 
 
 def _order(contents: list[dict[str, Any]]) -> None:
@@ -129,9 +129,7 @@ def _order(contents: list[dict[str, Any]]) -> None:
 
 
 def _pairs(contents: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any] | None, dict[str, Any]]]:
-    """Yield each content with the one before it; several model contents in a row count as one (the official client sends
-    one a chunk).
-    """
+    """Yield each content with the one before it; model contents in a row count as one: the official client sends many."""
     merged: list[dict[str, Any]] = []
     for content in contents:
         if merged and _is_user(content) == _is_user(merged[-1]) and not _is_user(content):

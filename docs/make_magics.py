@@ -1,0 +1,39 @@
+"""Write magics.md from the parser, so that the page and the program can't disagree (`python docs/make_magics.py`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nbgemini.notebook.arguments import build_parser
+from nbgemini.notebook.commands import COMMANDS
+from nbgemini.notebook.config import Gemini
+
+PAGE = Path(__file__).with_name("magics.md")
+
+
+def page() -> str:
+    """Return the page."""
+    options = [
+        f"| `{', '.join(action.option_strings)}{' ' + str(action.metavar) if action.metavar else ''}` | {(action.help or '') % {}} |"
+        for action in build_parser()._actions  # noqa: SLF001 - argparse has no public list of its options
+    ]
+    commands = [f"| `%gemini {name}` | {(run.__doc__ or '').splitlines()[0]} |" for name, run in COMMANDS.items()]
+    settings = [
+        f"| `{name}` | {trait.default_value!r} | {trait.help} |"
+        for name, trait in sorted(Gemini.class_own_traits(config=True).items())
+    ]
+    return "\n".join(
+        [
+            "# The magics\n\nMade from the parser by `docs/make_magics.py`.\n\n## `%%gemini [options]`\n\n| option | meaning |\n|---|---|",
+            *options,
+            "\n## `%gemini COMMAND`\n\n| command | does |\n|---|---|",
+            *commands,
+            "\n## `%config Gemini`\n\n| setting | default | meaning |\n|---|---|---|",
+            *settings,
+            "",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
