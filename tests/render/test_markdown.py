@@ -138,6 +138,7 @@ BOMBS = {
     "200,000 blank lines": "\n" * 199_000,
     "Java words": "```java\n" + "a " * 9_900 + "\n```",
     "Java lines": "```java\n" + "a\n" * 9_000 + "```",
+    "comments begun": "```go\n" + ("/* " * 160 + ";\n") * 40 + "```",
     "blank code": "```python\n" + " \n" * 9_000 + "```",
     "code in one line": "```makefile\n" + "a(" * 9_900 + "\n```",
 }

@@ -20,6 +20,7 @@ LARGEST = 200_000  # characters that are parsed in one go
 _LONGEST_CODE = 20_000  # characters that are coloured; lexers are quadratic in long lines and in long runs of words
 _LONGEST_CODE_LINE = 500
 _LONGEST_CODE_RUN = 1_000
+_MOST_OPEN_COMMENTS = 100
 _DEEPEST = 40
 _MOST_LINES = 10_000
 _MOST_CELLS = 30_000  # of tables with more columns than a person reads
@@ -148,6 +149,8 @@ def _coloured(source: str, language: str) -> str:
 
 def _too_long_to_colour(source: str) -> bool:
     if len(source) > _LONGEST_CODE or max(map(len, source.split("\n"))) > _LONGEST_CODE_LINE:
+        return True
+    if source.count("/*") - source.count("*/") > _MOST_OPEN_COMMENTS:
         return True
     return any(len(run.group()) > _LONGEST_CODE_RUN for run in _CODE_RUN.finditer(source))
 
