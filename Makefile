@@ -45,6 +45,7 @@ wheel:  ## a wheel in a clean venv loads the extension
 	$(RUN) pytest -q -m wheel
 
 bench:
+	$(RUN) pip install --quiet --group bench
 	$(RUN) benchmarks
 
 all: setup  ## sets up and runs everything but the benchmarks

@@ -7,6 +7,7 @@ import statistics
 import sys
 import time
 from contextlib import aclosing
+from pathlib import Path
 
 FRAMES = 10_000
 BODY = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
@@ -128,9 +129,44 @@ async def first(who, url):
     return statistics.median(times) * 1000
 
 
+SLOW = 'offline: {"frames": 500, "chars": 20, "gap": 0.004}'
+CHATLAS = """
+import chatlas
+chat = chatlas.ChatGoogle(model="gemini-2.0-flash", api_key="k", kwargs={"http_options": {"base_url": URL}})
+await chat.chat_async(PROMPT)
+"""
+
+
+def traffic(who):
+    """Kilobytes of all messages of a cell, in a real kernel, against the offline service."""
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    from tests.kernel.conftest import Kernel, is_final_status, parent, wire_size
+
+    from nbgemini.offline.service import OfflineService
+
+    with OfflineService() as service:
+        kernel = Kernel(sys.executable)
+        kernel.run(f"URL, PROMPT = {service.url!r}, {SLOW!r}")
+        kernel.run(
+            f"%load_ext nbgemini\nimport os; os.environ.update(GOOGLE_GEMINI_BASE_URL={service.url!r}, GEMINI_API_KEY='k')"
+        )
+        if who == "chatlas":
+            messages = kernel.run(CHATLAS)
+        else:
+            mine = kernel.send(f"%%gemini --once\n{SLOW}")
+            messages = [message for message in kernel.until(is_final_status) if parent(message) == mine]
+        kernel.close()
+    errors = [message["content"]["evalue"] for message in messages if message["msg_type"] == "error"]
+    assert not errors, errors
+    print(f"{len(messages)} messages", file=sys.stderr)
+    return wire_size(messages) / 1000
+
+
 def main(group, who, url):
     if group == "import":
         print(imports(who))
+    elif group == "traffic":
+        print(traffic(who))
     else:
         print(asyncio.run({"frames": frames, "lag": lag, "first": first}[group](who, url)))
 

@@ -59,7 +59,9 @@ def _open_lab(notebook: Path) -> int:
     if shutil.which("jupyter-lab") is None and not _importable("jupyterlab"):
         print(f"nbgemini demo {_NEEDED} (or see it here: nbgemini demo --headless)", file=sys.stderr)
         return 1
-    command = [sys.executable, "-m", "jupyterlab", "--ServerApp.root_dir", str(notebook.parent), str(notebook)]
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={notebook.parent}", str(notebook)]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")  # in a container there is often no one else
     return subprocess.call(command, env=_without_key())  # noqa: S603 - our own interpreter
 
 

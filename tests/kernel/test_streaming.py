@@ -40,6 +40,27 @@ def test_loading_is_quick_and_light(fresh_kernel):
     print(f"%load_ext: {float(seconds) * 1000:.1f} ms CPU")
 
 
+def test_the_usual_first_cells_patch_nothing(fresh_kernel):
+    """Asyncio is patched only for whoever must wait in code that can't await."""
+    fresh_kernel.run("%load_ext nbgemini\n%gemini demo fast")
+    fresh_kernel.run("%%gemini --wait\nwhat is 1 + 1")
+    fresh_kernel.run("%gemini models flash\n%gemini doctor")
+    assert fresh_kernel.text("import sys\nprint('nest_asyncio2' in sys.modules, _gemini.state)").strip() == "False complete"
+
+
+def test_without_widgets_the_same_outputs_come_as_html(kernel):
+    """Repaints are rare: all traffic stays within 8 times the answer."""
+    kernel.run("%config Gemini.widgets = False")
+    mine = kernel.send('%%gemini --once\noffline: {"frames": 500, "chars": 20, "gap": 0.002}')
+    messages = [message for message in kernel.until(is_final_status) if parent(message) == mine]
+    kernel.run("%config Gemini.widgets = True")
+    shown = outputs(messages, mine)
+    assert kinds(shown) == ["answer", "status"]
+    assert len(shown[0]["data"]["text/plain"]) == 10_000
+    assert not [message for message in messages if message["msg_type"].startswith("comm")]
+    assert wire_size(messages) <= 8 * 10_000
+
+
 def test_a_cell_returns_at_once_and_costs_little_traffic(kernel):
     """500 frames of 20 characters over 2 s: other cells answer meanwhile; few and small messages."""
     kernel.run(HEARTBEAT)

@@ -39,7 +39,9 @@ class Asking:
         name, rest = command_of(line)
         if name == "ask":
             return self._ask(*parse_ask(rest))
-        run_from_within(COMMANDS[name](self.session, rest))
+        waiting = COMMANDS[name](self.session, rest)
+        if waiting is not None:
+            run_from_within(waiting)
         return None
 
     def cell_awaited(self, line: str, prompt: str) -> Coroutine[Any, Any, None]:
@@ -49,7 +51,12 @@ class Asking:
     def line_awaited(self, line: str) -> Coroutine[Any, Any, None]:
         """Return the coroutine of a `%gemini` line."""
         name, rest = command_of(line)
-        return self._ask_awaited(*parse_ask(rest)) if name == "ask" else COMMANDS[name](self.session, rest)
+        return self._ask_awaited(*parse_ask(rest)) if name == "ask" else self._command(name, rest)
+
+    async def _command(self, name: str, rest: str) -> None:
+        waiting = COMMANDS[name](self.session, rest)
+        if waiting is not None:
+            await waiting
 
     async def _ask_awaited(self, ask: Ask, prompt: str) -> None:
         job = self.session.begin(ask, prompt)

@@ -1,7 +1,7 @@
 """%gemini COMMAND: where we stand, and everything that is not a prompt.
 
-Every command is a coroutine of the session and the rest of its line. What it shows is a table or a line, never model text
-unsanitised.
+Every command is a function of the session and the rest of its line; those that ask the service are coroutines. What they show
+is a table or a line, never model text unsanitised.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from nbgemini.notebook.arguments import nearest
 if TYPE_CHECKING:
     from nbgemini.notebook.session import Session
 
-Command: TypeAlias = Callable[["Session", str], Coroutine[Any, Any, None]]
+Command: TypeAlias = Callable[["Session", str], Coroutine[Any, Any, None] | None]
 
 
-async def status(session: Session, rest: str) -> None:
+def status(session: Session, rest: str) -> None:
     """Show where we stand: model, backend, chats, running streams, tokens and cost so far."""
     from nbgemini.notebook.status import money_text, tokens_text  # noqa: PLC0415
     from nbgemini.turns import Usage  # noqa: PLC0415
@@ -66,7 +66,7 @@ async def models(session: Session, rest: str) -> None:
     _show_table(("model", "input tokens", "output tokens", "thinks", "USD per million in / out"), rows)
 
 
-async def chats(session: Session, rest: str) -> None:
+def chats(session: Session, rest: str) -> None:
     """List the chats."""
     _no_more(rest)
     running = {job.chat.name for job in session.jobs.running}
@@ -77,7 +77,7 @@ async def chats(session: Session, rest: str) -> None:
     _show_table(("chat", "turns", "model", ""), rows or [("none yet", "", "", "")])
 
 
-async def show(session: Session, rest: str) -> None:
+def show(session: Session, rest: str) -> None:
     """Show a whole chat again from its transcript."""
     from nbgemini.notebook.recall import recall  # noqa: PLC0415
 
@@ -87,7 +87,7 @@ async def show(session: Session, rest: str) -> None:
     recall(session.shell, chat)
 
 
-async def reset(session: Session, rest: str) -> None:
+def reset(session: Session, rest: str) -> None:
     """Forget a chat; its streams are stopped first."""
     chat = _named_chat(session, rest)
     session.jobs.stop(chat.name)
@@ -96,7 +96,7 @@ async def reset(session: Session, rest: str) -> None:
     _show_line(f"{chat.name}: {count} turn{'' if count == 1 else 's'} forgotten")
 
 
-async def stop(session: Session, rest: str) -> None:
+def stop(session: Session, rest: str) -> None:
     """Stop the streams of a chat (default: the current one), or of all; what arrived is kept."""
     words = _words(rest)
     if words == ["--all"]:
@@ -109,7 +109,7 @@ async def stop(session: Session, rest: str) -> None:
     _show_line(_stopped(len(session.jobs.stop(name)) if name or running else 0))
 
 
-async def key(session: Session, rest: str) -> None:
+def key(session: Session, rest: str) -> None:
     """Ask for the API key and keep it in memory only."""
     if rest.strip():
         raise PromptError("a key is never typed into a cell, where it would be saved; run %gemini key alone, it asks")
@@ -122,7 +122,7 @@ async def key(session: Session, rest: str) -> None:
     _show_line("key kept in memory until the kernel ends")
 
 
-async def demo(session: Session, rest: str) -> None:
+def demo(session: Session, rest: str) -> None:
     """Switch to the offline service (no key, no network), or back with `off`."""
     words = _words(rest)
     if words == ["off"]:
@@ -158,7 +158,7 @@ async def doctor(session: Session, rest: str) -> None:
     _show_table(("check", "found"), rows)
 
 
-async def _ask(_session: Session, _rest: str) -> None:
+def _ask(_session: Session, _rest: str) -> None:
     """Ask in one line: %gemini ask [options] your question."""
     raise AssertionError("the magic handles ask itself")
 

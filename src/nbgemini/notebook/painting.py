@@ -11,14 +11,16 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any, Literal, Protocol
 
+from nbgemini.loading import load
 from nbgemini.notebook.routing import Route
 from nbgemini.render.blocks import Block, Blocks
 from nbgemini.render.bundle import bundle, live_bundle, thought_title
+from nbgemini.render.markdown import to_html
 from nbgemini.segments import Segment
 
 _GROWTH = 1.5  # plain HTML: repaint when it has grown by half, so that all repaints together stay below 4 x the answer
 _FIRST_REPAINT = 200  # characters
-_SLOWER_AFTER = 1.0  # seconds of full refresh rate; a long answer is read more calmly
+_CALMEST = 2.0  # times the shortest interval, reached after a second: a long answer is read more calmly
 
 
 class Put(Protocol):
@@ -47,13 +49,13 @@ class Painting:
     @property
     def interval(self) -> float:
         """Seconds between repaints: short at first, calmer later."""
-        return self._shortest if monotonic() - self._began < _SLOWER_AFTER else self._shortest * 2
+        return self._shortest * min(_CALMEST, 1.0 + monotonic() - self._began)
 
     async def prepare(self) -> None:
         """Load what painting needs, in a thread: the widget libraries take 70 ms of CPU."""
         if self._wants_widgets:
             try:
-                self._module = await asyncio.to_thread(_load_widgets)
+                self._module = await load(_load_widgets)
             except ImportError:
                 return  # no widgets here: plain HTML does
             self.widgets = True
@@ -237,4 +239,5 @@ class Painter:
 def _load_widgets() -> Any:
     from nbgemini.notebook import live  # noqa: PLC0415 - anywidget and ipywidgets: at first use, in a thread
 
+    to_html("`the parser too`")
     return live

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
@@ -17,6 +18,7 @@ import msgspec
 
 from nbgemini.error_body import error_from_body
 from nbgemini.errors import ConfigurationError, NbGeminiError, TransportError, WireError
+from nbgemini.loading import load
 from nbgemini.request import Request
 from nbgemini.secret import Secret
 from nbgemini.wire import Framer
@@ -75,7 +77,7 @@ class RestSource:
         loop = asyncio.get_running_loop()
         client = self._clients.get(loop)
         if client is None:
-            made = await asyncio.to_thread(_new_client, self._limits, secure=self._base.startswith("https"))
+            made = await load(partial(_new_client, self._limits, secure=self._base.startswith("https")))
             client = self._clients.setdefault(loop, made)
         return client
 
@@ -113,8 +115,10 @@ def _checked_host(base: str) -> str:
 
 def _new_client(limits: Limits, *, secure: bool) -> AsyncClient:
     """Import the library and build a client; runs in a thread, because both hold the interpreter for long."""
+    import anyio  # noqa: PLC0415
     import httpx2  # noqa: PLC0415 - 17 ms that %load_ext must not cost
 
+    anyio.run(anyio.sleep, 0)  # loads anyio's backend, which the first connection would do on the loop, for 60 ms
     return httpx2.AsyncClient(
         verify=httpx2.create_ssl_context(verify=secure),  # on loopback no certificate store is read
         timeout=httpx2.Timeout(limits.gap, connect=limits.connect, pool=None),
