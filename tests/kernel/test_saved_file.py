@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import re
+import select
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
 from pathlib import Path
 
 import nbformat
@@ -10,11 +18,55 @@ import pytest
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
-from tests.kernel.conftest import kinds
+from nbgemini.cli import _quickstart
+from tests.kernel.conftest import PATIENCE, kinds
 from tests.kernel.test_streaming import FOUR
 from tests.notebook.test_terminal import run_ipython
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+class Terminal:
+    """A plain IPython on a pseudo-terminal."""
+
+    def __init__(self):
+        self.seen = ""
+        main, side = pty.openpty()
+        command = [sys.executable, "-m", "IPython", "--no-banner", "--simple-prompt", "--no-confirm-exit"]
+        self._process = subprocess.Popen(
+            command,
+            stdin=side,
+            stdout=side,
+            stderr=side,
+            start_new_session=True,
+            preexec_fn=_own_terminal,  # noqa: PLW1509 - no threads here
+        )
+        os.close(side)
+        self._main = main
+        self._until("In [1]")
+
+    def type(self, line, *, until, enter=True):
+        os.write(self._main, (line + ("\n" if enter else "")).encode())
+        self._until(until)
+
+    def close(self):
+        self._process.kill()
+        self._process.wait()
+        os.close(self._main)
+
+    def _until(self, text):
+        deadline = time.monotonic() + PATIENCE
+        while text not in self.seen:
+            assert time.monotonic() < deadline, self.seen
+            if select.select([self._main], [], [], 1)[0]:
+                self.seen += os.read(self._main, 65536).decode("utf-8", "replace")
+
+
+def _own_terminal():
+    import fcntl
+    import termios
+
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +108,6 @@ def test_a_failed_prompt_fails_the_cell():
 
 
 def test_the_demo_of_the_command_line_prints_the_transcript():
-    import subprocess
-    import sys
-
     run = subprocess.run(
         [sys.executable, "-m", "nbgemini.cli", "demo", "--headless"], capture_output=True, text=True, timeout=100, check=True
     )
@@ -67,9 +116,30 @@ def test_the_demo_of_the_command_line_prints_the_transcript():
 
 
 def test_the_quick_start_is_the_notebook_in_the_repository():
-    from nbgemini.cli import _quickstart
-
     assert _quickstart() == Path(__file__).parents[2] / "notebooks" / "01-quickstart.ipynb"
+
+
+def test_ctrl_c_in_a_terminal_stops_the_answer_and_keeps_it():
+    terminal = Terminal()
+    terminal.type("%load_ext nbgemini", until="In [2]")
+    terminal.type("%gemini demo", until="In [3]")
+    terminal.type("%gemini ask Why is the sky blue?", until="Sunlight holds")
+    terminal.type("\x03", until="In [4]", enter=False)
+    assert "stopped" in terminal.seen
+    assert "Traceback" not in terminal.seen
+    terminal.type("print(_gemini.state, bool(_gemini.text))", until="interrupted True")
+    terminal.close()
+
+
+def test_the_offline_service_can_be_served_for_others():
+    command = [sys.executable, "-m", "nbgemini.cli", "serve", "--port", "0", "--pace", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as serving:
+        url = serving.stdout.readline().split(" at ")[1].split()[0]
+        request = urllib.request.Request(f"{url}/v1beta/models", headers={"x-goog-api-key": "k"})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            assert b"gemini-3.8-flash" in answer.read()
+        serving.send_signal(signal.SIGINT)
+        assert serving.wait(10) in (0, 130)
 
 
 def test_a_plain_terminal_prints_the_answer(tmp_path):

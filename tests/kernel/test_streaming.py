@@ -161,6 +161,13 @@ def test_waiting_works_wherever_a_magic_can_stand(kernel, code):
     assert "**23**" in kernel.text("print(_gemini.state, _gemini.text)")
 
 
+def test_a_reply_at_the_end_of_a_cell_is_shown_as_it_stands_at_rest(kernel):
+    kernel.run("%%gemini --once --wait\nwhat is 20 + 3")
+    (shown,) = [message["content"]["data"] for message in kernel.run("_gemini") if message["msg_type"] == "execute_result"]
+    assert "<strong>23</strong>" in shown["text/html"]
+    assert shown["text/plain"].startswith("<Reply complete")
+
+
 def test_stop_keeps_what_arrived_and_the_next_prompt_works(kernel):
     mine = kernel.send(f"%%gemini -c stopped\n{slow('s', 200)}")
     kernel.until(lambda message: parent(message) == mine and said(message).get("kind") == "answer")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+import signal
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from nbgemini.notebook.arguments import Ask, parse_ask, parse_cell
 from nbgemini.notebook.commands import COMMANDS, command_of
 from nbgemini.notebook.jobs import Job
 from nbgemini.notebook.session import Session
+from nbgemini.notebook.surroundings import kernel_of
 from nbgemini.notebook.waiting import run_from_within
 from nbgemini.reply import Reply
 
@@ -62,7 +65,7 @@ class Asking:
         job = self.session.begin(ask, prompt)
         task = self.session.jobs.start(job)
         if self.session.waits(ask):
-            await _until(task, job.reply)
+            await self._until(task, job.reply)
 
     def _ask(self, ask: Ask, prompt: str) -> Reply:
         """Ask in a function, inside %%time, in a thread, or in an assignment."""
@@ -74,19 +77,34 @@ class Asking:
         return job.reply
 
     async def _drive(self, job: Job) -> None:
-        await _until(self.session.jobs.start(job), job.reply)
+        await self._until(self.session.jobs.start(job), job.reply)
+
+    async def _until(self, task: asyncio.Task[None], reply: Reply) -> None:
+        """Wait for the stream; an interrupt of the cell stops it and keeps what arrived."""
+        try:
+            with _ctrl_c_stops(reply) if kernel_of(self.session.shell) is None else nullcontext():
+                await asyncio.wait([task])  # does not cancel the task when the cell is cancelled
+        except asyncio.CancelledError:
+            reply.stop()
+            await asyncio.wait([task], timeout=_PATIENCE)
+            raise Interrupted from None
+        if reply.error and reply.state in ("failed", "blocked"):
+            raise reply.error
 
 
-async def _until(task: asyncio.Task[None], reply: Reply) -> None:
-    """Wait for the stream; an interrupt of the cell stops it and keeps what arrived."""
+@contextmanager
+def _ctrl_c_stops(reply: Reply) -> Iterator[None]:
+    """Let Ctrl-C in a terminal stop the stream; a KeyboardInterrupt would tear the loop away from under it."""
+    loop = asyncio.get_running_loop()
     try:
-        await asyncio.wait([task])  # does not cancel the task when the cell is cancelled
-    except asyncio.CancelledError:
-        reply.stop()
-        await asyncio.wait([task], timeout=_PATIENCE)
-        raise Interrupted from None
-    if reply.error and reply.state in ("failed", "blocked"):
-        raise reply.error
+        loop.add_signal_handler(signal.SIGINT, reply.stop)
+    except (NotImplementedError, RuntimeError, ValueError):
+        yield  # another thread, or Windows
+        return
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
 
 
 def _loop_runs() -> bool:

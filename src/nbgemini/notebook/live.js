@@ -1,121 +1,125 @@
 // Streamed text and the status line, in one small module. The model holds the content; every view paints from it.
+// This file travels with every widget: full-line comments and indentation are taken out before.
 
-const fragmentOf = (html) => {
-  const template = document.createElement("template");
-  template.innerHTML = html; // sanitised in the kernel
-  return template.content;
-};
-const paragraphOf = (text) => {
-  const p = document.createElement("p");
-  p.textContent = text;
-  return p;
+const append = (parent, tag, properties) => parent.appendChild(Object.assign(document.createElement(tag), properties));
+
+// Only what differs is written, so that a reader's selection and a screen reader's attention stay where they are.
+const write = (node, text) => {
+  if (node.textContent !== text) node.textContent = text;
 };
 
 const apply = (c, [op, a, b]) => {
   if (op === "t") c.tail += a;
-  if (op === "s") (c.status = a), (c.at = performance.now() - a.since * 1000);
-  if (op === "h" || op === "p") {
-    const units = op === "h" ? b : a;
-    const node = op === "h" ? fragmentOf(a) : paragraphOf(c.tail.slice(0, units).replace(/\n+$/, ""));
-    c.tail = c.tail.slice(units);
-    c.nodes.push(node);
-    for (const view of c.views) view.add(node);
+  else if (op === "s") Object.assign(c, { status: a, began: performance.now() - a.since * 1000 });
+  else {
+    const block = document.createElement(op === "h" ? "template" : "p");
+    // sanitised in the kernel
+    if (op === "h") block.innerHTML = a;
+    else block.textContent = c.tail.slice(0, a).replace(/\n+$/, "");
+    c.tail = c.tail.slice(op === "h" ? b : a);
+    c.blocks.push(block.content || block);
+    for (const view of c.views) view.add(block.content || block);
   }
 };
 
+const restore = (c, { n, snapshot: { html, tail, status } }) => {
+  Object.assign(c, { n, blocks: [], tail: "", asked: false });
+  for (const view of c.views) view.clear();
+  if (html) apply(c, ["h", html, 0]);
+  if (status) apply(c, ["s", status]);
+  c.tail = tail || "";
+};
+
+const ask = (model, c) => {
+  if (!c.asked) model.send({ type: "hello", n: c.n });
+  c.asked = true;
+};
+
 const paint = (c) => {
-  if (c.frame) return;
-  c.frame = requestAnimationFrame(() => {
+  c.frame ||= requestAnimationFrame(() => {
     c.frame = 0;
     for (const view of c.views) view.paint();
   });
 };
 
-const hello = (model, c) => {
-  if (c.asked) return;
-  c.asked = true;
-  model.send({ type: "hello" });
-};
-
-// anywidget hands `initialize` and `render` different wrappers of one model: what they share lives in this closure.
-export default () => {
-  // The content of one model: finished blocks, the tail still growing, and the status fields.
-  const c = { n: 0, nodes: [], tail: "", status: {}, views: new Set() };
-  return {
-    initialize({ model }) {
-      model.on("msg:custom", (m) => {
-        if (m.snapshot) restore(c, m);
-        else if (m.n === c.n + 1) {
-          c.n = m.n;
-          for (const op of m.ops) apply(c, op);
-        }
-        // something was lost on the way
-        else if (m.n > c.n) hello(model, c);
-        paint(c);
-      });
-      hello(model, c);
-    },
-
-    render({ model, el }) {
-      const status = model.get("role") === "status";
-      el.classList.add("nbg-live", ...(status ? ["nbg-status"] : ["jp-RenderedHTMLCommon"]));
-      const view = status ? statusView(c, model, el) : textView(c, el);
-      c.views.add(view);
-      view.paint();
-      return () => {
-        view.stop?.();
-        c.views.delete(view);
-      };
-    },
-  };
-};
-
-const restore = (c, { n, snapshot: s }) => {
-  Object.assign(c, { n, nodes: [], tail: "", asked: false });
-  for (const view of c.views) view.clear();
-  if (s.html) apply(c, ["h", s.html, 0]);
-  if (s.status) apply(c, ["s", s.status]);
-  c.tail = s.tail || "";
-};
-
 const textView = (c, el) => {
-  const tail = el.appendChild(document.createElement("div"));
-  tail.className = "nbg-tail";
-  const text = tail.appendChild(document.createTextNode(""));
+  const tail = append(el, "div", { className: "nbg-tail" });
+  const text = tail.appendChild(new Text());
   const view = {
-    add: (node) => tail.before(node.cloneNode(true)), // once, never touched again: a reader's selection stays
+    // once, and never touched again: a reader's selection stays
+    add: (block) => tail.before(block.cloneNode(true)),
     clear: () => el.replaceChildren(tail),
-    paint: () => {
-      const shown = c.tail.trimEnd();
-      tail.classList.toggle("nbg-code", shown.startsWith("```"));
+    paint() {
+      // code that is still being written shows without its fences
+      const code = /^```[^`\n]*(\n|$)/.exec(c.tail);
+      const shown = (code ? c.tail.slice(code[0].length).replace(/\n`+\s*$/, "") : c.tail).trimEnd();
+      tail.classList.toggle("nbg-code", code);
       if (shown.startsWith(text.data)) text.appendData(shown.slice(text.length));
       else text.data = shown;
     },
   };
-  c.nodes.forEach(view.add);
+  c.blocks.forEach(view.add);
   return view;
 };
 
-const statusView = (c, model, el) => {
-  el.setAttribute("role", "status");
-  const [badge, text] = ["b", "span"].map((tag) => el.appendChild(document.createElement(tag)));
-  const button = el.appendChild(document.createElement("button"));
-  button.textContent = "■ Stop";
-  button.setAttribute("aria-label", "Stop this answer");
-  button.onclick = () => {
-    button.disabled = true;
-    button.textContent = "stopping…";
-    model.send({ type: "stop" });
+const statusView = (c, el, model) => {
+  const badge = append(el, "b");
+  const text = append(el, "span", { role: "status" });
+  const clock = append(el, "span", { role: "timer" });
+  const button = append(el, "button", {
+    onclick() {
+      c.stopping = true;
+      model.send({ type: "stop" });
+      paint(c);
+    },
+  });
+  return {
+    add() {},
+    clear() {},
+    paint() {
+      const { busy, text: words = "", badge: label = "" } = c.status;
+      write(badge, label);
+      write(text, words);
+      // counts that change all the time are not read out before the end
+      text.ariaBusy = !!busy;
+      write(clock, busy ? "· " + Math.floor((performance.now() - c.began) / 1000) + " s" : "");
+      write(button, c.stopping ? "stopping…" : "■ Stop");
+      button.ariaLabel = c.stopping ? "Stopping this answer" : "Stop this answer";
+      button.disabled = c.stopping;
+      // also until something is known
+      button.hidden = !busy;
+    },
   };
-  const paint = () => {
-    const s = c.status;
-    badge.textContent = s.badge || "";
-    badge.hidden = !s.badge;
-    const seconds = s.busy ? Math.floor((performance.now() - c.at) / 1000) + " s" : "";
-    text.textContent = [s.text, seconds].filter(Boolean).join(" · ");
-    // hidden also until something is known
-    button.hidden = !s.busy;
+};
+
+// anywidget hands `initialize` and `render` different wrappers of one model: what they share lives in this closure.
+export default () => {
+  const c = { n: 0, blocks: [], tail: "", status: {}, stopping: false, views: new Set() };
+  return {
+    initialize({ model }) {
+      model.on("msg:custom", ({ n, ops, snapshot }) => {
+        if (snapshot) {
+          // what another page asked for is no news here
+          if (c.asked || n !== c.n) restore(c, { n, snapshot });
+        } else if (n === c.n + 1) {
+          c.n = n;
+          for (const op of ops) apply(c, op);
+        } else if (n > c.n) ask(model, c);
+        paint(c);
+      });
+      ask(model, c);
+    },
+    render({ model, el }) {
+      const status = model.get("role") === "status";
+      el.classList.add("nbg-live", status ? "nbg-status" : "jp-RenderedHTMLCommon");
+      const view = (status ? statusView : textView)(c, el, model);
+      c.views.add(view);
+      view.paint();
+      const clock = status && setInterval(view.paint, 1000);
+      return () => {
+        clearInterval(clock);
+        c.views.delete(view);
+      };
+    },
   };
-  const clock = setInterval(paint, 1000);
-  return { add() {}, clear() {}, paint, stop: () => clearInterval(clock) };
 };

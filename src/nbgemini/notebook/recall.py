@@ -7,7 +7,9 @@ from typing import Any
 from IPython.display import display
 
 from nbgemini.chat import Chat
+from nbgemini.notebook.status import badge_text, status_text
 from nbgemini.render.bundle import bundle, prompt_bundle, status_bundle
+from nbgemini.reply import Reply
 
 
 def recall(shell: Any, chat: Chat) -> None:
@@ -20,6 +22,12 @@ def recall(shell: Any, chat: Chat) -> None:
             _put(bundle(segment), segment.kind, chat, number, segment.index)
         if exchange.state != "complete":
             _put(status_bundle(" · ".join(filter(None, (exchange.state, exchange.note)))), "status", chat, number, 0)
+
+
+def reply_html(reply: Reply) -> str:
+    """Return a reply as it stands at rest, for a cell that ends with its name."""
+    shown = [bundle(segment) for segment in reply.segments]
+    return "".join(str(data["text/html"]) for data in [*shown, status_bundle(status_text(reply), badge_text(reply))])
 
 
 def _put(data: dict[str, Any], kind: str, chat: Chat, turn: int, segment: int) -> None:

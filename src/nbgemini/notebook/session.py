@@ -16,6 +16,7 @@ from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.display import StreamView
 from nbgemini.notebook.jobs import Job, Jobs, View
 from nbgemini.notebook.painting import Painting
+from nbgemini.notebook.recall import reply_html
 from nbgemini.notebook.routing import capture
 from nbgemini.notebook.terminal import TerminalView
 from nbgemini.reply import Reply
@@ -38,6 +39,8 @@ class Session:
         self._service: OfflineService | None = None
         self._client = Client(self._settings())
         self.replies: list[Reply] = []
+        self._html = shell.display_formatter.formatters["text/html"]
+        self._html.for_type(Reply, reply_html)
         self._asked: dict[str, int] = {}
 
     @property
@@ -78,6 +81,7 @@ class Session:
         """Stop all streams and the offline service."""
         self.jobs.stop()
         self.leave_demo()
+        self._html.pop(Reply, None)
 
     def begin(self, ask: Ask, prompt: str) -> Job:
         """Store the prompt and return its job, not started yet; `_gemini` and the name after -o hold the reply.

@@ -52,17 +52,16 @@ class StatusLine:
         """Return what to show now."""
         reply = self._reply
         if state == "final" and reply.error and self._painting.shows_errors:
-            return error_bundle(status_text(reply), str(reply.error))
-        badge = "offline service" if reply.offline else ""
-        static = status_bundle(status_text(reply), badge)
+            title = " · ".join(filter(None, (badge_text(reply), status_text(reply))))
+            return error_bundle(title, str(reply.error))
+        static = status_bundle(status_text(reply), badge_text(reply))
         if state == "live" and self._widget is not None and self._painting.widgets:
             return {**self._painting.view_of(self._widget), **static}
         return static
 
     def _fields(self) -> dict[str, Any]:
         reply = self._reply
-        badge = "offline service" if reply.offline else ""
-        return {"text": _facts(reply), "badge": badge, "busy": not reply.done, "since": round(reply.seconds, 1)}
+        return {"text": _facts(reply), "badge": badge_text(reply), "busy": not reply.done, "since": round(reply.seconds, 1)}
 
 
 def status_text(reply: Reply) -> str:
@@ -71,6 +70,11 @@ def status_text(reply: Reply) -> str:
         return f"{_facts(reply)} · {'waiting for its turn' if reply.state == 'waiting' else 'streaming'}"
     ending = _ENDINGS.get(reply.state, "")
     return " · ".join(word for word in (_facts(reply), f"{reply.seconds:.1f} s", ending) if word)
+
+
+def badge_text(reply: Reply) -> str:
+    """Return what marks an answer that is not Gemini's own, or nothing."""
+    return "offline service" if reply.offline else ""
 
 
 def tokens_text(usage: Usage) -> str:

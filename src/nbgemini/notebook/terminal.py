@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from nbgemini.notebook.status import status_text
+from nbgemini.notebook.status import badge_text, status_text
 from nbgemini.render.text import harmless
 from nbgemini.reply import Reply
 from nbgemini.segments import Change, SegmentDelta, SegmentEnd, SegmentStart
@@ -42,7 +42,8 @@ class TerminalView:
 
     async def finish(self) -> None:
         """Print the status line."""
-        self._print(f"{_DIM if self._colour else ''}— {harmless(status_text(self._reply))}{_PLAIN if self._colour else ''}\n")
+        line = harmless(" · ".join(filter(None, (badge_text(self._reply), status_text(self._reply)))))
+        self._print(f"{_DIM}— {line}{_PLAIN}\n" if self._colour else f"— {line}\n")
         sys.stdout.flush()
 
     @staticmethod
