@@ -130,7 +130,8 @@ class Session:
         if not surroundings.someone_sits_there(self.shell):
             return "at_end"
         deaf = self.waits(ask) and not surroundings.clicks_arrive_while_waiting(self.shell)
-        return "html" if deaf or not self.config.widgets else "widgets"
+        wanted = self.config.widgets and surroundings.takes_our_widgets()
+        return "widgets" if wanted and not deaf else "html"
 
     def _cell_key(self) -> str | None:
         """Return a name for this prompt that is the same when its cell is run again: the cell and the n-th in it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 
@@ -14,6 +15,11 @@ def someone_sits_there(shell: Any) -> bool:
     """Whether the front end can ask its reader: nbclient, papermill, nbconvert and nbval can't."""
     kernel = kernel_of(shell)
     return bool(kernel is not None and _request(kernel).get("content", {}).get("allow_stdin"))
+
+
+def takes_our_widgets() -> bool:
+    """Whether the front end shows widgets it does not know by heart: Colab does only after its user has switched that on."""
+    return "google.colab" not in sys.modules
 
 
 def cell_id(shell: Any) -> str | None:
