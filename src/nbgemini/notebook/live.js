@@ -1,124 +1,131 @@
 // Streamed text and the status line, in one small module. The model holds the content; every view paints from it.
-// This file travels with every widget: full-line comments and indentation are taken out before.
+// This file travels with every widget, without its indentation and comment lines.
 
-const append = (parent, tag, properties) => parent.appendChild(Object.assign(document.createElement(tag), properties));
+const create = (tag, props) => Object.assign(document.createElement(tag), props);
 
 // Only what differs is written, so that a reader's selection and a screen reader's attention stay where they are.
-const write = (node, text) => {
+const write = (node, text = "") => {
   if (node.textContent !== text) node.textContent = text;
 };
 
-const apply = (c, [op, a, b]) => {
-  if (op === "t") c.tail += a;
-  else if (op === "s") Object.assign(c, { status: a, began: performance.now() - a.since * 1000 });
-  else {
-    const block = document.createElement(op === "h" ? "template" : "p");
-    // sanitised in the kernel
-    if (op === "h") block.innerHTML = a;
-    else block.textContent = c.tail.slice(0, a).replace(/\n+$/, "");
-    c.tail = c.tail.slice(op === "h" ? b : a);
-    c.blocks.push(block.content || block);
-    for (const view of c.views) view.add(block.content || block);
-  }
-};
-
-const restore = (c, { n, snapshot: { html, tail, status } }) => {
-  Object.assign(c, { n, blocks: [], tail: "", asked: false });
-  for (const view of c.views) view.clear();
-  if (html) apply(c, ["h", html, 0]);
-  if (status) apply(c, ["s", status]);
-  c.tail = tail || "";
-};
-
-const ask = (model, c) => {
-  if (!c.asked) model.send({ type: "hello", n: c.n });
-  c.asked = true;
-};
-
-const paint = (c) => {
-  c.frame ||= requestAnimationFrame(() => {
-    c.frame = 0;
-    for (const view of c.views) view.paint();
-  });
-};
-
-const textView = (c, el) => {
-  const tail = append(el, "div", { className: "nbg-tail" });
-  const text = tail.appendChild(new Text());
-  const view = {
-    // once, and never touched again: a reader's selection stays
-    add: (block) => tail.before(block.cloneNode(true)),
-    clear: () => el.replaceChildren(tail),
-    paint() {
-      // code that is still being written shows without its fences
-      const code = /^```[^`\n]*(\n|$)/.exec(c.tail);
-      const shown = (code ? c.tail.slice(code[0].length).replace(/\n`+\s*$/, "") : c.tail).trimEnd();
-      tail.classList.toggle("nbg-code", code);
-      if (shown.startsWith(text.data)) text.appendData(shown.slice(text.length));
-      else text.data = shown;
-    },
-  };
-  c.blocks.forEach(view.add);
-  return view;
-};
-
-const statusView = (c, el, model) => {
-  const badge = append(el, "b");
-  const text = append(el, "span", { role: "status" });
-  const clock = append(el, "span", { role: "timer" });
-  const button = append(el, "button", {
-    onclick() {
-      c.stopping = true;
-      model.send({ type: "stop" });
-      paint(c);
-    },
-  });
-  return {
-    add() {},
-    clear() {},
-    paint() {
-      const { busy, text: words = "", badge: label = "" } = c.status;
-      write(badge, label);
-      write(text, words);
-      // counts that change all the time are not read out before the end
-      text.ariaBusy = !!busy;
-      write(clock, busy ? "· " + Math.floor((performance.now() - c.began) / 1000) + " s" : "");
-      write(button, c.stopping ? "stopping…" : "■ Stop");
-      button.ariaLabel = c.stopping ? "Stopping this answer" : "Stop this answer";
-      button.disabled = c.stopping;
-      // also until something is known
-      button.hidden = !busy;
-    },
-  };
-};
-
-// anywidget hands `initialize` and `render` different wrappers of one model: what they share lives in this closure.
+// Called once for every model. `initialize` and `render` get different wrappers of it: what they share lives in this closure.
 export default () => {
-  const c = { n: 0, blocks: [], tail: "", status: {}, stopping: false, views: new Set() };
+  const views = new Set();
+  // The number of the last message, finished blocks, the text still growing, the status fields and when the stream began.
+  let seen = 0, blocks = [], tail = "", status = {}, began, asked, stopping, frame;
+
+  const apply = ([op, a, units = a]) => {
+    if (op === "t") tail += a;
+    else if (op === "s") {
+      status = a;
+      began = Date.now() / 1000 - a.since;
+    } else {
+      // the HTML was sanitised in the kernel
+      const block =
+        op === "p" ? create("p", { textContent: tail.slice(0, units).trimEnd() }) : create("template", { innerHTML: a });
+      tail = tail.slice(units);
+      blocks.push(block);
+      for (const view of views) view.add(block);
+    }
+  };
+
+  const restore = (all) => {
+    asked = false;
+    blocks = [];
+    for (const view of views) view.clear?.();
+    if (all.html) apply(["h", all.html, 0]);
+    if (all.status) apply(["s", all.status]);
+    tail = all.tail || "";
+  };
+
+  const paint = () => {
+    frame ||= requestAnimationFrame(() => {
+      frame = 0;
+      for (const view of views) view.paint();
+    });
+  };
+
+  const textView = (el) => {
+    const text = new Text();
+    const rest = create("div", { className: "nbg-tail" });
+    rest.append(text);
+    el.append(rest);
+    const view = {
+      // once, and never touched again: a reader's selection stays
+      add: (block) => rest.before((block.content || block).cloneNode(true)),
+      clear: () => el.replaceChildren(rest),
+      paint() {
+        let shown = tail.trimEnd();
+        // code that is still being written shows without its fences
+        const fence = /^```[^`\n]*(\n|$)/.exec(shown);
+        if (fence) shown = shown.slice(fence[0].length).replace(/\n`+$/, "");
+        rest.classList.toggle("nbg-code", fence);
+        if (shown.startsWith(text.data)) text.appendData(shown.slice(text.length));
+        else text.data = shown;
+      },
+    };
+    blocks.forEach(view.add);
+    return view;
+  };
+
+  const statusView = (el, model) => {
+    const badge = create("b");
+    const text = create("span", { role: "status" });
+    const clock = create("span", { role: "timer" });
+    const button = create("button", {
+      ariaLabel: "Stop this answer",
+      onclick() {
+        stopping = true;
+        model.send({ type: "stop" });
+        paint();
+      },
+    });
+    el.append(badge, text, clock, button);
+    return {
+      paint() {
+        const { busy } = status;
+        write(badge, status.badge);
+        write(text, status.text);
+        // counts that change all the time are read out at the end only
+        text.ariaBusy = busy;
+        write(clock, busy ? `· ${Math.floor(Date.now() / 1000 - began)} s` : "");
+        write(button, stopping ? "stopping…" : "■ Stop");
+        button.disabled = stopping;
+        // hidden also until something is known
+        button.hidden = !busy;
+      },
+    };
+  };
+
   return {
     initialize({ model }) {
-      model.on("msg:custom", ({ n, ops, snapshot }) => {
-        if (snapshot) {
-          // what another page asked for is no news here
-          if (c.asked || n !== c.n) restore(c, { n, snapshot });
-        } else if (n === c.n + 1) {
-          c.n = n;
-          for (const op of ops) apply(c, op);
-        } else if (n > c.n) ask(model, c);
-        paint(c);
+      const ask = () => {
+        if (!asked) model.send({ type: "hello" });
+        asked = true;
+      };
+      model.on("msg:custom", ({ n, ops, snapshot: all }) => {
+        // a snapshot that only another page asked for is no news here
+        if (all ? asked || n !== seen : n === seen + 1) {
+          seen = n;
+          if (all) restore(all);
+          else ops.forEach(apply);
+          paint();
+        }
+        // some were lost on the way
+        else if (n > seen) ask();
       });
-      ask(model, c);
+      ask();
     },
     render({ model, el }) {
-      const status = model.get("role") === "status";
-      el.classList.add("nbg-live", status ? "nbg-status" : "jp-RenderedHTMLCommon");
-      const view = (status ? statusView : textView)(c, el, model);
-      c.views.add(view);
+      const isStatus = model.get("role") === "status";
+      el.classList.add("nbg-live", isStatus ? "nbg-status" : "jp-RenderedHTMLCommon");
+      const view = (isStatus ? statusView : textView)(el, model);
+      views.add(view);
       view.paint();
-      const clock = status && setInterval(view.paint, 1000);
+      const clock = isStatus && setInterval(view.paint, 1000);
       return () => {
         clearInterval(clock);
-        c.views.delete(view);
+        views.delete(view);
       };
     },
   };

@@ -2,7 +2,7 @@
 
 Importing this opens no comm and needs no main thread, so it can happen in a worker thread. Traffic is what is new: deltas go
 as numbered custom messages; a view that missed some asks for a snapshot. Message handlers may run on another thread
-(ipykernel 7.0 to 7.3), so they only call what they were given as thread-safe.
+(ipykernel 7.0 to 7.3), so they only call what they were given as thread-safe, and numbers are given one at a time.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import anywidget
@@ -22,13 +23,19 @@ _HERE = Path(__file__).parent
 def _stripped(name: str) -> str:
     """Return a source file without indentation and comment lines: it travels with every widget."""
     lines = (line.strip() for line in (_HERE / name).read_text(encoding="utf-8").splitlines())
-    return "\n".join(line for line in lines if line and not line.startswith("//"))
+    return "\n".join(line for line in lines if line and not line.startswith(("//", "/*")))
 
 
 @cache
-def _shared_layout() -> ipywidgets.Layout:
-    """Return one layout for all our widgets: each would open a comm of 1.3 kB for its own."""
+def _new_layout() -> ipywidgets.Layout:
     return ipywidgets.Layout()
+
+
+def _shared_layout() -> ipywidgets.Layout:
+    """Return one layout for all our widgets: each would open a comm of 1.6 kB for its own."""
+    if _new_layout().comm is None:  # somebody closed all widgets
+        _new_layout.cache_clear()
+    return _new_layout()
 
 
 class Live(anywidget.AnyWidget):
@@ -40,6 +47,7 @@ class Live(anywidget.AnyWidget):
 
     def __init__(self, role: str, *, snapshot: Callable[[], dict[str, Any]], on_stop: Callable[[], None] | None = None) -> None:
         """Open a widget in the role `answer`, `thought` or `status`; `snapshot` returns all that was sent so far."""
+        self._numbering = Lock()
         self._n = 0
         self._greeted = 0
         self._take_snapshot = snapshot
@@ -54,13 +62,15 @@ class Live(anywidget.AnyWidget):
 
     def send_ops(self, ops: list[Any]) -> None:
         """Send deltas; each message has the next number."""
-        self._n += 1
-        self.send({"n": self._n, "ops": ops})
+        with self._numbering:
+            self._n += 1
+            self.send({"n": self._n, "ops": ops})
 
     def _heard(self, _widget: Any, content: dict[str, Any], _buffers: Any) -> None:
         if content.get("type") == "hello":
             self._greeted += 1
-            self.send({"n": self._n, "snapshot": self._take_snapshot()})
+            with self._numbering:
+                self.send({"n": self._n, "snapshot": self._take_snapshot()})
         elif content.get("type") == "stop" and self._on_stop:
             self._on_stop()
 
