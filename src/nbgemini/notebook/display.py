@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from functools import partial
 from typing import Any, Literal
 from uuid import uuid4
@@ -104,12 +105,14 @@ class StreamView:
         self._painting.close_all()
 
     async def _guarded_paint(self) -> None:
-        try:
-            await self._paint()
-        except Exception:  # noqa: BLE001 - a broken front end must never break the stream: the rest is painted without it
-            _log.debug("painting failed; going on without widgets", exc_info=True)
-            self._painting.give_up_widgets()
-            await self._paint()
+        for _ in range(2):
+            try:
+                await self._paint()
+            except Exception:  # noqa: BLE001 - a broken front end must never break the stream: the rest is painted without it
+                _log.debug("painting failed; going on without widgets", exc_info=True)
+                self._painting.give_up_widgets()
+            else:
+                return
 
     async def _paint(self) -> None:
         if self._painting.live:
@@ -136,11 +139,9 @@ class StreamView:
     async def _pause(self) -> None:
         """Wait for the next repaint: not before the interval is over, and then for news or the next second."""
         await asyncio.sleep(self._painting.interval)
-        self._dirty.clear() if not self._over else None
-        if any(painter.waiting for painter in self._painters[self._first_unfinished :]) or self._over:
+        if self._over or any(painter.waiting for painter in self._painters[self._first_unfinished :]):
             return
-        try:
+        self._dirty.clear()
+        with suppress(TimeoutError):
             async with asyncio.timeout(1.0):
                 await self._dirty.wait()
-        except TimeoutError:
-            pass

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic
 from typing import Any, Literal, Protocol
 
@@ -94,7 +95,8 @@ class Painting:
         for widget in widgets:
             self._open.remove(widget)
             if not keep:
-                self._route.run(widget.close)
+                with suppress(Exception):  # its comm may be dead; it is not needed any more
+                    self._route.run(widget.close)
 
     def close_all(self) -> None:
         """Close what is still open."""
@@ -180,7 +182,7 @@ class Painter:
             await self._send_deltas(added)
             self._name_accordion()
         elif self._seconds is None and self._painting.live:
-            self._repaint()
+            await self._repaint()
         if self._seconds is not None and not self._parked:
             await self._rest()
 
@@ -204,26 +206,29 @@ class Painter:
             self._title = title
             self._painting.retitle(self._accordion, title)
 
-    def _repaint(self) -> None:
+    async def _repaint(self) -> None:
         """Show plain HTML again, if it has grown enough."""
         length = len(self._segment.text)
         if self.place and length >= max(_FIRST_REPAINT, self._painted * _GROWTH):
             self._painted = length
-            self.place(live_bundle(self.kind, self._segment.text), state="live")
+            await asyncio.to_thread(self._blocks.advance)
+            self.place(live_bundle(self.kind, self._blocks.tail(), html=self._blocks.html()), state="live")
 
     async def _rest(self) -> None:
-        html = await self._finished_html() if self.kind in ("thought", "answer") else None
-        opened = self._accordion is not None and self._accordion.selected_index == 0
-        if self.place:
-            self.place(bundle(self._segment, html=html, seconds=self._seconds, opened=opened), state="final")
-        self._painting.close(*(widget for widget in (self._accordion, self._widget) if widget is not None), keep=self._needed)
-        self.at_rest = True
-
-    async def _finished_html(self) -> str:
-        blocks = await asyncio.to_thread(self._blocks.close)
+        last, data = await asyncio.to_thread(self._at_rest_bundle)
         if self._needed:
-            self._show_blocks([], blocks)
-        return self._blocks.html()
+            self._show_blocks([], last)
+        if self.place:
+            self.place(data, state="final")
+        self.at_rest = True
+        self._painting.close(*(widget for widget in (self._accordion, self._widget) if widget is not None), keep=self._needed)
+
+    def _at_rest_bundle(self) -> tuple[list[Block], dict[str, Any]]:
+        """Return the last blocks and the whole bundle; in a thread, since both may take long."""
+        last = self._blocks.close()
+        html = self._blocks.html() if self.kind in ("thought", "answer") else None
+        opened = self._accordion is not None and self._accordion.selected_index == 0
+        return last, bundle(self._segment, html=html, seconds=self._seconds, opened=opened)
 
     def _open_widget(self) -> None:
         self._widget = self._painting.text_widget(self.kind, self._snapshot)

@@ -18,6 +18,7 @@ from nbgemini.render.sanitise import sanitised
 from nbgemini.render.text import harmless
 from nbgemini.segments import Segment
 
+_PREVIEW = 200  # characters of plain text while it streams
 _MAGIC = {
     b"\x89PNG\r\n\x1a\n": "image/png",
     b"\xff\xd8\xff": "image/jpeg",
@@ -58,12 +59,12 @@ def error_bundle(title: str, message: str) -> dict[str, Any]:
     return _bundle(shown, f"⚠ {message}\n{title}")
 
 
-def live_bundle(kind: str, text: str) -> dict[str, Any]:
-    """Return a segment that still streams, for a page without widgets."""
+def live_bundle(kind: str, tail: str, *, html: str = "") -> dict[str, Any]:
+    """Return a segment that still streams, for a page without widgets: `html` is done, `tail` is not."""
+    rest = f"<p>{_text(tail).replace(chr(10), '<br>')}</p>" if tail.strip() else ""
     if kind == "thought":
-        inner = f"<pre>{_text(text)}</pre>" if text else ""
-        return _bundle(f'<details class="nbgemini-thought"><summary>Thinking…</summary>{inner}</details>', "Thinking…")
-    return _bundle(f'<div class="nbgemini-tail">{to_html(text)}</div>', text[-200:])
+        return _bundle(f'<details class="nbgemini-thought"><summary>Thinking…</summary>{html}{rest}</details>', "Thinking…")
+    return _bundle(f'<div class="nbgemini-tail">{html}{rest}</div>', tail[-_PREVIEW:])
 
 
 def prompt_bundle(text: str) -> dict[str, Any]:
