@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m
 
-.PHONY: setup setup-browser demo check format test kernel browser notebooks wheel bench all
+.PHONY: setup setup-browser demo check format test kernel kernels browser notebooks wheel bench all
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -34,6 +34,15 @@ test:  ## fast: no kernel, no browser
 
 kernel:
 	$(RUN) pytest -q -m kernel
+
+KERNELS := 6.29.5-8 6.31.0-8 7.3.0-9
+
+kernels:  ## the same on older kernels (ipykernel-IPython), each in an environment of its own
+	for pair in $(KERNELS); do \
+	  test -d .kernels/$$pair || { $(PYTHON) -m venv .kernels/$$pair && .kernels/$$pair/bin/pip install --quiet \
+	    "ipykernel==$${pair%-*}" "ipython==$${pair#*-}.*" --editable . ; } || exit 1; done
+	NBGEMINI_KERNELS=$$(for pair in $(KERNELS); do printf '%s:' "$(CURDIR)/.kernels/$$pair/bin/python"; done) \
+	  $(RUN) pytest -q -m kernel
 
 browser:
 	$(RUN) pytest -q -m browser
