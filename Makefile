@@ -48,7 +48,7 @@ browser:
 	$(RUN) pytest -q -m browser
 
 notebooks:
-	$(RUN) pytest -q --nbval --nbval-sanitize-with notebooks/sanitize.cfg notebooks
+	$(RUN) pytest -q --nbval notebooks
 
 wheel:  ## a wheel in a clean venv loads the extension
 	$(RUN) pytest -q -m wheel
