@@ -27,6 +27,13 @@ CHROMIUM_FLAGS = [
 ]
 PATIENCE = 30_000  # milliseconds that a condition may take to come true
 
+EXECUTE = """async ([code, wanted]) => {
+  const kernel = jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+  const reply = await kernel.requestExecute({code, store_history: false, user_expressions: {wanted}}).done;
+  if (reply.content.status !== "ok") throw new Error(reply.content.evalue);
+  return reply.content.user_expressions.wanted.data["text/plain"];
+}"""
+
 
 class Lab:
     """A JupyterLab server on a free loopback port."""
@@ -78,13 +85,31 @@ class Lab:
             file.write_text(text)
         return folder
 
+    def forget_theme(self):
+        """The next page is light again."""
+        settings = self.folder / ".settings" / "@jupyterlab" / "apputils-extension"
+        (settings / "themes.jupyterlab-settings").unlink(missing_ok=True)
+
+    def end_session(self, path: str):
+        """Shut down the kernel of a notebook, for its processes would stay until the server's end."""
+        for session in json.loads(self._ask("GET", "sessions")):
+            if session["path"] == path:
+                self._ask("DELETE", f"sessions/{session['id']}")
+
+    def _ask(self, method: str, what: str) -> bytes:
+        request = urllib.request.Request(
+            f"{self.url}/api/{what}", method=method, headers={"Authorization": f"token {self.token}"}
+        )
+        with urllib.request.urlopen(request, timeout=15) as answer:
+            return answer.read()
+
     def _wait_until_it_answers(self):
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 break
             try:
-                urllib.request.urlopen(f"{self.url}/api/status?token={self.token}", timeout=2).close()
+                self._ask("GET", "status")
             except (urllib.error.URLError, OSError):
                 time.sleep(0.1)  # a poll of a process that has no event to wait for
             else:
@@ -108,10 +133,11 @@ class Notebook:
         self.strangers: list[str] = []
         self.bytes_received = 0
         self._lab = lab
+        lab.forget_theme()
         self._context = browser.new_context(viewport={"width": 1200, "height": 900})
         self.page = self._context.new_page()
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
+        self.page.on("console", self._note_console)
         self.page.on("request", self._note_request)
         self.page.on("websocket", lambda socket: socket.on("framereceived", self._note_frame))
         self.open()
@@ -125,6 +151,7 @@ class Notebook:
 
     def close(self):
         self._context.close()
+        self._lab.end_session(self.path.name)
 
     def run(self, number: int):
         """Click into the cell and press Shift-Enter."""
@@ -132,12 +159,24 @@ class Notebook:
         cell.locator(".jp-InputArea-editor").first.click()
         self.page.keyboard.press("Shift+Enter")
 
+    def run_all(self):
+        """Run every cell, through the menu's command."""
+        self.page.evaluate("() => { jupyterapp.commands.execute('notebook:run-all-cells') }")
+
+    def execute(self, code: str, wanted: str = "None") -> str:
+        """Run code in the kernel without a cell, and return an expression's repr afterwards."""
+        return self.page.evaluate(EXECUTE, [code, wanted])
+
     def cell(self, number: int):
         return self.page.locator(".jp-Notebook .jp-Cell").nth(number)
 
     def outputs(self, number: int):
         """The output areas of a cell, in order."""
         return self.cell(number).locator(".jp-OutputArea-child")
+
+    def texts(self, number: int) -> list[str]:
+        """What a reader sees of each output of a cell."""
+        return self.outputs(number).all_inner_texts()
 
     def prompt(self, number: int) -> str:
         return self.cell(number).locator(".jp-InputPrompt").inner_text()
@@ -163,15 +202,25 @@ class Notebook:
             self.page.wait_for_timeout(50)
         return json.loads(self.path.read_text())
 
-    def dark(self):
-        """Switch to JupyterLab's dark theme."""
-        self.page.evaluate("() => jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
-        self.wait("() => document.body.dataset.jpThemeLight === 'false'")
+    def dark(self, dark=True):
+        """Switch to JupyterLab's dark theme, or back."""
+        theme, is_light = ("JupyterLab Dark", "false") if dark else ("JupyterLab Light", "true")
+        self.page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
+        self.wait("light => document.body.dataset.jpThemeLight === light", is_light)
+
+    def clear(self):
+        """Empty all outputs."""
+        self.page.evaluate("() => jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
+        self.wait("() => !document.querySelector('.jp-Notebook .jp-OutputArea-child')")
 
     def screenshot(self, name: str):
         folder = Path(os.environ.get("NBGEMINI_SCREENSHOTS", "screenshots"))
         folder.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=str(folder / f"{name}.png"))
+
+    def _note_console(self, said):
+        if said.type == "error":
+            self.errors.append(said.text)
 
     def _note_frame(self, payload):
         self.bytes_received += len(payload)
