@@ -44,7 +44,7 @@ class StatusLine:
     def end(self) -> None:
         """Tell a page that was loaded again how it ended."""
         if self._widget is not None and self._painting.widgets and self._widget.rebuilt:
-            fields = {"text": status_text(self._reply), "badge": "", "busy": False, "since": 0}
+            fields = {"text": status_text(self._reply), "badge": badge_text(self._reply), "busy": False, "since": 0}
             self._painting.send(self._widget, [["s", fields]])
             self._painting.close(self._widget, keep=True)
 
