@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from html import escape
 from itertools import pairwise
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from nbgemini.render import blocks as module
 from nbgemini.render.blocks import Blocks
 from nbgemini.render.markdown import to_html
 from nbgemini.render.text import harmless
@@ -18,7 +20,19 @@ PIECES = [
     *("a", "b c", " ", "  ", "    ", "\t", "\n", "\n\n", "\n\n\n", "\r\n", "\r"),
     *("# ", "## h\n", "---\n", "===\n", "***\n", "- ", "* ", "+ x\n", "1. ", "2) y\n", "> ", ">\n", "  - z\n"),
     *("```", "```py\n", "~~~\n", "    code\n", "$$", "$$\nx\n$$\n", "$x$", "`c`", "*e*", "**s**", "_", "~~d~~"),
-    *("| a | b |\n|---|---|\n", "| 1 | 2 |\n", "|", "[l](https://a.example)", "![i](https://a.example/i.png)"),
+    *(
+        "| a | b |\n|---|---|\n",
+        "| 1 | 2 |\n",
+        "|",
+        "|---|---|",
+        "|---",
+        "--x\n",
+        "- $$",
+        "$$ z",
+        "\\(y=1\\)",
+        "[l](https://a.example)",
+        "![i](https://a.example/i.png)",
+    ),
     *("<b>", "<!-- ", "&amp;", "\\", "\\*", "é", "😀", "\x1b[0m", "\u202e", "a&<>\"'"),
 ]
 markdown = st.lists(st.sampled_from(PIECES), max_size=30).map("".join)
@@ -53,9 +67,21 @@ def loosely(html):
 @given(text=markdown, cuts=st.lists(st.integers(0, 120), max_size=12), eager=st.booleans())
 @example(text="a\r\nb\r\n\r\nc", cuts=[2, 3, 6], eager=True)
 @example(text="- a\n\n- b\n\nc", cuts=[3, 4, 5, 9], eager=True)
+@example(text="x\n| a | b |\n|---|--x\n", cuts=[18], eager=True)
+@example(text="-   $$-\n1.\n***\n$$\n", cuts=[12], eager=True)
+@example(text="x\n$$\ny\n$$ z\n", cuts=[9], eager=True)
 def test_the_cuts_do_not_show(text, cuts, eager):
     assume(not DEFINITION.search(text))
     assert html_of(fed(text, cuts, eager=eager)[0]) == html_of(fed(text, [])[0])
+
+
+@settings(max_examples=400, deadline=None)
+@given(text=markdown, cuts=st.lists(st.integers(0, 120), max_size=12))
+def test_the_cuts_do_not_show_where_a_long_block_is_cut(text, cuts):
+    assume(not DEFINITION.search(text))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_LARGEST", 24)
+        assert html_of(fed(text, cuts, eager=True)[0]) == html_of(fed(text, [])[0])
 
 
 @settings(max_examples=400, deadline=None)
@@ -99,6 +125,37 @@ def test_a_finished_block_does_not_wait_for_the_end():
     blocks.append("one\n\ntwo\n\nthree")
     assert [block.html for block in blocks.advance()] == ["<p>one</p>\n", "<p>two</p>\n"]
     assert blocks.tail() == "three"
+
+
+def test_a_paragraph_is_finished_as_soon_as_the_next_block_begins():
+    blocks = Blocks()
+    for piece in ("one", "\n", " \n"):
+        blocks.append(piece)
+        assert blocks.advance() == []
+    blocks.append("t")
+    assert [block.html for block in blocks.advance()] == ["<p>one</p>\n"]
+    assert blocks.tail() == "t"
+
+
+def test_text_may_come_while_blocks_are_rendered():
+    text = "A paragraph with *some* text.\n\n- an item\n- another\n\n```python\nx = 1\n```\n\n" * 60
+    blocks, found, over = Blocks(), [], threading.Event()
+
+    def advance():
+        while not over.is_set():
+            found.extend(blocks.advance())
+
+    thread = threading.Thread(target=advance)
+    thread.start()
+    try:
+        for start in range(0, len(text), 7):
+            blocks.append(text[start : start + 7])
+    finally:
+        over.set()
+        thread.join(30)
+    found += blocks.close()
+    assert html_of(found) == blocks.html() == html_of(fed(text, [])[0])
+    assert sum(block.units for block in found) == len(text)
 
 
 def test_without_a_new_line_nothing_is_parsed():

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import re
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from nbgemini.events import Citation, Citations, Code, CodeResult, Media, ToolCall
 from nbgemini.render.bundle import bundle, error_bundle, live_bundle, prompt_bundle, status_bundle, table_bundle
@@ -177,6 +180,17 @@ def test_the_sanitiser_alone_is_enough(payload):
         assert faults(cleaned) == []
         assert sanitised(cleaned) == cleaned
     assert faults(sanitised(code_html(payload.encode("utf-8", "replace").decode(), payload))) == []
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.lists(st.sampled_from(PAYLOADS) | st.text(st.characters(exclude_categories=()), max_size=20), max_size=4).map("".join)
+)
+def test_any_text_is_harmless(text):
+    html = to_html(text)
+    assert faults(html) == []
+    assert controls(html) == []
+    assert sorted(re.split("[ >]", sanitised(html))) == sorted(re.split("[ >]", html))  # it may swap attributes
 
 
 def test_raw_html_is_shown_as_text():

@@ -23,8 +23,11 @@ from nbgemini.render.text import harmless
 _LARGEST = 40_000  # characters of an open block before it is cut at a line end, so that one block never takes long
 _VERBATIM = {"fence", "code_block", "math_block"}
 _CLOSED_BY_BLANK = {"paragraph_open", "heading_open", "hr", "fence", "math_block", "table_open"}
-_OPEN_FORMULA = re.compile(r" {0,3}\$\$(?!.*\$\$)")
-_GROWTH = 1.12  # the rest is parsed again only after it has grown by this
+_OPEN_FORMULA = re.compile(r"[ \t>*+\-\d.)]*\$\$(?!.*\$\$)")  # inside a list or a quote too: its end may stand after them
+_AFTER_BLANK_LINE = re.compile(r"\n[ \t]*\n[ \t\n]*\Z")
+_EDGE = 16  # characters of the end that are kept to see a blank line cut in two
+_GROWTH = 1.12  # the rest is parsed again after it has grown by this,
+_ALLOWANCE = 3  # or as long as all that was parsed stays below so many times the text
 
 
 class Block(Struct, frozen=True):
@@ -47,9 +50,11 @@ class Blocks:
         self._lock = Lock()
         self._pieces: list[str] = []
         self._length = 0
+        self._total = 0
+        self._edge = ""
         self._after_cr = False
         self._parse_at = 1.0
-        self._new_line = False
+        self._fresh = False
         self._finished: list[str] = []
         self._env: dict[str, Any] = {}
         self.parsed = 0
@@ -66,13 +71,10 @@ class Blocks:
         """Render the blocks that are finished by now; may run in another thread."""
         if not self.promising:
             return []
-        tail = self.tail()
-        self._new_line = False
-        ends = _finished_ends(tail)
-        self.parsed += len(tail)
-        blocks = self._take(tail, ends)
-        self._parse_at = max(1.0, self._length * _GROWTH)
-        return blocks
+        with self._lock:
+            tail = self._joined()
+            self._fresh = False
+        return self._take(tail, self._ends(tail))
 
     def close(self) -> list[Block]:
         """Render all that is left."""
@@ -81,9 +83,7 @@ class Blocks:
             self._add("\n")
         blocks: list[Block] = []
         while tail := self.tail():
-            ends = _finished_ends(tail)
-            self.parsed += len(tail)
-            blocks += self._take(tail, ends or [len(tail)])
+            blocks += self._take(tail, self._ends(tail) or [len(tail)])
         return blocks
 
     def html(self) -> str:
@@ -93,30 +93,40 @@ class Blocks:
     def tail(self) -> str:
         """Return the text that is not part of a finished block yet."""
         with self._lock:
-            self._pieces = ["".join(self._pieces)]
-            return self._pieces[0]
+            return self._joined()
 
     @property
     def promising(self) -> bool:
-        """Whether there may be a finished block."""
-        return self._new_line and self._length >= self._parse_at
+        """Whether there may be a finished block, and looking for it keeps the work linear."""
+        affordable = self.parsed + self._length <= _ALLOWANCE * self._total
+        return self._fresh and (affordable or self._length >= self._parse_at)
 
     def _add(self, shown: str) -> None:
+        if not shown:
+            return
         with self._lock:
+            begins_block = not shown.isspace() and _AFTER_BLANK_LINE.search(self._edge) is not None
+            self._fresh = self._fresh or begins_block or "\n" in shown
+            self._edge = (self._edge + shown[-_EDGE:])[-_EDGE:]
             self._pieces.append(shown)
-        self._length += len(shown)
-        self._new_line = self._new_line or "\n" in shown
+            self._length += len(shown)
+            self._total += len(shown)
+
+    def _joined(self) -> str:
+        self._pieces = ["".join(self._pieces)]
+        return self._pieces[0]
+
+    def _ends(self, tail: str) -> list[int]:
+        self.parsed += len(tail)
+        return _finished_ends(tail)
 
     def _take(self, tail: str, ends: list[int]) -> list[Block]:
-        blocks, start = [], 0
-        for end in ends:
-            blocks.append(self._rendered(tail[start:end]))
-            start = end
-        with self._lock:
-            rest = "".join(self._pieces)[start:]
-            self._pieces = [rest]
-            self._length = len(rest)
-        self._finished += [block.html for block in blocks]
+        blocks = [self._rendered(tail[start:end]) for start, end in pairwise([0, *ends])]
+        with self._lock:  # more text may have come meanwhile
+            self._pieces = [self._joined()[ends[-1] if ends else 0 :]]
+            self._length = len(self._pieces[0])
+            self._parse_at = max(1.0, (len(tail) - (ends[-1] if ends else 0)) * _GROWTH)
+            self._finished += [block.html for block in blocks]
         return blocks
 
     def _rendered(self, source: str) -> Block:
@@ -159,5 +169,8 @@ def _later_starts(text: str) -> tuple[list[int], bool]:
 
 def _is_settled(former: Any, block: Any, lines: Sequence[str]) -> bool:
     """Say whether the rest of an unfinished last line cannot make `block` a part of the former one."""
-    first: int = block.map[0]
-    return first < len(lines) - 1 or (former.type in _CLOSED_BY_BLANK and not lines[first - 1].strip())
+    first, behind = block.map
+    if former.type in _CLOSED_BY_BLANK and not lines[first - 1].strip():
+        return True
+    deciding = {"table_open": first + 1, "math_block": behind - 1}.get(block.type, first)
+    return bool(deciding < len(lines) - 1)

@@ -13,7 +13,9 @@ from html import escape
 from typing import Any
 
 from nbgemini.events import Citations, Code, CodeResult, Media, ToolCall
-from nbgemini.render.markdown import code_html, host_of, to_html
+from nbgemini.render.formulas import untypeset
+from nbgemini.render.links import host_of, plain_url
+from nbgemini.render.markdown import code_html, to_html
 from nbgemini.render.sanitise import sanitised
 from nbgemini.render.text import harmless
 from nbgemini.segments import Segment
@@ -22,9 +24,12 @@ _PREVIEW = 200  # characters of plain text while it streams
 _MAGIC = {
     b"\x89PNG\r\n\x1a\n": "image/png",
     b"\xff\xd8\xff": "image/jpeg",
-    b"GIF8": "image/gif",
+    b"GIF87a": "image/gif",
+    b"GIF89a": "image/gif",
     b"ID3": "audio/mpeg",
     b"\xff\xfb": "audio/mpeg",
+    b"\xff\xf3": "audio/mpeg",
+    b"\xff\xf2": "audio/mpeg",
     b"OggS": "audio/ogg",
     b"fLaC": "audio/flac",
 }
@@ -49,19 +54,19 @@ def bundle(segment: Segment, *, html: str | None = None, seconds: float | None =
 def status_bundle(line: str, badge: str = "") -> dict[str, Any]:
     """Return one quiet line."""
     text = f"{badge} · {line}" if badge else line
-    shown = f'<span class="nbgemini-badge">{_text(badge)}</span> · {_text(line)}' if badge else _text(line)
+    shown = f'<span class="nbgemini-badge">{_prose(badge)}</span> · {_prose(line)}' if badge else _prose(line)
     return _bundle(f'<div class="nbgemini-status"><small>{shown}</small></div>', text)
 
 
 def error_bundle(title: str, message: str) -> dict[str, Any]:
     """Return a card that says what went wrong."""
-    shown = f'<div class="nbgemini-error"><p>⚠ {_text(message)}<br><small>{_text(title)}</small></p></div>'
+    shown = f'<div class="nbgemini-error"><p>⚠ {_prose(message)}<br><small>{_prose(title)}</small></p></div>'
     return _bundle(shown, f"⚠ {message}\n{title}")
 
 
 def live_bundle(kind: str, tail: str, *, html: str = "") -> dict[str, Any]:
     """Return a segment that still streams, for a page without widgets: `html` is done, `tail` is not."""
-    rest = f"<p>{_text(tail).replace(chr(10), '<br>')}</p>" if tail.strip() else ""
+    rest = f"<p>{_prose(tail).replace(chr(10), '<br>')}</p>" if tail.strip() else ""
     if kind == "thought":
         return _bundle(f'<details class="nbgemini-thought"><summary>Thinking…</summary>{html}{rest}</details>', "Thinking…")
     return _bundle(f'<div class="nbgemini-tail">{html}{rest}</div>', tail[-_PREVIEW:])
@@ -69,13 +74,13 @@ def live_bundle(kind: str, tail: str, *, html: str = "") -> dict[str, Any]:
 
 def prompt_bundle(text: str) -> dict[str, Any]:
     """Return what was asked, for a chat shown again."""
-    return _bundle(f"<blockquote>{_text(text).replace(chr(10), '<br>')}</blockquote>", f"> {text}")
+    return _bundle(f"<blockquote>{_prose(text).replace(chr(10), '<br>')}</blockquote>", f"> {text}")
 
 
 def table_bundle(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> dict[str, Any]:
     """Return a table of plain texts."""
-    head = "".join(f"<th>{_text(cell)}</th>" for cell in headers)
-    body = "".join("<tr>" + "".join(f"<td>{_text(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
+    head = "".join(f"<th>{_prose(cell)}</th>" for cell in headers)
+    body = "".join("<tr>" + "".join(f"<td>{_prose(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
     return _bundle(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>", _aligned([headers, *rows]))
 
 
@@ -116,9 +121,8 @@ def _special(content: Any) -> dict[str, Any]:
 
 def _source(uri: str, title: str) -> str:
     uri = harmless(uri)
-    host = host_of(uri)
-    shown = _text(title or uri)
-    return f'<a href="{escape(uri)}" target="_blank">{shown}</a> ({escape(host)})' if host else shown
+    url, shown = plain_url(uri), _prose(title or uri)
+    return f'<a href="{escape(url)}" target="_blank">{shown}</a> ({escape(host_of(url))})' if url else shown
 
 
 def _media(mime: str, data: str) -> dict[str, Any]:
@@ -133,7 +137,7 @@ def _media(mime: str, data: str) -> dict[str, Any]:
         return {found: clean, **_bundle(f'<img src="data:{found};base64,{clean}" alt="{_text(note)}">', note)}
     if found:
         return _bundle(f'<audio controls src="data:{found};base64,{clean}"></audio>', note)
-    return _bundle(f"<p>[{_text(note)}: not a kind that is shown]</p>", note)
+    return _bundle(f"<p>[{_prose(note)}: not a kind that is shown]</p>", note)
 
 
 def _kind_of(content: bytes) -> str | None:
@@ -147,7 +151,12 @@ def _rendered(text: str, html: str | None) -> str:
 
 
 def _text(text: str) -> str:
+    """Return text for an attribute or for code, where no typesetter looks for formulas."""
     return escape(harmless(text))
+
+
+def _prose(text: str) -> str:
+    return untypeset(_text(text))
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:

@@ -11,8 +11,9 @@ from collections.abc import MutableMapping, Sequence
 from functools import cache
 from html import escape
 from typing import Any
-from urllib.parse import urlsplit
 
+from nbgemini.render.formulas import bracketed, dollars, formula, untypeset
+from nbgemini.render.links import UNREADABLE, host_of, leads_somewhere, speaks_for_itself
 from nbgemini.render.sanitise import sanitised
 from nbgemini.render.text import harmless
 
@@ -25,15 +26,13 @@ _DEEPEST = 40
 _MOST_LINES = 10_000
 _MOST_CELLS = 30_000  # of tables with more columns than a person reads
 _MOST_COLUMNS = 20
+_MOST_TRIGGERS = 5_000  # elements around a single character
 _BOMB = re.compile(  # no way to match a text in two ways: the search itself must be linear
     r"(?:> ?){60}|(?:!\[){60}|(?:\*_?){400}|`{400}|(?:`[^`\n]){400}|\|{400}|<{400}|(?:<[^<>\n]){400}"
 )
 _BRACKETS = re.compile(r"[\[\]]|\n\n")
 _DEEPEST_BRACKETS = 30
 _CODE_RUN = re.compile(r"(?:[^\s(){};,=]*+\s++)++")
-_DENIED = re.compile(
-    r"\\(?:href|url|unicode|require|html\w*|class|cssId|style|def|gdef|edef|let|newcommand|renewcommand|newenvironment|includegraphics|mmlToken|data)(?![A-Za-z])"
-)
 
 
 def to_html(markdown: str) -> str:
@@ -46,9 +45,10 @@ def render(source: str, env: MutableMapping[str, Any]) -> str:
     if _is_bomb(source):
         return as_text(source)
     try:
-        return sanitised(_parser().render(source, env))
+        html = _parser().render(source, env)
     except RecursionError:
         return as_text(source)
+    return sanitised(html) if html.count("<span>") <= _MOST_TRIGGERS else as_text(source)
 
 
 def as_text(source: str) -> str:
@@ -97,27 +97,24 @@ def _parser() -> Any:
     from mdit_py_plugins.dollarmath import dollarmath_plugin  # noqa: PLC0415
 
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": _DEEPEST}).enable(["table", "strikethrough"])
-    dollarmath_plugin(parser, allow_space=False, allow_digits=False, double_inline=True, allow_labels=False)
+    dollarmath_plugin(parser, allow_labels=False)
+    parser.inline.ruler.at("math_inline", dollars)  # the plugin's own takes the text's last sign for the one before its first
+    parser.inline.ruler.before("escape", "formula", bracketed)
     for name, rule in _RULES.items():
         parser.add_render_rule(name, rule)
     return parser
 
 
-def _formula(latex: str, delimiter: str) -> str:
-    source = escape(f"{delimiter}{latex}{delimiter}", quote=False)
-    return f"<code>{source}</code>" if _DENIED.search(latex) else source
+def _words(_self: Any, tokens: Sequence[Any], index: int, _options: Any, _env: Any) -> str:
+    return untypeset(escape(tokens[index].content, quote=False))
 
 
-def _inline_math(_self: Any, tokens: Sequence[Any], index: int, _options: Any, _env: Any) -> str:
-    return _formula(tokens[index].content, "$")
-
-
-def _inline_display_math(_self: Any, tokens: Sequence[Any], index: int, _options: Any, _env: Any) -> str:
-    return _formula(tokens[index].content, "$$")
+def _formula(_self: Any, tokens: Sequence[Any], index: int, _options: Any, _env: Any) -> str:
+    return formula(tokens[index].content, tokens[index].markup)
 
 
 def _block_math(_self: Any, tokens: Sequence[Any], index: int, _options: Any, _env: Any) -> str:
-    return f"<div>{_formula(tokens[index].content, '$$')}</div>\n"
+    return f"<div>{formula(tokens[index].content, '$$')}</div>\n"
 
 
 def _fence(_self: Any, tokens: Sequence[Any], index: int, _options: Any, _env: Any) -> str:
@@ -156,16 +153,20 @@ def _too_long_to_colour(source: str) -> bool:
 
 
 def _link_open(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
-    tokens[index].attrSet("target", "_blank")
+    token = tokens[index]
+    if leads_somewhere(str(token.attrGet("href") or "")):
+        token.attrSet("target", "_blank")
+    else:
+        token.attrs = {}
     return str(self.renderToken(tokens, index, options, env))
 
 
 def _link_close(_self: Any, tokens: Sequence[Any], index: int, _options: Any, _env: Any) -> str:
     opening = _opening(tokens, index)
     url = str(tokens[opening].attrGet("href") or "")
-    shown = "".join(token.content for token in tokens[opening + 1 : index])
     host = host_of(url)
-    if not host or shown.strip() == url:
+    shown = "".join(token.content for token in tokens[opening + 1 : index])
+    if not host or speaks_for_itself(url, shown):
         return "</a>"
     return f'</a> <span class="nbgemini-host">({escape(host)})</span>'
 
@@ -175,29 +176,19 @@ def _opening(tokens: Sequence[Any], index: int) -> int:
     return next(at for at in range(index - 1, -1, -1) if tokens[at].type == "link_open" and tokens[at].level == depth)
 
 
-def host_of(url: str) -> str:
-    """Return the host of an http(s) URL in ASCII, or nothing."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        return host.encode("idna").decode() if parts.scheme in ("http", "https") else ""
-    except (ValueError, UnicodeError):
-        return "unreadable host"
-
-
 def _image(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
     token = tokens[index]
     source, alt = str(token.attrGet("src") or ""), self.renderInlineAsText(token.children or [], options, env)
     if source.startswith("data:image/"):
         return f'<img src="{escape(source)}" alt="{escape(alt)}">'
     host = host_of(source)
-    label = f"image not loaded: {', '.join(word for word in (alt, host) if word)}"
-    return f'<a href="{escape(source)}" target="_blank">[{escape(label)}]</a>' if host else f"[{escape(label)}]"
+    label = untypeset(escape(f"[image not loaded: {', '.join(word for word in (alt, host) if word)}]", quote=False))
+    return f'<a href="{escape(source)}" target="_blank">{label}</a>' if host not in ("", UNREADABLE) else label
 
 
 _RULES = {
-    "math_inline": _inline_math,
-    "math_inline_double": _inline_display_math,
+    "text": _words,
+    "formula": _formula,
     "math_block": _block_math,
     "fence": _fence,
     "link_open": _link_open,

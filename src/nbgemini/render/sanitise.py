@@ -22,7 +22,7 @@ _ATTRIBUTES = {
     "th": {"align"},
     "img": {"src", "alt", "title"},
 }
-_LINK = re.compile(r"(?:https?://|mailto:)\S", re.IGNORECASE)
+_LINK = re.compile(r"(?:https?://[^\s/\\?#]|mailto:\S)", re.IGNORECASE)
 _INLINE_IMAGE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]*\Z")
 _CLASS = re.compile(r"(?:highlight|language-[\w+#.-]{1,40}|nbgemini-[a-z-]{1,20}|[a-z][a-z0-9]{0,2})\Z")
 

@@ -1,0 +1,59 @@
+"""Where a link leads: the host as a browser will read it, in letters that cannot pose as others.
+
+Invariant: a link whose host cannot be told is no link.
+"""
+
+from __future__ import annotations
+
+import re
+from unicodedata import normalize
+from urllib.parse import unquote
+
+UNREADABLE = "unreadable host"
+_WEB = re.compile(r"(https?:)[/\\]{2}([^/\\?#]*)(.*)", re.IGNORECASE | re.DOTALL)  # a browser reads a backslash as a slash
+_USER = re.compile(r".*@", re.DOTALL)
+_PORT = re.compile(r":\d*\Z")
+_DOT = re.compile("[.\u3002\uff0e\uff61]")
+_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?|\[[0-9a-f:.]{2,45}\]")
+_LOOSE = re.compile("[\u00ad\u034f\u200b-\u200d\u2060\ufe00-\ufe0f\ufeff]")  # some browsers drop these, some do not
+
+
+def host_of(url: str) -> str:
+    """Return the host of an http(s) URL in ASCII, or nothing."""
+    found = _WEB.match(url)
+    return _ascii(_PORT.sub("", _USER.sub("", found[2]))) if found else ""
+
+
+def leads_somewhere(url: str) -> bool:
+    """Say whether a browser would go where `host_of` says."""
+    return host_of(url) != UNREADABLE
+
+
+def speaks_for_itself(url: str, text: str) -> bool:
+    """Say whether a link's text is its URL and a reader can tell the host from it."""
+    found = _WEB.match(url)
+    return text.strip() == url and not (found and "@" in found[2])
+
+
+def plain_url(url: str) -> str:
+    """Return an http(s) URL with its host in ASCII and nothing before it, or nothing."""
+    found, host = _WEB.match(url), host_of(url)
+    if not found or host == UNREADABLE:
+        return ""
+    port = _PORT.search(found[2])
+    return f"{found[1].lower()}//{host}{port.group() if port else ''}{found[3]}"
+
+
+def _ascii(host: str) -> str:
+    name = normalize("NFKC", unquote(host)).lower()
+    if _LOOSE.search(name):
+        return UNREADABLE
+    name = ".".join(label if label.isascii() else _punycode(label) for label in _DOT.split(name))
+    return name if _NAME.fullmatch(name) else UNREADABLE
+
+
+def _punycode(label: str) -> str:
+    try:
+        return "xn--" + label.encode("punycode").decode()
+    except UnicodeError:
+        return "?"

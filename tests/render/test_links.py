@@ -1,0 +1,77 @@
+"""The host that is shown is the host that a browser goes to, whatever a URL does to hide it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nbgemini.events import Citation, Citations
+from nbgemini.render.bundle import bundle
+from nbgemini.render.links import UNREADABLE, host_of, plain_url, speaks_for_itself
+from nbgemini.render.markdown import to_html
+from nbgemini.segments import Segment
+from tests.render.checker import faults, text_of
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://A.example:8080/x", "a.example"),
+        ("HTTPS://a.example", "a.example"),
+        ("https://user@a.example", "a.example"),
+        ("https://bank.example@evil.example/", "evil.example"),
+        ("https://evil.example\\@bank.example/", "evil.example"),
+        ("https:\\\\evil.example/", "evil.example"),
+        ("https://evil.example?@bank.example", "evil.example"),
+        ("https://evil.example#@bank.example", "evil.example"),
+        ("https://%65vil.example/", "evil.example"),
+        ("https://evil\u3002example/", "evil.example"),
+        ("https://\uff45vil.example/", "evil.example"),
+        ("https://b\u00fccher.example", "xn--bcher-kva.example"),
+        ("https://stra\u00dfe.example", "xn--strae-oqa.example"),
+        ("https://[2001:db8::1]:8080/", "[2001:db8::1]"),
+        ("http://[::1", UNREADABLE),
+        ("https:///evil.example", UNREADABLE),
+        ("https://", UNREADABLE),
+        ("https://a b.example", UNREADABLE),
+        ("https://a\tb.example", UNREADABLE),
+        ("https://ev\u00adil.example", UNREADABLE),
+        ("https://" + "a" * 80 + ".example", UNREADABLE),
+        ("https://" + "\u00fc" * 80 + ".example", UNREADABLE),
+        ("mailto:a@b.example", ""),
+        ("//evil.example", ""),
+        ("/a", ""),
+    ],
+)
+def test_host(url, host):
+    assert host_of(url) == host
+
+
+@given(st.text(st.characters(exclude_categories=()), max_size=30))
+def test_a_host_is_plain_or_unreadable(text):
+    host = host_of("https://" + text)
+    assert host == UNREADABLE or (host.isascii() and not set(host) & set(" /\\?#@<>\"'"))
+    assert not (plain := plain_url("https://" + text)) or host_of(plain) == host
+
+
+def test_a_citation_leads_where_it_says():
+    sources = Citations((Citation("https://evil.example\\@bank.example/x?q=1", "A"), Citation("https:///evil.example", "B")))
+    html = bundle(Segment(0, "citations", sources))["text/html"]
+    assert 'href="https://evil.example\\@bank.example/x?q=1"' in html
+    assert "A (evil.example)" in text_of(html)
+    assert html.count("<a ") == 1
+    assert faults(html) == []
+
+
+def test_a_link_whose_host_cannot_be_told_is_no_link():
+    for source in ("[a](https:///evil.example)", "[a](https://%20evil.example)", "![a](https:///evil.example/p.png)"):
+        assert "href" not in to_html(source)
+        assert UNREADABLE in to_html(source) or "<a" in to_html(source)
+
+
+def test_a_url_as_text_says_its_host_unless_it_names_another_first():
+    assert speaks_for_itself("https://a.example/@b", "https://a.example/@b")
+    assert not speaks_for_itself("https://bank.example@evil.example", "https://bank.example@evil.example")
+    assert "(evil.example)" in text_of(to_html("<https://bank.example@evil.example>"))
+    assert text_of(to_html("<https://a.example/@b>")) == "https://a.example/@b\n"
