@@ -68,6 +68,7 @@ def loosely(html):
 @example(text="a\r\nb\r\n\r\nc", cuts=[2, 3, 6], eager=True)
 @example(text="- a\n\n- b\n\nc", cuts=[3, 4, 5, 9], eager=True)
 @example(text="x\n| a | b |\n|---|--x\n", cuts=[18], eager=True)
+@example(text="- b\n| c\n    ---*e*\n\nf", cuts=[12], eager=True)
 @example(text="-   $$-\n1.\n***\n$$\n", cuts=[12], eager=True)
 @example(text="x\n$$\ny\n$$ z\n", cuts=[9], eager=True)
 def test_the_cuts_do_not_show(text, cuts, eager):
@@ -156,6 +157,12 @@ def test_text_may_come_while_blocks_are_rendered():
     found += blocks.close()
     assert html_of(found) == blocks.html() == html_of(fed(text, [])[0])
     assert sum(block.units for block in found) == len(text)
+
+
+def test_a_formula_that_stays_open_does_not_hold_up_the_rest_for_ever():
+    blocks = Blocks()
+    blocks.append("one\n\n$$ two\n\n" + "three\n\n" * 200)
+    assert len(blocks.advance()) > 100
 
 
 def test_without_a_new_line_nothing_is_parsed():

@@ -55,6 +55,12 @@ def test_a_host_is_plain_or_unreadable(text):
     assert not (plain := plain_url("https://" + text)) or host_of(plain) == host
 
 
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("text", ["@" * 200_000, "\u00fc." * 100_000, ":" * 200_000, "%40" * 60_000])
+def test_no_url_takes_long(text):
+    assert host_of("https://" + text) in ("", UNREADABLE)
+
+
 def test_a_citation_leads_where_it_says():
     sources = Citations((Citation("https://evil.example\\@bank.example/x?q=1", "A"), Citation("https:///evil.example", "B")))
     html = bundle(Segment(0, "citations", sources))["text/html"]

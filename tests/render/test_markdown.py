@@ -122,6 +122,8 @@ BOMBS = {
     "bracketed formulas": "\\(a\\) " * 30_000,
     "braces in each other": "$" + "{" * 90_000 + "}" * 90_000 + "$",
     "formulas begun": "$$a " * 20_000,
+    "formulas begun in paragraphs": "$$a\n\n" * 4_900,
+    "formulas begun in lists": "- $$\n\n" * 4_900,
     "emphasis begun": "**a " * 20_000,
     "12,000 items": "- a\n" * 12_000,
     "12,000 headings": "a\n-\n" * 12_000,

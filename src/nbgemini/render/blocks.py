@@ -17,6 +17,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from nbgemini.render.formulas import LONGEST
 from nbgemini.render.markdown import parse, render
 from nbgemini.render.text import harmless
 
@@ -161,7 +162,8 @@ def _later_starts(text: str) -> tuple[list[int], bool]:
     for number, line in enumerate(lines):
         if number in starts:
             offsets.append(total)
-        if number not in verbatim and _OPEN_FORMULA.match(line):
+        undecided = number >= len(lines) - LONGEST and number not in verbatim
+        if undecided and _OPEN_FORMULA.match(line):
             break
         total += len(line) + 1
     return offsets, bool(blocks) and blocks[-1].type == "fence"
@@ -169,8 +171,9 @@ def _later_starts(text: str) -> tuple[list[int], bool]:
 
 def _is_settled(former: Any, block: Any, lines: Sequence[str]) -> bool:
     """Say whether the rest of an unfinished last line cannot make `block` a part of the former one."""
-    first, behind = block.map
-    if former.type in _CLOSED_BY_BLANK and not lines[first - 1].strip():
+    first: int = block.map[0]
+    after_blank = not lines[first - 1].strip()
+    if after_blank and former.type in _CLOSED_BY_BLANK:
         return True
-    deciding = {"table_open": first + 1, "math_block": behind - 1}.get(block.type, first)
-    return bool(deciding < len(lines) - 1)
+    deciding = first if after_blank else first + 1  # the line below tells whether this one is a table's head
+    return deciding < len(lines) - 1

@@ -10,6 +10,7 @@ Invariants: what is typeset is what the parser took for a formula; no command in
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from html import escape
 from typing import Any
 
@@ -31,6 +32,7 @@ _DOLLARS = re.compile(
 _BRACKETED = re.compile(r"\\(?:\((?P<inline>(?:[^\\]|\\[^()\[\]])++)\\\)|\[(?P<display>(?:[^\\]|\\[^()\[\]])++)\\\])")
 _CLOSING = {r"\(": r"\)", r"\[": r"\]"}
 _WORD = re.compile(r"[A-Za-z]{2}")
+LONGEST = 100  # lines of a formula on lines of its own; each `$$` that stays open is searched so far for its end
 _LONGEST = 10_000  # characters
 _DEEPEST = 40  # braces in each other
 
@@ -64,6 +66,14 @@ def bracketed(state: Any, silent: bool) -> bool:
         return False
     _push(state, found, found.group()[:2], silent=silent)
     return True
+
+
+def on_own_lines() -> Callable[[Any, int, int, bool], bool]:
+    """Return the rule that parses `$$`, lines, `$$`."""
+    from mdit_py_plugins.dollarmath.index import math_block_dollar  # noqa: PLC0415 - at first use
+
+    parse = math_block_dollar(allow_labels=False, allow_blank_lines=True)
+    return lambda state, start, end, silent: parse(state, start, min(end, start + LONGEST), silent)
 
 
 def _push(state: Any, found: re.Match[str], opening: str, *, silent: bool) -> None:

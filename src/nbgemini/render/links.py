@@ -11,17 +11,17 @@ from urllib.parse import unquote
 
 UNREADABLE = "unreadable host"
 _WEB = re.compile(r"(https?:)[/\\]{2}([^/\\?#]*)(.*)", re.IGNORECASE | re.DOTALL)  # a browser reads a backslash as a slash
-_USER = re.compile(r".*@", re.DOTALL)
 _PORT = re.compile(r":\d*\Z")
 _DOT = re.compile("[.\u3002\uff0e\uff61]")
 _NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?|\[[0-9a-f:.]{2,45}\]")
+_LONGEST = 1_000  # characters; translating takes quadratic time
 _LOOSE = re.compile("[\u00ad\u034f\u200b-\u200d\u2060\ufe00-\ufe0f\ufeff]")  # some browsers drop these, some do not
 
 
 def host_of(url: str) -> str:
     """Return the host of an http(s) URL in ASCII, or nothing."""
     found = _WEB.match(url)
-    return _ascii(_PORT.sub("", _USER.sub("", found[2]))) if found else ""
+    return _ascii(_PORT.sub("", found[2].rpartition("@")[2])) if found else ""
 
 
 def leads_somewhere(url: str) -> bool:
@@ -45,6 +45,8 @@ def plain_url(url: str) -> str:
 
 
 def _ascii(host: str) -> str:
+    if len(host) > _LONGEST:
+        return UNREADABLE
     name = normalize("NFKC", unquote(host)).lower()
     if _LOOSE.search(name):
         return UNREADABLE

@@ -12,7 +12,7 @@ from functools import cache
 from html import escape
 from typing import Any
 
-from nbgemini.render.formulas import bracketed, dollars, formula, untypeset
+from nbgemini.render.formulas import bracketed, dollars, formula, on_own_lines, untypeset
 from nbgemini.render.links import UNREADABLE, host_of, leads_somewhere, speaks_for_itself
 from nbgemini.render.sanitise import sanitised
 from nbgemini.render.text import harmless
@@ -94,12 +94,11 @@ def _too_many_cells(source: str) -> bool:
 @cache
 def _parser() -> Any:
     from markdown_it import MarkdownIt  # noqa: PLC0415 - at first use
-    from mdit_py_plugins.dollarmath import dollarmath_plugin  # noqa: PLC0415
 
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": _DEEPEST}).enable(["table", "strikethrough"])
-    dollarmath_plugin(parser, allow_labels=False)
-    parser.inline.ruler.at("math_inline", dollars)  # the plugin's own takes the text's last sign for the one before its first
-    parser.inline.ruler.before("escape", "formula", bracketed)
+    parser.block.ruler.before("fence", "math_block", on_own_lines())
+    parser.inline.ruler.before("escape", "dollars", dollars)
+    parser.inline.ruler.before("escape", "bracketed", bracketed)
     for name, rule in _RULES.items():
         parser.add_render_rule(name, rule)
     return parser
