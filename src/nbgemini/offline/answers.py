@@ -83,7 +83,8 @@ def _prompts(body: dict[str, Any]) -> list[str]:
 def _directive(body: dict[str, Any]) -> dict[str, Any]:
     found = re.search(r"^offline: (\{.*\})\s*$", _prompts(body)[-1], re.MULTILINE)
     told: dict[str, Any] = json.loads(found[1]) if found else {}
-    return told
+    answered = is_answer_to_calls(body["contents"][-1])
+    return {} if answered and any(item[0] == "call" for item in told.get("parts", ())) else told
 
 
 def _refusal(told: dict[str, Any]) -> dict[str, Any]:
@@ -151,13 +152,18 @@ def _told_results(content: dict[str, Any]) -> str:
 def _calls(body: dict[str, Any]) -> list[dict[str, Any]]:
     declared = {f["name"] for tool in body.get("tools") or () for f in tool.get("functionDeclarations") or ()}
     found = re.findall(r"call (\w+)\(([^()]*)\)", _prompts(body)[-1])
-    return [{"name": name, "args": _keywords(text)} for name, text in found if name in declared]
+    calls = [(name, _keywords(text)) for name, text in found if name in declared]
+    return [{"name": name, "args": args} for name, args in calls if args is not None]
 
 
-def _keywords(text: str) -> dict[str, Any]:
-    call = ast.parse(f"f({text})", mode="eval").body
-    keywords = call.keywords if isinstance(call, ast.Call) else []
-    return {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in keywords}
+def _keywords(text: str) -> dict[str, Any] | None:
+    """Return the arguments of a call, or None: words in brackets are not always one."""
+    try:
+        call = ast.parse(f"f({text})", mode="eval").body
+        keywords = call.keywords if isinstance(call, ast.Call) else []
+        return {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in keywords}
+    except (SyntaxError, ValueError):
+        return None
 
 
 def _natural(runs: list[tuple[str, str]]) -> list[Said]:
@@ -185,14 +191,18 @@ def _signed(said: list[Said], model: str) -> list[Said]:
     if kind.ids:
         said = [_with_id(item, number) for number, item in enumerate(said)]
     calls = [n for n, item in enumerate(said) if "functionCall" in item.part]
-    texts = [n for n, item in enumerate(said) if item.part.get("text") and not item.part.get("thought")]
-    if kind.signs and calls:
-        said[calls[0]] = Said(sign(said[calls[0]].part), said[calls[0]].wait)
-    elif kind.signs_last:
-        return [*said, Said(sign({"text": ""}), 0.0)]
-    elif kind.signs and texts and any(item.part.get("thought") for item in said):
-        said[texts[0]] = Said(sign(said[texts[0]].part), said[texts[0]].wait)
-    return [*said, Said({"text": ""}, 0.0)] if kind.signs_last else said
+    if kind.signs_last:
+        signed = [*calls[:1], *(n for n, item in enumerate(said) if "executableCode" in item.part)]
+        said = [*said, Said({"text": ""}, 0.0)]
+        signed += [] if calls else [len(said) - 1]
+    else:
+        signed = (calls or _texts_after_thoughts(said))[:1] if kind.signs else []
+    return [Said(sign(item.part), item.wait) if n in signed else item for n, item in enumerate(said)]
+
+
+def _texts_after_thoughts(said: list[Said]) -> list[int]:
+    thought = next((n for n, item in enumerate(said) if item.part.get("thought")), len(said))
+    return [n for n, item in enumerate(said) if n > thought and item.part.get("text") and not item.part.get("thought")]
 
 
 def _with_id(item: Said, number: int) -> Said:
@@ -202,16 +212,34 @@ def _with_id(item: Said, number: int) -> Said:
 
 
 def _frames(said: list[Said], body: dict[str, Any], model: str, told: dict[str, Any]) -> list[tuple[float, dict[str, Any]]]:
-    asked, thought, made, answered = count_tokens(body["contents"]), 0, 0, False
+    kind, asked, thought, made, answered = family(model), count_tokens(body["contents"]), 0, 0, False
     frames: list[tuple[float, dict[str, Any]]] = []
-    for item in said:
+    for number, item in enumerate(said, 1):
         tokens = _tokens(str(item.part.get("text", json.dumps(item.part.get("functionCall", "")))))
         thought, made = (thought + tokens, made) if item.part.get("thought") else (thought, made + tokens)
         answered = answered or not item.part.get("thought")
-        shows_thought = thought if answered or not family(model).signs_last else 0
-        frames.append((item.wait, _frame(item.part, _usage(asked, shows_thought, made))))
+        shows_thought = thought if answered or not kind.signs_last else 0
+        shows_made = made if kind.thinks or number == len(said) else 0  # 2.0 counts the answer in its last chunk only
+        frames.append((item.wait, _frame(item.part, _usage(asked, shows_thought, shows_made))))
+    if not kind.signs_last:
+        frames = _calls_together(frames)
     _finish(frames, said, model, told.get("finish", "STOP"))
     return frames
+
+
+def _calls_together(frames: list[tuple[float, dict[str, Any]]]) -> list[tuple[float, dict[str, Any]]]:
+    """Put calls in a row into one frame, as models before 3 do."""
+    together: list[tuple[float, dict[str, Any]]] = []
+    before: list[dict[str, Any]] = []
+    for wait, frame in frames:
+        parts = frame["candidates"][0]["content"]["parts"]
+        if before and "functionCall" in before[-1] and "functionCall" in parts[0]:
+            before += parts
+            together[-1][1]["usageMetadata"] = frame["usageMetadata"]
+        else:
+            together.append((wait, frame))
+            before = parts
+    return together
 
 
 def _frame(part: dict[str, Any], usage: dict[str, int]) -> dict[str, Any]:

@@ -45,7 +45,7 @@ class Cassette:
         Raises:
             ValueError: the file is not a cassette.
         """
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line]  # texts may hold other line ends
         if not lines or json.loads(lines[0]).get("nbgemini") != "cassette":
             raise ValueError(f"{path} is not a cassette")
         self._answers: dict[str, dict[int, list[Timed]]] = defaultdict(lambda: defaultdict(list))
@@ -59,7 +59,7 @@ class Cassette:
         answers = self._answers.get(name)
         if not answers:
             return None
-        number = min(self._asked[name], max(answers))
+        number = max((n for n in answers if n <= self._asked[name]), default=min(answers))
         self._asked[name] += 1
         times = [0.0, *(seconds for seconds, _ in answers[number])]
         return [(seconds - before, frame) for before, (seconds, frame) in zip(times, answers[number], strict=False)]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from urllib.parse import parse_qsl, urlsplit
 
 from msgspec import Struct
 
 _LARGEST_BODY = 64 * 1024 * 1024
+_LARGEST_HEAD = 2**20
 
 
 class HttpRequest(Struct, frozen=True):
@@ -19,6 +21,27 @@ class HttpRequest(Struct, frozen=True):
     query: dict[str, str]
     headers: dict[str, str]
     body: bytes
+
+
+class Connection(asyncio.StreamReaderProtocol):
+    """A connection that knows at once when the client leaves, whether or not somebody reads; nothing sent is lost for it."""
+
+    def __init__(self, talk: Callable[[Connection, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]) -> None:
+        """Begin the talk once connected."""
+        self.left = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(limit=_LARGEST_HEAD, loop=loop)
+        super().__init__(reader, lambda reader, writer: talk(self, reader, writer), loop=loop)
+
+    def eof_received(self) -> bool | None:
+        """Notice the orderly end."""
+        self.left.set()
+        return super().eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Notice the other one."""
+        self.left.set()
+        super().connection_lost(exc)
 
 
 async def read_request(reader: asyncio.StreamReader) -> HttpRequest | None:

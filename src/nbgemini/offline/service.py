@@ -7,7 +7,6 @@ answer is being written or waited for. A key that begins with `bad` is refused a
 from __future__ import annotations
 
 import asyncio
-import base64
 import itertools
 import json
 import threading
@@ -21,13 +20,15 @@ from msgspec import Struct
 
 from nbgemini.offline.answers import Script, count_tokens, script
 from nbgemini.offline.cassette import Cassette
-from nbgemini.offline.http import HttpRequest, chunk, head, read_request
-from nbgemini.offline.models import listed, resolve
+from nbgemini.offline.delivery import Delivery, deliver, send_json
+from nbgemini.offline.http import Connection, HttpRequest, read_request
+from nbgemini.offline.routes import Refused, generating_model, models_page, one_model
 from nbgemini.offline.validate import Invalid, normalised, validate
 
-_JSON, _SSE = "application/json; charset=UTF-8", "text/event-stream"
 _REMEMBERED = 1000
-_STATUS = {400: "INVALID_ARGUMENT", 403: "PERMISSION_DENIED", 404: "NOT_FOUND"}
+_SECRET_HEADERS = {"x-goog-api-key", "authorization", "cookie"}
+_SECRET_QUERY = {"key", "access_token"}
+_MALFORMED = (AttributeError, LookupError, RecursionError, TypeError, ValueError)  # what a wrong type in a request leads to
 
 
 class RecordedRequest(Struct, frozen=True):
@@ -38,13 +39,6 @@ class RecordedRequest(Struct, frozen=True):
     query: dict[str, str]
     headers: dict[str, str]
     body: Any
-
-
-class _Refused(Exception):  # noqa: N818 - it is what the request is
-    def __init__(self, code: int, message: str, details: list[dict[str, Any]] | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.error = {"code": code, "message": message, "status": _STATUS[code], **({"details": details} if details else {})}
 
 
 class OfflineService:
@@ -106,19 +100,19 @@ class OfflineService:
 
     async def _serve(self) -> None:
         self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
-        connections: set[asyncio.Task[None]] = set()
+        talks: set[asyncio.Task[None]] = set()
 
-        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async def connected(connection: Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.current_task()
             if task:
-                connections.add(task)
-                task.add_done_callback(connections.discard)
+                talks.add(task)
+                task.add_done_callback(talks.discard)
             with suppress(asyncio.CancelledError, ConnectionError):
-                await self._talk(reader, writer)
+                await self._talk(reader, Delivery(writer, connection.left, self._pace))
             writer.close()
 
         try:
-            server = await asyncio.start_server(connected, "127.0.0.1", self._port, limit=2**20)
+            server = await self._loop.create_server(lambda: Connection(connected), "127.0.0.1", self._port)
         except OSError as error:
             self._failed = error
             self._ready.set()
@@ -127,172 +121,83 @@ class OfflineService:
         self._ready.set()
         await self._over.wait()
         server.close()
-        for task in connections:
+        for task in talks:
             task.cancel()
-        await asyncio.gather(*connections, return_exceptions=True)
+        await asyncio.gather(*talks, return_exceptions=True)
 
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _talk(self, reader: asyncio.StreamReader, to: Delivery) -> None:
         while (request := await read_request(reader)) is not None:
-            array = _streams(request) and request.query.get("alt") != "sse"
             try:
-                version = self._checked(request)
-                await self._answer(request, version, reader, writer)
-            except _Refused as refused:
-                await _send_json(writer, refused.code, _wrapped({"error": refused.error}, array=array))
+                body = self._remembered(request)
+                await self._answer(request, _version(request), body, to)
+            except Refused as refused:
+                error = {"error": refused.error}
+                await send_json(to.writer, refused.code, [error] if _array(request) else error)
+            if request.headers.get("connection", "").lower() == "close":
+                return
 
-    def _checked(self, request: HttpRequest) -> str:
-        headers = {name: value for name, value in request.headers.items() if name != "x-goog-api-key"}
-        body = _json(request.body) if request.body else None
-        query = {name: value for name, value in request.query.items() if name != "key"}
-        self.requests.append(RecordedRequest(request.method, request.path, query, headers, body))
-        key = request.headers.get("x-goog-api-key") or request.query.get("key")
-        if not key:
-            raise _Refused(403, "Method doesn't allow unregistered callers. Please use an API key.")
-        if key.startswith("bad"):
-            info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}
-            raise _Refused(400, "API key not valid. Please pass a valid API key.", [info])
-        version = request.path.strip("/").split("/")[0]
-        if version not in ("v1", "v1beta", "v1alpha"):
-            raise _Refused(404, f"Requested entity was not found: {request.path}")
-        return version
-
-    async def _answer(
-        self, request: HttpRequest, version: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        rest = request.path.strip("/").removeprefix(version).strip("/")
-        name, _, method = rest.partition(":")
-        if request.method == "GET":
-            await _send_json(writer, 200, _models_page(request, version) if name == "models" else _one_model(name, version))
-            return
-        model = _model(name, method, version)
-        body = normalised(_json(request.body))
-        if method == "countTokens":
-            asked = (body.get("generateContentRequest") or body).get("contents") or []
-            await _send_json(writer, 200, {"totalTokens": count_tokens(asked)})
-            return
+    def _remembered(self, request: HttpRequest) -> Any:
+        headers = {name: value for name, value in request.headers.items() if name not in _SECRET_HEADERS}
+        query = {name: value for name, value in request.query.items() if name not in _SECRET_QUERY}
         try:
-            validate(body, model)
+            body = json.loads(request.body or b"{}")
+        except (ValueError, RecursionError):
+            body = None
+        self.requests.append(RecordedRequest(request.method, request.path, query, headers, body if request.body else None))
+        return body
+
+    async def _answer(self, request: HttpRequest, version: str, body: Any, to: Delivery) -> None:
+        name, _, method = request.path.strip("/").removeprefix(version).strip("/").partition(":")
+        if request.method == "GET":
+            await send_json(
+                to.writer, 200, models_page(request.query, version) if name == "models" else one_model(name, version)
+            )
+            return
+        model = generating_model(name, method, version)
+        if not isinstance(body, dict):
+            raise Refused(400, "Invalid JSON payload received. Root element must be a message.")
+        try:
+            body = normalised(body)
+            if method == "countTokens":
+                asked = (body.get("generateContentRequest") or body).get("contents") or []
+                counted = {"totalTokens": count_tokens(asked)}
+            else:
+                validate(body, model)
+                answer = self._script(model, body)
         except Invalid as invalid:
-            raise _Refused(400, str(invalid)) from None
-        await self._generate(request, self._script(model, body), reader, writer)
+            raise Refused(400, str(invalid)) from None
+        except _MALFORMED as error:
+            raise Refused(400, f"Invalid JSON payload received. Invalid value: {error!r}") from None
+        if method == "countTokens":
+            await send_json(to.writer, 200, counted)
+            return
+        self.open_streams += _streams(request)
+        try:
+            await deliver(answer, to, streams=_streams(request), array=_array(request))
+        finally:
+            self.open_streams -= _streams(request)
 
     def _script(self, model: str, body: dict[str, Any]) -> Script:
         recorded = self._cassette.play(model, body) if self._cassette else None
         return Script(recorded) if recorded else script(body, model, f"offline-{next(self._ids)}")
 
-    async def _generate(
-        self, request: HttpRequest, answer: Script, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        streams, array = _streams(request), request.query.get("alt") != "sse"
-        if answer.status != 200:  # noqa: PLR2004 - HTTP
-            await _send_json(writer, answer.status, _wrapped({"error": answer.error}, array=streams and array))
-        elif not streams:
-            await _send_json(writer, 200, _folded([frame for _, frame in answer.frames]))
-        else:
-            await self._stream(answer, _array_pieces(answer) if array else _sse_pieces(answer), array, reader, writer)
 
-    async def _stream(
-        self, answer: Script, pieces: list[bytes], array: bool, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        self.open_streams += 1
-        gone = asyncio.ensure_future(reader.read(1))  # nothing is expected from the client: whatever comes is its leaving
-        try:
-            writer.write(head(200, _JSON if array else _SSE))
-            for number, piece in enumerate(pieces):
-                if number in (answer.cut, answer.stall):
-                    if number == answer.stall:
-                        await gone
-                    raise ConnectionResetError
-                await self._pause(answer, number, gone)
-                writer.write(chunk(piece))
-                await writer.drain()
-            writer.write(chunk(b""))
-            await writer.drain()
-        finally:
-            self.open_streams -= 1
-            if not gone.done():
-                gone.cancel()
-                with suppress(asyncio.CancelledError):
-                    await gone
-
-    async def _pause(self, answer: Script, number: int, gone: asyncio.Future[bytes]) -> None:
-        wait = answer.frames[number][0] if number < len(answer.frames) else 0.0
-        wait *= self._pace if answer.natural else 1.0
-        if gone.done() or (wait and (await asyncio.wait([gone], timeout=wait))[0]):
-            raise ConnectionResetError
+def _version(request: HttpRequest) -> str:
+    key = request.headers.get("x-goog-api-key") or request.query.get("key")
+    if not key:
+        raise Refused(403, "Method doesn't allow unregistered callers. Please use an API key.")
+    if key.startswith("bad"):
+        info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}
+        raise Refused(400, "API key not valid. Please pass a valid API key.", [info])
+    version = request.path.strip("/").split("/")[0]
+    if version not in ("v1", "v1beta", "v1alpha"):
+        raise Refused(404, f"Requested entity was not found: {request.path}")
+    return version
 
 
 def _streams(request: HttpRequest) -> bool:
     return request.path.endswith(":streamGenerateContent")
 
 
-def _json(body: bytes) -> Any:
-    try:
-        found = json.loads(body)
-    except ValueError:
-        raise _Refused(400, "Invalid JSON payload received. Unexpected token.") from None
-    if not isinstance(found, dict):
-        raise _Refused(400, "Invalid JSON payload received. Root element must be a message.")
-    return found
-
-
-def _model(name: str, method: str, version: str) -> str:
-    model = resolve(name.removeprefix("models/"), version)
-    if model is None or method not in ("generateContent", "streamGenerateContent", "countTokens"):
-        raise _Refused(
-            404,
-            f"{name} is not found for API version {version}, or is not supported for {method or 'get'}. "
-            "Call ModelService.ListModels to see the list of available models and their supported methods.",
-        )
-    return model
-
-
-def _models_page(request: HttpRequest, version: str) -> dict[str, Any]:
-    models = listed(version)
-    size = int(request.query.get("pageSize") or 50)
-    token = request.query.get("pageToken")
-    start = int(base64.b64decode(token)) if token else 0
-    page: dict[str, Any] = {"models": models[start : start + size]}
-    if start + size < len(models):
-        page["nextPageToken"] = base64.b64encode(str(start + size).encode()).decode()
-    return page
-
-
-def _one_model(name: str, version: str) -> dict[str, Any]:
-    found = next((entry for entry in listed(version) if entry["name"] == name), None)
-    if found is None:
-        raise _Refused(404, f"{name} is not found for API version {version}.")
-    return found
-
-
-def _sse_pieces(answer: Script) -> list[bytes]:
-    return [b"data: " + json.dumps(frame, ensure_ascii=False).encode() + b"\r\n\r\n" for _, frame in answer.frames]
-
-
-def _array_pieces(answer: Script) -> list[bytes]:
-    frames = [json.dumps(frame, indent=2, ensure_ascii=False).encode() for _, frame in answer.frames]
-    return [*((b"\n,\r\n" if n else b"[") + frame for n, frame in enumerate(frames)), b"\n]"]
-
-
-def _folded(frames: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the one answer that a stream adds up to."""
-    parts = [part for frame in frames for candidate in frame.get("candidates", ()) for part in candidate["content"]["parts"]]
-    whole: list[dict[str, Any]] = []
-    for part in parts:
-        if whole and part.keys() == whole[-1].keys() <= {"text", "thought"}:
-            whole[-1] = {**part, "text": whole[-1]["text"] + part["text"]}
-        elif part != {"text": ""}:
-            whole.append(part)
-    last = frames[-1]
-    candidate = {**last["candidates"][0], "content": {"parts": whole, "role": "model"}} if "candidates" in last else {}
-    return {**last, "candidates": [candidate]}
-
-
-def _wrapped(error: dict[str, Any], *, array: bool) -> Any:
-    return [error] if array else error
-
-
-async def _send_json(writer: asyncio.StreamWriter, status: int, data: Any) -> None:
-    body = json.dumps(data, indent=2, ensure_ascii=False).encode()
-    writer.write(head(status, _JSON, length=len(body)) + body)
-    await writer.drain()
+def _array(request: HttpRequest) -> bool:
+    return _streams(request) and request.query.get("alt") != "sse"

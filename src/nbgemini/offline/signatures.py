@@ -33,7 +33,11 @@ def genuine(part: dict[str, Any]) -> bool:
 
 
 def _mark(part: dict[str, Any]) -> bytes:
-    call = part.get("functionCall") or {}
-    said = ["call", call.get("name"), call.get("args") or {}] if call else ["text", part.get("text") or ""]
+    call, code = part.get("functionCall") or {}, part.get("executableCode") or {}
+    said: list[Any] = ["text", part.get("text") or ""]
+    if call:
+        said = ["call", call.get("name"), call.get("args") or {}]
+    elif code:
+        said = ["code", code.get("code")]
     text = json.dumps(said, sort_keys=True)
     return (hmac.digest(_SECRET, text.encode(), "sha512") + hashlib.sha256(text.encode()).digest())[:_LENGTH]
