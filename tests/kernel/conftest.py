@@ -28,11 +28,12 @@ def interpreters():
 class Kernel:
     """A kernel and a client that sees every message."""
 
-    def __init__(self, python):
+    def __init__(self, python, *, stderr=None, **environ):
+        """`stderr`: a file for what the process itself complains about; `environ`: more variables."""
         self._manager = KernelManager(kernel_name="python3")
         self._manager.kernel_spec.argv[0] = python
-        environ = {name: value for name, value in os.environ.items() if not name.startswith(("GEMINI", "GOOGLE"))}
-        self._manager.start_kernel(env=environ)
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("GEMINI", "GOOGLE"))}
+        self._manager.start_kernel(env={**inherited, **environ}, **({"stderr": stderr} if stderr else {}))
         self.client = self._manager.client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=60)
@@ -44,6 +45,12 @@ class Kernel:
 
     def interrupt(self):
         self._manager.interrupt_kernel()
+
+    def leave(self, how):
+        """Restart or shut down as a front end does (`how`), and return the exit code of the process that ended."""
+        process = self._manager.provisioner.process
+        getattr(self._manager, f"{how}_kernel")(now=False)
+        return process.returncode
 
     def send(self, code, *, sits=True, cell=None):
         """Start a cell and return its id; `sits`: somebody is at the front end; `cell`: the notebook cell's id."""
@@ -96,6 +103,12 @@ def said(message):
 
 def is_final_status(message):
     return said(message).get("kind") == "status" and said(message).get("state") == "final"
+
+
+def complaints(messages):
+    """What was said on stderr, and errors."""
+    said_there = [message["content"]["text"] for message in messages if message["content"].get("name") == "stderr"]
+    return said_there + [message["content"]["evalue"] for message in messages if message["msg_type"] == "error"]
 
 
 def summary(message):
