@@ -116,6 +116,20 @@ def test_plain_means_that_the_page_needs_no_html(text):
             assert "<" not in block.html.removeprefix("<p>").removesuffix("</p>\n")
 
 
+@settings(max_examples=200, deadline=None)
+@given(text=markdown, cuts=st.lists(st.integers(0, 120), max_size=12))
+def test_the_sources_alone_are_cut_at_the_same_places(text, cuts):
+    cutting, sources = Blocks(), []
+    edges = [0, *sorted(cut for cut in cuts if cut < len(text)), len(text)]
+    for start, end in pairwise(edges):
+        cutting.append(text[start:end])
+        sources += cutting.cut()
+    sources += cutting.cut_all()
+    assert "".join(sources) == harmless(text)
+    assert [len(source.encode("utf-16-le")) // 2 for source in sources] == [block.units for block in fed(text, cuts)[0]]
+    assert cutting.tail() == cutting.html() == ""
+
+
 def test_a_definition_serves_the_blocks_that_follow_it():
     found, _ = fed("[r]: https://a.example\n\nsee [r]\n\nand [r]\n", [25, 35], eager=True)
     assert html_of(found).count('href="https://a.example"') == 2

@@ -70,22 +70,27 @@ class Blocks:
 
     def advance(self) -> list[Block]:
         """Render the blocks that are finished by now; may run in another thread."""
-        if not self.promising:
-            return []
-        with self._lock:
-            tail = self._joined()
-            self._fresh = False
-        return self._take(tail, self._ends(tail))
+        return self._take(*self._finished_by_now())
 
     def close(self) -> list[Block]:
         """Render all that is left."""
-        if self._after_cr:
-            self._after_cr = False
-            self._add("\n")
+        self._end()
         blocks: list[Block] = []
         while tail := self.tail():
             blocks += self._take(tail, self._ends(tail) or [len(tail)])
         return blocks
+
+    def cut(self) -> list[str]:
+        """Return the sources of the blocks that are finished by now, for a reader who wants no HTML."""
+        return self._cut(*self._finished_by_now())
+
+    def cut_all(self) -> list[str]:
+        """Return the sources of all blocks that are left."""
+        self._end()
+        sources: list[str] = []
+        while tail := self.tail():
+            sources += self._cut(tail, self._ends(tail) or [len(tail)])
+        return sources
 
     def html(self) -> str:
         """Return all finished blocks."""
@@ -117,24 +122,51 @@ class Blocks:
         self._pieces = ["".join(self._pieces)]
         return self._pieces[0]
 
+    def _end(self) -> None:
+        if self._after_cr:
+            self._after_cr = False
+            self._add("\n")
+
+    def _finished_by_now(self) -> tuple[str, list[int]]:
+        if not self.promising:
+            return "", []
+        with self._lock:
+            tail = self._joined()
+            self._fresh = False
+        return tail, self._ends(tail)
+
     def _ends(self, tail: str) -> list[int]:
         self.parsed += len(tail)
         return _finished_ends(tail)
 
     def _take(self, tail: str, ends: list[int]) -> list[Block]:
-        blocks = [self._rendered(tail[start:end]) for start, end in pairwise([0, *ends])]
+        blocks = [self._rendered(source) for source in _cut_at(tail, ends)]
         with self._lock:  # more text may have come meanwhile
-            self._pieces = [self._joined()[ends[-1] if ends else 0 :]]
-            self._length = len(self._pieces[0])
-            self._parse_at = max(1.0, (len(tail) - (ends[-1] if ends else 0)) * _GROWTH)
+            self._drop(tail, ends)
             self._finished += [block.html for block in blocks]
         return blocks
+
+    def _cut(self, tail: str, ends: list[int]) -> list[str]:
+        with self._lock:
+            self._drop(tail, ends)
+        return _cut_at(tail, ends)
+
+    def _drop(self, tail: str, ends: list[int]) -> None:
+        if tail:
+            end = ends[-1] if ends else 0
+            self._pieces = [self._joined()[end:]]
+            self._length = len(self._pieces[0])
+            self._parse_at = max(1.0, (len(tail) - end) * _GROWTH)
 
     def _rendered(self, source: str) -> Block:
         html = render(source, self._env)
         text = source.rstrip("\n")
         plain = html == f"<p>{escape(text, quote=False)}</p>\n"
         return Block(html, len(source.encode("utf-16-le")) // 2, plain)
+
+
+def _cut_at(tail: str, ends: list[int]) -> list[str]:
+    return [tail[start:end] for start, end in pairwise([0, *ends])]
 
 
 def _finished_ends(tail: str) -> list[int]:
