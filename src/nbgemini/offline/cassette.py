@@ -13,9 +13,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from nbgemini.offline.validate import normalised
+import msgspec
+from msgspec import Struct
 
-Timed = tuple[float, dict[str, Any]]
+from nbgemini.offline.frames import Timed, parts_of
+from nbgemini.offline.signatures import Place, place
+from nbgemini.offline.validate import normalised
 
 _HEADER = {"nbgemini": "cassette", "version": 1}
 
@@ -36,8 +39,19 @@ def record(path: Path, model: str, body: dict[str, Any], frames: Iterable[Timed]
             file.write(json.dumps({"request": name, "n": n, "t": round(seconds, 4), "frame": frame}, ensure_ascii=False) + "\n")
 
 
+class _Entry(Struct):
+    request: str
+    n: int
+    t: float
+    frame: dict[str, Any]
+
+
 class Cassette:
-    """The recordings of one file."""
+    """The recordings of one file.
+
+    Attributes:
+        signatures: the thought signatures in it, each with what its part says: clients send them back.
+    """
 
     def __init__(self, path: Path) -> None:
         """Read them all.
@@ -50,8 +64,10 @@ class Cassette:
             raise ValueError(f"{path} is not a cassette")
         self._answers: dict[str, dict[int, list[Timed]]] = defaultdict(lambda: defaultdict(list))
         self._asked: dict[str, int] = defaultdict(int)
-        for entry in map(json.loads, lines[1:]):
-            self._answers[entry["request"]][entry["n"]].append((entry["t"], entry["frame"]))
+        entries = [msgspec.json.decode(line, type=_Entry) for line in lines[1:]]
+        for entry in entries:
+            self._answers[entry.request][entry.n].append((entry.t, entry.frame))
+        self.signatures = frozenset(signature for entry in entries for signature in _signatures(entry.frame))
 
     def play(self, model: str, body: dict[str, Any]) -> list[Timed] | None:
         """Return the next recording for this request as (wait before it, frame), or None."""
@@ -63,6 +79,10 @@ class Cassette:
         self._asked[name] += 1
         times = [0.0, *(seconds for seconds, _ in answers[number])]
         return [(seconds - before, frame) for before, (seconds, frame) in zip(times, answers[number], strict=False)]
+
+
+def _signatures(frame: dict[str, Any]) -> list[Place]:
+    return [place(part) for part in parts_of(frame) if part.get("thoughtSignature")]
 
 
 def _essence(value: Any) -> Any:

@@ -9,10 +9,11 @@ from typing import Any
 from msgspec import Struct
 
 from nbgemini.offline.answers import Script
+from nbgemini.offline.frames import candidates_of, parts_of
 from nbgemini.offline.http import chunk, head
 
 _JSON, _SSE = "application/json; charset=UTF-8", "text/event-stream"
-_OK = 200
+_OK, _INTERNAL = 200, 500
 
 
 class Delivery(Struct, frozen=True):
@@ -40,9 +41,13 @@ async def deliver(answer: Script, to: Delivery, *, streams: bool, array: bool) -
 
 async def send_json(writer: asyncio.StreamWriter, status: int, data: Any) -> None:
     """Send a plain answer."""
-    body = json.dumps(data, indent=2, ensure_ascii=False).encode()
+    body = _json(data)
     writer.write(head(status, _JSON, length=len(body)) + body)
     await writer.drain()
+
+
+def _json(data: Any, indent: int | None = 2) -> bytes:
+    return json.dumps(data, indent=indent, ensure_ascii=False).encode()
 
 
 async def _stream(answer: Script, to: Delivery, *, array: bool) -> None:
@@ -63,14 +68,25 @@ async def _stream(answer: Script, to: Delivery, *, array: bool) -> None:
 
 
 async def _whole(answer: Script, to: Delivery) -> None:
+    """Send the one answer when all of it is there; one that is cut comes as far as its frames did."""
     frames = [frame for _, frame in answer.frames]
-    for number in range(len(frames) + 1):
+    status, data = _outcome(frames)
+    body = _json(data)
+    for number, wait in enumerate([*(wait for wait, _ in answer.frames), 0.0]):
+        if number == answer.cut:
+            to.writer.write(head(status, _JSON, length=len(body)) + body[: (len(body) - 1) * number // max(1, len(frames))])
+            await to.writer.drain()
         await _break_off(answer, number, to)
+        await _pause(wait * (to.pace if answer.natural else 1.0), to)
+    await send_json(to.writer, status, data)
+
+
+def _outcome(frames: list[dict[str, Any]]) -> tuple[int, dict[str, Any]]:
     error = next((frame["error"] for frame in frames if "error" in frame), None)
-    if error:
-        await send_json(to.writer, int(error.get("code", 500)), {"error": error})
-    else:
-        await send_json(to.writer, _OK, _folded(frames))
+    if error is None:
+        return _OK, _folded(frames)
+    code = error.get("code") if isinstance(error, dict) else None
+    return code if isinstance(code, int) and code in range(400, 600) else _INTERNAL, {"error": error}
 
 
 async def _break_off(answer: Script, number: int, to: Delivery) -> None:
@@ -92,25 +108,33 @@ async def _pause(wait: float, to: Delivery) -> None:
 
 
 def _sse_pieces(frames: list[dict[str, Any]]) -> list[bytes]:
-    return [b"data: " + json.dumps(frame, ensure_ascii=False).encode() + b"\r\n\r\n" for frame in frames]
+    return [b"data: " + _json(frame, indent=None) + b"\r\n\r\n" for frame in frames]
 
 
 def _array_pieces(frames: list[dict[str, Any]]) -> list[bytes]:
-    shown = [json.dumps(frame, indent=2, ensure_ascii=False).encode() for frame in frames]
-    return [(b"\n,\r\n" if number else b"[") + frame for number, frame in enumerate(shown)]
+    return [(b"\n,\r\n" if number else b"[") + _json(frame) for number, frame in enumerate(frames)]
 
 
 def _folded(frames: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the one answer that a stream adds up to; frames without candidates or parts are legal."""
-    candidates = [candidate for frame in frames for candidate in frame.get("candidates") or ()]
-    whole: list[dict[str, Any]] = []
-    for part in (part for candidate in candidates for part in (candidate.get("content") or {}).get("parts") or ()):
-        if whole and part.keys() == whole[-1].keys() and "text" in part and part.keys() <= {"text", "thought"}:
-            whole[-1] = {**part, "text": (whole[-1]["text"] or "") + (part["text"] or "")}
-        elif part not in ({"text": ""}, {}):
-            whole.append(part)
     answer = {name: value for frame in frames for name, value in frame.items()}
-    if candidates:
+    if candidates := [candidate for frame in frames for candidate in candidates_of(frame)]:
         last = {name: value for candidate in candidates for name, value in candidate.items()}
-        answer["candidates"] = [{**last, "content": {"parts": whole, "role": "model"}}]
+        parts = _joined([part for frame in frames for part in parts_of(frame)])
+        answer["candidates"] = [{**last, "content": {"parts": parts, "role": "model"}}]
     return answer
+
+
+def _joined(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the parts with runs of unsigned text as one, and without those that say nothing."""
+    joined: list[dict[str, Any]] = []
+    for part in parts:
+        if joined and _is_plain(part) and _is_plain(joined[-1]) and part.get("thought") == joined[-1].get("thought"):
+            joined[-1] = {**part, "text": joined[-1]["text"] + part["text"]}
+        elif part not in ({"text": ""}, {}):
+            joined.append(part)
+    return joined
+
+
+def _is_plain(part: dict[str, Any]) -> bool:
+    return isinstance(part.get("text"), str) and part.keys() <= {"text", "thought"}

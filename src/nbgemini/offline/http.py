@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
-from http import HTTPStatus
-from urllib.parse import parse_qsl, urlsplit
+from http.client import responses
+from urllib.parse import parse_qsl
 
 from msgspec import Struct
 
 _LARGEST_BODY = 64 * 1024 * 1024
 _LARGEST_HEAD = 2**20
+_ORIGIN = re.compile(r"https?://[^/?]*", re.IGNORECASE)
 
 
 class HttpRequest(Struct, frozen=True):
@@ -53,17 +55,19 @@ async def read_request(reader: asyncio.StreamReader) -> HttpRequest | None:
         body = await _read_body(reader, headers)
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError, ValueError):
         return None
-    parts = urlsplit(target)
-    return HttpRequest(method, parts.path, dict(parse_qsl(parts.query)), headers, body)
+    address, _, query = _ORIGIN.sub("", target, count=1).partition("?")
+    return HttpRequest(method, address, dict(parse_qsl(query)), headers, body)
 
 
 async def _read_body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
     if headers.get("transfer-encoding", "").lower() == "chunked":
-        body = b""
+        body = bytearray()
         while size := int(await reader.readline(), 16):
+            if len(body) + size > _LARGEST_BODY:
+                raise ValueError("too large")
             body += (await reader.readexactly(size + 2))[:-2]
         await reader.readline()
-        return body
+        return bytes(body)
     length = int(headers.get("content-length", 0))
     if length > _LARGEST_BODY:
         raise ValueError("too large")
@@ -74,7 +78,7 @@ def head(status: int, content_type: str, *, length: int | None = None) -> bytes:
     """Return the head of an answer: with a length, or chunked."""
     framing = f"Content-Length: {length}" if length is not None else "Transfer-Encoding: chunked"
     return (
-        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: {content_type}\r\n{framing}\r\n"
+        f"HTTP/1.1 {status} {responses.get(status, '')}\r\nContent-Type: {content_type}\r\n{framing}\r\n"
         "Server: nbgemini-offline\r\nVary: Origin, X-Origin, Referer\r\n\r\n"
     ).encode()
 

@@ -6,6 +6,7 @@ import re
 
 Run = tuple[str, str]
 
+_SUM = re.compile(r"(?<!\d)(-?\d{1,15})\s{0,9}([-+*×])\s{0,9}(-?\d{1,15})(?!\d)")  # bounded: also in how long it is searched
 _SIGNED = "\n\n*From nbgemini's offline service, not from Gemini.*"
 
 _SKY: list[Run] = [
@@ -32,7 +33,7 @@ _SKY: list[Run] = [
         "> Violet is scattered even more than blue, but the Sun sends less of it and our eyes see it poorly." + _SIGNED,
     ),
 ]
-_CODE: list[Run] = [
+_PRIMES: list[Run] = [
     ("thought", "**Choosing a way**\n\nA generator is short, needs no list, and stops when the caller does.\n\n\n"),
     (
         "answer",
@@ -40,6 +41,19 @@ _CODE: list[Run] = [
         'def primes() -> Iterator[int]:\n    """Yield the prime numbers, smallest first."""\n    found: list[int] = []\n'
         "    for n in count(2):\n        if all(n % p for p in found if p * p <= n):\n            found.append(n)\n"
         "            yield n\n```\n\nTake the first ten with `list(islice(primes(), 10))`." + _SIGNED,
+    ),
+]
+_FIBONACCI: list[Run] = [
+    (
+        "thought",
+        "**Choosing a way**\n\nTwo numbers are all the state there is; a generator leaves the length to the caller.\n\n\n",
+    ),
+    (
+        "answer",
+        "Here is a generator of the Fibonacci numbers:\n\n```python\nfrom collections.abc import Iterator\n\n\n"
+        'def fibonacci() -> Iterator[int]:\n    """Yield the Fibonacci numbers, from 0 on."""\n    this, following = 0, 1\n'
+        "    while True:\n        yield this\n        this, following = following, this + following\n```\n\n"
+        "Take the first ten with `list(islice(fibonacci(), 10))`." + _SIGNED,
     ),
 ]
 _ASYNCIO: list[Run] = [
@@ -59,15 +73,21 @@ def written_answer(prompts: list[str], contents: int) -> list[Run]:
     words = set(re.findall(r"[a-z]+", prompt.lower()))
     if words & {"sky", "sunset"}:
         return _SKY
-    if "name" in words and (runs := _memory(prompts)):
+    if "my name" in prompt.lower() and (runs := _memory(prompts)):
         return runs
-    if sum_ := re.search(r"(-?\d+)\s*([-+*×])\s*(-?\d+)", prompt):
+    if sum_ := _SUM.search(prompt):
         return _arithmetic(sum_)
     if "asyncio" in words:
         return _ASYNCIO
-    if "python" in words and words & {"write", "function", "code", "generator"}:
-        return _CODE
-    return _default(prompts, contents)
+    return _code(prompt, words) or _default(prompts, contents)
+
+
+def _code(prompt: str, words: set[str]) -> list[Run]:
+    if not words & {"python", "write", "function", "code", "generator"}:
+        return []
+    if "fibonacci" in words:
+        return _FIBONACCI
+    return _PRIMES if "primes" in words or "prime number" in prompt.lower() else []
 
 
 def _memory(prompts: list[str]) -> list[Run]:
@@ -92,11 +112,14 @@ def _arithmetic(found: re.Match[str]) -> list[Run]:
 
 
 def _default(prompts: list[str], contents: int) -> list[Run]:
-    first_line = prompts[-1].strip().split("\n")[0][:200]
-    before = f" Before that you asked: “{prompts[-2].strip().splitlines()[0][:80]}”." if len(prompts) > 1 else ""
+    before = f" Before that you asked: “{_first_line(prompts[-2])[:80]}”." if len(prompts) > 1 else ""
     answer = (
         "This is nbgemini's **offline service**, not Gemini: it speaks the same protocol, but its answers are prepared.\n\n"
-        f"You asked: “{first_line}”\n\nThis chat has {contents} turn{'' if contents == 1 else 's'} so far.{before}\n\n"
+        f"You asked: “{_first_line(prompts[-1])[:200]}”\n\nThis chat has {contents} turn{'' if contents == 1 else 's'} so far.{before}\n\n"
         "For real answers set `GEMINI_API_KEY`, or run `%gemini key`."
     )
     return [("thought", "**No prepared answer**\n\nI say what I am and what I was asked.\n\n\n"), ("answer", answer)]
+
+
+def _first_line(prompt: str) -> str:
+    return prompt.strip().partition("\n")[0]

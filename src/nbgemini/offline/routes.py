@@ -9,6 +9,7 @@ from nbgemini.offline.models import listed, resolve
 
 _STATUS = {400: "INVALID_ARGUMENT", 403: "PERMISSION_DENIED", 404: "NOT_FOUND"}
 _PAGE, _LARGEST_PAGE = 50, 1000
+_LONGEST_NUMBER = 10  # digits of an int32
 _METHODS = ("generateContent", "streamGenerateContent", "countTokens")
 
 
@@ -45,17 +46,27 @@ def models_page(query: dict[str, str], version: str) -> dict[str, Any]:
         Refused: the page's size or token is not one.
     """
     models = listed(version)
-    try:
-        size = min(int(query.get("pageSize") or 0) or _PAGE, _LARGEST_PAGE)
-        start = int(base64.b64decode(query.get("pageToken", ""), validate=True) or 0)
-    except ValueError:
-        size = start = -1
-    if size < 0 or start < 0:
+    size, start = _number(query.get("pageSize", "0")), _start(query.get("pageToken", ""), len(models))
+    if size is None or start is None:
         raise Refused(400, "Request contains an invalid argument.")
-    page: dict[str, Any] = {"models": models[start : start + size]}
-    if start + size < len(models):
-        page["nextPageToken"] = base64.b64encode(str(start + size).encode()).decode()
+    end = start + min(size or _PAGE, _LARGEST_PAGE)
+    page: dict[str, Any] = {"models": models[start:end]}
+    if end < len(models):
+        page["nextPageToken"] = _token(end)
     return page
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER else None
+
+
+def _start(token: str, models: int) -> int | None:
+    """Return where the page of a token begins, or None: only what was given out is a token."""
+    return 0 if not token else next((start for start in range(1, models) if _token(start) == token), None)
+
+
+def _token(start: int) -> str:
+    return base64.b64encode(str(start).encode()).decode()
 
 
 def one_model(name: str, version: str) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import threading
 from collections import deque
 from contextlib import suppress
@@ -18,17 +17,18 @@ from typing import Any, Self
 
 from msgspec import Struct
 
-from nbgemini.offline.answers import Script, count_tokens, script
+from nbgemini.offline.answers import Script, script
 from nbgemini.offline.cassette import Cassette
 from nbgemini.offline.delivery import Delivery, deliver, send_json
+from nbgemini.offline.frames import count_tokens
 from nbgemini.offline.http import Connection, HttpRequest, read_request
+from nbgemini.offline.payload import Invalid, decoded
 from nbgemini.offline.routes import Refused, generating_model, models_page, one_model
-from nbgemini.offline.validate import Invalid, normalised, validate
+from nbgemini.offline.validate import counted, normalised, validate
 
 _REMEMBERED = 1000
 _SECRET_HEADERS = {"x-goog-api-key", "authorization", "cookie"}
 _SECRET_QUERY = {"key", "access_token"}
-_MALFORMED = (AttributeError, LookupError, RecursionError, TypeError, ValueError)  # what a wrong type in a request leads to
 
 
 class RecordedRequest(Struct, frozen=True):
@@ -139,11 +139,9 @@ class OfflineService:
     def _remembered(self, request: HttpRequest) -> Any:
         headers = {name: value for name, value in request.headers.items() if name not in _SECRET_HEADERS}
         query = {name: value for name, value in request.query.items() if name not in _SECRET_QUERY}
-        try:
-            body = json.loads(request.body or b"{}")
-        except (ValueError, RecursionError):
-            body = None
-        self.requests.append(RecordedRequest(request.method, request.path, query, headers, body if request.body else None))
+        body = _body(request)
+        known = None if isinstance(body, Invalid) or not request.body else body
+        self.requests.append(RecordedRequest(request.method, request.path, query, headers, known))
         return body
 
     async def _answer(self, request: HttpRequest, version: str, body: Any, to: Delivery) -> None:
@@ -153,23 +151,12 @@ class OfflineService:
                 to.writer, 200, models_page(request.query, version) if name == "models" else one_model(name, version)
             )
             return
-        model = generating_model(name, method, version)
-        if not isinstance(body, dict):
-            raise Refused(400, "Invalid JSON payload received. Root element must be a message.")
         try:
-            body = normalised(body)
-            if method == "countTokens":
-                asked = (body.get("generateContentRequest") or body).get("contents") or []
-                counted = {"totalTokens": count_tokens(asked)}
-            else:
-                validate(body, model)
-                answer = self._script(model, body)
+            answer = self._prepared(generating_model(name, method, version), method, body)
         except Invalid as invalid:
             raise Refused(400, str(invalid)) from None
-        except _MALFORMED as error:
-            raise Refused(400, f"Invalid JSON payload received. Invalid value: {error!r}") from None
-        if method == "countTokens":
-            await send_json(to.writer, 200, counted)
+        if not isinstance(answer, Script):
+            await send_json(to.writer, 200, answer)
             return
         self.open_streams += _streams(request)
         try:
@@ -177,9 +164,25 @@ class OfflineService:
         finally:
             self.open_streams -= _streams(request)
 
-    def _script(self, model: str, body: dict[str, Any]) -> Script:
+    def _prepared(self, model: str, method: str, body: Any) -> Script | dict[str, int]:
+        if isinstance(body, Invalid):
+            raise body
+        if not isinstance(body, dict):
+            raise Invalid("Invalid JSON payload received. Root element must be a message.")
+        body = normalised(body)
+        if method == "countTokens":
+            return {"totalTokens": count_tokens(counted(body))}
+        validate(body, model, self._cassette.signatures if self._cassette else ())
         recorded = self._cassette.play(model, body) if self._cassette else None
         return Script(recorded) if recorded else script(body, model, f"offline-{next(self._ids)}")
+
+
+def _body(request: HttpRequest) -> Any:
+    """Return what the body says, or why it says nothing: that is told only to who is allowed to ask."""
+    try:
+        return decoded(request.body or b"{}")
+    except Invalid as invalid:
+        return invalid
 
 
 def _version(request: HttpRequest) -> str:

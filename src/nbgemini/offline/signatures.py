@@ -1,14 +1,19 @@
-"""Thought signatures that can be checked: issued for one part, valid only in that part."""
+"""Thought signatures that can be checked: issued for one part, valid only in that part.
+
+Signatures of others, as a recorded answer holds them, are taken at their own place too: in a part that says the same.
+"""
 
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import json
 import secrets
-from typing import Any
+from collections.abc import Container
+from typing import Any, TypeAlias
+
+Place: TypeAlias = tuple[str, str]
 
 _SECRET = secrets.token_bytes(32)
 _SENTINELS = {"skip_thought_signature_validator", "context_engineering_is_the_way_to_go"}  # accepted for foreign history
@@ -20,24 +25,35 @@ def sign(part: dict[str, Any]) -> dict[str, Any]:
     return {**part, "thoughtSignature": base64.b64encode(_mark(part)).decode()}
 
 
-def genuine(part: dict[str, Any]) -> bool:
-    """Whether the part's signature was issued by this process for this very part (or is a sentinel)."""
+def genuine(part: dict[str, Any], foreign: Container[Place] = ()) -> bool:
+    """Whether the part's signature was issued by this process for this very part, or is foreign at its place, or a sentinel."""
     text = str(part.get("thoughtSignature"))
-    if text in _SENTINELS:
+    if text in _SENTINELS or place(part) in foreign:
         return True
-    try:
-        found = base64.b64decode(text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        return False
-    return hmac.compare_digest(found, _mark(part))
+    return hmac.compare_digest(_bare(text).encode(), _bare(base64.b64encode(_mark(part)).decode()).encode())
+
+
+def place(part: dict[str, Any]) -> Place:
+    """Return a part's signature with what the part says."""
+    return _bare(str(part.get("thoughtSignature"))), _essence(part)
+
+
+def _bare(text: str) -> str:
+    """Return one spelling of base64: the official client sends the other alphabet back."""
+    return text.replace("-", "+").replace("_", "/").rstrip("=")
 
 
 def _mark(part: dict[str, Any]) -> bytes:
-    call, code = part.get("functionCall") or {}, part.get("executableCode") or {}
+    said = _essence(part).encode()
+    return (hmac.digest(_SECRET, said, "sha512") + hashlib.sha256(said).digest())[:_LENGTH]
+
+
+def _essence(part: dict[str, Any]) -> str:
+    """Return what a part says, the same however a client writes it."""
+    call, code = part.get("functionCall"), part.get("executableCode")
     said: list[Any] = ["text", part.get("text") or ""]
-    if call:
+    if isinstance(call, dict):
         said = ["call", call.get("name"), call.get("args") or {}]
-    elif code:
+    elif isinstance(code, dict):
         said = ["code", code.get("code")]
-    text = json.dumps(said, sort_keys=True)
-    return (hmac.digest(_SECRET, text.encode(), "sha512") + hashlib.sha256(text.encode()).digest())[:_LENGTH]
+    return json.dumps(said, sort_keys=True)

@@ -1,27 +1,19 @@
-"""Whether a generate request is one that Gemini would take; pure, and as strict.
+"""Whether a request is one that Gemini would take; pure, and as strict.
 
-Names are accepted in camelCase and snake_case outside of free-form objects, as proto-JSON does.
+Names are accepted in camelCase and snake_case outside of free-form objects, and null is absent, as in proto-JSON.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 from nbgemini.offline.models import family
-from nbgemini.offline.signatures import genuine
+from nbgemini.offline.payload import Invalid
+from nbgemini.offline.schema import COUNT, GENERATE, check
+from nbgemini.offline.signatures import Place, genuine
 
-_TOP = {
-    "contents", "systemInstruction", "tools", "toolConfig", "safetySettings", "generationConfig", "cachedContent",
-    "serviceTier", "labels", "store", "continuationToken", "model",
-}  # fmt: skip
-_CONFIG = {
-    "temperature", "topP", "topK", "candidateCount", "maxOutputTokens", "stopSequences", "seed", "presencePenalty",
-    "frequencyPenalty", "responseMimeType", "responseSchema", "responseJsonSchema", "responseModalities", "mediaResolution",
-    "thinkingConfig", "responseLogprobs", "logprobs", "speechConfig", "imageConfig", "audioTranscriptionConfig",
-    "enableEnhancedCivicAnswers",
-}  # fmt: skip
 _KINDS = {
     "text", "inlineData", "functionCall", "functionResponse", "fileData", "executableCode", "codeExecutionResult",
     "toolCall", "toolResponse",
@@ -34,37 +26,42 @@ _MISSING = (
 )
 
 
-class Invalid(Exception):  # noqa: N818 - it is what the request is
-    """The request is not valid; the text is what Google answers."""
-
-
 def normalised(value: Any) -> Any:
-    """Return the JSON value with all names in camelCase, free-form objects untouched."""
+    """Return the JSON value with all names in camelCase and without nulls, free-form objects untouched."""
     if isinstance(value, list):
         return [normalised(item) for item in value]
     if isinstance(value, dict):
-        named = {_camel(key): (item, _camel(key) in _FREE) for key, item in value.items()}
-        return {key: item if free else normalised(item) for key, (item, free) in named.items()}
+        named = {_camel(key): item for key, item in value.items() if item is not None}
+        return {key: item if key in _FREE else normalised(item) for key, item in named.items()}
     return value
 
 
-def validate(body: dict[str, Any], model: str) -> None:
-    """Check a normalised request.
+def validate(body: dict[str, Any], model: str, foreign: Container[Place] = ()) -> None:
+    """Check a normalised request; `foreign` holds the signatures of others that are taken.
 
     Raises:
         Invalid: with the message of the 400.
     """
-    _known(body, _TOP, "root")
-    config = body.get("generationConfig") or {}
-    _known(config, _CONFIG, "generation_config")
-    _thinking(config.get("thinkingConfig") or {}, model)
+    check(body, GENERATE)
+    _thinking(body.get("generationConfig", {}).get("thinkingConfig", {}), model)
     contents = body.get("contents")
-    if not isinstance(contents, list) or not contents:
+    if not contents:
         raise Invalid("* GenerateContentRequest.contents: contents is not specified")
-    for position, content in enumerate(contents):
-        _content(content, position)
+    _contents(contents)
     _order(contents)
-    _signatures(contents, model)
+    _signatures(contents, model, foreign)
+
+
+def counted(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the contents whose tokens a normalised request wants to know.
+
+    Raises:
+        Invalid: with the message of the 400.
+    """
+    check(body, COUNT)
+    contents: list[dict[str, Any]] = body.get("generateContentRequest", body).get("contents", [])
+    _contents(contents)
+    return contents
 
 
 def is_answer_to_calls(content: dict[str, Any]) -> bool:
@@ -74,13 +71,6 @@ def is_answer_to_calls(content: dict[str, Any]) -> bool:
 
 def _camel(name: str) -> str:
     return re.sub(r"_([a-z])", lambda match: match[1].upper(), name)
-
-
-def _known(found: dict[str, Any], known: set[str], where: str) -> None:
-    for name in found:
-        if name not in known:
-            at = "" if where == "root" else f" at '{where}'"
-            raise Invalid(f'Invalid JSON payload received. Unknown name "{name}"{at}: Cannot find field.')
 
 
 def _thinking(config: dict[str, Any], model: str) -> None:
@@ -94,17 +84,23 @@ def _thinking(config: dict[str, Any], model: str) -> None:
         raise Invalid(f"Thinking level {level} is not supported for this model.")
 
 
-def _content(content: Any, position: int) -> None:
-    if not isinstance(content, dict) or content.get("role", "user") not in ("user", "model", "function", "tool"):
-        raise Invalid("Please use a valid role: user, model.")
-    parts = content.get("parts")
-    if not isinstance(parts, list) or not parts:
-        raise Invalid(f"* GenerateContentRequest.contents[{position}].parts: contents.parts must not be empty.")
-    for index, part in enumerate(parts):
-        kinds = _KINDS & part.keys() if isinstance(part, dict) else set()
-        if len(kinds) > 1 or not (kinds or (isinstance(part, dict) and part.get("thoughtSignature"))):
-            where = f"contents[{position}].parts[{index}].data"
-            raise Invalid(f"* GenerateContentRequest.{where}: required oneof field 'data' must have one initialized field")
+def _contents(contents: list[dict[str, Any]]) -> None:
+    for position, content in enumerate(contents):
+        where = f"* GenerateContentRequest.contents[{position}]"
+        if content.get("role", "user") not in ("user", "model", "function", "tool"):
+            raise Invalid("Please use a valid role: user, model.")
+        if not content.get("parts"):
+            raise Invalid(f"{where}.parts: contents.parts must not be empty.")
+        for index, part in enumerate(content["parts"]):
+            _part(part, f"{where}.parts[{index}]")
+
+
+def _part(part: dict[str, Any], where: str) -> None:
+    kinds = _KINDS & part.keys()
+    if len(kinds) > 1 or not (kinds or part.get("thoughtSignature")):
+        raise Invalid(f"{where}.data: required oneof field 'data' must have one initialized field")
+    if "functionResponse" in part and not part["functionResponse"].get("name"):
+        raise Invalid(f"{where}.function_response.name: Name cannot be empty.")
 
 
 def _is_user(content: dict[str, Any]) -> bool:
@@ -115,9 +111,9 @@ def _order(contents: list[dict[str, Any]]) -> None:
     if not _is_user(contents[0]) or not _is_user(contents[-1]):
         raise Invalid("Please ensure that multiturn requests begin and end with a user role.")
     for before, content in _pairs(contents):
-        calls = [part["functionCall"] for part in (before or {}).get("parts", ()) if "functionCall" in part]
+        calls = _calls(before["parts"]) if before else []
         answers = [part["functionResponse"] for part in content["parts"] if "functionResponse" in part]
-        if [call.get("name") for call in calls] != [answer.get("name") for answer in answers]:
+        if [call.get("name") for call in calls] != [answer["name"] for answer in answers]:
             raise Invalid(
                 "Please ensure that the number of function response parts is equal to the number of function call parts "
                 "of the function call turn."
@@ -126,6 +122,16 @@ def _order(contents: list[dict[str, Any]]) -> None:
             call.get("id") and call["id"] != answer.get("id", call["id"]) for call, answer in zip(calls, answers, strict=True)
         ):
             raise Invalid("Please ensure that function response ids match the ids of the function calls.")
+
+
+def _calls(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the calls; one whose arguments came in pieces counts once."""
+    calls: list[dict[str, Any]] = []
+    continues = False
+    for call in (part["functionCall"] for part in parts if "functionCall" in part):
+        calls += [] if continues else [call]
+        continues = bool(call.get("willContinue"))
+    return calls
 
 
 def _pairs(contents: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any] | None, dict[str, Any]]]:
@@ -139,10 +145,10 @@ def _pairs(contents: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any] | No
     yield from zip([None, *merged], merged, strict=False)
 
 
-def _signatures(contents: list[dict[str, Any]], model: str) -> None:
+def _signatures(contents: list[dict[str, Any]], model: str, foreign: Container[Place]) -> None:
     for content in contents:
         for part in content["parts"]:
-            if part.get("thoughtSignature") and not genuine(part):
+            if part.get("thoughtSignature") and not genuine(part, foreign):
                 raise Invalid("Invalid thought signature.")
     if not family(model).signs_last:
         return

@@ -1,0 +1,152 @@
+"""What a prompt's line `offline: {json}` tells the service to do, for tests; whatever is wrong in it is refused.
+
+`parts` lists what to say: ["thought", text], ["answer", text], ["call", name, args], ["streamed_call", name, args] (its
+arguments come one by one), ["code", source], ["code_result", output], ["raw", part], and ["frame", …], which puts several of
+these into one frame. `pieces` cuts every text into so many frames; `frames` with `chars` gives that many answer frames of that
+many characters. Without `parts` and `frames` the service says what it would have said.
+`gap` seconds lie between frames; `finish` is the finishReason (null: none); `cut` drops the connection after so many frames,
+`stall` goes silent after so many, `fault` reports an error inside the stream after so many; `status` with `error` and
+`retry_delay` refuses with that HTTP status.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from nbgemini.offline.frames import Said
+from nbgemini.offline.payload import Invalid, decoded
+
+_LINE = re.compile(r"^offline: (\{.*\})[ \t\r]*$", re.MULTILINE)
+_GAP = 0.12  # seconds
+_MOST_CHARS = 100_000_000  # of all frames together
+
+_Count = Annotated[int, Meta(ge=0, le=100_000)]
+
+
+class Told(Struct, frozen=True, forbid_unknown_fields=True):
+    """A directive; the names are those of its JSON."""
+
+    parts: list[list[Any]] | None = None
+    pieces: Annotated[int, Meta(ge=1, le=100_000)] = 1
+    frames: _Count | None = None
+    chars: Annotated[int, Meta(ge=0, le=10_000_000)] = 20
+    gap: Annotated[float, Meta(ge=0, le=3600)] | None = None
+    finish: str | None = "STOP"
+    cut: _Count | None = None
+    stall: _Count | None = None
+    fault: _Count | None = None
+    status: Annotated[int, Meta(ge=400, le=599)] | None = None
+    error: dict[str, Any] = {}
+    retry_delay: Annotated[str, Meta(pattern=r"^\d{1,9}(\.\d{1,9})?s$")] | None = None
+
+
+def told_in(prompt: str) -> Told:
+    """Return the directive of a prompt.
+
+    Raises:
+        Invalid: it is not one.
+    """
+    found = _LINE.search(prompt)
+    try:
+        told = msgspec.convert(decoded(found[1]), Told) if found else Told()
+    except msgspec.ValidationError as error:
+        raise Invalid(f"The prompt's directive is not valid. {error}") from None
+    if (told.frames or 0) * told.chars > _MOST_CHARS:
+        raise Invalid("The prompt's directive is not valid. So much text is too much.")
+    return told
+
+
+def said_by(told: Told) -> list[Said] | None:
+    """Return what to say, or None if that is left open.
+
+    Raises:
+        Invalid: something in `parts` is not a part.
+    """
+    gap = _GAP if told.gap is None else told.gap
+    if told.frames is not None:
+        return [Said({"text": _filler(number, told.chars)}, gap) for number in range(told.frames)]
+    if told.parts is None:
+        return None
+    return [said for item in told.parts for said in _entry(item, told.pieces, gap)]
+
+
+def refusal(told: Told) -> dict[str, Any]:
+    """Return the error of a directive with a `status`."""
+    error = {"code": told.status, "message": "Refused, as the prompt asked for.", "status": "UNAVAILABLE", **told.error}
+    if told.retry_delay:
+        error["details"] = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": told.retry_delay}]
+    return error
+
+
+def _filler(number: int, chars: int) -> str:
+    return f"word{number} and so on, ".ljust(chars, ".")[:chars]
+
+
+def _entry(item: Any, pieces: int, gap: float) -> list[Said]:
+    match item:
+        case ["frame", *entries]:
+            parts = [said.part for entry in entries for said in _entry(entry, 1, gap)]
+            return [Said(part, gap, joined=number > 0) for number, part in enumerate(parts)]
+        case ["streamed_call", str(name), dict(args)]:
+            return [Said({"functionCall": call}, gap) for call in _call_in_pieces(name, args, pieces)]
+        case ["thought", str(text)]:
+            return [Said({"text": piece, "thought": True}, gap) for piece in cut_evenly(text, pieces)]
+        case ["answer", str(text)]:
+            return [Said({"text": piece}, gap) for piece in cut_evenly(text, pieces)]
+    return [Said(_whole_part(item), gap)]
+
+
+def _whole_part(item: Any) -> dict[str, Any]:
+    match item:
+        case ["call", str(name), dict(args)]:
+            return {"functionCall": {"name": name, "args": args}}
+        case ["code", str(source)]:
+            return {"executableCode": {"language": "PYTHON", "code": source}}
+        case ["code_result", str(output)]:
+            return {"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": output}}
+        case ["raw", dict(part)]:
+            return part
+    raise Invalid(f"The prompt's directive is not valid. Not a part: {json.dumps(item, ensure_ascii=False)[:100]}")
+
+
+def cut_evenly(text: str, pieces: int) -> list[str]:
+    """Return the text in so many pieces of one length, fewer if it is short."""
+    size = max(1, -(-len(text) // pieces))
+    return [text[start : start + size] for start in range(0, len(text), size)] or [text]
+
+
+def _call_in_pieces(name: str, args: dict[str, Any], pieces: int) -> list[dict[str, Any]]:
+    """Return a call whose arguments come value by value, long texts in pieces; the last one says that it is over."""
+    values = [piece for path, value in _leaves("$", args) for piece in _value_in_pieces(path, value, pieces)]
+    told = [{"partialArgs": [value], "willContinue": True} for value in values]
+    return [{"name": name, "willContinue": True}, *told, {}]
+
+
+def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from _leaves(path + (f".{name}" if name.isidentifier() else f"[{json.dumps(name)}]"), item)
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _leaves(f"{path}[{number}]", item)
+    else:
+        yield path, value
+
+
+def _value_in_pieces(path: str, value: Any, pieces: int) -> list[dict[str, Any]]:
+    match value:
+        case str():
+            texts = cut_evenly(value, pieces)
+            told = [{"jsonPath": path, "stringValue": text, "willContinue": True} for text in texts]
+            return [*told[:-1], {"jsonPath": path, "stringValue": texts[-1]}]
+        case bool():
+            return [{"jsonPath": path, "boolValue": value}]
+        case None:
+            return [{"jsonPath": path, "nullValue": "NULL_VALUE"}]
+    return [{"jsonPath": path, "numberValue": value}]

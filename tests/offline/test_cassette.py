@@ -1,0 +1,89 @@
+"""A played cassette is a service like any other: what it sent may be sent back."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from nbgemini.offline.cassette import Cassette, record
+from nbgemini.offline.service import OfflineService
+from tests.offline.raw import ANSWER, CALL, USER, ask, model, path, prompt
+
+REAL = "CiQB0e2Kb+/x8="  # of another service
+CALLING = {**CALL, "thoughtSignature": REAL}
+ENDING = {"text": "", "thoughtSignature": "QUJD/+8="}
+
+
+def frame(*parts, **more):
+    return {"candidates": [{"content": {"role": "model", "parts": list(parts)}, "index": 0, **more}]}
+
+
+@pytest.fixture
+def taped(tmp_path):
+    tape = tmp_path / "talk.gemini.jsonl"
+    record(tape, "gemini-3.8-flash", prompt("hi"), [(0.1, frame(CALLING)), (0.2, frame(ENDING, finishReason="STOP"))])
+    with OfflineService(pace=0, cassette=tape) as service:
+        yield service
+
+
+@pytest.mark.parametrize("spelled", [REAL, REAL.replace("+", "-").replace("/", "_"), REAL.rstrip("=")])
+async def test_recorded_signatures_are_taken_in_their_own_place(taped, spelled):
+    assert (await ask(taped, path(), prompt("hi"))).parts == [CALLING, ENDING]
+    body = {"contents": [USER, model({**CALL, "thoughtSignature": spelled}, ENDING), ANSWER]}
+    answer = await ask(taped, path(), body)
+    assert answer.status == 200
+    assert '`f` gave `{"r": 1}`' in answer.text
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"functionCall": {"name": "f", "args": {"a": 2}}, "thoughtSignature": REAL},
+        {**CALL, "thoughtSignature": ENDING["thoughtSignature"]},
+        {**CALL, "thoughtSignature": REAL[:-2]},
+    ],
+)
+async def test_recorded_signatures_are_refused_elsewhere(taped, part):
+    answer = await ask(taped, path(), {"contents": [USER, model(part), ANSWER]})
+    assert (answer.status, answer.json["error"]["message"]) == (400, "Invalid thought signature.")
+
+
+async def test_foreign_signatures_are_refused_without_the_cassette(service):
+    assert (await ask(service, path(), {"contents": [USER, model(CALLING), ANSWER]})).status == 400
+
+
+STRANGE = [
+    {},
+    {"candidates": None},
+    {"candidates": [5, {"content": None}, {"content": {"parts": None}}, {"content": {"parts": ["x", {"text": 5}]}}]},
+    {"usageMetadata": {"promptTokenCount": 1}},
+]
+
+
+async def test_strange_frames_are_played_as_they_came(tmp_path):
+    tape = tmp_path / "strange.gemini.jsonl"
+    record(tape, "gemini-2.0-flash", prompt("hi"), [(0, shown) for shown in STRANGE])
+    with OfflineService(pace=0, cassette=tape) as service:
+        assert (await ask(service, path("gemini-2.0-flash"), prompt("hi"))).frames == STRANGE
+        whole = await ask(service, path("gemini-2.0-flash", "generateContent"), prompt("hi"))
+    assert whole.json["candidates"][0]["content"]["parts"] == [{"text": 5}]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [({"code": 499}, 499), ({"code": "x"}, 500), ({}, 500), ("x", 500), ({"code": 7}, 500)]
+)
+async def test_a_recorded_error_is_the_answer_in_one_piece(tmp_path, error, status):
+    tape = tmp_path / "error.gemini.jsonl"
+    record(tape, "gemini-2.0-flash", prompt("hi"), [(0, frame({"text": "x"})), (0, {"error": error})])
+    with OfflineService(pace=0, cassette=tape) as service:
+        answer = await ask(service, path("gemini-2.0-flash", "generateContent"), prompt("hi"))
+    assert (answer.status, answer.json) == (status, {"error": error})
+
+
+@pytest.mark.parametrize("line", ["{", "[]", '{"request": "x"}', '{"request": "x", "n": 0, "t": 0, "frame": []}'])
+def test_what_is_not_a_cassette_is_no_cassette(tmp_path, line):
+    tape = tmp_path / "x.gemini.jsonl"
+    tape.write_text(json.dumps({"nbgemini": "cassette", "version": 1}) + "\n" + line + "\n")
+    with pytest.raises(ValueError, match="truncated|Expected|missing"):
+        Cassette(tape)
