@@ -10,6 +10,7 @@ from typing import Any
 
 from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.magic import GeminiMagics
+from nbgemini.notebook.pending import WaitFirst
 from nbgemini.notebook.waiting import AwaitHook
 
 _ATTRIBUTE = "_nbgemini"
@@ -21,19 +22,22 @@ def load(shell: Any) -> None:
         return
     config = Gemini(parent=shell)
     magics = GeminiMagics(shell, config)
-    hook = AwaitHook(shell)
+    hook = AwaitHook(shell, magics.complete)
+    wait_first = WaitFirst()
     shell.configurables.append(config)
     magics.register()
     hook.install()
-    setattr(shell, _ATTRIBUTE, (config, magics, hook))
+    shell.ast_transformers.append(wait_first)
+    setattr(shell, _ATTRIBUTE, (config, magics, hook, wait_first))
 
 
 def unload(shell: Any) -> None:
     """Undo all of it."""
     if not hasattr(shell, _ATTRIBUTE):
         return
-    config, magics, hook = getattr(shell, _ATTRIBUTE)
+    config, magics, hook, wait_first = getattr(shell, _ATTRIBUTE)
     hook.remove()
     magics.unregister()
+    shell.ast_transformers.remove(wait_first)
     shell.configurables.remove(config)
     delattr(shell, _ATTRIBUTE)

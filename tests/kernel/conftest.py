@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import signal
 import sys
 import time
 from pathlib import Path
@@ -37,6 +38,7 @@ class Kernel:
         self.client = self._manager.client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=60)
+        self.run("import faulthandler, signal, sys\nfaulthandler.register(signal.SIGUSR1, file=sys.__stderr__)")
 
     def close(self):
         self.client.stop_channels()
@@ -76,12 +78,20 @@ class Kernel:
                 continue
             if condition(messages[-1]):
                 return messages
+        self._manager.signal_kernel(signal.SIGUSR1)  # every thread's stack, to stderr
+        time.sleep(0.5)
         raise AssertionError(f"did not come; came: {[summary(message) for message in messages][-10:]}")
 
     def run(self, code, **how):
-        """Run a cell to its end and return all messages until then."""
+        """Run a cell to its end and return all messages until then.
+
+        ipykernel 7.0 to 7.3 overhears a request that comes while it sends its last reply (ipykernel PR #1529).
+        """
         mine = self.send(code, **how)
-        return self.until(lambda message: is_idle(message) and parent(message) == mine)
+        messages = self.until(lambda message: is_idle(message) and parent(message) == mine)
+        while parent(self.client.get_shell_msg(timeout=PATIENCE)) != mine:
+            pass
+        return messages
 
     def text(self, code):
         """Run a cell and return what it printed."""

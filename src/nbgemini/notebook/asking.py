@@ -20,10 +20,14 @@ _PATIENCE = 2.0  # seconds that an interrupted cell gives its stream to show wha
 
 
 class Interrupted(KeyboardInterrupt):
-    """The cell was interrupted; its stream was stopped and what arrived is kept."""
+    """The cell was interrupted."""
+
+    def __init__(self, outcome: str = "stopped; what arrived is kept") -> None:
+        """Say what became of the stream."""
+        super().__init__(f"Interrupted: {outcome}")
 
     def _render_traceback_(self) -> list[str]:
-        return ["Interrupted: stopped; what arrived is kept"]
+        return [str(self)]
 
 
 class Asking:
@@ -55,6 +59,14 @@ class Asking:
         """Return the coroutine of a `%gemini` line."""
         name, rest = command_of(line)
         return self._ask_awaited(*parse_ask(rest)) if name == "ask" else self._command(name, rest)
+
+    async def wait_for(self, names: list[str]) -> None:
+        """Wait until the replies bound to these names have ended, well or not, and are shown."""
+        pending = self.session.pending
+        try:
+            await self.session.jobs.ended([pending[name] for name in names if name in pending])
+        except asyncio.CancelledError:
+            raise Interrupted("the cell did not run; the answer it waited for goes on (%gemini stop ends it)") from None
 
     async def _command(self, name: str, rest: str) -> None:
         waiting = COMMANDS[name](self.session, rest)

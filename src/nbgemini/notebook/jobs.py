@@ -82,6 +82,12 @@ class Jobs:
         task.add_done_callback(lambda ended: self._ended(job, ended))
         return task
 
+    async def ended(self, replies: list[Reply]) -> None:
+        """Return when the jobs of these replies are over."""
+        tasks = [task for job, task in self._tasks.items() if job.reply in replies]
+        if tasks:
+            await asyncio.wait(tasks)
+
     def stop(self, chat: str | None = None) -> list[Reply]:
         """Stop the streams of one chat, or all; return what was stopped."""
         stopped = [job.reply for job in self.running if chat is None or job.chat.name == chat]

@@ -1,7 +1,7 @@
-"""%%gemini and %gemini as IPython knows them: four thin names; everything behind them is imported at the first use.
+"""%%gemini and %gemini as IPython knows them: thin names; everything behind them is imported at the first use.
 
-Each magic has two names. IPython calls `gemini` where the result can't be awaited; the await hook rewrites whole cells to
-call `gemini_awaited`, whose coroutine the cell then awaits.
+Each magic has two names; a fifth one waits for pending variables. IPython calls `gemini` where the result can't be awaited;
+the await hook rewrites whole cells to call `gemini_awaited`, whose coroutine the cell then awaits.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 from IPython.core.magic import Magics, magics_class, no_var_expand
 
 from nbgemini.notebook.config import Gemini
+from nbgemini.notebook.pending import WAIT, with_wait
 from nbgemini.notebook.waiting import AWAITED
 
 
@@ -35,17 +36,18 @@ class GeminiMagics(Magics):
         return self._made
 
     def register(self) -> None:
-        """Give the shell the four names."""
+        """Give the shell the names."""
         add = self._shell.register_magic_function
         add(self.cell, "cell", "gemini")
         add(self.line, "line", "gemini")
         add(self.cell_awaited, "cell", f"gemini{AWAITED}")
         add(self.line_awaited, "line", f"gemini{AWAITED}")
+        add(self.wait_for, "line", WAIT)
 
     def unregister(self) -> None:
         """Take them back and stop what runs."""
         for kind in ("cell", "line"):
-            for name in ("gemini", f"gemini{AWAITED}"):
+            for name in ("gemini", f"gemini{AWAITED}", WAIT):
                 self._shell.magics_manager.magics[kind].pop(name, None)
         if self._made is not None:
             self._made.session.close()
@@ -69,6 +71,15 @@ class GeminiMagics(Magics):
     def line_awaited(self, line: str) -> Any:
         """Return the coroutine of a line."""
         return self.asking.line_awaited(line)
+
+    @no_var_expand
+    def wait_for(self, line: str) -> Any:
+        """Return the coroutine that waits for the replies with these names."""
+        return self.asking.wait_for(line.split())
+
+    def complete(self, code: str) -> str:
+        """Let a cell that reads a pending --out variable wait for it."""
+        return code if self._made is None else with_wait(code, self._made.session.pending)
 
 
 # IPython asks an object's `getdoc` first: the manuals are made from the parser when somebody reads them.

@@ -14,6 +14,7 @@ from nbgemini.notebook import surroundings
 from nbgemini.notebook.arguments import Ask, think_level
 from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.display import StreamView
+from nbgemini.notebook.interrupts import IdleInterrupt
 from nbgemini.notebook.jobs import Job, Jobs, View
 from nbgemini.notebook.painting import Painting
 from nbgemini.notebook.recall import reply_html
@@ -42,6 +43,8 @@ class Session:
         self._html = shell.display_formatter.formatters["text/html"]
         self._html.for_type(Reply, reply_html)
         self._asked: dict[str, int] = {}
+        self._out: dict[str, Reply] = {}
+        self._interrupts = IdleInterrupt(surroundings.kernel_of(shell), self.jobs.stop)
 
     @property
     def client(self) -> Client:
@@ -57,6 +60,13 @@ class Session:
         if self._service:
             return "offline"
         return "live" if self._client.settings.base_url == LIVE_URL else self._client.settings.base_url
+
+    @property
+    def pending(self) -> dict[str, Reply]:
+        """The replies that still run and that an --out variable holds."""
+        names = self.shell.user_ns
+        self._out = {name: reply for name, reply in self._out.items() if not reply.done and names.get(name) is reply}
+        return self._out
 
     def set_key(self, key: str) -> None:
         """Use this key, kept in memory only, against the live service."""
@@ -80,6 +90,7 @@ class Session:
     def close(self) -> None:
         """Stop all streams and the offline service."""
         self.jobs.stop()
+        self._interrupts.remove()
         self.leave_demo()
         self._html.pop(Reply, None)
 
@@ -97,7 +108,7 @@ class Session:
         self.replies.append(reply)
         self.shell.user_ns["_gemini"] = reply
         if ask.out:
-            self.shell.user_ns[ask.out] = reply
+            self.shell.user_ns[ask.out] = self._out[ask.out] = reply
         return Job(chat, reply, self._view(ask, reply), cell, self._explain)
 
     def waits(self, ask: Ask) -> bool:
@@ -122,6 +133,7 @@ class Session:
     def _view(self, ask: Ask, reply: Reply) -> View:
         if surroundings.kernel_of(self.shell) is None:
             return TerminalView(reply)
+        self._interrupts.install()
         route = capture(self.shell)
         painting = Painting(self._way(ask), route, self.config.updates_per_second, shows_errors=not self.waits(ask))
         return StreamView(self.shell, route, reply, painting)

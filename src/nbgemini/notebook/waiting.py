@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -22,9 +22,10 @@ _CALL = re.compile(r"^get_ipython\(\)\.run_(cell|line)_magic\('gemini',", re.MUL
 class AwaitHook:
     """The transformation, and the two events that tell a whole cell from a piece of one."""
 
-    def __init__(self, shell: Any) -> None:
-        """Watch `shell`."""
+    def __init__(self, shell: Any, complete: Callable[[str], str]) -> None:
+        """Watch `shell`; `complete` is given each whole cell, once it may await, to add what it likes."""
         self._shell = shell
+        self._complete = complete
         self._running = 0
 
     def install(self) -> None:
@@ -53,7 +54,7 @@ class AwaitHook:
         if self._running or not getattr(self._shell, "autoawait", False):
             return lines
         code = _CALL.sub(rf"await get_ipython().run_\1_magic('gemini{AWAITED}',", "".join(lines))
-        return code.splitlines(keepends=True)
+        return self._complete(code).splitlines(keepends=True)
 
     def _entered(self, *_: Any) -> None:
         self._running += 1

@@ -1,0 +1,88 @@
+"""A cell that names a pending --out variable waits for it first.
+
+A line that waits is put below the cell's text, which makes the cell asynchronous and leaves all line numbers as they are;
+when the text has become a tree, the line moves to the top, and the source that tracebacks show forgets it.
+"""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import re
+from collections.abc import Collection
+from typing import Any
+
+from IPython.core.displayhook import DisplayHook
+
+from nbgemini.notebook.waiting import AWAITED
+
+WAIT = "gemini_pending"  # the magic that the line calls
+_LINE = re.compile(rf"await get_ipython\(\)\.run_line_magic\('{WAIT}', '[\w ]+'\);?\n")
+_RUNS_PYTHON = ("time", "timeit", "capture", "prun")  # cell magics whose text is code
+_PROMPTS = ("gemini", f"gemini{AWAITED}")  # whose text names values in braces
+_CONTROLS = ("stop",)  # what is asked of a reply that runs: a cell that asks for no more does not wait
+
+
+def with_wait(code: str, pending: Collection[str]) -> str:
+    """Return the cell with a line below it that waits for those of the `pending` names that it reads, if any."""
+    names = sorted(_read(code, pending)) if pending else []
+    if not names:
+        return code
+    quiet = ";" if DisplayHook.semicolon_at_end_of_expression(code) else ""  # the last line says whether a value is shown
+    return f"{code.rstrip()}\nawait get_ipython().run_line_magic('{WAIT}', '{' '.join(names)}'){quiet}\n"
+
+
+class WaitFirst(ast.NodeTransformer):
+    """Moves the waiting line to the top of its cell."""
+
+    def visit_Module(self, node: ast.Module) -> ast.Module:
+        """Move it, if it is there."""
+        if node.body and _waits(node.body[-1]):
+            first = next((n for n, line in enumerate(node.body) if not _must_be_first(line)), 0)
+            node.body.insert(first, node.body.pop())
+            _hide_from_tracebacks()
+        return node
+
+
+def _read(code: str, pending: Collection[str]) -> set[str]:
+    try:
+        tree = ast.parse(code)
+    except (SyntaxError, ValueError):
+        return set()
+    controlled = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr in _CONTROLS}
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in pending and isinstance(node.ctx, ast.Load) and id(node) not in controlled:
+            found.add(node.id)
+        elif isinstance(node, ast.Call):
+            found |= _read_by_magic(node, pending)
+    return found
+
+
+def _read_by_magic(call: ast.Call, pending: Collection[str]) -> set[str]:
+    """Return the names that the text of a cell magic reads: code as a whole, a prompt in its braces."""
+    match call:
+        case ast.Call(func=ast.Attribute(attr="run_cell_magic"), args=[ast.Constant(value=magic), _, ast.Constant(value=text)]):
+            before = r"\b" if magic in _RUNS_PYTHON else r"\{" if magic in _PROMPTS else None
+            return set(re.findall(rf"{before}({'|'.join(pending)})\b", str(text))) if before else set()
+    return set()
+
+
+def _waits(node: ast.AST) -> bool:
+    match node:
+        case ast.Expr(value=ast.Await(value=ast.Call(args=[ast.Constant(value=name), *_]))):
+            return bool(name == WAIT)
+    return False
+
+
+def _must_be_first(node: ast.stmt) -> bool:
+    return isinstance(node, ast.ImportFrom) and node.module == "__future__"
+
+
+def _hide_from_tracebacks() -> None:
+    """Cut the line off the source that was kept for tracebacks a moment ago."""
+    for entry in reversed(list(linecache.cache.values())):
+        lines: Any = entry[2] if len(entry) > 2 else []  # noqa: PLR2004 - lazy entries are shorter
+        if lines and _LINE.fullmatch(lines[-1]):
+            del lines[-1]
+            return
