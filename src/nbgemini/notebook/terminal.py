@@ -35,6 +35,7 @@ _CLIP, _WRAP = "\x1b[?7l", "\x1b[?7h"  # a row wider than was reckoned is clippe
 _ERASE_BELOW = "\r\x1b[J"
 _STYLE = re.compile(r"\x1b\[[\d;]*m")
 _PADDING = re.compile(r"(?: |\x1b\[[\d;]*m)+\Z")
+_KEPT_FREE = 3  # lines: the cursor's, a gap, and one on top, since some terminals keep a whole screen that is erased
 _INTERVAL = 0.1  # seconds between repaints
 _SLICE = 0.02  # seconds of rendering before the loop gets its turn
 _LARGEST = 40_000  # characters of a block that is rendered
@@ -242,7 +243,7 @@ class Rendered:
 
     def _rows(self, printer: Printer, columns: int, lines: int) -> list[str]:
         tail = self._blocks.tail().strip("\n") if self._blocks and not self._queue else ""
-        rows = printer.rows(tail, columns, lines - 2) if tail and lines > 2 else []  # noqa: PLR2004 - a gap and the cursor
+        rows = printer.rows(tail, columns, lines - _KEPT_FREE) if tail and lines > _KEPT_FREE else []
         return ["", *rows] if rows and self._begun else rows
 
 
