@@ -28,19 +28,19 @@ class Story:
 
     def write(self, text):
         self.tail += text
-        self.widget.send_ops([["t", text]])
+        self.widget.tell(lambda: [["t", text]])
 
     def block(self, html):
         units, self.tail, self.html = len(self.tail.encode("utf-16-le")) // 2, "", self.html + html
-        self.widget.send_ops([["h", html, units]])
+        self.widget.tell(lambda: [["h", html, units]])
 
     def paragraph(self):
         units, self.html, self.tail = len(self.tail.encode("utf-16-le")) // 2, f"{self.html}<p>{self.tail.strip()}</p>", ""
-        self.widget.send_ops([["p", units]])
+        self.widget.tell(lambda: [["p", units]])
 
     def tell(self, **fields):
         self.status = {"badge": "", "busy": True, "since": 0, **fields}
-        self.widget.send_ops([["s", self.status]])
+        self.widget.tell(lambda: [["s", self.status]])
 
 def show(widget, name):
     display({**view_of(widget), "text/html": "…", "text/plain": "…"}, raw=True, display_id=name)
@@ -98,7 +98,7 @@ def test_accordion_opened_while_text_flows_stays_open_and_blocks_appear_once(boo
     book.cell(0).locator(".jupyter-widget-Collapse-header").click()
     book.wait(f"() => {THOUGHT}.innerText === 'First some words'")
     book.execute(
-        "thought.write(' and a formula.\\n\\nThen'); thought.widget.send_ops([['p', len('First some words and a formula.\\n\\n')]])"
+        "thought.write(' and a formula.\\n\\nThen'); thought.widget.tell(lambda: [['p', len('First some words and a formula.\\n\\n')]])"
     )
     book.wait(f"() => {THOUGHT}.querySelector('p')?.textContent === 'First some words and a formula.'")
     book.page.evaluate(f"() => {{ window.kept = {THOUGHT}.querySelector('p') }}")

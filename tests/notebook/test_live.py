@@ -109,15 +109,15 @@ def test_closing_all_widgets_does_not_break_the_next_one():
 def test_deltas_are_numbered_and_hold_only_what_is_new(opened):
     one = widget()
     for text in ("Some ", "words"):
-        one.send_ops([["t", text]])
+        assert one.tell(lambda text=text: [["t", text]]) == len("t" + text)
     assert opened[-1].custom == [{"n": 1, "ops": [["t", "Some "]]}, {"n": 2, "ops": [["t", "words"]]}]
 
 
 def test_a_page_that_missed_deltas_gets_all_of_it_with_the_number_to_go_on_from(opened):
     one = widget(snapshot=lambda: {"html": "<p>Some</p>", "tail": "words"})
-    one.send_ops([["t", "Some\n\nwords"]])
+    one.tell(lambda: [["t", "Some\n\nwords"]])
     opened[-1].say({"type": "hello"})
-    one.send_ops([["t", "!"]])
+    one.tell(lambda: [["t", "!"]])
     assert opened[-1].custom[1:] == [
         {"n": 1, "snapshot": {"html": "<p>Some</p>", "tail": "words"}},
         {"n": 2, "ops": [["t", "!"]]},
@@ -128,7 +128,9 @@ def test_a_page_that_was_loaded_again_is_noticed(opened):
     one = widget()
     assert not one.rebuilt
     opened[-1].say({"type": "hello"})
+    opened[-1].say({"type": "lost"})
     assert not one.rebuilt
+    assert len(opened[-1].custom) == 2
     opened[-1].say({"type": "hello"})
     assert one.rebuilt
 
@@ -157,7 +159,7 @@ def test_a_hello_on_another_thread_never_tears_a_number_from_its_content(opened)
     thread = threading.Thread(target=greet)
     thread.start()
     for _ in range(500):
-        one.send_ops([])
+        one.tell(lambda: [["t", ""]])
     over.set()
     thread.join()
     deltas = [message["n"] for message in page.custom if "ops" in message]
@@ -192,7 +194,7 @@ def test_bytes_of_a_widget_in_a_real_kernel():
         kernel.run("first = Live('status', snapshot=dict)")
         alone = kernel.run("answer = Live('answer', snapshot=dict)")
         both = kernel.run("thought = accordion('Thinking…', Live('thought', snapshot=dict))")
-        delta = kernel.run("answer.send_ops([['t', 'x' * 100]])")
+        delta = kernel.run("answer.tell(lambda: [['t', 'x' * 100]])")
     finally:
         kernel.close()
     sizes = {"alone": comm_bytes(alone), "in an accordion": comm_bytes(both), "delta of 100": comm_bytes(delta)}

@@ -26,17 +26,30 @@ _log = logging.getLogger("nbgemini")
 class Display:
     """One output area below one cell."""
 
-    def __init__(self, shell: Any, route: Route, reply: Reply) -> None:
+    for_good = False
+
+    def __init__(self, shell: Any, route: Route, reply: Reply, painting: Painting) -> None:
         """Reserve it; nothing is shown yet."""
         self._shell = shell
         self._route = route
         self._reply = reply
+        self._painting = painting
         self._id = uuid4().hex
         self._shown = False
+        self.kind = "status"
+        self.segment = 0
 
-    def put(self, data: dict[str, Any], kind: str, segment: int, state: Literal["live", "final"]) -> None:
-        """Show `data` here, in the place of what was shown before."""
-        said = {"kind": kind, "chat": self._reply.chat, "turn": self._reply.turn, "segment": segment, "state": state}
+    def show(self, data: dict[str, Any], state: Literal["live", "final"], widget: Any = None) -> None:
+        """Show `data` here, in the place of what was shown before; live, the widget comes first."""
+        if widget is not None and state == "live":
+            data = {**self._painting.view_of(widget), **data}
+        said = {
+            "kind": self.kind,
+            "chat": self._reply.chat,
+            "turn": self._reply.turn,
+            "segment": self.segment,
+            "state": state,
+        }
         publish = partial(
             self._shell.display_pub.publish,
             data=data,
@@ -53,19 +66,21 @@ class StreamView:
 
     def __init__(self, shell: Any, route: Route, reply: Reply, painting: Painting) -> None:
         """Prepare; `open` shows the first sign of life."""
-        self._new_display = partial(Display, shell, route, reply)
+        self._new_display = partial(Display, shell, route, reply, painting)
         self._reply = reply
         self._painting = painting
         self._painters: list[Painter] = []
         self._first_unfinished = 0
         self._dirty = asyncio.Event()
-        self._over = False
+        self._over = asyncio.Event()
         self._place = self._new_display()
         self._status = StatusLine(reply, painting)
         self._task: asyncio.Task[None] | None = None
 
     def open(self) -> None:
         """Show the status line at once and begin to paint."""
+        self._painting.begin()
+        self._status.open()
         if self._painting.live:
             self._put_status("live")
         self._task = asyncio.get_running_loop().create_task(self._paint_to_the_end())
@@ -87,7 +102,7 @@ class StreamView:
         """Paint what is left and put everything to rest."""
         for painter in self._painters:
             painter.end_of_stream()
-        self._over = True
+        self._over.set()
         self._dirty.set()
         if self._task:
             await asyncio.wait([self._task])
@@ -95,14 +110,14 @@ class StreamView:
     async def _paint_to_the_end(self) -> None:
         await self._painting.prepare()
         while True:
-            over = self._over
+            over = self._over.is_set()
             await self._guarded_paint()
             if over:
                 break
             await self._pause()
         self._put_status("final")
         self._status.end()
-        self._painting.close_all()
+        self._painting.end()
 
     async def _guarded_paint(self) -> None:
         for _ in range(2):
@@ -128,20 +143,31 @@ class StreamView:
             self._first_unfinished += 1
 
     def _give_place(self, painter: Painter, index: int) -> None:
-        painter.begin(partial(self._place.put, kind=painter.kind, segment=index))
+        room = self._status.room()
+        if room is not None:
+            painter.begin(room)
+            return
+        self._place.kind, self._place.segment = painter.kind, index
+        painter.begin(self._place)
         self._place = self._new_display()
         if self._painting.live:
             self._put_status("live")
 
     def _put_status(self, state: Literal["live", "final"]) -> None:
-        self._place.put(self._status.bundle(state), "status", len(self._painters), state)
+        self._place.segment = len(self._painters)
+        self._status.show(self._place, state)
 
     async def _pause(self) -> None:
         """Wait for the next repaint: not before the interval is over, and then for news or the next second."""
-        await asyncio.sleep(self._painting.interval)
-        if self._over or any(painter.waiting for painter in self._painters[self._first_unfinished :]):
+        await _within(self._painting.pause, self._over)
+        if self._over.is_set() or any(painter.waiting for painter in self._painters[self._first_unfinished :]):
             return
         self._dirty.clear()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(1.0):
-                await self._dirty.wait()
+        await _within(1.0, self._dirty)
+
+
+async def _within(seconds: float, event: asyncio.Event) -> None:
+    """Wait for an event, but no longer than this."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()

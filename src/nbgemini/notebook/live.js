@@ -99,8 +99,8 @@ export default () => {
 
   return {
     initialize({ model }) {
-      const ask = () => {
-        if (!asked) model.send({ type: "hello" });
+      const ask = (type) => {
+        if (!asked) model.send({ type });
         asked = true;
       };
       model.on("msg:custom", ({ n, ops, snapshot: all }) => {
@@ -112,9 +112,9 @@ export default () => {
           paint();
         }
         // some were lost on the way
-        else if (n > seen) ask();
+        else if (n > seen) ask("lost");
       });
-      ask();
+      ask("hello");
     },
     render({ model, el }) {
       const isStatus = model.get("role") === "status";

@@ -60,15 +60,18 @@ class Live(anywidget.AnyWidget):
         """Whether the page was loaded again: then it may miss the static output, and this widget is what it shows."""
         return self._greeted > 1
 
-    def send_ops(self, ops: list[Any]) -> None:
-        """Send deltas; each message has the next number."""
+    def tell(self, next_ops: Callable[[], list[list[Any]]]) -> int:
+        """Send the deltas that `next_ops` returns and return their characters; no snapshot is taken in between."""
         with self._numbering:
-            self._n += 1
-            self.send({"n": self._n, "ops": ops})
+            ops = next_ops()
+            if ops:
+                self._n += 1
+                self.send({"n": self._n, "ops": ops})
+        return sum(len(word) for op in ops for word in op if isinstance(word, str))
 
     def _heard(self, _widget: Any, content: dict[str, Any], _buffers: Any) -> None:
-        if content.get("type") == "hello":
-            self._greeted += 1
+        if content.get("type") in ("hello", "lost"):
+            self._greeted += content["type"] == "hello"
             with self._numbering:
                 self.send({"n": self._n, "snapshot": self._take_snapshot()})
         elif content.get("type") == "stop" and self._on_stop:
@@ -78,6 +81,11 @@ class Live(anywidget.AnyWidget):
 def accordion(title: str, child: Live) -> ipywidgets.Accordion:
     """Return a closed accordion around `child`."""
     return ipywidgets.Accordion(children=[child], titles=(title,), selected_index=None, layout=_shared_layout())
+
+
+def column(*children: ipywidgets.DOMWidget) -> ipywidgets.VBox:
+    """Return these widgets one below the other."""
+    return ipywidgets.VBox(children=children, layout=_shared_layout())
 
 
 def view_of(widget: ipywidgets.DOMWidget) -> dict[str, Any]:

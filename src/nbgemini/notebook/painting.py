@@ -7,12 +7,15 @@ grows with the answer: widgets get deltas, plain HTML is repainted only after it
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
 from typing import Any, Literal, Protocol
 
 from nbgemini.loading import load
+from nbgemini.notebook.deltas import Deltas
+from nbgemini.notebook.refresh import Refresh
 from nbgemini.notebook.routing import Route
 from nbgemini.render.blocks import Block, Blocks
 from nbgemini.render.bundle import bundle, live_bundle, thought_title
@@ -22,44 +25,52 @@ from nbgemini.segments import Segment
 _GROWTH = 1.5  # plain HTML: repaint when it has grown by half, so that all repaints together stay below 4 x the answer
 _FIRST_REPAINT = 200  # characters
 _CALMEST = 2.0  # times the shortest interval, reached after a second: a long answer is read more calmly
+_WIDGETS = "nbgemini.notebook.live"  # anywidget and ipywidgets: 70 ms of CPU at the first use
 
 
-class Put(Protocol):
-    """Shows a bundle in the segment's display."""
+class Place(Protocol):
+    """Where a segment stands on the page."""
 
-    def __call__(self, data: dict[str, Any], *, state: Literal["live", "final"]) -> None:
-        """Show it."""
+    for_good: bool  # whether the page keeps the widget, having no record of the static output that would replace it
+
+    def show(self, data: dict[str, Any], state: Literal["live", "final"], widget: Any = None) -> None:
+        """Show this bundle, or the widget as long as the segment is live."""
         ...
 
 
 class Painting:
     """The way one stream is painted, and its tools."""
 
-    def __init__(self, way: str, route: Route, updates_per_second: float, *, shows_errors: bool) -> None:
+    def __init__(self, way: str, route: Route, refresh: Refresh, updates_per_second: float, *, shows_errors: bool) -> None:
         """Choose the way: `widgets`, `html` or `at_end`."""
         self.live = way != "at_end"
         self.widgets = False
         self.shows_errors = shows_errors
         self._wants_widgets = way == "widgets"
         self._route = route
+        self._refresh = refresh
         self._began = monotonic()
         self._shortest = 1.0 / max(0.1, updates_per_second)
         self._open: list[Any] = []
         self._module: Any = None
 
     @property
-    def interval(self) -> float:
-        """Seconds between repaints: short at first, calmer later."""
-        return self._shortest * min(_CALMEST, 1.0 + monotonic() - self._began)
+    def pause(self) -> float:
+        """Seconds until the next repaint: few at first, more later and when much is going on."""
+        return self._refresh.pause(self._shortest * min(_CALMEST, 1.0 + monotonic() - self._began))
+
+    def begin(self) -> None:
+        """Count this stream, and use the widgets at once if they were loaded before."""
+        self._refresh.join()
+        module = sys.modules.get(_WIDGETS)
+        if self._wants_widgets and hasattr(module, "view_of"):  # not still being imported by the loading thread
+            self._use(module)
 
     async def prepare(self) -> None:
-        """Load what painting needs, in a thread: the widget libraries take 70 ms of CPU."""
-        if self._wants_widgets:
-            try:
-                self._module = await load(_load_widgets)
-            except ImportError:
-                return  # no widgets here: plain HTML does
-            self.widgets = True
+        """Load what painting needs, in a thread."""
+        if self._wants_widgets and not self.widgets:
+            with suppress(ImportError):  # no widgets here: plain HTML does
+                self._use(await load(_load_widgets))
 
     def painter(self, segment: Segment) -> Painter:
         """Return who paints this segment."""
@@ -77,18 +88,22 @@ class Painting:
         """Return a closed accordion around `child`."""
         return self._opened(lambda: self._module.accordion(title, child))
 
-    def retitle(self, accordion: Any, title: str) -> None:
-        """Change an accordion's title."""
-        self._route.run(lambda: setattr(accordion, "titles", (title,)))
+    def column(self, *children: Any) -> Any:
+        """Return a widget with these below each other."""
+        return self._opened(lambda: self._module.column(*children))
+
+    def change(self, widget: Any, trait: str, value: Any) -> None:
+        """Change what a widget shows."""
+        self._route.run(lambda: setattr(widget, trait, value))
 
     def view_of(self, widget: Any) -> dict[str, Any]:
         """Return the part of a bundle that shows this widget."""
         view: dict[str, Any] = self._module.view_of(widget)
         return view
 
-    def send(self, widget: Any, ops: list[Any]) -> None:
+    def tell(self, widget: Any, next_ops: Callable[[], list[list[Any]]]) -> None:
         """Send deltas to a widget."""
-        self._route.run(lambda: widget.send_ops(ops))
+        self._refresh.sent(self._route.run(lambda: widget.tell(next_ops)))
 
     def close(self, *widgets: Any, keep: bool = False) -> None:
         """Close these widgets, or let them stand on the page as they are."""
@@ -98,13 +113,18 @@ class Painting:
                 with suppress(Exception):  # its comm may be dead; it is not needed any more
                     self._route.run(widget.close)
 
-    def close_all(self) -> None:
+    def end(self) -> None:
         """Close what is still open."""
         self.close(*self._open)
+        self._refresh.leave()
 
     def give_up_widgets(self) -> None:
         """Go on with plain HTML."""
         self.widgets = False
+
+    def _use(self, module: Any) -> None:
+        self._module = module
+        self.widgets = True
 
     def _opened(self, make: Callable[[], Any]) -> Any:
         widget = self._route.run(make)
@@ -118,14 +138,13 @@ class Painter:
     def __init__(self, segment: Segment, painting: Painting) -> None:
         """Begin with nothing painted."""
         self.kind = segment.kind
-        self.place: Put | None = None
+        self.place: Place | None = None
         self.at_rest = False
         self._segment = segment
         self._painting = painting
         self._blocks = Blocks()
+        self._deltas = Deltas()
         self._fresh: list[str] = []
-        self._shown_html: list[str] = []
-        self._shown_tail = ""
         self._painted = 0  # characters in the last repaint of plain HTML
         self._began = monotonic()
         self._seconds: float | None = None
@@ -146,8 +165,8 @@ class Painter:
 
     @property
     def _needed(self) -> bool:
-        """Whether the page was loaded again and may know nothing of the static output that takes the widget's place."""
-        return self._widget is not None and bool(self._widget.rebuilt)
+        """Whether the page may know nothing of the static output that takes the widget's place."""
+        return self._widget is not None and (bool(self._widget.rebuilt) or (self.place is not None and self.place.for_good))
 
     def append(self, text: str) -> None:
         """Take in text."""
@@ -163,40 +182,33 @@ class Painter:
         self.end()
         self._stream_over = True
 
-    def begin(self, place: Put) -> None:
+    def begin(self, place: Place) -> None:
         """Take the place on the page."""
         self.place = place
         if self._seconds is not None or not self._painting.live or self.kind not in ("thought", "answer"):
             return
-        placeholder = live_bundle(self.kind, "")
         if self._painting.widgets:
             self._open_widget()
-            placeholder = {**self._painting.view_of(self._accordion or self._widget), **placeholder}
-        place(placeholder, state="live")
+        place.show(live_bundle(self.kind, ""), "live", self._accordion or self._widget)
 
     async def paint(self) -> None:
         """Show what is new; put the segment to rest once it is whole."""
-        added = self._blocks.append("".join(self._fresh)) if self._fresh else ""
+        self._blocks.append("".join(self._fresh))
         self._fresh.clear()
         if self._widget is not None and self._painting.widgets and (self._seconds is None or self._accordion or self._needed):
-            await self._send_deltas(added)
+            await self._send_deltas()
             self._name_accordion()
         elif self._seconds is None and self._painting.live:
             await self._repaint()
         if self._seconds is not None and not self._parked:
             await self._rest()
 
-    async def _send_deltas(self, added: str) -> None:
-        ops: list[Any] = [["t", added]] if added else []
+    async def _send_deltas(self) -> None:
         blocks = await asyncio.to_thread(self._blocks.advance) if self._blocks.promising else []
-        self._show_blocks(ops, blocks)
+        self._tell(blocks)
 
-    def _show_blocks(self, ops: list[Any], blocks: list[Block]) -> None:
-        ops += [["p", block.units] if block.plain else ["h", block.html, block.units] for block in blocks]
-        self._shown_html += [block.html for block in blocks]
-        self._shown_tail = self._blocks.tail()
-        if ops:
-            self._painting.send(self._widget, ops)
+    def _tell(self, blocks: list[Block]) -> None:
+        self._painting.tell(self._widget, lambda: self._deltas.next(blocks, self._blocks.tail()))
 
     def _name_accordion(self) -> None:
         if self._accordion is None:
@@ -204,7 +216,7 @@ class Painter:
         title = f"Thinking… {monotonic() - self._began:.0f} s" if self._seconds is None else thought_title(self._seconds)
         if title != self._title:
             self._title = title
-            self._painting.retitle(self._accordion, title)
+            self._painting.change(self._accordion, "titles", (title,))
 
     async def _repaint(self) -> None:
         """Show plain HTML again, if it has grown enough."""
@@ -212,14 +224,14 @@ class Painter:
         if self.place and length >= max(_FIRST_REPAINT, self._painted * _GROWTH):
             self._painted = length
             await asyncio.to_thread(self._blocks.advance)
-            self.place(live_bundle(self.kind, self._blocks.tail(), html=self._blocks.html()), state="live")
+            self.place.show(live_bundle(self.kind, self._blocks.tail(), html=self._blocks.html()), "live")
 
     async def _rest(self) -> None:
         last, data = await asyncio.to_thread(self._at_rest_bundle)
         if self._needed:
-            self._show_blocks([], last)
+            self._tell(last)
         if self.place:
-            self.place(data, state="final")
+            self.place.show(data, "final", self._widget)
         self.at_rest = True
         self._painting.close(*(widget for widget in (self._accordion, self._widget) if widget is not None), keep=self._needed)
 
@@ -231,18 +243,14 @@ class Painter:
         return last, bundle(self._segment, html=html, seconds=self._seconds, opened=opened)
 
     def _open_widget(self) -> None:
-        self._widget = self._painting.text_widget(self.kind, self._snapshot)
+        self._widget = self._painting.text_widget(self.kind, self._deltas.snapshot)
         if self.kind == "thought":
             self._title = "Thinking…"
             self._accordion = self._painting.accordion(self._title, self._widget)
 
-    def _snapshot(self) -> dict[str, Any]:
-        """Return all that was sent so far, for a view that missed some of it."""
-        return {"html": "".join(self._shown_html), "tail": self._shown_tail}
-
 
 def _load_widgets() -> Any:
-    from nbgemini.notebook import live  # noqa: PLC0415 - anywidget and ipywidgets: at first use, in a thread
+    from nbgemini.notebook import live  # noqa: PLC0415 - at first use, in a thread
 
     to_html("`the parser too`")
     return live

@@ -18,6 +18,7 @@ from nbgemini.notebook.interrupts import IdleInterrupt
 from nbgemini.notebook.jobs import Job, Jobs, View
 from nbgemini.notebook.painting import Painting
 from nbgemini.notebook.recall import reply_html
+from nbgemini.notebook.refresh import Refresh
 from nbgemini.notebook.routing import capture
 from nbgemini.notebook.terminal import TerminalView
 from nbgemini.reply import Reply
@@ -44,6 +45,7 @@ class Session:
         self._html.for_type(Reply, reply_html)
         self._asked: dict[str, int] = {}
         self._out: dict[str, Reply] = {}
+        self._refresh = Refresh()
         self._interrupts = IdleInterrupt(surroundings.kernel_of(shell), self.jobs.stop)
 
     @property
@@ -135,7 +137,8 @@ class Session:
             return TerminalView(reply)
         self._interrupts.install()
         route = capture(self.shell)
-        painting = Painting(self._way(ask), route, self.config.updates_per_second, shows_errors=not self.waits(ask))
+        updates = self.config.updates_per_second
+        painting = Painting(self._way(ask), route, self._refresh, updates, shows_errors=not self.waits(ask))
         return StreamView(self.shell, route, reply, painting)
 
     def _way(self, ask: Ask) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any, Literal
 
-from nbgemini.notebook.painting import Painting
+from nbgemini.notebook.home import Home
+from nbgemini.notebook.painting import Painting, Place
 from nbgemini.render.bundle import error_bundle, status_bundle
 from nbgemini.reply import Reply
 from nbgemini.turns import Usage
@@ -22,42 +23,60 @@ class StatusLine:
         self._reply = reply
         self._painting = painting
         self._widget: Any = None
+        self._home: Home | None = None
         self._sent: dict[str, Any] = {}
         self._sent_at = 0.0
 
     def refresh(self, replace: Callable[[], None]) -> None:
         """Tell the widget what is new; `replace` shows the line again once there is a widget for it."""
         if self._widget is None and self._painting.widgets:
-            self._widget = self._painting.status_widget(lambda: {"status": self._fields()}, self._reply.stop)
+            self.open()
             replace()
         if self._widget is not None and self._painting.widgets:
             self._tell()
+
+    def open(self) -> None:
+        """Make the widget, if there are any."""
+        if self._painting.widgets:
+            self._widget = self._painting.status_widget(lambda: {"status": self._fields()}, self._reply.stop)
+            self._home = Home(self._painting, self._widget)
+
+    def room(self) -> Place | None:
+        """Return a place beside the line for the next segment, if the page was loaded again and would miss a new output."""
+        return self._home.room() if self._home is not None and self._rebuilt else None
+
+    @property
+    def _rebuilt(self) -> bool:
+        return self._widget is not None and self._painting.widgets and bool(self._widget.rebuilt)
 
     def _tell(self) -> None:
         """Send what is new: who answers at once, counts once a second; the browser's own clock ticks."""
         fields, now = self._fields(), monotonic()
         news = any(fields[name] != self._sent.get(name) for name in ("badge", "busy"))
         if news or (now - self._sent_at >= 1.0 and fields["text"] != self._sent.get("text")):
-            self._painting.send(self._widget, [["s", fields]])
+            self._painting.tell(self._widget, lambda: [["s", fields]])
             self._sent, self._sent_at = fields, now
 
     def end(self) -> None:
         """Tell a page that was loaded again how it ended."""
-        if self._widget is not None and self._painting.widgets and self._widget.rebuilt:
+        if self._home is not None and self._rebuilt:
             fields = {"text": status_text(self._reply), "badge": badge_text(self._reply), "busy": False, "since": 0}
-            self._painting.send(self._widget, [["s", fields]])
-            self._painting.close(self._widget, keep=True)
+            self._painting.tell(self._widget, lambda: [["s", fields]])
+            self._painting.close(self._widget, self._home.widget, keep=True)
 
-    def bundle(self, state: Literal["live", "final"]) -> dict[str, Any]:
-        """Return what to show now."""
+    def show(self, place: Place, state: Literal["live", "final"]) -> None:
+        """Show the line as it is now, at rest with the segments that found their home in it."""
+        data = self._bundle(state)
+        if state == "final" and self._home is not None:
+            data = self._home.with_segments(data)
+        place.show(data, state, self._home.widget if self._home is not None and self._painting.widgets else None)
+
+    def _bundle(self, state: Literal["live", "final"]) -> dict[str, Any]:
         reply = self._reply
         if state == "final" and reply.error and self._painting.shows_errors:
             title = " · ".join(filter(None, (badge_text(reply), status_text(reply))))
             return error_bundle(title, str(reply.error))
-        static = status_bundle(status_text(reply), badge_text(reply))
-        if state == "live" and self._widget is not None and self._painting.widgets:
-            return {**self._painting.view_of(self._widget), **static}
-        return static
+        return status_bundle(status_text(reply), badge_text(reply))
 
     def _fields(self) -> dict[str, Any]:
         reply = self._reply

@@ -2,7 +2,7 @@
 
 A top-level block is finished when the next one has begun, because Markdown's block structure is decided from left to right,
 line by line. So a line that is still being written ends a block only where no rest of that line could continue it, and what
-follows an open formula's `$$` is undecided until that is closed.
+follows an open formula's `$$` is undecided until that is closed or a blank line has ended it.
 Invariants: the blocks' HTML does not depend on how the text was cut; the work over a whole stream is linear.
 """
 
@@ -26,6 +26,8 @@ _VERBATIM = {"fence", "code_block", "math_block"}
 _CLOSED_BY_BLANK = {"paragraph_open", "heading_open", "hr", "fence", "math_block", "table_open"}
 _OPEN_FORMULA = re.compile(r"[ \t>*+\-\d.)]*\$\$(?!.*\$\$)")  # inside a list or a quote too: its end may stand after them
 _AFTER_BLANK_LINE = re.compile(r"\n[ \t]*\n[ \t\n]*\Z")
+_OPEN_CODE = re.compile(r" {0,3}(?:(`{3,})[^`\n]*|(~{3,})[^\n]*)\n")
+_LONGEST_FENCE = 200  # characters of an unfinished line that are kept to see a fence cut in two
 _EDGE = 16  # characters of the end that are kept to see a blank line cut in two
 _GROWTH = 1.12  # the rest is parsed again after it has grown by this,
 _ALLOWANCE = 3  # or as long as all that was parsed stays below so many times the text
@@ -34,12 +36,12 @@ _ALLOWANCE = 3  # or as long as all that was parsed stays below so many times th
 class Block(Struct, frozen=True):
     """One finished block.
 
-    `units` is how many UTF-16 units of source it takes, with the blank lines behind it. `plain` says that `html` is exactly
-    one paragraph of that source, so that a page which has the text needs no HTML.
+    `source` is the Markdown it takes, with the blank lines behind it. `plain` says that `html` is exactly one paragraph of
+    that source, so that a page which has the text needs no HTML.
     """
 
     html: str
-    units: int
+    source: str
     plain: bool = False
 
 
@@ -56,6 +58,8 @@ class Blocks:
         self._after_cr = False
         self._parse_at = 1.0
         self._fresh = False
+        self._code_end: re.Pattern[str] | None = None
+        self._line = ""
         self._finished: list[str] = []
         self._env: dict[str, Any] = {}
         self.parsed = 0
@@ -111,12 +115,19 @@ class Blocks:
         if not shown:
             return
         with self._lock:
-            begins_block = not shown.isspace() and _AFTER_BLANK_LINE.search(self._edge) is not None
-            self._fresh = self._fresh or begins_block or "\n" in shown
+            self._fresh = self._may_end_a_block(shown) or self._fresh
             self._edge = (self._edge + shown[-_EDGE:])[-_EDGE:]
             self._pieces.append(shown)
             self._length += len(shown)
             self._total += len(shown)
+
+    def _may_end_a_block(self, shown: str) -> bool:
+        if not self._code_end:
+            begins_block = not shown.isspace() and _AFTER_BLANK_LINE.search(self._edge) is not None
+            return begins_block or "\n" in shown
+        lines = self._line + shown
+        self._line = _unfinished_line(lines)[:_LONGEST_FENCE]
+        return bool(self._code_end.search(lines))
 
     def _joined(self) -> str:
         self._pieces = ["".join(self._pieces)]
@@ -157,12 +168,28 @@ class Blocks:
             self._pieces = [self._joined()[end:]]
             self._length = len(self._pieces[0])
             self._parse_at = max(1.0, (len(tail) - end) * _GROWTH)
+            self._code_end = _end_of_open_code(self._pieces[0])
+            self._line = _unfinished_line(self._pieces[0])[:_LONGEST_FENCE]
 
     def _rendered(self, source: str) -> Block:
         html = render(source, self._env)
         text = source.rstrip("\n")
         plain = html == f"<p>{escape(text, quote=False)}</p>\n"
-        return Block(html, len(source.encode("utf-16-le")) // 2, plain)
+        return Block(html, source, plain)
+
+
+def _end_of_open_code(tail: str) -> re.Pattern[str] | None:
+    """Return what ends the code that the tail begins with and never left: until that comes, nothing need be parsed."""
+    found = _OPEN_CODE.match(tail)
+    if not found:
+        return None
+    fence = found[1] or found[2]
+    end = re.compile(rf"^ {{0,3}}{fence}{fence[0]}*[ \t]*\n", re.MULTILINE)
+    return None if end.search(tail, found.end()) else end
+
+
+def _unfinished_line(text: str) -> str:
+    return text[text.rfind("\n") + 1 :]
 
 
 def _cut_at(tail: str, ends: list[int]) -> list[str]:
@@ -190,15 +217,19 @@ def _later_starts(text: str) -> tuple[list[int], bool]:
     lines = text.split("\n")
     starts = {block.map[0] for former, block in pairwise(blocks) if _is_settled(former, block, lines)} - {0}
     verbatim = {line for token in tokens if token.type in _VERBATIM and token.map for line in range(*token.map)}
-    offsets, total = [], 0
+    offsets, total, decided = [], 0, max(len(lines) - LONGEST, _last_blank(lines))
     for number, line in enumerate(lines):
         if number in starts:
             offsets.append(total)
-        undecided = number >= len(lines) - LONGEST and number not in verbatim
-        if undecided and _OPEN_FORMULA.match(line):
+        if number >= decided and number not in verbatim and _OPEN_FORMULA.match(line):
             break
         total += len(line) + 1
     return offsets, bool(blocks) and blocks[-1].type == "fence"
+
+
+def _last_blank(lines: Sequence[str]) -> int:
+    """Return the number of the last finished line that is blank, or -1."""
+    return next((number for number in range(len(lines) - 2, -1, -1) if not lines[number].strip()), -1)
 
 
 def _is_settled(former: Any, block: Any, lines: Sequence[str]) -> bool:
