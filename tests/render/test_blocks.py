@@ -90,6 +90,8 @@ def loosely(html):
 @example(text="- b\n| c\n    ---*e*\n\nf", cuts=[12], eager=True)
 @example(text="-   $$-\n1.\n***\n$$\n", cuts=[12], eager=True)
 @example(text="x\n$$\ny\n$$ z\n", cuts=[9], eager=True)
+@example(text="[r]\n\n[r]:-", cuts=[9], eager=True)
+@example(text='[r]\n\n[r]: x\n"a\n[r]: y\nb" c\n\n[r]', cuts=[13, 15, 17], eager=True)
 def test_the_cuts_do_not_show(text, cuts, eager):
     assert html_of(fed(text, cuts, eager=eager)[0]) == html_of(fed(text, [])[0])
 

@@ -212,10 +212,9 @@ def _whole_lines(text: str) -> str:
 
 def _later_starts(text: str) -> tuple[list[int], bool]:
     """Return where every block but the first begins, and whether the last one is fenced code."""
-    tokens = parse(text)
-    blocks = [token for token in tokens if token.level == 0 and token.map and token.nesting >= 0]
-    lines = text.split("\n")
-    starts = {block.map[0] for former, block in pairwise(blocks) if _is_settled(former, block, lines)} - {0}
+    tokens, lines = parse(text), text.split("\n")
+    blocks = _top_blocks(tokens, lines)
+    starts = {first for (former, _), (_, first) in pairwise(blocks) if _is_settled(former, first, lines)} - {0}
     verbatim = {line for token in tokens if token.type in _VERBATIM and token.map for line in range(*token.map)}
     offsets, total, decided = [], 0, max(len(lines) - LONGEST, _last_blank(lines))
     for number, line in enumerate(lines):
@@ -224,19 +223,38 @@ def _later_starts(text: str) -> tuple[list[int], bool]:
         if number >= decided and number not in verbatim and _OPEN_FORMULA.match(line):
             break
         total += len(line) + 1
-    return offsets, bool(blocks) and blocks[-1].type == "fence"
+    return offsets, bool(blocks) and blocks[-1][0] == "fence"
+
+
+def _top_blocks(tokens: Sequence[Any], lines: Sequence[str]) -> list[tuple[str, int]]:
+    """Return type and first line of each top-level block; a link definition has no token, but the lines that no other has."""
+    found: list[tuple[str, int]] = []
+    line = 0
+    for token in (token for token in tokens if token.level == 0 and token.map and token.nesting >= 0):
+        found += [*_definitions(lines, line, token.map[0]), (token.type, token.map[0])]
+        line = token.map[1]
+    return [*found, *_definitions(lines, line, len(lines))]
+
+
+def _definitions(lines: Sequence[str], start: int, end: int) -> list[tuple[str, int]]:
+    return next(([("definition", number)] for number in range(start, end) if not _is_blank(lines[number])), [])
 
 
 def _last_blank(lines: Sequence[str]) -> int:
     """Return the number of the last finished line that is blank, or -1."""
-    return next((number for number in range(len(lines) - 2, -1, -1) if not lines[number].strip()), -1)
+    return next((number for number in range(len(lines) - 2, -1, -1) if _is_blank(lines[number])), -1)
 
 
-def _is_settled(former: Any, block: Any, lines: Sequence[str]) -> bool:
-    """Say whether the rest of an unfinished last line cannot make `block` a part of the former one."""
-    first: int = block.map[0]
-    after_blank = not lines[first - 1].strip()
-    if after_blank and former.type in _CLOSED_BY_BLANK:
+def _is_blank(line: str) -> bool:
+    return not line.strip(" \t")
+
+
+def _is_settled(former: str, first: int, lines: Sequence[str]) -> bool:
+    """Say whether the rest of an unfinished last line cannot make the block that begins at `first` a part of the former one."""
+    after_blank = _is_blank(lines[first - 1])
+    if former == "definition":
+        return after_blank  # or its title may come yet
+    if after_blank and former in _CLOSED_BY_BLANK:
         return True
     deciding = first if after_blank else first + 1  # the line below tells whether this one is a table's head
     return deciding < len(lines) - 1

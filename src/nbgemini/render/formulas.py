@@ -69,10 +69,10 @@ def bracketed(state: Any, silent: bool) -> bool:
 
 
 def on_own_lines() -> Callable[[Any, int, int, bool], bool]:
-    """Return the rule that parses `$$`, lines, `$$`."""
+    """Return the rule that parses `$$`, lines, `$$`; no line is blank, so that a stray `$$` holds up its own paragraph only."""
     from mdit_py_plugins.dollarmath.index import math_block_dollar  # noqa: PLC0415 - at first use
 
-    parse = math_block_dollar(allow_labels=False, allow_blank_lines=True)
+    parse = math_block_dollar(allow_labels=False, allow_blank_lines=False)
     return lambda state, start, end, silent: parse(state, start, min(end, start + LONGEST), silent)
 
 
