@@ -1,0 +1,167 @@
+"""Whoever runs the notebook: the saved file is complete and static, and a reader in a terminal sees what there is."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from tests.kernel.conftest import PATIENCE, interpreters, kinds
+from tests.kernel.test_streaming import FOUR
+
+SANITIZE = Path(__file__).parents[2] / "notebooks" / "sanitize.cfg"
+CELLS = ("%load_ext nbgemini\n%gemini demo fast", f"%%gemini\n{FOUR}", "print(_gemini.state)")
+FRONT_END = "front-end"  # the kernel's name
+ANSWERS = ("first *answer*", "second answer")
+
+
+@pytest.fixture(params=interpreters(), autouse=True)
+def python(request, tmp_path, monkeypatch):
+    """An interpreter whose kernel front ends find by its name."""
+    folder = tmp_path / "jupyter" / "kernels" / FRONT_END
+    folder.mkdir(parents=True)
+    argv = [request.param, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    (folder / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": FRONT_END, "language": "python"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    return request.param
+
+
+@pytest.fixture
+def book(tmp_path):
+    """A notebook that was never run."""
+    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code) for code in CELLS])
+    made.metadata.kernelspec = {"name": FRONT_END, "display_name": FRONT_END, "language": "python"}
+    nbformat.write(made, tmp_path / "book.ipynb")
+    return tmp_path / "book.ipynb"
+
+
+def run(*command, cwd, python=sys.executable):
+    return subprocess.run([python, "-m", *command], cwd=cwd, capture_output=True, text=True, timeout=100, check=False)
+
+
+def by_nbclient(book):
+    made = nbformat.read(book, as_version=4)
+    NotebookClient(made, timeout=60, kernel_name=FRONT_END).execute()
+    nbformat.write(made, book.with_name("ran.ipynb"))
+
+
+def by_papermill(book):
+    ran = run("papermill", "book.ipynb", "ran.ipynb", "--kernel", FRONT_END, "--no-progress-bar", cwd=book.parent)
+    assert ran.returncode == 0, ran.stderr
+
+
+def by_nbconvert(book):
+    ran = run("nbconvert", "--execute", "--to", "notebook", "--output", "ran.ipynb", "book.ipynb", cwd=book.parent)
+    assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of theirs
+@pytest.mark.parametrize("execute", [by_nbclient, by_papermill, by_nbconvert])
+def test_the_saved_file_is_complete_and_static(book, execute):
+    execute(book)
+    ran = nbformat.read(book.with_name("ran.ipynb"), as_version=4)
+    nbformat.validate(ran)
+    shown = ran.cells[-2].outputs
+    assert kinds(shown) == ["thought", "answer", "thought", "answer", "status"]
+    assert {output.metadata.nbgemini.state for output in shown} == {"final"}
+    assert [set(output.data) for output in shown] == [{"text/html", "text/plain"}] * 5
+    assert (shown[1].data["text/plain"], shown[3].data["text/plain"]) == ANSWERS
+    assert "second thought" in shown[2].data["text/html"]
+    assert "offline service" in shown[4].data["text/plain"]
+    assert [output.text for output in ran.cells[-1].outputs] == ["complete\n"]  # the cell waited
+    assert "widgets" not in ran.metadata
+
+
+def test_nbconvert_runs_it_and_makes_a_page(book):
+    ran = run("nbconvert", "--execute", "--to", "html", "book.ipynb", cwd=book.parent)
+    assert ran.returncode == 0, ran.stderr
+    html = book.with_suffix(".html").read_text(encoding="utf-8")
+    body = html[html.index("<body") :]
+    order = [body.rindex(text) for text in ("first thought", "first <em>answer</em>", "second thought", "second answer")]
+    assert order == sorted(order)
+    assert len(re.findall(r"<details[^>]*><summary>Thought for", body)) == 2
+    assert "widget-view" not in body
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of theirs
+def test_nbval_agrees_with_a_saved_file_and_notices_a_change(book, monkeypatch):
+    """Strict compares what is shown, times aside; lax only looks for errors."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # the others take 2 s
+    by_nbclient(book)
+    same, other = book.with_name("ran.ipynb"), book.with_name("other.ipynb")
+    other.write_text(same.read_text().replace("second answer", "another answer"))
+    (book.parent / "pytest.ini").write_text("[pytest]\naddopts = -q -p nbval.plugin -p no:cacheprovider\n")
+    check = ("pytest", "-c", "pytest.ini", "--nbval-sanitize-with", str(SANITIZE))
+    strict = run(*check, "--nbval", same.name, other.name, cwd=book.parent)
+    assert "1 failed, 5 passed" in strict.stdout, strict.stdout
+    assert "FAILED other.ipynb::Cell 1" in strict.stdout, strict.stdout
+    lax = run(*check, "--nbval-lax", other.name, cwd=book.parent)
+    assert "3 passed" in lax.stdout, lax.stdout
+
+
+@pytest.fixture
+def console():
+    """A function that types a line into a `jupyter console` and returns what is seen until the next prompt."""
+    import pexpect
+
+    options = ["-m", "jupyter_console", "--kernel", FRONT_END, "--simple-prompt", "--ZMQTerminalInteractiveShell.banner="]
+    terminal = pexpect.spawn(sys.executable, options, encoding="utf-8", timeout=PATIENCE, dimensions=(50, 200))
+    terminal.expect_exact("In [1]: ")
+    number = 1
+
+    def type_line(line):
+        nonlocal number
+        terminal.sendline(line)
+        number += bool(line)
+        terminal.expect_exact(f"In [{number}]: ")
+        return terminal.before
+
+    type_line("%load_ext nbgemini")
+    type_line("%gemini demo fast")
+    yield type_line
+    terminal.sendline("exit")
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_a_console_is_free_at_once_and_can_print_the_answer(console):
+    """It shows what is displayed and no update: the status line at once, and the answer for whoever asks for it."""
+    seen = console("%gemini ask --no-wait what is 20 + 3")
+    assert "gemini-flash-latest" in seen
+    seen += console("_ = _gemini.result()")
+    printed = console("%gemini show")
+    assert printed.index("what is 20 + 3") < printed.index("This needs no model.") < printed.index("20 + 3 = **23**")
+    assert "20 + 3 = **23**" in console("print(_gemini)")
+    assert "Traceback" not in seen + printed
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="answers take the place of the status line by update_display_data, which a console ignores",
+)
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_a_console_shows_the_answer_of_a_waiting_cell(console):
+    assert console("%gemini ask --wait what is 20 + 3").count("20 + 3 = **23**") == 1
+
+
+def test_a_script_for_ipython_prints_everything_in_order(python, tmp_path, monkeypatch):
+    """A line, a function, and an answer's text in an expression; nothing in it needs a kernel."""
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    (tmp_path / "script.ipy").write_text(
+        f"%load_ext nbgemini\n%gemini demo fast\n%gemini ask {FOUR}\n"
+        "def half(prompt):\n    get_ipython().run_cell_magic('gemini', '--once', prompt)\n    return _gemini.text[:6]\n"
+        "print('half:', half('what is 20 + 3'))\n"
+    )
+    ran = run("IPython", "--no-banner", "--colors=NoColor", "script.ipy", cwd=tmp_path, python=python)
+    texts = ("first thought", ANSWERS[0], "second thought", ANSWERS[1], "— offline service", "20 + 3 = **23**", "half: 20 + 3")
+    order = [ran.stdout.index(text) for text in texts]
+    assert order == sorted(order)
+    assert (ran.returncode, ran.stderr) == (0, "")
