@@ -240,6 +240,10 @@ LONG = {
     "one quote": filled("> a line of a quote that goes on\n"),
     "one table": filled("| a cell | another | 3 |\n", "| a | b | c |\n|---|---|---|\n"),
     "one formula": filled("x &= y + 1 \\\\\n", "$$\n", "$$\n"),
+    "a stray formula": filled("three words here\n\n", "$$ two\n\n"),
+    "stray formulas": filled("$$ x\n\n"),
+    "formulas in one paragraph": filled("$$ x\n"),
+    "one code block in a list": filled("  value = compute(value, 1)\n", "- ```python\n", "  ```\n"),
     "one paragraph": filled("a line of a paragraph that goes on\n"),
     "one line": filled("a word after a word "),
 }
@@ -247,10 +251,14 @@ LONG = {
 
 @pytest.mark.parametrize("name", LONG)
 def test_the_work_is_linear(name):
-    text, blocks, found = LONG[name], Blocks(), []
+    """No look at the text is longer the more text there is, but for the one that finds the end of the code."""
+    text, blocks, found, looks = LONG[name], Blocks(), [], []
     for start in range(0, len(text), 20):
         blocks.append(text[start : start + 20])
+        before = blocks.parsed
         found += blocks.advance()
+        looks.append(blocks.parsed - before)
     found += blocks.close()
     assert sum(len(block.source) for block in found) == len(text)
+    assert max(looks[:-2]) <= 1.2 * module._LARGEST
     assert blocks.parsed <= 12 * len(text)
