@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
+RIVALS = ["nbgemini", "google-genai"]
+GAPS = "ms longest, ms 99 %"
 GROUPS = {
     "import": (["load_ext", "httpx2", "google-genai"], "ms CPU", "importing in a fresh interpreter that has IPython"),
     "frames": (
@@ -19,18 +21,22 @@ GROUPS = {
         "µs CPU a frame",
         "10,000 frames of 400 bytes, in one burst",
     ),
-    "lag": (["nbgemini", "google-genai"], "ms", "longest gap of a 1 ms heartbeat while 10 streams burst 500 frames each"),
+    "lag": (RIVALS, GAPS, "gaps of a 1 ms heartbeat while 10 streams burst 500 frames each"),
+    "many": (RIVALS, GAPS, "the same while 50 streams send 100 frames a second each, for 4 s"),
+    "burst": (RIVALS, GAPS, "the same while one stream bursts 2,000 frames"),
+    "huge": (RIVALS, GAPS, "the same while one frame of 10 MB comes"),
     "traffic": (["nbgemini", "chatlas"], "kB", "what a kernel sends for a 10 kB answer in 500 pieces over 2 s"),
     "first": (["httpx2", "nbgemini", "google-genai"], "ms", "request to first text, warm, median of 50"),
 }
 
 
-def measure(group: str, who: str, url: str) -> float:
-    """Run one measurement in a process of its own and return its number."""
+def measure(group: str, who: str, url: str) -> list[float]:
+    """Run one measurement in a process of its own and return its numbers, the first being what is compared."""
     run = subprocess.run(
         [sys.executable, str(HERE / "measure.py"), group, who, url], check=True, capture_output=True, text=True, timeout=300
     )
-    return float(json.loads(run.stdout.splitlines()[-1]))
+    numbers = json.loads(run.stdout.splitlines()[-1])
+    return numbers if isinstance(numbers, list) else [numbers]
 
 
 def main(names: list[str]) -> None:
@@ -45,7 +51,9 @@ def main(names: list[str]) -> None:
             numbers = {name: min(measure(group, name, url) for _ in range(rounds)) for name in who}
             ours = numbers.get("nbgemini") or numbers["load_ext"]
             for name, number in numbers.items():
-                print(f"  {name:18} {number:10.2f} {unit:16} {number / ours:8.2f} × nbgemini")
+                shown = " ".join(f"{one:9.2f}" for one in number)
+                ratios = " ".join(f"{theirs / one:8.2f}" for theirs, one in zip(number, ours, strict=True))
+                print(f"  {name:18} {shown} {unit:20} {ratios} × nbgemini")
     finally:
         server.terminate()
         server.wait()

@@ -1,4 +1,4 @@
-"""One measurement in a process of its own: `measure.py GROUP WHO URL` prints one number."""
+"""One measurement in a process of its own: `measure.py GROUP WHO URL` prints its numbers."""
 
 from __future__ import annotations
 
@@ -96,15 +96,32 @@ def segments_only(url):
 
 async def frames(who, url):
     read = reader(who, url)
-    await read(100, lambda: None)
+    await read("100", lambda: None)
     began = time.process_time()
-    await read(FRAMES, lambda: None)
+    await read(str(FRAMES), lambda: None)
     return (time.process_time() - began) / FRAMES * 1e6
 
 
 async def lag(who, url):
-    read, gaps = reader(who, url), []
-    await read(10, lambda: None)
+    return await gaps_while(reader(who, url), ["500"] * 10)
+
+
+async def many(who, url):
+    return await gaps_while(reader(who, url), ["400-10"] * 50)
+
+
+async def burst(who, url):
+    return await gaps_while(reader(who, url), ["2000"])
+
+
+async def huge(who, url):
+    return await gaps_while(reader(who, url), ["1-0-10000000"])
+
+
+async def gaps_while(read, streams):
+    """The longest gap of a 1 ms heartbeat, and its 99th percentile, while these streams are read."""
+    gaps = []
+    await read("10", lambda: None)
 
     async def heartbeat():
         last = time.perf_counter()
@@ -115,16 +132,17 @@ async def lag(who, url):
             last = now
 
     beating = asyncio.create_task(heartbeat())
-    await asyncio.gather(*(read(500, lambda: None) for _ in range(10)))
+    await asyncio.gather(*(read(stream, lambda: None) for stream in streams))
     beating.cancel()
-    return max(gaps) * 1000
+    gaps.sort()
+    return [gaps[-1] * 1000, gaps[len(gaps) * 99 // 100] * 1000]
 
 
 async def first(who, url):
     read, times = reader(who, url), []
     for _ in range(50):
         began, seen = time.perf_counter(), []
-        await read(2, lambda began=began, seen=seen: seen.append(time.perf_counter() - began))
+        await read("2", lambda began=began, seen=seen: seen.append(time.perf_counter() - began))
         times.append(seen[0])
     return statistics.median(times) * 1000
 
@@ -168,7 +186,7 @@ def main(group, who, url):
     elif group == "traffic":
         print(traffic(who))
     else:
-        print(asyncio.run({"frames": frames, "lag": lag, "first": first}[group](who, url)))
+        print(asyncio.run(globals()[group](who, url)))
 
 
 main(*sys.argv[1:])

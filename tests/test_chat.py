@@ -258,3 +258,19 @@ def test_a_chat_asked_in_three_loops_works(service):
             await client.aclose()
 
     assert [asyncio.run(ask(client.chat())) for _ in range(3)] == ["complete"] * 3
+
+
+async def test_a_stopped_reply_closes_its_open_segment_for_the_reader():
+    """The last changes of a stopped stream are shown too."""
+    async with RawServer([head() + event(text_frame("Half")), STALL]) as server:
+        async with Client(Settings(key=Secret("k"), base_url=server.url)) as client:
+            chat, seen = client.chat(), []
+            reply = chat.begin("hi")
+
+            def apply(changes):
+                seen.extend(changes)
+                if reply.text:
+                    reply.stop()
+
+            await chat.drive(reply, apply)
+    assert [type(change).__name__ for change in seen] == ["SegmentStart", "SegmentDelta", "SegmentEnd"]

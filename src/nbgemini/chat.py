@@ -94,10 +94,13 @@ class Chat:
             NbGeminiError: it failed or was blocked.
         """
         reply = self.begin(prompt, **changes)
-        async with aclosing(self._steps(reply)) as steps:
-            async for events, _ in steps:
-                for event in events:
-                    yield event
+        try:
+            async with aclosing(self._steps(reply)) as steps:
+                async for events, _ in steps:
+                    for event in events:
+                        yield event
+        finally:
+            reply.end_cut()  # nothing, unless it was left early
         await reply
 
     async def drive(self, reply: Reply, apply: Callable[[list[Change]], None] = lambda _: None) -> None:
@@ -114,7 +117,7 @@ class Chat:
                 async for _, changes in steps:
                     apply(changes)
         except asyncio.CancelledError:
-            reply.end_cut()  # a stop that came before the first step
+            apply(reply.end_cut())
             if not reply.stopping:
                 raise
             task.uncancel()
@@ -131,8 +134,7 @@ class Chat:
                         yield step
                 last = reply.end()
         except (asyncio.CancelledError, GeneratorExit):
-            reply.end_cut()
-            raise
+            raise  # who drives settles it, and shows the last changes
         except NbGeminiError as error:
             last = reply.end_broken(error)
         except BaseException as error:
