@@ -13,6 +13,7 @@ from nbgemini.events import Citation, Citations, Code, CodeResult, Media, ToolCa
 from nbgemini.render.bundle import bundle, error_bundle, live_bundle, prompt_bundle, status_bundle, table_bundle
 from nbgemini.render.markdown import code_html, to_html
 from nbgemini.render.sanitise import sanitised
+from nbgemini.render.text import harmless
 from nbgemini.segments import Segment
 from tests.render.checker import controls, faults, text_of
 
@@ -208,3 +209,21 @@ def test_a_title_cannot_pose_as_the_host_of_a_citation():
         bundle(Segment(0, "citations", Citations((Citation("https://evil.example", "bank.example"),))))["text/html"]
     )
     assert "bank.example (evil.example)" in shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "&#x202e;abc",
+        "<https://a.example/%e2%80%ae>",
+        "<https://a.example/%1b[31m>",
+        '[a](https://a.example "&#x202e;")',
+        "![&#8238;](x)",
+    ],
+)
+def test_no_control_character_comes_out_of_the_parser(text):
+    """Entities and percent signs become characters only there."""
+    html = to_html(text)
+    assert html == harmless(html)
+    assert "\u202e" not in html
+    assert "\x1b" not in html

@@ -7,8 +7,8 @@ parser too long is shown as it is.
 from __future__ import annotations
 
 import re
-from collections.abc import MutableMapping, Sequence
-from functools import cache
+from collections.abc import Callable, MutableMapping, Sequence
+from functools import cache, lru_cache, partial
 from html import escape
 from typing import Any
 
@@ -45,7 +45,7 @@ def render(source: str, env: MutableMapping[str, Any]) -> str:
     if _is_bomb(source):
         return as_text(source)
     try:
-        html = _parser().render(source, env)
+        html = harmless(_parser().render(source, env))  # again: an entity or a percent sign may have become a control character
     except RecursionError:
         return as_text(source)
     return sanitised(html) if html.count("<span>") <= _MOST_TRIGGERS else as_text(source)
@@ -131,16 +131,27 @@ def code_html(source: str, language: str) -> str:
 def _coloured(source: str, language: str) -> str:
     if not language or _too_long_to_colour(source):
         return escape(source, quote=False)
-    from pygments import highlight  # noqa: PLC0415 - at first use
-    from pygments.formatters.html import HtmlFormatter  # noqa: PLC0415
-    from pygments.lexers import get_lexer_by_name  # noqa: PLC0415
+    lexer = _lexer(language)
+    return escape(source, quote=False) if lexer is None else str(_highlight()(source, lexer))
+
+
+@lru_cache(maxsize=64)
+def _lexer(language: str) -> Any:
+    from pygments.lexers import get_lexer_by_name  # noqa: PLC0415 - at first use
     from pygments.util import ClassNotFound  # noqa: PLC0415
 
     try:
-        lexer = get_lexer_by_name(language, stripnl=False)
+        return get_lexer_by_name(language, stripnl=False)
     except ClassNotFound:
-        return escape(source, quote=False)
-    return str(highlight(source, lexer, HtmlFormatter(nowrap=True)))
+        return None
+
+
+@cache
+def _highlight() -> Callable[[str, Any], str]:
+    from pygments import highlight  # noqa: PLC0415 - at first use
+    from pygments.formatters.html import HtmlFormatter  # noqa: PLC0415
+
+    return partial(highlight, formatter=HtmlFormatter(nowrap=True))
 
 
 def _too_long_to_colour(source: str) -> bool:

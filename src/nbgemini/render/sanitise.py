@@ -6,6 +6,8 @@ Policy: no style, id, name or data-*; classes only from fixed lists; links only 
 from __future__ import annotations
 
 import re
+from functools import cache
+from typing import Any
 
 _TAGS = {
     *("p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "pre", "code"),
@@ -29,10 +31,14 @@ _CLASS = re.compile(r"(?:highlight|language-[\w+#.-]{1,40}|nbgemini-[a-z-]{1,20}
 
 def sanitised(html: str) -> str:
     """Return `html` with nothing in it but what the policy allows."""
+    return str(_cleaner().clean(html))
+
+
+@cache
+def _cleaner() -> Any:
     import nh3  # noqa: PLC0415 - at first use
 
-    return nh3.clean(
-        html,
+    return nh3.Cleaner(
         tags=_TAGS,
         attributes=_ATTRIBUTES,
         attribute_filter=_filter,
