@@ -227,6 +227,21 @@ def test_without_a_new_line_nothing_is_parsed():
     assert blocks.parsed == 0
 
 
+STEPS = ("- step\n\n  ```\n" + "  x = 1\n" * 99 + "  ```\n\n") * 90
+QUOTED = "> a\n" * 9990 + "> ```\n" + "> x = 1\n" * 99 + "> ```\n> b\n"
+IN_ITEM = "- ```\n" + "  x = 1\n" * 9000 + "  ```\n- b\n"
+
+
+@pytest.mark.parametrize(("text", "codes", "words"), [(STEPS, 90, "step"), (QUOTED, 1, "<p>b</p>"), (IN_ITEM, 1, "<li>b</li>")])
+def test_no_code_is_cut_where_a_long_block_is(text, codes, words):
+    for cuts in ([], range(0, len(text), 999)):
+        html = html_of(fed(text + "\nthe end\n", cuts)[0])
+        assert html.count("<pre>") == codes
+        assert words in re.sub(r"<pre>.*?</pre>", "", html, flags=re.DOTALL)
+        assert "x = 1" not in re.sub(r"<pre>.*?</pre>", "", html, flags=re.DOTALL)
+        assert html.endswith("<p>the end</p>\n")
+
+
 def filled(unit, head="", tail=""):
     return head + unit * (200_000 // len(unit)) + tail
 
@@ -243,7 +258,7 @@ LONG = {
     "a stray formula": filled("three words here\n\n", "$$ two\n\n"),
     "stray formulas": filled("$$ x\n\n"),
     "formulas in one paragraph": filled("$$ x\n"),
-    "one code block in a list": filled("  value = compute(value, 1)\n", "- ```python\n", "  ```\n"),
+    "code blocks in a list": filled("- ```python\n  value = compute(value, 1)\n  ```\n"),
     "one paragraph": filled("a line of a paragraph that goes on\n"),
     "one line": filled("a word after a word "),
 }

@@ -198,20 +198,26 @@ def _cut_at(tail: str, ends: list[int]) -> list[str]:
 
 def _finished_ends(tail: str) -> list[int]:
     """Return where the finished blocks of `tail` end, blank lines behind them included."""
-    ends, in_code = _later_starts(tail if len(tail) <= _LARGEST else _whole_lines(tail[:_LARGEST]))
-    if ends or len(tail) <= _LARGEST:
-        return ends
-    if in_code:  # code is never cut: what follows the cut would be read as Markdown
-        return _later_starts(tail)[0][:1]
-    return [tail.rfind("\n", 0, _LARGEST) + 1 or _LARGEST]
+    if len(tail) <= _LARGEST:
+        return _later_starts(tail)
+    lines = tail[: tail.rfind("\n", 0, _LARGEST) + 1]
+    if not lines:
+        return [_LARGEST]
+    ends = _later_starts(lines) or _ends_inside(lines)
+    return ends or _later_starts(tail)[:1]
 
 
-def _whole_lines(text: str) -> str:
-    return text[: text.rfind("\n") + 1]
+def _ends_inside(text: str) -> list[int]:
+    """Return where a block that is too long is cut: before its last item, or behind a line that is no code."""
+    tokens, lines = parse(text), text.split("\n")
+    items = {token.map[0] for token in tokens if token.type == "list_item_open" and token.level == 1} - {0}
+    code = {line for token in tokens if token.type == "fence" for line in range(*token.map)}  # its rest would be Markdown
+    last = max(items or {line for line in range(1, len(lines)) if line - 1 not in code}, default=0)
+    return [sum(len(line) + 1 for line in lines[:last])] if last else []
 
 
-def _later_starts(text: str) -> tuple[list[int], bool]:
-    """Return where every block but the first begins, and whether the last one is fenced code."""
+def _later_starts(text: str) -> list[int]:
+    """Return where every block but the first begins, as far as that is settled."""
     tokens, lines = parse(text), text.split("\n")
     blocks = _top_blocks(tokens, lines)
     starts = {first for (former, _), (_, first) in pairwise(blocks) if _is_settled(former, first, lines)} - {0}
@@ -223,7 +229,7 @@ def _later_starts(text: str) -> tuple[list[int], bool]:
         if number >= decided and number not in verbatim and _OPEN_FORMULA.match(line):
             break
         total += len(line) + 1
-    return offsets, bool(blocks) and blocks[-1][0] == "fence"
+    return offsets
 
 
 def _top_blocks(tokens: Sequence[Any], lines: Sequence[str]) -> list[tuple[str, int]]:
