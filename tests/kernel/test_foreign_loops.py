@@ -140,7 +140,7 @@ def test_a_cell_that_holds_the_loop_loses_nothing(kernel):
 
 def test_a_thread_with_a_loop_of_its_own_asks_while_the_kernel_streams(kernel, service):
     kernel.run(f"URL = {service.url!r}\n{CLIENT}")
-    mine, messages = mid_stream(kernel, slow("k", 100, 0.02))
+    mine, messages = mid_stream(kernel, slow("k", 50, 0.02))
     printed = kernel.text(
         "got = []\nthread = threading.Thread(target=lambda: got.append(asyncio.run(ask())))\nthread.start(); thread.join()\n"
         "print(got[0].state, got[0].text, _gemini.state)"
@@ -148,7 +148,7 @@ def test_a_thread_with_a_loop_of_its_own_asks_while_the_kernel_streams(kernel, s
     assert printed.strip() == f"complete {TEXT} running"
     assert kernel.text("reply = await ask()\nprint(reply.text)").strip() == TEXT  # the same client on the kernel's loop
     messages += kernel.until(lambda message: parent(message) == mine and is_final_status(message))
-    assert answers(messages, mine) == ["k" * 200]
+    assert answers(messages, mine) == ["k" * 100]
 
 
 def test_threads_that_outlive_their_cell_show_their_answers_there(own_kernel, request):
@@ -218,13 +218,13 @@ def test_a_loop_that_its_user_has_patched(python, when):
     for options in ("--wait", "--no-wait"):
         mine, messages = ask(kernel, f"%%gemini --once {options}\n{PROMPT}")
         assert answers(messages, mine) == [TEXT]
-    mine, messages = mid_stream(kernel, slow("n", 60, 0.02))
+    mine, messages = mid_stream(kernel, slow("n", 30, 0.02))
     printed = kernel.text(
         "import asyncio\nprint(asyncio.run(asyncio.sleep(0.1, 'nested')), _gemini.state, _gemini.result().state)"
     )
     assert printed.split() == ["nested", "running", "complete"]
     messages += kernel.until(lambda message: parent(message) == mine and is_final_status(message))
-    assert answers(messages, mine) == ["n" * 120]
+    assert answers(messages, mine) == ["n" * 60]
     kernel.close()
 
 
@@ -236,14 +236,14 @@ def test_a_policy_of_uvloop_set_after_loading(demo_kernel, service):
         mine, messages = ask(demo_kernel, f"{cell}\n{PROMPT}")
         assert answers(messages, mine) == [TEXT]
     demo_kernel.run(f"URL = {service.url!r}\n{CLIENT}")
-    mine, messages = mid_stream(demo_kernel, slow("v", 60, 0.02))
+    mine, messages = mid_stream(demo_kernel, slow("v", 40, 0.02))
     printed = demo_kernel.text(
         "got = []\nthread = threading.Thread(target=lambda: got.append(uvloop.run(ask())))\nthread.start(); thread.join()\n"
         "print(got[0].state, got[0].text, _gemini.state)"
     )
     assert printed.strip() == f"complete {TEXT} running"
     messages += demo_kernel.until(lambda message: parent(message) == mine and is_final_status(message))
-    assert answers(messages, mine) == ["v" * 120]
+    assert answers(messages, mine) == ["v" * 80]
 
 
 @NEEDS_UVLOOP
