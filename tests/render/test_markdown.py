@@ -46,7 +46,7 @@ GOLDENS = {
     # code
     "```python\nx = 1\n```": (
         '<div class="highlight"><pre><code class="language-python">'
-        '<span class="n">x</span> <span class="o">=</span> <span class="mi">1</span>\n</code></pre></div>\n'
+        'x <span class="o">=</span> <span class="mi">1</span>\n</code></pre></div>\n'
     ),
     "```klingon\n<x>\n```": '<div class="highlight"><pre><code class="language-klingon">&lt;x&gt;\n</code></pre></div>\n',
     "```\n*x*": '<div class="highlight"><pre><code>*x*</code></pre></div>\n',

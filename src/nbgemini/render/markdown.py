@@ -141,9 +141,22 @@ def _lexer(language: str) -> Any:
     from pygments.util import ClassNotFound  # noqa: PLC0415
 
     try:
-        return get_lexer_by_name(language, stripnl=False)
+        return get_lexer_by_name(language, stripnl=False, filters=[_quiet()])
     except ClassNotFound:
         return None
+
+
+@cache
+def _quiet() -> Any:
+    """Return a filter that leaves names and punctuation uncoloured: no theme needs them, and they are half of all HTML."""
+    from pygments.filter import simplefilter  # noqa: PLC0415 - at first use
+    from pygments.token import Name, Punctuation, Text, Whitespace  # noqa: PLC0415
+
+    def quiet(_self: Any, _lexer: Any, stream: Any, _options: Any) -> Any:
+        plain = (Name, Punctuation, Whitespace)
+        return ((Text if kind in plain else kind, value) for kind, value in stream)
+
+    return simplefilter(quiet)()
 
 
 @cache
