@@ -115,6 +115,15 @@ def is_final_status(message):
     return said(message).get("kind") == "status" and said(message).get("state") == "final"
 
 
+def at_rest(kernel, cell, messages):
+    """`messages`, and those that come until the answer of the cell is at rest, if it is not yet."""
+
+    def is_last(message):
+        return parent(message) == cell and is_final_status(message)
+
+    return messages if any(map(is_last, messages)) else messages + kernel.until(is_last)
+
+
 def complaints(messages):
     """What was said on stderr, and errors."""
     said_there = [message["content"]["text"] for message in messages if message["content"].get("name") == "stderr"]

@@ -11,6 +11,7 @@ import pytest
 from tests.kernel.conftest import (
     PATIENCE,
     Kernel,
+    at_rest,
     complaints,
     interpreters,
     is_final_status,
@@ -97,6 +98,10 @@ def mid_stream(kernel, prompt):
     return mine, kernel.until(lambda message: parent(message) == mine and said(message).get("kind") == "answer")
 
 
+def printed(messages):
+    return "".join(message["content"]["text"] for message in messages if message["msg_type"] == "stream")
+
+
 def until_replied(kernel, cell):
     """Wait for the shell's reply to a cell, whatever came of its outputs."""
     while kernel.client.get_shell_msg(timeout=PATIENCE)["parent_header"]["msg_id"] != cell:
@@ -130,25 +135,28 @@ def test_a_loop_of_prompts_gets_all_its_answers(kernel):
 def test_a_cell_that_holds_the_loop_loses_nothing(kernel):
     """2 s of computing mid-stream: the stream goes on afterwards, to the letter."""
     mine, messages = mid_stream(kernel, PROMPT.replace("12", "150"))
-    messages += kernel.run(
+    burnt = kernel.run(
         "import time\nend = time.perf_counter() + 2\nwhile time.perf_counter() < end:\n    pass\nprint(_gemini.state)"
     )
-    assert [message["content"]["text"] for message in messages if message["msg_type"] == "stream"] == ["running\n"]
-    messages += kernel.until(lambda message: parent(message) == mine and is_final_status(message))
-    assert answers(messages, mine) == ["".join(f"word{n} and so on, ".ljust(20, ".")[:20] for n in range(150))]
+    assert printed(burnt) == "running\n"
+    messages += burnt
+    assert answers(at_rest(kernel, mine, messages), mine) == [
+        "".join(f"word{n} and so on, ".ljust(20, ".")[:20] for n in range(150))
+    ]
 
 
 def test_a_thread_with_a_loop_of_its_own_asks_while_the_kernel_streams(kernel, service):
     kernel.run(f"URL = {service.url!r}\n{CLIENT}")
     mine, messages = mid_stream(kernel, slow("k", 50, 0.02))
-    printed = kernel.text(
+    threaded = kernel.run(
         "got = []\nthread = threading.Thread(target=lambda: got.append(asyncio.run(ask())))\nthread.start(); thread.join()\n"
         "print(got[0].state, got[0].text, _gemini.state)"
     )
-    assert printed.strip() == f"complete {TEXT} running"
-    assert kernel.text("reply = await ask()\nprint(reply.text)").strip() == TEXT  # the same client on the kernel's loop
-    messages += kernel.until(lambda message: parent(message) == mine and is_final_status(message))
-    assert answers(messages, mine) == ["k" * 100]
+    assert printed(threaded).strip() == f"complete {TEXT} running"
+    awaited = kernel.run("reply = await ask()\nprint(reply.text)")  # the same client on the kernel's loop
+    assert printed(awaited).strip() == TEXT
+    messages += threaded + awaited
+    assert answers(at_rest(kernel, mine, messages), mine) == ["k" * 100]
 
 
 def test_threads_that_outlive_their_cell_show_their_answers_there(own_kernel, request):
@@ -218,13 +226,13 @@ def test_a_loop_that_its_user_has_patched(python, when):
     for options in ("--wait", "--no-wait"):
         mine, messages = ask(kernel, f"%%gemini --once {options}\n{PROMPT}")
         assert answers(messages, mine) == [TEXT]
-    mine, messages = mid_stream(kernel, slow("n", 30, 0.02))
-    printed = kernel.text(
+    mine, messages = mid_stream(kernel, slow("n", 50, 0.02))
+    nested = kernel.run(
         "import asyncio\nprint(asyncio.run(asyncio.sleep(0.1, 'nested')), _gemini.state, _gemini.result().state)"
     )
-    assert printed.split() == ["nested", "running", "complete"]
-    messages += kernel.until(lambda message: parent(message) == mine and is_final_status(message))
-    assert answers(messages, mine) == ["n" * 60]
+    assert printed(nested).split() == ["nested", "running", "complete"]
+    messages += nested
+    assert answers(at_rest(kernel, mine, messages), mine) == ["n" * 100]
     kernel.close()
 
 
@@ -237,13 +245,13 @@ def test_a_policy_of_uvloop_set_after_loading(demo_kernel, service):
         assert answers(messages, mine) == [TEXT]
     demo_kernel.run(f"URL = {service.url!r}\n{CLIENT}")
     mine, messages = mid_stream(demo_kernel, slow("v", 40, 0.02))
-    printed = demo_kernel.text(
+    threaded = demo_kernel.run(
         "got = []\nthread = threading.Thread(target=lambda: got.append(uvloop.run(ask())))\nthread.start(); thread.join()\n"
         "print(got[0].state, got[0].text, _gemini.state)"
     )
-    assert printed.strip() == f"complete {TEXT} running"
-    messages += demo_kernel.until(lambda message: parent(message) == mine and is_final_status(message))
-    assert answers(messages, mine) == ["v" * 80]
+    assert printed(threaded).strip() == f"complete {TEXT} running"
+    messages += threaded
+    assert answers(at_rest(demo_kernel, mine, messages), mine) == ["v" * 80]
 
 
 @NEEDS_UVLOOP
@@ -303,14 +311,14 @@ def test_result_on_a_loop_of_uvloop_says_to_await(service):
 @NEEDS_UVLOOP
 def test_a_terminal_under_a_policy_of_uvloop(tmp_path):
     """The policy stands before IPython makes its loop, so that loop is a uvloop."""
-    printed = run_ipython(
+    seen = run_ipython(
         tmp_path,
         "import asyncio, uvloop\nasyncio.set_event_loop_policy(uvloop.EventLoopPolicy())\n%load_ext nbgemini\n%gemini demo fast\n"
         "%gemini ask what is 2 + 3?\nprint('after:', _gemini.state)\nprint(await asyncio.sleep(0, type(asyncio.get_running_loop()).__module__))\n",
     )
-    assert "2 + 3 = **5**" in printed
-    assert "after: complete" in printed
-    assert "Traceback" not in printed
+    assert "2 + 3 = **5**" in seen
+    assert "after: complete" in seen
+    assert "Traceback" not in seen
 
 
 def run_python(code):

@@ -10,7 +10,18 @@ import time
 import pytest
 
 from tests.fakes.raw import END, STALL, RawServer, event, head, text_frame
-from tests.kernel.conftest import PATIENCE, Kernel, complaints, interpreters, is_final_status, kinds, outputs, parent, said
+from tests.kernel.conftest import (
+    PATIENCE,
+    Kernel,
+    at_rest,
+    complaints,
+    interpreters,
+    is_final_status,
+    kinds,
+    outputs,
+    parent,
+    said,
+)
 from tests.kernel.test_streaming import slow
 
 NOISE = re.compile(r"Traceback|\w*Warning: |never (awaited|retrieved)|was destroyed|Exception ignored|Unclosed|ERROR")
@@ -119,8 +130,7 @@ def test_unloading_mid_stream_keeps_what_came_and_says_nothing(fresh_kernel):
 def test_reset_mid_stream_forgets_names_and_stops_nothing(kernel):
     mine = kernel.send(f"%%gemini --once\n{slow('r', 40, 0.02)}")
     messages = kernel.until(lambda message: parent(message) == mine and said(message).get("kind") == "answer")
-    messages += kernel.run("%reset -f")
-    messages += kernel.until(is_final_status)
+    messages = at_rest(kernel, mine, messages + kernel.run("%reset -f"))
     shown = outputs(messages, mine)
     assert shown[0]["data"]["text/plain"] == "r" * 80
     messages += kernel.run("%gemini\n%gemini ask --once --wait what is 20 + 3")
