@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
 FRAMES = Path(__file__).parent / "frames"
+_data = tempfile.TemporaryDirectory(prefix="nbgemini-tests-")
+os.environ["JUPYTER_DATA_DIR"] = _data.name  # no test writes to the journal of whoever runs it
+atexit.register(_data.cleanup)
 
 
 def golden_names():

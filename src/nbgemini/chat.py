@@ -35,13 +35,24 @@ class Chat:
         transcript: everything asked and answered so far.
     """
 
-    def __init__(self, name: str | None, provider: Provider, connect: Callable[[], Source], options: Options) -> None:
-        """Begin an empty conversation; `connect` is asked for the source at every prompt, so that it may change."""
+    def __init__(
+        self,
+        name: str | None,
+        provider: Provider,
+        connect: Callable[[], Source],
+        options: Options,
+        follow: Callable[[Reply], None] = lambda _: None,
+    ) -> None:
+        """Begin an empty conversation.
+
+        `connect` is asked for the source at every prompt, so that it may change; `follow` is told every new reply.
+        """
         self.name = name
         self.options = options
         self.transcript = Transcript()
         self._provider = provider
         self._connect = connect
+        self._follow = follow
         self._one_at_a_time = asyncio.Lock()
 
     def begin(self, prompt: str | Turn, *, cell: str | None = None, **changes: Any) -> Reply:
@@ -64,7 +75,9 @@ class Chat:
         self._provider.encode([asked], options)  # refuses here what the model can't take, before anything is stored
         number, exchange = self.transcript.ask(asked, cell) if self.name else (0, Exchange(asked))
         exchange.state = "waiting"
-        return Reply(exchange, options, provider=self._provider.name, chat=self.name, turn=number)
+        reply = Reply(exchange, options, provider=self._provider.name, chat=self.name, turn=number)
+        self._follow(reply)
+        return reply
 
     def speak(self, provider: Provider) -> None:
         """Use another codec from the next prompt on."""

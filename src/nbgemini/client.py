@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Callable
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Self
@@ -33,16 +34,23 @@ class Client:
         chats: the named conversations begun so far.
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
-        """Use `settings`, or what the environment says. Nothing is opened, and no key is needed, before the first prompt."""
+    def __init__(self, settings: Settings | None = None, *, follow: Callable[[Reply], None] = lambda _: None) -> None:
+        """Use `settings`, or what the environment says. Nothing is opened, and no key is needed, before the first prompt.
+
+        `follow` is told every reply as it begins: a journal's way in.
+        """
         self.settings = settings or from_environment(os.environ)
         self.chats: dict[str, Chat] = {}
         self._provider = Gemini(self.settings.version)
         self._source: Source | None = None
+        self._former: list[Source] = []
+        self._follow = follow
 
     def use(self, settings: Settings) -> None:
         """Ask by other settings from the next prompt on; running streams end as they began."""
         self.settings = settings
+        if self._source:
+            self._former.append(self._source)
         self._source = None
         self._provider = Gemini(settings.version)
         for chat in self.chats.values():
@@ -98,8 +106,10 @@ class Client:
 
     async def aclose(self) -> None:
         """Close the connections of the running loop."""
-        if self._source:
-            await self._source.aclose()
+        for source in (self._source, *self._former):
+            if source:
+                await source.aclose()
+        self._former.clear()
 
     async def __aenter__(self) -> Self:
         """Enter."""
@@ -110,7 +120,7 @@ class Client:
         await self.aclose()
 
     def _new_chat(self, name: str | None) -> Chat:
-        return Chat(name, self._provider, self._connect, Options(model=self.settings.model))
+        return Chat(name, self._provider, self._connect, Options(model=self.settings.model), self._follow)
 
     def _connect(self) -> Source:
         if self._source is None:

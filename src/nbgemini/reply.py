@@ -42,6 +42,7 @@ class Reply:
         error: why it failed, was blocked or cut off; None otherwise.
         model: the model that answered, or the one asked for as long as it is silent.
         parsed: the validated object when a schema was asked for.
+        first_seconds: how long it took until the first segment began; None before that.
     """
 
     def __init__(self, exchange: Exchange, options: Options, *, provider: str, chat: str | None, turn: int) -> None:
@@ -66,6 +67,7 @@ class Reply:
         self._cut: tuple[State, NbGeminiError | None] = ("interrupted", None)
         self._began = monotonic()
         self._seconds: float | None = None
+        self.first_seconds: float | None = None
         self._cancel: Callable[[], object] | None = None
         self._done = threading.Event()
         self._callbacks: list[Callable[[], object]] = []
@@ -143,7 +145,10 @@ class Reply:
                     self._fault = self._fault or error
                 case Unknown(name):
                     self.unknown.append(name)
-        return self._segmenter.feed(events)
+        changes = self._segmenter.feed(events)
+        if self.first_seconds is None and self.segments:
+            self.first_seconds = self.seconds
+        return changes
 
     def raise_fault(self) -> None:
         """Raise the error that the service reported inside the stream, if it did."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 import getpass
 import shlex
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from nbgemini.errors import ConfigurationError, NbGeminiError, PromptError
@@ -74,17 +75,64 @@ def chats(session: Session, rest: str) -> None:
         (chat.name, str(len(chat.transcript)), chat.options.model, "running" if chat.name in running else "")
         for chat in session.client.chats.values()
     ]
+    rows += [(name, str(count), "", f"saved {_day(at)}; %gemini load {name}") for name, count, at in _saved_chats(session)]
     _show_table(("chat", "turns", "model", ""), rows or [("none yet", "", "", "")])
 
 
 def show(session: Session, rest: str) -> None:
-    """Show a whole chat again from its transcript."""
+    """Show a whole chat again from its transcript, or as a former kernel of this notebook left it."""
     from nbgemini.notebook.recall import recall  # noqa: PLC0415
 
-    chat = _named_chat(session, rest)
-    if not len(chat.transcript):
+    chat = _named_chat(session, rest, also=[name for name, *_ in _saved_chats(session)])
+    if len(chat.transcript):
+        recall(chat, chat.transcript)
+        return
+    saved = session.journal.exchanges(chat.name) if session.journal else []
+    if saved:
+        _show_line(f"{chat.name}, as a former kernel left it; %gemini load {chat.name} continues it")
+        recall(chat, saved)
+    else:
         _show_line(f"{chat.name}: nothing asked yet")
-    recall(session.shell, chat)
+
+
+def load(session: Session, rest: str) -> None:
+    """Continue a chat that a former kernel of this notebook left."""
+    chat = _named_chat(session, rest, also=[name for name, *_ in _saved_chats(session)])
+    if len(chat.transcript):
+        raise PromptError(f"{chat.name} has {_turns(len(chat.transcript))} already; %gemini reset {chat.name} forgets them")
+    saved = session.journal.exchanges(chat.name) if session.journal else []
+    if not saved or session.journal is None:
+        raise PromptError(f"no former kernel left a chat {chat.name!r}; %gemini chats lists what there is")
+    chat.transcript.exchanges[:] = saved
+    session.journal.adopt(chat.name, saved)
+    _show_line(f"{chat.name}: {_turns(len(saved))} loaded; the next prompt continues them")
+
+
+def journal(session: Session, rest: str) -> None:
+    """List the last N requests (10): when, model, outcome, tokens, cost, time to the first text and in all."""
+    from nbgemini.notebook.status import money_text  # noqa: PLC0415
+
+    words = _words(rest)
+    if len(words) > 1 or (words and not words[0].isdigit()):
+        raise PromptError(f"%gemini journal takes a number, not {rest.strip()!r}")
+    if session.journal is None:
+        raise ConfigurationError('there is no journal; %config Gemini.journal = "auto" begins one')
+    rows = [
+        (
+            datetime.fromtimestamp(row["at"]).astimezone().strftime("%Y-%m-%d %H:%M:%S"),
+            row["chat"] or "(once)",
+            row["model"] + (" (offline)" if row["offline"] else ""),
+            " ".join(filter(None, (row["state"], row["error"]))),
+            f"{row['input']:,} / {row['thought']:,} / {row['output']:,}",
+            money_text(row["cost"]),
+            "" if row["first"] is None else f"{row['first']:.2f} s",
+            f"{row['seconds']:.1f} s",
+        )
+        for row in session.journal.requests(int(words[0]) if words else 10)
+    ]
+    _show_table(("when", "chat", "model", "outcome", "tokens in / thought / out", "cost", "first text", "in all"), rows)
+    if session.journal.trouble:
+        _show_line(session.journal.trouble)
 
 
 def reset(session: Session, rest: str) -> None:
@@ -93,7 +141,9 @@ def reset(session: Session, rest: str) -> None:
     session.jobs.stop(chat.name)
     count = len(chat.transcript)
     chat.transcript.clear()
-    _show_line(f"{chat.name}: {count} turn{'' if count == 1 else 's'} forgotten")
+    if session.journal:
+        session.journal.forget(chat.name)
+    _show_line(f"{chat.name}: {_turns(count)} forgotten")
 
 
 def stop(session: Session, rest: str) -> None:
@@ -169,8 +219,10 @@ COMMANDS: dict[str, Command] = {
     "models": models,
     "chats": chats,
     "show": show,
+    "load": load,
     "reset": reset,
     "stop": stop,
+    "journal": journal,
     "key": key,
     "demo": demo,
     "doctor": doctor,
@@ -208,9 +260,24 @@ def _only_name(words: list[str]) -> str | None:
     return words[0] if words else None
 
 
-def _named_chat(session: Session, rest: str) -> Any:
+def _saved_chats(session: Session) -> list[tuple[str, int, float]]:
+    """Return the chats of former kernels that this one has not begun."""
+    saved = session.journal.chats() if session.journal else []
+    begun = {chat.name for chat in session.client.chats.values() if len(chat.transcript)}
+    return [row for row in saved if row[0] not in begun]
+
+
+def _turns(count: int) -> str:
+    return f"{count} turn{'' if count == 1 else 's'}"
+
+
+def _day(at: float) -> str:
+    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def _named_chat(session: Session, rest: str, also: Sequence[str] = ()) -> Any:
     name = _only_name(_words(rest))
-    known = session.client.chats
+    known = [*session.client.chats, *also]
     if name is not None and name not in known:
         raise PromptError(f"no chat {name!r}{nearest(name, known)}; %gemini chats lists them")
     return session.client.chat(name or session.config.chat)

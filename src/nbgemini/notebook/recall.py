@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from IPython.display import display
@@ -10,12 +11,12 @@ from nbgemini.chat import Chat
 from nbgemini.notebook.status import badge_text, status_text
 from nbgemini.render.bundle import bundle, prompt_bundle, status_bundle
 from nbgemini.reply import Reply
+from nbgemini.transcript import Exchange
 
 
-def recall(shell: Any, chat: Chat) -> None:
-    """Display every prompt and every segment of the chat, in order."""
-    del shell  # the current cell is where it goes
-    for number, exchange in enumerate(chat.transcript):
+def recall(chat: Chat, exchanges: Iterable[Exchange]) -> None:
+    """Display every prompt and every segment of these exchanges of a chat, in order."""
+    for number, exchange in enumerate(exchanges):
         question = "".join(str(part.get("text", "")) for part in exchange.asked.parts)
         _put(prompt_bundle(question), "prompt", chat, number, 0)
         for segment in chat.segments(exchange):

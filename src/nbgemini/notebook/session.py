@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,6 +12,7 @@ import msgspec
 from nbgemini.chat import Chat
 from nbgemini.client import Client
 from nbgemini.errors import NbGeminiError
+from nbgemini.journal import Journal
 from nbgemini.notebook import surroundings
 from nbgemini.notebook.arguments import Ask, think_level
 from nbgemini.notebook.config import Gemini
@@ -39,7 +42,8 @@ class Session:
         self.jobs = Jobs()
         self._key: Secret | None = None
         self._service: OfflineService | None = None
-        self._client = Client(self._settings())
+        self._journal: Journal | None = None
+        self._client = Client(self._settings(), follow=self._follow)
         self.replies: list[Reply] = []
         self._html = shell.display_formatter.formatters["text/html"]
         self._html.for_type(Reply, reply_html)
@@ -55,6 +59,18 @@ class Session:
         if settings != self._client.settings:
             self._client.use(settings)
         return self._client
+
+    @property
+    def journal(self) -> Journal | None:
+        """The record of this kernel, where %config wants it; None if it wants none."""
+        wanted = self.config.journal
+        path = surroundings.data_directory() / "journal.sqlite3" if wanted == "auto" else Path(wanted).expanduser()
+        if self._journal is not None and (wanted == "off" or path != self._journal.path):
+            self._close_journal()
+        if self._journal is None and wanted != "off":
+            self._journal = Journal(path, surroundings.notebook_name(self.shell))
+            atexit.register(self._journal.close)
+        return self._journal
 
     @property
     def backend(self) -> str:
@@ -94,6 +110,7 @@ class Session:
         self.jobs.stop()
         self._interrupts.remove()
         self.leave_demo()
+        self._close_journal()
         self._html.pop(Reply, None)
 
     def begin(self, ask: Ask, prompt: str) -> Job:
@@ -120,6 +137,16 @@ class Session:
         if self.config.wait != "auto":
             return bool(self.config.wait)
         return not surroundings.someone_sits_there(self.shell)
+
+    def _follow(self, reply: Reply) -> None:
+        if self.journal is not None:
+            self.journal.follow(reply)
+
+    def _close_journal(self) -> None:
+        journal, self._journal = self._journal, None
+        if journal is not None:
+            atexit.unregister(journal.close)
+            journal.close()
 
     def _changes(self, ask: Ask, chat: Chat) -> dict[str, Any]:
         """Return the options for this prompt: its line's, else the chat's own, else %config's."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
 
@@ -38,6 +40,19 @@ def clicks_arrive_while_waiting(shell: Any) -> bool:
     """Whether widgets' messages are heard while a cell awaits: ipykernel 6 hears them only after the cell."""
     kernel = kernel_of(shell)
     return kernel is not None and hasattr(kernel, "_shell_parent")
+
+
+def notebook_name(shell: Any) -> str:
+    """Return the notebook's path where the front end tells it (a Jupyter server, VS Code), else the working directory."""
+    told = os.environ.get("JPY_SESSION_NAME") or shell.user_ns.get("__vsc_ipynb_file__")
+    return str(told or Path.cwd())
+
+
+def data_directory() -> Path:
+    """Return the directory for what outlives the kernel."""
+    from jupyter_core.paths import jupyter_data_dir  # noqa: PLC0415 - at the first prompt
+
+    return Path(jupyter_data_dir()) / "nbgemini"
 
 
 def _request(kernel: Any) -> dict[str, Any]:

@@ -9,13 +9,12 @@ import base64
 import hashlib
 import hmac
 import json
-import secrets
 from collections.abc import Container
 from typing import Any, TypeAlias
 
 Place: TypeAlias = tuple[str, str]
 
-_SECRET = secrets.token_bytes(32)
+_SECRET = b"nbgemini's offline service"  # nothing to protect: a saved chat goes on with the next service too
 _SENTINELS = {"skip_thought_signature_validator", "context_engineering_is_the_way_to_go"}  # accepted for foreign history
 _LENGTH = 64
 
@@ -26,7 +25,7 @@ def sign(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def genuine(part: dict[str, Any], foreign: Container[Place] = ()) -> bool:
-    """Whether the part's signature was issued by this process for this very part, or is foreign at its place, or a sentinel."""
+    """Whether the part's signature was issued here for this very part, or is foreign at its place, or a sentinel."""
     text = str(part.get("thoughtSignature"))
     if text in _SENTINELS or place(part) in foreign:
         return True
