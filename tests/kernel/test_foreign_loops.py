@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -159,6 +160,10 @@ def test_a_thread_with_a_loop_of_its_own_asks_while_the_kernel_streams(kernel, s
     assert answers(at_rest(kernel, mine, messages), mine) == ["k" * 100]
 
 
+def is_first_sign(message):
+    return message["msg_type"] == "display_data" and (said(message).get("kind"), said(message).get("segment")) == ("status", 0)
+
+
 def test_threads_that_outlive_their_cell_show_their_answers_there(own_kernel, request):
     """Another cell computes and prints meanwhile; what it prints, and that it ends, is said below it."""
     expect_failure_on(
@@ -169,9 +174,10 @@ def test_threads_that_outlive_their_cell_show_their_answers_there(own_kernel, re
     mine = own_kernel.send(
         f"import threading\nthreads = [{thread} for _ in range(4)]\nfor thread in threads:\n    thread.start()"
     )
+    begun = [own_kernel.until(is_first_sign) for _ in range(4)]
     other = own_kernel.send("while any(thread.is_alive() for thread in threads):\n    print(end='.', flush=True)")
     until_replied(own_kernel, other)
-    messages = own_kernel.run("_gemini.state")
+    messages = [*itertools.chain(*begun), *own_kernel.run("_gemini.state")]
     assert {parent(message) for message in messages if message["msg_type"] == "stream"} == {other}
     assert other in [parent(message) for message in messages if is_idle(message)]
     assert answers(messages, mine) == ["t" * 200] * 4
