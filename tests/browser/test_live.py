@@ -115,19 +115,19 @@ def test_blocks_and_tail_are_what_was_sent_and_text_is_never_markup(book):
     wait_answer(book, f"{hostile}one\n\n{hostile}😀 two")
     book.execute(f"answer.block({TABLE!r}); answer.write('end')")
     book.wait(f"() => {ANSWER}.querySelector('table') && {ANSWER}.innerText.endsWith('end')")
-    assert book.page.evaluate(f"() => [...{ANSWER}.children].map((node) => node.tagName)") == ["P", "TABLE", "DIV"]
+    assert book.page.evaluate(f"() => [...{ANSWER}.children].map((node) => node.tagName)") == ["P", "TABLE", "DIV", "BUTTON"]
     assert book.page.evaluate(f"() => {ANSWER}.querySelectorAll('img').length") == 0
 
 
 def test_code_being_written_shows_without_its_fences(book):
     book.execute("answer.write('```python\\nx = 1\\n')")
     wait_answer(book, "x = 1")
-    assert "mono" in book.page.evaluate(f"() => getComputedStyle({ANSWER}.lastChild).fontFamily")
+    assert "mono" in book.page.evaluate(f"() => getComputedStyle({ANSWER}.querySelector('.nbg-tail')).fontFamily")
     book.execute("answer.write('y = 2\\n```\\n')")
     wait_answer(book, "x = 1\ny = 2")
     book.execute("answer.block('<p>done</p>'); answer.write('```inline``` is text')")
     wait_answer(book, "done\n\n```inline``` is text")
-    assert "mono" not in book.page.evaluate(f"() => getComputedStyle({ANSWER}.lastChild).fontFamily")
+    assert "mono" not in book.page.evaluate(f"() => getComputedStyle({ANSWER}.querySelector('.nbg-tail')).fontFamily")
 
 
 def test_selection_and_scroll_position_are_the_readers(book):
@@ -242,7 +242,7 @@ def test_traffic_is_that_of_the_text(book):
 def test_caret_only_where_motion_is_welcome(book):
     book.execute("answer.write('Some')")
     wait_answer(book, "Some")
-    caret = f"() => getComputedStyle({ANSWER}.lastChild, '::after').content"
+    caret = f"() => getComputedStyle({ANSWER}.querySelector('.nbg-tail'), '::after').content"
     assert book.page.evaluate(caret) == '"▏"'
     book.page.emulate_media(reduced_motion="reduce")
     assert book.page.evaluate(caret) == "none"

@@ -1,5 +1,5 @@
 // Streamed text and the status line, in one small module. The model holds the content; every view paints from it.
-// This file travels with every widget, without its indentation and comment lines.
+// This file travels with every widget, without its indentation, its comment lines and what is `only` for other roles.
 
 const create = (tag, props) => Object.assign(document.createElement(tag), props);
 
@@ -45,15 +45,60 @@ export default () => {
     });
   };
 
-  const textView = (el) => {
+  // only answer
+  const copyButton = (el) => {
+    // its label is no text of the page, so that it is never copied itself
+    const button = create("button", {
+      ariaLabel: "Copy this answer",
+      value: "Copy",
+      async onclick() {
+        try {
+          await navigator.clipboard.writeText(el.innerText);
+        } catch {
+          // there is none here, or no leave to use it
+          getSelection().selectAllChildren(el);
+          document.execCommand("copy");
+        }
+        button.value = "Copied";
+        setTimeout(() => (button.value = "Copy"), 1000);
+      },
+    });
+    return button;
+  };
+
+  // only thought
+  // ipywidgets' accordion knows no keyboard
+  const useKeys = (el) => {
+    const header = el.closest(".jupyter-widget-Collapse")?.firstChild;
+    if (header)
+      Object.assign(header, {
+        role: "button",
+        tabIndex: 0,
+        ariaExpanded: !el.closest(".lm-mod-hidden"),
+        onclick: paint,
+        onkeydown(event) {
+          if (/^( |Enter)$/.test(event.key)) {
+            event.preventDefault();
+            header.click();
+          }
+        },
+      });
+  };
+
+  // only answer thought
+  const textView = (el, model) => {
+    const isAnswer = model.get("role") === "answer";
     const text = new Text();
     const rest = create("div", { className: "nbg-tail" });
     rest.append(text);
     el.append(rest);
+    if (isAnswer) el.append(copyButton(el));
     const view = {
       // once, and never touched again: a reader's selection stays
       add: (block) => rest.before((block.content || block).cloneNode(true)),
-      clear: () => el.replaceChildren(rest),
+      clear() {
+        while (rest.previousSibling) rest.previousSibling.remove();
+      },
       paint() {
         let shown = tail.trimEnd();
         // code that is still being written shows without its fences
@@ -62,12 +107,14 @@ export default () => {
         rest.classList.toggle("nbg-code", fence);
         if (shown.startsWith(text.data)) text.appendData(shown.slice(text.length));
         else text.data = shown;
+        if (!isAnswer) useKeys(el);
       },
     };
     blocks.forEach(view.add);
     return view;
   };
 
+  // only status
   const statusView = (el, model) => {
     const badge = create("b");
     const text = create("span", { role: "status" });
@@ -97,6 +144,7 @@ export default () => {
     };
   };
 
+  // everyone
   return {
     initialize({ model }) {
       const ask = (type) => {
@@ -122,6 +170,8 @@ export default () => {
       const view = (isStatus ? statusView : textView)(el, model);
       views.add(view);
       view.paint();
+      // once more when it stands in the page
+      paint();
       const clock = isStatus && setInterval(view.paint, 1000);
       return () => {
         clearInterval(clock);

@@ -7,6 +7,7 @@ as numbered custom messages; a view that missed some asks for a snapshot. Messag
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -20,10 +21,19 @@ import traitlets
 _HERE = Path(__file__).parent
 
 
-def _stripped(name: str) -> str:
-    """Return a source file without indentation and comment lines: it travels with every widget."""
-    lines = (line.strip() for line in (_HERE / name).read_text(encoding="utf-8").splitlines())
-    return "\n".join(line for line in lines if line and not line.startswith(("//", "/*")))
+@cache
+def _stripped(name: str, role: str) -> str:
+    """Return a source file as it travels with every widget: without indentation, comments and what only other roles need."""
+    kept, wanted = [], True
+    for line in (_HERE / name).read_text(encoding="utf-8").splitlines():
+        code = line.strip()
+        if code.startswith("// only "):
+            wanted = role in code.split()
+        elif code == "// everyone":
+            wanted = True
+        elif wanted and code and not code.startswith(("//", "/*")):
+            kept.append(code)
+    return re.sub(r"([{:;,]) ", r"\1", "\n".join(kept)) if name.endswith(".css") else "\n".join(kept)
 
 
 @cache
@@ -41,8 +51,6 @@ def _shared_layout() -> ipywidgets.Layout:
 class Live(anywidget.AnyWidget):
     """Text or status that grows by deltas."""
 
-    _esm = _stripped("live.js")
-    _css = _stripped("live.css")
     role = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, role: str, *, snapshot: Callable[[], dict[str, Any]], on_stop: Callable[[], None] | None = None) -> None:
@@ -52,6 +60,8 @@ class Live(anywidget.AnyWidget):
         self._greeted = 0
         self._take_snapshot = snapshot
         self._on_stop = on_stop
+        self._esm = _stripped("live.js", role)
+        self._css = _stripped("live.css", role)
         super().__init__(role=role, layout=_shared_layout())
         self.on_msg(self._heard)
 
