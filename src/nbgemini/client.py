@@ -43,15 +43,12 @@ class Client:
         self.chats: dict[str, Chat] = {}
         self._provider = Gemini(self.settings.version)
         self._source: Source | None = None
-        self._former: list[Source] = []
         self._follow = follow
 
     def use(self, settings: Settings) -> None:
         """Ask by other settings from the next prompt on; running streams end as they began."""
         self.settings = settings
-        if self._source:
-            self._former.append(self._source)
-        self._source = None
+        self.retire()
         self._provider = Gemini(settings.version)
         for chat in self.chats.values():
             chat.speak(self._provider)
@@ -104,12 +101,16 @@ class Client:
             )
         return str(error)
 
+    def retire(self) -> None:
+        """Close the connections as soon as the running streams have ended; the next prompt opens others."""
+        source, self._source = self._source, None
+        if source:
+            source.retire()
+
     async def aclose(self) -> None:
         """Close the connections of the running loop."""
-        for source in (self._source, *self._former):
-            if source:
-                await source.aclose()
-        self._former.clear()
+        if self._source:
+            await self._source.aclose()
 
     async def __aenter__(self) -> Self:
         """Enter."""

@@ -25,6 +25,7 @@ from nbgemini.events import (
     UsageReport,
 )
 from nbgemini.prices import cost
+from nbgemini.reentry import run_within
 from nbgemini.segments import Change, Segment, Segmenter
 from nbgemini.transcript import Exchange, State
 from nbgemini.turns import Options, Usage, merge_text
@@ -248,6 +249,7 @@ class Reply:
 
         Raises:
             TimeoutError: it took longer than `timeout` seconds; the stream goes on.
+            ConfigurationError: the running loop can't be entered again (uvloop).
             NbGeminiError: the reply failed or was blocked.
         """
         if not self.done:
@@ -261,10 +263,7 @@ class Reply:
             if not self._done.wait(timeout):
                 raise TimeoutError(f"not finished after {timeout:g} s; it goes on") from None
             return
-        import nest_asyncio2  # noqa: PLC0415 - patches asyncio, so only when someone needs it
-
-        nest_asyncio2.apply(loop)
-        loop.run_until_complete(asyncio.wait_for(_over(self), timeout))
+        run_within(loop, _over(self, timeout))
 
     def _outcome(self) -> Reply:
         if self.error and self.state in ("failed", "blocked"):
@@ -281,8 +280,8 @@ class Reply:
         return f"<Reply {self.state}: {text[:60]!r}{'…' if len(text) > 60 else ''}>"  # noqa: PLR2004
 
 
-async def _over(reply: Reply) -> None:
+async def _over(reply: Reply, seconds: float | None) -> None:
     """Wait for the end whatever it is."""
     over, loop = asyncio.Event(), asyncio.get_running_loop()
     reply.when_done(lambda: loop.call_soon_threadsafe(over.set))
-    await over.wait()
+    await asyncio.wait_for(over.wait(), seconds)

@@ -183,20 +183,14 @@ def test_threads_that_outlive_their_cell_show_their_answers_there(own_kernel, re
     assert answers(messages, mine) == ["t" * 200] * 4
 
 
-def test_captured_with_wait_the_answer_is_captured(kernel, request):
+def test_captured_with_wait_the_answer_is_captured(kernel):
     """And `show` brings it back, below the cell that calls it."""
-    expect_failure_on(kernel, 6, request, "_Swapped asks IPython's capturing publisher to set_parent, which it lacks")
     messages = kernel.run(f"%%capture got\n%%gemini --once --wait\n{PROMPT}")
     assert outputs(messages, parent(messages[-1])) == []
     messages = kernel.run("got.show()")
     assert answers(messages, parent(messages[-1])) == [TEXT]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="the first display is captured, its updates go to the page, where it never was; on ipykernel 6 the magic fails",
-)
 def test_captured_without_wait_the_answer_is_captured_or_shown(kernel):
     messages = kernel.run(f"%%capture got\n%%gemini --once --no-wait\n{PROMPT}")
     mine = parent(messages[-1])
@@ -206,11 +200,6 @@ def test_captured_without_wait_the_answer_is_captured_or_shown(kernel):
     assert [*answers(messages, mine), *answers(replayed, parent(replayed[-1]))] == [TEXT]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="Display.put takes whatever publisher stands at the shell: another cell's capture swallows it, or ipykernel 6 trips",
-)
 def test_a_capture_of_another_cell_takes_nothing_away(own_kernel):
     """It ends for its front end too."""
     mine, messages = mid_stream(own_kernel, slow("c", 20))
@@ -265,15 +254,7 @@ def test_a_policy_of_uvloop_set_after_loading(demo_kernel, service):
     "before",
     [
         pytest.param("", id="untouched"),
-        pytest.param(
-            "%gemini ask --once what is 1 + 1\n_gemini.result()",
-            id="after_result",
-            marks=pytest.mark.xfail(
-                strict=True,
-                raises=AssertionError,
-                reason="result() patches asyncio.run for good, and that can't run a loop of uvloop's in any thread",
-            ),
-        ),
+        pytest.param("%gemini ask --once what is 1 + 1\n_gemini.result()", id="after_result"),
     ],
 )
 @pytest.mark.parametrize(
@@ -299,11 +280,6 @@ def test_a_script_on_a_loop_of_uvloop(service):
 
 
 @NEEDS_UVLOOP
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="nest_asyncio2's words (Can't patch loop of type …) leave as they are, and asyncio stays patched",
-)
 def test_result_on_a_loop_of_uvloop_says_to_await(service):
     """What can't be entered again is refused in one line that names the way out, and nothing is patched."""
     main = f"async def main():\n    chat = client.chat('main')\n    reply = chat.begin({PROMPT!r})\n    task = asyncio.create_task(chat.drive(reply))\n    try:\n        reply.result()\n    except Exception as error:\n        print(type(error).__name__, error)\n    print((await reply).text)\n    print(asyncio.run.__module__)\n    await client.aclose()\n"

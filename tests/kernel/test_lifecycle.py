@@ -171,9 +171,6 @@ def test_unloading_hangs_up_on_a_running_stream(lively, service, tmp_path):
     assert complaints(messages) + noise(tmp_path) == []
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="Session.close() stops the streams, but nothing closes the client's connections"
-)
 @pytest.mark.parametrize("service", [[COMPLETE]], indirect=True)
 def test_unloading_closes_the_connections_kept_for_the_next_prompt(lively, service, tmp_path):
     messages = lively.run("%%gemini --wait\nhello")
@@ -183,11 +180,6 @@ def test_unloading_closes_the_connections_kept_for_the_next_prompt(lively, servi
     assert complaints(messages) + noise(tmp_path) == []
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="Client.use() forgets the old source without closing it: a socket until the next gc",
-)
 @pytest.mark.parametrize("service", [[COMPLETE]], indirect=True)
 def test_changed_settings_leave_no_connection_behind(lively, service, tmp_path):
     """The next prompt opens a connection of its own; the old one is closed, not left to the garbage collector."""

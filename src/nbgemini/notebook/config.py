@@ -21,6 +21,9 @@ class Gemini(Configurable):
     widgets = Bool(default_value=True, help="Stream through widgets. False: plain HTML that is repainted now and then.").tag(
         config=True
     )
+    live = Bool(default_value=True, help="False: show an answer only once it is whole, for consoles that can't update it.").tag(
+        config=True
+    )
     updates_per_second = Float(10.0, help="How often one stream repaints at most.").tag(config=True)
     connect_timeout = Float(10.0, help="Seconds to wait for a connection.").tag(config=True)
     gap_timeout = Float(120.0, help="Seconds without any data after which a stream counts as broken.").tag(config=True)

@@ -50,15 +50,12 @@ class Display:
             "segment": self.segment,
             "state": state,
         }
-        publish = partial(
-            self._shell.display_pub.publish,
-            data=data,
-            metadata={"nbgemini": said},
-            transient={"display_id": self._id},
-            update=self._shown,
-        )
-        self._route.run(publish)
+        self._route.run(lambda: self._publish(data, {"nbgemini": said}))
         self._shown = True
+
+    def _publish(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
+        transient = {"display_id": self._id}
+        self._shell.display_pub.publish(data=data, metadata=metadata, transient=transient, update=self._shown)
 
 
 class StreamView:

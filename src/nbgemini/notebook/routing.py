@@ -8,8 +8,11 @@ kernel: it is swapped and put back within one call, with no await between.
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
+
+from IPython.core.displaypub import CapturingDisplayPublisher
 
 T = TypeVar("T")
 
@@ -33,55 +36,87 @@ class Straight:
 class _InContext:
     """ipykernel 7: run in a copy of a context that holds the cell's header."""
 
-    def __init__(self, shell: Any) -> None:
+    def __init__(self, shell: Any, publisher: Any) -> None:
+        self._shell = shell
+        self._publisher = publisher
         self._context = contextvars.copy_context()
-        self._context.run(_set_context_parent, shell, shell.kernel.get_parent("shell"))
+        self._context.run(_set_context_parent, shell, publisher, shell.kernel.get_parent("shell"))
 
     def run(self, call: Callable[[], T]) -> T:
-        return self._context.copy().run(call)  # a context can't be entered twice at once
+        with _published_by(self._shell, self._publisher):
+            return self._context.copy().run(call)  # a context can't be entered twice at once
 
 
 class _Swapped:
     """ipykernel 6: put the cell's header in place for the time of the call."""
 
-    def __init__(self, shell: Any) -> None:
+    def __init__(self, shell: Any, publisher: Any) -> None:
+        self._shell = shell
+        self._publisher = publisher
         self._kernel = shell.kernel
         self._here = self._now()
 
     def run(self, call: Callable[[], T]) -> T:
         before = self._now()
-        self._kernel.set_parent(*self._here, "shell")
-        try:
-            return call()
-        finally:
-            self._kernel.set_parent(*before, "shell")
+        with _published_by(self._shell, self._publisher):
+            try:
+                self._kernel.set_parent(*self._here, "shell")
+                return call()
+            finally:
+                self._kernel.set_parent(*before, "shell")
 
     def _now(self) -> tuple[Any, Any]:
         return self._kernel._parent_ident["shell"], self._kernel.get_parent("shell")  # noqa: SLF001 - there is no other way
 
 
-def capture(shell: Any) -> Route:
-    """Return the route to the cell that runs now; call it in the magic, before anything is awaited."""
-    kernel = getattr(shell, "kernel", None)
-    if kernel is None:
-        return Straight()
-    return _InContext(shell) if hasattr(kernel, "_shell_parent") else _Swapped(shell)
+class Routes:
+    """Captures the routes of one shell's cells."""
+
+    def __init__(self, shell: Any) -> None:
+        """Take what publishes now for the front end's publisher, unless it captures."""
+        self._shell = shell
+        self._publisher = shell.display_pub
+
+    @property
+    def captured(self) -> bool:
+        """Whether the outputs of the cell that runs now are captured (%%capture) instead of shown."""
+        return isinstance(self._shell.display_pub, CapturingDisplayPublisher)
+
+    def capture(self) -> Route:
+        """Return the route to the cell that runs now; call it in the magic, before anything is awaited."""
+        if not self.captured:
+            self._publisher = self._shell.display_pub
+        kernel = getattr(self._shell, "kernel", None)
+        if kernel is None:
+            return Straight()
+        return (_InContext if hasattr(kernel, "_shell_parent") else _Swapped)(self._shell, self._publisher)
 
 
-def _set_context_parent(shell: Any, parent: dict[str, Any]) -> None:
+@contextmanager
+def _published_by(shell: Any, publisher: Any) -> Iterator[None]:
+    """Let nothing be captured by another cell that happens to capture its own outputs."""
+    before, shell.display_pub = shell.display_pub, publisher
+    try:
+        yield
+    finally:
+        shell.display_pub = before
+
+
+def _set_context_parent(shell: Any, publisher: Any, parent: dict[str, Any]) -> None:
     kernel = shell.kernel
     ident = kernel._parent_ident["shell"]  # noqa: SLF001 - comm messages ask the kernel, not the shell
     kernel._shell_parent.set(parent)  # noqa: SLF001
     kernel._shell_parent_ident.set(ident)  # noqa: SLF001
     if hasattr(shell, "set_thread_parent"):
-        shell.set_thread_parent(parent)
+        with _published_by(shell, publisher):
+            shell.set_thread_parent(parent)
         return
     import sys  # noqa: PLC0415 - only ipykernel 7.0 to 7.3 need it
 
     from jupyter_client.session import extract_header  # noqa: PLC0415
 
     shell._parent_header.set(parent)  # noqa: SLF001
-    for publisher in (shell.displayhook, shell.display_pub, sys.stdout, sys.stderr):
-        variable = getattr(publisher, "_parent_header", None)
+    for outlet in (shell.displayhook, publisher, sys.stdout, sys.stderr):
+        variable = getattr(outlet, "_parent_header", None)
         if isinstance(variable, contextvars.ContextVar):
             variable.set(extract_header(parent))

@@ -22,7 +22,7 @@ from nbgemini.notebook.jobs import Job, Jobs, View
 from nbgemini.notebook.painting import Painting
 from nbgemini.notebook.recall import reply_html
 from nbgemini.notebook.refresh import Refresh
-from nbgemini.notebook.routing import capture
+from nbgemini.notebook.routing import Routes, Straight
 from nbgemini.notebook.terminal import TerminalView
 from nbgemini.reply import Reply
 from nbgemini.secret import Secret
@@ -49,6 +49,7 @@ class Session:
         self._html.for_type(Reply, reply_html)
         self._asked: dict[str, int] = {}
         self._out: dict[str, Reply] = {}
+        self._routes = Routes(shell)
         self._refresh = Refresh()
         self._interrupts = IdleInterrupt(surroundings.kernel_of(shell), self.jobs.stop)
 
@@ -108,6 +109,7 @@ class Session:
     def close(self) -> None:
         """Stop all streams and the offline service."""
         self.jobs.stop()
+        self._client.retire()
         self._interrupts.remove()
         self.leave_demo()
         self._close_journal()
@@ -136,7 +138,7 @@ class Session:
             return ask.wait
         if self.config.wait != "auto":
             return bool(self.config.wait)
-        return not surroundings.someone_sits_there(self.shell)
+        return not surroundings.someone_sits_there(self.shell) or self._routes.captured
 
     def _follow(self, reply: Reply) -> None:
         if self.journal is not None:
@@ -163,17 +165,22 @@ class Session:
         if surroundings.kernel_of(self.shell) is None:
             return TerminalView(reply)
         self._interrupts.install()
-        route = capture(self.shell)
+        way = self._way(ask)
+        route = Straight() if self._is_captured(ask) else self._routes.capture()
         updates = self.config.updates_per_second
-        painting = Painting(self._way(ask), route, self._refresh, updates, shows_errors=not self.waits(ask))
+        painting = Painting(way, route, self._refresh, updates, shows_errors=not self.waits(ask))
         return StreamView(self.shell, route, reply, painting)
 
     def _way(self, ask: Ask) -> str:
-        if not surroundings.someone_sits_there(self.shell):
+        if not surroundings.someone_sits_there(self.shell) or not self.config.live or self._is_captured(ask):
             return "at_end"
         deaf = self.waits(ask) and not surroundings.clicks_arrive_while_waiting(self.shell)
         wanted = self.config.widgets and surroundings.takes_our_widgets()
         return "widgets" if wanted and not deaf else "html"
+
+    def _is_captured(self, ask: Ask) -> bool:
+        """Whether the answer goes where its cell's outputs are captured; it must be there when the cell ends."""
+        return self._routes.captured and self.waits(ask)
 
     def _cell_key(self) -> str | None:
         """Return a name for this prompt that is the same when its cell is run again: the cell and the n-th in it."""

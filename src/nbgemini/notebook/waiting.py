@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from nbgemini.reentry import run_within
+
 T = TypeVar("T")
 
 AWAITED = "_awaited"  # the magic's other name, which the hook writes: it tells the magic that its result is awaited
@@ -72,13 +74,10 @@ def run_from_within(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run to the end in code that is not async, the running loop (if there is one) staying alive.
 
     Raises:
-        RuntimeError: the loop is of a kind that can't be entered again (uvloop).
+        ConfigurationError: the loop is of a kind that can't be entered again (uvloop).
     """
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(coroutine)
-    import nest_asyncio2  # noqa: PLC0415 - patches asyncio: only when someone needs it
-
-    nest_asyncio2.apply(loop)
-    return loop.run_until_complete(coroutine)
+    return run_within(loop, coroutine)

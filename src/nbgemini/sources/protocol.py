@@ -24,3 +24,7 @@ class Source(Protocol):
     async def aclose(self) -> None:
         """Let go of the connections of the running loop."""
         ...
+
+    def retire(self) -> None:
+        """Let go of the connections as soon as no stream needs them."""
+        ...

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -53,11 +54,15 @@ class RestSource:
         self._header = header
         self._limits = limits or Limits()
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncClient] = WeakKeyDictionary()
+        self._streams = 0
+        self._retired = False
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def frames(self, request: Request) -> AsyncGenerator[bytes, None]:
         """Yield the frames of the answer as they come."""
-        client = await self._client()
+        self._streams += 1
         try:
+            client = await self._client()
             async with client.stream(request.method, f"{self._base}/{request.path}", **self._sent(request)) as response:
                 await _raise_if_refused(response)
                 async for frame in _cut(response):
@@ -66,12 +71,27 @@ class RestSource:
             raise
         except Exception as error:  # noqa: BLE001 - the border: what leaves is ours, the rest goes on as it was
             raise self._mapped(error) from None
+        finally:
+            self._streams -= 1
+            self._close_if_over()
 
     async def aclose(self) -> None:
         """Close the client of the running loop."""
         client = self._clients.pop(asyncio.get_running_loop(), None)
         if client is not None:
             await client.aclose()
+
+    def retire(self) -> None:
+        """Close the running loop's connections as soon as no stream needs them."""
+        self._retired = True
+        self._close_if_over()
+
+    def _close_if_over(self) -> None:
+        if self._retired and not self._streams:
+            with suppress(RuntimeError):  # no loop runs: nothing is open on it
+                closing = asyncio.get_running_loop().create_task(self.aclose())
+                self._closing.add(closing)
+                closing.add_done_callback(self._closing.discard)
 
     async def _client(self) -> AsyncClient:
         loop = asyncio.get_running_loop()
