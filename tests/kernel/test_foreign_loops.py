@@ -123,14 +123,15 @@ def test_wherever_a_magic_stands_the_answer_stands_below_its_cell(kernel, where,
 
 
 def test_a_loop_of_prompts_gets_all_its_answers(kernel):
-    """Three turns of one chat in one cell."""
-    directive = json.dumps({"parts": [["answer", "N" * 30]], "pieces": 3, "gap": 0.01})
+    """Three turns of one chat in one cell, one below the other, never mixed."""
+    directive = json.dumps({"parts": [["thought", "Hm."], ["answer", "N" * 30]], "pieces": 3, "gap": 0.05})
     mine = kernel.send(f"for _ in range(3):\n    %gemini ask --no-wait -c loop offline: {directive}")
     messages = []
     for _ in range(3):
         messages += kernel.until(is_final_status)
     assert answers(messages, mine) == ["N" * 30] * 3
     assert [said(message)["turn"] for message in messages if is_final_status(message)] == [0, 1, 2]
+    assert kinds(outputs(messages, mine)) == ["thought", "answer", "status"] * 3
 
 
 def test_a_cell_that_holds_the_loop_loses_nothing(kernel):

@@ -61,8 +61,8 @@ class Display:
 class StreamView:
     """Shows one reply: a display a segment, and the status line last."""
 
-    def __init__(self, shell: Any, route: Route, reply: Reply, painting: Painting) -> None:
-        """Prepare; `open` shows the first sign of life."""
+    def __init__(self, shell: Any, route: Route, reply: Reply, painting: Painting, earlier: StreamView | None = None) -> None:
+        """Prepare; `open` shows the first sign of life, but not before an `earlier` prompt of the same cell is at rest."""
         self._new_display = partial(Display, shell, route, reply, painting)
         self._reply = reply
         self._painting = painting
@@ -73,13 +73,13 @@ class StreamView:
         self._place = self._new_display()
         self._status = StatusLine(reply, painting)
         self._task: asyncio.Task[None] | None = None
+        self._earlier = earlier
 
     def open(self) -> None:
         """Show the status line at once and begin to paint."""
         self._painting.begin()
-        self._status.open()
-        if self._painting.live:
-            self._put_status("live")
+        if self._before() is None:
+            self._appear()
         self._task = asyncio.get_running_loop().create_task(self._paint_to_the_end())
 
     def apply(self, changes: list[Change]) -> None:
@@ -104,8 +104,24 @@ class StreamView:
         if self._task:
             await asyncio.wait([self._task])
 
+    def _before(self) -> asyncio.Task[None] | None:
+        """Return what must be over first, since the outputs of two prompts in one cell would get mixed up."""
+        task = self._earlier._task if self._earlier is not None else None  # noqa: SLF001 - one of our own
+        waits = task is not None and not task.done() and task.get_loop() is asyncio.get_running_loop()
+        return task if waits else None
+
+    def _appear(self) -> None:
+        self._status.open()
+        if self._painting.live:
+            self._put_status("live")
+
     async def _paint_to_the_end(self) -> None:
         await self._painting.prepare()
+        before = self._before()
+        if before is not None:
+            await asyncio.wait([before])
+            self._appear()
+        self._earlier = None
         while True:
             over = self._over.is_set()
             await self._guarded_paint()

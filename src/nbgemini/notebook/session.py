@@ -50,6 +50,7 @@ class Session:
         self._asked: dict[str, int] = {}
         self._out: dict[str, Reply] = {}
         self._routes = Routes(shell)
+        self._last_view: tuple[str, StreamView] | None = None
         self._refresh = Refresh()
         self._interrupts = IdleInterrupt(surroundings.kernel_of(shell), self.jobs.stop)
 
@@ -169,7 +170,13 @@ class Session:
         route = Straight() if self._is_captured(ask) else self._routes.capture()
         updates = self.config.updates_per_second
         painting = Painting(way, route, self._refresh, updates, shows_errors=not self.waits(ask))
-        return StreamView(self.shell, route, reply, painting)
+        execution = surroundings.execution_id(self.shell)
+        self._last_view = execution, StreamView(self.shell, route, reply, painting, self._earlier_in(execution))
+        return self._last_view[1]
+
+    def _earlier_in(self, execution: str) -> StreamView | None:
+        """Return the view of the last prompt if it stood in the cell that runs now."""
+        return self._last_view[1] if self._last_view and self._last_view[0] == execution else None
 
     def _way(self, ask: Ask) -> str:
         if not surroundings.someone_sits_there(self.shell) or not self.config.live or self._is_captured(ask):
