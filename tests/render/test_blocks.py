@@ -121,7 +121,7 @@ def test_the_sources_are_the_shown_text(text, cuts):
     assert shown == harmless(text) or (text.endswith("\r") and shown + "\n" == harmless(text))
     assert "".join(block.source for block in found) == harmless(text)
     for block in found:
-        assert block.plain == (block.html == "<p>" + escape(block.source.rstrip("\n"), quote=False) + "</p>\n")
+        assert block.plain == (block.html == "<p>" + escape(block.source.rstrip(" \t\n"), quote=False) + "</p>\n")
 
 
 @settings(max_examples=100, deadline=None)

@@ -173,7 +173,7 @@ class Blocks:
 
     def _rendered(self, source: str) -> Block:
         html = render(source, self._env)
-        text = source.rstrip("\n")
+        text = source.rstrip(" \t\n")
         plain = html == f"<p>{escape(text, quote=False)}</p>\n"
         return Block(html, source, plain)
 
