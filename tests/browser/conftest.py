@@ -46,8 +46,9 @@ def notebook(lab, chromium, request):
     """A function that opens a notebook with these cells (or a copy of a file); no page may complain or ask other hosts."""
     opened = []
 
-    def open_one(cells):
-        opened.append(Notebook(lab, chromium, f"{request.node.name.replace('[', '-').replace(']', '')}-{len(opened)}", cells))
+    def open_one(cells, front_end="lab"):
+        name = f"{request.node.name.replace('[', '-').replace(']', '')}-{len(opened)}"
+        opened.append(Notebook(lab, chromium, name, cells, front_end))
         return opened[-1]
 
     yield open_one

@@ -1,4 +1,4 @@
-"""JupyterLab in headless Chromium, driven as a reader would: real clicks, conditions instead of sleeps, screenshots kept."""
+"""JupyterLab or Notebook 7 in headless Chromium, driven as a reader would: real clicks, conditions instead of sleeps, screenshots kept."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+NOT_OURS = "reading 'schema'"  # Notebook 7.6 says so of its own settings when it opens any notebook
 PATIENCE = 30_000  # milliseconds that a condition may take to come true
 
 EXECUTE = """async ([code, wanted]) => {
@@ -49,13 +50,14 @@ class Lab:
     def __enter__(self):
         environ = {name: value for name, value in os.environ.items() if name not in ("GEMINI_API_KEY", "GOOGLE_API_KEY")}
         environ |= {"JUPYTER_CONFIG_DIR": str(self.folder / ".config"), "IPYTHONDIR": str(self.folder / ".ipython")}
+        environ["JUPYTERLAB_SETTINGS_DIR"] = str(self._settings())
         self._log = (self.folder / "lab.log").open("wb")
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1"),
                 *(f"--ServerApp.port={self.port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={self.folder}"),
                 *(f"--IdentityProvider.token={self.token}", "--LabApp.expose_app_in_browser=True"),
-                *("--LabApp.extension_manager=readonly", f"--LabApp.user_settings_dir={self._settings()}"),
+                *("--LabApp.extension_manager=readonly", "--JupyterNotebookApp.expose_app_in_browser=True"),
             ],
             env=environ,
             stdout=self._log,
@@ -120,7 +122,8 @@ class Lab:
 class Notebook:
     """One notebook in one browser page."""
 
-    def __init__(self, lab: Lab, browser, name: str, cells) -> None:
+    def __init__(self, lab: Lab, browser, name: str, cells, front_end: str = "lab") -> None:
+        self.front_end = front_end
         self.path = lab.folder / f"{name}.ipynb"
         self.name = name
         if not isinstance(cells, Path):
@@ -136,7 +139,7 @@ class Notebook:
         lab.forget_theme()
         self._context = browser.new_context(viewport={"width": 1200, "height": 900})
         self.page = self._context.new_page()
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("pageerror", self._note_error)
         self.page.on("console", self._note_console)
         self.page.on("request", self._note_request)
         self.page.on("websocket", lambda socket: socket.on("framereceived", self._note_frame))
@@ -144,10 +147,19 @@ class Notebook:
 
     def open(self):
         """Open, or reload, and wait until the kernel is ready."""
-        self.page.goto(f"{self._lab.url}/lab/workspaces/{self.name}/tree/{self.path.name}?token={self._lab.token}&reset")
+        way = {"lab": f"lab/workspaces/{self.name}/tree", "notebook": "notebooks"}[self.front_end]
+        self.page.goto(f"{self._lab.url}/{way}/{self.path.name}?token={self._lab.token}&reset")
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=PATIENCE)
         self.wait("() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'")
         self.page.evaluate("() => jupyterapp.shell.collapseLeft()")
+
+    def leave(self):
+        """Go to a page where nothing of the notebook is."""
+        self.page.goto("about:blank")
+
+    def forget(self):
+        """Shut the kernel down, so that the next page meets one that knows no widget."""
+        self._lab.end_session(self.path.name)
 
     def close(self):
         self._context.close()
@@ -202,6 +214,14 @@ class Notebook:
             self.page.wait_for_timeout(50)
         return json.loads(self.path.read_text())
 
+    def may_use_clipboard(self, *, write=True):
+        """Let the page read the clipboard, and write it or not."""
+        self._context.clear_permissions()
+        self._context.grant_permissions(["clipboard-read", *(["clipboard-write"] if write else [])])
+
+    def clipboard(self) -> str:
+        return self.page.evaluate("() => navigator.clipboard.readText()")
+
     def dark(self, dark=True):
         """Switch to JupyterLab's dark theme, or back."""
         theme, is_light = ("JupyterLab Dark", "false") if dark else ("JupyterLab Light", "true")
@@ -221,6 +241,10 @@ class Notebook:
     def _note_console(self, said):
         if said.type == "error":
             self.errors.append(said.text)
+
+    def _note_error(self, error):
+        if NOT_OURS not in str(error):
+            self.errors.append(str(error))
 
     def _note_frame(self, payload):
         self.bytes_received += len(payload)

@@ -56,6 +56,7 @@ CELL = "document.querySelector('.jp-Notebook .jp-Cell')"
 THOUGHT = f"{CELL}.querySelector('.jupyter-widget-Collapse .nbg-live')"
 ANSWER = f"{CELL}.querySelectorAll('.jp-OutputArea-child')[1]?.querySelector('.nbg-live')"
 STATUS = f"{CELL}.querySelector('.nbg-status')"
+COPY_LABEL = f"getComputedStyle({ANSWER}.querySelector('button'), '::before').content"
 TABLE = "<table><thead><tr><th>n</th><th>prime</th></tr></thead><tbody><tr><td>1</td><td>2</td></tr><tr><td>2</td><td>3</td></tr></tbody></table>"
 CODE = '<div class="highlight"><pre><code class="language-python"><span class="k">def</span> <span class="nf">primes</span>():\n    yield 2\n</code></pre></div>'
 
@@ -168,6 +169,55 @@ def test_stop_by_keyboard(book, key):
     book.page.keyboard.press(key)
     book.wait(f"() => {STATUS}.innerText.includes('stopping…')")
     until(book, "status.stops", "1")
+
+
+@pytest.mark.parametrize("allowed", [True, False], ids=["clipboard", "no leave to write"])
+def test_copy_takes_the_answer_as_shown_and_not_its_own_label(book, allowed):
+    book.may_use_clipboard(write=allowed)
+    book.execute("answer.write('One.\\n\\n'); answer.paragraph(); answer.write('Two')")
+    wait_answer(book, "One.\n\nTwo")
+    button = book.cell(0).get_by_role("button", name="Copy this answer")
+    look = f"() => (style => [style.opacity, style.position])(getComputedStyle({ANSWER}.querySelector('button')))"
+    book.page.mouse.move(0, 0)
+    assert book.page.evaluate(look) == ["0", "absolute"]
+    book.cell(0).locator("p", has_text="One.").hover()
+    assert book.page.evaluate(look) == ["1", "absolute"]
+    button.click()
+    book.wait(f"() => {COPY_LABEL} === '\"Copied\"'")
+    assert book.clipboard().split() == ["One.", "Two"]
+    assert book.page.evaluate("() => getSelection().isCollapsed") == allowed  # without leave it is copied as a selection
+    book.wait(f"() => {COPY_LABEL} === '\"Copy\"'")
+    assert book.cell(0).get_by_role("button", name="Copy").count() == 1  # a thought has none
+
+
+def test_accordion_is_opened_and_closed_by_keyboard(book):
+    book.execute("thought.write('Hm')")
+    header = book.cell(0).get_by_role("button", name="Thinking…", expanded=False)
+    header.focus()
+    for key, opened in (("Enter", True), ("Space", False), ("Space", True), ("Enter", False)):
+        book.page.keyboard.press(key)
+        book.cell(0).get_by_role("button", name="Thinking…", expanded=opened).wait_for()
+        assert book.cell(0).locator(".jupyter-widget-Collapse-open").count() == opened
+        assert book.page.evaluate(f"() => {THOUGHT}.offsetParent !== null") == opened
+        assert book.page.evaluate("() => document.activeElement.innerText.trim()") == "Thinking…"
+
+
+def test_tab_goes_from_thought_to_copy_to_stop_and_stays_while_text_arrives(book):
+    book.execute("thought.write('Hm'); answer.write('One'); status.tell(text='model')")
+    wait_answer(book, "One")
+    book.wait(f"() => {STATUS}.innerText.includes('model')")
+    name = "() => document.activeElement.ariaLabel || document.activeElement.innerText.trim()"
+    book.cell(0).get_by_role("button", name="Thinking…").focus()
+    names = []
+    for n in range(3):
+        names.append(book.page.evaluate(name))
+        book.execute(
+            f"answer.write('.\\n\\n'); answer.paragraph(); answer.write('more'); thought.write('m'); status.tell(text='{n} in'); fold.titles = ('Thinking… {n} s',)"
+        )
+        book.wait(f"n => {STATUS}.innerText.includes(n + ' in')", n)
+        assert book.page.evaluate(name).split("…")[0] == names[-1].split("…")[0]  # an arriving delta takes no focus
+        book.page.keyboard.press("Tab")
+    assert names == ["Thinking…", "Copy this answer", "Stop this answer"]
 
 
 def test_screen_reader_is_told_the_status_but_not_every_tick(book):

@@ -12,8 +12,8 @@ offline: {"parts": [["thought", "**First**\\n\\nThinking about it, slowly and in
 )
 
 
-def start(notebook, *cells):
-    book = notebook(["%load_ext nbgemini\n%gemini demo", *cells])
+def start(notebook, *cells, front_end="lab"):
+    book = notebook(["%load_ext nbgemini\n%gemini demo", *cells], front_end=front_end)
     book.run(0)
     book.wait_text(0, "offline service")
     return book

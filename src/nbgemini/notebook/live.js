@@ -21,18 +21,14 @@ export default () => {
       began = Date.now() / 1000 - a.since;
     } else {
       // the HTML was sanitised in the kernel
-      const block =
-        op === "p" ? create("p", { textContent: tail.slice(0, units).trimEnd() }) : create("template", { innerHTML: a });
+      blocks.push(op === "p" ? create("p", { textContent: tail.slice(0, units).trimEnd() }) : create("template", { innerHTML: a }));
       tail = tail.slice(units);
-      blocks.push(block);
-      for (const view of views) view.add(block);
     }
   };
 
   const restore = (all) => {
     asked = false;
     blocks = [];
-    for (const view of views) view.clear?.();
     if (all.html) apply(["h", all.html, 0]);
     if (all.status) apply(["s", all.status]);
     tail = all.tail || "";
@@ -93,13 +89,16 @@ export default () => {
     rest.append(text);
     el.append(rest);
     if (isAnswer) el.append(copyButton(el));
-    const view = {
-      // once, and never touched again: a reader's selection stays
-      add: (block) => rest.before((block.content || block).cloneNode(true)),
-      clear() {
-        while (rest.previousSibling) rest.previousSibling.remove();
-      },
+    let painted, number;
+    return {
       paint() {
+        if (painted !== blocks) {
+          while (rest.previousSibling) rest.previousSibling.remove();
+          painted = blocks;
+          number = 0;
+        }
+        // once, and never touched again: a reader's selection stays
+        for (; number < blocks.length; number++) rest.before((blocks[number].content || blocks[number]).cloneNode(true));
         let shown = tail.trimEnd();
         // code that is still being written shows without its fences
         const fence = /^```[^`\n]*(\n|$)/.exec(shown);
@@ -110,8 +109,6 @@ export default () => {
         if (!isAnswer) useKeys(el);
       },
     };
-    blocks.forEach(view.add);
-    return view;
   };
 
   // only status

@@ -33,7 +33,8 @@ def _stripped(name: str, role: str) -> str:
             wanted = True
         elif wanted and code and not code.startswith(("//", "/*")):
             kept.append(code)
-    return re.sub(r"([{:;,]) ", r"\1", "\n".join(kept)) if name.endswith(".css") else "\n".join(kept)
+    text = "\n".join(kept)
+    return re.sub(r"([{:;,]) |;\s*(?=})", r"\1", text) if name.endswith(".css") else text
 
 
 @cache
@@ -90,7 +91,8 @@ class Live(anywidget.AnyWidget):
 
 def accordion(title: str, child: Live) -> ipywidgets.Accordion:
     """Return a closed accordion around `child`."""
-    return ipywidgets.Accordion(children=[child], titles=(title,), selected_index=None, layout=_shared_layout())
+    how = {"selected_index": None, "layout": _shared_layout(), "_dom_classes": ("nbg-fold",)}
+    return ipywidgets.Accordion(children=[child], titles=(title,), **how)
 
 
 def column(*children: ipywidgets.DOMWidget) -> ipywidgets.VBox:
