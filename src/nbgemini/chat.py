@@ -157,7 +157,7 @@ class Chat:
 
     async def _rounds(self, reply: Reply) -> AsyncGenerator[Step, None]:
         pace, source = Pace.here(), self._connect()
-        turns = (*self.transcript.before(reply.exchange), reply.exchange.asked)
+        turns = self.transcript.request_turns(reply.exchange)
         request = self._provider.encode(turns, reply.options)
         while True:
             async with aclosing(source.frames(request)) as frames:

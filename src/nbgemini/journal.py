@@ -32,8 +32,8 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS exchange (
   id TEXT PRIMARY KEY, notebook TEXT, session TEXT, chat TEXT, number INTEGER, cell TEXT, at REAL,
   asked BLOB, state TEXT, note TEXT, UNIQUE (notebook, session, chat, number));
-CREATE TABLE IF NOT EXISTS came (exchange TEXT, parts BLOB);
-CREATE INDEX IF NOT EXISTS came_of ON came (exchange);
+CREATE TABLE IF NOT EXISTS came (exchange TEXT, turn INTEGER, role TEXT, parts BLOB);
+CREATE INDEX IF NOT EXISTS came_of ON came (exchange, turn);
 CREATE TABLE IF NOT EXISTS request (
   at REAL, notebook TEXT, chat TEXT, provider TEXT, model TEXT, state TEXT, error TEXT, offline INTEGER,
   input INTEGER, thought INTEGER, output INTEGER, cached INTEGER, cost REAL, first REAL, seconds REAL);
@@ -43,6 +43,16 @@ _REQUEST = (
     *("input", "thought", "output", "cached", "cost", "first", "seconds"),
 )
 _log = logging.getLogger("nbgemini")
+
+
+class _Grown:
+    """How much of a growing exchange is written."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.turns = 0
+        self.parts = 0
+
 
 _Write = Callable[[sqlite3.Connection], object]
 
@@ -57,7 +67,7 @@ class Journal:
         self.trouble = ""
         self._session = uuid4().hex
         self._todo: SimpleQueue[_Write | threading.Event | None] = SimpleQueue()
-        self._open: dict[Reply, tuple[str, int]] = {}  # what still grows: its id, and how many parts are written
+        self._open: dict[Reply, _Grown] = {}  # what still grows
         self._thread: threading.Thread | None = None
 
     def follow(self, reply: Reply) -> None:
@@ -136,8 +146,15 @@ class Journal:
 
     def _restored(self, key: str, cell: str | None, asked: bytes, state: Any, note: str) -> Exchange:
         exchange = Exchange(Turn("user", tuple(msgspec.json.decode(asked))), cell)
-        for (parts,) in self._read("SELECT parts FROM came WHERE exchange=? ORDER BY rowid", (key,)):
-            exchange.parts += msgspec.json.decode(parts)
+        turns: dict[int, Turn] = {}
+        for number, role, parts in self._read(
+            "SELECT turn, role, parts FROM came WHERE exchange=? ORDER BY turn, rowid", (key,)
+        ):
+            earlier = turns[number].parts if number in turns else ()
+            turns[number] = Turn(role, (*earlier, *msgspec.json.decode(parts)))
+        exchange.past = list(turns.values())
+        if exchange.past and exchange.past[-1].role == "model":
+            exchange.parts = list(exchange.past.pop().parts)
         alive = state in ("running", "waiting")
         exchange.state, exchange.note = ("interrupted", "the kernel ended") if alive else (state, note)
         return exchange
@@ -193,21 +210,27 @@ class Journal:
         key = uuid4().hex
         _remove(connection, "notebook=? AND session=? AND chat=? AND number=?", (*self._place(reply.chat), reply.turn))
         _insert(connection, (key, *self._place(reply.chat), reply.turn, reply.exchange.cell, began), reply.exchange, came=False)
-        self._open[reply] = key, 0
+        self._open[reply] = _Grown(key)
 
     def _came(self, connection: sqlite3.Connection, reply: Reply) -> None:
-        key, written = self._open[reply]
-        parts = reply.exchange.parts[written:]
-        if parts and not reply.done:  # at its end all parts are written once more, joined
-            connection.execute("INSERT INTO came VALUES (?, ?)", (key, msgspec.json.encode(parts)))
-            self._open[reply] = key, written + len(parts)
+        """Write what came since the last look; what is written last, when it is over, is exact."""
+        grown, exchange = self._open[reply], reply.exchange
+        past = exchange.past[grown.turns :]
+        if past:
+            connection.execute("DELETE FROM came WHERE exchange=? AND turn>=?", (grown.key, grown.turns))
+            for turn in past:
+                _add(connection, grown.key, grown.turns, turn)
+                grown.turns, grown.parts = grown.turns + 1, 0
+        parts = exchange.parts[grown.parts :]
+        if parts:
+            _add(connection, grown.key, grown.turns, Turn("model", tuple(parts)))
+            grown.parts += len(parts)
 
     def _over(self, connection: sqlite3.Connection, reply: Reply, began: float) -> None:
-        key, _ = self._open.pop(reply, ("", 0))
-        if key:
-            connection.execute("UPDATE exchange SET state=?, note=? WHERE id=?", (reply.state, reply.exchange.note, key))
-            connection.execute("DELETE FROM came WHERE exchange=?", (key,))
-            connection.execute("INSERT INTO came VALUES (?, ?)", (key, msgspec.json.encode(reply.exchange.parts)))
+        grown = self._open.pop(reply, None)
+        if grown:
+            connection.execute("UPDATE exchange SET state=?, note=? WHERE id=?", (reply.state, reply.exchange.note, grown.key))
+            _put_all(connection, grown.key, reply.exchange)
         connection.execute(f"INSERT INTO request VALUES ({','.join('?' * len(_REQUEST))})", self._row(reply, began))  # noqa: S608
 
     def _row(self, reply: Reply, began: float) -> tuple[Any, ...]:
@@ -253,7 +276,18 @@ def _insert(connection: sqlite3.Connection, row: Sequence[Any], exchange: Exchan
         "INSERT INTO exchange VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, asked, exchange.state, exchange.note)
     )
     if came:
-        connection.execute("INSERT INTO came VALUES (?, ?)", (row[0], msgspec.json.encode(exchange.parts)))
+        _put_all(connection, row[0], exchange)
+
+
+def _put_all(connection: sqlite3.Connection, key: str, exchange: Exchange) -> None:
+    connection.execute("DELETE FROM came WHERE exchange=?", (key,))
+    for number, turn in enumerate([*exchange.past, Turn("model", tuple(exchange.parts))]):
+        _add(connection, key, number, turn)
+
+
+def _add(connection: sqlite3.Connection, key: str, number: int, turn: Turn) -> None:
+    if turn.parts:
+        connection.execute("INSERT INTO came VALUES (?, ?, ?, ?)", (key, number, turn.role, msgspec.json.encode(turn.parts)))
 
 
 def _remove(connection: sqlite3.Connection, where: str, values: Sequence[Any]) -> None:

@@ -3,16 +3,16 @@
 An exchange is what was asked and what came of it. It is stored in two phases: asked before the request leaves, came as it
 comes, closed with exactly one terminal state.
 
-Invariants: the turns for the next request alternate and never end in an unanswered model turn; signed parts go back
-unchanged; of an answer that did not end well only its answer text goes back, and an exchange without any is left out.
+Invariants: the turns for the next request alternate, and no call in them is without its answer; signed parts go back
+unchanged; of a turn that did not end well only its answer text goes back, and an exchange without anything is left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal, TypeAlias
 
-from nbgemini.turns import Part, Turn
+from nbgemini.turns import Part, Turn, merge_text
 
 State: TypeAlias = Literal["running", "waiting", "complete", "truncated", "interrupted", "blocked", "failed"]
 
@@ -20,25 +20,43 @@ _KEPT = ("truncated", "interrupted")
 
 
 class Exchange:
-    """One prompt and its answer; `cell` is the id of the notebook cell it came from, if any."""
+    """One prompt and its answer; `cell` is the id of the notebook cell it came from, if any.
+
+    Attributes:
+        past: the rounds that ended with calls, all answered: the model's turn and ours, in pairs.
+        parts: the model's last turn, as it comes.
+        note: why it ended as it did, where that needs words.
+    """
 
     def __init__(self, asked: Turn, cell: str | None = None) -> None:
         """Store what was asked."""
         self.asked = asked
         self.cell = cell
+        self.past: list[Turn] = []
         self.parts: list[Part] = []
         self.state: State = "running"
-        self.note = ""  # why it ended as it did, where that needs words
+        self.note = ""
+
+    def answer(self, results: Iterable[Part]) -> None:
+        """Close a round that ended well: the model's turn with its calls, and our answers to all of them."""
+        called = merge_text(part for part in self.parts if _of_worth(part))
+        self.past += [Turn("model", called), Turn("user", tuple(results))]
+        self.parts = []
 
     def turns(self) -> tuple[Turn, ...]:
         """Return the turns that may go back to the service; none if nothing of worth came."""
         answer = tuple(part for part in self.parts if self._goes_back(part))
-        worth = any(part.get("text") or "functionCall" in part or "inlineData" in part for part in answer)
-        return (self.asked, Turn("model", answer)) if worth else ()
+        worth = any(part.get("text") or "inlineData" in part for part in answer)
+        came = (*self.past, *([Turn("model", answer)] if worth else []))
+        return (self.asked, *came) if came else ()
+
+    def asked_so_far(self) -> tuple[Turn, ...]:
+        """Return the turns that the next round answers to."""
+        return (self.asked, *self.past)
 
     def _goes_back(self, part: Part) -> bool:
         if self.state == "complete":
-            return not part.get("thought") or "thoughtSignature" in part
+            return _of_worth(part)
         return self.state in _KEPT and isinstance(part.get("text"), str) and not part.get("thought")
 
 
@@ -75,6 +93,25 @@ class Transcript:
         earlier = self.exchanges[: self.exchanges.index(exchange)] if exchange in self.exchanges else []
         return tuple(turn for old in earlier for turn in old.turns())
 
+    def request_turns(self, exchange: Exchange) -> tuple[Turn, ...]:
+        """Return all turns of the next request, the roles alternating."""
+        return alternating((*self.before(exchange), *exchange.asked_so_far()))
+
     def clear(self) -> None:
         """Forget everything."""
         self.exchanges.clear()
+
+
+def alternating(turns: Iterable[Turn]) -> tuple[Turn, ...]:
+    """Join neighbouring turns of one side: answers to calls that nothing came of, and the next prompt."""
+    joined: list[Turn] = []
+    for turn in turns:
+        if joined and joined[-1].role == turn.role:
+            joined[-1] = Turn(turn.role, (*joined[-1].parts, *turn.parts))
+        else:
+            joined.append(turn)
+    return tuple(joined)
+
+
+def _of_worth(part: Part) -> bool:
+    return not part.get("thought") or "thoughtSignature" in part
