@@ -42,7 +42,7 @@ def to_html(markdown: str) -> str:
 
 def render(source: str, env: MutableMapping[str, Any]) -> str:
     """Return sanitised HTML of harmless Markdown; `env` carries link definitions from block to block."""
-    if _is_bomb(source):
+    if is_bomb(source):
         return as_text(source)
     try:
         html = harmless(_parser().render(source, env))  # again: an entity or a percent sign may have become a control character
@@ -64,7 +64,13 @@ def parse(source: str) -> Sequence[Any]:
     return tokens
 
 
-def _is_bomb(source: str) -> bool:
+def parse_all(source: str, env: MutableMapping[str, Any]) -> Sequence[Any]:
+    """Return all tokens of harmless Markdown that is no bomb; `env` carries link definitions from block to block."""
+    tokens: Sequence[Any] = _parser().parse(source, env)
+    return tokens
+
+
+def is_bomb(source: str) -> bool:
     """Say whether the parser would take too long; takes linear time itself."""
     if len(source) > LARGEST or source.count("\n") > _MOST_LINES or _BOMB.search(source):
         return True
@@ -129,7 +135,7 @@ def code_html(source: str, language: str) -> str:
 
 
 def _coloured(source: str, language: str) -> str:
-    if not language or _too_long_to_colour(source):
+    if not language or too_long_to_colour(source):
         return escape(source, quote=False)
     lexer = _lexer(language)
     return escape(source, quote=False) if lexer is None else str(_highlight()(source, lexer))
@@ -167,7 +173,8 @@ def _highlight() -> Callable[[str, Any], str]:
     return partial(highlight, formatter=HtmlFormatter(nowrap=True))
 
 
-def _too_long_to_colour(source: str) -> bool:
+def too_long_to_colour(source: str) -> bool:
+    """Say whether a lexer may take too long for this code."""
     if len(source) > _LONGEST_CODE or max(map(len, source.split("\n"))) > _LONGEST_CODE_LINE:
         return True
     if source.count("/*") - source.count("*/") > _MOST_OPEN_COMMENTS:
