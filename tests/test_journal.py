@@ -149,6 +149,17 @@ async def test_a_damaged_file_is_moved_aside_and_told_once(asking, journal, path
     assert len(journal.requests(10)) == 2
 
 
+async def test_a_file_of_another_version_is_moved_aside_too(asking, journal, path):
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE exchange (id TEXT)")
+        connection.commit()
+    assert (await asking.chat().ask("hello")).state == "complete"
+    journal.close()
+    assert "version" in journal.trouble
+    assert len(later(path).exchanges("main")) == 1
+
+
 async def test_a_place_that_cannot_be_written_costs_the_record_only(service, tmp_path, caplog):
     (tmp_path / "file").touch()
     journal = Journal(tmp_path / "file" / "journal", "a.ipynb")

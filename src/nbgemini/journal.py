@@ -28,6 +28,7 @@ from nbgemini.turns import Turn
 
 _EVERY = 0.1  # seconds between writes of what came
 _PATIENCE = 5.0  # seconds for another kernel's write
+_VERSION = 1  # of the tables
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS exchange (
   id TEXT PRIMARY KEY, notebook TEXT, session TEXT, chat TEXT, number INTEGER, cell TEXT, at REAL,
@@ -180,7 +181,7 @@ class Journal:
                 raise
             aside = self.path.with_name(f"{self.path.name}.broken-{time.time():.0f}")
             self.path.rename(aside)
-            self._tell(f"the journal {self.path} was damaged ({error}); it was moved to {aside.name}")
+            self._tell(f"the journal {self.path} can't be read ({error}); it was moved to {aside.name}")
             return _with_tables(_connect(self.path))
 
     def _write_some(self, connection: sqlite3.Connection) -> bool:
@@ -263,11 +264,23 @@ def _with_tables(connection: sqlite3.Connection) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
-        connection.executescript(_SCHEMA)
+        connection.execute("BEGIN IMMEDIATE")  # several kernels may begin at once
+        with connection:
+            _make_tables(connection)
     except sqlite3.Error:
         connection.close()
         raise
     return connection
+
+
+def _make_tables(connection: sqlite3.Connection) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+    if tables and version != _VERSION:
+        raise sqlite3.DatabaseError(f"version {version}, not {_VERSION}")
+    for statement in _SCHEMA.split(";"):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA user_version={_VERSION}")
 
 
 def _insert(connection: sqlite3.Connection, row: Sequence[Any], exchange: Exchange, *, came: bool = True) -> None:
