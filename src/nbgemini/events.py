@@ -43,11 +43,86 @@ class ToolCall(Struct, frozen=True):
     id: str | None = None
 
 
+class ToolCallStart(Struct, frozen=True):
+    """A call begins whose arguments come in pieces; `key` tells calls that grow side by side apart.
+
+    `part` is the service's own part, all but the arguments: the call goes back in it, for its signature.
+    """
+
+    key: str
+    name: str
+    id: str | None = None
+    part: Part | None = None
+
+
+class ToolArgsDelta(Struct, frozen=True):
+    """Text that continues the JSON text of a call's arguments."""
+
+    key: str
+    text: str
+
+
+class ToolArgsText(Struct, frozen=True):
+    """The whole JSON text of a call's arguments: it replaces what came of them."""
+
+    key: str
+    text: str
+
+
+class ToolArgsPiece(Struct, frozen=True):
+    """One value of a call's arguments at a path like `$.flight.seats[0]`; while there is `more`, texts at one path append."""
+
+    key: str
+    path: str
+    value: Any
+    more: bool = False
+
+
+class ToolCallEnd(Struct, frozen=True):
+    """The service ends a growing call; `part` is what its last part holds besides the arguments, if anything."""
+
+    key: str
+    part: Part | None = None
+
+
+class ToolCallGrowing(Struct, frozen=True):
+    """What is known so far of a call that is not complete: the arguments as JSON text, maybe broken off."""
+
+    key: str
+    name: str
+    text: str
+
+
 class Media(Struct, frozen=True):
     """Inline bytes from the model: `data` is base64 as it came."""
 
     mime: str
     data: str
+
+
+RunState: TypeAlias = Literal["proposed", "asking", "running", "done", "failed", "refused", "stopped", "timed out"]
+
+
+class ToolRun(Struct, frozen=True):
+    """What became of a call so far: `response` is what goes back to the model, once there is something."""
+
+    call: ToolCall
+    state: RunState = "proposed"
+    response: dict[str, Any] | None = None
+    media: tuple[Media, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will become of it."""
+        return self.state not in ("proposed", "asking", "running")
+
+
+class ToolProgress(Struct, frozen=True):
+    """The n-th call of the reply, from 0, is further than it was."""
+
+    number: int
+    run: ToolRun
 
 
 class Code(Struct, frozen=True):
@@ -121,6 +196,12 @@ Event: TypeAlias = (
     | ThoughtDelta
     | AnswerDelta
     | ToolCall
+    | ToolCallStart
+    | ToolArgsDelta
+    | ToolArgsText
+    | ToolArgsPiece
+    | ToolCallEnd
+    | ToolCallGrowing
     | Media
     | Code
     | CodeResult
