@@ -33,6 +33,14 @@ class Usage(Struct, frozen=True):
         return Usage(*(getattr(self, name) + getattr(other, name) for name in self.__struct_fields__))
 
 
+class Declaration(Struct, frozen=True):
+    """A function offered to the model; `schema` is the JSON Schema of its arguments."""
+
+    name: str
+    description: str
+    schema: dict[str, Any]
+
+
 class Options(Struct, frozen=True, kw_only=True):
     """How an answer is to be made. None means: the service's own default.
 
@@ -48,6 +56,7 @@ class Options(Struct, frozen=True, kw_only=True):
     seed: int | None = None
     stop_at: tuple[str, ...] = ()
     timeout: float | None = None
+    tools: tuple[Declaration, ...] = ()
 
 
 def user_turn(text: str) -> Turn:
