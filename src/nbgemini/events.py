@@ -125,6 +125,14 @@ class ToolProgress(Struct, frozen=True):
     run: ToolRun
 
 
+class ToolAnswer(Struct, frozen=True):
+    """Our stored answer to a call, read again."""
+
+    name: str
+    id: str | None
+    response: dict[str, Any]
+
+
 class Code(Struct, frozen=True):
     """Code that the model runs at the service."""
 

@@ -21,6 +21,7 @@ from nbgemini.events import (
     PartReceived,
     ResponseInfo,
     ToolCall,
+    ToolRun,
     Unknown,
     UsageReport,
 )
@@ -101,7 +102,7 @@ class Reply:
     @property
     def tool_calls(self) -> list[ToolCall]:
         """The tool calls the model asked for, in order."""
-        return [segment.content for segment in self.segments if isinstance(segment.content, ToolCall)]
+        return [segment.content.call for segment in self.segments if isinstance(segment.content, ToolRun)]
 
     @property
     def usage(self) -> Usage:

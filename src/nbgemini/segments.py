@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from nbgemini.events import (
     AnswerDelta,
@@ -20,11 +20,14 @@ from nbgemini.events import (
     Event,
     Media,
     ThoughtDelta,
+    ToolAnswer,
     ToolCall,
+    ToolProgress,
+    ToolRun,
 )
 
 Kind: TypeAlias = Literal["thought", "answer", "tool_call", "image", "audio", "code", "code_result", "citations"]
-Content: TypeAlias = ToolCall | Media | Code | CodeResult | Citations
+Content: TypeAlias = ToolRun | Media | Code | CodeResult | Citations
 
 
 class SegmentStart(Struct, frozen=True):
@@ -48,7 +51,14 @@ class SegmentEnd(Struct, frozen=True):
     index: int
 
 
-Change: TypeAlias = SegmentStart | SegmentDelta | SegmentEnd
+class SegmentUpdate(Struct, frozen=True):
+    """What a segment that is no text holds has changed: a tool call is further than it was."""
+
+    index: int
+    content: Content
+
+
+Change: TypeAlias = SegmentStart | SegmentDelta | SegmentUpdate | SegmentEnd
 
 
 class Segment:
@@ -84,6 +94,7 @@ class Segmenter:
     def __init__(self) -> None:
         """Start with no segment."""
         self.segments: list[Segment] = []
+        self._runs: list[Segment] = []  # the tool calls among them
         self._citations: Citations | None = None
 
     def feed(self, events: Iterable[Event]) -> list[Change]:
@@ -95,20 +106,43 @@ class Segmenter:
                     self._append("thought", text, changes)
                 case AnswerDelta(text) if text:
                     self._append("answer", text, changes)
-                case ToolCall() | Media() | Code() | CodeResult():
+                case ToolCall():
+                    self._whole(ToolRun(event), changes)
+                    self._runs.append(self.segments[-1])
+                case ToolProgress(number, run):
+                    self._update(self._runs[number], run, changes)
+                case ToolAnswer():
+                    self._answered(event, changes)
+                case Media() | Code() | CodeResult():
                     self._whole(event, changes)
                 case Citations():
                     self._citations = event  # repeated and growing on every chunk of some models: shown once, last
         return changes
 
     def close(self) -> list[Change]:
-        """End the open segment, if there is one, and show the citations."""
+        """End the open segment, if there is one, stop the calls that run, and show the citations."""
         changes: list[Change] = []
         self._end(changes)
+        for segment in self._runs:
+            if isinstance(segment.content, ToolRun) and not segment.content.over:
+                self._update(segment, structs.replace(segment.content, state="stopped"), changes)
         if self._citations:
             self._whole(self._citations, changes)
             self._citations = None
         return changes
+
+    def _answered(self, event: ToolAnswer, changes: list[Change]) -> None:
+        """Give a stored answer to the first call that it fits and that has none."""
+        for segment in self._runs:
+            run = segment.content
+            if isinstance(run, ToolRun) and not run.over and (run.call.name, run.call.id) == (event.name, event.id):
+                state = "failed" if event.response.keys() == {"error"} else "done"
+                self._update(segment, structs.replace(run, state=state, response=event.response), changes)
+                return
+
+    def _update(self, segment: Segment, run: ToolRun, changes: list[Change]) -> None:
+        segment.content = run
+        changes.append(SegmentUpdate(segment.index, run))
 
     def _append(self, kind: Kind, text: str, changes: list[Change]) -> None:
         segments = self.segments
@@ -135,7 +169,7 @@ class Segmenter:
 
 def _kind(content: Content) -> Kind:
     match content:
-        case ToolCall():
+        case ToolRun():
             return "tool_call"
         case Media(mime):
             return "audio" if mime.startswith("audio/") else "image"

@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from nbgemini.events import Citation, Citations, Code, CodeResult, Media, ToolCall
+from nbgemini.events import Citation, Citations, Code, CodeResult, Media, ToolCall, ToolRun
 from nbgemini.render.bundle import (
     bundle,
     error_bundle,
@@ -31,7 +31,7 @@ HEADS = {
     "audio/flac": b"fLaC",
 }
 SPECIALS = [
-    ("tool_call", ToolCall("f", {"a": 1})),
+    ("tool_call", ToolRun(ToolCall("f", {"a": 1}))),
     ("code", Code("print(1)")),
     ("code_result", CodeResult("1\n")),
     ("code_result", CodeResult("no", ok=False)),
@@ -169,9 +169,9 @@ def test_a_source_shows_its_host_and_an_odd_one_is_no_link():
 
 
 def test_the_arguments_of_a_tool_are_readable():
-    data = of("tool_call", content=ToolCall("look_up", {"Stadt": "Zürich"}))
+    data = of("tool_call", content=ToolRun(ToolCall("look_up", {"Stadt": "Zürich"})))
     assert '"Stadt": "Zürich"' in text_of(data["text/html"])
-    assert data["text/plain"].startswith("Tool: look_up {")
+    assert data["text/plain"].startswith("Tool look_up · called\n{")
 
 
 def test_a_table_is_aligned_in_text():

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nbgemini.events import Citation, Citations, ToolCall
+from nbgemini.events import Citation, Citations, ToolCall, ToolRun
 from nbgemini.render.bundle import bundle, error_bundle, live_bundle, prompt_bundle, status_bundle, table_bundle
 from nbgemini.render.formulas import formula
 from nbgemini.render.markdown import to_html
@@ -200,7 +200,7 @@ def test_no_other_text_is_typeset(text):
         live_bundle("answer", text),
         live_bundle("thought", text),
         bundle(Segment(0, "citations", Citations((Citation("https://a.example", text), Citation(text, ""))))),
-        bundle(Segment(0, "tool_call", ToolCall(text, {text: text}))),
+        bundle(Segment(0, "tool_call", ToolRun(ToolCall(text, {text: text})))),
     ):
         assert typeset(data["text/html"]) == []
         assert faults(data["text/html"]) == []

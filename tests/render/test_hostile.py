@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbgemini.events import Citation, Citations, Code, CodeResult, Media, ToolCall
+from nbgemini.events import Citation, Citations, Code, CodeResult, Media, ToolCall, ToolRun
 from nbgemini.render.bundle import bundle, error_bundle, live_bundle, prompt_bundle, status_bundle, table_bundle
 from nbgemini.render.markdown import code_html, to_html
 from nbgemini.render.sanitise import sanitised
@@ -152,7 +152,7 @@ def test_every_prefix_of_an_answer_is_harmless(payload):
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_every_other_text_is_harmless(payload):
     specials = [
-        ToolCall(payload, {payload: payload, "list": [payload]}),
+        ToolRun(ToolCall(payload, {payload: payload, "list": [payload]})),
         Code(payload, payload),
         Code(payload),
         CodeResult(payload, ok=False),

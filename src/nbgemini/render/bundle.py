@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from nbgemini.events import Citations, Code, CodeResult, Media, ToolCall
+from nbgemini.events import Citations, Code, CodeResult, Media, ToolRun
+from nbgemini.render.card import card_html, card_text
 from nbgemini.render.formulas import untypeset
 from nbgemini.render.links import host_of, plain_url
 from nbgemini.render.markdown import code_html, to_html
@@ -99,10 +99,9 @@ def _thought(text: str, html: str | None, seconds: float | None, *, opened: bool
 
 def _special(content: Any) -> dict[str, Any]:
     match content:
-        case ToolCall(name, args):
-            text = json.dumps(args, indent=2, ensure_ascii=False, default=str)
-            shown = f"<summary>Tool: <code>{_text(name)}</code></summary><pre>{_text(text)}</pre>"
-            return _bundle(f'<details class="nbgemini-tool">{shown}</details>', f"Tool: {name} {text}")
+        case ToolRun(media=media):
+            pictures = "".join(str(_media(one.mime, one.data)["text/html"]) for one in media)
+            return _bundle(card_html(content) + pictures, card_text(content))
         case Code(source, language):
             return _bundle(
                 f"<p><small>Code the model ran</small></p>{sanitised(code_html(harmless(source), language))}", source
