@@ -246,6 +246,12 @@ def test_what_is_shown_is_linear_in_the_arguments(by_path):
     assert shown(200_000) < 5 * shown(50_000)
 
 
+def test_a_text_may_be_ended_by_nothing():
+    """The service does so; once more does no harm."""
+    pieces = [ToolArgsPiece("", "$.a", "b", more=True), *[ToolArgsPiece("", "$.a", "")] * 2]
+    assert made(START, *pieces, END) == [ToolCall("f", {"a": "b"})]
+
+
 def test_events_are_not_changed_by_what_follows():
     value = {"x": []}
     events = START, ToolArgsPiece("", "$.a", value), ToolArgsPiece("", "$.a.x[0]", 1), END

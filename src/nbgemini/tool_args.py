@@ -259,7 +259,7 @@ def _put(tree: dict[str, Any], steps: list[_Step], value: Any) -> None:
             _add(node, step, [] if isinstance(following, int) else {})
         node = node[step]
     here = node[steps[-1]] if _holds(node, steps[-1]) else None
-    if isinstance(here, _Text) and here.more and isinstance(value, _Text):
+    if isinstance(here, _Text) and isinstance(value, _Text) and (here.more or value.pieces == [""]):
         here.pieces += value.pieces
         here.more = value.more
     else:

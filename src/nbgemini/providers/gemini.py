@@ -28,14 +28,17 @@ from nbgemini.events import (
     PartReceived,
     ResponseInfo,
     ThoughtDelta,
+    ToolArgsPiece,
     ToolCall,
+    ToolCallEnd,
+    ToolCallStart,
     Unknown,
     UsageReport,
 )
 from nbgemini.providers.protocol import Model
 from nbgemini.providers.thinking import thinking_config
 from nbgemini.request import Request
-from nbgemini.turns import Options, Part, Turn, Usage, merge_text
+from nbgemini.turns import Declaration, Options, Part, Turn, Usage, merge_text
 
 _decode_json = msgspec.json.Decoder().decode
 
@@ -44,6 +47,8 @@ _WITHHELD = {
     "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION",
 }  # fmt: skip
 _MODIFIERS = {"thoughtSignature", "thought_signature", "thought", "videoMetadata", "partMetadata", "mediaResolution"}
+_VALUES = ("stringValue", "numberValue", "boolValue", "structValue", "listValue")
+_IN_PIECES = {"args", "partialArgs", "willContinue"}
 
 
 class Gemini:
@@ -62,6 +67,8 @@ class Gemini:
             body["systemInstruction"] = {"parts": [{"text": options.system}]}
         if config := _generation_config(options):
             body["generationConfig"] = config
+        if options.tools:
+            body["tools"] = [{"functionDeclarations": [_declaration(tool) for tool in options.tools]}]
         if continuation:
             body["continuationToken"] = continuation
         return Request(self._model_path(options.model, "streamGenerateContent"), body, {"alt": "sse"})
@@ -88,6 +95,20 @@ class Gemini:
         for part in parts:
             _read_part(dict(part), events)
         return events
+
+    def call_part(self, call: ToolCall, part: Part | None) -> Part:
+        """Return the part in which a call goes back: all of `part`, its id and signature too, with the whole arguments."""
+        before = part.get("functionCall") if part else None
+        kept = {name: value for name, value in (before or {}).items() if name not in _IN_PIECES}
+        given = {**_with_id(call), "name": call.name, "args": call.args}
+        return {**(part or {}), "functionCall": {**given, **kept, "args": call.args}}
+
+    def result_part(self, call: ToolCall, response: dict[str, Any], media: Sequence[Media]) -> Part:
+        """Return the part that answers a call."""
+        answer = {**_with_id(call), "name": call.name, "response": response}
+        if media:
+            answer["parts"] = [{"inlineData": {"mimeType": item.mime, "data": item.data}} for item in media]
+        return {"functionResponse": answer}
 
     def list_request(self, page: str = "") -> Request:
         """Return the request for one page of the model list."""
@@ -129,6 +150,20 @@ def _content(turn: Turn) -> dict[str, Any]:
     return {"role": turn.role, "parts": [dict(part) for part in merge_text(turn.parts)]}
 
 
+def _declaration(tool: Declaration) -> dict[str, Any]:
+    declared = {"name": tool.name, "description": tool.description}
+    return declared if _takes_nothing(tool.schema) else {**declared, "parametersJsonSchema": tool.schema}
+
+
+def _takes_nothing(schema: dict[str, Any]) -> bool:
+    """Whether a function has no parameters: the API refuses an object without properties."""
+    return not any(value for name, value in schema.items() if name not in ("$schema", "type", "title", "description"))
+
+
+def _with_id(call: ToolCall) -> dict[str, Any]:
+    return {"id": call.id} if call.id else {}
+
+
 def _generation_config(options: Options) -> dict[str, Any]:
     config = {
         "temperature": options.temperature,
@@ -160,6 +195,8 @@ def _read_part(part: dict[str, Any], events: list[Event]) -> None:
             events.append(PartReceived(part))
         if text:
             events.append(ThoughtDelta(text) if part.get("thought") in (True, "true") else AnswerDelta(text))
+    elif isinstance(call := part.get("functionCall"), dict) and _comes_in_pieces(call):
+        events.extend(_read_pieces(part, call))
     elif any(value is not None for value in part.values()):
         events.append(PartReceived(part))
         events.extend(_read_special(part))
@@ -179,6 +216,36 @@ def _read_special(part: dict[str, Any]) -> Iterable[Event]:
                 yield CodeResult(str(value.get("output") or ""), value.get("outcome", "OUTCOME_OK") == "OUTCOME_OK")
             case name, _ if name not in _MODIFIERS and name != "text":
                 yield Unknown(name)
+
+
+def _comes_in_pieces(call: dict[str, Any]) -> bool:
+    """Whether this is a part of a call whose arguments come in pieces: all but the first have no name."""
+    return _goes_on(call) or bool(call.get("partialArgs")) or not call.get("name")
+
+
+def _goes_on(item: dict[str, Any]) -> bool:
+    return item.get("willContinue") in (True, "true")
+
+
+def _read_pieces(part: dict[str, Any], call: dict[str, Any]) -> Iterable[Event]:
+    """Yield what a part of a growing call says; the service has one at a time, so their key is empty."""
+    bare = {**part, "functionCall": {name: value for name, value in call.items() if name not in _IN_PIECES}}
+    if name := call.get("name"):
+        yield ToolCallStart("", str(name), _optional(call.get("id")), bare)
+    if call.get("args") is not None:
+        yield ToolArgsPiece("", "$", _arguments(call["args"]))
+    for piece in _dicts(call.get("partialArgs")):
+        yield ToolArgsPiece("", str(piece.get("jsonPath") or ""), _value(piece), _goes_on(piece))
+    if not _goes_on(call):
+        yield ToolCallEnd("", bare if len(bare) > 1 else None)
+
+
+def _value(piece: dict[str, Any]) -> Any:
+    """Return the value of a piece of arguments; one without any ends a text."""
+    for name in _VALUES:
+        if piece.get(name) is not None:
+            return piece[name]
+    return None if "nullValue" in piece else ""
 
 
 def _read_envelope(data: dict[str, Any], events: list[Event]) -> None:

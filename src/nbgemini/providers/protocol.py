@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 
-from nbgemini.events import Event
+from nbgemini.events import Event, Media, ToolCall
 from nbgemini.request import Request
 from nbgemini.turns import Options, Part, Turn
 
@@ -47,4 +47,12 @@ class Provider(Protocol):
 
     def recall(self, parts: Iterable[Part]) -> list[Event]:
         """Return what stored parts say, as when they came."""
+        ...
+
+    def call_part(self, call: ToolCall, part: Part | None) -> Part:
+        """Return the part in which a call goes back; `part` is the service's own, whose id and signature are kept."""
+        ...
+
+    def result_part(self, call: ToolCall, response: dict[str, Any], media: Sequence[Media]) -> Part:
+        """Return the part that answers a call, with pictures and the like beside the response."""
         ...
