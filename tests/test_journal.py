@@ -29,7 +29,7 @@ from nbgemini.secret import Secret
 url, path, prompt, count = sys.argv[1:]
 async def main():
     journal = Journal(Path(path), "a.ipynb")
-    client = Client(Settings(key=Secret("k"), base_url=url), follow=journal.follow)
+    client = Client(Settings(key=Secret("k"), base_url=url), log=journal)
     for _ in range(int(count)):
         def came(changes):
             if any("20" in getattr(change, "text", "") for change in changes):
@@ -55,7 +55,7 @@ def journal(path):
 
 @pytest.fixture
 async def asking(service, journal):
-    async with Client(Settings(key=Secret("k"), base_url=service.url), follow=journal.follow) as client:
+    async with Client(Settings(key=Secret("k"), base_url=service.url), log=journal) as client:
         yield client
 
 
@@ -79,7 +79,7 @@ async def test_a_loaded_chat_goes_on_with_its_signatures_and_is_the_new_kernels_
     await asking.chat().ask("My name is Zoe.")
     journal.close()
     second = later(path)
-    async with Client(Settings(key=Secret("k"), base_url=service.url), follow=second.follow) as client:
+    async with Client(Settings(key=Secret("k"), base_url=service.url), log=second) as client:
         client.chat().transcript.exchanges += second.exchanges("main")
         second.adopt("main", client.chat().transcript.exchanges)
         assert "Zoe" in (await client.chat().ask("What is my name?")).text  # the service checks the signatures
@@ -163,7 +163,7 @@ async def test_a_file_of_another_version_is_moved_aside_too(asking, journal, pat
 async def test_a_place_that_cannot_be_written_costs_the_record_only(service, tmp_path, caplog):
     (tmp_path / "file").touch()
     journal = Journal(tmp_path / "file" / "journal", "a.ipynb")
-    async with Client(Settings(key=Secret("k"), base_url=service.url), follow=journal.follow) as client:
+    async with Client(Settings(key=Secret("k"), base_url=service.url), log=journal) as client:
         with caplog.at_level(logging.WARNING, "nbgemini"):
             for _ in range(2):
                 assert (await client.chat().ask("hello")).state == "complete"
@@ -187,7 +187,7 @@ def test_a_full_disk_costs_the_record_only(service, path):
 
 
 async def test_only_its_owner_can_read_it_and_no_key_is_in_it(service, journal, path):
-    async with Client(Settings(key=Secret("CANARY-123"), base_url=service.url), follow=journal.follow) as client:
+    async with Client(Settings(key=Secret("CANARY-123"), base_url=service.url), log=journal) as client:
         await client.chat().ask("hello")
     journal.close()
     assert path.stat().st_mode & 0o777 == 0o600

@@ -7,23 +7,40 @@ owned, so that stopping closes the connection at once; exactly one terminal stat
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
+from weakref import WeakKeyDictionary
 
 import msgspec
 
-from nbgemini.errors import NbGeminiError, PromptError
-from nbgemini.events import Event
+from nbgemini.errors import NbGeminiError, PromptError, ToolError
+from nbgemini.events import Event, ToolCall
 from nbgemini.pace import Pace
 from nbgemini.providers.protocol import Provider
 from nbgemini.reply import Reply
 from nbgemini.segments import Change, Segment, Segmenter
 from nbgemini.sources.protocol import Source
+from nbgemini.toolbox import MOST_ROUNDS, Answers, Toolbox
+from nbgemini.tools import ToolResult
+from nbgemini.tools import answer as refusal
 from nbgemini.transcript import Exchange, Transcript
-from nbgemini.turns import Options, Turn, user_turn
+from nbgemini.turns import Options, Part, Turn, user_turn
 
 Step: TypeAlias = tuple[list[Event], list[Change]]
+
+
+class Log(Protocol):
+    """Who writes replies down."""
+
+    def follow(self, reply: Reply) -> None:
+        """Write a reply down from now on."""
+        ...
+
+    async def saved(self) -> None:
+        """Return when what came so far is written."""
+        ...
 
 
 class Chat:
@@ -33,6 +50,7 @@ class Chat:
         name: what it is called; None for one-shots, which remember nothing.
         options: how its answers are made, unless a prompt says otherwise.
         transcript: everything asked and answered so far.
+        toolbox: the functions that every prompt offers, unless it says otherwise.
     """
 
     def __init__(
@@ -41,26 +59,26 @@ class Chat:
         provider: Provider,
         connect: Callable[[], Source],
         options: Options,
-        follow: Callable[[Reply], None] = lambda _: None,
+        log: Log | None = None,
     ) -> None:
-        """Begin an empty conversation.
-
-        `connect` is asked for the source at every prompt, so that it may change; `follow` is told every new reply.
-        """
+        """Begin an empty conversation; `connect` is asked for the source at every prompt, so that it may change."""
         self.name = name
         self.options = options
         self.transcript = Transcript()
+        self.toolbox = Toolbox()
         self._provider = provider
         self._connect = connect
-        self._follow = follow
+        self._log = log
+        self._toolboxes: WeakKeyDictionary[Reply, Toolbox] = WeakKeyDictionary()
         self._one_at_a_time = asyncio.Lock()
 
-    def begin(self, prompt: str | Turn, *, cell: str | None = None, **changes: Any) -> Reply:
+    def begin(self, prompt: str | Turn, *, cell: str | None = None, toolbox: Toolbox | None = None, **changes: Any) -> Reply:
         """Store a prompt and return its reply, which streams once it is driven.
 
         Args:
             prompt: text, or a whole turn with parts.
             cell: the notebook cell's id; a cell run again replaces its exchange.
+            toolbox: the functions offered to the model for this prompt; the chat's own by default.
             changes: options that differ for this prompt.
 
         Raises:
@@ -70,13 +88,16 @@ class Chat:
         asked = user_turn(prompt) if isinstance(prompt, str) else prompt
         if not any(part.get("text", "x").strip() for part in asked.parts):
             raise PromptError("the prompt is empty; write it below the %%gemini line")
-        options = msgspec.structs.replace(self.options, **changes)
+        offered = self.toolbox if toolbox is None else toolbox
+        options = msgspec.structs.replace(self.options, **changes, tools=offered.declarations)
         self._connect()
         self._provider.encode([asked], options)  # refuses here what the model can't take, before anything is stored
         number, exchange = self.transcript.ask(asked, cell) if self.name else (0, Exchange(asked))
         exchange.state = "waiting"
-        reply = Reply(exchange, options, provider=self._provider.name, chat=self.name, turn=number)
-        self._follow(reply)
+        reply = Reply(exchange, options, self._provider, chat=self.name, turn=number)
+        self._toolboxes[reply] = offered
+        if self._log:
+            self._log.follow(reply)
         return reply
 
     def speak(self, provider: Provider) -> None:
@@ -86,6 +107,8 @@ class Chat:
     def segments(self, exchange: Exchange) -> list[Segment]:
         """Return the answer of an exchange as segments, from its parts."""
         segmenter = Segmenter()
+        for turn in exchange.past:
+            segmenter.feed(self._provider.recall(turn.parts))
         segmenter.feed(self._provider.recall(exchange.parts))
         segmenter.close()
         return segmenter.segments
@@ -156,20 +179,61 @@ class Chat:
         yield [], last
 
     async def _rounds(self, reply: Reply) -> AsyncGenerator[Step, None]:
+        """Ask, listen, run tools, ask again."""
+        for number in itertools.count(1):
+            async with aclosing(self._listen(reply)) as steps:
+                async for step in steps:
+                    yield step
+            _, calls = reply.calls_to_answer()
+            if not calls:
+                return
+            self._limit(reply, calls, number)
+            async with aclosing(self._answer(reply)) as steps:
+                async for step in steps:
+                    yield step
+
+    async def _listen(self, reply: Reply) -> AsyncGenerator[Step, None]:
+        """Send one request and yield what comes; the service may cut its answer in two."""
         pace, source = Pace.here(), self._connect()
         turns = self.transcript.request_turns(reply.exchange)
-        request = self._provider.encode(turns, reply.options)
-        while True:
+        token: str | None = ""
+        while token is not None:
+            request = self._provider.encode(turns, reply.options, continuation=token)
             async with aclosing(source.frames(request)) as frames:
                 async for frame in frames:
                     await pace.ready()
                     events = self._provider.decode(frame)
                     yield events, reply.feed(events)
                     reply.raise_fault()
-            token = reply.next_round()
-            if not token:
-                return
-            request = self._provider.encode(turns, reply.options, continuation=token)
+            token = reply.next_round() or None
+
+    async def _answer(self, reply: Reply) -> AsyncGenerator[Step, None]:
+        """Run the calls of a round, once what came is on disk; whatever happens, each gets an answer."""
+        first, calls = reply.calls_to_answer()
+        answers = Answers(self._toolboxes[reply], calls, first)
+        try:
+            await self._saved()
+            async with aclosing(answers.progress()) as progress:
+                async for event in progress:
+                    yield [event], reply.feed([event])
+        finally:
+            reply.answer_calls(self._result_part(result) for result in answers.all())
+
+    def _limit(self, reply: Reply, calls: list[ToolCall], number: int) -> None:
+        """End a conversation of the model with our tools that goes nowhere; its last calls are answered too."""
+        repeated = [self._toolboxes[reply].repeats(call) for call in calls]
+        if number <= MOST_ROUNDS and not any(repeated):
+            return
+        why = f"{MOST_ROUNDS} rounds of tool calls" if number > MOST_ROUNDS else "the same tool call three times in a row"
+        reply.answer_calls(self._result_part(refusal(call, f"limit reached: {why}", "refused")) for call in calls)
+        raise ToolError(f"{why}: stopped; ask to go on if it should")
+
+    def _result_part(self, result: ToolResult) -> Part:
+        return self._provider.result_part(result.call, result.response, result.media)
+
+    async def _saved(self) -> None:
+        if self._log:
+            await self._log.saved()
 
     def _its_turn(self) -> AbstractAsyncContextManager[Any]:
         return self._one_at_a_time if self.name else nullcontext()

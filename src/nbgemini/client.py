@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Self
 
 import msgspec
 
-from nbgemini.chat import Chat
+from nbgemini.chat import Chat, Log
 from nbgemini.errors import ApiError, ConfigurationError, NbGeminiError, WireError
 from nbgemini.providers.gemini import Gemini
 from nbgemini.providers.protocol import Model
@@ -34,16 +33,16 @@ class Client:
         chats: the named conversations begun so far.
     """
 
-    def __init__(self, settings: Settings | None = None, *, follow: Callable[[Reply], None] = lambda _: None) -> None:
+    def __init__(self, settings: Settings | None = None, *, log: Log | None = None) -> None:
         """Use `settings`, or what the environment says. Nothing is opened, and no key is needed, before the first prompt.
 
-        `follow` is told every reply as it begins: a journal's way in.
+        `log` writes every reply down: a journal.
         """
         self.settings = settings or from_environment(os.environ)
         self.chats: dict[str, Chat] = {}
         self._provider = Gemini(self.settings.version)
         self._source: Source | None = None
-        self._follow = follow
+        self._log = log
 
     def use(self, settings: Settings) -> None:
         """Ask by other settings from the next prompt on; running streams end as they began."""
@@ -121,7 +120,7 @@ class Client:
         await self.aclose()
 
     def _new_chat(self, name: str | None) -> Chat:
-        return Chat(name, self._provider, self._connect, Options(model=self.settings.model), self._follow)
+        return Chat(name, self._provider, self._connect, Options(model=self.settings.model), self._log)
 
     def _connect(self) -> Source:
         if self._source is None:

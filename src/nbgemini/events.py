@@ -210,6 +210,8 @@ Event: TypeAlias = (
     | ToolArgsPiece
     | ToolCallEnd
     | ToolCallGrowing
+    | ToolProgress
+    | ToolAnswer
     | Media
     | Code
     | CodeResult

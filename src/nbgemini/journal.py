@@ -7,6 +7,7 @@ Source: SQLite's WAL with synchronous=NORMAL survives a killed process; several 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import sqlite3
@@ -86,6 +87,10 @@ class Journal:
         written = threading.Event()
         self._todo.put(written)
         return written.wait(timeout)
+
+    async def saved(self) -> None:
+        """Return when what came so far is written; the loop goes on meanwhile."""
+        await asyncio.to_thread(self.flush, 1.0)
 
     def close(self) -> None:
         """Write what is left and end; harmless twice."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from time import monotonic
 from typing import Any
 
-from nbgemini.errors import BlockedError, NbGeminiError, TransportError
+from nbgemini.errors import BlockedError, NbGeminiError, ToolError, TransportError
 from nbgemini.events import (
     Continuation,
     Event,
@@ -20,16 +20,24 @@ from nbgemini.events import (
     Finish,
     PartReceived,
     ResponseInfo,
+    ToolArgsDelta,
+    ToolArgsPiece,
+    ToolArgsText,
     ToolCall,
+    ToolCallEnd,
+    ToolCallStart,
+    ToolProgress,
     ToolRun,
     Unknown,
     UsageReport,
 )
 from nbgemini.prices import cost
+from nbgemini.providers.protocol import Provider
 from nbgemini.reentry import run_within
 from nbgemini.segments import Change, Segment, Segmenter
+from nbgemini.tool_args import GrowingCalls
 from nbgemini.transcript import Exchange, State
-from nbgemini.turns import Options, Usage, merge_text
+from nbgemini.turns import Options, Part, Usage, merge_text
 
 OFFLINE_ID = "offline-"  # how response ids of the offline service begin
 
@@ -47,11 +55,11 @@ class Reply:
         first_seconds: how long it took until the first segment began; None before that.
     """
 
-    def __init__(self, exchange: Exchange, options: Options, *, provider: str, chat: str | None, turn: int) -> None:
-        """Begin with nothing."""
+    def __init__(self, exchange: Exchange, options: Options, codec: Provider, *, chat: str | None, turn: int) -> None:
+        """Begin with nothing; `codec` is who asks and reads."""
         self.exchange = exchange
         self.options = options
-        self.provider = provider
+        self.provider = codec.name
         self.chat = chat
         self.turn = turn
         self.model = options.model
@@ -61,6 +69,10 @@ class Reply:
         self.unknown: list[str] = []
         self.stopping = False
         self._segmenter = Segmenter()
+        self._call_part = codec.call_part
+        self._growing = GrowingCalls()
+        self._calls: list[ToolCall] = []  # of this round
+        self._answered = 0  # calls of earlier rounds
         self._usage = Usage()
         self._earlier_rounds = Usage()
         self._finish: Finish | None = None
@@ -131,26 +143,61 @@ class Reply:
 
     def feed(self, events: list[Event]) -> list[Change]:
         """Fold events into the reply and return what changed for the reader."""
+        shown: list[Event] = []
         for event in events:
-            match event:
-                case PartReceived(part):
-                    self.exchange.parts.append(part)
-                case UsageReport(usage):
-                    self._usage = usage
-                case ResponseInfo(model, response_id):
-                    self.model, self.response_id = model, response_id or self.response_id
-                case Finish():
-                    self._finish = event
-                case Continuation(token):
-                    self._continuation = token
-                case Fault(error):
-                    self._fault = self._fault or error
-                case Unknown(name):
-                    self.unknown.append(name)
-        changes = self._segmenter.feed(events)
+            shown += self._take(event)
+        changes = self._segmenter.feed(shown)
         if self.first_seconds is None and self.segments:
             self.first_seconds = self.seconds
         return changes
+
+    def _take(self, event: Event) -> list[Event]:
+        """Fold one event for the service and return what it means for the reader."""
+        match event:
+            case PartReceived(part):
+                self.exchange.parts.append(part)
+            case ToolCall() | ToolCallStart() | ToolArgsDelta() | ToolArgsText() | ToolArgsPiece() | ToolCallEnd():
+                return self._take_call(event)
+            case ToolProgress(_, run):
+                self.exchange.state = "waiting" if run.state == "asking" else "running"
+            case UsageReport(usage):
+                self._usage = usage
+            case ResponseInfo(model, response_id):
+                self.model, self.response_id = model, response_id or self.response_id
+            case Finish():
+                self._finish = event
+            case Continuation(token):
+                self._continuation = token
+            case Fault(error):
+                self._fault = self._fault or error
+            case Unknown(name):
+                self.unknown.append(name)
+        return [event]
+
+    def _take_call(self, event: Event) -> list[Event]:
+        """Keep each call once, and its part with it."""
+        made = [news for news in self._growing.feed(event) if isinstance(news, ToolCall)]
+        self._calls += made
+        if not isinstance(event, ToolCall):
+            self.exchange.parts += [self._call_part(call, self._growing.part) for call in made]
+        elif not made and self.exchange.parts:
+            self.exchange.parts.pop()  # a copy; its part came just before it
+        return list(made)
+
+    def calls_to_answer(self) -> tuple[int, list[ToolCall]]:
+        """Return the calls of this round and how many there were before, if the round ended well; else none."""
+        well = self._finish is not None and self._finish.state == "complete" and self._fault is None
+        return self._answered, self._calls if well else []
+
+    def answer_calls(self, results: Iterable[Part]) -> None:
+        """Close the round with our answers, and begin the next one."""
+        self.exchange.answer(results)
+        self._answered += len(self._calls)
+        self._begin_round()
+
+    def _begin_round(self) -> None:
+        self._earlier_rounds, self._usage = self.usage, Usage()
+        self._finish, self._growing, self._calls = None, GrowingCalls(), []
 
     def raise_fault(self) -> None:
         """Raise the error that the service reported inside the stream, if it did."""
@@ -161,8 +208,10 @@ class Reply:
         """Return the token to go on with if the service cut the answer in two, and begin the next round's usage."""
         if self._finish is None or self._finish.reason != "CONTINUATION":
             return None
-        token, self._continuation, self._finish = self._continuation, None, None
-        self._earlier_rounds, self._usage = self.usage, Usage()
+        token, self._continuation = self._continuation, None
+        calls = self._calls
+        self._begin_round()
+        self._calls = calls
         return token
 
     def start(self) -> None:
@@ -177,13 +226,15 @@ class Reply:
                 return self.settle("blocked", BlockedError(f"withheld by the service: {message or reason}"))
             case Finish(state):
                 return self.settle(state)
-            case _ if self.segments or self.exchange.parts:
+            case _ if self.exchange.parts or (self.segments and not self.exchange.past):
                 return self.settle("truncated", TransportError("the service cut the answer off before its end"))
             case _:
                 return self.settle("failed", TransportError("the service sent an empty answer → ask again"))
 
     def end_broken(self, error: NbGeminiError) -> list[Change]:
         """Settle after an error: a complete answer stays complete, a broken connection leaves a truncated one."""
+        if isinstance(error, ToolError):
+            return self.settle("truncated", error)
         network = not self._fault and isinstance(error, TransportError)
         if network and self._finish and self._finish.state == "complete":
             return self.settle("complete")

@@ -13,6 +13,8 @@ from msgspec import Struct
 
 from nbgemini.errors import PromptError
 
+APPROVE = ("ask", "auto", "never")
+
 
 class Ask(Struct, frozen=True, kw_only=True):
     """What one prompt's line says; None means: not said."""
@@ -22,6 +24,8 @@ class Ask(Struct, frozen=True, kw_only=True):
     once: bool = False
     out: str | None = None
     wait: bool | None = None
+    tools: tuple[str, ...] = ()
+    approve: str | None = None
     changes: dict[str, Any] = {}
 
 
@@ -75,6 +79,14 @@ def build_parser() -> argparse.ArgumentParser:
     add("-c", "--chat", metavar="NAME", help="conversation this cell belongs to (default: main)")
     add("--once", action="store_true", help="no history: neither read nor written")
     add("-o", "--out", metavar="VAR", type=_identifier, help="bind the reply to this name too (it is always in _gemini)")
+    add(
+        "-t",
+        "--tools",
+        metavar="f,g",
+        action="append",
+        help="Python functions of the notebook offered to the model (repeatable)",
+    )
+    add("--approve", choices=APPROVE, help="may a tool run? ask (default) shows buttons, auto runs it, never refuses")
     add("-s", "--system", metavar="TEXT", help="system instruction of this chat, from now on")
     add("-k", "--think", metavar="LEVEL", type=think_level, help="off, low, medium, high, or a token budget")
     add("--temperature", metavar="X", type=_number(0, 2), help="0 to 2: how freely words are chosen")
@@ -157,7 +169,16 @@ def _ask(space: argparse.Namespace) -> Ask:
         "timeout": space.timeout,
     }
     said = {name: value for name, value in changes.items() if value is not None}
-    return Ask(model=space.model, chat=space.chat, once=space.once, out=space.out, wait=space.wait, changes=said)
+    return Ask(
+        model=space.model,
+        chat=space.chat,
+        once=space.once,
+        out=space.out,
+        wait=space.wait,
+        tools=tuple(name.strip() for names in space.tools or () for name in names.split(",") if name.strip()),
+        approve=space.approve,
+        changes=said,
+    )
 
 
 def manual() -> str:
@@ -182,6 +203,7 @@ Examples:
   %%gemini                          the chat "main" remembers what was said before
   %%gemini --once -k high           no history, think hard
   %%gemini -c tutor -s "Answer as a patient teacher"
+  %%gemini -t weather,search        functions of yours; each call asks for leave on its card
   %%gemini -o reply --wait          the next cell can use reply.text
 
 Commands: %gemini, %gemini ask, models, chats, show, reset, stop, key, demo, doctor.

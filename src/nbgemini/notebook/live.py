@@ -80,6 +80,12 @@ class Live(anywidget.AnyWidget):
                 self.send({"n": self._n, "ops": ops})
         return sum(len(word) for op in ops for word in op if isinstance(word, str))
 
+    def renew(self) -> None:
+        """Send all there is, in the place of what was sent."""
+        with self._numbering:
+            self._n += 1
+            self.send({"n": self._n, "snapshot": self._take_snapshot()})
+
     def _heard(self, _widget: Any, content: dict[str, Any], _buffers: Any) -> None:
         if content.get("type") in ("hello", "lost"):
             self._greeted += content["type"] == "hello"
@@ -98,6 +104,18 @@ def accordion(title: str, child: Live) -> ipywidgets.Accordion:
 def column(*children: ipywidgets.DOMWidget) -> ipywidgets.VBox:
     """Return these widgets one below the other."""
     return ipywidgets.VBox(children=children, layout=_shared_layout())
+
+
+def row(*children: ipywidgets.DOMWidget) -> ipywidgets.HBox:
+    """Return these widgets side by side."""
+    return ipywidgets.HBox(children=children, layout=_shared_layout())
+
+
+def button(label: str, tip: str, clicked: Callable[[], None]) -> ipywidgets.Button:
+    """Return a button; its label and its tip are only ever text."""
+    one = ipywidgets.Button(description=label, tooltip=tip, layout=_shared_layout())
+    one.on_click(lambda _: clicked())
+    return one
 
 
 def view_of(widget: ipywidgets.DOMWidget) -> dict[str, Any]:

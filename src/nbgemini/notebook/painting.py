@@ -14,6 +14,7 @@ from time import monotonic
 from typing import Any, Literal, Protocol
 
 from nbgemini.loading import load
+from nbgemini.notebook.approval import Approvals
 from nbgemini.notebook.deltas import Deltas
 from nbgemini.notebook.refresh import Refresh
 from nbgemini.notebook.routing import Route
@@ -46,6 +47,7 @@ class Painting:
         self.live = way != "at_end"
         self.widgets = False
         self.shows_errors = shows_errors
+        self.approvals: Approvals | None = None  # None: nobody can be asked
         self._wants_widgets = way == "widgets"
         self._route = route
         self._refresh = refresh
@@ -91,6 +93,18 @@ class Painting:
     def column(self, *children: Any) -> Any:
         """Return a widget with these below each other."""
         return self._opened(lambda: self._module.column(*children))
+
+    def row(self, *children: Any) -> Any:
+        """Return a widget with these side by side."""
+        return self._opened(lambda: self._module.row(*children))
+
+    def button(self, label: str, tip: str, clicked: Callable[[], None]) -> Any:
+        """Return a button; `clicked` may be called on another thread."""
+        return self._opened(lambda: self._module.button(label, tip, clicked))
+
+    def renew(self, widget: Any) -> None:
+        """Send all that a widget shows once more, in the place of what it showed."""
+        self._route.run(widget.renew)
 
     def change(self, widget: Any, trait: str, value: Any) -> None:
         """Change what a widget shows."""

@@ -11,10 +11,11 @@ import msgspec
 
 from nbgemini.chat import Chat
 from nbgemini.client import Client
-from nbgemini.errors import NbGeminiError
+from nbgemini.errors import NbGeminiError, PromptError
 from nbgemini.journal import Journal
 from nbgemini.notebook import surroundings
-from nbgemini.notebook.arguments import Ask, think_level
+from nbgemini.notebook.approval import Approvals
+from nbgemini.notebook.arguments import Ask, nearest, think_level
 from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.display import StreamView
 from nbgemini.notebook.interrupts import IdleInterrupt
@@ -27,6 +28,7 @@ from nbgemini.notebook.terminal import TerminalView
 from nbgemini.reply import Reply
 from nbgemini.secret import Secret
 from nbgemini.settings import DEFAULT_MODEL, LIVE_URL, Settings, from_environment
+from nbgemini.toolbox import Approve, Toolbox, allow, refuse
 
 if TYPE_CHECKING:
     from nbgemini.offline.service import OfflineService
@@ -43,13 +45,14 @@ class Session:
         self._key: Secret | None = None
         self._service: OfflineService | None = None
         self._journal: Journal | None = None
-        self._client = Client(self._settings(), follow=self._follow)
+        self._client = Client(self._settings(), log=self)
         self.replies: list[Reply] = []
         self._html = shell.display_formatter.formatters["text/html"]
         self._html.for_type(Reply, reply_html)
         self._asked: dict[str, int] = {}
         self._out: dict[str, Reply] = {}
         self._routes = Routes(shell)
+        self._always_approved: set[str] = set()
         self._last_view: tuple[str, StreamView] | None = None
         self._refresh = Refresh()
         self._interrupts = IdleInterrupt(surroundings.kernel_of(shell), self.jobs.stop)
@@ -124,14 +127,17 @@ class Session:
         """
         chat = self.client.one_shot() if ask.once else self.client.chat(ask.chat or self.config.chat)
         cell = self._cell_key()
-        reply = chat.begin(prompt, cell=None if ask.once else cell, **self._changes(ask, chat))
+        way = self._way(ask)
+        approvals = Approvals(self._always_approved) if way == "widgets" else None
+        toolbox = Toolbox(self._functions(ask), self._approve(ask, approvals)) if ask.tools else None
+        reply = chat.begin(prompt, cell=None if ask.once else cell, toolbox=toolbox, **self._changes(ask, chat))
         if "system" in ask.changes:
             chat.options = msgspec.structs.replace(chat.options, system=ask.changes["system"])
         self.replies.append(reply)
         self.shell.user_ns["_gemini"] = reply
         if ask.out:
             self.shell.user_ns[ask.out] = self._out[ask.out] = reply
-        return Job(chat, reply, self._view(ask, reply), cell, self._explain)
+        return Job(chat, reply, self._view(ask, reply, way, approvals), cell, self._explain)
 
     def waits(self, ask: Ask) -> bool:
         """Whether the cell waits for the answer: as its line says, else as %config says, else where no one sits."""
@@ -141,9 +147,15 @@ class Session:
             return bool(self.config.wait)
         return not surroundings.someone_sits_there(self.shell) or self._routes.captured
 
-    def _follow(self, reply: Reply) -> None:
+    def follow(self, reply: Reply) -> None:
+        """Write a reply down, if there is a journal."""
         if self.journal is not None:
             self.journal.follow(reply)
+
+    async def saved(self) -> None:
+        """Return when the journal holds what came so far."""
+        if self.journal is not None:
+            await self.journal.saved()
 
     def _close_journal(self) -> None:
         journal, self._journal = self._journal, None
@@ -162,17 +174,37 @@ class Session:
         said = {name: value for name, value in defaults.items() if value}
         return {**said, **ask.changes, **({"model": ask.model} if ask.model else {})}
 
-    def _view(self, ask: Ask, reply: Reply) -> View:
+    def _view(self, ask: Ask, reply: Reply, way: str, approvals: Approvals | None) -> View:
         if surroundings.kernel_of(self.shell) is None:
             return TerminalView(reply)
         self._interrupts.install()
-        way = self._way(ask)
         route = Straight() if self._is_captured(ask) else self._routes.capture()
         updates = self.config.updates_per_second
         painting = Painting(way, route, self._refresh, updates, shows_errors=not self.waits(ask))
+        painting.approvals = approvals
         execution = surroundings.execution_id(self.shell)
         self._last_view = execution, StreamView(self.shell, route, reply, painting, self._earlier_in(execution))
         return self._last_view[1]
+
+    def _functions(self, ask: Ask) -> list[Any]:
+        """Return the functions that -t names.
+
+        Raises:
+            PromptError: there is none of that name.
+        """
+        names = self.shell.user_ns
+        unknown = next((name for name in ask.tools if not callable(names.get(name))), None)
+        if unknown is not None:
+            callables = [name for name, value in names.items() if callable(value) and not name.startswith("_")]
+            raise PromptError(f"-t: no function {unknown!r} in this notebook{nearest(unknown, callables)}")
+        return [names[name] for name in ask.tools]
+
+    def _approve(self, ask: Ask, approvals: Approvals | None) -> Approve:
+        """Return who decides whether a call runs: the reader, where there is one to ask."""
+        wanted = ask.approve or self.config.approve
+        if wanted == "auto":
+            return allow
+        return approvals.ask if wanted == "ask" and approvals is not None else refuse
 
     def _earlier_in(self, execution: str) -> StreamView | None:
         """Return the view of the last prompt if it stood in the cell that runs now."""

@@ -28,6 +28,7 @@ from nbgemini.events import (
     PartReceived,
     ResponseInfo,
     ThoughtDelta,
+    ToolAnswer,
     ToolArgsPiece,
     ToolCall,
     ToolCallEnd,
@@ -207,6 +208,8 @@ def _read_special(part: dict[str, Any]) -> Iterable[Event]:
         match key, value:
             case "functionCall", dict():
                 yield ToolCall(str(value.get("name") or ""), _arguments(value.get("args")), _optional(value.get("id")))
+            case "functionResponse", {"response": dict() as response}:
+                yield ToolAnswer(str(value.get("name") or ""), _optional(value.get("id")), response)
             case "inlineData", dict():
                 mime = str(value.get("mimeType") or value.get("mime_type") or "")
                 yield Media(mime, str(value.get("data") or ""))

@@ -1,0 +1,58 @@
+"""The reader's leave for each tool call, asked on its card, without holding anything else up.
+
+An answer counts once and for the call it was given to; "always" holds for this function's name and source in this kernel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Literal, TypeAlias
+
+from nbgemini.events import ToolCall
+from nbgemini.tools import Tool
+
+Verdict: TypeAlias = Literal["once", "always", "refuse"]
+
+
+class Approvals:
+    """The open questions of one reply."""
+
+    def __init__(self, always: set[str]) -> None:
+        """Know what may always run; `always` is shared by all replies of the kernel."""
+        self._always = always
+        self._open: dict[int, tuple[asyncio.Future[Verdict], Tool]] = {}
+
+    async def ask(self, tool: Tool, _call: ToolCall, number: int) -> bool:
+        """Wait for the reader's verdict about the n-th call."""
+        if _mark(tool) in self._always:
+            return True
+        verdict = asyncio.get_running_loop().create_future()
+        self._open[number] = verdict, tool
+        try:
+            said = await verdict
+        finally:
+            self._open.pop(number, None)
+        if said == "always":
+            self._always.add(_mark(tool))
+        return said != "refuse"
+
+    def is_open(self, number: int) -> bool:
+        """Whether the n-th call waits for a verdict."""
+        return number in self._open
+
+    def decide(self, number: int, verdict: Verdict) -> None:
+        """Give the verdict, from any thread; what was decided before stays."""
+        question = self._open.get(number)
+        if question is not None:
+            with suppress(RuntimeError):  # the loop is gone
+                question[0].get_loop().call_soon_threadsafe(_settle, question[0], verdict)
+
+
+def _mark(tool: Tool) -> str:
+    return f"{tool.name} {tool.fingerprint}"
+
+
+def _settle(question: asyncio.Future[Verdict], verdict: Verdict) -> None:
+    if not question.done():
+        question.set_result(verdict)
