@@ -49,6 +49,18 @@ async def test_recorded_signatures_are_refused_elsewhere(taped, part):
     assert (answer.status, answer.json["error"]["message"]) == (400, "Invalid thought signature.")
 
 
+async def test_a_recorded_call_in_pieces_goes_back_whole(tmp_path):
+    begin = {"functionCall": {"name": "f", "willContinue": True}, "thoughtSignature": REAL}
+    piece = {"functionCall": {"partialArgs": [{"jsonPath": "$.a", "numberValue": 1}]}}
+    tape = tmp_path / "pieces.gemini.jsonl"
+    record(tape, "gemini-3.8-flash", prompt("hi"), [(0, frame(begin)), (0, frame(piece, finishReason="STOP"))])
+    with OfflineService(pace=0, cassette=tape) as service:
+        for parts in ([begin, piece], [CALLING]):
+            assert (await ask(service, path(), {"contents": [USER, model(*parts), ANSWER]})).status == 200
+        renamed = {"functionCall": {"name": "g", "args": {"a": 1}}, "thoughtSignature": REAL}
+        assert (await ask(service, path(), {"contents": [USER, model(renamed), ANSWER]})).status == 400
+
+
 async def test_foreign_signatures_are_refused_without_the_cassette(service):
     assert (await ask(service, path(), {"contents": [USER, model(CALLING), ANSWER]})).status == 400
 

@@ -207,6 +207,22 @@ async def test_arguments_come_in_pieces(service):
     assert "sunny 0" in (await ask(service, MODERN, answered(asked, answer.parts, "book"))).text
 
 
+@pytest.mark.parametrize(("args", "status"), [({"seat": "12A", "n": 2}, 200), ({"n": 2.0, "seat": "12A"}, 200), ({}, 400)])
+async def test_a_call_in_pieces_is_signed_with_all_its_arguments(service, args, status):
+    """It goes back whole, and only as it was made."""
+    asked = directive(parts=[["streamed_call", "book", {"seat": "12A", "n": 2}]], pieces=3)
+    first = (await ask(service, MODERN, asked)).parts[0]
+    whole = {**first, "functionCall": {"id": first["functionCall"]["id"], "name": "book", "args": args}}
+    assert (await ask(service, MODERN, answered(asked, [whole], "book"))).status == status
+
+
+async def test_the_signature_of_a_call_in_pieces_stays_with_its_name(service):
+    asked = directive(parts=[["streamed_call", "book", {"n": 2}]])
+    first, *rest = (await ask(service, MODERN, asked)).parts
+    other = {**first, "functionCall": {**first["functionCall"], "name": "pay"}}
+    assert (await ask(service, MODERN, answered(asked, [other, *rest], "pay"))).status == 400
+
+
 async def test_a_streamed_call_keeps_its_frames_in_every_family(service):
     answer = await ask(service, STREAM, directive(parts=[["streamed_call", "f", {"a": 1}], A, B]))
     assert [len(frame["candidates"][0]["content"]["parts"]) for frame in answer.frames] == [1, 1, 1, 2]

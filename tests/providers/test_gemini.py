@@ -320,16 +320,13 @@ def test_tools_are_declared():
     assert "tools" not in gemini.encode([user_turn("hi")], Options(model="gemini-3.8-flash")).body
 
 
-unlike = pytest.mark.xfail(reason="the offline service signs a call in pieces without its arguments", strict=False)
-
-
 @pytest.mark.parametrize(
     ("kind", "model"),
     [
         ("call", "gemini-3.8-flash"),
         ("call", "gemini-2.5-flash"),
         ("streamed_call", "gemini-2.0-flash"),
-        pytest.param("streamed_call", "gemini-3.8-flash", marks=unlike),
+        ("streamed_call", "gemini-3.8-flash"),
     ],
 )
 async def test_the_service_takes_calls_back_with_their_results(service, kind, model):

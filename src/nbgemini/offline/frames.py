@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
 from msgspec import Struct
 
+from nbgemini.events import ToolArgsPiece, ToolCall, ToolCallEnd, ToolCallStart
 from nbgemini.offline.models import family
 from nbgemini.offline.signatures import sign
+from nbgemini.tool_args import GrowingCalls
 
 Timed: TypeAlias = tuple[float, dict[str, Any]]
 
@@ -88,11 +90,39 @@ def _signed(said: Sequence[Said], model: str) -> list[Said]:
         signed = {*calls[:1], *codes, *(() if calls else (len(said) - 1,))}
     else:
         signed = set((calls or _texts_after_thoughts(said))[:1] if kind.signs else [])
-    return [_sign(item) if n in signed else item for n, item in enumerate(said)]
+    return [_sign(item, said[n:]) if n in signed else item for n, item in enumerate(said)]
 
 
-def _sign(item: Said) -> Said:
-    return item if "thoughtSignature" in item.part else Said(sign(item.part), item.wait, item.joined)
+def _sign(item: Said, rest: Sequence[Said]) -> Said:
+    signed = item.part if "thoughtSignature" in item.part else sign(item.part, _whole([said.part for said in rest]))
+    return Said(signed, item.wait, item.joined)
+
+
+def _whole(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the first part; if a call begins there whose arguments come in pieces, with all of them."""
+    if not _begins_call(parts[0]) or _is_whole_call(parts[0]):
+        return parts[0]
+    name, growing = str(parts[0]["functionCall"]["name"]), GrowingCalls()
+    growing.feed(ToolCallStart("", name))
+    for call in _one_call(parts):
+        for piece in _dicts(call.get("partialArgs")):
+            growing.feed(_piece(piece))
+    made = growing.feed(ToolCallEnd(""))
+    args = next((call.args for call in made if isinstance(call, ToolCall)), {})
+    return {"functionCall": {"name": name, "args": args}}
+
+
+def _one_call(parts: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the pieces of the first call, to the one that no other follows."""
+    for call in _dicts([part.get("functionCall") for part in parts]):
+        yield call
+        if not call.get("willContinue"):
+            return
+
+
+def _piece(piece: dict[str, Any]) -> ToolArgsPiece:
+    value = next((piece[kind] for kind in ("stringValue", "numberValue", "boolValue") if kind in piece), None)
+    return ToolArgsPiece("", str(piece.get("jsonPath")), value, bool(piece.get("willContinue")))
 
 
 def _texts_after_thoughts(said: Sequence[Said]) -> list[int]:
