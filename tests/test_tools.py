@@ -291,6 +291,7 @@ def no_parameters():
 
 async def test_no_parameters_are_an_empty_object():
     tool = declare(no_parameters)
+    assert tool.description == "no parameters"
     assert tool.schema == {"type": "object", "properties": {}, "additionalProperties": False}
     assert (await called(tool)).response == {"output": "ok"}
 
@@ -365,6 +366,15 @@ async def test_methods_partials_decorators_and_objects_are_functions_too(functio
     assert await tool.call({"x": 1}) == result
 
 
+async def test_a_parameter_may_have_another_name_for_the_model():
+    def find(x: Annotated[int, Field(alias="id")], schema: str = "", model_config: int = 0):
+        return [x, schema, model_config]
+
+    tool = declare(find)
+    assert set(tool.schema["properties"]) == {"id", "schema", "model_config"}
+    assert await tool.call({"id": 1, "schema": "s"}) == [1, "s", 0]
+
+
 async def test_positional_only_parameters_keep_their_places():
     assert await declare(three).call({"a": 1, "c": 3}) == [1, 10, 3, "public"]
 
@@ -406,6 +416,9 @@ def var_positional(*rest): ...
 def var_keyword(a, **rest): ...
 def unknown_hint(a, b: Nowhere): ...  # noqa: F821
 def no_json(a: int, page: list[BytesIO]): ...
+def field_default(x: int = Field(3)): ...
+
+
 async def yields_asynchronously():
     yield 1
 
@@ -431,8 +444,11 @@ def old_typed_dict(it: Standard): ...
         (dict.fromkeys, {"name": "größe"}, "'größe' can't be a tool: a name has"),
         (no_parameters, {"name": "x" * 65}, "a name has up to 64"),
         (no_parameters, {"name": "a\n"}, "a name has"),
-        (no_parameters, {"timeout": 0}, "a timeout of 0 s is none"),
-        (no_parameters, {"timeout": float("nan")}, "a timeout of nan s is none"),
+        (no_parameters, {"timeout": 0}, "a timeout of 0 is none"),
+        (no_parameters, {"timeout": "5"}, "a timeout of 5 is none"),
+        (no_parameters, {"timeout": float("inf")}, "or None to wait as long as it takes"),
+        (field_default, {}, "the default of 'x' is a Field; write x: Annotated[type, Field(…)] = value"),
+        (no_parameters, {"timeout": float("nan")}, "a timeout of nan is none"),
         (yields_asynchronously, {}, "it yields asynchronously; return a list"),
         (type, {}, "it is no function"),
         (getattr, {}, "can't be"),
@@ -478,6 +494,17 @@ def test_another_function_has_another_fingerprint():
     assert declare(three).fingerprint == declare(three).fingerprint != declare(cached).fingerprint
     assert declare(functools.partial(three, 1)).fingerprint != declare(functools.partial(three, 2)).fingerprint
     assert declare({"a": 1}.get, name="get").fingerprint
+
+
+def test_the_values_that_a_function_was_made_with_are_part_of_its_fingerprint():
+    def made(root, others=()):
+        def delete(path: str, deep: bool = root == "/"):
+            return root, path, deep, others
+
+        return declare(delete).fingerprint
+
+    assert made("/tmp") == made("/tmp") != made("/var") != made("/")
+    assert made("/tmp", [1]) == made("/tmp", [2])  # what changes by itself would ask again for ever
 
 
 @given(st.dictionaries(st.text(), st.integers() | st.lists(st.text()) | st.dictionaries(st.text(), st.integers() | st.none())))

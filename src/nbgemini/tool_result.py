@@ -8,6 +8,7 @@ NumPy, pandas, pydantic, pillow and matplotlib are known by their modules' names
 from __future__ import annotations
 
 import base64
+import codecs
 import json
 import math
 import sys
@@ -81,7 +82,7 @@ def _fitting(value: Any, notes: list[str]) -> dict[str, Any]:
                 response["note"] = "; ".join(walk.notes)
             if len(json.dumps(response, allow_nan=False)) <= RESPONSE_BYTES:
                 return response
-    return {"output": f"a {type(value).__name__} too large to send"}
+    return {"output": f"a value of type {type(value).__name__}, too large to send"}
 
 
 class _TooMuch(Exception):  # noqa: N818 - a signal between two steps, no error
@@ -137,11 +138,19 @@ class _Walk:
     def _bytes(self, value: bytes | bytearray | memoryview) -> Any:
         view = memoryview(value).cast("B") if memoryview(value).c_contiguous else memoryview(bytes(value))
         with suppress(UnicodeDecodeError):
-            if len(view) <= RESPONSE_BYTES and "\0" not in (text := str(view, "utf-8")):
+            if "\0" not in (text := self._decoded(view)):
                 return self._words(text)
         if len(view) > BINARY:
             self._note(f"the first {BINARY:,} of {len(view):,} bytes are shown")
         return self._mapping({"bytes": len(view), "base64": base64.b64encode(view[:BINARY]).decode()}, 0)
+
+    def _decoded(self, view: memoryview) -> str:
+        if len(view) <= RESPONSE_BYTES:
+            return str(view, "utf-8")
+        self._note("shortened where … stands")
+        half = RESPONSE_BYTES // 4
+        begin = codecs.getincrementaldecoder("utf-8")().decode(view[:half])  # a letter may be cut in two
+        return f"{begin} … {len(view) - 2 * half:,} bytes left out … {str(view[-half:], 'utf-8', 'ignore')}"
 
     def _words(self, text: str) -> str:
         if len(text) > self._text:
@@ -285,7 +294,7 @@ def _in_order(value: Any) -> Any:
 def _described(value: Any) -> str:
     with suppress(Exception):
         return repr(value)
-    return f"a {type(value).__name__} that can't be shown"
+    return f"a value of type {type(value).__name__}, which can't be shown"
 
 
 def _cut(text: str, limit: int) -> str:

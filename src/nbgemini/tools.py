@@ -11,15 +11,17 @@ import asyncio
 import functools
 import hashlib
 import inspect
+import itertools
 import json
+import math
 import re
 import textwrap
 import threading
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from contextvars import copy_context
-from itertools import pairwise, takewhile
+from pathlib import PurePath
 from time import monotonic
 from types import CodeType, SimpleNamespace
 from typing import Any, NoReturn, TypeVar
@@ -91,13 +93,14 @@ def declare(function: Callable[..., Any], *, name: str | None = None, timeout: f
         PromptError: the model could not call it.
     """
     name = _named(function, name)
-    if timeout is not None and not timeout > 0:
-        _refuse(name, f"a timeout of {timeout} s is none; give seconds, or None to wait as long as it takes")
+    if timeout is not None and not (isinstance(timeout, int | float) and 0 < timeout < math.inf):
+        _refuse(name, f"a timeout of {timeout} is none; give seconds, or None to wait as long as it takes")
     core = _core(function)
     signature = _signature(function, name)
     adapter = _adapter(name, signature, getattr(core, "__globals__", {}))
     description, documented = _documented(inspect.getdoc(core) or "")
     schema = _schema(adapter, signature, documented)
+    description = description or name.replace("_", " ")  # the service asks for one
     return Tool(name, description, schema, timeout, _fingerprint(function, core), function, signature, adapter.validate_json)
 
 
@@ -256,8 +259,8 @@ def _signature(function: Callable[..., Any], name: str) -> inspect.Signature:
     """
     try:
         signature = inspect.signature(function)
-    except (TypeError, ValueError):
-        _refuse(name, "its parameters can't be read; wrap it in a function of your own")
+    except Exception as error:  # noqa: BLE001 - since Python 3.14 this evaluates the hints
+        _refuse(name, f"its parameters can't be read ({error}); wrap it in a function of your own")
     for parameter in signature.parameters.values():
         if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
             _refuse(name, f"its parameter {parameter} takes anything, so the model can't know what; name each parameter")
@@ -281,21 +284,31 @@ def _adapter(name: str, signature: inspect.Signature, known: dict[str, Any]) -> 
     Raises:
         PromptError: a type hint can't be read, or JSON can't carry it.
     """
-    import pydantic  # noqa: PLC0415 - 0.1 s, for those who declare tools
     import typing_extensions  # noqa: PLC0415 - comes with pydantic
 
-    hints = {parameter.name: _hint(name, parameter, known) for parameter in signature.parameters.values()}
-    optional = {key for key, parameter in signature.parameters.items() if parameter.default is not parameter.empty}
-    entries = {key: typing_extensions.NotRequired[hint] if key in optional else hint for key, hint in hints.items()}
+    entries = {}
+    for key, parameter in signature.parameters.items():
+        hint = _hint(name, parameter, known)
+        _readable(name, key, hint)
+        entries[key] = hint if parameter.default is parameter.empty else typing_extensions.NotRequired[hint]
+    return _reader(entries)
+
+
+def _reader(entries: dict[str, Any]) -> Any:
+    import pydantic  # noqa: PLC0415 - 0.1 s, for those who declare tools
+    import typing_extensions  # noqa: PLC0415
+
     make: Any = typing_extensions.TypedDict
     shape = make("Arguments", entries)
     shape.__pydantic_config__ = {"extra": "forbid"}
-    for key, hint in hints.items():
-        _readable(name, key, hint)
     return pydantic.TypeAdapter(shape)
 
 
 def _hint(name: str, parameter: inspect.Parameter, known: dict[str, Any]) -> Any:
+    if type(parameter.default).__name__ == "FieldInfo":
+        _refuse(
+            name, f"the default of {parameter.name!r} is a Field; write {parameter.name}: Annotated[type, Field(…)] = value"
+        )
     if parameter.annotation is parameter.empty:
         return Any
     holder = SimpleNamespace(__annotations__={"it": parameter.annotation})
@@ -307,10 +320,8 @@ def _hint(name: str, parameter: inspect.Parameter, known: dict[str, Any]) -> Any
 
 
 def _readable(name: str, key: str, hint: Any) -> None:
-    import pydantic  # noqa: PLC0415
-
     try:
-        pydantic.TypeAdapter(hint).json_schema(schema_generator=_generator())
+        _reader({key: hint}).json_schema(schema_generator=_generator())
     except Exception as error:  # noqa: BLE001 - pydantic runs what the types bring along
         if getattr(error, "code", "") == "typed-dict-version":
             _refuse(name, f"{key!r} is a TypedDict of typing, which can't be read before Python 3.12; use typing_extensions'")
@@ -404,16 +415,38 @@ def _reworded(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _fingerprint(function: Any, core: Any) -> str:
-    """Return a hash of what runs: the source as written, or its code where there is none, and what partials have settled."""
+    """Return a hash of what runs: the source as written, or its code where there is none, and the values it was made with."""
     try:
         source: Any = inspect.getsource(core)
     except (OSError, TypeError):
         source = _compiled(getattr(core, "__code__", None)) or repr(core)
-    settled = []
+    digest = hashlib.sha256(repr(source).encode("utf-8", "replace"))
+    for value in _made_with(function, core):
+        said = _bytes(value)
+        digest.update(f"{type(value).__qualname__} {len(said)} ".encode() + said)
+    return digest.hexdigest()
+
+
+def _bytes(value: Any) -> bytes:
+    """Return a value that doesn't change by itself; of others, only the type counts."""
+    if isinstance(value, bytes):
+        return bytes(value)
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace")
+    return repr(value).encode() if isinstance(value, int | float | PurePath) else b""
+
+
+def _made_with(function: Any, core: Any) -> Iterator[Any]:
+    """Yield what partials have settled, the defaults, and what the function holds of the function around it."""
     while isinstance(function, functools.partial):
-        settled.append((function.args, sorted(function.keywords.items())))
+        yield from function.args
+        yield from itertools.chain.from_iterable(sorted(function.keywords.items()))
         function = function.func
-    return hashlib.sha256(repr((source, settled)).encode("utf-8", "replace")).hexdigest()
+    yield from getattr(core, "__defaults__", None) or ()
+    yield from (getattr(core, "__kwdefaults__", None) or {}).values()
+    for cell in getattr(core, "__closure__", None) or ():
+        with suppress(ValueError):  # an empty cell
+            yield cell.cell_contents
 
 
 def _compiled(code: CodeType | None) -> tuple[Any, ...]:
@@ -438,7 +471,7 @@ def _documented(doc: str) -> tuple[str, dict[str, str]]:
     lines = doc.splitlines()
     opens = [number for number in range(len(lines)) if _opens(lines, number)]
     described: dict[str, str] = {}
-    for start, end in pairwise([*opens, len(lines)]):
+    for start, end in itertools.pairwise([*opens, len(lines)]):
         described.update(_section(lines[start:end]))
     return "\n".join(lines[: opens[0] if opens else len(lines)]).strip(), described
 
@@ -457,11 +490,11 @@ def _underlined(line: str) -> bool:
 
 def _section(lines: list[str]) -> dict[str, str]:
     if field := _FIELD.match(lines[0]):
-        return {field[1]: _joined([field[2], *takewhile(str.strip, lines[1:])])}
+        return {field[1]: _joined([field[2], *itertools.takewhile(str.strip, lines[1:])])}
     if not _PARAMETERS.match(lines[0]):
         return {}
     numpy = len(lines) > 1 and _underlined(lines[1])
-    block = lines[2:] if numpy else takewhile(lambda line: not line.strip() or line[0].isspace(), lines[1:])
+    block = lines[2:] if numpy else itertools.takewhile(lambda line: not line.strip() or line[0].isspace(), lines[1:])
     return _entries(textwrap.dedent("\n".join(block)).splitlines(), typed=numpy)
 
 
