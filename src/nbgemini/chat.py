@@ -7,7 +7,6 @@ owned, so that stopping closes the connection at once; exactly one terminal stat
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from typing import Any, Protocol, TypeAlias
@@ -22,11 +21,10 @@ from nbgemini.providers.protocol import Provider
 from nbgemini.reply import Reply
 from nbgemini.segments import Change, Segment, Segmenter
 from nbgemini.sources.protocol import Source
-from nbgemini.toolbox import MOST_ROUNDS, Answers, Toolbox
-from nbgemini.tools import ToolResult
-from nbgemini.tools import answer as refusal
+from nbgemini.tool_result import answer as refusal
+from nbgemini.toolbox import Answers, Patience, Toolbox
 from nbgemini.transcript import Exchange, Transcript
-from nbgemini.turns import Options, Part, Turn, user_turn
+from nbgemini.turns import Options, Turn, user_turn
 
 Step: TypeAlias = tuple[list[Event], list[Change]]
 
@@ -157,6 +155,9 @@ class Chat:
             if not reply.stopping:
                 raise
             task.uncancel()
+        except BaseException as error:
+            reply.end_unexpected(error)  # nothing, unless it was `apply` that failed
+            raise
         finally:
             if timer:
                 timer.cancel()
@@ -174,38 +175,39 @@ class Chat:
         except NbGeminiError as error:
             last = reply.end_broken(error)
         except BaseException as error:
-            reply.settle("failed", NbGeminiError(f"unexpected {type(error).__name__}: {error}"))
+            reply.end_unexpected(error)
             raise
         yield [], last
 
     async def _rounds(self, reply: Reply) -> AsyncGenerator[Step, None]:
-        """Ask, listen, run tools, ask again."""
-        for number in itertools.count(1):
-            async with aclosing(self._listen(reply)) as steps:
+        """Ask, listen, run tools, ask again: with one service to the end, whatever is set meanwhile."""
+        provider, source, patience = self._provider, self._connect(), Patience()
+        while True:
+            async with aclosing(self._listen(reply, provider, source)) as steps:
                 async for step in steps:
                     yield step
             _, calls = reply.calls_to_answer()
             if not calls:
                 return
-            self._limit(reply, calls, number)
+            _limit(reply, calls, patience.lost(calls))
             async with aclosing(self._answer(reply)) as steps:
                 async for step in steps:
                     yield step
 
-    async def _listen(self, reply: Reply) -> AsyncGenerator[Step, None]:
+    async def _listen(self, reply: Reply, provider: Provider, source: Source) -> AsyncGenerator[Step, None]:
         """Send one request and yield what comes; the service may cut its answer in two."""
-        pace, source = Pace.here(), self._connect()
+        pace = Pace.here()
         turns = self.transcript.request_turns(reply.exchange)
         token: str | None = ""
         while token is not None:
-            request = self._provider.encode(turns, reply.options, continuation=token)
+            request = provider.encode(turns, reply.options, continuation=token)
             async with aclosing(source.frames(request)) as frames:
                 async for frame in frames:
                     await pace.ready()
-                    events = self._provider.decode(frame)
-                    yield events, reply.feed(events)
+                    events = reply.take(provider.decode(frame))
+                    yield events, reply.show(events)
                     reply.raise_fault()
-            token = reply.next_round() or None
+            token = reply.next_round()
 
     async def _answer(self, reply: Reply) -> AsyncGenerator[Step, None]:
         """Run the calls of a round, once what came is on disk; whatever happens, each gets an answer."""
@@ -217,19 +219,7 @@ class Chat:
                 async for event in progress:
                     yield [event], reply.feed([event])
         finally:
-            reply.answer_calls(self._result_part(result) for result in answers.all())
-
-    def _limit(self, reply: Reply, calls: list[ToolCall], number: int) -> None:
-        """End a conversation of the model with our tools that goes nowhere; its last calls are answered too."""
-        repeated = [self._toolboxes[reply].repeats(call) for call in calls]
-        if number <= MOST_ROUNDS and not any(repeated):
-            return
-        why = f"{MOST_ROUNDS} rounds of tool calls" if number > MOST_ROUNDS else "the same tool call three times in a row"
-        reply.answer_calls(self._result_part(refusal(call, f"limit reached: {why}", "refused")) for call in calls)
-        raise ToolError(f"{why}: stopped; ask to go on if it should")
-
-    def _result_part(self, result: ToolResult) -> Part:
-        return self._provider.result_part(result.call, result.response, result.media)
+            reply.answer_calls(answers.all())
 
     async def _saved(self) -> None:
         if self._log:
@@ -237,6 +227,17 @@ class Chat:
 
     def _its_turn(self) -> AbstractAsyncContextManager[Any]:
         return self._one_at_a_time if self.name else nullcontext()
+
+
+def _limit(reply: Reply, calls: list[ToolCall], why: str) -> None:
+    """End a conversation of the model with our tools that goes nowhere; its last calls are answered too.
+
+    Raises:
+        ToolError: there is a reason why.
+    """
+    if why:
+        reply.answer_calls([refusal(call, f"limit reached: {why}", "refused") for call in calls])
+        raise ToolError(f"{why}: stopped; ask to go on if it should")
 
 
 def _here() -> tuple[asyncio.Task[Any], asyncio.AbstractEventLoop]:

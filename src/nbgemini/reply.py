@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Sequence
 from time import monotonic
 from typing import Any
 
@@ -25,6 +25,7 @@ from nbgemini.events import (
     ToolArgsText,
     ToolCall,
     ToolCallEnd,
+    ToolCallGrowing,
     ToolCallStart,
     ToolProgress,
     ToolRun,
@@ -36,8 +37,9 @@ from nbgemini.providers.protocol import Provider
 from nbgemini.reentry import run_within
 from nbgemini.segments import Change, Segment, Segmenter
 from nbgemini.tool_args import GrowingCalls
+from nbgemini.tool_result import ToolResult
 from nbgemini.transcript import Exchange, State
-from nbgemini.turns import Options, Part, Usage, merge_text
+from nbgemini.turns import Options, Usage, merge_text
 
 OFFLINE_ID = "offline-"  # how response ids of the offline service begin
 
@@ -69,10 +71,12 @@ class Reply:
         self.unknown: list[str] = []
         self.stopping = False
         self._segmenter = Segmenter()
-        self._call_part = codec.call_part
+        self._codec = codec
         self._growing = GrowingCalls()
+        self._broken: list[ToolCallGrowing] = []  # calls of this round whose arguments are not whole
         self._calls: list[ToolCall] = []  # of this round
         self._answered = 0  # calls of earlier rounds
+        self._unshown: list[Change] = []
         self._usage = Usage()
         self._earlier_rounds = Usage()
         self._finish: Finish | None = None
@@ -143,10 +147,17 @@ class Reply:
 
     def feed(self, events: list[Event]) -> list[Change]:
         """Fold events into the reply and return what changed for the reader."""
-        shown: list[Event] = []
-        for event in events:
-            shown += self._take(event)
-        changes = self._segmenter.feed(shown)
+        return self.show(self.take(events))
+
+    def take(self, events: list[Event]) -> list[Event]:
+        """Fold events for the service and return what they mean for the reader: each call once, and whole."""
+        return [meant for event in events for meant in self._take(event)]
+
+    def show(self, events: list[Event]) -> list[Change]:
+        """Fold events for the reader and return what changed."""
+        changes = self._segmenter.feed(events)
+        if any(isinstance(event, ToolProgress) for event in events):
+            self.exchange.state = "waiting" if self._segmenter.asks else "running"
         if self.first_seconds is None and self.segments:
             self.first_seconds = self.seconds
         return changes
@@ -158,8 +169,6 @@ class Reply:
                 self.exchange.parts.append(part)
             case ToolCall() | ToolCallStart() | ToolArgsDelta() | ToolArgsText() | ToolArgsPiece() | ToolCallEnd():
                 return self._take_call(event)
-            case ToolProgress(_, run):
-                self.exchange.state = "waiting" if run.state == "asking" else "running"
             case UsageReport(usage):
                 self._usage = usage
             case ResponseInfo(model, response_id):
@@ -176,28 +185,33 @@ class Reply:
 
     def _take_call(self, event: Event) -> list[Event]:
         """Keep each call once, and its part with it."""
-        made = [news for news in self._growing.feed(event) if isinstance(news, ToolCall)]
+        news = self._growing.feed(event)
+        made = [call for call in news if isinstance(call, ToolCall)]
         self._calls += made
+        self._broken += _broken_off(event, news)
         if not isinstance(event, ToolCall):
-            self.exchange.parts += [self._call_part(call, self._growing.part) for call in made]
+            self.exchange.parts += [self._codec.call_part(call, self._growing.part) for call in made]
         elif not made and self.exchange.parts:
             self.exchange.parts.pop()  # a copy; its part came just before it
-        return list(made)
+        return list(news)
 
     def calls_to_answer(self) -> tuple[int, list[ToolCall]]:
         """Return the calls of this round and how many there were before, if the round ended well; else none."""
-        well = self._finish is not None and self._finish.state == "complete" and self._fault is None
+        well = self._finish is not None and self._finish.state == "complete" and self._fault is None and not self._broken
         return self._answered, self._calls if well else []
 
-    def answer_calls(self, results: Iterable[Part]) -> None:
-        """Close the round with our answers, and begin the next one."""
-        self.exchange.answer(results)
+    def answer_calls(self, results: Sequence[ToolResult]) -> None:
+        """Close the round with our answers; those that the reader has not seen are shown at the end."""
+        seen: list[Event] = [ToolProgress(number, run_of(result)) for number, result in enumerate(results, self._answered)]
+        self._unshown += self._segmenter.feed(seen)
+        self.exchange.answer(self._codec.result_part(result.call, result.response, result.media) for result in results)
         self._answered += len(self._calls)
+        self._growing, self._calls = GrowingCalls(), []
         self._begin_round()
 
     def _begin_round(self) -> None:
         self._earlier_rounds, self._usage = self.usage, Usage()
-        self._finish, self._growing, self._calls = None, GrowingCalls(), []
+        self._finish = None
 
     def raise_fault(self) -> None:
         """Raise the error that the service reported inside the stream, if it did."""
@@ -205,14 +219,13 @@ class Reply:
             raise self._fault
 
     def next_round(self) -> str | None:
-        """Return the token to go on with if the service cut the answer in two, and begin the next round's usage."""
-        if self._finish is None or self._finish.reason != "CONTINUATION":
-            return None
+        """Return the token to go on with if the service cut the answer in two: its calls may go on too."""
         token, self._continuation = self._continuation, None
-        calls = self._calls
-        self._begin_round()
-        self._calls = calls
-        return token
+        if token and self._finish and self._finish.reason == "CONTINUATION":
+            self._begin_round()
+            return token
+        self._broken += [call for call in self._growing.close() if isinstance(call, ToolCallGrowing)]
+        return None
 
     def start(self) -> None:
         """Leave the queue: from here the time counts."""
@@ -224,6 +237,9 @@ class Reply:
         match self._finish:
             case Finish("blocked", reason, message):
                 return self.settle("blocked", BlockedError(f"withheld by the service: {message or reason}"))
+            case Finish("complete") if self._broken:
+                name = self._broken[0].name
+                return self.settle("truncated", ToolError(f"the call of {name!r} came incomplete; nothing was run → ask again"))
             case Finish(state):
                 return self.settle(state)
             case _ if self.exchange.parts or (self.segments and not self.exchange.past):
@@ -232,11 +248,14 @@ class Reply:
                 return self.settle("failed", TransportError("the service sent an empty answer → ask again"))
 
     def end_broken(self, error: NbGeminiError) -> list[Change]:
-        """Settle after an error: a complete answer stays complete, a broken connection leaves a truncated one."""
+        """Settle after an error: a complete answer stays complete, a broken connection leaves a truncated one.
+
+        Calls make it incomplete, as nobody knows whether more of them would have come.
+        """
         if isinstance(error, ToolError):
             return self.settle("truncated", error)
         network = not self._fault and isinstance(error, TransportError)
-        if network and self._finish and self._finish.state == "complete":
+        if network and self._finish and self._finish.state == "complete" and not (self._calls or self._broken):
             return self.settle("complete")
         return self.settle("truncated" if network and self.segments else "failed", error)
 
@@ -244,11 +263,15 @@ class Reply:
         """Settle after it was stopped or its time was over."""
         return self.settle(*self._cut)
 
+    def end_unexpected(self, error: BaseException) -> list[Change]:
+        """Settle after an error that is nobody's on purpose."""
+        return self.settle("failed", NbGeminiError(f"unexpected {type(error).__name__}: {error}"))
+
     def settle(self, state: State, error: NbGeminiError | None = None) -> list[Change]:
         """Enter the terminal state, once; return the last changes."""
         if self.done:
             return []
-        changes = self._segmenter.close()
+        changes = [*self._unshown, *self._segmenter.close()]
         self.exchange.parts = list(merge_text(self.exchange.parts))
         self.exchange.state, self.error = state, error
         self._seconds = monotonic() - self._began
@@ -262,6 +285,8 @@ class Reply:
     def attach(self, cancel: Callable[[], object]) -> None:
         """Say how the running stream is cancelled; `cancel` may be called from any thread."""
         self._cancel = cancel
+        if self.stopping:  # before it ran
+            cancel()
 
     def stop(self) -> None:
         """Stop the stream and keep what arrived; harmless twice, after the end, and from any thread."""
@@ -273,7 +298,8 @@ class Reply:
 
     def time_out(self, seconds: float) -> None:
         """Stop because the whole-answer limit is over."""
-        self._cut = ("truncated", TransportError(f"not finished after {seconds:g} s (--timeout)"))
+        if not self.stopping:
+            self._cut = ("truncated", TransportError(f"not finished after {seconds:g} s (--timeout)"))
         self.stop()
 
     def when_done(self, callback: Callable[[], object]) -> None:
@@ -330,6 +356,17 @@ class Reply:
         """Show state and the beginning of the answer."""
         text = self.text
         return f"<Reply {self.state}: {text[:60]!r}{'…' if len(text) > 60 else ''}>"  # noqa: PLR2004
+
+
+def run_of(result: ToolResult) -> ToolRun:
+    """Return what the reader sees of a call that is over."""
+    return ToolRun(result.call, result.state, result.response, result.media, result.seconds)
+
+
+def _broken_off(event: Event, news: Sequence[ToolCall | ToolCallGrowing]) -> list[ToolCallGrowing]:
+    """Return the calls that an event ended without their arguments being whole; a start ends the call before it."""
+    ended = news if isinstance(event, ToolCallEnd) else news[:-1] if isinstance(event, ToolCallStart) else ()
+    return [call for call in ended if isinstance(call, ToolCallGrowing)]
 
 
 async def _over(reply: Reply, seconds: float | None) -> None:

@@ -2,7 +2,7 @@
 
 Invariants (property-tested): a segment never changes kind; thought text is only ever in thought segments and answer text
 only in answer segments; at most one segment is open; indexes count up from 0 in the order of the wire; the texts of the
-deltas of one kind, joined, are the texts of its events, joined.
+deltas of one kind, joined, are the texts of its events, joined; a tool call that is over stays as it is.
 """
 
 from __future__ import annotations
@@ -97,6 +97,11 @@ class Segmenter:
         self._runs: list[Segment] = []  # the tool calls among them
         self._citations: Citations | None = None
 
+    @property
+    def asks(self) -> bool:
+        """Whether a tool call waits for the reader's leave."""
+        return any(isinstance(segment.content, ToolRun) and segment.content.state == "asking" for segment in self._runs)
+
     def feed(self, events: Iterable[Event]) -> list[Change]:
         """Take events in order and return what changed."""
         changes: list[Change] = []
@@ -124,7 +129,7 @@ class Segmenter:
         changes: list[Change] = []
         self._end(changes)
         for segment in self._runs:
-            if isinstance(segment.content, ToolRun) and not segment.content.over:
+            if isinstance(segment.content, ToolRun):
                 self._update(segment, structs.replace(segment.content, state="stopped"), changes)
         if self._citations:
             self._whole(self._citations, changes)
@@ -141,6 +146,9 @@ class Segmenter:
                 return
 
     def _update(self, segment: Segment, run: ToolRun, changes: list[Change]) -> None:
+        """Show how far a call is; one that is over stays as it is."""
+        if isinstance(segment.content, ToolRun) and segment.content.over:
+            return
         segment.content = run
         changes.append(SegmentUpdate(segment.index, run))
 

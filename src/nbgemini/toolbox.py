@@ -1,7 +1,8 @@
 """What is offered to the model in one chat, and who decides whether a call of it runs.
 
 Invariants: only what was offered explicitly can be called; a call runs only after it was approved, and an approval holds for
-one name, one set of arguments and one source of the function; nothing runs twice by itself; nobody to ask means refused.
+one name, one set of arguments and one source of the function; nothing runs twice by itself; nobody to ask means refused; each
+call gets one answer, whoever fails.
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ from typing import Any, TypeAlias
 
 from nbgemini.errors import PromptError
 from nbgemini.events import ToolCall, ToolProgress, ToolRun
+from nbgemini.reply import run_of
 from nbgemini.tools import Tool, ToolResult, answer, canonical, declare, run
 from nbgemini.turns import Declaration
 
 Approve: TypeAlias = Callable[[Tool, ToolCall, int], Awaitable[bool]]
-Report: TypeAlias = Callable[[ToolRun], None]
 
 AT_ONCE = 8  # calls that run side by side
 MOST_ROUNDS = 10
-MOST_REPEATS = 3  # the same call, in a row
+MOST_REPEATS = 3  # rounds of the same calls, in a row
 
 
 async def allow(_tool: Tool, _call: ToolCall, _number: int) -> bool:
@@ -45,8 +46,6 @@ class Toolbox:
         """
         self._tools: dict[str, Tool] = {}
         self._approve = approve
-        self._free = asyncio.Semaphore(AT_ONCE)
-        self._last: deque[str] = deque(maxlen=MOST_REPEATS)
         for offered in tools:
             self._add(offered if isinstance(offered, Tool) else declare(offered))
 
@@ -55,26 +54,36 @@ class Toolbox:
         """What the model is told."""
         return tuple(Declaration(tool.name, tool.description, tool.schema) for tool in self._tools.values())
 
-    def repeats(self, call: ToolCall) -> bool:
-        """Take note of a call; return whether it is the same for the third time in a row."""
-        self._last.append(f"{call.name} {canonical(call.args)}")
-        return len(self._last) == MOST_REPEATS and len(set(self._last)) == 1
+    def find(self, name: str) -> Tool | None:
+        """Return the tool of this name, if it is offered."""
+        return self._tools.get(name)
 
-    async def run(self, call: ToolCall, number: int, report: Report) -> ToolResult:
-        """Ask, run and return what goes back to the model, telling every step; never raises but when it is cancelled."""
-        tool = self._tools.get(call.name)
-        if tool is not None:
-            report(ToolRun(call, "asking"))
-            if not await self._approve(tool, call, number):
-                return answer(call, "the user refused this call", "refused")
-        async with self._free:
-            report(ToolRun(call, "running"))
-            return await run(tool, call)
+    async def approved(self, tool: Tool, call: ToolCall, number: int) -> bool:
+        """Whether the n-th call of the reply may run."""
+        return await self._approve(tool, call, number) is True
 
     def _add(self, tool: Tool) -> None:
         if tool.name in self._tools:
             raise PromptError(f"two tools are called {tool.name!r}; give one of them another name")
         self._tools[tool.name] = tool
+
+
+class Patience:
+    """How long a model may go on calling in one reply."""
+
+    def __init__(self) -> None:
+        """Begin with all of it."""
+        self._rounds = 0
+        self._last: deque[list[str]] = deque(maxlen=MOST_REPEATS)
+
+    def lost(self, calls: Iterable[ToolCall]) -> str:
+        """Take note of a round of calls; return why it is one too many, or nothing."""
+        self._rounds += 1
+        self._last.append(sorted(f"{call.name} {canonical(call.args)}" for call in calls))
+        if self._rounds > MOST_ROUNDS:
+            return f"{MOST_ROUNDS} rounds of tool calls"
+        again = len(self._last) == MOST_REPEATS and all(calls == self._last[0] for calls in self._last)
+        return "the same tool call three times in a row" if again else ""
 
 
 class Answers:
@@ -85,6 +94,8 @@ class Answers:
         self._toolbox = toolbox
         self._calls = calls
         self._first = first
+        self._free = asyncio.Semaphore(AT_ONCE)
+        self._begun: set[int] = set()
         self._results: dict[int, ToolResult] = {}
         self._news: asyncio.Queue[ToolProgress] = asyncio.Queue()
 
@@ -101,13 +112,34 @@ class Answers:
 
     def all(self) -> list[ToolResult]:
         """Return an answer to every call, in the order of the calls."""
-        stopped = "the user stopped this call; what it had done by then is not known"
-        return [self._results.get(number) or answer(call, stopped, "stopped") for number, call in enumerate(self._calls)]
+        return [self._results.get(number) or self._stopped(number) for number in range(len(self._calls))]
 
     async def _one(self, number: int, call: ToolCall) -> None:
-        result = await self._toolbox.run(call, self._first + number, lambda run: self._tell(number, run))
+        """Answer a call; whoever cancels this task, and whatever an approval raises, it has its answer."""
+        try:
+            result = await self._result(number, call)
+        except asyncio.CancelledError:
+            result = self._stopped(number)
+        except BaseException as error:  # noqa: BLE001 - nobody's leave is no leave, and a task must not end the loop
+            result = answer(call, f"nobody could be asked: {type(error).__name__}", "refused")
         self._results[number] = result
-        self._tell(number, ToolRun(call, result.state, result.response, result.media, result.seconds))
+        self._tell(number, run_of(result))
+
+    async def _result(self, number: int, call: ToolCall) -> ToolResult:
+        tool = self._toolbox.find(call.name)
+        if tool is not None:
+            self._tell(number, ToolRun(call, "asking"))
+            if not await self._toolbox.approved(tool, call, self._first + number):
+                return answer(call, "the user refused this call", "refused")
+        async with self._free:
+            self._begun.add(number)
+            self._tell(number, ToolRun(call, "running"))
+            return await run(tool, call)
+
+    def _stopped(self, number: int) -> ToolResult:
+        begun = number in self._begun
+        text = "stopped; what it had done by then is not known" if begun else "stopped before it began; nothing was done"
+        return answer(self._calls[number], text, "stopped")
 
     def _tell(self, number: int, run: ToolRun) -> None:
         self._news.put_nowait(ToolProgress(self._first + number, run))

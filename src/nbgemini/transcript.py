@@ -23,7 +23,7 @@ class Exchange:
     """One prompt and its answer; `cell` is the id of the notebook cell it came from, if any.
 
     Attributes:
-        past: the rounds that ended with calls, all answered: the model's turn and ours, in pairs.
+        past: the rounds that ended with calls, all answered: the model's turn, thoughts too, and ours, in pairs.
         parts: the model's last turn, as it comes.
         note: why it ended as it did, where that needs words.
     """
@@ -39,22 +39,28 @@ class Exchange:
 
     def answer(self, results: Iterable[Part]) -> None:
         """Close a round that ended well: the model's turn with its calls, and our answers to all of them."""
-        called = merge_text(part for part in self.parts if _of_worth(part))
-        self.past += [Turn("model", called), Turn("user", tuple(results))]
-        self.parts = []
+        round_ = [Turn("model", merge_text(self.parts)), Turn("user", tuple(results))]
+        self.parts = []  # first: the journal's thread, which looks on, must not find the calls twice
+        self.past += round_
 
     def turns(self) -> tuple[Turn, ...]:
         """Return the turns that may go back to the service; none if nothing of worth came."""
         answer = tuple(part for part in self.parts if self._goes_back(part))
         worth = any(part.get("text") or "inlineData" in part for part in answer)
-        came = (*self.past, *([Turn("model", answer)] if worth else []))
+        came = (*self._rounds(), *([Turn("model", answer)] if worth else []))
         return (self.asked, *came) if came else ()
 
     def asked_so_far(self) -> tuple[Turn, ...]:
         """Return the turns that the next round answers to."""
-        return (self.asked, *self.past)
+        return (self.asked, *self._rounds())
+
+    def _rounds(self) -> Iterator[Turn]:
+        for turn in self.past:
+            yield Turn(turn.role, tuple(part for part in turn.parts if _of_worth(part)))
 
     def _goes_back(self, part: Part) -> bool:
+        if "functionCall" in part:
+            return False  # nobody answered it: those that were are in the past
         if self.state == "complete":
             return _of_worth(part)
         return self.state in _KEPT and isinstance(part.get("text"), str) and not part.get("thought")
