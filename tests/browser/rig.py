@@ -50,6 +50,7 @@ class Lab:
     def __enter__(self):
         environ = {name: value for name, value in os.environ.items() if name not in ("GEMINI_API_KEY", "GOOGLE_API_KEY")}
         environ |= {"JUPYTER_CONFIG_DIR": str(self.folder / ".config"), "IPYTHONDIR": str(self.folder / ".ipython")}
+        environ["JUPYTER_DATA_DIR"] = str(self.folder / ".data")
         environ["JUPYTERLAB_SETTINGS_DIR"] = str(self._settings())
         self._log = (self.folder / "lab.log").open("wb")
         self._process = subprocess.Popen(
@@ -210,9 +211,14 @@ class Notebook:
         before = self.path.stat().st_mtime_ns
         self.page.keyboard.press("Control+s")
         deadline = time.monotonic() + 15
-        while self.path.stat().st_mtime_ns == before and time.monotonic() < deadline:
+        while time.monotonic() < deadline:
             self.page.wait_for_timeout(50)
-        return json.loads(self.path.read_text())
+            if self.path.stat().st_mtime_ns != before:
+                try:
+                    return json.loads(self.path.read_text())
+                except json.JSONDecodeError:
+                    continue  # it is being written
+        raise TimeoutError(f"{self.path.name} was not saved")
 
     def may_use_clipboard(self, *, write=True):
         """Let the page read the clipboard, and write it or not."""
