@@ -34,6 +34,9 @@ if TYPE_CHECKING:
         RateLimitError as RateLimitError,
     )
     from nbgemini.errors import (
+        ToolError as ToolError,
+    )
+    from nbgemini.errors import (
         TransportError as TransportError,
     )
     from nbgemini.reply import Reply as Reply
@@ -51,6 +54,7 @@ _HOME = {
     "NbGeminiError": "nbgemini.errors",
     "PromptError": "nbgemini.errors",
     "RateLimitError": "nbgemini.errors",
+    "ToolError": "nbgemini.errors",
     "TransportError": "nbgemini.errors",
 }
 

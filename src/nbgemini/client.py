@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Callable, Iterable
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Self
@@ -19,10 +20,13 @@ from nbgemini.request import Request
 from nbgemini.settings import Settings, from_environment
 from nbgemini.sources.protocol import Source
 from nbgemini.sources.rest import Limits, RestSource
+from nbgemini.toolbox import Approve, Toolbox, allow, refuse
+from nbgemini.tools import Tool
 from nbgemini.turns import Options, Turn, user_turn
 
 _NO_KEY = "no API key: set GEMINI_API_KEY (or GOOGLE_API_KEY), run %gemini key, or try %gemini demo, which needs none"
 _NOT_FOUND = 404
+_POLICIES: dict[str, Approve] = {"auto": allow}
 
 
 class Client:
@@ -52,11 +56,31 @@ class Client:
         for chat in self.chats.values():
             chat.speak(self._provider)
 
-    def chat(self, name: str = "main", **options: Any) -> Chat:
-        """Return the conversation `name`, begun now if there is none; `options` change how it answers from now on."""
+    def chat(
+        self,
+        name: str = "main",
+        *,
+        tools: Iterable[Tool | Callable[..., Any]] | None = None,
+        approve: Approve | str = "ask",
+        **options: Any,
+    ) -> Chat:
+        """Return the conversation `name`, begun now if there is none.
+
+        Args:
+            name: what it is called.
+            tools: functions offered to the model from now on.
+            approve: `auto`, `never`, or an async function of tool, call and its number that says whether it runs.
+                With `ask` they are refused: there is nobody to ask here.
+            options: how it answers from now on.
+
+        Raises:
+            PromptError: a function can't be declared.
+        """
         chat = self.chats.get(name)
         if chat is None:
             chat = self.chats[name] = self._new_chat(name)
+        if tools is not None:
+            chat.toolbox = Toolbox(tools, _POLICIES.get(approve, refuse) if isinstance(approve, str) else approve)
         chat.options = msgspec.structs.replace(chat.options, **options)
         return chat
 

@@ -9,12 +9,13 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from nbgemini.notebook.arguments import Ask, parse_ask, parse_cell
-from nbgemini.notebook.commands import COMMANDS, command_of
+from nbgemini.notebook.commands import COMMANDS, command_of, last_asked
 from nbgemini.notebook.jobs import Job
 from nbgemini.notebook.session import Session
 from nbgemini.notebook.surroundings import kernel_of
 from nbgemini.notebook.waiting import run_from_within
 from nbgemini.reply import Reply
+from nbgemini.transcript import Exchange
 
 _PATIENCE = 2.0  # seconds that an interrupted cell gives its stream to show what arrived
 
@@ -44,8 +45,8 @@ class Asking:
     def line(self, line: str) -> Reply | None:
         """Run a `%gemini` line from code that can't await; `x = %gemini ask …` gets the reply."""
         name, rest = command_of(line)
-        if name == "ask":
-            return self._ask(*parse_ask(rest))
+        if name in ("ask", "retry"):
+            return self._ask(*self._prompt(name, rest))
         waiting = COMMANDS[name](self.session, rest)
         if waiting is not None:
             run_from_within(waiting)
@@ -58,7 +59,10 @@ class Asking:
     def line_awaited(self, line: str) -> Coroutine[Any, Any, None]:
         """Return the coroutine of a `%gemini` line."""
         name, rest = command_of(line)
-        return self._ask_awaited(*parse_ask(rest)) if name == "ask" else self._command(name, rest)
+        return self._ask_awaited(*self._prompt(name, rest)) if name in ("ask", "retry") else self._command(name, rest)
+
+    def _prompt(self, name: str, rest: str) -> tuple[Ask, str | Exchange]:
+        return parse_ask(rest) if name == "ask" else last_asked(self.session, rest)
 
     async def wait_for(self, names: list[str]) -> None:
         """Wait until the replies bound to these names have ended, well or not, and are shown."""
@@ -73,13 +77,13 @@ class Asking:
         if waiting is not None:
             await waiting
 
-    async def _ask_awaited(self, ask: Ask, prompt: str) -> None:
+    async def _ask_awaited(self, ask: Ask, prompt: str | Exchange) -> None:
         job = self.session.begin(ask, prompt)
         task = self.session.jobs.start(job)
         if self.session.waits(ask):
             await self._until(task, job.reply)
 
-    def _ask(self, ask: Ask, prompt: str) -> Reply:
+    def _ask(self, ask: Ask, prompt: str | Exchange) -> Reply:
         """Ask in a function, inside %%time, in a thread, or in an assignment."""
         job = self.session.begin(ask, prompt)
         if self.session.waits(ask) or not _loop_runs():

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from nbgemini.errors import ConfigurationError, NbGeminiError, PromptError
 from nbgemini.notebook import surroundings
-from nbgemini.notebook.arguments import nearest
+from nbgemini.notebook.arguments import Ask, nearest
+from nbgemini.transcript import Exchange
 
 if TYPE_CHECKING:
     from nbgemini.notebook.session import Session
@@ -146,6 +147,37 @@ def reset(session: Session, rest: str) -> None:
     _show_line(f"{chat.name}: {_turns(count)} forgotten")
 
 
+def fork(session: Session, rest: str) -> None:
+    """Branch a chat: `fork A B` begins B with all that was said in A."""
+    words = _words(rest)
+    if len(words) != 2:  # noqa: PLR2004 - from and to
+        raise PromptError("%gemini fork takes two names: the chat to branch, and the new one's")
+    chat, name = _named_chat(session, shlex.quote(words[0])), words[1]
+    if name in session.client.chats and len(session.client.chats[name].transcript):
+        raise PromptError(f"there is a chat {name!r} already; %gemini reset {name} forgets it")
+    branch = session.client.chat(name)
+    branch.options, branch.toolbox = chat.options, chat.toolbox
+    branch.transcript.exchanges[:] = [exchange for exchange in chat.transcript if exchange.state not in ("running", "waiting")]
+    if session.journal:
+        session.journal.adopt(name, branch.transcript.exchanges)
+    _show_line(f"{name}: {_turns(len(branch.transcript))} of {chat.name}; -c {name} continues there")
+
+
+def drop(session: Session, rest: str) -> None:
+    """Forget the last turn of a chat."""
+    chat = _named_chat(session, rest)
+    if not len(chat.transcript):
+        raise PromptError(f"{chat.name} has no turn to drop")
+    last = chat.transcript.exchanges[-1]
+    if last.state in ("running", "waiting"):
+        raise PromptError(f"{chat.name} is still answering; %gemini stop {chat.name} first")
+    chat.transcript.exchanges.pop()
+    if session.journal:
+        session.journal.forget(chat.name)
+        session.journal.adopt(chat.name, chat.transcript.exchanges)
+    _show_line(f"{chat.name}: the last turn is forgotten, {_turns(len(chat.transcript))} left")
+
+
 def stop(session: Session, rest: str) -> None:
     """Stop the streams of a chat (default: the current one), or of all; what arrived is kept."""
     words = _words(rest)
@@ -213,6 +245,11 @@ def _ask(_session: Session, _rest: str) -> None:
     raise AssertionError("the magic handles ask itself")
 
 
+def _retry(_session: Session, _rest: str) -> None:
+    """Ask a chat's last prompt once more; its old answer is forgotten."""
+    raise AssertionError("the magic handles retry itself")
+
+
 COMMANDS: dict[str, Command] = {
     "": status,
     "ask": _ask,
@@ -221,12 +258,30 @@ COMMANDS: dict[str, Command] = {
     "show": show,
     "load": load,
     "reset": reset,
+    "fork": fork,
+    "drop": drop,
+    "retry": _retry,
     "stop": stop,
     "journal": journal,
     "key": key,
     "demo": demo,
     "doctor": doctor,
 }
+
+
+def last_asked(session: Session, rest: str) -> tuple[Ask, Exchange]:
+    """Return what `%gemini retry [CHAT]` asks again.
+
+    Raises:
+        PromptError: nothing was asked, or it is still being answered.
+    """
+    chat = _named_chat(session, rest)
+    if not len(chat.transcript):
+        raise PromptError(f"{chat.name} has no prompt to ask again")
+    last: Exchange = chat.transcript.exchanges[-1]
+    if last.state in ("running", "waiting"):
+        raise PromptError(f"{chat.name} is still answering; %gemini stop {chat.name} first")
+    return Ask(chat=chat.name), last
 
 
 def command_of(line: str) -> tuple[str, str]:

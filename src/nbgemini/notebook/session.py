@@ -6,6 +6,7 @@ import atexit
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import msgspec
 
@@ -29,6 +30,7 @@ from nbgemini.reply import Reply
 from nbgemini.secret import Secret
 from nbgemini.settings import DEFAULT_MODEL, LIVE_URL, Settings, from_environment
 from nbgemini.toolbox import Approve, Toolbox, allow, refuse
+from nbgemini.transcript import Exchange
 
 if TYPE_CHECKING:
     from nbgemini.offline.service import OfflineService
@@ -119,18 +121,23 @@ class Session:
         self._close_journal()
         self._html.pop(Reply, None)
 
-    def begin(self, ask: Ask, prompt: str) -> Job:
+    def begin(self, ask: Ask, prompt: str | Exchange) -> Job:
         """Store the prompt and return its job, not started yet; `_gemini` and the name after -o hold the reply.
+
+        An exchange is asked again, in its own place.
 
         Raises:
             PromptError, ConfigurationError: nothing was stored or sent.
         """
         chat = self.client.one_shot() if ask.once else self.client.chat(ask.chat or self.config.chat)
         cell = self._cell_key()
+        if isinstance(prompt, Exchange):
+            cell = prompt.cell = prompt.cell or cell or uuid4().hex
         way = self._way(ask)
         approvals = Approvals(self._always_approved) if way == "widgets" else None
         toolbox = Toolbox(self._functions(ask), self._approve(ask, approvals)) if ask.tools else None
-        reply = chat.begin(prompt, cell=None if ask.once else cell, toolbox=toolbox, **self._changes(ask, chat))
+        asked = prompt.asked if isinstance(prompt, Exchange) else prompt
+        reply = chat.begin(asked, cell=None if ask.once else cell, toolbox=toolbox, **self._changes(ask, chat))
         if "system" in ask.changes:
             chat.options = msgspec.structs.replace(chat.options, system=ask.changes["system"])
         self.replies.append(reply)
