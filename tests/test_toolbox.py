@@ -616,7 +616,7 @@ async def test_the_reader_is_shown_what_was_done_when_the_stop_came(client):
     assert reply.segments[0].content.response == answered["functionResponse"]["response"]
 
 
-async def test_a_stop_does_not_wait_for_a_thread(client, service):
+async def test_a_stop_does_not_wait_for_a_thread(client):
     begun, over = threading.Event(), threading.Event()
 
     def block() -> None:
