@@ -151,6 +151,17 @@ def test_a_failing_an_unknown_and_a_wrongly_called_tool_are_told_to_the_model(to
     assert tools.text("print(_gemini.state, len(_gemini.tool_calls))").strip() == "complete 3"
 
 
+def test_headless_the_cards_stand_in_the_order_of_the_calls(tools):
+    """Also where the second call ends first."""
+    prompt = calls(("wait_for_door", {}), ("add", {"a": 1, "b": 2}))
+    tools.run(
+        "async def open_later():\n    while not ran:\n        await asyncio.sleep(0)\n    opened.set()\ntask = asyncio.create_task(open_later())"
+    )
+    messages = tools.run(f"%%gemini --once -t wait_for_door,add --approve auto\n{prompt}", sits=False)
+    shown = outputs(messages, parent(messages[-1]))
+    assert [output["data"]["text/plain"].splitlines()[-1] for output in shown[1:3]] == ["came through", "3"]
+
+
 @pytest.mark.parametrize("option", ["-t nothing", "-t add,ad", "-t TOOLS", "--approve always"])
 def test_a_wrong_name_is_one_line_and_nothing_is_sent(tools, option):
     tools.run("TOOLS = 1\n_gemini = None")

@@ -166,6 +166,8 @@ class StreamView:
             if painter.place is None:
                 self._give_place(painter, index)
             await painter.paint()
+            if not self._painting.live and not painter.at_rest:
+                break  # nothing can be put in between later: a call that ends first waits for those before it
         while self._first_unfinished < len(self._painters) and self._painters[self._first_unfinished].at_rest:
             self._first_unfinished += 1
 
