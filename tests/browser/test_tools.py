@@ -43,6 +43,7 @@ def test_the_reader_decides(notebook, button, outcome):
     book.page.keyboard.press("Enter")
     book.wait_text(2, f"Tool send_mail · {outcome}")
     book.wait("() => document.querySelectorAll('.jp-Notebook .jp-Cell')[2].querySelector('.nbgemini-status')")
+    book.wait_text(2, "From nbgemini's offline service")
     assert book.outputs(2).get_by_role("button").count() == 0
     book.screenshot(f"tool-{outcome}")
     saved = book.save()

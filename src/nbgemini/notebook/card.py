@@ -89,7 +89,9 @@ class CardPainter:
             self._painting.change(self._card, "children", (self._body,))
         place.show(bundle(self._segment), "final", self._card)
         self.at_rest = True
-        self._painting.close(*filter(None, (self._card, self._body, *self._all_buttons())), keep=needed)
+        if needed:
+            self._painting.close(*filter(None, (self._card, self._body, *self._all_buttons())), keep=True)
+        # else they are closed with the stream: a page that still lays them out stumbles over widgets that are gone
 
     def _show_buttons(self) -> None:
         asking = self._run.state == "asking" and self._approvals is not None and self._approvals.is_open(self._number)
