@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,22 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="package")
-def lab(tmp_path_factory):
-    with Lab(tmp_path_factory.mktemp("lab")) as running:
-        yield running
+def servers(tmp_path_factory):
+    """A function that returns a front end's server; they share none, for it would mix up their static files."""
+    running = {}
+    with ExitStack() as stack:
+
+        def server_of(front_end):
+            if front_end not in running:
+                running[front_end] = stack.enter_context(Lab(tmp_path_factory.mktemp(front_end)))
+            return running[front_end]
+
+        yield server_of
+
+
+@pytest.fixture(scope="package")
+def lab(servers):
+    return servers("lab")
 
 
 @pytest.fixture(scope="package")
@@ -42,13 +56,13 @@ def _need(there, otherwise):
 
 
 @pytest.fixture
-def notebook(lab, chromium, request):
+def notebook(servers, chromium, request):
     """A function that opens a notebook with these cells (or a copy of a file); no page may complain or ask other hosts."""
     opened = []
 
     def open_one(cells, front_end="lab"):
         name = f"{request.node.name.replace('[', '-').replace(']', '')}-{len(opened)}"
-        opened.append(Notebook(lab, chromium, name, cells, front_end))
+        opened.append(Notebook(servers(front_end), chromium, name, cells, front_end))
         return opened[-1]
 
     yield open_one

@@ -50,7 +50,7 @@ class Lab:
     def __enter__(self):
         environ = {name: value for name, value in os.environ.items() if name not in ("GEMINI_API_KEY", "GOOGLE_API_KEY")}
         environ |= {"JUPYTER_CONFIG_DIR": str(self.folder / ".config"), "IPYTHONDIR": str(self.folder / ".ipython")}
-        environ["JUPYTER_DATA_DIR"] = f"{self.folder}-data"  # beside: the server refuses to give anything from a hidden folder
+        environ["JUPYTER_DATA_DIR"] = f"{self.folder}-data"
         environ["JUPYTERLAB_SETTINGS_DIR"] = str(self._settings())
         self._log = (self.folder / "lab.log").open("wb")
         self._process = subprocess.Popen(
@@ -246,7 +246,7 @@ class Notebook:
 
     def _note_console(self, said):
         if said.type == "error":
-            self.errors.append(said.text)
+            self.errors.append(f"{said.text} {said.location['url']}")
 
     def _note_error(self, error):
         if NOT_OURS not in str(error):
