@@ -51,23 +51,21 @@ def tools(kernel):
     return kernel
 
 
-def click(kernel, messages, label):
-    """Click the newest button with this label."""
-    models = [
-        message["content"]["comm_id"]
-        for message in messages
-        if message["msg_type"] == "comm_open" and message["content"]["data"].get("state", {}).get("description") == label
-    ]
-    content = {"comm_id": models[-1], "data": {"method": "custom", "content": {"event": "click"}}}
+def click(kernel, messages, verdict):
+    """Click one of the card's buttons."""
+    (card,) = [m["content"]["comm_id"] for m in messages if m["msg_type"] == "comm_open" and role(m) == "card"]
+    content = {"comm_id": card, "data": {"method": "custom", "content": {"type": "verdict", "verdict": verdict}}}
     kernel.client.shell_channel.send(kernel.client.session.msg("comm_msg", content))
+
+
+def role(message):
+    return message["content"]["data"].get("state", {}).get("role")
 
 
 def asked_for_leave(kernel, mine):
     """Run until the buttons stand on the card."""
     messages = kernel.until(lambda message: parent(message) == mine and said(message).get("kind") == "tool_call")
-    return messages + kernel.until(
-        lambda message: message["msg_type"] == "comm_msg" and "children" in message["content"]["data"].get("state", {})
-    )
+    return messages + kernel.until(lambda message: message["msg_type"] == "comm_msg" and "Run once" in str(message["content"]))
 
 
 def test_headless_with_leave_it_runs_and_the_file_holds_the_card(tools):
@@ -87,17 +85,17 @@ def test_headless_nobody_can_be_asked_so_it_does_not_run(tools):
     assert tools.text("print(ran)").strip() == "[]"
 
 
-@pytest.mark.parametrize(("button", "outcome"), [("Run once", "done"), ("Refuse", "refused"), ("Always run it", "done")])
-def test_the_reader_decides_on_the_card(tools, button, outcome):
+@pytest.mark.parametrize(("verdict", "outcome"), [("once", "done"), ("refuse", "refused"), ("always", "done")])
+def test_the_reader_decides_on_the_card(tools, verdict, outcome):
     """Other cells run while it waits; "always" asks no second time."""
     for time in range(2):
         mine = tools.send(f"%%gemini --once -t add\n{calls(('add', {'a': 1, 'b': 2}))}")
-        if time and button == "Always run it":
+        if time and verdict == "always":
             messages = tools.until(is_final_status)
         else:
             messages = asked_for_leave(tools, mine)
             assert tools.text("await asyncio.sleep(0.3)\nprint(_gemini.state, ran)").strip().startswith("waiting")
-            click(tools, messages, button)
+            click(tools, messages, verdict)
             messages += tools.until(is_final_status)
         shown = outputs(messages, mine)
         assert kinds(shown) == ["thought", "tool_call", "answer", "status"]
@@ -111,7 +109,7 @@ def test_two_clicks_run_it_once(tools):
     messages = asked_for_leave(tools, mine)
     tools.run("await asyncio.sleep(0.3)")
     for _ in range(2):
-        click(tools, messages, "Run once")
+        click(tools, messages, "once")
     tools.until(is_final_status)
     assert tools.text("print(ran)").strip() == "[(1, 2)]"
 
@@ -119,7 +117,7 @@ def test_two_clicks_run_it_once(tools):
 def test_a_click_too_early_is_no_leave(tools):
     """The buttons have just appeared under the pointer."""
     mine = tools.send(f"%%gemini --once -t multiply\n{calls(('multiply', {'a': 1, 'b': 2}))}")
-    click(tools, asked_for_leave(tools, mine), "Run once")
+    click(tools, asked_for_leave(tools, mine), "once")
     assert tools.text("print(_gemini.state, ran)").strip() == "waiting []"
     tools.run("%gemini stop --all")
     messages = tools.until(is_final_status)

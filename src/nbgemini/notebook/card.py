@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -14,11 +13,14 @@ from nbgemini.render.card import card_html
 from nbgemini.segments import Segment
 
 _GUARD = 0.3  # seconds in which a click can't have been meant for buttons that have just appeared
-_BUTTONS: tuple[tuple[str, str, Verdict], ...] = (
-    ("Run once", "Let this call run", "once"),
-    ("Refuse", "Don't let it run; the model is told so", "refuse"),
-    ("Always run it", "Let this function run unasked until it changes or the kernel ends", "always"),
+_BUTTONS: tuple[tuple[Verdict, str, str], ...] = (
+    ("once", "Run once", "Let this call run"),
+    ("refuse", "Refuse", "Don't let it run; the model is told so"),
+    ("always", "Always run it", "Let this function run unasked until it changes or the kernel ends"),
 )
+
+
+_VERDICTS = tuple(verdict for verdict, *_ in _BUTTONS)
 
 
 class CardPainter:
@@ -35,8 +37,6 @@ class CardPainter:
         self._painting = painting
         self._approvals = painting.approvals
         self._number = number
-        self._body: Any = None
-        self._buttons: Any = None
         self._card: Any = None
         self._asked_at = 0.0
 
@@ -64,8 +64,7 @@ class CardPainter:
         """Take the place on the page."""
         self.place = place
         if self._painting.widgets and not self._run.over:
-            self._body = self._painting.text_widget("answer", self._snapshot)
-            self._card = self._painting.column(self._body)
+            self._card = self._painting.card(self._snapshot, self._decided)
         if self._painting.live:
             place.show(bundle(self._segment), "live", self._card)
 
@@ -77,38 +76,28 @@ class CardPainter:
         if self._run.over:
             self._rest(self.place)
         elif self._card is not None and self._painting.widgets:
-            self._painting.renew(self._body)
-            self._show_buttons()
+            if self._asks() and not self._asked_at:
+                self._asked_at = monotonic()
+            self._painting.renew(self._card)
         elif self._painting.live:
             self.place.show(bundle(self._segment), "live")
 
     def _rest(self, place: Place) -> None:
-        needed = self._body is not None and (bool(self._body.rebuilt) or place.for_good)
+        needed = self._card is not None and (bool(self._card.rebuilt) or place.for_good)
         if needed:
-            self._painting.renew(self._body)
-            self._painting.change(self._card, "children", (self._body,))
+            self._painting.renew(self._card)
         place.show(bundle(self._segment), "final", self._card)
         self.at_rest = True
-        if needed:
-            self._painting.close(*filter(None, (self._card, self._body, *self._all_buttons())), keep=True)
-        # else they are closed with the stream: a page that still lays them out stumbles over widgets that are gone
+        if self._card is not None:
+            self._painting.close(self._card, keep=needed)
 
-    def _show_buttons(self) -> None:
-        asking = self._run.state == "asking" and self._approvals is not None and self._approvals.is_open(self._number)
-        if asking and self._buttons is None:
-            self._asked_at = monotonic()
-            buttons = [self._painting.button(label, tip, partial(self._clicked, say)) for label, tip, say in _BUTTONS]
-            self._buttons = self._painting.row(*buttons)
-        shown = (self._body, self._buttons) if asking else (self._body,)
-        if self._card.children != shown:
-            self._painting.change(self._card, "children", shown)
+    def _asks(self) -> bool:
+        return self._run.state == "asking" and self._approvals is not None and self._approvals.is_open(self._number)
 
-    def _clicked(self, verdict: Verdict) -> None:
-        if self._approvals is not None and monotonic() - self._asked_at >= _GUARD:
+    def _decided(self, verdict: str) -> None:
+        """Take a click; one that came too early for its buttons counts as none."""
+        if self._approvals is not None and monotonic() - self._asked_at >= _GUARD and verdict in _VERDICTS:
             self._approvals.decide(self._number, verdict)
 
-    def _all_buttons(self) -> tuple[Any, ...]:
-        return (self._buttons, *self._buttons.children) if self._buttons is not None else ()
-
     def _snapshot(self) -> dict[str, Any]:
-        return {"html": card_html(self._run)}
+        return {"html": card_html(self._run), "status": {"ask": _BUTTONS if self._asks() else (), "since": 0}}

@@ -141,6 +141,29 @@ export default () => {
     };
   };
 
+  // only card
+  const cardView = (el, model) => {
+    const box = create("div");
+    const row = create("div");
+    el.append(box, row);
+    let painted;
+    return {
+      paint() {
+        if (painted === blocks) return;
+        painted = blocks;
+        const open = box.querySelector("details")?.open;
+        box.replaceChildren(...blocks.map((block) => block.content.cloneNode(true)));
+        // what its reader has unfolded stays so
+        if (open) box.querySelector("details").open = true;
+        row.replaceChildren(
+          ...(status.ask || []).map(([verdict, textContent, title]) =>
+            create("button", { textContent, title, onclick: () => model.send({ type: "verdict", verdict }) }),
+          ),
+        );
+      },
+    };
+  };
+
   // everyone
   return {
     initialize({ model }) {
@@ -162,9 +185,10 @@ export default () => {
       ask("hello");
     },
     render({ model, el }) {
-      const isStatus = model.get("role") === "status";
+      const role = model.get("role");
+      const isStatus = role === "status";
       el.classList.add("nbg-live", isStatus ? "nbg-status" : "jp-RenderedHTMLCommon");
-      const view = (isStatus ? statusView : textView)(el, model);
+      const view = (isStatus ? statusView : role === "card" ? cardView : textView)(el, model);
       views.add(view);
       view.paint();
       // once more when it stands in the page

@@ -54,13 +54,21 @@ class Live(anywidget.AnyWidget):
 
     role = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, role: str, *, snapshot: Callable[[], dict[str, Any]], on_stop: Callable[[], None] | None = None) -> None:
-        """Open a widget in the role `answer`, `thought` or `status`; `snapshot` returns all that was sent so far."""
+    def __init__(
+        self,
+        role: str,
+        *,
+        snapshot: Callable[[], dict[str, Any]],
+        on_stop: Callable[[], None] = lambda: None,
+        on_verdict: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Open a widget in the role `answer`, `thought`, `status` or `card`; `snapshot` returns all that was sent so far."""
         self._numbering = Lock()
         self._n = 0
         self._greeted = 0
         self._take_snapshot = snapshot
         self._on_stop = on_stop
+        self._on_verdict = on_verdict
         self._esm = _stripped("live.js", role)
         self._css = _stripped("live.css", role)
         super().__init__(role=role, layout=_shared_layout())
@@ -91,8 +99,10 @@ class Live(anywidget.AnyWidget):
             self._greeted += content["type"] == "hello"
             with self._numbering:
                 self.send({"n": self._n, "snapshot": self._take_snapshot()})
-        elif content.get("type") == "stop" and self._on_stop:
+        elif content.get("type") == "stop":
             self._on_stop()
+        elif content.get("type") == "verdict":
+            self._on_verdict(str(content.get("verdict")))
 
 
 def accordion(title: str, child: Live) -> ipywidgets.Accordion:
@@ -104,18 +114,6 @@ def accordion(title: str, child: Live) -> ipywidgets.Accordion:
 def column(*children: ipywidgets.DOMWidget) -> ipywidgets.VBox:
     """Return these widgets one below the other."""
     return ipywidgets.VBox(children=children, layout=_shared_layout())
-
-
-def row(*children: ipywidgets.DOMWidget) -> ipywidgets.HBox:
-    """Return these widgets side by side."""
-    return ipywidgets.HBox(children=children, layout=_shared_layout())
-
-
-def button(label: str, tip: str, clicked: Callable[[], None]) -> ipywidgets.Button:
-    """Return a button; its label and its tip are only ever text."""
-    one = ipywidgets.Button(description=label, tooltip=tip, layout=_shared_layout())
-    one.on_click(lambda _: clicked())
-    return one
 
 
 def view_of(widget: ipywidgets.DOMWidget) -> dict[str, Any]:

@@ -94,13 +94,9 @@ class Painting:
         """Return a widget with these below each other."""
         return self._opened(lambda: self._module.column(*children))
 
-    def row(self, *children: Any) -> Any:
-        """Return a widget with these side by side."""
-        return self._opened(lambda: self._module.row(*children))
-
-    def button(self, label: str, tip: str, clicked: Callable[[], None]) -> Any:
-        """Return a button; `clicked` may be called on another thread."""
-        return self._opened(lambda: self._module.button(label, tip, clicked))
+    def card(self, snapshot: Callable[[], dict[str, Any]], on_verdict: Callable[[str], None]) -> Any:
+        """Return a new widget for a tool call."""
+        return self._opened(lambda: self._module.Live("card", snapshot=snapshot, on_verdict=on_verdict))
 
     def renew(self, widget: Any) -> None:
         """Send all that a widget shows once more, in the place of what it showed."""
