@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import gc
 import json
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -206,7 +208,7 @@ async def test_a_tool_that_changes_is_another(server, call):
 @pytest.mark.parametrize(
     ("words", "within", "said"),
     [
-        (["no-such-program-anywhere"], 60, "can't be started: No such file"),
+        (["no-such-program-anywhere"], 60, "no-such-program-anywhere: not found"),
         ([sys.executable, FAKE, "broken"], 60, "can't be started: no licence"),
         ([sys.executable, FAKE, "mute"], 2, "did not answer within 2 s"),
     ],
@@ -253,7 +255,9 @@ ENDS = {
 }
 
 
-@pytest.mark.parametrize(("end", "kind"), [("run", "stubborn"), ("left open", "stubborn"), ("left open", ""), ("killed", "")])
+@pytest.mark.parametrize(
+    ("end", "kind"), [("run", "stubborn"), ("left open", "stubborn"), ("left open", "deaf"), ("killed", "")]
+)
 async def test_the_server_ends_with_the_interpreter(ear, end, kind):
     """Even one that stays when its pipes are closed; of a killed interpreter it only sees that."""
     code = LEFT % ear.env["EAR"] + ENDS[end]
@@ -264,7 +268,22 @@ async def test_the_server_ends_with_the_interpreter(ear, end, kind):
     assert (await process.communicate())[1] == b""
 
 
-async def test_a_model_calls_a_tool_of_a_server(client, server):
+async def test_the_example_of_the_page_runs(service, tmp_path, monkeypatch, capsys):
+    page = (Path(__file__).parents[1] / "docs" / "api.md").read_text(encoding="utf-8")
+    section = page.partition("## Tools of an MCP server")[2].partition("\n## ")[0]
+    source, use = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    (tmp_path / "weather.py").write_text(source)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GEMINI_API_KEY", "a-good-key")
+    monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", service.url)
+    use = use.replace('"python"', repr(sys.executable))
+    await eval(compile(use, "api.md", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), {})
+    assert '`weather` gave `{"output": {"result": "sunny in Rome"}}`' in capsys.readouterr().out
+
+
+async def test_tools_of_a_server_are_called_side_by_side_in_a_conversation(client, server):
     toolbox = Toolbox(await server.tools(), allow)
-    reply = await client.chat("mcp").ask("Please call add(a=2, b=3)", toolbox=toolbox)
-    assert '`add` gave `{"output": {"result": 5}}`' in reply.text
+    prompt = "Please call meet(me='a', other='b') and call meet(me='b', other='a')"
+    reply = await client.chat("mcp").ask(prompt, toolbox=toolbox)
+    assert "a met b" in reply.text
+    assert "b met a" in reply.text

@@ -18,11 +18,13 @@ import json
 import logging
 import os
 import re
+import signal
 import threading
 import unicodedata
 import weakref
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -38,13 +40,16 @@ if TYPE_CHECKING:
     from mcp.types import CallToolResult
     from mcp.types import Tool as Told
 
-MOST_TOOLS = 512  # as many as the service takes
+MOST_TOOLS = 512
 DESCRIPTION = 1_024  # characters
 NAME = 64
 LINE = 300  # characters of an error
 KEPT = 4_096  # bytes of what the server says beside its messages
 LAST_WORDS = 1.0  # seconds to hear what a server says that does not start
+AT_EXIT = 0.2  # seconds that a server has to end by itself with the interpreter
 PICTURES = {"image/png", "image/jpeg", "image/webp"}  # that the service takes
+# mcp does not say which process it has started; the shell does, and then becomes the server.
+_TELLS_PID: tuple[str, ...] = () if os.name == "nt" else ("/bin/sh", "-c", 'echo $$ >&2; exec "$@"', "start")
 _FORBIDDEN = re.compile(r"[^A-Za-z0-9_.:-]")
 
 
@@ -164,6 +169,14 @@ def _imported() -> None:
     logging.getLogger(mcp.__name__).addHandler(logging.NullHandler())  # else each bad line of a server lands in the notebook
 
 
+@functools.cache
+def _imported_checks() -> None:
+    """Import what mcp would import on the loop, at the first result: that takes 2 s."""
+    with suppress(ImportError):
+        import_module("jsonschema")
+        import_module("referencing.exceptions")
+
+
 # --- one run of the server
 
 
@@ -230,6 +243,7 @@ class _Session:
         Raises:
             ToolError: the server has ended, or refuses the call.
         """
+        await load(_imported_checks)
         result: CallToolResult = await self._ask("call_tool", name=name, arguments=arguments)
         return result
 
@@ -247,10 +261,13 @@ class _Session:
             self._task.get_loop().call_soon_threadsafe(self._stop.set)
 
     def _end_at_exit(self) -> None:
-        """End a process that stays although its pipes are closed; for others this is not needed."""
-        loop = self._task.get_loop()
-        if not (loop.is_closed() or loop.is_running()):
-            loop.run_until_complete(self.end())
+        """End the process and its children although no loop runs any more: closed pipes end most servers, but not all."""
+        if not self._stderr.pid:
+            return
+        for how, after in ((signal.SIGTERM, 0.0), (signal.SIGKILL, AT_EXIT)):
+            if not self._stderr.ended.wait(after):
+                with suppress(OSError):
+                    os.killpg(self._stderr.pid, how)
 
     async def _ask(self, what: str, **how: Any) -> Any:
         import mcp  # noqa: PLC0415 - loaded before
@@ -272,6 +289,7 @@ class _Session:
         try:
             async with mcp.Client(self._pipes(), cache=None) as self._client:
                 self._ready.set()
+                await load(_imported_checks)
                 await self._stop.wait()
         except Exception as error:  # noqa: BLE001 - whoever waits for the start is told
             self._fault = await self._why(error)
@@ -285,7 +303,8 @@ class _Session:
     def _pipes(self) -> Transport:
         from mcp.client.stdio import StdioServerParameters, stdio_client  # noqa: PLC0415
 
-        given = StdioServerParameters(command=self._command[0], args=list(self._command[1:]), env=dict(self._env))
+        program, *arguments = (*_TELLS_PID, *self._command)
+        given = StdioServerParameters(command=program, args=arguments, env=dict(self._env))
 
         @asynccontextmanager
         async def pipes() -> AsyncIterator[Any]:
@@ -306,18 +325,25 @@ class _Session:
 
 
 class _Stderr:
-    """What a server says beside its messages: the last of it is kept, and none is shown."""
+    """What a server says beside its messages: the last of it is kept, and none is shown.
+
+    Attributes:
+        pid: the server's process and its group, as the first line says; 0 while that is not known.
+    """
 
     def __init__(self) -> None:
         """Open a pipe, and read it in a thread that Python does not wait for."""
         source, sink = os.pipe()
         self.file = os.fdopen(sink, "w")
         self.kept = b""
+        self.pid = 0
         self.ended = threading.Event()
         threading.Thread(target=self._read, args=(source,), name="nbgemini-mcp-stderr", daemon=True).start()
 
     def _read(self, source: int) -> None:
         with os.fdopen(source, "rb", buffering=0) as pipe:
+            if _TELLS_PID:
+                self.pid = int(pipe.readline() or 0)
             while chunk := pipe.read(KEPT):
                 self.kept = (self.kept + chunk)[-KEPT:]
         self.ended.set()

@@ -1,6 +1,7 @@
 """A real MCP server over stdio, made with the official package; it tells a socket of the test what happens to it.
 
-Arguments: `mute` never answers, `broken` ends at once, `stubborn` stays when its pipes are closed and when it is asked to end.
+Arguments: `mute` never answers, `broken` ends at once, `deaf` stays when its pipes are closed, `stubborn` when it is asked to
+end too.
 """
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ def main(*words):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if "mute" not in words:
         server.run()
-    while "stubborn" in words:
+    while {"deaf", "stubborn"} & {*words}:
         signal.pause()
 
 
