@@ -195,6 +195,19 @@ async def test_the_tools_of_two_prompts_come_from_one_server(ear, server):
     assert [(await ear.next())[:5], await ear.next()] == ["hello", "gone"]
 
 
+async def test_another_loop_gets_another_process(ear, server):
+    await asyncio.to_thread(lambda: asyncio.run(server.tools()))
+    assert [(await ear.next())[:5], await ear.next()] == ["hello", "gone"]
+    tools = await server.tools()
+    assert (await run(tools[0], ToolCall("add", {"a": 1, "b": 1}))).state == "done"
+
+
+async def test_a_server_without_tools_says_so(ear):
+    async with McpServer([sys.executable, FAKE, "bare"], env=ear.env) as bare:
+        with pytest.raises(ConfigurationError, match="does not tell its tools: no tools today"):
+            await bare.tools()
+
+
 async def test_a_tool_that_changes_is_another(server, call):
     """Leave that was given for good ends with the tool it was given for."""
     before = {tool.name: tool.fingerprint for tool in await server.tools()}

@@ -106,6 +106,8 @@ class McpServer:
         except TimeoutError:
             await self.aclose()
             raise ConfigurationError(f"{self} did not answer within {self.timeout:g} s") from None
+        except ToolError as error:
+            raise ConfigurationError(f"{self} does not tell its tools: {' '.join(_seen(str(error), LINE).split())}") from None
         names = _names(self._prefix + told.name for told in listed)
         return [self._tool(session, told, name) for told, name in zip(listed, names, strict=True)]
 
@@ -198,12 +200,12 @@ class _Session:
         self._stop = asyncio.Event()
         self._stderr = _Stderr()
         self._task = asyncio.create_task(self._live(), name=f"nbgemini {name}")
-        atexit.register(self._end_at_exit)
+        atexit.register(self._kill)
 
     @property
     def over(self) -> bool:
-        """Whether it takes no more calls."""
-        return self._stop.is_set() or self._task.done() or self._task.get_loop().is_closed()
+        """Whether it takes no more calls, at least on this loop."""
+        return self._stop.is_set() or self._task.done() or self._task.get_loop() is not asyncio.get_running_loop()
 
     @property
     def last_words(self) -> str:
@@ -249,19 +251,21 @@ class _Session:
 
     async def end(self) -> None:
         """Return when the process is gone."""
+        if self._task.get_loop() is not asyncio.get_running_loop():
+            return self._kill()
         self._stop.set()
         if not self._ready.is_set():
             self._task.cancel()
-        if self._task.get_loop() is asyncio.get_running_loop():
-            await asyncio.wait({self._task})
+        await asyncio.wait({self._task})
+        return None
 
     def stop(self) -> None:
         """Let the process end, from any thread."""
         with suppress(RuntimeError):  # the loop is closed
             self._task.get_loop().call_soon_threadsafe(self._stop.set)
 
-    def _end_at_exit(self) -> None:
-        """End the process and its children although no loop runs any more: closed pipes end most servers, but not all."""
+    def _kill(self) -> None:
+        """End the process and its children, although its loop does not run: closed pipes end most servers, but not all."""
         if not self._stderr.pid:
             return
         for how, after in ((signal.SIGTERM, 0.0), (signal.SIGKILL, AT_EXIT)):
@@ -298,7 +302,7 @@ class _Session:
             self._stop.set()
             self._ready.set()
             self._stderr.file.close()
-            atexit.unregister(self._end_at_exit)
+            atexit.unregister(self._kill)
 
     def _pipes(self) -> Transport:
         from mcp.client.stdio import StdioServerParameters, stdio_client  # noqa: PLC0415

@@ -1,7 +1,7 @@
 """A real MCP server over stdio, made with the official package; it tells a socket of the test what happens to it.
 
-Arguments: `mute` never answers, `broken` ends at once, `deaf` stays when its pipes are closed, `stubborn` when it is asked to
-end too.
+Arguments: `mute` never answers, `broken` ends at once, `bare` has no tools, `deaf` stays when its pipes are closed, `stubborn`
+when it is asked to end too.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import socket
 import sys
 
 import anyio
+from mcp import MCPError
 from mcp.server.mcpserver import Image, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 
@@ -112,6 +113,10 @@ for odd in ("1st tool!", "a/b", "a b", "long" * 20):
     server.add_tool(add, name=odd, description="Seen\u200b\U000e0041\x1b[2J. " + "much " * 1000)
 
 
+async def refuse():
+    raise MCPError(-32601, "no tools today")
+
+
 def main(*words):
     say(f"hello {os.getpid()}")
     if "broken" in words:
@@ -119,6 +124,8 @@ def main(*words):
     if "mute" in words:
         print("this is no message", flush=True)
         sys.stdin.read()
+    if "bare" in words:
+        server.list_tools = refuse
     if "stubborn" in words:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if "mute" not in words:
