@@ -30,10 +30,13 @@ from hypothesis.stateful import (
 
 from nbgemini import Client, Settings
 from nbgemini.journal import Journal
+from nbgemini.offline.signatures import sign
+from nbgemini.offline.validate import normalised, validate
 from nbgemini.secret import Secret
 from nbgemini.toolbox import Toolbox, allow
 from nbgemini.transcript import alternating
 from nbgemini.turns import user_turn
+from tests.fakes.raw import END, RawServer, event, head, text_frame
 
 MODELS = ("gemini-3.8-flash", "gemini-2.5-flash")
 TERMINAL = {"complete", "truncated", "interrupted", "blocked", "failed"}
@@ -126,6 +129,40 @@ async def test_a_kernel_killed_between_call_and_answer_leaves_a_chat_that_goes_o
         assert (await client.chat().ask("what is 1 + 1")).state == "complete"
     journal.close()
     assert len(service.requests[-1].body["contents"]) == (3 if text else 1)
+
+
+async def test_a_kernel_killed_in_a_later_round_leaves_the_former_one_whole(tmp_path):
+    """What had been done is told to the model, what may have been done is not."""
+    path, model = tmp_path / "journal", MODELS[0]
+    turns = [call_turn("hang", {"n": n}, f"c{n}") for n in (0, 1)]
+    async with RawServer(*turns, [head(), event(text_frame("Done.", finish="STOP")), END]) as server:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", ASK, server.url, str(path), model, "go", stdout=asyncio.subprocess.PIPE
+        )
+        assert [await process.stdout.readline() for _ in range(2)] == [b"runs 0\n", b"runs 1\n"]
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+        journal = later(path)
+        async with Client(Settings(key=Secret("k"), base_url=server.url, model=model), log=journal) as client:
+            client.chat().transcript.exchanges += journal.exchanges("main")
+            shown = client.chat().segments(client.chat().transcript.exchanges[0])
+            assert [(s.content.call.id, s.content.state) for s in shown] == [("c0", "done"), ("c1", "stopped")]
+            assert (await client.chat().ask("go on")).text == "Done."
+        journal.close()
+        body = json.loads(server.requests[-1][1])
+    validate(normalised(body), model)
+    assert [[*part][0] for content in body["contents"] for part in content["parts"]] == [
+        "text",
+        "functionCall",
+        "functionResponse",
+        "text",
+    ]
+
+
+def call_turn(name, args, id_):
+    part = sign({"functionCall": {"id": id_, "name": name, "args": args}})
+    candidate = {"content": {"parts": [part], "role": "model"}, "index": 0, "finishReason": "STOP"}
+    return [head(), event({"candidates": [candidate], "modelVersion": "m"}), END]
 
 
 # --- anything, in any order
@@ -306,11 +343,12 @@ class Conversation(RuleBasedStateMachine):
         self.box.run(self.box.begin(prompt, cell))
         return prompt, cell
 
-    @precondition(lambda self: self.box.at_rest)
     @rule(prompt=prompts)
     def retry(self, prompt):
-        """Run a cell again: its calls are proposed again, as calls of a new turn."""
+        """Run a cell again, maybe while another one's tools run: its calls are proposed again, as calls of a new turn."""
         text, cell = prompt
+        if not self.box.at_rest:
+            self.box.run(self.box.stop())
         for ticket in map(int, re.findall(r'"ticket": (\d+)', text)):
             self.box.ran.pop(ticket, None)
             self.box.approved.discard(ticket)

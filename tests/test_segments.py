@@ -5,8 +5,19 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbgemini.events import AnswerDelta, Citation, Citations, Code, ThoughtDelta, ToolCall, UsageReport
-from nbgemini.segments import SegmentDelta, SegmentEnd, Segmenter, SegmentStart
+from nbgemini.events import (
+    AnswerDelta,
+    Citation,
+    Citations,
+    Code,
+    ThoughtDelta,
+    ToolAnswer,
+    ToolCall,
+    ToolProgress,
+    ToolRun,
+    UsageReport,
+)
+from nbgemini.segments import SegmentDelta, SegmentEnd, Segmenter, SegmentStart, SegmentUpdate
 from nbgemini.turns import Usage
 
 texts = st.text(max_size=4)
@@ -80,3 +91,43 @@ def test_citations_are_shown_once_and_last(events):
 
 def test_empty_text_opens_no_segment():
     assert run([ThoughtDelta(""), AnswerDelta("")])[0].segments == []
+
+
+CALLS = [ToolCall("f", {"n": n}, id_) for n, id_ in enumerate(["a", None, "b", None])]
+STATES = ["asking", "running", "done", "failed", "refused", "stopped", "timed out"]
+progress = st.builds(lambda n, state: ToolProgress(n, ToolRun(CALLS[n], state)), st.integers(0, 3), st.sampled_from(STATES))
+
+
+@given(events=st.lists(progress | st.builds(AnswerDelta, texts), max_size=20))
+def test_calls_go_on_beside_the_text_and_one_that_is_over_stays_as_it_is(events):
+    segmenter = Segmenter()
+    segmenter.feed(CALLS)
+    over = {}
+    for change in [*segmenter.feed(events), *segmenter.close()]:
+        if isinstance(change, SegmentUpdate):
+            assert change.index not in over
+            if change.content.over:
+                over[change.index] = change.content
+    assert over == {n: segmenter.segments[n].content for n in range(4)}
+    assert not segmenter.asks
+
+
+def test_stored_answers_find_their_calls():
+    """By id, and without one by name, in order; a second answer finds nobody."""
+    answers = [ToolAnswer("f", id_, {"output": n}) for n, id_ in enumerate([None, "b", "a", None, "a"])]
+    segmenter, _ = run([*CALLS, *answers])
+    assert [segment.content.response for segment in segmenter.segments] == [{"output": n} for n in (2, 0, 1, 3)]
+
+
+def test_a_stored_answer_says_whether_the_call_failed_and_none_that_it_was_stopped():
+    answers = [ToolAnswer("f", "a", {"error": "no"}), ToolAnswer("f", "b", {"error": "no", "output": 1})]
+    segmenter, _ = run([*CALLS, *answers])
+    assert [segment.content.state for segment in segmenter.segments] == ["failed", "stopped", "done", "stopped"]
+
+
+def test_a_question_is_open_until_it_is_answered():
+    segmenter = Segmenter()
+    segmenter.feed([*CALLS, ToolProgress(0, ToolRun(CALLS[0], "asking")), ToolProgress(1, ToolRun(CALLS[1], "running"))])
+    assert segmenter.asks
+    segmenter.feed([ToolProgress(0, ToolRun(CALLS[0], "running"))])
+    assert not segmenter.asks
