@@ -151,7 +151,7 @@ async def test_a_kernel_killed_in_a_later_round_leaves_the_former_one_whole(tmp_
         journal.close()
         body = json.loads(server.requests[-1][1])
     validate(normalised(body), model)
-    assert [[*part][0] for content in body["contents"] for part in content["parts"]] == [
+    assert [next(iter(part)) for content in body["contents"] for part in content["parts"]] == [
         "text",
         "functionCall",
         "functionResponse",
