@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from contextlib import suppress
 
 import pytest
 
@@ -767,3 +768,73 @@ async def test_unsigned_thoughts_of_a_round_do_not_go_back(client, service, coun
     await goes_on(client)
     for request in list(service.requests)[1:]:
         assert not any(part.get("thought") for content in request.body["contents"] for part in content["parts"])
+
+
+# --- those that won't
+
+
+async def test_a_tool_that_ignores_its_end_holds_no_stop_up_for_long(client):
+    begun, free = asyncio.Event(), asyncio.Event()
+
+    async def stubborn() -> None:
+        begun.set()
+        while not free.is_set():
+            try:
+                await free.wait()
+            except asyncio.CancelledError:
+                continue
+
+    reply, driving = stoppable(client, calls(("stubborn", {})), stubborn)
+    await begun.wait()
+    reply.stop()
+    await driving
+    assert (reply.state, runs(reply), free.is_set()) == ("interrupted", [("stubborn", "stopped")], False)
+    await goes_on(client)
+    free.set()
+
+
+async def test_a_second_cancel_while_tools_are_stopped_answers_all_calls_too(client):
+    """The kernel ends while a stop is under way."""
+    begun, stopped, free = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def stubborn() -> None:
+        begun.set()
+        try:
+            await free.wait()
+        except asyncio.CancelledError:
+            stopped.set()
+            await free.wait()
+
+    reply, driving = stoppable(client, calls(("stubborn", {}), ("stubborn", {})), stubborn)
+    await begun.wait()
+    reply.stop()
+    await stopped.wait()
+    driving.cancel()
+    with suppress(asyncio.CancelledError):
+        await driving
+    assert (reply.state, {state for _, state in runs(reply)}) == ("interrupted", {"stopped"})
+    free.set()
+    await goes_on(client)
+
+
+async def test_who_cancels_every_task_but_his_own_stops_no_reply(client, service):
+    """A tool that tidies up the loop: what it cancels is answered, and the round ends."""
+    begun = asyncio.Event()
+
+    async def tidy() -> int:
+        await begun.wait()
+        mine = asyncio.current_task()
+        for task in asyncio.all_tasks() - {mine, driving, test}:
+            task.cancel()
+        return 1
+
+    async def slow() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    test = asyncio.current_task()
+    reply, driving = stoppable(client, calls(("tidy", {}), ("slow", {})), tidy, slow)
+    await driving
+    assert (reply.state, [state for _, state in runs(reply)]) == ("complete", ["stopped", "stopped"])
+    assert [answer.keys() for answer in outputs(service)] == [{"error"}, {"error"}]
+    await goes_on(client)
