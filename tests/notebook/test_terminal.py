@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from nbgemini.events import AnswerDelta, Citation, Citations, Media, ThoughtDelta, ToolCall
 from nbgemini.notebook.renderer import Renderer, RichRenderer
 from nbgemini.notebook.terminal import TerminalView
+from nbgemini.providers.gemini import Gemini
 from nbgemini.render.text import harmless
 from nbgemini.reply import Reply
 from nbgemini.transcript import Exchange
@@ -120,7 +121,7 @@ def terminal(monkeypatch, columns=80, lines=24):
 
 
 def new_reply():
-    return Reply(Exchange(user_turn("x")), Options(model="m"), provider="gemini", chat=None, turn=0)
+    return Reply(Exchange(user_turn("x")), Options(model="m"), Gemini(), chat=None, turn=0)
 
 
 def show(monkeypatch, steps, *, end=True, **size):
