@@ -123,6 +123,26 @@ async def test_a_time_limit_truncates_and_says_so(client):
     assert reply.text
 
 
+async def test_a_time_limit_ends_a_stream_too(client, service):
+    chat = client.chat()
+    events = [event_ async for event_ in chat.stream('offline: {"frames": 2, "gap": 0, "stall": 1}', timeout=0.3)]
+    (exchange,) = chat.transcript
+    assert (exchange.state, "--timeout" in exchange.note) == ("truncated", True)
+    assert any(isinstance(event_, AnswerDelta) for event_ in events)
+    await asyncio.wait_for(closed(service), 1)
+    assert (await chat.ask("what is 1 + 1")).state == "complete"
+
+
+async def test_the_readers_own_work_is_not_cut_by_the_time_limit(client):
+    worked = 0
+    async for event_ in client.chat().stream('offline: {"frames": 3, "gap": 0}', timeout=0.2):
+        if isinstance(event_, AnswerDelta):
+            await asyncio.sleep(0.3)  # longer than the limit: the next step is cut, this one isn't
+            worked += 1
+    assert worked
+    assert client.chat().transcript.exchanges[0].state in ("truncated", "complete")
+
+
 async def test_two_prompts_at_once_follow_each_other(client, service):
     chat = client.chat()
     replies = await asyncio.gather(*(chat.ask(f"what is {n} + 1") for n in range(4)))
@@ -186,6 +206,13 @@ async def test_a_continuation_is_another_round_of_the_same_reply(settings):
             reply = await client.generate("x")
     assert (reply.text, reply.usage.total, reply.state) == ("one two", 12, "complete")
     assert b'"continuationToken":"dG9r"' in server.requests[1][1]
+
+
+async def test_a_continuation_without_a_token_is_an_answer_cut_short(settings):
+    script = [head(), event(text_frame("one", finish="CONTINUATION")), END]
+    async with RawServer(script) as server, Client(Settings(key=settings.key, base_url=server.url)) as client:
+        reply = await client.generate("x")
+        assert (reply.text, reply.state, reply.finish_reason, len(server.requests)) == ("one", "truncated", "CONTINUATION", 1)
 
 
 async def test_what_was_asked_is_stored_before_the_request_leaves(settings):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext, suppress
 from typing import Any, Protocol, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -129,12 +129,12 @@ class Chat:
         """
         reply = self.begin(prompt, **changes)
         try:
-            async with aclosing(self._steps(reply)) as steps:
+            async with aclosing(_in_time(reply, self._steps(reply))) as steps:
                 async for events, _ in steps:
                     for event in events:
                         yield event
         finally:
-            reply.end_cut()  # nothing, unless it was left early
+            reply.end_cut()  # nothing, unless it was left early or its time was over
         await reply
 
     async def drive(self, reply: Reply, apply: Callable[[list[Change]], None] = lambda _: None) -> None:
@@ -238,6 +238,22 @@ def _limit(reply: Reply, calls: list[ToolCall], why: str) -> None:
     if why:
         reply.answer_calls([refusal(call, f"limit reached: {why}", "refused") for call in calls])
         raise ToolError(f"{why}: stopped; ask to go on if it should")
+
+
+async def _in_time(reply: Reply, steps: AsyncGenerator[Step, None]) -> AsyncGenerator[Step, None]:
+    """Yield the steps as long as the reply's time lasts; the reader's own work between them is never cut."""
+    limit, loop = reply.options.timeout, asyncio.get_running_loop()
+    over = loop.time() + limit if limit else None
+    async with aclosing(steps):
+        with suppress(StopAsyncIteration):
+            while True:
+                try:
+                    async with asyncio.timeout_at(over):
+                        step = await anext(steps)
+                except TimeoutError:
+                    reply.time_out(limit or 0)
+                    return
+                yield step
 
 
 def _here() -> tuple[asyncio.Task[Any], asyncio.AbstractEventLoop]:
