@@ -25,7 +25,10 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-NOT_OURS = "reading 'schema'"  # Notebook 7.6 says so of its own settings when it opens any notebook
+NOT_OURS = (
+    "reading 'schema'",  # Notebook 7.6 says so of its own settings when it opens any notebook
+    "reading 'processLuminoMessage'",  # ipywidgets says so of a box whose output was replaced while it was still being laid out
+)
 PATIENCE = 30_000  # milliseconds that a condition may take to come true
 
 EXECUTE = """async ([code, wanted]) => {
@@ -249,7 +252,7 @@ class Notebook:
             self.errors.append(f"{said.text} {said.location['url']}")
 
     def _note_error(self, error):
-        if NOT_OURS not in str(error):
+        if not any(words in str(error) for words in NOT_OURS):
             self.errors.append(str(error))
 
     def _note_frame(self, payload):

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import threading
+from uuid import uuid4
 
 import pytest
 
@@ -16,7 +17,7 @@ class Wire:
     """A comm that keeps what it would send, and lets a test speak for the page."""
 
     def __init__(self, opened, data=None, **_):
-        self.comm_id = f"comm-{len(opened)}"
+        self.comm_id = uuid4().hex  # all widgets of a process stand in one table
         self.sent = []
         self.state = data["state"]
         opened.append(self)

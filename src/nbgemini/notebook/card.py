@@ -88,8 +88,6 @@ class CardPainter:
             self._painting.renew(self._card)
         place.show(bundle(self._segment), "final", self._card)
         self.at_rest = True
-        if self._card is not None:
-            self._painting.close(self._card, keep=needed)
 
     def _asks(self) -> bool:
         return self._run.state == "asking" and self._approvals is not None and self._approvals.is_open(self._number)

@@ -35,7 +35,6 @@ class Home:
     def add_html(self, html: str) -> None:
         """Show finished, sanitised HTML, above the line."""
         widget = self._painting.text_widget("answer", lambda: {"html": html})
-        self._painting.close(widget, keep=True)  # it stays as long as the page does
         self.add(widget)
 
     def rest(self, index: int, data: dict[str, Any]) -> None:

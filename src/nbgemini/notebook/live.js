@@ -197,6 +197,7 @@ export default () => {
       return () => {
         clearInterval(clock);
         views.delete(view);
+        if (isStatus && !views.size) model.send({ type: "gone" });
       };
     },
   };

@@ -69,10 +69,16 @@ class Live(anywidget.AnyWidget):
         self._take_snapshot = snapshot
         self._on_stop = on_stop
         self._on_verdict = on_verdict
+        self.on_gone: Callable[[], object] = lambda: None  # called when a page has taken the view away
         self._esm = _stripped("live.js", role)
         self._css = _stripped("live.css", role)
         super().__init__(role=role, layout=_shared_layout())
         self.on_msg(self._heard)
+
+    @property
+    def greeted(self) -> bool:
+        """Whether there is a page."""
+        return self._greeted > 0
 
     @property
     def rebuilt(self) -> bool:
@@ -101,6 +107,8 @@ class Live(anywidget.AnyWidget):
                 self.send({"n": self._n, "snapshot": self._take_snapshot()})
         elif content.get("type") == "stop":
             self._on_stop()
+        elif content.get("type") == "gone":
+            self.on_gone()
         elif content.get("type") == "verdict":
             self._on_verdict(str(content.get("verdict")))
 

@@ -115,18 +115,16 @@ class Painting:
         """Send deltas to a widget."""
         self._refresh.sent(self._route.run(lambda: widget.tell(next_ops)))
 
-    def close(self, *widgets: Any, keep: bool = False) -> None:
-        """Close these widgets, or let them stand on the page as they are."""
-        for widget in widgets:
-            self._open.remove(widget)
-            if not keep:
-                with suppress(Exception):  # its comm may be dead; it is not needed any more
-                    self._route.run(widget.close)
-
     def end(self) -> None:
-        """Close what is still open."""
-        self.close(*self._open)
+        """Note that the stream is over."""
         self._refresh.leave()
+
+    def close_all(self) -> None:
+        """Close the widgets: the page shows static outputs in their places."""
+        widgets, self._open = self._open, []
+        for widget in widgets:
+            with suppress(Exception):  # its comm may be dead; it is not needed any more
+                self._route.run(widget.close)
 
     def give_up_widgets(self) -> None:
         """Go on with plain HTML."""
@@ -203,8 +201,7 @@ class Painter:
 
     async def paint(self) -> None:
         """Show what is new; put the segment to rest once it is whole."""
-        self._blocks.append("".join(self._fresh))
-        self._fresh.clear()
+        self._take_in()
         if self._widget is not None and self._painting.widgets and (self._seconds is None or self._accordion or self._needed):
             await self._send_deltas()
             self._name_accordion()
@@ -236,14 +233,20 @@ class Painter:
             await asyncio.to_thread(self._blocks.advance)
             self.place.show(live_bundle(self.kind, self._blocks.tail(), html=self._blocks.html()), "live")
 
+    def _take_in(self) -> None:
+        self._blocks.append("".join(self._fresh))
+        self._fresh.clear()
+
     async def _rest(self) -> None:
+        self._take_in()  # the last words may have come while something was painted
         last, data = await asyncio.to_thread(self._at_rest_bundle)
         if self._needed:
             self._tell(last)
+        else:
+            self._deltas.next(last, "")  # for a page that comes back later
         if self.place:
             self.place.show(data, "final", self._widget)
         self.at_rest = True
-        self._painting.close(*(widget for widget in (self._accordion, self._widget) if widget is not None), keep=self._needed)
 
     def _at_rest_bundle(self) -> tuple[list[Block], dict[str, Any]]:
         """Return the last blocks and the whole bundle; in a thread, since both may take long."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from time import monotonic
 from typing import Any, Literal
@@ -58,11 +59,24 @@ class StatusLine:
             self._sent, self._sent_at = fields, now
 
     def end(self) -> None:
-        """Tell a page that was loaded again how it ended."""
-        if self._home is not None and self._rebuilt:
+        """Close the widgets once the page shows the static outputs in their places.
+
+        A page that was loaded again shows the widgets for good, and so will one that is closed now and comes back: JupyterLab
+        applies no update to outputs that it has read from a file.
+        """
+        if self._widget is None or not self._widget.greeted:
+            self._painting.close_all()  # no page listens
+        elif not self._rebuilt:
+            self._widget.on_gone = self._loop_call(self._painting.close_all)
+        else:
             fields = {"text": status_text(self._reply), "badge": badge_text(self._reply), "busy": False, "since": 0}
             self._painting.tell(self._widget, lambda: [["s", fields]])
-            self._painting.close(self._widget, self._home.widget, keep=True)
+
+    @staticmethod
+    def _loop_call(deed: Callable[[], None]) -> Callable[[], object]:
+        """Return what does it on this loop, from whatever thread it is called."""
+        loop = asyncio.get_running_loop()
+        return lambda: None if loop.is_closed() else loop.call_soon_threadsafe(deed)
 
     def show(self, place: Place, state: Literal["live", "final"]) -> None:
         """Show the line as it is now, at rest with the segments that found their home in it."""
