@@ -249,7 +249,7 @@ class Notebook:
 
     def _note_console(self, said):
         if said.type == "error":
-            self.errors.append(f"{said.text} {said.location['url']}")
+            self._note_error(f"{said.text} {said.location['url']}")
 
     def _note_error(self, error):
         if not any(words in str(error) for words in NOT_OURS):
