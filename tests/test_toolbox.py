@@ -160,7 +160,7 @@ async def test_a_call_in_pieces_is_one_call_to_reader_and_service(client, servic
 async def test_a_call_that_is_not_approved_does_not_run(client, service, counter):
     reply = await ask(client, calls(("add", {"a": 1, "b": 2})), counter.add, approve=refuse)
     assert (counter.ran, runs(reply), reply.state) == ([], [("add", "refused")], "complete")
-    assert outputs(service) == [{"error": "the user refused this call"}]
+    assert outputs(service) == [{"error": "nobody was there to allow this call"}]
     await goes_on(client)
 
 

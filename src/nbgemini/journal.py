@@ -171,7 +171,7 @@ class Journal:
             with closing(self._opened()) as connection:
                 while self._write_some(connection):
                     pass
-        except (sqlite3.Error, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it costs the record only, and nobody waits for ever
             self._give_up(error)
 
     def _opened(self) -> sqlite3.Connection:

@@ -54,6 +54,11 @@ class Toolbox:
         """What the model is told."""
         return tuple(Declaration(tool.name, tool.description, tool.schema) for tool in self._tools.values())
 
+    @property
+    def refusal(self) -> str:
+        """What the model is told of a call that may not run."""
+        return "nobody was there to allow this call" if self._approve is refuse else "the user refused this call"
+
     def find(self, name: str) -> Tool | None:
         """Return the tool of this name, if it is offered."""
         return self._tools.get(name)
@@ -130,7 +135,7 @@ class Answers:
         if tool is not None:
             self._tell(number, ToolRun(call, "asking"))
             if not await self._toolbox.approved(tool, call, self._first + number):
-                return answer(call, "the user refused this call", "refused")
+                return answer(call, self._toolbox.refusal, "refused")
         async with self._free:
             self._begun.add(number)
             self._tell(number, ToolRun(call, "running"))

@@ -357,3 +357,17 @@ async def events_of(service, request):
                     yield event
     finally:
         await source.aclose()
+
+
+def test_what_no_later_request_could_carry_is_mended_as_it_comes():
+    """Lone surrogates, and arguments that are no object."""
+    frame = b'{"candidates": [{"content": {"parts": [{"text": "a\\ud800b"}]}}]}'
+    assert Gemini().decode(frame)[1] == AnswerDelta("a?b")
+    for args in ("[1]", '"{\\"a\\": 1}"', "5"):
+        frame = (
+            f'{{"candidates": [{{"content": {{"parts": [{{"functionCall": {{"name": "f", "args": {args}}}}}]}}}}]}}'.encode()
+        )
+        received, call = Gemini().decode(frame)
+        assert received.part["functionCall"]["args"] == call.args
+    with pytest.raises(WireError):
+        Gemini().decode(b"[" * 100_000)

@@ -139,12 +139,17 @@ def _load(frame: bytes) -> Any:
     """Decode JSON: the fast way, and for bad UTF-8, lone surrogates or NaN the lenient one."""
     try:
         return _decode_json(frame)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     try:
-        return json.loads(frame.decode("utf-8", "replace"))
+        return _mended(json.loads(frame.decode("utf-8", "replace")))
     except (ValueError, RecursionError):
         raise WireError(f"the service sent something that is not JSON: {frame[:60]!r}") from None
+
+
+def _mended(data: Any) -> Any:
+    """Return the data without lone surrogates: no later request could carry them."""
+    return json.loads(json.dumps(data, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def _content(turn: Turn) -> dict[str, Any]:
@@ -199,8 +204,16 @@ def _read_part(part: dict[str, Any], events: list[Event]) -> None:
     elif isinstance(call := part.get("functionCall"), dict) and _comes_in_pieces(call):
         events.extend(_read_pieces(part, call))
     elif any(value is not None for value in part.values()):
-        events.append(PartReceived(part))
+        events.append(PartReceived(_with_object(part)))
         events.extend(_read_special(part))
+
+
+def _with_object(part: dict[str, Any]) -> dict[str, Any]:
+    """Return the part with a call's arguments as an object: what some gateways send else is refused when it goes back."""
+    call = part.get("functionCall")
+    if not isinstance(call, dict) or call.get("args") is None or isinstance(call["args"], dict):
+        return part
+    return {**part, "functionCall": {**call, "args": _arguments(call["args"])}}
 
 
 def _read_special(part: dict[str, Any]) -> Iterable[Event]:
