@@ -316,8 +316,9 @@ def _only_name(words: list[str]) -> str | None:
 
 
 def _saved_chats(session: Session) -> list[tuple[str, int, float]]:
-    """Return the chats of former kernels that this one has not begun."""
-    saved = session.journal.chats() if session.journal else []
+    """Return the chats of former kernels that this one has not begun; a headless run is the same every time, and has none."""
+    headless = surroundings.kernel_of(session.shell) is not None and not surroundings.someone_sits_there(session.shell)
+    saved = session.journal.chats() if session.journal and not headless else []
     begun = {chat.name for chat in session.client.chats.values() if len(chat.transcript)}
     return [row for row in saved if row[0] not in begun]
 
