@@ -1,0 +1,45 @@
+"""A page that is closed in mid-stream and opened again after the end shows all of the answer, and no error in its place."""
+
+from __future__ import annotations
+
+import time
+
+from tests.browser.test_quickstart import CELLS, start
+
+ONE = '%%gemini --once\noffline: {"parts": [["answer", "Some words of an answer. LONG The end."]], "pieces": 20, "gap": 0.2}'.replace(
+    "LONG", "And more. " * 60
+)
+
+
+def test_page_closed_midway_and_opened_after_the_end(notebook):
+    book = start(notebook, ONE, "reply = await _gemini\nprint(reply.state)")
+    book.run(1)
+    book.wait_text(1, "Some words of an answer.")
+    book.save()
+    book.leave()
+    book.open()
+    book.run(2)
+    book.wait_text(2, "complete")
+    book.leave()
+    book.open()
+    book.wait(f"() => {CELLS}[1].innerText.includes('The end.')")
+    assert "Error" not in book.cell(1).inner_text()
+
+
+def test_page_closed_until_the_end(notebook, tmp_path):
+    """Nobody is there when the answer ends; a file tells when."""
+    done = tmp_path / "done"
+    tell = f"import asyncio, pathlib\nasync def tell():\n    await _gemini\n    pathlib.Path({str(done)!r}).touch()\ntask = asyncio.create_task(tell())"
+    book = start(notebook, ONE, tell)
+    book.run(1)
+    book.run(2)
+    book.wait_text(1, "Some words of an answer.")
+    book.save()
+    book.leave()
+    deadline = time.monotonic() + 30
+    while not done.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    book.open()
+    book.wait(f"() => {CELLS}[1].innerText.includes('The end.')")
+    assert "Error" not in book.cell(1).inner_text()
