@@ -206,5 +206,5 @@ Examples:
   %%gemini -t weather,search        functions of yours; each call asks for leave on its card
   %%gemini -o reply --wait          the next cell can use reply.text
 
-Commands: %gemini, %gemini ask, models, chats, show, reset, stop, key, demo, doctor.
+Commands: %gemini, %gemini ask, retry, stop, chats, show, load, fork, drop, reset, models, journal, key, demo, doctor.
 Settings: %config Gemini."""
