@@ -14,12 +14,14 @@ from typing import Any
 
 from nbgemini.errors import BlockedError, NbGeminiError, ToolError, TransportError
 from nbgemini.events import (
+    AnswerDelta,
     Continuation,
     Event,
     Fault,
     Finish,
     PartReceived,
     ResponseInfo,
+    ThoughtDelta,
     ToolArgsDelta,
     ToolArgsPiece,
     ToolArgsText,
@@ -163,16 +165,18 @@ class Reply:
         return changes
 
     def _take(self, event: Event) -> list[Event]:
-        """Fold one event for the service and return what it means for the reader."""
+        """Fold one event for the service and return what it means for the reader; what comes with every frame goes first."""
         match event:
+            case AnswerDelta() | ThoughtDelta():
+                pass
             case PartReceived(part):
                 self.exchange.parts.append(part)
-            case ToolCall() | ToolCallStart() | ToolArgsDelta() | ToolArgsText() | ToolArgsPiece() | ToolCallEnd():
-                return self._take_call(event)
             case UsageReport(usage):
                 self._usage = usage
             case ResponseInfo(model, response_id):
                 self.model, self.response_id = model, response_id or self.response_id
+            case ToolCall() | ToolCallStart() | ToolArgsDelta() | ToolArgsText() | ToolArgsPiece() | ToolCallEnd():
+                return self._take_call(event)
             case Finish():
                 self._finish = event
             case Continuation(token):
