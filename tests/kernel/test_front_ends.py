@@ -105,12 +105,21 @@ def test_nbval_agrees_with_a_saved_file_and_notices_a_change(book, monkeypatch):
     assert "3 passed" in lax.stdout, lax.stdout
 
 
+# The console gives a cell up when the kernel misses a heartbeat of 1 s, which a busy machine does.
+PATIENT_CONSOLE = f"""
+from jupyter_client.channels import HBChannel
+from jupyter_console.app import main
+HBChannel.time_to_dead = {PATIENCE}
+main()
+"""
+
+
 @pytest.fixture
 def console():
     """A function that types a line into a `jupyter console` and returns what is seen until the next prompt."""
     import pexpect
 
-    options = ["-m", "jupyter_console", "--kernel", FRONT_END, "--simple-prompt", "--ZMQTerminalInteractiveShell.banner="]
+    options = ["-c", PATIENT_CONSOLE, "--kernel", FRONT_END, "--simple-prompt", "--ZMQTerminalInteractiveShell.banner="]
     terminal = pexpect.spawn(sys.executable, options, encoding="utf-8", timeout=PATIENCE, dimensions=(50, 200))
     terminal.expect_exact("In [1]: ")
     number = 1
