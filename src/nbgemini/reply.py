@@ -57,6 +57,8 @@ class Reply:
         model: the model that answered, or the one asked for as long as it is silent.
         parsed: the validated object when a schema was asked for.
         first_seconds: how long it took until the first segment began; None before that.
+        purpose: what it was asked for, in a word: `prompt`, `fix`, `map` …
+        retries: how often its requests were sent again.
     """
 
     def __init__(self, exchange: Exchange, options: Options, codec: Provider, *, chat: str | None, turn: int) -> None:
@@ -70,6 +72,8 @@ class Reply:
         self.response_id = ""
         self.error: NbGeminiError | None = None
         self.parsed: Any = None
+        self.purpose = "prompt"
+        self.retries = 0
         self.unknown: list[str] = []
         self.stopping = False
         self._segmenter = Segmenter()
