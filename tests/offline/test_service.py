@@ -98,6 +98,19 @@ async def test_models_come_in_pages(service):
     assert len(names) == len(set(names)) > 14
 
 
+def named(part, name):
+    return {"functionCall": {**part["functionCall"], "name": name}}
+
+
+def with_id(part, id_):
+    return {"functionCall": {"id": id_, **part["functionCall"]}}
+
+
+def answered_as(id_):
+    (part,) = ANSWER["parts"]
+    return {"role": "user", "parts": [{"functionResponse": {"id": id_, **part["functionResponse"]}}]}
+
+
 @pytest.mark.parametrize(
     ("body", "words"),
     [
@@ -110,7 +123,16 @@ async def test_models_come_in_pages(service):
         ({"contents": [{"role": "user", "parts": []}]}, "must not be empty"),
         ({"contents": [{"role": "user", "parts": [{}]}]}, "oneof"),
         ({"contents": [USER, model(sign(CALL)), USER]}, "number of function response"),
-        ({"contents": [USER, ANSWER]}, "number of function response"),
+        ({"contents": [USER, model(sign(CALL), CALL), ANSWER]}, "number of function response"),
+        ({"contents": [USER, model(sign(CALL)), ANSWER, ANSWER]}, "function response turn"),
+        ({"contents": [USER, model(sign(CALL)), USER, ANSWER]}, "number of function response"),
+        ({"contents": [USER, ANSWER]}, "function response turn comes immediately after a function call turn"),
+        ({"contents": [USER, model(*ANSWER["parts"]), USER]}, "function response turn"),
+        ({"contents": [{"parts": [CALL]}]}, "function call turn comes immediately after a user turn"),
+        ({"contents": [USER, model(named(CALL, "")), ANSWER]}, "function_call.name: Name cannot be empty"),
+        ({"contents": [USER, model(sign(with_id(CALL, "a"))), answered_as("b")]}, "ids match"),
+        ({"contents": [USER, model(sign(CALL)), answered_as("b")]}, "ids match"),
+        ({"contents": [USER, model({"text": "x", **CALL}), ANSWER]}, "oneof"),
         ({"contents": [USER, model(CALL), ANSWER]}, "missing a thought_signature"),
         ({"contents": [USER, model({**CALL, "thoughtSignature": "AAAA"}), ANSWER]}, "Invalid thought signature"),
         (
@@ -136,6 +158,8 @@ def test_what_google_refuses_is_refused(body, words):
         {"contents": [USER, model({"text": "a"}), model({"text": "b"}), USER]},
         {"contents": [USER, model(sign(CALL)), ANSWER]},
         {"contents": [USER, model(sign(CALL), CALL), {"role": "user", "parts": ANSWER["parts"] * 2}]},
+        {"contents": [USER, model(sign(with_id(CALL, "a"))), answered_as("a")]},
+        {"contents": [USER, model(sign(with_id(CALL, "a"))), ANSWER]},  # the official client's
         {"contents": [USER, model({**CALL, "thoughtSignature": "skip_thought_signature_validator"}), ANSWER]},
         {"contents": [USER], "generation_config": {"thinking_config": {"include_thoughts": True, "thinking_level": "low"}}},
         {"contents": [USER], "system_instruction": {"parts": [{"text": "x"}]}},

@@ -19,6 +19,13 @@ _KINDS = {
     "toolCall", "toolResponse",
 }  # fmt: skip
 _FREE = {"args", "response", "parametersJsonSchema", "responseJsonSchema", "partMetadata", "labels", "parameters"}
+_NO_DATA = "required oneof field 'data' must have one initialized field"
+_CALL_ORDER = "Please ensure that function call turn comes immediately after a user turn or after a function response turn."
+_RESPONSE_ORDER = "Please ensure that function response turn comes immediately after a function call turn."
+_RESPONSE_COUNT = (
+    "Please ensure that the number of function response parts is equal to the number of function call parts "
+    "of the function call turn."
+)
 _MISSING = (
     "Function call is missing a thought_signature in functionCall parts. This is required for tools to work correctly, and "
     "missing thought_signature may lead to degraded model performance. Additional data, function call `default_api:{name}` , "
@@ -98,7 +105,7 @@ def _contents(contents: list[dict[str, Any]]) -> None:
 def _part(part: dict[str, Any], where: str) -> None:
     kinds = _KINDS & part.keys()
     if len(kinds) > 1 or not (kinds or part.get("thoughtSignature")):
-        raise Invalid(f"{where}.data: required oneof field 'data' must have one initialized field")
+        raise Invalid(f"{where}.data: {_NO_DATA}")
     if "functionResponse" in part and not part["functionResponse"].get("name"):
         raise Invalid(f"{where}.function_response.name: Name cannot be empty.")
 
@@ -111,26 +118,35 @@ def _order(contents: list[dict[str, Any]]) -> None:
     if not _is_user(contents[0]) or not _is_user(contents[-1]):
         raise Invalid("Please ensure that multiturn requests begin and end with a user role.")
     for before, content in _pairs(contents):
-        calls = _calls(before["parts"]) if before else []
-        answers = [part["functionResponse"] for part in content["parts"] if "functionResponse" in part]
-        if [call.get("name") for call in calls] != [answer["name"] for answer in answers]:
-            raise Invalid(
-                "Please ensure that the number of function response parts is equal to the number of function call parts "
-                "of the function call turn."
-            )
-        if any(
-            call.get("id") and call["id"] != answer.get("id", call["id"]) for call, answer in zip(calls, answers, strict=True)
-        ):
-            raise Invalid("Please ensure that function response ids match the ids of the function calls.")
+        _turn(_calls(before["parts"]) if before else [], content)
+
+
+def _turn(calls: list[dict[str, Any]], content: dict[str, Any]) -> None:
+    """Check that a content answers the calls just before it: each once, in their order; the official client leaves ids out."""
+    answers = [part["functionResponse"] for part in content["parts"] if "functionResponse" in part]
+    if _is_user(content) and any("functionCall" in part for part in content["parts"]):
+        raise Invalid(_CALL_ORDER)
+    if answers and not (calls and _is_user(content)):
+        raise Invalid(_RESPONSE_ORDER)
+    if [call["name"] for call in calls] != [answer["name"] for answer in answers]:
+        raise Invalid(_RESPONSE_COUNT)
+    if any(answer.get("id") not in (None, call.get("id")) for call, answer in zip(calls, answers, strict=True)):
+        raise Invalid("Please ensure that function response ids match the ids of the function calls.")
 
 
 def _calls(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the calls; one whose arguments came in pieces counts once."""
+    """Return the calls; one whose arguments came in pieces counts once.
+
+    Raises:
+        Invalid: a call has no name.
+    """
     calls: list[dict[str, Any]] = []
     continues = False
     for call in (part["functionCall"] for part in parts if "functionCall" in part):
         calls += [] if continues else [call]
         continues = bool(call.get("willContinue"))
+    if not all(call.get("name") for call in calls):
+        raise Invalid("* GenerateContentRequest.contents.parts.function_call.name: Name cannot be empty.")
     return calls
 
 
