@@ -7,19 +7,22 @@ owned, so that stopping closes the connection at once; exactly one terminal stat
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext, suppress
 from typing import Any, Protocol, TypeAlias
 from weakref import WeakKeyDictionary
 
 import msgspec
 
-from nbgemini.errors import NbGeminiError, PromptError, ToolError
-from nbgemini.events import Event, ToolCall
+from nbgemini.errors import ApiError, NbGeminiError, PromptError, ToolError
+from nbgemini.events import Event, Queued, Retrying, ToolCall
+from nbgemini.leaks import refuse_keys
 from nbgemini.pace import Pace
 from nbgemini.providers.protocol import Provider
 from nbgemini.reply import Reply
+from nbgemini.request import Request
 from nbgemini.segments import Change, Segment, Segmenter
+from nbgemini.sending import Sending
 from nbgemini.sources.protocol import Source
 from nbgemini.tool_result import answer as refusal
 from nbgemini.toolbox import Answers, Patience, Toolbox
@@ -27,6 +30,8 @@ from nbgemini.transcript import Exchange, Transcript
 from nbgemini.turns import Options, Turn, user_turn
 
 Step: TypeAlias = tuple[list[Event], list[Change]]
+
+_LOOK_AGAIN = 1.0  # seconds after which a waiting reply says anew how many are ahead
 
 
 class Log(Protocol):
@@ -49,6 +54,7 @@ class Chat:
         options: how its answers are made, unless a prompt says otherwise.
         transcript: everything asked and answered so far.
         toolbox: the functions that every prompt offers, unless it says otherwise.
+        guard: what raises PromptError for a prompt (and a system instruction) that must not leave.
     """
 
     def __init__(
@@ -58,15 +64,18 @@ class Chat:
         connect: Callable[[], Source],
         options: Options,
         log: Log | None = None,
+        sending: Callable[[], Sending] = Sending,
     ) -> None:
-        """Begin an empty conversation; `connect` is asked for the source at every prompt, so that it may change."""
+        """Begin an empty conversation; `connect` and `sending` are asked at every prompt, so that they may change."""
         self.name = name
         self.options = options
         self.transcript = Transcript()
         self.toolbox = Toolbox()
+        self.guard: Callable[[Turn, str | None], None] = refuse_keys
         self._provider = provider
         self._connect = connect
         self._log = log
+        self._sending = sending
         self._toolboxes: WeakKeyDictionary[Reply, Toolbox] = WeakKeyDictionary()
         self._one_at_a_time = asyncio.Lock()
 
@@ -80,7 +89,7 @@ class Chat:
             changes: options that differ for this prompt.
 
         Raises:
-            PromptError: the prompt is empty, or an option means nothing to the model.
+            PromptError: the prompt is empty or holds a key, or an option means nothing to the model.
             ConfigurationError: there is no key.
         """
         asked = user_turn(prompt) if isinstance(prompt, str) else prompt
@@ -88,6 +97,7 @@ class Chat:
             raise PromptError("the prompt is empty; write it below the %%gemini line")
         offered = self.toolbox if toolbox is None else toolbox
         options = msgspec.structs.replace(self.options, **changes, tools=offered.declarations)
+        self.guard(asked, options.system)
         self._connect()
         self._provider.encode([asked], options)  # refuses here what the model can't take, before anything is stored
         number, exchange = self.transcript.ask(asked, cell) if self.name else (0, Exchange(asked))
@@ -181,12 +191,12 @@ class Chat:
 
     async def _rounds(self, reply: Reply) -> AsyncGenerator[Step, None]:
         """Ask, listen, run tools, ask again: with one service to the end, whatever is set meanwhile."""
-        provider, source, patience = self._provider, self._connect(), Patience()
+        asking, patience = _Asking(reply, self._provider, self._connect(), self._sending()), Patience()
         while True:
-            async with aclosing(self._listen(reply, provider, source)) as steps:
+            async with aclosing(asking.listen(self.transcript.request_turns(reply.exchange))) as steps:
                 async for step in steps:
                     yield step
-            _, calls = reply.calls_to_answer()
+            calls = reply.incoming.calls()
             if not calls:
                 return
             _limit(reply, calls, patience.lost(calls))
@@ -194,25 +204,11 @@ class Chat:
                 async for step in steps:
                     yield step
 
-    async def _listen(self, reply: Reply, provider: Provider, source: Source) -> AsyncGenerator[Step, None]:
-        """Send one request and yield what comes; the service may cut its answer in two."""
-        pace = Pace.here()
-        turns = self.transcript.request_turns(reply.exchange)
-        token: str | None = ""
-        while token is not None:
-            request = provider.encode(turns, reply.options, continuation=token)
-            async with aclosing(source.frames(request)) as frames:
-                async for frame in frames:
-                    await pace.ready()
-                    events = reply.take(provider.decode(frame))
-                    yield events, reply.show(events)
-                    reply.raise_fault()
-            token = reply.next_round()
-
     async def _answer(self, reply: Reply) -> AsyncGenerator[Step, None]:
         """Run the calls of a round, once what came is on disk; whatever happens, each gets an answer."""
-        first, calls = reply.calls_to_answer()
-        answers = Answers(self._toolboxes[reply], calls, first)
+        first, calls = reply.incoming.answered, reply.incoming.calls()
+        answers, loop = Answers(self._toolboxes[reply], calls, first), asyncio.get_running_loop()
+        reply.attach_calls(lambda number: loop.call_soon_threadsafe(answers.stop, number))
         try:
             await self._saved()
             async with aclosing(answers.progress()) as progress:
@@ -227,6 +223,69 @@ class Chat:
 
     def _its_turn(self) -> AbstractAsyncContextManager[Any]:
         return self._one_at_a_time if self.name else nullcontext()
+
+
+class _Asking:
+    """The requests of one reply: each waits for a place, and goes out again after trouble that passes."""
+
+    def __init__(self, reply: Reply, provider: Provider, source: Source, sending: Sending) -> None:
+        self._reply = reply
+        self._provider = provider
+        self._source = source
+        self._sending = sending
+
+    async def listen(self, turns: Sequence[Turn]) -> AsyncGenerator[Step, None]:
+        """Ask and yield what comes; the service may cut its answer in two."""
+        token: str | None = ""
+        while token is not None:
+            request = self._provider.encode(turns, self._reply.options, continuation=token)
+            async with aclosing(self._persist(request)) as steps:
+                async for step in steps:
+                    yield step
+            token = self._reply.incoming.next_request()
+
+    async def _persist(self, request: Request) -> AsyncGenerator[Step, None]:
+        """Send a request, and again as long as it brings nothing but trouble that passes."""
+        attempts = self._sending.attempts()
+        while True:
+            try:
+                async with aclosing(self._attempt(request)) as steps:
+                    async for step in steps:
+                        yield step
+                attempts.succeeded()
+                return
+            except NbGeminiError as error:
+                wait = attempts.again(error) if self._reply.incoming.untouched else None
+                if wait is None:
+                    raise
+                retrying = Retrying(_trouble(error), wait, attempts.made, attempts.most)
+            yield self._hold(retrying)
+            await self._sending.sleep(wait)
+
+    async def _attempt(self, request: Request) -> AsyncGenerator[Step, None]:
+        """Send a request once, as soon as there is a place."""
+        reply, pace = self._reply, Pace.here()
+        async with self._sending.place() as place:
+            while not place.granted.is_set():
+                yield self._hold(Queued(place.ahead))
+                await place.wait(_LOOK_AGAIN)
+            reply.go_on()
+            async with aclosing(self._source.frames(request)) as frames:
+                async for frame in frames:
+                    await pace.ready()
+                    events = reply.take(self._provider.decode(frame))
+                    yield events, reply.show(events)
+                    reply.incoming.raise_fault()
+            reply.incoming.raise_if_empty()
+
+    def _hold(self, notice: Queued | Retrying) -> Step:
+        self._reply.hold(notice)
+        return [notice], []
+
+
+def _trouble(error: NbGeminiError) -> str:
+    """Say in a word or two what is being waited out."""
+    return f"{error.code} {error.status}".strip() if isinstance(error, ApiError) else str(error)
 
 
 def _limit(reply: Reply, calls: list[ToolCall], why: str) -> None:

@@ -13,6 +13,7 @@ import msgspec
 
 from nbgemini.chat import Chat, Log
 from nbgemini.errors import ApiError, ConfigurationError, NbGeminiError, WireError
+from nbgemini.leaks import refuse_keys
 from nbgemini.providers.gemini import Gemini
 from nbgemini.providers.protocol import Model
 from nbgemini.reply import Reply
@@ -144,7 +145,13 @@ class Client:
         await self.aclose()
 
     def _new_chat(self, name: str | None) -> Chat:
-        return Chat(name, self._provider, self._connect, Options(model=self.settings.model), self._log)
+        chat = Chat(name, self._provider, self._connect, Options(model=self.settings.model), self._log)
+        chat.guard = self._guard
+        return chat
+
+    def _guard(self, asked: Turn, system: str | None) -> None:
+        if not self.settings.allow_secrets:
+            refuse_keys(asked, system, self.settings.key)
 
     def _connect(self) -> Source:
         if self._source is None:

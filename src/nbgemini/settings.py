@@ -13,15 +13,20 @@ DEFAULT_MODEL = "gemini-flash-latest"
 
 
 class Settings(Struct, frozen=True):
-    """Where and as whom to ask, and with what patience (seconds)."""
+    """Where and as whom to ask, and with what patience (seconds); `allow_secrets` lets prompts hold keys."""
 
     key: Secret = Secret("")
     base_url: str = LIVE_URL
     version: str = "v1beta"
     model: str = DEFAULT_MODEL
     connect_timeout: float = 10.0
+    write_timeout: float = 60.0
+    first_timeout: float = 120.0
     gap_timeout: float = 120.0
+    content_timeout: float = 300.0
+    retries: int = 2
     max_streams: int = 1000
+    allow_secrets: bool = False
 
 
 def from_environment(environ: Mapping[str, str]) -> Settings:

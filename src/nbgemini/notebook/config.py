@@ -31,6 +31,7 @@ class Gemini(Configurable):
     connect_timeout = Float(10.0, help="Seconds to wait for a connection.").tag(config=True)
     gap_timeout = Float(120.0, help="Seconds without any data after which a stream counts as broken.").tag(config=True)
     max_streams = Int(1000, help="Streams open at once.").tag(config=True)
+    allow_secrets = Bool(default_value=False, help="True: send prompts that hold what looks like a key.").tag(config=True)
     journal = Unicode(
         "auto",
         help="File that keeps what was asked and came. auto: nbgemini/journal.sqlite3 in Jupyter's data directory. off: none.",

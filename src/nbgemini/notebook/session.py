@@ -254,4 +254,5 @@ class Session:
             connect_timeout=config.connect_timeout,
             gap_timeout=config.gap_timeout,
             max_streams=config.max_streams,
+            allow_secrets=config.allow_secrets,
         )

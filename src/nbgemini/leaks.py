@@ -1,0 +1,65 @@
+"""Keys that were pasted where they don't belong: text that looks like one is told by its kind.
+
+Rule: only what has the full form of a key counts, so that a shortened one, a hash, base64 or a name never does.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+
+from nbgemini.errors import PromptError
+from nbgemini.secret import Secret
+from nbgemini.turns import Turn
+
+_START, _END = r"(?<![A-Za-z0-9_/+-])", r"(?![A-Za-z0-9_/+=-])"  # not inside base64, a path or a longer word
+_FORMS = {
+    "a Google API key (AIza…)": r"AIza[A-Za-z0-9_-]{35}",
+    "an Anthropic key (sk-ant-…)": r"sk-ant-[A-Za-z0-9_-]{24,200}",
+    "an OpenAI key (sk-…)": r"sk-(?:proj-|svcacct-|admin-|or-v1-)?(?!ant-)[A-Za-z0-9_-]{32,200}",
+    "a GitHub token": r"(?:gh[pousr]_[A-Za-z0-9]{36,251}|github_pat_[A-Za-z0-9_]{60,100})",
+    "an AWS access key (AKIA…)": r"(?:AKIA|ASIA)[A-Z2-7]{16}",
+    "a Hugging Face token (hf_…)": r"hf_[A-Za-z0-9]{34,40}",
+    "a Slack token (xox…)": r"xox[abeoprs]-[A-Za-z0-9-]{20,200}",
+}
+_KEYS = {kind: re.compile(f"{_START}(?:{form}){_END}") for kind, form in _FORMS.items()}
+_BLOCK = re.compile(
+    r"-----BEGIN (?:[A-Z]{2,10} ){0,2}PRIVATE KEY(?: BLOCK)?-----\s+(?:[A-Za-z-]+: .*\s+){0,5}[A-Za-z0-9+/=]{30}"
+)
+_LEAST_ENTROPY = 3.2  # bits a character: a random key of 20 has 3.7 and more, "xxxx", "1234…" and words in a row less
+_SHORTEST_OWN = 12  # characters of a configured key that is searched for; a test's "offline" is a word
+_OWN = "your own API key"
+
+
+def refuse_keys(asked: Turn, system: str | None = None, own: Secret | None = None) -> None:
+    """Let a prompt pass that holds no key.
+
+    Raises:
+        PromptError: there is one in its text or in the system instruction; the message does not repeat it.
+    """
+    texts = [*(str(part.get("text", "")) for part in asked.parts), system or ""]
+    kind = next(filter(None, (leaked(text, own) for text in texts)), "")
+    if kind:
+        raise PromptError(
+            f"the prompt holds {kind}; nothing was stored or sent → take it out, or %config Gemini.allow_secrets = True"
+        )
+
+
+def leaked(text: str, own: Secret | None = None) -> str:
+    """Return what kind of key stands in `text`, in words, or nothing; `own` is the key in use."""
+    key = own.reveal() if own else ""
+    if len(key) >= _SHORTEST_OWN and key in text:
+        return _OWN
+    if _BLOCK.search(text):
+        return "a private key"
+    return next((kind for kind, form in _KEYS.items() if any(map(_is_random, form.findall(text)))), "")
+
+
+def _is_random(key: str) -> bool:
+    """Tell a key from a placeholder, which repeats itself, counts, says so, or is made of words alone."""
+    body = key[4:]
+    counts = Counter(body)
+    bits = -sum(count / len(body) * math.log2(count / len(body)) for count in counts.values())
+    mixed = (any(map(str.isdigit, body)) and any(map(str.isalpha, body))) or key.isupper()
+    return bits >= _LEAST_ENTROPY and mixed and "example" not in key.lower()
