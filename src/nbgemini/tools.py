@@ -54,6 +54,11 @@ class Tool(Struct, frozen=True, eq=False):
     _signature: inspect.Signature
     _check: Callable[[bytes], dict[str, Any]]
 
+    @property
+    def in_thread(self) -> bool:
+        """Whether it runs in a thread, which nobody can end."""
+        return not _is(inspect.iscoroutinefunction, self._function)
+
     async def call(self, args: Mapping[str, Any]) -> Any:
         """Check the arguments and run the function: on this loop if it is async, else in a thread.
 
