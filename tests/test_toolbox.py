@@ -634,6 +634,86 @@ async def test_a_stop_does_not_wait_for_a_thread(client):
     await goes_on(client)
 
 
+async def test_one_call_is_stopped_and_all_else_goes_on(client, service):
+    """The model is told who stopped it; a sibling that waits for the stopped one comes to its end."""
+    cleaned_up = asyncio.Event()
+
+    async def slow() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cleaned_up.set()
+
+    async def sibling() -> str:
+        reply.stop_call(0)
+        reply.stop_call(0)
+        await cleaned_up.wait()
+        return "done"
+
+    chat = client.chat("main")
+    reply = chat.begin(calls(("slow", {}), ("sibling", {})), toolbox=Toolbox([slow, sibling], allow))
+    await chat.drive(reply)
+    assert (reply.state, runs(reply)) == ("complete", [("slow", "stopped"), ("sibling", "done")])
+    error, output = outputs(service)
+    assert error == {"error": "stopped by the user; what it had done by then is not known"}
+    assert output == {"output": "done"}
+    reply.stop_call(1)
+    await goes_on(client)
+
+
+async def test_a_thread_is_left_behind_and_the_model_is_told_so(client, service):
+    begun, over = threading.Event(), threading.Event()
+
+    def block() -> None:
+        begun.set()
+        over.wait(20)
+
+    reply, driving = stoppable(client, calls(("block", {})), block)
+    assert await asyncio.to_thread(begun.wait, 20)
+    await asyncio.to_thread(reply.stop_call, 0)  # as a click comes on some kernels
+    await driving
+    assert not over.is_set()
+    over.set()
+    assert (reply.state, runs(reply)) == ("complete", [("block", "stopped")])
+    assert outputs(service) == [{"error": "stopped by the user; its thread can't be ended and may still work"}]
+    await goes_on(client)
+
+
+async def test_a_call_that_asks_or_queues_is_stopped_before_it_began(client, service, counter):
+    """Nothing was done, and nothing was refused."""
+
+    async def approve(_tool, _call, number):
+        reply.stop_call(number)
+        return await asyncio.Event().wait()
+
+    chat = client.chat("main")
+    reply = chat.begin(calls(("add", ONE)), toolbox=Toolbox([counter.add], approve))
+    await chat.drive(reply)
+    assert (reply.state, counter.ran) == ("complete", [])
+    assert outputs(service) == [{"error": "stopped by the user before it began; nothing was done"}]
+
+
+async def test_a_number_that_is_no_call_of_this_round_stops_nothing(client, service, counter):
+    """Also those of an earlier round, which are over."""
+
+    async def second() -> int:
+        for number in (-1, 0, 2, 99):
+            reply.stop_call(number)
+        await asyncio.sleep(0)
+        return 2
+
+    turns = [
+        script(parts_frame(call_part(name, args, f"c{name}", signed=True), finish="STOP"))
+        for name, args in (("add", ONE), ("second", {}))
+    ]
+    async with Scripted(*turns, DONE) as scripted:
+        chat = scripted.client.chat("main")
+        reply = chat.begin("go", toolbox=Toolbox([counter.add, second], allow))
+        reply.stop_call(0)
+        await chat.drive(reply)
+        assert (reply.state, runs(reply)) == ("complete", [("add", "done"), ("second", "done")])
+
+
 async def test_a_stop_while_leave_is_asked_runs_nothing(client, counter):
     asked = asyncio.Event()
 

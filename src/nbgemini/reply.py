@@ -93,6 +93,7 @@ class Reply:
         self._seconds: float | None = None
         self.first_seconds: float | None = None
         self._cancel: Callable[[], object] | None = None
+        self._stop_call: Callable[[int], object] = lambda _: None
         self._done = threading.Event()
         self._callbacks: list[Callable[[], object]] = []
 
@@ -303,6 +304,15 @@ class Reply:
         self.stopping = True
         if self._cancel:
             self._cancel()
+
+    def attach_calls(self, stop_call: Callable[[int], object]) -> None:
+        """Say how one of the calls that are being answered is stopped; `stop_call` may be called from any thread."""
+        self._stop_call = stop_call
+
+    def stop_call(self, number: int) -> None:
+        """Stop one of `tool_calls` while it runs, waits or asks; all else goes on. Harmless after its end, from any thread."""
+        if not self.done:
+            self._stop_call(number)
 
     def time_out(self, seconds: float) -> None:
         """Stop because the whole-answer limit is over."""

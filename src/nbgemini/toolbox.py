@@ -101,12 +101,14 @@ class Answers:
         self._first = first
         self._free = asyncio.Semaphore(AT_ONCE)
         self._begun: set[int] = set()
+        self._unwanted: set[int] = set()  # calls that the reader stopped
+        self._tasks: list[asyncio.Task[None]] = []
         self._results: dict[int, ToolResult] = {}
         self._news: asyncio.Queue[ToolProgress] = asyncio.Queue()
 
     async def progress(self) -> AsyncGenerator[ToolProgress, None]:
         """Run the calls and yield each step; leaving it early stops those that run."""
-        tasks = [asyncio.create_task(self._one(number, call)) for number, call in enumerate(self._calls)]
+        tasks = self._tasks = [asyncio.create_task(self._one(number, call)) for number, call in enumerate(self._calls)]
         try:
             while len(self._results) < len(tasks) or not self._news.empty():
                 yield await self._news.get()
@@ -114,6 +116,13 @@ class Answers:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def stop(self, number: int) -> None:
+        """Stop the n-th call of the reply alone, if it is one of these and not over."""
+        number -= self._first
+        if 0 <= number < len(self._tasks) and not self._tasks[number].done():
+            self._unwanted.add(number)
+            self._tasks[number].cancel()
 
     def all(self) -> list[ToolResult]:
         """Return an answer to every call, in the order of the calls."""
@@ -142,9 +151,14 @@ class Answers:
             return await run(tool, call)
 
     def _stopped(self, number: int) -> ToolResult:
-        begun = number in self._begun
-        text = "stopped; what it had done by then is not known" if begun else "stopped before it began; nothing was done"
-        return answer(self._calls[number], text, "stopped")
+        call = self._calls[number]
+        stopped = "stopped by the user" if number in self._unwanted else "stopped"
+        if number not in self._begun:
+            return answer(call, f"{stopped} before it began; nothing was done", "stopped")
+        tool = self._toolbox.find(call.name)
+        left = tool is not None and tool.in_thread  # Python can't end a thread
+        unknown = "its thread can't be ended and may still work" if left else "what it had done by then is not known"
+        return answer(call, f"{stopped}; {unknown}", "stopped")
 
     def _tell(self, number: int, run: ToolRun) -> None:
         self._news.put_nowait(ToolProgress(self._first + number, run))
