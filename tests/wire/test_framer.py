@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nbgemini.errors import WireError
 from nbgemini.providers.gemini import Gemini
 from nbgemini.wire import Framer
 from tests.conftest import as_array, golden_bytes, golden_frames, golden_names
+
+MANY = settings(max_examples=2000, derandomize=True, deadline=None)
+FRAMINGS = ["crlf", "lf", "cr", "array"]
 
 
 def cut(body, *places):
@@ -20,6 +25,18 @@ def cut(body, *places):
         frames += framer.feed(body[start:place])
         start = place
     return frames + framer.close()
+
+
+def cut_bounded(body, *places, largest):
+    """The frames before one that is too large, and whether there was one."""
+    framer, frames, start = Framer(largest), [], 0
+    try:
+        for place in (*places, len(body)):
+            frames += framer.feed(body[start:place])
+            start = place
+        return frames + framer.close(), False
+    except WireError:
+        return frames, True
 
 
 def events(frames):
@@ -50,7 +67,7 @@ def test_a_golden_stream_says_the_same_in_every_framing(name):
 
 
 @pytest.mark.parametrize("name", golden_names())
-@pytest.mark.parametrize("framing", ["crlf", "lf", "cr", "array"])
+@pytest.mark.parametrize("framing", FRAMINGS)
 def test_every_split_in_two_gives_the_same_frames(name, framing):
     body = bodies(name)[framing]
     whole = cut(body)
@@ -59,9 +76,12 @@ def test_every_split_in_two_gives_the_same_frames(name, framing):
         assert cut(body, place) == whole, place
 
 
-@pytest.mark.parametrize("framing", ["crlf", "lf", "cr", "array"])
-def test_every_split_in_three_of_a_short_stream_gives_the_same_frames(framing):
-    body = bodies("short")[framing]
+SHORT = [(name, framing) for name in golden_names() for framing in FRAMINGS if len(bodies(name)[framing]) <= 400]
+
+
+@pytest.mark.parametrize(("name", "framing"), SHORT)
+def test_every_split_in_three_of_a_short_stream_gives_the_same_frames(name, framing):
+    body = bodies(name)[framing]
     whole = cut(body)
     for first in range(len(body) + 1):
         for second in range(first, len(body) + 1):
@@ -77,18 +97,18 @@ def test_byte_by_byte_gives_the_same_events(name):
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=8,
+    max_leaves=5,
 )
-objects = st.dictionaries(st.text(), values, max_size=4)
+objects = st.dictionaries(st.text(max_size=6), values, max_size=3)
 
 
 @given(
-    frames=st.lists(objects, min_size=1, max_size=4),
+    frames=st.lists(objects, min_size=1, max_size=3),
     ascii_only=st.booleans(),
     end=st.sampled_from(["\r\n", "\n", "\r"]),
     data=st.data(),
 )
-@settings(max_examples=1000)
+@MANY
 def test_any_objects_survive_any_cuts(frames, ascii_only, end, data):
     texts = [json.dumps(frame, ensure_ascii=ascii_only) for frame in frames]
     sse = "".join(f"data: {text}{end}{end}" for text in texts)
@@ -100,10 +120,49 @@ def test_any_objects_survive_any_cuts(frames, ascii_only, end, data):
 
 
 @given(body=st.binary(max_size=300), data=st.data())
-@settings(max_examples=1000)
+@MANY
 def test_any_bytes_give_the_same_whatever_the_cuts(body, data):
     places = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=5)))
     assert cut(body, *places) == cut(body)
+
+
+pieces = st.sampled_from(
+    [b"data: ", b"data:", b'{"a":"', b'"}', b"{", b"}", b"[", b"x" * 9, b"\\", b'"', b"\n", b"\r\n", b"\n\n", b": "]
+)
+
+
+@given(body=st.lists(pieces, max_size=14).map(b"".join), largest=st.integers(0, 30), data=st.data())
+@MANY
+def test_what_is_too_large_is_so_whatever_the_cuts(body, largest, data):
+    places = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=4)))
+    frames, too_large = cut_bounded(body, *places, largest=largest)
+    assert (frames, too_large) == cut_bounded(body, largest=largest)
+    assert all(len(frame) <= largest + 6 for frame in frames)
+    if not too_large:
+        assert frames == cut(body)
+
+
+@given(body=st.lists(pieces | st.binary(max_size=6), max_size=14).map(b"".join), data=st.data())
+@MANY
+def test_any_bytes_give_events_or_one_wire_error(body, data):
+    places = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=4)))
+    with suppress(WireError):
+        assert isinstance(events(cut(body, *places)), list)
+
+
+@pytest.mark.parametrize("endless", [b'{"a":"', b"data: ", b": ", b"x", b"[{", b'data: {}\n\n{"error":"', b"data: {}\ndata: "])
+def test_what_never_ends_is_held_up_to_the_limit_only(endless):
+    """Memory is bounded by the limit, for whatever a service sends without end."""
+    framer, fed = Framer(1000), 0
+    framer.feed(endless)
+    with pytest.raises(WireError, match="too large"):
+        while fed < 100_000:
+            fed += 100
+            framer.feed(b"x" * 100)
+    assert fed <= 1200
+    for _ in range(2):
+        with pytest.raises(WireError):
+            framer.feed(b'"}\n\n')
 
 
 @pytest.mark.parametrize(

@@ -141,10 +141,18 @@ def _load(frame: bytes) -> Any:
         return _decode_json(frame)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
+    text = frame.decode("utf-8", "replace")
     try:
-        return _mended(json.loads(frame.decode("utf-8", "replace")))
-    except (ValueError, RecursionError):
-        raise WireError(f"the service sent something that is not JSON: {frame[:60]!r}") from None
+        return _mended(json.loads(text))
+    except json.JSONDecodeError as error:
+        raise WireError(_not_json(text, error.pos)) from None
+    except (ValueError, RecursionError):  # digits without end, brackets without end
+        raise WireError(_not_json(text, 0)) from None
+
+
+def _not_json(text: str, at: int) -> str:
+    near = text[max(0, at - 30) : at + 30]
+    return f"the service sent what is not JSON, at character {at} of {len(text)}: …{near!r}… → ask again"
 
 
 def _mended(data: Any) -> Any:

@@ -10,15 +10,23 @@ import re
 
 _QUOTE, _OPEN = b'"{'
 _MARK = re.compile(rb'[{}"]')
+LARGEST = 32 * 2**20  # bytes of one frame: more than any picture a model sends
 _STRING_REST = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)  # possessive: no backtracking stack for long strings
 
 
 class JsonFramer:
-    """Cuts top-level JSON objects out of bytes."""
+    """Cuts top-level JSON objects out of bytes.
 
-    def __init__(self) -> None:
+    Attributes:
+        too_large: an object grew beyond the limit; nothing is taken any more.
+    """
+
+    def __init__(self, largest: int = LARGEST) -> None:
         """Start outside of any object."""
+        self.too_large = False
+        self._largest = largest
         self._pieces: list[bytes] = []
+        self._held = 0  # bytes in the pieces
         self._depth = 0
         self._in_string = False
         self._after_backslash = False
@@ -34,14 +42,14 @@ class JsonFramer:
             return []
         frames: list[bytes] = []
         start = position = 0
-        while (position := self._skip_string(chunk, position)) < len(chunk):
+        while not self.too_large and (position := self._skip_string(chunk, position)) < len(chunk):
             mark = _MARK.search(chunk, position)
             if mark is None:
                 break
             position = mark.end()
             start = self._take_mark(chunk, mark.start(), start, frames)
         if self._depth:
-            self._pieces.append(chunk[start:])
+            self._keep(chunk[start:])
         return frames
 
     def close(self) -> list[bytes]:
@@ -49,6 +57,13 @@ class JsonFramer:
         self._pieces.clear()
         self._depth = 0
         return []
+
+    def _keep(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+        self._held += len(piece)
+        if self._held > self._largest:
+            self.too_large = True
+            self._pieces.clear()
 
     def _skip_string(self, chunk: bytes, position: int) -> int:
         """Return where to go on outside of a string; the chunk's length if the string goes on in the next one."""
@@ -74,6 +89,8 @@ class JsonFramer:
         elif self._depth:
             self._depth -= 1
             if not self._depth:
-                frames.append(b"".join([*self._pieces, chunk[start : at + 1]]))
+                self._keep(chunk[start : at + 1])
+                frames += [] if self.too_large else [b"".join(self._pieces)]
                 self._pieces.clear()
+                self._held = 0
         return start

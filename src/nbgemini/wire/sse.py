@@ -7,31 +7,42 @@ JSON (Google reports late errors as bare objects) is cut out by the JSON framer.
 
 from __future__ import annotations
 
-from nbgemini.wire.json_array import JsonFramer
+from nbgemini.wire.json_array import LARGEST, JsonFramer
 
 _DONE = b"[DONE]"
+_FIELD = b"data: "
 
 
 class SseFramer:
-    """Cuts the data of server-sent events out of bytes."""
+    """Cuts the data of server-sent events out of bytes.
 
-    def __init__(self) -> None:
+    Attributes:
+        too_large: a line or an event grew beyond the limit; nothing is taken any more.
+    """
+
+    def __init__(self, largest: int = LARGEST) -> None:
         """Start at the beginning of a line."""
+        self.too_large = False
+        self._longest = largest + len(_FIELD)
         self._line: list[bytes] = []
+        self._line_held = 0  # bytes in the unfinished line
         self._data: list[bytes] = []
+        self._data_held = 0  # bytes in the data lines of this event
         self._after_cr = False
-        self._bare = JsonFramer()
+        self._bare = JsonFramer(largest)
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Take the next bytes and return the frames that are whole now."""
         if self._after_cr and chunk:
             chunk, self._after_cr = chunk.removeprefix(b"\n"), False
-        if not chunk:
+        if not chunk or self.too_large:
             return []
         self._after_cr = chunk.endswith(b"\r")
         frames: list[bytes] = []
         for line in self._lines(chunk):
             self._take(line, frames)
+        if self._line_held > self._longest:
+            self._give_up()
         return frames
 
     def close(self) -> list[bytes]:
@@ -46,23 +57,37 @@ class SseFramer:
         ended = chunk[-1] in b"\r\n"
         if self._line:
             self._line.append(lines[0])
+            self._line_held += len(lines[0])
             if len(lines) == 1 and not ended:
                 return []
             lines[0] = b"".join(self._line)
             self._line.clear()
+            self._line_held = 0
         if not ended:
             self._line.append(lines.pop())
+            self._line_held = len(self._line[0])
         return lines
 
+    def _give_up(self) -> None:
+        self.too_large = True
+        self._line.clear()
+        self._data.clear()
+
     def _take(self, line: bytes, frames: list[bytes]) -> None:
+        if self.too_large:
+            return
         if line.startswith(b"data:"):
             self._data.append(line[6:] if line[5:6] == b" " else line[5:])
+            self._data_held += len(line)
         elif not line:
             self._dispatch(frames)
         elif self._bare.open or line[:1] in b"{[":
             frames.extend(self._bare.feed(line + b"\n"))
+        if self._data_held > self._longest or len(line) > self._longest or self._bare.too_large:
+            self._give_up()
 
     def _dispatch(self, frames: list[bytes]) -> None:
+        self._data_held = 0
         if len(self._data) == 1:
             if self._data[0] and self._data[0].strip() != _DONE:
                 frames.append(self._data[0])
