@@ -41,6 +41,11 @@ def known(*events):
     return [news.text for news in fed(*events) if isinstance(news, ToolCallGrowing)]
 
 
+def broken(name, text):
+    """A call whose arguments are not whole."""
+    return ToolCallGrowing("", name, text, None, "broken")
+
+
 def same(one, other):
     """Equal, and 1 is neither 1.0 nor true."""
     return json.dumps(one) == json.dumps(other)
@@ -171,7 +176,8 @@ START, END = ToolCallStart("", "f"), ToolCallEnd("")
 )
 def test_arguments_that_are_incomplete_or_contradict_themselves_make_no_call(pieces):
     assert made(START, *pieces, END) == []
-    assert isinstance(fed(START, *pieces, END)[-1], ToolCallGrowing)
+    last = fed(START, *pieces, END)[-1]
+    assert (type(last), last.state) == (ToolCallGrowing, "broken")
     assert made(START, *pieces, ToolArgsText("", '{"a": 3}'), END) == [ToolCall("f", {"a": 3})]
 
 
@@ -190,8 +196,8 @@ def test_what_has_no_end_is_no_call():
     growing = GrowingCalls()
     growing.feed(START)
     growing.feed(ToolArgsDelta("", "{}"))
-    assert growing.feed(ToolCallStart("", "g")) == [ToolCallGrowing("", "f", "{}"), ToolCallGrowing("", "g", "")]
-    assert growing.close() == [ToolCallGrowing("", "g", "")]
+    assert growing.feed(ToolCallStart("", "g")) == [broken("f", "{}"), ToolCallGrowing("", "g", "")]
+    assert growing.close() == [broken("g", "")]
     assert growing.feed(END) == []
 
 

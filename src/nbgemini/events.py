@@ -86,11 +86,16 @@ class ToolCallEnd(Struct, frozen=True):
 
 
 class ToolCallGrowing(Struct, frozen=True):
-    """What is known so far of a call that is not complete: the arguments as JSON text, maybe broken off."""
+    """What is known so far of a call that is not complete: the arguments as JSON text, maybe broken off.
+
+    `state` says how it ended without becoming a call: `broken`, its arguments are not whole, or `again`, it had been made.
+    """
 
     key: str
     name: str
     text: str
+    id: str | None = None
+    state: Literal["growing", "broken", "again"] = "growing"
 
 
 class Media(Struct, frozen=True):

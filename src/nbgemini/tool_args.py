@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from nbgemini.events import (
     Event,
@@ -71,14 +71,14 @@ class GrowingCalls:
     def close(self) -> list[ToolCall | ToolCallGrowing]:
         """End the response: return the calls whose end never came, as far as they are known."""
         calls, self._open = self._open, {}
-        return [call.known() for call in calls.values()]
+        return [call.known("broken") for call in calls.values()]
 
     def _start(self, start: ToolCallStart) -> list[ToolCall | ToolCallGrowing]:
         before = self._open.get(start.key)
         if before and start.id and before.id == start.id:
             return []  # some say again with every piece whose it is
         self._open.pop(start.key, None)
-        news: list[ToolCall | ToolCallGrowing] = [before.known()] if before else []
+        news: list[ToolCall | ToolCallGrowing] = [before.known("broken")] if before else []
         if start.id not in self._made:
             self._open[start.key] = call = _Call(start)
             news.append(call.known())
@@ -90,7 +90,7 @@ class GrowingCalls:
             return []
         args = call.args.whole()
         if args is None:
-            return [call.known()]
+            return [call.known("broken")]
         part = {**(end.part or {}), **(call.part or {})}
         return self._once(ToolCall(call.name, args, call.id), part or None)
 
@@ -133,10 +133,10 @@ class _Call:
         due = self.args.size <= _SHORT or self.args.size >= self._shown * (1 + _GROWTH)
         return [self.known()] if due else []
 
-    def known(self) -> ToolCallGrowing:
+    def known(self, state: Literal["growing", "broken", "again"] = "growing") -> ToolCallGrowing:
         """Return what is known so far."""
         self._shown = self.args.size
-        return ToolCallGrowing(self.key, self.name, self.args.text())
+        return ToolCallGrowing(self.key, self.name, self.args.text(), self.id, state)
 
 
 class _Arguments:
