@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
+from pygments.token import STANDARD_TYPES
+
 VOID = {"br", "hr", "img"}
 OWN = {"details", "summary", "audio", "small"}
 TAGS = OWN | {
@@ -12,7 +14,9 @@ TAGS = OWN | {
     *("em", "strong", "b", "i", "s", "del", "sub", "sup", "kbd"),
     *("table", "thead", "tbody", "tr", "th", "td", "a", "span", "div", "img"),
 }
-CLASS = re.compile(r"highlight|language-[\w+#.-]{1,40}|nbgemini-[a-z-]{1,20}|[a-z][a-z0-9]{0,2}")
+OWN_CLASSES = "answer|badge|citations|error|host|status|tail|thought|tool"
+COLOURS = "|".join(sorted(filter(None, STANDARD_TYPES.values())))
+CLASS = re.compile(rf"highlight|language-[\w+#.-]{{1,40}}|nbgemini-(?:{OWN_CLASSES})|{COLOURS}")
 LINK = re.compile(r"(?s:(?:https?://|mailto:)\S.*)", re.IGNORECASE)  # once decoded: quotes in it are harmless
 IMAGE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]*")
 SOUND = re.compile(r"data:audio/(?:mpeg|ogg|flac|wav);base64,[A-Za-z0-9+/=]*")
@@ -117,10 +121,14 @@ def controls(text):
     return [char for char in text if char not in "\n\t" and (ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 or char in HIDDEN)]
 
 
-HIDDEN = {
-    *"\u200b\u200e\u200f\u061c\u180e\ufeff",
+HIDDEN = {  # Unicode's Default_Ignorable_Code_Point but joiners, emoji and Mongolian selectors; line ends; surrogates
+    *"\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u3164\ufeff\uffa0",
     *map(chr, range(0x2028, 0x202F)),
     *map(chr, range(0x2060, 0x2070)),
     *map(chr, range(0xD800, 0xE000)),
-    *map(chr, range(0xE0000, 0xE0080)),
+    *map(chr, range(0xFE00, 0xFE0E)),
+    *map(chr, range(0xFFF0, 0xFFFC)),
+    *map(chr, range(0x1BCA0, 0x1BCA4)),
+    *map(chr, range(0x1D173, 0x1D17B)),
+    *map(chr, range(0xE0000, 0xE1000)),
 }

@@ -164,3 +164,22 @@ def test_text_beyond_the_limits_is_shown_as_it_is():
         assert to_html(source).startswith("<pre>")
         assert text_of(to_html(source)).strip() == source.strip()
     assert faults(to_html("<script>" * 50_000)) == []
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(
+    "target", [f"https://a.example/{'y' * 150_000}", f"data:image/png;base64,{'A' * 150_000}", f"b '{'t' * 150_000}'"]
+)
+@pytest.mark.parametrize("use", ["[a] ", "![a] ", "[a]\n\n"])
+def test_what_is_defined_once_is_not_repeated_without_end(target, use):
+    """180 kB would become 1.3 GB; a few uses are served, more are shown as they are."""
+    source = f"[a]: {target}\n\n{use * 9_000}"
+    assert len(to_html(source)) < 10 * len(source)
+    assert len(blocks_html(source)) < 10 * len(source)
+    assert "href" in to_html(f"[a]: https://a.example/{'y' * 500}\n\n" + "[a] " * 100)
+
+
+def test_an_image_in_a_link_does_not_end_the_link():
+    html = to_html("[![alt](https://evil.example/p.png) more](https://good.example/)")
+    assert html.count("<a ") == 1
+    assert text_of(html).strip() == "[image not loaded: alt, evil.example] more (good.example)"

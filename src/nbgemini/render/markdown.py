@@ -27,6 +27,9 @@ _MOST_LINES = 10_000
 _MOST_CELLS = 30_000  # of tables with more columns than a person reads
 _MOST_COLUMNS = 20
 _MOST_TRIGGERS = 5_000  # elements around a single character
+_MOST_REPEATED = 300_000  # characters of addresses and titles that are defined once and used often
+_WORST_ENCODING = 9  # times that a character grows in an address: %E6%BC%A2
+_REPEATED = "nbgemini repeated"  # where a whole answer's count stands
 _BOMB = re.compile(  # no way to match a text in two ways: the search itself must be linear
     r"(?:> ?){60}|(?:!\[){60}|(?:\*_?){400}|`{400}|(?:`[^`\n]){400}|\|{400}|<{400}|(?:<[^<>\n]){400}"
 )
@@ -45,10 +48,25 @@ def render(source: str, env: MutableMapping[str, Any]) -> str:
     if is_bomb(source):
         return as_text(source)
     try:
-        html = harmless(_parser().render(source, env))  # again: an entity or a percent sign may have become a control character
+        tokens = _parser().parse(source, env)
+        html = _html(tokens, env) if _is_affordable(tokens, len(source), env) else None
     except RecursionError:
         return as_text(source)
-    return sanitised(html) if html.count("<span>") <= _MOST_TRIGGERS else as_text(source)
+    return sanitised(html) if html is not None and html.count("<span>") <= _MOST_TRIGGERS else as_text(source)
+
+
+def _html(tokens: Sequence[Any], env: MutableMapping[str, Any]) -> str:
+    parser = _parser()
+    html = parser.renderer.render(tokens, parser.options, env)
+    return harmless(html)  # again: an entity or a percent sign may have become a control character
+
+
+def _is_affordable(tokens: Sequence[Any], length: int, env: MutableMapping[str, Any]) -> bool:
+    """Say whether links by reference repeat no more text than may be, over all blocks of an answer."""
+    inline = (child for token in tokens for child in token.children or ())
+    carried = sum(len(str(value)) for child in inline for value in child.attrs.values())
+    env[_REPEATED] = env.get(_REPEATED, 0) + max(0, carried - _WORST_ENCODING * length)
+    return bool(env[_REPEATED] <= _MOST_REPEATED)
 
 
 def as_text(source: str) -> str:
@@ -188,7 +206,11 @@ def _link_open(self: Any, tokens: Sequence[Any], index: int, options: Any, env: 
         token.attrSet("target", "_blank")
     else:
         token.attrs = {}
-    return str(self.renderToken(tokens, index, options, env))
+    html = str(self.renderToken(tokens, index, options, env))
+    while tokens[index + 1].type != "link_close":
+        index += 1
+        tokens[index].meta["in_link"] = True
+    return html
 
 
 def _link_close(_self: Any, tokens: Sequence[Any], index: int, _options: Any, _env: Any) -> str:
@@ -213,7 +235,8 @@ def _image(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any)
         return f'<img src="{escape(source)}" alt="{escape(alt)}">'
     host = host_of(source)
     label = untypeset(escape(f"[image not loaded: {', '.join(word for word in (alt, host) if word)}]", quote=False))
-    return f'<a href="{escape(source)}" target="_blank">{label}</a>' if host not in ("", UNREADABLE) else label
+    leads = host not in ("", UNREADABLE) and "in_link" not in token.meta  # a link in a link would end the outer one
+    return f'<a href="{escape(source)}" target="_blank">{label}</a>' if leads else label
 
 
 _RULES = {

@@ -26,7 +26,8 @@ _ATTRIBUTES = {
 }
 _LINK = re.compile(r"(?:https?://[^\s/\\?#]|mailto:\S)", re.IGNORECASE)
 _INLINE_IMAGE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]*\Z")
-_CLASS = re.compile(r"(?:highlight|language-[\w+#.-]{1,40}|nbgemini-[a-z-]{1,20}|[a-z][a-z0-9]{0,2})\Z")
+_LANGUAGE = re.compile(r"language-[\w+#.-]{1,40}\Z")
+_OWN_CLASSES = {"highlight", "nbgemini-host"}
 
 
 def sanitised(html: str) -> str:
@@ -48,6 +49,18 @@ def _cleaner() -> Any:
     )
 
 
+def _is_ours(name: str) -> bool:
+    return name in _OWN_CLASSES or name in _colours() or _LANGUAGE.match(name) is not None
+
+
+@cache
+def _colours() -> frozenset[str]:
+    """Return the class names of coloured code."""
+    from pygments.token import STANDARD_TYPES  # noqa: PLC0415 - at first use
+
+    return frozenset(STANDARD_TYPES.values())
+
+
 def _filter(_tag: str, attribute: str, value: str) -> str | None:  # noqa: PLR0911 - a table
     match attribute:
         case "href":
@@ -55,7 +68,7 @@ def _filter(_tag: str, attribute: str, value: str) -> str | None:  # noqa: PLR09
         case "src":
             return value if _INLINE_IMAGE.match(value) else None
         case "class":
-            return value if all(_CLASS.match(name) for name in value.split()) else None
+            return value if all(_is_ours(name) for name in value.split()) else None
         case "align":
             return value if value in ("left", "right", "center") else None
         case "target":

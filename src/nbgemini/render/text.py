@@ -1,21 +1,21 @@
 """Text that can do nothing but be read: control characters shown, line ends made one kind.
 
-Invariants: no escape sequence survives, at any cut; joiners and variation selectors, which emoji and scripts need, do.
+Hidden is what Unicode calls default-ignorable: text can be smuggled in it past a reader's eyes.
+Invariants: no escape sequence survives, at any cut; joiners and the selectors that emoji and scripts need do.
 """
 
 from __future__ import annotations
 
 _KEPT = "\n\t"
 _HIDDEN = [
-    *range(0x200B, 0x200C),
-    *range(0x200E, 0x2010),
-    *range(0x2028, 0x202F),
+    *(0x00AD, 0x034F, 0x061C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180E, 0x200B, 0x200E, 0x200F, 0x3164, 0xFEFF, 0xFFA0),
+    *range(0x2028, 0x202F),  # line ends of another kind, and bidi controls
     *range(0x2060, 0x2070),
-    0x061C,
-    0x180E,
-    0xFEFF,
-    *range(0xFFF9, 0xFFFC),
-    *range(0xE0000, 0xE0080),
+    *range(0xFE00, 0xFE0E),  # but not the two that choose text or emoji
+    *range(0xFFF0, 0xFFFC),
+    *range(0x1BCA0, 0x1BCA4),
+    *range(0x1D173, 0x1D17B),
+    *range(0xE0000, 0xE1000),
 ]
 
 
