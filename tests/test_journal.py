@@ -145,7 +145,7 @@ async def test_a_damaged_file_is_moved_aside_and_told_once(asking, journal, path
         assert journal.flush()
     assert len(caplog.records) == 1
     assert "moved to" in caplog.text
-    assert len(list(path.parent.glob("*.broken-*"))) == 1
+    assert len(list(path.parent.glob("*.corrupt-*"))) == 1
     assert len(journal.requests(10)) == 2
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,7 +75,6 @@ class Session:
             self._close_journal()
         if self._journal is None and wanted != "off":
             self._journal = Journal(path, surroundings.notebook_name(self.shell))
-            atexit.register(self._journal.close)
         return self._journal
 
     @property
@@ -167,8 +165,7 @@ class Session:
     def _close_journal(self) -> None:
         journal, self._journal = self._journal, None
         if journal is not None:
-            atexit.unregister(journal.close)
-            journal.close()
+            journal.retire()  # what was stopped just now is not over yet: it gets its end
 
     def _changes(self, ask: Ask, chat: Chat) -> dict[str, Any]:
         """Return the options for this prompt: its line's, else the chat's own, else %config's."""
