@@ -286,7 +286,7 @@ def test_a_signature_may_come_at_the_end_of_a_call():
 def test_a_call_that_is_cut_off_is_none():
     growing, calls = grown(PIECES[:-1])
     assert calls == []
-    assert growing.close() == [ToolCallGrowing("", "book", '{"seats": [{"no": "12A"}]}', None, "broken")]
+    assert growing.close() == [ToolCallGrowing("", "book", '{"seats": [{"no": "12A"}]}', "c9", "broken")]
 
 
 def test_calls_and_results_as_parts():
