@@ -17,7 +17,8 @@ from msgspec import structs
 
 from nbgemini.errors import ConfigurationError, PromptError
 from nbgemini.events import ToolCall
-from nbgemini.mcp_tools import DESCRIPTION, McpServer
+from nbgemini.mcp_said import DESCRIPTION
+from nbgemini.mcp_tools import McpServer
 from nbgemini.tool_result import RESPONSE_BYTES
 from nbgemini.toolbox import Toolbox, allow
 from nbgemini.tools import run
