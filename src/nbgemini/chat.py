@@ -23,7 +23,6 @@ from nbgemini.reply import Reply
 from nbgemini.request import Request
 from nbgemini.segments import Change, Segment, Segmenter
 from nbgemini.sending import Sending
-from nbgemini.sources.protocol import Source
 from nbgemini.tool_result import answer as refusal
 from nbgemini.toolbox import Answers, Patience, Toolbox
 from nbgemini.transcript import Exchange, Transcript
@@ -61,12 +60,11 @@ class Chat:
         self,
         name: str | None,
         provider: Provider,
-        connect: Callable[[], Source],
+        connect: Callable[[], Sending],
         options: Options,
         log: Log | None = None,
-        sending: Callable[[], Sending] = Sending,
     ) -> None:
-        """Begin an empty conversation; `connect` and `sending` are asked at every prompt, so that they may change."""
+        """Begin an empty conversation; `connect` is asked at every prompt how requests go out, so that it may change."""
         self.name = name
         self.options = options
         self.transcript = Transcript()
@@ -75,7 +73,6 @@ class Chat:
         self._provider = provider
         self._connect = connect
         self._log = log
-        self._sending = sending
         self._toolboxes: WeakKeyDictionary[Reply, Toolbox] = WeakKeyDictionary()
         self._one_at_a_time = asyncio.Lock()
 
@@ -191,7 +188,7 @@ class Chat:
 
     async def _rounds(self, reply: Reply) -> AsyncGenerator[Step, None]:
         """Ask, listen, run tools, ask again: with one service to the end, whatever is set meanwhile."""
-        asking, patience = _Asking(reply, self._provider, self._connect(), self._sending()), Patience()
+        asking, patience = _Asking(reply, self._provider, self._connect()), Patience()
         while True:
             async with aclosing(asking.listen(self.transcript.request_turns(reply.exchange))) as steps:
                 async for step in steps:
@@ -228,10 +225,9 @@ class Chat:
 class _Asking:
     """The requests of one reply: each waits for a place, and goes out again after trouble that passes."""
 
-    def __init__(self, reply: Reply, provider: Provider, source: Source, sending: Sending) -> None:
+    def __init__(self, reply: Reply, provider: Provider, sending: Sending) -> None:
         self._reply = reply
         self._provider = provider
-        self._source = source
         self._sending = sending
 
     async def listen(self, turns: Sequence[Turn]) -> AsyncGenerator[Step, None]:
@@ -252,13 +248,14 @@ class _Asking:
                 async with aclosing(self._attempt(request)) as steps:
                     async for step in steps:
                         yield step
-                attempts.succeeded()
-                return
             except NbGeminiError as error:
                 wait = attempts.again(error) if self._reply.incoming.untouched else None
                 if wait is None:
                     raise
                 retrying = Retrying(_trouble(error), wait, attempts.made, attempts.most)
+            else:
+                attempts.succeeded()
+                return
             yield self._hold(retrying)
             await self._sending.sleep(wait)
 
@@ -270,7 +267,7 @@ class _Asking:
                 yield self._hold(Queued(place.ahead))
                 await place.wait(_LOOK_AGAIN)
             reply.go_on()
-            async with aclosing(self._source.frames(request)) as frames:
+            async with aclosing(self._sending.source.frames(request)) as frames:
                 async for frame in frames:
                     await pace.ready()
                     events = reply.take(self._provider.decode(frame))

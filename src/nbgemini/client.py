@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import os
 from collections.abc import Callable, Iterable
@@ -18,6 +19,8 @@ from nbgemini.providers.gemini import Gemini
 from nbgemini.providers.protocol import Model
 from nbgemini.reply import Reply
 from nbgemini.request import Request
+from nbgemini.retry import Policy
+from nbgemini.sending import Sending, Sleep
 from nbgemini.settings import Settings, from_environment
 from nbgemini.sources.protocol import Source
 from nbgemini.sources.rest import Limits, RestSource
@@ -38,15 +41,16 @@ class Client:
         chats: the named conversations begun so far.
     """
 
-    def __init__(self, settings: Settings | None = None, *, log: Log | None = None) -> None:
+    def __init__(self, settings: Settings | None = None, *, log: Log | None = None, sleep: Sleep = asyncio.sleep) -> None:
         """Use `settings`, or what the environment says. Nothing is opened, and no key is needed, before the first prompt.
 
-        `log` writes every reply down: a journal.
+        `log` writes every reply down: a journal. `sleep` waits so many seconds before a request is sent again.
         """
         self.settings = settings or from_environment(os.environ)
         self.chats: dict[str, Chat] = {}
         self._provider = Gemini(self.settings.version)
-        self._source: Source | None = None
+        self._sleep = sleep
+        self._sending: Sending | None = None
         self._log = log
 
     def use(self, settings: Settings) -> None:
@@ -127,14 +131,14 @@ class Client:
 
     def retire(self) -> None:
         """Close the connections as soon as the running streams have ended; the next prompt opens others."""
-        source, self._source = self._source, None
-        if source:
-            source.retire()
+        sending, self._sending = self._sending, None
+        if sending:
+            sending.source.retire()
 
     async def aclose(self) -> None:
         """Close the connections of the running loop."""
-        if self._source:
-            await self._source.aclose()
+        if self._sending:
+            await self._sending.source.aclose()
 
     async def __aenter__(self) -> Self:
         """Enter."""
@@ -145,7 +149,8 @@ class Client:
         await self.aclose()
 
     def _new_chat(self, name: str | None) -> Chat:
-        chat = Chat(name, self._provider, self._connect, Options(model=self.settings.model), self._log)
+        options = Options(model=self.settings.model)
+        chat = Chat(name, self._provider, self._connect, options, self._log)
         chat.guard = self._guard
         return chat
 
@@ -153,17 +158,42 @@ class Client:
         if not self.settings.allow_secrets:
             refuse_keys(asked, system, self.settings.key)
 
-    def _connect(self) -> Source:
-        if self._source is None:
-            if not self.settings.key:
+    def _connect(self) -> Sending:
+        settings = self.settings
+        if self._sending is None:
+            if not settings.key:
                 raise ConfigurationError(_NO_KEY)
-            limits = Limits(self.settings.connect_timeout, self.settings.gap_timeout, self.settings.max_streams)
-            self._source = RestSource(self.settings.base_url, self.settings.key, limits=limits)
-        return self._source
+            source = RestSource(settings.base_url, settings.key, limits=_limits(settings))
+            policy = Policy(attempts=settings.retries + 1)
+            self._sending = Sending(source, policy, streams=settings.max_streams, sleep=self._sleep)
+        return self._sending
 
     async def _fetch(self, request: Request) -> bytes:
-        """Return the one frame of an answer that does not stream."""
-        async with aclosing(self._connect().frames(request)) as frames:
-            async for frame in frames:
-                return frame
-        raise WireError("the service sent an empty answer → ask again")
+        """Return the one frame of an answer that does not stream; trouble that passes is waited out."""
+        sending = self._connect()
+        attempts = sending.attempts()
+        while True:
+            try:
+                return await _first_frame(sending.source, request)
+            except NbGeminiError as error:
+                wait = attempts.again(error)
+                if wait is None:
+                    raise
+            await sending.sleep(wait)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        connect=settings.connect_timeout,
+        write=settings.write_timeout,
+        first=settings.first_timeout,
+        gap=settings.gap_timeout,
+        content=settings.content_timeout,
+    )
+
+
+async def _first_frame(source: Source, request: Request) -> bytes:
+    async with aclosing(source.frames(request)) as frames:
+        async for frame in frames:
+            return frame
+    raise WireError("the service sent an empty answer → ask again")

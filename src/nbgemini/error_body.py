@@ -7,11 +7,14 @@ missing. Source: google.rpc.Status with RetryInfo, QuotaFailure and ErrorInfo de
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from nbgemini.errors import ApiError, AuthenticationError, RateLimitError, ServerError
 
+_PASSING = (408, 500, 502, 503, 504, 529)  # sent again, it may succeed (AIP-194; 529 is Anthropic's "overloaded")
 _LONGEST = 300  # characters of a service's message; the rest is noise in a cell
 
 
@@ -36,9 +39,31 @@ def error_from_data(code: int, error: dict[str, Any]) -> ApiError:
     text = _one_line(str(error.get("message") or "the service gave no reason"))
     kind = _kind(code, status, reason)
     made = kind(_advise(kind, text, code, status), code=code, status=status, reason=reason)
+    made.retry_after = _retry_after(error)
     if isinstance(made, RateLimitError):
-        made.retry_after, made.daily = _retry_after(error), "PerDay" in json.dumps(error)
+        made.daily = "PerDay" in json.dumps(error)
+    made.passing = code in _PASSING or status in ("INTERNAL", "UNAVAILABLE") or kind is RateLimitError
+    made.passing = made.passing and not (isinstance(made, RateLimitError) and made.daily)
     return made
+
+
+def retry_after(value: str, date: str = "") -> float | None:
+    """Return the seconds that a Retry-After header asks for, whether it counts them or names a time.
+
+    A time is measured from the response's own `date`, so that a wrong clock here changes nothing. Source: RFC 9110 §10.2.3.
+    """
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = _between(date, value)
+    return seconds if 0 <= seconds < math.inf else None
+
+
+def _between(start: str, end: str) -> float:
+    try:
+        return (parsedate_to_datetime(end) - parsedate_to_datetime(start)).total_seconds()
+    except (ValueError, TypeError):
+        return math.nan
 
 
 def _kind(code: int, status: str, reason: str) -> type[ApiError]:
@@ -58,6 +83,8 @@ def _advise(kind: type[ApiError], text: str, code: int, status: str) -> str:
         advice = " → set GEMINI_API_KEY or run %gemini key"
     elif status == "NOT_FOUND":
         advice = " → %gemini models lists what there is"
+    elif kind is RateLimitError:
+        advice = " → %gemini models lists others; quotas a day begin anew at midnight Pacific time"
     elif kind is ServerError:
         advice = " → ask again in a moment"
     return f"{text} ({label}){advice}" if label else f"{text}{advice}"
@@ -69,11 +96,7 @@ def _details(error: dict[str, Any]) -> Iterable[dict[str, Any]]:
 
 
 def _retry_after(error: dict[str, Any]) -> float | None:
-    delay = next((str(d["retryDelay"]) for d in _details(error) if d.get("retryDelay")), "")
-    try:
-        return float(delay.removesuffix("s"))
-    except ValueError:
-        return None
+    return retry_after(next((str(d["retryDelay"]) for d in _details(error) if d.get("retryDelay")), "").removesuffix("s"))
 
 
 def _plain(body: bytes) -> str:

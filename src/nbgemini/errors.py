@@ -22,9 +22,13 @@ from typing import Any
 
 
 class NbGeminiError(Exception):
-    """Root of the tree. `reply` holds what had arrived when there is something to keep."""
+    """Root of the tree. `reply` holds what had arrived when there is something to keep.
+
+    `passing` says that the same request may succeed a little later.
+    """
 
     reply: Any = None
+    passing: bool = False
 
     def _render_traceback_(self) -> list[str]:
         """Show one line in a cell (IPython's hook); the full chain stays on the exception for `%tb`."""
@@ -42,13 +46,20 @@ class PromptError(NbGeminiError):
 class TransportError(NbGeminiError):
     """No answer, or only the beginning of one, came through the network."""
 
+    def __init__(self, message: str, *, passing: bool = False) -> None:
+        """Say whether it may pass."""
+        super().__init__(message)
+        self.passing = passing
+
 
 class ApiError(NbGeminiError):
     """The service answered with an error.
 
     Attributes: `code` is the HTTP code (0 if the service named none), `status` the service's own word
-    (`NOT_FOUND`), `reason` the ErrorInfo reason if there is one.
+    (`NOT_FOUND`), `reason` the ErrorInfo reason if there is one, `retry_after` the seconds it asks to wait.
     """
+
+    retry_after: float | None = None
 
     def __init__(self, message: str, *, code: int = 0, status: str = "", reason: str = "") -> None:
         """Keep the service's own facts beside the message."""
@@ -63,9 +74,8 @@ class AuthenticationError(ApiError):
 
 
 class RateLimitError(ApiError):
-    """Too many requests. `retry_after` is in seconds; `daily` says that waiting today is useless."""
+    """Too many requests; `daily` says that waiting today is useless."""
 
-    retry_after: float | None = None
     daily: bool = False
 
 

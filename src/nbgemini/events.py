@@ -192,6 +192,21 @@ class Continuation(Struct, frozen=True):
     token: str
 
 
+class Queued(Struct, frozen=True):
+    """The request waits for a place; so many others come before it."""
+
+    ahead: int
+
+
+class Retrying(Struct, frozen=True):
+    """The request goes out again after trouble that passes: in how many seconds, and as which attempt of how many."""
+
+    why: str
+    seconds: float
+    attempt: int
+    attempts: int
+
+
 class Fault(Struct, frozen=True):
     """The service reported an error inside a stream that had begun well."""
 
@@ -225,6 +240,8 @@ Event: TypeAlias = (
     | ResponseInfo
     | Finish
     | Continuation
+    | Queued
+    | Retrying
     | Fault
     | Unknown
 )

@@ -12,33 +12,13 @@ from collections.abc import Callable, Generator, Sequence
 from time import monotonic
 from typing import Any
 
-from nbgemini.errors import BlockedError, NbGeminiError, ToolError, TransportError
-from nbgemini.events import (
-    AnswerDelta,
-    Continuation,
-    Event,
-    Fault,
-    Finish,
-    PartReceived,
-    ResponseInfo,
-    ThoughtDelta,
-    ToolArgsDelta,
-    ToolArgsPiece,
-    ToolArgsText,
-    ToolCall,
-    ToolCallEnd,
-    ToolCallGrowing,
-    ToolCallStart,
-    ToolProgress,
-    ToolRun,
-    Unknown,
-    UsageReport,
-)
+from nbgemini.errors import NbGeminiError, TransportError
+from nbgemini.events import Event, Queued, Retrying, ToolCall, ToolProgress, ToolRun
+from nbgemini.incoming import Incoming
 from nbgemini.prices import cost
 from nbgemini.providers.protocol import Provider
 from nbgemini.reentry import run_within
 from nbgemini.segments import Change, Segment, Segmenter
-from nbgemini.tool_args import GrowingCalls
 from nbgemini.tool_result import ToolResult
 from nbgemini.transcript import Exchange, State
 from nbgemini.turns import Options, Usage, merge_text
@@ -54,7 +34,7 @@ class Reply:
         turn: the number of the exchange in its chat, from 0.
         state: `waiting` or `running`, then exactly one of `complete`, `truncated`, `interrupted`, `blocked`, `failed`.
         error: why it failed, was blocked or cut off; None otherwise.
-        model: the model that answered, or the one asked for as long as it is silent.
+        notice: what the request waits for before it goes out: a place, or the next attempt; None while it is out.
         parsed: the validated object when a schema was asked for.
         first_seconds: how long it took until the first segment began; None before that.
         purpose: what it was asked for, in a word: `prompt`, `fix`, `map` …
@@ -68,28 +48,17 @@ class Reply:
         self.provider = codec.name
         self.chat = chat
         self.turn = turn
-        self.model = options.model
-        self.response_id = ""
+        self.incoming = Incoming(exchange, codec, options.model)
         self.error: NbGeminiError | None = None
         self.parsed: Any = None
         self.purpose = "prompt"
         self.retries = 0
-        self.unknown: list[str] = []
+        self.notice: Queued | Retrying | None = None
         self.stopping = False
         self._segmenter = Segmenter()
-        self._codec = codec
-        self._growing = GrowingCalls()
-        self._broken: list[ToolCallGrowing] = []  # calls of this round whose arguments are not whole
-        self._calls: list[ToolCall] = []  # of this round
-        self._answered = 0  # calls of earlier rounds
         self._unshown: list[Change] = []
-        self._usage = Usage()
-        self._earlier_rounds = Usage()
-        self._finish: Finish | None = None
-        self._continuation: str | None = None
-        self._fault: NbGeminiError | None = None
         self._cut: tuple[State, NbGeminiError | None] = ("interrupted", None)
-        self._began = monotonic()
+        self._began = self._noticed = monotonic()
         self._seconds: float | None = None
         self.first_seconds: float | None = None
         self._cancel: Callable[[], object] | None = None
@@ -101,6 +70,11 @@ class Reply:
     def state(self) -> State:
         """Where the reply stands."""
         return self.exchange.state
+
+    @property
+    def model(self) -> str:
+        """The model that answered, or the one asked for as long as it is silent."""
+        return self.incoming.model
 
     @property
     def done(self) -> bool:
@@ -130,7 +104,7 @@ class Reply:
     @property
     def usage(self) -> Usage:
         """Tokens so far, over all rounds."""
-        return self._earlier_rounds + self._usage
+        return self.incoming.usage
 
     @property
     def cost(self) -> float | None:
@@ -140,7 +114,7 @@ class Reply:
     @property
     def finish_reason(self) -> str | None:
         """The last reason the service gave for ending."""
-        return self._finish.reason if self._finish else None
+        return self.incoming.finish.reason if self.incoming.finish else None
 
     @property
     def seconds(self) -> float:
@@ -150,7 +124,7 @@ class Reply:
     @property
     def offline(self) -> bool:
         """Whether the offline service answered."""
-        return self.response_id.startswith(OFFLINE_ID)
+        return self.incoming.response_id.startswith(OFFLINE_ID)
 
     def feed(self, events: list[Event]) -> list[Change]:
         """Fold events into the reply and return what changed for the reader."""
@@ -158,7 +132,7 @@ class Reply:
 
     def take(self, events: list[Event]) -> list[Event]:
         """Fold events for the service and return what they mean for the reader: each call once, and whole."""
-        return [meant for event in events for meant in self._take(event)]
+        return self.incoming.take(events)
 
     def show(self, events: list[Event]) -> list[Change]:
         """Fold events for the reader and return what changed."""
@@ -169,72 +143,34 @@ class Reply:
             self.first_seconds = self.seconds
         return changes
 
-    def _take(self, event: Event) -> list[Event]:
-        """Fold one event for the service and return what it means for the reader; what comes with every frame goes first."""
-        match event:
-            case AnswerDelta() | ThoughtDelta():
-                pass
-            case PartReceived(part):
-                self.exchange.parts.append(part)
-            case UsageReport(usage):
-                self._usage = usage
-            case ResponseInfo(model, response_id):
-                self.model, self.response_id = model, response_id or self.response_id
-            case ToolCall() | ToolCallStart() | ToolArgsDelta() | ToolArgsText() | ToolArgsPiece() | ToolCallEnd():
-                return self._take_call(event)
-            case Finish():
-                self._finish = event
-            case Continuation(token):
-                self._continuation = token
-            case Fault(error):
-                self._fault = self._fault or error
-            case Unknown(name):
-                self.unknown.append(name)
-        return [event]
-
-    def _take_call(self, event: Event) -> list[Event]:
-        """Keep each call once, and its part with it."""
-        news = self._growing.feed(event)
-        made = [call for call in news if isinstance(call, ToolCall)]
-        self._calls += made
-        self._broken += _broken_off(event, news)
-        if not isinstance(event, ToolCall):
-            self.exchange.parts += [self._codec.call_part(call, self._growing.part) for call in made]
-        elif not made and self.exchange.parts:
-            self.exchange.parts.pop()  # a copy; its part came just before it
-        return list(news)
-
-    def calls_to_answer(self) -> tuple[int, list[ToolCall]]:
-        """Return the calls of this round and how many there were before, if the round ended well; else none."""
-        well = self._finish is not None and self._finish.state == "complete" and self._fault is None and not self._broken
-        return self._answered, self._calls if well else []
-
     def answer_calls(self, results: Sequence[ToolResult]) -> None:
         """Close the round with our answers; those that the reader has not seen are shown at the end."""
-        seen: list[Event] = [ToolProgress(number, run_of(result)) for number, result in enumerate(results, self._answered)]
+        first = self.incoming.answered
+        seen: list[Event] = [ToolProgress(number, run_of(result)) for number, result in enumerate(results, first)]
         self._unshown += self._segmenter.feed(seen)
-        self.exchange.answer(self._codec.result_part(result.call, result.response, result.media) for result in results)
-        self._answered += len(self._calls)
-        self._growing, self._calls = GrowingCalls(), []
-        self._begin_round()
+        self.incoming.answer(results)
 
-    def _begin_round(self) -> None:
-        self._earlier_rounds, self._usage = self.usage, Usage()
-        self._finish = None
+    def hold(self, notice: Queued | Retrying) -> None:
+        """Say what the request waits for before it goes out."""
+        self.notice, self._noticed = notice, monotonic()
+        if isinstance(notice, Retrying):
+            self.retries += 1
+        else:
+            self.exchange.state = "waiting"
 
-    def raise_fault(self) -> None:
-        """Raise the error that the service reported inside the stream, if it did."""
-        if self._fault:
-            raise self._fault
+    def go_on(self) -> None:
+        """The request goes out: its answer counts from nothing."""
+        if isinstance(self.notice, Queued):
+            self.exchange.state = "running"
+            self._began = self._began if self.segments else monotonic()
+        self.notice = None
+        self.incoming.begin_attempt()
 
-    def next_round(self) -> str | None:
-        """Return the token to go on with if the service cut the answer in two: its calls may go on too."""
-        token, self._continuation = self._continuation, None
-        if token and self._finish and self._finish.reason == "CONTINUATION":
-            self._begin_round()
-            return token
-        self._broken += [call for call in self._growing.close() if isinstance(call, ToolCallGrowing)]
-        return None
+    @property
+    def wait_left(self) -> float:
+        """Seconds until the request goes out again, if it waits for that."""
+        left = self._noticed + self.notice.seconds - monotonic() if isinstance(self.notice, Retrying) else 0.0
+        return max(0.0, left)
 
     def start(self) -> None:
         """Leave the queue: from here the time counts."""
@@ -243,30 +179,11 @@ class Reply:
 
     def end(self) -> list[Change]:
         """Settle by what the service said last: the stream ran to its end."""
-        match self._finish:
-            case Finish("blocked", reason, message):
-                return self.settle("blocked", BlockedError(f"withheld by the service: {message or reason}"))
-            case Finish("complete") if self._broken:
-                name = self._broken[0].name
-                return self.settle("truncated", ToolError(f"the call of {name!r} came incomplete; nothing was run → ask again"))
-            case Finish(state):
-                return self.settle(state)
-            case _ if self.exchange.parts or (self.segments and not self.exchange.past):
-                return self.settle("truncated", TransportError("the service cut the answer off before its end"))
-            case _:
-                return self.settle("failed", TransportError("the service sent an empty answer → ask again"))
+        return self.settle(*self.incoming.outcome())
 
     def end_broken(self, error: NbGeminiError) -> list[Change]:
-        """Settle after an error: a complete answer stays complete, a broken connection leaves a truncated one.
-
-        Calls make it incomplete, as nobody knows whether more of them would have come.
-        """
-        if isinstance(error, ToolError):
-            return self.settle("truncated", error)
-        network = not self._fault and isinstance(error, TransportError)
-        if network and self._finish and self._finish.state == "complete" and not (self._calls or self._broken):
-            return self.settle("complete")
-        return self.settle("truncated" if network and self.segments else "failed", error)
+        """Settle after an error."""
+        return self.settle(*self.incoming.outcome_after(error, shown=bool(self.segments)))
 
     def end_cut(self) -> list[Change]:
         """Settle after it was stopped or its time was over."""
@@ -379,12 +296,6 @@ class Reply:
 def run_of(result: ToolResult) -> ToolRun:
     """Return what the reader sees of a call that is over."""
     return ToolRun(result.call, result.state, result.response, result.media, result.seconds)
-
-
-def _broken_off(event: Event, news: Sequence[ToolCall | ToolCallGrowing]) -> list[ToolCallGrowing]:
-    """Return the calls that an event ended without their arguments being whole; a start ends the call before it."""
-    ended = news if isinstance(event, ToolCallEnd) else news[:-1] if isinstance(event, ToolCallStart) else ()
-    return [call for call in ended if isinstance(call, ToolCallGrowing)]
 
 
 async def _over(reply: Reply, seconds: float | None) -> None:

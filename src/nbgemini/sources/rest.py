@@ -8,8 +8,9 @@ thread; whatever the library raises leaves as one of our own errors, without the
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator
-from contextlib import suppress
+from contextlib import AsyncExitStack, aclosing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -17,11 +18,12 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
-from nbgemini.error_body import error_from_body
+from nbgemini.error_body import error_from_body, retry_after
 from nbgemini.errors import ConfigurationError, NbGeminiError, TransportError, WireError
 from nbgemini.loading import load
 from nbgemini.request import Request
 from nbgemini.secret import Secret
+from nbgemini.sources.watch import Watch
 from nbgemini.wire import Framer
 
 if TYPE_CHECKING:
@@ -32,11 +34,21 @@ _LARGEST_ERROR = 65_536  # bytes of an error body that are read
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """Seconds to wait for a connection and for the next byte, and how many streams may be open at once."""
+    """Seconds to wait.
+
+    Attributes:
+        connect: for a connection.
+        write: for the service to take the next piece of the request.
+        first: for the first byte of the answer, once the request is out.
+        gap: for the next byte; comments that keep the connection alive are bytes too,
+        content: but not content, which must come within this time.
+    """
 
     connect: float = 10.0
+    write: float = 60.0
+    first: float = 120.0
     gap: float = 120.0
-    streams: int = 1000
+    content: float = 300.0
 
 
 class RestSource:
@@ -61,11 +73,16 @@ class RestSource:
     async def frames(self, request: Request) -> AsyncGenerator[bytes, None]:
         """Yield the frames of the answer as they come."""
         self._streams += 1
+        watch = Watch(self._host, self._limits.first, self._limits.gap, self._limits.content)
         try:
             client = await self._client()
-            async with client.stream(request.method, f"{self._base}/{request.path}", **self._sent(request)) as response:
-                await _raise_if_refused(response)
-                async for frame in _cut(response):
+            async with AsyncExitStack() as stack:
+                stack.enter_context(watch)
+                asked = client.stream(request.method, f"{self._base}/{request.path}", **self._sent(request, watch))
+                response = await watch.awaited(stack.enter_async_context(asked))
+                watch.begun()
+                await _raise_if_refused(response, watch)
+                async for frame in _cut(response, watch):
                     yield frame
         except NbGeminiError:
             raise
@@ -101,8 +118,9 @@ class RestSource:
             client = self._clients.setdefault(loop, made)
         return client
 
-    def _sent(self, request: Request) -> dict[str, Any]:
+    def _sent(self, request: Request, watch: Watch) -> dict[str, Any]:
         sent: dict[str, Any] = {"params": dict(request.query), "headers": {self._header: self._key.reveal()}}
+        sent["extensions"] = {"trace": watch.trace}
         if request.body is not None:
             sent["content"] = msgspec.json.encode(request.body)
             sent["headers"]["content-type"] = "application/json"
@@ -112,13 +130,16 @@ class RestSource:
         import httpx2  # noqa: PLC0415 - loaded long ago if we are here
 
         if isinstance(error, httpx2.ConnectTimeout):
-            return TransportError(f"{self._host} did not accept a connection in {self._limits.connect:g} s")
+            return TransportError(f"{self._host} did not accept a connection in {self._limits.connect:g} s", passing=True)
         if isinstance(error, httpx2.ConnectError):
-            return TransportError(f"can't reach {self._host}: {_cause(error)} → check the network, or %gemini demo")
+            text = f"can't reach {self._host}: {_cause(error)} → check the network, or %gemini demo"
+            return TransportError(text, passing=not _is_about_tls(error))
         if isinstance(error, httpx2.TimeoutException):
-            return TransportError(f"no data from {self._host} for {self._limits.gap:g} s")
+            return TransportError(f"{self._host} took nothing of the request for {self._limits.write:g} s", passing=True)
+        if isinstance(error, httpx2.ProxyError):
+            return TransportError(f"the proxy does not let us through to {self._host}: {_cause(error)}")
         if isinstance(error, httpx2.HTTPError):
-            return TransportError(f"the connection to {self._host} broke: {_cause(error)}")
+            return TransportError(f"the connection to {self._host} broke: {_cause(error)}", passing=True)
         if isinstance(error, httpx2.InvalidURL):
             return ConfigurationError(f"not a usable address: {self._host}")
         raise error
@@ -141,17 +162,24 @@ def _new_client(limits: Limits, *, secure: bool) -> AsyncClient:
     anyio.run(anyio.sleep, 0)  # loads anyio's backend, which the first connection would do on the loop, for 60 ms
     return httpx2.AsyncClient(
         verify=httpx2.create_ssl_context(verify=secure),  # on loopback no certificate store is read
-        timeout=httpx2.Timeout(limits.gap, connect=limits.connect, pool=None),
-        limits=httpx2.Limits(max_connections=limits.streams, max_keepalive_connections=20),
+        timeout=httpx2.Timeout(None, connect=limits.connect, write=limits.write),  # for reading there is the watch
+        limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),  # whoever sends has so many places
         follow_redirects=False,
     )
 
 
-async def _cut(response: Response) -> AsyncGenerator[bytes, None]:
+async def _chunks(response: Response, watch: Watch) -> AsyncGenerator[bytes, None]:
+    async with aclosing(response.aiter_bytes()) as chunks:
+        while (chunk := await watch.awaited(anext(chunks, None))) is not None:
+            yield chunk
+
+
+async def _cut(response: Response, watch: Watch) -> AsyncGenerator[bytes, None]:
     framer, head, any_frame = Framer(), b"", False
-    async for chunk in response.aiter_bytes():
+    async for chunk in _chunks(response, watch):
         for frame in framer.feed(chunk):
             any_frame = True
+            watch.frame()
             yield frame
         if not any_frame and len(head) < 200:  # noqa: PLR2004 - enough to tell what it was
             head += chunk[:200]
@@ -163,18 +191,30 @@ async def _cut(response: Response) -> AsyncGenerator[bytes, None]:
         raise WireError(f"not an answer of the API ({kind}): {head[:80]!r} → check the base URL")
 
 
-async def _raise_if_refused(response: Response) -> None:
+async def _raise_if_refused(response: Response, watch: Watch) -> None:
     if response.status_code == 200:  # noqa: PLR2004 - HTTP
         return
     if response.is_redirect:
         where = urlsplit(response.headers.get("location", "")).hostname or "nowhere"
         raise TransportError(f"unexpected redirect to {where}; it was not followed, to keep the key at home")
     body = b""
-    async for chunk in response.aiter_bytes():
+    async for chunk in _chunks(response, watch):
         body += chunk
         if len(body) > _LARGEST_ERROR:
             break
-    raise error_from_body(response.status_code, body)
+    error = error_from_body(response.status_code, body)
+    if error.retry_after is None:
+        error.retry_after = retry_after(response.headers.get("retry-after", ""), response.headers.get("date", ""))
+    raise error
+
+
+def _is_about_tls(error: BaseException | None) -> bool:
+    """Whether encryption is what failed: the same certificate will be no better the next time."""
+    while error is not None:
+        if isinstance(error, ssl.SSLError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _cause(error: Exception) -> str:

@@ -1,0 +1,195 @@
+"""What the service said in one reply, folded for the service: parts that go back, calls that wait for an answer, the end.
+
+Invariants: parts are kept verbatim and in order; a call counts once however often it is sent, and its part with it; calls are
+answered only of a round that ended well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+from nbgemini.errors import BlockedError, NbGeminiError, ToolError, TransportError
+from nbgemini.events import (
+    AnswerDelta,
+    Continuation,
+    Event,
+    Fault,
+    Finish,
+    PartReceived,
+    ResponseInfo,
+    ThoughtDelta,
+    ToolArgsDelta,
+    ToolArgsPiece,
+    ToolArgsText,
+    ToolCall,
+    ToolCallEnd,
+    ToolCallGrowing,
+    ToolCallStart,
+    Unknown,
+    UsageReport,
+)
+from nbgemini.providers.protocol import Provider
+from nbgemini.tool_args import GrowingCalls
+from nbgemini.tool_result import ToolResult
+from nbgemini.transcript import Exchange, State
+from nbgemini.turns import Usage
+
+Outcome: TypeAlias = tuple[State, NbGeminiError | None]
+
+_EMPTY = "the service sent an empty answer → ask again"
+
+
+class Incoming:
+    """The service's side of a reply, over all its rounds.
+
+    Attributes:
+        model: the model that answers, or the one asked for as long as it is silent.
+        answered: how many calls of earlier rounds have their answer.
+        finish: how the service said that this round ends, if it did; the last time counts.
+        unknown: names of what this decoder is too old for.
+    """
+
+    def __init__(self, exchange: Exchange, codec: Provider, model: str) -> None:
+        """Store what comes in `exchange`."""
+        self.model = model
+        self.response_id = ""
+        self.answered = 0
+        self.finish: Finish | None = None
+        self.unknown: list[str] = []
+        self._exchange = exchange
+        self._codec = codec
+        self._growing = GrowingCalls()
+        self._calls: list[ToolCall] = []  # of this round
+        self._broken: list[ToolCallGrowing] = []  # those whose arguments are not whole
+        self._usage = Usage()
+        self._earlier_rounds = Usage()
+        self._continuation: str | None = None
+        self._fault: NbGeminiError | None = None
+        self._before = 0  # parts, when the request went out
+        self._call_began = False
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens so far, over all rounds."""
+        return self._earlier_rounds + self._usage
+
+    @property
+    def untouched(self) -> bool:
+        """Whether the request that was sent last has brought nothing yet: it may be sent again."""
+        return len(self._exchange.parts) == self._before and not self._call_began and self.finish is None
+
+    def begin_attempt(self) -> None:
+        """A request goes out, maybe again."""
+        self._before = len(self._exchange.parts)
+        self._call_began, self._fault = False, None
+
+    def take(self, events: Iterable[Event]) -> list[Event]:
+        """Fold events and return what they mean for the reader: each call once, and whole."""
+        return [meant for event in events for meant in self._take(event)]
+
+    def _take(self, event: Event) -> Sequence[Event]:
+        """Fold one event; what comes with every frame goes first."""
+        match event:
+            case AnswerDelta() | ThoughtDelta():
+                pass
+            case PartReceived(part):
+                self._exchange.parts.append(part)
+            case UsageReport(usage):
+                self._usage = usage
+            case ResponseInfo(model, response_id):
+                self.model, self.response_id = model, response_id or self.response_id
+            case ToolCall() | ToolCallStart() | ToolArgsDelta() | ToolArgsText() | ToolArgsPiece() | ToolCallEnd():
+                return self._take_call(event)
+            case Finish():
+                self.finish = event
+            case Continuation(token):
+                self._continuation = token
+            case Fault(error):
+                self._fault = self._fault or error
+            case Unknown(name):
+                self.unknown.append(name)
+        return (event,)
+
+    def _take_call(self, event: Event) -> Sequence[Event]:
+        """Keep each call once, and its part with it."""
+        self._call_began = True
+        news = self._growing.feed(event)
+        made = [call for call in news if isinstance(call, ToolCall)]
+        self._calls += made
+        self._broken += _broken_off(event, news)
+        if not isinstance(event, ToolCall):
+            self._exchange.parts += [self._codec.call_part(call, self._growing.part) for call in made]
+        elif not made and self._exchange.parts:
+            self._exchange.parts.pop()  # a copy; its part came just before it
+        return news
+
+    def raise_fault(self) -> None:
+        """Raise the error that the service reported inside the stream, if it did."""
+        if self._fault:
+            raise self._fault
+
+    def raise_if_empty(self) -> None:
+        """Raise if the stream ended without a word.
+
+        Raises:
+            TransportError: it did; it may be sent again.
+        """
+        if self.untouched:
+            raise TransportError(_EMPTY, passing=True)
+
+    def next_request(self) -> str | None:
+        """Return the token to go on with if the service cut the answer in two: its calls may go on too."""
+        token, self._continuation = self._continuation, None
+        if token and self.finish and self.finish.reason == "CONTINUATION":
+            self._begin_round()
+            return token
+        self._broken += [call for call in self._growing.close() if isinstance(call, ToolCallGrowing)]
+        return None
+
+    def calls(self) -> list[ToolCall]:
+        """Return the calls of this round, if it ended well."""
+        well = self.finish is not None and self.finish.state == "complete" and self._fault is None and not self._broken
+        return self._calls if well else []
+
+    def answer(self, results: Iterable[ToolResult]) -> None:
+        """Close the round with our answers to its calls."""
+        self._exchange.answer(self._codec.result_part(result.call, result.response, result.media) for result in results)
+        self.answered += len(self._calls)
+        self._growing, self._calls = GrowingCalls(), []
+        self._begin_round()
+
+    def _begin_round(self) -> None:
+        self._earlier_rounds, self._usage = self.usage, Usage()
+        self.finish = None
+
+    def outcome(self) -> Outcome:
+        """Return how the reply ends if the stream ran to its end: by what the service said last."""
+        match self.finish:
+            case Finish("blocked", reason, message):
+                return "blocked", BlockedError(f"withheld by the service: {message or reason}")
+            case Finish("complete") if self._broken:
+                name = self._broken[0].name
+                return "truncated", ToolError(f"the call of {name!r} came incomplete; nothing was run → ask again")
+            case Finish(state):
+                return state, None
+            case _:
+                return "truncated", TransportError("the service cut the answer off before its end")
+
+    def outcome_after(self, error: NbGeminiError, *, shown: bool) -> Outcome:
+        """Return how the reply ends after an error: a whole answer stays complete, a broken connection leaves a truncated one.
+
+        Calls make it incomplete, as nobody knows whether more of them would have come.
+        """
+        if isinstance(error, ToolError):
+            return "truncated", error
+        network = not self._fault and isinstance(error, TransportError)
+        if network and self.finish and self.finish.state == "complete" and not (self._calls or self._broken):
+            return "complete", None
+        return "truncated" if network and shown else "failed", error
+
+
+def _broken_off(event: Event, news: Sequence[Event]) -> list[ToolCallGrowing]:
+    """Return the calls that an event ended without their arguments being whole; a start ends the call before it."""
+    ended = news if isinstance(event, ToolCallEnd) else news[:-1] if isinstance(event, ToolCallStart) else ()
+    return [call for call in ended if isinstance(call, ToolCallGrowing)]

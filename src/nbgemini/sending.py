@@ -1,0 +1,52 @@
+"""How the requests of a client go out: through a source, so many at once, and again after trouble that passes.
+
+The one owner of retries: no source and no provider sends anything twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import TypeAlias
+from weakref import WeakKeyDictionary
+
+from nbgemini.admission import Place, Places
+from nbgemini.retry import Attempts, Budget, Policy
+from nbgemini.sources.protocol import Source
+
+Sleep: TypeAlias = Callable[[float], Awaitable[object]]
+
+BUDGET = Budget()  # of the process: a hundred clients in a storm are one storm
+
+
+class Sending:
+    """What all requests of a client share."""
+
+    def __init__(
+        self,
+        source: Source,
+        policy: Policy | None = None,
+        *,
+        streams: int = 1000,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        """Send `streams` requests at once; `sleep` waits so many seconds before one is sent again."""
+        self.source = source
+        self.sleep = sleep
+        self._policy = policy or Policy()
+        self._streams = streams
+        self._places: WeakKeyDictionary[asyncio.AbstractEventLoop, Places] = WeakKeyDictionary()
+
+    def attempts(self) -> Attempts:
+        """Return the count of one request's attempts, from now on."""
+        return Attempts(self._policy, BUDGET, monotonic, random.random)
+
+    def place(self) -> Place:
+        """Return a place among the requests of the running loop."""
+        loop = asyncio.get_running_loop()
+        places = self._places.get(loop)
+        if places is None:
+            places = self._places[loop] = Places(self._streams)
+        return places.place()
