@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from nbgemini.events import Citations, Code, CodeResult, Media, ToolRun
+from nbgemini.events import Citations, Code, CodeResult, Media, ToolCallGrowing, ToolRun
 from nbgemini.render.card import card_html, card_text
 from nbgemini.render.formulas import untypeset
 from nbgemini.render.links import host_of, plain_url
@@ -99,7 +99,8 @@ def _thought(text: str, html: str | None, seconds: float | None, *, opened: bool
 
 def _special(content: Any) -> dict[str, Any]:
     match content:
-        case ToolRun(media=media):
+        case ToolCallGrowing() | ToolRun():
+            media = content.media if isinstance(content, ToolRun) else ()
             pictures = "".join(str(_media(one.mime, one.data)["text/html"]) for one in media)
             return _bundle(card_html(content) + pictures, card_text(content))
         case Code(source, language):

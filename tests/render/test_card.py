@@ -1,0 +1,76 @@
+"""A card says what is known of a call, as text and nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import pairwise
+
+import pytest
+
+from nbgemini.events import ToolArgsDelta, ToolArgsPiece, ToolCall, ToolCallGrowing, ToolCallStart, ToolRun
+from nbgemini.render.card import card_html, card_text, card_title, grown_text, length_note
+from nbgemini.tool_args import GrowingCalls
+
+HOSTILE = "<img src=x onerror=alert(1)>\u202e\x1b[2J$x$"
+
+
+def growing(text, state="growing"):
+    return ToolCallGrowing("", "f", text, None, state)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        growing(json.dumps({"a": HOSTILE}, ensure_ascii=False)),
+        growing(HOSTILE, "broken"),
+        ToolCallGrowing("", HOSTILE, ""),
+        ToolRun(ToolCall(HOSTILE, {HOSTILE: HOSTILE}), "asking"),
+        ToolRun(ToolCall("f", {}), "failed", {"error": HOSTILE}),
+    ],
+)
+def test_nothing_in_it_is_markup_or_hidden(call):
+    html = card_html(call, HOSTILE)
+    assert set(re.findall(r"<(\w+)", html)) <= {"details", "summary", "pre", "p", "small", "span"}
+    assert not set("\u202e\x1b") & set(html)
+    assert "U+202E" in html
+
+
+def test_what_may_be_allowed_is_shown_to_its_last_character():
+    """However long: at rest it is bounded."""
+    args = {"text": "x" * 100_000 + "the end"}
+    assert "the end" in card_html(ToolRun(ToolCall("f", args), "asking"))
+    done = card_html(ToolRun(ToolCall("f", args), "done"))
+    assert "the end" not in done
+    assert "characters more" in done
+    assert length_note(args).startswith("100,0")
+    assert length_note({"text": "short"}) == ""
+
+
+@pytest.mark.parametrize(
+    ("state", "words", "opened"),
+    [("growing", "are coming", True), ("broken", "incomplete, not run", True), ("again", "not run again", False)],
+)
+def test_a_call_that_is_not_whole_says_so(state, words, opened):
+    call = growing('{"a": "b"}', state)
+    assert words in card_title(call)
+    assert ("<details" in card_html(call) and " open>" in card_html(call)) == opened
+    assert '{"a": "b' in card_text(call)
+    assert "<pre>" not in card_html(call, head=True)
+
+
+@pytest.mark.parametrize("by_path", [False, True])
+def test_what_is_shown_of_growing_arguments_only_grows_and_not_for_ever(by_path):
+    """So a page needs to be told what is new, and no more."""
+    value = 'He said "}]" \r\n and 😀 ' * 300
+    if by_path:
+        pieces = [ToolArgsPiece("", "$.a.b", value[n : n + 7], more=True) for n in range(0, len(value), 7)]
+    else:
+        text = json.dumps({"a": {"b": value}})
+        pieces = [ToolArgsDelta("", text[n : n + 7]) for n in range(0, len(text), 7)]
+    calls, shown = GrowingCalls(), [""]
+    for event in (ToolCallStart("", "f"), *pieces):
+        shown += [grown_text(news) for news in calls.feed(event)]
+    assert all(later.startswith(earlier) for earlier, later in pairwise(shown))
+    assert 2_000 < len(shown[-1]) < 2_100
+    assert shown[-1].endswith("…")
