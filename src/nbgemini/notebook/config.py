@@ -29,8 +29,12 @@ class Gemini(Configurable):
     )
     updates_per_second = Float(10.0, help="How often one stream repaints at most.").tag(config=True)
     connect_timeout = Float(10.0, help="Seconds to wait for a connection.").tag(config=True)
+    write_timeout = Float(60.0, help="Seconds for the service to take the next piece of a request.").tag(config=True)
+    first_timeout = Float(120.0, help="Seconds to wait for the first byte of an answer.").tag(config=True)
     gap_timeout = Float(120.0, help="Seconds without any data after which a stream counts as broken.").tag(config=True)
-    max_streams = Int(1000, help="Streams open at once.").tag(config=True)
+    content_timeout = Float(300.0, help="Seconds with signs of life but no content after which it does too.").tag(config=True)
+    retries = Int(2, min=0, help="How often a request is sent again after trouble that passes; 0: never.").tag(config=True)
+    max_streams = Int(1000, min=1, help="Streams open at once; more of them wait in line.").tag(config=True)
     allow_secrets = Bool(default_value=False, help="True: send prompts that hold what looks like a key.").tag(config=True)
     journal = Unicode(
         "auto",

@@ -95,7 +95,7 @@ class StreamView:
                     self._painters[index].append(text)
                 case SegmentEnd(index):
                     self._painters[index].end()
-        if changes:
+        if changes or self._reply.notice:
             self._dirty.set()
 
     def _painter(self, segment: Segment) -> Painter | CardPainter:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from time import monotonic, perf_counter
 from typing import Any, Literal, NamedTuple
 
@@ -35,9 +36,10 @@ class Piece(NamedTuple):
 class Printing:
     """Prints one reply."""
 
-    def __init__(self, screen: Screen) -> None:
-        """Show nothing yet."""
+    def __init__(self, screen: Screen, doing: Callable[[], str]) -> None:
+        """Show nothing yet; `doing` says what the reply waits for before it goes on, or nothing."""
         self._screen = screen
+        self._doing = doing
         self._renderer: Renderer | None = None
         self._loading: asyncio.Future[Renderer] | None = None
         self._queue: deque[Piece] = deque()
@@ -128,6 +130,8 @@ class Printing:
         self._painted = 0.0 if more else monotonic()
         if more:
             self.paint()
+        elif self._doing():
+            self._timer = asyncio.get_running_loop().call_later(1.0, self._tick)
 
     def _paint_all(self) -> None:
         self._renderer = self._renderer or (Renderer() if self._loading else rich_renderer())
@@ -162,6 +166,8 @@ class Printing:
     def _rows(self, renderer: Renderer, columns: int, most: int) -> list[str]:
         tail = self._blocks.tail().strip("\n") if self._blocks and not self._queue else ""
         rows = renderer.rows(tail, columns, most) if tail and most else []
+        if (doing := self._doing()) and most and not rows:
+            rows = [dim(f"· {harmless(doing)}")]
         return ["", *rows] if rows and self._begun else rows
 
 

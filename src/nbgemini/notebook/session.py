@@ -34,6 +34,8 @@ from nbgemini.transcript import Exchange
 if TYPE_CHECKING:
     from nbgemini.offline.service import OfflineService
 
+_SAME = ("connect_timeout", "write_timeout", "first_timeout", "gap_timeout", "content_timeout", "retries", "max_streams")
+
 
 class Session:
     """What the magics of one shell share."""
@@ -248,8 +250,6 @@ class Session:
         return msgspec.structs.replace(
             settings,
             model=config.model or DEFAULT_MODEL,
-            connect_timeout=config.connect_timeout,
-            gap_timeout=config.gap_timeout,
-            max_streams=config.max_streams,
+            **{name: getattr(config, name) for name in _SAME},
             allow_secrets=config.allow_secrets,
         )

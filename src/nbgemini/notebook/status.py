@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from math import ceil
 from time import monotonic
 from typing import Any, Literal
 
+from nbgemini.events import Queued, Retrying
 from nbgemini.notebook.home import Home
 from nbgemini.notebook.painting import Painting, Place
 from nbgemini.render.bundle import error_bundle, status_bundle
@@ -27,6 +29,7 @@ class StatusLine:
         self._home: Home | None = None
         self._sent: dict[str, Any] = {}
         self._sent_at = 0.0
+        self._shown = ""
 
     def refresh(self, replace: Callable[[], None]) -> None:
         """Tell the widget what is new; `replace` shows the line again once there is a widget for it."""
@@ -35,6 +38,8 @@ class StatusLine:
             replace()
         if self._widget is not None and self._painting.widgets:
             self._tell()
+        elif doing_text(self._reply) != self._shown:
+            replace()
 
     def open(self) -> None:
         """Make the widget, if there are any."""
@@ -51,9 +56,9 @@ class StatusLine:
         return self._widget is not None and self._painting.widgets and bool(self._widget.rebuilt)
 
     def _tell(self) -> None:
-        """Send what is new: who answers at once, counts once a second; the browser's own clock ticks."""
+        """Send what is new: who answers and what it waits for at once, counts once a second; the browser's own clock ticks."""
         fields, now = self._fields(), monotonic()
-        news = any(fields[name] != self._sent.get(name) for name in ("badge", "busy"))
+        news = any(fields[name] != self._sent.get(name) for name in ("badge", "busy", "doing"))
         if news or (now - self._sent_at >= 1.0 and fields["text"] != self._sent.get("text")):
             self._painting.tell(self._widget, lambda: [["s", fields]])
             self._sent, self._sent_at = fields, now
@@ -80,7 +85,7 @@ class StatusLine:
 
     def show(self, place: Place, state: Literal["live", "final"]) -> None:
         """Show the line as it is now, at rest with the segments that found their home in it."""
-        data = self._bundle(state)
+        data, self._shown = self._bundle(state), doing_text(self._reply)
         if state == "final" and self._home is not None:
             data = self._home.with_segments(data)
         place.show(data, state, self._home.widget if self._home is not None and self._painting.widgets else None)
@@ -94,15 +99,30 @@ class StatusLine:
 
     def _fields(self) -> dict[str, Any]:
         reply = self._reply
-        return {"text": _facts(reply), "badge": badge_text(reply), "busy": not reply.done, "since": round(reply.seconds, 1)}
+        doing = doing_text(reply)
+        text = " · ".join(word for word in (_facts(reply), doing) if word)
+        since = round(reply.seconds, 1)
+        return {"text": text, "badge": badge_text(reply), "busy": not reply.done, "since": since, "doing": doing}
 
 
 def status_text(reply: Reply) -> str:
     """Return the whole line as text."""
     if not reply.done:
-        return f"{_facts(reply)} · {'waiting for its turn' if reply.state == 'waiting' else 'streaming'}"
+        return f"{_facts(reply)} · {doing_text(reply) or 'streaming'}"
     ending = _ENDINGS.get(reply.state, "")
     return " · ".join(word for word in (_facts(reply), f"{reply.seconds:.1f} s", ending) if word)
+
+
+def doing_text(reply: Reply) -> str:
+    """Return what an answer waits for before it goes on, or nothing."""
+    match reply.notice:
+        case Retrying(why, _, attempt, attempts):
+            return f"{why}, again in {ceil(reply.wait_left)} s, {attempt}/{attempts}"
+        case Queued(ahead):
+            return f"waiting for a place, {ahead} ahead" if ahead else "waiting for a place"
+    if reply.state != "waiting":
+        return ""
+    return "waiting for your leave" if reply.segments else "waiting for its turn"
 
 
 def badge_text(reply: Reply) -> str:

@@ -11,7 +11,7 @@ import sys
 
 from nbgemini.notebook.printing import Printing, line_of
 from nbgemini.notebook.screen import Screen, takes_rows, write
-from nbgemini.notebook.status import badge_text, status_text
+from nbgemini.notebook.status import badge_text, doing_text, status_text
 from nbgemini.render.text import harmless
 from nbgemini.reply import Reply
 from nbgemini.segments import Change, SegmentDelta, SegmentEnd, SegmentStart
@@ -23,7 +23,7 @@ class TerminalView:
     def __init__(self, reply: Reply) -> None:
         """Choose the way; show nothing yet."""
         self._reply = reply
-        self._way: Printing | Plain = Printing(Screen(sys.stdout)) if takes_rows() else Plain()
+        self._way: Printing | Plain = Printing(Screen(sys.stdout), self._doing) if takes_rows() else Plain()
 
     def open(self) -> None:
         """Show a first sign of life, where it can be taken back."""
@@ -34,6 +34,9 @@ class TerminalView:
         for change in changes:
             self._way.take(change)
         self._way.paint()
+
+    def _doing(self) -> str:
+        return "" if self._reply.done else doing_text(self._reply)
 
     async def finish(self) -> None:
         """Show all that is left and the status line."""
