@@ -16,7 +16,7 @@ TAGS = OWN | {
 }
 OWN_CLASSES = "answer|badge|citations|error|host|status|tail|thought|tool"
 COLOURS = "|".join(sorted(filter(None, STANDARD_TYPES.values())))
-CLASS = re.compile(rf"highlight|language-[\w+#.-]{{1,40}}|nbgemini-(?:{OWN_CLASSES})|{COLOURS}")
+CLASS = re.compile(rf"highlight|language-[A-Za-z0-9_+#.-]{{1,40}}|nbgemini-(?:{OWN_CLASSES})|{COLOURS}")
 LINK = re.compile(r"(?s:(?:https?://|mailto:)\S.*)", re.IGNORECASE)  # once decoded: quotes in it are harmless
 IMAGE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]*")
 SOUND = re.compile(r"data:audio/(?:mpeg|ogg|flac|wav);base64,[A-Za-z0-9+/=]*")

@@ -147,7 +147,7 @@ def _fence(_self: Any, tokens: Sequence[Any], index: int, _options: Any, _env: A
 
 def code_html(source: str, language: str) -> str:
     """Return code as HTML, coloured by class names if the language is known; still to be sanitised."""
-    language = "".join(char for char in language if char.isalnum() or char in "+#.-_")[:40]
+    language = "".join(char for char in language if (char.isascii() and char.isalnum()) or char in "+#.-_")[:40]
     named = f' class="language-{language}"' if language else ""
     return f'<div class="highlight"><pre><code{named}>{_coloured(source, language)}</code></pre></div>\n'
 

@@ -26,7 +26,7 @@ _ATTRIBUTES = {
 }
 _LINK = re.compile(r"(?:https?://[^\s/\\?#]|mailto:\S)", re.IGNORECASE)
 _INLINE_IMAGE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]*\Z")
-_LANGUAGE = re.compile(r"language-[\w+#.-]{1,40}\Z")
+_LANGUAGE = re.compile(r"language-[A-Za-z0-9_+#.-]{1,40}\Z")
 _OWN_CLASSES = {"highlight", "nbgemini-host"}
 
 
@@ -61,8 +61,10 @@ def _colours() -> frozenset[str]:
     return frozenset(STANDARD_TYPES.values())
 
 
-def _filter(_tag: str, attribute: str, value: str) -> str | None:  # noqa: PLR0911 - a table
-    match attribute:
+def _filter(tag: str, attribute: str, value: str) -> str | None:  # noqa: PLR0911 - a table
+    match attribute if attribute in _ATTRIBUTES.get(tag, ()) else "":  # nh3 itself allows lang and title everywhere
+        case "":
+            return value if (tag, attribute) == ("a", "rel") else None  # nh3 has set it by now
         case "href":
             return value if _LINK.match(value) else None
         case "src":
@@ -74,6 +76,6 @@ def _filter(_tag: str, attribute: str, value: str) -> str | None:  # noqa: PLR09
         case "target":
             return "_blank"
         case "start":
-            return value if value.isdigit() else None
+            return value if value.isascii() and value.isdigit() else None
         case _:
             return value

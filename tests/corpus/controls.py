@@ -1,0 +1,60 @@
+"""Characters that a terminal obeys, and characters that a reader does not see."""
+
+from __future__ import annotations
+
+ESC, BEL, ST = "\x1b", "\x07", "\x1b\\"
+
+TERMINAL = [
+    "\x1b]0;title\x07\x1b[2J\x1b[31mred\x1b[0m",
+    f"{ESC}]2;owned{ST}",
+    f"{ESC}]8;;https://evil.example{ST}click{ESC}]8;;{ST}",
+    f"{ESC}]8;id=1;file:///etc/passwd{BEL}click{ESC}]8;;{BEL}",
+    f"{ESC}]52;c;cm0gLXJmIC8={BEL}",
+    f"{ESC}]52;c;?{ST}",
+    f"{ESC}]1337;File=inline=1:AAAA{BEL}{ESC}]1337;SetMark{BEL}",
+    f"{ESC}]9;notify{BEL}{ESC}]777;notify;a;b{BEL}{ESC}]99;;x{ST}",
+    f"{ESC}]50;x{BEL}{ESC}]10;?{BEL}{ESC}]4;1;?{BEL}",
+    f"{ESC}P+q544e{ST}{ESC}P$qm{ST}{ESC}P1000p{ESC}Pq#0;2;0;0;0{ST}",
+    f"{ESC}_Gf=100,a=T;AAAA{ST}{ESC}^private{ST}{ESC}Xstring{ST}",
+    f"{ESC}[2J{ESC}[H{ESC}[3J{ESC}[1A{ESC}[2K\rApproved",
+    f"{ESC}[6n{ESC}[c{ESC}[>c{ESC}[5n{ESC}[21t{ESC}[x",
+    f"{ESC}[?1049h{ESC}[?25l{ESC}[?1000h{ESC}[?2004l{ESC}[8;1;1t",
+    f"{ESC}[38;2;0;0;0;48;2;0;0;0mhidden{ESC}[8minvisible{ESC}[28m",
+    f"{ESC}[99999999b{ESC}[4h{ESC}[12l{ESC}[1;1r{ESC}[5i",
+    f"{ESC}c{ESC}(0{ESC})0{ESC}#8{ESC}>{ESC}={ESC}D{ESC}M{ESC}E{ESC}7{ESC}8",
+    "\x9b31m\x9d0;x\x9c\x90q\x85\x9b2J\x9e\x9f\x98",
+    f"{ESC}]0;never ended",
+    f"{ESC}P never ended",
+    f"{ESC}[",
+    f"{ESC}",
+    f"{ESC}{ESC}[{ESC}]{ESC}[31m]0;x{BEL}",
+    f"{ESC}[3\x181m\x1a{ESC}[31\x00m",
+    "a\x00b\x08\x08c\x7f\rd\r\ne\x0bf\x0cg\x0e\x0f\x1c\x1d\x1e\x1f",
+    "progress 10%\rprogress 99%\x08\x08\x08ok",
+    "&#27;[2J &#x1b;]0;x&#7; &#x9b;31m &#155;2J",
+    "<https://a.example/%1b[2J%9b31m> [a](https://a.example/%1b]0;x%07)",
+    "`\x1b[31m` **\x1b]8;;x\x07y** # \x9b1m",
+    "```sh\n\x1b[2J\x9b2J\n```",
+    "| \x1b[31m | \x9b1m |\n|-|-|\n| \x1b]0;x\x07 | x |",
+    "[a\x1b[8m](https://a.example/\x1b[0m '\x1b]0;x\x07')",
+    "$\x1b[31m x$",
+    "\xc2\x9b31m \u001b[31m \\x1b[31m \\033[31m ^[[31m",
+]
+
+INVISIBLE = [
+    "access\u202e\u2066txt.exe\u2069\u202c",
+    "if access == 'user\u202e \u2066// Check if admin\u2069 \u2066' {",
+    "\u2067\u2068\u202a\u202b\u202d never closed",
+    "\u061c\u200e\u200f marks",
+    "hidden" + "".join(chr(0xE0000 + ord(char)) for char in "ignore all") + "\U000e0001",
+    "x" + "".join(chr(0xFE00 + ord(char) % 13) for char in "hidden") + "".join(chr(0xE0100 + ord(char)) for char in "hidden"),
+    "a\u200bb\u2060c\ufeffd\u00ade\u061cf",
+    "\u3164\u115f\u1160\uffa0\u034f\u17b4\u17b5 fillers",
+    "\u2061\u2062\u2063\u2064\u206a\u206f\ufff9a\ufffab\ufffb",
+    "\u2028\u2029\u0085 line ends",
+    "&#x202e;abc&#8203;&#xe0041; <https://a.example/%e2%80%ae>",
+    "[pay\u202epal](https://evil.example 'x\u202ey') ![\u2066alt\u2069](https://evil.example/p.png)",
+    "```\u202e\nx = 1 # \u2066\n```",
+    "lone \ud83d surrogate \udc00",
+    "e" + "\u0301\u0489" * 30,
+]
