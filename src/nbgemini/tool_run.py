@@ -40,10 +40,21 @@ class Tool(Struct, frozen=True, eq=False):
     _signature: inspect.Signature
     _check: Callable[[bytes], dict[str, Any]]
 
+    file: str = ""  # where its function is written, if it is
+    line: int = 0
+
     @property
     def in_thread(self) -> bool:
         """Whether it runs in a thread, which nobody can end."""
         return not is_really(inspect.iscoroutinefunction, self._function)
+
+    def fault(self, args: Mapping[str, Any]) -> str:
+        """Return why a call with these arguments can't run, or nothing."""
+        try:
+            self._bound(args)
+        except ToolError as error:
+            return str(error)
+        return ""
 
     async def call(self, args: Mapping[str, Any]) -> Any:
         """Check the arguments and run the function: on this loop if it is async, else in a thread.
