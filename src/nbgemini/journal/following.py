@@ -56,12 +56,16 @@ class Following:
     def forget(self, connection: Connection, chat: str) -> None:
         """Delete all that this notebook's kernels wrote of a chat; what still runs there takes no more text."""
         self._let_go(chat)
-        tables.delete_exchanges(connection, notebook=self.notebook, chat=chat)
+        tables.delete_exchanges(connection, "notebook=? AND chat=?", self.notebook, chat)
+
+    def take_over(self, connection: Connection, chat: str) -> None:
+        """Delete what former kernels of the notebook wrote of a chat."""
+        tables.delete_exchanges(connection, "notebook=? AND session<>? AND chat=?", self.notebook, self.session, chat)
 
     def replace(self, connection: Connection, chat: str, exchanges: Sequence[Exchange]) -> None:
         """Write these down as all that this kernel has of a chat."""
         self._let_go(chat)
-        tables.delete_exchanges(connection, notebook=self.notebook, session=self.session, chat=chat)
+        tables.delete_exchanges(connection, "notebook=? AND session=? AND chat=?", self.notebook, self.session, chat)
         for number, exchange in enumerate(exchanges):
             row = (uuid4().hex, self.notebook, self.session, chat, number, exchange.cell, time.time())
             tables.insert_exchange(connection, row, exchange)
@@ -87,9 +91,9 @@ class Following:
 
     def _write(self, connection: Connection, reply: Reply, growth: _Growth) -> None:
         if not growth.asked:
-            where = {"notebook": self.notebook, "session": self.session, "chat": reply.chat, "number": reply.turn}
-            tables.delete_exchanges(connection, **where)
-            row = (growth.key, *where.values(), reply.exchange.cell, growth.began)
+            place = (self.notebook, self.session, reply.chat, reply.turn)
+            tables.delete_exchanges(connection, "notebook=? AND session=? AND chat=? AND number=?", *place)
+            row = (growth.key, *place, reply.exchange.cell, growth.began)
             tables.insert_exchange(connection, row, reply.exchange)
             growth.asked = True
         if growth.over:

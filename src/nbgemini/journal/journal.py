@@ -87,7 +87,7 @@ class Journal:
         writer, mine = self._writing(), list(exchanges)
 
         def take_over(connection: sqlite3.Connection) -> None:
-            writer.following.forget(connection, former or chat)
+            writer.following.take_over(connection, former or chat)
             writer.following.replace(connection, chat, mine)
 
         writer.put(take_over)

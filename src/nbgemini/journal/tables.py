@@ -61,14 +61,11 @@ def delete_turns(connection: Connection, key: str, first: int = 0) -> None:
     connection.execute("DELETE FROM came WHERE exchange=? AND turn>=?", (key, first))
 
 
-def delete_exchanges(connection: Connection, **where: Any) -> None:
-    """Delete the exchanges whose columns have these values, and what came of them."""
-    condition, values = " AND ".join(f"{name}=?" for name in where), tuple(where.values())
-    connection.execute(
-        f"DELETE FROM came WHERE exchange IN (SELECT id FROM exchange WHERE {condition})",  # noqa: S608 - our own names
-        values,
-    )
-    connection.execute(f"DELETE FROM exchange WHERE {condition}", values)  # noqa: S608
+def delete_exchanges(connection: Connection, where: str, *values: Any) -> None:
+    """Delete the exchanges that fulfil a condition, and what came of them."""
+    came = f"DELETE FROM came WHERE exchange IN (SELECT id FROM exchange WHERE {where})"  # noqa: S608 - our own conditions
+    connection.execute(came, values)
+    connection.execute(f"DELETE FROM exchange WHERE {where}", values)  # noqa: S608
 
 
 def insert_request(connection: Connection, notebook: str, began: float, reply: Reply) -> None:

@@ -97,15 +97,19 @@ def show(session: Session, rest: str) -> None:
 
 
 def load(session: Session, rest: str) -> None:
-    """Continue a chat that a former kernel of this notebook left."""
-    chat = _named_chat(session, rest, also=[name for name, *_ in _saved_chats(session)])
-    if len(chat.transcript):
-        raise PromptError(f"{chat.name} has {_turns(len(chat.transcript))} already; %gemini reset {chat.name} forgets them")
-    saved = session.journal.exchanges(chat.name) if session.journal else []
+    """Continue a chat that a former kernel of this notebook left; `load A B` calls it B."""
+    words = _words(rest)
+    name = _only_name(words[:1]) or session.config.chat
+    saved = session.journal.exchanges(name) if session.journal else []
     if not saved or session.journal is None:
-        raise PromptError(f"no former kernel left a chat {chat.name!r}; %gemini chats lists what there is")
+        known = [row[0] for row in _saved_chats(session)]
+        raise PromptError(f"no former kernel left a chat {name!r}{nearest(name, known)}; %gemini chats lists what there is")
+    chat = session.client.chat(_only_name(words[1:]) or name)
+    if len(chat.transcript):
+        count = _turns(len(chat.transcript))
+        raise PromptError(f"{chat.name} has {count} already; %gemini load {name} NAME loads the saved ones as another chat")
     chat.transcript.exchanges[:] = saved
-    session.journal.adopt(chat.name, saved)
+    session.journal.adopt(chat.name, saved, former=name)
     _show_line(f"{chat.name}: {_turns(len(saved))} loaded; the next prompt continues them")
 
 
@@ -137,8 +141,8 @@ def journal(session: Session, rest: str) -> None:
 
 
 def reset(session: Session, rest: str) -> None:
-    """Forget a chat; its streams are stopped first."""
-    chat = _named_chat(session, rest)
+    """Forget a chat, for good: what former kernels saved of it too; its streams are stopped first."""
+    chat = _named_chat(session, rest, also=[name for name, *_ in _saved_chats(session)])
     session.jobs.stop(chat.name)
     count = len(chat.transcript)
     chat.transcript.clear()
@@ -159,7 +163,7 @@ def fork(session: Session, rest: str) -> None:
     branch.options, branch.toolbox = chat.options, chat.toolbox
     branch.transcript.exchanges[:] = [exchange for exchange in chat.transcript if exchange.state not in ("running", "waiting")]
     if session.journal:
-        session.journal.adopt(name, branch.transcript.exchanges)
+        session.journal.replace(name, branch.transcript.exchanges)
     _show_line(f"{name}: {_turns(len(branch.transcript))} of {chat.name}; -c {name} continues there")
 
 
@@ -173,8 +177,7 @@ def drop(session: Session, rest: str) -> None:
         raise PromptError(f"{chat.name} is still answering; %gemini stop {chat.name} first")
     chat.transcript.exchanges.pop()
     if session.journal:
-        session.journal.forget(chat.name)
-        session.journal.adopt(chat.name, chat.transcript.exchanges)
+        session.journal.replace(chat.name, chat.transcript.exchanges)
     _show_line(f"{chat.name}: the last turn is forgotten, {_turns(len(chat.transcript))} left")
 
 
