@@ -48,6 +48,13 @@ _WITHHELD = {
     "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION",
 }  # fmt: skip
 _MODIFIERS = {"thoughtSignature", "thought_signature", "thought", "videoMetadata", "partMetadata", "mediaResolution"}
+_FRAME = {
+    "candidates", "promptFeedback", "usageMetadata", "modelVersion", "responseId", "createTime", "modelStatus",
+}  # fmt: skip
+_CANDIDATE = {
+    "content", "finishReason", "finishMessage", "index", "citationMetadata", "groundingMetadata", "urlContextMetadata",
+    "safetyRatings", "tokenCount", "avgLogprobs", "logprobsResult", "continuationToken",
+}  # fmt: skip
 _VALUES = ("stringValue", "numberValue", "boolValue", "structValue", "listValue")
 _IN_PIECES = {"args", "partialArgs", "willContinue"}
 
@@ -189,7 +196,13 @@ def _generation_config(options: Options) -> dict[str, Any]:
     return {key: value for key, value in config.items() if value is not None}
 
 
+def _newer(data: dict[str, Any], known: set[str]) -> Iterable[Event]:
+    """Return what is newer than this decoder among the names of an object."""
+    return () if data.keys() <= known else [Unknown(name) for name in data if name not in known]
+
+
 def _read_candidate(candidate: dict[str, Any], events: list[Event]) -> None:
+    events += _newer(candidate, _CANDIDATE)
     content = candidate.get("content")
     if isinstance(content, dict):
         for part in _dicts(content.get("parts")):
@@ -273,6 +286,7 @@ def _value(piece: dict[str, Any]) -> Any:
 
 
 def _read_envelope(data: dict[str, Any], events: list[Event]) -> None:
+    events += _newer(data, _FRAME)
     feedback = data.get("promptFeedback")
     if isinstance(feedback, dict) and (reason := feedback.get("blockReason")):
         events.append(Finish("blocked", f"prompt: {reason}", str(feedback.get("blockReasonMessage") or "")))
