@@ -87,10 +87,13 @@ class RestSource:
         except NbGeminiError:
             raise
         except Exception as error:  # noqa: BLE001 - the border: what leaves is ours, the rest goes on as it was
-            raise self._mapped(error) from None
+            trouble = self._mapped(error)
+        else:
+            return
         finally:
             self._streams -= 1
             self._close_if_over()
+        raise trouble  # out here it has no context: the library's error holds the request, and that the key
 
     async def aclose(self) -> None:
         """Close the client of the running loop."""
