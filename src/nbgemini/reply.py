@@ -99,7 +99,11 @@ class Reply:
     @property
     def tool_calls(self) -> list[ToolCall]:
         """The tool calls the model asked for, in order."""
-        return [segment.content.call for segment in self.segments if isinstance(segment.content, ToolRun)]
+        return [segment.content.call for segment in self._segmenter.runs if isinstance(segment.content, ToolRun)]
+
+    def number_of(self, segment: Segment) -> int:
+        """Return which of `tool_calls` a segment shows."""
+        return self._segmenter.runs.index(segment)
 
     @property
     def usage(self) -> Usage:

@@ -2,7 +2,8 @@
 
 Invariants (property-tested): a segment never changes kind; thought text is only ever in thought segments and answer text
 only in answer segments; at most one segment is open; indexes count up from 0 in the order of the wire; the texts of the
-deltas of one kind, joined, are the texts of its events, joined; a tool call that is over stays as it is.
+deltas of one kind, joined, are the texts of its events, joined; a call is one segment from its first piece of arguments
+on; one that is over stays as it is.
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ from nbgemini.events import (
     ThoughtDelta,
     ToolAnswer,
     ToolCall,
+    ToolCallGrowing,
     ToolProgress,
     ToolRun,
 )
 
 Kind: TypeAlias = Literal["thought", "answer", "tool_call", "image", "audio", "code", "code_result", "citations"]
-Content: TypeAlias = ToolRun | Media | Code | CodeResult | Citations
+Content: TypeAlias = ToolCallGrowing | ToolRun | Media | Code | CodeResult | Citations
 
 
 class SegmentStart(Struct, frozen=True):
@@ -94,13 +96,14 @@ class Segmenter:
     def __init__(self) -> None:
         """Start with no segment."""
         self.segments: list[Segment] = []
-        self._runs: list[Segment] = []  # the tool calls among them
+        self.runs: list[Segment] = []  # the tool calls among them, in the order in which they became whole
+        self._growing: dict[str, Segment] = {}  # those that are not whole yet, by their keys
         self._citations: Citations | None = None
 
     @property
     def asks(self) -> bool:
         """Whether a tool call waits for the reader's leave."""
-        return any(isinstance(segment.content, ToolRun) and segment.content.state == "asking" for segment in self._runs)
+        return any(isinstance(segment.content, ToolRun) and segment.content.state == "asking" for segment in self.runs)
 
     def feed(self, events: Iterable[Event]) -> list[Change]:
         """Take events in order and return what changed."""
@@ -111,11 +114,12 @@ class Segmenter:
                     self._append("thought", text, changes)
                 case AnswerDelta(text) if text:
                     self._append("answer", text, changes)
+                case ToolCallGrowing():
+                    self._grow(event, changes)
                 case ToolCall():
-                    self._whole(ToolRun(event), changes)
-                    self._runs.append(self.segments[-1])
+                    self._made(event, changes)
                 case ToolProgress(number, run):
-                    self._update(self._runs[number], run, changes)
+                    self._update(self.runs[number], run, changes)
                 case ToolAnswer():
                     self._answered(event, changes)
                 case Media() | Code() | CodeResult():
@@ -125,10 +129,13 @@ class Segmenter:
         return changes
 
     def close(self) -> list[Change]:
-        """End the open segment, if there is one, stop the calls that run, and show the citations."""
+        """End the open segment, if there is one, and all calls, and show the citations."""
         changes: list[Change] = []
         self._end(changes)
-        for segment in self._runs:
+        for segment in list(self._growing.values()):
+            if isinstance(segment.content, ToolCallGrowing):
+                self._grow(structs.replace(segment.content, state="broken"), changes)
+        for segment in self.runs:
             if isinstance(segment.content, ToolRun):
                 self._update(segment, structs.replace(segment.content, state="stopped"), changes)
         if self._citations:
@@ -136,21 +143,45 @@ class Segmenter:
             self._citations = None
         return changes
 
+    def _grow(self, call: ToolCallGrowing, changes: list[Change]) -> None:
+        """Show a call as far as it is known; its segment is free for the next one with this key once it has ended."""
+        segment = self._growing.get(call.key)
+        if segment is None:
+            self._whole(call, changes)
+            segment = self._growing[call.key] = self.segments[-1]
+        elif segment.content != call:
+            self._update(segment, call, changes)
+        if call.state != "growing":
+            del self._growing[call.key]
+
+    def _made(self, call: ToolCall, changes: list[Change]) -> None:
+        """Show a whole call: where it grew, if it did."""
+        for key, segment in self._growing.items():
+            known = segment.content
+            if isinstance(known, ToolCallGrowing) and (known.name, known.id) == (call.name, call.id):
+                del self._growing[key]
+                self._update(segment, ToolRun(call), changes)
+                break
+        else:
+            self._whole(ToolRun(call), changes)
+            segment = self.segments[-1]
+        self.runs.append(segment)
+
     def _answered(self, event: ToolAnswer, changes: list[Change]) -> None:
         """Give a stored answer to the first call that it fits and that has none."""
-        for segment in self._runs:
+        for segment in self.runs:
             run = segment.content
             if isinstance(run, ToolRun) and not run.over and (run.call.name, run.call.id) == (event.name, event.id):
                 state = "failed" if event.response.keys() == {"error"} else "done"
                 self._update(segment, structs.replace(run, state=state, response=event.response), changes)
                 return
 
-    def _update(self, segment: Segment, run: ToolRun, changes: list[Change]) -> None:
+    def _update(self, segment: Segment, call: ToolCallGrowing | ToolRun, changes: list[Change]) -> None:
         """Show how far a call is; one that is over stays as it is."""
         if isinstance(segment.content, ToolRun) and segment.content.over:
             return
-        segment.content = run
-        changes.append(SegmentUpdate(segment.index, run))
+        segment.content = call
+        changes.append(SegmentUpdate(segment.index, call))
 
     def _append(self, kind: Kind, text: str, changes: list[Change]) -> None:
         segments = self.segments
@@ -177,7 +208,7 @@ class Segmenter:
 
 def _kind(content: Content) -> Kind:
     match content:
-        case ToolRun():
+        case ToolCallGrowing() | ToolRun():
             return "tool_call"
         case Media(mime):
             return "audio" if mime.startswith("audio/") else "image"

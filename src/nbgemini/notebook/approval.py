@@ -6,21 +6,29 @@ An answer counts once and for the call it was given to; "always" holds for this 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from nbgemini.events import ToolCall
 from nbgemini.tools import Tool
 
 Verdict: TypeAlias = Literal["once", "always", "refuse"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 
 class Approvals:
     """The open questions of one reply."""
 
-    def __init__(self, always: set[str]) -> None:
-        """Know what may always run; `always` is shared by all replies of the kernel."""
+    def __init__(self, always: set[str], title_of: Callable[[str], str] = str) -> None:
+        """Know what may always run.
+
+        Args:
+            always: shared by all replies of the kernel.
+            title_of: what a file is called where the reader sees it, such as the number of a cell.
+        """
         self._always = always
+        self._title_of = title_of
         self._open: dict[int, tuple[asyncio.Future[Verdict], Tool]] = {}
 
     async def ask(self, tool: Tool, _call: ToolCall, number: int) -> bool:
@@ -40,6 +48,14 @@ class Approvals:
     def is_open(self, number: int) -> bool:
         """Whether the n-th call waits for a verdict."""
         return number in self._open
+
+    def where(self, number: int) -> str:
+        """Return where the function is written that the n-th call would run."""
+        question = self._open.get(number)
+        if question is None or not question[1].file:
+            return ""
+        tool = question[1]
+        return f"{self._title_of(tool.file)}:{tool.line}" if tool.line else tool.file
 
     def decide(self, number: int, verdict: Verdict) -> None:
         """Give the verdict, from any thread; what was decided before stays."""

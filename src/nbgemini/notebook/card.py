@@ -1,101 +1,153 @@
-"""A tool call on the page: shown the moment it arrives, with buttons while it waits for leave, static once it is over."""
+"""A tool call on the page: there from its first argument on, with buttons while it asks or runs, static once it is over."""
 
 from __future__ import annotations
 
 from time import monotonic
-from typing import Any
+from typing import Any, TypeAlias
 
-from nbgemini.events import ToolRun
-from nbgemini.notebook.approval import Verdict
+from nbgemini.events import ToolCallGrowing, ToolRun
+from nbgemini.notebook.approval import VERDICTS
+from nbgemini.notebook.painter import SegmentPainter
 from nbgemini.notebook.painting import Painting, Place
 from nbgemini.render.bundle import bundle
-from nbgemini.render.card import card_html
-from nbgemini.segments import Segment
+from nbgemini.render.card import card_html, grown_text, length_note
+from nbgemini.reply import Reply
+from nbgemini.segments import Change, Segment, SegmentUpdate
+from nbgemini.toolbox import MOST_ROUNDS
+
+Button: TypeAlias = tuple[str, ...]  # what a click says, the label, what it means, and how it is read out if not as its label
 
 _GUARD = 0.3  # seconds in which a click can't have been meant for buttons that have just appeared
-_BUTTONS: tuple[tuple[Verdict, str, str], ...] = (
-    ("once", "Run once", "Let this call run"),
+_ASK: tuple[Button, ...] = (
+    ("once", "Run once", "Approve this call"),
     ("refuse", "Refuse", "Don't let it run; the model is told so"),
-    ("always", "Always run it", "Let this function run unasked until it changes or the kernel ends"),
+    ("always", "Always run this tool", "Approve all calls of this function until it changes or the kernel ends"),
 )
+_STOP: tuple[Button, ...] = (
+    ("stop", "■ Stop this call", "End this call alone; the model is told so, and all else goes on", "Stop this call"),
+)
+_GROWTH = 1.5  # plain HTML is repainted when it has grown by half
 
 
-_VERDICTS = tuple(verdict for verdict, *_ in _BUTTONS)
-
-
-class CardPainter:
+class CardPainter(SegmentPainter):
     """Paints one tool call."""
 
-    kind = "tool_call"
-
-    def __init__(self, segment: Segment, painting: Painting, number: int) -> None:
-        """Paint the n-th call of a reply."""
-        self.place: Place | None = None
-        self.at_rest = False
-        self.waiting = True
-        self._segment = segment
-        self._painting = painting
-        self._approvals = painting.approvals
-        self._number = number
-        self._card: Any = None
-        self._asked_at = 0.0
+    def __init__(self, segment: Segment, painting: Painting, reply: Reply) -> None:
+        """Paint one of the calls of `reply`."""
+        super().__init__(segment, painting)
+        self._reply = reply
+        self._news = True
+        self._grown = ""  # the arguments that the page was told as they came
+        self._painted = 0  # characters of them in the last repaint of plain HTML
+        self._buttons: tuple[Button, ...] = ()
+        self._about = ""
+        self._since = 0.0  # when the buttons appeared
 
     @property
-    def _run(self) -> ToolRun:
-        run = self._segment.content
-        assert isinstance(run, ToolRun)  # a segment never changes kind
-        return run
+    def waiting(self) -> bool:
+        """Whether there is something to paint."""
+        return self._news
 
-    def append(self, text: str) -> None:
-        """Take no text: a call has none."""
+    @property
+    def _call(self) -> ToolCallGrowing | ToolRun:
+        call = self._segment.content
+        assert isinstance(call, ToolCallGrowing | ToolRun)  # a segment never changes kind
+        return call
 
-    def update(self) -> None:
-        """Note that the call is further."""
-        self.waiting = True
+    @property
+    def _over(self) -> bool:
+        call = self._call
+        return call.over if isinstance(call, ToolRun) else call.state != "growing"
 
-    def end(self) -> None:
-        """Note nothing: a call goes on after its segment is whole."""
+    def take(self, change: Change) -> None:
+        """Note that the call is further; it goes on after its segment is whole."""
+        self._news = self._news or isinstance(change, SegmentUpdate)
 
     def end_of_stream(self) -> None:
         """Paint once more: a call that was running is stopped."""
-        self.waiting = True
+        self._news = True
 
     def begin(self, place: Place) -> None:
         """Take the place on the page."""
         self.place = place
-        if self._painting.widgets and not self._run.over:
-            self._card = self._painting.card(self._snapshot, self._decided)
+        if self._painting.widgets and not self._over:
+            self._widget = self._painting.card(self._snapshot, self._clicked)
         if self._painting.live:
-            place.show(bundle(self._segment), "live", self._card)
+            place.show(bundle(self._segment), "live", self._widget)
 
     async def paint(self) -> None:
         """Show how far it is."""
-        if not self.waiting or self.place is None:
+        if not self._news or self.place is None:
             return
-        self.waiting = False
-        if self._run.over:
+        self._news = False
+        if self._over:
             self._rest(self.place)
-        elif self._card is not None and self._painting.widgets:
-            if self._asks() and not self._asked_at:
-                self._asked_at = monotonic()
-            self._painting.renew(self._card)
+        elif self._widget is not None and self._painting.widgets:
+            self._renew()
         elif self._painting.live:
-            self.place.show(bundle(self._segment), "live")
+            self._repaint(self.place)
+
+    def _renew(self) -> None:
+        """Tell the widget what is new: of arguments that come, only what came."""
+        call = self._call
+        if isinstance(call, ToolCallGrowing):
+            shown = grown_text(call)
+            if shown.startswith(self._grown):
+                self._painting.tell(self._widget, lambda: self._growth(shown))
+                return
+            self._grown = shown
+        else:
+            self._offer(call)
+        self._painting.renew(self._widget)
+
+    def _growth(self, shown: str) -> list[list[Any]]:
+        new, self._grown = shown[len(self._grown) :], shown
+        return [["t", new]] if new else []
+
+    def _repaint(self, place: Place) -> None:
+        call = self._call
+        if isinstance(call, ToolCallGrowing):
+            length = len(grown_text(call))
+            if length < self._painted * _GROWTH:
+                return
+            self._painted = length
+        place.show(bundle(self._segment), "live")
 
     def _rest(self, place: Place) -> None:
-        needed = self._card is not None and (bool(self._card.rebuilt) or place.for_good)
-        if needed:
-            self._painting.renew(self._card)
-        place.show(bundle(self._segment), "final", self._card)
+        if self._needed:
+            self._buttons, self._about = (), ""
+            self._painting.renew(self._widget)
+        place.show(bundle(self._segment), "final", self._widget)
         self.at_rest = True
 
-    def _asks(self) -> bool:
-        return self._run.state == "asking" and self._approvals is not None and self._approvals.is_open(self._number)
+    def _offer(self, run: ToolRun) -> None:
+        """Choose the buttons, and what their reader should know."""
+        approvals, number = self._painting.approvals, self._reply.number_of(self._segment)
+        asks = run.state == "asking" and approvals is not None and approvals.is_open(number)
+        buttons = _ASK if asks else _STOP if run.state == "running" else ()
+        if buttons != self._buttons:
+            self._buttons, self._since = buttons, monotonic()
+        facts = [approvals.where(number), self._whence(), length_note(run.call.args)] if asks and approvals else []
+        self._about = " · ".join(filter(None, facts))
 
-    def _decided(self, verdict: str) -> None:
-        """Take a click; one that came too early for its buttons counts as none."""
-        if self._approvals is not None and monotonic() - self._asked_at >= _GUARD and verdict in _VERDICTS:
-            self._approvals.decide(self._number, verdict)
+    def _whence(self) -> str:
+        chat = f"chat {self._reply.chat}" if self._reply.chat else "no chat"
+        return f"{chat} · round {len(self._reply.exchange.past) // 2 + 1} of {MOST_ROUNDS}"
+
+    def _clicked(self, word: str) -> None:
+        """Take a click, maybe on another thread; one that came too early for its buttons counts as none."""
+        if monotonic() - self._since < _GUARD or all(word != button[0] for button in self._buttons):
+            return
+        number, approvals = self._reply.number_of(self._segment), self._painting.approvals
+        if word == "stop":
+            self._reply.stop_call(number)
+        elif approvals is not None and word in VERDICTS:
+            approvals.decide(number, word)
 
     def _snapshot(self) -> dict[str, Any]:
-        return {"html": card_html(self._run), "status": {"ask": _BUTTONS if self._asks() else (), "since": 0}}
+        call = self._call
+        grows = call.state == "growing"
+        runs = call.state == "running"
+        since = round(monotonic() - self._since, 1) if runs else 0
+        status = {"ask": self._buttons, "busy": runs, "since": since}
+        return {"html": card_html(call, self._about, head=grows), "tail": self._grown if grows else "", "status": status}

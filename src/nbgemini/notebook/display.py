@@ -15,11 +15,13 @@ from typing import Any, Literal
 from uuid import uuid4
 
 from nbgemini.notebook.card import CardPainter
-from nbgemini.notebook.painting import Painter, Painting
+from nbgemini.notebook.painter import SegmentPainter
+from nbgemini.notebook.painting import Painting
 from nbgemini.notebook.routing import Route
 from nbgemini.notebook.status import StatusLine
+from nbgemini.notebook.text import TextPainter
 from nbgemini.reply import Reply
-from nbgemini.segments import Change, Segment, SegmentDelta, SegmentEnd, SegmentStart, SegmentUpdate
+from nbgemini.segments import Change, Segment, SegmentStart
 
 _log = logging.getLogger("nbgemini")
 
@@ -67,7 +69,7 @@ class StreamView:
         self._new_display = partial(Display, shell, route, reply, painting)
         self._reply = reply
         self._painting = painting
-        self._painters: list[Painter | CardPainter] = []
+        self._painters: list[SegmentPainter] = []
         self._first_unfinished = 0
         self._dirty = asyncio.Event()
         self._over = asyncio.Event()
@@ -86,28 +88,17 @@ class StreamView:
     def apply(self, changes: list[Change]) -> None:
         """Take in what changed."""
         for change in changes:
-            match change:
-                case SegmentStart(index):
-                    self._painters.append(self._painter(self._reply.segments[index]))
-                case SegmentUpdate(index):
-                    self._update(self._painters[index])
-                case SegmentDelta(index, text):
-                    self._painters[index].append(text)
-                case SegmentEnd(index):
-                    self._painters[index].end()
+            if isinstance(change, SegmentStart):
+                self._painters.append(self._painter(self._reply.segments[change.index]))
+            else:
+                self._painters[change.index].take(change)
         if changes or self._reply.notice:
             self._dirty.set()
 
-    def _painter(self, segment: Segment) -> Painter | CardPainter:
-        if segment.kind != "tool_call":
-            return self._painting.painter(segment)
-        number = sum(painter.kind == "tool_call" for painter in self._painters)
-        return CardPainter(segment, self._painting, number)
-
-    @staticmethod
-    def _update(painter: Painter | CardPainter) -> None:
-        if isinstance(painter, CardPainter):
-            painter.update()
+    def _painter(self, segment: Segment) -> SegmentPainter:
+        if segment.kind == "tool_call":
+            return CardPainter(segment, self._painting, self._reply)
+        return TextPainter(segment, self._painting)
 
     async def finish(self) -> None:
         """Paint what is left and put everything to rest."""
@@ -171,7 +162,7 @@ class StreamView:
         while self._first_unfinished < len(self._painters) and self._painters[self._first_unfinished].at_rest:
             self._first_unfinished += 1
 
-    def _give_place(self, painter: Painter | CardPainter, index: int) -> None:
+    def _give_place(self, painter: SegmentPainter, index: int) -> None:
         room = self._status.room()
         if room is not None:
             painter.begin(room)

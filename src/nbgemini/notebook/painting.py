@@ -6,7 +6,6 @@ grows with the answer: widgets get deltas, plain HTML is repainted only after it
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,16 +14,10 @@ from typing import Any, Literal, Protocol
 
 from nbgemini.loading import load
 from nbgemini.notebook.approval import Approvals
-from nbgemini.notebook.deltas import Deltas
 from nbgemini.notebook.refresh import Refresh
 from nbgemini.notebook.routing import Route
-from nbgemini.render.blocks import Block, Blocks
-from nbgemini.render.bundle import bundle, live_bundle, thought_title
 from nbgemini.render.markdown import to_html
-from nbgemini.segments import Segment
 
-_GROWTH = 1.5  # plain HTML: repaint when it has grown by half, so that all repaints together stay below 4 x the answer
-_FIRST_REPAINT = 200  # characters
 _CALMEST = 2.0  # times the shortest interval, reached after a second: a long answer is read more calmly
 _WIDGETS = "nbgemini.notebook.live"  # anywidget and ipywidgets: 70 ms of CPU at the first use
 
@@ -73,10 +66,6 @@ class Painting:
         if self._wants_widgets and not self.widgets:
             with suppress(ImportError):  # no widgets here: plain HTML does
                 self._use(await load(_load_widgets))
-
-    def painter(self, segment: Segment) -> Painter:
-        """Return who paints this segment."""
-        return Painter(segment, self)
 
     def status_widget(self, snapshot: Callable[[], dict[str, Any]], on_stop: Callable[[], None]) -> Any:
         """Return a new widget for the status line."""
@@ -138,128 +127,6 @@ class Painting:
         widget = self._route.run(make)
         self._open.append(widget)
         return widget
-
-
-class Painter:
-    """Paints one segment: model and paint are apart, `append` is cheap, `paint` shows what is new."""
-
-    def __init__(self, segment: Segment, painting: Painting) -> None:
-        """Begin with nothing painted."""
-        self.kind = segment.kind
-        self.place: Place | None = None
-        self.at_rest = False
-        self._segment = segment
-        self._painting = painting
-        self._blocks = Blocks()
-        self._deltas = Deltas()
-        self._fresh: list[str] = []
-        self._painted = 0  # characters in the last repaint of plain HTML
-        self._began = monotonic()
-        self._seconds: float | None = None
-        self._stream_over = False
-        self._widget: Any = None
-        self._accordion: Any = None
-        self._title = ""
-
-    @property
-    def waiting(self) -> bool:
-        """Whether there is something to paint."""
-        return bool(self._fresh) or (self._seconds is not None and not self._parked and not self.at_rest)
-
-    @property
-    def _parked(self) -> bool:
-        """Whether a thought is whole, but stays the accordion that a reader may have open until the stream ends."""
-        return self._accordion is not None and self._title.startswith("Thought") and not self._stream_over
-
-    @property
-    def _needed(self) -> bool:
-        """Whether the page may know nothing of the static output that takes the widget's place."""
-        return self._widget is not None and (bool(self._widget.rebuilt) or (self.place is not None and self.place.for_good))
-
-    def append(self, text: str) -> None:
-        """Take in text."""
-        self._fresh.append(text)
-
-    def end(self) -> None:
-        """Note that the segment is whole."""
-        if self._seconds is None:
-            self._seconds = monotonic() - self._began
-
-    def end_of_stream(self) -> None:
-        """Note that the whole stream is over: everything becomes static."""
-        self.end()
-        self._stream_over = True
-
-    def begin(self, place: Place) -> None:
-        """Take the place on the page."""
-        self.place = place
-        if self._seconds is not None or not self._painting.live or self.kind not in ("thought", "answer"):
-            return
-        if self._painting.widgets:
-            self._open_widget()
-        place.show(live_bundle(self.kind, ""), "live", self._accordion or self._widget)
-
-    async def paint(self) -> None:
-        """Show what is new; put the segment to rest once it is whole."""
-        self._take_in()
-        if self._widget is not None and self._painting.widgets and (self._seconds is None or self._accordion or self._needed):
-            await self._send_deltas()
-            self._name_accordion()
-        elif self._seconds is None and self._painting.live:
-            await self._repaint()
-        if self._seconds is not None and not self._parked:
-            await self._rest()
-
-    async def _send_deltas(self) -> None:
-        blocks = await asyncio.to_thread(self._blocks.advance) if self._blocks.promising else []
-        self._tell(blocks)
-
-    def _tell(self, blocks: list[Block]) -> None:
-        self._painting.tell(self._widget, lambda: self._deltas.next(blocks, self._blocks.tail()))
-
-    def _name_accordion(self) -> None:
-        if self._accordion is None:
-            return
-        title = f"Thinking… {monotonic() - self._began:.0f} s" if self._seconds is None else thought_title(self._seconds)
-        if title != self._title:
-            self._title = title
-            self._painting.change(self._accordion, "titles", (title,))
-
-    async def _repaint(self) -> None:
-        """Show plain HTML again, if it has grown enough."""
-        length = len(self._segment.text)
-        if self.place and length >= max(_FIRST_REPAINT, self._painted * _GROWTH):
-            self._painted = length
-            await asyncio.to_thread(self._blocks.advance)
-            self.place.show(live_bundle(self.kind, self._blocks.tail(), html=self._blocks.html()), "live")
-
-    def _take_in(self) -> None:
-        self._blocks.append("".join(self._fresh))
-        self._fresh.clear()
-
-    async def _rest(self) -> None:
-        self._take_in()  # the last words may have come while something was painted
-        last, data = await asyncio.to_thread(self._at_rest_bundle)
-        if self._needed:
-            self._tell(last)
-        else:
-            self._deltas.next(last, "")  # for a page that comes back later
-        if self.place:
-            self.place.show(data, "final", self._widget)
-        self.at_rest = True
-
-    def _at_rest_bundle(self) -> tuple[list[Block], dict[str, Any]]:
-        """Return the last blocks and the whole bundle; in a thread, since both may take long."""
-        last = self._blocks.close()
-        html = self._blocks.html() if self.kind in ("thought", "answer") else None
-        opened = self._accordion is not None and self._accordion.selected_index == 0
-        return last, bundle(self._segment, html=html, seconds=self._seconds, opened=opened)
-
-    def _open_widget(self) -> None:
-        self._widget = self._painting.text_widget(self.kind, self._deltas.snapshot)
-        if self.kind == "thought":
-            self._title = "Thinking…"
-            self._accordion = self._painting.accordion(self._title, self._widget)
 
 
 def _load_widgets() -> Any:

@@ -6,10 +6,11 @@ import asyncio
 
 import pytest
 
-from nbgemini.notebook.painting import Painter, Painting
+from nbgemini.notebook.painting import Painting
 from nbgemini.notebook.refresh import Refresh
 from nbgemini.notebook.routing import Straight
-from nbgemini.segments import Segment
+from nbgemini.notebook.text import TextPainter
+from nbgemini.segments import Segment, SegmentDelta, SegmentEnd
 
 
 class Place:
@@ -29,11 +30,11 @@ class Place:
 async def test_words_that_come_while_something_is_painted_are_not_lost(way, turns):
     """The last text and the end of the segment arrive while a thread renders what came before."""
     painting, segment, place = Painting(way, Straight(), Refresh(), 1000, shows_errors=False), Segment(0, "answer"), Place()
-    painter = Painter(segment, painting)
+    painter = TextPainter(segment, painting)
 
     def arrive(text):
         segment.append(text)
-        painter.append(text)
+        painter.take(SegmentDelta(0, text))
 
     arrive("First paragraph, long enough to be painted. " * 20 + "\n\nSecond ")
     painter.begin(place)
@@ -41,7 +42,7 @@ async def test_words_that_come_while_something_is_painted_are_not_lost(way, turn
     for _ in range(turns):
         await asyncio.sleep(0)
     arrive("one, with its very last words.")
-    painter.end()
+    painter.take(SegmentEnd(0))
     await painting_it
     while not painter.at_rest:
         await painter.paint()
