@@ -31,6 +31,7 @@ from tests.fakes.script import (
     Close,
     Drip,
     HalfClose,
+    Pause,
     ReadNothing,
     Reset,
     Script,
@@ -84,6 +85,7 @@ class FaultServer:
         """Know no signature yet, serve nobody yet."""
         self._sent: list[dict[str, Any]] = []
         self._talks: set[asyncio.Task[None]] = set()
+        self._next_play = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         """Listen."""
@@ -103,6 +105,8 @@ class FaultServer:
         """Play these scripts from now on, and then `after` for ever: a good answer, unless said otherwise."""
         self.scripts = deque(scripts)
         self.after = after or FINE
+        self._next_play.set()
+        self._next_play = asyncio.Event()
 
     @property
     def tasks(self) -> set[asyncio.Task[None]]:
@@ -130,7 +134,7 @@ class FaultServer:
         if self.scripts and self.scripts[0][:1] == (ReadNothing(),):
             self.scripts.popleft()
             await reader.readuntil(b"\r\n\r\n")
-            await connection.left.wait()  # what is never read fills the buffers, and then the client can't write
+            await self._next_play.wait()  # what is never read fills the buffers; nor would the client's leaving be read
             return False
         request = await read_request(reader)
         if request is None:
@@ -152,6 +156,8 @@ class FaultServer:
                 writer.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
             case Until(event_):
                 await event_.wait()
+            case Pause(seconds):
+                await asyncio.sleep(seconds)
             case Stall():
                 await connection.left.wait()
                 self.gone.set()

@@ -35,6 +35,13 @@ class Until:
 
 
 @dataclass(frozen=True)
+class Pause:
+    """Let some time go by, where time is the fact."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Stall:
     """Say nothing more until the client goes; then close."""
 
@@ -64,10 +71,10 @@ class HalfClose:
 
 @dataclass(frozen=True)
 class ReadNothing:
-    """First step only: take the connection and never read the request's body."""
+    """First step only: take the connection and read no body, until the server is told to play something else."""
 
 
-Step = Send | Chunk | Until | Stall | Drip | Reset | Close | HalfClose | ReadNothing
+Step = Send | Chunk | Until | Pause | Stall | Drip | Reset | Close | HalfClose | ReadNothing
 Script = tuple[Step, ...]
 
 END = Chunk(b"")

@@ -29,6 +29,7 @@ class Asked:
     prompt: str
     changes: list[Change] = field(default_factory=list)
     states: list[str] = field(default_factory=list)  # whenever something changed
+    notices: list[Any] = field(default_factory=list)  # what it waited for, whenever something changed
     ends: int = 0  # how often it was said to be over
     requests: int = 0
     stored_first: bool = True  # the prompt was in the transcript whenever a request arrived
@@ -37,6 +38,7 @@ class Asked:
         """See what changed."""
         self.changes += changes
         self.states.append(self.reply.state)
+        self.notices += [self.reply.notice] if self.reply.notice else []
 
     def ended(self) -> None:
         """See the end."""
@@ -52,6 +54,7 @@ class Watched:
     chat: Chat
     logged: list[str]
     tasks: set[asyncio.Task[Any]]  # those that were there before
+    slept: list[float]  # seconds between attempts; they are not spent
 
     async def ask(self, prompt: str = "why?", **options: Any) -> Asked:
         """Ask, and watch until it is over, whatever the end."""
@@ -80,9 +83,15 @@ async def watched(*scripts: Script, after: Script = FINE, url: str = "", **setti
     async with FaultServer() as server:
         server.play(*scripts, after=after)
         known = Settings(**{"key": Secret(CANARY), "base_url": url or server.url, "model": MODEL, "retries": 0, **settings})
+        slept: list[float] = []
+
+        async def sleep(seconds: float) -> None:
+            slept.append(seconds)
+            await asyncio.sleep(0)
+
         with _log() as logged:
-            async with Client(known) as client:
-                yield Watched(server, client, client.chat(), logged, tasks)
+            async with Client(known, sleep=sleep) as client:
+                yield Watched(server, client, client.chat(), logged, tasks, slept)
 
 
 class _Keep(logging.Handler):

@@ -1,0 +1,12 @@
+"""Faults are many: none may use up what the others have for retries."""
+
+from __future__ import annotations
+
+import pytest
+
+from nbgemini.retry import Budget
+
+
+@pytest.fixture(autouse=True)
+def _own_budget(monkeypatch):
+    monkeypatch.setattr("nbgemini.sending.BUDGET", Budget())
