@@ -150,7 +150,8 @@ class Chat:
         Stopping the reply ends this quietly; cancelling the calling task stops the reply and goes on cancelling.
         """
         task, loop = _here()
-        reply.attach(lambda: loop.call_soon_threadsafe(_cancel_unless_done, task, reply))
+        stop = _Stop(reply, task)
+        reply.attach(lambda: loop.call_soon_threadsafe(stop.cancel))
         limit = reply.options.timeout
         timer = loop.call_later(limit, reply.time_out, limit) if limit else None
         try:
@@ -159,9 +160,8 @@ class Chat:
                     apply(changes)
         except asyncio.CancelledError:
             apply(reply.end_cut())
-            if not reply.stopping:
+            if not stop.was_all():
                 raise
-            task.uncancel()
         except BaseException as error:
             reply.end_unexpected(error)  # nothing, unless it was `apply` that failed
             raise
@@ -319,6 +319,21 @@ def _here() -> tuple[asyncio.Task[Any], asyncio.AbstractEventLoop]:
     return task, asyncio.get_running_loop()
 
 
-def _cancel_unless_done(task: asyncio.Task[Any], reply: Reply) -> None:
-    if not reply.done:
-        task.cancel()
+class _Stop:
+    """A stop as a cancel of the driving task; whoever cancels that task as well must not be overheard."""
+
+    def __init__(self, reply: Reply, task: asyncio.Task[Any]) -> None:
+        self._reply = reply
+        self._task = task
+        self._before = task.cancelling()
+        self._sent = False
+
+    def cancel(self) -> None:
+        """Cancel the task, unless the reply has ended by itself."""
+        if not self._reply.done:
+            self._sent = True
+            self._task.cancel()
+
+    def was_all(self) -> bool:
+        """Take the cancel back, once it has come; say whether it was the only one."""
+        return self._sent and self._task.uncancel() <= self._before
