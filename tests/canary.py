@@ -5,16 +5,28 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import os
 import traceback
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
+
+import pytest
 
 CANARY = "AIzaSyCANARY+k3y/0f=th1s_su1te-9z8y7x6w"  # with letters that URLs, JSON and HTML write otherwise
 
 
 def forms(key=CANARY):
     """The key as it might be written: plain, in URLs, in JSON, in HTML, in hex, in reverse, and inside any base64."""
-    plain = {key, quote(key), quote(key, safe=""), json.dumps(key)[1:-1], key.replace("/", "\\/"), key[::-1], key.encode().hex()}
+    plain = {
+        key,
+        quote(key),
+        quote(key, safe=""),
+        json.dumps(key)[1:-1],
+        key.replace("/", "\\/"),
+        key[::-1],
+        key.encode().hex(),
+    }
     inside = {base64.b64encode(b"x" * before + key.encode())[4 * before // 3 + 4 : -4].decode() for before in (0, 1, 2)}
     inside |= {form.translate(str.maketrans("+/", "-_")) for form in inside}
     return sorted(form.encode() for form in plain | inside)
@@ -70,14 +82,37 @@ def held_by(values, depth=3):
 class Listener(logging.Handler):
     """Hears every record of the loggers that may know the key, at any level."""
 
-    NAMES = ("nbgemini", "httpx2", "httpcore2", "asyncio")
+    NAMES = ("nbgemini", "httpx2", "httpcore2.connection", "httpcore2.http11", "httpcore2.http2", "httpcore2.proxy")
 
     def __init__(self):
         super().__init__(1)
         self.leaks = []
         self.heard = 0
 
+    @contextmanager
+    def attached(self):
+        """Listen for as long as this lasts; what is too quiet for others stays so."""
+        loggers = [logging.getLogger(name) for name in self.NAMES]
+        levels = [logger.level for logger in loggers]
+        for logger in loggers:
+            logger.addHandler(self)
+            logger.setLevel(1)
+        yield self
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.removeHandler(self)
+            logger.setLevel(level)
+
     def emit(self, record):
         self.heard += 1
         if found := found_in(f"{record.getMessage()} {record.args} {record.exc_text}"):
             self.leaks.append(f"{record.name}: {found}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_byte_holds_the_key(tmp_path_factory):
+    """Nothing that the whole suite wrote to its folders or said to its loggers holds the key it used."""
+    listener = Listener()
+    with listener.attached():
+        yield
+    assert listener.leaks == []
+    assert found_under(tmp_path_factory.getbasetemp(), os.environ["JUPYTER_DATA_DIR"]) == []

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.canary import CANARY, no_byte_holds_the_key  # noqa: F401 - a fixture for all
+
 FRAMES = Path(__file__).parent / "frames"
 _data = tempfile.TemporaryDirectory(prefix="nbgemini-tests-")
 os.environ["JUPYTER_DATA_DIR"] = _data.name  # no test writes to the journal of whoever runs it
@@ -52,12 +54,24 @@ def settings(service):
     from nbgemini import Settings
     from nbgemini.secret import Secret
 
-    return Settings(key=Secret("a-good-key"), base_url=service.url, model="gemini-3.8-flash")
+    return Settings(key=Secret(CANARY), base_url=service.url, model="gemini-3.8-flash")
 
 
 @pytest.fixture
 async def client(settings):
     from nbgemini import Client
 
-    async with Client(settings) as ours:
+    async with Client(settings, sleep=soon) as ours:
         yield ours
+
+
+async def soon(_seconds):
+    """Wait for nothing before a request is sent again."""
+
+
+@pytest.fixture(autouse=True)
+def _full_budget(monkeypatch):
+    """Let no test live on what others have left for sending again."""
+    from nbgemini import retry, sending
+
+    monkeypatch.setattr(sending, "BUDGET", retry.Budget())
