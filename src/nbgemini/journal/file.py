@@ -48,6 +48,7 @@ class JournalFile:
         """Open the file; it is made if there is none.
 
         Raises:
+            DamagedError, NewerError: it can't be written to as it is.
             OSError, sqlite3.Error: the place can't be written to.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -58,6 +59,7 @@ class JournalFile:
         self._identity, self._made = _identity(self.path), False
         self._connection = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
         with _unless_busy():  # then the file stays as another kernel wants it
+            _check_version(self._connection)  # first: one of another version is not touched
             self._connection.execute(f"PRAGMA journal_mode={'TRUNCATE' if on_network(self.path, self._mounts) else 'WAL'}")
         self._connection.execute("PRAGMA synchronous=NORMAL")
         self._connection.execute("PRAGMA secure_delete=ON")  # what is forgotten is not in the file any more
@@ -82,6 +84,7 @@ class JournalFile:
         if not connection.in_transaction:
             return None
         if not self._made:
+            _check_version(connection)
             _make_tables(connection)
             self._made = True
         return connection
@@ -147,7 +150,7 @@ def read(path: Path, query: str, values: Sequence[Any]) -> list[Any]:
 def on_network(path: Path, mounts: Path = _MOUNTS) -> bool:
     """Whether a path lies on a file system that other machines may write to as well, where the system tells."""
     place, longest, kind = path.resolve(), "", ""
-    with suppress(OSError):
+    with suppress(OSError, ValueError):  # no such file, or not what it is on Linux
         for line in mounts.read_text("utf-8", "replace").splitlines():
             _, mount, system, *_ = [field.replace("\\040", " ") for field in line.split(" ")]
             if place.is_relative_to(mount) and len(mount) >= len(longest):
@@ -155,13 +158,16 @@ def on_network(path: Path, mounts: Path = _MOUNTS) -> bool:
     return kind.startswith(_REMOTE)
 
 
-def _make_tables(connection: sqlite3.Connection) -> None:
+def _check_version(connection: sqlite3.Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
     if version > VERSION:
         raise NewerError(f"it was made by a newer nbgemini (version {version}; this one writes {VERSION})")
     if tables and version != VERSION:
         raise DamagedError(f"version {version}, not {VERSION}")
+
+
+def _make_tables(connection: sqlite3.Connection) -> None:
     for statement in SCHEMA.split(";"):
         connection.execute(statement)
     connection.execute(f"PRAGMA user_version={VERSION}")
