@@ -109,13 +109,19 @@ RunState: TypeAlias = Literal["proposed", "asking", "running", "done", "failed",
 
 
 class ToolRun(Struct, frozen=True):
-    """What became of a call so far: `response` is what goes back to the model, once there is something."""
+    """What became of a call so far.
+
+    Attributes:
+        response: what goes back to the model, once there is something.
+        unasked: whether it ran because its user had said that nobody need be asked.
+    """
 
     call: ToolCall
     state: RunState = "proposed"
     response: dict[str, Any] | None = None
     media: tuple[Media, ...] = ()
     seconds: float = 0.0
+    unasked: bool = False
 
     @property
     def over(self) -> bool:
@@ -131,11 +137,20 @@ class ToolProgress(Struct, frozen=True):
 
 
 class ToolAnswer(Struct, frozen=True):
-    """Our stored answer to a call, read again."""
+    """Our stored answer to a call, read again; without a state it is older than notes, or another program's."""
 
     name: str
     id: str | None
     response: dict[str, Any]
+    state: RunState | None = None
+    media: tuple[Media, ...] = ()
+    seconds: float = 0.0
+    unasked: bool = False
+
+    def of(self, call: ToolCall) -> ToolRun:
+        """Return what became of the call that this answers."""
+        state = self.state or ("failed" if self.response.keys() == {"error"} else "done")
+        return ToolRun(call, state, self.response, self.media, self.seconds, self.unasked)
 
 
 class Code(Struct, frozen=True):

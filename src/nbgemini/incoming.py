@@ -31,9 +31,9 @@ from nbgemini.events import (
 )
 from nbgemini.providers.protocol import Provider
 from nbgemini.tool_args import GrowingCalls
-from nbgemini.tool_result import ToolResult
+from nbgemini.tool_result import ToolResult, note_of
 from nbgemini.transcript import Exchange, State
-from nbgemini.turns import Usage
+from nbgemini.turns import NOTE, Part, Usage
 
 Outcome: TypeAlias = tuple[State, NbGeminiError | None]
 
@@ -154,10 +154,14 @@ class Incoming:
 
     def answer(self, results: Iterable[ToolResult]) -> None:
         """Close the round with our answers to its calls."""
-        self._exchange.answer(self._codec.result_part(result.call, result.response, result.media) for result in results)
+        self._exchange.answer(self._answer_part(result) for result in results)
         self.answered += len(self._calls)
         self._growing, self._calls = GrowingCalls(), []
         self._begin_round()
+
+    def _answer_part(self, result: ToolResult) -> Part:
+        part = self._codec.result_part(result.call, result.response, result.media)
+        return {**part, NOTE: note_of(result)}
 
     def _begin_round(self) -> None:
         self._earlier_rounds, self._usage = self.usage, Usage()

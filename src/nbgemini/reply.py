@@ -299,7 +299,7 @@ class Reply:
 
 def run_of(result: ToolResult) -> ToolRun:
     """Return what the reader sees of a call that is over."""
-    return ToolRun(result.call, result.state, result.response, result.media, result.seconds)
+    return ToolRun(result.call, result.state, result.response, result.media, result.seconds, result.unasked)
 
 
 async def _over(reply: Reply, seconds: float | None) -> None:

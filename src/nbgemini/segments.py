@@ -172,8 +172,7 @@ class Segmenter:
         for segment in self.runs:
             run = segment.content
             if isinstance(run, ToolRun) and not run.over and (run.call.name, run.call.id) == (event.name, event.id):
-                state = "failed" if event.response.keys() == {"error"} else "done"
-                self._update(segment, structs.replace(run, state=state, response=event.response), changes)
+                self._update(segment, event.of(run.call), changes)
                 return
 
     def _update(self, segment: Segment, call: ToolCallGrowing | ToolRun, changes: list[Change]) -> None:

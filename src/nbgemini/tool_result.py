@@ -26,13 +26,20 @@ STEPS = 14  # halvings until anything fits
 
 
 class ToolResult(Struct, frozen=True):
-    """What came of one tool call: `response` and `media` are what the model gets."""
+    """What came of one tool call: `response` and `media` are what the model gets, the rest is its reader's."""
 
     call: ToolCall
     state: State
     response: dict[str, Any]
     media: tuple[Media, ...] = ()
     seconds: float = 0.0
+    unasked: bool = False
+
+
+def note_of(result: ToolResult) -> dict[str, Any]:
+    """Return what its reader is to see again and the service has no word for."""
+    note: dict[str, Any] = {"state": result.state, "seconds": round(result.seconds, 2)}
+    return {**note, "unasked": True} if result.unasked else note
 
 
 def answer(call: ToolCall, text: str, state: State, seconds: float = 0.0) -> ToolResult:

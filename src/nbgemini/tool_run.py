@@ -29,7 +29,16 @@ _abandoned: set[asyncio.Task[ToolResult]] = set()  # a loop holds its tasks weak
 
 
 class Tool(Struct, frozen=True, eq=False):
-    """A function as the model may call it; `schema` is the JSON Schema of its parameters, `timeout` is in seconds."""
+    """A function as the model may call it.
+
+    Attributes:
+        schema: the JSON Schema of its parameters.
+        timeout: seconds that a call may take; None for as long as it takes.
+        fingerprint: of what runs; leave given for good ends with it.
+        safe: whether its user says that it may run unasked.
+        labels: what its user says of it: `private`, `untrusted`, `external`.
+        guarded: whether each call must be asked for, in the company it is offered in.
+    """
 
     name: str
     description: str
@@ -39,6 +48,9 @@ class Tool(Struct, frozen=True, eq=False):
     _function: Callable[..., Any]
     _signature: inspect.Signature
     _check: Callable[[bytes], dict[str, Any]]
+    safe: bool = False
+    labels: frozenset[str] = frozenset()
+    guarded: bool = False
 
     file: str = ""  # where its function is written, if it is
     line: int = 0

@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
+from msgspec import structs
+
 from nbgemini.errors import PromptError
 from nbgemini.events import ToolCall, ToolProgress, ToolRun
 from nbgemini.reply import run_of
@@ -59,13 +61,21 @@ class Toolbox:
         """What the model is told of a call that may not run."""
         return "nobody was there to allow this call" if self._approve is refuse else "the user refused this call"
 
+    def asks_nobody(self, tool: Tool | None) -> bool:
+        """Whether a tool runs because everything may, and not because it is marked as safe."""
+        return self._approve is allow and tool is not None and not tool.safe
+
+    async def renewed(self) -> Toolbox:
+        """Return the tools as they are now: others than functions may have changed."""
+        return self
+
     def find(self, name: str) -> Tool | None:
         """Return the tool of this name, if it is offered."""
         return self._tools.get(name)
 
     async def approved(self, tool: Tool, call: ToolCall, number: int) -> bool:
         """Whether the n-th call of the reply may run."""
-        return await self._approve(tool, call, number) is True
+        return tool.safe or await self._approve(tool, call, number) is True
 
     def _add(self, tool: Tool) -> None:
         if tool.name in self._tools:
@@ -126,7 +136,7 @@ class Answers:
 
     def all(self) -> list[ToolResult]:
         """Return an answer to every call, in the order of the calls."""
-        return [self._results.get(number) or self._stopped(number) for number in range(len(self._calls))]
+        return [self._results.get(number) or self._marked(number, self._stopped(number)) for number in range(len(self._calls))]
 
     async def _one(self, number: int, call: ToolCall) -> None:
         """Answer a call; whoever cancels this task, and whatever an approval raises, it has its answer."""
@@ -136,7 +146,7 @@ class Answers:
             result = self._stopped(number)
         except BaseException as error:  # noqa: BLE001 - nobody's leave is no leave, and a task must not end the loop
             result = answer(call, f"nobody could be asked: {type(error).__name__}", "refused")
-        self._results[number] = result
+        result = self._results[number] = self._marked(number, result)
         self._tell(number, run_of(result))
 
     async def _result(self, number: int, call: ToolCall) -> ToolResult:
@@ -147,7 +157,7 @@ class Answers:
                 return answer(call, self._toolbox.refusal, "refused")
         async with self._free:
             self._begun.add(number)
-            self._tell(number, ToolRun(call, "running"))
+            self._tell(number, ToolRun(call, "running", unasked=self._toolbox.asks_nobody(tool)))
             return await run(tool, call)
 
     def _stopped(self, number: int) -> ToolResult:
@@ -159,6 +169,11 @@ class Answers:
         left = tool is not None and tool.in_thread  # Python can't end a thread
         unknown = "its thread can't be ended and may still work" if left else "what it had done by then is not known"
         return answer(call, f"{stopped}; {unknown}", "stopped")
+
+    def _marked(self, number: int, result: ToolResult) -> ToolResult:
+        """Return the result with what its reader must always see: that it ran and nobody was asked."""
+        unasked = number in self._begun and self._toolbox.asks_nobody(self._toolbox.find(result.call.name))
+        return structs.replace(result, unasked=unasked)
 
     def _tell(self, number: int, run: ToolRun) -> None:
         self._news.put_nowait(ToolProgress(self._first + number, run))

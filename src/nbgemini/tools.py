@@ -1,5 +1,6 @@
 """Python functions offered to the model: declared once, from what their writer has written anyway.
 
+What a call may do without leave is said by `@tool` in the user's own code, never by a name, a hint, a docstring or a model.
 pydantic is imported at the first declaration.
 """
 
@@ -9,8 +10,11 @@ import functools
 import inspect
 import math
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any, Final, TypeVar, overload
+
+from msgspec import Struct, structs
 
 from nbgemini.tool_docs import documented
 from nbgemini.tool_fingerprint import fingerprint
@@ -18,35 +22,126 @@ from nbgemini.tool_result import ToolResult, answer
 from nbgemini.tool_run import Tool, canonical, is_really, run
 from nbgemini.tool_schema import reader_of, refuse, schema_of
 
-__all__ = ["Tool", "ToolResult", "answer", "canonical", "declare", "run"]
+__all__ = ["Tool", "ToolResult", "answer", "canonical", "declare", "run", "tool"]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 TIMEOUT = 60.0  # seconds
+LABELS: Final = ("private", "untrusted", "external")
+_MARKS = "_nbgemini_tool"  # the attribute that keeps what @tool says
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,63}")
 
 
-def declare(function: Callable[..., Any], *, name: str | None = None, timeout: float | None = TIMEOUT) -> Tool:
-    """Make a tool out of a function, from its signature, type hints and docstring.
+class Marks(Struct, frozen=True):
+    """What `@tool` says of a function."""
+
+    name: str | None = None
+    timeout: float | None = TIMEOUT
+    safe: bool = False
+    labels: frozenset[str] = frozenset()
+
+
+@overload
+def tool(function: F, /) -> F: ...
+@overload
+def tool(function: Tool, /, **marks: Any) -> Tool: ...
+@overload
+def tool(
+    function: None = None,
+    /,
+    *,
+    name: str | None = ...,
+    timeout: float | None = ...,
+    safe: bool = ...,
+    labels: Iterable[str] = ...,
+) -> Callable[[F], F]: ...
+def tool(function: Any = None, /, **marks: Any) -> Any:
+    """Say how a function is offered to the model; it stays the function it was.
+
+    Args:
+        function: what is decorated; also a tool of an MCP server.
+        marks: `name` for the model; `timeout` in seconds, None for as long as it takes; `safe=True` if a call may run unasked;
+            `labels`, what it does of `private` (reads what is nobody else's business), `untrusted` (takes in what strangers
+            wrote), `external` (can send something out).
+
+    Raises:
+        PromptError: a mark that means nothing.
+    """
+    if function is None:
+        return functools.partial(tool, **marks)
+    if isinstance(function, Tool):
+        return structs.replace(function, **_known(function.name, marks))
+    said = structs.replace(_marks(function), **_known(_name_of(function), marks))
+    with suppress(AttributeError, TypeError):
+        setattr(function, _MARKS, said)
+        return function
+    return declare(function, **marks)  # a bound method or a built-in can carry no mark
+
+
+def declare(function: Callable[..., Any], **marks: Any) -> Tool:
+    """Make a tool out of a function, from its signature, type hints and docstring, and from its marks or these.
 
     Raises:
         PromptError: the model could not call it.
     """
-    name = _named(function, name)
-    if timeout is not None and not (isinstance(timeout, int | float) and 0 < timeout < math.inf):
-        refuse(name, f"a timeout of {timeout} is none; give seconds, or None to wait as long as it takes")
+    marked = structs.replace(_marks(function), **_known(_name_of(function), marks))
+    name = _named(function, marked.name)
     core = _core(function)
     signature = _signature(function, name)
     reader = reader_of(name, signature, getattr(core, "__globals__", {}))
     description, described = documented(inspect.getdoc(core) or "")
-    schema = schema_of(reader, signature, described)
-    description = description or name.replace("_", " ")  # the service asks for one
-    return Tool(name, description, schema, timeout, fingerprint(function, core), function, signature, reader.validate_json)
+    return Tool(
+        name,
+        description or name.replace("_", " "),  # the service asks for one
+        schema_of(reader, signature, described),
+        marked.timeout,
+        fingerprint(function, core),
+        function,
+        signature,
+        reader.validate_json,
+        marked.safe,
+        marked.labels,
+    )
+
+
+def _marks(function: Any) -> Marks:
+    """Return what `@tool` says of a function, also inside partials."""
+    found = getattr(function, _MARKS, None)
+    while not isinstance(found, Marks) and isinstance(function, functools.partial):
+        function = function.func
+        found = getattr(function, _MARKS, None)
+    return found if isinstance(found, Marks) else Marks()
+
+
+def _known(name: str, marks: dict[str, Any]) -> dict[str, Any]:
+    """Return the marks if they mean something."""
+    unknown = next((mark for mark in marks if mark not in Marks.__struct_fields__), None)
+    if unknown is not None:
+        refuse(name, f"there is no mark {unknown!r}; they are {', '.join(Marks.__struct_fields__)}")
+    timeout = marks.get("timeout")
+    if timeout is not None and not (isinstance(timeout, int | float) and 0 < timeout < math.inf):
+        refuse(name, f"a timeout of {timeout} is none; give seconds, or None to wait as long as it takes")
+    if not isinstance(marks.get("safe", False), bool):
+        refuse(name, f"safe is True or False, not {marks['safe']!r}")
+    return {**marks, "labels": _labels(name, marks["labels"])} if "labels" in marks else marks
+
+
+def _labels(name: str, labels: Any) -> frozenset[str]:
+    said = [labels] if isinstance(labels, str) else list(labels)
+    unknown = next((label for label in said if label not in LABELS), None)
+    if unknown is not None:
+        refuse(name, f"there is no label {unknown!r}; they are {', '.join(LABELS)}")
+    return frozenset(said)
+
+
+def _name_of(function: Any) -> str:
+    while isinstance(function, functools.partial):
+        function = function.func
+    return str(getattr(function, "__name__", type(function).__name__))
 
 
 def _named(function: Callable[..., Any], name: str | None) -> str:
-    core = function
-    while isinstance(core, functools.partial):
-        core = core.func
-    found = name or str(getattr(core, "__name__", type(core).__name__))
+    found = name or _name_of(function)
     if not callable(function) or isinstance(function, type):
         refuse(repr(found), "it is no function; pass a function or a method")
     if found == "<lambda>":

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Literal, TypeAlias
 
-from nbgemini.turns import Part, Turn, merge_text
+from nbgemini.turns import NOTE, Part, Turn, merge_text
 
 State: TypeAlias = Literal["running", "waiting", "complete", "truncated", "interrupted", "blocked", "failed"]
 
@@ -56,7 +56,7 @@ class Exchange:
 
     def _rounds(self) -> Iterator[Turn]:
         for turn in self.past:
-            yield Turn(turn.role, tuple(part for part in turn.parts if _of_worth(part)))
+            yield Turn(turn.role, tuple(_bare(part) for part in turn.parts if _of_worth(part)))
 
     def _goes_back(self, part: Part) -> bool:
         if "functionCall" in part:
@@ -117,6 +117,10 @@ def alternating(turns: Iterable[Turn]) -> tuple[Turn, ...]:
         else:
             joined.append(turn)
     return tuple(joined)
+
+
+def _bare(part: Part) -> Part:
+    return {name: value for name, value in part.items() if name != NOTE} if NOTE in part else part
 
 
 def _of_worth(part: Part) -> bool:

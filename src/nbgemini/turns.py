@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 from msgspec import Struct
 
 Part: TypeAlias = Mapping[str, Any]
+NOTE = "nbgemini"  # the key of a part under which stands what concerns its reader alone: it never goes back
 Role: TypeAlias = Literal["user", "model"]
 
 

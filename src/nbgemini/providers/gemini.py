@@ -39,7 +39,7 @@ from nbgemini.events import (
 from nbgemini.providers.protocol import Model
 from nbgemini.providers.thinking import thinking_config
 from nbgemini.request import Request
-from nbgemini.turns import Declaration, Options, Part, Turn, Usage, merge_text
+from nbgemini.turns import NOTE, Declaration, Options, Part, Turn, Usage, merge_text
 
 _decode_json = msgspec.json.Decoder().decode
 
@@ -47,7 +47,7 @@ _WITHHELD = {
     "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR", "IMAGE_SAFETY",
     "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION",
 }  # fmt: skip
-_MODIFIERS = {"thoughtSignature", "thought_signature", "thought", "videoMetadata", "partMetadata", "mediaResolution"}
+_MODIFIERS = {"thoughtSignature", "thought_signature", "thought", "videoMetadata", "partMetadata", "mediaResolution", NOTE}
 _FRAME = {
     "candidates", "promptFeedback", "usageMetadata", "modelVersion", "responseId", "createTime", "modelStatus",
 }  # fmt: skip
@@ -56,6 +56,7 @@ _CANDIDATE = {
     "safetyRatings", "tokenCount", "avgLogprobs", "logprobsResult", "continuationToken",
 }  # fmt: skip
 _VALUES = ("stringValue", "numberValue", "boolValue", "structValue", "listValue")
+_NOTED = ("state", "seconds", "unasked")
 _IN_PIECES = {"args", "partialArgs", "willContinue"}
 
 
@@ -242,8 +243,8 @@ def _read_special(part: dict[str, Any]) -> Iterable[Event]:
         match key, value:
             case "functionCall", dict():
                 yield ToolCall(str(value.get("name") or ""), _arguments(value.get("args")), _optional(value.get("id")))
-            case "functionResponse", {"response": dict() as response}:
-                yield ToolAnswer(str(value.get("name") or ""), _optional(value.get("id")), response)
+            case "functionResponse", {"response": dict()}:
+                yield _answer(value, part.get(NOTE))
             case "inlineData", dict():
                 mime = str(value.get("mimeType") or value.get("mime_type") or "")
                 yield Media(mime, str(value.get("data") or ""))
@@ -253,6 +254,15 @@ def _read_special(part: dict[str, Any]) -> Iterable[Event]:
                 yield CodeResult(str(value.get("output") or ""), value.get("outcome", "OUTCOME_OK") == "OUTCOME_OK")
             case name, _ if name not in _MODIFIERS and name != "text":
                 yield Unknown(name)
+
+
+def _answer(value: dict[str, Any], note: Any) -> ToolAnswer:
+    """Return our answer as its reader saw it."""
+    inline = _dicts([part.get("inlineData") for part in _dicts(value.get("parts"))])
+    media = tuple(Media(str(data.get("mimeType") or ""), str(data.get("data") or "")) for data in inline)
+    answer = ToolAnswer(str(value.get("name") or ""), _optional(value.get("id")), value["response"], media=media)
+    said = {name: note[name] for name in _NOTED if name in note} if isinstance(note, dict) else {}
+    return msgspec.structs.replace(answer, **said)
 
 
 def _comes_in_pieces(call: dict[str, Any]) -> bool:

@@ -37,7 +37,7 @@ def card_title(call: Call) -> str:
     """Return the card's one line."""
     seconds = call.seconds if isinstance(call, ToolRun) and call.over else 0.0
     time = f" · {seconds:.1f} s" if seconds >= 0.05 else ""  # noqa: PLR2004 - shown with one digit
-    return f"Tool {_name(call)} · {_WORDS[call.state]}{time}"
+    return f"Tool {_name(call)} · {_WORDS[call.state]}{time}{_warning(call)}"
 
 
 def card_html(call: Call, about: str = "", *, head: bool = False) -> str:
@@ -51,7 +51,17 @@ def card_html(call: Call, about: str = "", *, head: bool = False) -> str:
     opened = " open" if call.state in _OPENED else ""
     known = f"<p><small>{_prose(about)}</small></p>" if about else ""
     boxes = "" if head else "".join(f"<pre>{_escaped(text)}</pre>" for text in _texts(call))
-    return f'<details class="nbgemini-tool"{opened}><summary>{_prose(card_title(call))}</summary>{known}{boxes}</details>'
+    return f'<details class="nbgemini-tool"{opened}><summary>{_title(call)}</summary>{known}{boxes}</details>'
+
+
+def _title(call: Call) -> str:
+    """Return the line with its warning in red: by an attribute that also untrusted notebooks and their converters keep."""
+    title, warning = _prose(card_title(call)), _warning(call)
+    return f'{title.removesuffix(warning)}<font color="#d32f2f"><b>{warning}</b></font>' if warning else title
+
+
+def _warning(call: Call) -> str:
+    return " · ⚠ ran unasked" if isinstance(call, ToolRun) and call.unasked else ""
 
 
 def card_text(call: Call) -> str:
