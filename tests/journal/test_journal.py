@@ -12,7 +12,6 @@ from contextlib import closing
 import pytest
 
 from nbgemini import Client, NbGeminiError, Settings
-from nbgemini.journal import Journal
 from nbgemini.secret import Secret
 from tests.journal.conftest import later
 

@@ -131,7 +131,7 @@ async def test_a_place_that_cannot_be_made_costs_the_record_only(service, tmp_pa
     assert "nbgemini journal" not in [thread.name for thread in threading.enumerate()]
 
 
-async def test_a_journal_that_gave_up_ends_when_it_is_retired(service, tmp_path, told):
+async def test_a_journal_that_gave_up_ends_when_it_is_retired(service, tmp_path):
     (tmp_path / "file").touch()
     journal = Journal(tmp_path / "file" / "journal", "a.ipynb")
     async with client_of(service, journal) as client:
@@ -189,7 +189,7 @@ def test_a_full_file_system_costs_the_record_only(service, tmp_path):
     assert len(later(tmp_path / "journal").exchanges("main")) >= 1
 
 
-async def test_a_file_that_is_deleted_or_moved_meanwhile_is_begun_anew(service, asking, journal, path):
+async def test_a_file_that_is_deleted_or_moved_meanwhile_is_begun_anew(asking, journal, path):
     reply = asking.chat().begin("hello")
     assert journal.flush()
     path.rename(path.with_name("elsewhere"))

@@ -31,6 +31,10 @@ def shown(kernel, line):
     return outputs(messages, parent(messages[-1]))
 
 
+def said_kind(output):
+    return output["metadata"].get("nbgemini", {}).get("kind")
+
+
 def half_an_answer(kernel):
     """A chat with one whole and one growing answer."""
     kernel.run("%%gemini --wait\nMy name is Zoe.")
@@ -59,9 +63,38 @@ def test_a_chat_outlives_its_kernel(notebook, end):
     assert "interrupted" in recalled[6]["data"]["text/plain"]
     second.run("%%gemini --wait\nWhat is my name?")
     assert "Zoe" not in second.text("print(_gemini.text)")  # a restarted kernel begins anew unless told otherwise
-    second.run("%gemini reset\n%gemini load")
-    second.run("%%gemini --wait\nWhat is my name?")
+    (refused,) = [output for output in shown(second, "%gemini load") if "error" in output]
+    assert "%gemini load main NAME" in refused["error"]
+    second.run("%gemini load main earlier")
+    second.run("%%gemini --wait -c earlier\nWhat is my name?")
     assert "Zoe" in second.text("print(_gemini.state, _gemini.error, _gemini.text)")
+
+
+def test_a_forgotten_chat_stays_forgotten(notebook):
+    """By a kernel that never asked it anything, and in the next one."""
+    first = notebook()
+    first.run("%%gemini --wait\nMy name is Zoe.")
+    first.leave("shutdown")
+    second = notebook()
+    assert "saved" in shown(second, "%gemini chats")[0]["data"]["text/plain"]
+    second.run("%gemini reset")
+    second.leave("shutdown")
+    third = notebook()
+    assert "none yet" in shown(third, "%gemini chats")[0]["data"]["text/plain"]
+    assert [kinds(shown(third, line)) for line in ("%gemini show", "%gemini load")] == [[None], [None]]
+
+
+def test_what_unloading_stops_is_kept_as_it_ended(notebook):
+    """All that came, and as stopped: not as broken off with the kernel."""
+    first = notebook()
+    half_an_answer(first)
+    first.send("%unload_ext nbgemini")
+    first.until(is_final_status)
+    came = first.text("print(len(_gemini.text))").strip()
+    first.leave("shutdown")
+    recalled = shown(notebook(), "%gemini show")
+    assert [len(output["data"]["text/plain"]) for output in recalled if said_kind(output) == "answer"][1:] == [int(came)]
+    assert recalled[-1]["data"]["text/plain"] == "interrupted"
 
 
 def test_the_journal_lists_requests_and_can_be_switched_off(notebook):
