@@ -81,6 +81,12 @@ async def test_any_status_can_be_asked_for(service, status):
     assert error["details"][0]["retryDelay"] == "1.5s"
 
 
+async def test_the_very_same_is_refused_so_many_times(service):
+    told = directive(status=503, times=2)
+    assert [(await ask(service, WHOLE, told)).status for _ in range(3)] == [503, 503, 200]
+    assert (await ask(service, WHOLE, directive(status=503, times=2, gap=0))).status == 503  # another prompt
+
+
 async def test_a_fault_comes_after_so_many_frames(service):
     answer = await ask(service, STREAM, directive(frames=3, fault=2))
     assert [("error" in frame) for frame in answer.frames] == [False, False, True]

@@ -32,14 +32,14 @@ class Script(Struct, frozen=True):
     error: dict[str, Any] = {}
 
 
-def script(body: dict[str, Any], model: str, response_id: str) -> Script:
-    """Return the answer to a valid, normalised request.
+def script(body: dict[str, Any], model: str, response_id: str, earlier: int = 0) -> Script:
+    """Return the answer to a valid, normalised request; `earlier` requests have asked the very same.
 
     Raises:
         Invalid: the prompt's directive is not one.
     """
     told = told_in(_prompts(body)[-1])
-    if told.status:
+    if told.status and (told.times is None or earlier < told.times):
         return Script([], status=told.status, error=refusal(told))
     frames = frames_of(_said(told, body, model), body["contents"], model, told.finish)
     for _, frame in frames:

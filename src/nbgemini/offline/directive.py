@@ -6,7 +6,7 @@ these into one frame. `pieces` cuts every text into so many frames; `frames` wit
 many characters. Without `parts` and `frames` the service says what it would have said.
 `gap` seconds lie between frames; `finish` is the finishReason (null: none); `cut` drops the connection after so many frames,
 `stall` goes silent after so many, `fault` reports an error inside the stream after so many; `status` with `error` and
-`retry_delay` refuses with that HTTP status.
+`retry_delay` refuses with that HTTP status, with `times` only the first so many times that the very same is asked.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class Told(Struct, frozen=True, forbid_unknown_fields=True):
     stall: _Count | None = None
     fault: _Count | None = None
     status: Annotated[int, Meta(ge=400, le=599)] | None = None
+    times: _Count | None = None
     error: dict[str, Any] = {}
     retry_delay: Annotated[str, Meta(pattern=r"^\d{1,9}(\.\d{1,9})?s$")] | None = None
 

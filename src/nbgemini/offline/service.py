@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
-from collections import deque
+from collections import Counter, deque
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -59,6 +59,7 @@ class OfflineService:
         self._pace = pace
         self._cassette = Cassette(cassette) if cassette else None
         self._ids = itertools.count(1)
+        self._asked: Counter[int] = Counter()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._ready = threading.Event()
@@ -151,8 +152,10 @@ class OfflineService:
                 to.writer, 200, models_page(request.query, version) if name == "models" else one_model(name, version)
             )
             return
+        mark = hash((request.path, request.body))
+        earlier, self._asked[mark] = self._asked[mark], self._asked[mark] + 1
         try:
-            answer = self._prepared(generating_model(name, method, version), method, body)
+            answer = self._prepared(generating_model(name, method, version), method, body, earlier)
         except Invalid as invalid:
             raise Refused(400, str(invalid)) from None
         if not isinstance(answer, Script):
@@ -164,7 +167,7 @@ class OfflineService:
         finally:
             self.open_streams -= _streams(request)
 
-    def _prepared(self, model: str, method: str, body: Any) -> Script | dict[str, int]:
+    def _prepared(self, model: str, method: str, body: Any, earlier: int) -> Script | dict[str, int]:
         if isinstance(body, Invalid):
             raise body
         if not isinstance(body, dict):
@@ -174,7 +177,7 @@ class OfflineService:
             return {"totalTokens": count_tokens(counted(body))}
         validate(body, model, self._cassette.signatures if self._cassette else ())
         recorded = self._cassette.play(model, body) if self._cassette else None
-        return Script(recorded) if recorded else script(body, model, f"offline-{next(self._ids)}")
+        return Script(recorded) if recorded else script(body, model, f"offline-{next(self._ids)}", earlier)
 
 
 def _body(request: HttpRequest) -> Any:
