@@ -197,6 +197,12 @@ def test_a_bare_error_after_events_is_a_frame():
         assert [json.loads(frame) for frame in cut(body, place)] == [{"a": 1}, {"error": {"code": 499}}]
 
 
+def test_a_bare_error_in_a_list_after_events_is_a_frame():
+    body = b'data: {"a":1}\r\n\r\n[\n  {\n    "error": {\n      "code": 499\n    }\n  }\n]\n'
+    for place in range(len(body)):
+        assert [json.loads(frame) for frame in cut(body, place)] == [{"a": 1}, {"error": {"code": 499}}]
+
+
 def test_an_unfinished_frame_is_dropped():
     assert cut(b'[{"a":1}\n,\r\n{"b":') == [b'{"a":1}']
     assert cut(b'data: {"a":1}\n\ndata: {"b":') == [b'{"a":1}']

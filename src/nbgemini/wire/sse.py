@@ -81,7 +81,7 @@ class SseFramer:
             self._data_held += len(line)
         elif not line:
             self._dispatch(frames)
-        elif self._bare.open or line[:1] in b"{[":
+        elif self._bare.open or line.lstrip()[:1] in b"{[":
             frames.extend(self._bare.feed(line + b"\n"))
         if self._data_held > self._longest or len(line) > self._longest or self._bare.too_large:
             self._give_up()
