@@ -102,9 +102,10 @@ def assert_no_secret(watched: Watched, asked: Asked) -> None:
 def assert_harmless(asked: Asked) -> None:
     """I10: what is shown is on the allow-list, the error too."""
     for segment in asked.reply.segments:
+        html = str(bundle(segment).get("text/html", ""))
         checker = Checker()
-        checker.feed(str(bundle(segment).get("text/html", "")))
-        assert checker.faults == []
+        checker.feed(html)
+        assert checker.faults == [], html
 
 
 def assert_error_ours(asked: Asked) -> None:
