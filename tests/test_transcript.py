@@ -51,6 +51,13 @@ def test_of_an_answer_cut_short_only_its_text_goes_back(state):
     assert exchange(state, *parts).turns() == (user_turn("go"), Turn("model", ({"text": "So"},)))
 
 
+def test_code_alone_is_an_answer():
+    """Its signature is asked for again, and the model must know what ran."""
+    code = {"executableCode": {"code": "1"}, "thoughtSignature": "sig"}
+    assert exchange("complete", code, {"text": "", "thoughtSignature": "end"}).turns()[1].parts[0] == code
+    assert exchange("complete", {"text": "", "thoughtSignature": "end"}).turns() == ()
+
+
 @pytest.mark.parametrize("state", ["blocked", "failed", "running", "waiting"])
 def test_an_exchange_of_which_nothing_may_go_back_is_left_out(state):
     assert exchange(state, {"text": "So"}).turns() == ()

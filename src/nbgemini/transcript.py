@@ -17,6 +17,7 @@ from nbgemini.turns import NOTE, Part, Turn, merge_text
 State: TypeAlias = Literal["running", "waiting", "complete", "truncated", "interrupted", "blocked", "failed"]
 
 _KEPT = ("truncated", "interrupted")
+_NOTHING = {"text", "thought", "thoughtSignature"}  # what a part may hold beside a text that says something
 
 
 class Exchange:
@@ -46,7 +47,7 @@ class Exchange:
     def turns(self) -> tuple[Turn, ...]:
         """Return the turns that may go back to the service; none if nothing of worth came."""
         answer = tuple(part for part in self.parts if self._goes_back(part))
-        worth = any(part.get("text") or "inlineData" in part for part in answer)
+        worth = any(part.get("text") or part.keys() - _NOTHING for part in answer)
         came = (*self._rounds(), *([Turn("model", answer)] if worth else []))
         return (self.asked, *came) if came else ()
 
