@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
 
 from tests.kernel.conftest import at_rest, complaints, is_final_status, kinds, outputs, parent, said
 
-BUSY = 'offline: {"status": 503, "times": %d, "retry_delay": "%ds", "gap": 0, "frames": 2}'
+numbers = itertools.count()
 AGAIN = re.compile(r"503 UNAVAILABLE, again in (\d+) s, (\d)/3")
+
+
+def busy(seconds):
+    """A prompt that no other is equal to, refused once."""
+    return f'Number {next(numbers)}\noffline: {{"status": 503, "times": 1, "retry_delay": "{seconds}s", "gap": 0, "frames": 2}}'
 
 
 def told(message):
@@ -26,7 +32,7 @@ def way(request, kernel):
 
 @pytest.mark.usefixtures("way")
 def test_the_wait_is_counted_down_and_the_answer_comes(kernel):
-    mine = kernel.send(f"%%gemini --once\n{BUSY % (1, 3)}")
+    mine = kernel.send(f"%%gemini --once\n{busy(3)}")
     messages = at_rest(kernel, mine, [])
     seconds = [int(found[1]) for found in map(told, messages) if found]
     assert seconds[0] >= 3
@@ -40,7 +46,7 @@ def test_the_wait_is_counted_down_and_the_answer_comes(kernel):
 
 @pytest.mark.usefixtures("way")
 def test_a_wait_can_be_stopped_while_other_cells_run(kernel):
-    mine = kernel.send(f"%%gemini --once\n{BUSY % (1, 50)}")
+    mine = kernel.send(f"%%gemini --once\n{busy(50)}")
     messages = kernel.until(told)
     assert kernel.text("print(6 * 7)") == "42\n"
     messages += kernel.run("%gemini stop --all")
