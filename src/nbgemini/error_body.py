@@ -15,6 +15,7 @@ from typing import Any
 from nbgemini.errors import ApiError, AuthenticationError, RateLimitError, ServerError
 
 _PASSING = (408, 500, 502, 503, 504, 529)  # sent again, it may succeed (AIP-194; 529 is Anthropic's "overloaded")
+_DIGITS = 6  # of a code, at most; int() would refuse thousands
 _LONGEST = 300  # characters of a service's message; the rest is noise in a cell
 
 
@@ -22,7 +23,7 @@ def error_from_body(code: int, body: bytes) -> ApiError:
     """Return the error that an HTTP answer with this status code and body means."""
     try:
         data = json.loads(body.decode("utf-8", "replace"))
-    except ValueError:
+    except (ValueError, RecursionError):  # brackets without end
         return error_from_data(code, {"message": _plain(body)})
     if isinstance(data, list) and data:
         data = data[0]
@@ -33,8 +34,8 @@ def error_from_body(code: int, body: bytes) -> ApiError:
 def error_from_data(code: int, error: dict[str, Any]) -> ApiError:
     """Return the error that the object under the key `error` means; `code` counts where it names none."""
     number = error.get("code")
-    code = int(str(number)) if str(number).isdecimal() else code
-    status = str(error.get("status") or (number if isinstance(number, str) else ""))
+    code = int(str(number)) if str(number).isdecimal() and len(str(number)) < _DIGITS else code
+    status = _one_line(str(error.get("status") or (number if isinstance(number, str) else "")))
     reason = next((str(d["reason"]) for d in _details(error) if d.get("reason")), "")
     text = _one_line(str(error.get("message") or "the service gave no reason"))
     kind = _kind(code, status, reason)

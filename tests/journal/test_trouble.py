@@ -159,7 +159,7 @@ def test_what_is_read_only_costs_the_record_only(service, tmp_path, what):
         _skip_unless_mounts()
         mounts = f"mount --bind {path.parent} {path.parent} && mount -o remount,bind,ro {path.parent}"
         command = ["unshare", "-m", "sh", "-c", mounts + ' && exec "$@"', "sh", *command]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
     path.parent.chmod(0o755)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("nothing is written to the journal") == 1, done.stderr
@@ -182,7 +182,7 @@ def test_a_full_file_system_costs_the_record_only(service, tmp_path):
     _skip_unless_mounts()
     steps = f'mount -t tmpfs -o size=300k none {place} && "$@"; code=$?; cp {place}/* {tmp_path}; exit $code'
     ask = [sys.executable, "-c", ASK, service.url, str(place / "journal"), "x" * 30_000, "12"]
-    done = subprocess.run(["unshare", "-m", "sh", "-c", steps, "sh", *ask], capture_output=True, text=True)
+    done = subprocess.run(["unshare", "-m", "sh", "-c", steps, "sh", *ask], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("nothing is written to the journal") == 1
     _sound(tmp_path / "journal")
@@ -250,7 +250,11 @@ def test_a_program_that_ends_does_not_wait_long_for_a_locked_file(service, path)
     _made(path)
     with Lock(path):
         done = subprocess.run(
-            [sys.executable, "-c", ASK, service.url, str(path), "hello", "1"], capture_output=True, text=True, timeout=60
+            [sys.executable, "-c", ASK, service.url, str(path), "hello", "1"],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -334,7 +338,7 @@ def _made(path, count=1):
 
 
 def _skip_unless_mounts():
-    if subprocess.run(["unshare", "-m", "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True).returncode:
+    if subprocess.run(["unshare", "-m", "mount", "-t", "tmpfs", "none", "/mnt"], check=False, capture_output=True).returncode:
         pytest.skip("no file system can be mounted here")
 
 

@@ -11,7 +11,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -39,6 +39,10 @@ def record(path: Path, model: str, body: dict[str, Any], frames: Iterable[Timed]
             file.write(json.dumps({"request": name, "n": n, "t": round(seconds, 4), "frame": frame}, ensure_ascii=False) + "\n")
 
 
+class _Header(Struct):
+    nbgemini: Literal["cassette"]
+
+
 class _Entry(Struct):
     request: str
     n: int
@@ -59,12 +63,9 @@ class Cassette:
         Raises:
             ValueError: the file is not a cassette.
         """
-        lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line]  # texts may hold other line ends
-        if not lines or json.loads(lines[0]).get("nbgemini") != "cassette":
-            raise ValueError(f"{path} is not a cassette")
+        entries = _entries(path)
         self._answers: dict[str, dict[int, list[Timed]]] = defaultdict(lambda: defaultdict(list))
         self._asked: dict[str, int] = defaultdict(int)
-        entries = [msgspec.json.decode(line, type=_Entry) for line in lines[1:]]
         for entry in entries:
             self._answers[entry.request][entry.n].append((entry.t, entry.frame))
         self.signatures = frozenset(signature for entry in entries for signature in _signatures(entry.frame))
@@ -79,6 +80,15 @@ class Cassette:
         self._asked[name] += 1
         times = [0.0, *(seconds for seconds, _ in answers[number])]
         return [(seconds - before, frame) for before, (seconds, frame) in zip(times, answers[number], strict=False)]
+
+
+def _entries(path: Path) -> list[_Entry]:
+    lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line]  # texts may hold other line ends
+    try:
+        msgspec.json.decode(lines.pop(0) if lines else "", type=_Header)
+        return [msgspec.json.decode(line, type=_Entry) for line in lines]
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ValueError(f"{path} is not a cassette: {error}") from None
 
 
 def _signatures(frame: dict[str, Any]) -> list[Place]:

@@ -1,0 +1,136 @@
+"""One function a reader: it takes any bytes and fails where a promise of that reader does."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from nbgemini.error_body import error_from_body
+from nbgemini.errors import ApiError, WireError
+from nbgemini.events import (
+    PartReceived,
+    ToolArgsDelta,
+    ToolArgsPiece,
+    ToolArgsText,
+    ToolCall,
+    ToolCallEnd,
+    ToolCallGrowing,
+    ToolCallStart,
+)
+from nbgemini.offline.cassette import Cassette
+from nbgemini.providers.gemini import Gemini
+from nbgemini.render.markdown import to_html
+from nbgemini.render.sanitise import sanitised
+from nbgemini.segments import Segmenter
+from nbgemini.tool_args import GrowingCalls
+from nbgemini.wire import Framer
+from tests.render.checker import controls, faults
+
+_SCRATCH = tempfile.TemporaryDirectory(prefix="nbgemini-fuzz-")
+
+
+def framer(data):
+    """Frames are the same however the bytes are cut, and too large ones are a WireError."""
+    whole = _frames([data])
+    assert _frames(data[at : at + 1] for at in range(len(data))) == whole
+    middle = len(data) // 2
+    assert _frames([data[:middle], b"", data[middle:]]) == whole
+
+
+def gemini(data):
+    """Any bytes are events, or one WireError; whatever comes can be shown, stored and sent back."""
+    try:
+        events = Gemini().decode(data)
+    except WireError:
+        return
+    for event in events:
+        if isinstance(event, PartReceived):
+            msgspec.json.encode(event.part)
+    segmenter = Segmenter()
+    segmenter.feed(events)
+    segmenter.close()
+    assert all(isinstance(segment.text, str) for segment in segmenter.segments)
+
+
+def tool_args(data):
+    """Whatever comes in whatever order, a call is made once and of an object, and nothing is raised."""
+    calls, made = GrowingCalls(), []
+    for event in _tool_events(data):
+        made += [news for news in calls.feed(event) if isinstance(news, ToolCall)]
+    assert all(isinstance(call, ToolCallGrowing) for call in calls.close())
+    assert all(isinstance(call.args, dict) for call in made)
+    ids = [call.id for call in made if call.id]
+    assert len(ids) == len(set(ids))
+
+
+def markdown(data):
+    """Any Markdown, and any HTML, leaves with nothing but what the allow-list names."""
+    text = data.decode("utf-8", "replace")
+    html = to_html(text)
+    assert faults(html) == []
+    assert controls(html) == []
+    assert [fault for fault in faults(sanitised(text)) if not fault.startswith(("unbalanced", "left open"))] == []
+
+
+def cassette(data):
+    """A file is a cassette, or a ValueError says that it is none."""
+    path = Path(_SCRATCH.name) / "tape"
+    path.write_bytes(data)
+    try:
+        tape = Cassette(path)
+    except ValueError:
+        return
+    assert tape.play("m", {"contents": []}) is None
+
+
+def error_body(data):
+    """Any body of any code is one of our errors, whose line is one line."""
+    error = error_from_body(400 + (data[0] if data else 0), data[1:])
+    assert isinstance(error, ApiError)
+    assert "\n" not in str(error)
+    assert error.retry_after is None or error.retry_after >= 0
+    assert len(str(error)) < 2000
+
+
+HARNESSES = {check.__name__: check for check in (framer, gemini, tool_args, markdown, cassette, error_body)}
+
+
+def _frames(chunks):
+    ours, frames = Framer(1000), []
+    try:
+        for chunk in chunks:
+            frames += ours.feed(chunk)
+        return [*frames, *ours.close()], ""
+    except WireError as error:
+        return frames, str(error)
+
+
+def _tool_events(data):
+    """Bytes as events: one a line, its kind and call by the first byte."""
+    for line in data.split(b"\n"):
+        kind, key = (line[0] % 6, str(line[0] % 2)) if line else (5, "0")
+        text = line[1:].decode("utf-8", "replace")
+        match kind:
+            case 0:
+                yield ToolCallStart(key, text[:9], text[9:12] or None)
+            case 1:
+                yield ToolArgsDelta(key, text)
+            case 2:
+                yield ToolArgsText(key, text)
+            case 3:
+                path, _, value = text.partition("=")
+                yield ToolArgsPiece(key, path, _json(value), more=line[0] > 127)
+            case 4:
+                yield ToolCall(text[:9], {"a": text[9:]}, text[:2] or None)
+            case _:
+                yield ToolCallEnd(key)
+
+
+def _json(text):
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text

@@ -1,0 +1,69 @@
+"""What each harness begins with: recorded streams, hostile texts, and what has failed before (corpus/HARNESS/*)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.conftest import as_array, golden_bytes, golden_frames, golden_names
+from tests.corpus import PAYLOADS
+
+CORPUS = Path(__file__).parent / "corpus"
+_ERROR = {"code": 429, "message": "slow down", "status": "RESOURCE_EXHAUSTED"}
+_RETRY = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "3.5s"}
+
+
+def seeds(harness):
+    """The inputs of a harness, in a fixed order."""
+    kept = CORPUS / harness
+    failed = [path.read_bytes() for path in sorted(kept.iterdir())] if kept.exists() else []
+    return [*failed, *globals()[f"_{harness}"]()]
+
+
+def _framer():
+    for name in golden_names():
+        body = golden_bytes(name)
+        yield from (body, body.replace(b"\r\n", b"\n"), body.replace(b"\r\n", b"\r"), as_array(golden_frames(name)), body[:-9])
+
+
+def _gemini():
+    for name in golden_names():
+        for frame in golden_frames(name):
+            yield json.dumps(frame).encode()
+    yield from (
+        b'{"candidates": [{"content": {"parts": [{"text": "\\ud83d"}]}}]}',
+        b"[" * 100_000,
+        b'{"a": ' * 500,
+        b"\xff\xfe",
+    )
+
+
+def _tool_args():
+    yield b'0f\n1{"a": \n1[1, 2]}\n5'
+    yield b'0f\n3$.a[0].b="x"\n3$.a[1]=2\n\xb3$.t="y"\n5'
+    yield b'0f\n2{"a": 1}\n5\n4f\n4f'
+    yield b"0f         c1\n3$['it\\'s'][\"q\\\"\"]=null\n5\n0f         c1\n5"
+
+
+def _markdown():
+    return (payload.encode("utf-8", "replace") for payload in PAYLOADS)
+
+
+def _cassette():
+    head = b'{"nbgemini": "cassette", "version": 1}\n'
+    entry = {"request": "r", "n": 0, "t": 0.1, "frame": {"candidates": [{"content": {"parts": [{"text": "a"}]}}]}}
+    yield head
+    yield head + json.dumps(entry).encode() + b"\n"
+    yield from (b"", b"[]", b"1\n", b"\xff", head + b"{}", head + b"[" * 100_000)
+
+
+def _error_body():
+    texts = [
+        {"error": {**_ERROR, "details": [_RETRY]}},
+        [{"error": _ERROR}],
+        {"error": "x"},
+        {"error": {"code": "9" * 5000}},
+        [],
+    ]
+    yield from (b"\x01" + json.dumps(text).encode() for text in texts)
+    yield from (b"\x64<html>no", b"", b"\x01" + b"[" * 100_000, b"\x01" + b"9" * 5000)
