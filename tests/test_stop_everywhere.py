@@ -7,7 +7,6 @@ after what it waits for has come), or cancelled once more while it tidies up.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import types
 from collections import Counter
@@ -122,7 +121,7 @@ class Waits:
                 self._act(waited)
             try:
                 what, going = (yield waited), coroutine.send
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - goes on as it came
                 what, going = error, coroutine.throw
 
 
@@ -238,9 +237,11 @@ async def asking(url, path, source=None):
     journal.close()
 
 
-async def stopped_everywhere(client, journal, path, prompt, way, quiet):
+async def stopped_everywhere(client, journal, prompt, way, quiet):
     """Stop a turn at its first wait, its second, … until it is over before; return how many there were."""
-    for at in itertools.count(1):
+    waits, at = 1, 0
+    while waits >= at:
+        at += 1
         chat = client.chat(f"{way} {at}")
         turn = Turn(chat, prompt)
         waits = await turn.drive(way, at)
@@ -248,15 +249,14 @@ async def stopped_everywhere(client, journal, path, prompt, way, quiet):
         check(turn, whole=whole)
         await quiet()
         assert journal.flush()
-        (restored,) = Journal(path, "a.ipynb").exchanges(chat.name)
+        (restored,) = Journal(journal.path, "a.ipynb").exchanges(chat.name)
         assert restored.turns() == turn.reply.exchange.turns()
         later = client.chat(f"{way} {at} later")
         later.transcript.exchanges.append(restored)
         assert contents(later.segments(restored)) == contents(turn.reply.segments)
         for one in (chat, later):
             await goes_on(one, turn)
-        if waits < at:
-            return at - 1
+    return waits
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -268,7 +268,7 @@ async def test_a_turn_can_be_stopped_at_every_wait(tmp_path, transcript, way):
         assert not line.voices
 
     async with asking("http://localhost", tmp_path / "journal", line) as (client, journal):
-        waits = await stopped_everywhere(client, journal, tmp_path / "journal", PROMPTS[transcript], way, quiet)
+        waits = await stopped_everywhere(client, journal, PROMPTS[transcript], way, quiet)
     assert waits >= {"plain": 5, "parallel": 15, "pieces": 10}[transcript]
     print(f"{transcript}, {way}: {waits} waits")
 
@@ -282,6 +282,6 @@ async def test_a_stopped_turn_leaves_no_stream_open_at_the_service(service, tmp_
                 await asyncio.sleep(0)
 
     async with asking(service.url, tmp_path / "journal") as (client, journal):
-        waits = await stopped_everywhere(client, journal, tmp_path / "journal", PROMPTS[transcript], way, quiet)
+        waits = await stopped_everywhere(client, journal, PROMPTS[transcript], way, quiet)
     assert waits >= 2
     print(f"{transcript}, {way}: {waits} waits")

@@ -227,6 +227,21 @@ async def test_an_unknown_tool_and_bad_arguments_are_told_to_the_model(client, s
     await goes_on(client)
 
 
+async def test_nobody_is_asked_about_a_call_that_cannot_run(client, service, counter):
+    """A reader has enough to decide; the model is told what is wrong, and the call beside it is asked about."""
+    asked = []
+
+    async def approve(_tool, call, _number):
+        asked.append(call.args)
+        return True
+
+    wrong = [("nothing", {}), ("add", {"a": "x", "b": 2}), ("add", {"b": 2}), ("add", ONE)]
+    reply = await ask(client, calls(*wrong), counter.add, approve=approve)
+    assert (asked, counter.ran) == ([ONE], [(1, 2)])
+    assert [state for _, state in runs(reply)] == ["failed", "failed", "failed", "done"]
+    assert ["bad arguments" in answer.get("error", "") for answer in outputs(service)] == [False, True, True, False]
+
+
 @pytest.mark.parametrize(
     "kind", [ValueError, SystemExit, KeyboardInterrupt, asyncio.CancelledError, StopIteration, RecursionError]
 )
@@ -415,6 +430,13 @@ async def test_a_round_with_half_a_call_runs_nothing_and_says_so(counter, parts)
         assert (reply.state, counter.ran) == ("truncated", [])
         assert "'note'" in str(reply.error)
         assert (await ask(scripted.client, "again")).state == "complete"
+
+
+async def test_half_a_call_and_a_lost_terminator_are_no_whole_answer(counter):
+    """A text would be one: its last word came."""
+    async with Scripted(script(parts_frame(GROWS, finish="STOP"), end=RESET), DONE) as scripted:
+        reply = await ask(scripted.client, "go", counter.note)
+        assert (reply.state, counter.ran) == ("truncated", [])
 
 
 # --- once
@@ -693,7 +715,7 @@ async def test_a_call_that_asks_or_queues_is_stopped_before_it_began(client, ser
     assert outputs(service) == [{"error": "stopped by the user before it began; nothing was done"}]
 
 
-async def test_a_number_that_is_no_call_of_this_round_stops_nothing(client, service, counter):
+async def test_a_number_that_is_no_call_of_this_round_stops_nothing(counter):
     """Also those of an earlier round, which are over."""
 
     async def second() -> int:

@@ -144,8 +144,11 @@ class Incoming:
         if token and self.finish and self.finish.reason == "CONTINUATION":
             self._begin_round()
             return token
-        self._broken += [call for call in self._growing.close() if isinstance(call, ToolCallGrowing)]
+        self._give_up_growing()
         return None
+
+    def _give_up_growing(self) -> None:
+        self._broken += [call for call in self._growing.close() if isinstance(call, ToolCallGrowing)]
 
     def calls(self) -> list[ToolCall]:
         """Return the calls of this round, if it ended well."""
@@ -187,6 +190,7 @@ class Incoming:
         """
         if isinstance(error, ToolError):
             return "truncated", error
+        self._give_up_growing()
         network = not self._fault and isinstance(error, TransportError)
         if network and self.finish and self.finish.state == "complete" and not (self._calls or self._broken):
             return "complete", None

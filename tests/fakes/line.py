@@ -163,7 +163,7 @@ class Line:
             for part in content["parts"]:
                 assert part != {"text": ""}
                 assert not part.get("thought") or "thoughtSignature" in part
-                assert "functionCall" not in part and "thoughtSignature" not in part or said(part) in self.said
+                assert ("functionCall" not in part and "thoughtSignature" not in part) or said(part) in self.said
 
     async def aclose(self):
         pass
