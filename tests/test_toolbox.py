@@ -119,7 +119,7 @@ class Scripted:
 
     async def __aenter__(self):
         await self.server.__aenter__()
-        self.client = Client(Settings(key=Secret("k"), base_url=self.server.url, model=self.model))
+        self.client = Client(Settings(key=Secret("k"), base_url=self.server.url, model=self.model, retries=0))
         return self
 
     async def __aexit__(self, kind, error, trace):

@@ -152,6 +152,8 @@ class Answers:
     async def _result(self, number: int, call: ToolCall) -> ToolResult:
         tool = self._toolbox.find(call.name)
         if tool is not None:
+            if fault := tool.fault(call.args):
+                return answer(call, fault, "failed")  # nobody need be asked about what can't run
             self._tell(number, ToolRun(call, "asking"))
             if not await self._toolbox.approved(tool, call, self._first + number):
                 return answer(call, self._toolbox.refusal, "refused")

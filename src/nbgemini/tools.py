@@ -90,6 +90,7 @@ def declare(function: Callable[..., Any], **marks: Any) -> Tool:
     signature = _signature(function, name)
     reader = reader_of(name, signature, getattr(core, "__globals__", {}))
     description, described = documented(inspect.getdoc(core) or "")
+    code = getattr(core, "__code__", None)
     return Tool(
         name,
         description or name.replace("_", " "),  # the service asks for one
@@ -101,6 +102,8 @@ def declare(function: Callable[..., Any], **marks: Any) -> Tool:
         reader.validate_json,
         marked.safe,
         marked.labels,
+        file=code.co_filename if code else "",
+        line=code.co_firstlineno if code else 0,
     )
 
 

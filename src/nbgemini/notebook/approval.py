@@ -32,8 +32,8 @@ class Approvals:
         self._open: dict[int, tuple[asyncio.Future[Verdict], Tool]] = {}
 
     async def ask(self, tool: Tool, _call: ToolCall, number: int) -> bool:
-        """Wait for the reader's verdict about the n-th call."""
-        if _mark(tool) in self._always:
+        """Wait for the reader's verdict about the n-th call; a guarded tool must be asked about each time."""
+        if _mark(tool) in self._always and not tool.guarded:
             return True
         verdict = asyncio.get_running_loop().create_future()
         self._open[number] = verdict, tool
@@ -41,13 +41,16 @@ class Approvals:
             said = await verdict
         finally:
             self._open.pop(number, None)
-        if said == "always":
+        if said == "always" and not tool.guarded:
             self._always.add(_mark(tool))
         return said != "refuse"
 
-    def is_open(self, number: int) -> bool:
-        """Whether the n-th call waits for a verdict."""
-        return number in self._open
+    def verdicts(self, number: int) -> tuple[Verdict, ...]:
+        """Return what may be said about the n-th call; nothing unless it waits for it."""
+        question = self._open.get(number)
+        if question is None:
+            return ()
+        return tuple(verdict for verdict in VERDICTS if verdict != "always" or not question[1].guarded)
 
     def where(self, number: int) -> str:
         """Return where the function is written that the n-th call would run."""

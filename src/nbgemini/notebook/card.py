@@ -123,11 +123,11 @@ class CardPainter(SegmentPainter):
     def _offer(self, run: ToolRun) -> None:
         """Choose the buttons, and what their reader should know."""
         approvals, number = self._painting.approvals, self._reply.number_of(self._segment)
-        asks = run.state == "asking" and approvals is not None and approvals.is_open(number)
-        buttons = _ASK if asks else _STOP if run.state == "running" else ()
+        allowed = approvals.verdicts(number) if run.state == "asking" and approvals is not None else ()
+        buttons = _STOP if run.state == "running" else tuple(button for button in _ASK if button[0] in allowed)
         if buttons != self._buttons:
             self._buttons, self._since = buttons, monotonic()
-        facts = [approvals.where(number), self._whence(), length_note(run.call.args)] if asks and approvals else []
+        facts = [approvals.where(number), self._whence(), length_note(run.call.args)] if allowed and approvals else []
         self._about = " · ".join(filter(None, facts))
 
     def _whence(self) -> str:

@@ -144,22 +144,31 @@ export default () => {
   // only card
   const cardView = (el, model) => {
     const box = create("div");
+    const text = create("pre", { className: "nbg-tail" });
     const row = create("div");
-    el.append(box, row);
+    const clock = create("time");
+    el.append(box, text, row);
     let painted;
     return {
       paint() {
+        // arguments that still come
+        write(text, tail);
+        write(clock, status.busy ? `${Math.floor(Date.now() / 1000 - began)} s` : "");
         if (painted === blocks) return;
         painted = blocks;
         const open = box.querySelector("details")?.open;
+        const focused = el.contains(document.activeElement);
         box.replaceChildren(...blocks.map((block) => block.content.cloneNode(true)));
         // what its reader has unfolded stays so
         if (open) box.querySelector("details").open = true;
         row.replaceChildren(
-          ...(status.ask || []).map(([verdict, textContent, title]) =>
-            create("button", { textContent, title, onclick: () => model.send({ type: "verdict", verdict }) }),
+          ...(status.ask || []).map(([verdict, textContent, title, ariaLabel = textContent]) =>
+            create("button", { textContent, title, ariaLabel, onclick: () => model.send({ type: "verdict", verdict }) }),
           ),
+          clock,
         );
+        // who came by keyboard stays on the card, but on nothing that could be pressed by mistake
+        if (focused) box.querySelector("summary").focus();
       },
     };
   };
@@ -187,13 +196,13 @@ export default () => {
     render({ model, el }) {
       const role = model.get("role");
       const isStatus = role === "status";
-      el.classList.add("nbg-live", isStatus ? "nbg-status" : "jp-RenderedHTMLCommon");
+      el.classList.add("nbg-live", `nbg-${role}`, isStatus ? "nbg-live" : "jp-RenderedHTMLCommon");
       const view = (isStatus ? statusView : role === "card" ? cardView : textView)(el, model);
       views.add(view);
       view.paint();
       // once more when it stands in the page
       paint();
-      const clock = isStatus && setInterval(view.paint, 1000);
+      const clock = (isStatus || role === "card") && setInterval(view.paint, 1000);
       return () => {
         clearInterval(clock);
         views.delete(view);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -134,7 +135,7 @@ class Session:
         if isinstance(prompt, Exchange):
             cell = prompt.cell = prompt.cell or cell or uuid4().hex
         way = self._way(ask)
-        approvals = Approvals(self._always_approved) if way == "widgets" else None
+        approvals = Approvals(self._always_approved, partial(surroundings.code_title, self.shell)) if way == "widgets" else None
         toolbox = Toolbox(self._functions(ask), self._approve(ask, approvals)) if ask.tools else None
         asked = prompt.asked if isinstance(prompt, Exchange) else prompt
         reply = chat.begin(asked, cell=None if ask.once else cell, toolbox=toolbox, **self._changes(ask, chat))

@@ -42,6 +42,12 @@ def clicks_arrive_while_waiting(shell: Any) -> bool:
     return kernel is not None and hasattr(kernel, "_shell_parent")
 
 
+def code_title(shell: Any, file: str) -> str:
+    """Return what a file of code is called: `In[3]` if it is a cell, whose file nobody knows."""
+    found = shell.compile.format_code_name(file)
+    return str(found[1]) if found else file
+
+
 def notebook_name(shell: Any) -> str:
     """Return the notebook's path where the front end tells it (a Jupyter server, VS Code), else the working directory."""
     told = os.environ.get("JPY_SESSION_NAME") or shell.user_ns.get("__vsc_ipynb_file__")
