@@ -135,7 +135,7 @@ class Line:
         last_prompt = next(c for c in reversed(body["contents"]) if c["role"] == "user" and "text" in c["parts"][-1])
         prompt = last_prompt["parts"][-1]["text"]
         if token:
-            voice = self._cut.pop(token)
+            voice = self._cut[token]
             voice.waits = asyncio.Queue()
             self.broken -= voice.tickets
             return voice
