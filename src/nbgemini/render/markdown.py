@@ -14,7 +14,7 @@ from typing import Any
 
 from nbgemini.render.formulas import bracketed, dollars, formula, on_own_lines, untypeset
 from nbgemini.render.links import UNREADABLE, host_of, leads_somewhere, speaks_for_itself
-from nbgemini.render.sanitise import sanitised
+from nbgemini.render.sanitise import is_inline_image, sanitised
 from nbgemini.render.text import harmless
 
 LARGEST = 200_000  # characters that are parsed in one go
@@ -231,7 +231,7 @@ def _opening(tokens: Sequence[Any], index: int) -> int:
 def _image(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
     token = tokens[index]
     source, alt = str(token.attrGet("src") or ""), self.renderInlineAsText(token.children or [], options, env)
-    if source.startswith("data:image/"):
+    if is_inline_image(source):
         return f'<img src="{escape(source)}" alt="{escape(alt)}">'
     host = host_of(source)
     label = untypeset(escape(f"[image not loaded: {', '.join(word for word in (alt, host) if word)}]", quote=False))

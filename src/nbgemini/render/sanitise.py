@@ -35,6 +35,11 @@ def sanitised(html: str) -> str:
     return str(_cleaner().clean(html))
 
 
+def is_inline_image(url: str) -> bool:
+    """Say whether this is a picture that stands in the text itself, of a kind that holds no program."""
+    return _INLINE_IMAGE.match(url) is not None
+
+
 @cache
 def _cleaner() -> Any:
     import nh3  # noqa: PLC0415 - at first use
@@ -68,7 +73,7 @@ def _filter(tag: str, attribute: str, value: str) -> str | None:  # noqa: PLR091
         case "href":
             return value if _LINK.match(value) else None
         case "src":
-            return value if _INLINE_IMAGE.match(value) else None
+            return value if is_inline_image(value) else None
         case "class":
             return value if all(_is_ours(name) for name in value.split()) else None
         case "align":
