@@ -7,30 +7,25 @@ owned, so that stopping closes the connection at once; exactly one terminal stat
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext, suppress
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 import msgspec
 
-from nbgemini.errors import ApiError, NbGeminiError, PromptError, ToolError
-from nbgemini.events import Event, Queued, Retrying, ToolCall
+from nbgemini.errors import NbGeminiError, PromptError, ToolError
+from nbgemini.events import Event, ToolCall
 from nbgemini.leaks import refuse_keys
-from nbgemini.pace import Pace
+from nbgemini.listening import Listening, Step
 from nbgemini.providers.protocol import Provider
 from nbgemini.reply import Reply
-from nbgemini.request import Request
 from nbgemini.segments import Change, Segment, Segmenter
 from nbgemini.sending import Sending
 from nbgemini.tool_result import answer as refusal
 from nbgemini.toolbox import Answers, Patience, Toolbox
 from nbgemini.transcript import Exchange, Transcript
 from nbgemini.turns import Options, Turn, user_turn
-
-Step: TypeAlias = tuple[list[Event], list[Change]]
-
-_LOOK_AGAIN = 1.0  # seconds after which a waiting reply says anew how many are ahead
 
 
 class Log(Protocol):
@@ -124,7 +119,7 @@ class Chat:
         Raises:
             NbGeminiError: it failed or was blocked; `error.reply` holds what had arrived.
         """
-        reply = self.begin(prompt, **changes)
+        reply = self.begin(prompt, **{"toolbox": await self.toolbox.renewed(), **changes})
         await self.drive(reply)
         return await reply
 
@@ -134,7 +129,7 @@ class Chat:
         Raises:
             NbGeminiError: it failed or was blocked.
         """
-        reply = self.begin(prompt, **changes)
+        reply = self.begin(prompt, **{"toolbox": await self.toolbox.renewed(), **changes})
         try:
             async with aclosing(_in_time(reply, self._steps(reply))) as steps:
                 async for events, _ in steps:
@@ -188,9 +183,9 @@ class Chat:
 
     async def _rounds(self, reply: Reply) -> AsyncGenerator[Step, None]:
         """Ask, listen, run tools, ask again: with one service to the end, whatever is set meanwhile."""
-        asking, patience = _Asking(reply, self._provider, self._connect()), Patience()
+        listening, patience = Listening(reply, self._provider, self._connect()), Patience()
         while True:
-            async with aclosing(asking.listen(self.transcript.request_turns(reply.exchange))) as steps:
+            async with aclosing(listening.listen(self.transcript.request_turns(reply.exchange))) as steps:
                 async for step in steps:
                     yield step
             calls = reply.incoming.calls()
@@ -220,69 +215,6 @@ class Chat:
 
     def _its_turn(self) -> AbstractAsyncContextManager[Any]:
         return self._one_at_a_time if self.name else nullcontext()
-
-
-class _Asking:
-    """The requests of one reply: each waits for a place, and goes out again after trouble that passes."""
-
-    def __init__(self, reply: Reply, provider: Provider, sending: Sending) -> None:
-        self._reply = reply
-        self._provider = provider
-        self._sending = sending
-
-    async def listen(self, turns: Sequence[Turn]) -> AsyncGenerator[Step, None]:
-        """Ask and yield what comes; the service may cut its answer in two."""
-        token: str | None = ""
-        while token is not None:
-            request = self._provider.encode(turns, self._reply.options, continuation=token)
-            async with aclosing(self._persist(request)) as steps:
-                async for step in steps:
-                    yield step
-            token = self._reply.incoming.next_request()
-
-    async def _persist(self, request: Request) -> AsyncGenerator[Step, None]:
-        """Send a request, and again as long as it brings nothing but trouble that passes."""
-        attempts = self._sending.attempts()
-        while True:
-            try:
-                async with aclosing(self._attempt(request)) as steps:
-                    async for step in steps:
-                        yield step
-            except NbGeminiError as error:
-                wait = attempts.again(error) if self._reply.incoming.untouched else None
-                if wait is None:
-                    raise
-                retrying = Retrying(_trouble(error), wait, attempts.made, attempts.most)
-            else:
-                attempts.succeeded()
-                return
-            yield self._hold(retrying)
-            await self._sending.sleep(wait)
-
-    async def _attempt(self, request: Request) -> AsyncGenerator[Step, None]:
-        """Send a request once, as soon as there is a place."""
-        reply, pace = self._reply, Pace.here()
-        async with self._sending.place() as place:
-            while not place.granted.is_set():
-                yield self._hold(Queued(place.ahead))
-                await place.wait(_LOOK_AGAIN)
-            reply.go_on()
-            async with aclosing(self._sending.source.frames(request)) as frames:
-                async for frame in frames:
-                    await pace.ready()
-                    events = reply.take(self._provider.decode(frame))
-                    yield events, reply.show(events)
-                    reply.incoming.raise_fault()
-            reply.incoming.raise_if_empty()
-
-    def _hold(self, notice: Queued | Retrying) -> Step:
-        self._reply.hold(notice)
-        return [notice], []
-
-
-def _trouble(error: NbGeminiError) -> str:
-    """Say in a word or two what is being waited out."""
-    return f"{error.code} {error.status}".strip() if isinstance(error, ApiError) else str(error)
 
 
 def _limit(reply: Reply, calls: list[ToolCall], why: str) -> None:

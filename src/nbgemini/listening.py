@@ -1,0 +1,96 @@
+"""Asking and listening: one request of a reply after the other, each as often as it needs, until the service has said it all.
+
+Invariants: a request is sent again only while nothing of its answer was shown; every stream is owned, so that stopping closes
+the connection at once; whoever waits for a place or for the next attempt holds no place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import TypeAlias
+
+from nbgemini.errors import ApiError, NbGeminiError
+from nbgemini.events import Event, Queued, Retrying
+from nbgemini.pace import Pace
+from nbgemini.providers.protocol import Provider
+from nbgemini.reply import Reply
+from nbgemini.request import Request
+from nbgemini.segments import Change
+from nbgemini.sending import Sending
+from nbgemini.turns import Turn
+
+Step: TypeAlias = tuple[list[Event], list[Change]]
+
+_LOOK_AGAIN = 1.0  # seconds after which a waiting reply says anew how many are ahead
+
+
+class Listening:
+    """The requests of one reply: each waits for a place, and goes out again after trouble that passes."""
+
+    def __init__(self, reply: Reply, provider: Provider, sending: Sending) -> None:
+        """Ask for `reply`, in the words of `provider`."""
+        self._reply = reply
+        self._provider = provider
+        self._sending = sending
+
+    async def listen(self, turns: Sequence[Turn]) -> AsyncGenerator[Step, None]:
+        """Ask and yield what comes; the service may cut its answer in two."""
+        token: str | None = ""
+        while token is not None:
+            request = self._provider.encode(turns, self._reply.options, continuation=token)
+            async with aclosing(self._persist(request)) as steps:
+                async for step in steps:
+                    yield step
+            token = self._reply.incoming.next_request()
+
+    async def _persist(self, request: Request) -> AsyncGenerator[Step, None]:
+        """Send a request, and again as long as it brings nothing but trouble that passes."""
+        attempts = self._sending.attempts()
+        while True:
+            try:
+                async with aclosing(self._attempt(request)) as steps:
+                    async for step in steps:
+                        yield step
+            except NbGeminiError as error:
+                wait = attempts.again(error) if self._reply.incoming.untouched else None
+                if wait is None:
+                    _count(error, attempts.made)
+                    raise
+                retrying = Retrying(_trouble(error), wait, attempts.made, attempts.most)
+            else:
+                attempts.succeeded()
+                return
+            yield self._hold(retrying)
+            await self._sending.sleep(wait)
+
+    async def _attempt(self, request: Request) -> AsyncGenerator[Step, None]:
+        """Send a request once, as soon as there is a place."""
+        reply, pace = self._reply, Pace.here()
+        async with self._sending.place() as place:
+            while not place.granted.is_set():
+                yield self._hold(Queued(place.ahead))
+                await place.wait(_LOOK_AGAIN)
+            reply.go_on()
+            async with aclosing(self._sending.source.frames(request)) as frames:
+                async for frame in frames:
+                    await pace.ready()
+                    events = reply.take(self._provider.decode(frame))
+                    yield events, reply.show(events)
+                    reply.incoming.raise_fault()
+            reply.incoming.raise_if_empty()
+
+    def _hold(self, notice: Queued | Retrying) -> Step:
+        self._reply.hold(notice)
+        return [notice], []
+
+
+def _trouble(error: NbGeminiError) -> str:
+    """Say in a word or two what is being waited out."""
+    return f"{error.code} {error.status}".strip() if isinstance(error, ApiError) else str(error)
+
+
+def _count(error: NbGeminiError, attempts: int) -> None:
+    """Say how often it was tried."""
+    if attempts > 1:
+        error.args = (f"{error} (tried {attempts} times)",)
