@@ -1,4 +1,4 @@
-"""The card of a tool call, as its reader meets it: what would run, three buttons, and what came of it."""
+"""The card of a tool call, as its reader meets it: what would run, buttons, how far it is, and what came of it."""
 
 from __future__ import annotations
 
@@ -9,43 +9,146 @@ import pytest
 from tests.browser.test_quickstart import kinds, start
 
 TOOL = '''
+import asyncio
+
+let_go = asyncio.Event()
+
 def send_mail(to: str, text: str) -> str:
     """Send a mail."""
     return f"sent to {to}"
+
+async def wait_here(name: str) -> str:
+    """Wait until somebody lets go."""
+    await let_go.wait()
+    return f"{name} waited"
 '''
-PARTS = {
-    "parts": [
-        ["thought", "It wants a mail."],
-        ["call", "send_mail", {"to": "zoe@example.org", "text": "Hello\u202e <b>Zoe</b>"}],
-    ],
-    "gap": 0.05,
-}
-ASK = f"%%gemini --once -t send_mail\noffline: {json.dumps(PARTS)}"
+MAIL = {"to": "zoe@example.org", "text": "Hello\u202e <b>Zoe</b>"}
+
+
+def asking(tools, *parts, gap=0.05, approve="ask", **more):
+    return f"%%gemini --once -t {tools} --approve {approve}\noffline: {json.dumps({'parts': parts, 'gap': gap, **more})}"
+
+
+ASK = asking("send_mail", ["thought", "It wants a mail."], ["call", "send_mail", MAIL])
+
+
+def opened(notebook, *cells):
+    book = start(notebook, TOOL, *cells)
+    book.run(1)
+    return book
+
+
+def press(book, cell, name, key="Enter"):
+    """Press a button by keyboard, once it would count: buttons that have just appeared don't."""
+    button = book.cell(cell).get_by_role("button", name=name, exact=True)
+    button.wait_for(timeout=30_000)
+    book.execute("import asyncio; await asyncio.sleep(0.3)")
+    assert not button.evaluate("button => button === document.activeElement")
+    button.focus()
+    book.page.keyboard.press(key)
+
+
+def output(book, cell):
+    """What a reader sees below a cell."""
+    return "\n".join(book.texts(cell))
+
+
+def picture(book, cell, name):
+    """Keep what a reader sees of a cell."""
+    book.cell(cell).evaluate("cell => cell.scrollIntoView()")
+    book.screenshot(name)
+
+
+def at_rest(book, cell, *, text="From nbgemini's offline service"):
+    """Wait until the answer of a cell is at rest."""
+    book.wait(f"() => document.querySelectorAll('.jp-Notebook .jp-Cell')[{cell}].querySelector('.nbgemini-status')")
+    book.wait_text(cell, text)
 
 
 @pytest.mark.parametrize(("button", "outcome"), [("Run once", "done"), ("Refuse", "refused")], ids=["run", "refuse"])
 def test_the_reader_decides(notebook, button, outcome):
-    """By mouse or by keyboard; the notebook is free meanwhile, and the arguments show what is hidden in them."""
-    book = start(notebook, TOOL, ASK, "1 + 1")
-    for number in (1, 2):
-        book.run(number)
-    card = book.cell(2).get_by_role("button", name=button)
-    card.wait_for(timeout=30_000)
+    """By keyboard; the notebook is free meanwhile, and the card shows all there is to know, hidden characters too."""
+    book = opened(notebook, ASK, "1 + 1")
+    book.run(2)
+    book.cell(2).get_by_role("button", name=button).wait_for(timeout=30_000)
     book.run(3)
     book.wait_text(3, "2")
-    shown = book.cell(2).inner_text()
-    assert "zoe@example.org" in shown
-    assert "‹U+202E›" in shown  # noqa: RUF001 - as it is shown
-    assert "<b>Zoe</b>" in shown
-    book.screenshot(f"tool-asks-{outcome}")
-    book.execute("import asyncio; await asyncio.sleep(0.3)")  # buttons that have just appeared don't count a click
-    card.focus()
-    book.page.keyboard.press("Enter")
+    shown = output(book, 2)
+    for text in ("zoe@example.org", "U+202E", "<b>Zoe</b>", "In[2]:5 · no chat · round 1 of 10", "waiting for your leave"):
+        assert text in shown
+    picture(book, 2, f"tool-asks-{outcome}")
+    press(book, 2, button)
     book.wait_text(2, f"Tool send_mail · {outcome}")
-    book.wait("() => document.querySelectorAll('.jp-Notebook .jp-Cell')[2].querySelector('.nbgemini-status')")
-    book.wait_text(2, "From nbgemini's offline service")
+    at_rest(book, 2)
     assert book.outputs(2).get_by_role("button").count() == 0
-    book.screenshot(f"tool-{outcome}")
+    picture(book, 2, f"tool-{outcome}")
     saved = book.save()
     assert kinds(saved, 2) == ["thought", "tool_call", "answer", "status"]
     assert ("sent to zoe" in json.dumps(saved["cells"][2]["outputs"])) == (outcome == "done")
+
+
+def test_always_asks_no_second_time(notebook):
+    book = opened(notebook, ASK, ASK)
+    book.run(2)
+    press(book, 2, "Always run this tool", "Space")
+    at_rest(book, 2)
+    book.run(3)
+    at_rest(book, 3)
+    assert "Tool send_mail · done" in output(book, 3)
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_one_call_is_stopped_while_its_sibling_runs(notebook, dark):
+    parts = ["frame", ["call", "wait_here", {"name": "Ann"}], ["call", "wait_here", {"name": "Ben"}]]
+    book = opened(notebook, asking("wait_here", parts, approve="auto"))
+    if dark:
+        book.dark()
+    book.run(2)
+    stops = book.cell(2).get_by_role("button", name="Stop this call", exact=True)
+    stops.nth(1).wait_for(timeout=30_000)
+    book.wait_text(2, "1 s")
+    book.execute("import asyncio; await asyncio.sleep(0.3)")
+    picture(book, 2, f"tool-runs-{'dark' if dark else 'light'}")
+    stops.nth(0).focus()
+    book.page.keyboard.press("Enter")
+    book.wait_text(2, "Tool wait_here · not finished: stopped")
+    assert stops.count() == 1
+    assert "Tool wait_here · running" in output(book, 2)
+    picture(book, 2, f"tool-stopped-{'dark' if dark else 'light'}")
+    book.execute("let_go.set()")
+    at_rest(book, 2, text="stopped by the user")
+    book.wait_text(2, "Ben waited")
+    assert book.outputs(2).get_by_role("button").count() == 0
+
+
+def test_arguments_are_seen_as_they_come(notebook):
+    """As text, with what is hidden in them; the whole call takes the place of its pieces."""
+    text = "Dear Zoe, <img src=x onerror=alert(1)> \u202e" + "this is a letter of many words. " * 20 + "Yours"
+    call = ["streamed_call", "send_mail", {"to": "zoe@example.org", "text": text}]
+    book = opened(notebook, asking("send_mail", call, pieces=40, gap=0.1))
+    book.run(2)
+    book.wait_text(2, "Tool send_mail · its arguments are coming…")
+    book.wait_text(2, "onerror=alert(1)")
+    book.wait_text(2, "U+202E")
+    assert "Yours" not in output(book, 2)
+    picture(book, 2, "tool-arguments-come")
+    press(book, 2, "Run once")
+    at_rest(book, 2)
+    assert output(book, 2).count("Tool send_mail") == 1
+    saved = book.save()
+    assert kinds(saved, 2) == ["tool_call", "answer", "status"]
+    assert "Yours" in json.dumps(saved["cells"][2]["outputs"])
+
+
+def test_long_arguments_can_be_read_to_their_end_before_they_run(notebook):
+    book = opened(notebook, asking("send_mail", ["call", "send_mail", {"to": "zoe", "text": "word " * 6_000 + "END"}]))
+    book.dark()
+    book.run(2)
+    book.cell(2).get_by_role("button", name="Run once").wait_for(timeout=30_000)
+    assert "30,0" in output(book, 2)
+    box = book.cell(2).locator(".nbg-card pre").first
+    assert "END" in box.inner_text()
+    assert box.bounding_box()["height"] < 500
+    picture(book, 2, "tool-asks-long-dark")
+    press(book, 2, "Refuse")
+    at_rest(book, 2)
