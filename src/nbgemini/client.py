@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import difflib
 import os
-from collections.abc import Callable, Iterable
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Self
@@ -15,6 +14,7 @@ import msgspec
 from nbgemini.chat import Chat, Log
 from nbgemini.errors import ApiError, ConfigurationError, NbGeminiError, WireError
 from nbgemini.leaks import refuse_keys
+from nbgemini.offering import offered_toolbox
 from nbgemini.providers.gemini import Gemini
 from nbgemini.providers.protocol import Model
 from nbgemini.reply import Reply
@@ -24,13 +24,11 @@ from nbgemini.sending import Sending, Sleep
 from nbgemini.settings import Settings, from_environment
 from nbgemini.sources.protocol import Source
 from nbgemini.sources.rest import Limits, RestSource
-from nbgemini.toolbox import Approve, Toolbox, allow, refuse
-from nbgemini.tools import Tool
+from nbgemini.toolbox import Approve
 from nbgemini.turns import Options, Turn, user_turn
 
 _NO_KEY = "no API key: set GEMINI_API_KEY (or GOOGLE_API_KEY), run %gemini key, or try %gemini demo, which needs none"
 _NOT_FOUND = 404
-_POLICIES: dict[str, Approve] = {"auto": allow}
 
 
 class Client:
@@ -65,7 +63,7 @@ class Client:
         self,
         name: str = "main",
         *,
-        tools: Iterable[Tool | Callable[..., Any]] | None = None,
+        tools: Any = None,
         approve: Approve | str = "ask",
         **options: Any,
     ) -> Chat:
@@ -73,19 +71,19 @@ class Client:
 
         Args:
             name: what it is called.
-            tools: functions offered to the model from now on.
-            approve: `auto`, `never`, or an async function of tool, call and its number that says whether it runs.
-                With `ask` they are refused: there is nobody to ask here.
+            tools: functions, tools, MCP servers, or lists of them, offered to the model from now on.
+            approve: `auto`, `unguarded`, `never`, or an async function of tool, call and its number that says whether it runs.
+                With `ask` only what is marked as safe runs: there is nobody to ask here.
             options: how it answers from now on.
 
         Raises:
-            PromptError: a function can't be declared.
+            PromptError: a function can't be declared, or `auto` may not be said about these tools.
         """
         chat = self.chats.get(name)
         if chat is None:
             chat = self.chats[name] = self._new_chat(name)
         if tools is not None:
-            chat.toolbox = Toolbox(tools, _POLICIES.get(approve, refuse) if isinstance(approve, str) else approve)
+            chat.toolbox = offered_toolbox(tools, approve)
         chat.options = msgspec.structs.replace(chat.options, **options)
         return chat
 

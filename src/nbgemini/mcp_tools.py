@@ -14,7 +14,7 @@ import inspect
 import json
 import logging
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -23,7 +23,7 @@ from nbgemini.errors import ConfigurationError, ToolError
 from nbgemini.loading import load
 from nbgemini.mcp_said import names, one_line, seen, shortened, value_of
 from nbgemini.mcp_session import EndedError, Session
-from nbgemini.tools import TIMEOUT, Tool
+from nbgemini.tools import TIMEOUT, Tool, known_labels
 
 if TYPE_CHECKING:
     from mcp.types import Tool as Told
@@ -35,6 +35,7 @@ class McpServer:
     Attributes:
         command: what is run.
         timeout: seconds that the server has to start, and each call to be answered.
+        prefix: what stands before the tools' names.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class McpServer:
         env: Mapping[str, str] | None = None,
         timeout: float | None = TIMEOUT,
         prefix: str = "",
+        labels: Iterable[str] = (),
     ) -> None:
         """Name the server; it starts when its tools are asked for.
 
@@ -52,16 +54,19 @@ class McpServer:
             env: variables of its environment; of ours it gets PATH, HOME and the like, and no key.
             timeout: seconds to start, and for each call; None waits as long as it takes.
             prefix: put before the tools' names, where two servers have tools of one name.
+            labels: what its tools do, as `@tool` says it.
 
         Raises:
             ConfigurationError: the command is not a list.
+            PromptError: there is no such label.
         """
         if isinstance(command, str) or not command:
             raise ConfigurationError("the command of an MCP server is a list, like ['npx', '-y', 'some-server']")
         self.command = tuple(str(word) for word in command)
         self.timeout = timeout
         self._env = dict(env or {})
-        self._prefix = prefix
+        self.prefix = prefix
+        self._labels = known_labels(repr(self), labels)
         self._session: Session | None = None
 
     @property
@@ -84,7 +89,7 @@ class McpServer:
             raise ConfigurationError(f"{self} did not answer within {self.timeout:g} s") from None
         except ToolError as error:
             raise ConfigurationError(f"{self} does not tell its tools: {one_line(str(error))}") from None
-        called = names(self._prefix + told.name for told in listed)
+        called = names(self.prefix + told.name for told in listed)
         return [self._tool(session, told, name) for told, name in zip(listed, called, strict=True)]
 
     async def aclose(self) -> None:
@@ -135,7 +140,8 @@ class McpServer:
         source = [self.command, self._env, told.name, told.description, told.input_schema]
         fingerprint = hashlib.sha256(json.dumps(source, sort_keys=True).encode("utf-8", "replace")).hexdigest()
         schema = {"type": "object", **shortened(told.input_schema)}
-        return Tool(name, seen(said), schema, self.timeout, fingerprint, call, inspect.signature(call), _arguments)
+        signature = inspect.signature(call)
+        return Tool(name, seen(said), schema, self.timeout, fingerprint, call, signature, _arguments, labels=self._labels)
 
 
 @functools.cache

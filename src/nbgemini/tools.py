@@ -126,10 +126,15 @@ def _known(name: str, marks: dict[str, Any]) -> dict[str, Any]:
         refuse(name, f"a timeout of {timeout} is none; give seconds, or None to wait as long as it takes")
     if not isinstance(marks.get("safe", False), bool):
         refuse(name, f"safe is True or False, not {marks['safe']!r}")
-    return {**marks, "labels": _labels(name, marks["labels"])} if "labels" in marks else marks
+    return {**marks, "labels": known_labels(name, marks["labels"])} if "labels" in marks else marks
 
 
-def _labels(name: str, labels: Any) -> frozenset[str]:
+def known_labels(name: str, labels: str | Iterable[str]) -> frozenset[str]:
+    """Return labels if they mean something.
+
+    Raises:
+        PromptError: one does not.
+    """
     said = [labels] if isinstance(labels, str) else list(labels)
     unknown = next((label for label in said if label not in LABELS), None)
     if unknown is not None:

@@ -12,8 +12,7 @@ from typing import Any, NoReturn
 from msgspec import Struct
 
 from nbgemini.errors import PromptError
-
-APPROVE = ("ask", "auto", "never")
+from nbgemini.leave import WORDS
 
 
 class Ask(Struct, frozen=True, kw_only=True):
@@ -84,9 +83,13 @@ def build_parser() -> argparse.ArgumentParser:
         "--tools",
         metavar="f,g",
         action="append",
-        help="Python functions of the notebook offered to the model (repeatable)",
+        help="functions, MCP servers or lists of them in the notebook, offered to the model (repeatable)",
     )
-    add("--approve", choices=APPROVE, help="may a tool run? ask (default) shows buttons, auto runs it, never refuses")
+    add(
+        "--approve",
+        choices=WORDS,
+        help="may a tool run? ask (default): buttons; auto: unasked; never: no; unguarded: auto, also for dangerous company",
+    )
     add("-s", "--system", metavar="TEXT", help="system instruction of this chat, from now on")
     add("-k", "--think", metavar="LEVEL", type=think_level, help="off, low, medium, high, or a token budget")
     add("--temperature", metavar="X", type=_number(0, 2), help="0 to 2: how freely words are chosen")

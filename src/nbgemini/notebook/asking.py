@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -14,7 +14,9 @@ from nbgemini.notebook.jobs import Job
 from nbgemini.notebook.session import Session
 from nbgemini.notebook.surroundings import kernel_of
 from nbgemini.notebook.waiting import run_from_within
+from nbgemini.offering import declared, tools_of
 from nbgemini.reply import Reply
+from nbgemini.tools import Tool
 from nbgemini.transcript import Exchange
 
 _PATIENCE = 2.0  # seconds that an interrupted cell gives its stream to show what arrived
@@ -78,19 +80,30 @@ class Asking:
             await waiting
 
     async def _ask_awaited(self, ask: Ask, prompt: str | Exchange) -> None:
-        job = self.session.begin(ask, prompt)
+        job = self.session.begin(ask, prompt, await self._tools(ask))
         task = self.session.jobs.start(job)
         if self.session.waits(ask):
             await self._until(task, job.reply)
 
     def _ask(self, ask: Ask, prompt: str | Exchange) -> Reply:
         """Ask in a function, inside %%time, in a thread, or in an assignment."""
-        job = self.session.begin(ask, prompt)
+        job = self.session.begin(ask, prompt, self._tools_now(ask))
         if self.session.waits(ask) or not _loop_runs():
             run_from_within(self._drive(job))
         else:
             self.session.jobs.start(job)
         return job.reply
+
+    async def _tools(self, ask: Ask) -> Sequence[Tool]:
+        """Return what -t names as tools: nothing is held up while they are declared and servers start."""
+        try:
+            return await tools_of(self.session.named_tools(ask)) if ask.tools else ()
+        except asyncio.CancelledError:
+            raise Interrupted("the tools were not ready, nothing was asked") from None
+
+    def _tools_now(self, ask: Ask) -> Sequence[Tool]:
+        tools = declared(self.session.named_tools(ask))
+        return run_from_within(self._tools(ask)) if tools is None else tools
 
     async def _drive(self, job: Job) -> None:
         await self._until(self.session.jobs.start(job), job.reply)

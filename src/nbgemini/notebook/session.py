@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,15 +13,17 @@ import msgspec
 
 from nbgemini.chat import Chat
 from nbgemini.client import Client
-from nbgemini.errors import NbGeminiError, PromptError
+from nbgemini.errors import NbGeminiError
 from nbgemini.journal import Journal
+from nbgemini.leave import toolbox as toolbox_of
 from nbgemini.notebook import surroundings
 from nbgemini.notebook.approval import Approvals
-from nbgemini.notebook.arguments import Ask, nearest, think_level
+from nbgemini.notebook.arguments import Ask, think_level
 from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.display import StreamView
 from nbgemini.notebook.interrupts import IdleInterrupt
 from nbgemini.notebook.jobs import Job, Jobs, View
+from nbgemini.notebook.naming import named_tool
 from nbgemini.notebook.painting import Painting
 from nbgemini.notebook.recall import reply_html
 from nbgemini.notebook.refresh import Refresh
@@ -29,7 +32,8 @@ from nbgemini.notebook.terminal import TerminalView
 from nbgemini.reply import Reply
 from nbgemini.secret import Secret
 from nbgemini.settings import DEFAULT_MODEL, LIVE_URL, Settings, from_environment
-from nbgemini.toolbox import Approve, Toolbox, allow, refuse
+from nbgemini.toolbox import refuse
+from nbgemini.tools import Tool
 from nbgemini.transcript import Exchange
 
 if TYPE_CHECKING:
@@ -122,7 +126,7 @@ class Session:
         self._close_journal()
         self._html.pop(Reply, None)
 
-    def begin(self, ask: Ask, prompt: str | Exchange) -> Job:
+    def begin(self, ask: Ask, prompt: str | Exchange, tools: Sequence[Tool] = ()) -> Job:
         """Store the prompt and return its job, not started yet; `_gemini` and the name after -o hold the reply.
 
         An exchange is asked again, in its own place.
@@ -136,7 +140,8 @@ class Session:
             cell = prompt.cell = prompt.cell or cell or uuid4().hex
         way = self._way(ask)
         approvals = Approvals(self._always_approved, partial(surroundings.code_title, self.shell)) if way == "widgets" else None
-        toolbox = Toolbox(self._functions(ask), self._approve(ask, approvals)) if ask.tools else None
+        asks = approvals.ask if approvals is not None else refuse
+        toolbox = toolbox_of(tools, ask.approve or self.config.approve, asks) if tools else None
         asked = prompt.asked if isinstance(prompt, Exchange) else prompt
         reply = chat.begin(asked, cell=None if ask.once else cell, toolbox=toolbox, **self._changes(ask, chat))
         if "system" in ask.changes:
@@ -146,6 +151,14 @@ class Session:
         if ask.out:
             self.shell.user_ns[ask.out] = self._out[ask.out] = reply
         return Job(chat, reply, self._view(ask, reply, way, approvals), cell, self._explain)
+
+    def named_tools(self, ask: Ask) -> list[Any]:
+        """Return what -t names: functions, tools, MCP servers or lists of them.
+
+        Raises:
+            PromptError: there is none of that name.
+        """
+        return [named_tool(self.shell.user_ns, name) for name in ask.tools]
 
     def waits(self, ask: Ask) -> bool:
         """Whether the cell waits for the answer: as its line says, else as %config says, else where no one sits."""
@@ -192,26 +205,6 @@ class Session:
         execution = surroundings.execution_id(self.shell)
         self._last_view = execution, StreamView(self.shell, route, reply, painting, self._earlier_in(execution))
         return self._last_view[1]
-
-    def _functions(self, ask: Ask) -> list[Any]:
-        """Return the functions that -t names.
-
-        Raises:
-            PromptError: there is none of that name.
-        """
-        names = self.shell.user_ns
-        unknown = next((name for name in ask.tools if not callable(names.get(name))), None)
-        if unknown is not None:
-            callables = [name for name, value in names.items() if callable(value) and not name.startswith("_")]
-            raise PromptError(f"-t: no function {unknown!r} in this notebook{nearest(unknown, callables)}")
-        return [names[name] for name in ask.tools]
-
-    def _approve(self, ask: Ask, approvals: Approvals | None) -> Approve:
-        """Return who decides whether a call runs: the reader, where there is one to ask."""
-        wanted = ask.approve or self.config.approve
-        if wanted == "auto":
-            return allow
-        return approvals.ask if wanted == "ask" and approvals is not None else refuse
 
     def _earlier_in(self, execution: str) -> StreamView | None:
         """Return the view of the last prompt if it stood in the cell that runs now."""
