@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m
 
-.PHONY: setup setup-browser demo check format test kernel kernels browser notebooks wheel bench all
+.PHONY: setup setup-browser demo check format test soak kernel kernels browser notebooks wheel bench all
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -30,7 +30,10 @@ format:
 	$(RUN) ruff check --fix .
 
 test:  ## fast: no kernel, no browser
-	$(RUN) pytest -q -m "not kernel and not browser and not wheel"
+	$(RUN) pytest -q -m "not kernel and not browser and not wheel and not soak"
+
+soak:  ## 1,000 streams at once, 10,000 cancelled, and other large figures
+	$(RUN) pytest -q -m soak
 
 kernel:
 	$(RUN) pytest -q -m kernel
