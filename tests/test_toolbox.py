@@ -362,6 +362,86 @@ async def test_a_tool_that_blocks_holds_nothing_up(client, service):
     assert outputs(service) == [{"output": True}]
 
 
+async def test_a_tool_may_ask_another_chat_whose_tool_asks_a_third(client, service):
+    async def ask_other(name: str) -> str:
+        return (await client.chat(name).ask("what is 1 + 1")).text
+
+    async def ask_deeper() -> str:
+        inner = await client.chat("other").ask(calls(("ask_other", {"name": "third"})), toolbox=Toolbox([ask_other], allow))
+        return f"{inner.state} {(await client.generate('what is 1 + 1')).state}"
+
+    reply = await ask(client, calls(("ask_deeper", {})), ask_deeper)
+    assert (reply.state, outputs(service)) == ("complete", [{"output": "complete complete"}])
+
+
+async def asks(client, *_):
+    return await client.chat("main").ask("what is 1 + 1")
+
+
+async def streams(client, *_):
+    return [event_ async for event_ in client.chat("main").stream("what is 1 + 1")]
+
+
+async def asks_through_another_chat(client, *_):
+    async def own() -> None:
+        await asks(client)
+
+    inner = await client.chat("other").ask(calls(("own", {})), toolbox=Toolbox([own], allow))
+    raise ToolError(inner.segments[0].content.response["error"])
+
+
+async def asks_from_outside(client, *_):
+    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(asks(client), asyncio.get_running_loop()))
+
+
+async def waits(_, reply, __):
+    return await reply
+
+
+async def waits_in_a_thread(_, reply, __):
+    return await asyncio.to_thread(reply.result)
+
+
+async def waits_for_the_next_in_line(_, __, queued):
+    return await queued
+
+
+@pytest.mark.parametrize(
+    "way",
+    [asks, streams, asks_through_another_chat, asks_from_outside, waits, waits_in_a_thread, waits_for_the_next_in_line],
+)
+async def test_a_tool_that_would_wait_for_its_own_chat_is_told_so_at_once(client, way):
+    """It would wait for ever, and the chat with it. Nothing is stored of what it asked, and the chat goes on."""
+
+    async def tool() -> None:
+        await way(client, reply, queued)
+
+    chat = client.chat("main")
+    reply = chat.begin(calls(("tool", {})), toolbox=Toolbox([tool], allow))
+    queued = chat.begin("what is 2 + 2") if way is waits_for_the_next_in_line else None
+    await chat.drive(reply)
+    assert reply.state == "complete"
+    assert "a tool can't wait for its own chat" in reply.segments[0].content.response["error"]
+    assert len(chat.transcript) == (2 if queued else 1)
+    await goes_on(client)
+
+
+async def test_what_a_tool_started_may_ask_its_chat_once_the_answer_is_there(client):
+    """A task that lives on is no tool any more."""
+    over, later = asyncio.Event(), []
+
+    async def ask_later():
+        await over.wait()
+        return (await client.chat("main").ask("what is 1 + 1")).state
+
+    async def start() -> None:
+        later.append(asyncio.create_task(ask_later()))
+
+    await ask(client, calls(("start", {})), start)
+    over.set()
+    assert await later[0] == "complete"
+
+
 async def test_nothing_is_left_behind(client, counter):
     before = asyncio.all_tasks()
     await ask(client, calls(*(("add", {"a": n, "b": 0}) for n in range(9))), counter.add)

@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
+from nbgemini import nesting
 from nbgemini.errors import NbGeminiError, PromptError, ToolError
 from nbgemini.events import Event, ToolCall
 from nbgemini.leaks import refuse_keys
@@ -83,7 +84,9 @@ class Chat:
         Raises:
             PromptError: the prompt is empty or holds a key, or an option means nothing to the model.
             ConfigurationError: there is no key.
+            ToolError: a tool asks the chat that waits for it.
         """
+        nesting.check(self)
         asked = user_turn(prompt) if isinstance(prompt, str) else prompt
         if not any(part.get("text", "x").strip() for part in asked.parts):
             raise PromptError("the prompt is empty; write it below the %%gemini line")
@@ -199,7 +202,7 @@ class Chat:
     async def _answer(self, reply: Reply) -> AsyncGenerator[Step, None]:
         """Run the calls of a round, once what came is on disk; whatever happens, each gets an answer."""
         first, calls = reply.incoming.answered, reply.incoming.calls()
-        answers, loop = Answers(self._toolboxes[reply], calls, first), asyncio.get_running_loop()
+        answers, loop = Answers(self._toolboxes[reply], calls, first, self._held_up_by(reply)), asyncio.get_running_loop()
         reply.attach_calls(lambda number: loop.call_soon_threadsafe(answers.stop, number))
         try:
             await self._saved()
@@ -208,6 +211,15 @@ class Chat:
                     yield [event], reply.feed([event])
         finally:
             reply.answer_calls(answers.all())
+
+    def _held_up_by(self, reply: Reply) -> nesting.HoldsUp:
+        """Return what says of a chat or a reply whether it can't go on before `reply` has ended."""
+
+        def holds_up(wanted: object) -> bool:
+            in_line = self.name is not None and (wanted is self or wanted in self._toolboxes)
+            return not reply.done and (wanted is reply or in_line)
+
+        return holds_up
 
     async def _saved(self) -> None:
         if self._log:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Sequence
 from time import monotonic
 from typing import Any
 
+from nbgemini import nesting
 from nbgemini.errors import NbGeminiError, TransportError
 from nbgemini.events import Event, Queued, Retrying, ToolCall, ToolProgress, ToolRun
 from nbgemini.incoming import Incoming
@@ -255,6 +256,7 @@ class Reply:
             NbGeminiError: the reply failed or was blocked; `error.reply` holds what had arrived.
         """
         if not self.done:
+            nesting.check(self)
             loop = asyncio.get_running_loop()
             over = asyncio.Event()
             self.when_done(lambda: loop.call_soon_threadsafe(over.set))
@@ -270,6 +272,7 @@ class Reply:
             NbGeminiError: the reply failed or was blocked.
         """
         if not self.done:
+            nesting.check(self)
             self._wait(timeout)
         return self._outcome()
 

@@ -16,6 +16,7 @@ from msgspec import structs
 
 from nbgemini.errors import PromptError
 from nbgemini.events import ToolCall, ToolProgress, ToolRun
+from nbgemini.nesting import HoldsUp, enter
 from nbgemini.reply import run_of
 from nbgemini.tools import Tool, ToolResult, answer, canonical, declare, run
 from nbgemini.turns import Declaration
@@ -104,8 +105,9 @@ class Patience:
 class Answers:
     """The calls of one round, side by side, until each has its answer."""
 
-    def __init__(self, toolbox: Toolbox, calls: Sequence[ToolCall], first: int) -> None:
-        """Answer `calls`, the first of which is the `first`-th of the reply."""
+    def __init__(self, toolbox: Toolbox, calls: Sequence[ToolCall], first: int, holds_up: HoldsUp = lambda _: False) -> None:
+        """Answer `calls`, the first of which is the `first`-th of the reply; `holds_up` says what they must not wait for."""
+        self._holds_up = holds_up
         self._toolbox = toolbox
         self._calls = calls
         self._first = first
@@ -140,6 +142,7 @@ class Answers:
 
     async def _one(self, number: int, call: ToolCall) -> None:
         """Answer a call; whoever cancels this task, and whatever an approval raises, it has its answer."""
+        enter(self._holds_up)
         try:
             result = await self._result(number, call)
         except asyncio.CancelledError:
