@@ -13,6 +13,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 RIVALS = ["nbgemini", "google-genai"]
+TOOL_RIVALS = ["nbgemini", "chatlas", "google-genai"]
 GAPS = "ms longest, ms 99 %"
 GROUPS = {
     "import": (["load_ext", "httpx2", "google-genai"], "ms CPU", "importing in a fresh interpreter that has IPython"),
@@ -26,6 +27,12 @@ GROUPS = {
     "burst": (RIVALS, GAPS, "the same while one stream bursts 2,000 frames"),
     "huge": (RIVALS, GAPS, "the same while one frame of 10 MB comes"),
     "traffic": (["nbgemini", "chatlas"], "kB", "what a kernel sends for a 10 kB answer in 500 pieces over 2 s"),
+    "tools": (
+        TOOL_RIVALS,
+        "s async, s blocking",
+        "two tools of 0.5 s in one response: from the first start to the last end",
+    ),
+    "beat": (TOOL_RIVALS, "ms sleeping, ms at work", "longest gap of a 10 ms heartbeat while a blocking tool takes 1 s"),
     "first": (["httpx2", "nbgemini", "google-genai"], "ms", "request to first text, warm, median of 50"),
 }
 

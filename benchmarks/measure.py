@@ -180,11 +180,22 @@ def traffic(who):
     return wire_size(messages) / 1000
 
 
+def with_tools(group, who):
+    """Measure turns with tools: the offline service asks for them."""
+    import tool_turns
+    from nbgemini.offline.service import OfflineService
+
+    with OfflineService(pace=0) as service:
+        return asyncio.run(getattr(tool_turns, group)(who, service.url))
+
+
 def main(group, who, url):
     if group == "import":
         print(imports(who))
     elif group == "traffic":
         print(traffic(who))
+    elif group in ("tools", "beat"):
+        print(with_tools(group, who))
     else:
         print(asyncio.run(globals()[group](who, url)))
 
