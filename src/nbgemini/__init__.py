@@ -39,14 +39,20 @@ if TYPE_CHECKING:
     from nbgemini.errors import (
         TransportError as TransportError,
     )
+    from nbgemini.mcp_tools import McpServer as McpServer
     from nbgemini.reply import Reply as Reply
     from nbgemini.settings import Settings as Settings
+    from nbgemini.tools import Tool as Tool
+    from nbgemini.tools import tool as tool
 
 _HOME = {
     "Chat": "nbgemini.chat",
     "Client": "nbgemini.client",
+    "McpServer": "nbgemini.mcp_tools",
     "Reply": "nbgemini.reply",
     "Settings": "nbgemini.settings",
+    "Tool": "nbgemini.tools",
+    "tool": "nbgemini.tools",
     "ApiError": "nbgemini.errors",
     "AuthenticationError": "nbgemini.errors",
     "BlockedError": "nbgemini.errors",
@@ -58,7 +64,7 @@ _HOME = {
     "TransportError": "nbgemini.errors",
 }
 
-__all__ = [*sorted(_HOME)]  # noqa: PLE0604 - the names stand in _HOME, once
+__all__ = [*sorted(_HOME.keys() - {"Tool"})]  # noqa: PLE0604 - the names stand in _HOME, once; Tool is for annotations
 
 
 def __getattr__(name: str) -> Any:

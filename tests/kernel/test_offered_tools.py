@@ -12,7 +12,7 @@ from tests.kernel.test_tools import calls
 
 SMALL = str(Path(__file__).parents[1] / "fakes" / "small_mcp_server.py")
 SERVER = f"""
-from nbgemini.mcp_tools import McpServer
+from nbgemini import McpServer
 server = McpServer([{sys.executable!r}, {SMALL!r}])
 slow = McpServer(["sleep", "600"])
 
