@@ -101,6 +101,7 @@ async def test_a_kernel_killed_between_call_and_answer_leaves_a_chat_that_goes_o
         client.chat().transcript.exchanges.append(restored)
         (run,) = [s.content for s in client.chat().segments(restored) if s.kind == "tool_call"]
         assert (restored.state, run.call.args, run.state) == ("interrupted", {"n": 1}, "stopped")
+        assert "not known" in run.response["error"]
         assert (await client.chat().ask("what is 1 + 1")).state == "complete"
     journal.close()
     assert len(service.requests[-1].body["contents"]) == (3 if text else 1)

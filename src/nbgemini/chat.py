@@ -7,7 +7,7 @@ owned, so that stopping closes the connection at once; exactly one terminal stat
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext, suppress
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
@@ -16,7 +16,7 @@ import msgspec
 
 from nbgemini import nesting
 from nbgemini.errors import NbGeminiError, PromptError, ToolError
-from nbgemini.events import Event, ToolCall
+from nbgemini.events import Event, ToolCall, ToolProgress, ToolRun
 from nbgemini.leaks import refuse_keys
 from nbgemini.listening import Listening, Step
 from nbgemini.providers.protocol import Provider
@@ -25,7 +25,7 @@ from nbgemini.segments import Change, Segment, Segmenter
 from nbgemini.sending import Sending
 from nbgemini.tool_result import answer as refusal
 from nbgemini.toolbox import Answers, Patience, Toolbox
-from nbgemini.transcript import Exchange, Transcript
+from nbgemini.transcript import KERNEL_ENDED, Exchange, Transcript
 from nbgemini.turns import Options, Turn, user_turn
 
 
@@ -113,6 +113,8 @@ class Chat:
         for turn in exchange.past:
             segmenter.feed(self._provider.recall(turn.parts))
         segmenter.feed(self._provider.recall(exchange.parts))
+        if exchange.note == KERNEL_ENDED:
+            segmenter.feed(_unknown(segmenter.runs))
         segmenter.close()
         return segmenter.segments
 
@@ -227,6 +229,14 @@ class Chat:
 
     def _its_turn(self) -> AbstractAsyncContextManager[Any]:
         return self._one_at_a_time if self.name else nullcontext()
+
+
+def _unknown(runs: Iterable[Segment]) -> Iterator[Event]:
+    """Say of calls that a killed kernel left unanswered all there is to say; nothing runs them again."""
+    words = {"error": "the kernel ended; whether it had begun, and what it had done by then, is not known"}
+    for number, segment in enumerate(runs):
+        if isinstance(segment.content, ToolRun) and not segment.content.over:
+            yield ToolProgress(number, ToolRun(segment.content.call, "stopped", words))
 
 
 def _limit(reply: Reply, calls: list[ToolCall], why: str) -> None:

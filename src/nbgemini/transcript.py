@@ -16,6 +16,7 @@ from nbgemini.turns import NOTE, Part, Turn, merge_text
 
 State: TypeAlias = Literal["running", "waiting", "complete", "truncated", "interrupted", "blocked", "failed"]
 
+KERNEL_ENDED = "the kernel ended"  # the note of an exchange that was cut off by it
 _KEPT = ("truncated", "interrupted")
 _NOTHING = {"text", "thought", "thoughtSignature"}  # what a part may hold beside a text that says something
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from nbgemini.transcript import Exchange, State
+from nbgemini.transcript import KERNEL_ENDED, Exchange, State
 from nbgemini.turns import Part, Role, Turn
 
 CHATS = (
@@ -63,7 +63,7 @@ def _exchange(row: _Asked, asked: tuple[Part, ...], turns: dict[int, Turn]) -> E
     if exchange.past and exchange.past[-1].role == "model":
         exchange.parts = list(exchange.past.pop().parts)
     alive = row.state in ("running", "waiting")
-    exchange.state, exchange.note = ("interrupted", "the kernel ended") if alive else (row.state, row.note)
+    exchange.state, exchange.note = ("interrupted", KERNEL_ENDED) if alive else (row.state, row.note)
     return exchange
 
 
