@@ -27,12 +27,9 @@ Command: TypeAlias = Callable[["Session", str], Coroutine[Any, Any, None] | None
 def status(session: Session, rest: str) -> None:
     """Show where we stand: model, backend, chats, running streams, tokens and cost so far."""
     from nbgemini.notebook.status import money_text, tokens_text  # noqa: PLC0415
-    from nbgemini.turns import Usage  # noqa: PLC0415
 
     _no_more(rest)
-    client = session.client
-    replies = session.replies
-    usage = sum((reply.usage for reply in replies), Usage())
+    client, spent = session.client, session.spending
     running = ", ".join(job.chat.name or "one-shot" for job in session.jobs.running)
     key = "offline, none needed" if session.backend == "offline" else "set" if client.settings.key else "none → %gemini key"
     rows = [
@@ -41,8 +38,8 @@ def status(session: Session, rest: str) -> None:
         ("key", key),
         ("chats", ", ".join(f"{chat.name} ({len(chat.transcript)})" for chat in client.chats.values()) or "none yet"),
         ("running", running or "nothing"),
-        ("tokens", tokens_text(usage) or "0"),
-        ("cost", money_text(sum(reply.cost or 0 for reply in replies if not reply.offline)) or "$0"),
+        ("tokens", tokens_text(spent.usage) or "0"),
+        ("cost", money_text(spent.cost) or "$0"),
     ]
     _show_table(("", "nbgemini"), rows)
 
@@ -104,12 +101,13 @@ def load(session: Session, rest: str) -> None:
     if not saved or session.journal is None:
         known = [row[0] for row in _saved_chats(session)]
         raise PromptError(f"no former kernel left a chat {name!r}{nearest(name, known)}; %gemini chats lists what there is")
-    chat = session.client.chat(_only_name(words[1:]) or name)
+    called: str = _only_name(words[1:]) or name
+    chat = session.client.chat(called)
     if len(chat.transcript):
         count = _turns(len(chat.transcript))
         raise PromptError(f"{chat.name} has {count} already; %gemini load {name} NAME loads the saved ones as another chat")
     chat.transcript.exchanges[:] = saved
-    session.journal.adopt(chat.name, saved, former=name)
+    session.journal.adopt(called, saved, former=name)
     _show_line(f"{chat.name}: {_turns(len(saved))} loaded; the next prompt continues them")
 
 

@@ -28,6 +28,7 @@ from nbgemini.notebook.painting import Painting
 from nbgemini.notebook.recall import reply_html
 from nbgemini.notebook.refresh import Refresh
 from nbgemini.notebook.routing import Routes, Straight
+from nbgemini.notebook.spending import Spending
 from nbgemini.notebook.terminal import TerminalView
 from nbgemini.reply import Reply
 from nbgemini.secret import Secret
@@ -54,7 +55,7 @@ class Session:
         self._service: OfflineService | None = None
         self._journal: Journal | None = None
         self._client = Client(self._settings(), log=self)
-        self.replies: list[Reply] = []
+        self.spending = Spending()
         self._html = shell.display_formatter.formatters["text/html"]
         self._html.for_type(Reply, reply_html)
         self._asked: dict[str, int] = {}
@@ -146,7 +147,7 @@ class Session:
         reply = chat.begin(asked, cell=None if ask.once else cell, toolbox=toolbox, **self._changes(ask, chat))
         if "system" in ask.changes:
             chat.options = msgspec.structs.replace(chat.options, system=ask.changes["system"])
-        self.replies.append(reply)
+        self.spending.follow(reply)
         self.shell.user_ns["_gemini"] = reply
         if ask.out:
             self.shell.user_ns[ask.out] = self._out[ask.out] = reply
