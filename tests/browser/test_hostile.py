@@ -1,0 +1,168 @@
+"""Whatever a model says: in a real JupyterLab no script runs and nothing leaves the machine, live, reopened or exported."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import nbformat
+import pytest
+
+from tests.browser.rig import CHROMIUM, CHROMIUM_FLAGS, PATIENCE, Notebook
+from tests.browser.villain import Beacon, Villain, acts
+
+HOOK = "for (const name of ['alert', 'confirm', 'prompt']) window[name] = what => nbgeminiRan(name + ' ' + what)"
+OTHERS = re.compile(
+    r"https://(?:cdnjs\.cloudflare\.com|cdn\.jsdelivr\.net|unpkg\.com)/"
+)  # what nbconvert's template itself loads
+CHAT = "<img src=x onerror=alert(1)><img src=https://evil.example/chat.png>"
+SETUP = """%load_ext nbgemini
+%config Gemini.journal = "off"
+import os
+os.environ |= {{"GEMINI_API_KEY": "k", "GOOGLE_GEMINI_BASE_URL": "{url}"}}"""
+FOUND = """() => {
+  const root = document.querySelector('.jp-Notebook') || document.body;
+  const outputs = [...root.querySelectorAll('.jp-OutputArea-output')];
+  const bad = 'script, iframe, object, embed, form, base, meta, link, style, svg:not(mjx-container svg), video, input, dialog, '
+    + '[data-commandlinker-command], [onerror], [onload], [onclick], [onfocus], [ontoggle], [srcset], [background], [ping], [name], '
+    + 'img:not([src^="data:image/"]), audio:not([src^="data:audio/"])';
+  const found = outputs.flatMap(output => [...output.querySelectorAll(bad)].map(element => element.outerHTML.slice(0, 200)));
+  const links = outputs.flatMap(output => [...output.querySelectorAll('a[href]')])
+    .filter(a => !['https:', 'http:', 'mailto:'].includes(a.protocol) || (a.host && a.host === location.host)).map(a => a.outerHTML);
+  return {outputs: outputs.length, found: [...found, ...links], text: root.innerText.length};
+}"""
+
+AT_REST = """() => {
+  const cells = [...jupyterapp.shell.currentWidget.content.model.cells];
+  const outputs = cells.flatMap(cell => Array.from({length: cell.outputs.length}, (_, n) => cell.outputs.get(n)));
+  const states = outputs.map(output => output.metadata.nbgemini?.state);
+  return cells.at(-1).outputs.length && states.length > 150 && !states.includes("live")
+    && !jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status.includes("busy");
+}"""
+
+
+class Watched:
+    """A browser whose pages tell when a script of theirs runs."""
+
+    def __init__(self, browser):
+        self._browser = browser
+        self.ran = []
+
+    def new_context(self, **how):
+        context = self._browser.new_context(**how)
+        context.expose_binding("nbgeminiRan", lambda _, what: self.ran.append(what))
+        context.add_init_script(HOOK)
+        return context
+
+
+@pytest.fixture(scope="module")
+def beacon():
+    with Beacon() as listening:
+        yield listening
+
+
+@pytest.fixture(scope="module")
+def browser(chromium, beacon):
+    """Chromium for which every name in the world leads to the beacon."""
+    rules = f"--host-resolver-rules=MAP * 127.0.0.1:{beacon.port}, EXCLUDE 127.0.0.1"
+    ours = chromium.browser_type.launch(executable_path=CHROMIUM, args=[*CHROMIUM_FLAGS, rules])
+    yield ours
+    ours.close()
+
+
+@pytest.fixture
+def page(browser, lab, beacon):
+    """A function that opens a notebook in a watched browser and one that says what it did."""
+    watched, opened = Watched(browser), []
+    beacon.heard.clear()
+
+    def open_one(name, cells):
+        opened.append(Notebook(lab, watched, name, cells))
+        return opened[-1]
+
+    yield open_one, watched.ran
+    for one in opened:
+        one.screenshot(f"end-{one.name}")
+        one.close()
+
+
+def cells_of(url, script):
+    asks = [f"%%gemini --once\nact {number}" for number in range(len(script))]
+    show = f"%gemini show '{CHAT}'"
+    return [SETUP.format(url=url), *asks, f"%%gemini --wait -c '{CHAT}' -m '{CHAT}'\nact 0", "%gemini chats", show, "%gemini"]
+
+
+def settled(book):
+    """Wait until all outputs are there and at rest."""
+    book.wait(AT_REST)
+    book.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def harmless(book, ran, beacon, least):
+    found = book.page.evaluate(FOUND)
+    assert found["outputs"] >= least
+    assert found["text"] > 10_000
+    assert (ran, found["found"], book.strangers, beacon.names) == ([], [], [], [])
+
+
+def is_trusted(book):
+    return book.page.evaluate("() => [...jupyterapp.shell.currentWidget.content.model.cells].every(cell => cell.trusted)")
+
+
+def untrusted(path):
+    """A copy that nobody has signed."""
+    book = json.loads(path.read_text())
+    book["cells"][0]["source"] = "# not ours"
+    copy = path.with_name("stranger.json")
+    copy.write_text(json.dumps(book))
+    return copy
+
+
+def test_the_rig_sees_what_runs_and_what_leaves(page, beacon):
+    """Or the other test would prove nothing."""
+    open_one, ran = page
+    book = open_one(
+        "control",
+        ["from IPython.display import Markdown\nMarkdown('<img src=x onerror=alert(1)> ![](https://evil.example/x.png)')"],
+    )
+    book.run(0)
+    book.wait("() => document.querySelector('.jp-OutputArea-output img')")
+    book.page.wait_for_timeout(100)  # lets the driver hand over what it was told
+    assert ran == ["alert 1"]
+    assert any("evil.example" in url for url in book.strangers)
+    assert any(b"evil.example" in heard for heard in beacon.heard)
+
+
+@pytest.mark.timeout(300)
+def test_nothing_runs_and_nothing_leaves(page, beacon):
+    open_one, ran = page
+    script = acts()
+    with Villain(script) as villain:
+        book = open_one("hostile", cells_of(villain.url, script))
+        book.run_all()
+        settled(book)
+        harmless(book, ran, beacon, least=150)
+        book.save()
+    book.forget()
+    book.open()
+    assert is_trusted(book)
+    settled(book)
+    harmless(book, ran, beacon, least=150)
+    stranger = open_one("hostile-stranger", untrusted(book.path))
+    assert not is_trusted(stranger)
+    settled(stranger)
+    harmless(stranger, ran, beacon, least=150)
+    harmless(exported(book), ran, beacon, least=150)
+
+
+def exported(book):
+    """The page that nbconvert makes of the notebook, opened instead of it."""
+    from nbconvert import HTMLExporter
+
+    html, _ = HTMLExporter().from_notebook_node(nbformat.read(book.path, as_version=4))
+    file = book.path.with_suffix(".html")
+    file.write_text(html)
+    book.page.route(OTHERS, lambda route: route.abort())
+    book.page.goto(f"{file.as_uri()}", timeout=PATIENCE)
+    book.strangers[:] = [url for url in book.strangers if not OTHERS.match(url) and url != file.as_uri()]
+    return book
