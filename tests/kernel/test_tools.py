@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.kernel.conftest import is_final_status, kinds, outputs, parent, said
+from tests.kernel.conftest import at_rest, is_final_status, kinds, outputs, parent, said
 
 TOOLS = '''
 import asyncio, threading
@@ -51,11 +51,16 @@ def tools(kernel):
     return kernel
 
 
-def click(kernel, messages, verdict):
+def click(kernel, messages, verdict, card=0):
     """Click one of the card's buttons."""
-    (card,) = [m["content"]["comm_id"] for m in messages if m["msg_type"] == "comm_open" and role(m) == "card"]
-    content = {"comm_id": card, "data": {"method": "custom", "content": {"type": "verdict", "verdict": verdict}}}
-    kernel.client.shell_channel.send(kernel.client.session.msg("comm_msg", content))
+    cards = [m["content"]["comm_id"] for m in messages if m["msg_type"] == "comm_open" and role(m) == "card"]
+    say(kernel, cards[card], {"type": "verdict", "verdict": verdict})
+
+
+def say(kernel, widget, content):
+    """Say something in a widget's name, as the page does."""
+    data = {"comm_id": widget, "data": {"method": "custom", "content": content}}
+    kernel.client.shell_channel.send(kernel.client.session.msg("comm_msg", data))
 
 
 def role(message):
@@ -158,6 +163,118 @@ def test_headless_the_cards_stand_in_the_order_of_the_calls(tools):
     messages = tools.run(f"%%gemini --once -t wait_for_door,add --approve auto\n{prompt}", sits=False)
     shown = outputs(messages, parent(messages[-1]))
     assert [output["data"]["text/plain"].splitlines()[-1] for output in shown[1:3]] == ["came through", "3"]
+
+
+def says(text):
+    """A condition: a card says so."""
+    return lambda message: message["msg_type"] == "comm_msg" and text in str(message["content"])
+
+
+def test_one_call_is_stopped_on_its_card_and_its_sibling_goes_on(tools):
+    """The model is told; the call that is left behind in its thread holds nobody up."""
+    tools.run("gate = threading.Event()\ndef block() -> bool:\n    return gate.wait(60)\nopened.clear()")
+    mine = tools.send(f"%%gemini --once -t block,wait_for_door --approve auto\n{calls(('block', {}), ('wait_for_door', {}))}")
+    messages = tools.until(says("Stop this call")) + tools.until(says("Stop this call"))
+    tools.run("await asyncio.sleep(0.3)")
+    click(tools, messages, "stop")
+    messages += tools.until(lambda message: "its thread can't be ended" in str(message["content"]))
+    assert tools.text("print(_gemini.state, gate.is_set())").strip() == "running False"
+    messages += tools.run("opened.set()")
+    messages += tools.until(is_final_status)
+    shown = outputs(messages, mine)
+    assert [output["data"]["text/plain"].splitlines()[0].split(" · ")[1] for output in shown[1:3]] == [
+        "not finished: stopped",
+        "done",
+    ]
+    assert "stopped by the user" in shown[3]["data"]["text/plain"]
+    tools.run("gate.set()")
+
+
+def test_arguments_are_told_once_as_they_come(tools):
+    """The page gets each character of them once while they grow, and the whole call after that."""
+    text = "".join(f"{number} words and more of them; " for number in range(60))
+    prompt = {"parts": [["streamed_call", "greet", {"text": text}]], "pieces": 60, "gap": 0.02}
+    tools.run("def greet(text: str) -> int:\n    return len(text)")
+    mine = tools.send(f"%%gemini --once -t greet --approve auto\noffline: {json.dumps(prompt)}")
+    messages = tools.until(is_final_status)
+    cards = [m["content"]["comm_id"] for m in messages if m["msg_type"] == "comm_open" and role(m) == "card"]
+    told = [
+        m["content"]["data"]["content"] for m in messages if m["msg_type"] == "comm_msg" and m["content"]["comm_id"] in cards
+    ]
+    grown = "".join(op[1] for one in told for op in one.get("ops", []) if op[0] == "t")
+    assert len(cards) == 1
+    assert text.startswith(grown[len('{"text": "') :])
+    assert len(grown) > 200
+    assert kinds(outputs(messages, mine)) == ["tool_call", "answer", "status"]
+
+
+BUTTON = """
+import ipywidgets
+button, heard, pressed = ipywidgets.Button(), asyncio.Event(), threading.Event()
+loop = await asyncio.sleep(0) or asyncio.get_running_loop()
+
+def on_click(_):
+    loop.call_soon_threadsafe(heard.set)
+    pressed.set()
+
+button.on_click(on_click)
+
+async def wait_for_click() -> str:
+    await heard.wait()
+    return "heard it"
+
+def block_until_click() -> bool:
+    return pressed.wait(20)
+
+print(button.model_id)
+"""
+
+
+@pytest.mark.parametrize("how", ["--no-wait", "--wait"])
+@pytest.mark.parametrize("tool", ["wait_for_click", "block_until_click"])
+def test_a_tool_that_waits_for_a_click_on_a_widget_ends(tools, tool, how):
+    """On the loop and in a thread; ipykernel 6 hears clicks after the cell that waits, so there it can't be waited for."""
+    deaf = "not clicks_arrive_while_waiting(get_ipython())"
+    hears = (
+        tools.text(f"from nbgemini.notebook.surroundings import clicks_arrive_while_waiting\nprint({deaf})").strip() == "False"
+    )
+    if how == "--wait" and not hears:
+        pytest.skip("this kernel hears no click while a cell waits")
+    widget = tools.text(BUTTON).strip()
+    tools.send(f"%%gemini --once {how} -t {tool} --approve auto\n{calls((tool, {}))}")
+    messages = tools.until(says("Stop this call"))
+    say(tools, widget, {"event": "click"})
+    messages += tools.until(is_final_status)
+    (card,) = [said_ for said_ in map(final_card, messages) if said_]
+    assert card.splitlines()[0].startswith(f"Tool {tool} · done")
+
+
+def final_card(message):
+    """The text of a card at rest."""
+    final = said(message).get("kind") == "tool_call" and said(message).get("state") == "final"
+    return message["content"]["data"]["text/plain"] if final else ""
+
+
+WAIT_FOR = """
+answers = {name: asyncio.Queue() for name in ("there", "here")}
+
+async def wait_for(name: str) -> str:
+    return (await (await answers[name].get())).state
+"""
+
+
+def test_a_tool_that_waits_for_an_answer_in_another_cell_ends(tools):
+    """In another chat; in its own it would wait for ever, and is told so."""
+    tools.run(WAIT_FOR)
+    prompt = calls(("wait_for", {"name": "there"}), ("wait_for", {"name": "here"}))
+    mine = tools.send(f"%%gemini -t wait_for --approve auto\n{prompt}")
+    messages = tools.until(says("Stop this call")) + tools.until(says("Stop this call"))
+    messages += tools.run("%gemini ask --no-wait -c elsewhere what is 1 + 1\nanswers['there'].put_nowait(_gemini)")
+    messages += tools.run("%gemini ask --no-wait what is 2 + 2\nanswers['here'].put_nowait(_gemini)")
+    there, here = outputs(at_rest(tools, mine, messages), mine)[1:3]
+    assert there["data"]["text/plain"].endswith("complete")
+    assert "a tool can't wait for its own chat" in here["data"]["text/plain"]
+    assert tools.text("print((await _gemini).state)").strip().endswith("complete")
 
 
 @pytest.mark.parametrize("option", ["-t nothing", "-t add,ad", "-t TOOLS", "--approve always"])
