@@ -7,6 +7,7 @@ from io import BytesIO
 
 import pytest
 
+from nbgemini.events import Media
 from nbgemini.tool_result import MEDIA_BYTES, converted
 from tests.fakes.functions import (
     PNG,
@@ -54,3 +55,10 @@ def test_pillow_and_matplotlib_are_drawn():
         assert pillow.open(BytesIO(base64.b64decode(converted(value)[1][0].data))).format == "PNG"
     (large,) = converted(pillow.new("L", (5000, 10)))[1]
     assert pillow.open(BytesIO(base64.b64decode(large.data))).size == (2048, 4)
+
+
+def test_media_keep_their_type_and_others_than_pictures_are_told_in_words():
+    encoded = base64.b64encode(PNG).decode()
+    assert converted([Media("image/png", encoded)])[1] == (Media("image/png", encoded),)
+    assert output(Media("audio/wav", "AAAA")) == "media (audio/wav, 3 bytes), which can't be sent"
+    assert output(Media("image/png", "no base64!")).startswith("media (image/png")

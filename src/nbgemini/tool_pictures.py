@@ -14,6 +14,7 @@ from nbgemini.tool_tables import package_of
 
 MEDIA_BYTES = 4 * 1024 * 1024  # of pictures in one result; a request holds 20 MB in all
 SIDE = 2_048  # pixels; the service scales larger pictures down itself
+MIMES = {"image/png", "image/jpeg", "image/webp"}  # that the service takes
 GALLERY = 64  # a longer list is data, not a row of pictures
 
 
@@ -39,9 +40,9 @@ class Gallery:
         try:
             found = _picture(value)
         except Exception:  # noqa: BLE001 - what can't be drawn is told in words
-            return value
+            found = None
         if found is None:
-            return value
+            return _unsent(value) if isinstance(value, Media) else value
         mime, data = found
         if len(data) > self._room:
             return f"a picture ({mime}, {len(data):,} bytes), too large to send"
@@ -50,11 +51,17 @@ class Gallery:
         return f"picture {len(self.media)} ({mime}), attached"
 
 
+def _unsent(media: Media) -> str:
+    return f"media ({media.mime}, {len(media.data) * 3 // 4:,} bytes), which can't be sent"
+
+
 def _picture(value: Any) -> tuple[str, bytes] | None:
     """Return what `value` looks like and its mime type; None if it is no picture."""
     if isinstance(value, bytes | bytearray | memoryview):
         mime = _mime(bytes(memoryview(value)[:16]))
         return (mime, bytes(value)) if mime else None
+    if isinstance(value, Media):
+        return (value.mime, base64.b64decode(value.data, validate=True)) if value.mime in MIMES else None
     package = package_of(value)
     if package == "PIL" and hasattr(value, "resize"):
         return "image/png", _drawn(value)

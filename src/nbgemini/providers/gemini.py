@@ -28,7 +28,6 @@ from nbgemini.events import (
     PartReceived,
     ResponseInfo,
     ThoughtDelta,
-    ToolAnswer,
     ToolArgsPiece,
     ToolCall,
     ToolCallEnd,
@@ -37,6 +36,7 @@ from nbgemini.events import (
     UsageReport,
 )
 from nbgemini.providers.protocol import Model
+from nbgemini.providers.results import fitting, read_result, result_part
 from nbgemini.providers.thinking import thinking_config
 from nbgemini.request import Request
 from nbgemini.turns import NOTE, Declaration, Options, Part, Turn, Usage, merge_text
@@ -56,7 +56,6 @@ _CANDIDATE = {
     "safetyRatings", "tokenCount", "avgLogprobs", "logprobsResult", "continuationToken",
 }  # fmt: skip
 _VALUES = ("stringValue", "numberValue", "boolValue", "structValue", "listValue")
-_NOTED = ("state", "seconds", "unasked")
 _IN_PIECES = {"args", "partialArgs", "willContinue"}
 
 
@@ -71,7 +70,7 @@ class Gemini:
 
     def encode(self, turns: Sequence[Turn], options: Options, *, continuation: str | None = None) -> Request:
         """Return the streaming request for these turns."""
-        body: dict[str, Any] = {"contents": [_content(turn) for turn in turns]}
+        body: dict[str, Any] = {"contents": [_content(turn, options.model) for turn in turns]}
         if options.system:
             body["systemInstruction"] = {"parts": [{"text": options.system}]}
         if config := _generation_config(options):
@@ -114,10 +113,7 @@ class Gemini:
 
     def result_part(self, call: ToolCall, response: dict[str, Any], media: Sequence[Media]) -> Part:
         """Return the part that answers a call."""
-        answer = {**_with_id(call), "name": call.name, "response": response}
-        if media:
-            answer["parts"] = [{"inlineData": {"mimeType": item.mime, "data": item.data}} for item in media]
-        return {"functionResponse": answer}
+        return result_part(call, response, media)
 
     def list_request(self, page: str = "") -> Request:
         """Return the request for one page of the model list."""
@@ -125,7 +121,7 @@ class Gemini:
 
     def count_request(self, turns: Sequence[Turn], model: str) -> Request:
         """Return the request that counts the tokens of these turns."""
-        return Request(self._model_path(model, "countTokens"), {"contents": [_content(turn) for turn in turns]})
+        return Request(self._model_path(model, "countTokens"), {"contents": [_content(turn, model) for turn in turns]})
 
     def decode_models(self, frame: bytes) -> tuple[list[Model], str]:
         """Return the models of one page and the token of the next page (empty at the end)."""
@@ -168,8 +164,8 @@ def _mended(data: Any) -> Any:
     return json.loads(json.dumps(data, ensure_ascii=False).encode("utf-8", "replace"))
 
 
-def _content(turn: Turn) -> dict[str, Any]:
-    return {"role": turn.role, "parts": [dict(part) for part in merge_text(turn.parts)]}
+def _content(turn: Turn, model: str) -> dict[str, Any]:
+    return {"role": turn.role, "parts": [fitting(part, model) for part in merge_text(turn.parts)]}
 
 
 def _declaration(tool: Declaration) -> dict[str, Any]:
@@ -244,7 +240,7 @@ def _read_special(part: dict[str, Any]) -> Iterable[Event]:
             case "functionCall", dict():
                 yield ToolCall(str(value.get("name") or ""), _arguments(value.get("args")), _optional(value.get("id")))
             case "functionResponse", {"response": dict()}:
-                yield _answer(value, part.get(NOTE))
+                yield read_result(part)
             case "inlineData", dict():
                 mime = str(value.get("mimeType") or value.get("mime_type") or "")
                 yield Media(mime, str(value.get("data") or ""))
@@ -254,15 +250,6 @@ def _read_special(part: dict[str, Any]) -> Iterable[Event]:
                 yield CodeResult(str(value.get("output") or ""), value.get("outcome", "OUTCOME_OK") == "OUTCOME_OK")
             case name, _ if name not in _MODIFIERS and name != "text":
                 yield Unknown(name)
-
-
-def _answer(value: dict[str, Any], note: Any) -> ToolAnswer:
-    """Return our answer as its reader saw it."""
-    inline = _dicts([part.get("inlineData") for part in _dicts(value.get("parts"))])
-    media = tuple(Media(str(data.get("mimeType") or ""), str(data.get("data") or "")) for data in inline)
-    answer = ToolAnswer(str(value.get("name") or ""), _optional(value.get("id")), value["response"], media=media)
-    said = {name: note[name] for name in _NOTED if name in note} if isinstance(note, dict) else {}
-    return msgspec.structs.replace(answer, **said)
 
 
 def _comes_in_pieces(call: dict[str, Any]) -> bool:
