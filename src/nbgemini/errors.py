@@ -12,7 +12,8 @@ NbGeminiError
 ├── BlockedError              prompt or answer withheld: reason
 └── ToolError                 unknown, refused, failed, timed out, rounds ran out
 
-Invariants: a message is one line and names the way out; no message, attribute or chained exception holds a key.
+Invariants: a message is one line of visible characters and names the way out; no message, attribute or chained exception
+holds a key.
 Stopping is not an error.
 """
 
@@ -29,6 +30,10 @@ class NbGeminiError(Exception):
 
     reply: Any = None
     passing: bool = False
+
+    def __init__(self, message: str = "") -> None:
+        """Show what a terminal would obey or a reader not see: services and models are quoted in messages."""
+        super().__init__("".join(char if char.isprintable() else repr(char)[1:-1] for char in message))
 
     def _render_traceback_(self) -> list[str]:
         """Show one line in a cell (IPython's hook); the full chain stays on the exception for `%tb`."""
