@@ -291,7 +291,8 @@ class Conversations(RuleBasedStateMachine):
         assert [new.turns() for old, new in pairs if old.state not in GOING] == turns
         for old, new in pairs:
             assert all(s.content is None or s.kind != "tool_call" or s.content.over for s in loaded.segments(new))
-            assert contents(loaded.segments(new)) == contents(chat.segments(old))
+            now, then = contents(loaded.segments(new)), contents(chat.segments(old))
+            assert now == then or ([one[:2] for one in now] == [one[:2] for one in then] and old.state in GOING)
 
     @rule(
         what=st.sampled_from(

@@ -15,8 +15,9 @@ from nbgemini.sending import Sending
 
 
 def contents(segments):
-    """What was shown, but for calls that never became whole: nobody needs them later."""
-    return [(s.kind, s.text) for s in segments if not isinstance(s.content, ToolCallGrowing)]
+    """What was shown, with what came of calls; but for calls that never became whole: nobody needs them later."""
+    kept = [s for s in segments if not isinstance(s.content, ToolCallGrowing)]
+    return [(s.kind, s.text, getattr(s.content, "response", None)) for s in kept]
 
 
 class Talk:
