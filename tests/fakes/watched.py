@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,6 +55,14 @@ class Watched:
     logged: list[str]
     tasks: set[asyncio.Task[Any]]  # those that were there before
     slept: list[float]  # seconds between attempts; they are not spent
+
+    def offer(self, *tools: Callable[..., Any]) -> None:
+        """Offer functions, each call of which somebody allows."""
+
+        async def allow(*_: object) -> bool:
+            return True
+
+        self.client.chat(tools=tools, approve=allow)
 
     async def ask(self, prompt: str = "why?", **options: Any) -> Asked:
         """Ask, and watch until it is over, whatever the end."""

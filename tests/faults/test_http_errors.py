@@ -188,7 +188,7 @@ async def test_a_malformed_call_is_not_run():  # H11
 
     call = {"functionCall": {"name": "look", "args": {}}, "thoughtSignature": "c2ln"}
     async with watched(stream(frame(call), frame(finish="MALFORMED_FUNCTION_CALL"))) as chat:
-        chat.client.chat(tools=[look], approve="auto")
+        chat.offer(look)
         asked = await chat.ask()
         assert (asked.reply.state, ran) == ("truncated", [])
         await assert_all(chat, asked)

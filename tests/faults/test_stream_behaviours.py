@@ -32,7 +32,7 @@ async def test_a_behaviour_of_real_streams(case):
 
     scripts = [(*script, Until(shown), case.cut) if case.cut else script for script in case.scripts]
     async with watched(*scripts, **case.settings) as chat:
-        chat.client.chat(tools=[look], approve="auto")
+        chat.offer(look)
         asked = chat.begin(**case.options)
         await asyncio.wait_for(chat.chat.drive(asked.reply, apply), 60)
         reply = asked.reply

@@ -242,7 +242,7 @@ async def test_an_event_sent_twice_is_shown_twice_and_its_call_made_once():  # W
 
     call = frame({"functionCall": {"name": "look", "args": {"city": "Bonn"}, "id": "c1"}, "thoughtSignature": "c2ln"})
     async with watched(stream(frame("A1 "), frame("A1 "), call, call, frame(finish="STOP"))) as chat:
-        chat.client.chat(tools=[look], approve="auto")
+        chat.offer(look)
         asked = await chat.ask()
         await assert_all(chat, asked, requests=2)
     assert asked.reply.text == "A1 A1 fine"
