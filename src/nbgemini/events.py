@@ -97,6 +97,11 @@ class ToolCallGrowing(Struct, frozen=True):
     id: str | None = None
     state: Literal["growing", "broken", "again"] = "growing"
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will become of it as it is."""
+        return self.state != "growing"
+
 
 class Media(Struct, frozen=True):
     """Inline bytes from the model: `data` is base64 as it came."""

@@ -20,9 +20,19 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from nbgemini.events import AnswerDelta, Citation, Citations, Media, ThoughtDelta, ToolCall
+from nbgemini.events import (
+    AnswerDelta,
+    Citation,
+    Citations,
+    Media,
+    ThoughtDelta,
+    ToolCall,
+    ToolCallGrowing,
+    ToolProgress,
+    ToolRun,
+)
 from nbgemini.notebook.renderer import Renderer, RichRenderer
-from nbgemini.notebook.terminal import TerminalView
+from nbgemini.notebook.terminal import Plain, TerminalView
 from nbgemini.providers.gemini import Gemini
 from nbgemini.render.text import harmless
 from nbgemini.reply import Reply
@@ -339,16 +349,40 @@ def test_a_stopped_thought_is_not_joined_with_the_status(monkeypatch):
 
 
 def test_everything_that_is_not_text_is_one_harmless_line(monkeypatch):
-    events = [ToolCall("look\x1b[2J\nup", {"a": "\u202e"}), Media("image/png", "AAAA" * 1000)]
+    events = [Media("image/png", "AAAA" * 1000)]
     made = show(monkeypatch, [[AnswerDelta("so")], events, [Citations((Citation("https://a.example", "A\n\nB"),))]])
     assert [row[:10] for row in made.seen[::2] if row.startswith("[")] == [
-        "[tool_call",
         "[image] Me",
         "[citations",
     ] or made.seen
     rest = OURS.sub("", made.sent)
     assert "\x1b" not in rest
     assert "\u202e" not in rest
+
+
+@pytest.mark.parametrize("rows", [True, False])
+def test_a_call_is_shown_when_it_runs_and_when_it_is_over(monkeypatch, capsys, rows):
+    """Its name, its arguments and its result: harmless, and of bounded length."""
+    call = ToolCall("look\x1b[2J", {"a": "\u202e", "b": "x" * 10_000})
+    growing = [ToolCallGrowing("", call.name, text) for text in ("", '{"a": "b', '{"a": "bc')]
+    runs = [ToolProgress(0, ToolRun(call, state)) for state in ("asking", "running")]
+    over = ToolProgress(0, ToolRun(call, "done", {"output": "\n".join("so\x1b[2J" for _ in range(1000))}))
+    events = [[*growing], [call], runs, [over], [AnswerDelta("so")]]
+    if rows:
+        made = show(monkeypatch, events)
+        sent = OURS.sub("", made.sent)
+    else:
+        reply = new_reply()
+        way = Plain()
+        for some in events:
+            for change in reply.feed(some):
+                way.take(change)
+        sent = capsys.readouterr().out
+    titles = [line.split(" · ")[1] for line in sent.splitlines() if line.startswith("Tool look")]
+    assert titles == ["running…", "done"]
+    assert not set("\x1b\u202e") & set(sent)
+    assert "U+202E" in sent
+    assert len(sent) < 4_000
 
 
 async def test_what_others_print_meanwhile_comes_to_stand_above(monkeypatch):

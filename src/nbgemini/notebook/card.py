@@ -54,11 +54,6 @@ class CardPainter(SegmentPainter):
         assert isinstance(call, ToolCallGrowing | ToolRun)  # a segment never changes kind
         return call
 
-    @property
-    def _over(self) -> bool:
-        call = self._call
-        return call.over if isinstance(call, ToolRun) else call.state != "growing"
-
     def take(self, change: Change) -> None:
         """Note that the call is further; it goes on after its segment is whole."""
         self._news = self._news or isinstance(change, SegmentUpdate)
@@ -70,7 +65,7 @@ class CardPainter(SegmentPainter):
     def begin(self, place: Place) -> None:
         """Take the place on the page."""
         self.place = place
-        if self._painting.widgets and not self._over:
+        if self._painting.widgets and not self._call.over:
             self._widget = self._painting.card(self._snapshot, self._clicked)
         if self._painting.live:
             place.show(bundle(self._segment), "live", self._widget)
@@ -80,7 +75,7 @@ class CardPainter(SegmentPainter):
         if not self._news or self.place is None:
             return
         self._news = False
-        if self._over:
+        if self._call.over:
             self._rest(self.place)
         elif self._widget is not None and self._painting.widgets:
             self._renew()

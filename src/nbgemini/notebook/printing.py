@@ -17,12 +17,14 @@ from nbgemini.loading import load
 from nbgemini.notebook.renderer import Renderer, dim, rich_renderer
 from nbgemini.notebook.screen import Screen
 from nbgemini.render.blocks import Blocks
+from nbgemini.render.card import card_text, card_title
 from nbgemini.render.text import harmless
-from nbgemini.segments import Change, SegmentDelta, SegmentEnd, SegmentStart
+from nbgemini.segments import Change, SegmentDelta, SegmentEnd, SegmentStart, SegmentUpdate
 
 _INTERVAL = 0.1  # seconds between repaints
 _SLICE = 0.02  # seconds of rendering before the loop gets its turn
 _LONGEST_LINE = 500
+_MOST_LINES = 40  # of a card
 
 
 class Piece(NamedTuple):
@@ -63,6 +65,9 @@ class Printing:
                 self._blocks = Blocks()
             case SegmentStart(_, "thought"):
                 self._queue.append(Piece("· thinking\n", "dim"))
+            case SegmentStart(_, "tool_call", content) | SegmentUpdate(_, content):
+                if text := call_text(content):
+                    self._queue.append(Piece(f"{text}\n", "plain"))
             case SegmentStart(_, kind, content):
                 self._queue.append(Piece(f"{line_of(kind, content)}\n", "plain"))
             case SegmentDelta(_, text) if self._blocks:
@@ -169,6 +174,13 @@ class Printing:
         if (doing := self._doing()) and most and not rows:
             rows = [dim(f"· {harmless(doing)}")]
         return ["", *rows] if rows and self._begun else rows
+
+
+def call_text(call: Any) -> str:
+    """Return what is printed of a tool call: that it runs, and its card once it is over."""
+    if call.over:
+        return "\n".join(line[:_LONGEST_LINE] for line in harmless(card_text(call)).split("\n")[:_MOST_LINES])
+    return harmless(card_title(call))[:_LONGEST_LINE] if call.state == "running" else ""
 
 
 def line_of(kind: str, content: Any) -> str:

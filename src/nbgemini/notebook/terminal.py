@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import sys
 
-from nbgemini.notebook.printing import Printing, line_of
+from nbgemini.notebook.printing import Printing, call_text, line_of
 from nbgemini.notebook.screen import Screen, takes_rows, write
 from nbgemini.notebook.status import badge_text, doing_text, status_text
 from nbgemini.render.text import harmless
 from nbgemini.reply import Reply
-from nbgemini.segments import Change, SegmentDelta, SegmentEnd, SegmentStart
+from nbgemini.segments import Change, SegmentDelta, SegmentEnd, SegmentStart, SegmentUpdate
 
 
 class TerminalView:
@@ -56,10 +56,13 @@ class Plain:
 
     def take(self, change: Change) -> None:
         """Print what is new."""
-        self._open = not isinstance(change, SegmentEnd)
+        self._open = isinstance(change, SegmentDelta)
         match change:
             case SegmentStart(_, "thought"):
                 write(sys.stdout, "· thinking\n")
+            case SegmentStart(_, "tool_call", content) | SegmentUpdate(_, content):
+                if text := call_text(content):
+                    write(sys.stdout, f"{text}\n")
             case SegmentStart(_, kind, content) if content is not None:
                 write(sys.stdout, line_of(kind, content))
             case SegmentDelta(_, text):
