@@ -13,6 +13,7 @@ from nbgemini.events import (
     ThoughtDelta,
     ToolAnswer,
     ToolCall,
+    ToolCallGrowing,
     ToolProgress,
     ToolRun,
     UsageReport,
@@ -110,6 +111,41 @@ def test_calls_go_on_beside_the_text_and_one_that_is_over_stays_as_it_is(events)
                 over[change.index] = change.content
     assert over == {n: segmenter.segments[n].content for n in range(4)}
     assert not segmenter.asks
+
+
+keys = st.sampled_from("ab")
+grown = st.builds(
+    ToolCallGrowing, keys, st.sampled_from("fg"), texts, st.none(), st.sampled_from(["growing"] * 4 + ["broken", "again"])
+)
+
+
+@given(events=st.lists(grown | st.builds(ToolCall, st.sampled_from("fg"), st.just({})) | any_event, max_size=20))
+@settings(max_examples=500)
+def test_a_call_is_one_segment_from_its_first_piece_to_its_end(events):
+    """Every call that is made is a run, in that order; at the end none grows any more, whatever came."""
+    segmenter, changes = run(events)
+    calls = [event for event in events if isinstance(event, ToolCall)]
+    assert [segment.content.call for segment in segmenter.runs] == calls
+    shown = [segment for segment in segmenter.segments if segment.kind == "tool_call"]
+    assert all(segment.content.over for segment in shown)
+    assert sum(isinstance(change, SegmentStart) and change.kind == "tool_call" for change in changes) == len(shown)
+    last = {change.index: change.content for change in changes if isinstance(change, SegmentStart | SegmentUpdate)}
+    assert all(last[segment.index] == segment.content for segment in shown)
+
+
+def test_growing_calls_find_their_whole_by_id_and_without_one_by_name():
+    growing = [ToolCallGrowing(key, "f", "{", id_) for key, id_ in (("1", "x"), ("2", "y"), ("3", None))]
+    whole = [ToolCall("f", {"n": n}, id_) for n, id_ in enumerate(["y", None, "x"])]
+    segmenter, _ = run([*growing, AnswerDelta("so"), *whole])
+    assert [segment.kind for segment in segmenter.segments] == ["tool_call"] * 3 + ["answer"]
+    assert [segment.content.call.args["n"] for segment in segmenter.segments[:3]] == [2, 0, 1]
+    assert [segment.index for segment in segmenter.runs] == [1, 2, 0]
+
+
+def test_a_call_that_never_comes_whole_says_so_and_another_takes_its_key():
+    first, other = ToolCallGrowing("", "f", "{"), ToolCallGrowing("", "f", "{", None, "broken")
+    segmenter, _ = run([first, other, ToolCallGrowing("", "f", '{"a'), ToolCall("f", {"a": 1})])
+    assert [segment.content.state for segment in segmenter.segments] == ["broken", "stopped"]
 
 
 def test_stored_answers_find_their_calls():
