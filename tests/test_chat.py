@@ -150,6 +150,42 @@ async def test_two_prompts_at_once_follow_each_other(client, service):
     assert [role for role, _ in told(service)] == ["user", "model"] * 3 + ["user"]
 
 
+async def test_a_prompt_waits_for_the_one_before_it_and_says_so(client, service):
+    chat = client.chat()
+    first, second = (chat.begin(prompt) for prompt in ('offline: {"frames": 9, "gap": 0, "stall": 1}', "what is 1 + 1"))
+    driving = [asyncio.create_task(chat.drive(reply)) for reply in (first, second)]
+    while not first.text:
+        await asyncio.sleep(0.001)
+    assert (first.state, second.state, len(service.requests)) == ("running", "waiting", 1)
+    first.stop()
+    await asyncio.gather(*driving)
+    assert (first.state, second.state) == ("interrupted", "complete")
+    assert [exchange.state for exchange in chat.transcript] == ["interrupted", "complete"]
+    assert [role for role, _ in told(service)] == ["user", "model", "user"]
+
+
+async def test_a_prompt_that_is_stopped_in_line_holds_nobody_up(client, service):
+    chat = client.chat()
+    replies = [chat.begin(prompt) for prompt in ('offline: {"frames": 9, "gap": 0, "stall": 1}', "never", "what is 1 + 1")]
+    driving = [asyncio.create_task(chat.drive(reply)) for reply in replies]
+    while not replies[0].text:
+        await asyncio.sleep(0.001)
+    for reply in replies[1], replies[0]:
+        reply.stop()
+    await asyncio.gather(*driving)
+    assert [reply.state for reply in replies] == ["interrupted", "interrupted", "complete"]
+    assert "never" not in str(told(service))
+
+
+async def test_a_cell_that_runs_again_replaces_its_turn_where_it_stood(client, service):
+    chat = client.chat()
+    for prompt, cell in (("My name is Zoe.", "a"), ("thanks", "b"), ("My name is Max.", "a")):
+        await chat.drive(chat.begin(prompt, cell=cell))
+    assert [exchange.asked.parts[0]["text"] for exchange in chat.transcript] == ["My name is Max.", "thanks"]
+    assert told(service) == [("user", "My name is Max.")]  # what came later doesn't lead up to it
+    assert "Max" in (await chat.ask("What is my name?")).text
+
+
 async def test_many_chats_at_once_do_not_mix(client):
     replies = await asyncio.gather(*(client.generate(f"what is {n} + 1000") for n in range(50)))
     assert all(f"**{n + 1000}**" in reply.text for n, reply in enumerate(replies))

@@ -525,23 +525,36 @@ async def test_half_a_call_and_a_lost_terminator_are_no_whole_answer(counter):
 ONE = {"a": 1, "b": 2}
 
 
+@pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("id_", ["c1", None])
 @pytest.mark.parametrize("frames", [[2], [1, 1], [107], [1, 0, 50, 56]])
-async def test_copies_of_a_call_are_one_call(counter, id_, frames):
+async def test_copies_of_a_call_are_one_call(counter, id_, frames, model):
     first = call_part("add", ONE, id_, signed=True)
     copies = [[first if n == m == 0 else call_part("add", ONE, id_) for m in range(count)] for n, count in enumerate(frames)]
     turn = script(*(parts_frame(*parts) for parts in copies), text_frame("", finish="STOP"))
-    async with Scripted(turn, DONE) as scripted:
+    async with Scripted(turn, DONE, model=model) as scripted:
         reply = await ask(scripted.client, "go", counter.add)
         assert (reply.state, counter.ran, runs(reply)) == ("complete", [(1, 2)], [("add", "done")])
     assert scripted.bodies[1]["contents"][1]["parts"] == [first]
     assert len(responses(scripted.bodies[1])) == 1
 
 
-async def test_equal_calls_with_ids_of_their_own_are_as_many_calls(counter):
+@pytest.mark.parametrize("model", MODELS)
+async def test_a_copy_that_comes_in_pieces_is_shown_as_what_it_is(counter):
+    """It spoils nothing, and only the first one runs."""
+    whole = call_part("note", {}, signed=True)
+    pieces = [{"functionCall": {"name": "note", "willContinue": True}}, {"functionCall": {}}]
+    async with Scripted(script(parts_frame(whole, *pieces, finish="STOP")), DONE) as scripted:
+        reply = await ask(scripted.client, "go", counter.note)
+        assert (reply.state, counter.ran) == ("complete", [""])
+        assert [segment.content.state for segment in reply.segments[:2]] == ["done", "again"]
+        assert len(reply.tool_calls) == 1
+
+
+async def test_equal_calls_with_ids_of_their_own_are_as_many_calls(counter, model):
     """Somebody rolls three dice: that is no model that goes round in circles."""
     dice = [call_part("add", ONE, f"c{n}", signed=not n) for n in range(3)]
-    async with Scripted(script(parts_frame(*dice, finish="STOP")), DONE) as scripted:
+    async with Scripted(script(parts_frame(*dice, finish="STOP")), DONE, model=model) as scripted:
         reply = await ask(scripted.client, "go", counter.add)
         assert (reply.state, len(counter.ran)) == ("complete", 3)
     assert [answer["id"] for answer in responses(scripted.bodies[1])] == ["c0", "c1", "c2"]

@@ -29,6 +29,7 @@ class Talk:
         self.shown = []  # kind, text and content of each segment
         self.ends = 0
         self.task = None
+        self.checked = False
         reply.when_done(self.ended)
 
     def ended(self):
