@@ -209,6 +209,7 @@ def test_one_call_however_often_it_is_sent():
     assert len(made(ToolCall("dice", {}, "1"), ToolCall("dice", {}, "2"), ToolCall("dice", {}))) == 3
     assert made(ToolCall("f", {"a": 1}, "1"), ToolCall("f", {"a": 2}, "1")) == [ToolCall("f", {"a": 1}, "1")]
     assert made(one, START, ToolArgsDelta("", '{"b": 2, "a": 1}'), END) == [one]
+    assert fed(one, START, ToolArgsDelta("", '{"b": 2, "a": 1}'), END)[-1].state == "again"
     again = [ToolCallStart("k", "f", "1"), ToolArgsDelta("k", "{}"), ToolCallEnd("k")]
     assert fed(ToolCall("f", {}, "1"), *again) == [ToolCall("f", {}, "1")]
     assert made(one) + made(one) == [one, one]

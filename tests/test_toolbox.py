@@ -539,7 +539,6 @@ async def test_copies_of_a_call_are_one_call(counter, id_, frames, model):
     assert len(responses(scripted.bodies[1])) == 1
 
 
-@pytest.mark.parametrize("model", MODELS)
 async def test_a_copy_that_comes_in_pieces_is_shown_as_what_it_is(counter):
     """It spoils nothing, and only the first one runs."""
     whole = call_part("note", {}, signed=True)
@@ -551,6 +550,7 @@ async def test_a_copy_that_comes_in_pieces_is_shown_as_what_it_is(counter):
         assert len(reply.tool_calls) == 1
 
 
+@pytest.mark.parametrize("model", MODELS)
 async def test_equal_calls_with_ids_of_their_own_are_as_many_calls(counter, model):
     """Somebody rolls three dice: that is no model that goes round in circles."""
     dice = [call_part("add", ONE, f"c{n}", signed=not n) for n in range(3)]

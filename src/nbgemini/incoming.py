@@ -117,7 +117,7 @@ class Incoming:
         news = self._growing.feed(event)
         made = [call for call in news if isinstance(call, ToolCall)]
         self._calls += made
-        self._broken += _broken_off(event, news)
+        self._broken += _broken_off(news)
         if not isinstance(event, ToolCall):
             self._exchange.parts += [self._codec.call_part(call, self._growing.part) for call in made]
         elif not made and self._exchange.parts:
@@ -148,7 +148,7 @@ class Incoming:
         return None
 
     def _give_up_growing(self) -> None:
-        self._broken += [call for call in self._growing.close() if isinstance(call, ToolCallGrowing)]
+        self._broken += _broken_off(self._growing.close())
 
     def calls(self) -> list[ToolCall]:
         """Return the calls of this round, if it ended well."""
@@ -197,7 +197,6 @@ class Incoming:
         return "truncated" if network and shown else "failed", error
 
 
-def _broken_off(event: Event, news: Sequence[Event]) -> list[ToolCallGrowing]:
-    """Return the calls that an event ended without their arguments being whole; a start ends the call before it."""
-    ended = news if isinstance(event, ToolCallEnd) else news[:-1] if isinstance(event, ToolCallStart) else ()
-    return [call for call in ended if isinstance(call, ToolCallGrowing)]
+def _broken_off(news: Sequence[Event]) -> list[ToolCallGrowing]:
+    """Return the calls that have ended without their arguments being whole."""
+    return [call for call in news if isinstance(call, ToolCallGrowing) and call.state == "broken"]

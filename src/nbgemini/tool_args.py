@@ -92,7 +92,7 @@ class GrowingCalls:
         if args is None:
             return [call.known("broken")]
         part = {**(end.part or {}), **(call.part or {})}
-        return self._once(ToolCall(call.name, args, call.id), part or None)
+        return self._once(ToolCall(call.name, args, call.id), part or None) or [call.known("again")]
 
     def _once(self, call: ToolCall, part: Part | None) -> list[ToolCall | ToolCallGrowing]:
         """Return the call, unless it is one that has been made: models have sent a hundred copies of one call."""
