@@ -94,6 +94,20 @@ def test_byte_by_byte_gives_the_same_events(name):
         assert said(events(cut(body, *range(1, len(body))))) == said(events(cut(body)))
 
 
+@pytest.mark.parametrize("framing", FRAMINGS)
+def test_a_cut_within_a_character_an_escape_or_a_line_end_shows_nowhere(framing):
+    """All of them are among the splits above; here by name, so that they stay."""
+    text = "é 😀 \u2028 \ud83d\ude00"
+    frame = json.dumps({"a": text}, ensure_ascii=False).replace("\ud83d\ude00", "\\ud83d\\ude00")
+    body = {
+        "array": f"[{frame}\n,\r\n{frame}\n]",
+        **{name: f"data: {frame}{end}{end}" * 2 for name, end in (("crlf", "\r\n"), ("lf", "\n"), ("cr", "\r"))},
+    }[framing].encode("utf-8", "surrogatepass")
+    for place in range(len(body)):
+        for frames in (cut(body, place), cut(body, place, place + 1)):
+            assert [json.loads(frame)["a"] for frame in frames] == ["é 😀 \u2028 😀"] * 2
+
+
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
