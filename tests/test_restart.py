@@ -139,3 +139,21 @@ def call_turn(name, args, id_):
     part = sign({"functionCall": {"id": id_, "name": name, "args": args}})
     candidate = {"content": {"parts": [part], "role": "model"}, "index": 0, "finishReason": "STOP"}
     return [head(), event({"candidates": [candidate], "modelVersion": "m"}), END]
+
+
+async def test_an_earlier_cell_that_still_answers_is_written_on_after_the_last_turn_was_dropped(service, tmp_path):
+    journal = Journal(tmp_path / "journal", "a.ipynb")
+    async with client_of(service, journal) as client:
+        chat = client.chat()
+        for cell in "ab":
+            await chat.drive(chat.begin("hello", cell=cell))
+        reply = chat.begin('offline: {"frames": 20, "gap": 0.01}', cell="a")
+        driving = asyncio.create_task(chat.drive(reply))
+        while not reply.text:
+            await asyncio.sleep(0.001)
+        chat.transcript.exchanges.pop()
+        journal.replace("main", chat.transcript.exchanges)
+        await driving
+    journal.close()
+    (restored,) = later(tmp_path / "journal").exchanges("main")
+    assert (restored.state, restored.parts) == ("complete", reply.exchange.parts)

@@ -63,10 +63,15 @@ class Following:
         tables.delete_exchanges(connection, "notebook=? AND session<>? AND chat=?", self.notebook, self.session, chat)
 
     def replace(self, connection: Connection, chat: str, exchanges: Sequence[Exchange]) -> None:
-        """Write these down as all that this kernel has of a chat."""
+        """Write these down as all that this kernel has of a chat; those of them that still grow are followed on."""
+        going = {reply.exchange: growth for reply, growth in self._growing.items() if growth.kept and reply.chat == chat}
         self._let_go(chat)
         tables.delete_exchanges(connection, "notebook=? AND session=? AND chat=?", self.notebook, self.session, chat)
         for number, exchange in enumerate(exchanges):
+            if exchange in going:
+                going[exchange].kept = True
+                going[exchange].begin_anew()
+                continue
             row = (uuid4().hex, self.notebook, self.session, chat, number, exchange.cell, time.time())
             tables.insert_exchange(connection, row, exchange)
             tables.close_exchange(connection, row[0], exchange)
