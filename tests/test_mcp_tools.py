@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import asyncio
 import gc
 import json
 import os
-import re
 import signal
 import sys
 from pathlib import Path
@@ -280,19 +278,6 @@ async def test_the_server_ends_with_the_interpreter(ear, end, kind):
     )
     assert [(await ear.next())[:5], await ear.next()] == ["hello", "gone"]
     assert (await process.communicate())[1] == b""
-
-
-async def test_the_example_of_the_page_runs(service, tmp_path, monkeypatch, capsys):
-    page = (Path(__file__).parents[1] / "docs" / "api.md").read_text(encoding="utf-8")
-    section = page.partition("## Tools of an MCP server")[2].partition("\n## ")[0]
-    source, use = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
-    (tmp_path / "weather.py").write_text(source)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GEMINI_API_KEY", "a-good-key")
-    monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", service.url)
-    use = use.replace('"python"', repr(sys.executable))
-    await eval(compile(use, "api.md", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), {})
-    assert '`weather` gave `{"output": {"result": "sunny in Rome"}}`' in capsys.readouterr().out
 
 
 async def test_tools_of_a_server_are_called_side_by_side_in_a_conversation(client, server):
