@@ -7,7 +7,6 @@ the connection.
 from __future__ import annotations
 
 import asyncio
-import gzip
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -111,11 +110,6 @@ def refusal(code: int, *details: Any, status: str = "", message: str = "no", **h
     """Return an error as Google sends it."""
     data = json.dumps({"error": {"code": code, "message": message, "status": status, "details": details}}, indent=2).encode()
     return (head(f"{code} No", JSON, f"Content-Length: {len(data)}", **headers), Send(data))
-
-
-def zipped(data: bytes) -> bytes:
-    """Return the data as gzip."""
-    return gzip.compress(data, mtime=0)
 
 
 def frame(*parts: Any, finish: str | None = None, **more: Any) -> dict[str, Any]:
