@@ -13,6 +13,7 @@ from tests.canary import CANARY, found_in, found_under
 from tests.kernel.conftest import Kernel, outputs, parent
 
 ERROR = json.dumps({"status": 400, "error": {"message": "no", "details": [{"reason": "API_KEY_INVALID"}]}})
+ERRORS = ("AuthenticationError", "TimeoutError", "TransportError", "ConfigurationError", "AttributeError", "TypeError")
 CELLS = [
     "%load_ext nbgemini",
     "%xmode Verbose",
@@ -64,10 +65,7 @@ def test_no_cell_shows_the_key_and_no_file_keeps_it(kernel_with_a_key, tmp_path)
         book.cells.append(nbformat.v4.new_code_cell(source, metadata={"outputs": outputs(messages, cell)}))
     nbformat.write(book, tmp_path / "saved.ipynb")
     errors = "".join(said)
-    assert all(
-        name in errors
-        for name in ("AuthenticationError", "TimeoutError", "TransportError", "ConfigurationError", "AttributeError")
-    )
+    assert [name for name in ERRORS if name not in errors] == []
     assert not found_in(errors)
     assert os.environ.get("GEMINI_API_KEY") is None
     assert (tmp_path / "data" / "nbgemini" / "journal.sqlite3").exists()
