@@ -14,16 +14,18 @@ from nbgemini.secret import Secret
 from nbgemini.turns import Turn
 
 _START, _END = r"(?<![A-Za-z0-9_/+-])", r"(?![A-Za-z0-9_/+=-])"  # not inside base64, a path or a longer word
-_FORMS = {
-    "a Google API key (AIza…)": r"AIza[A-Za-z0-9_-]{35}",
-    "an Anthropic key (sk-ant-…)": r"sk-ant-[A-Za-z0-9_-]{24,200}",
-    "an OpenAI key (sk-…)": r"sk-(?:proj-|svcacct-|admin-|or-v1-)?(?!ant-)[A-Za-z0-9_-]{32,200}",
-    "a GitHub token": r"(?:gh[pousr]_[A-Za-z0-9]{36,251}|github_pat_[A-Za-z0-9_]{60,100})",
-    "an AWS access key (AKIA…)": r"(?:AKIA|ASIA)[A-Z2-7]{16}",
-    "a Hugging Face token (hf_…)": r"hf_[A-Za-z0-9]{34,40}",
-    "a Slack token (xox…)": r"xox[abeoprs]-[A-Za-z0-9-]{20,200}",
+_FORMS = {  # what each kind begins with, and its whole form
+    "a Google API key (AIza…)": ("AIza", r"AIza[A-Za-z0-9_-]{35}"),
+    "an Anthropic key (sk-ant-…)": ("sk-ant-", r"sk-ant-[A-Za-z0-9_-]{24,200}"),
+    "an OpenAI key (sk-…)": ("sk-", r"sk-(?:proj-|svcacct-|admin-|or-v1-)?(?!ant-)[A-Za-z0-9_-]{32,200}"),
+    "a GitHub token (ghp_…)": ("gh", r"gh[pousr]_[A-Za-z0-9]{36,251}"),
+    "a GitHub token (github_pat_…)": ("github_pat_", r"github_pat_[A-Za-z0-9_]{60,100}"),
+    "an AWS access key (AKIA…)": ("AKIA", r"AKIA[A-Z2-7]{16}"),
+    "an AWS access key (ASIA…)": ("ASIA", r"ASIA[A-Z2-7]{16}"),
+    "a Hugging Face token (hf_…)": ("hf_", r"hf_[A-Za-z0-9]{34,40}"),
+    "a Slack token (xox…)": ("xox", r"xox[abeoprs]-[A-Za-z0-9-]{20,200}"),
 }
-_KEYS = {kind: re.compile(f"{_START}(?:{form}){_END}") for kind, form in _FORMS.items()}
+_KEYS = {kind: (begin, re.compile(f"{_START}{form}{_END}")) for kind, (begin, form) in _FORMS.items()}
 _BLOCK = re.compile(
     r"-----BEGIN (?:[A-Z]{2,10} ){0,2}PRIVATE KEY(?: BLOCK)?-----\s+(?:[A-Za-z-]+: .*\s+){0,5}[A-Za-z0-9+/=]{30}"
 )
@@ -51,9 +53,10 @@ def leaked(text: str, own: Secret | None = None) -> str:
     key = own.reveal() if own else ""
     if len(key) >= _SHORTEST_OWN and key in text:
         return _OWN
-    if _BLOCK.search(text):
+    if "PRIVATE KEY" in text and _BLOCK.search(text):
         return "a private key"
-    return next((kind for kind, form in _KEYS.items() if any(map(_is_random, form.findall(text)))), "")
+    begun = ((kind, form) for kind, (begin, form) in _KEYS.items() if begin in text)  # 100 times as fast as the form itself
+    return next((kind for kind, form in begun if any(map(_is_random, form.findall(text)))), "")
 
 
 def _is_random(key: str) -> bool:
