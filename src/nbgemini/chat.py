@@ -115,7 +115,8 @@ class Chat:
         segmenter.feed(self._provider.recall(exchange.parts))
         if exchange.note == KERNEL_ENDED:
             segmenter.feed(_unknown(segmenter.runs))
-        segmenter.close()
+        if exchange.state not in ("running", "waiting"):
+            segmenter.close()  # else its calls go on
         return segmenter.segments
 
     async def ask(self, prompt: str | Turn, **changes: Any) -> Reply:
