@@ -9,7 +9,7 @@ on; one that is over stays as it is.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 from msgspec import Struct, structs
 
@@ -90,6 +90,17 @@ class Segment:
         return f"Segment({self.index}, {self.kind!r}, {self.text[:40]!r})"
 
 
+_KINDS: dict[type[Content], Kind] = {
+    ToolCallGrowing: "tool_call",
+    ToolRun: "tool_call",
+    Media: "image",
+    Code: "code",
+    CodeResult: "code_result",
+    Citations: "citations",
+}
+_Call = TypeVar("_Call", ToolCallGrowing, ToolRun)
+
+
 class Segmenter:
     """Cuts a stream of events into segments."""
 
@@ -132,12 +143,10 @@ class Segmenter:
         """End the open segment, if there is one, and all calls, and show the citations."""
         changes: list[Change] = []
         self._end(changes)
-        for segment in list(self._growing.values()):
-            if isinstance(segment.content, ToolCallGrowing):
-                self._grow(structs.replace(segment.content, state="broken"), changes)
-        for segment in self.runs:
-            if isinstance(segment.content, ToolRun):
-                self._update(segment, structs.replace(segment.content, state="stopped"), changes)
+        for _, call in _holding(ToolCallGrowing, self._growing.values()):
+            self._grow(structs.replace(call, state="broken"), changes)
+        for segment, run in _holding(ToolRun, self.runs):
+            self._update(segment, structs.replace(run, state="stopped"), changes)
         if self._citations:
             self._whole(self._citations, changes)
             self._citations = None
@@ -169,9 +178,8 @@ class Segmenter:
 
     def _answered(self, event: ToolAnswer, changes: list[Change]) -> None:
         """Give a stored answer to the first call that it fits and that has none."""
-        for segment in self.runs:
-            run = segment.content
-            if isinstance(run, ToolRun) and not run.over and (run.call.name, run.call.id) == (event.name, event.id):
+        for segment, run in _holding(ToolRun, self.runs):
+            if not run.over and (run.call.name, run.call.id) == (event.name, event.id):
                 self._update(segment, event.of(run.call), changes)
                 return
 
@@ -205,15 +213,12 @@ class Segmenter:
             changes.append(SegmentEnd(self.segments[-1].index))
 
 
+def _holding(kind: type[_Call], segments: Iterable[Segment]) -> list[tuple[Segment, _Call]]:
+    """Return the segments that hold a call of this kind, each with it."""
+    return [(segment, segment.content) for segment in segments if isinstance(segment.content, kind)]
+
+
 def _kind(content: Content) -> Kind:
-    match content:
-        case ToolCallGrowing() | ToolRun():
-            return "tool_call"
-        case Media(mime):
-            return "audio" if mime.startswith("audio/") else "image"
-        case Code():
-            return "code"
-        case CodeResult():
-            return "code_result"
-        case Citations():
-            return "citations"
+    if isinstance(content, Media) and content.mime.startswith("audio/"):
+        return "audio"
+    return _KINDS[type(content)]

@@ -128,8 +128,8 @@ class _Call:
                 self.args, self._shown = _Arguments(text), 0
             case ToolArgsDelta(_, text):
                 self.args.append(text)
-            case ToolArgsPiece(_, path, value, more):
-                self.args.put(path, value, more)
+            case _:
+                self.args.put(piece.path, piece.value, piece.more)
         due = self.args.size <= _SHORT or self.args.size >= self._shown * (1 + _GROWTH)
         return [self.known()] if due else []
 

@@ -50,12 +50,6 @@ def _ascii(host: str) -> str:
     name = normalize("NFKC", unquote(host)).lower()
     if _LOOSE.search(name):
         return UNREADABLE
-    name = ".".join(label if label.isascii() else _punycode(label) for label in _DOT.split(name))
+    labels = (label if label.isascii() else f"xn--{label.encode('punycode').decode()}" for label in _DOT.split(name))
+    name = ".".join(labels)
     return name if _NAME.fullmatch(name) else UNREADABLE
-
-
-def _punycode(label: str) -> str:
-    try:
-        return "xn--" + label.encode("punycode").decode()
-    except UnicodeError:
-        return "?"
