@@ -169,6 +169,8 @@ def test_what_is_typeset(source, formulas):
             r"\cssId{a}{b}",
             r"\style{a}{b}",
             r"\unicode[x]{65}",
+            r"\U{202E}",
+            r"\char`x",
             r"\url{a}",
             r"\includegraphics{a}",
             r"\def\a{b}",

@@ -16,7 +16,7 @@ from typing import Any
 
 _TRIGGER = re.compile(r"[$\\]")
 _DENIED = re.compile(
-    r"\\(?:href|url|unicode|require|html\w*|class|cssId|style|data|bbox|includegraphics|mmlToken|action|toggle"
+    r"\\(?:href|url|unicode|U|char(?:def)?|require|html\w*|class|cssId|style|data|bbox|includegraphics|mmlToken|action|toggle"
     r"|mathtip|texttip|Tip|[gex]?def|let|global|csname|catcode|newcommand|renewcommand|providecommand|newenvironment"
     r"|renewenvironment|Newextarrow|Declare[A-Za-z]+|newtheorem|special|input|(?:eq)?ref)(?![A-Za-z])"
 )
