@@ -38,7 +38,7 @@ class Gallery:
 
     def _hang(self, value: Any) -> Any:
         try:
-            found = _picture(value)
+            found = picture_of(value)
         except Exception:  # noqa: BLE001 - what can't be drawn is told in words
             found = None
         if found is None:
@@ -55,7 +55,7 @@ def _unsent(media: Media) -> str:
     return f"media ({media.mime}, {len(media.data) * 3 // 4:,} bytes), which can't be sent"
 
 
-def _picture(value: Any) -> tuple[str, bytes] | None:
+def picture_of(value: Any) -> tuple[str, bytes] | None:
     """Return what `value` looks like and its mime type; None if it is no picture."""
     if isinstance(value, bytes | bytearray | memoryview):
         mime = _mime(bytes(memoryview(value)[:16]))
