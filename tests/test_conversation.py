@@ -25,7 +25,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from nbgemini import sending
 from nbgemini.errors import PromptError, ServerError, TransportError
-from nbgemini.notebook import commands
+from nbgemini.notebook.commands import chats as commands
 from nbgemini.notebook.jobs import Job
 from nbgemini.retry import Budget
 from nbgemini.toolbox import Toolbox

@@ -9,7 +9,8 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from nbgemini.notebook.arguments import Ask, parse_ask, parse_cell
-from nbgemini.notebook.commands import COMMANDS, command_of, last_asked
+from nbgemini.notebook.commands import COMMANDS, command_of
+from nbgemini.notebook.commands.chats import last_asked
 from nbgemini.notebook.jobs import Job
 from nbgemini.notebook.session import Session
 from nbgemini.notebook.surroundings import kernel_of

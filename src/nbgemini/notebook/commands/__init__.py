@@ -1,0 +1,65 @@
+"""%gemini COMMAND: where we stand, and everything that is not a prompt.
+
+Every command is a function of the session and the rest of its line; those that ask the service are coroutines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from nbgemini.errors import PromptError
+from nbgemini.notebook.arguments import nearest
+from nbgemini.notebook.commands import chats, record, service
+
+if TYPE_CHECKING:
+    from nbgemini.notebook.session import Session
+
+Command: TypeAlias = Callable[["Session", str], Coroutine[Any, Any, None] | None]
+
+
+def _ask(_session: Session, _rest: str) -> None:
+    """Ask in one line: %gemini ask [options] your question."""
+    raise AssertionError("the magic handles ask itself")
+
+
+def _retry(_session: Session, _rest: str) -> None:
+    """Ask a chat's last prompt once more; its old answer is forgotten."""
+    raise AssertionError("the magic handles retry itself")
+
+
+COMMANDS: dict[str, Command] = {
+    "": service.status,
+    "ask": _ask,
+    "models": service.models,
+    "chats": chats.chats,
+    "show": chats.show,
+    "load": chats.load,
+    "reset": chats.reset,
+    "fork": chats.fork,
+    "drop": chats.drop,
+    "retry": _retry,
+    "stop": chats.stop,
+    "journal": record.journal,
+    "key": service.key,
+    "demo": service.demo,
+    "doctor": service.doctor,
+}
+
+
+def command_of(line: str) -> tuple[str, str]:
+    """Split a line into its command and the rest.
+
+    Raises:
+        PromptError: there is no such command; the message names the nearest.
+    """
+    name, _, rest = line.strip().partition(" ")
+    if name not in COMMANDS:
+        raise PromptError(f"no command {name!r}{nearest(name, COMMANDS)}; %gemini? lists them (a question: %gemini ask …)")
+    return name, rest
+
+
+def commands_manual() -> str:
+    """Return the text of `%gemini?`."""
+    rows = [f"  %gemini {name:8} {(command.__doc__ or '').splitlines()[0]}" for name, command in COMMANDS.items()]
+    return "\n".join(["Everything about Gemini that is not a prompt (prompts: %%gemini).", "", *rows])

@@ -1,0 +1,108 @@
+"""%gemini, models, key, demo and doctor: the service that answers, and as whom we ask."""
+
+from __future__ import annotations
+
+import getpass
+from typing import TYPE_CHECKING
+
+from nbgemini.errors import ConfigurationError, NbGeminiError, PromptError
+from nbgemini.notebook import surroundings
+from nbgemini.notebook.commands.showing import show_line, show_table
+from nbgemini.notebook.commands.words import no_more, words_of
+
+if TYPE_CHECKING:
+    from nbgemini.notebook.session import Session
+
+
+def status(session: Session, rest: str) -> None:
+    """Show where we stand: model, backend, chats, running streams, tokens and cost so far."""
+    from nbgemini.notebook.status import money_text, tokens_text  # noqa: PLC0415
+
+    no_more(rest)
+    client, spent = session.client, session.spending
+    running = ", ".join(job.chat.name or "one-shot" for job in session.jobs.running)
+    key = "offline, none needed" if session.backend == "offline" else "set" if client.settings.key else "none → %gemini key"
+    rows = [
+        ("model", client.settings.model),
+        ("backend", session.backend),
+        ("key", key),
+        ("chats", ", ".join(f"{chat.name} ({len(chat.transcript)})" for chat in client.chats.values()) or "none yet"),
+        ("running", running or "nothing"),
+        ("tokens", tokens_text(spent.usage) or "0"),
+        ("cost", money_text(spent.cost) or "$0"),
+    ]
+    show_table(("", "nbgemini"), rows)
+
+
+async def models(session: Session, rest: str) -> None:
+    """List the service's models whose name contains FILTER."""
+    from nbgemini.prices import price_of  # noqa: PLC0415
+
+    word = rest.strip().lower()
+    found = [model for model in await session.client.list_models() if model.answers and word in model.name.lower()]
+    if not found:
+        raise PromptError(f"no model's name contains {word!r}; %gemini models lists all")
+    rows = [
+        (
+            model.name,
+            _limit(model.input_limit),
+            _limit(model.output_limit),
+            "yes" if model.thinking else "",
+            price_of(model.name),
+        )
+        for model in found
+    ]
+    show_table(("model", "input tokens", "output tokens", "thinks", "USD per million in / out"), rows)
+
+
+def key(session: Session, rest: str) -> None:
+    """Ask for the API key and keep it in memory only."""
+    if rest.strip():
+        raise PromptError("a key is never typed into a cell, where it would be saved; run %gemini key alone, it asks")
+    if surroundings.kernel_of(session.shell) is not None and not surroundings.someone_sits_there(session.shell):
+        raise ConfigurationError("nobody to ask for a key here; set GEMINI_API_KEY instead")
+    typed = getpass.getpass("Gemini API key: ").strip()
+    if not typed:
+        raise PromptError("no key was typed; nothing changed")
+    session.set_key(typed)
+    show_line("key kept in memory until the kernel ends")
+
+
+def demo(session: Session, rest: str) -> None:
+    """Switch to the offline service (no key, no network), or back with `off`."""
+    words = words_of(rest)
+    if words == ["off"]:
+        session.leave_demo()
+        show_line("live service from here on")
+        return
+    if words not in ([], ["fast"]):
+        raise PromptError("%gemini demo, %gemini demo fast (no pauses), or %gemini demo off")
+    session.enter_demo(0.0 if words else 1.0)
+    show_line("offline service from here on: no key, no network, prepared answers; %gemini demo off ends it")
+
+
+async def doctor(session: Session, rest: str) -> None:
+    """Check versions, key, reachability and widgets."""
+    from nbgemini.doctor import versions  # noqa: PLC0415
+
+    no_more(rest)
+    rows = [
+        *versions(),
+        ("backend", session.backend),
+        ("key", "set" if session.client.settings.key else "none → %gemini key"),
+    ]
+    rows.append(
+        (
+            "front end",
+            "someone sits there" if surroundings.someone_sits_there(session.shell) else "headless: cells wait",
+        )
+    )
+    try:
+        rows.append(("service", f"reachable, {len(await session.client.list_models())} models"))
+    except NbGeminiError as error:
+        rows.append(("service", f"✗ {error}"))
+    show_table(("check", "found"), rows)
+
+
+def _limit(tokens: int | None) -> str:
+    return f"{tokens:,}" if tokens else ""
