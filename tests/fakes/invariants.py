@@ -140,6 +140,8 @@ async def assert_all(watched: Watched, asked: Asked, *, requests: int | None = 1
     assert (following.reply.state, following.reply.text, following.reply.thoughts) == ("complete", "fine", "hm")
     roles = [content["role"] for content in watched.server.hits[-1].body["contents"]]
     assert roles == ["user", "model"] * (len(roles) // 2) + ["user"]
+    if asked.reply.state in ("failed", "blocked") and not asked.reply.exchange.past:
+        assert len(roles) == 1  # nothing came of it that the service could go on from
     assert_valid(watched)
     assert_no_secret(watched, asked)
     await assert_nothing_leaks(watched)

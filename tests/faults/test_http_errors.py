@@ -80,11 +80,11 @@ async def test_retry_after_is_obeyed_if_it_makes_sense(headers, least, most):  #
     assert least <= slept <= most
 
 
-@pytest.mark.parametrize("script", [refusal(429, Retry_After="1000000000"), refusal(429, {"retryDelay": "3600s"})])
+@pytest.mark.parametrize("script", [refusal(429, Retry_After="1000000000"), refusal(429, {"retryDelay": "90s"})])
 async def test_beyond_a_minute_it_stops_at_once(script):  # H2
     asked, slept = await told(script, requests=1)
     assert (asked.reply.state, slept) == ("failed", [])
-    assert asked.reply.error.retry_after in (1e9, 3600.0)
+    assert asked.reply.error.retry_after in (1e9, 90.0)
 
 
 async def test_a_daily_quota_is_not_waited_out():  # H3
