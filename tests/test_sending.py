@@ -37,7 +37,11 @@ def client_of(server, sleep, **settings):
     return Client(Settings(key=Secret("k" * 39), base_url=server.url, **settings), sleep=sleep)
 
 
-@pytest.mark.parametrize("trouble", [BUSY, FAULT, EMPTY, LIMITED, [RESET], [CLOSE], [head(), RESET]], ids=str)
+@pytest.mark.parametrize(
+    "trouble",
+    [BUSY, FAULT, EMPTY, LIMITED, [RESET], [CLOSE], [head(), RESET]],
+    ids=["503", "fault", "empty", "429", "reset", "close", "reset-after-head"],
+)
 async def test_trouble_before_the_first_word_is_waited_out(trouble):
     sleeps = Sleeps()
     async with RawServer(trouble, trouble, GOOD) as server, client_of(server, sleeps) as client:
@@ -55,7 +59,7 @@ async def test_what_the_service_asks_for_is_obeyed():
     assert 7 <= sleeps[0] <= 7.7
 
 
-@pytest.mark.parametrize("trouble", [BUSY, [RESET]], ids=str)
+@pytest.mark.parametrize("trouble", [BUSY, [RESET]], ids=["503", "reset"])
 async def test_three_attempts_and_no_more(trouble):
     """One owner: an attempt is a request, and nothing below multiplies them."""
     async with RawServer(trouble) as server, client_of(server, Sleeps()) as client:
