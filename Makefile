@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m
 
-.PHONY: setup setup-browser demo check format test soak kernel kernels browser notebooks wheel bench all
+.PHONY: setup setup-browser demo check format test coverage fuzz soak kernel kernels browser notebooks wheel bench all
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -32,8 +32,10 @@ format:
 test:  ## fast: no kernel, no browser
 	$(RUN) pytest -q -m "not kernel and not browser and not wheel and not soak"
 
-soak:  ## 1,000 streams at once, 10,000 cancelled, and other large figures
+soak:  ## 1,000 streams at once, 10,000 cancelled, 100,000 frames through one kernel, 40 kills, and other large figures
 	$(RUN) pytest -q -m soak
+	$(RUN) tests.soak 100000
+	NBGEMINI_THOROUGH=20 $(RUN) pytest -q -s --timeout 600 tests/journal
 
 kernel:
 	$(RUN) pytest -q -m kernel
@@ -56,6 +58,19 @@ notebooks:
 wheel:  ## a wheel in a clean venv loads the extension
 	$(RUN) pytest -q -m wheel
 
+CORE := wire providers render fuzz test_chat.py test_corners.py test_recalled_calls.py test_retry.py test_segments.py \
+  test_small.py test_tool_args.py test_toolbox.py test_transcript.py
+BY_CHANCE := split or prefix or test_any_ or anywhere or junk or linear or takes_long
+
+coverage:  ## every branch of the core, without the tests that try everything
+	$(RUN) pytest -q $(addprefix tests/,$(CORE)) --cov -k "not ($(BY_CHANCE))"
+
+SECONDS := 60
+
+fuzz:  ## SECONDS for each reader of what others wrote; HARNESS=name: one of them
+	-$(RUN) pip install --quiet --group fuzz
+	$(RUN) tests.fuzz $(SECONDS) $(HARNESS)
+
 bench:
 	$(RUN) pip install --quiet --group bench
 	$(RUN) benchmarks
@@ -63,6 +78,7 @@ bench:
 all: setup  ## sets up and runs everything but the benchmarks
 	$(MAKE) check
 	$(MAKE) test
+	$(MAKE) coverage
 	$(MAKE) kernel
 	$(MAKE) notebooks
 	$(MAKE) browser

@@ -1,0 +1,1 @@
+"""A day in a kernel, in minutes: `make soak`."""
