@@ -25,6 +25,8 @@ class Ask(Struct, frozen=True, kw_only=True):
     wait: bool | None = None
     tools: tuple[str, ...] = ()
     approve: str | None = None
+    attach: tuple[str, ...] = ()
+    context: int = 0
     changes: dict[str, Any] = {}
 
 
@@ -48,6 +50,13 @@ def _count(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return value
+
+
+def _natural(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is less than none")
     return value
 
 
@@ -90,6 +99,14 @@ def build_parser() -> argparse.ArgumentParser:
         choices=WORDS,
         help="may a tool run? ask (default): buttons; auto: unasked; never: no; unguarded: auto, also for dangerous company",
     )
+    add(
+        "-a",
+        "--attach",
+        metavar="X",
+        action="append",
+        help="what goes with the prompt: a name in the notebook, a file, 'data/*.png', or plot (the last one) (repeatable)",
+    )
+    add("--context", metavar="N", type=_natural, help="tell the last N cells too: what was typed, and the text that came of it")
     add("-s", "--system", metavar="TEXT", help="system instruction of this chat, from now on")
     add("-k", "--think", metavar="LEVEL", type=think_level, help="off, low, medium, high, or a token budget")
     add("--temperature", metavar="X", type=_number(0, 2), help="0 to 2: how freely words are chosen")
@@ -180,6 +197,8 @@ def _ask(space: argparse.Namespace) -> Ask:
         wait=space.wait,
         tools=tuple(name.strip() for names in space.tools or () for name in names.split(",") if name.strip()),
         approve=space.approve,
+        attach=tuple(space.attach or ()),
+        context=space.context or 0,
         changes=said,
     )
 
@@ -207,6 +226,7 @@ Examples:
   %%gemini --once -k high           no history, think hard
   %%gemini -c tutor -s "Answer as a patient teacher"
   %%gemini -t weather,search        functions of yours; each call asks for leave on its card
+  %%gemini -a report.pdf -a fig     a file and a figure; in the prompt, {df} and {df.shape} stand for their values
   %%gemini -o reply --wait          the next cell can use reply.text
 
 Commands: %gemini, %gemini ask, retry, stop, chats, show, load, fork, drop, reset, models, journal, key, demo, doctor.

@@ -1,0 +1,132 @@
+"""A cell's prompt becomes a turn: the cells above, what is attached, and the prompt with its values in place, in this order.
+
+Invariant: a prompt that takes nothing from the notebook stays the very text it is. Files are read in a thread; figures are
+drawn on the loop, because matplotlib is not made for threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from nbgemini.errors import NbGeminiError, PromptError
+from nbgemini.holding import note
+from nbgemini.notebook.above import cells_above
+from nbgemini.notebook.arguments import Ask
+from nbgemini.notebook.attaching import Attached, attached
+from nbgemini.notebook.prompt import Field, fields_of
+from nbgemini.notebook.values import parts_of
+from nbgemini.reply import Reply
+from nbgemini.turns import NOTE, Part, Turn, merge_text
+
+_UNSET = object()
+
+
+class Prompt(Struct, frozen=True):
+    """What a prompt is made of, in order; `context` comes first."""
+
+    context: Part | None
+    attached: Sequence[Attached]
+    text: Sequence[str | Field]
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is nothing but the text as typed."""
+        return not self.context and not self.attached and len(self.text) == 1
+
+    @property
+    def waits(self) -> bool:
+        """Whether something in it must be read or waited for."""
+        return any(_takes_time(value) for value in self._values)
+
+    @property
+    def _values(self) -> list[Any]:
+        fields = [item for item in self.text if isinstance(item, Field)]
+        return [*(item.value for item in self.attached), *(field.value for field in fields)]
+
+    def turn(self) -> Turn:
+        """Return the user's turn.
+
+        Raises:
+            PromptError: something can't be sent.
+        """
+        head = [self.context, {"text": "\n\n"}] if self.context else []
+        values = [part for item in self.attached for part in _labelled(item)]
+        return _turn([*head, *values, *(part for item in self.text for part in _in_place(item))])
+
+    async def awaited_turn(self) -> Turn:
+        """Return the user's turn once all of it is at hand, holding nothing up.
+
+        Raises:
+            PromptError: something can't be sent.
+        """
+        for value in self._values:
+            if isinstance(value, Reply):
+                with suppress(NbGeminiError):
+                    await value
+        parts: list[Part] = [self.context, {"text": "\n\n"}] if self.context else []
+        for item in self.attached:
+            parts += await _threaded(_labelled, item)
+        for piece in self.text:
+            parts += await _threaded(_in_place, piece) if isinstance(piece, Field) else _in_place(piece)
+        return _turn(parts)
+
+
+def prompt_of(shell: Any, ask: Ask, text: str, plot: bytes | None = None) -> Prompt:
+    """Return what the prompt of a cell is made of.
+
+    Raises:
+        PromptError: -a names nothing, or a value can't be read.
+    """
+    names = shell.user_ns
+    context = cells_above(shell, ask.context) if ask.context else None
+    found = [item for word in ask.attach for item in attached(word, names, plot)]
+    fields = list(fields_of(text, visible(shell))) if "{" in text else [text]
+    return Prompt(context, found, fields)
+
+
+def visible(shell: Any) -> Mapping[str, Any]:
+    """Return the names that the user or a cell has set: what IPython itself put there (`In`, `_`, `exit`) is not meant."""
+    hidden = shell.user_ns_hidden
+    return {name: value for name, value in shell.user_ns.items() if hidden.get(name, _UNSET) is not value}
+
+
+async def _threaded(function: Any, item: Any) -> list[Part]:
+    parts: list[Part] = await asyncio.to_thread(function, item) if isinstance(item.value, Path) else function(item)
+    return parts
+
+
+def _takes_time(value: Any) -> bool:
+    return isinstance(value, Path) or (isinstance(value, Reply) and not value.done)
+
+
+def _in_place(item: str | Field) -> list[Part]:
+    if isinstance(item, str):
+        return [{"text": item}]
+    said = parts_of(item.value, item.name)
+    return [{"text": item.typed}] if said is None else said
+
+
+def _labelled(item: Attached) -> list[Part]:
+    """Return what is attached under its name, so that the prompt can speak of it."""
+    parts = parts_of(item.value, item.name)
+    if parts is None:
+        raise PromptError(f"-a: {item.name} is of type {type(item.value).__name__}, of which there is nothing to send")
+    if "text" in parts[0] and NOTE in parts[0]:
+        return [*parts, {"text": "\n"}]
+    if "text" in parts[0]:
+        words = f"{item.name}:\n{parts[0]['text']}\n\n"
+        parts[0] = {"text": words, NOTE: note(item.name, type(item.value).__name__, len(words.encode("utf-8", "replace")))}
+        return parts
+    return [{"text": f"{item.name}:\n"}, *parts, {"text": "\n\n"}]
+
+
+def _turn(parts: Sequence[Part]) -> Turn:
+    """Return the turn; lone surrogates, which UTF-8 can't carry, become question marks."""
+    clean = [{**part, "text": part["text"].encode("utf-8", "replace").decode()} if "text" in part else part for part in parts]
+    return Turn("user", merge_text(part for part in clean if part.get("text") != ""))

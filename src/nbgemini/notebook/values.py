@@ -1,0 +1,154 @@
+"""A Python value as the model gets it: text for what can be said, pictures and media as parts, in place.
+
+Invariants: every value is bounded, and what was left out is said where it was; pandas, matplotlib, pillow, NumPy and pydantic
+are known by their modules' names and never imported.
+"""
+
+from __future__ import annotations
+
+import base64
+import inspect
+import json
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from nbgemini.errors import PromptError
+from nbgemini.events import Media
+from nbgemini.holding import data_part, file_part, note
+from nbgemini.media import HEAD, TEXT, mime_of, size_text
+from nbgemini.notebook.markdown_table import markdown_table
+from nbgemini.reply import Reply
+from nbgemini.tool_pictures import picture_of
+from nbgemini.tool_plain import cut
+from nbgemini.tool_result import converted
+from nbgemini.tool_tables import package_of, unpacked
+from nbgemini.turns import NOTE, Part
+
+TEXT_CHARACTERS = 4_000_000  # about what a window of a million tokens holds
+OTHER_CHARACTERS = 20_000  # of what a value without a form of its own says
+_LINE = 100
+
+
+def parts_of(value: Any, name: str) -> list[Part] | None:
+    """Return what a value says to a model; None if it says nothing and its braces stay as typed.
+
+    Raises:
+        PromptError: it is of no kind that can be sent, or can't be read.
+    """
+    if isinstance(value, str | Reply | Path):
+        return _worded(value, name)
+    if isinstance(value, ModuleType) or (callable(value) and _is_code(value)):
+        source = None if isinstance(value, ModuleType) else _source(value)
+        return None if source is None else [text(source)]
+    if isinstance(value, bytes | bytearray | memoryview):
+        return [_from_bytes(bytes(value), name)]
+    if (table := markdown_table(value)) is not None:
+        return [text(table)]
+    if (picture := _picture(value, name)) is not None:
+        return [picture]
+    return _plain(value)
+
+
+def text(words: str) -> Part:
+    """Return a part that says `words`."""
+    return {"text": cut(words, TEXT_CHARACTERS)}
+
+
+def file_parts(path: Path) -> list[Part]:
+    """Return a file: text inline, under its name, anything else as a part.
+
+    Raises:
+        PromptError: it can't be read or sent.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+        if head and mime_of(head, path.name) != TEXT:
+            return [file_part(path)]
+        return [_fenced(path, path.read_bytes())]
+    except OSError as error:
+        raise PromptError(f"{path} can't be read: {error.strerror or error}; nothing was sent") from None
+
+
+def _fenced(path: Path, data: bytes) -> Part:
+    if len(data) > TEXT_CHARACTERS:
+        raise PromptError(
+            f"{path.name} is too long for a prompt, {size_text(len(data))} of text: attach some of it; nothing was sent"
+        )
+    try:
+        words = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise PromptError(f"{path.name} is text in an encoding other than UTF-8, or none; nothing was sent") from None
+    return {"text": f"{path.name}:\n{fence(words, path.suffix.removeprefix('.'))}", NOTE: note(path.name, "text", len(data))}
+
+
+def fence(words: str, language: str = "") -> str:
+    """Return text as a block of code, in a fence that it does not close itself."""
+    marks = "```"
+    while marks in words:
+        marks += "`"
+    return f"{marks}{language}\n{words}{'' if words.endswith(chr(10)) else chr(10)}{marks}\n"
+
+
+def _worded(value: str | Reply | Path, name: str) -> list[Part]:
+    if isinstance(value, Path):
+        return file_parts(value.expanduser()) if value.expanduser().is_file() else [text(str(value))]
+    if isinstance(value, Reply) and not value.text:
+        raise PromptError(f"the reply {name!r} has no text ({value.state}); nothing was sent")
+    return [text(value.text if isinstance(value, Reply) else value)]
+
+
+def _is_code(value: Any) -> bool:
+    return isinstance(value, type) or inspect.isroutine(value)
+
+
+def _source(value: Any) -> str | None:
+    """Return how a function or class of Python is written."""
+    try:
+        return cut(inspect.getsource(value), OTHER_CHARACTERS)
+    except (OSError, TypeError):
+        return None
+
+
+def _from_bytes(data: bytes, name: str) -> Part:
+    mime = mime_of(data[:HEAD])
+    if mime != TEXT:
+        return data_part(data, mime, name)
+    return text(data.decode("utf-8", "replace"))
+
+
+def _picture(value: Any, name: str) -> Part | None:
+    if not isinstance(value, Media) and callable(getattr(type(value), "_repr_latex_", None)):
+        return None  # a formula is better read than seen
+    try:
+        found = picture_of(value)
+    except Exception as error:  # noqa: BLE001 - any object may come
+        raise PromptError(f"{name} can't be drawn: {' '.join(str(error).split())[:200]}; nothing was sent") from None
+    return data_part(found[1], found[0], name) if found else None
+
+
+def _plain(value: Any) -> list[Part]:
+    if package_of(value) == "numpy" and hasattr(value, "shape") and value.shape:
+        return [text(cut(f"array of shape {value.shape}, {value.dtype}\n{value}", OTHER_CHARACTERS))]
+    inner = unpacked(value)[0]
+    if not isinstance(inner, Mapping | AbstractSet | Sequence) or isinstance(inner, str | range):
+        return [text(cut(_shown(value), OTHER_CHARACTERS))]
+    response, media = converted(value)
+    remark = f"\n({response['note']})" if "note" in response else ""
+    pictures = [data_part(base64.b64decode(item.data), item.mime, f"picture {number}") for number, item in enumerate(media, 1)]
+    return [text(_json(response["output"]) + remark), *pictures]
+
+
+def _json(value: Any) -> str:
+    line = json.dumps(value, ensure_ascii=False)
+    return line if len(line) <= _LINE else json.dumps(value, ensure_ascii=False, indent=1)
+
+
+def _shown(value: Any) -> str:
+    try:
+        return str(value)
+    except Exception as error:  # noqa: BLE001 - any object may come
+        return f"a value of type {type(value).__name__}, which can't be shown: {type(error).__name__}"
