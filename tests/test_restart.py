@@ -12,7 +12,8 @@ import pytest
 from nbgemini import Client, Settings
 from nbgemini.journal import Journal
 from nbgemini.offline.signatures import sign
-from nbgemini.offline.validate import normalised, validate
+from nbgemini.offline.validate import validate
+from nbgemini.request_key import normalised
 from nbgemini.secret import Secret
 from nbgemini.toolbox import Toolbox, allow
 from tests.fakes.raw import END, RawServer, event, head, text_frame

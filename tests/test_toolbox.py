@@ -13,7 +13,8 @@ from nbgemini import Client, Settings
 from nbgemini.errors import PromptError, ServerError, ToolError, TransportError
 from nbgemini.events import AnswerDelta, ThoughtDelta, ToolCall, ToolProgress
 from nbgemini.offline.signatures import sign
-from nbgemini.offline.validate import normalised, validate
+from nbgemini.offline.validate import validate
+from nbgemini.request_key import normalised
 from nbgemini.secret import Secret
 from nbgemini.segments import SegmentEnd, SegmentStart, SegmentUpdate
 from nbgemini.toolbox import MOST_ROUNDS, Toolbox, allow, refuse

@@ -25,11 +25,12 @@ from typing import Any
 class NbGeminiError(Exception):
     """Root of the tree. `reply` holds what had arrived when there is something to keep.
 
-    `passing` says that the same request may succeed a little later.
+    `passing` says that the same request may succeed a little later, `played` that a cassette said so, not the service.
     """
 
     reply: Any = None
     passing: bool = False
+    played: bool = False
 
     def __init__(self, message: str = "") -> None:
         """Show what a terminal would obey or a reader not see: services and models are quoted in messages."""

@@ -23,7 +23,8 @@ from nbgemini.errors import NbGeminiError
 from nbgemini.offline.http import Connection, HttpRequest, read_request
 from nbgemini.offline.payload import Invalid, decoded
 from nbgemini.offline.signatures import place
-from nbgemini.offline.validate import normalised, validate
+from nbgemini.offline.validate import validate
+from nbgemini.request_key import normalised
 from nbgemini.wire import Framer
 from tests.fakes.script import (
     FINE,

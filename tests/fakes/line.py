@@ -12,7 +12,8 @@ import json
 
 from nbgemini.offline.models import family
 from nbgemini.offline.signatures import sign
-from nbgemini.offline.validate import normalised, validate
+from nbgemini.offline.validate import validate
+from nbgemini.request_key import normalised
 
 STREAM_ENDS = object()
 

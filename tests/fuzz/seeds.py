@@ -50,11 +50,14 @@ def _markdown():
 
 
 def _cassette():
-    head = b'{"nbgemini": "cassette", "version": 1}\n'
-    entry = {"request": "r", "n": 0, "t": 0.1, "frame": {"candidates": [{"content": {"parts": [{"text": "a"}]}}]}}
-    yield head
-    yield head + json.dumps(entry).encode() + b"\n"
-    yield from (b"", b"[]", b"1\n", b"\xff", head + b"{}", head + b"[" * 100_000)
+    asked = {"of": "models/m:generateContent", "prompt": "hi", "turns": ["0"]}
+    opening = json.dumps({"cassette": 1, "answer": "a", "provider": "gemini", "request": "r", "asked": asked}).encode() + b"\n"
+    frame = {"answer": "a", "t": 0.1, "frame": {"candidates": [{"content": {"parts": [{"text": "a"}]}}]}}
+    end = {"answer": "a", "t": 0.2, "end": "error", "error": {"kind": "ServerError", "message": "no (503)", "code": 503}}
+    yield opening
+    yield opening + json.dumps(frame).encode() + b"\n" + json.dumps(end).encode() + b"\n"
+    yield opening + b'{"answer": "a", "t": 0.1, "base64": "eyJh"}\n{"answer": "a", "t": 0.2, "end": "left"}'
+    yield from (b"", b"[]", b"1\n", b"\xff", opening + b"{}", opening + b"[" * 100_000)
 
 
 def _error_body():

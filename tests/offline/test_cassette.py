@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
-from nbgemini.offline.cassette import Cassette, record
+from nbgemini import ConfigurationError
+from nbgemini.errors import RateLimitError, TransportError
+from nbgemini.offline.cassette import Cassette
 from nbgemini.offline.service import OfflineService
+from tests.fakes.tape import record
 from tests.offline.raw import ANSWER, CALL, USER, ask, model, path, prompt
 
 REAL = "CiQB0e2Kb+/x8="  # of another service
@@ -93,9 +94,30 @@ async def test_a_recorded_error_is_the_answer_in_one_piece(tmp_path, error, stat
     assert (answer.status, answer.json) == (status, {"error": error})
 
 
-@pytest.mark.parametrize("line", ["{", "[]", '{"request": "x"}', '{"request": "x", "n": 0, "t": 0, "frame": []}'])
+async def test_a_recorded_refusal_is_one_again(tmp_path):
+    tape = tmp_path / "busy.gemini.jsonl"
+    error = RateLimitError("Slow down (429 RESOURCE_EXHAUSTED) → ask again", code=429, status="RESOURCE_EXHAUSTED")
+    error.retry_after = 3.5
+    record(tape, "gemini-2.0-flash", prompt("hi"), [], end="error", error=error)
+    with OfflineService(pace=0, cassette=tape) as service:
+        answer = await ask(service, path("gemini-2.0-flash"), prompt("hi"))
+    assert answer.status == 429
+    told = answer.json[0]["error"] if isinstance(answer.json, list) else answer.json["error"]
+    assert (told["message"], told["status"], told["details"][0]["retryDelay"]) == ("Slow down", "RESOURCE_EXHAUSTED", "3.5s")
+
+
+@pytest.mark.parametrize("end", ["left", "open", "error"])
+async def test_what_broke_off_breaks_off_again(tmp_path, end):
+    tape = tmp_path / "broken.gemini.jsonl"
+    error = TransportError("the connection broke") if end == "error" else None
+    record(tape, "gemini-2.0-flash", prompt("hi"), [(0, frame({"text": "x"}))], end=end, error=error)
+    with OfflineService(pace=0, cassette=tape) as service:
+        assert not (await ask(service, path("gemini-2.0-flash"), prompt("hi"))).whole
+
+
+@pytest.mark.parametrize("line", ["[]", '{"request": "x"}', '{"answer": 5}', '{"answer": "x", "t": -1}', "{}x"])
 def test_what_is_not_a_cassette_is_no_cassette(tmp_path, line):
     tape = tmp_path / "x.gemini.jsonl"
-    tape.write_text(json.dumps({"nbgemini": "cassette", "version": 1}) + "\n" + line + "\n")
-    with pytest.raises(ValueError, match="truncated|Expected|missing"):
+    tape.write_text(line + "\n")
+    with pytest.raises(ConfigurationError, match=r"is not a cassette, or damaged: line 1"):
         Cassette(tape)

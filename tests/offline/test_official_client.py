@@ -9,8 +9,8 @@ import pytest
 from google import genai
 from google.genai import errors, types
 
-from nbgemini.offline.cassette import record
 from nbgemini.offline.service import OfflineService
+from tests.fakes.tape import record
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),

@@ -1,53 +1,21 @@
-"""Cassettes: recorded answers as JSON lines, found again by a hash of what was asked.
-
-The hash is of the normalised request, so that spelling (camelCase or snake_case), base64 alphabets, call ids and signatures
-don't matter. The nth equal request gets the nth recording; the last one repeats. No key is ever in a cassette.
-"""
+"""What a cassette holds, as the offline service plays it: each recording a script, with the end it had."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections import defaultdict
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
-from msgspec import Struct
 
+from nbgemini.cassette import Recording, Trouble, read
+from nbgemini.offline.answers import Script
 from nbgemini.offline.frames import Timed, parts_of
 from nbgemini.offline.signatures import Place, place
-from nbgemini.offline.validate import normalised
+from nbgemini.playing import Player
+from nbgemini.request import Request
+from nbgemini.request_key import key_of
 
-_HEADER = {"nbgemini": "cassette", "version": 1}
-
-
-def request_hash(model: str, body: dict[str, Any]) -> str:
-    """Return the name under which the answers to this request are kept."""
-    return hashlib.sha256(json.dumps([model, _essence(normalised(body))], sort_keys=True).encode()).hexdigest()
-
-
-def record(path: Path, model: str, body: dict[str, Any], frames: Iterable[Timed], *, n: int = 0) -> None:
-    """Add the nth answer to a request: frames with their seconds since the request."""
-    new = not path.exists()
-    with path.open("a", encoding="utf-8") as file:
-        if new:
-            file.write(json.dumps(_HEADER) + "\n")
-        name = request_hash(model, body)
-        for seconds, frame in frames:
-            file.write(json.dumps({"request": name, "n": n, "t": round(seconds, 4), "frame": frame}, ensure_ascii=False) + "\n")
-
-
-class _Header(Struct):
-    nbgemini: Literal["cassette"]
-
-
-class _Entry(Struct):
-    request: str
-    n: int
-    t: float
-    frame: dict[str, Any]
+_ERRORS = range(400, 600)
 
 
 class Cassette:
@@ -61,49 +29,50 @@ class Cassette:
         """Read them all.
 
         Raises:
-            ValueError: the file is not a cassette.
+            ConfigurationError: the file is not a cassette.
         """
-        entries = _entries(path)
-        self._answers: dict[str, dict[int, list[Timed]]] = defaultdict(lambda: defaultdict(list))
-        self._asked: dict[str, int] = defaultdict(int)
-        for entry in entries:
-            self._answers[entry.request][entry.n].append((entry.t, entry.frame))
-        self.signatures = frozenset(signature for entry in entries for signature in _signatures(entry.frame))
+        recordings = read(path)
+        self._player = Player(recordings)
+        frames = (frame for recording in recordings for _, frame in _objects(recording))
+        self.signatures = frozenset(signature for frame in frames for signature in _signatures(frame))
 
-    def play(self, model: str, body: dict[str, Any]) -> list[Timed] | None:
-        """Return the next recording for this request as (wait before it, frame), or None."""
-        name = request_hash(model, body)
-        answers = self._answers.get(name)
-        if not answers:
-            return None
-        number = max((n for n in answers if n <= self._asked[name]), default=min(answers))
-        self._asked[name] += 1
-        times = [0.0, *(seconds for seconds, _ in answers[number])]
-        return [(seconds - before, frame) for before, (seconds, frame) in zip(times, answers[number], strict=False)]
+    def play(self, model: str, body: dict[str, Any]) -> Script | None:
+        """Return the next recording for this request, or None."""
+        recording = self._player.next(key_of(Request(f"models/{model}:generateContent", body)))
+        return _script(recording) if recording else None
 
 
-def _entries(path: Path) -> list[_Entry]:
-    lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line]  # texts may hold other line ends
+def _script(recording: Recording) -> Script:
+    frames = _objects(recording)
+    times = [0.0, *(seconds for seconds, _ in frames)]
+    waits = [(max(0.0, seconds - before), frame) for before, (seconds, frame) in zip(times, frames, strict=False)]
+    if recording.trouble and not waits and recording.trouble.code in _ERRORS:
+        return Script([], status=recording.trouble.code, error=_refusal(recording.trouble))
+    return Script(waits, cut=None if recording.end == "complete" else len(waits))
+
+
+def _refusal(trouble: Trouble) -> dict[str, Any]:
+    """Return the service's error; what was added to its message is added by its reader anew."""
+    error = {"code": trouble.code, "message": trouble.message.rpartition(f" ({trouble.code}")[0] or trouble.message}
+    details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": trouble.reason}] if trouble.reason else []
+    if trouble.retry_after is not None:
+        delay = f"{trouble.retry_after:g}s"
+        details.append({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay})
+    return {**error, "status": trouble.status, "details": details}
+
+
+def _objects(recording: Recording) -> list[Timed]:
+    """Return the frames that are JSON objects, which this service can send."""
+    timed = ((seconds, _decoded(frame)) for seconds, frame in recording.frames)
+    return [(seconds, frame) for seconds, frame in timed if isinstance(frame, dict)]
+
+
+def _decoded(frame: bytes) -> Any:
     try:
-        msgspec.json.decode(lines.pop(0) if lines else "", type=_Header)
-        return [msgspec.json.decode(line, type=_Entry) for line in lines]
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise ValueError(f"{path} is not a cassette: {error}") from None
+        return msgspec.json.decode(frame)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def _signatures(frame: dict[str, Any]) -> list[Place]:
     return [place(part) for part in parts_of(frame) if part.get("thoughtSignature")]
-
-
-def _essence(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_essence(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    kept = {key: item for key, item in value.items() if key != "thoughtSignature"}
-    for call in ("functionCall", "functionResponse"):
-        if isinstance(kept.get(call), dict):
-            kept[call] = {key: item for key, item in kept[call].items() if key != "id"}
-    if isinstance(data := kept.get("data"), str):
-        kept["data"] = data.replace("-", "+").replace("_", "/").rstrip("=")
-    return {key: _essence(item) for key, item in kept.items()}

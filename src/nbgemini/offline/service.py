@@ -24,7 +24,8 @@ from nbgemini.offline.frames import count_tokens
 from nbgemini.offline.http import Connection, HttpRequest, read_request
 from nbgemini.offline.payload import Invalid, decoded
 from nbgemini.offline.routes import Refused, generating_model, models_page, one_model
-from nbgemini.offline.validate import counted, normalised, validate
+from nbgemini.offline.validate import counted, validate
+from nbgemini.request_key import normalised
 
 _REMEMBERED = 1000
 _SECRET_HEADERS = {"x-goog-api-key", "authorization", "cookie"}
@@ -177,7 +178,7 @@ class OfflineService:
             return {"totalTokens": count_tokens(counted(body))}
         validate(body, model, self._cassette.signatures if self._cassette else ())
         recorded = self._cassette.play(model, body) if self._cassette else None
-        return Script(recorded) if recorded else script(body, model, f"offline-{next(self._ids)}", earlier)
+        return recorded or script(body, model, f"offline-{next(self._ids)}", earlier)
 
 
 def _body(request: HttpRequest) -> Any:

@@ -5,7 +5,6 @@ Names are accepted in camelCase and snake_case outside of free-form objects, and
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container, Iterator
 from typing import Any
 
@@ -18,7 +17,6 @@ _KINDS = {
     "text", "inlineData", "functionCall", "functionResponse", "fileData", "executableCode", "codeExecutionResult",
     "toolCall", "toolResponse",
 }  # fmt: skip
-_FREE = {"args", "response", "parametersJsonSchema", "responseJsonSchema", "partMetadata", "labels", "parameters"}
 _NO_DATA = "required oneof field 'data' must have one initialized field"
 _CALL_ORDER = "Please ensure that function call turn comes immediately after a user turn or after a function response turn."
 _RESPONSE_ORDER = "Please ensure that function response turn comes immediately after a function call turn."
@@ -31,16 +29,6 @@ _MISSING = (
     "missing thought_signature may lead to degraded model performance. Additional data, function call `default_api:{name}` , "
     "position {position}. Please refer to https://ai.google.dev/gemini-api/docs/thought-signatures for more details."
 )
-
-
-def normalised(value: Any) -> Any:
-    """Return the JSON value with all names in camelCase and without nulls, free-form objects untouched."""
-    if isinstance(value, list):
-        return [normalised(item) for item in value]
-    if isinstance(value, dict):
-        named = {_camel(key): item for key, item in value.items() if item is not None}
-        return {key: item if key in _FREE else normalised(item) for key, item in named.items()}
-    return value
 
 
 def validate(body: dict[str, Any], model: str, foreign: Container[Place] = ()) -> None:
@@ -74,10 +62,6 @@ def counted(body: dict[str, Any]) -> list[dict[str, Any]]:
 def is_answer_to_calls(content: dict[str, Any]) -> bool:
     """Whether a content holds nothing but function responses."""
     return all("functionResponse" in part for part in content["parts"])
-
-
-def _camel(name: str) -> str:
-    return re.sub(r"_([a-z])", lambda match: match[1].upper(), name)
 
 
 def _thinking(config: dict[str, Any], model: str) -> None:
