@@ -163,7 +163,7 @@ class Client:
                 raise ConfigurationError(_NO_KEY)
             source = RestSource(settings.base_url, settings.key, limits=_limits(settings))
             policy = Policy(attempts=settings.retries + 1)
-            self._sending = Sending(source, policy, streams=settings.max_streams, sleep=self._sleep)
+            self._sending = Sending(source, policy, streams=settings.max_streams, sleep=self._sleep, version=settings.version)
         return self._sending
 
     async def _fetch(self, request: Request) -> bytes:

@@ -227,6 +227,14 @@ class Retrying(Struct, frozen=True):
     attempts: int
 
 
+class Uploading(Struct, frozen=True):
+    """A file goes out ahead of the request: so many of its bytes are there; with all of them, the service looks at it."""
+
+    name: str
+    sent: int
+    size: int
+
+
 class Fault(Struct, frozen=True):
     """The service reported an error inside a stream that had begun well."""
 
@@ -262,6 +270,7 @@ Event: TypeAlias = (
     | Continuation
     | Queued
     | Retrying
+    | Uploading
     | Fault
     | Unknown
 )

@@ -11,7 +11,7 @@ from contextlib import aclosing
 from typing import TypeAlias
 
 from nbgemini.errors import ApiError, NbGeminiError
-from nbgemini.events import Event, Queued, Retrying
+from nbgemini.events import Event, Queued, Retrying, Uploading
 from nbgemini.pace import Pace
 from nbgemini.providers.protocol import Provider
 from nbgemini.reply import Reply
@@ -36,9 +36,13 @@ class Listening:
 
     async def listen(self, turns: Sequence[Turn]) -> AsyncGenerator[Step, None]:
         """Ask and yield what comes; the service may cut its answer in two."""
+        shipment = self._sending.files.shipment(turns)
+        async with aclosing(shipment.progress()) as notices:
+            async for notice in notices:
+                yield self._hold(notice)
         token: str | None = ""
         while token is not None:
-            request = self._provider.encode(turns, self._reply.options, continuation=token)
+            request = self._provider.encode(shipment.turns, self._reply.options, continuation=token)
             async with aclosing(self._persist(request)) as steps:
                 async for step in steps:
                     yield step
@@ -80,7 +84,7 @@ class Listening:
                     reply.incoming.raise_fault()
             reply.incoming.raise_if_empty()
 
-    def _hold(self, notice: Queued | Retrying) -> Step:
+    def _hold(self, notice: Queued | Retrying | Uploading) -> Step:
         self._reply.hold(notice)
         return [notice], []
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from nbgemini import nesting
 from nbgemini.errors import NbGeminiError, TransportError
-from nbgemini.events import Event, Queued, Retrying, ToolCall, ToolProgress, ToolRun
+from nbgemini.events import Event, Queued, Retrying, ToolCall, ToolProgress, ToolRun, Uploading
 from nbgemini.incoming import Incoming
 from nbgemini.prices import cost
 from nbgemini.providers.protocol import Provider
@@ -35,7 +35,7 @@ class Reply:
         turn: the number of the exchange in its chat, from 0.
         state: `waiting` or `running`, then exactly one of `complete`, `truncated`, `interrupted`, `blocked`, `failed`.
         error: why it failed, was blocked or cut off; None otherwise.
-        notice: what the request waits for before it goes out: a place, or the next attempt; None while it is out.
+        notice: what the request waits for before it goes out: a place, a file, or the next attempt; None while it is out.
         parsed: the validated object when a schema was asked for.
         first_seconds: how long it took until the first segment began; None before that.
         purpose: what it was asked for, in a word: `prompt`, `fix`, `map` …
@@ -54,7 +54,7 @@ class Reply:
         self.parsed: Any = None
         self.purpose = "prompt"
         self.retries = 0
-        self.notice: Queued | Retrying | None = None
+        self.notice: Queued | Retrying | Uploading | None = None
         self.stopping = False
         self._segmenter = Segmenter()
         self._unshown: list[Change] = []
@@ -155,12 +155,12 @@ class Reply:
         self._unshown += self._segmenter.feed(seen)
         self.incoming.answer(results)
 
-    def hold(self, notice: Queued | Retrying) -> None:
+    def hold(self, notice: Queued | Retrying | Uploading) -> None:
         """Say what the request waits for before it goes out."""
         self.notice, self._noticed = notice, monotonic()
         if isinstance(notice, Retrying):
             self.retries += 1
-        else:
+        elif isinstance(notice, Queued):
             self.exchange.state = "waiting"
 
     def go_on(self) -> None:

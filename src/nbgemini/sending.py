@@ -13,6 +13,7 @@ from typing import TypeAlias
 from weakref import WeakKeyDictionary
 
 from nbgemini.admission import Place, Places
+from nbgemini.files import Files
 from nbgemini.retry import Attempts, Budget, Policy
 from nbgemini.sources.protocol import Source
 
@@ -31,8 +32,10 @@ class Sending:
         *,
         streams: int = 1000,
         sleep: Sleep = asyncio.sleep,
+        version: str = "v1beta",
     ) -> None:
         """Send `streams` requests at once; `sleep` waits so many seconds before one is sent again."""
+        self.files = Files(source, version, self.attempts, sleep)
         self.source = source
         self.sleep = sleep
         self._policy = policy or Policy()

@@ -8,7 +8,7 @@ from math import ceil
 from time import monotonic
 from typing import Any, Literal
 
-from nbgemini.events import Queued, Retrying
+from nbgemini.events import Queued, Retrying, Uploading
 from nbgemini.notebook.home import Home
 from nbgemini.notebook.painting import Painting, Place
 from nbgemini.render.bundle import error_bundle, status_bundle
@@ -118,6 +118,8 @@ def doing_text(reply: Reply) -> str:
     match reply.notice:
         case Retrying(why, _, attempt, attempts):
             return f"{why}, again in {ceil(reply.wait_left)} s, {attempt}/{attempts}"
+        case Uploading(name, sent, size):
+            return f"uploading {name} {100 * sent // size} %" if sent < size else f"the service looks at {name}"
         case Queued(ahead):
             return f"waiting for a place, {ahead} ahead" if ahead else "waiting for a place"
     if reply.state != "waiting":

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, aclosing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from nbgemini.errors import ConfigurationError, NbGeminiError, TransportError, W
 from nbgemini.loading import load
 from nbgemini.request import Request
 from nbgemini.secret import Secret
+from nbgemini.sources.calling import Answer
 from nbgemini.sources.watch import Watch
 from nbgemini.wire import Framer
 
@@ -94,6 +95,37 @@ class RestSource:
             self._streams -= 1
             self._close_if_over()
         raise trouble  # out here it has no context: the library's error holds the request, and that the key
+
+    async def call(self, method: str, path: str, headers: Mapping[str, str] | None = None, content: bytes = b"") -> Answer:
+        """Send one request and return the whole answer; a path that begins with a slash stands below the host."""
+        self._streams += 1
+        try:
+            return await self._called(
+                method, self._address(path), {**(headers or {}), self._header: self._key.reveal()}, content
+            )
+        except NbGeminiError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the border, as above
+            trouble = self._mapped(error)
+        finally:
+            self._streams -= 1
+            self._close_if_over()
+        raise trouble
+
+    async def _called(self, method: str, address: str, headers: Mapping[str, str], content: bytes) -> Answer:
+        client = await self._client()
+        with Watch(self._host, self._limits.first, self._limits.gap, self._limits.content) as watch:
+            asked = client.stream(method, address, headers=headers, content=content, extensions={"trace": watch.trace})
+            async with AsyncExitStack() as stack:
+                response = await watch.awaited(stack.enter_async_context(asked))
+                watch.begun()
+                await _raise_if_refused(response, watch)
+                body = b"".join([chunk async for chunk in _chunks(response, watch)])
+                return Answer({name.lower(): value for name, value in response.headers.items()}, body)
+
+    def _address(self, path: str) -> str:
+        base = urlsplit(self._base)
+        return f"{base.scheme}://{base.netloc}{path}" if path.startswith("/") else f"{self._base}/{path}"
 
     async def aclose(self) -> None:
         """Close the client of the running loop."""
