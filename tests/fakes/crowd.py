@@ -60,10 +60,28 @@ async def churn(count, url):
     return {"cancelled": cancelled, "complete": began, "fresh": sum(fresh), "together": sum(bool(r.text) for r in together)}
 
 
+def held():
+    """MB of memory, and open files."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20, len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def turns(count, url):
+    """One answer of 10,000 frames after the other: nothing may grow after the first fifth."""
+    text, start = "".join(f"x.{number} " for number in range(10_000)), (0.0, 0)
+    async with Client(settings(url, PLACES)) as client:
+        for number in range(count):
+            if number == max(1, count // 5):
+                start = held()
+            assert (await client.generate("echo x 10000")).text == text
+        memory, files = held()
+    return {"grown": memory - start[0], "files": files - start[1]}
+
+
 async def main(what, count, url):
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    found = await {"streams": streams, "line": line, "churn": churn}[what](int(count), url)
+    found = await {"streams": streams, "line": line, "churn": churn, "turns": turns}[what](int(count), url)
     tasks = len(asyncio.all_tasks()) - 1
     print(json.dumps({**found, "tasks": tasks, "rss": most_resident()}))
 

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import tracemalloc
+from pathlib import Path
 
 import pytest
 
@@ -30,7 +31,7 @@ def crowd():
 
         def run(what, count):
             asked = [sys.executable, "-W", "always", "-m", "tests.fakes.crowd", what, str(count), url]
-            done = subprocess.run(asked, check=False, capture_output=True, text=True, timeout=110)
+            done = subprocess.run(asked, check=False, capture_output=True, text=True, timeout=850)
             print(what, count, done.stdout)
             assert (done.returncode, done.stderr) == (0, "")  # nothing was left open, unawaited or unretrieved
             return json.loads(done.stdout)
@@ -60,6 +61,16 @@ def test_after_many_cancellations_all_places_are_back(crowd, count):  # L2
     assert found["cancelled"] >= count
     assert (found["fresh"], found["together"], found["tasks"]) == (10, 20, 0)
     assert found["rss"] <= 150
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read where Linux tells it")
+@pytest.mark.parametrize("count", [10, pytest.param(200, marks=pytest.mark.soak)])
+def test_answer_after_answer_nothing_grows(crowd, count):  # L7
+    """100,000 pieces, or 2 million: a day's worth."""
+    found = crowd("turns", count)
+    assert found["grown"] <= 2
+    assert (found["files"], found["tasks"]) == (0, 0)
 
 
 async def test_who_waits_in_line_is_told_and_served():  # L1
