@@ -159,8 +159,8 @@ def on_network(path: Path, mounts: Path = _MOUNTS) -> bool:
 
 
 def _check_version(connection: sqlite3.Connection) -> None:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()  # second: another kernel may make both right now
     if version > VERSION:
         raise NewerError(f"it was made by a newer nbgemini (version {version}; this one writes {VERSION})")
     if tables and version != VERSION:
