@@ -11,6 +11,7 @@ from typing import Any
 from nbgemini.notebook.arguments import Ask, parse_ask, parse_cell
 from nbgemini.notebook.commands import COMMANDS, command_of
 from nbgemini.notebook.commands.chats import last_asked
+from nbgemini.notebook.composing import prompt_of
 from nbgemini.notebook.jobs import Job
 from nbgemini.notebook.session import Session
 from nbgemini.notebook.surroundings import kernel_of
@@ -19,6 +20,7 @@ from nbgemini.offering import declared, tools_of
 from nbgemini.reply import Reply
 from nbgemini.tools import Tool
 from nbgemini.transcript import Exchange
+from nbgemini.turns import Turn
 
 _PATIENCE = 2.0  # seconds that an interrupted cell gives its stream to show what arrived
 
@@ -81,19 +83,35 @@ class Asking:
             await waiting
 
     async def _ask_awaited(self, ask: Ask, prompt: str | Exchange) -> None:
-        job = self.session.begin(ask, prompt, await self._tools(ask))
+        job = self.session.begin(ask, await self._composed(ask, prompt), await self._tools(ask))
         task = self.session.jobs.start(job)
         if self.session.waits(ask):
             await self._until(task, job.reply)
 
     def _ask(self, ask: Ask, prompt: str | Exchange) -> Reply:
         """Ask in a function, inside %%time, in a thread, or in an assignment."""
-        job = self.session.begin(ask, prompt, self._tools_now(ask))
+        job = self.session.begin(ask, self._composed_now(ask, prompt), self._tools_now(ask))
         if self.session.waits(ask) or not _loop_runs():
             run_from_within(self._drive(job))
         else:
             self.session.jobs.start(job)
         return job.reply
+
+    async def _composed(self, ask: Ask, prompt: str | Exchange) -> str | Turn | Exchange:
+        """Return the prompt with its values in place: nothing is held up while files are read and replies awaited."""
+        made = prompt_of(self.session, ask, prompt) if isinstance(prompt, str) else None
+        if made is None or made.plain:
+            return prompt
+        try:
+            return await made.awaited_turn()
+        except asyncio.CancelledError:
+            raise Interrupted("the prompt was not ready, nothing was asked") from None
+
+    def _composed_now(self, ask: Ask, prompt: str | Exchange) -> str | Turn | Exchange:
+        made = prompt_of(self.session, ask, prompt) if isinstance(prompt, str) else None
+        if made is None or made.plain:
+            return prompt
+        return run_from_within(made.awaited_turn()) if made.waits else made.turn()
 
     async def _tools(self, ask: Ask) -> Sequence[Tool]:
         """Return what -t names as tools: nothing is held up while they are declared and servers start."""

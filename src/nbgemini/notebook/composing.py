@@ -20,6 +20,7 @@ from nbgemini.notebook.above import cells_above
 from nbgemini.notebook.arguments import Ask
 from nbgemini.notebook.attaching import Attached, attached
 from nbgemini.notebook.prompt import Field, fields_of
+from nbgemini.notebook.session import Session
 from nbgemini.notebook.values import parts_of
 from nbgemini.reply import Reply
 from nbgemini.turns import NOTE, Part, Turn, merge_text
@@ -77,15 +78,16 @@ class Prompt(Struct, frozen=True):
         return _turn(parts)
 
 
-def prompt_of(shell: Any, ask: Ask, text: str, plot: bytes | None = None) -> Prompt:
+def prompt_of(session: Session, ask: Ask, text: str) -> Prompt:
     """Return what the prompt of a cell is made of.
 
     Raises:
         PromptError: -a names nothing, or a value can't be read.
     """
-    names = shell.user_ns
+    shell, pictures = session.shell, session.pictures
+    plot = pictures.png if pictures and "plot" in ask.attach else None
     context = cells_above(shell, ask.context) if ask.context else None
-    found = [item for word in ask.attach for item in attached(word, names, plot)]
+    found = [item for word in ask.attach for item in attached(word, shell.user_ns, plot)]
     fields = list(fields_of(text, visible(shell))) if "{" in text else [text]
     return Prompt(context, found, fields)
 

@@ -23,6 +23,7 @@ from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.display import StreamView
 from nbgemini.notebook.interrupts import IdleInterrupt
 from nbgemini.notebook.jobs import Job, Jobs, View
+from nbgemini.notebook.last_picture import LastPicture
 from nbgemini.notebook.naming import named_tool
 from nbgemini.notebook.painting import Painting
 from nbgemini.notebook.recall import reply_html
@@ -36,6 +37,7 @@ from nbgemini.settings import DEFAULT_MODEL, LIVE_URL, Settings, from_environmen
 from nbgemini.toolbox import refuse
 from nbgemini.tools import Tool
 from nbgemini.transcript import Exchange
+from nbgemini.turns import Turn
 
 if TYPE_CHECKING:
     from nbgemini.offline.service import OfflineService
@@ -51,6 +53,7 @@ class Session:
         self.shell = shell
         self.config = config
         self.jobs = Jobs()
+        self.pictures: LastPicture | None = None
         self._key: Secret | None = None
         self._service: OfflineService | None = None
         self._journal: Journal | None = None
@@ -127,7 +130,7 @@ class Session:
         self._close_journal()
         self._html.pop(Reply, None)
 
-    def begin(self, ask: Ask, prompt: str | Exchange, tools: Sequence[Tool] = ()) -> Job:
+    def begin(self, ask: Ask, prompt: str | Turn | Exchange, tools: Sequence[Tool] = ()) -> Job:
         """Store the prompt and return its job, not started yet; `_gemini` and the name after -o hold the reply.
 
         An exchange is asked again, in its own place.
