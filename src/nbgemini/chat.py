@@ -19,6 +19,7 @@ from nbgemini.errors import NbGeminiError, PromptError, ToolError
 from nbgemini.events import Event, ToolCall, ToolProgress, ToolRun
 from nbgemini.leaks import refuse_keys
 from nbgemini.listening import Listening, Step
+from nbgemini.prices import shipped
 from nbgemini.providers.protocol import Provider
 from nbgemini.reply import Reply
 from nbgemini.segments import Change, Segment, Segmenter
@@ -50,15 +51,11 @@ class Chat:
         transcript: everything asked and answered so far.
         toolbox: the functions that every prompt offers, unless it says otherwise.
         guard: what raises PromptError for a prompt (and a system instruction) that must not leave.
+        prices: what the cost of its answers is reckoned by.
     """
 
     def __init__(
-        self,
-        name: str | None,
-        provider: Provider,
-        connect: Callable[[], Sending],
-        options: Options,
-        log: Log | None = None,
+        self, name: str | None, provider: Provider, connect: Callable[[], Sending], options: Options, log: Log | None = None
     ) -> None:
         """Begin an empty conversation; `connect` is asked at every prompt how requests go out, so that it may change."""
         self.name = name
@@ -66,19 +63,29 @@ class Chat:
         self.transcript = Transcript()
         self.toolbox = Toolbox()
         self.guard: Callable[[Turn, str | None], None] = refuse_keys
+        self.prices = shipped()
         self._provider = provider
         self._connect = connect
         self._log = log
-        self._toolboxes: WeakKeyDictionary[Reply, Toolbox] = WeakKeyDictionary()
+        self._begun: WeakKeyDictionary[Reply, tuple[Toolbox, Sending | None]] = WeakKeyDictionary()
         self._one_at_a_time = asyncio.Lock()
 
-    def begin(self, prompt: str | Turn, *, cell: str | None = None, toolbox: Toolbox | None = None, **changes: Any) -> Reply:
+    def begin(
+        self,
+        prompt: str | Turn,
+        *,
+        cell: str | None = None,
+        toolbox: Toolbox | None = None,
+        sending: Sending | None = None,
+        **changes: Any,
+    ) -> Reply:
         """Store a prompt and return its reply, which streams once it is driven.
 
         Args:
             prompt: text, or a whole turn with parts.
             cell: the notebook cell's id; a cell run again replaces its exchange.
             toolbox: the functions offered to the model for this prompt; the chat's own by default.
+            sending: how its requests go out; the client's own way by default.
             changes: options that differ for this prompt.
 
         Raises:
@@ -93,12 +100,14 @@ class Chat:
         offered = self.toolbox if toolbox is None else toolbox
         options = msgspec.structs.replace(self.options, **changes, tools=offered.declarations)
         self.guard(asked, options.system)
-        self._connect()
+        if not sending:
+            self._connect()
         self._provider.encode([asked], options)  # refuses here what the model can't take, before anything is stored
         number, exchange = self.transcript.ask(asked, cell) if self.name else (0, Exchange(asked))
         exchange.state = "waiting"
         reply = Reply(exchange, options, self._provider, chat=self.name, turn=number)
-        self._toolboxes[reply] = offered
+        reply.prices = self.prices
+        self._begun[reply] = offered, sending
         if self._log:
             self._log.follow(reply)
         return reply
@@ -189,7 +198,7 @@ class Chat:
 
     async def _rounds(self, reply: Reply) -> AsyncGenerator[Step, None]:
         """Ask, listen, run tools, ask again: with one service to the end, whatever is set meanwhile."""
-        listening, patience = Listening(reply, self._provider, self._connect()), Patience()
+        listening, patience = Listening(reply, self._provider, self._begun[reply][1] or self._connect()), Patience()
         while True:
             async with aclosing(listening.listen(self.transcript.request_turns(reply.exchange))) as steps:
                 async for step in steps:
@@ -205,7 +214,7 @@ class Chat:
     async def _answer(self, reply: Reply) -> AsyncGenerator[Step, None]:
         """Run the calls of a round, once what came is on disk; whatever happens, each gets an answer."""
         first, calls = reply.incoming.answered, reply.incoming.calls()
-        answers, loop = Answers(self._toolboxes[reply], calls, first, self._held_up_by(reply)), asyncio.get_running_loop()
+        answers, loop = Answers(self._begun[reply][0], calls, first, self._held_up_by(reply)), asyncio.get_running_loop()
         reply.attach_calls(lambda number: loop.call_soon_threadsafe(answers.stop, number))
         try:
             await self._saved()
@@ -219,7 +228,7 @@ class Chat:
         """Return what says of a chat or a reply whether it can't go on before `reply` has ended."""
 
         def holds_up(wanted: object) -> bool:
-            in_line = self.name is not None and (wanted is self or wanted in self._toolboxes)
+            in_line = self.name is not None and (wanted is self or wanted in self._begun)
             return not reply.done and (wanted is reply or in_line)
 
         return holds_up

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import math
 import os
 from contextlib import aclosing
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -24,6 +26,7 @@ from nbgemini.sending import Sending, Sleep
 from nbgemini.settings import Settings, from_environment
 from nbgemini.sources.protocol import Source
 from nbgemini.sources.rest import Limits, RestSource
+from nbgemini.taping import Cassettes, Record, Replay, Taping, place_of, refuse_both
 from nbgemini.toolbox import Approve
 from nbgemini.turns import Options, Turn, user_turn
 
@@ -50,6 +53,61 @@ class Client:
         self._sleep = sleep
         self._sending: Sending | None = None
         self._log = log
+        self._taping: Taping | None = None
+        self._cassettes = Cassettes()
+
+    @property
+    def taping(self) -> Taping | None:
+        """What is recorded or replayed for all prompts."""
+        return self._taping
+
+    async def record(self, path: str | Path | None) -> None:
+        """Record what is asked from now on into a cassette, which may hold answers already; None ends it.
+
+        Raises:
+            ConfigurationError: it can't be written, or is being replayed.
+        """
+        taping = Record(place_of(path)) if path is not None else None
+        refuse_both(taping, self._taping)
+        if taping:
+            await self._cassettes.prepare(taping.path)
+        self._taping = taping
+        await self._cassettes.written()
+
+    async def replay(self, path: str | Path | None, *, strict: bool = True, speed: float = math.inf) -> int:
+        """Answer from a cassette from now on, from its beginning, and return how many answers it holds; None ends it.
+
+        Args:
+            path: the cassette.
+            strict: an answer that it does not hold is an error; else it comes from the live service.
+            speed: how many times faster than it was recorded; infinity plays at once.
+
+        Raises:
+            ConfigurationError: it can't be read, or is being recorded.
+        """
+        taping = Replay(place_of(path), strict, speed) if path is not None else None
+        refuse_both(taping, self._taping)
+        if taping:
+            self._cassettes.rewind(taping.path)
+        count = await self._cassettes.answers(taping.path) if taping else 0
+        self._taping = taping
+        return count
+
+    def sending(self, taping: Taping | None) -> Sending:
+        """Return how requests go out while this is recorded or replayed.
+
+        Raises:
+            ConfigurationError: there is no key, or the cassette is in use the other way.
+        """
+        refuse_both(taping, self._taping)
+        match taping:
+            case Record():
+                live = self._live()
+                return live.through(self._cassettes.recorded(live.source, taping, self._provider.name, self.settings.key))
+            case Replay(speed=speed):
+                source = self._cassettes.replayed(taping, lambda: self._live().source)
+                return self._new_sending(source, lambda seconds: self._sleep(seconds / speed))
+        return self._live()
 
     def use(self, settings: Settings) -> None:
         """Ask by other settings from the next prompt on; running streams end as they began."""
@@ -58,6 +116,7 @@ class Client:
         self._provider = Gemini(settings.version)
         for chat in self.chats.values():
             chat.speak(self._provider)
+            chat.prices = settings.prices
 
     def chat(
         self,
@@ -135,6 +194,7 @@ class Client:
 
     async def aclose(self) -> None:
         """Close the connections of the running loop."""
+        await self._cassettes.written()
         if self._sending:
             await self._sending.source.aclose()
 
@@ -149,22 +209,29 @@ class Client:
     def _new_chat(self, name: str | None) -> Chat:
         options = Options(model=self.settings.model)
         chat = Chat(name, self._provider, self._connect, options, self._log)
-        chat.guard = self._guard
+        chat.guard, chat.prices = self._guard, self.settings.prices
         return chat
 
     def _guard(self, asked: Turn, system: str | None) -> None:
         if not self.settings.allow_secrets:
             refuse_keys(asked, system, self.settings.key)
 
-    def _connect(self) -> Sending:
+    def _live(self) -> Sending:
         settings = self.settings
         if self._sending is None:
             if not settings.key:
                 raise ConfigurationError(_NO_KEY)
             source = RestSource(settings.base_url, settings.key, limits=_limits(settings))
-            policy = Policy(attempts=settings.retries + 1)
-            self._sending = Sending(source, policy, streams=settings.max_streams, sleep=self._sleep, version=settings.version)
+            self._sending = self._new_sending(source, self._sleep)
         return self._sending
+
+    def _new_sending(self, source: Source, sleep: Sleep) -> Sending:
+        settings = self.settings
+        policy = Policy(attempts=settings.retries + 1)
+        return Sending(source, policy, streams=settings.max_streams, sleep=sleep, version=settings.version)
+
+    def _connect(self) -> Sending:
+        return self.sending(self._taping)
 
     async def _fetch(self, request: Request) -> bytes:
         """Return the one frame of an answer that does not stream; trouble that passes is waited out."""
@@ -192,6 +259,7 @@ def _limits(settings: Settings) -> Limits:
 
 async def _first_frame(source: Source, request: Request) -> bytes:
     async with aclosing(source.frames(request)) as frames:
-        async for frame in frames:
-            return frame
-    raise WireError("the service sent an empty answer → ask again")
+        all_ = [frame async for frame in frames]
+    if not all_:
+        raise WireError("the service sent an empty answer → ask again")
+    return all_[0]

@@ -18,6 +18,7 @@ from nbgemini.reply import Reply
 from nbgemini.request import Request
 from nbgemini.segments import Change
 from nbgemini.sending import Sending
+from nbgemini.sources.protocol import Played
 from nbgemini.turns import Turn
 
 Step: TypeAlias = tuple[list[Event], list[Change]]
@@ -78,6 +79,7 @@ class Listening:
             reply.go_on()
             async with aclosing(self._sending.source.frames(request)) as frames:
                 async for frame in frames:
+                    reply.replayed = reply.replayed or isinstance(frame, Played)
                     await pace.ready()
                     events = reply.take(self._provider.decode(frame))
                     yield events, reply.show(events)

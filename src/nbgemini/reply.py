@@ -16,12 +16,12 @@ from nbgemini import nesting
 from nbgemini.errors import NbGeminiError, TransportError
 from nbgemini.events import Event, Queued, Retrying, ToolCall, ToolProgress, ToolRun, Uploading
 from nbgemini.incoming import Incoming
-from nbgemini.prices import cost
+from nbgemini.prices import shipped
 from nbgemini.providers.protocol import Provider
 from nbgemini.reentry import run_within
 from nbgemini.segments import Change, Segment, Segmenter
 from nbgemini.tool_result import ToolResult
-from nbgemini.transcript import Exchange, State
+from nbgemini.transcript import Exchange, Facts, State
 from nbgemini.turns import Options, Usage, merge_text
 
 OFFLINE_ID = "offline-"  # how response ids of the offline service begin
@@ -40,6 +40,8 @@ class Reply:
         first_seconds: how long it took until the first segment began; None before that.
         purpose: what it was asked for, in a word: `prompt`, `fix`, `map` …
         retries: how often its requests were sent again.
+        prices: what its cost is reckoned by.
+        replayed: whether any of it was played from a cassette.
     """
 
     def __init__(self, exchange: Exchange, options: Options, codec: Provider, *, chat: str | None, turn: int) -> None:
@@ -53,7 +55,9 @@ class Reply:
         self.error: NbGeminiError | None = None
         self.parsed: Any = None
         self.purpose = "prompt"
+        self.prices = shipped()
         self.retries = 0
+        self.replayed = False
         self.notice: Queued | Retrying | Uploading | None = None
         self.stopping = False
         self._segmenter = Segmenter()
@@ -114,7 +118,7 @@ class Reply:
     @property
     def cost(self) -> float | None:
         """What it cost in USD; None where no price is known."""
-        return cost(self.model, self.usage) if self.usage.total else None
+        return self.prices.cost(self.model, self.usage) if self.usage.total else None
 
     @property
     def finish_reason(self) -> str | None:
@@ -128,8 +132,8 @@ class Reply:
 
     @property
     def offline(self) -> bool:
-        """Whether the offline service answered."""
-        return self.incoming.response_id.startswith(OFFLINE_ID)
+        """Whether no live service answered, so that nothing was spent: the offline one did, or a cassette."""
+        return self.replayed or self.incoming.response_id.startswith(OFFLINE_ID)
 
     def feed(self, events: list[Event]) -> list[Change]:
         """Fold events into the reply and return what changed for the reader."""
@@ -206,12 +210,19 @@ class Reply:
         self.exchange.parts = list(merge_text(self.exchange.parts))
         self.exchange.state, self.error = state, error
         self._seconds = monotonic() - self._began
+        self.exchange.facts = self._facts()
         if error:
             error.reply, self.exchange.note = self, str(error)
+            self.replayed = self.replayed or error.played
         self._done.set()
         for callback in self._callbacks:
             callback()
         return changes
+
+    def _facts(self) -> Facts:
+        free = self.offline or self.replayed
+        cost = None if free else self.cost
+        return Facts(self.model, self.provider, self.usage, self.incoming.context, cost, self.seconds, free)
 
     def attach(self, cancel: Callable[[], object]) -> None:
         """Say how the running stream is cancelled; `cancel` may be called from any thread."""

@@ -6,10 +6,11 @@ The one owner of retries: no source and no provider sends anything twice.
 from __future__ import annotations
 
 import asyncio
+import copy
 import random
 from collections.abc import Awaitable, Callable
 from time import monotonic
-from typing import TypeAlias
+from typing import Self, TypeAlias
 from weakref import WeakKeyDictionary
 
 from nbgemini.admission import Place, Places
@@ -41,6 +42,12 @@ class Sending:
         self._policy = policy or Policy()
         self._streams = streams
         self._places: WeakKeyDictionary[asyncio.AbstractEventLoop, Places] = WeakKeyDictionary()
+
+    def through(self, source: Source) -> Self:
+        """Return the same way through another source: both stand in one line."""
+        other = copy.copy(self)
+        other.source = source
+        return other
 
     def attempts(self) -> Attempts:
         """Return the count of one request's attempts, from now on."""

@@ -128,8 +128,8 @@ def doing_text(reply: Reply) -> str:
 
 
 def badge_text(reply: Reply) -> str:
-    """Return what marks an answer that is not Gemini's own, or nothing."""
-    return "offline service" if reply.offline else ""
+    """Return what marks an answer that is not Gemini's own, now, or nothing."""
+    return "replay" if reply.replayed else "offline service" if reply.offline else ""
 
 
 def tokens_text(usage: Usage) -> str:
@@ -144,5 +144,5 @@ def money_text(cost: float | None) -> str:
 
 
 def _facts(reply: Reply) -> str:
-    money = "" if reply.offline else money_text(reply.cost)  # the offline service costs nothing
+    money = "nothing spent" if reply.replayed else "" if reply.offline else money_text(reply.cost)
     return " · ".join(word for word in (reply.model, tokens_text(reply.usage), money) if word)

@@ -8,6 +8,10 @@ from typing import Protocol
 from nbgemini.request import Request
 
 
+class Played(bytes):
+    """A frame that was played from a cassette."""
+
+
 class Source(Protocol):
     """What turns a request into frames: the network, a cassette, a cache."""
 

@@ -1,0 +1,181 @@
+"""A source whose frames are written into a cassette as they come.
+
+Invariants: what goes over the wire is recorded, each attempt by itself, errors too; no key and no header is written; the loop
+never waits for the disk, but a stream does while too much of it is unwritten; trouble with the file costs the recording, not
+the answer, and is said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import warnings
+from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from functools import partial
+from pathlib import Path
+from time import monotonic
+from typing import TypeVar
+from urllib.parse import quote
+from uuid import uuid4
+
+from nbgemini.cassette import End, end_line, frame_line, is_cassette, opening_line, reports_error
+from nbgemini.errors import ConfigurationError, NbGeminiError
+from nbgemini.request import Request
+from nbgemini.secret import Secret
+from nbgemini.sources.protocol import Source
+
+T = TypeVar("T")
+
+_MOST_WAITING = 8 * 1024 * 1024  # bytes of frames that the disk has not taken yet
+_SHORTEST_KEY = 12  # characters; a test's "offline" is a word
+_HIDDEN = b"[key]"
+
+_writing = ThreadPoolExecutor(1, thread_name_prefix="nbgemini-recording")  # its queue is emptied before Python ends
+
+
+class CassetteFile:
+    """A cassette that is written to; other kernels may write to it too.
+
+    Attributes:
+        path: where it is.
+        open: how many answers are being recorded.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Write to `path` from the first answer on."""
+        self.path = path
+        self.open = 0
+        self._hidden: tuple[bytes, ...] = ()
+        self._waiting = 0
+        self._trouble = ""
+
+    def hide(self, key: Secret) -> None:
+        """Never write this key, nor those before."""
+        self._hidden = tuple(sorted({*self._hidden, *_spellings(key)}, key=len, reverse=True))
+
+    async def prepare(self) -> int:
+        """Make sure that it can be written to; return how large it is.
+
+        Raises:
+            ConfigurationError: it can't, or holds something else.
+        """
+        return await _in_turn(self._prepared)
+
+    def add(self, line: Callable[[], bytes], size: int = 0) -> None:
+        """Write what `line` returns, some time soon; it is called in the thread."""
+        self._waiting += size
+        _writing.submit(self._append, line, size)
+
+    async def caught_up(self) -> None:
+        """Return at once, unless too much waits for the disk."""
+        if self._waiting > _MOST_WAITING:
+            await self.written()
+
+    async def written(self) -> None:
+        """Return when all that was added is written; warn if it can't be."""
+        await _in_turn(lambda: None)
+        trouble, self._trouble = self._trouble, ""
+        if trouble:
+            warnings.warn(f"can't record into {self.path}: {trouble}; the recording is not whole", RuntimeWarning, stacklevel=2)
+
+    def _prepared(self) -> int:
+        try:
+            with self.path.open("ab+") as file:
+                size = file.tell()
+                file.seek(0)
+                if not is_cassette(file.readline(_MOST_WAITING)):
+                    raise ConfigurationError(f"{self.path} holds something else than recordings → record into another file")
+                file.seek(max(0, size - 1))
+                if file.read() not in (b"", b"\n"):
+                    file.write(b"\n")  # the last line was cut off
+        except OSError as error:
+            raise ConfigurationError(f"can't record into {self.path}: {error.strerror}") from None
+        return size
+
+    def _append(self, line: Callable[[], bytes], size: int) -> None:
+        """Write one line by one call, so that those of several kernels don't mix."""
+        try:
+            data = line()
+            for spelling in self._hidden:
+                data = data.replace(spelling, _HIDDEN)
+            with self.path.open("ab", buffering=0) as file:
+                file.write(data)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is said, and the answer goes on
+            self._trouble = getattr(error, "strerror", None) or str(error)
+        finally:
+            self._waiting -= size
+
+
+class Recorded:
+    """Another source, recorded."""
+
+    def __init__(self, source: Source, file: CassetteFile, provider: str) -> None:
+        """Record what `source` answers in the words of `provider`."""
+        self._source = source
+        self._file = file
+        self._provider = provider
+
+    async def frames(self, request: Request) -> AsyncGenerator[bytes, None]:
+        """Yield the frames of the answer as they come."""
+        await self._file.prepare()
+        answer = _Answer(self._file)
+        self._file.add(partial(opening_line, answer.name, self._provider, request))
+        try:
+            async with aclosing(self._source.frames(request)) as frames:
+                async for frame in frames:
+                    answer.frame(frame)
+                    await self._file.caught_up()
+                    yield frame
+        except NbGeminiError as error:
+            answer.end("error", error)
+            await self._file.written()
+            raise
+        except BaseException:
+            answer.end("left")  # its reader stops, or has read an error inside the stream
+            raise
+        answer.end("complete")
+        await self._file.written()
+
+    async def aclose(self) -> None:
+        """Let go of the connections of the running loop."""
+        await self._source.aclose()
+
+    def retire(self) -> None:
+        """Let go of the connections as soon as no stream needs them."""
+        self._source.retire()
+
+
+class _Answer:
+    """One answer on its way into the file."""
+
+    def __init__(self, file: CassetteFile) -> None:
+        self.name = uuid4().hex[:12]
+        self._file = file
+        self._began = monotonic()
+        self._last = b""
+        file.open += 1
+
+    def frame(self, frame: bytes) -> None:
+        self._last = frame
+        self._file.add(partial(frame_line, self.name, monotonic() - self._began, frame), len(frame))
+
+    def end(self, end: End, error: NbGeminiError | None = None) -> None:
+        self._file.open -= 1
+        over = "complete" if end == "left" and reports_error(self._last) else end
+        self._file.add(partial(end_line, self.name, monotonic() - self._began, over, error))
+
+
+def _spellings(key: Secret) -> set[bytes]:
+    """Return how the key may be written where a service repeats it."""
+    plain = key.reveal()
+    if len(plain) < _SHORTEST_KEY:
+        return set()
+    in_json = json.dumps(plain)[1:-1]
+    return {text.encode() for text in (plain, in_json, in_json.replace("/", "\\/"), quote(plain), quote(plain, safe=""))}
+
+
+async def _in_turn(work: Callable[[], T]) -> T:
+    """Do this in the writing thread, after all that was handed to it before."""
+    return await asyncio.wrap_future(_writing.submit(work))
