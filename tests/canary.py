@@ -79,33 +79,34 @@ def held_by(values, depth=3):
             yield from held_by(held, depth - 1)
 
 
-class Listener(logging.Handler):
-    """Hears every record of the loggers that may know the key, at any level."""
+class Listener:
+    """Hears every record of the loggers that may know the key, at any level; others hear no more than before."""
 
     NAMES = ("nbgemini", "httpx2", "httpcore2.connection", "httpcore2.http11", "httpcore2.http2", "httpcore2.proxy")
 
     def __init__(self):
-        super().__init__(1)
         self.leaks = []
         self.heard = 0
+        self._former = {}
 
     @contextmanager
     def attached(self):
-        """Listen for as long as this lasts; what is too quiet for others stays so."""
+        """Listen for as long as this lasts."""
         loggers = [logging.getLogger(name) for name in self.NAMES]
-        levels = [logger.level for logger in loggers]
+        self._former = {logger.name: (logger.level, logger.getEffectiveLevel()) for logger in loggers}
         for logger in loggers:
-            logger.addHandler(self)
+            logger.filters.insert(0, self)  # before one that is attached already and keeps the quiet to itself
             logger.setLevel(1)
         yield self
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.removeHandler(self)
-            logger.setLevel(level)
+        for logger in loggers:
+            logger.removeFilter(self)
+            logger.setLevel(self._former[logger.name][0])
 
-    def emit(self, record):
+    def filter(self, record):
         self.heard += 1
         if found := found_in(f"{record.getMessage()} {record.args} {record.exc_text}"):
             self.leaks.append(f"{record.name}: {found}")
+        return record.levelno >= self._former[record.name][1]
 
 
 @pytest.fixture(scope="session", autouse=True)
