@@ -12,6 +12,7 @@ from msgspec import Struct, structs
 from nbgemini.offline.directive import Told, refusal, said_by, told_in
 from nbgemini.offline.frames import Said, Timed, frames_of
 from nbgemini.offline.library import written_answer
+from nbgemini.offline.looking import Head, seen
 from nbgemini.offline.models import family
 from nbgemini.offline.validate import is_answer_to_calls
 
@@ -32,8 +33,8 @@ class Script(Struct, frozen=True):
     error: dict[str, Any] = {}
 
 
-def script(body: dict[str, Any], model: str, response_id: str, earlier: int = 0) -> Script:
-    """Return the answer to a valid, normalised request; `earlier` requests have asked the very same.
+def script(body: dict[str, Any], model: str, response_id: str, earlier: int = 0, head: Head = lambda _: (b"", 0)) -> Script:
+    """Return the answer to a valid, normalised request; `earlier` requests have asked the very same; `head` has the files.
 
     Raises:
         Invalid: the prompt's directive is not one.
@@ -41,7 +42,7 @@ def script(body: dict[str, Any], model: str, response_id: str, earlier: int = 0)
     told = told_in(_prompts(body)[-1])
     if told.status and (told.times is None or earlier < told.times):
         return Script([], status=told.status, error=refusal(told))
-    frames = frames_of(_said(told, body, model), body["contents"], model, told.finish)
+    frames = frames_of(_said(told, body, model, head), body["contents"], model, told.finish)
     for _, frame in frames:
         frame |= {"modelVersion": model, "responseId": response_id}
     if told.fault is not None and told.fault <= len(frames):
@@ -58,24 +59,24 @@ def _prompts(body: dict[str, Any]) -> list[str]:
     return [_text(content) for content in users if not is_answer_to_calls(content)]
 
 
-def _said(told: Told, body: dict[str, Any], model: str) -> list[Said]:
+def _said(told: Told, body: dict[str, Any], model: str, head: Head) -> list[Said]:
     """Return what the directive says, but no call that has been answered; without one, what there is to say."""
     directed = said_by(told)
     answered = is_answer_to_calls(body["contents"][-1])
     if directed is not None and not (answered and any("functionCall" in said.part for said in directed)):
         return directed
-    said = _undirected(body, model)
+    said = _undirected(body, model, head)
     return said if told.gap is None else [structs.replace(item, wait=told.gap) for item in said]
 
 
-def _undirected(body: dict[str, Any], model: str) -> list[Said]:
+def _undirected(body: dict[str, Any], model: str, head: Head) -> list[Said]:
     if is_answer_to_calls(body["contents"][-1]):
         return _natural([("answer", _told_results(body["contents"][-1]))])
     if calls := _calls(body):
         return [Said({"functionCall": call}, _BETWEEN) for call in calls]
     thinking = body.get("generationConfig", {}).get("thinkingConfig", {})
     thinks = family(model).thinks and thinking.get("includeThoughts") and thinking.get("thinkingBudget") not in (0, "0")
-    runs = written_answer(_prompts(body), len(body["contents"]))
+    runs = seen(body["contents"][-1], head) or written_answer(_prompts(body), len(body["contents"]))
     return _natural([run for run in runs if run[0] == "answer" or thinks])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -39,10 +40,10 @@ async def deliver(answer: Script, to: Delivery, *, streams: bool, array: bool) -
         await _whole(answer, to)
 
 
-async def send_json(writer: asyncio.StreamWriter, status: int, data: Any) -> None:
-    """Send a plain answer."""
+async def send_json(writer: asyncio.StreamWriter, status: int, data: Any, more: Mapping[str, str] | None = None) -> None:
+    """Send a plain answer; `more` are its own headers."""
     body = _json(data)
-    writer.write(head(status, _JSON, length=len(body)) + body)
+    writer.write(head(status, _JSON, length=len(body), more=more) + body)
     await writer.drain()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http.client import responses
 from urllib.parse import parse_qsl
 
@@ -74,11 +74,12 @@ async def _read_body(reader: asyncio.StreamReader, headers: dict[str, str]) -> b
     return await reader.readexactly(length)
 
 
-def head(status: int, content_type: str, *, length: int | None = None) -> bytes:
+def head(status: int, content_type: str, *, length: int | None = None, more: Mapping[str, str] | None = None) -> bytes:
     """Return the head of an answer: with a length, or chunked."""
+    own = "".join(f"{name}: {value}\r\n" for name, value in (more or {}).items())
     framing = f"Content-Length: {length}" if length is not None else "Transfer-Encoding: chunked"
     return (
-        f"HTTP/1.1 {status} {responses.get(status, '')}\r\nContent-Type: {content_type}\r\n{framing}\r\n"
+        f"HTTP/1.1 {status} {responses.get(status, '')}\r\nContent-Type: {content_type}\r\n{framing}\r\n{own}"
         "Server: nbgemini-offline\r\nVary: Origin, X-Origin, Referer\r\n\r\n"
     ).encode()
 

@@ -20,6 +20,7 @@ from msgspec import Struct
 from nbgemini.offline.answers import Script, script
 from nbgemini.offline.cassette import Cassette
 from nbgemini.offline.delivery import Delivery, deliver, send_json
+from nbgemini.offline.files import FileStore
 from nbgemini.offline.frames import count_tokens
 from nbgemini.offline.http import Connection, HttpRequest, read_request
 from nbgemini.offline.payload import Invalid, decoded
@@ -59,6 +60,7 @@ class OfflineService:
         self._port = port
         self._pace = pace
         self._cassette = Cassette(cassette) if cassette else None
+        self._files = FileStore()
         self._ids = itertools.count(1)
         self._asked: Counter[int] = Counter()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -131,7 +133,11 @@ class OfflineService:
         while (request := await read_request(reader)) is not None:
             try:
                 body = self._remembered(request)
-                await self._answer(request, _version(request), body, to)
+                version = "" if self._files.uploads(request) else _version(request)
+                if (about_file := self._files.answer(request, self.url)) is not None:
+                    await send_json(to.writer, 200, about_file.data, about_file.headers)
+                else:
+                    await self._answer(request, version, body, to)
             except Refused as refused:
                 error = {"error": refused.error}
                 await send_json(to.writer, refused.code, [error] if _array(request) else error)
@@ -177,8 +183,9 @@ class OfflineService:
         if method == "countTokens":
             return {"totalTokens": count_tokens(counted(body))}
         validate(body, model, self._cassette.signatures if self._cassette else ())
+        self._files.check(body["contents"])
         recorded = self._cassette.play(model, body) if self._cassette else None
-        return recorded or script(body, model, f"offline-{next(self._ids)}", earlier)
+        return recorded or script(body, model, f"offline-{next(self._ids)}", earlier, self._files.head)
 
 
 def _body(request: HttpRequest) -> Any:
@@ -196,7 +203,7 @@ def _version(request: HttpRequest) -> str:
     if key.startswith("bad"):
         info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}
         raise Refused(400, "API key not valid. Please pass a valid API key.", [info])
-    version = request.path.strip("/").split("/")[0]
+    version = request.path.strip("/").removeprefix("upload/").split("/")[0]
     if version not in ("v1", "v1beta", "v1alpha"):
         raise Refused(404, f"Requested entity was not found: {request.path}")
     return version
