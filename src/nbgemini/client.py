@@ -61,18 +61,18 @@ class Client:
         """What is recorded or replayed for all prompts."""
         return self._taping
 
-    async def record(self, path: str | Path | None) -> None:
-        """Record what is asked from now on into a cassette, which may hold answers already; None ends it.
+    async def record(self, path: str | Path | None) -> int:
+        """Record what is asked from now on into a cassette and return its size, as it may hold answers already; None ends it.
 
         Raises:
             ConfigurationError: it can't be written, or is being replayed.
         """
         taping = Record(place_of(path)) if path is not None else None
         refuse_both(taping, self._taping)
-        if taping:
-            await self._cassettes.prepare(taping.path)
+        size = await self._cassettes.prepare(taping.path) if taping else 0
         self._taping = taping
         await self._cassettes.written()
+        return size
 
     async def replay(self, path: str | Path | None, *, strict: bool = True, speed: float = math.inf) -> int:
         """Answer from a cassette from now on, from its beginning, and return how many answers it holds; None ends it.

@@ -27,6 +27,8 @@ class Ask(Struct, frozen=True, kw_only=True):
     approve: str | None = None
     attach: tuple[str, ...] = ()
     context: int = 0
+    record: str | None = None
+    replay: str | None = None
     changes: dict[str, Any] = {}
 
 
@@ -106,6 +108,9 @@ def build_parser() -> argparse.ArgumentParser:
         action="append",
         help="what goes with the prompt: a name in the notebook, a file, 'data/*.png', or plot (the last one) (repeatable)",
     )
+    add("--search", action="store_true", help="let the service search the web; its sources stand below the answer")
+    add("--run-code", action="store_true", help="let the model run Python of its own at the service; code and output are shown")
+    add("--urls", action="store_true", help="let the service read the pages whose addresses stand in the prompt")
     add("--context", metavar="N", type=_natural, help="tell the last N cells too: what was typed, and the text that came of it")
     add("-s", "--system", metavar="TEXT", help="system instruction of this chat, from now on")
     add("-k", "--think", metavar="LEVEL", type=think_level, help="off, low, medium, high, or a token budget")
@@ -116,6 +121,9 @@ def build_parser() -> argparse.ArgumentParser:
     wait = parser.add_mutually_exclusive_group()
     wait.add_argument("-w", "--wait", action="store_true", default=None, help="the cell ends when the answer does")
     wait.add_argument("--no-wait", dest="wait", action="store_false", default=None, help="the cell ends at once")
+    tape = parser.add_mutually_exclusive_group()
+    tape.add_argument("--record", metavar="FILE", help="write the answer, piece by piece, into this cassette too")
+    tape.add_argument("--replay", metavar="FILE", help="answer from this cassette: no key, no network; else it is an error")
     add("--timeout", metavar="S", type=_number(0.001, 1e6), help="longest time for the whole answer, in seconds")
     return parser
 
@@ -187,6 +195,9 @@ def _ask(space: argparse.Namespace) -> Ask:
         "seed": space.seed,
         "stop_at": tuple(space.stop_at) if space.stop_at else None,
         "timeout": space.timeout,
+        "search": space.search or None,
+        "run_code": space.run_code or None,
+        "urls": space.urls or None,
     }
     said = {name: value for name, value in changes.items() if value is not None}
     return Ask(
@@ -199,6 +210,8 @@ def _ask(space: argparse.Namespace) -> Ask:
         approve=space.approve,
         attach=tuple(space.attach or ()),
         context=space.context or 0,
+        record=space.record,
+        replay=space.replay,
         changes=said,
     )
 
@@ -227,7 +240,9 @@ Examples:
   %%gemini -c tutor -s "Answer as a patient teacher"
   %%gemini -t weather,search        functions of yours; each call asks for leave on its card
   %%gemini -a report.pdf -a fig     a file and a figure; in the prompt, {df} and {df.shape} stand for their values
+  %%gemini --search                 answers from the web, with its sources
   %%gemini -o reply --wait          the next cell can use reply.text
 
-Commands: %gemini, %gemini ask, retry, stop, chats, show, load, fork, drop, reset, models, journal, key, demo, doctor.
+Commands: %gemini, %gemini ask, retry, stop, chats, show, load, fork, drop, reset, models, journal, record, replay, key, demo,
+doctor.
 Settings: %config Gemini."""

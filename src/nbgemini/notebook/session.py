@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -27,13 +27,17 @@ from nbgemini.notebook.last_picture import LastPicture
 from nbgemini.notebook.naming import named_tool
 from nbgemini.notebook.painting import Painting
 from nbgemini.notebook.recall import reply_html
+from nbgemini.notebook.recording import taping_of
 from nbgemini.notebook.refresh import Refresh
 from nbgemini.notebook.routing import Routes, Straight
 from nbgemini.notebook.spending import Spending
 from nbgemini.notebook.terminal import TerminalView
+from nbgemini.notebook.windows import WORTH_ASKING, Windows
+from nbgemini.prices import Prices, read, shipped
 from nbgemini.reply import Reply
 from nbgemini.secret import Secret
 from nbgemini.settings import DEFAULT_MODEL, LIVE_URL, Settings, from_environment
+from nbgemini.taping import Replay
 from nbgemini.toolbox import refuse
 from nbgemini.tools import Tool
 from nbgemini.transcript import Exchange
@@ -59,6 +63,7 @@ class Session:
         self._journal: Journal | None = None
         self._client = Client(self._settings(), log=self)
         self.spending = Spending()
+        self.windows = Windows()
         self._html = shell.display_formatter.formatters["text/html"]
         self._html.for_type(Reply, reply_html)
         self._asked: dict[str, int] = {}
@@ -90,7 +95,9 @@ class Session:
 
     @property
     def backend(self) -> str:
-        """Who answers: `live`, `offline`, or another host."""
+        """Who answers: `live`, `offline`, another host, or a cassette."""
+        if isinstance(self._client.taping, Replay):
+            return f"replay of {self._client.taping.path.name}"
         if self._service:
             return "offline"
         return "live" if self._client.settings.base_url == LIVE_URL else self._client.settings.base_url
@@ -147,14 +154,17 @@ class Session:
         asks = approvals.ask if approvals is not None else refuse
         toolbox = toolbox_of(tools, ask.approve or self.config.approve, asks) if tools else None
         asked = prompt.asked if isinstance(prompt, Exchange) else prompt
-        reply = chat.begin(asked, cell=None if ask.once else cell, toolbox=toolbox, **self._changes(ask, chat))
+        taping = taping_of(ask, self.shell)
+        sending = self.client.sending(taping) if taping else None
+        asked_in = None if ask.once else cell
+        reply = chat.begin(asked, cell=asked_in, toolbox=toolbox, sending=sending, **self._changes(ask, chat))
         if "system" in ask.changes:
             chat.options = msgspec.structs.replace(chat.options, system=ask.changes["system"])
         self.spending.follow(reply)
         self.shell.user_ns["_gemini"] = reply
         if ask.out:
             self.shell.user_ns[ask.out] = self._out[ask.out] = reply
-        return Job(chat, reply, self._view(ask, reply, way, approvals), cell, self._explain)
+        return Job(chat, reply, self._view(ask, reply, way, approvals), cell, self._complete)
 
     def named_tools(self, ask: Ask) -> list[Any]:
         """Return what -t names: functions, tools, MCP servers or lists of them.
@@ -191,12 +201,16 @@ class Session:
         """Return the options for this prompt: its line's, else the chat's own, else %config's."""
         config = self.config
         defaults = {
-            "model": config.model,
+            "model": self.model_named(config.model),
             "system": chat.options.system or config.system,
             "think": think_level(config.think) if config.think else None,
         }
         said = {name: value for name, value in defaults.items() if value}
-        return {**said, **ask.changes, **({"model": ask.model} if ask.model else {})}
+        return {**said, **ask.changes, **({"model": self.model_named(ask.model)} if ask.model else {})}
+
+    def model_named(self, name: str) -> str:
+        """Return the model that a name or an alias of %config stands for."""
+        return str(self.config.aliases.get(name, name))
 
     def _view(self, ask: Ask, reply: Reply, way: str, approvals: Approvals | None) -> View:
         if surroundings.kernel_of(self.shell) is None:
@@ -234,9 +248,13 @@ class Session:
         self._asked = {execution: self._asked.get(execution, 0) + 1}
         return f"{cell}#{self._asked[execution]}"
 
-    async def _explain(self, error: NbGeminiError, reply: Reply) -> None:
-        """Make the error's line as helpful as the service allows."""
-        error.args = (await self.client.explain(error, reply.options.model),)
+    async def _complete(self, reply: Reply) -> None:
+        """Add to an answer that is over what the service alone can tell: a better error, how large the window is."""
+        if reply.error:
+            reply.error.args = (await self.client.explain(reply.error, reply.options.model),)
+        if reply.incoming.context >= WORTH_ASKING:
+            await self.windows.learn(self.client)
+        reply.window = self.windows.of(self.client, reply.model)
 
     def _settings(self) -> Settings:
         config = self.config
@@ -247,7 +265,14 @@ class Session:
             settings = msgspec.structs.replace(settings, key=self._key)
         return msgspec.structs.replace(
             settings,
-            model=config.model or DEFAULT_MODEL,
+            model=self.model_named(config.model) or DEFAULT_MODEL,
+            prices=_prices(config.prices),
             **{name: getattr(config, name) for name in _SAME},
             allow_secrets=config.allow_secrets,
         )
+
+
+@lru_cache(1)
+def _prices(file: str) -> Prices:
+    """Return the list of prices in a file that was looked at when it was named; the package's own for no name."""
+    return read(Path(file)) if file else shipped()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from nbgemini.errors import PromptError
 from nbgemini.notebook.arguments import nearest
-from nbgemini.notebook.commands import chats, record, service
+from nbgemini.notebook.commands import cassettes, chats, record, service
 
 if TYPE_CHECKING:
     from nbgemini.notebook.session import Session
@@ -41,6 +41,8 @@ COMMANDS: dict[str, Command] = {
     "retry": _retry,
     "stop": chats.stop,
     "journal": record.journal,
+    "record": cassettes.record,
+    "replay": cassettes.replay,
     "key": service.key,
     "demo": service.demo,
     "doctor": service.doctor,

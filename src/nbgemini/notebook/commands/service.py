@@ -9,6 +9,7 @@ from nbgemini.errors import ConfigurationError, NbGeminiError, PromptError
 from nbgemini.notebook import surroundings
 from nbgemini.notebook.commands.showing import show_line, show_table
 from nbgemini.notebook.commands.words import no_more, words_of
+from nbgemini.taping import Record
 
 if TYPE_CHECKING:
     from nbgemini.notebook.session import Session
@@ -21,10 +22,12 @@ def status(session: Session, rest: str) -> None:
     no_more(rest)
     client, spent = session.client, session.spending
     running = ", ".join(job.chat.name or "one-shot" for job in session.jobs.running)
-    key = "offline, none needed" if session.backend == "offline" else "set" if client.settings.key else "none → %gemini key"
+    key = _needless(session.backend) or ("set" if client.settings.key else "none → %gemini key")
+    recorded = [("recorded into", client.taping.path.name)] if isinstance(client.taping, Record) else []
     rows = [
         ("model", client.settings.model),
         ("backend", session.backend),
+        *recorded,
         ("key", key),
         ("chats", ", ".join(f"{chat.name} ({len(chat.transcript)})" for chat in client.chats.values()) or "none yet"),
         ("running", running or "nothing"),
@@ -32,6 +35,10 @@ def status(session: Session, rest: str) -> None:
         ("cost", money_text(spent.cost) or "$0"),
     ]
     show_table(("", "nbgemini"), rows)
+
+
+def _needless(backend: str) -> str:
+    return "offline, none needed" if backend == "offline" else "none needed" if backend.startswith("replay") else ""
 
 
 async def models(session: Session, rest: str) -> None:
