@@ -18,7 +18,7 @@ _NAME = r"[^\W\d]\w*"
 _FIELD = re.compile(rf"\{{(?P<path>{_NAME}(?:\.(?!_){_NAME})*)(?:!(?P<cast>[rsa]))?(?::(?P<spec>[^\s{{}}][^{{}}\n]*))?\}}")
 _COMMAND = re.compile(r"\\[A-Za-z]+\*?(?:\[[^\[\]{}\n]*\])?\{")  # a LaTeX command and the brace of its argument
 _MATH = re.compile(r"\$\$.+?\$\$|\$(?=[^\s$])[^$\n]*[^\s$\\]\$(?!\d)", re.DOTALL)
-_LONGEST_ARGUMENT = 2_000  # characters
+_LONGEST_ARGUMENT = 1_000  # characters
 _CASTS: dict[str, Callable[[Any], str]] = {"r": repr, "s": str, "a": ascii}
 
 
