@@ -7,6 +7,7 @@ owned, so that stopping closes the connection at once; exactly one terminal stat
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext, suppress
 from typing import Any, Protocol
@@ -28,6 +29,8 @@ from nbgemini.tool_result import answer as refusal
 from nbgemini.toolbox import Answers, Patience, Toolbox
 from nbgemini.transcript import KERNEL_ENDED, Exchange, Transcript
 from nbgemini.turns import Options, Turn, user_turn
+
+_log = logging.getLogger("nbgemini")
 
 
 class Log(Protocol):
@@ -157,9 +160,11 @@ class Chat:
     async def drive(self, reply: Reply, apply: Callable[[list[Change]], None] = lambda _: None) -> None:
         """Stream the reply to its end in the calling task, handing every change to `apply`.
 
-        Stopping the reply ends this quietly; cancelling the calling task stops the reply and goes on cancelling.
+        If `apply` fails, the stream goes on without it: what comes is in the reply and the transcript. Stopping the reply ends
+        this quietly; cancelling the calling task stops the reply and goes on cancelling.
         """
         task, loop = _here()
+        show = _Shown(apply)
         stop = _Stop(reply, task)
         reply.attach(lambda: loop.call_soon_threadsafe(stop.cancel))
         limit = reply.options.timeout
@@ -167,13 +172,13 @@ class Chat:
         try:
             async with aclosing(self._steps(reply)) as steps:
                 async for _, changes in steps:
-                    apply(changes)
+                    show(changes)
         except asyncio.CancelledError:
-            apply(reply.end_cut())
+            show(reply.end_cut())
             if not stop.was_all():
                 raise
         except BaseException as error:
-            reply.end_unexpected(error)  # nothing, unless it was `apply` that failed
+            reply.end_unexpected(error)
             raise
         finally:
             if timer:
@@ -247,6 +252,20 @@ def _unknown(runs: Iterable[Segment]) -> Iterator[Event]:
     for number, segment in enumerate(runs):
         if isinstance(segment.content, ToolRun) and not segment.content.over:
             yield ToolProgress(number, ToolRun(segment.content.call, "stopped", words))
+
+
+class _Shown:
+    """Whoever is shown the changes, until that fails."""
+
+    def __init__(self, apply: Callable[[list[Change]], None]) -> None:
+        self._apply = apply
+
+    def __call__(self, changes: list[Change]) -> None:
+        try:
+            self._apply(changes)
+        except Exception:  # noqa: BLE001 - whatever the display has, the answer must not have it
+            _log.exception("the display of an answer failed; the answer goes on without it (%gemini show has it)")
+            self._apply = lambda _: None
 
 
 def _limit(reply: Reply, calls: list[ToolCall], why: str) -> None:

@@ -6,10 +6,11 @@ answered only of a round that ended well.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
-from nbgemini.errors import BlockedError, NbGeminiError, ToolError, TransportError
+from nbgemini.errors import BlockedError, NbGeminiError, ToolError, TransportError, WireError
 from nbgemini.events import (
     AnswerDelta,
     Continuation,
@@ -47,7 +48,7 @@ class Incoming:
         model: the model that answers, or the one asked for as long as it is silent.
         answered: how many calls of earlier rounds have their answer.
         finish: how the service said that this round ends, if it did; the last time counts.
-        unknown: names of what this decoder is too old for.
+        unknown: names of what this decoder is too old for, and how often each came.
     """
 
     def __init__(self, exchange: Exchange, codec: Provider, model: str) -> None:
@@ -56,7 +57,7 @@ class Incoming:
         self.response_id = ""
         self.answered = 0
         self.finish: Finish | None = None
-        self.unknown: list[str] = []
+        self.unknown: Counter[str] = Counter()
         self._exchange = exchange
         self._codec = codec
         self._growing = GrowingCalls()
@@ -73,6 +74,11 @@ class Incoming:
     def usage(self) -> Usage:
         """Tokens so far, over all rounds."""
         return self._earlier_rounds + self._usage
+
+    @property
+    def context(self) -> int:
+        """Tokens of the last round: what was asked, with all that came before, and what was answered."""
+        return self._usage.input + self._usage.tool + self._usage.output
 
     @property
     def untouched(self) -> bool:
@@ -108,7 +114,7 @@ class Incoming:
             case Fault(error):
                 self._fault = self._fault or error
             case Unknown(name):
-                self.unknown.append(name)
+                self.unknown[name] += 1
         return (event,)
 
     def _take_call(self, event: Event) -> Sequence[Event]:
@@ -191,10 +197,10 @@ class Incoming:
         if isinstance(error, ToolError):
             return "truncated", error
         self._give_up_growing()
-        network = not self._fault and isinstance(error, TransportError)
+        network = not self._fault and isinstance(error, TransportError | WireError)
         if network and self.finish and self.finish.state == "complete" and not (self._calls or self._broken):
             return "complete", None
-        return "truncated" if network and shown else "failed", error
+        return "truncated" if isinstance(error, TransportError) and network and shown else "failed", error
 
 
 def _broken_off(news: Sequence[Event]) -> list[ToolCallGrowing]:

@@ -147,6 +147,11 @@ async def test_an_error_in_the_stream_fails_and_keeps_what_came(data, late):  # 
     assert "503" in str(reply.error)
 
 
+async def test_what_is_malformed_after_a_whole_answer_does_not_spoil_it():
+    reply = await told(head(), *events(*TWO, LAST), Chunk(b"data: nonsense\r\n\r\n"), END)
+    assert (reply.state, reply.text, reply.error) == ("complete", "A1 A2", None)
+
+
 async def test_bad_utf8_costs_one_character():  # W13
     bad = event(frame("grüß dich")).replace("ü".encode(), b"\xff")
     reply = await told(head(), Chunk(bad), *events(LAST), END)
