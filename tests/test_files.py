@@ -13,7 +13,7 @@ import pytest
 from nbgemini import Client, files, holding
 from nbgemini.errors import PromptError
 from nbgemini.events import Uploading
-from nbgemini.holding import data_part, described, digest_in, file_part
+from nbgemini.holding import data_part, described, digest_in, file_part, note, told
 from nbgemini.turns import NOTE, Turn
 from tests.conftest import soon
 from tests.fakes.narrow import NarrowLine
@@ -185,6 +185,13 @@ def test_a_part_tells_its_reader_what_it_is_and_its_reader_alone():
     assert digest_in(part)
     assert described({"inlineData": {"mimeType": "image/png", "data": "A" * 4000}}) == "image · 3.0 kB"
     assert described({"text": "words"}) == ""
+
+
+def test_a_prompt_shown_again_names_what_was_attached():
+    notes = {"text": "all of it", NOTE: note("notes.md", "text", 9)}
+    assert told(asked(notes, {"text": "Look at "}, picture(20_000, "fig"), {"text": "now."})) == (
+        "📎 notes.md · text · 9 bytes\nLook at 📎 fig · image · 20.0 kB\nnow."
+    )
 
 
 @pytest.mark.parametrize(("data", "mime", "why"), [(b"", "image/png", "empty"), (b"x", "image/gif", "of no kind")])

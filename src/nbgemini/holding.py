@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from nbgemini.errors import PromptError
 from nbgemini.media import TAKEN, is_taken, kind_of, mime_of, size_text
-from nbgemini.turns import NOTE, Part
+from nbgemini.turns import NOTE, Part, Turn
 
 INLINE_BYTES = 6 * 1024 * 1024  # of one thing; what is larger is uploaded once instead of sent with every turn
 LARGEST_BYTES = 2 * 1000**3  # of one file that the service keeps
@@ -102,6 +102,12 @@ def described(part: Part) -> str:
     if isinstance(inline, Mapping):
         return f"{kind_of(str(inline.get('mimeType', '')))} · {size_text(len(str(inline.get('data', ''))) * 3 // 4)}"
     return f"file · {file.get('mimeType', '')}" if isinstance(file, Mapping) else ""
+
+
+def told(turn: Turn) -> str:
+    """Return what was asked as its reader wrote it: what is attached is named, with kind and size, and not shown."""
+    lines = ((part, described(part)) for part in turn.parts)
+    return "".join(f"📎 {about}\n" if about else str(part.get("text", "")) for part, about in lines)
 
 
 def digest_in(part: Part) -> str:

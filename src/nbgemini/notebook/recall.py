@@ -8,6 +8,7 @@ from typing import Any
 from IPython.display import display
 
 from nbgemini.chat import Chat
+from nbgemini.holding import told
 from nbgemini.notebook.status import badge_text, status_text
 from nbgemini.render.bundle import bundle, prompt_bundle, status_bundle
 from nbgemini.reply import Reply
@@ -17,8 +18,7 @@ from nbgemini.transcript import Exchange
 def recall(chat: Chat, exchanges: Iterable[Exchange]) -> None:
     """Display every prompt and every segment of these exchanges of a chat, in order."""
     for number, exchange in enumerate(exchanges):
-        question = "".join(str(part.get("text", "")) for part in exchange.asked.parts)
-        _put(prompt_bundle(question), "prompt", chat, number, 0)
+        _put(prompt_bundle(told(exchange.asked)), "prompt", chat, number, 0)
         for segment in chat.segments(exchange):
             _put(bundle(segment), segment.kind, chat, number, segment.index)
         if exchange.state != "complete":
