@@ -104,10 +104,11 @@ class ToolCallGrowing(Struct, frozen=True):
 
 
 class Media(Struct, frozen=True):
-    """Inline bytes from the model: `data` is base64 as it came."""
+    """Inline bytes: `data` is base64 as it came; a thought is a draft of the model's, not its answer."""
 
     mime: str
     data: str
+    thought: bool = False
 
 
 RunState: TypeAlias = Literal["proposed", "asking", "running", "done", "failed", "refused", "stopped", "timed out"]
@@ -166,10 +167,11 @@ class Code(Struct, frozen=True):
 
 
 class CodeResult(Struct, frozen=True):
-    """What that code printed; `ok` is false when it failed."""
+    """What that code printed; `ok` is false when it failed, `late` is true when it was stopped for taking too long."""
 
     output: str
     ok: bool = True
+    late: bool = False
 
 
 class Citation(Struct, frozen=True):
@@ -179,10 +181,32 @@ class Citation(Struct, frozen=True):
     title: str = ""
 
 
-class Citations(Struct, frozen=True):
-    """The sources of the answer so far; a later report replaces it."""
+class Mark(Struct, frozen=True):
+    """These bytes of the answer, which are `text`, rest on these sources, counted from 0."""
 
-    sources: tuple[Citation, ...]
+    start: int
+    end: int
+    text: str
+    sources: tuple[int, ...]
+
+
+class Page(Struct, frozen=True):
+    """A page that the service was to read, and why it could not, if so."""
+
+    url: str
+    trouble: str = ""
+
+
+class Citations(Struct, frozen=True):
+    """What the answer so far rests on: sources, where they are cited, what was searched for, pages that were read.
+
+    A later report replaces it.
+    """
+
+    sources: tuple[Citation, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    queries: tuple[str, ...] = ()
+    pages: tuple[Page, ...] = ()
 
 
 class UsageReport(Struct, frozen=True):

@@ -46,7 +46,8 @@ class Options(Struct, frozen=True, kw_only=True):
     """How an answer is to be made. None means: the service's own default.
 
     `think` is ``off``, ``low``, ``medium``, ``high`` or a token budget; the provider says it in the words the model takes.
-    `timeout` bounds the whole answer, in seconds.
+    `timeout` bounds the whole answer, in seconds. `search`, `run_code` and `urls` let the service search the web, run code of the
+    model's own, and read the pages whose addresses stand in the prompt.
     """
 
     model: str
@@ -58,6 +59,9 @@ class Options(Struct, frozen=True, kw_only=True):
     stop_at: tuple[str, ...] = ()
     timeout: float | None = None
     tools: tuple[Declaration, ...] = ()
+    search: bool = False
+    run_code: bool = False
+    urls: bool = False
 
 
 def user_turn(text: str) -> Turn:

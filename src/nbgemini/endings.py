@@ -1,0 +1,36 @@
+"""Why the service ended an answer, or let none begin, in words that say the way out: data, dated 2026-11-21."""
+
+from __future__ import annotations
+
+_ENDINGS = {
+    "MAX_TOKENS": "cut at the token limit → --max-tokens",
+    "SAFETY": "withheld: the service holds it to be unsafe → ask in other words",
+    "RECITATION": "withheld: too close to a text that the model has learned → ask for a summary, or in other words",
+    "LANGUAGE": "withheld: a language that the model does not offer → ask in another",
+    "BLOCKLIST": "withheld: it holds a word that is not allowed → ask in other words",
+    "PROHIBITED_CONTENT": "withheld: its content is not allowed, whatever the settings",
+    "SPII": "withheld: it may hold personal data of somebody → leave that out",
+    "MODEL_ARMOR": "withheld by the filter of your organisation (Model Armor)",
+    "JAILBREAK": "withheld: it looks like an attempt to get round the rules",
+    "ESCALATION": "withheld: the service wants a person to look at it",
+    "IMAGE_SAFETY": "no picture: the service holds it to be unsafe → describe another",
+    "IMAGE_PROHIBITED_CONTENT": "no picture: its content is not allowed → describe another",
+    "IMAGE_RECITATION": "no picture: too close to one that the model has learned → describe another",
+    "IMAGE_OTHER": "no picture came, and the service does not say why → ask again",
+    "NO_IMAGE": "no picture came → say that you want one",
+    "MALFORMED_FUNCTION_CALL": "the model called a tool in a form that can't be read → ask again",
+    "MALFORMED_RESPONSE": "the model's answer can't be read → ask again",
+    "UNEXPECTED_TOOL_CALL": "the model called a tool that it was not offered → offer it with -t, or ask again",
+    "TOO_MANY_TOOL_CALLS": "the model called tools again and again → ask for less at once",
+    "MISSING_THOUGHT_SIGNATURE": "the service misses a thought signature in this chat → %gemini drop, or begin another chat",
+    "PUP_LIMITED_DISABLED": "the service has limited this use of the model",
+    "OTHER": "ended by the service, which does not say why → ask again",
+}
+_PROMPT = "prompt: "  # how the reason begins if the prompt itself was refused
+
+
+def ending_words(reason: str) -> str:
+    """Return a reason in words, itself where none are known."""
+    bare = reason.removeprefix(_PROMPT)
+    words = _ENDINGS.get(bare, bare)
+    return words if bare == reason else f"the prompt was {words if words.startswith('withheld') else f'refused: {words}'}"
