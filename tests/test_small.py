@@ -10,10 +10,8 @@ import sys
 import pytest
 
 import nbgemini
-from nbgemini.prices import cost
 from nbgemini.secret import Secret
 from nbgemini.settings import LIVE_URL, Settings, from_environment
-from nbgemini.turns import Usage
 
 
 def test_a_secret_never_shows_itself():
@@ -33,12 +31,6 @@ def test_the_environment_is_read_as_the_official_client_reads_it():
     assert (found.key.reveal(), found.version, found.base_url) == ("a", "v1beta", LIVE_URL)
     found = from_environment({"GEMINI_API_KEY": "b", "GOOGLE_GENAI_API_VERSION": "v1", "GOOGLE_GEMINI_BASE_URL": "https://x"})
     assert (found.key.reveal(), found.version, found.base_url) == ("b", "v1", "https://x")
-
-
-def test_prices_are_per_million_and_unknown_ones_are_none():
-    assert cost("gemini-3.8-flash", Usage(input=1_000_000, output=500_000, thought=500_000)) == pytest.approx(0.75 + 3.75)
-    assert cost("gemini-2.5-pro", Usage(input=1_000_000)) == pytest.approx(2.50)
-    assert cost("unheard-of", Usage(input=1)) is None
 
 
 def test_the_face_is_small_and_every_name_is_there():

@@ -1,48 +1,94 @@
-"""What tokens cost: published prices per million tokens in USD, read on 2026-10-07; a model without a row has no price.
+"""What tokens cost: a dated list of prices per million tokens in USD; a model that is not on it has no price.
 
-Output prices include thinking. Source: the Gemini API's pricing page (paid tier), as other price lists quote it.
+Invariants: the list is data, and so is its date; nothing is guessed: cached tokens without a price cost what others do.
 """
 
 from __future__ import annotations
 
+import datetime as dt
+from functools import cache
+from pathlib import Path
+
+import msgspec
 from msgspec import Struct
 
+from nbgemini.errors import ConfigurationError
 from nbgemini.turns import Usage
 
+_SHIPPED = Path(__file__).with_name("prices.json")
 
-class Price(Struct, frozen=True):
-    """USD per million tokens; above `long_from` input tokens the `long_*` prices count."""
+
+class Rates(Struct, frozen=True, forbid_unknown_fields=True):
+    """USD per million tokens."""
 
     input: float
     output: float
+    cached: float | None = None
+
+    def cost(self, usage: Usage) -> float:
+        """Return what this usage costs; `input` includes `cached`, and thinking is output."""
+        cached = self.input if self.cached is None else self.cached
+        asked = (usage.input - usage.cached + usage.tool) * self.input + usage.cached * cached
+        return (asked + (usage.output + usage.thought) * self.output) / 1_000_000
+
+
+class Price(Rates, frozen=True, forbid_unknown_fields=True):
+    """A model's rates: others count above `long_from` input tokens, and after the day `until`."""
+
     long_from: int = 0
-    long_input: float = 0.0
-    long_output: float = 0.0
+    long: Rates | None = None
+    until: dt.date | None = None
+    then: Rates | None = None
+
+    def on(self, day: dt.date, tokens: int = 0) -> Rates:
+        """Return the rates for a prompt of so many tokens on a day."""
+        if self.then and self.until and day > self.until:
+            return self.then
+        return self.long if self.long and tokens > self.long_from else self
 
 
-_PRICES = {
-    "gemini-3.8-flash": Price(0.75, 3.75),
-    "gemini-3.5-flash": Price(1.50, 9.00),
-    "gemini-3.5-flash-lite": Price(0.30, 2.50),
-    "gemini-3.1-pro-preview": Price(2.00, 12.00, 200_000, 4.00, 18.00),
-    "gemini-2.5-pro": Price(1.25, 10.00, 200_000, 2.50, 15.00),
-    "gemini-2.5-flash": Price(0.30, 2.50),
-    "gemini-2.5-flash-lite": Price(0.10, 0.40),
-    "gemini-4-hydrogen": Price(1.50, 7.50),
-}
+class Prices(Struct, frozen=True, forbid_unknown_fields=True):
+    """A list of prices as it was on a day, by the models' names."""
+
+    date: dt.date
+    models: dict[str, Price]
+    source: str = ""
+
+    def cost(self, model: str, usage: Usage, day: dt.date | None = None) -> float | None:
+        """Return what this usage costs in USD on a day (today), or None where no price is known."""
+        price = self.models.get(model)
+        return price.on(day or _today(), usage.input).cost(usage) if price else None
+
+    def text(self, model: str, day: dt.date | None = None) -> str:
+        """Return a model's price in and out as "0.75 / 3.75", or nothing where it is not known."""
+        price = self.models.get(model)
+        if price is None:
+            return ""
+        now, long = price.on(day or _today()), price.long
+        more = f", {long.input:g} / {long.output:g} above {price.long_from:,}" if long and now is price else ""
+        return f"{now.input:g} / {now.output:g}{more}"
 
 
-def cost(model: str, usage: Usage) -> float | None:
-    """Return what this usage costs in USD, or None where no price is known."""
-    price = _PRICES.get(model)
-    if price is None:
-        return None
-    long = price.long_from and usage.input > price.long_from
-    asked, made = (price.long_input, price.long_output) if long else (price.input, price.output)
-    return ((usage.input + usage.tool) * asked + (usage.output + usage.thought) * made) / 1_000_000
+@cache
+def shipped() -> Prices:
+    """Return the list that comes with the package."""
+    return msgspec.json.decode(_SHIPPED.read_bytes(), type=Prices)
 
 
-def price_of(model: str) -> str:
-    """Return a model's price as "0.75 / 3.75", or nothing where it is not known."""
-    price = _PRICES.get(model)
-    return f"{price.input:g} / {price.output:g}" if price else ""
+def read(path: Path) -> Prices:
+    """Return a list of prices from a file.
+
+    Raises:
+        ConfigurationError: it can't be read, or is no such list; the message names the first fault.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Prices)
+    except OSError as error:
+        raise ConfigurationError(f"can't read the prices {path}: {error.strerror} → %config Gemini.prices") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        wanted = '{"date": "2026-11-21", "models": {"NAME": {"input": 0.75, "output": 3.75}}}'
+        raise ConfigurationError(f"{path.name} is no list of prices ({error}); one looks like {wanted}") from None
+
+
+def _today() -> dt.date:
+    return dt.date.today()  # noqa: DTZ011 - prices change at days, and a reader's own day is near enough

@@ -41,6 +41,7 @@ class Reply:
         purpose: what it was asked for, in a word: `prompt`, `fix`, `map` …
         retries: how often its requests were sent again.
         prices: what its cost is reckoned by.
+        window: how many tokens the model takes at once; None where nobody asked.
         replayed: whether any of it was played from a cassette.
     """
 
@@ -56,6 +57,7 @@ class Reply:
         self.parsed: Any = None
         self.purpose = "prompt"
         self.prices = shipped()
+        self.window: int | None = None
         self.retries = 0
         self.replayed = False
         self.notice: Queued | Retrying | Uploading | None = None

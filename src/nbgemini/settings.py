@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from msgspec import Struct
+from msgspec import Struct, field
 
+from nbgemini.prices import Prices, shipped
 from nbgemini.secret import Secret
 
 LIVE_URL = "https://generativelanguage.googleapis.com"
@@ -27,6 +28,7 @@ class Settings(Struct, frozen=True):
     retries: int = 2
     max_streams: int = 1000
     allow_secrets: bool = False
+    prices: Prices = field(default_factory=shipped)
 
 
 def from_environment(environ: Mapping[str, str]) -> Settings:

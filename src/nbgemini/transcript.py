@@ -12,13 +12,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Literal, TypeAlias
 
-from nbgemini.turns import NOTE, Part, Turn, merge_text
+from msgspec import Struct
+
+from nbgemini.turns import NOTE, Part, Turn, Usage, merge_text
 
 State: TypeAlias = Literal["running", "waiting", "complete", "truncated", "interrupted", "blocked", "failed"]
 
 KERNEL_ENDED = "the kernel ended"  # the note of an exchange that was cut off by it
 _KEPT = ("truncated", "interrupted")
 _NOTHING = {"text", "thought", "thoughtSignature"}  # what a part may hold beside a text that says something
+
+
+class Facts(Struct, frozen=True):
+    """What an answer took: `context` is the tokens of its last round, asked and answered; `cost` is in USD."""
+
+    model: str
+    provider: str
+    usage: Usage
+    context: int
+    cost: float | None
+    seconds: float
+    offline: bool = False
 
 
 class Exchange:
@@ -28,6 +42,7 @@ class Exchange:
         past: the rounds that ended with calls, all answered: the model's turn, thoughts too, and ours, in pairs.
         parts: the model's last turn, as it comes.
         note: why it ended as it did, where that needs words.
+        facts: what the answer took; None before its end, and for one that a former kernel left.
     """
 
     def __init__(self, asked: Turn, cell: str | None = None) -> None:
@@ -38,6 +53,7 @@ class Exchange:
         self.parts: list[Part] = []
         self.state: State = "running"
         self.note = ""
+        self.facts: Facts | None = None
 
     def answer(self, results: Iterable[Part]) -> None:
         """Close a round that ended well: the model's turn with its calls, and our answers to all of them."""
@@ -95,6 +111,11 @@ class Transcript:
             return len(self.exchanges) - 1, exchange
         self.exchanges[number] = exchange
         return number, exchange
+
+    @property
+    def context(self) -> int:
+        """The tokens that the next prompt comes on top of, as far as answers of this kernel told; 0 if none did."""
+        return next((old.facts.context for old in reversed(self.exchanges) if old.facts and old.facts.context), 0)
 
     def before(self, exchange: Exchange) -> tuple[Turn, ...]:
         """Return the turns that lead up to this exchange."""

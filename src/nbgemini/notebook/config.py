@@ -1,15 +1,24 @@
-"""What `%config Gemini` lists: every setting of the notebook, as traitlets."""
+"""What `%config Gemini` lists: every setting of the notebook, as traitlets; a value that is none is refused in one line."""
 
 from __future__ import annotations
 
-from traitlets import Bool, CaselessStrEnum, Float, Int, Unicode, Union
+import argparse
+from pathlib import Path
+from typing import Any
+
+from traitlets import Bool, CaselessStrEnum, Dict, Float, Int, TraitError, Unicode, Union, validate
 from traitlets.config import Configurable
+
+from nbgemini.errors import ConfigurationError
 
 
 class Gemini(Configurable):
     """Settings of %%gemini; an empty one leaves the choice to the environment or the service."""
 
     model = Unicode("", help="Model for new prompts; empty: gemini-flash-latest.").tag(config=True)
+    aliases = Dict(
+        key_trait=Unicode(), value_trait=Unicode(), help='Short names of models for -m: {"fast": "gemini-3.5-flash-lite"}.'
+    ).tag(config=True)
     chat = Unicode("main", help="Conversation a cell belongs to unless it says -c.").tag(config=True)
     think = Unicode("", help="off, low, medium, high or a token budget; empty: the model's own default.").tag(config=True)
     system = Unicode("", help="System instruction of new chats.").tag(config=True)
@@ -27,12 +36,16 @@ class Gemini(Configurable):
     live = Bool(default_value=True, help="False: show an answer only once it is whole, for consoles that can't update it.").tag(
         config=True
     )
-    updates_per_second = Float(10.0, help="How often one stream repaints at most.").tag(config=True)
-    connect_timeout = Float(10.0, help="Seconds to wait for a connection.").tag(config=True)
-    write_timeout = Float(60.0, help="Seconds for the service to take the next piece of a request.").tag(config=True)
-    first_timeout = Float(120.0, help="Seconds to wait for the first byte of an answer.").tag(config=True)
-    gap_timeout = Float(120.0, help="Seconds without any data after which a stream counts as broken.").tag(config=True)
-    content_timeout = Float(300.0, help="Seconds with signs of life but no content after which it does too.").tag(config=True)
+    updates_per_second = Float(10.0, min=0.1, help="How often one stream repaints at most.").tag(config=True)
+    connect_timeout = Float(10.0, min=0.001, help="Seconds to wait for a connection.").tag(config=True)
+    write_timeout = Float(60.0, min=0.001, help="Seconds for the service to take the next piece of a request.").tag(config=True)
+    first_timeout = Float(120.0, min=0.001, help="Seconds to wait for the first byte of an answer.").tag(config=True)
+    gap_timeout = Float(120.0, min=0.001, help="Seconds without any data after which a stream counts as broken.").tag(
+        config=True
+    )
+    content_timeout = Float(300.0, min=0.001, help="Seconds with signs of life but no content after which it does too.").tag(
+        config=True
+    )
     retries = Int(2, min=0, help="How often a request is sent again after trouble that passes; 0: never.").tag(config=True)
     max_streams = Int(1000, min=1, help="Streams open at once; more of them wait in line.").tag(config=True)
     allow_secrets = Bool(default_value=False, help="True: send prompts that hold what looks like a key.").tag(config=True)
@@ -40,3 +53,37 @@ class Gemini(Configurable):
         "auto",
         help="File that keeps what was asked and came. auto: nbgemini/journal.sqlite3 in Jupyter's data directory. off: none.",
     ).tag(config=True)
+    prices = Unicode(
+        "", help="JSON file of prices instead of the package's own list, whose date %gemini models shows; empty: that."
+    ).tag(config=True)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a setting.
+
+        Raises:
+            ConfigurationError: the value is none; nothing is changed.
+        """
+        try:
+            super().__setattr__(name, value)
+        except TraitError as error:
+            said = " ".join(str(error).split())
+            raise ConfigurationError(f"{said} → {name}: {self.traits()[name].help}") from None
+
+    @validate("think")
+    def _thinkable(self, proposal: Any) -> str:
+        from nbgemini.notebook.arguments import think_level  # noqa: PLC0415 - %load_ext stays quick
+
+        try:
+            return str(think_level(proposal["value"])) if proposal["value"] else ""
+        except argparse.ArgumentTypeError as error:
+            raise TraitError(str(error)) from None
+
+    @validate("prices")
+    def _readable(self, proposal: Any) -> str:
+        from nbgemini.prices import read  # noqa: PLC0415 - same
+
+        if not proposal["value"].strip():
+            return ""
+        path = Path(proposal["value"]).expanduser().resolve()
+        read(path)
+        return str(path)

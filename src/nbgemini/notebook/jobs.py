@@ -11,11 +11,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeAlias
 
 from nbgemini.chat import Chat
-from nbgemini.errors import NbGeminiError
 from nbgemini.reply import Reply
 from nbgemini.segments import Change
 
-Explain: TypeAlias = Callable[[NbGeminiError, Reply], Awaitable[None]]
+Complete: TypeAlias = Callable[[Reply], Awaitable[None]]
 
 
 class View(Protocol):
@@ -37,13 +36,13 @@ class View(Protocol):
 class Job:
     """One running stream."""
 
-    def __init__(self, chat: Chat, reply: Reply, view: View, cell: str | None, explain: Explain) -> None:
+    def __init__(self, chat: Chat, reply: Reply, view: View, cell: str | None, complete: Complete) -> None:
         """Hold what belongs together."""
         self.chat = chat
         self.reply = reply
         self.cell = cell
         self._view = view
-        self._explain = explain
+        self._complete = complete
 
     def open(self) -> None:
         """Show a first sign of life, while the cell still runs."""
@@ -53,8 +52,7 @@ class Job:
         """Stream to the end and show it; a stop still shows what arrived."""
         try:
             await self.chat.drive(self.reply, self._view.apply)
-            if self.reply.error:
-                await self._explain(self.reply.error, self.reply)
+            await self._complete(self.reply)
         finally:
             await self._view.finish()
 

@@ -13,7 +13,6 @@ import msgspec
 
 from nbgemini.chat import Chat
 from nbgemini.client import Client
-from nbgemini.errors import NbGeminiError
 from nbgemini.journal import Journal
 from nbgemini.leave import toolbox as toolbox_of
 from nbgemini.notebook import surroundings

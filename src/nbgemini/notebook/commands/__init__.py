@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from nbgemini.errors import PromptError
 from nbgemini.notebook.arguments import nearest
-from nbgemini.notebook.commands import cassettes, chats, record, service
+from nbgemini.notebook.commands import cassettes, chats, models, record, service
 
 if TYPE_CHECKING:
     from nbgemini.notebook.session import Session
@@ -31,7 +31,7 @@ def _retry(_session: Session, _rest: str) -> None:
 COMMANDS: dict[str, Command] = {
     "": service.status,
     "ask": _ask,
-    "models": service.models,
+    "models": models.models,
     "chats": chats.chats,
     "show": chats.show,
     "load": chats.load,

@@ -1,4 +1,4 @@
-"""%gemini, models, key, demo and doctor: the service that answers, and as whom we ask."""
+"""%gemini, key, demo and doctor: the service that answers, and as whom we ask."""
 
 from __future__ import annotations
 
@@ -39,27 +39,6 @@ def status(session: Session, rest: str) -> None:
 
 def _needless(backend: str) -> str:
     return "offline, none needed" if backend == "offline" else "none needed" if backend.startswith("replay") else ""
-
-
-async def models(session: Session, rest: str) -> None:
-    """List the service's models whose name contains FILTER."""
-    from nbgemini.prices import price_of  # noqa: PLC0415
-
-    word = rest.strip().lower()
-    found = [model for model in await session.client.list_models() if model.answers and word in model.name.lower()]
-    if not found:
-        raise PromptError(f"no model's name contains {word!r}; %gemini models lists all")
-    rows = [
-        (
-            model.name,
-            _limit(model.input_limit),
-            _limit(model.output_limit),
-            "yes" if model.thinking else "",
-            price_of(model.name),
-        )
-        for model in found
-    ]
-    show_table(("model", "input tokens", "output tokens", "thinks", "USD per million in / out"), rows)
 
 
 def key(session: Session, rest: str) -> None:
@@ -109,7 +88,3 @@ async def doctor(session: Session, rest: str) -> None:
     except NbGeminiError as error:
         rows.append(("service", f"✗ {error}"))
     show_table(("check", "found"), rows)
-
-
-def _limit(tokens: int | None) -> str:
-    return f"{tokens:,}" if tokens else ""
