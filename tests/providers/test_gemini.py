@@ -27,7 +27,7 @@ from nbgemini.events import (
     UsageReport,
 )
 from nbgemini.providers.gemini import Gemini
-from nbgemini.providers.thinking import thinking_config
+from nbgemini.providers.thinking import thinking_config, thinking_text
 from nbgemini.secret import Secret
 from nbgemini.sources.rest import RestSource
 from nbgemini.tool_args import GrowingCalls
@@ -175,7 +175,12 @@ def test_a_request_says_what_the_options_say():
         ("gemini-2.5-flash", "off", {"includeThoughts": False, "thinkingBudget": 0}),
         ("gemini-2.5-pro", 500, {"includeThoughts": True, "thinkingBudget": 500}),
         ("gemini-2.0-flash", None, None),
+        ("gemini-2.5-flash-lite", 0, {"includeThoughts": False, "thinkingBudget": 0}),
+        ("gemini-2.5-flash", "xhigh", {"includeThoughts": True, "thinkingBudget": 24576}),
+        ("gemini-2.5-flash", "minimal", {"includeThoughts": True, "thinkingBudget": 512}),
         ("unheard-of", None, None),
+        ("unheard-of", "low", {"includeThoughts": True, "thinkingLevel": "LOW"}),
+        ("unheard-of", 9, {"includeThoughts": True, "thinkingBudget": 9}),
     ],
 )
 def test_thinking_is_said_in_the_words_the_model_takes(model, think, said):
@@ -189,12 +194,28 @@ def test_thinking_is_said_in_the_words_the_model_takes(model, think, said):
         ("gemini-3-pro-preview", "medium"),
         ("gemini-3.8-flash", 100),
         ("gemini-2.5-pro", 0),
+        ("gemini-2.5-flash-lite", 100),
         ("gemini-2.0-flash", "low"),
     ],
 )
 def test_thinking_a_model_does_not_offer_is_refused_with_what_it_offers(model, think):
     with pytest.raises(PromptError, match=model):
         thinking_config(model, think)
+
+
+@pytest.mark.parametrize(
+    ("model", "text"),
+    [
+        ("gemini-4-argon", "low, medium, high"),
+        ("gemini-2.5-pro", "128 to 32,768 tokens"),
+        ("gemini-2.5-flash-lite", "off, 512 to 24,576 tokens"),
+        ("gemini-2.5-flash", "off, 1 to 24,576 tokens"),
+        ("gemini-2.0-flash", ""),
+        ("unheard-of", "yes"),
+    ],
+)
+def test_what_a_model_takes_is_said_in_words(model, text):
+    assert thinking_text(model) == text
 
 
 parts = st.lists(

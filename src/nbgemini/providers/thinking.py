@@ -13,16 +13,27 @@ from nbgemini.errors import PromptError
 
 
 class Family(Struct, frozen=True):
-    """How a family of models is told to think: by `levels`, or by a budget between `lowest` and `highest` tokens."""
+    """How a family of models is told to think: by `levels`, or by a budget between `lowest` and `highest`, or 0 for `off`."""
 
     levels: tuple[str, ...] = ()
     lowest: int = 0
     highest: int = 0
+    off: bool = True
     thinks: bool = True
+
+    def takes(self, tokens: int) -> bool:
+        """Whether this is a budget."""
+        return self.lowest <= tokens <= self.highest or (tokens == 0 and self.off)
+
+    def __str__(self) -> str:
+        """Say what it takes."""
+        if self.levels:
+            return ", ".join(level.lower() for level in self.levels)
+        return f"{'off, ' if self.off else ''}{self.lowest or 1:,} to {self.highest:,} tokens" if self.thinks else ""
 
 
 _ALL = ("MINIMAL", "LOW", "MEDIUM", "HIGH")
-_BUDGET_OF_LEVEL = {"low": 1024, "medium": 8192, "high": 24576}
+_BUDGET_OF_LEVEL = {"off": 0, "minimal": 512, "low": 1024, "medium": 8192, "high": 24576, "xhigh": 32768}
 _NONE = Family(thinks=False)
 
 # The longest matching beginning of the name counts.
@@ -30,9 +41,9 @@ _FAMILIES = {
     "gemini-1": _NONE,
     "gemini-2.0": _NONE,
     "gemma-": _NONE,
-    "gemini-2.5-pro": Family(lowest=128, highest=32768),
+    "gemini-2.5-pro": Family(lowest=128, highest=32768, off=False),
     "gemini-2.5-flash": Family(highest=24576),
-    "gemini-2.5-flash-lite": Family(highest=24576),
+    "gemini-2.5-flash-lite": Family(lowest=512, highest=24576),
     "gemini-2.5-flash-image": _NONE,
     "gemini-3-pro": Family(levels=("LOW", "HIGH")),
     "gemini-3.1-pro": Family(levels=("LOW", "MEDIUM", "HIGH")),
@@ -58,9 +69,14 @@ def thinking_config(model: str, think: str | int | None) -> dict[str, Any] | Non
     shown = {"includeThoughts": think not in ("off", 0)}
     if isinstance(think, int):
         return {**shown, "thinkingBudget": _budget(model, family, think)}
-    if family and family.levels:
+    if family is None or family.levels:
         return {**shown, "thinkingLevel": _level(model, family, think)}
-    return {**shown, "thinkingBudget": _budget(model, family, _BUDGET_OF_LEVEL.get(think, 0))}
+    return {**shown, "thinkingBudget": _budget(model, family, min(_BUDGET_OF_LEVEL[think], family.highest))}
+
+
+def thinking_text(model: str) -> str:
+    """Return what a model that thinks takes, in words; "yes" where that is not known."""
+    return str(_family(model) or "yes")
 
 
 def _family(model: str) -> Family | None:
@@ -69,11 +85,10 @@ def _family(model: str) -> Family | None:
     return _FAMILIES[max(matching, key=len)] if matching else None
 
 
-def _level(model: str, family: Family, think: str) -> str:
+def _level(model: str, family: Family | None, think: str) -> str:
     level = "MINIMAL" if think == "off" else think.upper()
-    if level not in family.levels:
-        offered = ", ".join(word.lower() for word in family.levels)
-        raise PromptError(f"{model} can't think '{think}'; it offers: {offered}")
+    if family and level not in family.levels:
+        raise PromptError(f"{model} can't think '{think}'; it offers: {family}")
     return level
 
 
@@ -81,8 +96,7 @@ def _budget(model: str, family: Family | None, tokens: int) -> int:
     if family is None:
         return tokens
     if family.levels:
-        offered = ", ".join(word.lower() for word in family.levels)
-        raise PromptError(f"{model} takes a thinking level, not a budget; it offers: {offered}")
-    if not family.lowest <= tokens <= family.highest:
-        raise PromptError(f"{model} takes a thinking budget from {family.lowest} to {family.highest} tokens")
+        raise PromptError(f"{model} takes a thinking level, not a budget; it offers: {family}")
+    if not family.takes(tokens):
+        raise PromptError(f"{model} takes a thinking budget, not {tokens:,}; it offers: {family}")
     return tokens
