@@ -34,6 +34,7 @@ LARGEST = 256 * 1024 * 1024  # bytes of a file that is read
 End: TypeAlias = Literal["open", "complete", "left", "error"]
 
 _Seconds = Annotated[float, Meta(ge=0, le=1e6)]
+_STARTS = (b'{"answer":', b'{"cassette":')
 _CUT_OFF = "Input data was truncated"  # how msgspec says it
 _KINDS: dict[str, type[NbGeminiError]] = {
     kind.__name__: kind for kind in (ApiError, AuthenticationError, RateLimitError, ServerError, TransportError, WireError)
@@ -173,8 +174,23 @@ def _decoded(path: Path, lines: list[bytes]) -> Iterator[_Line]:
             if text.strip():
                 yield _of_our_version(decoder.decode(text))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            if str(error) != _CUT_OFF:
+            if isinstance(error, RecursionError) or not _is_cut_off(text):
                 raise ConfigurationError(f"{path} is not a cassette, or damaged: line {number}: {error}") from None
+
+
+def _is_cut_off(text: bytes) -> bool:
+    """Whether this is the beginning of a line of ours."""
+    begins = any(text.startswith(start) or start.startswith(text) for start in _STARTS)
+    return begins and not _is_whole(text)
+
+
+def _is_whole(text: bytes) -> bool:
+    """Whether all brackets of a line that is wrong are closed: then it was not cut off."""
+    try:
+        msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return text.endswith(b"}") and str(error) != _CUT_OFF
+    return True
 
 
 def _of_our_version(line: _Line) -> _Line:
