@@ -14,6 +14,7 @@ from nbgemini import Client, files, holding
 from nbgemini.errors import PromptError
 from nbgemini.events import Uploading
 from nbgemini.holding import data_part, described, digest_in, file_part, note, told
+from nbgemini.notebook.status import doing_text
 from nbgemini.turns import NOTE, Turn
 from tests.conftest import soon
 from tests.fakes.narrow import NarrowLine
@@ -135,6 +136,7 @@ async def test_stopping_drops_the_upload_at_once_and_the_chat_goes_on(service, s
             reply = chat.begin(asked(picture(), {"text": "one"}))
             driving = asyncio.create_task(chat.drive(reply))
             await line.full.wait()
+            assert doing_text(reply).startswith("uploading large.png ")
             reply.stop()
             await driving
             async with asyncio.timeout(10):

@@ -39,6 +39,11 @@ def test_containers_are_json():
     assert said([1, 2, 3]) == "[1, 2, 3]"
 
 
+def test_what_json_has_no_word_for_is_said_in_python_if_it_is_short():
+    assert [said(value) for value in ((2, 2), {3}, (), tuple(range(30)))][:3] == ["(2, 2)", "{3}", "()"]
+    assert json.loads(said(tuple(range(30)))) == list(range(30))
+
+
 def test_a_long_list_says_what_is_missing():
     text = said(list(range(100_000)))
     assert len(text) < 200_000

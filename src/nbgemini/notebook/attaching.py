@@ -64,7 +64,8 @@ def _opened(word: str, value: Any) -> Iterator[Attached]:
     elif isinstance(value, Path):
         yield from (Attached(path.name, path) for path in _files(str(value), {}))
     else:
-        yield Attached(word, _path(value) or value)
+        path = _path(value)
+        yield Attached(path.name, path) if path else Attached(word, value)
 
 
 def _path(value: Any) -> Path | None:

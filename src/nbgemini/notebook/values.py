@@ -30,6 +30,7 @@ from nbgemini.turns import NOTE, Part
 TEXT_CHARACTERS = 4_000_000  # about what a window of a million tokens holds
 OTHER_CHARACTERS = 20_000  # of what a value without a form of its own says
 _LINE = 100
+_FEW = 20
 
 
 def parts_of(value: Any, name: str) -> list[Part] | None:
@@ -133,6 +134,8 @@ def _picture(value: Any, name: str) -> Part | None:
 def _plain(value: Any) -> list[Part]:
     if package_of(value) == "numpy" and hasattr(value, "shape") and value.shape:
         return [text(cut(f"array of shape {value.shape}, {value.dtype}\n{value}", OTHER_CHARACTERS))]
+    if type(value) in (tuple, set, frozenset) and len(value) < _FEW and len(words := _shown(value)) <= _LINE:
+        return [text(words)]  # `df.shape` as Python has it: JSON knows no such kinds
     inner = unpacked(value)[0]
     if not isinstance(inner, Mapping | AbstractSet | Sequence) or isinstance(inner, str | range):
         return [text(cut(_shown(value), OTHER_CHARACTERS))]
