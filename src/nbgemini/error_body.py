@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -16,6 +17,7 @@ from nbgemini.errors import ApiError, AuthenticationError, RateLimitError, Serve
 
 _PASSING = (408, 500, 502, 503, 504, 529)  # sent again, it may succeed (AIP-194; 529 is Anthropic's "overloaded")
 _DIGITS = 6  # of a code, at most; int() would refuse thousands
+_TOO_LONG = re.compile(r"input token count \(?(\d{1,15})\)? exceeds the maximum number of tokens allowed \(?(\d{1,15})")
 _LONGEST = 300  # characters of a service's message; the rest is noise in a cell
 
 
@@ -80,7 +82,11 @@ def _kind(code: int, status: str, reason: str) -> type[ApiError]:
 def _advise(kind: type[ApiError], text: str, code: int, status: str) -> str:
     label = " ".join(str(word) for word in (code, status) if word)
     advice = ""
-    if kind is AuthenticationError:
+    if too_long := _TOO_LONG.search(text):
+        sent, taken = int(too_long[1]), int(too_long[2])
+        text = f"{sent - taken:,} tokens too many: {sent:,} were asked, the model takes {taken:,}"
+        advice = " → %gemini drop, reset or fork the chat, or -m a model with a larger window (%gemini models)"
+    elif kind is AuthenticationError:
         advice = " → set GEMINI_API_KEY or run %gemini key"
     elif status == "NOT_FOUND":
         advice = " → %gemini models lists what there is"

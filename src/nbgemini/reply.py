@@ -222,9 +222,8 @@ class Reply:
         return changes
 
     def _facts(self) -> Facts:
-        free = self.offline or self.replayed
-        cost = None if free else self.cost
-        return Facts(self.model, self.provider, self.usage, self.incoming.context, cost, self.seconds, free)
+        cost = None if self.offline else self.cost
+        return Facts(self.model, self.provider, self.usage, self.incoming.context, cost, self.seconds, self.offline)
 
     def attach(self, cancel: Callable[[], object]) -> None:
         """Say how the running stream is cancelled; `cancel` may be called from any thread."""

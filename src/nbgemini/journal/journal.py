@@ -103,7 +103,14 @@ class Journal:
 
     def requests(self, count: int) -> list[dict[str, Any]]:
         """Return the last requests of all notebooks, newest first."""
-        rows = self._read(f"SELECT {', '.join(REQUEST)} FROM request ORDER BY rowid DESC LIMIT ?", (count,))  # noqa: S608 - fixed
+        return self._requests("ORDER BY rowid DESC LIMIT ?", count)
+
+    def requests_since(self, at: float) -> list[dict[str, Any]]:
+        """Return the requests of all notebooks that began at this time or later, oldest first."""
+        return self._requests("WHERE at>=? ORDER BY rowid", at)
+
+    def _requests(self, which: str, value: float) -> list[dict[str, Any]]:
+        rows = self._read(f"SELECT {', '.join(REQUEST)} FROM request {which}", (value,))  # noqa: S608 - our own words
         return [dict(zip(REQUEST, row, strict=True)) for row in rows]
 
     def _writing(self) -> Writer:

@@ -29,6 +29,7 @@ CREATE TABLE IF NOT EXISTS request (
   retries INTEGER, offline INTEGER, input INTEGER, thought INTEGER, output INTEGER, cached INTEGER, cost REAL,
   first REAL, seconds REAL);
 """
+_REPLAY = 2  # in the column `offline`: it was played from a cassette
 REQUEST = (
     *("at", "notebook", "chat", "purpose", "provider", "model", "state", "error", "code", "retries", "offline"),
     *("input", "thought", "output", "cached", "cost", "first", "seconds"),
@@ -73,7 +74,12 @@ def insert_request(connection: Connection, notebook: str, began: float, reply: R
     usage, error = reply.usage, reply.error
     values = (
         *(began, notebook, reply.chat, reply.purpose, reply.provider, reply.model, reply.state),
-        *(type(error).__name__ if error else "", _code(reply), reply.retries, reply.offline),
+        *(
+            type(error).__name__ if error else "",
+            _code(reply),
+            reply.retries,
+            _REPLAY if reply.replayed else int(reply.offline),
+        ),
         *(usage.input, usage.thought, usage.output, usage.cached),
         *(None if reply.offline else reply.cost, reply.first_seconds, reply.seconds),
     )

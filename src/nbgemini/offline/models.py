@@ -18,6 +18,7 @@ _TEXT_MODELS = (
     "gemini-2.5-pro", "gemini-2.5-flash", "gemini-2.5-flash-lite", "gemini-2.0-flash", "gemma-4-31b-it",
 )  # fmt: skip
 _EMBEDDING = "gemini-embedding-2"
+_WINDOW, _SMALL_WINDOW = 1_048_576, 262_144  # tokens; Gemma's is the small one
 
 
 class Family(Struct, frozen=True):
@@ -65,7 +66,7 @@ def _entry(name: str) -> dict[str, Any]:
         "version": real.removeprefix("gemini-"),
         "displayName": name.replace("-", " ").title(),
         "description": f"{name}, as the offline service plays it",
-        "inputTokenLimit": 1_048_576,
+        "inputTokenLimit": _SMALL_WINDOW if real.startswith("gemma") else _WINDOW,
         "outputTokenLimit": 65_536,
         "supportedGenerationMethods": ["generateContent", "countTokens"],
         "temperature": 1,

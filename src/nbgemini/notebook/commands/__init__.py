@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from nbgemini.errors import PromptError
 from nbgemini.notebook.arguments import nearest
-from nbgemini.notebook.commands import cassettes, chats, models, record, service
+from nbgemini.notebook.commands import cassettes, chats, models, record, service, standing, usage
 
 if TYPE_CHECKING:
     from nbgemini.notebook.session import Session
@@ -29,7 +29,7 @@ def _retry(_session: Session, _rest: str) -> None:
 
 
 COMMANDS: dict[str, Command] = {
-    "": service.status,
+    "": standing.status,
     "ask": _ask,
     "models": models.models,
     "chats": chats.chats,
@@ -40,6 +40,7 @@ COMMANDS: dict[str, Command] = {
     "drop": chats.drop,
     "retry": _retry,
     "stop": chats.stop,
+    "usage": usage.usage,
     "journal": record.journal,
     "record": cassettes.record,
     "replay": cassettes.replay,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from nbgemini.errors import PromptError
 from nbgemini.notebook.arguments import Ask, nearest
 from nbgemini.notebook.commands.showing import show_line, show_table
+from nbgemini.notebook.commands.standing import context_of, learn_windows
 from nbgemini.notebook.commands.words import day_text, named_chat, no_more, only_name, saved_chats, turns_text, words_of
 from nbgemini.transcript import Exchange
 
@@ -15,16 +16,25 @@ if TYPE_CHECKING:
     from nbgemini.notebook.session import Session
 
 
-def chats(session: Session, rest: str) -> None:
-    """List the chats."""
+async def chats(session: Session, rest: str) -> None:
+    """List the chats: turns, model, and how full the model's window is."""
     no_more(rest)
+    await learn_windows(session)
     running = {job.chat.name for job in session.jobs.running}
     rows = [
-        (chat.name, str(len(chat.transcript)), chat.options.model, "running" if chat.name in running else "")
+        (
+            chat.name,
+            str(len(chat.transcript)),
+            chat.options.model,
+            context_of(session, chat),
+            "running" if chat.name in running else "",
+        )
         for chat in session.client.chats.values()
     ]
-    rows += [(name, str(count), "", f"saved {day_text(at)}; %gemini load {name}") for name, count, at in saved_chats(session)]
-    show_table(("chat", "turns", "model", ""), rows or [("none yet", "", "", "")])
+    rows += [
+        (name, str(count), "", "", f"saved {day_text(at)}; %gemini load {name}") for name, count, at in saved_chats(session)
+    ]
+    show_table(("chat", "turns", "model", "context", ""), rows or [("none yet", "", "", "", "")])
 
 
 def show(session: Session, rest: str) -> None:

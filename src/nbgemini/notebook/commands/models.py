@@ -15,7 +15,7 @@ _HEADERS = ("model", "", "input tokens", "output tokens", "-k, --think", "USD pe
 
 
 async def models(session: Session, rest: str) -> None:
-    """List the service's models whose name contains FILTER: limits, thinking, prices; the current one and aliases are marked."""
+    """List the service's models whose name contains FILTER: limits, thinking, prices, which is current, and aliases."""
     word = rest.strip().lower()
     found = [model for model in await session.client.list_models() if model.answers and word in model.name.lower()]
     if not found:

@@ -1,4 +1,4 @@
-"""%gemini, key, demo and doctor: the service that answers, and as whom we ask."""
+"""%gemini key, demo and doctor: the service that answers, and as whom we ask."""
 
 from __future__ import annotations
 
@@ -9,36 +9,9 @@ from nbgemini.errors import ConfigurationError, NbGeminiError, PromptError
 from nbgemini.notebook import surroundings
 from nbgemini.notebook.commands.showing import show_line, show_table
 from nbgemini.notebook.commands.words import no_more, words_of
-from nbgemini.taping import Record
 
 if TYPE_CHECKING:
     from nbgemini.notebook.session import Session
-
-
-def status(session: Session, rest: str) -> None:
-    """Show where we stand: model, backend, chats, running streams, tokens and cost so far."""
-    from nbgemini.notebook.status import money_text, tokens_text  # noqa: PLC0415
-
-    no_more(rest)
-    client, spent = session.client, session.spending
-    running = ", ".join(job.chat.name or "one-shot" for job in session.jobs.running)
-    key = _needless(session.backend) or ("set" if client.settings.key else "none → %gemini key")
-    recorded = [("recorded into", client.taping.path.name)] if isinstance(client.taping, Record) else []
-    rows = [
-        ("model", client.settings.model),
-        ("backend", session.backend),
-        *recorded,
-        ("key", key),
-        ("chats", ", ".join(f"{chat.name} ({len(chat.transcript)})" for chat in client.chats.values()) or "none yet"),
-        ("running", running or "nothing"),
-        ("tokens", tokens_text(spent.usage) or "0"),
-        ("cost", money_text(spent.cost) or "$0"),
-    ]
-    show_table(("", "nbgemini"), rows)
-
-
-def _needless(backend: str) -> str:
-    return "offline, none needed" if backend == "offline" else "none needed" if backend.startswith("replay") else ""
 
 
 def key(session: Session, rest: str) -> None:

@@ -1,0 +1,72 @@
+"""%gemini: where we stand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nbgemini.notebook.commands.showing import show_table
+from nbgemini.notebook.commands.words import no_more, turns_text
+from nbgemini.taping import Record
+
+if TYPE_CHECKING:
+    from nbgemini.chat import Chat
+    from nbgemini.notebook.jobs import Job
+    from nbgemini.notebook.session import Session
+
+
+async def status(session: Session, rest: str) -> None:
+    """Show where we stand: model, backend, key, chats and how full they are, what runs, tokens and cost so far, journal."""
+    from nbgemini.notebook.status import money_text, tokens_text  # noqa: PLC0415
+
+    no_more(rest)
+    client, spent = session.client, session.spending
+    await learn_windows(session)
+    rows = [
+        ("model", client.settings.model),
+        ("backend", session.backend),
+        *([("recorded into", client.taping.path.name)] if isinstance(client.taping, Record) else []),
+        ("key", _needless(session.backend) or ("set" if client.settings.key else "none → %gemini key")),
+        *([(f"chat {chat.name}", _chat_text(session, chat)) for chat in client.chats.values()] or [("chats", "none yet")]),
+        *([(_label(job), _running_text(job)) for job in session.jobs.running] or [("running", "nothing")]),
+        ("tokens so far", tokens_text(spent.usage) or "0"),
+        ("cost so far", money_text(spent.cost) or "$0"),
+        ("journal", session.journal.trouble or str(session.journal.path) if session.journal else "off"),
+    ]
+    show_table(("", "nbgemini"), rows)
+
+
+async def learn_windows(session: Session) -> None:
+    """Ask how large the windows are, if there is a chat that fills one."""
+    if any(chat.transcript.context for chat in session.client.chats.values()):
+        await session.windows.learn(session.client)
+
+
+def context_of(session: Session, chat: Chat) -> str:
+    """Return how full a chat is, in words."""
+    from nbgemini.notebook.windows import fill_text  # noqa: PLC0415 - with the session
+
+    return fill_text(chat.transcript.context, session.windows.of(session.client, chat.options.model))
+
+
+def _chat_text(session: Session, chat: Chat) -> str:
+    from nbgemini.notebook.status import money_text  # noqa: PLC0415
+
+    context = context_of(session, chat)
+    cost = sum(exchange.facts.cost or 0.0 for exchange in chat.transcript if exchange.facts)
+    return " · ".join(filter(None, (turns_text(len(chat.transcript)), context and f"context {context}", money_text(cost))))
+
+
+def _label(job: Job) -> str:
+    return "waiting" if job.reply.state == "waiting" else "running"
+
+
+def _running_text(job: Job) -> str:
+    from nbgemini.notebook.status import doing_text  # noqa: PLC0415
+
+    reply = job.reply
+    said = (job.chat.name or "one-shot", reply.model, f"{reply.seconds:.0f} s", doing_text(reply))
+    return " · ".join(filter(None, said))
+
+
+def _needless(backend: str) -> str:
+    return "offline, none needed" if backend == "offline" else "none needed" if backend.startswith("replay") else ""
