@@ -89,7 +89,7 @@ def test_a_key_in_an_attached_file_stays_here(data):
 
 def test_a_large_file_is_uploaded(data):
     data.run("%%gemini --once --wait -a large\nWhat is it?")
-    assert "**PDF** (application/pdf), 1 page, 9.0 MB, uploaded" in data.text("print(_gemini.text)")
+    assert "**PDF** (application/pdf), 1 page, uploaded" in data.text("print(_gemini.text)")
 
 
 def test_a_chat_shown_again_or_asked_again_keeps_what_was_attached(data):

@@ -16,6 +16,7 @@ from nbgemini.tool_args import GrowingCalls
 Timed: TypeAlias = tuple[float, dict[str, Any]]
 
 _CHARS_A_TOKEN = 4
+_TILE_TOKENS = 258  # ai.google.dev, "Understand and count tokens"
 _FIRST_ID = 966934
 
 
@@ -45,8 +46,8 @@ def frames_of(said: Sequence[Said], contents: list[dict[str, Any]], model: str, 
 
 
 def count_tokens(contents: list[dict[str, Any]]) -> int:
-    """Return the number of tokens: about four characters each, at least one."""
-    return max(1, sum(_tokens(json.dumps(part.get("text", part))) for content in contents for part in content["parts"]))
+    """Return the number of tokens: about four characters each, at least one; any picture or file counts as one tile."""
+    return max(1, sum(_part_tokens(part) for content in contents for part in content["parts"]))
 
 
 def candidates_of(frame: dict[str, Any]) -> list[dict[str, Any]]:
@@ -153,6 +154,10 @@ def _usages(said: Sequence[Said], asked: int, model: str) -> list[dict[str, int]
 def _usage(asked: int, thought: int, made: int) -> dict[str, int]:
     counts = {"promptTokenCount": asked, "candidatesTokenCount": made, "thoughtsTokenCount": thought}
     return {name: count for name, count in {**counts, "totalTokenCount": asked + thought + made}.items() if count}
+
+
+def _part_tokens(part: dict[str, Any]) -> int:
+    return _TILE_TOKENS if {"inlineData", "fileData"} & part.keys() else _tokens(json.dumps(part.get("text", part)))
 
 
 def _tokens(text: str) -> int:

@@ -51,8 +51,8 @@ def _decoded(text: str) -> bytes:
 
 
 def _file(mime: str, data: bytes, size: int) -> str:
-    facts = [f"**{kind_of(mime) or 'file'}** ({mime or 'of unknown type'})", *_facts(mime, data), size_text(size)]
-    return ", ".join(facts)
+    facts = list(_facts(mime, data)) or [size_text(size)]  # how well a picture is packed differs from machine to machine
+    return ", ".join([f"**{kind_of(mime) or 'file'}** ({mime or 'of unknown type'})", *facts])
 
 
 def _facts(mime: str, data: bytes) -> Iterator[str]:
