@@ -92,9 +92,15 @@ def _print_cell(cell: Any) -> None:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    from nbgemini.errors import ConfigurationError  # noqa: PLC0415
     from nbgemini.offline.service import OfflineService  # noqa: PLC0415
 
-    with OfflineService(port=options.port, pace=options.pace, cassette=options.cassette) as service:
+    try:
+        service = OfflineService(port=options.port, pace=options.pace, cassette=options.cassette)
+    except ConfigurationError as error:
+        print(f"nbgemini serve: {error}", file=sys.stderr)
+        return 1
+    with service:
         print(f"nbgemini's offline service speaks the Gemini protocol at {service.url} (Ctrl-C ends it)")
         print(f"  GOOGLE_GEMINI_BASE_URL={service.url} GEMINI_API_KEY=offline", flush=True)
         service.wait()

@@ -1,0 +1,54 @@
+"""`nbgemini serve --cassette` plays what was recorded, for any client; what is no cassette is one line."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from nbgemini import Client, Settings
+from nbgemini.secret import Secret
+from tests.conftest import soon
+from tests.fakes.tape import record
+
+FRAME = {"candidates": [{"content": {"role": "model", "parts": [{"text": "Recorded."}]}, "finishReason": "STOP"}]}
+
+
+@pytest.fixture
+def serve(tmp_path):
+    """Start `nbgemini serve` and return its process."""
+    started = []
+
+    def start(tape):
+        command = [sys.executable, "-m", "nbgemini.cli", "serve", "--port", "0", "--pace", "0", "--cassette", str(tape)]
+        pipe = subprocess.PIPE
+        started.append(subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=tmp_path))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+async def test_a_cassette_answers_other_programs(serve, tmp_path):
+    tape = tmp_path / "talk.gemini.jsonl"
+    body = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
+    record(tape, "gemini-2.0-flash", body, [(0, FRAME)])
+    process = serve(tape)
+    url = process.stdout.readline().split(" at ")[1].split()[0]
+    async with Client(Settings(key=Secret("k"), base_url=url, model="gemini-2.0-flash"), sleep=soon) as client:
+        reply = await client.generate("hi")
+    assert (reply.text, reply.offline) == ("Recorded.", False)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 130
+
+
+def test_what_is_no_cassette_is_one_line(serve, tmp_path):
+    (tmp_path / "notes.txt").write_text("dear diary")
+    process = serve(tmp_path / "notes.txt")
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err.count("\n")) == (1, "", 1)
+    assert "notes.txt is not a cassette" in err
