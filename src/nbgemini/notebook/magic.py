@@ -12,6 +12,7 @@ from typing import Any
 from IPython.core.magic import Magics, magics_class, no_var_expand
 
 from nbgemini.notebook.config import Gemini
+from nbgemini.notebook.last_error import LastError
 from nbgemini.notebook.last_picture import LastPicture
 from nbgemini.notebook.pending import WAIT, with_wait
 from nbgemini.notebook.waiting import AWAITED
@@ -28,19 +29,21 @@ class GeminiMagics(Magics):
         self._settings = config
         self._made: Any = None
         self._pictures = LastPicture(shell)
+        self._errors = LastError(shell)
 
     @property
     def asking(self) -> Any:
         """The work behind the names, made at the first use: %load_ext must stay quick."""
         if self._made is None:
             session = import_module("nbgemini.notebook.session").Session(self._shell, self._settings)
-            session.pictures = self._pictures
+            session.pictures, session.errors = self._pictures, self._errors
             self._made = import_module("nbgemini.notebook.asking").Asking(session)
         return self._made
 
     def register(self) -> None:
         """Give the shell the names."""
         self._pictures.install()
+        self._errors.install()
         add = self._shell.register_magic_function
         add(self.cell, "cell", "gemini")
         add(self.line, "line", "gemini")
@@ -51,6 +54,7 @@ class GeminiMagics(Magics):
     def unregister(self) -> None:
         """Take them back and stop what runs."""
         self._pictures.remove()
+        self._errors.remove()
         for kind in ("cell", "line"):
             for name in ("gemini", f"gemini{AWAITED}", WAIT):
                 self._shell.magics_manager.magics[kind].pop(name, None)

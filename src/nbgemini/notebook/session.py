@@ -22,6 +22,7 @@ from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.display import StreamView
 from nbgemini.notebook.interrupts import IdleInterrupt
 from nbgemini.notebook.jobs import Job, Jobs, View
+from nbgemini.notebook.last_error import LastError
 from nbgemini.notebook.last_picture import LastPicture
 from nbgemini.notebook.naming import named_tool
 from nbgemini.notebook.painting import Painting
@@ -57,6 +58,7 @@ class Session:
         self.config = config
         self.jobs = Jobs()
         self.pictures: LastPicture | None = None
+        self.errors: LastError | None = None
         self._key: Secret | None = None
         self._service: OfflineService | None = None
         self._journal: Journal | None = None
