@@ -10,9 +10,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
+from msgspec import to_builtins
+
+from nbgemini.citing import Citing
+from nbgemini.endings import ending_words
 from nbgemini.errors import BlockedError, NbGeminiError, ToolError, TransportError, WireError
 from nbgemini.events import (
     AnswerDelta,
+    Citations,
     Continuation,
     Event,
     Fault,
@@ -66,6 +71,7 @@ class Incoming:
         self._usage = Usage()
         self._earlier_rounds = Usage()
         self._continuation: str | None = None
+        self._citing = Citing()
         self._fault: NbGeminiError | None = None
         self._before = 0  # parts, when the request went out
         self._call_began = False
@@ -107,15 +113,29 @@ class Incoming:
                 self.model, self.response_id = model, response_id or self.response_id
             case ToolCall() | ToolCallStart() | ToolArgsDelta() | ToolArgsText() | ToolArgsPiece() | ToolCallEnd():
                 return self._take_call(event)
-            case Finish():
-                self.finish = event
-            case Continuation(token):
-                self._continuation = token
+            case Citations():
+                return (self._cite(event),)
+            case Finish() | Continuation():
+                self._take_end(event)
             case Fault(error):
                 self._fault = self._fault or error
             case Unknown(name):
                 self.unknown[name] += 1
         return (event,)
+
+    def _take_end(self, event: Finish | Continuation) -> None:
+        if isinstance(event, Finish):
+            self.finish = event
+        else:
+            self._continuation = event.token
+
+    def _cite(self, said: Citations) -> Citations:
+        """Keep what the answer rests on beside its parts, for whoever reads it again."""
+        known, parts = self._citing.take(said), self._exchange.parts
+        note = {NOTE: {"citations": to_builtins(known)}}
+        at = next((n for n, part in enumerate(parts) if part.keys() == {NOTE}), len(parts))
+        parts[at : at + 1] = [note]
+        return known
 
     def _take_call(self, event: Event) -> Sequence[Event]:
         """Keep each call once, and its part with it."""
@@ -174,16 +194,20 @@ class Incoming:
 
     def _begin_round(self) -> None:
         self._earlier_rounds, self._usage = self.usage, Usage()
+        self._citing.begin_round()
         self.finish = None
 
     def outcome(self) -> Outcome:
         """Return how the reply ends if the stream ran to its end: by what the service said last."""
         match self.finish:
             case Finish("blocked", reason, message):
-                return "blocked", BlockedError(f"withheld by the service: {message or reason}")
+                return "blocked", BlockedError(_withheld(reason, message))
             case Finish("complete") if self._broken:
                 name = self._broken[0].name
                 return "truncated", ToolError(f"the call of {name!r} came incomplete; nothing was run → ask again")
+            case Finish("truncated", reason):
+                self._exchange.note = ending_words(reason)
+                return "truncated", None
             case Finish(state):
                 return state, None
             case _:
@@ -201,6 +225,12 @@ class Incoming:
         if network and self.finish and self.finish.state == "complete" and not (self._calls or self._broken):
             return "complete", None
         return "truncated" if isinstance(error, TransportError) and network and shown else "failed", error
+
+
+def _withheld(reason: str, message: str) -> str:
+    """Return why nothing came, in words and in the service's own."""
+    words = ending_words(reason)
+    return f"{words} ({message})" if message else words
 
 
 def _broken_off(news: Sequence[Event]) -> list[ToolCallGrowing]:

@@ -16,6 +16,8 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"%PDF-", "application/pdf"),
     (b"ID3", "audio/mp3"),
     (b"\xff\xfb", "audio/mp3"),
+    (b"\xff\xf3", "audio/mp3"),
+    (b"\xff\xf2", "audio/mp3"),
     (b"\xff\xf1", "audio/aac"),
     (b"OggS", "audio/ogg"),
     (b"fLaC", "audio/flac"),

@@ -3,7 +3,7 @@
 Invariants (property-tested): a segment never changes kind; thought text is only ever in thought segments and answer text
 only in answer segments; at most one segment is open; indexes count up from 0 in the order of the wire; the texts of the
 deltas of one kind, joined, are the texts of its events, joined; a call is one segment from its first piece of arguments
-on; one that is over stays as it is.
+on; one that is over stays as it is; raw sound in pieces is one segment.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias, TypeVar
 
 from msgspec import Struct, structs
 
+from nbgemini.citing import Places, places
 from nbgemini.events import (
     AnswerDelta,
     Citations,
@@ -27,6 +28,7 @@ from nbgemini.events import (
     ToolProgress,
     ToolRun,
 )
+from nbgemini.received import continues, joined
 
 Kind: TypeAlias = Literal["thought", "answer", "tool_call", "image", "audio", "code", "code_result", "citations"]
 Content: TypeAlias = ToolCallGrowing | ToolRun | Media | Code | CodeResult | Citations
@@ -60,11 +62,22 @@ class SegmentUpdate(Struct, frozen=True):
     content: Content
 
 
-Change: TypeAlias = SegmentStart | SegmentDelta | SegmentUpdate | SegmentEnd
+class SegmentCited(Struct, frozen=True):
+    """An answer that is whole rests on sources at these places."""
+
+    index: int
+    places: Places
+
+
+Change: TypeAlias = SegmentStart | SegmentDelta | SegmentUpdate | SegmentEnd | SegmentCited
 
 
 class Segment:
-    """A run of one kind as it stands now: `text` for thoughts and answers, `content` for all else."""
+    """A run of one kind as it stands now: `text` for thoughts and answers, `content` for all else.
+
+    Attributes:
+        cited: where an answer names which sources, once it is whole.
+    """
 
     def __init__(self, index: int, kind: Kind, content: Content | None = None) -> None:
         """Begin an empty segment."""
@@ -72,6 +85,7 @@ class Segment:
         self.kind: Kind = kind
         self.content = content
         self.closed = False
+        self.cited: Places = ()
         self._pieces: list[str] = []
 
     @property
@@ -110,6 +124,7 @@ class Segmenter:
         self.runs: list[Segment] = []  # the tool calls among them, in the order in which they became whole
         self._growing: dict[str, Segment] = {}  # those that are not whole yet, by their keys
         self._citations: Citations | None = None
+        self._sound: list[Media] = []  # the pieces of the open segment
 
     @property
     def asks(self) -> bool:
@@ -134,7 +149,7 @@ class Segmenter:
                 case ToolAnswer():
                     self._answered(event, changes)
                 case Media() | Code() | CodeResult():
-                    self._whole(event, changes)
+                    self._come(event, changes)
                 case Citations():
                     self._citations = event  # repeated and growing on every chunk of some models: shown once, last
         return changes
@@ -148,9 +163,28 @@ class Segmenter:
         for segment, run in _holding(ToolRun, self.runs):
             self._update(segment, structs.replace(run, state="stopped"), changes)
         if self._citations:
+            self._cite(self._citations, changes)
             self._whole(self._citations, changes)
             self._citations = None
         return changes
+
+    def _cite(self, citations: Citations, changes: list[Change]) -> None:
+        answers = [segment for segment in self.segments if segment.kind == "answer"]
+        for segment, found in zip(answers, places(citations.marks, [segment.text for segment in answers]), strict=True):
+            if found:
+                segment.cited = found
+                changes.append(SegmentCited(segment.index, found))
+
+    def _come(self, content: Media | Code | CodeResult, changes: list[Change]) -> None:
+        """Show what comes whole; only raw sound comes in pieces."""
+        raw = content if isinstance(content, Media) and continues(content, content) else None
+        if raw and self._sound and continues(self._sound[-1], raw):
+            self._sound.append(raw)
+        elif raw:
+            self._start("audio", raw, changes)
+            self._sound = [raw]
+        else:
+            self._whole(content, changes)
 
     def _grow(self, call: ToolCallGrowing, changes: list[Change]) -> None:
         """Show a call as far as it is known; its segment is free for the next one with this key once it has ended."""
@@ -209,6 +243,9 @@ class Segmenter:
 
     def _end(self, changes: list[Change]) -> None:
         if self.segments and not self.segments[-1].closed:
+            if len(self._sound) > 1:
+                self.segments[-1].content = joined(*self._sound)
+            self._sound = []
             self.segments[-1].closed = True
             changes.append(SegmentEnd(self.segments[-1].index))
 

@@ -147,4 +147,4 @@ def _bare(part: Part) -> Part:
 
 
 def _of_worth(part: Part) -> bool:
-    return not part.get("thought") or "thoughtSignature" in part
+    return (not part.get("thought") or "thoughtSignature" in part) and part.keys() != {NOTE}

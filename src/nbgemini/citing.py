@@ -1,0 +1,99 @@
+"""What an answer rests on, put together from what its frames and rounds say, and where in the text it is said.
+
+Invariants: within a round what is newer replaces what it says anew; the sources of a later round are counted on from those of
+the earlier; a mark stands where the very text that it speaks of ends, or nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+from nbgemini.events import Citations, Mark
+
+Places: TypeAlias = tuple[tuple[int, tuple[int, ...]], ...]  # after so many characters: these sources, counted from 0
+
+_MOST_SEGMENTS = 50  # of an answer in which a mark is looked for by its place alone
+_MOST_SEARCHES = 50  # of marks whose place is wrong
+
+
+class Citing:
+    """The citations of one reply."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._earlier = Citations()
+        self._round = Citations()
+
+    def take(self, said: Citations) -> Citations:
+        """Return all that is known now."""
+        before = self._round
+        self._round = Citations(*(getattr(said, name) or getattr(before, name) for name in Citations.__struct_fields__))
+        return self.all
+
+    @property
+    def all(self) -> Citations:
+        """What all rounds rest on."""
+        return _together(self._earlier, self._round)
+
+    def begin_round(self) -> None:
+        """Keep what was said; more comes on top of it."""
+        self._earlier, self._round = self.all, Citations()
+
+
+def _together(one: Citations, other: Citations) -> Citations:
+    shift = len(one.sources)
+    later = tuple(Mark(mark.start, mark.end, mark.text, tuple(n + shift for n in mark.sources)) for mark in other.marks)
+    queries, pages = dict.fromkeys((*one.queries, *other.queries)), dict.fromkeys((*one.pages, *other.pages))
+    return Citations((*one.sources, *other.sources), (*one.marks, *later), tuple(queries), tuple(pages))
+
+
+def places(marks: Iterable[Mark], texts: Sequence[str]) -> list[Places]:
+    """Return where the marks stand in each of the texts of an answer.
+
+    Offsets are bytes of UTF-8, counted from the beginning of the text or of the whole answer; services differ.
+    """
+    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+    found: list[dict[int, set[int]]] = [{} for _ in texts]
+    searches = _MOST_SEARCHES
+    for mark in marks:
+        place = _by_offset(mark, encoded)
+        if place is None and mark.text and searches:
+            searches -= 1
+            place = _by_text(mark, encoded)
+        if place is not None:
+            found[place[0]].setdefault(place[1], set()).update(mark.sources)
+    return [_in_characters(text, ends) for text, ends in zip(encoded, found, strict=True)]
+
+
+def _by_offset(mark: Mark, texts: Sequence[bytes]) -> tuple[int, int] | None:
+    wanted, base = mark.text.encode("utf-8", "surrogatepass"), 0
+    for number, text in enumerate(texts[:_MOST_SEGMENTS]):
+        for start, end in ((mark.start - base, mark.end - base), (mark.start, mark.end)):
+            fits = 0 <= start < end <= len(text) and (text[start:end] == wanted if wanted else _is_border(text, end))
+            if fits:
+                return number, end
+        base += len(text)
+    return None
+
+
+def _by_text(mark: Mark, texts: Sequence[bytes]) -> tuple[int, int] | None:
+    """Return the only place where the text stands."""
+    wanted = mark.text.encode("utf-8", "surrogatepass")
+    found = [number for number, text in enumerate(texts) if wanted in text]
+    if len(found) != 1 or texts[found[0]].count(wanted) != 1:
+        return None
+    return found[0], texts[found[0]].index(wanted) + len(wanted)
+
+
+def _is_border(text: bytes, at: int) -> bool:
+    return at == len(text) or text[at] & 0xC0 != 0x80  # noqa: PLR2004 - a byte inside a character
+
+
+def _in_characters(text: bytes, ends: dict[int, set[int]]) -> Places:
+    placed, before, characters = [], 0, 0
+    for end in sorted(ends):
+        characters += len(text[before:end].decode("utf-8", "surrogatepass"))
+        before = end
+        placed.append((characters, tuple(sorted(ends[end]))))
+    return tuple(placed)
