@@ -59,10 +59,7 @@ async def test_a_large_thing_is_uploaded_and_named_by_its_address(service, clien
         {"fileData": {"mimeType": "image/png", "fileUri": file["uri"]}},
         {"text": "What is this?"},
     ]
-    assert (
-        "640 by 480 pixels, uploaded"
-        in client.chats["main"].segments(client.chats["main"].transcript.exchanges[0])[-1].text
-    )
+    assert "640 by 480 pixels, uploaded" in client.chats["main"].segments(client.chats["main"].transcript.exchanges[0])[-1].text
 
 
 async def test_what_arrived_is_what_was_sent(service, client):
@@ -192,7 +189,7 @@ def test_a_part_tells_its_reader_what_it_is_and_its_reader_alone():
 def test_a_prompt_shown_again_names_what_was_attached():
     notes = {"text": "all of it", NOTE: note("notes.md", "text", 9)}
     assert told(asked(notes, {"text": "Look at "}, picture(20_000, "fig"), {"text": "now."})) == (
-        "📎 notes.md · text · 9 bytes\nLook at 📎 fig · image · 20.0 kB\nnow."
+        "[📎 notes.md · text · 9 bytes]Look at [📎 fig · image · 20.0 kB]now."
     )
 
 

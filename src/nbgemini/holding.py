@@ -93,6 +93,11 @@ def note(name: str, kind: str, size: int, **more: Any) -> dict[str, Any]:
     return {"name": name, "kind": kind, "size": size, **more}
 
 
+def aside(text: str, told: str = "") -> Part:
+    """Return text for the model alone, which its reader sees as `told`."""
+    return {"text": text, NOTE: {"told": told}}
+
+
 def described(part: Part) -> str:
     """Return what a reader is told of a part that is not just text: name, kind and size; empty for mere text."""
     about = part.get(NOTE)
@@ -106,8 +111,7 @@ def described(part: Part) -> str:
 
 def told(turn: Turn) -> str:
     """Return what was asked as its reader wrote it: what is attached is named, with kind and size, and not shown."""
-    lines = ((part, described(part)) for part in turn.parts)
-    return "".join(f"📎 {about}\n" if about else str(part.get("text", "")) for part, about in lines)
+    return "".join(_told(part) for part in turn.parts)
 
 
 def digest_in(part: Part) -> str:
@@ -134,6 +138,13 @@ def held_inline(part: Part) -> Held:
     data = base64.b64decode(inline["data"])
     name = str(about.get("name", "")) if isinstance(about, Mapping) else ""
     return Held(hashlib.sha256(data).hexdigest(), name or "picture", str(inline["mimeType"]), len(data), data)
+
+
+def _told(part: Part) -> str:
+    about = part.get(NOTE)
+    if isinstance(about, Mapping) and "told" in about:
+        return str(about["told"])
+    return f"[📎 {what}]" if (what := described(part)) else str(part.get("text", ""))
 
 
 def _hold(held: Held) -> Part:

@@ -15,7 +15,7 @@ from typing import Any
 from msgspec import Struct
 
 from nbgemini.errors import NbGeminiError, PromptError
-from nbgemini.holding import note
+from nbgemini.holding import aside, note
 from nbgemini.notebook.above import cells_above
 from nbgemini.notebook.arguments import Ask
 from nbgemini.notebook.attaching import Attached, attached
@@ -56,7 +56,7 @@ class Prompt(Struct, frozen=True):
         Raises:
             PromptError: something can't be sent.
         """
-        head = [self.context, {"text": "\n\n"}] if self.context else []
+        head = [self.context, aside("\n", "\n")] if self.context else []
         values = [part for item in self.attached for part in _labelled(item)]
         return _turn([*head, *values, *(part for item in self.text for part in _in_place(item))])
 
@@ -70,7 +70,7 @@ class Prompt(Struct, frozen=True):
             if isinstance(value, Reply):
                 with suppress(NbGeminiError):
                     await value
-        parts: list[Part] = [self.context, {"text": "\n\n"}] if self.context else []
+        parts: list[Part] = [self.context, aside("\n", "\n")] if self.context else []
         for item in self.attached:
             parts += await _threaded(_labelled, item)
         for piece in self.text:
@@ -119,13 +119,11 @@ def _labelled(item: Attached) -> list[Part]:
     parts = parts_of(item.value, item.name)
     if parts is None:
         raise PromptError(f"-a: {item.name} is of type {type(item.value).__name__}, of which there is nothing to send")
-    if "text" in parts[0] and NOTE in parts[0]:
-        return [*parts, {"text": "\n"}]
-    if "text" in parts[0]:
-        words = f"{item.name}:\n{parts[0]['text']}\n\n"
+    if "text" in parts[0] and NOTE not in parts[0]:
+        words = f"{item.name}:\n{parts[0]['text']}\n"
         parts[0] = {"text": words, NOTE: note(item.name, type(item.value).__name__, len(words.encode("utf-8", "replace")))}
-        return parts
-    return [{"text": f"{item.name}:\n"}, *parts, {"text": "\n\n"}]
+    label = [] if "text" in parts[0] else [aside(f"{item.name}:\n")]
+    return [*label, *parts, aside("\n", "\n")]
 
 
 def _turn(parts: Sequence[Part]) -> Turn:
