@@ -176,6 +176,7 @@ CONFIG = {"generationConfig": {"temperature": 0.5}}
         (asked("a" * 90 + "b"), asked("a" * 90 + "c"), "…'aaaaaaaaaaaaaaaaaaaab' there, …'aaaaaaaaaaaaaaaaaaaac' here"),
         (asked("a"), asked("a", earlier=[TURN]), "0 earlier turns there, 1 here"),
         (asked("a", earlier=[TURN]), asked("a", earlier=[{**TURN, "role": "user"}]), "turn 1 of the history differs"),
+        (asked("a"), asked("a "), "attachments or blanks of the prompt differ"),
         (asked("a"), asked("a", **CONFIG), "temperature nothing there, 0.5 here"),
         (
             asked("a", systemInstruction={"parts": [{"text": "x" * 99}]}),

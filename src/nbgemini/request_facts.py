@@ -48,7 +48,7 @@ def facts_of(request: Request) -> Facts:
     rest = {key: value for key, value in body.items() if key != name}
     return Facts(
         subject_of(request),
-        _prompt(turns[-1])[:_LONGEST] if turns else "",
+        _prompt(turns[-1]).strip()[:_LONGEST] if turns else "",
         tuple(digest(turn)[:_DIGITS] for turn in turns),
         {**dict(_short(rest)), **query_of(request)},
     )
@@ -75,7 +75,7 @@ def _differences(recorded: Facts, asked: Facts) -> Iterator[str]:
     if recorded.prompt != asked.prompt:
         yield _told("prompt", *_windows(recorded.prompt, asked.prompt))
     elif recorded.turns[-1:] != asked.turns[-1:]:
-        yield "what is attached to the prompt differs"
+        yield "attachments or blanks of the prompt differ"
     if recorded.turns[:-1] != asked.turns[:-1]:
         yield _history(recorded.turns[:-1], asked.turns[:-1])
     for name in sorted(recorded.rest.keys() | asked.rest.keys()):
