@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import Any, TypeAlias
 
 from nbgemini.notebook.arguments import Ask, parse_ask, parse_cell
 from nbgemini.notebook.commands import COMMANDS, command_of
 from nbgemini.notebook.commands.chats import last_asked
-from nbgemini.notebook.composing import prompt_of
+from nbgemini.notebook.commands.explain import asked_to_explain
+from nbgemini.notebook.commands.fix import asked_to_fix, offer_code
+from nbgemini.notebook.composing import Prompt, prompt_of
 from nbgemini.notebook.jobs import Job
+from nbgemini.notebook.question import Question
 from nbgemini.notebook.session import Session
 from nbgemini.notebook.surroundings import kernel_of
 from nbgemini.notebook.waiting import run_from_within
@@ -22,6 +25,14 @@ from nbgemini.tools import Tool
 from nbgemini.transcript import Exchange
 from nbgemini.turns import Turn
 
+Asked: TypeAlias = str | Question | Exchange
+
+_PROMPTS: dict[str, Callable[[Session, str], tuple[Ask, Asked]]] = {
+    "ask": lambda _, rest: parse_ask(rest),
+    "retry": last_asked,
+    "fix": asked_to_fix,
+    "explain": asked_to_explain,
+}
 _PATIENCE = 2.0  # seconds that an interrupted cell gives its stream to show what arrived
 
 
@@ -50,8 +61,8 @@ class Asking:
     def line(self, line: str) -> Reply | None:
         """Run a `%gemini` line from code that can't await; `x = %gemini ask …` gets the reply."""
         name, rest = command_of(line)
-        if name in ("ask", "retry"):
-            return self._ask(*self._prompt(name, rest))
+        if name in _PROMPTS:
+            return self._ask(*_PROMPTS[name](self.session, rest))
         waiting = COMMANDS[name](self.session, rest)
         if waiting is not None:
             run_from_within(waiting)
@@ -64,10 +75,9 @@ class Asking:
     def line_awaited(self, line: str) -> Coroutine[Any, Any, None]:
         """Return the coroutine of a `%gemini` line."""
         name, rest = command_of(line)
-        return self._ask_awaited(*self._prompt(name, rest)) if name in ("ask", "retry") else self._command(name, rest)
-
-    def _prompt(self, name: str, rest: str) -> tuple[Ask, str | Exchange]:
-        return parse_ask(rest) if name == "ask" else last_asked(self.session, rest)
+        if name in _PROMPTS:
+            return self._ask_awaited(*_PROMPTS[name](self.session, rest))
+        return self._command(name, rest)
 
     async def wait_for(self, names: list[str]) -> None:
         """Wait until the replies bound to these names have ended, well or not, and are shown."""
@@ -82,36 +92,45 @@ class Asking:
         if waiting is not None:
             await waiting
 
-    async def _ask_awaited(self, ask: Ask, prompt: str | Exchange) -> None:
+    async def _ask_awaited(self, ask: Ask, prompt: Asked) -> None:
         job = self.session.begin(ask, await self._composed(ask, prompt), await self._tools(ask))
+        job.reply.purpose = _purpose(prompt)
         task = self.session.jobs.start(job)
         if self.session.waits(ask):
             await self._until(task, job.reply)
 
-    def _ask(self, ask: Ask, prompt: str | Exchange) -> Reply:
+    def _ask(self, ask: Ask, prompt: Asked) -> Reply:
         """Ask in a function, inside %%time, in a thread, or in an assignment."""
         job = self.session.begin(ask, self._composed_now(ask, prompt), self._tools_now(ask))
+        job.reply.purpose = _purpose(prompt)
         if self.session.waits(ask) or not _loop_runs():
             run_from_within(self._drive(job))
         else:
             self.session.jobs.start(job)
         return job.reply
 
-    async def _composed(self, ask: Ask, prompt: str | Exchange) -> str | Turn | Exchange:
+    async def _composed(self, ask: Ask, prompt: Asked) -> str | Turn | Exchange:
         """Return the prompt with its values in place: nothing is held up while files are read and replies awaited."""
-        made = prompt_of(self.session, ask, prompt) if isinstance(prompt, str) else None
-        if made is None or made.plain:
-            return prompt
+        made = self._made(ask, prompt)
+        if isinstance(made, str | Exchange):
+            return made
         try:
             return await made.awaited_turn()
         except asyncio.CancelledError:
             raise Interrupted("the prompt was not ready, nothing was asked") from None
 
-    def _composed_now(self, ask: Ask, prompt: str | Exchange) -> str | Turn | Exchange:
-        made = prompt_of(self.session, ask, prompt) if isinstance(prompt, str) else None
-        if made is None or made.plain:
-            return prompt
+    def _composed_now(self, ask: Ask, prompt: Asked) -> str | Turn | Exchange:
+        made = self._made(ask, prompt)
+        if isinstance(made, str | Exchange):
+            return made
         return run_from_within(made.awaited_turn()) if made.waits else made.turn()
+
+    def _made(self, ask: Ask, prompt: Asked) -> str | Exchange | Prompt | Question:
+        """Return what the prompt is made of; itself where it is nothing but text, or asked again."""
+        if not isinstance(prompt, str):
+            return prompt
+        made = prompt_of(self.session, ask, prompt)
+        return prompt if made.plain else made
 
     async def _tools(self, ask: Ask) -> Sequence[Tool]:
         """Return what -t names as tools: nothing is held up while they are declared and servers start."""
@@ -138,6 +157,8 @@ class Asking:
             raise Interrupted from None
         if reply.error and reply.state in ("failed", "blocked"):
             raise reply.error
+        if reply.purpose == "fix":
+            offer_code(self.session.shell, reply)
 
 
 @contextmanager
@@ -153,6 +174,10 @@ def _ctrl_c_stops(reply: Reply) -> Iterator[None]:
         yield
     finally:
         loop.remove_signal_handler(signal.SIGINT)
+
+
+def _purpose(prompt: Asked) -> str:
+    return prompt.purpose if isinstance(prompt, Question) else "prompt"
 
 
 def _loop_runs() -> bool:

@@ -28,9 +28,21 @@ def _retry(_session: Session, _rest: str) -> None:
     raise AssertionError("the magic handles retry itself")
 
 
+def _fix(_session: Session, _rest: str) -> None:
+    """Ask about the last exception, with its cell, traceback and values: %gemini fix [options] [hint]."""
+    raise AssertionError("the magic handles fix itself")
+
+
+def _explain(_session: Session, _rest: str) -> None:
+    """Ask about an object, some words, or the last cell: %gemini explain [options] [OBJECT | -- words]."""
+    raise AssertionError("the magic handles explain itself")
+
+
 COMMANDS: dict[str, Command] = {
     "": standing.status,
     "ask": _ask,
+    "fix": _fix,
+    "explain": _explain,
     "models": models.models,
     "chats": chats.chats,
     "show": chats.show,

@@ -1,0 +1,48 @@
+"""%gemini fix: a question about the last exception; the corrected cell comes with the answer."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from nbgemini.errors import PromptError
+from nbgemini.notebook.arguments import Ask, parse_ask
+
+if TYPE_CHECKING:
+    from nbgemini.notebook.question import Question
+    from nbgemini.notebook.session import Session
+    from nbgemini.reply import Reply
+
+_BLOCK = re.compile(r"^(?P<mark>`{3,})(?:python|py|ipython)?[ \t]*\n(?P<code>.*?)^(?P=mark)`*[ \t]*$", re.MULTILINE | re.DOTALL)
+_ASKED = (
+    "Code in my notebook failed with {error}\n"
+    "Say in a sentence or two why. Then write the whole corrected cell, ready to run in its place, in one block of Python code."
+    "\n\n"
+)
+
+
+def asked_to_fix(session: Session, rest: str) -> tuple[Ask, Question]:
+    """Return what `%gemini fix [options] [hint]` asks.
+
+    Raises:
+        PromptError: nothing has failed yet, or an option can't be understood.
+    """
+    from nbgemini.notebook.composing import prompt_of  # noqa: PLC0415 - at first use
+    from nbgemini.notebook.failure import one_line, told_failure  # noqa: PLC0415
+    from nbgemini.notebook.question import Question, told_part  # noqa: PLC0415
+
+    ask, hint = parse_ask(rest)
+    failure = session.errors.failure() if session.errors else None
+    if failure is None:
+        raise PromptError("nothing has failed yet; %gemini fix is about the last exception (%gemini explain: about an object)")
+    told = told_failure(session.shell, failure, session.client.settings.key)
+    name = f"cell [{failure.number}] and its traceback" if failure.number else "the traceback"
+    asked = {"text": _ASKED.format(error=one_line(failure.error))}
+    return ask, Question("fix", (asked, told_part(told, name, "context")), prompt_of(session, ask, hint))
+
+
+def offer_code(shell: Any, reply: Reply) -> None:
+    """Put the corrected cell into a new cell below the running one, or into a terminal's next prompt."""
+    found = _BLOCK.search(reply.text)
+    if found and reply.state == "complete":
+        shell.set_next_input(found["code"].rstrip("\n"))
