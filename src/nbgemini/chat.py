@@ -23,6 +23,7 @@ from nbgemini.listening import Listening, Step
 from nbgemini.prices import shipped
 from nbgemini.providers.protocol import Provider
 from nbgemini.reply import Reply
+from nbgemini.schema import formed, schema_for
 from nbgemini.segments import Change, Segment, Segmenter
 from nbgemini.sending import Sending
 from nbgemini.tool_result import answer as refusal
@@ -89,7 +90,7 @@ class Chat:
             cell: the notebook cell's id; a cell run again replaces its exchange.
             toolbox: the functions offered to the model for this prompt; the chat's own by default.
             sending: how its requests go out; the client's own way by default.
-            changes: options that differ for this prompt.
+            changes: options that differ for this prompt; `schema` may be any type.
 
         Raises:
             PromptError: the prompt is empty or holds a key, or an option means nothing to the model.
@@ -101,7 +102,7 @@ class Chat:
         if not any(part.get("text", "x").strip() for part in asked.parts):
             raise PromptError("the prompt is empty; write it below the %%gemini line")
         offered = self.toolbox if toolbox is None else toolbox
-        options = msgspec.structs.replace(self.options, **changes, tools=offered.declarations)
+        options = formed(msgspec.structs.replace(self.options, **changes, tools=offered.declarations))
         self.guard(asked, options.system)
         if not sending:
             self._connect()
@@ -137,7 +138,7 @@ class Chat:
         Raises:
             NbGeminiError: it failed or was blocked; `error.reply` holds what had arrived.
         """
-        reply = self.begin(prompt, **{"toolbox": await self.toolbox.renewed(), **changes})
+        reply = self.begin(prompt, **await self._ready(changes))
         await self.drive(reply)
         return await reply
 
@@ -147,7 +148,7 @@ class Chat:
         Raises:
             NbGeminiError: it failed or was blocked.
         """
-        reply = self.begin(prompt, **{"toolbox": await self.toolbox.renewed(), **changes})
+        reply = self.begin(prompt, **await self._ready(changes))
         try:
             async with aclosing(_in_time(reply, self._steps(reply))) as steps:
                 async for events, _ in steps:
@@ -228,6 +229,11 @@ class Chat:
                     yield [event], reply.feed([event])
         finally:
             reply.answer_calls(answers.all())
+
+    async def _ready(self, changes: dict[str, Any]) -> dict[str, Any]:
+        """Return what differs for a prompt, with servers asked for their tools and the schema read, off the loop."""
+        schema = await schema_for(changes.get("schema", self.options.schema))
+        return {"toolbox": await self.toolbox.renewed(), **changes, "schema": schema}
 
     def _held_up_by(self, reply: Reply) -> nesting.HoldsUp:
         """Return what says of a chat or a reply whether it can't go on before `reply` has ended."""

@@ -13,12 +13,14 @@ from time import monotonic
 from typing import Any
 
 from nbgemini import nesting
+from nbgemini.code_blocks import code_of
 from nbgemini.errors import NbGeminiError, TransportError
 from nbgemini.events import Event, Queued, Retrying, ToolCall, ToolProgress, ToolRun, Uploading
 from nbgemini.incoming import Incoming
 from nbgemini.prices import shipped
 from nbgemini.providers.protocol import Provider
 from nbgemini.reentry import run_within
+from nbgemini.schema import read_answer, value_so_far
 from nbgemini.segments import Change, Segment, Segmenter
 from nbgemini.tool_result import ToolResult
 from nbgemini.transcript import Exchange, Facts, State
@@ -36,7 +38,8 @@ class Reply:
         state: `waiting` or `running`, then exactly one of `complete`, `truncated`, `interrupted`, `blocked`, `failed`.
         error: why it failed, was blocked or cut off; None otherwise.
         notice: what the request waits for before it goes out: a place, a file, or the next attempt; None while it is out.
-        parsed: the validated object when a schema was asked for.
+        parsed: the object, where JSON was asked for, by a schema or without; None if the answer is none, and before its end.
+        misfit: one line that says where the answer does not fit what was asked for, and what to do; empty if it fits.
         first_seconds: how long it took until the first segment began; None before that.
         purpose: what it was asked for, in a word: `prompt`, `fix`, `map` …
         retries: how often its requests were sent again.
@@ -55,6 +58,7 @@ class Reply:
         self.incoming = Incoming(exchange, codec, options.model)
         self.error: NbGeminiError | None = None
         self.parsed: Any = None
+        self.misfit = ""
         self.purpose = "prompt"
         self.prices = shipped()
         self.window: int | None = None
@@ -97,6 +101,23 @@ class Reply:
     def text(self) -> str:
         """The answer: all answer segments joined, never a thought."""
         return "".join(segment.text for segment in self.segments if segment.kind == "answer")
+
+    @property
+    def code(self) -> str:
+        """The code in the answer: what its fences hold, a blank line between blocks."""
+        return code_of(self.text, bare=self.options.format == "code")
+
+    @property
+    def partial(self) -> Any:
+        """The JSON value as far as it has come, open texts and lists closed; None before it begins. Nothing is validated."""
+        return value_so_far(self._last_text)
+
+    @property
+    def _last_text(self) -> str:
+        """The answer behind the last tool call: what was said before is no part of an object."""
+        calls = [segment.index for segment in self.segments if segment.kind == "tool_call"]
+        last = calls[-1] if calls else -1
+        return "".join(segment.text for segment in self.segments[last + 1 :] if segment.kind == "answer")
 
     @property
     def thoughts(self) -> str:
@@ -210,6 +231,8 @@ class Reply:
             return []
         changes = [*self._unshown, *self._segmenter.close()]
         self.exchange.parts = list(merge_text(self.exchange.parts))
+        if self.options.json and state not in ("failed", "blocked"):
+            self.parsed, self.misfit = read_answer(self.options, self._last_text, state)
         self.exchange.state, self.error = state, error
         self._seconds = monotonic() - self._began
         self.exchange.facts = self._facts()

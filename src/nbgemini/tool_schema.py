@@ -67,7 +67,7 @@ def _hint(name: str, parameter: inspect.Parameter, known: dict[str, Any]) -> Any
 
 def _readable(name: str, key: str, hint: Any) -> None:
     try:
-        _made({key: hint}).json_schema(schema_generator=_generator())
+        _made({key: hint}).json_schema(schema_generator=generator())
     except Exception as error:  # noqa: BLE001 - pydantic runs what the types bring along
         if getattr(error, "code", "") == "typed-dict-version":
             refuse(name, f"{key!r} is a TypedDict of typing, which can't be read before Python 3.12; use typing_extensions'")
@@ -76,7 +76,8 @@ def _readable(name: str, key: str, hint: Any) -> None:
 
 
 @functools.cache
-def _generator() -> Any:
+def generator() -> Any:
+    """Return pydantic's writer of JSON Schema, which then warns of nothing."""
     from pydantic.json_schema import GenerateJsonSchema  # noqa: PLC0415
 
     class Quiet(GenerateJsonSchema):
@@ -87,14 +88,20 @@ def _generator() -> Any:
 
 def schema_of(reader: Any, signature: inspect.Signature, documented: Mapping[str, str]) -> dict[str, Any]:
     """Return the JSON Schema of the parameters, in the words the service takes."""
-    schema = reader.json_schema(schema_generator=_generator())
+    schema = reader.json_schema(schema_generator=generator())
     for key, parameter in signature.parameters.items():
         entry = schema["properties"].get(key, {})
         if key in documented:
             entry.setdefault("description", documented[key])
         if parameter.default is not parameter.empty:
             entry.update(_default(parameter.default))
-    defs = schema.pop("$defs", {})
+    return in_its_words(schema)
+
+
+def in_its_words(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema of pydantic's in the words the service takes; `$defs` hold only types that contain themselves."""
+    defs = schema.get("$defs", {})
+    schema = {key: value for key, value in schema.items() if key != "$defs"}
     circular = _circular(defs)
     plain = {key: body for key, body in defs.items() if key not in circular}
     kept = {"$defs": {key: _tidy(defs[key], plain) for key in sorted(circular)}} if circular else {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
@@ -10,6 +10,7 @@ from msgspec import Struct
 Part: TypeAlias = Mapping[str, Any]
 NOTE = "nbgemini"  # the key of a part under which stands what concerns its reader alone: it never goes back
 Role: TypeAlias = Literal["user", "model"]
+Format: TypeAlias = Literal["markdown", "code", "json", "text"]
 
 
 class Turn(Struct, frozen=True):
@@ -42,12 +43,21 @@ class Declaration(Struct, frozen=True):
     schema: dict[str, Any]
 
 
+class Schema(Struct, frozen=True):
+    """A type that an answer must have: its name, its JSON Schema, and what reads a JSON text as it or raises ValueError."""
+
+    name: str
+    body: dict[str, Any]
+    read: Callable[[str], Any]
+
+
 class Options(Struct, frozen=True, kw_only=True):
     """How an answer is to be made. None means: the service's own default.
 
     `think` is ``off``, ``low``, ``medium``, ``high`` or a token budget; the provider says it in the words the model takes.
-    `timeout` bounds the whole answer, in seconds. `search`, `run_code` and `urls` let the service search the web, run code of the
-    model's own, and read the pages whose addresses stand in the prompt.
+    `timeout` bounds the whole answer, in seconds. `search`, `run_code` and `urls` let the service search the web, run code of
+    the model's own, and read the pages whose addresses stand in the prompt. `schema` asks for an object of a type, `format` for
+    any JSON, for nothing but code, or for text that is shown as it is.
     """
 
     model: str
@@ -59,9 +69,16 @@ class Options(Struct, frozen=True, kw_only=True):
     stop_at: tuple[str, ...] = ()
     timeout: float | None = None
     tools: tuple[Declaration, ...] = ()
+    format: Format = "markdown"
+    schema: Schema | None = None
     search: bool = False
     run_code: bool = False
     urls: bool = False
+
+    @property
+    def json(self) -> bool:
+        """Whether the answer is to be JSON."""
+        return self.schema is not None or self.format == "json"
 
 
 def user_turn(text: str) -> Turn:

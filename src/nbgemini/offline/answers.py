@@ -9,16 +9,19 @@ from typing import Any
 
 from msgspec import Struct, structs
 
+from nbgemini.code_blocks import code_of
 from nbgemini.offline.directive import Told, refusal, said_by, told_in
 from nbgemini.offline.frames import Said, Timed, frames_of
-from nbgemini.offline.library import written_answer
+from nbgemini.offline.library import Run, written_answer
 from nbgemini.offline.looking import Head, seen
 from nbgemini.offline.models import family
+from nbgemini.offline.response_schema import answer_in
 from nbgemini.offline.validate import is_answer_to_calls
 
 _FIRST_PIECE = 9
 _PIECES = (31, 57, 44, 72, 26, 63)  # characters: uneven, as real chunks are
 _THINKS, _BETWEEN = 0.8, 0.12  # seconds at natural pace
+_CODE_ONLY = "with code only"  # in a system instruction
 _OVERLOADED = {"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}
 
 
@@ -71,13 +74,29 @@ def _said(told: Told, body: dict[str, Any], model: str, head: Head) -> list[Said
 
 def _undirected(body: dict[str, Any], model: str, head: Head) -> list[Said]:
     if is_answer_to_calls(body["contents"][-1]):
-        return _natural([("answer", _told_results(body["contents"][-1]))])
+        return _natural(_in_form(body, [("answer", _told_results(body["contents"][-1]))]))
     if calls := _calls(body):
         return [Said({"functionCall": call}, _BETWEEN) for call in calls]
     thinking = body.get("generationConfig", {}).get("thinkingConfig", {})
     thinks = family(model).thinks and thinking.get("includeThoughts") and thinking.get("thinkingBudget") not in (0, "0")
     runs = seen(body["contents"][-1], head) or written_answer(_prompts(body), len(body["contents"]))
-    return _natural([run for run in runs if run[0] == "answer" or thinks])
+    return _natural(_in_form(body, [run for run in runs if run[0] == "answer" or thinks]))
+
+
+def _in_form(body: dict[str, Any], runs: list[Run]) -> list[Run]:
+    """Return what there is to say in the form that was asked for: JSON, or nothing but code."""
+    config = body.get("generationConfig", {})
+    thoughts = [run for run in runs if run[0] == "thought"][:1]
+    if config.get("responseMimeType") == "application/json":
+        return [*thoughts, ("answer", answer_in(config.get("responseJsonSchema"), _prompts(body)[-1]))]
+    if _CODE_ONLY in json.dumps(body.get("systemInstruction", "")).lower():
+        return [*thoughts, ("answer", _code_only("".join(text for kind, text in runs if kind == "answer")))]
+    return runs
+
+
+def _code_only(answer: str) -> str:
+    code = code_of(answer) or f"print({answer.partition(chr(10))[0]!r})"
+    return f"```python\n{code}\n```"
 
 
 def _told_results(content: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from nbgemini.offline.models import family
 from nbgemini.offline.payload import Invalid
+from nbgemini.offline.response_schema import check_form
 from nbgemini.offline.schema import COUNT, GENERATE, check
 from nbgemini.offline.signatures import Place, genuine
 
@@ -44,7 +45,14 @@ def validate(body: dict[str, Any], model: str, foreign: Container[Place] = ()) -
         raise Invalid("* GenerateContentRequest.contents: contents is not specified")
     _contents(contents)
     _order(contents)
+    _form(body, model)
     _signatures(contents, model, foreign)
+
+
+def _form(body: dict[str, Any], model: str) -> None:
+    tools = [tool for tool in body.get("tools", ()) if tool]
+    functions = any("functionDeclarations" in tool for tool in tools)
+    check_form(body.get("generationConfig", {}), model, functions=functions, tools=bool(tools))
 
 
 def counted(body: dict[str, Any]) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from nbgemini.events import Event, Media, ToolCall
+from nbgemini.providers.form import form_of, instruction_of
 from nbgemini.providers.gemini_frames import count_of, events_of, models_of
 from nbgemini.providers.gemini_parts import IN_PIECES, read_part
 from nbgemini.providers.gemini_tools import modalities, offered_tools
@@ -28,8 +29,8 @@ class Gemini:
     def encode(self, turns: Sequence[Turn], options: Options, *, continuation: str | None = None) -> Request:
         """Return the streaming request for these turns."""
         body: dict[str, Any] = {"contents": [_content(turn, options.model) for turn in turns]}
-        if options.system:
-            body["systemInstruction"] = {"parts": [{"text": options.system}]}
+        if instruction := instruction_of(options):
+            body["systemInstruction"] = {"parts": [{"text": instruction}]}
         if config := _generation_config(options):
             body["generationConfig"] = config
         body |= offered_tools(options)
@@ -96,5 +97,6 @@ def _generation_config(options: Options) -> dict[str, Any]:
         "stopSequences": list(options.stop_at) or None,
         "thinkingConfig": thinking_config(options.model, options.think),
         "responseModalities": modalities(options.model),
+        **form_of(options),
     }
     return {key: value for key, value in config.items() if value is not None}
