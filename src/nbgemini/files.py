@@ -67,10 +67,10 @@ class Files:
         """What uploads.
 
         Raises:
-            ConfigurationError: nothing does: a cassette plays.
+            ConfigurationError: nothing does: a cassette records or plays.
         """
         if not isinstance(self._source, Caller):
-            raise ConfigurationError("a file this large is uploaded first, which can't be while a cassette plays")
+            raise ConfigurationError("a file this large is uploaded first, which can't be while a cassette records or plays")
         return self._source
 
     def shipment(self, turns: Sequence[Turn]) -> Shipment:

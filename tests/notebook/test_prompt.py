@@ -158,5 +158,6 @@ def test_a_property_or_a_format_that_raises_is_one_line_and_nothing_is_sent(type
 
 
 def test_hostile_text_takes_no_time():
+    assert filled("{x} \\frac{x}{x} $x_{x}$ " * 4000).count("<5>") == 4000
     for piece in ("\\frac{", "{x", "$$", "$x_{", "{" * 50 + "x"):
         assert filled(piece * 4000) == piece * 4000 or piece == "$x_{"

@@ -7,7 +7,8 @@ nothing is evaluated: a field is a name and attributes, without calls, and what 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -78,18 +79,23 @@ def _doubled(text: str, match: re.Match[str]) -> bool:
     return text[match.start() - 1 : match.start()] == "{" and text[match.end() : match.end() + 1] == "}"
 
 
-def _within(position: int, spans: tuple[tuple[int, int], ...]) -> bool:
-    return any(start <= position < end for start, end in spans)
+def _within(position: int, spans: Sequence[tuple[int, int]]) -> bool:
+    at = bisect_right(spans, position, key=lambda span: span[0])
+    return at > 0 and position < spans[at - 1][1]
 
 
-def _latex(text: str) -> tuple[tuple[int, int], ...]:
+def _latex(text: str) -> Sequence[tuple[int, int]]:
     r"""Return where braces are LaTeX's own: arguments of commands, one after the other, and `_{…}` and `^{…}` in formulas."""
     spans = [_arguments(text, match.end() - 1) for match in _COMMAND.finditer(text)]
     for formula in _MATH.finditer(text):
         spans += [
             (formula.start() + match.end() - 1, formula.start() + match.end()) for match in re.finditer(r"[_^]\{", formula[0])
         ]
-    return tuple(span for span in spans if span)
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if not joined or start >= joined[-1][1]:  # inside of an argument there is nothing more to know
+            joined.append((start, end))
+    return joined
 
 
 def _arguments(text: str, start: int) -> tuple[int, int]:
