@@ -20,6 +20,7 @@ from nbgemini.notebook.painting import Painting
 from nbgemini.notebook.routing import Route
 from nbgemini.notebook.status import StatusLine
 from nbgemini.notebook.text import TextPainter
+from nbgemini.notebook.whole import WholePainter
 from nbgemini.reply import Reply
 from nbgemini.segments import Change, Segment, SegmentStart
 
@@ -92,13 +93,15 @@ class StreamView:
                 self._painters.append(self._painter(self._reply.segments[change.index]))
             else:
                 self._painters[change.index].take(change)
+                self._first_unfinished = min(self._first_unfinished, change.index)  # it may have been at rest
         if changes or self._reply.notice:
             self._dirty.set()
 
     def _painter(self, segment: Segment) -> SegmentPainter:
         if segment.kind == "tool_call":
             return CardPainter(segment, self._painting, self._reply)
-        return TextPainter(segment, self._painting)
+        kind = TextPainter if segment.kind in ("thought", "answer") else WholePainter
+        return kind(segment, self._painting)
 
     async def finish(self) -> None:
         """Paint what is left and put everything to rest."""

@@ -1,4 +1,4 @@
-"""A segment on the page that is no tool call: text that grows, or something that is whole at once."""
+"""A thought or an answer on the page: text that grows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nbgemini.notebook.painter import SegmentPainter
 from nbgemini.notebook.painting import Painting, Place
 from nbgemini.render.blocks import Block, Blocks
 from nbgemini.render.bundle import bundle, live_bundle, thought_title
-from nbgemini.segments import Change, Segment, SegmentDelta, SegmentEnd
+from nbgemini.segments import Change, Segment, SegmentCited, SegmentDelta, SegmentEnd
 
 _GROWTH = 1.5  # plain HTML: repaint when it has grown by half, so that all repaints together stay below 4 x the answer
 _FIRST_REPAINT = 200  # characters
@@ -50,6 +50,8 @@ class TextPainter(SegmentPainter):
                 self._fresh.append(text)
             case SegmentEnd():
                 self._end()
+            case SegmentCited():
+                self.at_rest = False  # it is shown once more, with its marks
 
     def end_of_stream(self) -> None:
         """Note that the whole stream is over: everything becomes static."""
@@ -59,7 +61,7 @@ class TextPainter(SegmentPainter):
     def begin(self, place: Place) -> None:
         """Take the place on the page."""
         self.place = place
-        if self._seconds is not None or not self._painting.live or self.kind not in ("thought", "answer"):
+        if self._seconds is not None or not self._painting.live:
             return
         if self._painting.widgets:
             self._open_widget()
@@ -105,6 +107,7 @@ class TextPainter(SegmentPainter):
 
     async def _rest(self) -> None:
         self._take_in()  # the last words may have come while something was painted
+        cited = self._segment.cited
         last, data = await asyncio.to_thread(self._at_rest_bundle)
         if self._needed:
             self._tell(last)
@@ -112,12 +115,12 @@ class TextPainter(SegmentPainter):
             self._deltas.next(last, "")  # for a page that comes back later
         if self.place:
             self.place.show(data, "final", self._widget)
-        self.at_rest = True
+        self.at_rest = self._segment.cited == cited  # else its sources came meanwhile
 
     def _at_rest_bundle(self) -> tuple[list[Block], dict[str, Any]]:
         """Return the last blocks and the whole bundle; in a thread, since both may take long."""
         last = self._blocks.close()
-        html = self._blocks.html() if self.kind in ("thought", "answer") else None
+        html = self._blocks.html()
         opened = self._accordion is not None and self._accordion.selected_index == 0
         return last, bundle(self._segment, html=html, seconds=self._seconds, opened=opened)
 

@@ -1,38 +1,26 @@
-"""One segment as a static mimebundle: text/html that is sanitised, text/plain that is harmless, media that is checked.
+"""One segment as a static mimebundle: text/html that is sanitised, text/plain that is harmless, media that is what it says.
 
 Never text/markdown: a front end would render it unsanitised. No inline style: a saved file looks right with any theme.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Sequence
 from html import escape
 from typing import Any
 
 from nbgemini.events import Citations, Code, CodeResult, Media, ToolCallGrowing, ToolRun
 from nbgemini.render.card import card_html, card_text
+from nbgemini.render.citations import citations_html, citations_text
 from nbgemini.render.formulas import untypeset
-from nbgemini.render.links import host_of, plain_url
 from nbgemini.render.markdown import code_html, to_html
+from nbgemini.render.marks import marked
+from nbgemini.render.media import media_html, media_text
 from nbgemini.render.sanitise import sanitised
 from nbgemini.render.text import harmless
 from nbgemini.segments import Segment
 
 _PREVIEW = 200  # characters of plain text while it streams
-_MAGIC = {
-    b"\x89PNG\r\n\x1a\n": "image/png",
-    b"\xff\xd8\xff": "image/jpeg",
-    b"GIF87a": "image/gif",
-    b"GIF89a": "image/gif",
-    b"ID3": "audio/mpeg",
-    b"\xff\xfb": "audio/mpeg",
-    b"\xff\xf3": "audio/mpeg",
-    b"\xff\xf2": "audio/mpeg",
-    b"OggS": "audio/ogg",
-    b"fLaC": "audio/flac",
-}
 
 
 def bundle(segment: Segment, *, html: str | None = None, seconds: float | None = None, opened: bool = False) -> dict[str, Any]:
@@ -47,7 +35,8 @@ def bundle(segment: Segment, *, html: str | None = None, seconds: float | None =
     if segment.kind == "thought":
         return _thought(segment.text, html, seconds, opened=opened)
     if segment.kind == "answer":
-        return _bundle(f'<div class="nbgemini-answer">{_rendered(segment.text, html)}</div>', segment.text)
+        shown = to_html(marked(segment.text, segment.cited)) if segment.cited else _rendered(segment.text, html)
+        return _bundle(f'<div class="nbgemini-answer">{shown}</div>', segment.text)
     return _special(segment.content)
 
 
@@ -67,6 +56,8 @@ def error_bundle(title: str, message: str) -> dict[str, Any]:
 def live_bundle(kind: str, tail: str, *, html: str = "") -> dict[str, Any]:
     """Return a segment that still streams, for a page without widgets: `html` is done, `tail` is not."""
     rest = f"<p>{_prose(tail).replace(chr(10), '<br>')}</p>" if tail.strip() else ""
+    if kind == "audio":
+        return _bundle("<p><small>Sound is coming…</small></p>", "Sound is coming…")
     if kind == "thought":
         return _bundle(f'<details class="nbgemini-thought"><summary>Thinking…</summary>{html}{rest}</details>', "Thinking…")
     return _bundle(f'<div class="nbgemini-tail">{html}{rest}</div>', tail[-_PREVIEW:])
@@ -101,49 +92,24 @@ def _special(content: Any) -> dict[str, Any]:
     match content:
         case ToolCallGrowing() | ToolRun():
             media = content.media if isinstance(content, ToolRun) else ()
-            pictures = "".join(str(_media(one.mime, one.data)["text/html"]) for one in media)
+            pictures = "".join(map(media_html, media))
             return _bundle(card_html(content) + pictures, card_text(content))
         case Code(source, language):
-            return _bundle(
-                f"<p><small>Code the model ran</small></p>{sanitised(code_html(harmless(source), language))}", source
-            )
-        case CodeResult(output, ok):
-            title = "Its output" if ok else "It failed"
+            title = "<p><small>Code the model ran</small></p>"
+            return _bundle(f"{title}{sanitised(code_html(harmless(source), language))}", source)
+        case CodeResult(output):
+            title = result_title(content)
             return _bundle(f"<p><small>{title}</small></p><pre>{_text(output)}</pre>", f"{title}:\n{output}")
-        case Media(mime, data):
-            return _media(mime, data)
-        case Citations(sources):
-            items = "".join(f"<li>{_source(source.uri, source.title)}</li>" for source in sources)
-            plain = "\n".join(f"[{n}] {source.title} {source.uri}" for n, source in enumerate(sources, 1))
-            return _bundle(f'<div class="nbgemini-citations"><small>Sources</small><ol>{sanitised(items)}</ol></div>', plain)
+        case Media():
+            return _bundle(media_html(content), media_text(content))
+        case Citations():
+            return _bundle(citations_html(content), citations_text(content))
     return _bundle("", "")
 
 
-def _source(uri: str, title: str) -> str:
-    uri = harmless(uri)
-    url, shown = plain_url(uri), _prose(title or uri)
-    return f'<a href="{escape(url)}" target="_blank">{shown}</a> ({escape(host_of(url))})' if url else shown
-
-
-def _media(mime: str, data: str) -> dict[str, Any]:
-    try:
-        content = base64.b64decode(data.replace("-", "+").replace("_", "/") + "=" * (-len(data) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        content = b""
-    found = _kind_of(content)
-    clean = base64.b64encode(content).decode()
-    note = f"{mime} of {len(content):,} bytes"
-    if found and found.startswith("image/"):
-        return {found: clean, **_bundle(f'<img src="data:{found};base64,{clean}" alt="{_text(note)}">', note)}
-    if found:
-        return _bundle(f'<audio controls src="data:{found};base64,{clean}"></audio>', note)
-    return _bundle(f"<p>[{_prose(note)}: not a kind that is shown]</p>", note)
-
-
-def _kind_of(content: bytes) -> str | None:
-    if content[:4] == b"RIFF":
-        return {b"WEBP": "image/webp", b"WAVE": "audio/wav"}.get(content[8:12])
-    return next((kind for magic, kind in _MAGIC.items() if content.startswith(magic)), None)
+def result_title(result: CodeResult) -> str:
+    """Return how code that the model ran ended."""
+    return "Its output" if result.ok else "⚠ It took too long and was stopped" if result.late else "⚠ It failed"
 
 
 def _rendered(text: str, html: str | None) -> str:
