@@ -229,7 +229,8 @@ def manual() -> str:
 _HEAD = """Ask Gemini; the answer streams below the cell while other cells run.
 
   %%gemini [options]
-  the prompt, as many lines as you like
+  the prompt, as many lines as you like; {name} and {name.attribute} stand for values of the notebook (tables, figures, files
+  too), every other brace for itself
 
 Options:"""
 
