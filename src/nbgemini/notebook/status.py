@@ -9,12 +9,12 @@ from time import monotonic
 from typing import Any, Literal
 
 from nbgemini.events import Queued, Retrying, Uploading
+from nbgemini.figures import money_text, tokens_text
 from nbgemini.notebook.home import Home
 from nbgemini.notebook.painting import Painting, Place
 from nbgemini.notebook.windows import percent
 from nbgemini.render.bundle import error_bundle, status_bundle
 from nbgemini.reply import Reply
-from nbgemini.turns import Usage
 
 _ENDINGS = {"interrupted": "stopped", "truncated": "cut off", "blocked": "withheld", "failed": "failed"}
 _TELLING, _WARNING = 0.5, 0.8  # of a window
@@ -111,7 +111,8 @@ def status_text(reply: Reply) -> str:
     """Return the whole line as text."""
     if not reply.done:
         return f"{_facts(reply)} · {doing_text(reply) or 'streaming'}"
-    ending = _ENDINGS.get(reply.state, "")
+    words = reply.exchange.note if reply.state == "truncated" and not reply.error else ""
+    ending = words or _ENDINGS.get(reply.state, "")
     return " · ".join(word for word in (_facts(reply), f"{reply.seconds:.1f} s", ending, context_text(reply)) if word)
 
 
@@ -134,13 +135,6 @@ def badge_text(reply: Reply) -> str:
     return "replay" if reply.replayed else "offline service" if reply.offline else ""
 
 
-def tokens_text(usage: Usage) -> str:
-    """Return the token counts that are known, in words."""
-    cached = f" ({usage.cached:,} cached)" if usage.cached else ""
-    counts = {f"in{cached}": usage.input, "thought": usage.thought, "out": usage.output}
-    return " / ".join(f"{count:,} {word}" for word, count in counts.items() if count)
-
-
 def context_text(reply: Reply) -> str:
     """Return how full the chat's window is once that is more than half, with the way out before it is full."""
     if reply.chat is None or not reply.window or reply.incoming.context <= reply.window * _TELLING:
@@ -148,11 +142,6 @@ def context_text(reply: Reply) -> str:
     filled = f"context {percent(reply.incoming.context, reply.window)} full"
     warns = reply.incoming.context >= reply.window * _WARNING
     return f"⚠ {filled} → %gemini drop, reset or fork before it is" if warns else filled
-
-
-def money_text(cost: float | None) -> str:
-    """Return a price in dollars with as many digits as it needs, or nothing."""
-    return "" if not cost else f"${cost:.4f}" if cost >= 0.0001 else "<$0.0001"  # noqa: PLR2004
 
 
 def _facts(reply: Reply) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from nbgemini.errors import PromptError
 from nbgemini.notebook.arguments import nearest
-from nbgemini.notebook.commands import cassettes, chats, models, record, service, standing, usage
+from nbgemini.notebook.commands import cassettes, chats, export, models, record, service, standing, usage
 
 if TYPE_CHECKING:
     from nbgemini.notebook.session import Session
@@ -54,6 +54,7 @@ COMMANDS: dict[str, Command] = {
     "stop": chats.stop,
     "usage": usage.usage,
     "journal": record.journal,
+    "export": export.export,
     "record": cassettes.record,
     "replay": cassettes.replay,
     "key": service.key,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nbgemini.errors import PromptError
 from nbgemini.notebook.arguments import Ask, nearest
+from nbgemini.notebook.commands.export import is_file, load_file
 from nbgemini.notebook.commands.showing import show_line, show_table
 from nbgemini.notebook.commands.standing import context_of, learn_windows
 from nbgemini.notebook.commands.words import day_text, named_chat, no_more, only_name, saved_chats, turns_text, words_of
@@ -54,8 +55,11 @@ def show(session: Session, rest: str) -> None:
 
 
 def load(session: Session, rest: str) -> None:
-    """Continue a chat that a former kernel of this notebook left; `load A B` calls it B."""
+    """Continue a chat that a former kernel of this notebook left, or that was exported to FILE.json; `load A B` calls it B."""
     words = words_of(rest)
+    if words and is_file(words[0]):
+        load_file(session, words)
+        return
     name = only_name(words[:1]) or session.config.chat
     saved = session.journal.exchanges(name) if session.journal else []
     if not saved or session.journal is None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from nbgemini.errors import ConfigurationError, PromptError
+from nbgemini.figures import money_text
 from nbgemini.notebook.commands.showing import show_line, show_table
 from nbgemini.notebook.commands.words import words_of
 
@@ -36,7 +37,6 @@ def journal(session: Session, rest: str) -> None:
 
 def _row(row: Mapping[str, Any]) -> tuple[str, ...]:
     from nbgemini.journal.summary import kind_of  # noqa: PLC0415 - with the journal
-    from nbgemini.notebook.status import money_text  # noqa: PLC0415
 
     kind = kind_of(row)
     return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nbgemini.figures import money_text, tokens_text
 from nbgemini.notebook.commands.showing import show_table
 from nbgemini.notebook.commands.words import no_more, turns_text
 from nbgemini.taping import Record
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
 async def status(session: Session, rest: str) -> None:
     """Show where we stand: model, backend, key, chats and how full they are, what runs, tokens and cost so far, journal."""
-    from nbgemini.notebook.status import money_text, tokens_text  # noqa: PLC0415
-
     no_more(rest)
     client, spent = session.client, session.spending
     await learn_windows(session)
@@ -49,8 +48,6 @@ def context_of(session: Session, chat: Chat) -> str:
 
 
 def _chat_text(session: Session, chat: Chat) -> str:
-    from nbgemini.notebook.status import money_text  # noqa: PLC0415
-
     context = context_of(session, chat)
     cost = sum(exchange.facts.cost or 0.0 for exchange in chat.transcript if exchange.facts)
     return " · ".join(filter(None, (turns_text(len(chat.transcript)), context and f"context {context}", money_text(cost))))

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from nbgemini.errors import ConfigurationError, PromptError
+from nbgemini.figures import money_text
 from nbgemini.notebook.arguments import nearest
 from nbgemini.notebook.commands.showing import show_line, show_table
 from nbgemini.notebook.commands.words import words_of
@@ -22,7 +23,7 @@ _NUMBERS = ("requests", "failed", "sent again", "in", "cached", "thought", "out"
 
 
 def usage(session: Session, rest: str) -> None:
-    """Add up what was asked: usage [today|week|all] [--by model|chat|day|provider]; waiting times are medians."""
+    """Add up what was asked: today, this week or in all, --by model, chat, day or provider; waiting times are medians."""
     from nbgemini.journal.summary import summaries, totals  # noqa: PLC0415 - with the journal
 
     span, by = _said(words_of(rest))
@@ -67,8 +68,6 @@ def _start(span: str) -> float:
 
 
 def _row(one: Summary) -> tuple[str, ...]:
-    from nbgemini.notebook.status import money_text  # noqa: PLC0415
-
     tokens = (one.usage.input, one.usage.cached, one.usage.thought, one.usage.output)
     money = "" if one.kind else money_text(one.cost) or ("?" if one.unpriced else "$0")
     name = f"{one.name} ({one.kind})" if one.kind else one.name

@@ -1,0 +1,90 @@
+"""A chat as JSON: all that is needed to continue it, thoughts and signatures too, and read again with a reader's suspicion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from nbgemini.errors import PromptError
+from nbgemini.export.said import Said
+from nbgemini.transcript import Exchange, Facts
+from nbgemini.turns import Part, Turn
+
+
+class _Exchange(Struct, forbid_unknown_fields=True):
+    asked: list[dict[str, Any]]
+    past: list[Turn]
+    came: list[dict[str, Any]]
+    state: Literal["complete", "truncated", "interrupted", "blocked", "failed"]
+    note: str = ""
+    facts: Facts | None = None
+
+
+class Chat(Struct, forbid_unknown_fields=True):
+    """A chat as it stands in its file."""
+
+    nbgemini: Literal["chat"]
+    version: Literal[1]
+    chat: str
+    model: str
+    at: str
+    exchanges: list[_Exchange]
+    system: str | None = None
+
+
+def to_json(said: Said) -> str:
+    """Return the file's text."""
+    exchanges = [_saved(entry.exchange) for entry in said.entries]
+    chat = Chat("chat", 1, said.chat, said.model, said.at, exchanges, said.system)
+    return msgspec.json.format(msgspec.json.encode(chat), indent=1).decode() + "\n"
+
+
+def loaded(data: bytes, file: str) -> tuple[str, str | None, list[Exchange]]:
+    """Return the name of a chat, its system instruction and its exchanges; `file` is what the error calls it.
+
+    Raises:
+        PromptError: it is another program's file, another version's, or was changed so that it can't be continued.
+    """
+    try:
+        chat = msgspec.json.decode(data, type=Chat)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise PromptError(f"{file} is no chat that %gemini export wrote ({error})") from None
+    wrong = next((number for number, one in enumerate(chat.exchanges, 1) if not _is_whole(one)), None)
+    if wrong is not None:
+        raise PromptError(f"{file} was changed: exchange {wrong} has no prompt, or calls without their answers")
+    return chat.chat, chat.system, [_exchange(one) for one in chat.exchanges]
+
+
+def _saved(exchange: Exchange) -> _Exchange:
+    state: Any = exchange.state
+    past = list(exchange.past)
+    return _Exchange(_dicts(exchange.asked.parts), past, _dicts(exchange.parts), state, exchange.note, exchange.facts)
+
+
+def _exchange(one: _Exchange) -> Exchange:
+    exchange = Exchange(Turn("user", tuple(one.asked)))
+    exchange.past, exchange.parts = list(one.past), list(one.came)
+    exchange.state, exchange.note, exchange.facts = one.state, one.note, one.facts
+    return exchange
+
+
+def _dicts(parts: Sequence[Part]) -> list[dict[str, Any]]:
+    return [dict(part) for part in parts]
+
+
+def _is_whole(one: _Exchange) -> bool:
+    """Whether an exchange can be sent again: it was asked, and each round of calls is a pair of turns of equal length."""
+    pairs = list(zip(one.past[::2], one.past[1::2], strict=False))
+    paired = len(pairs) * 2 == len(one.past) and all((ours.role, theirs.role) == ("user", "model") for theirs, ours in pairs)
+    return bool(one.asked) and paired and all(_count(theirs, "functionCall") == _answers(ours) for theirs, ours in pairs)
+
+
+def _answers(turn: Turn) -> int:
+    return _count(turn, "functionResponse") or -1
+
+
+def _count(turn: Turn, kind: str) -> int:
+    return sum(kind in part for part in turn.parts)

@@ -1,0 +1,88 @@
+"""What was said in a chat, as every kind of file tells it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec import Struct
+
+from nbgemini.events import Media
+from nbgemini.figures import money_text, tokens_text
+from nbgemini.segments import Segment
+from nbgemini.transcript import Exchange
+from nbgemini.turns import Part, Usage
+
+_ENDINGS = {"interrupted": "stopped", "truncated": "cut off", "blocked": "withheld", "failed": "failed"}
+
+
+class Entry(Struct, frozen=True):
+    """One exchange, and its answer as its reader saw it."""
+
+    exchange: Exchange
+    segments: list[Segment]
+
+    @property
+    def prompt(self) -> str:
+        """The text that was asked."""
+        return "".join(str(part["text"]) for part in self.exchange.asked.parts if isinstance(part.get("text"), str))
+
+    @property
+    def attached(self) -> Iterator[Media]:
+        """What was asked about besides the text, as far as it went along."""
+        for part in self.exchange.asked.parts:
+            data = part.get("inlineData")
+            if isinstance(data, dict):
+                yield Media(str(data.get("mimeType") or ""), str(data.get("data") or ""))
+
+    @property
+    def elsewhere(self) -> list[str]:
+        """Where the files lie that did not go along."""
+        return [_uri(part) for part in self.exchange.asked.parts if _uri(part)]
+
+    @property
+    def facts(self) -> str:
+        """Who answered, what it took, and how it ended, in one line."""
+        facts, state = self.exchange.facts, self.exchange.state
+        ending = ": ".join(filter(None, (_ENDINGS.get(state, ""), self.exchange.note)))
+        if facts is None:
+            return ending
+        offline = "offline service or replay" if facts.offline else ""
+        words = (offline, facts.model, tokens_text(facts.usage), money_text(facts.cost), f"{facts.seconds:.1f} s", ending)
+        return " · ".join(filter(None, words))
+
+
+class Said(Struct, frozen=True):
+    """A whole chat; `at` is when it was exported, in words."""
+
+    chat: str
+    model: str
+    system: str | None
+    at: str
+    entries: list[Entry]
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens of all answers whose usage is known."""
+        return sum((entry.exchange.facts.usage for entry in self.entries if entry.exchange.facts), Usage())
+
+    @property
+    def cost(self) -> float:
+        """What they cost in USD, where a price was known."""
+        return sum(entry.exchange.facts.cost or 0.0 for entry in self.entries if entry.exchange.facts)
+
+
+def bytes_of(media: Media) -> bytes:
+    """Return what a picture or a sound consists of; nothing if that is not base64."""
+    data = media.data.replace("-", "+").replace("_", "/")
+    try:
+        return base64.b64decode(data + "=" * (-len(data) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def _uri(part: Part) -> str:
+    data: Any = part.get("fileData")
+    return str(data.get("fileUri") or "") if isinstance(data, dict) else ""

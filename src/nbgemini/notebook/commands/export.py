@@ -1,0 +1,115 @@
+"""%gemini export, and load of what was exported: a chat as a file."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nbgemini.errors import PromptError
+from nbgemini.notebook.commands.showing import show_line
+from nbgemini.notebook.commands.words import named_chat, turns_text, words_of
+
+if TYPE_CHECKING:
+    from nbgemini.chat import Chat
+    from nbgemini.export import Said
+    from nbgemini.notebook.session import Session
+
+_USAGE = "%gemini export FILE [CHAT] [--thoughts] [--force]"
+_KINDS = ".md, .ipynb or .json"
+_LOADED = ".json"
+
+
+def export(session: Session, rest: str) -> None:
+    """Write a chat to a file: export FILE [CHAT] [--thoughts] [--force]; .md, .ipynb, or .json, which load takes back."""
+    path, name, flags = _said(words_of(rest))
+    chat = named_chat(session, shlex.quote(name) if name else "")
+    told = _told(chat)
+    if not told.entries:
+        raise PromptError(f"{chat.name} has no answer to export yet")
+    files = _files(told, path, thoughts="--thoughts" in flags)
+    _refuse_to_lose(list(files), force="--force" in flags)
+    _write(files)
+    left = len(chat.transcript) - len(told.entries)
+    rest_text = f"; {turns_text(left)} still answering, not in it" if left else ""
+    pictures = f" and {len(files) - 1} beside it in {path.stem}_files" if len(files) > 1 else ""
+    show_line(f"{chat.name}: {turns_text(len(told.entries))} written to {path}{pictures}{rest_text}")
+
+
+def is_file(word: str) -> bool:
+    """Whether a word names a file to load and not a chat."""
+    return word.endswith(_LOADED)
+
+
+def load_file(session: Session, words: list[str]) -> None:
+    """Continue a chat that was exported; `load FILE NAME` calls it NAME.
+
+    Raises:
+        PromptError: the file can't be read or is another program's, or there is such a chat already.
+    """
+    from nbgemini.export import loaded  # noqa: PLC0415 - at the first use
+
+    path = Path(words[0]).expanduser()
+    try:
+        name, system, exchanges = loaded(path.read_bytes(), path.name)
+    except OSError as error:
+        raise PromptError(f"can't read {path}: {error.strerror}") from None
+    chat = session.client.chat(words[1] if len(words) > 1 else name)
+    if len(chat.transcript):
+        raise PromptError(f"{chat.name} has turns already; %gemini load {words[0]} NAME loads these as another chat")
+    if system:
+        session.client.chat(chat.name or name, system=system)
+    chat.transcript.exchanges[:] = exchanges
+    if session.journal:
+        session.journal.replace(chat.name or name, exchanges)
+    show_line(f"{chat.name}: {turns_text(len(exchanges))} loaded; the next prompt continues them")
+
+
+def _said(words: list[str]) -> tuple[Path, str | None, set[str]]:
+    flags = {word for word in words if word.startswith("--")}
+    names = [word for word in words if not word.startswith("--")]
+    if flags - {"--thoughts", "--force"} or len(names) not in (1, 2):
+        raise PromptError(f"this is how: {_USAGE}")
+    path = Path(names[0]).expanduser()
+    if path.suffix not in (".md", ".ipynb", ".json"):
+        raise PromptError(f"can't tell from {path.name!r} what to write; the name must end with {_KINDS}")
+    return path, names[1] if len(names) > 1 else None, flags
+
+
+def _told(chat: Chat) -> Said:
+    from nbgemini.export import Entry, Said  # noqa: PLC0415
+
+    over = [exchange for exchange in chat.transcript if exchange.state not in ("running", "waiting")]
+    entries = [Entry(exchange, chat.segments(exchange)) for exchange in over]
+    at = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
+    model = next((entry.exchange.facts.model for entry in reversed(entries) if entry.exchange.facts), chat.options.model)
+    return Said(chat.name or "", model, chat.options.system, at, entries)
+
+
+def _files(told: Said, path: Path, *, thoughts: bool) -> dict[Path, bytes]:
+    """Return what is to be written where."""
+    from nbgemini.export import to_json, to_markdown, to_notebook  # noqa: PLC0415
+
+    if path.suffix == ".md":
+        folder = path.with_name(f"{path.stem}_files")
+        text, pictures = to_markdown(told, folder.name, thoughts=thoughts)
+        return {path: text.encode(), **{folder / name: content for name, content in pictures.items()}}
+    return {path: (to_notebook(told) if path.suffix == ".ipynb" else to_json(told)).encode()}
+
+
+def _refuse_to_lose(paths: list[Path], *, force: bool) -> None:
+    there = next((path for path in paths if path.exists() or path.is_symlink()), None)
+    if there and not force:
+        raise PromptError(f"{there} exists already; --force overwrites it")
+
+
+def _write(files: dict[Path, bytes]) -> None:
+    """Write the files, the chat's own last: what it refers to is there by then."""
+    try:
+        for path, content in reversed(files.items()):
+            if path.parent.name.endswith("_files"):
+                path.parent.mkdir(exist_ok=True)
+            path.write_bytes(content)
+    except OSError as error:
+        raise PromptError(f"can't write {error.filename}: {error.strerror}") from None
