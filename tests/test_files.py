@@ -11,9 +11,10 @@ import msgspec
 import pytest
 
 from nbgemini import Client, files, holding
-from nbgemini.errors import PromptError
+from nbgemini.errors import ApiError, PromptError
 from nbgemini.events import Uploading
 from nbgemini.holding import data_part, described, digest_in, file_part, note, told
+from nbgemini.journal import Journal
 from nbgemini.notebook.status import doing_text
 from nbgemini.turns import NOTE, Turn
 from tests.conftest import soon
@@ -98,6 +99,33 @@ async def test_what_the_service_has_forgotten_is_uploaded_again(service, client)
         kept[digest] = msgspec.structs.replace(remote, until=0.0)
     await chat.ask("two")
     assert len(uploads(service)) == 2
+
+
+async def test_what_somebody_has_deleted_there_is_uploaded_again_when_asked_again(service, client):
+    chat = client.chat()
+    await chat.ask(asked(picture(), {"text": "one"}))
+    service._files._files.clear()
+    with pytest.raises(ApiError, match="may not exist"):
+        await chat.ask("two")
+    assert (await chat.ask("three")).state == "complete"
+    assert len(uploads(service)) == 2
+
+
+async def test_the_journal_gives_back_what_was_attached(settings, tmp_path):
+    journal = Journal(tmp_path / "journal.sqlite3", "notebook.ipynb")
+    parts = [picture(), picture(2_000, "small.png"), {"text": "What is this?"}]
+    async with Client(settings, log=journal) as client:
+        await client.chat().ask(asked(*parts))
+        await journal.saved()
+    journal.close()
+    later = Journal(tmp_path / "journal.sqlite3", "notebook.ipynb")
+    [exchange] = later.exchanges("main")
+    later.close()
+    assert exchange.asked == asked(*parts)
+    async with Client(settings) as client:
+        chat = client.chat()
+        chat.transcript.exchanges[:] = [exchange]
+        assert (await chat.ask("And now?")).state == "complete"
 
 
 async def test_a_video_is_asked_about_once_the_service_has_looked_at_it(client):

@@ -82,6 +82,11 @@ class Files:
         remote = self._remote.get(digest)
         return remote.uri if remote and remote.until > time() else ""
 
+    def doubt(self, error: NbGeminiError) -> None:
+        """Forget the files that an error names, so that they are uploaded again: somebody has deleted them."""
+        said = str(error)
+        self._remote = {key: remote for key, remote in self._remote.items() if remote.uri.rpartition("/")[2] not in said}
+
     def lock(self, digest: str) -> asyncio.Lock:
         """Return what makes two prompts with the same file upload it once."""
         return self._locks.setdefault(digest, asyncio.Lock())

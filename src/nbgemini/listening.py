@@ -58,6 +58,7 @@ class Listening:
                     async for step in steps:
                         yield step
             except NbGeminiError as error:
+                self._sending.files.doubt(error)
                 wait = attempts.again(error) if self._reply.incoming.untouched else None
                 if wait is None:
                     _count(error, attempts.made)
