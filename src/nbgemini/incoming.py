@@ -87,6 +87,11 @@ class Incoming:
         return self._usage.input + self._usage.tool + self._usage.output
 
     @property
+    def citations(self) -> Citations:
+        """What the answer rests on, over all rounds."""
+        return self._citing.all
+
+    @property
     def untouched(self) -> bool:
         """Whether the request that was sent last has brought nothing yet: it may be sent again."""
         return len(self._exchange.parts) == self._before and not self._call_began and self.finish is None

@@ -15,10 +15,11 @@ from typing import Any
 from nbgemini import nesting
 from nbgemini.code_blocks import code_of
 from nbgemini.errors import NbGeminiError, TransportError
-from nbgemini.events import Event, Queued, Retrying, ToolCall, ToolProgress, ToolRun, Uploading
+from nbgemini.events import Citations, Event, Media, Queued, Retrying, ToolCall, ToolProgress, ToolRun, Uploading
 from nbgemini.incoming import Incoming
 from nbgemini.prices import shipped
 from nbgemini.providers.protocol import Provider
+from nbgemini.received import Received, received
 from nbgemini.reentry import run_within
 from nbgemini.schema import read_answer, value_so_far
 from nbgemini.segments import Change, Segment, Segmenter
@@ -123,6 +124,26 @@ class Reply:
     def thoughts(self) -> str:
         """All thought segments joined."""
         return "".join(segment.text for segment in self.segments if segment.kind == "thought")
+
+    @property
+    def media(self) -> list[Received]:
+        """All pictures, sounds and other files that came, in order, drafts too; those of tools are in their results."""
+        return [received(segment.content) for segment in self.segments if isinstance(segment.content, Media)]
+
+    @property
+    def images(self) -> list[Received]:
+        """The pictures of the answer; a draft of the model's is none of them."""
+        return [one for one in self.media if one.mime.startswith("image/") and not one.thought]
+
+    @property
+    def audio(self) -> list[Received]:
+        """The sounds of the answer, raw ones as WAV."""
+        return [one for one in self.media if one.mime.startswith("audio/") and not one.thought]
+
+    @property
+    def citations(self) -> Citations:
+        """What the answer rests on: sources, places in the text, queries, pages that were read."""
+        return self.incoming.citations
 
     @property
     def tool_calls(self) -> list[ToolCall]:

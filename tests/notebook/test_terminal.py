@@ -24,6 +24,8 @@ from nbgemini.events import (
     AnswerDelta,
     Citation,
     Citations,
+    Code,
+    CodeResult,
     Media,
     ThoughtDelta,
     ToolCall,
@@ -348,16 +350,24 @@ def test_a_stopped_thought_is_not_joined_with_the_status(monkeypatch):
     assert made.seen[1:3] == ["half a thou", ""]
 
 
-def test_everything_that_is_not_text_is_one_harmless_line(monkeypatch):
-    events = [Media("image/png", "AAAA" * 1000)]
-    made = show(monkeypatch, [[AnswerDelta("so")], events, [Citations((Citation("https://a.example", "A\n\nB"),))]])
-    assert [row[:10] for row in made.seen[::2] if row.startswith("[")] == [
-        "[image] Me",
-        "[citations",
-    ] or made.seen
+def test_what_is_not_text_is_a_harmless_line_or_two_that_say_how_to_get_at_it(monkeypatch):
+    events = [Media("image/png", "iVBORw0KGgo" + "AAAA" * 1000), Media("audio/L16", "AAAA"), Media("text/\x1b", "")]
+    more = [Code("print(1)\n" * 50), CodeResult("\x1b[2J", ok=False), Citations((Citation("https://a.example", "A\n\nB"),))]
+    made = show(monkeypatch, [[AnswerDelta("so")], events, more], lines=200)
+    seen = "\n".join(made.seen)
+    for text in (
+        "[Picture from the model (PNG, 3.0 kB) → _gemini.images[0].save('…')]",
+        "[Sound from the model → _gemini.audio[0].save('…')]",
+        "→ _gemini.media[2].save('…')]",
+        "[code that the model ran, python]\n    print(1)",
+        "… 11 lines more",
+        "[⚠ It failed]\n    ␛[2J",
+        "Sources\n[1] A",
+    ):
+        assert text in seen, seen
+    assert seen.count("print(1)") == 39
     rest = OURS.sub("", made.sent)
     assert "\x1b" not in rest
-    assert "\u202e" not in rest
 
 
 @pytest.mark.parametrize("rows", [True, False])

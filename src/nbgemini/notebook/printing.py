@@ -14,6 +14,7 @@ from time import monotonic, perf_counter
 from typing import Any, Literal, NamedTuple
 
 from nbgemini.loading import load
+from nbgemini.notebook.lines import Lines
 from nbgemini.notebook.renderer import Renderer, dim, rich_renderer
 from nbgemini.notebook.screen import Screen
 from nbgemini.render.blocks import Blocks
@@ -46,6 +47,7 @@ class Printing:
         self._loading: asyncio.Future[Renderer] | None = None
         self._queue: deque[Piece] = deque()
         self._blocks: Blocks | None = None  # of the answer that is open
+        self._lines = Lines()
         self._held = ""  # line ends of a thought that may be its last
         self._begun = False
         self._timer: asyncio.TimerHandle | None = None
@@ -68,8 +70,8 @@ class Printing:
             case SegmentStart(_, "tool_call", content) | SegmentUpdate(_, content):
                 if text := call_text(content):
                     self._queue.append(Piece(f"{text}\n", "plain"))
-            case SegmentStart(_, kind, content):
-                self._queue.append(Piece(f"{line_of(kind, content)}\n", "plain"))
+            case SegmentStart(_, _, content):
+                self._queue.append(Piece(f"{self._lines.of(content)}\n", "plain"))
             case SegmentDelta(_, text) if self._blocks:
                 self._blocks.append(text)
             case SegmentDelta(_, text):
@@ -181,8 +183,3 @@ def call_text(call: Any) -> str:
     if call.over:
         return "\n".join(line[:_LONGEST_LINE] for line in harmless(card_text(call)).split("\n")[:_MOST_LINES])
     return harmless(card_title(call))[:_LONGEST_LINE] if call.state == "running" else ""
-
-
-def line_of(kind: str, content: Any) -> str:
-    """Return what is shown of a segment that is not text."""
-    return f"[{kind}] {harmless(str(content))[:_LONGEST_LINE]}"

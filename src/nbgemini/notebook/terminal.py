@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import sys
 
-from nbgemini.notebook.printing import Printing, call_text, line_of
+from nbgemini.notebook.lines import Lines
+from nbgemini.notebook.printing import Printing, call_text
 from nbgemini.notebook.screen import Screen, takes_rows, write
 from nbgemini.notebook.status import badge_text, doing_text, status_text
 from nbgemini.render.text import harmless
@@ -50,6 +51,7 @@ class Plain:
     def __init__(self) -> None:
         """Print nothing yet."""
         self._open = False
+        self._lines = Lines()
 
     def open(self) -> None:
         """Print nothing: the cursor waits."""
@@ -63,8 +65,8 @@ class Plain:
             case SegmentStart(_, "tool_call", content) | SegmentUpdate(_, content):
                 if text := call_text(content):
                     write(sys.stdout, f"{text}\n")
-            case SegmentStart(_, kind, content) if content is not None:
-                write(sys.stdout, line_of(kind, content))
+            case SegmentStart(_, _, content) if content is not None:
+                write(sys.stdout, self._lines.of(content))
             case SegmentDelta(_, text):
                 write(sys.stdout, harmless(text))
             case SegmentEnd():
