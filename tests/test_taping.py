@@ -211,19 +211,20 @@ async def test_nothing_else_is_written_to(client, tmp_path):
     assert not (await client.generate("x")).replayed
 
 
-async def test_a_file_that_can_t_be_written_any_more_costs_the_recording_not_the_answer(client, tape):
-    await client.record(tape)
-    tape.unlink()
+async def test_a_file_that_can_t_be_written_any_more_costs_the_recording_not_the_answer(client, tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    await client.record(folder / "talk.gemini.jsonl")
     chat = client.chat()
     reply = chat.begin(told(frames=5, gap=0.05))
     driving = asyncio.create_task(chat.drive(reply))
     while not reply.segments:
         await asyncio.sleep(0.001)
-    tape.unlink()
-    tape.mkdir()
-    with pytest.warns(RuntimeWarning, match=r"can't record into .*: Is a directory; the recording is not whole"):
+    folder.rename(tmp_path / "elsewhere")
+    with pytest.warns(RuntimeWarning, match=r"can't record into .*: No such file or directory; the recording is not whole"):
         await driving
     assert reply.state == "complete"
+    await client.record(None)
 
 
 async def test_a_recording_goes_on_in_its_file(client, tape):
@@ -247,6 +248,14 @@ async def test_no_cassette_is_recorded_and_replayed_at_once(client, tape):
         await client.record(tape)
 
 
+@pytest.mark.parametrize("speed", [0, -1, float("nan")])
+async def test_time_goes_on(client, tape, speed):
+    await client.record(tape)
+    await client.record(None)
+    with pytest.raises(ConfigurationError, match="speed above 0"):
+        await client.replay(tape, speed=speed)
+
+
 async def test_replaying_again_begins_anew_and_so_does_a_changed_file(client, tape):
     await client.record(tape)
     texts = [(await client.generate(told(parts=[["answer", text]], gap=0))).text for text in "ab"]
@@ -263,7 +272,7 @@ async def test_a_stream_waits_for_a_slow_disk_and_never_fills_memory(client, tap
     waits = []
 
     async def written(self, ours=recorded.CassetteFile.written):
-        waits.append(self._waiting)
+        waits.append(self._added - self._taken)
         await ours(self)
 
     monkeypatch.setattr(recorded.CassetteFile, "written", written)

@@ -83,8 +83,10 @@ class Client:
             speed: how many times faster than it was recorded; infinity plays at once.
 
         Raises:
-            ConfigurationError: it can't be read, or is being recorded.
+            ConfigurationError: it can't be read, or is being recorded, or the speed is none.
         """
+        if not speed > 0:
+            raise ConfigurationError(f"a cassette plays at a speed above 0, not {speed}")
         taping = Replay(place_of(path), strict, speed) if path is not None else None
         refuse_both(taping, self._taping)
         if taping:

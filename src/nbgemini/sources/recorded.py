@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import json
 import warnings
-from collections.abc import AsyncGenerator, Callable
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from functools import partial
@@ -48,7 +49,9 @@ class CassetteFile:
         self.path = path
         self.open = 0
         self._hidden: tuple[bytes, ...] = ()
-        self._waiting = 0
+        self._lines: deque[tuple[Callable[[], bytes], int]] = deque()
+        self._added = self._taken = 0  # bytes; each is counted up in one thread alone
+        self._due = False
         self._trouble = ""
 
     def hide(self, key: Secret) -> None:
@@ -65,12 +68,15 @@ class CassetteFile:
 
     def add(self, line: Callable[[], bytes], size: int = 0) -> None:
         """Write what `line` returns, some time soon; it is called in the thread."""
-        self._waiting += size
-        _writing.submit(self._append, line, size)
+        self._added += size
+        self._lines.append((line, size))
+        if not self._due:
+            self._due = True
+            _writing.submit(self._append)
 
     async def caught_up(self) -> None:
         """Return at once, unless too much waits for the disk."""
-        if self._waiting > _MOST_WAITING:
+        if self._added - self._taken > _MOST_WAITING:
             await self.written()
 
     async def written(self) -> None:
@@ -94,18 +100,26 @@ class CassetteFile:
             raise ConfigurationError(f"can't record into {self.path}: {error.strerror}") from None
         return size
 
-    def _append(self, line: Callable[[], bytes], size: int) -> None:
-        """Write one line by one call, so that those of several kernels don't mix."""
+    def _append(self) -> None:
+        """Write all lines that wait by one call, so that those of several kernels don't mix."""
+        self._due = False  # first: what is added from here on is written next time, if not now
         try:
-            data = line()
-            for spelling in self._hidden:
-                data = data.replace(spelling, _HIDDEN)
             with self.path.open("ab", buffering=0) as file:
-                file.write(data)
+                file.write(b"".join(self._waiting_lines()))
         except Exception as error:  # noqa: BLE001 - whatever it is, it is said, and the answer goes on
             self._trouble = getattr(error, "strerror", None) or str(error)
-        finally:
-            self._waiting -= size
+            self._taken = self._added
+
+    def _waiting_lines(self) -> Iterator[bytes]:
+        while self._lines:
+            line, size = self._lines.popleft()
+            self._taken += size
+            yield self._without_key(line())
+
+    def _without_key(self, data: bytes) -> bytes:
+        for spelling in self._hidden:
+            data = data.replace(spelling, _HIDDEN)
+        return data
 
 
 class Recorded:

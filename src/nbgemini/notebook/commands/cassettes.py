@@ -29,9 +29,10 @@ async def record(session: Session, rest: str) -> None:
             await session.client.record(None)
         show_line("nothing is recorded from here on")
         return
+    former = _former(session, Replay)
     held = await session.client.record(words[0])
     added = "; what it holds stays: delete the file to record it anew" if held else ""
-    show_line(f"all prompts are recorded into {words[0]} from here on; %gemini record off ends it{added}")
+    show_line(f"all prompts are recorded into {words[0]} from here on; %gemini record off ends it{added}{former}")
 
 
 async def replay(session: Session, rest: str) -> None:
@@ -42,9 +43,17 @@ async def replay(session: Session, rest: str) -> None:
             await session.client.replay(None)
         show_line("nothing is replayed from here on")
         return
+    former = _former(session, Record)
     count = await session.client.replay(words[0], strict=strict, speed=speed)
     missing = "what it does not hold is an error" if strict else "what it does not hold is asked live"
-    show_line(f"answers come from {words[0]} from here on ({count} recorded); {missing}; %gemini replay off ends it")
+    show_line(f"answers come from {words[0]} from here on ({count} recorded); {missing}; %gemini replay off ends it{former}")
+
+
+def _former(session: Session, kind: type[Record | Replay]) -> str:
+    """Say what ends with this, if something does: one cassette serves all prompts."""
+    taping = session.client.taping
+    verb = "recorded into" if kind is Record else "replayed from"
+    return f"; nothing more is {verb} {taping.path.name}" if isinstance(taping, kind) else ""
 
 
 def _replay_words(words: list[str], speed: float) -> tuple[list[str], float, bool]:
