@@ -7,12 +7,15 @@ import difflib
 import io
 import shlex
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
 from msgspec import Struct
 
 from nbgemini.errors import PromptError
 from nbgemini.leave import WORDS
+from nbgemini.turns import Format
+
+FORMATS = get_args(Format)
 
 
 class Ask(Struct, frozen=True, kw_only=True):
@@ -27,6 +30,7 @@ class Ask(Struct, frozen=True, kw_only=True):
     approve: str | None = None
     attach: tuple[str, ...] = ()
     context: int = 0
+    schema: str | None = None
     record: str | None = None
     replay: str | None = None
     changes: dict[str, Any] = {}
@@ -118,6 +122,17 @@ def build_parser() -> argparse.ArgumentParser:
     add("--max-tokens", metavar="N", type=_count, help="longest answer, in tokens")
     add("--seed", metavar="N", type=int, help="ask for repeatable choices")
     add("--stop-at", metavar="TEXT", action="append", help="end the answer before this text (repeatable)")
+    add(
+        "--schema",
+        metavar="TYPE",
+        help="answer with an object of a type of the notebook: Planet, list[Planet]; reply.parsed holds it",
+    )
+    add(
+        "-f",
+        "--format",
+        choices=FORMATS,
+        help="markdown; code: only code, for a new cell; json: any JSON, decoded in reply.parsed; text: shown as it is",
+    )
     wait = parser.add_mutually_exclusive_group()
     wait.add_argument("-w", "--wait", action="store_true", default=None, help="the cell ends when the answer does")
     wait.add_argument("--no-wait", dest="wait", action="store_false", default=None, help="the cell ends at once")
@@ -170,7 +185,7 @@ def _leading_options(line: str) -> tuple[list[str], str]:
             raise PromptError(f"unknown option {name}{nearest(name, options)}; %%gemini? is the manual")
         words.append(word)
         if options[name].nargs != 0 and "=" not in word and rest:
-            value, rest = _next_word(rest)
+            value, rest = (_next_type if name == "--schema" else _next_word)(rest)
             words[-1:] = [f"{name}={value}"] if name.startswith("--") else [name, value]
     return words, rest
 
@@ -186,6 +201,18 @@ def _next_word(text: str) -> tuple[str, str]:
     return word, text[stream.tell() :].lstrip()
 
 
+def _next_type(text: str) -> tuple[str, str]:
+    """Split a type off, with or without quotes around it; in its brackets spaces and quotes stand as in Python."""
+    if text[0] in "'\"":
+        return _next_word(text)
+    depth = 0
+    for end, char in enumerate(text):
+        depth += (char == "[") - (char == "]")
+        if char.isspace() and depth <= 0:
+            return text[:end], text[end:].lstrip()
+    return text, ""
+
+
 def _ask(space: argparse.Namespace) -> Ask:
     changes = {
         "system": space.system,
@@ -195,6 +222,7 @@ def _ask(space: argparse.Namespace) -> Ask:
         "seed": space.seed,
         "stop_at": tuple(space.stop_at) if space.stop_at else None,
         "timeout": space.timeout,
+        "format": space.format,
         "search": space.search or None,
         "run_code": space.run_code or None,
         "urls": space.urls or None,
@@ -210,6 +238,7 @@ def _ask(space: argparse.Namespace) -> Ask:
         approve=space.approve,
         attach=tuple(space.attach or ()),
         context=space.context or 0,
+        schema=space.schema,
         record=space.record,
         replay=space.replay,
         changes=said,
@@ -243,6 +272,8 @@ Examples:
   %%gemini -a report.pdf -a fig     a file and a figure; in the prompt, {df} and {df.shape} stand for their values
   %%gemini --search                 answers from the web, with its sources
   %%gemini -o reply --wait          the next cell can use reply.text
+  %%gemini --schema list[Planet] -o reply    await reply, and reply.parsed is a list of your Planet
+  %%gemini -f code                  only code, which goes into a new cell
 
 Commands: %gemini, %gemini ask, retry, stop, chats, show, load, fork, drop, reset, models, journal, record, replay, key, demo,
 doctor.

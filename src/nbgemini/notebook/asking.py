@@ -21,9 +21,10 @@ from nbgemini.notebook.surroundings import kernel_of
 from nbgemini.notebook.waiting import run_from_within
 from nbgemini.offering import declared, tools_of
 from nbgemini.reply import Reply
+from nbgemini.schema import schema_for, schema_of
 from nbgemini.tools import Tool
 from nbgemini.transcript import Exchange
-from nbgemini.turns import Turn
+from nbgemini.turns import Schema, Turn
 
 Asked: TypeAlias = str | Question | Exchange
 
@@ -93,7 +94,7 @@ class Asking:
             await waiting
 
     async def _ask_awaited(self, ask: Ask, prompt: Asked) -> None:
-        job = self.session.begin(ask, await self._composed(ask, prompt), await self._tools(ask))
+        job = self.session.begin(ask, await self._composed(ask, prompt), await self._tools(ask), await self._schema(ask))
         job.reply.purpose = _purpose(prompt)
         task = self.session.jobs.start(job)
         if self.session.waits(ask):
@@ -101,7 +102,8 @@ class Asking:
 
     def _ask(self, ask: Ask, prompt: Asked) -> Reply:
         """Ask in a function, inside %%time, in a thread, or in an assignment."""
-        job = self.session.begin(ask, self._composed_now(ask, prompt), self._tools_now(ask))
+        schema = schema_of(self.session.named_schema(ask)) if ask.schema else None
+        job = self.session.begin(ask, self._composed_now(ask, prompt), self._tools_now(ask), schema)
         job.reply.purpose = _purpose(prompt)
         if self.session.waits(ask) or not _loop_runs():
             run_from_within(self._drive(job))
@@ -138,6 +140,13 @@ class Asking:
             return await tools_of(self.session.named_tools(ask)) if ask.tools else ()
         except asyncio.CancelledError:
             raise Interrupted("the tools were not ready, nothing was asked") from None
+
+    async def _schema(self, ask: Ask) -> Schema | None:
+        """Return what --schema names, read off the loop."""
+        try:
+            return await schema_for(self.session.named_schema(ask))
+        except asyncio.CancelledError:
+            raise Interrupted("the schema was not ready, nothing was asked") from None
 
     def _tools_now(self, ask: Ask) -> Sequence[Tool]:
         tools = declared(self.session.named_tools(ask))

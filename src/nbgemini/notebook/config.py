@@ -22,6 +22,11 @@ class Gemini(Configurable):
     chat = Unicode("main", help="Conversation a cell belongs to unless it says -c.").tag(config=True)
     think = Unicode("", help="off, low, medium, high or a token budget; empty: the model's own default.").tag(config=True)
     system = Unicode("", help="System instruction of new chats.").tag(config=True)
+    format = CaselessStrEnum(
+        ["markdown", "code", "json", "text"],
+        default_value="markdown",
+        help="How answers come and are shown unless a cell says -f.",
+    ).tag(config=True)
     approve = CaselessStrEnum(
         ["ask", "auto", "never"], default_value="ask", help="May tools run? ask: buttons on the card. auto: unasked. never: no."
     ).tag(config=True)

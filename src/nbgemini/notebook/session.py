@@ -32,6 +32,7 @@ from nbgemini.notebook.refresh import Refresh
 from nbgemini.notebook.routing import Routes, Straight
 from nbgemini.notebook.spending import Spending
 from nbgemini.notebook.terminal import TerminalView
+from nbgemini.notebook.type_naming import named_type
 from nbgemini.notebook.windows import WORTH_ASKING, Windows
 from nbgemini.prices import Prices, read, shipped
 from nbgemini.reply import Reply
@@ -41,7 +42,7 @@ from nbgemini.taping import Replay
 from nbgemini.toolbox import refuse
 from nbgemini.tools import Tool
 from nbgemini.transcript import Exchange
-from nbgemini.turns import Turn
+from nbgemini.turns import Schema, Turn
 
 if TYPE_CHECKING:
     from nbgemini.offline.service import OfflineService
@@ -138,7 +139,7 @@ class Session:
         self._close_journal()
         self._html.pop(Reply, None)
 
-    def begin(self, ask: Ask, prompt: str | Turn | Exchange, tools: Sequence[Tool] = ()) -> Job:
+    def begin(self, ask: Ask, prompt: str | Turn | Exchange, tools: Sequence[Tool] = (), schema: Schema | None = None) -> Job:
         """Store the prompt and return its job, not started yet; `_gemini` and the name after -o hold the reply.
 
         An exchange is asked again, in its own place.
@@ -158,7 +159,7 @@ class Session:
         taping = taping_of(ask, self.shell)
         sending = self.client.sending(taping) if taping else None
         asked_in = None if ask.once else cell
-        reply = chat.begin(asked, cell=asked_in, toolbox=toolbox, sending=sending, **self._changes(ask, chat))
+        reply = chat.begin(asked, cell=asked_in, toolbox=toolbox, sending=sending, schema=schema, **self._changes(ask, chat))
         if "system" in ask.changes:
             chat.options = msgspec.structs.replace(chat.options, system=ask.changes["system"])
         self.spending.follow(reply)
@@ -174,6 +175,14 @@ class Session:
             PromptError: there is none of that name.
         """
         return [named_tool(self.shell.user_ns, name) for name in ask.tools]
+
+    def named_schema(self, ask: Ask) -> Any:
+        """Return the type that --schema names; None if it names none.
+
+        Raises:
+            PromptError: there is none of that name.
+        """
+        return named_type(self.shell.user_ns, ask.schema) if ask.schema else None
 
     def waits(self, ask: Ask) -> bool:
         """Whether the cell waits for the answer: as its line says, else as %config says, else where no one sits."""
@@ -205,6 +214,7 @@ class Session:
             "model": self.model_named(config.model),
             "system": chat.options.system or config.system,
             "think": think_level(config.think) if config.think else None,
+            "format": None if ask.schema else config.format,
         }
         said = {name: value for name, value in defaults.items() if value}
         return {**said, **ask.changes, **({"model": self.model_named(ask.model)} if ask.model else {})}
