@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbgemini.errors import PromptError
-from nbgemini.leaks import leaked
+from nbgemini.leaks import leaked, masked
 from nbgemini.secret import Secret
 
 ALPHANUMERIC = string.ascii_letters + string.digits
@@ -41,6 +41,7 @@ KEYS = {
     "pem": PEM.format(""),
     "rsa": PEM.format("RSA "),
     "openssh": PEM.format("OPENSSH "),
+    "in a file of JSON": PEM.format("").replace("\n", "\\n"),
 }
 AROUND = [
     "{}",
@@ -85,6 +86,33 @@ def test_a_whole_key_is_found_wherever_it_stands(kind, around):
     assert KEYS[kind][6:] not in found
 
 
+@pytest.mark.parametrize("around", AROUND)
+@pytest.mark.parametrize("kind", KEYS)
+def test_a_masked_text_holds_no_key_and_all_else(kind, around):
+    before, after = around.split("{}")
+    hidden = masked(around.format(KEYS[kind]))
+    assert not leaked(hidden)
+    assert KEYS[kind][6:30] not in hidden
+    assert re.fullmatch(rf"{re.escape(before)}\[an? .* hidden by nbgemini\]{re.escape(after)}", hidden)
+
+
+def test_keys_are_masked_wherever_json_holds_text():
+    own = Secret("corporate gateway key 17")
+    value = {"environ": {"A": [KEYS["aws"], 1, None], KEYS["github"]: "x"}, "own": f"key={own.reveal()}"}
+    assert masked(value, own) == {
+        "environ": {
+            "A": ["[an AWS access key (AKIA…), hidden by nbgemini]", 1, None],
+            "[a GitHub token (ghp_…), hidden by nbgemini]": "x",
+        },
+        "own": "key=[your own API key, hidden by nbgemini]",
+    }
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_what_is_no_key_is_not_masked(name):
+    assert masked(HARMLESS[name]) == HARMLESS[name]
+
+
 def test_the_kind_is_told():
     assert "Anthropic" in leaked(KEYS["anthropic"])
     assert "OpenAI" in leaked(KEYS["openai project"])
@@ -121,6 +149,7 @@ def test_ordinary_text_is_let_through(text):
 def test_a_megabyte_is_searched_in_no_time(text):
     began = process_time()
     leaked(text)
+    masked(text)
     assert process_time() - began < 2
 
 

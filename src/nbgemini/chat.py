@@ -18,7 +18,7 @@ import msgspec
 from nbgemini import nesting
 from nbgemini.errors import NbGeminiError, PromptError, ToolError
 from nbgemini.events import Event, ToolCall, ToolProgress, ToolRun
-from nbgemini.leaks import refuse_keys
+from nbgemini.leaks import masked, refuse_keys
 from nbgemini.listening import Listening, Step
 from nbgemini.prices import shipped
 from nbgemini.providers.protocol import Provider
@@ -55,6 +55,7 @@ class Chat:
         transcript: everything asked and answered so far.
         toolbox: the functions that every prompt offers, unless it says otherwise.
         guard: what raises PromptError for a prompt (and a system instruction) that must not leave.
+        mask: what takes keys out of what a tool returned.
         prices: what the cost of its answers is reckoned by.
     """
 
@@ -67,6 +68,7 @@ class Chat:
         self.transcript = Transcript()
         self.toolbox = Toolbox()
         self.guard: Callable[[Turn, str | None], None] = refuse_keys
+        self.mask: Callable[[Any], Any] = masked
         self.prices = shipped()
         self._provider = provider
         self._connect = connect
@@ -220,7 +222,8 @@ class Chat:
     async def _answer(self, reply: Reply) -> AsyncGenerator[Step, None]:
         """Run the calls of a round, once what came is on disk; whatever happens, each gets an answer."""
         first, calls = reply.incoming.answered, reply.incoming.calls()
-        answers, loop = Answers(self._begun[reply][0], calls, first, self._held_up_by(reply)), asyncio.get_running_loop()
+        answers = Answers(self._begun[reply][0], calls, first, self._held_up_by(reply), self.mask)
+        loop = asyncio.get_running_loop()
         reply.attach_calls(lambda number: loop.call_soon_threadsafe(answers.stop, number))
         try:
             await self._saved()

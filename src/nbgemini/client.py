@@ -15,7 +15,7 @@ import msgspec
 
 from nbgemini.chat import Chat, Log
 from nbgemini.errors import ApiError, ConfigurationError, NbGeminiError, WireError
-from nbgemini.leaks import refuse_keys
+from nbgemini.leaks import masked, refuse_keys
 from nbgemini.offering import offered_toolbox
 from nbgemini.providers.gemini import Gemini
 from nbgemini.providers.protocol import Model
@@ -211,12 +211,15 @@ class Client:
     def _new_chat(self, name: str | None) -> Chat:
         options = Options(model=self.settings.model)
         chat = Chat(name, self._provider, self._connect, options, self._log)
-        chat.guard, chat.prices = self._guard, self.settings.prices
+        chat.guard, chat.mask, chat.prices = self._guard, self._mask, self.settings.prices
         return chat
 
     def _guard(self, asked: Turn, system: str | None) -> None:
         if not self.settings.allow_secrets:
             refuse_keys(asked, system, self.settings.key)
+
+    def _mask(self, returned: Any) -> Any:
+        return returned if self.settings.allow_secrets else masked(returned, self.settings.key)
 
     def _live(self) -> Sending:
         settings = self.settings

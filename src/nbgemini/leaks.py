@@ -1,6 +1,7 @@
 """Keys that were pasted where they don't belong: text that looks like one is told by its kind.
 
-Rule: only what has the full form of a key counts, so that a shortened one, a hash, base64 or a name never does.
+Rule: only what has the full form of a key counts, so that a shortened one, a hash, base64 or a name never does. A prompt with a
+key is refused, for its writer can mend it; in what a tool returned its kind stands in the key's place, and the model sees that.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from functools import partial
+from typing import Any
 
 from nbgemini.errors import PromptError
 from nbgemini.secret import Secret
@@ -27,7 +30,10 @@ _FORMS = {  # what each kind begins with, and its whole form
 }
 _KEYS = {kind: (begin, re.compile(f"{_START}{form}{_END}")) for kind, (begin, form) in _FORMS.items()}
 _BLOCK = re.compile(
-    r"-----BEGIN (?:[A-Z]{2,10} ){0,2}PRIVATE KEY(?: BLOCK)?-----\s+(?:[A-Za-z-]+: .*\s+){0,5}[A-Za-z0-9+/=]{30}"
+    r"-----BEGIN (?:[A-Z]{2,10} ){0,2}PRIVATE KEY(?: BLOCK)?-----(?:\s|\\[rn])+(?:[A-Za-z-]+: .*\s+){0,5}[A-Za-z0-9+/=]{30}"
+)
+_WHOLE_BLOCK = re.compile(
+    _BLOCK.pattern + r"(?:[A-Za-z0-9+/=\s]|\\[rn])*+(?:-----END [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----)?"
 )
 _LEAST_ENTROPY = 3.2  # bits a character: a random key of 20 has 3.7 and more, "xxxx", "1234…" and words in a row less
 _SHORTEST_OWN = 12  # characters of a configured key that is searched for; a test's "offline" is a word
@@ -57,6 +63,37 @@ def leaked(text: str, own: Secret | None = None) -> str:
         return "a private key"
     begun = ((kind, form) for kind, (begin, form) in _KEYS.items() if begin in text)  # 100 times as fast as the form itself
     return next((kind for kind, form in begun if any(map(_is_random, form.findall(text)))), "")
+
+
+def masked(value: Any, own: Secret | None = None) -> Any:
+    """Return JSON with every key in its texts replaced by its kind in words; `own` is the key in use."""
+    match value:
+        case str():
+            return _masked_text(value, own.reveal() if own else "")
+        case dict():
+            return {masked(name, own): masked(item, own) for name, item in value.items()}
+        case list() | tuple():
+            return [masked(item, own) for item in value]
+    return value
+
+
+def _masked_text(text: str, own: str) -> str:
+    if len(own) >= _SHORTEST_OWN:
+        text = text.replace(own, _hidden(_OWN))
+    if "PRIVATE KEY" in text:
+        text = _WHOLE_BLOCK.sub(_hidden("a private key"), text)
+    for kind, (begin, form) in _KEYS.items():
+        if begin in text:
+            text = form.sub(partial(_unless_harmless, kind), text)
+    return text
+
+
+def _unless_harmless(kind: str, found: re.Match[str]) -> str:
+    return _hidden(kind) if _is_random(found[0]) else found[0]
+
+
+def _hidden(kind: str) -> str:
+    return f"[{kind}, hidden by nbgemini]"
 
 
 def _is_random(key: str) -> bool:

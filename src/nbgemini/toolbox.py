@@ -2,7 +2,7 @@
 
 Invariants: only what was offered explicitly can be called; a call runs only after it was approved, and an approval holds for
 one name, one set of arguments and one source of the function; nothing runs twice by itself; nobody to ask means refused; each
-call gets one answer, whoever fails.
+call gets one answer, whoever fails; what is masked in it is masked for all who see it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from msgspec import structs
 
 from nbgemini.errors import PromptError
 from nbgemini.events import ToolCall, ToolProgress, ToolRun
+from nbgemini.leaks import masked
 from nbgemini.nesting import HoldsUp, enter
 from nbgemini.reply import run_of
 from nbgemini.tools import Tool, ToolResult, answer, canonical, declare, run
@@ -105,9 +106,20 @@ class Patience:
 class Answers:
     """The calls of one round, side by side, until each has its answer."""
 
-    def __init__(self, toolbox: Toolbox, calls: Sequence[ToolCall], first: int, holds_up: HoldsUp = lambda _: False) -> None:
-        """Answer `calls`, the first of which is the `first`-th of the reply; `holds_up` says what they must not wait for."""
+    def __init__(
+        self,
+        toolbox: Toolbox,
+        calls: Sequence[ToolCall],
+        first: int,
+        holds_up: HoldsUp = lambda _: False,
+        mask: Callable[[Any], Any] = masked,
+    ) -> None:
+        """Answer `calls`, the first of which is the `first`-th of the reply.
+
+        `holds_up` says what they must not wait for, `mask` takes out of an answer what nobody may see.
+        """
         self._holds_up = holds_up
+        self._mask = mask
         self._toolbox = toolbox
         self._calls = calls
         self._first = first
@@ -176,9 +188,9 @@ class Answers:
         return answer(call, f"{stopped}; {unknown}", "stopped")
 
     def _marked(self, number: int, result: ToolResult) -> ToolResult:
-        """Return the result with what its reader must always see: that it ran and nobody was asked."""
+        """Return the result with what its reader must always see: that it ran and nobody was asked; and no key in it."""
         unasked = number in self._begun and self._toolbox.asks_nobody(self._toolbox.find(result.call.name))
-        return structs.replace(result, unasked=unasked)
+        return structs.replace(result, unasked=unasked, response=self._mask(result.response))
 
     def _tell(self, number: int, run: ToolRun) -> None:
         self._news.put_nowait(ToolProgress(self._first + number, run))
