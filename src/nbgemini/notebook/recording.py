@@ -18,4 +18,5 @@ def taping_of(ask: Ask, shell: Any) -> Taping | None:
 
 def usual_speed(shell: Any) -> float:
     """Return how fast a cassette plays unless its user says: as it was recorded for a reader, at once for nobody."""
-    return 1.0 if surroundings.someone_sits_there(shell) else AT_ONCE
+    headless = surroundings.kernel_of(shell) is not None and not surroundings.someone_sits_there(shell)
+    return AT_ONCE if headless else 1.0
