@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 import json
 import socket
 import struct
 from contextlib import suppress
 
-RESET = object()  # in a script: end with a TCP reset
-STALL = object()  # in a script: say nothing more until the client goes
-CLOSE = object()  # in a script: close the connection
+
+class End(enum.Enum):
+    """How a script ends; the names are those of parametrised tests too."""
+
+    RESET = "a TCP reset"
+    STALL = "silence until the client goes"
+    CLOSE = "the connection is closed"
+
+
+RESET, STALL, CLOSE = End.RESET, End.STALL, End.CLOSE
 
 
 def head(status="200 OK", content_type="text/event-stream", extra=""):
