@@ -72,6 +72,7 @@ async def test_tools_are_offered_as_the_server_describes_them(server):
     assert tools["add"].schema["required"] == ["a", "b"]
     assert tools["add"].schema["properties"]["a"]["type"] == "integer"
     assert tools["add"].timeout == 60.0
+    assert tools["add"].file.startswith("MCP server 'python")  # where a function's file would stand
     assert Toolbox(tools.values()).declarations[0].name == "add"
 
 

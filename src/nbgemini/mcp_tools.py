@@ -140,8 +140,8 @@ class McpServer:
         source = [self.command, self._env, told.name, told.description, told.input_schema]
         fingerprint = hashlib.sha256(json.dumps(source, sort_keys=True).encode("utf-8", "replace")).hexdigest()
         schema = {"type": "object", **shortened(told.input_schema)}
-        signature = inspect.signature(call)
-        return Tool(name, seen(said), schema, self.timeout, fingerprint, call, signature, _arguments, labels=self._labels)
+        known = name, seen(said), schema, self.timeout, fingerprint, call, inspect.signature(call), _arguments
+        return Tool(*known, labels=self._labels, file=repr(self))
 
 
 @functools.cache

@@ -61,7 +61,9 @@ def _title(call: Call) -> str:
 
 
 def _warning(call: Call) -> str:
-    return " · ⚠ ran unasked" if isinstance(call, ToolRun) and call.unasked else ""
+    if not isinstance(call, ToolRun) or not call.unasked:
+        return ""
+    return " · ⚠ ran unasked" if call.over else " · ⚠ runs unasked"
 
 
 def card_text(call: Call) -> str:
