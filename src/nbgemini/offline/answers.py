@@ -12,6 +12,7 @@ from msgspec import Struct, structs
 from nbgemini.code_blocks import code_of
 from nbgemini.offline.directive import Told, refusal, said_by, told_in
 from nbgemini.offline.frames import Said, Timed, frames_of
+from nbgemini.offline.kinds import undirected
 from nbgemini.offline.library import Run, written_answer
 from nbgemini.offline.looking import Head, seen
 from nbgemini.offline.models import family
@@ -77,6 +78,8 @@ def _undirected(body: dict[str, Any], model: str, head: Head) -> list[Said]:
         return _natural(_in_form(body, [("answer", _told_results(body["contents"][-1]))]))
     if calls := _calls(body):
         return [Said({"functionCall": call}, _BETWEEN) for call in calls]
+    if (more := undirected(body, model, _prompts(body)[-1])) is not None:
+        return more
     thinking = body.get("generationConfig", {}).get("thinkingConfig", {})
     thinks = family(model).thinks and thinking.get("includeThoughts") and thinking.get("thinkingBudget") not in (0, "0")
     runs = seen(body["contents"][-1], head) or written_answer(_prompts(body), len(body["contents"]))

@@ -1,9 +1,11 @@
 """What a prompt's line `offline: {json}` tells the service to do, for tests; whatever is wrong in it is refused.
 
 `parts` lists what to say: ["thought", text], ["answer", text], ["call", name, args], ["streamed_call", name, args] (its
-arguments come one by one), ["code", source], ["code_result", output], ["raw", part], and ["frame", …], which puts several of
-these into one frame. `pieces` cuts every text into so many frames; `frames` with `chars` gives that many answer frames of that
-many characters. Without `parts` and `frames` the service says what it would have said.
+arguments come one by one), ["code", source], ["code_result", output] or ["code_result", output, "FAILED"], ["image", words] or
+["image", words, side in pixels], ["draft", words] (a picture that is a thought), ["audio", seconds], ["grounded", text,
+[[passage, url, title], …]] with optional [queries], ["beside", fields] (of a candidate), ["raw", part], and ["frame", …], which
+puts several of these into one frame. `pieces` cuts every text into so many frames; `frames` with `chars` gives that many answer
+frames of that many characters. Without `parts` and `frames` the service says what it would have said.
 `gap` seconds lie between frames; `finish` is the finishReason (null: none); `cut` drops the connection after so many frames,
 `stall` goes silent after so many, `fault` reports an error inside the stream after so many; `status` with `error` and
 `retry_delay` refuses with that HTTP status, with `times` only the first so many times that the very same is asked.
@@ -17,9 +19,10 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from nbgemini.offline.frames import Said
+from nbgemini.offline.kinds import code, code_result, grounding, picture, sound
 from nbgemini.offline.payload import Invalid, decoded
 
 _LINE = re.compile(r"^offline: (\{.*\})[ \t\r]*$", re.MULTILINE)
@@ -89,7 +92,7 @@ def _filler(number: int, chars: int) -> str:
     return f"word{number} and so on, ".ljust(chars, ".")[:chars]
 
 
-def _entry(item: Any, pieces: int, gap: float) -> list[Said]:
+def _entry(item: Any, pieces: int, gap: float) -> list[Said]:  # noqa: PLR0911 - a table
     match item:
         case ["frame", *entries]:
             parts = [said.part for entry in entries for said in _entry(entry, 1, gap)]
@@ -100,17 +103,41 @@ def _entry(item: Any, pieces: int, gap: float) -> list[Said]:
             return [Said({"text": piece, "thought": True}, gap) for piece in cut_evenly(text, pieces)]
         case ["answer", str(text)]:
             return [Said({"text": piece}, gap) for piece in cut_evenly(text, pieces)]
+        case ["audio", int() | float() as seconds]:
+            return [Said(part, gap) for part in sound(seconds)]
+        case ["grounded", str(text), list(supports), *queries]:
+            return _grounded(text, supports, queries, pieces, gap)
+        case ["beside", dict(fields)]:
+            return [Said({"text": ""}, gap, beside=fields)]
     return [Said(_whole_part(item), gap)]
 
 
-def _whole_part(item: Any) -> dict[str, Any]:
+def _grounded(text: str, supports: list[Any], queries: list[Any], pieces: int, gap: float) -> list[Said]:
+    try:
+        places = msgspec.convert(supports, list[tuple[str, str, str]])
+        (searched,) = msgspec.convert(queries, list[list[str]]) or [[]]
+    except (msgspec.ValidationError, ValueError):
+        raise Invalid("The prompt's directive is not valid. Not [[passage, url, title], …] and [queries].") from None
+    said = [Said({"text": piece}, gap) for piece in cut_evenly(text, pieces)]
+    return [*said[:-1], structs.replace(said[-1], beside=grounding(text, places, searched))]
+
+
+def _whole_part(item: Any) -> dict[str, Any]:  # noqa: PLR0911 - a table
     match item:
         case ["call", str(name), dict(args)]:
             return {"functionCall": {"name": name, "args": args}}
         case ["code", str(source)]:
-            return {"executableCode": {"language": "PYTHON", "code": source}}
+            return code(source)
         case ["code_result", str(output)]:
-            return {"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": output}}
+            return code_result(output)
+        case ["code_result", str(output), str(outcome)]:
+            return code_result(output, outcome)
+        case ["image", str(words)]:
+            return picture(words)
+        case ["image", str(words), int(side)]:
+            return picture(words, side)
+        case ["draft", str(words)]:
+            return {**picture(words), "thought": True}
         case ["raw", dict(part)]:
             return part
     raise Invalid(f"The prompt's directive is not valid. Not a part: {json.dumps(item, ensure_ascii=False)[:100]}")

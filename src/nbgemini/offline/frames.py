@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from nbgemini.events import ToolArgsPiece, ToolCall, ToolCallEnd, ToolCallStart
 from nbgemini.offline.models import family
@@ -21,11 +21,15 @@ _FIRST_ID = 966934
 
 
 class Said(Struct, frozen=True):
-    """One part to say, and the wait before it; `joined` puts it into the frame of the one before."""
+    """One part to say, and the wait before it; `joined` puts it into the frame of the one before.
+
+    `beside` is what the frame's candidate says besides: of sources, of safety.
+    """
 
     part: dict[str, Any]
     wait: float
     joined: bool = False
+    beside: dict[str, Any] = {}
 
 
 def frames_of(said: Sequence[Said], contents: list[dict[str, Any]], model: str, finish: str | None) -> list[Timed]:
@@ -39,6 +43,7 @@ def frames_of(said: Sequence[Said], contents: list[dict[str, Any]], model: str, 
             frames[-1][1]["usageMetadata"] = usage
         else:
             frames.append((item.wait, _frame(item.part, usage)))
+        frames[-1][1]["candidates"][0] |= item.beside
         before = item
     if before and finish is not None:
         _finish(frames[-1][1]["candidates"][0], before, model, finish)
@@ -87,16 +92,21 @@ def _signed(said: Sequence[Said], model: str) -> list[Said]:
     calls = [n for n, item in enumerate(said) if _begins_call(item.part)]
     if kind.signs_last:
         said.append(Said({"text": ""}, 0.0))
-        codes = [n for n, item in enumerate(said) if isinstance(item.part.get("executableCode"), dict)]
+        codes = [n for n, item in enumerate(said) if _is_signed_alone(item.part)]
         signed = {*calls[:1], *codes, *(() if calls else (len(said) - 1,))}
     else:
         signed = set((calls or _texts_after_thoughts(said))[:1] if kind.signs else [])
     return [_sign(item, said[n:]) if n in signed else item for n, item in enumerate(said)]
 
 
+def _is_signed_alone(part: dict[str, Any]) -> bool:
+    """Say whether it is code, or a picture of the answer."""
+    return isinstance(part.get("executableCode"), dict) or ("inlineData" in part and not part.get("thought"))
+
+
 def _sign(item: Said, rest: Sequence[Said]) -> Said:
     signed = item.part if "thoughtSignature" in item.part else sign(item.part, _whole([said.part for said in rest]))
-    return Said(signed, item.wait, item.joined)
+    return structs.replace(item, part=signed)
 
 
 def _whole(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -135,7 +145,7 @@ def _with_id(item: Said, number: int) -> Said:
     if not _begins_call(item.part) or "id" in item.part["functionCall"]:
         return item
     call = {"id": f"call_{_FIRST_ID + number}", **item.part["functionCall"]}
-    return Said({**item.part, "functionCall": call}, item.wait, item.joined)
+    return structs.replace(item, part={**item.part, "functionCall": call})
 
 
 def _usages(said: Sequence[Said], asked: int, model: str) -> list[dict[str, int]]:

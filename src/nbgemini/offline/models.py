@@ -17,6 +17,7 @@ _TEXT_MODELS = (
     "gemini-3.5-flash", "gemini-3.5-flash-lite", "gemini-3.1-pro-preview", "gemini-3.1-flash-lite", "gemini-3-flash-preview",
     "gemini-2.5-pro", "gemini-2.5-flash", "gemini-2.5-flash-lite", "gemini-2.0-flash", "gemma-4-31b-it",
 )  # fmt: skip
+_OTHERS = ("gemini-3.1-flash-image", "gemini-3-pro-image", "gemini-2.5-flash-image", "gemini-3.8-flash-tts")
 _EMBEDDING = "gemini-embedding-2"
 _WINDOW, _SMALL_WINDOW = 1_048_576, 262_144  # tokens; Gemma's is the small one
 
@@ -34,7 +35,7 @@ class Family(Struct, frozen=True):
 def family(model: str) -> Family:
     """Return the family of a resolved model name."""
     modern = model.startswith(("gemini-3", "gemini-4"))
-    thinks = modern or model.startswith("gemini-2.5")
+    thinks = (modern or model.startswith("gemini-2.5")) and "-tts" not in model and model != "gemini-2.5-flash-image"
     return Family(thinks, _levels(model) if modern else (), thinks, modern, modern)
 
 
@@ -50,12 +51,12 @@ def resolve(name: str, version: str) -> str | None:
     """Return the model a name means in this API version, or None."""
     if name in ALIASES:
         return ALIASES[name] if version == "v1beta" else None
-    return name if name in _TEXT_MODELS else None
+    return name if name in (*_TEXT_MODELS, *_OTHERS) else None
 
 
 def listed(version: str) -> list[dict[str, Any]]:
     """Return the model list as the service shows it."""
-    names = [*_TEXT_MODELS, *(ALIASES if version == "v1beta" else ())]
+    names = [*_TEXT_MODELS, *_OTHERS, *(ALIASES if version == "v1beta" else ())]
     return [_entry(name) for name in names] + [_embedding()]
 
 

@@ -73,6 +73,8 @@ def _essence(part: dict[str, Any]) -> str:
         said = ["call", call.get("name"), call.get("args") or {}]
     elif isinstance(code, dict):
         said = ["code", code.get("code")]
+    elif isinstance(inline := part.get("inlineData"), dict):
+        said = ["data", _bare(str(inline.get("data")))]
     return json.dumps(json.loads(json.dumps(said), parse_float=_number), sort_keys=True)
 
 

@@ -40,6 +40,8 @@ def validate(body: dict[str, Any], model: str, foreign: Container[Place] = ()) -
     """
     check(body, GENERATE)
     _thinking(body.get("generationConfig", {}).get("thinkingConfig", {}), model)
+    _tools(body, model)
+    _modalities(body.get("generationConfig", {}).get("responseModalities", ["TEXT"]), model)
     contents = body.get("contents")
     if not contents:
         raise Invalid("* GenerateContentRequest.contents: contents is not specified")
@@ -81,6 +83,25 @@ def _thinking(config: dict[str, Any], model: str) -> None:
     level = config.get("thinkingLevel")
     if level is not None and str(level).upper() not in offered.levels:
         raise Invalid(f"Thinking level {level} is not supported for this model.")
+
+
+def _tools(body: dict[str, Any], model: str) -> None:
+    """Check that functions and the service's own tools are told of in the way that the model's family takes."""
+    names = {name for tool in body.get("tools", ()) for name in tool}
+    if "functionDeclarations" not in names or len(names) == 1:
+        return
+    if not family(model).signs_last:
+        raise Invalid("Tool use with function calling is unsupported by the model.")
+    if not body.get("toolConfig", {}).get("includeServerSideToolInvocations"):
+        raise Invalid(
+            "Please enable tool_config.include_server_side_tool_invocations to use Built-in tools with Function calling."
+        )
+
+
+def _modalities(asked: list[Any], model: str) -> None:
+    spoken = "-tts" in model
+    if ("AUDIO" in asked) != spoken or ("IMAGE" in asked and "-image" not in model):
+        raise Invalid(f"The requested combination of response modalities is not supported by the model. models/{model}")
 
 
 def _contents(contents: list[dict[str, Any]]) -> None:

@@ -82,7 +82,15 @@ class Gemini:
 
 
 def _content(turn: Turn, model: str) -> dict[str, Any]:
-    return {"role": turn.role, "parts": [fitting(part, model) for part in merge_text(turn.parts)]}
+    parts = map(_unspoken, turn.parts) if turn.role == "model" else turn.parts
+    return {"role": turn.role, "parts": [fitting(part, model) for part in merge_text(parts)]}
+
+
+def _unspoken(part: Part) -> Part:
+    """Return a part without the sound that the model made: speech models take text alone, and it is large."""
+    data = part.get("inlineData")
+    spoken = isinstance(data, dict) and str(data.get("mimeType")).startswith("audio/")
+    return {"text": "(Sound.)"} if spoken else part
 
 
 def _with_id(call: ToolCall) -> dict[str, Any]:

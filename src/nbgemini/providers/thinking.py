@@ -81,6 +81,8 @@ def thinking_text(model: str) -> str:
 
 def _family(model: str) -> Family | None:
     name = model.rsplit("/", 1)[-1]
+    if "-tts" in name:
+        return _NONE
     matching = [start for start in _FAMILIES if name.startswith(start)]
     return _FAMILIES[max(matching, key=len)] if matching else None
 
