@@ -7,7 +7,7 @@ drawn on the loop, because matplotlib is not made for threads.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,10 @@ from nbgemini.notebook.arguments import Ask
 from nbgemini.notebook.attaching import Attached, attached
 from nbgemini.notebook.prompt import Field, fields_of
 from nbgemini.notebook.session import Session
+from nbgemini.notebook.surroundings import visible
 from nbgemini.notebook.values import parts_of
 from nbgemini.reply import Reply
 from nbgemini.turns import NOTE, Part, Turn, merge_text
-
-_UNSET = object()
 
 
 class Prompt(Struct, frozen=True):
@@ -90,12 +89,6 @@ def prompt_of(session: Session, ask: Ask, text: str) -> Prompt:
     found = [item for word in ask.attach for item in attached(word, shell.user_ns, plot)]
     fields = list(fields_of(text, visible(shell))) if "{" in text else [text]
     return Prompt(context, found, fields)
-
-
-def visible(shell: Any) -> Mapping[str, Any]:
-    """Return the names that the user or a cell has set: what IPython itself put there (`In`, `_`, `exit`) is not meant."""
-    hidden = shell.user_ns_hidden
-    return {name: value for name, value in shell.user_ns.items() if hidden.get(name, _UNSET) is not value}
 
 
 async def _threaded(function: Any, item: Any) -> list[Part]:

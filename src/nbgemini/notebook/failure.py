@@ -21,8 +21,8 @@ from typing import Any
 
 from nbgemini.leaks import leaked
 from nbgemini.notebook.above import SOURCE
-from nbgemini.notebook.composing import visible
 from nbgemini.notebook.last_error import Failure, frames_of
+from nbgemini.notebook.surroundings import visible
 from nbgemini.notebook.values import fence
 from nbgemini.secret import Secret
 from nbgemini.tool_plain import cut

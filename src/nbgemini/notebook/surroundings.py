@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+_UNSET = object()
 
 
 def kernel_of(shell: Any) -> Any | None:
@@ -59,6 +62,12 @@ def data_directory() -> Path:
     from jupyter_core.paths import jupyter_data_dir  # noqa: PLC0415 - at the first prompt
 
     return Path(jupyter_data_dir()) / "nbgemini"
+
+
+def visible(shell: Any) -> Mapping[str, Any]:
+    """Return the names that the user or a cell has set: what IPython itself put there (`In`, `_`, `exit`) is not meant."""
+    hidden = shell.user_ns_hidden
+    return {name: value for name, value in shell.user_ns.items() if hidden.get(name, _UNSET) is not value}
 
 
 def _request(kernel: Any) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbgemini.errors import PromptError
 from nbgemini.notebook.arguments import Ask, nearest, parse_ask
+from nbgemini.notebook.surroundings import visible
 from nbgemini.turns import Part
 
 if TYPE_CHECKING:
@@ -52,8 +53,6 @@ def _about_last_cell(session: Session) -> tuple[Part, ...]:
 
 
 def _about_object(session: Session, path: str) -> tuple[Part, ...]:
-    from nbgemini.notebook.composing import visible  # noqa: PLC0415
-
     value = _found(path, {**vars(builtins), **visible(session.shell)})
     return {"text": f"Explain `{path}` of my notebook, briefly: what it is, and how it is used.\n\n"}, *_told(path, value)
 
