@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from nbgemini.notebook.complete import Completer
 from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.magic import GeminiMagics
 from nbgemini.notebook.pending import WaitFirst
@@ -24,19 +25,22 @@ def load(shell: Any) -> None:
     magics = GeminiMagics(shell, config)
     hook = AwaitHook(shell, magics.complete)
     wait_first = WaitFirst()
+    completer = Completer(shell, config, magics.session)
     shell.configurables.append(config)
     magics.register()
     hook.install()
+    completer.install()
     shell.ast_transformers.append(wait_first)
-    setattr(shell, _ATTRIBUTE, (config, magics, hook, wait_first))
+    setattr(shell, _ATTRIBUTE, (config, magics, hook, wait_first, completer))
 
 
 def unload(shell: Any) -> None:
     """Undo all of it."""
     if not hasattr(shell, _ATTRIBUTE):
         return
-    config, magics, hook, wait_first = getattr(shell, _ATTRIBUTE)
+    config, magics, hook, wait_first, completer = getattr(shell, _ATTRIBUTE)
     hook.remove()
+    completer.remove()
     magics.unregister()
     shell.ast_transformers.remove(wait_first)
     shell.configurables.remove(config)

@@ -40,6 +40,10 @@ class GeminiMagics(Magics):
             self._made = import_module("nbgemini.notebook.asking").Asking(session)
         return self._made
 
+    def session(self) -> Any:
+        """Return the session; None as long as nothing was asked."""
+        return None if self._made is None else self._made.session
+
     def register(self) -> None:
         """Give the shell the names."""
         self._pictures.install()

@@ -23,6 +23,10 @@ class Windows:
         """Return how many tokens a model takes, as far as its service was asked."""
         return self._lists.get(client.settings.base_url, {}).get(model.removeprefix("models/"))
 
+    def names(self, client: Client) -> list[str]:
+        """Return the models of the client's service, as far as it was asked."""
+        return [*self._lists.get(client.settings.base_url, {})]
+
     async def learn(self, client: Client) -> None:
         """Ask the client's service, unless it was asked before; trouble leaves its windows unknown."""
         async with self._asking:
@@ -38,9 +42,7 @@ class Windows:
 
 
 def fill_text(tokens: int, window: int | None) -> str:
-    """Return how full a window is, in words; nothing where nobody said how much there is in it."""
-    if not tokens:
-        return ""
+    """Return how full a window is, in words, as far as it is known."""
     return f"{percent(tokens, window)} of {window:,} tokens" if window else f"{tokens:,} tokens"
 
 
