@@ -79,6 +79,14 @@ async def test_the_same_content_is_uploaded_once_for_all_chats_and_turns(service
     assert not any(word in str(body) for body in bodies(service) for word in ("sha256:", f"'{NOTE}':"))
 
 
+async def test_what_is_for_the_reader_alone_stays_here(service, client):
+    notes = {"text": "all of it", NOTE: note("notes.md", "text", 9, path="/home/ada/notes.md")}
+    await client.chat().ask(asked(notes, picture(2_000, "small.png"), {"text": "?"}))
+    await client.chat().ask("And now?")
+    assert len(bodies(service)) == 2
+    assert not any(word in str(body) for body in bodies(service) for word in ("ada", "small.png", f"'{NOTE}':"))
+
+
 async def test_two_prompts_at_once_upload_it_once(service, client):
     await asyncio.gather(*(client.generate(asked(picture(), {"text": str(n)})) for n in range(3)))
     assert len(uploads(service)) == 1
@@ -143,6 +151,17 @@ async def test_an_upload_goes_on_after_the_connection_broke(service, settings, a
     assert reply.state == "complete"
     assert reply.retries == 1
     assert [file["sizeBytes"] for file in stored(service)] == [str(LARGE)]
+
+
+@pytest.mark.parametrize("after", [1_500_000, 7_000_000])
+async def test_an_upload_goes_on_where_the_service_stands_if_only_the_answer_was_lost(service, settings, after):
+    async with NarrowLine(service.url, after, "lose") as line:
+        async with Client(msgspec.structs.replace(settings, base_url=line.url), sleep=soon) as client:
+            reply = await client.generate(asked(picture(), {"text": "?"}))
+    assert reply.state == "complete"
+    assert reply.retries == 1
+    offsets = [int(r.headers["x-goog-upload-offset"]) for r in service.requests if "x-goog-upload-offset" in r.headers]
+    assert (len(offsets) == len(set(offsets))) == (after < 7_000_000)  # with the last piece's answer lost, all begins anew
 
 
 async def test_an_upload_that_never_gets_through_says_so(settings):

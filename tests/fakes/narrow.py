@@ -1,4 +1,4 @@
-"""A line to the service that takes so many bytes from the client and then breaks, or keeps silent, once."""
+"""A line to the service that takes so many bytes from the client and then, once, breaks, keeps silent, or loses the answer."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ class NarrowLine:
         while data := await reader.read(65536):
             if not self.full.is_set() and self._taken + len(data) > self._after:
                 await self._fail(reader)
-                return
+                if self._how != "lose":
+                    return
             self._taken += len(data)
             back.write(data)
             await back.drain()
@@ -64,9 +65,12 @@ class NarrowLine:
                 pass
             self.left.set()
 
-    @staticmethod
-    async def _copy_back(there, writer):
+    async def _copy_back(self, there, writer):
         with suppress(ConnectionError):
             while data := await there.read(65536):
+                if self._how == "lose" and self.full.is_set():
+                    self._how = ""
+                    writer.close()
+                    return
                 writer.write(data)
                 await writer.drain()

@@ -209,6 +209,24 @@ def test_pictures_are_parts_in_the_order_of_the_text():
     assert holding.described(part).startswith("image · image · ")
 
 
+def test_a_formula_is_read_and_not_seen():
+    class Formula:
+        def __str__(self):
+            return "x**2"
+
+        def _repr_png_(self):
+            return png()
+
+        def _repr_latex_(self):
+            return "$x^2$"
+
+    class Drawing:
+        _repr_png_ = Formula._repr_png_
+
+    assert said(Formula()) == "x**2"
+    assert "inlineData" in parts_of(Drawing(), "drawing")[0]
+
+
 def test_figures_axes_and_lists_of_them():
     figures = pytest.importorskip("matplotlib.figure")
     figure = figures.Figure(figsize=(2, 1))

@@ -41,6 +41,7 @@ class _Upload(Struct):
     head: bytes = b""
     received: int = 0
     digest: Any = None
+    over: bool = False
 
 
 class _Stored(Struct):
@@ -122,15 +123,15 @@ class FileStore:
         if upload is None:
             raise Refused(404, "Upload not found.")
         if commands == {"query"}:
-            return FileAnswer({}, _status("active", upload))
-        if request.headers.get("x-goog-upload-offset", "") != str(upload.received) or "upload" not in commands:
+            return FileAnswer({}, _status("final" if upload.over else "active", upload))
+        if request.headers.get("x-goog-upload-offset", "") != str(upload.received) or "upload" not in commands or upload.over:
             raise Refused(400, "Upload offset does not match.")
         upload.received += len(request.body)
         upload.head += request.body[: KEPT - len(upload.head)]
         upload.digest.update(request.body)
         if "finalize" not in commands:
             return FileAnswer({}, _status("active", upload))
-        del self._uploads[key]
+        upload.over = True
         if upload.received != upload.size:
             raise Refused(400, "Upload size does not match.")
         return FileAnswer({"file": self._stored(upload, base)}, _status("final", upload))
