@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbgemini import cassette
@@ -27,6 +27,7 @@ def answer(name, request, *frames, end="complete", error=None):
     return b"".join([opening_line(name, "gemini", request), *lines, end_line(name, 1, end, error)])
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=40) | st.from_type(dict).map(lambda data: json.dumps(str(data)).encode()), max_size=5))
 def test_any_bytes_come_back(tmp_path_factory, frames):
     tape = tmp_path_factory.mktemp("any") / "tape"

@@ -7,7 +7,7 @@ import copy
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbgemini.request import Request
@@ -84,6 +84,7 @@ def snake(value, *, free=False):
     return {**spelled, "nothing": None}
 
 
+@settings(deadline=None)
 @given(BODIES)
 def test_spelling_ids_signatures_and_nulls_make_no_difference(body):
     assert key(body) == key(snake(body))
@@ -125,12 +126,14 @@ def changed(body, where):
     return body
 
 
+@settings(deadline=None)
 @given(BODIES, st.data())
 def test_a_change_anywhere_else_makes_another_request(body, data):
     where = data.draw(st.sampled_from(list(places(body))))
     assert key(body) != key(changed(body, where))
 
 
+@settings(deadline=None)
 @given(BODIES)
 def test_a_turn_more_or_less_makes_another_request(body):
     assert key(body) != key({**body, "contents": [*body["contents"], {"role": "user", "parts": [{"text": "x"}]}]})
