@@ -113,9 +113,9 @@ class Transcript:
         return number, exchange
 
     @property
-    def context(self) -> int:
-        """The tokens that the next prompt comes on top of, as far as answers of this kernel told; 0 if none did."""
-        return next((old.facts.context for old in reversed(self.exchanges) if old.facts and old.facts.context), 0)
+    def facts(self) -> Facts | None:
+        """What the last answer took whose context is known: the next prompt comes on top of that."""
+        return next((old.facts for old in reversed(self.exchanges) if old.facts and old.facts.context), None)
 
     def before(self, exchange: Exchange) -> tuple[Turn, ...]:
         """Return the turns that lead up to this exchange."""

@@ -90,5 +90,8 @@ class Gemini(Configurable):
         if not proposal["value"].strip():
             return ""
         path = Path(proposal["value"]).expanduser().resolve()
-        read(path)
+        try:
+            read(path)
+        except ConfigurationError as error:
+            raise TraitError(str(error)) from None  # traitlets undoes what it knows as its own
         return str(path)

@@ -9,7 +9,7 @@ from nbgemini.errors import PromptError
 from nbgemini.notebook.arguments import Ask, nearest
 from nbgemini.notebook.commands.export import is_file, load_file
 from nbgemini.notebook.commands.showing import show_line, show_table
-from nbgemini.notebook.commands.standing import context_of, learn_windows
+from nbgemini.notebook.commands.standing import context_of, learn_windows, model_of
 from nbgemini.notebook.commands.words import day_text, named_chat, no_more, only_name, saved_chats, turns_text, words_of
 from nbgemini.transcript import Exchange
 
@@ -26,7 +26,7 @@ async def chats(session: Session, rest: str) -> None:
         (
             chat.name,
             str(len(chat.transcript)),
-            chat.options.model,
+            model_of(chat),
             context_of(session, chat),
             "running" if chat.name in running else "",
         )

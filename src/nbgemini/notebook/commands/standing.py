@@ -36,7 +36,7 @@ async def status(session: Session, rest: str) -> None:
 
 async def learn_windows(session: Session) -> None:
     """Ask how large the windows are, if there is a chat that fills one."""
-    if any(chat.transcript.context for chat in session.client.chats.values()):
+    if any(chat.transcript.facts for chat in session.client.chats.values()):
         await session.windows.learn(session.client)
 
 
@@ -44,7 +44,13 @@ def context_of(session: Session, chat: Chat) -> str:
     """Return how full a chat is, in words."""
     from nbgemini.notebook.windows import fill_text  # noqa: PLC0415 - with the session
 
-    return fill_text(chat.transcript.context, session.windows.of(session.client, chat.options.model))
+    facts = chat.transcript.facts
+    return fill_text(facts.context, session.windows.of(session.client, facts.model)) if facts else ""
+
+
+def model_of(chat: Chat) -> str:
+    """Return who answered last in a chat, or who is to."""
+    return chat.transcript.facts.model if chat.transcript.facts else chat.options.model
 
 
 def _chat_text(session: Session, chat: Chat) -> str:
