@@ -105,7 +105,9 @@ class CassetteFile:
         self._due = False  # first: what is added from here on is written next time, if not now
         try:
             with self.path.open("ab", buffering=0) as file:
-                file.write(b"".join(self._waiting_lines()))
+                data = b"".join(self._waiting_lines())
+                while data:
+                    data = data[file.write(data) :]  # all at once, but on a disk that is full
         except Exception as error:  # noqa: BLE001 - whatever it is, it is said, and the answer goes on
             self._trouble = getattr(error, "strerror", None) or str(error)
             self._taken = self._added
