@@ -64,7 +64,7 @@ def widget(**how):
     return Live("answer", **{"snapshot": dict, **how})
 
 
-@pytest.mark.parametrize("role", ["answer", "thought", "status", "card"])
+@pytest.mark.parametrize("role", ["answer", "thought", "data", "status", "card"])
 def test_source_that_travels_with_every_widget_is_small(role):
     from nbgemini.notebook import live
 

@@ -100,8 +100,9 @@ class StreamView:
     def _painter(self, segment: Segment) -> SegmentPainter:
         if segment.kind == "tool_call":
             return CardPainter(segment, self._painting, self._reply)
-        kind = TextPainter if segment.kind in ("thought", "answer") else WholePainter
-        return kind(segment, self._painting)
+        if segment.kind in ("thought", "answer"):
+            return TextPainter(segment, self._painting, self._reply.options)
+        return WholePainter(segment, self._painting)
 
     async def finish(self) -> None:
         """Paint what is left and put everything to rest."""

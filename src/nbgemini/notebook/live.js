@@ -41,7 +41,7 @@ export default () => {
     });
   };
 
-  // only answer
+  // only answer data
   const copyButton = (el) => {
     // its label is no text of the page, so that it is never copied itself
     const button = create("button", {
@@ -81,9 +81,9 @@ export default () => {
       });
   };
 
-  // only answer thought
+  // only answer thought data
   const textView = (el, model) => {
-    const isAnswer = model.get("role") === "answer";
+    const isAnswer = model.get("role") !== "thought";
     const text = new Text();
     const rest = create("div", { className: "nbg-tail" });
     rest.append(text);
@@ -98,12 +98,25 @@ export default () => {
           number = 0;
         }
         // once, and never touched again: a reader's selection stays
-        for (; number < blocks.length; number++) rest.before((blocks[number].content || blocks[number]).cloneNode(true));
+        for (; number < blocks.length; number++) {
+          const node = (blocks[number].content || blocks[number]).cloneNode(true);
+          // only data
+          // a row goes into the table before it
+          const table = rest.previousSibling;
+          if (node.firstChild.tagName === "TR" && table?.tBodies) table.tBodies[0].append(node);
+          else
+          // only answer thought data
+          rest.before(node);
+        }
         let shown = tail.trimEnd();
+        // only data
+        rest.classList.add("nbg-code");
+        // only answer thought
         // code that is still being written shows without its fences
         const fence = /^```[^`\n]*(\n|$)/.exec(shown);
         if (fence) shown = shown.slice(fence[0].length).replace(/\n`+$/, "");
         rest.classList.toggle("nbg-code", fence);
+        // only answer thought data
         if (shown.startsWith(text.data)) text.appendData(shown.slice(text.length));
         else text.data = shown;
         if (!isAnswer) useKeys(el);

@@ -7,11 +7,13 @@ from time import monotonic
 from typing import Any
 
 from nbgemini.notebook.deltas import Deltas
+from nbgemini.notebook.formats import Form
 from nbgemini.notebook.painter import SegmentPainter
 from nbgemini.notebook.painting import Painting, Place
-from nbgemini.render.blocks import Block, Blocks
-from nbgemini.render.bundle import bundle, live_bundle, thought_title
+from nbgemini.render.blocks import Block
+from nbgemini.render.bundle import live_bundle, thought_title
 from nbgemini.segments import Change, Segment, SegmentCited, SegmentDelta, SegmentEnd
+from nbgemini.turns import Options
 
 _GROWTH = 1.5  # plain HTML: repaint when it has grown by half, so that all repaints together stay below 4 x the answer
 _FIRST_REPAINT = 200  # characters
@@ -20,10 +22,11 @@ _FIRST_REPAINT = 200  # characters
 class TextPainter(SegmentPainter):
     """Paints one segment."""
 
-    def __init__(self, segment: Segment, painting: Painting) -> None:
-        """Begin with nothing painted."""
+    def __init__(self, segment: Segment, painting: Painting, options: Options | None = None) -> None:
+        """Begin with nothing painted; `options` say in which format the answer comes."""
         super().__init__(segment, painting)
-        self._blocks = Blocks()
+        self._form = Form(segment, options)
+        self._blocks = self._form.growing()
         self._deltas = Deltas()
         self._fresh: list[str] = []
         self._painted = 0  # characters in the last repaint of plain HTML
@@ -122,14 +125,14 @@ class TextPainter(SegmentPainter):
         last = self._blocks.close()
         html = self._blocks.html()
         opened = self._accordion is not None and self._accordion.selected_index == 0
-        return last, bundle(self._segment, html=html, seconds=self._seconds, opened=opened)
+        return last, self._form.at_rest(html, self._seconds, opened=opened)
 
     def _end(self) -> None:
         if self._seconds is None:
             self._seconds = monotonic() - self._began
 
     def _open_widget(self) -> None:
-        self._widget = self._painting.text_widget(self.kind, self._deltas.snapshot)
+        self._widget = self._painting.text_widget(self._form.role, self._deltas.snapshot)
         if self.kind == "thought":
             self._title = "Thinking…"
             self._accordion = self._painting.accordion(self._title, self._widget)

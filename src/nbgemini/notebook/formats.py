@@ -1,0 +1,72 @@
+"""How an answer of each format is painted: as it grows, and at rest."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from nbgemini.render.answers import answer_bundle
+from nbgemini.render.blocks import Block, Blocks
+from nbgemini.render.bundle import bundle
+from nbgemini.render.growing_json import JsonBlocks
+from nbgemini.render.verbatim import Verbatim
+from nbgemini.segments import Segment
+from nbgemini.turns import Options
+
+
+class Growing(Protocol):
+    """Text that grows on a page: finished blocks as HTML, and behind them text."""
+
+    @property
+    def promising(self) -> bool:
+        """Whether there may be a finished block."""
+        ...
+
+    def append(self, text: str) -> str:
+        """Take in text and return it as it will be shown."""
+        ...
+
+    def advance(self) -> list[Block]:
+        """Render what is finished; may run in another thread."""
+        ...
+
+    def close(self) -> list[Block]:
+        """Render what is left."""
+        ...
+
+    def html(self) -> str:
+        """Return all that is finished."""
+        ...
+
+    def tail(self) -> str:
+        """Return the text that is not finished."""
+        ...
+
+
+class Form:
+    """How one segment of text is painted."""
+
+    def __init__(self, segment: Segment, options: Options | None) -> None:
+        """Paint `segment`; only answers have a format of their own."""
+        self._segment = segment
+        self._options = options if options and segment.kind == "answer" and _is_special(options) else None
+
+    @property
+    def role(self) -> str:
+        """The role of its widget: `data` shows text as it is, and puts rows into tables."""
+        return self._segment.kind if isinstance(self.growing(), Blocks) else "data"
+
+    def growing(self) -> Growing:
+        """Return what the text grows in."""
+        if self._options is None or self._options.format == "code":
+            return Blocks()
+        return JsonBlocks() if self._options.json else Verbatim()
+
+    def at_rest(self, html: str | None, seconds: float | None, *, opened: bool) -> dict[str, Any]:
+        """Return the static bundle; `html` is the text as it has grown."""
+        if self._options is None:
+            return bundle(self._segment, html=html, seconds=seconds, opened=opened)
+        return answer_bundle(self._segment.text, "json" if self._options.json else self._options.format)
+
+
+def _is_special(options: Options) -> bool:
+    return options.json or options.format != "markdown"
