@@ -275,6 +275,6 @@ Examples:
   %%gemini --schema list[Planet] -o reply    await reply, and reply.parsed is a list of your Planet
   %%gemini -f code                  only code, which goes into a new cell
 
-Commands: %gemini, %gemini ask, retry, stop, chats, show, load, fork, drop, reset, models, journal, record, replay, key, demo,
+Commands: %gemini, %gemini ask, retry, stop, chats, show, load, fork, drop, reset, models, usage, journal, export, record, replay, key, demo,
 doctor.
 Settings: %config Gemini."""
