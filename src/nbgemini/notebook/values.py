@@ -69,16 +69,22 @@ def file_parts(path: Path) -> list[Part]:
             head = file.read(HEAD)
         if head and mime_of(head, path.name) != TEXT:
             return [file_part(path)]
+        _check_length(path)
         return [_fenced(path, path.read_bytes())]
     except OSError as error:
         raise PromptError(f"{path} can't be read: {error.strerror or error}; nothing was sent") from None
 
 
-def _fenced(path: Path, data: bytes) -> Part:
-    if len(data) > TEXT_CHARACTERS:
+def _check_length(path: Path) -> None:
+    """Refuse what is too long before it is read: it may be larger than the memory."""
+    size = path.stat().st_size
+    if size > TEXT_CHARACTERS:
         raise PromptError(
-            f"{path.name} is too long for a prompt, {size_text(len(data))} of text: attach some of it; nothing was sent"
+            f"{path.name} is too long for a prompt, {size_text(size)} of text: attach some of it; nothing was sent"
         )
+
+
+def _fenced(path: Path, data: bytes) -> Part:
     try:
         words = data.decode("utf-8-sig")
     except UnicodeDecodeError:
