@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -21,7 +22,7 @@ ROWS = [
 
 def shown(text, cuts=()):
     indented, bounds = Indented(), [0, *sorted(cut % (len(text) + 1) for cut in cuts), len(text)]
-    return "".join(piece for start, end in zip(bounds, bounds[1:], strict=False) for _, piece in indented.feed(text[start:end]))
+    return "".join(piece for start, end in pairwise(bounds) for _, piece in indented.feed(text[start:end]))
 
 
 @given(VALUES, st.booleans(), st.lists(st.integers(0, 1000), max_size=5))
