@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tracemalloc
 from types import SimpleNamespace
 
@@ -68,7 +67,8 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     yield tmp_path / "here"
-    shutil.rmtree(tmp_path / "here")  # the search for keys would read gigabytes of nothing
+    for large in (path for path in (tmp_path / "here").iterdir() if path.is_file()):
+        large.unlink()  # the search for keys would read gigabytes of nothing
 
 
 @pytest.mark.timeout(60)  # a pipe that is read waits for ever
@@ -78,7 +78,7 @@ def test_what_cannot_be_attached_is_refused_in_one_line(folder, kind):  # U6
     make(folder / "it.txt")
     with pytest.raises(PromptError, match=said) as refused:
         composed("it.txt")
-    (line,) = refused.value._render_traceback_()
+    line = str(refused.value)
     assert "\n" not in line
     assert len(line) < 500
 
