@@ -44,3 +44,40 @@ def test_a_script_that_dies_of_it_prints_no_control_character():
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "owned" in run.stderr
     assert controls(run.stderr.replace("\n", "")) == []
+
+
+def refused(delay=None, header=None, **more):
+    details = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay}] if delay else []
+    body = {"error": {"code": 429, "message": "Quota exceeded.", "status": "RESOURCE_EXHAUSTED", "details": [*details, more]}}
+    return str(error_from_body(429, json.dumps(body).encode(), header)).split(" → ")[1]
+
+
+def test_a_quota_says_when_it_is_there_again():
+    assert refused("41.2s") == "ask again in 42 s; %gemini models lists other models"
+    assert refused(header=7.0) == "ask again in 7 s; %gemini models lists other models"
+    assert refused("2s", header=7.0).startswith("ask again in 2 s")
+    assert refused("600s").startswith("ask again in 10 min")
+    assert refused("36000s").startswith("ask again in 10 h")
+    assert refused().startswith("ask again in a moment")
+    assert refused("2s", quotaId="GenerateRequestsPerDay").startswith("the quota of a day begins anew at midnight Pacific time")
+
+
+def test_one_line_while_it_fails_and_the_chain_afterwards(monkeypatch):
+    """`%tb` shows what IPython keeps in sys.last_value, when nothing fails any more."""
+    inner, outer = KeyError("inner"), ToolError("outer")
+    outer.__cause__ = inner
+    monkeypatch.setattr(sys, "last_value", outer, raising=False)
+    with pytest.raises(ToolError) as caught:
+        raise_and_render(outer, lines := [])
+    assert lines == ["ToolError: outer"]
+    lines = caught.value._render_traceback_()
+    assert "KeyError: 'inner'" in lines
+    assert lines[-1].endswith("ToolError: outer")
+    assert not [line for line in lines if "\n" in line]
+
+
+def raise_and_render(error, lines):
+    try:
+        raise error
+    finally:
+        lines += error._render_traceback_()

@@ -19,6 +19,8 @@ Stopping is not an error.
 
 from __future__ import annotations
 
+import sys
+import traceback
 from typing import Any
 
 
@@ -37,7 +39,9 @@ class NbGeminiError(Exception):
         super().__init__("".join(char if char.isprintable() else repr(char)[1:-1] for char in message))
 
     def _render_traceback_(self) -> list[str]:
-        """Show one line in a cell (IPython's hook); the full chain stays on the exception for `%tb`."""
+        """Show one line in a cell that fails (IPython's hook), and the full chain when `%tb` asks afterwards."""
+        if sys.exception() is None and getattr(sys, "last_value", None) is self:  # it failed some time ago
+            return "".join(traceback.format_exception(self)).splitlines()
         return [f"{type(self).__name__}: {self}"]
 
 

@@ -237,10 +237,8 @@ async def _raise_if_refused(response: Response, watch: Watch) -> None:
         body += chunk
         if len(body) > _LARGEST_ERROR:
             break
-    error = error_from_body(response.status_code, body)
-    if error.retry_after is None:
-        error.retry_after = retry_after(response.headers.get("retry-after", ""), response.headers.get("date", ""))
-    raise error
+    wait = retry_after(response.headers.get("retry-after", ""), response.headers.get("date", ""))
+    raise error_from_body(response.status_code, body, wait)
 
 
 def _is_about_tls(error: BaseException | None) -> bool:
