@@ -44,7 +44,7 @@ def shown(html: str) -> str:
 
 def unmarked(text: str, source: str) -> str:
     """Return what was made of marked Markdown without the marks that are left in it."""
-    return text.translate(_GONE) if _SECRET in source else text
+    return _MARK.sub("", text).translate(_GONE) if _SECRET in source else text  # a highlighter may have cut some in pieces
 
 
 def _fitting(text: str, at: int, spans: list[tuple[int, int]]) -> int | None:

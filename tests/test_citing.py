@@ -1,0 +1,63 @@
+"""A mark stands where the text ends that it speaks of, whatever the service counts from, or nowhere."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nbgemini.citing import Citing, places
+from nbgemini.events import Citation, Citations, Mark, Page
+
+texts = st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=4)
+
+
+def mark(text, passage, sources=(0,), base=0):
+    start = len(text[: text.index(passage)].encode()) + base
+    return Mark(start, start + len(passage.encode()), passage, sources)
+
+
+@given(texts=texts, data=st.data())
+def test_a_place_in_bytes_becomes_one_in_characters(texts, data):
+    """Counted from the text it is in, or from the whole answer."""
+    number = data.draw(st.integers(0, len(texts) - 1))
+    text = texts[number]
+    end = data.draw(st.integers(1, len(text)))
+    base = data.draw(st.sampled_from([0, len("".join(texts[:number]).encode())]))
+    wanted = Mark(base, base + len(text[:end].encode()), text[:end], (0,))
+    found = places([wanted], texts)
+    ((where, (at, sources)),) = [(n, place) for n, some in enumerate(found) for place in some]
+    assert sources == (0,)
+    assert texts[where][:at].endswith(text[:end])
+
+
+def test_sources_of_one_place_are_together():
+    text = "Zürich – 🙂 is old."  # noqa: RUF001
+    marks = [mark(text, "old", (2,)), mark(text, "🙂", (1,)), mark(text, "is old", (0, 2))]
+    assert places(marks, [text]) == [((10, (1,)), (17, (0, 2)))]
+
+
+def test_a_wrong_place_gives_way_to_the_only_place_where_the_text_stands():
+    assert places([Mark(1, 3, "bc", (0,)), Mark(7, 8, "x", (1,))], ["aabcx"]) == [((4, (0,)), (5, (1,)))]
+    assert places([Mark(1, 3, "bc", (0,))], ["aabc", "bc"]) == [(), ()]
+    assert places([Mark(9, 12, "bcd", (0,))], ["abc"]) == [()]
+
+
+def test_without_its_text_a_mark_must_end_between_characters():
+    assert places([Mark(0, 2, "", (0,)), Mark(0, 1, "", (1,)), Mark(0, 9, "", (2,))], ["ü"]) == [((1, (0,)),)]
+
+
+def test_later_rounds_count_on():
+    citing = Citing()
+    citing.take(Citations((Citation("a"),), (Mark(0, 1, "x", (0,)),), ("q",)))
+    citing.take(Citations(pages=(Page("p"),)))
+    citing.begin_round()
+    found = citing.take(Citations((Citation("b"),), (Mark(0, 2, "y", (0,)),), ("q", "r")))
+    assert [source.uri for source in found.sources] == ["a", "b"]
+    assert [one.sources for one in found.marks] == [(0,), (1,)]
+    assert (found.queries, found.pages) == (("q", "r"), (Page("p"),))
+
+
+def test_within_a_round_what_is_newer_replaces():
+    citing = Citing()
+    citing.take(Citations((Citation("a"),)))
+    assert citing.take(Citations((Citation("a"), Citation("b")))).sources == (Citation("a"), Citation("b"))
