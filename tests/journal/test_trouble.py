@@ -117,6 +117,35 @@ async def test_a_directory_stays_where_it_is(asking, journal, path, told):
     assert (journal.chats(), journal.exchanges("main"), journal.requests(3)) == ([], [], [])
 
 
+@pytest.mark.parametrize("there", [True, False], ids=["to a file", "to nothing yet"])
+async def test_a_link_is_not_followed(asking, journal, path, told, there):
+    """What it leads to is neither written, nor made, nor moved."""
+    precious = path.parent.parent / "precious"
+    if there:
+        precious.write_bytes(b"")  # an empty file would become a journal
+    path.parent.mkdir()
+    path.symlink_to(precious)
+    for _ in range(2):
+        await hello(asking)
+    assert journal.flush()
+    (line,) = told
+    assert "symbolic link" in line
+    assert "\n" not in line
+    assert path.is_symlink()
+    assert precious.read_bytes() == b"" if there else not precious.exists()
+    assert (journal.chats(), journal.exchanges("main"), journal.requests(3)) == ([], [], [])
+
+
+async def test_a_folder_may_be_a_link(asking, journal, path, told, tmp_path):
+    """A home on another disk: whoever may lay a link into it owns it."""
+    (tmp_path / "elsewhere").mkdir()
+    path.parent.symlink_to(tmp_path / "elsewhere")
+    await hello(asking)
+    assert journal.flush()
+    assert told == []
+    assert len(journal.requests(3)) == 1
+
+
 async def test_a_place_that_cannot_be_made_costs_the_record_only(service, tmp_path, told):
     (tmp_path / "file").touch()
     journal = Journal(tmp_path / "file" / "journal", "a.ipynb")

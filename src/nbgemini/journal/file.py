@@ -1,8 +1,9 @@
 """The journal's file as one process has it open: made, checked, locked for a moment, moved aside when it is damaged.
 
-Invariants: only its owner reads it; what is no journal any more is moved, never deleted, and one of a newer version is left as
-it is; several kernels write in turn. Source: SQLite's WAL with synchronous=NORMAL survives a killed process; it needs memory
-that all writers share, so on a network file system, with writers on several machines, it gives way to a rollback journal.
+Invariants: only its owner reads it, and no link leads elsewhere; what is no journal any more is moved, never deleted, and one
+of a newer version is left as it is; several kernels write in turn. Source: SQLite's WAL with synchronous=NORMAL survives a killed
+process; it needs memory that all writers share, so on a network file system, with writers on several machines, it gives way to a
+rollback journal.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ class JournalFile:
             OSError, sqlite3.Error: the place can't be written to.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if self.path.is_symlink():  # whoever laid it may mean a file that is not the user's, or precious
+            raise OSError(f"{self.path.name} is a symbolic link; give it the path of the file itself")
         if self.path.is_dir():
             raise IsADirectoryError("it is a directory")  # perhaps a precious one: it stays where it is
         with suppress(FileExistsError):
@@ -140,7 +143,7 @@ def read(path: Path, query: str, values: Sequence[Any]) -> list[Any]:
     Raises:
         sqlite3.Error: it can't be read.
     """
-    if not path.is_file():
+    if path.is_symlink() or not path.is_file():
         return []
     with closing(sqlite3.connect(path, timeout=_READING)) as connection:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
