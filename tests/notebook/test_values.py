@@ -227,6 +227,15 @@ def test_a_formula_is_read_and_not_seen():
     assert "inlineData" in parts_of(Drawing(), "drawing")[0]
 
 
+def test_what_can_not_be_drawn_is_one_line():
+    class Broken:
+        def _repr_png_(self):
+            raise RuntimeError("no\nink")
+
+    with pytest.raises(PromptError, match=r"^fig can't be told or drawn, RuntimeError: no ink; nothing was sent$"):
+        parts_of(Broken(), "fig")
+
+
 def test_figures_axes_and_lists_of_them():
     figures = pytest.importorskip("matplotlib.figure")
     figure = figures.Figure(figsize=(2, 1))

@@ -39,6 +39,16 @@ def parts_of(value: Any, name: str) -> list[Part] | None:
     Raises:
         PromptError: it is of no kind that can be sent, or can't be read.
     """
+    try:
+        return _said(value, name)
+    except PromptError:
+        raise
+    except Exception as error:  # noqa: BLE001 - any object may come, and its methods may do anything
+        why = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise PromptError(f"{name} can't be told or drawn, {why}; nothing was sent") from None
+
+
+def _said(value: Any, name: str) -> list[Part] | None:
     if isinstance(value, str | Reply | Path):
         return _worded(value, name)
     if isinstance(value, ModuleType) or (callable(value) and _is_code(value)):
@@ -130,10 +140,7 @@ def _from_bytes(data: bytes, name: str) -> Part:
 def _picture(value: Any, name: str) -> Part | None:
     if not isinstance(value, Media) and callable(getattr(type(value), "_repr_latex_", None)):
         return None  # a formula is better read than seen
-    try:
-        found = picture_of(value)
-    except Exception as error:  # noqa: BLE001 - any object may come
-        raise PromptError(f"{name} can't be drawn: {' '.join(str(error).split())[:200]}; nothing was sent") from None
+    found = picture_of(value)
     return data_part(found[1], found[0], name) if found else None
 
 
