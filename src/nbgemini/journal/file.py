@@ -1,9 +1,9 @@
 """The journal's file as one process has it open: made, checked, locked for a moment, moved aside when it is damaged.
 
 Invariants: only its owner reads it, and no link leads elsewhere; what is no journal any more is moved, never deleted, and one
-of a newer version is left as it is; several kernels write in turn. Source: SQLite's WAL with synchronous=NORMAL survives a killed
-process; it needs memory that all writers share, so on a network file system, with writers on several machines, it gives way to a
-rollback journal.
+of a newer version is left as it is; several kernels write in turn. Source: SQLite's WAL with synchronous=NORMAL survives a
+killed process; it needs memory that all writers share, so on a network file system, with writers on several machines, it gives
+way to a rollback journal.
 """
 
 from __future__ import annotations
