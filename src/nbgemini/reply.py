@@ -267,7 +267,8 @@ class Reply:
 
     def _facts(self) -> Facts:
         cost = None if self.offline else self.cost
-        return Facts(self.model, self.provider, self.usage, self.incoming.context, cost, self.seconds, self.offline)
+        badge = "replay" if self.replayed else "offline service" if self.offline else ""
+        return Facts(self.model, self.provider, self.usage, self.incoming.context, cost, self.seconds, badge)
 
     def attach(self, cancel: Callable[[], object]) -> None:
         """Say how the running stream is cancelled; `cancel` may be called from any thread."""

@@ -24,7 +24,10 @@ _NOTHING = {"text", "thought", "thoughtSignature"}  # what a part may hold besid
 
 
 class Facts(Struct, frozen=True):
-    """What an answer took: `context` is the tokens of its last round, asked and answered; `cost` is in USD."""
+    """What an answer took: `context` is the tokens of its last round, asked and answered; `cost` is in USD.
+
+    `badge` says what answered if it was no service: `offline service` or `replay`.
+    """
 
     model: str
     provider: str
@@ -32,7 +35,7 @@ class Facts(Struct, frozen=True):
     context: int
     cost: float | None
     seconds: float
-    offline: bool = False
+    badge: str = ""
 
 
 class Exchange:

@@ -30,6 +30,7 @@ VALUES = {
     ("a", "rel"): re.compile("noopener noreferrer nofollow"),
     ("code", "class"): CLASSES,
     ("div", "class"): CLASSES,
+    ("div", "align"): re.compile("left|right"),
     ("span", "class"): CLASSES,
     ("details", "class"): CLASSES,
     ("details", "open"): ANYTHING,

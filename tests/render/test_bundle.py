@@ -184,3 +184,11 @@ def test_a_table_is_aligned_in_text():
         table_bundle(["name", "n"], [["a", "10"], ["long name", "2"]])["text/plain"]
         == "name       n\na          10\nlong name  2"
     )
+
+
+def test_in_a_table_numbers_stand_right_and_words_left_whatever_the_page_does_with_cells():
+    rows = [("gemini", "1,024", "$0.10", "", "2026-11-21"), ("x", "7 / 0", "<$0.01", "0.1 s", "1 %")]
+    html = table_bundle(("a", "b", "c", "d", "e"), rows)["text/html"]
+    assert re.findall(r'<th><div align="(\w+)">', html) == ["left", "right", "right", "right", "left"]
+    assert html.count('<td><div align="right">') == 6
+    assert 'align="left">only' in table_bundle(("only",), [])["text/html"]

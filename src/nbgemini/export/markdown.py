@@ -107,7 +107,8 @@ class _Page:
 
     def _tool(self, run: ToolRun) -> Iterator[str]:
         took = f", {run.seconds:.1f} s" if run.seconds else ""
-        yield f"**Tool call** {escaped(run.call.name)} ({run.state.replace('_', ' ')}{took})"
+        unasked = ", ran unasked" if run.unasked else ""
+        yield f"**Tool call** {escaped(run.call.name)} ({run.state}{took}{unasked})"
         yield fenced(_json(run.call.args), "json")
         if run.response is not None:
             yield "Result:"

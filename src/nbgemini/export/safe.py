@@ -16,7 +16,7 @@ from nbgemini.render.text import harmless
 
 _END = "nbgemini end of text"
 _HTML = re.compile(r"<(?=[A-Za-z/!?])")
-_RAW = re.compile(r"`[ \t]*\{|^[ \t>]*(?:`{3,}|~{3,})[ \t]*\{|^:{3,}", re.MULTILINE)  # what Pandoc and Quarto obey
+_RAW = re.compile(r"`\{=|^[ \t>]*(?:`{3,}|~{3,})[ \t]*\{|^:{3,}", re.MULTILINE)  # what Pandoc and Quarto obey
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#!|~&$])")
 _RUN = re.compile(r"`+")
 

@@ -49,8 +49,7 @@ class Entry(Struct, frozen=True):
         ending = ": ".join(filter(None, (_ENDINGS.get(state, ""), self.exchange.note)))
         if facts is None:
             return ending
-        offline = "offline service or replay" if facts.offline else ""
-        words = (offline, facts.model, tokens_text(facts.usage), money_text(facts.cost), f"{facts.seconds:.1f} s", ending)
+        words = (facts.badge, facts.model, tokens_text(facts.usage), money_text(facts.cost), f"{facts.seconds:.1f} s", ending)
         return " · ".join(filter(None, words))
 
 

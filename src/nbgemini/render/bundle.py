@@ -5,6 +5,7 @@ Never text/markdown: a front end would render it unsanitised. No inline style: a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -20,6 +21,7 @@ from nbgemini.render.sanitise import sanitised
 from nbgemini.render.text import harmless
 from nbgemini.segments import Segment
 
+_NUMBER = re.compile(r"(?:[<$]*[\d.,/ ]*\d(?: s| %)?|\?)?")
 _PREVIEW = 200  # characters of plain text while it streams
 
 
@@ -70,9 +72,22 @@ def prompt_bundle(text: str) -> dict[str, Any]:
 
 def table_bundle(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> dict[str, Any]:
     """Return a table of plain texts."""
-    head = "".join(f"<th>{_prose(cell)}</th>" for cell in headers)
-    body = "".join("<tr>" + "".join(f"<td>{_prose(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
+    sides = ["right" if all(map(_is_number, column)) else "left" for column in zip(*rows, strict=True)] or ["left"] * len(
+        headers
+    )
+    head = "".join(f'<th><div align="{side}">{_prose(cell)}</div></th>' for cell, side in zip(headers, sides, strict=True))
+    lines = ("".join(_cell(str(cell), side) for cell, side in zip(row, sides, strict=True)) for row in rows)
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
     return _bundle(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>", _aligned([headers, *rows]))
+
+
+def _cell(text: str, side: str) -> str:
+    """Return a cell; the side is the content's own, as JupyterLab's style has its way with cells."""
+    return f'<td><div align="{side}">{_prose(text)}</div></td>'
+
+
+def _is_number(cell: object) -> bool:
+    return _NUMBER.fullmatch(str(cell)) is not None
 
 
 def thought_title(seconds: float | None) -> str:

@@ -33,7 +33,7 @@ def export(session: Session, rest: str) -> None:
     _write(files)
     left = len(chat.transcript) - len(told.entries)
     rest_text = f"; {turns_text(left)} still answering, not in it" if left else ""
-    pictures = f" and {len(files) - 1} beside it in {path.stem}_files" if len(files) > 1 else ""
+    pictures = f", its pictures ({len(files) - 1}) to {path.stem}_files" if len(files) > 1 else ""
     show_line(f"{chat.name}: {turns_text(len(told.entries))} written to {path}{pictures}{rest_text}")
 
 
