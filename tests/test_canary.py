@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import copy
+import faulthandler
+import hashlib
 import json
 import os
 import pickle
@@ -149,6 +152,48 @@ async def test_the_journal_is_its_owners_alone_and_holds_no_key(settings, tmp_pa
     assert modes == {0o600}
     assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
     assert found_under(tmp_path) == []
+
+
+def digests(key):
+    """What a name may be that is derived from a key."""
+    return [hashlib.new(name, key.encode()).hexdigest()[:12] for name in ("md5", "sha1", "sha256", "sha512", "blake2b")]
+
+
+async def test_no_name_and_no_recording_is_derived_from_the_key(settings, tmp_path):
+    """Two keys ask the same: what is written says the same of both, and the one finds what the other recorded."""
+    for number, key in enumerate((CANARY, CANARY[::-1])):
+        journal = Journal(tmp_path / f"journal-{number}.sqlite3", "a notebook")
+        async with Client(msgspec.structs.replace(settings, key=Secret(key)), log=journal) as client:
+            await client.record(tmp_path / f"tape-{number}.jsonl")
+            await client.chat().ask("Why is the sky blue?")
+            await client.record(None)
+        journal.close()
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    written = "\n".join(path.name + path.read_bytes().decode("latin-1") for path in files)
+    assert len(files) >= 4
+    assert not [digest for digest in digests(CANARY) + digests(CANARY[::-1]) if digest in written]
+    first, second = (json.loads((tmp_path / f"tape-{number}.jsonl").read_text().splitlines()[0]) for number in (0, 1))
+    assert (first["request"], first["asked"]) == (second["request"], second["asked"])
+    async with Client(msgspec.structs.replace(settings, key=Secret("another"))) as client:
+        await client.replay(tmp_path / "tape-0.jsonl")
+        assert (await client.chat().ask("Why is the sky blue?")).replayed
+
+
+async def test_a_crash_dump_holds_no_key(settings, tmp_path):
+    """Of a process that dies in mid-stream: where each thread stands, and no value."""
+    async with RawServer([head(), event(text_frame("a")), STALL]) as server:
+        async with Client(msgspec.structs.replace(settings, base_url=server.url)) as client:
+            chat, came = client.chat(), asyncio.Event()
+            reply = chat.begin("x")
+            driving = asyncio.create_task(chat.drive(reply, lambda _: came.set()))
+            await came.wait()
+            with (tmp_path / "dump.txt").open("wb+") as file:
+                faulthandler.dump_traceback(file, all_threads=True)
+                dump = file.seek(0) or file.read()
+            reply.stop()
+            await driving
+    assert b"test_canary.py" in dump
+    assert found_in(dump) == []
 
 
 def test_the_search_finds_a_key_that_was_written(tmp_path):

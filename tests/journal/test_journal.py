@@ -221,6 +221,38 @@ async def test_a_request_is_known_with_all_that_it_took(asking, journal):
     assert (failed["state"], failed["error"], failed["code"], failed["first"]) == ("failed", refused.typename, 404, None)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../x",
+        "/etc/passwd",
+        "x" * 500,
+        "a/b\\c",
+        "ü ö 😀",
+        "con",
+        ".",
+        "a'; DROP TABLE exchange; --",
+        "\u202egnp",
+        "a\nb",
+        "",
+    ],
+    ids=ascii,
+)
+async def test_a_chat_may_have_any_name_and_it_is_never_a_files(asking, journal, path, name):
+    """Nor is one that differs by case or by its normal form the same."""
+    before = sorted(file for file in path.parent.parent.rglob("*") if file.parent != path.parent)
+    others = [f"{name}x", name.swapcase() if name.swapcase() != name else f"{name}y"]
+    for number, other in enumerate([name, *others]):
+        await asking.chat(other).ask(f"hello {number}")
+    journal.close()
+    assert sorted(file for file in path.parent.parent.rglob("*") if file.parent != path.parent) in (before, [path.parent])
+    assert {file.name.removeprefix(path.name) for file in path.parent.iterdir()} <= {"", "-wal", "-shm"}
+    assert sorted(name for name, *_ in later(path).chats()) == sorted([name, *others])
+    (exchange,) = later(path).exchanges(name)
+    assert exchange.asked.parts[0]["text"] == "hello 0"
+    assert later(path).requests(3)[-1]["chat"] == name
+
+
 async def test_the_newest_is_what_was_written_last_whatever_the_clock_says(asking, journal, path, service, monkeypatch):
     await asking.chat().ask("one")
     journal.close()
