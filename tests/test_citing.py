@@ -1,4 +1,4 @@
-"""A mark stands where the text ends that it speaks of, whatever the service counts from, or nowhere."""
+"""A passage is found where its text stands, whatever the service counts from, or nowhere."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbgemini.citing import Citing, places
-from nbgemini.events import Citation, Citations, Mark, Page
+from nbgemini.events import Citation, Citations, Page, Passage
 
 texts = st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=4)
 
 
-def mark(text, passage, sources=(0,), base=0):
+def rests(text, passage, sources=(0,), base=0):
     start = len(text[: text.index(passage)].encode()) + base
-    return Mark(start, start + len(passage.encode()), passage, sources)
+    return Passage(start, start + len(passage.encode()), passage, sources)
 
 
 @given(texts=texts, data=st.data())
@@ -23,7 +23,7 @@ def test_a_place_in_bytes_becomes_one_in_characters(texts, data):
     text = texts[number]
     end = data.draw(st.integers(1, len(text)))
     base = data.draw(st.sampled_from([0, len("".join(texts[:number]).encode())]))
-    wanted = Mark(base, base + len(text[:end].encode()), text[:end], (0,))
+    wanted = Passage(base, base + len(text[:end].encode()), text[:end], (0,))
     found = places([wanted], texts)
     ((where, (at, sources)),) = [(n, place) for n, some in enumerate(found) for place in some]
     assert sources == (0,)
@@ -32,28 +32,28 @@ def test_a_place_in_bytes_becomes_one_in_characters(texts, data):
 
 def test_sources_of_one_place_are_together():
     text = "Zürich – 🙂 is old."  # noqa: RUF001
-    marks = [mark(text, "old", (2,)), mark(text, "🙂", (1,)), mark(text, "is old", (0, 2))]
-    assert places(marks, [text]) == [((10, (1,)), (17, (0, 2)))]
+    passages = [rests(text, "old", (2,)), rests(text, "🙂", (1,)), rests(text, "is old", (0, 2))]
+    assert places(passages, [text]) == [((10, (1,)), (17, (0, 2)))]
 
 
 def test_a_wrong_place_gives_way_to_the_only_place_where_the_text_stands():
-    assert places([Mark(1, 3, "bc", (0,)), Mark(7, 8, "x", (1,))], ["aabcx"]) == [((4, (0,)), (5, (1,)))]
-    assert places([Mark(1, 3, "bc", (0,))], ["aabc", "bc"]) == [(), ()]
-    assert places([Mark(9, 12, "bcd", (0,))], ["abc"]) == [()]
+    assert places([Passage(1, 3, "bc", (0,)), Passage(7, 8, "x", (1,))], ["aabcx"]) == [((4, (0,)), (5, (1,)))]
+    assert places([Passage(1, 3, "bc", (0,))], ["aabc", "bc"]) == [(), ()]
+    assert places([Passage(9, 12, "bcd", (0,))], ["abc"]) == [()]
 
 
-def test_without_its_text_a_mark_must_end_between_characters():
-    assert places([Mark(0, 2, "", (0,)), Mark(0, 1, "", (1,)), Mark(0, 9, "", (2,))], ["ü"]) == [((1, (0,)),)]
+def test_without_its_text_a_passage_must_end_between_characters():
+    assert places([Passage(0, 2, "", (0,)), Passage(0, 1, "", (1,)), Passage(0, 9, "", (2,))], ["ü"]) == [((1, (0,)),)]
 
 
 def test_later_rounds_count_on():
     citing = Citing()
-    citing.take(Citations((Citation("a"),), (Mark(0, 1, "x", (0,)),), ("q",)))
+    citing.take(Citations((Citation("a"),), (Passage(0, 1, "x", (0,)),), ("q",)))
     citing.take(Citations(pages=(Page("p"),)))
     citing.begin_round()
-    found = citing.take(Citations((Citation("b"),), (Mark(0, 2, "y", (0,)),), ("q", "r")))
+    found = citing.take(Citations((Citation("b"),), (Passage(0, 2, "y", (0,)),), ("q", "r")))
     assert [source.uri for source in found.sources] == ["a", "b"]
-    assert [one.sources for one in found.marks] == [(0,), (1,)]
+    assert [one.sources for one in found.passages] == [(0,), (1,)]
     assert (found.queries, found.pages) == (("q", "r"), (Page("p"),))
 
 

@@ -1,7 +1,7 @@
 """What an answer rests on, put together from what its frames and rounds say, and where in the text it is said.
 
 Invariants: within a round what is newer replaces what it says anew; the sources of a later round are counted on from those of
-the earlier; a mark stands where the very text that it speaks of ends, or nowhere.
+the earlier; a passage is found where its very text stands, or nowhere.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
-from nbgemini.events import Citations, Mark
+from nbgemini.events import Citations, Passage
 
 Places: TypeAlias = tuple[tuple[int, tuple[int, ...]], ...]  # after so many characters: these sources, counted from 0
 
-_MOST_SEGMENTS = 50  # of an answer in which a mark is looked for by its place alone
-_MOST_SEARCHES = 50  # of marks whose place is wrong
+_MOST_SEGMENTS = 50  # of an answer in which a passage is looked for by its place alone
+_MOST_SEARCHES = 50  # of passages whose place is wrong
 
 
 class Citing:
@@ -43,33 +43,36 @@ class Citing:
 
 def _together(one: Citations, other: Citations) -> Citations:
     shift = len(one.sources)
-    later = tuple(Mark(mark.start, mark.end, mark.text, tuple(n + shift for n in mark.sources)) for mark in other.marks)
+    later = tuple(
+        Passage(passage.start, passage.end, passage.text, tuple(n + shift for n in passage.sources))
+        for passage in other.passages
+    )
     queries, pages = dict.fromkeys((*one.queries, *other.queries)), dict.fromkeys((*one.pages, *other.pages))
-    return Citations((*one.sources, *other.sources), (*one.marks, *later), tuple(queries), tuple(pages))
+    return Citations((*one.sources, *other.sources), (*one.passages, *later), tuple(queries), tuple(pages))
 
 
-def places(marks: Iterable[Mark], texts: Sequence[str]) -> list[Places]:
-    """Return where the marks stand in each of the texts of an answer.
+def places(passages: Iterable[Passage], texts: Sequence[str]) -> list[Places]:
+    """Return where the passages stand in each of the texts of an answer.
 
     Offsets are bytes of UTF-8, counted from the beginning of the text or of the whole answer; services differ.
     """
     encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
     found: list[dict[int, set[int]]] = [{} for _ in texts]
     searches = _MOST_SEARCHES
-    for mark in marks:
-        place = _by_offset(mark, encoded)
-        if place is None and mark.text and searches:
+    for passage in passages:
+        place = _by_offset(passage, encoded)
+        if place is None and passage.text and searches:
             searches -= 1
-            place = _by_text(mark, encoded)
+            place = _by_text(passage, encoded)
         if place is not None:
-            found[place[0]].setdefault(place[1], set()).update(mark.sources)
+            found[place[0]].setdefault(place[1], set()).update(passage.sources)
     return [_in_characters(text, ends) for text, ends in zip(encoded, found, strict=True)]
 
 
-def _by_offset(mark: Mark, texts: Sequence[bytes]) -> tuple[int, int] | None:
-    wanted, base = mark.text.encode("utf-8", "surrogatepass"), 0
+def _by_offset(passage: Passage, texts: Sequence[bytes]) -> tuple[int, int] | None:
+    wanted, base = passage.text.encode("utf-8", "surrogatepass"), 0
     for number, text in enumerate(texts[:_MOST_SEGMENTS]):
-        for start, end in ((mark.start - base, mark.end - base), (mark.start, mark.end)):
+        for start, end in ((passage.start - base, passage.end - base), (passage.start, passage.end)):
             fits = 0 <= start < end <= len(text) and (text[start:end] == wanted if wanted else _is_border(text, end))
             if fits:
                 return number, end
@@ -77,9 +80,9 @@ def _by_offset(mark: Mark, texts: Sequence[bytes]) -> tuple[int, int] | None:
     return None
 
 
-def _by_text(mark: Mark, texts: Sequence[bytes]) -> tuple[int, int] | None:
+def _by_text(passage: Passage, texts: Sequence[bytes]) -> tuple[int, int] | None:
     """Return the only place where the text stands."""
-    wanted = mark.text.encode("utf-8", "surrogatepass")
+    wanted = passage.text.encode("utf-8", "surrogatepass")
     found = [number for number, text in enumerate(texts) if wanted in text]
     if len(found) != 1 or texts[found[0]].count(wanted) != 1:
         return None

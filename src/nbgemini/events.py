@@ -181,7 +181,7 @@ class Citation(Struct, frozen=True):
     title: str = ""
 
 
-class Mark(Struct, frozen=True):
+class Passage(Struct, frozen=True):
     """These bytes of the answer, which are `text`, rest on these sources, counted from 0."""
 
     start: int
@@ -204,7 +204,7 @@ class Citations(Struct, frozen=True):
     """
 
     sources: tuple[Citation, ...] = ()
-    marks: tuple[Mark, ...] = ()
+    passages: tuple[Passage, ...] = ()
     queries: tuple[str, ...] = ()
     pages: tuple[Page, ...] = ()
 

@@ -170,7 +170,7 @@ class Segmenter:
 
     def _cite(self, citations: Citations, changes: list[Change]) -> None:
         answers = [segment for segment in self.segments if segment.kind == "answer"]
-        for segment, found in zip(answers, places(citations.marks, [segment.text for segment in answers]), strict=True):
+        for segment, found in zip(answers, places(citations.passages, [segment.text for segment in answers]), strict=True):
             if found:
                 segment.cited = found
                 changes.append(SegmentCited(segment.index, found))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbgemini.errors import PromptError
-from nbgemini.events import AnswerDelta, Citation, Citations, CodeResult, Finish, Mark, Media, Page, PartReceived, Unknown
+from nbgemini.events import AnswerDelta, Citation, Citations, CodeResult, Finish, Passage, Media, Page, PartReceived, Unknown
 from nbgemini.providers.gemini import Gemini
 from nbgemini.turns import NOTE, Declaration, Options, Turn, user_turn
 from tests.conftest import golden_bytes, golden_frames
@@ -50,7 +50,7 @@ def test_the_model_s_own_sound_does_not_go_back():
     assert body["contents"][2]["parts"] == [spoken]
 
 
-def test_sources_marks_queries_and_pages():
+def test_sources_passages_queries_and_pages():
     """A chunk of an unknown kind is no source, and what names it names nothing."""
     (found,) = of_type(said("cited"), Citations)
     assert found.sources == (
@@ -58,7 +58,7 @@ def test_sources_marks_queries_and_pages():
         Citation("https://b.example/"),
         Citation("https://learned.example/"),
     )
-    assert found.marks == (Mark(0, 28, "Zürich – 🙂 lies there.", (0, 1)), Mark(29, 39, "It is old.", (1,)))  # noqa: RUF001
+    assert found.passages == (Passage(0, 28, "Zürich – 🙂 lies there.", (0, 1)), Passage(29, 39, "It is old.", (1,)))  # noqa: RUF001
     assert found.queries == ("zürich",)
     assert found.pages == (Page("https://a.example/"), Page("https://c.example/", "unsafe"))
 

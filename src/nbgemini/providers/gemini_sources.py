@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from nbgemini.events import Citation, Citations, Mark, Page
+from nbgemini.events import Citation, Citations, Page, Passage
 
 _GOT = "SUCCESS"
 _SOURCES = ("web", "retrievedContext", "maps", "image")  # what a chunk may be; all have an address and a title
 _NOTABLE = ("MEDIUM", "HIGH")
-_MOST_MARKS = 5_000  # in one answer; a hostile service could send any number
+_MOST_PASSAGES = 5_000  # in one answer; a hostile service could send any number
 
 
 def cited(candidate: dict[str, Any]) -> Citations | None:
     """Return what a candidate says of its sources, if anything."""
     grounding, reading = _dict(candidate.get("groundingMetadata")), _dict(candidate.get("urlContextMetadata"))
     chunks = [_source(chunk) for chunk in dicts(grounding.get("groundingChunks"))]
-    marks = list(_marks(grounding, {n for n, source in enumerate(chunks) if source.uri}))
+    passages = list(_passages(grounding, {n for n, source in enumerate(chunks) if source.uri}))
     learned = dicts(_dict(candidate.get("citationMetadata")).get("citationSources"))
     chunks += [_citation(source) for source in learned]
     kept = [n for n, source in enumerate(chunks) if source.uri]
     new = {old: number for number, old in enumerate(kept)}
     said = Citations(
         tuple(chunks[n] for n in kept),
-        tuple(_renumbered(mark, new) for mark in marks),
+        tuple(_renumbered(passage, new) for passage in passages),
         tuple(str(query) for query in _list(grounding.get("webSearchQueries")) if query),
         tuple(_page(page) for page in dicts(reading.get("urlMetadata"))),
     )
@@ -50,18 +50,18 @@ def _citation(source: dict[str, Any]) -> Citation:
     return Citation(str(source.get("uri") or source.get("sourceUri") or ""), str(source.get("title") or ""))
 
 
-def _marks(grounding: dict[str, Any], known: set[int]) -> Iterable[Mark]:
+def _passages(grounding: dict[str, Any], known: set[int]) -> Iterable[Passage]:
     """Yield which text rests on which chunks; offsets are bytes, and what is 0 is not sent."""
-    for support in dicts(grounding.get("groundingSupports"))[:_MOST_MARKS]:
+    for support in dicts(grounding.get("groundingSupports"))[:_MOST_PASSAGES]:
         segment = _dict(support.get("segment"))
         start, end = _count(segment.get("startIndex")), _count(segment.get("endIndex"))
         numbers = tuple(n for n in _list(support.get("groundingChunkIndices")) if type(n) is int and n in known)
         if numbers and end > start:
-            yield Mark(start, end, str(segment.get("text") or ""), numbers)
+            yield Passage(start, end, str(segment.get("text") or ""), numbers)
 
 
-def _renumbered(mark: Mark, new: dict[int, int]) -> Mark:
-    return Mark(mark.start, mark.end, mark.text, tuple(new[number] for number in mark.sources))
+def _renumbered(passage: Passage, new: dict[int, int]) -> Passage:
+    return Passage(passage.start, passage.end, passage.text, tuple(new[number] for number in passage.sources))
 
 
 def _page(page: dict[str, Any]) -> Page:

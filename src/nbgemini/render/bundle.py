@@ -15,8 +15,8 @@ from nbgemini.render.card import card_html, card_text
 from nbgemini.render.citations import citations_html, citations_text
 from nbgemini.render.formulas import untypeset
 from nbgemini.render.markdown import code_html, to_html
-from nbgemini.render.marks import marked
 from nbgemini.render.media import media_html, media_text
+from nbgemini.render.references import with_references
 from nbgemini.render.sanitise import sanitised
 from nbgemini.render.text import harmless
 from nbgemini.segments import Segment
@@ -37,7 +37,7 @@ def bundle(segment: Segment, *, html: str | None = None, seconds: float | None =
     if segment.kind == "thought":
         return _thought(segment.text, html, seconds, opened=opened)
     if segment.kind == "answer":
-        shown = to_html(marked(segment.text, segment.cited)) if segment.cited else _rendered(segment.text, html)
+        shown = to_html(with_references(segment.text, segment.cited)) if segment.cited else _rendered(segment.text, html)
         return _bundle(f'<div class="nbgemini-answer">{shown}</div>', segment.text)
     return _special(segment.content)
 

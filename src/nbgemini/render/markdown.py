@@ -14,7 +14,7 @@ from typing import Any
 
 from nbgemini.render.formulas import bracketed, dollars, formula, on_own_lines, untypeset
 from nbgemini.render.links import UNREADABLE, host_of, leads_somewhere, speaks_for_itself
-from nbgemini.render.marks import shown, unmarked
+from nbgemini.render.references import shown, without_references
 from nbgemini.render.sanitise import is_inline_image, sanitised
 from nbgemini.render.text import harmless
 
@@ -50,7 +50,7 @@ def render(source: str, env: MutableMapping[str, Any]) -> str:
         return as_text(source)
     try:
         tokens = _parser().parse(source, env)
-        html = unmarked(_html(tokens, env), source) if _is_affordable(tokens, len(source), env) else None
+        html = without_references(_html(tokens, env), source) if _is_affordable(tokens, len(source), env) else None
     except RecursionError:
         return as_text(source)
     return sanitised(html) if html is not None and html.count("<span>") <= _MOST_TRIGGERS else as_text(source)
@@ -72,7 +72,7 @@ def _is_affordable(tokens: Sequence[Any], length: int, env: MutableMapping[str, 
 
 def as_text(source: str) -> str:
     """Return the source as it is, in a box."""
-    return f"<pre>{escape(unmarked(source, source), quote=False)}</pre>\n"
+    return f"<pre>{escape(without_references(source, source), quote=False)}</pre>\n"
 
 
 def parse(source: str) -> Sequence[Any]:

@@ -1,4 +1,4 @@
-"""Marks show as numbers in text, never break what is around them, vanish in code, and can't be forged."""
+"""References show as numbers in text, never break what is around them, vanish in code, and can't be forged."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbgemini.render.markdown import to_html
-from nbgemini.render.marks import _OURS, marked
+from nbgemini.render.references import _OURS, with_references
 from tests.render.checker import faults, text_of
 
 PIECES = [
@@ -37,19 +37,19 @@ PIECES = [
         ("[1]: https://evil.example\n\nParis", "Paris", "<p>Paris<sup>[1]</sup></p>"),
     ],
 )
-def test_where_a_mark_stands(text, passage, html):
+def test_where_a_reference_stands(text, passage, html):
     at = text.rindex(passage) + len(passage)
-    assert to_html(marked(text, ((at, (0,)),))).strip() == html
+    assert to_html(with_references(text, ((at, (0,)),))).strip() == html
 
 
 def test_several_sources_at_one_place():
-    assert "<sup>[1][12]</sup>" in to_html(marked("so", ((2, (0, 11)),)))
+    assert "<sup>[1][12]</sup>" in to_html(with_references("so", ((2, (0, 11)),)))
 
 
 @pytest.mark.parametrize("text", ["```\na\n```", "$$\nx\n$$", "    code"])
 def test_none_stands_where_it_would_break_something(text):
     for at in range(1, len(text) + 1):
-        assert to_html(marked(text, ((at, (0,)),))) == to_html(text)
+        assert to_html(with_references(text, ((at, (0,)),))) == to_html(text)
 
 
 @given(
@@ -57,8 +57,8 @@ def test_none_stands_where_it_would_break_something(text):
     at=st.lists(st.integers(1, 150), max_size=5, unique=True).map(sorted),
 )
 @settings(max_examples=500)
-def test_whatever_stands_around_it_nothing_of_a_mark_is_left_over(text, at):
-    html = to_html(marked(text, tuple((place, (0,)) for place in at if place <= len(text))))
+def test_whatever_stands_around_it_nothing_of_one_is_left_over(text, at):
+    html = to_html(with_references(text, tuple((place, (0,)) for place in at if place <= len(text))))
     assert not any(chr(code) in html for code in _OURS)
     assert faults(html) == []
 
@@ -66,6 +66,6 @@ def test_whatever_stands_around_it_nothing_of_a_mark_is_left_over(text, at):
 def test_a_model_cannot_forge_one():
     forged = "\ue00a\ue001\ue002\ue003\ue004\ue005\ue006\ue007\ue008\ue009\ue00a\ue001\ue00c"
     assert "<sup>" not in to_html(forged)
-    real = marked("x", ((1, (0,)),))
-    again = marked(real + " so", ((len(real) + 3, (1,)),))
+    real = with_references("x", ((1, (0,)),))
+    again = with_references(real + " so", ((len(real) + 3, (1,)),))
     assert text_of(to_html(again)).count("[") == 1

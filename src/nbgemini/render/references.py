@@ -1,7 +1,7 @@
-"""Marks in an answer's Markdown that say which sources a passage rests on, until they become `[1]` on the page.
+"""References in an answer's Markdown that say which sources a passage rests on, until they become `[1]` on the page.
 
-A mark is made of characters that mean nothing to Markdown, to a typesetter or to a highlighter, and begins with some that a
-model can't know: it can't forge one. Wherever a mark can't be shown, in code or in a formula, it vanishes.
+A reference is made of characters that mean nothing to Markdown, to a typesetter or to a highlighter, and begins with some that
+a model cannot know: it forges none. Wherever it cannot be shown, in code or in a formula, it vanishes.
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ _OURS = dict.fromkeys(range(_ZERO, _ZERO + 13), "\ufffd")
 _GONE = dict.fromkeys(_OURS)
 _DIGITS, _BEGIN, _COMMA, _END = "".join(map(chr, range(_ZERO, _ZERO + 10))), "\ue00a", "\ue00b", "\ue00c"
 _SECRET = _BEGIN + "".join(_DIGITS[randbelow(10)] for _ in range(9)) + _BEGIN
-_MARK = re.compile(rf" ?{_SECRET}([{_DIGITS}{_COMMA}]+){_END}")
-_WHOLE = re.compile(  # what a mark must not stand in
+_REFERENCE = re.compile(rf" ?{_SECRET}([{_DIGITS}{_COMMA}]+){_END}")
+_WHOLE = re.compile(  # what a reference must not stand in
     r"\]\([^()\n]{0,2000}\)|`[^`\n]{1,1000}`|\$[^$\n]{1,1000}\$|\\\([^\n]{0,1000}?\\\)|https?://[^\s<>]{1,2000}|<[^<>\n]{1,2000}>"
 )
 _BEHIND = " \t\n|"  # before these: a table's cell ends there
 _VERBATIM = ("```", "~~~", "$$", "    ")
 
 
-def marked(markdown: str, places: Places) -> str:
-    """Return Markdown with marks, which `shown` shows; sources are counted from 1 there."""
+def with_references(markdown: str, places: Places) -> str:
+    """Return Markdown with references, which `shown` shows; sources are counted from 1 there."""
     markdown = markdown.translate(_OURS)
     spans = [found.span() for found in _WHOLE.finditer(markdown)]
     pieces, begin = [], 0
     for at, sources in places:
         place = _fitting(markdown, at, spans)
         if place is not None and place >= begin:
-            pieces += [markdown[begin:place], _mark(sources)]
+            pieces += [markdown[begin:place], _reference(sources)]
             begin = place
     return "".join([*pieces, markdown[begin:]])
 
 
 def shown(html: str) -> str:
-    """Return escaped text with its marks as what a reader sees."""
-    return _MARK.sub(lambda mark: f"<sup>{_numbers(mark[1])}</sup>", html) if _SECRET in html else html
+    """Return escaped text with its references as what a reader sees."""
+    return _REFERENCE.sub(lambda found: f"<sup>{_numbers(found[1])}</sup>", html) if _SECRET in html else html
 
 
-def unmarked(text: str, source: str) -> str:
-    """Return what was made of marked Markdown without the marks that are left in it."""
-    return _MARK.sub("", text).translate(_GONE) if _SECRET in source else text  # a highlighter may have cut some in pieces
+def without_references(text: str, source: str) -> str:
+    """Return what was made of such Markdown without the references that are left in it."""
+    return _REFERENCE.sub("", text).translate(_GONE) if _SECRET in source else text  # a highlighter may have cut some in pieces
 
 
 def _fitting(text: str, at: int, spans: list[tuple[int, int]]) -> int | None:
@@ -56,7 +56,7 @@ def _fitting(text: str, at: int, spans: list[tuple[int, int]]) -> int | None:
     return at if fits else None
 
 
-def _mark(sources: tuple[int, ...]) -> str:
+def _reference(sources: tuple[int, ...]) -> str:
     return f" {_SECRET}{_COMMA.join(_digits(number + 1) for number in sources)}{_END}"
 
 
