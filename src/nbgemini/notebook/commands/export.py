@@ -50,6 +50,8 @@ def load_file(session: Session, words: list[str]) -> None:
     """
     from nbgemini.export import loaded  # noqa: PLC0415 - at the first use
 
+    if len(words) > 2:  # noqa: PLR2004 - file and name
+        raise PromptError(f"%gemini load takes a file and a name, not {' '.join(words[2:])!r} too")
     path = Path(words[0]).expanduser()
     try:
         name, system, exchanges = loaded(path.read_bytes(), path.name)

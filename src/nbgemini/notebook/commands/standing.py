@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbgemini.figures import money_text, tokens_text
@@ -29,7 +30,7 @@ async def status(session: Session, rest: str) -> None:
         *([(_label(job), _running_text(job)) for job in session.jobs.running] or [("running", "nothing")]),
         ("tokens so far", tokens_text(spent.usage) or "0"),
         ("cost so far", money_text(spent.cost) or "$0"),
-        ("journal", session.journal.trouble or str(session.journal.path) if session.journal else "off"),
+        ("journal", (session.journal.trouble or _short(session.journal.path)) if session.journal else "off"),
     ]
     show_table(("", "nbgemini"), rows)
 
@@ -69,6 +70,11 @@ def _running_text(job: Job) -> str:
     reply = job.reply
     said = (job.chat.name or "one-shot", reply.model, f"{reply.seconds:.0f} s", doing_text(reply))
     return " · ".join(filter(None, said))
+
+
+def _short(path: Path) -> str:
+    """Return a path without the name of whose home it lies in."""
+    return f"~/{path.relative_to(Path.home())}" if path.is_relative_to(Path.home()) else str(path)
 
 
 def _needless(backend: str) -> str:
