@@ -7,6 +7,7 @@ from pathlib import Path
 from nbgemini.notebook.arguments import build_parser
 from nbgemini.notebook.commands import COMMANDS
 from nbgemini.notebook.config import Gemini
+from nbgemini.notebook.manual import EXAMPLES, example
 
 PAGE = Path(__file__).with_name("magics.md")
 
@@ -17,6 +18,7 @@ def page() -> str:
         f"| `{', '.join(action.option_strings)}{' ' + str(action.metavar) if action.metavar else ''}` | {(action.help or '') % {}} |"
         for action in build_parser()._actions  # noqa: SLF001 - argparse has no public list of its options
     ]
+    examples = [f"{meaning[:1].upper()}{meaning[1:]}:\n\n```\n{cell}\n```\n" for cell, meaning in map(example, EXAMPLES)]
     commands = [f"| `%gemini {name}` | {(run.__doc__ or '').splitlines()[0]} |" for name, run in COMMANDS.items()]
     settings = [
         f"| `{name}` | {trait.default_value!r} | {trait.help} |"
@@ -26,7 +28,9 @@ def page() -> str:
         [
             "# The magics\n\nMade from the parser by `docs/make_magics.py`.\n\n## `%%gemini [options]`\n\n| option | meaning |\n|---|---|",
             *options,
-            "\n## `%gemini COMMAND`\n\n| command | does |\n|---|---|",
+            "\n### An example of each\n\nA test runs them all.\n",
+            *examples,
+            "## `%gemini COMMAND`\n\n| command | does |\n|---|---|",
             *commands,
             "\n## `%config Gemini`\n\n| setting | default | meaning |\n|---|---|---|",
             *settings,

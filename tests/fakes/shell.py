@@ -47,8 +47,12 @@ class Shell:
         """The last prompt, as it was sent."""
         return "".join(part.get("text", "") for part in self.reply.exchange.asked.parts)
 
-    def close(self):
+    def hang_up(self):
+        """Close the connections: a terminal's loop runs only while a cell does, and would leave them to the collector."""
         self.run("await get_ipython()._nbgemini[1].asking.session.client.aclose()")
+
+    def close(self):
+        self.hang_up()
         self.run("%unload_ext nbgemini")
         atexit.unregister(self.ip.atexit_operations)
         self.ip.atexit_operations()

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbgemini.errors import PromptError
-from nbgemini.notebook.arguments import Ask, manual, option_names, parse_ask, parse_cell
+from nbgemini.notebook.arguments import Ask, option_names, parse_ask, parse_cell
+from nbgemini.notebook.manual import manual
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from nbgemini.turns import Format
 
 FORMATS = get_args(Format)
 
+_BEGUN = 2  # characters above which the beginning of a name means the name
+
 
 class Ask(Struct, frozen=True, kw_only=True):
     """What one prompt's line says; None means: not said."""
@@ -44,7 +46,10 @@ class _Parser(argparse.ArgumentParser):
 
 def _number(low: float, high: float) -> Any:
     def number(text: str) -> float:
-        value = float(text)
+        try:
+            value = float(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
         if not low <= value <= high:
             raise argparse.ArgumentTypeError(f"{text} is not between {low:g} and {high:g}")
         return value
@@ -52,15 +57,27 @@ def _number(low: float, high: float) -> Any:
     return number
 
 
+def whole(text: str) -> int:
+    """Return a whole number.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none.
+    """
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+
+
 def _count(text: str) -> int:
-    value = int(text)
+    value = whole(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
     return value
 
 
 def _natural(text: str) -> int:
-    value = int(text)
+    value = whole(text)
     if value < 0:
         raise argparse.ArgumentTypeError(f"{text} is less than none")
     return value
@@ -120,7 +137,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("-k", "--think", metavar="LEVEL", type=think_level, help="off, low, medium, high, or a token budget")
     add("--temperature", metavar="X", type=_number(0, 2), help="0 to 2: how freely words are chosen")
     add("--max-tokens", metavar="N", type=_count, help="longest answer, in tokens")
-    add("--seed", metavar="N", type=int, help="ask for repeatable choices")
+    add("--seed", metavar="N", type=whole, help="ask for repeatable choices")
     add("--stop-at", metavar="TEXT", action="append", help="end the answer before this text (repeatable)")
     add(
         "--schema",
@@ -168,7 +185,9 @@ def parse_ask(line: str) -> tuple[Ask, str]:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return " (did you mean …?)", or nothing if nothing is near."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    names = list(known)
+    begun = [name for name in names if len(word) > _BEGUN and name.startswith(word)]
+    near = begun or difflib.get_close_matches(word, names, n=1, cutoff=0.5)
     return f" (did you mean {near[0]}?)" if near else ""
 
 
@@ -243,38 +262,3 @@ def _ask(space: argparse.Namespace) -> Ask:
         replay=space.replay,
         changes=said,
     )
-
-
-def manual() -> str:
-    """Return the text of `%%gemini?`: usage, options with their meaning, examples."""
-    rows = [
-        f"  {', '.join(action.option_strings)}{' ' + str(action.metavar) if action.metavar else ''}\n"
-        f"      {(action.help or '') % {}}"
-        for action in build_parser()._actions  # noqa: SLF001 - argparse has no public list of its options
-    ]
-    return "\n".join([_HEAD, *rows, _EXAMPLES])
-
-
-_HEAD = """Ask Gemini; the answer streams below the cell while other cells run.
-
-  %%gemini [options]
-  the prompt, as many lines as you like; {name} and {name.attribute} stand for values of the notebook (tables, figures, files
-  too), every other brace for itself
-
-Options:"""
-
-_EXAMPLES = """
-Examples:
-  %%gemini                          the chat "main" remembers what was said before
-  %%gemini --once -k high           no history, think hard
-  %%gemini -c tutor -s "Answer as a patient teacher"
-  %%gemini -t weather,search        functions of yours; each call asks for leave on its card
-  %%gemini -a report.pdf -a fig     a file and a figure; in the prompt, {df} and {df.shape} stand for their values
-  %%gemini --search                 answers from the web, with its sources
-  %%gemini -o reply --wait          the next cell can use reply.text
-  %%gemini --schema list[Planet] -o reply    await reply, and reply.parsed is a list of your Planet
-  %%gemini -f code                  only code, which goes into a new cell
-
-Commands: %gemini, %gemini ask, retry, stop, chats, show, load, fork, drop, reset, models, usage, journal, export, record, replay, key, demo,
-doctor.
-Settings: %config Gemini."""

@@ -96,5 +96,5 @@ class GeminiMagics(Magics):
 
 
 # IPython asks an object's `getdoc` first: the manuals are made from the parser when somebody reads them.
-GeminiMagics.cell.getdoc = lambda: import_module("nbgemini.notebook.arguments").manual()  # type: ignore[attr-defined]
-GeminiMagics.line.getdoc = lambda: import_module("nbgemini.notebook.commands").commands_manual()  # type: ignore[attr-defined]
+GeminiMagics.cell.getdoc = lambda: import_module("nbgemini.notebook.manual").manual()  # type: ignore[attr-defined]
+GeminiMagics.line.getdoc = lambda: import_module("nbgemini.notebook.manual").commands_manual()  # type: ignore[attr-defined]

@@ -73,9 +73,3 @@ def command_of(line: str) -> tuple[str, str]:
     if name not in COMMANDS:
         raise PromptError(f"no command {name!r}{nearest(name, COMMANDS)}; %gemini? lists them (a question: %gemini ask …)")
     return name, rest
-
-
-def commands_manual() -> str:
-    """Return the text of `%gemini?`."""
-    rows = [f"  %gemini {name:8} {(command.__doc__ or '').splitlines()[0]}" for name, command in COMMANDS.items()]
-    return "\n".join(["Everything about Gemini that is not a prompt (prompts: %%gemini).", "", *rows])
