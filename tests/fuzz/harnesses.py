@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
+from nbgemini.cassette import end_line, error_of, frame_line, opening_line, read
 from nbgemini.error_body import error_from_body
-from nbgemini.errors import ApiError, ConfigurationError, WireError
+from nbgemini.errors import ApiError, ConfigurationError, NbGeminiError, WireError
 from nbgemini.events import (
     PartReceived,
     ToolArgsDelta,
@@ -21,14 +23,23 @@ from nbgemini.events import (
     ToolCallStart,
 )
 from nbgemini.offline.cassette import Cassette
+from nbgemini.partial_json import closed
 from nbgemini.providers.gemini import Gemini
 from nbgemini.render.markdown import to_html
 from nbgemini.render.sanitise import sanitised
+from nbgemini.request import Request
 from nbgemini.segments import Segmenter
 from nbgemini.tool_args import GrowingCalls
 from nbgemini.wire import Framer
 from tests.render.checker import controls, faults
 
+_NEXT = b"".join(
+    [
+        opening_line("the next", "gemini", Request("models/m:generateContent", {"contents": []})),
+        *(frame_line("the next", seconds, frame) for seconds, frame in ((0.1, b"{}"), (0.2, b"\xff"))),
+        end_line("the next", 0.3, "complete"),
+    ]
+)
 _SCRATCH = tempfile.TemporaryDirectory(prefix="nbgemini-fuzz-")
 
 
@@ -89,6 +100,42 @@ def cassette(data):
     assert "\n" not in line
 
 
+def recording(data):
+    """A file is recordings, and stays one when the next is written to it; or one line says what is wrong with it."""
+    path = Path(_SCRATCH.name) / "recording"
+    path.write_bytes(data)
+    try:
+        recordings = read(path)
+    except ConfigurationError as error:
+        line = str(error)
+    else:
+        line = ""
+        _check_recordings(recordings, path, data)
+    assert "\n" not in line
+
+
+def _check_recordings(recordings, path, data):
+    assert all(isinstance(error_of(one.trouble), NbGeminiError) for one in recordings if one.trouble)
+    assert all(0 <= seconds <= 1e6 for one in recordings for seconds, _ in one.frames)
+    path.write_bytes(data + b"\n" + _NEXT)
+    *former, last = read(path)
+    assert former == recordings
+    assert (last.frames, last.end) == ([(0.1, b"{}"), (0.2, b"\xff")], "complete")
+
+
+def partial_json(data):
+    """The beginning of any text is closed into JSON or nothing, and what is whole stays what it is."""
+    text = data[:400].decode("utf-8", "replace")
+    for end in range(len(text) + 1):
+        whole = closed(text[:end])
+        if whole:
+            json.loads(whole)
+            assert closed(whole) == whole
+    with suppress(ValueError, RecursionError):
+        assert json.loads(text) is not None or closed(text)
+        assert closed(text) == text.rstrip(" \t\r\n")
+
+
 def error_body(data):
     """Any body of any code is one of our errors, whose line is one line."""
     error = error_from_body(400 + (data[0] if data else 0), data[1:])
@@ -98,7 +145,8 @@ def error_body(data):
     assert len(str(error)) < 2000
 
 
-HARNESSES = {check.__name__: check for check in (framer, gemini, tool_args, markdown, cassette, error_body)}
+_CHECKS = (framer, gemini, tool_args, partial_json, markdown, cassette, recording, error_body)
+HARNESSES = {check.__name__: check for check in _CHECKS}
 
 
 def _frames(chunks):

@@ -60,6 +60,26 @@ def _cassette():
     yield from (b"", b"[]", b"1\n", b"\xff", opening + b"{}", opening + b"[" * 100_000)
 
 
+def _recording():
+    yield from _cassette()
+    opening = next(_cassette())
+    yield (
+        opening + opening.replace(b'"a"', b'"b"', 1) + b'{"answer":"b","t":1,"frame":[1]}\n{"answer":"a","t":1e6,"frame":{"a":'
+    )
+    yield (
+        opening
+        + b'{"answer":"a","t":2,"end":"error","error":{"kind":"RateLimitError","message":"slow","retry_after":3,"daily":true}}'
+    )
+
+
+def _partial_json():
+    yield from (
+        b'{"name": "Ada", "born": 1815, "tags": ["a\\u00e9", "\\ud83d\\ude00"], "x": {"y": [true, null, -1.5e-3]}} rest',
+        b"[]",
+    )
+    yield from ('["é😀", ""]'.encode(), b"[[[[[[", b'{"a":{"b":{', b'"\\', b" \n{ }\t", b"-", b"tru", b"[1,]", b"\xff[1")
+
+
 def _error_body():
     texts = [
         {"error": {**_ERROR, "details": [_RETRY]}},
