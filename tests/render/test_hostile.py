@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbgemini.events import Citation, Citations, Code, CodeResult, Media, ToolCall, ToolRun
+from nbgemini.events import Citation, Citations, Code, CodeResult, Media, Page, Passage, ToolCall, ToolRun
 from nbgemini.notebook.deltas import Deltas
 from nbgemini.render.blocks import Blocks
 from nbgemini.render.bundle import bundle, error_bundle, live_bundle, prompt_bundle, status_bundle, table_bundle
@@ -79,11 +79,17 @@ def test_every_other_text_is_harmless(payload):
         Code(payload),
         CodeResult(payload, ok=False),
         Citations((Citation(payload, payload), Citation("https://a.example/" + payload, payload), Citation(payload))),
+        Citations(passages=(Passage(0, 1, payload, (0,)),), queries=(payload,), pages=(Page(payload, payload), Page(payload))),
         Media(payload, payload),
+        Media(payload, payload, thought=True),
         Media(payload, base64.b64encode(payload.encode("utf-8", "replace")).decode()),
     ]
     for content in specials:
         check(bundle(Segment(0, "code", content)))
+    answer = Segment(0, "answer")
+    answer.append(payload)
+    answer.cited = tuple((at, (0,)) for at in range(1, min(len(payload), 40)))
+    check(bundle(answer))
     for data in (
         error_bundle(payload, payload),
         status_bundle(payload, payload),
