@@ -180,8 +180,10 @@ class Reply:
         return self.replayed or self.incoming.response_id.startswith(OFFLINE_ID)
 
     def feed(self, events: list[Event]) -> list[Change]:
-        """Fold events into the reply and return what changed for the reader."""
-        return self.show(self.take(events))
+        """Fold events of ours into the reply and return what changed for the reader."""
+        changes = self.show(self.take(events))
+        self.exchange.state = "waiting" if self._segmenter.asks else "running"
+        return changes
 
     def take(self, events: list[Event]) -> list[Event]:
         """Fold events for the service and return what they mean for the reader: each call once, and whole."""
@@ -190,8 +192,6 @@ class Reply:
     def show(self, events: list[Event]) -> list[Change]:
         """Fold events for the reader and return what changed."""
         changes = self._segmenter.feed(events)
-        if any(isinstance(event, ToolProgress) for event in events):
-            self.exchange.state = "waiting" if self._segmenter.asks else "running"
         if self.first_seconds is None and self.segments:
             self.first_seconds = self.seconds
         return changes

@@ -32,6 +32,7 @@ _CANDIDATE = {
     "content", "finishReason", "finishMessage", "index", "citationMetadata", "groundingMetadata", "urlContextMetadata",
     "safetyRatings", "tokenCount", "avgLogprobs", "logprobsResult", "continuationToken",
 }  # fmt: skip
+_SOURCES = {"citationMetadata", "groundingMetadata", "urlContextMetadata"}
 
 
 def events_of(frame: bytes) -> list[Event]:
@@ -106,7 +107,7 @@ def _read_candidate(candidate: dict[str, Any], events: list[Event]) -> None:
             read_part(part, events)
     if token := candidate.get("continuationToken"):
         events.append(Continuation(str(token)))
-    if said := cited(candidate):
+    if not _SOURCES.isdisjoint(candidate) and (said := cited(candidate)):
         events.append(said)
     if reason := candidate.get("finishReason"):
         events.append(_finish(str(reason), candidate))
@@ -162,6 +163,8 @@ def _model(entry: dict[str, Any]) -> Model:
 def _count(data: Mapping[str, Any], key: str) -> int:
     """Return an int64, which proto-JSON also writes as a string; 0 for anything else."""
     value = data.get(key, 0)
+    if type(value) is int and 0 <= value < 2**63:  # six times with every frame
+        return value
     if isinstance(value, (int, float)):
         return int(value) if abs(value) < 2**63 else 0
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else 0
