@@ -37,3 +37,10 @@ async def test_a_withheld_answer_says_why(client):
     prompt = f"offline: {json.dumps({'parts': [['answer', 'so'], ['beside', rated]], 'finish': 'SAFETY'})}"
     with pytest.raises(BlockedError, match=r"holds it to be unsafe → ask in other words \(harassment: high\)"):
         await client.generate(prompt, model="gemini-2.5-flash")
+
+
+async def test_what_the_service_says_itself_is_not_lost(client):
+    message = {"finishMessage": "Malformed function call: print(x)"}
+    prompt = f"offline: {json.dumps({'parts': [['answer', 'so'], ['beside', message]], 'finish': 'MALFORMED_FUNCTION_CALL'})}"
+    reply = await client.generate(prompt, model="gemini-2.5-flash")
+    assert reply.exchange.note.endswith("→ ask again (Malformed function call: print(x))")

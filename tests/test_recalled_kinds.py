@@ -59,7 +59,7 @@ async def test_what_came_can_be_used(client):
     assert reply.text == TEXT
 
 
-async def test_sources_of_two_rounds_are_counted_on(client):
+async def test_sources_of_two_rounds_are_counted_on(client, service):
     """A call between them."""
     chat = client.chat("rounds", tools=declare(look_up), approve="auto")
     first = ["grounded", "One thing. ", [["One thing.", "https://one.example/", "One"]], ["one"]]
@@ -67,6 +67,7 @@ async def test_sources_of_two_rounds_are_counted_on(client):
     assert [segment.kind for segment in reply.segments] == ["answer", "tool_call", "answer", "citations"]
     same(chat, reply)
     assert reply.citations.queries[0] == "one"
+    assert "nbgemini" not in json.dumps(service.requests[-1].body["contents"][1:])
     assert "One thing.<sup>[1]</sup>" in bundle(reply.segments[0])["text/html"]
 
 

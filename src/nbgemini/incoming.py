@@ -206,12 +206,12 @@ class Incoming:
         """Return how the reply ends if the stream ran to its end: by what the service said last."""
         match self.finish:
             case Finish("blocked", reason, message):
-                return "blocked", BlockedError(_withheld(reason, message))
+                return "blocked", BlockedError(_in_words(reason, message))
             case Finish("complete") if self._broken:
                 name = self._broken[0].name
                 return "truncated", ToolError(f"the call of {name!r} came incomplete; nothing was run → ask again")
-            case Finish("truncated", reason):
-                self._exchange.note = ending_words(reason)
+            case Finish("truncated", reason, message):
+                self._exchange.note = _in_words(reason, message)
                 return "truncated", None
             case Finish(state):
                 return state, None
@@ -232,8 +232,8 @@ class Incoming:
         return "truncated" if isinstance(error, TransportError) and network and shown else "failed", error
 
 
-def _withheld(reason: str, message: str) -> str:
-    """Return why nothing came, in words and in the service's own."""
+def _in_words(reason: str, message: str) -> str:
+    """Return why an answer ended, in words and in the service's own."""
     words = ending_words(reason)
     return f"{words} ({message})" if message else words
 

@@ -46,5 +46,5 @@ def test_pictures_are_seen_in_a_file_that_nobody_trusts(notebook, tmp_path):
     other.wait_text(1, "Asked for")
     other.wait(SEEN)
     other.screenshot("kinds-untrusted")
-    print("audio:", other.page.evaluate(f"() => {CELLS}[1].querySelector('audio')?.outerHTML.slice(0, 80)"))
+    other.wait(PLAYABLE)
     assert "Sound from the model (1.2 s, WAV" in other.cell(1).inner_text()

@@ -82,6 +82,20 @@ while size is None and time.monotonic() < until:
 print(size)"""
 
 
+def test_speech_that_still_comes_is_a_line_and_then_one_sound(kernel):
+    mine = kernel.send(f"%%gemini -c speech\n{prompt([['audio', 3]], gap=0.2)}")
+    messages = at_rest(kernel, mine, kernel.until(lambda message: said(message).get("kind") == "status"))
+    shown = [message["content"] for message in messages if said(message).get("kind") == "audio"]
+    assert [content["metadata"]["nbgemini"]["state"] for content in shown] == ["live", "final"]
+    assert shown[0]["data"]["text/plain"] == "Sound is coming…"
+    assert "(3.0 s, WAV" in shown[1]["data"]["text/plain"]
+
+
+def test_the_options_ask_the_service_for_its_tools(kernel):
+    messages = kernel.run("%%gemini --once --wait --search --run-code --urls\nRead https://a.example/x")
+    assert kinds(outputs(messages, parent(messages[-1]))) == ["answer", "code", "code_result", "answer", "citations", "status"]
+
+
 @pytest.fixture(scope="module")
 def book():
     cells = ["%load_ext nbgemini\n%gemini demo fast", f"%%gemini\n{prompt()}"]
