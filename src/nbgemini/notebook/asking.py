@@ -15,6 +15,7 @@ from nbgemini.notebook.commands.explain import asked_to_explain
 from nbgemini.notebook.commands.fix import asked_to_fix, offer_code
 from nbgemini.notebook.composing import Prompt, prompt_of
 from nbgemini.notebook.jobs import Job
+from nbgemini.notebook.new_cell import put_code
 from nbgemini.notebook.question import Question
 from nbgemini.notebook.session import Session
 from nbgemini.notebook.surroundings import kernel_of
@@ -168,6 +169,8 @@ class Asking:
             raise reply.error
         if reply.purpose == "fix":
             offer_code(self.session.shell, reply)
+        else:
+            put_code(self.session.shell, reply)
 
 
 @contextmanager

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from nbgemini.code_blocks import code_of
+from nbgemini.notebook.new_cell import button_html
 from nbgemini.render.answers import answer_bundle
 from nbgemini.render.blocks import Block, Blocks
 from nbgemini.render.bundle import bundle
@@ -45,9 +47,10 @@ class Growing(Protocol):
 class Form:
     """How one segment of text is painted."""
 
-    def __init__(self, segment: Segment, options: Options | None) -> None:
-        """Paint `segment`; only answers have a format of their own."""
+    def __init__(self, segment: Segment, options: Options | None, *, offers_cells: bool = False) -> None:
+        """Paint `segment`, of whose kinds only answers have formats; `offers_cells`: a button puts code into a cell."""
         self._segment = segment
+        self._offers_cells = offers_cells
         self._options = options if options and segment.kind == "answer" and _is_special(options) else None
 
     @property
@@ -65,7 +68,9 @@ class Form:
         """Return the static bundle; `html` is the text as it has grown."""
         if self._options is None:
             return bundle(self._segment, html=html, seconds=seconds, opened=opened)
-        return answer_bundle(self._segment.text, "json" if self._options.json else self._options.format)
+        shown = answer_bundle(self._segment.text, "json" if self._options.json else self._options.format)
+        code = code_of(self._segment.text, bare=True) if self._options.format == "code" and self._offers_cells else ""
+        return {**shown, "text/html": shown["text/html"] + button_html(code)} if code else shown
 
 
 def _is_special(options: Options) -> bool:

@@ -103,7 +103,7 @@ export default () => {
           // only data
           // a row goes into the table before it
           const table = rest.previousSibling;
-          if (node.firstChild.tagName === "TR" && table?.tBodies) table.tBodies[0].append(node);
+          if (node.firstChild?.tagName === "TR" && table?.tBodies) table.tBodies[0].append(node);
           else
           // only answer thought data
           rest.before(node);

@@ -9,8 +9,9 @@ from IPython.display import display
 
 from nbgemini.chat import Chat
 from nbgemini.holding import told
-from nbgemini.notebook.status import badge_text, status_text
-from nbgemini.render.bundle import bundle, prompt_bundle, status_bundle
+from nbgemini.notebook.formats import Form
+from nbgemini.notebook.status import badge_text, misfit_text, status_text
+from nbgemini.render.bundle import bundle, error_bundle, prompt_bundle, status_bundle
 from nbgemini.reply import Reply
 from nbgemini.transcript import Exchange
 
@@ -27,8 +28,9 @@ def recall(chat: Chat, exchanges: Iterable[Exchange]) -> None:
 
 def reply_html(reply: Reply) -> str:
     """Return a reply as it stands at rest, for a cell that ends with its name."""
-    shown = [bundle(segment) for segment in reply.segments]
-    return "".join(str(data["text/html"]) for data in [*shown, status_bundle(status_text(reply), badge_text(reply))])
+    shown = [Form(segment, reply.options).at_rest(None, None, opened=False) for segment in reply.segments]
+    last = [error_bundle("", misfit_text(reply))] if misfit_text(reply) else []
+    return "".join(str(data["text/html"]) for data in [*shown, *last, status_bundle(status_text(reply), badge_text(reply))])
 
 
 def _put(data: dict[str, Any], kind: str, chat: Chat, turn: int, segment: int) -> None:

@@ -94,9 +94,9 @@ class StatusLine:
 
     def _bundle(self, state: Literal["live", "final"]) -> dict[str, Any]:
         reply = self._reply
-        if state == "final" and reply.error and self._painting.shows_errors:
-            title = " · ".join(filter(None, (badge_text(reply), status_text(reply))))
-            return error_bundle(title, str(reply.error))
+        trouble = str(reply.error) if reply.error and self._painting.shows_errors else misfit_text(reply)
+        if state == "final" and trouble:
+            return error_bundle(" · ".join(filter(None, (badge_text(reply), status_text(reply)))), trouble)
         return status_bundle(status_text(reply), badge_text(reply))
 
     def _fields(self) -> dict[str, Any]:
@@ -114,6 +114,11 @@ def status_text(reply: Reply) -> str:
     words = reply.exchange.note if reply.state == "truncated" and not reply.error else ""
     ending = words or _ENDINGS.get(reply.state, "")
     return " · ".join(word for word in (_facts(reply), f"{reply.seconds:.1f} s", ending, context_text(reply)) if word)
+
+
+def misfit_text(reply: Reply) -> str:
+    """Return where an answer is not what was asked for, or nothing; a reader who stopped it knows."""
+    return "" if reply.state == "interrupted" else reply.misfit
 
 
 def doing_text(reply: Reply) -> str:

@@ -12,7 +12,7 @@ import sys
 from nbgemini.notebook.lines import Lines
 from nbgemini.notebook.printing import Printing, call_text
 from nbgemini.notebook.screen import Screen, takes_rows, write
-from nbgemini.notebook.status import badge_text, doing_text, status_text
+from nbgemini.notebook.status import badge_text, doing_text, misfit_text, status_text
 from nbgemini.render.text import harmless
 from nbgemini.reply import Reply
 from nbgemini.segments import Change, SegmentDelta, SegmentEnd, SegmentStart, SegmentUpdate
@@ -42,7 +42,8 @@ class TerminalView:
     async def finish(self) -> None:
         """Show all that is left and the status line."""
         line = " · ".join(filter(None, (badge_text(self._reply), status_text(self._reply))))
-        await self._way.finish(f"— {harmless(line)}\n")
+        misfit = misfit_text(self._reply)
+        await self._way.finish(f"— {harmless(line)}\n" + (f"⚠ {harmless(misfit)}\n" if misfit else ""))
 
 
 class Plain:

@@ -25,7 +25,7 @@ class TextPainter(SegmentPainter):
     def __init__(self, segment: Segment, painting: Painting, options: Options | None = None) -> None:
         """Begin with nothing painted; `options` say in which format the answer comes."""
         super().__init__(segment, painting)
-        self._form = Form(segment, options)
+        self._form = Form(segment, options, offers_cells=painting.offers_cells)
         self._blocks = self._form.growing()
         self._deltas = Deltas()
         self._fresh: list[str] = []
@@ -54,7 +54,7 @@ class TextPainter(SegmentPainter):
             case SegmentEnd():
                 self._end()
             case SegmentCited():
-                self.at_rest = False  # it is shown once more, with its marks
+                self.at_rest = False  # it is shown once more, with its references
 
     def end_of_stream(self) -> None:
         """Note that the whole stream is over: everything becomes static."""

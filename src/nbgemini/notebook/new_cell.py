@@ -1,0 +1,37 @@
+"""Code of an answer goes into a new cell: at once where the cell still runs, else by a button that Jupyter itself serves.
+
+A kernel can put code into a cell only with the reply to the cell that runs. Later, a button names two of JupyterLab's own
+commands; Notebook 7 has them too. Invariants: nothing runs by itself; what is put is what the answer shows.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from html import escape
+from typing import Any
+
+from nbgemini.render.text import harmless
+from nbgemini.reply import Reply
+
+_COMMANDS = ["notebook:insert-cell-below", "notebook:replace-selection"]
+
+
+def put_code(shell: Any, reply: Reply) -> None:
+    """Put the code of a whole answer into a new cell below the running one, or into a terminal's next prompt."""
+    if reply.options.format == "code" and reply.state == "complete" and reply.code:
+        shell.set_next_input(harmless(reply.code))
+
+
+def has_commands(shell: Any) -> bool:
+    """Whether the front end has JupyterLab's commands: VS Code and Colab have none."""
+    return "__vsc_ipynb_file__" not in shell.user_ns and "google.colab" not in sys.modules
+
+
+def button_html(code: str) -> str:
+    """Return a button that puts code into a new cell below the one it stands in."""
+    args = json.dumps({"commands": _COMMANDS, "args": {"text": harmless(code)}})
+    return (
+        f'<button data-commandlinker-command="apputils:run-all-enabled" data-commandlinker-args="{escape(args)}">'
+        "Put into a new cell</button>"
+    )
