@@ -49,6 +49,7 @@ def changed(chat, change):
     "change",
     [
         lambda one: one.update(asked=[]),
+        lambda one: one.update(asked=[{"inlineData": {}, "nbgemini": {"kind": "x", "size": "large"}}]),
         lambda one: one["past"].pop(),
         lambda one: one["past"].reverse(),
         lambda one: one["past"][1]["parts"].clear(),

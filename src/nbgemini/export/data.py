@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from nbgemini.errors import PromptError
 from nbgemini.export.said import Said
+from nbgemini.holding import told
 from nbgemini.transcript import Exchange, Facts
 from nbgemini.turns import Part, Turn
 
@@ -79,7 +80,14 @@ def _is_whole(one: _Exchange) -> bool:
     """Whether an exchange can be sent again: it was asked, and each round of calls is a pair of turns of equal length."""
     pairs = list(zip(one.past[::2], one.past[1::2], strict=False))
     paired = len(pairs) * 2 == len(one.past) and all((ours.role, theirs.role) == ("user", "model") for theirs, ours in pairs)
-    return bool(one.asked) and paired and all(_count(theirs, "functionCall") == _answers(ours) for theirs, ours in pairs)
+    return _can_be_told(one) and paired and all(_count(theirs, "functionCall") == _answers(ours) for theirs, ours in pairs)
+
+
+def _can_be_told(one: _Exchange) -> bool:
+    try:
+        return bool(told(Turn("user", tuple(one.asked))).strip())
+    except (TypeError, ValueError, AttributeError, OverflowError):  # a note that is none of ours
+        return False
 
 
 def _answers(turn: Turn) -> int:

@@ -73,7 +73,6 @@ class _Page:
         if entry.prompt.strip():
             yield quoted(safe_markdown(entry.prompt))
         yield from map(self._media, entry.attached)
-        yield from (f"File: {escaped(uri)}" for uri in entry.elsewhere)
 
     def came(self, entry: Entry) -> Iterator[str]:
         for segment in entry.segments:

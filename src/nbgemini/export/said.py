@@ -5,15 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator
-from typing import Any
 
 from msgspec import Struct
 
 from nbgemini.events import Media
 from nbgemini.figures import money_text, tokens_text
+from nbgemini.holding import told
 from nbgemini.segments import Segment
 from nbgemini.transcript import Exchange
-from nbgemini.turns import Part, Usage
+from nbgemini.turns import Usage
 
 _ENDINGS = {"interrupted": "stopped", "truncated": "cut off", "blocked": "withheld", "failed": "failed"}
 
@@ -26,8 +26,8 @@ class Entry(Struct, frozen=True):
 
     @property
     def prompt(self) -> str:
-        """The text that was asked."""
-        return "".join(str(part["text"]) for part in self.exchange.asked.parts if isinstance(part.get("text"), str))
+        """What was asked as its reader wrote it; what was attached is named."""
+        return told(self.exchange.asked)
 
     @property
     def attached(self) -> Iterator[Media]:
@@ -36,11 +36,6 @@ class Entry(Struct, frozen=True):
             data = part.get("inlineData")
             if isinstance(data, dict):
                 yield Media(str(data.get("mimeType") or ""), str(data.get("data") or ""))
-
-    @property
-    def elsewhere(self) -> list[str]:
-        """Where the files lie that did not go along."""
-        return [_uri(part) for part in self.exchange.asked.parts if _uri(part)]
 
     @property
     def facts(self) -> str:
@@ -80,8 +75,3 @@ def bytes_of(media: Media) -> bytes:
         return base64.b64decode(data + "=" * (-len(data) % 4), validate=True)
     except (binascii.Error, ValueError):
         return b""
-
-
-def _uri(part: Part) -> str:
-    data: Any = part.get("fileData")
-    return str(data.get("fileUri") or "") if isinstance(data, dict) else ""
