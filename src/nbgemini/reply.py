@@ -351,6 +351,10 @@ class Reply:
         """Return the answer."""
         return self.text
 
+    def __format__(self, spec: str) -> str:
+        """Return the answer in a format of text."""
+        return format(self.text, spec)
+
     def __repr__(self) -> str:
         """Show state and the beginning of the answer."""
         text = self.text
