@@ -91,6 +91,23 @@ def test_the_stop_button(started, where, clicks):
     goes_on(kernel)
 
 
+def test_the_stop_button_while_a_cell_holds_the_loop(started):
+    """The click waits for the loop as everything does; the answer ends as soon as it is free, before the next cell runs."""
+    kernel, service = started
+    mine, messages, model = ask(kernel)
+
+    def stop():
+        kernel.send("import time\nprint('held', flush=True)\ntime.sleep(2)\nprint('let go', flush=True)")
+        messages.extend(kernel.until(lambda message: "held" in message["content"].get("text", "")))
+        click(kernel, model)
+        messages.extend(kernel.until(lambda message: "let go" in message["content"].get("text", "")))
+        assert not service.left.is_set()
+
+    spent = stopped(kernel, service, mine, messages, stop)
+    print(f"click to closed connection, 2 s of a held loop among them: {spent * 1000:.1f} ms")
+    goes_on(kernel)
+
+
 @pytest.mark.parametrize(
     "line", ["%gemini stop talk", "%gemini stop --all", "%gemini stop", "_gemini.stop()", "_gemini.stop(); _gemini.stop()"]
 )
