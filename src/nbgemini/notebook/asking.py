@@ -106,7 +106,9 @@ class Asking:
         schema = schema_of(self.session.named_schema(ask)) if ask.schema else None
         job = self.session.begin(ask, self._composed_now(ask, prompt), self._tools_now(ask), schema)
         job.reply.purpose = _purpose(prompt)
-        if self.session.waits(ask) or not _loop_runs():
+        if not _loop_runs():
+            run_from_within(self._alone(job))
+        elif self.session.waits(ask):
             run_from_within(self._drive(job))
         else:
             self.session.jobs.start(job)
@@ -155,6 +157,13 @@ class Asking:
 
     async def _drive(self, job: Job) -> None:
         await self._until(self.session.jobs.start(job), job.reply)
+
+    async def _alone(self, job: Job) -> None:
+        """Drive a job on a loop that ends with it, and so must its connections."""
+        try:
+            await self._drive(job)
+        finally:
+            await self.session.client.aclose()
 
     async def _until(self, task: asyncio.Task[None], reply: Reply) -> None:
         """Wait for the stream; an interrupt of the cell stops it and keeps what arrived."""
