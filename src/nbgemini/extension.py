@@ -23,7 +23,7 @@ def load(shell: Any) -> None:
         return
     config = Gemini(parent=shell)
     magics = GeminiMagics(shell, config)
-    hook = AwaitHook(shell, magics.complete)
+    hook = AwaitHook(shell, magics.complete, lambda: magics.names.ours)
     wait_first = WaitFirst()
     completer = Completer(shell, config, magics.session)
     shell.configurables.append(config)

@@ -14,6 +14,7 @@ from IPython.core.magic import Magics, magics_class, no_var_expand
 from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.last_error import LastError
 from nbgemini.notebook.last_picture import LastPicture
+from nbgemini.notebook.names import Names
 from nbgemini.notebook.pending import WAIT, with_wait
 from nbgemini.notebook.waiting import AWAITED
 
@@ -30,6 +31,16 @@ class GeminiMagics(Magics):
         self._made: Any = None
         self._pictures = LastPicture(shell)
         self._errors = LastError(shell)
+        self.names = Names(
+            shell,
+            {
+                ("cell", "gemini"): self.cell,
+                ("line", "gemini"): self.line,
+                ("cell", f"gemini{AWAITED}"): self.cell_awaited,
+                ("line", f"gemini{AWAITED}"): self.line_awaited,
+                ("line", WAIT): self.wait_for,
+            },
+        )
 
     @property
     def asking(self) -> Any:
@@ -48,20 +59,13 @@ class GeminiMagics(Magics):
         """Give the shell the names."""
         self._pictures.install()
         self._errors.install()
-        add = self._shell.register_magic_function
-        add(self.cell, "cell", "gemini")
-        add(self.line, "line", "gemini")
-        add(self.cell_awaited, "cell", f"gemini{AWAITED}")
-        add(self.line_awaited, "line", f"gemini{AWAITED}")
-        add(self.wait_for, "line", WAIT)
+        self.names.take()
 
     def unregister(self) -> None:
         """Take them back and stop what runs."""
         self._pictures.remove()
         self._errors.remove()
-        for kind in ("cell", "line"):
-            for name in ("gemini", f"gemini{AWAITED}", WAIT):
-                self._shell.magics_manager.magics[kind].pop(name, None)
+        self.names.give_back()
         if self._made is not None:
             self._made.session.close()
 

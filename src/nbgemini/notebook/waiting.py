@@ -24,8 +24,12 @@ _CALL = re.compile(r"^get_ipython\(\)\.run_(cell|line)_magic\('gemini',", re.MUL
 class AwaitHook:
     """The transformation, and the two events that tell a whole cell from a piece of one."""
 
-    def __init__(self, shell: Any, complete: Callable[[str], str]) -> None:
-        """Watch `shell`; `complete` is given each whole cell, once it may await, to add what it likes."""
+    def __init__(self, shell: Any, complete: Callable[[str], str], ours: Callable[[], bool] = lambda: True) -> None:
+        """Watch `shell`; `complete` is given each whole cell, once it may await, to add what it likes.
+
+        `ours` says whether `%%gemini` means us: another extension may have taken the name.
+        """
+        self._ours = ours
         self._shell = shell
         self._complete = complete
         self._running = 0
@@ -53,7 +57,7 @@ class AwaitHook:
 
     def transform(self, lines: list[str]) -> list[str]:
         """Put `await` before our magics, in whole cells only: %%time and exec compile pieces that can't await."""
-        if self._running or not getattr(self._shell, "autoawait", False):
+        if self._running or not getattr(self._shell, "autoawait", False) or not self._ours():
             return lines
         code = _CALL.sub(rf"await get_ipython().run_\1_magic('gemini{AWAITED}',", "".join(lines))
         return self._complete(code).splitlines(keepends=True)
