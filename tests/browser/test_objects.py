@@ -44,6 +44,7 @@ def test_a_list_of_objects_grows_as_a_table_and_rests_as_one(notebook):
     assert "<b>Sun</b>" in page.cell(2).inner_text()
     page.screenshot("objects")
     page.dark()
+    page.wait("() => !document.querySelector('#jupyterlab-splash')")
     page.screenshot("objects-dark")
     assert page.execute("", "[p.moons for p in r.parsed]") == "[0, 1, 2, 3, 4, 5, 6, 7]"
     page.cell(1).get_by_role("button", name="Stop").click()

@@ -9,10 +9,12 @@ from nbgemini.notebook.new_cell import button_html
 from nbgemini.render.answers import answer_bundle
 from nbgemini.render.blocks import Block, Blocks
 from nbgemini.render.bundle import bundle
-from nbgemini.render.growing_json import JsonBlocks
+from nbgemini.render.growing_json import Indented, JsonBlocks
 from nbgemini.render.verbatim import Verbatim
 from nbgemini.segments import Segment
 from nbgemini.turns import Options
+
+_FENCE = "`" * 12
 
 
 class Growing(Protocol):
@@ -71,6 +73,21 @@ class Form:
         shown = answer_bundle(self._segment.text, "json" if self._options.json else self._options.format)
         code = code_of(self._segment.text, bare=True) if self._options.format == "code" and self._offers_cells else ""
         return {**shown, "text/html": shown["text/html"] + button_html(code)} if code else shown
+
+
+class Printed:
+    """How an answer is printed as Markdown: data and plain text stand in a fence that no text has."""
+
+    def __init__(self, options: Options | None) -> None:
+        """Print in the format that was asked for."""
+        fenced = options is not None and (options.json or options.format == "text")
+        self._indented = Indented() if options and options.json else None
+        language = "json" if self._indented else ""
+        self.begin, self.end = (f"{_FENCE}{language}\n", f"\n{_FENCE}\n") if fenced else ("", "")
+
+    def shown(self, text: str) -> str:
+        """Return text that came as it is printed."""
+        return "".join(piece for _, piece in self._indented.feed(text)) if self._indented else text
 
 
 def _is_special(options: Options) -> bool:

@@ -14,6 +14,7 @@ from time import monotonic, perf_counter
 from typing import Any, Literal, NamedTuple
 
 from nbgemini.loading import load
+from nbgemini.notebook.formats import Printed
 from nbgemini.notebook.lines import Lines
 from nbgemini.notebook.renderer import Renderer, dim, rich_renderer
 from nbgemini.notebook.screen import Screen
@@ -21,6 +22,7 @@ from nbgemini.render.blocks import Blocks
 from nbgemini.render.card import card_text, card_title
 from nbgemini.render.text import harmless
 from nbgemini.segments import Change, SegmentDelta, SegmentEnd, SegmentStart, SegmentUpdate
+from nbgemini.turns import Options
 
 _INTERVAL = 0.1  # seconds between repaints
 _SLICE = 0.02  # seconds of rendering before the loop gets its turn
@@ -39,9 +41,11 @@ class Piece(NamedTuple):
 class Printing:
     """Prints one reply."""
 
-    def __init__(self, screen: Screen, doing: Callable[[], str]) -> None:
+    def __init__(self, screen: Screen, doing: Callable[[], str], options: Options | None = None) -> None:
         """Show nothing yet; `doing` says what the reply waits for before it goes on, or nothing."""
         self._screen = screen
+        self._options = options
+        self._form = Printed(options)
         self._doing = doing
         self._renderer: Renderer | None = None
         self._loading: asyncio.Future[Renderer] | None = None
@@ -64,7 +68,8 @@ class Printing:
         """Put what is new behind what is not printed yet."""
         match change:
             case SegmentStart(_, "answer"):
-                self._blocks = Blocks()
+                self._blocks, self._form = Blocks(), Printed(self._options)
+                self._blocks.append(self._form.begin)
             case SegmentStart(_, "thought"):
                 self._queue.append(Piece("· thinking\n", "dim"))
             case SegmentStart(_, "tool_call", content) | SegmentUpdate(_, content):
@@ -73,7 +78,7 @@ class Printing:
             case SegmentStart(_, _, content):
                 self._queue.append(Piece(f"{self._lines.of(content)}\n", "plain"))
             case SegmentDelta(_, text) if self._blocks:
-                self._blocks.append(text)
+                self._blocks.append(self._form.shown(text))
             case SegmentDelta(_, text):
                 self._think(harmless(text))
             case SegmentEnd():
@@ -125,6 +130,7 @@ class Printing:
     def _end_segment(self) -> None:
         self._held = ""
         if self._blocks:
+            self._blocks.append(self._form.end)
             self._add_blocks(self._blocks.cut_all())
             self._blocks = None
 

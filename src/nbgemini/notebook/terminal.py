@@ -24,7 +24,7 @@ class TerminalView:
     def __init__(self, reply: Reply) -> None:
         """Choose the way; show nothing yet."""
         self._reply = reply
-        self._way: Printing | Plain = Printing(Screen(sys.stdout), self._doing) if takes_rows() else Plain()
+        self._way: Printing | Plain = Printing(Screen(sys.stdout), self._doing, reply.options) if takes_rows() else Plain()
 
     def open(self) -> None:
         """Show a first sign of life, where it can be taken back."""
