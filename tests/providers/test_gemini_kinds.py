@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbgemini.errors import PromptError
-from nbgemini.events import AnswerDelta, Citation, Citations, CodeResult, Finish, Passage, Media, Page, PartReceived, Unknown
+from nbgemini.events import AnswerDelta, Citation, Citations, CodeResult, Finish, Media, Page, PartReceived, Passage, Unknown
 from nbgemini.providers.gemini import Gemini
 from nbgemini.turns import NOTE, Declaration, Options, Turn, user_turn
 from tests.conftest import golden_bytes, golden_frames
@@ -61,6 +61,13 @@ def test_sources_passages_queries_and_pages():
     assert found.passages == (Passage(0, 28, "Zürich – 🙂 lies there.", (0, 1)), Passage(29, 39, "It is old.", (1,)))  # noqa: RUF001
     assert found.queries == ("zürich",)
     assert found.pages == (Page("https://a.example/"), Page("https://c.example/", "unsafe"))
+
+
+def test_a_passage_without_a_place_or_a_source_is_left_out():
+    supports = [{"segment": {"endIndex": 2}}, {"groundingChunkIndices": [0]}, {"segment": 3, "groundingChunkIndices": "x"}]
+    grounded = {"groundingChunks": [{"maps": {"uri": "https://a.example"}}], "groundingSupports": supports}
+    frame = {"candidates": [{"groundingMetadata": grounded, "citationMetadata": 7, "urlContextMetadata": {"urlMetadata": [1]}}]}
+    assert gemini.decode(json.dumps(frame).encode()) == [Citations((Citation("https://a.example"),))]
 
 
 def test_googles_own_html_is_in_no_event():

@@ -83,6 +83,7 @@ def test_a_text_segment_is_html_and_text(kind, text):
         live_bundle("answer", "*a"),
         live_bundle("thought", "a"),
         live_bundle("thought", ""),
+        live_bundle("audio", ""),
         prompt_bundle("a\nb"),
         table_bundle(["a"], [["1"], [2]]),
         table_bundle(["a"], []),
@@ -131,6 +132,20 @@ def test_the_bytes_decide_what_media_is(mime):
     assert set(data) == TEXTS
     assert bytes_in(data["text/html"], mime) == HEADS[mime] + b"rest"
     assert faults(data["text/html"]) == []
+
+
+def test_a_draft_is_folded_and_named():
+    data = of("image", content=Media("image/png", base64.b64encode(HEADS["image/png"]).decode(), thought=True))
+    assert data["text/html"].startswith('<details class="nbgemini-thought"><summary>A draft, not the answer</summary><img ')
+    assert data["text/plain"] == "Draft picture from the model (PNG, 8 bytes)"
+    assert faults(data["text/html"]) == []
+
+
+def test_what_is_too_large_for_a_page_says_where_it_is(monkeypatch):
+    monkeypatch.setattr("nbgemini.render.media.LARGEST", 10)
+    data = media(HEADS["image/png"])
+    assert "too large for a page; reply.media holds it" in text_of(data["text/html"])
+    assert "base64" not in data["text/html"]
 
 
 @pytest.mark.parametrize(
