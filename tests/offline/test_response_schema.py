@@ -1,0 +1,78 @@
+"""The service takes the schemas that Gemini takes, says why of others, and answers any of them with JSON."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nbgemini.offline.payload import Invalid
+from nbgemini.offline.response_schema import answer_in, check_form
+from tests.offline.raw import USER, ask, path
+
+KEYS = st.sampled_from(
+    ["type", "properties", "items", "anyOf", "prefixItems", "enum", "required", "$ref", "$defs", "minItems", "maxItems",
+     "minimum", "maximum", "additionalProperties", "format", "description", "pattern", "A"]
+)  # fmt: skip
+VALUES = (
+    st.none()
+    | st.booleans()
+    | st.integers(-3, 9)
+    | st.sampled_from(["object", "array", "string", "integer", "number", "null", "#/$defs/A", "{n}", "date"])
+)
+SCHEMAS = st.recursive(
+    VALUES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=20
+)
+FORM = {"responseMimeType": "application/json"}
+
+
+@given(SCHEMAS)
+def test_any_schema_is_refused_or_answered(schema):
+    with contextlib.suppress(Invalid):
+        check_form({**FORM, "responseJsonSchema": schema}, "gemini-3.8-flash", functions=False, tools=False)
+        with contextlib.suppress(RecursionError):
+            json.loads(answer_in(schema, "planets"))
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"responseJsonSchema": {"type": "string"}}, "only allowed when response mime type is 'application/json'"),
+        ({**FORM, "responseSchema": {"type": "STRING"}, "responseJsonSchema": {}}, "Only one of"),
+        ({**FORM, "responseJsonSchema": {"type": "object"}}, "should be non-empty for OBJECT type"),
+        ({**FORM, "responseJsonSchema": {"type": "string", "pattern": "a"}}, "unsupported keyword pattern"),
+        ({**FORM, "responseJsonSchema": {"enum": [True]}}, "only strings and numbers"),
+        ({**FORM, "responseJsonSchema": {"$ref": "#/$defs/A"}}, "is not defined"),
+        (
+            {**FORM, "responseJsonSchema": {"$ref": "#/$defs/A", "type": "object", "$defs": {"A": {"type": "string"}}}},
+            "neighbours",
+        ),
+        (
+            {
+                **FORM,
+                "responseJsonSchema": {
+                    "items": {"$ref": "#/$defs/A"},
+                    "$defs": {"A": {"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}, "required": ["a"]}},
+                },
+            },
+            "A is cyclic in a required property",
+        ),
+    ],
+)
+async def test_what_gemini_refuses(service, config, message):
+    answer = await ask(service, path(method="generateContent"), {"contents": [USER], "generationConfig": config})
+    assert (answer.status, answer.json["error"]["status"]) == (400, "INVALID_ARGUMENT")
+    assert message in answer.json["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("tool", "what"), [({"functionDeclarations": [{"name": "f"}]}, "Function calling"), ({"googleSearch": {}}, "Tool use")]
+)
+async def test_json_beside_tools_is_for_later_models(service, tool, what):
+    body = {"contents": [USER], "tools": [tool], "generationConfig": FORM}
+    answer = await ask(service, "/v1beta/models/gemini-2.5-flash:generateContent", body)
+    assert answer.json["error"]["message"] == f"{what} with a response mime type: 'application/json' is unsupported"
+    assert (await ask(service, "/v1beta/models/gemini-3.8-flash:generateContent", body)).status == 200
