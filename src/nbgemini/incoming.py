@@ -206,7 +206,7 @@ class Incoming:
         """Return how the reply ends if the stream ran to its end: by what the service said last."""
         match self.finish:
             case Finish("blocked", reason, message):
-                return "blocked", BlockedError(_in_words(reason, message))
+                return "blocked", BlockedError(_withheld(reason, message))
             case Finish("complete") if self._broken:
                 name = self._broken[0].name
                 return "truncated", ToolError(f"the call of {name!r} came incomplete; nothing was run → ask again")
@@ -232,10 +232,16 @@ class Incoming:
         return "truncated" if isinstance(error, TransportError) and network and shown else "failed", error
 
 
+def _withheld(reason: str, message: str) -> str:
+    """Return why nothing came, with the name that the service has for it."""
+    name = reason.rpartition(" ")[2]
+    return _in_words(reason, f"{name}; {message}" if message else name)
+
+
 def _in_words(reason: str, message: str) -> str:
     """Return why an answer ended, in words and in the service's own."""
     words = ending_words(reason)
-    return f"{words} ({message})" if message else words
+    return f"{words} ({message})" if message and not words.endswith(message) else words
 
 
 def _broken_off(news: Sequence[Event]) -> list[ToolCallGrowing]:
