@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
 
 import pytest
 
@@ -25,6 +26,20 @@ from nbgemini.turns import user_turn
 def test_an_error_is_one_line_in_a_cell():
     assert ServerError("busy")._render_traceback_() == ["ServerError: busy"]
     assert NbGeminiError("x").reply is None
+
+
+def test_an_error_is_the_whole_chain_when_it_is_asked_for_later(monkeypatch):
+    busy = ServerError("busy")
+    monkeypatch.setattr(sys, "last_value", busy, raising=False)
+    with suppress(ServerError):
+        try:
+            raise busy
+        finally:
+            at_once = busy._render_traceback_()
+    later = busy._render_traceback_()
+    assert at_once == ["ServerError: busy"]
+    assert later[0].startswith("Traceback")
+    assert later[-1].endswith("ServerError: busy")
 
 
 def test_a_segment_tells_itself_from_others():
@@ -68,7 +83,7 @@ def test_sound_is_a_segment_of_its_own_kind():
     [
         ("unheard-of", "high", "a level"),
         ("unheard-of", 5, {"includeThoughts": True, "thinkingBudget": 5}),
-        ("gemini-2.5-pro", 5, "from 128 to 32768"),
+        ("gemini-2.5-pro", 5, "128 to 32,768 tokens"),
         ("gemini-3-pro", "medium", "low, high"),
         ("gemini-3-pro", 5, "not a budget"),
         ("gemini-2.0-flash", "low", "does not think"),
