@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from nbgemini.transcript import Exchange, Transcript, alternating
-from nbgemini.turns import Turn, user_turn
+from nbgemini.transcript import Exchange, Facts, Transcript, alternating
+from nbgemini.turns import Turn, Usage, user_turn
 
 CALL = {"functionCall": {"name": "f", "args": {}}, "thoughtSignature": "sig"}
 ANSWER = {"functionResponse": {"name": "f", "response": {"output": 1}}}
@@ -19,6 +19,17 @@ def exchange(state, *parts, rounds=0):
         one.answer([ANSWER])
     one.parts, one.state = list(parts), state
     return one
+
+
+def test_what_is_known_of_a_chat_is_what_its_last_counted_answer_took():
+    transcript = Transcript()
+    assert transcript.facts is None
+    for context in (10, 20, 0):
+        _, one = transcript.ask(user_turn("go"), None)
+        one.facts = Facts("m", "gemini", Usage(), context, None, 1.0)
+    transcript.ask(user_turn("and now?"), None)
+    assert transcript.facts is not None
+    assert transcript.facts.context == 20
 
 
 @pytest.mark.parametrize("state", STATES)

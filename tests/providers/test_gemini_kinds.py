@@ -50,6 +50,22 @@ def test_the_model_s_own_sound_does_not_go_back():
     assert body["contents"][2]["parts"] == [spoken]
 
 
+@pytest.mark.parametrize(
+    "support",
+    [
+        {"segment": {"endIndex": 5}, "groundingChunkIndices": []},
+        {"segment": {"endIndex": 5}, "groundingChunkIndices": [7, "0", True]},
+        {"segment": {"startIndex": 5, "endIndex": 5}, "groundingChunkIndices": [0]},
+        {"groundingChunkIndices": [0]},
+    ],
+)
+def test_a_passage_of_nothing_or_on_nothing_is_none(support):
+    grounding = {"groundingChunks": [{"web": {"uri": "https://a.example/"}}], "groundingSupports": [support]}
+    frame = {"candidates": [{"content": {"parts": [{"text": "Water"}]}, "groundingMetadata": grounding}]}
+    (found,) = of_type(gemini.decode(json.dumps(frame).encode()), Citations)
+    assert (found.sources, found.passages) == ((Citation("https://a.example/"),), ())
+
+
 def test_sources_passages_queries_and_pages():
     """A chunk of an unknown kind is no source, and what names it names nothing."""
     (found,) = of_type(said("cited"), Citations)

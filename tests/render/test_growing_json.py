@@ -86,6 +86,28 @@ def test_any_text_grows_whole_and_escaped(text, size):
     assert all("\r" not in tail for tail in tails)
 
 
+@pytest.mark.parametrize(
+    ("text", "rows", "rest"),
+    [
+        ("", 0, ""),
+        ('[{"a": 1}, nonsense, {"a": 2}]', 1, "nonsense"),  # what is no JSON ends the table
+        ('[{"a": 1}, {"a":', 1, '"a":'),  # cut off in a row
+        ('[{"a": 1}, {"a": 2}', 2, ""),
+    ],
+)
+def test_what_is_broken_stands_below_the_rows_before_it(text, rows, rest):
+    blocks = JsonBlocks()
+    blocks.append(text)
+    assert blocks.promising == (text.count("},") > 0)
+    advanced = blocks.advance()
+    assert blocks.html().count("<td>") == len(advanced)
+    assert blocks.html().endswith("</table>") == bool(advanced)
+    blocks.close()
+    assert blocks.html().count("<td>") == rows
+    assert rest in blocks.html()
+    assert blocks.tail() == ""
+
+
 def test_a_million_rows_of_nothing_are_no_trouble():
     blocks = JsonBlocks()
     for _ in range(20_000):

@@ -1,0 +1,44 @@
+"""The form of an answer is asked for where the model can give it, and refused in words where it can't."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from nbgemini.errors import PromptError
+from nbgemini.providers.form import form_of, instruction_of
+from nbgemini.schema import formed
+from nbgemini.turns import Declaration, Options
+
+JSON = {"responseMimeType": "application/json"}
+TOOL = Declaration("f", "d", {})
+
+
+def options(**said):
+    return formed(Options(**{"model": "gemini-3.8-flash", **said}))
+
+
+def test_text_is_asked_for_in_no_words():
+    assert form_of(options()) == {}
+    assert instruction_of(options()) is None
+
+
+def test_json_is_asked_for_with_its_schema_or_without():
+    assert form_of(options(format="json")) == JSON
+    asked = form_of(options(schema=list[int]))
+    assert asked["responseMimeType"] == "application/json"
+    assert '"integer"' in json.dumps(asked["responseJsonSchema"])
+
+
+@pytest.mark.parametrize("offer", [{"tools": (TOOL,)}, {"search": True}, {"run_code": True}, {"urls": True}])
+def test_a_model_that_gives_json_or_calls_is_asked_for_one_of_them(offer):
+    assert form_of(options(format="json", **offer)) == JSON
+    with pytest.raises(PromptError, match="gemini-2.5-flash gives no JSON where it has tools"):
+        form_of(options(model="gemini-2.5-flash", format="json", **offer))
+
+
+def test_code_is_asked_for_behind_the_users_own_words():
+    said = instruction_of(options(format="code", system="Be brief."))
+    assert said.startswith("Be brief.\n\n")
+    assert len(said) > 20
