@@ -7,11 +7,13 @@ import json
 import msgspec
 import pytest
 
-from nbgemini.events import Citations
+from nbgemini.events import Citation, Citations
+from nbgemini.incoming import Incoming
+from nbgemini.providers.gemini import Gemini
 from nbgemini.render.bundle import bundle
 from nbgemini.tools import declare
 from nbgemini.transcript import Exchange
-from nbgemini.turns import Turn
+from nbgemini.turns import Turn, user_turn
 from tests.kinds import KINDS, SUPPORTS, TEXT, prompt
 
 
@@ -69,6 +71,16 @@ async def test_sources_of_two_rounds_are_counted_on(client, service):
     assert reply.citations.queries[0] == "one"
     assert "nbgemini" not in json.dumps(service.requests[-1].body["contents"][1:])
     assert "One thing.<sup>[1]</sup>" in bundle(reply.segments[0])["text/html"]
+
+
+def test_a_later_round_adds_to_the_sources_of_the_earlier():
+    exchange = Exchange(user_turn("x"))
+    incoming = Incoming(exchange, Gemini(), "m")
+    incoming.take([Citations((Citation("a"),))])
+    incoming.answer([])
+    (found,) = incoming.take([Citations((Citation("b"),))])
+    assert found == incoming.citations == Citations((Citation("a"), Citation("b")))
+    assert Gemini().recall(exchange.parts)[1:] == [found]
 
 
 async def test_a_sound_that_breaks_off_keeps_what_arrived(client):
