@@ -74,3 +74,10 @@ def test_what_is_shown_of_growing_arguments_only_grows_and_not_for_ever(by_path)
     assert all(later.startswith(earlier) for earlier, later in pairwise(shown))
     assert 2_000 < len(shown[-1]) < 2_100
     assert shown[-1].endswith("…")
+
+
+@pytest.mark.parametrize(("state", "said"), [("running", "runs unasked"), ("done", "ran unasked")])
+def test_what_runs_unasked_says_so_while_it_runs_and_afterwards(state, said):
+    call = ToolRun(ToolCall("f", {}), state, {"output": 1} if state == "done" else None, unasked=True)
+    assert f"⚠ {said}" in card_title(call)
+    assert "<b> · ⚠ " in card_html(call)
