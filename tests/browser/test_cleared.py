@@ -13,7 +13,7 @@ ONE = '%%gemini\noffline: {"parts": [["thought", "Hm."], ["answer", "Some words 
 
 @pytest.mark.parametrize("command", ["notebook:clear-cell-output", "notebook:delete-cell"], ids=["cleared", "deleted"])
 def test_the_stream_goes_on(notebook, command):
-    """No page complains (the fixture asks it), and Ctrl-Z brings a deleted cell back."""
+    """And no page complains: the fixture asks it."""
     book = start(notebook, ONE, "print((await _gemini).state, len(_gemini.text))", "%gemini show")
     book.run(1)
     book.wait_text(1, "Some words of an answer.")
