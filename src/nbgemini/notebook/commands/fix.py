@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
+from nbgemini.code_blocks import code_of
 from nbgemini.errors import PromptError
 from nbgemini.notebook.arguments import Ask, parse_ask
+from nbgemini.render.text import harmless
 
 if TYPE_CHECKING:
     from nbgemini.notebook.question import Question
     from nbgemini.notebook.session import Session
     from nbgemini.reply import Reply
 
-_BLOCK = re.compile(r"^(?P<mark>`{3,})(?:python|py|ipython)?[ \t]*\n(?P<code>.*?)^(?P=mark)`*[ \t]*$", re.MULTILINE | re.DOTALL)
 _ASKED = (
     "Code in my notebook failed with {error}\n"
     "Say in a sentence or two why. Then write the whole corrected cell, ready to run in its place, in one block of Python code."
@@ -43,6 +43,6 @@ def asked_to_fix(session: Session, rest: str) -> tuple[Ask, Question]:
 
 def offer_code(shell: Any, reply: Reply) -> None:
     """Put the corrected cell into a new cell below the running one, or into a terminal's next prompt."""
-    found = _BLOCK.search(reply.text)
-    if found and reply.state == "complete":
-        shell.set_next_input(found["code"].rstrip("\n"))
+    code = code_of(reply.text)
+    if code and reply.state == "complete":
+        shell.set_next_input(harmless(code))
