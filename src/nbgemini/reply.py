@@ -6,13 +6,10 @@ segments for the reader. Invariants: `state` becomes terminal exactly once; afte
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from time import monotonic
 from typing import Any
 
-from nbgemini import nesting
 from nbgemini.code_blocks import code_of
 from nbgemini.errors import NbGeminiError, TransportError
 from nbgemini.events import Citations, Event, Media, Queued, Retrying, ToolCall, ToolProgress, ToolRun, Uploading
@@ -20,7 +17,7 @@ from nbgemini.incoming import Incoming
 from nbgemini.prices import shipped
 from nbgemini.providers.protocol import Provider
 from nbgemini.received import Received, received
-from nbgemini.reentry import run_within
+from nbgemini.running import Running
 from nbgemini.schema import read_answer, value_so_far
 from nbgemini.segments import Change, Segment, Segmenter
 from nbgemini.tool_result import ToolResult
@@ -30,7 +27,7 @@ from nbgemini.turns import Options, Usage, merge_text
 OFFLINE_ID = "offline-"  # how response ids of the offline service begin
 
 
-class Reply:
+class Reply(Running):
     """One answer: live while it streams, complete when awaited.
 
     Attributes:
@@ -51,6 +48,7 @@ class Reply:
 
     def __init__(self, exchange: Exchange, options: Options, codec: Provider, *, chat: str | None, turn: int) -> None:
         """Begin with nothing; `codec` is who asks and reads."""
+        super().__init__()
         self.exchange = exchange
         self.options = options
         self.provider = codec.name
@@ -66,17 +64,12 @@ class Reply:
         self.retries = 0
         self.replayed = False
         self.notice: Queued | Retrying | Uploading | None = None
-        self.stopping = False
         self._segmenter = Segmenter()
         self._unshown: list[Change] = []
         self._cut: tuple[State, NbGeminiError | None] = ("interrupted", None)
         self._began = self._noticed = monotonic()
         self._seconds: float | None = None
         self.first_seconds: float | None = None
-        self._cancel: Callable[[], object] | None = None
-        self._stop_call: Callable[[int], object] = lambda _: None
-        self._done = threading.Event()
-        self._callbacks: list[Callable[[], object]] = []
 
     @property
     def state(self) -> State:
@@ -87,11 +80,6 @@ class Reply:
     def model(self) -> str:
         """The model that answered, or the one asked for as long as it is silent."""
         return self.incoming.model
-
-    @property
-    def done(self) -> bool:
-        """Whether the state is terminal."""
-        return self._done.is_set()
 
     @property
     def segments(self) -> list[Segment]:
@@ -260,9 +248,7 @@ class Reply:
         if error:
             error.reply, self.exchange.note = self, str(error)
             self.replayed = self.replayed or error.played
-        self._done.set()
-        for callback in self._callbacks:
-            callback()
+        self.end_now()
         return changes
 
     def _facts(self) -> Facts:
@@ -270,41 +256,11 @@ class Reply:
         badge = "replay" if self.replayed else "offline service" if self.offline else ""
         return Facts(self.model, self.provider, self.usage, self.incoming.context, cost, self.seconds, badge)
 
-    def attach(self, cancel: Callable[[], object]) -> None:
-        """Say how the running stream is cancelled; `cancel` may be called from any thread."""
-        self._cancel = cancel
-        if self.stopping:  # before it ran
-            cancel()
-
-    def stop(self) -> None:
-        """Stop the stream and keep what arrived; harmless twice, after the end, and from any thread."""
-        if self.done or self.stopping:
-            return
-        self.stopping = True
-        if self._cancel:
-            self._cancel()
-
-    def attach_calls(self, stop_call: Callable[[int], object]) -> None:
-        """Say how one of the calls that are being answered is stopped; `stop_call` may be called from any thread."""
-        self._stop_call = stop_call
-
-    def stop_call(self, number: int) -> None:
-        """Stop one of `tool_calls` while it runs, waits or asks; all else goes on. Harmless after its end, from any thread."""
-        if not self.done:
-            self._stop_call(number)
-
     def time_out(self, seconds: float) -> None:
         """Stop because the whole-answer limit is over."""
         if not self.stopping:
             self._cut = ("truncated", TransportError(f"not finished after {seconds:g} s (--timeout)"))
         self.stop()
-
-    def when_done(self, callback: Callable[[], object]) -> None:
-        """Call back when the state is terminal: at once if it is already."""
-        if self.done:
-            callback()
-        else:
-            self._callbacks.append(callback)
 
     def __await__(self) -> Generator[Any, None, Reply]:
         """Wait for the end and return the reply.
@@ -312,12 +268,7 @@ class Reply:
         Raises:
             NbGeminiError: the reply failed or was blocked; `error.reply` holds what had arrived.
         """
-        if not self.done:
-            nesting.check(self)
-            loop = asyncio.get_running_loop()
-            over = asyncio.Event()
-            self.when_done(lambda: loop.call_soon_threadsafe(over.set))
-            yield from over.wait().__await__()
+        yield from self.ended().__await__()
         return self._outcome()
 
     def result(self, timeout: float | None = None) -> Reply:
@@ -328,19 +279,8 @@ class Reply:
             ConfigurationError: the running loop can't be entered again (uvloop).
             NbGeminiError: the reply failed or was blocked.
         """
-        if not self.done:
-            nesting.check(self)
-            self._wait(timeout)
+        self.wait(timeout)
         return self._outcome()
-
-    def _wait(self, timeout: float | None) -> None:
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            if not self._done.wait(timeout):
-                raise TimeoutError(f"not finished after {timeout:g} s; it goes on") from None
-            return
-        run_within(loop, _over(self, timeout))
 
     def _outcome(self) -> Reply:
         if self.error and self.state in ("failed", "blocked"):
@@ -364,10 +304,3 @@ class Reply:
 def run_of(result: ToolResult) -> ToolRun:
     """Return what the reader sees of a call that is over."""
     return ToolRun(result.call, result.state, result.response, result.media, result.seconds, result.unasked)
-
-
-async def _over(reply: Reply, seconds: float | None) -> None:
-    """Wait for the end whatever it is."""
-    over, loop = asyncio.Event(), asyncio.get_running_loop()
-    reply.when_done(lambda: loop.call_soon_threadsafe(over.set))
-    await asyncio.wait_for(over.wait(), seconds)
