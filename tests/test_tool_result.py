@@ -170,6 +170,7 @@ VALUES = st.recursive(
 )  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")  # of a value that is large on purpose
 @given(VALUES)
 def test_any_value_becomes_valid_json_of_bounded_size(value):
     response, media = converted(value)

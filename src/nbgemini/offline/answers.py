@@ -15,6 +15,7 @@ from nbgemini.offline.frames import Said, Timed, frames_of
 from nbgemini.offline.kinds import undirected
 from nbgemini.offline.library import Run, written_answer
 from nbgemini.offline.looking import Head, seen
+from nbgemini.offline.mending import mended
 from nbgemini.offline.models import family
 from nbgemini.offline.response_schema import answer_in
 from nbgemini.offline.validate import is_answer_to_calls
@@ -82,7 +83,8 @@ def _undirected(body: dict[str, Any], model: str, head: Head) -> list[Said]:
         return more
     thinking = body.get("generationConfig", {}).get("thinkingConfig", {})
     thinks = family(model).thinks and thinking.get("includeThoughts") and thinking.get("thinkingBudget") not in (0, "0")
-    runs = seen(body["contents"][-1], head) or written_answer(_prompts(body), len(body["contents"]))
+    prompts = _prompts(body)
+    runs = mended(prompts[-1]) or seen(body["contents"][-1], head) or written_answer(prompts, len(body["contents"]))
     return _natural(_in_form(body, [run for run in runs if run[0] == "answer" or thinks]))
 
 
