@@ -8,9 +8,15 @@ import os
 import tempfile
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.canary import CANARY, no_byte_holds_the_key  # noqa: F401 - a fixture for all
+
+# The same examples every time, however busy the machine; `pytest --hypothesis-profile=random` looks for others.
+hypothesis.settings.register_profile("same", deadline=None, derandomize=True, database=None)
+hypothesis.settings.register_profile("random", deadline=None)
+hypothesis.settings.load_profile("same")
 
 FRAMES = Path(__file__).parent / "frames"
 _data = tempfile.TemporaryDirectory(prefix="nbgemini-tests-")
