@@ -102,7 +102,7 @@ class Chat:
         nesting.check(self)
         asked = user_turn(prompt) if isinstance(prompt, str) else prompt
         if not any(part.get("text", "x").strip() for part in asked.parts):
-            raise PromptError("the prompt is empty; write it below the %%gemini line")
+            raise PromptError("the prompt is empty; write it below the %%gemini line, or behind %gemini ask")
         offered = self.toolbox if toolbox is None else toolbox
         options = formed(msgspec.structs.replace(self.options, **changes, tools=offered.declarations))
         self.guard(asked, options.system)

@@ -84,7 +84,7 @@ RUNS = [  # a cell; what `_gemini` is then asked and how, by attribute; or what 
 ]
 
 REFUSED = [  # a cell, and the exact line
-    ("%%gemini\n  ", "PromptError: the prompt is empty; write it below the %%gemini line"),
+    ("%%gemini\n  ", "PromptError: the prompt is empty; write it below the %%gemini line, or behind %gemini ask"),
     ("%%gemini hello\nx", "PromptError: 'hello' is not an option; the prompt goes below the %%gemini line"),
     ("%%gemini --tem 1\nx", "PromptError: unknown option --tem (did you mean --temperature?); %%gemini? is the manual"),
     (

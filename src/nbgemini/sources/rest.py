@@ -174,7 +174,7 @@ class RestSource:
         if isinstance(error, httpx2.ProxyError):
             return TransportError(f"the proxy does not let us through to {self._host}: {_cause(error)}")
         if isinstance(error, httpx2.HTTPError):
-            return TransportError(f"the connection to {self._host} broke: {_cause(error)}", passing=True)
+            return TransportError(f"the connection to {self._host} broke: {_cause(error)} → ask again", passing=True)
         if isinstance(error, httpx2.InvalidURL):
             return ConfigurationError(f"not a usable address: {self._host}")
         raise error
