@@ -26,6 +26,7 @@ def count():
         "widgets": len(_instances),
     })
 """
+NOW_AND_THEN = {"files": 2}  # are open while a count is made; one left behind by each answer would be many
 # A short prompt, since IPython keeps every input; the answer has headings, a list, a table and code, one frame a character.
 PROMPT = '%%gemini\nWhy is the sky blue?\noffline: {"pieces": 800, "gap": 0.001}'
 
@@ -64,9 +65,8 @@ def _verdict(counts, most_mb, written):
     grown = {name: _usual(ends[1], name) - _usual(ends[0], name) for name in late[0] if name != "mb"}
     print(f"{len(counts) * FRAMES} frames: memory {slope:+.2f} MB over the last 80 %, of {late[-1]['mb']:.0f} MB; {grown}")
     print(f"the journal holds {written / 1e6:.1f} MB")
-    return slope <= most_mb and not any(difference > 0 for difference in grown.values())
+    return slope <= most_mb and not any(difference > NOW_AND_THEN.get(name, 0) for name, difference in grown.items())
 
 
 def _usual(counts, name):
-    """A file more or less is open now and then."""
     return statistics.median_low(count[name] for count in counts)
