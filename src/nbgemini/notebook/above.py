@@ -1,5 +1,6 @@
 """The cells above as context: what was run last, as typed, with the text that came of it, from IPython's own history.
 
+What a cell printed is among it in a terminal alone: in a kernel IPython keeps results and errors, but no streams.
 Cells of %%gemini don't count: what was asked and answered is in the chat.
 """
 

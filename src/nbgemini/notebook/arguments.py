@@ -132,7 +132,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--search", action="store_true", help="let the service search the web; its sources stand below the answer")
     add("--run-code", action="store_true", help="let the model run Python of its own at the service; code and output are shown")
     add("--urls", action="store_true", help="let the service read the pages whose addresses stand in the prompt")
-    add("--context", metavar="N", type=_natural, help="tell the last N cells too: what was typed, and the text that came of it")
+    add("--context", metavar="N", type=_natural, help="tell the last N cells too: what was typed, their results and errors")
     add("-s", "--system", metavar="TEXT", help="system instruction of this chat, from now on")
     add("-k", "--think", metavar="LEVEL", type=think_level, help="off, low, medium, high, or a token budget")
     add("--temperature", metavar="X", type=_number(0, 2), help="0 to 2: how freely words are chosen")
