@@ -76,9 +76,10 @@ path = os.path.join(os.environ["JUPYTER_DATA_DIR"], "nbgemini", "journal.sqlite3
 until, size = time.monotonic() + 20, None
 while size is None and time.monotonic() < until:
     time.sleep(0.05)
-    size = sqlite3.connect(path).execute(
+    row = sqlite3.connect(path).execute(
         "SELECT SUM(LENGTH(parts)) FROM came JOIN exchange ON exchange.id = came.exchange "
-        "WHERE chat='large' AND state='complete'").fetchone()[0]
+        "WHERE chat='large' AND state='complete' GROUP BY exchange.id ORDER BY exchange.id DESC").fetchone()
+    size = row and row[0]
 print(size)"""
 
 
