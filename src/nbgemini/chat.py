@@ -7,15 +7,15 @@ owned, so that stopping closes the connection at once; exactly one terminal stat
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
-from contextlib import AbstractAsyncContextManager, aclosing, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 import msgspec
 
 from nbgemini import nesting
+from nbgemini.driving import Shown, Stop, here, in_time
 from nbgemini.errors import NbGeminiError, PromptError, ToolError
 from nbgemini.events import Event, ToolCall, ToolProgress, ToolRun
 from nbgemini.leaks import masked, refuse_keys
@@ -30,8 +30,6 @@ from nbgemini.tool_result import answer as refusal
 from nbgemini.toolbox import Answers, Patience, Toolbox
 from nbgemini.transcript import KERNEL_ENDED, Exchange, Transcript
 from nbgemini.turns import Options, Turn, user_turn
-
-_log = logging.getLogger("nbgemini")
 
 
 class Log(Protocol):
@@ -152,7 +150,7 @@ class Chat:
         """
         reply = self.begin(prompt, **await self._ready(changes))
         try:
-            async with aclosing(_in_time(reply, self._steps(reply))) as steps:
+            async with aclosing(in_time(reply, self._steps(reply))) as steps:
                 async for events, _ in steps:
                     for event in events:
                         yield event
@@ -166,9 +164,9 @@ class Chat:
         If `apply` fails, the stream goes on without it: what comes is in the reply and the transcript. Stopping the reply ends
         this quietly; cancelling the calling task stops the reply and goes on cancelling.
         """
-        task, loop = _here()
-        show = _Shown(apply)
-        stop = _Stop(reply, task)
+        task, loop = here()
+        show = Shown(apply)
+        stop = Stop(reply, task)
         reply.attach(lambda: loop.call_soon_threadsafe(stop.cancel))
         limit = reply.options.timeout
         timer = loop.call_later(limit, reply.time_out, limit) if limit else None
@@ -263,20 +261,6 @@ def _unknown(runs: Iterable[Segment]) -> Iterator[Event]:
             yield ToolProgress(number, ToolRun(segment.content.call, "stopped", words))
 
 
-class _Shown:
-    """Whoever is shown the changes, until that fails."""
-
-    def __init__(self, apply: Callable[[list[Change]], None]) -> None:
-        self._apply = apply
-
-    def __call__(self, changes: list[Change]) -> None:
-        try:
-            self._apply(changes)
-        except Exception:  # noqa: BLE001 - whatever the display has, the answer must not have it
-            _log.exception("the display of an answer failed; the answer goes on without it (%gemini show has it)")
-            self._apply = lambda _: None
-
-
 def _limit(reply: Reply, calls: list[ToolCall], why: str) -> None:
     """End a conversation of the model with our tools that goes nowhere; its last calls are answered too.
 
@@ -286,46 +270,3 @@ def _limit(reply: Reply, calls: list[ToolCall], why: str) -> None:
     if why:
         reply.answer_calls([refusal(call, f"limit reached: {why}", "refused") for call in calls])
         raise ToolError(f"{why}: stopped; ask to go on if it should")
-
-
-async def _in_time(reply: Reply, steps: AsyncGenerator[Step, None]) -> AsyncGenerator[Step, None]:
-    """Yield the steps as long as the reply's time lasts; the reader's own work between them is never cut."""
-    limit, loop = reply.options.timeout, asyncio.get_running_loop()
-    over = loop.time() + limit if limit else None
-    async with aclosing(steps):
-        with suppress(StopAsyncIteration):
-            while True:
-                try:
-                    async with asyncio.timeout_at(over):
-                        step = await anext(steps)
-                except TimeoutError:
-                    reply.time_out(limit or 0)
-                    return
-                yield step
-
-
-def _here() -> tuple[asyncio.Task[Any], asyncio.AbstractEventLoop]:
-    task = asyncio.current_task()
-    if task is None:
-        raise RuntimeError("a reply is driven inside a task")
-    return task, asyncio.get_running_loop()
-
-
-class _Stop:
-    """A stop as a cancel of the driving task; whoever cancels that task as well must not be overheard."""
-
-    def __init__(self, reply: Reply, task: asyncio.Task[Any]) -> None:
-        self._reply = reply
-        self._task = task
-        self._before = task.cancelling()
-        self._sent = False
-
-    def cancel(self) -> None:
-        """Cancel the task, unless the reply has ended by itself."""
-        if not self._reply.done:
-            self._sent = True
-            self._task.cancel()
-
-    def was_all(self) -> bool:
-        """Take the cancel back, once it has come; say whether it was the only one."""
-        return self._sent and self._task.uncancel() <= self._before

@@ -20,7 +20,7 @@ from nbgemini.received import Received, received
 from nbgemini.running import Running
 from nbgemini.schema import read_answer, value_so_far
 from nbgemini.segments import Change, Segment, Segmenter
-from nbgemini.tool_result import ToolResult
+from nbgemini.tool_result import ToolResult, run_of
 from nbgemini.transcript import Exchange, Facts, State
 from nbgemini.turns import Options, Usage, merge_text
 
@@ -297,10 +297,4 @@ class Reply(Running):
 
     def __repr__(self) -> str:
         """Show state and the beginning of the answer."""
-        text = self.text
-        return f"<Reply {self.state}: {text[:60]!r}{'…' if len(text) > 60 else ''}>"  # noqa: PLR2004
-
-
-def run_of(result: ToolResult) -> ToolRun:
-    """Return what the reader sees of a call that is over."""
-    return ToolRun(result.call, result.state, result.response, result.media, result.seconds, result.unasked)
+        return f"<Reply {self.state}: {self.text[:60]!r}{'…' if len(self.text) > 60 else ''}>"  # noqa: PLR2004

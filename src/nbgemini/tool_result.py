@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
-from nbgemini.events import Media, ToolCall
+from nbgemini.events import Media, ToolCall, ToolRun
 from nbgemini.tool_pictures import MEDIA_BYTES, Gallery
 from nbgemini.tool_plain import ITEMS, RESPONSE_BYTES, Plain, TooMuchError, cut
 
@@ -69,3 +69,8 @@ def _fitting(value: Any, notes: list[str]) -> dict[str, Any]:
             if len(json.dumps(response, allow_nan=False)) <= RESPONSE_BYTES:
                 return response
     return {"output": f"a value of type {type(value).__name__}, too large to send"}
+
+
+def run_of(result: ToolResult) -> ToolRun:
+    """Return what the reader sees of a call that is over."""
+    return ToolRun(result.call, result.state, result.response, result.media, result.seconds, result.unasked)

@@ -18,7 +18,7 @@ from nbgemini.errors import PromptError
 from nbgemini.events import ToolCall, ToolProgress, ToolRun
 from nbgemini.leaks import masked
 from nbgemini.nesting import HoldsUp, enter
-from nbgemini.reply import run_of
+from nbgemini.tool_result import run_of
 from nbgemini.tools import Tool, ToolResult, answer, canonical, declare, run
 from nbgemini.turns import Declaration
 
