@@ -105,11 +105,18 @@ def test_nbval_agrees_with_a_saved_file_and_notices_a_change(book, monkeypatch):
     assert "3 passed" in lax.stdout, lax.stdout
 
 
-# The console gives a cell up when the kernel misses a heartbeat of 1 s, which a busy machine does.
+# The console gives a cell up when the kernel misses a heartbeat of 1 s, which a busy machine does; and it waits for ever for the
+# end of a cell that began before its subscription had reached the kernel.
 PATIENT_CONSOLE = f"""
 from jupyter_client.channels import HBChannel
 from jupyter_console.app import main
+from jupyter_console.ptshell import ZMQTerminalInteractiveShell as Shell
 HBChannel.time_to_dead = {PATIENCE}
+without_waiting = Shell.init_kernel_info
+def once_subscribed(shell):
+    shell.client.wait_for_ready(timeout={PATIENCE})
+    without_waiting(shell)
+Shell.init_kernel_info = once_subscribed
 main()
 """
 

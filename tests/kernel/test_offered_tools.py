@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.kernel.conftest import Kernel, at_rest, complaints, kinds, outputs, parent
+from tests.kernel.conftest import PATIENCE, Kernel, at_rest, complaints, kinds, outputs, parent
 from tests.kernel.test_tools import calls
 
 SMALL = str(Path(__file__).parents[1] / "fakes" / "small_mcp_server.py")
 SERVER = f"""
 from nbgemini import McpServer
 server = McpServer([{sys.executable!r}, {SMALL!r}])
-slow = McpServer(["sleep", "600"])
+slow = McpServer(["/bin/sh", "-c", 'touch "$STARTED"; exec sleep 600'], env={{"STARTED": started}})
 
 def double(x: int) -> int:
     \"\"\"Double a number.\"\"\"
@@ -41,11 +42,19 @@ beating = asyncio.create_task(heartbeat())
 
 
 @pytest.fixture(scope="module")
-def served():
+def served(tmp_path_factory):
     running = Kernel(sys.executable)
-    running.run(f"%load_ext nbgemini\n%gemini demo\n{SERVER}")
+    running.started = tmp_path_factory.mktemp("server") / "started"
+    running.run(f"%load_ext nbgemini\n%gemini demo\nstarted = {str(running.started)!r}\n{SERVER}")
     yield running
     running.close()
+
+
+def until_there(path):
+    deadline = time.monotonic() + PATIENCE
+    while not path.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def called(kernel, options, *asked, sits=False):
@@ -94,7 +103,7 @@ def test_what_can_not_be_offered_is_one_line_and_nothing_is_asked(served, option
 def test_a_server_that_never_answers_holds_up_no_other_task_and_can_be_interrupted(served):
     served.run(f"_gemini = None\n{HEARTBEAT}")
     mine = served.send("%%gemini --once -t slow\nhello")
-    served.until(lambda message: parent(message) == mine and message["msg_type"] == "execute_input")
+    until_there(served.started)  # an interrupt before the cell has begun is not the cell's
     served.send("counted = len(gaps)")
     served.interrupt()
     messages = served.until(lambda message: parent(message) == mine and message["msg_type"] == "error")
