@@ -88,7 +88,7 @@ def segments_only(url):
         request = Request(f"v1beta/models/n{count}:streamGenerateContent", BODY, {"alt": "sse"})
         async with aclosing(source.frames(request)) as frames:
             async for frame in frames:
-                segmenter.feed(gemini.decode(frame))
+                segmenter.feed(gemini.decoder()(frame))
                 first()
 
     return read

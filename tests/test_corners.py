@@ -64,12 +64,12 @@ def test_what_is_newer_than_the_decoder_is_counted_and_harms_nothing():
 )
 def test_a_part_is_the_event_that_it_means(part, event):
     frame = {"candidates": [{"content": {"parts": [part]}}]}
-    assert event in Gemini().decode(json.dumps(frame).encode())
+    assert event in Gemini().decoder()(json.dumps(frame).encode())
 
 
 @pytest.mark.parametrize("frame", [b"[]", b"1", b'"x"', b"null"])
 def test_a_frame_that_is_no_object_says_nothing(frame):
-    assert Gemini().decode(frame) == []
+    assert Gemini().decoder()(frame) == []
 
 
 def test_sound_is_a_segment_of_its_own_kind():

@@ -72,7 +72,7 @@ class Listening:
 
     async def _attempt(self, request: Request) -> AsyncGenerator[Step, None]:
         """Send a request once, as soon as there is a place."""
-        reply, pace = self._reply, Pace.here()
+        reply, pace, decode = self._reply, Pace.here(), self._provider.decoder()
         async with self._sending.place() as place:
             while not place.granted.is_set():
                 yield self._hold(Queued(place.ahead))
@@ -82,7 +82,7 @@ class Listening:
                 async for frame in frames:
                     reply.replayed = reply.replayed or isinstance(frame, Played)
                     await pace.ready()
-                    events = reply.take(self._provider.decode(frame))
+                    events = reply.take(decode(frame))
                     yield events, reply.show(events)
                     reply.incoming.raise_fault()
             reply.incoming.raise_if_empty()

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 Part: TypeAlias = Mapping[str, Any]
 NOTE = "nbgemini"  # the key of a part under which stands what concerns its reader alone: it never goes back
+ORIGIN = "origin"  # the key under which another provider than Gemini keeps what it alone understands
 Role: TypeAlias = Literal["user", "model"]
 Format: TypeAlias = Literal["markdown", "code", "json", "text"]
 

@@ -105,7 +105,7 @@ def test_a_long_answer_costs_each_piece_the_same():  # L6
         tracemalloc.reset_peak()
         before, _ = tracemalloc.get_traced_memory()
         for one in framer.feed(piece):
-            reply.feed(gemini.decode(one))
+            reply.feed(gemini.decoder()(one))
         _, peak = tracemalloc.get_traced_memory()
         most = max(most, peak - before) if number > len(pieces) // 2 else 0
     tracemalloc.stop()

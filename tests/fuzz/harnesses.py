@@ -54,7 +54,7 @@ def framer(data):
 def gemini(data):
     """Any bytes are events, or one WireError; whatever comes can be shown, stored and sent back."""
     try:
-        events = Gemini().decode(data)
+        events = Gemini().decoder()(data)
     except WireError:
         return
     for event in events:

@@ -38,7 +38,7 @@ gemini = Gemini()
 
 
 def decoded(data):
-    return gemini.decode(json.dumps(data).encode())
+    return gemini.decoder()(json.dumps(data).encode())
 
 
 def part(**fields):
@@ -49,7 +49,7 @@ def part(**fields):
 @settings(max_examples=2000)
 def test_any_bytes_give_events_or_one_wire_error(frame):
     try:
-        gemini.decode(frame)
+        gemini.decoder()(frame)
     except WireError:
         pass
 
@@ -142,8 +142,8 @@ def test_numbers_may_be_strings():
 
 
 def test_bad_utf8_and_lone_surrogates_are_replaced_not_fatal():
-    assert gemini.decode(b'{"candidates":[{"content":{"parts":[{"text":"a\xffb"}]}}]}')[1:] == [AnswerDelta("a\ufffdb")]
-    assert len(gemini.decode(rb'{"candidates":[{"content":{"parts":[{"text":"\ud83d"}]}}]}')) == 2
+    assert gemini.decoder()(b'{"candidates":[{"content":{"parts":[{"text":"a\xffb"}]}}]}')[1:] == [AnswerDelta("a\ufffdb")]
+    assert len(gemini.decoder()(rb'{"candidates":[{"content":{"parts":[{"text":"\ud83d"}]}}]}')) == 2
 
 
 def test_a_request_says_what_the_options_say():
@@ -374,7 +374,7 @@ async def events_of(service, request):
     try:
         async with aclosing(source.frames(request)) as frames:
             async for frame in frames:
-                for event in gemini.decode(frame):
+                for event in gemini.decoder()(frame):
                     yield event
     finally:
         await source.aclose()
@@ -383,12 +383,12 @@ async def events_of(service, request):
 def test_what_no_later_request_could_carry_is_mended_as_it_comes():
     """Lone surrogates, and arguments that are no object."""
     frame = b'{"candidates": [{"content": {"parts": [{"text": "a\\ud800b"}]}}]}'
-    assert Gemini().decode(frame)[1] == AnswerDelta("a?b")
+    assert Gemini().decoder()(frame)[1] == AnswerDelta("a?b")
     for args in ("[1]", '"{\\"a\\": 1}"', "5"):
         frame = (
             f'{{"candidates": [{{"content": {{"parts": [{{"functionCall": {{"name": "f", "args": {args}}}}}]}}}}]}}'.encode()
         )
-        received, call = Gemini().decode(frame)
+        received, call = Gemini().decoder()(frame)
         assert received.part["functionCall"]["args"] == call.args
     with pytest.raises(WireError):
-        Gemini().decode(b"[" * 100_000)
+        Gemini().decoder()(b"[" * 100_000)

@@ -19,7 +19,7 @@ TOOL = Declaration("f", "d", {})
 
 
 def said(name):
-    return [event for frame in golden_frames(name) for event in gemini.decode(json.dumps(frame).encode())]
+    return [event for frame in golden_frames(name) for event in gemini.decoder()(json.dumps(frame).encode())]
 
 
 def of_type(events, kind):
@@ -62,7 +62,7 @@ def test_the_model_s_own_sound_does_not_go_back():
 def test_a_passage_of_nothing_or_on_nothing_is_none(support):
     grounding = {"groundingChunks": [{"web": {"uri": "https://a.example/"}}], "groundingSupports": [support]}
     frame = {"candidates": [{"content": {"parts": [{"text": "Water"}]}, "groundingMetadata": grounding}]}
-    (found,) = of_type(gemini.decode(json.dumps(frame).encode()), Citations)
+    (found,) = of_type(gemini.decoder()(json.dumps(frame).encode()), Citations)
     assert (found.sources, found.passages) == ((Citation("https://a.example/"),), ())
 
 
@@ -83,7 +83,7 @@ def test_a_passage_without_a_place_or_a_source_is_left_out():
     supports = [{"segment": {"endIndex": 2}}, {"groundingChunkIndices": [0]}, {"segment": 3, "groundingChunkIndices": "x"}]
     grounded = {"groundingChunks": [{"maps": {"uri": "https://a.example"}}], "groundingSupports": supports}
     frame = {"candidates": [{"groundingMetadata": grounded, "citationMetadata": 7, "urlContextMetadata": {"urlMetadata": [1]}}]}
-    assert gemini.decode(json.dumps(frame).encode()) == [Citations((Citation("https://a.example"),))]
+    assert gemini.decoder()(json.dumps(frame).encode()) == [Citations((Citation("https://a.example"),))]
 
 
 def test_googles_own_html_is_in_no_event():
@@ -100,7 +100,7 @@ def test_stored_sources_are_read_again_and_broken_ones_are_not():
 def test_why_something_is_withheld():
     assert of_type(said("withheld"), Finish) == [Finish("blocked", "SAFETY", "dangerous content: high")]
     rated = {"blockReason": "SAFETY", "safetyRatings": [{"category": "HARM_CATEGORY_X_Y", "probability": "MEDIUM"}]}
-    (finish,) = gemini.decode(json.dumps({"promptFeedback": rated}).encode())
+    (finish,) = gemini.decoder()(json.dumps({"promptFeedback": rated}).encode())
     assert finish == Finish("blocked", "prompt: SAFETY", "x y: medium")
 
 

@@ -10,7 +10,7 @@ from nbgemini.providers.form import form_of, instruction_of
 from nbgemini.providers.gemini_frames import count_of, events_of, models_of
 from nbgemini.providers.gemini_parts import IN_PIECES, read_part
 from nbgemini.providers.gemini_tools import modalities, offered_tools
-from nbgemini.providers.protocol import Model
+from nbgemini.providers.protocol import Decoder, Model
 from nbgemini.providers.results import fitting, result_part
 from nbgemini.providers.thinking import thinking_config
 from nbgemini.request import Request
@@ -38,9 +38,9 @@ class Gemini:
             body["continuationToken"] = continuation
         return Request(self._model_path(options.model, "streamGenerateContent"), body, {"alt": "sse"})
 
-    def decode(self, frame: bytes) -> list[Event]:
-        """Return what a frame says, in its order."""
-        return events_of(frame)
+    def decoder(self) -> Decoder:
+        """Return what tells what each frame of a stream says: here a frame needs no other to be understood."""
+        return events_of
 
     def recall(self, parts: Iterable[Part]) -> list[Event]:
         """Return what stored parts say, as when they came."""

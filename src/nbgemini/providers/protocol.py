@@ -1,9 +1,14 @@
-"""What a provider must be able to do: two pure functions and a list."""
+"""What a provider must be able to do: turns to a request, frames to events.
+
+Whatever the provider, the parts of a transcript have Gemini's shape: a chat may go on with another provider, and everything
+that reads a transcript knows one language. What a provider needs back verbatim (signed thoughts, ids of its own) it keeps in the
+part under `origin`: `{"provider": NAME, "block": {...}}`; all others leave such a part out, or send what is neutral of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -24,6 +29,9 @@ class Model(Struct, frozen=True):
     answers: bool = True
 
 
+Decoder: TypeAlias = Callable[[bytes], list[Event]]  # of one stream: it may remember what the frames before said
+
+
 class Provider(Protocol):
     """The codec of one service's dialect."""
 
@@ -37,11 +45,10 @@ class Provider(Protocol):
         """
         ...
 
-    def decode(self, frame: bytes) -> list[Event]:
-        """Return what a frame says, in its order.
+    def decoder(self) -> Decoder:
+        """Return what tells, of the frames of one stream in turn, what each says, in its order.
 
-        Raises:
-            WireError: the frame is not JSON.
+        It raises WireError for a frame that is not JSON.
         """
         ...
 
@@ -55,4 +62,12 @@ class Provider(Protocol):
 
     def result_part(self, call: ToolCall, response: dict[str, Any], media: Sequence[Media]) -> Part:
         """Return the part that answers a call, with pictures and the like beside the response."""
+        ...
+
+    def list_request(self, page: str = "") -> Request:
+        """Return the request for one page of the model list."""
+        ...
+
+    def decode_models(self, frame: bytes) -> tuple[list[Model], str]:
+        """Return the models of one page and the token of the next page (empty at the end)."""
         ...
