@@ -1,4 +1,4 @@
-"""The services that can be asked: what each is called, where it stands, and what it wants to hear; data, and how `-m` names one.
+"""The services that can be asked: names, places, what each wants to hear; data, and how `-m` names one.
 
 Sources: the services' own API references; the ports of local servers are those of their documentation (2026-11-21).
 """

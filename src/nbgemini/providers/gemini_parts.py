@@ -29,10 +29,10 @@ from nbgemini.events import (
 )
 from nbgemini.providers.gemini_sources import dicts
 from nbgemini.providers.results import read_result
-from nbgemini.turns import NOTE
+from nbgemini.turns import NOTE, ORIGIN
 
 _SAID_ELSEWHERE = {
-    "thoughtSignature", "thought_signature", "thought", "videoMetadata", "partMetadata", "mediaResolution", NOTE,
+    "thoughtSignature", "thought_signature", "thought", "videoMetadata", "partMetadata", "mediaResolution", NOTE, ORIGIN,
     "toolCall", "toolResponse",  # the service's own: their outcome is in the answer and its sources
 }  # fmt: skip
 _VALUES = ("stringValue", "numberValue", "boolValue", "structValue", "listValue")

@@ -1,7 +1,7 @@
 """What a provider must be able to do: turns to a request, frames to events.
 
 Whatever the provider, the parts of a transcript have Gemini's shape: a chat may go on with another provider, and everything
-that reads a transcript knows one language. What a provider needs back verbatim (signed thoughts, ids of its own) it keeps in the
+that reads one knows one language. What a provider needs back verbatim (signed thoughts, ids of its own) it keeps in the
 part under `origin`: `{"provider": NAME, "block": {...}}`; all others leave such a part out, or send what is neutral of it.
 """
 

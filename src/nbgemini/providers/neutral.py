@@ -1,0 +1,40 @@
+"""The parts of a transcript as every provider but Gemini's own codec writes and reads them: Gemini's shape, and an origin.
+
+Invariant: what stands under `origin` is for the provider that it names, and for no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from nbgemini.events import Event, ToolCall
+from nbgemini.providers.gemini_parts import read_part
+from nbgemini.turns import ORIGIN, Part
+
+
+def recall(parts: Iterable[Part]) -> list[Event]:
+    """Return what stored parts say, as when they came."""
+    events: list[Event] = []
+    for part in parts:
+        read_part(dict(part), events)
+    return events
+
+
+def call_part(call: ToolCall, part: Part | None, provider: str) -> Part:
+    """Return the part in which a call is kept: with what `part`, the provider's own, says besides."""
+    given = {**({"id": call.id} if call.id else {}), "name": call.name, "args": call.args}
+    return {ORIGIN: {"provider": provider}, **(part or {}), "functionCall": given}
+
+
+def kept_by(provider: str, part: Part) -> dict[str, Any] | None:
+    """Return the block that this provider keeps in a part, to be sent back as it is; None if there is none of its own."""
+    origin = part.get(ORIGIN)
+    mine = isinstance(origin, Mapping) and origin.get("provider") == provider
+    block = origin.get("block") if mine and isinstance(origin, Mapping) else None
+    return dict(block) if isinstance(block, Mapping) else None
+
+
+def is_thinking(part: Part) -> bool:
+    """Whether a part is a thought or carries but a signature: another provider can do nothing with it."""
+    return part.get("thought") in (True, "true") or ("thoughtSignature" in part and not part.get("text") and len(part) <= 2)  # noqa: PLR2004
