@@ -27,6 +27,7 @@ from nbgemini import sending
 from nbgemini.errors import PromptError, ServerError, TransportError
 from nbgemini.notebook.commands import chats as commands
 from nbgemini.notebook.jobs import Job
+from nbgemini.providers.gemini import Gemini
 from nbgemini.retry import Budget
 from nbgemini.toolbox import Toolbox
 from nbgemini.transcript import alternating
@@ -392,7 +393,7 @@ class Conversations(RuleBasedStateMachine):
 
     def check(self, chat, exchanges):
         turns = [turn for exchange in exchanges for turn in exchange.turns()]
-        self.line.check(chat._provider.encode(alternating([*turns, user_turn("prompt")]), chat.options).body)
+        self.line.check(Gemini().encode(alternating([*turns, user_turn("prompt")]), chat.options).body)
 
     def teardown(self):
         if self.kernel:

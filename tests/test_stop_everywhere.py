@@ -228,7 +228,8 @@ async def goes_on(chat, turn):
 async def asking(url, path, source=None):
     journal = Journal(path, "a.ipynb")
     async with Client(Settings(key=Secret("k"), base_url=url, model=MODEL), log=journal) as client:
-        client._sending = source and Sending(source, sleep=lambda _: asyncio.sleep(0))
+        if source:
+            client.connections.put("gemini", Sending(source, sleep=lambda _: asyncio.sleep(0)))
         yield client, journal
     journal.close()
 

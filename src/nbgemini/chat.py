@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -21,11 +21,13 @@ from nbgemini.events import Event, ToolCall, ToolProgress, ToolRun
 from nbgemini.leaks import masked, refuse_keys
 from nbgemini.listening import Listening, Step
 from nbgemini.prices import shipped
-from nbgemini.providers.protocol import Provider
+from nbgemini.providers.neutral import recall
 from nbgemini.reply import Reply
 from nbgemini.schema import formed, schema_for
 from nbgemini.segments import Change, Segment, Segmenter
 from nbgemini.sending import Sending
+from nbgemini.services import bare_model
+from nbgemini.taping import Taping
 from nbgemini.tool_result import answer as refusal
 from nbgemini.toolbox import Answers, Patience, Toolbox
 from nbgemini.transcript import KERNEL_ENDED, Exchange, Transcript
@@ -44,8 +46,11 @@ class Log(Protocol):
         ...
 
 
+Connect: TypeAlias = Callable[[str, Taping | None], Sending]  # the way to a model, recorded or replayed
+
+
 class Chat:
-    """One conversation with one model.
+    """One conversation.
 
     Attributes:
         name: what it is called; None for one-shots, which remember nothing.
@@ -57,9 +62,7 @@ class Chat:
         prices: what the cost of its answers is reckoned by.
     """
 
-    def __init__(
-        self, name: str | None, provider: Provider, connect: Callable[[], Sending], options: Options, log: Log | None = None
-    ) -> None:
+    def __init__(self, name: str | None, connect: Connect, options: Options, log: Log | None = None) -> None:
         """Begin an empty conversation; `connect` is asked at every prompt how requests go out, so that it may change."""
         self.name = name
         self.options = options
@@ -68,10 +71,9 @@ class Chat:
         self.guard: Callable[[Turn, str | None], None] = refuse_keys
         self.mask: Callable[[Any], Any] = masked
         self.prices = shipped()
-        self._provider = provider
         self._connect = connect
         self._log = log
-        self._begun: WeakKeyDictionary[Reply, tuple[Toolbox, Sending | None]] = WeakKeyDictionary()
+        self._begun: WeakKeyDictionary[Reply, tuple[Toolbox, Sending]] = WeakKeyDictionary()
         self._one_at_a_time = asyncio.Lock()
 
     def begin(
@@ -80,7 +82,7 @@ class Chat:
         *,
         cell: str | None = None,
         toolbox: Toolbox | None = None,
-        sending: Sending | None = None,
+        taping: Taping | None = None,
         **changes: Any,
     ) -> Reply:
         """Store a prompt and return its reply, which streams once it is driven.
@@ -89,12 +91,12 @@ class Chat:
             prompt: text, or a whole turn with parts.
             cell: the notebook cell's id; a cell run again replaces its exchange.
             toolbox: the functions offered to the model for this prompt; the chat's own by default.
-            sending: how its requests go out; the client's own way by default.
-            changes: options that differ for this prompt; `schema` may be any type.
+            taping: what is recorded or replayed of it; what the client records or replays by default.
+            changes: options that differ for this prompt; `schema` may be any type, and `model` may name another service's.
 
         Raises:
             PromptError: the prompt is empty or holds a key, or an option means nothing to the model.
-            ConfigurationError: there is no key.
+            ConfigurationError: there is no such service, or no key for it.
             ToolError: a tool asks the chat that waits for it.
         """
         nesting.check(self)
@@ -104,28 +106,24 @@ class Chat:
         offered = self.toolbox if toolbox is None else toolbox
         options = formed(msgspec.structs.replace(self.options, **changes, tools=offered.declarations))
         self.guard(asked, options.system)
-        if not sending:
-            self._connect()
-        self._provider.encode([asked], options)  # refuses here what the model can't take, before anything is stored
+        sending = self._connect(options.model, taping)
+        options = msgspec.structs.replace(options, model=bare_model(options.model))
+        sending.provider.encode([asked], options)  # refuses here what the model can't take, before anything is stored
         number, exchange = self.transcript.ask(asked, cell) if self.name else (0, Exchange(asked))
         exchange.state = "waiting"
-        reply = Reply(exchange, options, self._provider, chat=self.name, turn=number)
+        reply = Reply(exchange, options, sending.provider, chat=self.name, turn=number)
         reply.prices = self.prices
         self._begun[reply] = offered, sending
         if self._log:
             self._log.follow(reply)
         return reply
 
-    def speak(self, provider: Provider) -> None:
-        """Use another codec from the next prompt on."""
-        self._provider = provider
-
     def segments(self, exchange: Exchange) -> list[Segment]:
         """Return the answer of an exchange as segments, from its parts."""
         segmenter = Segmenter()
         for turn in exchange.past:
-            segmenter.feed(self._provider.recall(turn.parts))
-        segmenter.feed(self._provider.recall(exchange.parts))
+            segmenter.feed(recall(turn.parts))
+        segmenter.feed(recall(exchange.parts))
         if exchange.note == KERNEL_ENDED:
             segmenter.feed(_unknown(segmenter.runs))
         if exchange.state not in ("running", "waiting"):
@@ -204,7 +202,7 @@ class Chat:
 
     async def _rounds(self, reply: Reply) -> AsyncGenerator[Step, None]:
         """Ask, listen, run tools, ask again: with one service to the end, whatever is set meanwhile."""
-        listening, patience = Listening(reply, self._provider, self._begun[reply][1] or self._connect()), Patience()
+        listening, patience = Listening(reply, self._begun[reply][1]), Patience()
         while True:
             async with aclosing(listening.listen(self.transcript.request_turns(reply.exchange))) as steps:
                 async for step in steps:

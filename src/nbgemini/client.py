@@ -14,32 +14,32 @@ from typing import Any, Self
 import msgspec
 
 from nbgemini.chat import Chat, Log
-from nbgemini.errors import ApiError, ConfigurationError, NbGeminiError, WireError
+from nbgemini.connecting import Connections
+from nbgemini.errors import ApiError, ConfigurationError, NbGeminiError, PromptError, WireError
 from nbgemini.leaks import masked, refuse_keys
 from nbgemini.offering import offered_toolbox
 from nbgemini.providers.gemini import Gemini
 from nbgemini.providers.protocol import Model
 from nbgemini.reply import Reply
 from nbgemini.request import Request
-from nbgemini.retry import Policy
 from nbgemini.sending import Sending, Sleep
+from nbgemini.services import split_model
 from nbgemini.settings import Settings, from_environment
 from nbgemini.sources.protocol import Source
-from nbgemini.sources.rest import Limits, RestSource
 from nbgemini.taping import Cassettes, Record, Replay, Taping, place_of, refuse_both
 from nbgemini.toolbox import Approve
 from nbgemini.turns import Options, Turn, user_turn
 
-_NO_KEY = "no API key: set GEMINI_API_KEY (or GOOGLE_API_KEY), run %gemini key, or try %gemini demo, which needs none"
 _NOT_FOUND = 404
 
 
 class Client:
-    """Chats with Gemini over one pool of connections; everything that waits is async.
+    """Chats over shared connections, with Gemini or another service; everything that waits is async.
 
     Attributes:
         settings: where and as whom it asks; change them with `use`.
         chats: the named conversations begun so far.
+        connections: the ways to the services that were asked.
     """
 
     def __init__(self, settings: Settings | None = None, *, log: Log | None = None, sleep: Sleep = asyncio.sleep) -> None:
@@ -49,9 +49,8 @@ class Client:
         """
         self.settings = settings or from_environment(os.environ)
         self.chats: dict[str, Chat] = {}
-        self._provider = Gemini(self.settings.version)
         self._sleep = sleep
-        self._sending: Sending | None = None
+        self.connections = Connections(self.settings, sleep)
         self._log = log
         self._taping: Taping | None = None
         self._cassettes = Cassettes()
@@ -95,29 +94,29 @@ class Client:
         self._taping = taping
         return count
 
-    def sending(self, taping: Taping | None) -> Sending:
-        """Return how requests go out while this is recorded or replayed.
+    def sending(self, model: str, taping: Taping | None = None) -> Sending:
+        """Return how requests go out to a model, while this is recorded or replayed, or what is by default.
 
         Raises:
-            ConfigurationError: there is no key, or the cassette is in use the other way.
+            ConfigurationError: there is no such service, no key for it, or the cassette is in use the other way.
         """
         refuse_both(taping, self._taping)
-        match taping:
-            case Record():
-                live = self._live()
-                return live.through(self._cassettes.recorded(live.source, taping, self._provider.name, self.settings.key))
-            case Replay(speed=speed):
-                source = self._cassettes.replayed(taping, lambda: self._live().source)
-                return self._new_sending(source, lambda seconds: self._sleep(seconds / speed))
-        return self._live()
+        ways, (name, _) = self.connections, split_model(model)
+        match taping or self._taping:
+            case Record() as record:
+                live, key = ways.to(name), ways.service(name).key
+                return live.through(self._cassettes.recorded(live.source, record, live.provider.name, key))
+            case Replay(speed=speed) as replay:
+                source = self._cassettes.replayed(replay, lambda: ways.to(name).source)
+                return ways.through(source, ways.service(name), lambda seconds: self._sleep(seconds / speed))
+        return ways.to(name)
 
     def use(self, settings: Settings) -> None:
         """Ask by other settings from the next prompt on; running streams end as they began."""
         self.settings = settings
         self.retire()
-        self._provider = Gemini(settings.version)
+        self.connections = Connections(settings, self._sleep)
         for chat in self.chats.values():
-            chat.speak(self._provider)
             chat.prices = settings.prices
 
     def chat(
@@ -160,45 +159,56 @@ class Client:
         """
         return await self.one_shot().ask(prompt, **options)
 
-    async def list_models(self) -> list[Model]:
-        """Return the models of the service, all pages."""
+    async def list_models(self, service: str = "gemini") -> list[Model]:
+        """Return the models of a service, all pages.
+
+        Raises:
+            NbGeminiError: there is no such service, no key for it, or no answer.
+        """
         models: list[Model] = []
-        page = ""
+        page, sending = "", self.sending(f"{service}:")
         while True:
-            found, page = self._provider.decode_models(await self._fetch(self._provider.list_request(page)))
+            request = sending.provider.list_request(page)
+            found, page = sending.provider.decode_models(await _fetch(sending, request))
             models += found
             if not page:
                 return models
 
     async def count_tokens(self, prompt: str, *, model: str | None = None) -> int:
-        """Return how many tokens the service counts in `prompt`."""
-        request = self._provider.count_request([user_turn(prompt)], model or self.settings.model)
-        return self._provider.decode_count(await self._fetch(request))
+        """Return how many tokens the service counts in `prompt`.
+
+        Raises:
+            PromptError: only Gemini counts.
+        """
+        sending, (service, name) = self.sending(model or self.settings.model), split_model(model or self.settings.model)
+        if not isinstance(sending.provider, Gemini):
+            raise PromptError(f"{service} can't count tokens ahead of a prompt; Gemini's models can")
+        request = sending.provider.count_request([user_turn(prompt)], name)
+        return sending.provider.decode_count(await _fetch(sending, request))
 
     async def explain(self, error: NbGeminiError, model: str) -> str:
         """Return the error's line; for a model the service does not know, with the nearest names."""
         if isinstance(error, ApiError) and error.code == _NOT_FOUND:
+            service, wanted = split_model(model)
             try:
-                names = [entry.name for entry in await self.list_models() if entry.answers]
+                names = [entry.name for entry in await self.list_models(service) if entry.answers]
             except NbGeminiError:
                 return str(error)
-            near = difflib.get_close_matches(model, names, n=3, cutoff=0.4)
+            near = difflib.get_close_matches(wanted, names, n=3, cutoff=0.4)
+            own = "" if service == "gemini" else f"{service}:"
             return f"no model {model!r}; " + (
-                f"did you mean {', '.join(near)}?" if near else "%gemini models lists what there is"
+                f"did you mean {', '.join(own + name for name in near)}?" if near else "%gemini models lists what there is"
             )
         return str(error)
 
     def retire(self) -> None:
         """Close the connections as soon as the running streams have ended; the next prompt opens others."""
-        sending, self._sending = self._sending, None
-        if sending:
-            sending.source.retire()
+        self.connections.retire()
 
     async def aclose(self) -> None:
         """Close the connections of the running loop."""
         await self._cassettes.written()
-        if self._sending:
-            await self._sending.source.aclose()
+        await self.connections.aclose()
 
     async def __aenter__(self) -> Self:
         """Enter."""
@@ -210,7 +220,7 @@ class Client:
 
     def _new_chat(self, name: str | None) -> Chat:
         options = Options(model=self.settings.model)
-        chat = Chat(name, self._provider, self._connect, options, self._log)
+        chat = Chat(name, self.sending, options, self._log)
         chat.guard, chat.mask, chat.prices = self._guard, self._mask, self.settings.prices
         return chat
 
@@ -221,45 +231,18 @@ class Client:
     def _mask(self, returned: Any) -> Any:
         return returned if self.settings.allow_secrets else masked(returned, self.settings.key)
 
-    def _live(self) -> Sending:
-        settings = self.settings
-        if self._sending is None:
-            if not settings.key:
-                raise ConfigurationError(_NO_KEY)
-            source = RestSource(settings.base_url, settings.key, limits=_limits(settings))
-            self._sending = self._new_sending(source, self._sleep)
-        return self._sending
 
-    def _new_sending(self, source: Source, sleep: Sleep) -> Sending:
-        settings = self.settings
-        policy = Policy(attempts=settings.retries + 1)
-        return Sending(source, policy, streams=settings.max_streams, sleep=sleep, version=settings.version)
-
-    def _connect(self) -> Sending:
-        return self.sending(self._taping)
-
-    async def _fetch(self, request: Request) -> bytes:
-        """Return the one frame of an answer that does not stream; trouble that passes is waited out."""
-        sending = self._connect()
-        attempts = sending.attempts()
-        while True:
-            try:
-                return await _first_frame(sending.source, request)
-            except NbGeminiError as error:
-                wait = attempts.again(error)
-                if wait is None:
-                    raise
-            await sending.sleep(wait)
-
-
-def _limits(settings: Settings) -> Limits:
-    return Limits(
-        connect=settings.connect_timeout,
-        write=settings.write_timeout,
-        first=settings.first_timeout,
-        gap=settings.gap_timeout,
-        content=settings.content_timeout,
-    )
+async def _fetch(sending: Sending, request: Request) -> bytes:
+    """Return the one frame of an answer that does not stream; trouble that passes is waited out."""
+    attempts = sending.attempts()
+    while True:
+        try:
+            return await _first_frame(sending.source, request)
+        except NbGeminiError as error:
+            wait = attempts.again(error)
+            if wait is None:
+                raise
+        await sending.sleep(wait)
 
 
 async def _first_frame(source: Source, request: Request) -> bytes:

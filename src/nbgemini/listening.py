@@ -13,7 +13,6 @@ from typing import TypeAlias
 from nbgemini.errors import ApiError, NbGeminiError
 from nbgemini.events import Event, Queued, Retrying, Uploading
 from nbgemini.pace import Pace
-from nbgemini.providers.protocol import Provider
 from nbgemini.reply import Reply
 from nbgemini.request import Request
 from nbgemini.segments import Change
@@ -29,10 +28,10 @@ _LOOK_AGAIN = 1.0  # seconds after which a waiting reply says anew how many are 
 class Listening:
     """The requests of one reply: each waits for a place, and goes out again after trouble that passes."""
 
-    def __init__(self, reply: Reply, provider: Provider, sending: Sending) -> None:
-        """Ask for `reply`, in the words of `provider`."""
+    def __init__(self, reply: Reply, sending: Sending) -> None:
+        """Ask for `reply`."""
         self._reply = reply
-        self._provider = provider
+        self._provider = sending.provider
         self._sending = sending
 
     async def listen(self, turns: Sequence[Turn]) -> AsyncGenerator[Step, None]:

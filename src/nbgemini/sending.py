@@ -14,7 +14,10 @@ from typing import Self, TypeAlias
 from weakref import WeakKeyDictionary
 
 from nbgemini.admission import Place, Places
+from nbgemini.carrying import Carrying
 from nbgemini.files import Files
+from nbgemini.providers.gemini import Gemini
+from nbgemini.providers.protocol import Provider
 from nbgemini.retry import Attempts, Budget, Policy
 from nbgemini.sources.protocol import Source
 
@@ -24,7 +27,12 @@ BUDGET = Budget()  # of the process: a hundred clients in a storm are one storm
 
 
 class Sending:
-    """What all requests of a client share."""
+    """What all requests of a client to one service share.
+
+    Attributes:
+        provider: the codec that the service is spoken to with.
+        files: how files go along.
+    """
 
     def __init__(
         self,
@@ -33,10 +41,11 @@ class Sending:
         *,
         streams: int = 1000,
         sleep: Sleep = asyncio.sleep,
-        version: str = "v1beta",
+        provider: Provider | None = None,
     ) -> None:
         """Send `streams` requests at once; `sleep` waits so many seconds before one is sent again."""
-        self.files = Files(source, version, self.attempts, sleep)
+        self.provider = provider or Gemini()
+        self.files: Files | Carrying = Files(source, "v1beta", self.attempts, sleep)
         self.source = source
         self.sleep = sleep
         self._policy = policy or Policy()

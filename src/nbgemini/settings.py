@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from msgspec import Struct, field
 
 from nbgemini.prices import Prices, shipped
 from nbgemini.secret import Secret
+from nbgemini.services import GEMINI_URL, Service, services_from
 
-LIVE_URL = "https://generativelanguage.googleapis.com"
+LIVE_URL = GEMINI_URL
 DEFAULT_MODEL = "gemini-flash-latest"
 
 
 class Settings(Struct, frozen=True):
-    """Where and as whom to ask, and with what patience (seconds); `allow_secrets` lets prompts hold keys."""
+    """Where and as whom to ask, and with what patience (seconds).
+
+    `key`, `base_url` and `version` are Google's; `services` holds those of all others, by what stands before the colon in a
+    model's name. `allow_secrets` lets prompts hold keys.
+    """
 
     key: Secret = Secret("")
     base_url: str = LIVE_URL
@@ -29,6 +35,7 @@ class Settings(Struct, frozen=True):
     max_streams: int = 1000
     allow_secrets: bool = False
     prices: Prices = field(default_factory=shipped)
+    services: Mapping[str, Service] = field(default_factory=partial(services_from, {}))
 
 
 def from_environment(environ: Mapping[str, str]) -> Settings:
@@ -41,4 +48,5 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         key=Secret(environ.get("GOOGLE_API_KEY") or environ.get("GEMINI_API_KEY") or ""),
         base_url=environ.get("GOOGLE_GEMINI_BASE_URL") or LIVE_URL,
         version="v1beta" if version == "beta" else version,
+        services=services_from(environ),
     )

@@ -14,13 +14,13 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from nbgemini.turns import NOTE, Part, Turn, Usage, merge_text
+from nbgemini.turns import NOTE, ORIGIN, Part, Turn, Usage, merge_text
 
 State: TypeAlias = Literal["running", "waiting", "complete", "truncated", "interrupted", "blocked", "failed"]
 
 KERNEL_ENDED = "the kernel ended"  # the note of an exchange that was cut off by it
 _KEPT = ("truncated", "interrupted")
-_NOTHING = {"text", "thought", "thoughtSignature"}  # what a part may hold beside a text that says something
+_NOTHING = {"text", "thought", "thoughtSignature", ORIGIN}  # what a part may hold beside a text that says something
 
 
 class Facts(Struct, frozen=True):

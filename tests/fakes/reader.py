@@ -60,7 +60,7 @@ class Kernel:
     def __init__(self, line, path):
         self.journal = Journal(path, "a.ipynb")
         self.client = Client(Settings(key=Secret("k"), base_url="http://localhost", model=line.model), log=self)
-        self.client._sending = Sending(line, sleep=lambda _: asyncio.sleep(0))
+        self.client.connections.put("gemini", Sending(line, sleep=lambda _: asyncio.sleep(0)))
         self.config = SimpleNamespace(chat="main")
         self.jobs = Jobs()
         self.shell = SimpleNamespace()

@@ -158,9 +158,8 @@ class Session:
         toolbox = toolbox_of(tools, ask.approve or self.config.approve, asks) if tools else None
         asked = prompt.asked if isinstance(prompt, Exchange) else prompt
         taping = taping_of(ask, self.shell)
-        sending = self.client.sending(taping) if taping else None
         asked_in = None if ask.once else cell
-        reply = chat.begin(asked, cell=asked_in, toolbox=toolbox, sending=sending, schema=schema, **self._changes(ask, chat))
+        reply = chat.begin(asked, cell=asked_in, toolbox=toolbox, taping=taping, schema=schema, **self._changes(ask, chat))
         if "system" in ask.changes:
             chat.options = msgspec.structs.replace(chat.options, system=ask.changes["system"])
         self.spending.follow(reply)

@@ -23,6 +23,7 @@ from nbgemini.errors import ConfigurationError, NbGeminiError, TransportError, W
 from nbgemini.loading import load
 from nbgemini.request import Request
 from nbgemini.secret import Secret
+from nbgemini.services import KNOWN, Service
 from nbgemini.sources.calling import Answer
 from nbgemini.sources.watch import Watch
 from nbgemini.wire import Framer
@@ -55,16 +56,30 @@ class Limits(msgspec.Struct, frozen=True):
 class RestSource:
     """Sends requests to one base URL with one key."""
 
-    def __init__(self, base_url: str, key: Secret, *, header: str = "x-goog-api-key", limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        key: Secret,
+        *,
+        service: Service = KNOWN["gemini"],
+        limits: Limits | None = None,
+    ) -> None:
         """Remember where and as whom to ask; nothing is opened yet.
+
+        Args:
+            base_url: what all paths stand behind.
+            key: as whom; empty where the service wants none.
+            service: which headers it wants.
+            limits: how long to wait for what.
 
         Raises:
             ConfigurationError: the URL would send the key unencrypted over a network.
         """
         self._base = base_url.rstrip("/")
-        self._host = _checked_host(self._base)
+        self._host = _checked_host(self._base, secret=bool(key))
         self._key = key
-        self._header = header
+        self._service = service
+        self._key_name = key_name
         self._limits = limits or Limits()
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncClient] = WeakKeyDictionary()
         self._streams = 0
@@ -100,9 +115,7 @@ class RestSource:
         """Send one request and return the whole answer; a path that begins with a slash stands below the host."""
         self._streams += 1
         try:
-            return await self._called(
-                method, self._address(path), {**(headers or {}), self._header: self._key.reveal()}, content
-            )
+            return await self._called(method, self._address(path), {**(headers or {}), **self._identity()}, content)
         except NbGeminiError:
             raise
         except Exception as error:  # noqa: BLE001 - the border, as above
@@ -154,12 +167,18 @@ class RestSource:
         return client
 
     def _sent(self, request: Request, watch: Watch) -> dict[str, Any]:
-        sent: dict[str, Any] = {"params": dict(request.query), "headers": {self._header: self._key.reveal()}}
+        sent: dict[str, Any] = {"params": dict(request.query), "headers": self._identity()}
         sent["extensions"] = {"trace": watch.trace}
         if request.body is not None:
             sent["content"] = msgspec.json.encode(request.body)
             sent["headers"]["content-type"] = "application/json"
         return sent
+
+    def _identity(self) -> dict[str, str]:
+        """Return the headers that say who asks."""
+        service = self._service
+        key = {service.header: f"{service.scheme}{self._key.reveal()}"} if self._key else {}
+        return {**service.headers, **key}
 
     def _mapped(self, error: Exception) -> NbGeminiError:
         import httpx2  # noqa: PLC0415 - loaded long ago if we are here
@@ -180,11 +199,11 @@ class RestSource:
         raise error
 
 
-def _checked_host(base: str) -> str:
+def _checked_host(base: str, *, secret: bool) -> str:
     parts = urlsplit(base)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigurationError(f"the base URL must begin with https:// and name a host: {base!r}")
-    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+    if secret and parts.scheme == "http" and parts.hostname not in _LOOPBACK:
         raise ConfigurationError(f"plain http would show your key on the way to {parts.hostname}; use https")
     return parts.hostname
 

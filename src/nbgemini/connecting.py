@@ -1,0 +1,101 @@
+"""The services that a client speaks to: to each, once it is asked, one way with its own codec, connections and places."""
+
+from __future__ import annotations
+
+from msgspec import structs
+
+from nbgemini.carrying import Carrying
+from nbgemini.errors import ConfigurationError
+from nbgemini.providers.codecs import codec_of
+from nbgemini.providers.protocol import Provider
+from nbgemini.retry import Policy
+from nbgemini.sending import Sending, Sleep
+from nbgemini.services import Service, service_named
+from nbgemini.settings import Settings
+from nbgemini.sources.protocol import Source
+from nbgemini.sources.rest import Limits, RestSource
+
+_GOOGLE = ("gemini", "interactions")  # who speak of files in Google's store
+
+
+class Connections:
+    """The ways to all services, by one set of settings; nothing is opened before it is used."""
+
+    def __init__(self, settings: Settings, sleep: Sleep) -> None:
+        """Ask by these settings; `sleep` waits so many seconds before a request is sent again."""
+        self._settings = settings
+        self._sleep = sleep
+        self._ways: dict[str, Sending] = {}
+
+    def put(self, name: str, sending: Sending) -> None:
+        """Ask a service this way."""
+        self._ways[name] = sending
+
+    def service(self, name: str) -> Service:
+        """Return a service with what the settings say of it.
+
+        Raises:
+            ConfigurationError: there is none of this name.
+        """
+        service = service_named(name, self._settings.services)
+        if service.dialect not in _GOOGLE:
+            return service
+        return structs.replace(service, key=self._settings.key, base_url=self._settings.base_url)
+
+    def to(self, name: str) -> Sending:
+        """Return the way to a service.
+
+        Raises:
+            ConfigurationError: there is none of this name, or no key for it.
+        """
+        if name not in self._ways:
+            service = self.service(name)
+            if service.needs_key and not service.key:
+                raise ConfigurationError(_no_key(service))
+            self._ways[name] = self.through(self._source(service), service, self._sleep)
+        return self._ways[name]
+
+    def through(self, source: Source, service: Service, sleep: Sleep | None = None) -> Sending:
+        """Return a new way to a service, through this source."""
+        settings, sleep = self._settings, sleep or self._sleep
+        codec, policy = codec_of(service.dialect, settings.version), Policy(attempts=settings.retries + 1)
+        sending = Sending(source, policy, streams=settings.max_streams, sleep=sleep, provider=codec)
+        kept = service.dialect in _GOOGLE
+        sending.files = Files(source, settings.version, sending.attempts, sleep) if kept else Carrying()
+        return sending
+
+    def provider(self, name: str) -> Provider:
+        """Return the codec of a service, whether there is a key or not."""
+        return codec_of(self.service(name).dialect, self._settings.version)
+
+    def retire(self) -> None:
+        """Close all connections as soon as the running streams have ended."""
+        ways, self._ways = self._ways, {}
+        for way in ways.values():
+            way.source.retire()
+
+    async def aclose(self) -> None:
+        """Close the connections of the running loop."""
+        for way in self._ways.values():
+            await way.source.aclose()
+
+    def _source(self, service: Service) -> Source:
+        return RestSource(service.base_url, service.key, service=service, limits=_limits(self._settings))
+
+
+def _no_key(service: Service) -> str:
+    """Say what is missing, and the ways out."""
+    names = [*service.key_names[-1:], *service.key_names[:-1]]
+    also = f" (or {', '.join(names[1:])})" if names[1:] else ""
+    ask = "%gemini key" if service.dialect in _GOOGLE else f"%gemini key {service.name}"
+    return f"no API key: set {names[0]}{also}, run {ask}, or try %gemini demo, which needs none"
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        connect=settings.connect_timeout,
+        write=settings.write_timeout,
+        first=settings.first_timeout,
+        gap=settings.gap_timeout,
+        content=settings.content_timeout,
+    )
