@@ -6,6 +6,7 @@ from msgspec import structs
 
 from nbgemini.carrying import Carrying
 from nbgemini.errors import ConfigurationError
+from nbgemini.files import Files
 from nbgemini.providers.codecs import codec_of
 from nbgemini.providers.protocol import Provider
 from nbgemini.retry import Policy

@@ -79,7 +79,6 @@ class RestSource:
         self._host = _checked_host(self._base, secret=bool(key))
         self._key = key
         self._service = service
-        self._key_name = key_name
         self._limits = limits or Limits()
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncClient] = WeakKeyDictionary()
         self._streams = 0
