@@ -1,0 +1,63 @@
+"""Who keeps the contract of `test_contract.py`: each codec, how its service speaks, and what its service takes.
+
+A codec joins by an entry here and by golden streams `tests/frames/<name>_<what>.sse`, one for each of `WHAT`. In these,
+whatever must go back to its own service unchanged and to no other holds the letters SIGNED, and the id of a call CALL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from nbgemini.providers.gemini import Gemini
+from nbgemini.providers.protocol import Provider
+from nbgemini.turns import Usage
+
+WHAT = ("interleaved", "tools", "unknown", "blocked", "truncated", "error")
+Said = list[tuple[str, str]]  # "thought" or "answer", and a piece of its text
+
+
+class Contracted(NamedTuple):
+    """One codec.
+
+    Attributes:
+        make: gives the codec.
+        model: what is asked; one that thinks, calls tools and sees pictures.
+        speak: writes a whole stream that says these pieces, in order, and ends well: its frames.
+        usage: what `<name>_interleaved.sse` counts.
+        accept: asserts that the service would take the body of a request.
+    """
+
+    make: Callable[[], Provider]
+    model: str
+    speak: Callable[[Said], list[dict[str, Any]]]
+    usage: Usage
+    accept: Callable[[Any], None]
+
+
+def alternate(roles):
+    """The user begins, the sides take turns, and the user has the last word."""
+    roles = list(roles)
+    assert roles == [roles[n % 2] for n in range(len(roles))]
+    assert roles[0] == roles[-1] == "user"
+
+
+def speak_gemini(said):
+    def frame(part, **more):
+        return {"candidates": [{"content": {"parts": [part], "role": "model"}, "index": 0, **more}], "modelVersion": "m"}
+
+    pieces = [frame({"text": text, "thought": True} if kind == "thought" else {"text": text}) for kind, text in said]
+    return [*pieces, frame({"text": ""}, finishReason="STOP")]
+
+
+def accept_gemini(body):
+    alternate(content["role"] for content in body["contents"])
+    for asked, answered in zip(body["contents"][1::2], body["contents"][2::2], strict=True):
+        calls = [part["functionCall"] for part in asked["parts"] if "functionCall" in part]
+        answers = [part["functionResponse"] for part in answered["parts"] if "functionResponse" in part]
+        assert [call.get("id") for call in calls] == [answer.get("id") for answer in answers]
+
+
+CONTRACTED: dict[str, Contracted] = {
+    "gemini": Contracted(Gemini, "gemini-3.8-flash", speak_gemini, Usage(25, 7, 12, 10, 0, 44), accept_gemini),
+}
