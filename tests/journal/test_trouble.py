@@ -16,8 +16,9 @@ from contextlib import closing
 import pytest
 
 from nbgemini import Client, Settings
+from nbgemini.database import on_network
 from nbgemini.journal import Journal
-from nbgemini.journal.file import JournalFile, on_network
+from nbgemini.journal.file import JournalFile
 from nbgemini.journal.tables import VERSION
 from nbgemini.secret import Secret
 from tests.journal.conftest import ASK, THOROUGH, later

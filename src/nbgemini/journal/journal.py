@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from nbgemini.database import check, is_damage
 from nbgemini.journal import restoring
-from nbgemini.journal.file import JournalFile, check, is_damage, read
+from nbgemini.journal.file import JournalFile, read
 from nbgemini.journal.following import Following
 from nbgemini.journal.tables import REQUEST
 from nbgemini.journal.writer import Writer

@@ -16,7 +16,8 @@ from enum import Enum
 from queue import Empty, SimpleQueue
 from typing import TypeAlias
 
-from nbgemini.journal.file import JournalFile, is_damage
+from nbgemini.database import is_damage
+from nbgemini.journal.file import JournalFile
 from nbgemini.journal.following import Following
 from nbgemini.reply import Reply
 

@@ -1,0 +1,212 @@
+"""A file of SQLite's as one process has it open: made, checked, locked for a moment, moved aside when it is damaged.
+
+Invariants: only its owner reads it, and no link leads elsewhere; what is none of ours any more is moved, never deleted, and
+one of a newer version is left as it is; several kernels write in turn. Source: SQLite's WAL with synchronous=NORMAL survives a
+killed process; it needs memory that all writers share, so on a network file system, with writers on several machines, it gives
+way to a rollback journal.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+_PATIENCE = 1.0  # seconds for another kernel's write
+_READING = 0.2  # the same for who reads, on the loop; with a WAL nobody waits
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_DAMAGE = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_MISMATCH)
+MOUNTS = Path("/proc/self/mounts")
+_REMOTE = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "lustre", "gpfs", "beegfs", "glusterfs", "fuse.")
+
+
+class DamagedError(Exception):
+    """The file is none that this version can write to."""
+
+
+class NewerError(Exception):
+    """The file belongs to a version that comes after this one."""
+
+
+class Database:
+    """One file, open in one thread."""
+
+    def __init__(self, path: Path, schema: str, version: int, *, mounts: Path = MOUNTS, patience: float = _PATIENCE) -> None:
+        """Open nothing yet.
+
+        Args:
+            path: the file.
+            schema: the statements that make its tables, a semicolon between them.
+            version: what they are called in the file.
+            mounts: what tells which places lie on the network.
+            patience: seconds to wait for another kernel's write.
+        """
+        self.path = path
+        self._schema = schema
+        self._version = version
+        self._mounts = mounts
+        self._patience = patience
+        self._connection: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
+        self._made = False
+
+    def open(self) -> None:
+        """Open the file; it is made if there is none.
+
+        Raises:
+            DamagedError, NewerError: it can't be written to as it is.
+            OSError, sqlite3.Error: the place can't be written to.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if self.path.is_symlink():  # whoever laid it may mean a file that is not the user's, or precious
+            raise OSError(f"{self.path.name} is a symbolic link; give it the path of the file itself")
+        if self.path.is_dir():
+            raise IsADirectoryError("it is a directory")  # perhaps a precious one: it stays where it is
+        with suppress(FileExistsError):
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL, 0o600))
+        self._identity, self._made = _identity(self.path), False
+        self._connection = sqlite3.connect(self.path, timeout=self._patience, isolation_level=None)
+        with _unless_busy():  # then the file stays as another kernel wants it
+            self._check_version(self._connection)  # first: one of another version is not touched
+            self._connection.execute(f"PRAGMA journal_mode={'TRUNCATE' if on_network(self.path, self._mounts) else 'WAL'}")
+        self._connection.execute("PRAGMA synchronous=NORMAL")
+        self._connection.execute("PRAGMA secure_delete=ON")  # what is forgotten is not in the file any more
+
+    def close(self) -> None:
+        """Close it; harmless twice."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """What reads and writes, once the file is open."""
+        if self._connection is None:
+            raise sqlite3.ProgrammingError("not open")
+        return self._connection
+
+    def begin(self) -> sqlite3.Connection | None:
+        """Begin to write; None if another program keeps the file locked.
+
+        Raises:
+            DamagedError, NewerError: it can't be written to as it is.
+        """
+        connection = self.connection
+        with _unless_busy():
+            connection.execute("BEGIN IMMEDIATE")
+        if not connection.in_transaction:
+            return None
+        if not self._made:
+            self._check_version(connection)
+            self._make_tables(connection)
+            self._made = True
+        return connection
+
+    def commit(self, connection: sqlite3.Connection) -> None:
+        """End the transaction; with a rollback journal that waits for those who read."""
+        while connection.in_transaction:
+            with _unless_busy():
+                connection.execute("COMMIT")
+
+    def wipe(self) -> None:
+        """Let what was deleted vanish from SQLite's log too, as far as nobody reads there."""
+        if self._connection is not None:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    @property
+    def stale(self) -> bool:
+        """Whether it must be opened: it never was, or somebody moved or deleted it, and the path leads elsewhere."""
+        return self._connection is None or _identity(self.path) != self._identity
+
+    def move_aside(self) -> Path | None:
+        """Move the file and SQLite's own beside it away; return where to, or None if another kernel did already."""
+        gone = self.stale  # asked while ours is open: its number can't be another's meanwhile
+        self.close()
+        aside = self.path.with_name(f"{self.path.name}.corrupt-{time.strftime('%Y%m%d-%H%M%S')}")
+        if gone or aside.exists():
+            return None
+        for suffix in ("-wal", "-shm", ""):  # the file itself last: without it the others mean nothing
+            with suppress(FileNotFoundError):
+                self.path.with_name(self.path.name + suffix).rename(f"{aside}{suffix}")
+        return aside
+
+    def _check_version(self, connection: sqlite3.Connection) -> None:
+        (tables,) = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()  # second: another kernel may make both right now
+        if version > self._version:
+            raise NewerError(f"it was made by a newer nbgemini (version {version}; this one writes {self._version})")
+        if tables and version != self._version:
+            raise DamagedError(f"version {version}, not {self._version}")
+
+    def _make_tables(self, connection: sqlite3.Connection) -> None:
+        for statement in self._schema.split(";"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version={self._version}")
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether an error says that the file is none of ours any more, rather than that its place makes trouble."""
+    return isinstance(error, DamagedError) or _code(error) in _DAMAGE
+
+
+def check(connection: sqlite3.Connection) -> None:
+    """Look through the file.
+
+    Raises:
+        DamagedError: it is damaged.
+    """
+    ((found, *_), *_) = connection.execute("PRAGMA quick_check(1)").fetchall()
+    if found != "ok":
+        raise DamagedError(" ".join(str(found).split()))
+
+
+def read(path: Path, version: int, query: str, values: Sequence[Any]) -> list[Any]:
+    """Return the rows of a query; none if there is no file of this version.
+
+    Raises:
+        sqlite3.Error: it can't be read.
+    """
+    if path.is_symlink() or not path.is_file():
+        return []
+    with closing(sqlite3.connect(path, timeout=_READING)) as connection:
+        (found,) = connection.execute("PRAGMA user_version").fetchone()
+        return connection.execute(query, values).fetchall() if found == version else []
+
+
+def on_network(path: Path, mounts: Path = MOUNTS) -> bool:
+    """Whether a path lies on a file system that other machines may write to as well, where the system tells."""
+    place, longest, kind = path.resolve(), "", ""
+    with suppress(OSError, ValueError):  # no such file, or not what it is on Linux
+        for line in mounts.read_text("utf-8", "replace").splitlines():
+            _, mount, system, *_ = [field.replace("\\040", " ") for field in line.split(" ")]
+            if place.is_relative_to(mount) and len(mount) >= len(longest):
+                longest, kind = mount, system
+    return kind.startswith(_REMOTE)
+
+
+@contextmanager
+def _unless_busy() -> Iterator[None]:
+    """Pass over an error that says only that another program has the file."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if _code(error) not in _BUSY:
+            raise
+
+
+def _code(error: Exception) -> int | None:
+    """Return SQLite's primary code for an error; None where it is not SQLite's."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
