@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from nbgemini.holding import note
-from nbgemini.notebook.values import fence
 from nbgemini.tool_plain import cut
 from nbgemini.turns import NOTE, Part
+from nbgemini.values import fence
 
 SOURCE, OUTPUT = 8_000, 4_000  # characters of one cell
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]")

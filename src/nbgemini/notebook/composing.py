@@ -15,16 +15,16 @@ from typing import Any
 from msgspec import Struct
 
 from nbgemini.errors import NbGeminiError, PromptError
+from nbgemini.fields import Field, fields_of
 from nbgemini.holding import aside, note
 from nbgemini.notebook.above import cells_above
 from nbgemini.notebook.arguments import Ask
 from nbgemini.notebook.attaching import Attached, attached
-from nbgemini.notebook.prompt import Field, fields_of
 from nbgemini.notebook.session import Session
 from nbgemini.notebook.surroundings import visible
-from nbgemini.notebook.values import parts_of
 from nbgemini.reply import Reply
 from nbgemini.turns import NOTE, Part, Turn, merge_text
+from nbgemini.values import parts_of
 
 
 class Prompt(Struct, frozen=True):

@@ -23,9 +23,9 @@ from nbgemini.leaks import leaked
 from nbgemini.notebook.above import SOURCE
 from nbgemini.notebook.last_error import Failure, frames_of
 from nbgemini.notebook.surroundings import visible
-from nbgemini.notebook.values import fence
 from nbgemini.secret import Secret
 from nbgemini.tool_plain import cut
+from nbgemini.values import fence
 
 _TRACEBACK, _LINE, _VALUE = 8_000, 2_000, 300  # characters
 _MOST_NAMES, _MOST_SOURCES, _MOST_COLUMNS = 30, 3, 40

@@ -86,7 +86,7 @@ def _told(path: str, value: Any) -> list[Part]:
     kind: str = type(value).__name__
     if isinstance(value, ModuleType | type) or inspect.isroutine(value):
         return [told_part(_documented(path, value), path, kind)]
-    from nbgemini.notebook.values import fence, parts_of  # noqa: PLC0415
+    from nbgemini.values import fence, parts_of  # noqa: PLC0415
 
     said = parts_of(value, path) or []
     head = f"{path} is of type {_type_name(value)}.\n"
@@ -102,8 +102,8 @@ def _type_name(value: Any) -> str:
 
 def _documented(path: str, value: Any) -> str:
     """Return what is written about code: how it is called, its documentation, its source or the names it holds."""
-    from nbgemini.notebook.values import fence, parts_of  # noqa: PLC0415
     from nbgemini.tool_plain import cut  # noqa: PLC0415
+    from nbgemini.values import fence, parts_of  # noqa: PLC0415
 
     held = ", ".join([name for name in dir(value) if not name.startswith("_")][:_MOST_NAMES])
     source = None if isinstance(value, ModuleType) else parts_of(value, path)

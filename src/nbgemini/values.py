@@ -18,8 +18,8 @@ from typing import Any
 from nbgemini.errors import PromptError
 from nbgemini.events import Media
 from nbgemini.holding import data_part, file_part, note
+from nbgemini.markdown_table import markdown_table
 from nbgemini.media import HEAD, TEXT, mime_of, size_text
-from nbgemini.notebook.markdown_table import markdown_table
 from nbgemini.reply import Reply
 from nbgemini.tool_pictures import picture_of
 from nbgemini.tool_plain import cut

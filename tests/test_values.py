@@ -12,8 +12,8 @@ import pytest
 
 from nbgemini import holding
 from nbgemini.errors import PromptError
-from nbgemini.notebook.values import TEXT_CHARACTERS, fence, parts_of
 from nbgemini.turns import NOTE
+from nbgemini.values import TEXT_CHARACTERS, fence, parts_of
 from tests.offline.test_files import png
 
 
@@ -251,7 +251,7 @@ def test_figures_axes_and_lists_of_them():
 
 def test_nothing_heavy_is_imported_to_look_at_a_value():
     code = (
-        "import sys; from nbgemini.notebook.values import parts_of; parts_of({'a': 1}, 'x'); "
+        "import sys; from nbgemini.values import parts_of; parts_of({'a': 1}, 'x'); "
         "print([name for name in ('pandas', 'numpy', 'matplotlib', 'PIL') if name in sys.modules])"
     )
     import subprocess
