@@ -38,7 +38,15 @@ class Script(Struct, frozen=True):
     error: dict[str, Any] = {}
 
 
-def script(body: dict[str, Any], model: str, response_id: str, earlier: int = 0, head: Head = lambda _: (b"", 0)) -> Script:
+class Answer(Struct, frozen=True):
+    """What there is to say, before any protocol writes it; refused, it is nothing."""
+
+    told: Told
+    said: list[Said]
+    refused: bool = False
+
+
+def answer_to(body: dict[str, Any], model: str, earlier: int = 0, head: Head = lambda _: (b"", 0)) -> Answer:
     """Return the answer to a valid, normalised request; `earlier` requests have asked the very same; `head` has the files.
 
     Raises:
@@ -46,8 +54,21 @@ def script(body: dict[str, Any], model: str, response_id: str, earlier: int = 0,
     """
     told = told_in(_prompts(body)[-1])
     if told.status and (told.times is None or earlier < told.times):
-        return Script([], status=told.status, error=refusal(told))
-    frames = frames_of(_said(told, body, model, head), body["contents"], model, told.finish)
+        return Answer(told, [], refused=True)
+    return Answer(told, _said(told, body, model, head))
+
+
+def script(body: dict[str, Any], model: str, response_id: str, earlier: int = 0, head: Head = lambda _: (b"", 0)) -> Script:
+    """Return the answer as Gemini's frames.
+
+    Raises:
+        Invalid: the prompt's directive is not one.
+    """
+    answer = answer_to(body, model, earlier, head)
+    told = answer.told
+    if answer.refused:
+        return Script([], status=told.status or 0, error=refusal(told))
+    frames = frames_of(answer.said, body["contents"], model, told.finish)
     for _, frame in frames:
         frame |= {"modelVersion": model, "responseId": response_id}
     if told.fault is not None and told.fault <= len(frames):

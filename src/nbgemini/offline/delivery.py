@@ -13,7 +13,7 @@ from nbgemini.offline.answers import Script
 from nbgemini.offline.frames import candidates_of, parts_of
 from nbgemini.offline.http import chunk, head
 
-_JSON, _SSE = "application/json; charset=UTF-8", "text/event-stream"
+_JSON, EVENTS = "application/json; charset=UTF-8", "text/event-stream"
 _OK, _INTERNAL = 200, 500
 
 
@@ -35,9 +35,11 @@ async def deliver(answer: Script, to: Delivery, *, streams: bool, array: bool) -
         error = {"error": answer.error}
         await send_json(to.writer, answer.status, [error] if array else error)
     elif streams:
-        await _stream(answer, to, array=array)
+        frames = [frame for _, frame in answer.frames]
+        pieces, end = (_array_pieces(frames), b"\n]" if frames else b"[]") if array else (_sse_pieces(frames), b"")
+        await stream(answer, pieces, to, content_type=_JSON if array else EVENTS, end=end)
     else:
-        await _whole(answer, to)
+        await whole(answer, *_outcome([frame for _, frame in answer.frames]), to)
 
 
 async def send_json(writer: asyncio.StreamWriter, status: int, data: Any, more: Mapping[str, str] | None = None) -> None:
@@ -51,35 +53,54 @@ def _json(data: Any, indent: int | None = 2) -> bytes:
     return json.dumps(data, indent=indent, ensure_ascii=False).encode()
 
 
-async def _stream(answer: Script, to: Delivery, *, array: bool) -> None:
-    frames = [frame for _, frame in answer.frames]
-    to.writer.write(head(_OK, _JSON if array else _SSE))
-    for number, ((wait, _), piece) in enumerate(
-        zip(answer.frames, _array_pieces(frames) if array else _sse_pieces(frames), strict=True)
-    ):
+async def stream(  # noqa: PLR0913 - what an answer is made of
+    answer: Script,
+    pieces: list[bytes],
+    to: Delivery,
+    *,
+    content_type: str,
+    begin: bytes = b"",
+    end: bytes = b"",
+    more: Mapping[str, str] | None = None,
+) -> None:
+    """Send the pieces of an answer, each when its frame is due; `begin` goes at once, `end` follows the last.
+
+    Raises:
+        ConnectionError: the client has left, or the answer breaks off as it should.
+    """
+    to.writer.write(head(_OK, content_type, more=more))
+    _write(to.writer, begin)
+    for number, ((wait, _), piece) in enumerate(zip(answer.frames, pieces, strict=True)):
         await _break_off(answer, number, to)
         await _pause(wait * (to.pace if answer.natural else 1.0), to)
-        to.writer.write(chunk(piece))
+        _write(to.writer, piece)
         await to.writer.drain()
-    await _break_off(answer, len(frames), to)
-    if array:
-        to.writer.write(chunk(b"\n]" if frames else b"[]"))
+    await _break_off(answer, len(pieces), to)
+    _write(to.writer, end)
     to.writer.write(chunk(b""))
     await to.writer.drain()
 
 
-async def _whole(answer: Script, to: Delivery) -> None:
-    """Send the one answer when all of it is there; one that is cut comes as far as its frames did."""
-    frames = [frame for _, frame in answer.frames]
-    status, data = _outcome(frames)
-    body = _json(data)
+def _write(writer: asyncio.StreamWriter, data: bytes) -> None:
+    """Write a chunk: an empty one would end the answer."""
+    if data:
+        writer.write(chunk(data))
+
+
+async def whole(answer: Script, status: int, data: Any, to: Delivery, more: Mapping[str, str] | None = None) -> None:
+    """Send an answer in one piece when all of it is there; one that is cut comes as far as its frames did.
+
+    Raises:
+        ConnectionError: the client has left, or the answer breaks off as it should.
+    """
+    body, frames = _json(data), len(answer.frames)
     for number, wait in enumerate([*(wait for wait, _ in answer.frames), 0.0]):
         if number == answer.cut:
-            to.writer.write(head(status, _JSON, length=len(body)) + body[: (len(body) - 1) * number // max(1, len(frames))])
+            to.writer.write(head(status, _JSON, length=len(body)) + body[: (len(body) - 1) * number // max(1, frames)])
             await to.writer.drain()
         await _break_off(answer, number, to)
         await _pause(wait * (to.pace if answer.natural else 1.0), to)
-    await send_json(to.writer, status, data)
+    await send_json(to.writer, status, data, more)
 
 
 def _outcome(frames: list[dict[str, Any]]) -> tuple[int, dict[str, Any]]:

@@ -77,10 +77,11 @@ def _stands_with(before: Said, item: Said, model: str) -> bool:
 
 
 def _is_whole_call(part: dict[str, Any]) -> bool:
-    return _begins_call(part) and not part["functionCall"].get("willContinue")
+    return begins_call(part) and not part["functionCall"].get("willContinue")
 
 
-def _begins_call(part: dict[str, Any]) -> bool:
+def begins_call(part: dict[str, Any]) -> bool:
+    """Say whether a call begins in a part: later pieces of its arguments have no name."""
     call = part.get("functionCall")
     return isinstance(call, dict) and "name" in call
 
@@ -89,7 +90,7 @@ def _signed(said: Sequence[Said], model: str) -> list[Said]:
     """Put signatures (and call ids) where the model's family has them."""
     kind = family(model)
     said = [_with_id(item, number) for number, item in enumerate(said)] if kind.ids else list(said)
-    calls = [n for n, item in enumerate(said) if _begins_call(item.part)]
+    calls = [n for n, item in enumerate(said) if begins_call(item.part)]
     if kind.signs_last:
         said.append(Said({"text": ""}, 0.0))
         codes = [n for n, item in enumerate(said) if _is_signed_alone(item.part)]
@@ -105,17 +106,17 @@ def _is_signed_alone(part: dict[str, Any]) -> bool:
 
 
 def _sign(item: Said, rest: Sequence[Said]) -> Said:
-    signed = item.part if "thoughtSignature" in item.part else sign(item.part, _whole([said.part for said in rest]))
+    signed = item.part if "thoughtSignature" in item.part else sign(item.part, whole_call([said.part for said in rest]))
     return structs.replace(item, part=signed)
 
 
-def _whole(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the first part; if a call begins there whose arguments come in pieces, with all of them."""
-    if not _begins_call(parts[0]) or _is_whole_call(parts[0]):
+def whole_call(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the first of these parts; if a call begins there whose arguments come in pieces, with all of them."""
+    if not begins_call(parts[0]) or _is_whole_call(parts[0]):
         return parts[0]
     name, growing = str(parts[0]["functionCall"]["name"]), GrowingCalls()
     growing.feed(ToolCallStart("", name))
-    for call in _one_call(parts):
+    for call in one_call(parts):
         for piece in _dicts(call.get("partialArgs")):
             growing.feed(_piece(piece))
     made = growing.feed(ToolCallEnd(""))
@@ -123,7 +124,7 @@ def _whole(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {"functionCall": {"name": name, "args": args}}
 
 
-def _one_call(parts: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def one_call(parts: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield the pieces of the first call, to the one that no other follows."""
     for call in _dicts([part.get("functionCall") for part in parts]):
         yield call
@@ -142,7 +143,7 @@ def _texts_after_thoughts(said: Sequence[Said]) -> list[int]:
 
 
 def _with_id(item: Said, number: int) -> Said:
-    if not _begins_call(item.part) or "id" in item.part["functionCall"]:
+    if not begins_call(item.part) or "id" in item.part["functionCall"]:
         return item
     call = {"id": f"call_{_FIRST_ID + number}", **item.part["functionCall"]}
     return structs.replace(item, part={**item.part, "functionCall": call})
@@ -153,8 +154,8 @@ def _usages(said: Sequence[Said], asked: int, model: str) -> list[dict[str, int]
     kind, thought, made, answered = family(model), 0, 0, False
     usages: list[dict[str, int]] = []
     for number, item in enumerate(said, 1):
-        tokens = _tokens(str(item.part.get("text", json.dumps(item.part.get("functionCall", "")))))
-        thought, made = (thought + tokens, made) if item.part.get("thought") else (thought, made + tokens)
+        count = tokens(str(item.part.get("text", json.dumps(item.part.get("functionCall", "")))))
+        thought, made = (thought + count, made) if item.part.get("thought") else (thought, made + count)
         answered = answered or not item.part.get("thought")
         shown = thought if answered or not kind.signs_last else 0
         usages.append(_usage(asked, shown, made if kind.thinks or number == len(said) else 0))
@@ -167,10 +168,11 @@ def _usage(asked: int, thought: int, made: int) -> dict[str, int]:
 
 
 def _part_tokens(part: dict[str, Any]) -> int:
-    return _TILE_TOKENS if {"inlineData", "fileData"} & part.keys() else _tokens(json.dumps(part.get("text", part)))
+    return _TILE_TOKENS if {"inlineData", "fileData"} & part.keys() else tokens(json.dumps(part.get("text", part)))
 
 
-def _tokens(text: str) -> int:
+def tokens(text: str) -> int:
+    """Return how many tokens a text counts as."""
     return -(-len(text) // _CHARS_A_TOKEN)
 
 
