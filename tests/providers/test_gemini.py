@@ -392,3 +392,29 @@ def test_what_no_later_request_could_carry_is_mended_as_it_comes():
         assert received.part["functionCall"]["args"] == call.args
     with pytest.raises(WireError):
         Gemini().decoder()(b"[" * 100_000)
+
+
+def test_of_other_providers_turns_goes_back_what_is_neutral():
+    """Their thoughts and signatures mean nothing here; a first call without a signature is excused in Gemini's own words."""
+    origin = {"provider": "anthropic", "block": {"type": "thinking", "thinking": "Hm.", "signature": "s"}}
+    call = {"functionCall": {"id": "c1", "name": "f", "args": {}}, "origin": {"provider": "anthropic"}}
+    other = {**call, "functionCall": {"id": "c2", "name": "f", "args": {"x": 1}}}
+    thinking = {"text": "", "thought": True, "thoughtSignature": "s", "origin": origin}
+    turns = [
+        user_turn("a"),
+        Turn("model", ({"text": "Hm.", "thought": True, "origin": origin}, thinking, {"text": "b"}, call, other)),
+    ]
+
+    def parts(model):
+        return Gemini().encode(turns, Options(model=model)).body["contents"][1]["parts"]
+
+    excused = {"thoughtSignature": "skip_thought_signature_validator"}
+    bare = [{"functionCall": part["functionCall"]} for part in (call, other)]
+    assert parts("gemini-3.5-flash") == [{"text": "b"}, {**bare[0], **excused}, bare[1]]
+    assert parts("gemini-2.5-flash") == [{"text": "b"}, *bare]
+
+
+def test_a_signature_of_ours_stays_where_it_was():
+    parts = ({"text": "", "thoughtSignature": "g"}, {"functionCall": {"name": "f", "args": {}}, "thoughtSignature": "h"})
+    turns = [user_turn("a"), Turn("model", parts)]
+    assert Gemini().encode(turns, Options(model="gemini-3.5-flash")).body["contents"][1]["parts"] == list(parts)

@@ -8,13 +8,15 @@ from typing import Any
 from nbgemini.events import Event, Media, ToolCall
 from nbgemini.providers.form import form_of, instruction_of
 from nbgemini.providers.gemini_frames import count_of, events_of, models_of
-from nbgemini.providers.gemini_parts import IN_PIECES, read_part
+from nbgemini.providers.gemini_parts import IN_PIECES
 from nbgemini.providers.gemini_tools import modalities, offered_tools
+from nbgemini.providers.gemini_turns import content_of
+from nbgemini.providers.neutral import recall
 from nbgemini.providers.protocol import Decoder, Model
-from nbgemini.providers.results import fitting, result_part
+from nbgemini.providers.results import result_part
 from nbgemini.providers.thinking import thinking_config
 from nbgemini.request import Request
-from nbgemini.turns import Options, Part, Turn, merge_text
+from nbgemini.turns import Options, Part, Turn
 
 
 class Gemini:
@@ -28,7 +30,7 @@ class Gemini:
 
     def encode(self, turns: Sequence[Turn], options: Options, *, continuation: str | None = None) -> Request:
         """Return the streaming request for these turns."""
-        body: dict[str, Any] = {"contents": [_content(turn, options.model) for turn in turns]}
+        body: dict[str, Any] = {"contents": [content_of(turn, options.model) for turn in turns]}
         if instruction := instruction_of(options):
             body["systemInstruction"] = {"parts": [{"text": instruction}]}
         if config := _generation_config(options):
@@ -44,10 +46,7 @@ class Gemini:
 
     def recall(self, parts: Iterable[Part]) -> list[Event]:
         """Return what stored parts say, as when they came."""
-        events: list[Event] = []
-        for part in parts:
-            read_part(dict(part), events)
-        return events
+        return recall(parts)
 
     def call_part(self, call: ToolCall, part: Part | None) -> Part:
         """Return the part in which a call goes back: all of `part`, its id and signature too, with the whole arguments."""
@@ -66,7 +65,7 @@ class Gemini:
 
     def count_request(self, turns: Sequence[Turn], model: str) -> Request:
         """Return the request that counts the tokens of these turns."""
-        return Request(self._model_path(model, "countTokens"), {"contents": [_content(turn, model) for turn in turns]})
+        return Request(self._model_path(model, "countTokens"), {"contents": [content_of(turn, model) for turn in turns]})
 
     def decode_models(self, frame: bytes) -> tuple[list[Model], str]:
         """Return the models of one page and the token of the next page (empty at the end)."""
@@ -79,18 +78,6 @@ class Gemini:
     def _model_path(self, model: str, method: str) -> str:
         name = model if "/" in model else f"models/{model}"
         return f"{self._version}/{name}:{method}"
-
-
-def _content(turn: Turn, model: str) -> dict[str, Any]:
-    parts = map(_unspoken, turn.parts) if turn.role == "model" else turn.parts
-    return {"role": turn.role, "parts": [fitting(part, model) for part in merge_text(parts)]}
-
-
-def _unspoken(part: Part) -> Part:
-    """Return a part without the sound that the model made: speech models take text alone, and it is large."""
-    data = part.get("inlineData")
-    spoken = isinstance(data, dict) and str(data.get("mimeType")).startswith("audio/")
-    return {"text": "(Sound.)"} if spoken else part
 
 
 def _with_id(call: ToolCall) -> dict[str, Any]:

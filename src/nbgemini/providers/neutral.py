@@ -10,7 +10,9 @@ from typing import Any
 
 from nbgemini.events import Event, ToolCall
 from nbgemini.providers.gemini_parts import read_part
-from nbgemini.turns import ORIGIN, Part
+from nbgemini.turns import NOTE, ORIGIN, Part
+
+_NOTHING = {"text", "thoughtSignature", ORIGIN, NOTE}
 
 
 def recall(parts: Iterable[Part]) -> list[Event]:
@@ -36,5 +38,5 @@ def kept_by(provider: str, part: Part) -> dict[str, Any] | None:
 
 
 def is_thinking(part: Part) -> bool:
-    """Whether a part is a thought or carries but a signature: another provider can do nothing with it."""
-    return part.get("thought") in (True, "true") or ("thoughtSignature" in part and not part.get("text") and len(part) <= 2)  # noqa: PLR2004
+    """Whether a part is a thought or says nothing but a signature: another provider can do nothing with it."""
+    return part.get("thought") in (True, "true") or (not part.get("text") and part.keys() <= _NOTHING)
