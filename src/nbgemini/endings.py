@@ -24,6 +24,14 @@ _ENDINGS = {
     "TOO_MANY_TOOL_CALLS": "the model called tools again and again → ask for less at once",
     "MISSING_THOUGHT_SIGNATURE": "the service misses a thought signature in this chat → %gemini drop, or begin another chat",
     "PUP_LIMITED_DISABLED": "the service has limited this use of the model",
+    "CONTENT_BLOCKED": "withheld: against the rules of the service → ask in other words",
+    "MALFORMED_TOOL_CALL": "the model called a tool in a form that can't be read → ask again",
+    "INCOMPLETE": "cut before its end, mostly at the token limit → --max-tokens",
+    "BUDGET_EXCEEDED": "cut: it took more than what was allowed for it → ask for less at once",
+    "CANCELLED": "cancelled at the service → ask again",
+    "max_tokens": "cut at the token limit → --max-tokens",
+    "model_context_window_exceeded": "cut: the chat fills all that the model can hold → %gemini drop, reset or fork the chat",
+    "refusal": "withheld: the model declines to answer this → ask in other words, or -m another model",
     "OTHER": "ended by the service, which does not say why → ask again",
 }
 _PROMPT = "prompt: "  # how the reason begins if the prompt itself was refused

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from nbgemini.providers.gemini import Gemini
+from nbgemini.providers.interactions import Interactions
 from nbgemini.providers.protocol import Provider
 from nbgemini.turns import Usage
 
@@ -58,6 +59,36 @@ def accept_gemini(body):
         assert [call.get("id") for call in calls] == [answer.get("id") for answer in answers]
 
 
+def speak_interactions(said):
+    def step(number, kind, text):
+        shown = {"type": "thought_summary", "content": {"type": "text", "text": text}}
+        delta = shown if kind == "thought" else {"type": "text", "text": text}
+        begun = {"type": "thought" if kind == "thought" else "model_output"}
+        yield {"event_type": "step.start", "index": number, "step": begun}
+        yield {"event_type": "step.delta", "index": number, "delta": delta}
+        yield {"event_type": "step.stop", "index": number}
+
+    steps = [event for number, piece in enumerate(said) for event in step(number, *piece)]
+    return [*steps, {"event_type": "interaction.completed", "interaction": {"id": "v1", "model": "m", "status": "completed"}}]
+
+
+def accept_interactions(body):
+    from google.genai._gaos.types.interactions import CreateModelInteraction
+
+    CreateModelInteraction.model_validate(body)
+    steps = body["input"]
+    sides = [step["type"] in ("user_input", "function_result") for step in steps]
+    assert sides[0]
+    assert sides[-1]
+    spoken = [step["type"] for step in steps if step["type"] in ("user_input", "model_output")]
+    assert all(step["content"] for step in steps if step["type"] in spoken)
+    calls = [step["id"] for step in steps if step["type"] == "function_call"]
+    assert calls == [step["call_id"] for step in steps if step["type"] == "function_result"]
+
+
 CONTRACTED: dict[str, Contracted] = {
     "gemini": Contracted(Gemini, "gemini-3.8-flash", speak_gemini, Usage(25, 7, 12, 10, 0, 44), accept_gemini),
+    "interactions": Contracted(
+        Interactions, "gemini-3.8-flash", speak_interactions, Usage(25, 7, 12, 10, 0, 44), accept_interactions
+    ),
 }
