@@ -31,6 +31,9 @@ _ENDINGS = {
     "CANCELLED": "cancelled at the service → ask again",
     "max_tokens": "cut at the token limit → --max-tokens",
     "model_context_window_exceeded": "cut: the chat fills all that the model can hold → %gemini drop, reset or fork the chat",
+    "max_output_tokens": "cut at the token limit → --max-tokens",
+    "length": "cut at the token limit → --max-tokens",
+    "content_filter": "withheld by the service's content filter → ask in other words",
     "refusal": "withheld: the model declines to answer this → ask in other words, or -m another model",
     "OTHER": "ended by the service, which does not say why → ask again",
 }
