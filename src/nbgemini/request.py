@@ -9,9 +9,13 @@ from msgspec import Struct
 
 
 class Request(Struct, frozen=True):
-    """Method, path below the base URL, query and JSON body; never a key, never a host."""
+    """Method, path below the base URL, query and JSON body; never a key, never a host.
+
+    `fresh` wants it asked whatever is known of it already.
+    """
 
     path: str
     body: Mapping[str, Any] | None = None
     query: Mapping[str, str] = {}
     method: Literal["GET", "POST"] = "POST"
+    fresh: bool = False

@@ -9,7 +9,15 @@ from nbgemini.request import Request
 
 
 class Played(bytes):
-    """A frame that was played from a cassette."""
+    """A frame that no service sent just now; `badge` says in a word where it came from: out of a cassette."""
+
+    badge = "replay"
+
+
+class Cached(Played):
+    """A frame of an answer that was paid for before, or by another prompt of the same moment."""
+
+    badge = "cache"
 
 
 class Source(Protocol):

@@ -1,0 +1,105 @@
+"""What keeps a store's trouble away from answers.
+
+Invariants: a store is waited for so long and no longer, in time that the loop was awake for; after trouble it is let alone
+until a look at it that nobody waits for went well; trouble is told once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from time import monotonic
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+T = TypeVar("T")
+
+_TICKS = 5  # a tick that comes late, since a cell held the loop, counts as one
+_AT_ONCE = 16  # more of them wait, each for its turn, and not at all once there is trouble
+_LET_ALONE = 20.0  # seconds
+
+
+class Guard:
+    """Who lets others use a store.
+
+    Attributes:
+        trouble: why the store is let alone now; empty while it works.
+    """
+
+    def __init__(self, patience: float, tell: Callable[[str], object], clock: Callable[[], float] = monotonic) -> None:
+        """Wait for `patience` seconds; `tell` hears of trouble."""
+        self.trouble = ""
+        self._patience = patience
+        self._tell = tell
+        self._clock = clock
+        self._again = 0.0
+        self._gates: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+        self._looking: asyncio.Task[None] | None = None
+
+    async def run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T | None:
+        """Return what comes of it; None after trouble, or if there was some a short while ago."""
+        async with self._gate():
+            if self.trouble:
+                self._look_again(work)
+                return None
+            try:
+                return await within(self._patience, work())
+            except Exception as error:  # noqa: BLE001 - whatever a store has, an answer must not have it
+                self._fail(error)
+                return None
+
+    async def aclose(self) -> None:
+        """Look no more."""
+        looking, self._looking = self._looking, None
+        if looking is not None and looking.get_loop() is asyncio.get_running_loop():
+            looking.cancel()
+            await asyncio.wait({looking})
+
+    def _gate(self) -> asyncio.Semaphore:
+        return self._gates.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_AT_ONCE))
+
+    def _fail(self, error: Exception) -> None:
+        self._again = self._clock() + _LET_ALONE
+        if not self.trouble:
+            self.trouble = said(error)
+            self._tell(self.trouble)
+
+    def _look_again(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        """Try, once in a while, whether the store works; what comes of it is nobody's."""
+        if self._clock() >= self._again:
+            self._again = self._clock() + _LET_ALONE
+            self._looking = asyncio.get_running_loop().create_task(self._look(work))
+
+    async def _look(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        try:
+            await within(self._patience, work())
+        except Exception as error:  # noqa: BLE001 - as above
+            self._fail(error)
+        else:
+            self.trouble = ""
+
+
+async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
+    """Return what comes of `work`, which is cancelled after so many seconds.
+
+    Raises:
+        TimeoutError: nothing came.
+    """
+    task = asyncio.get_running_loop().create_task(work)
+    task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # nobody may be left to ask for it
+    try:
+        for _ in range(_TICKS):
+            if (await asyncio.wait({task}, timeout=seconds / _TICKS))[0]:
+                return task.result()
+        raise TimeoutError(f"it did not answer within {seconds:g} s")
+    finally:
+        task.cancel()
+
+
+def said(error: Exception) -> str:
+    """Return in one line what went wrong."""
+    inner: BaseException = error
+    while inner.__cause__ is not None:
+        inner = inner.__cause__
+    text = getattr(inner, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(str(text).split())[:160]
