@@ -17,6 +17,7 @@ _TEXT_MODELS = (
     "gemini-3.5-flash", "gemini-3.5-flash-lite", "gemini-3.1-pro-preview", "gemini-3.1-flash-lite", "gemini-3-flash-preview",
     "gemini-2.5-pro", "gemini-2.5-flash", "gemini-2.5-flash-lite", "gemini-2.0-flash", "gemma-4-31b-it",
 )  # fmt: skip
+_THINKING = ("gemini-2.5", "gemini-3", "gemini-4", "claude-", "gpt-")  # those of others are played in other protocols
 _OTHERS = ("gemini-3.1-flash-image", "gemini-3-pro-image", "gemini-2.5-flash-image", "gemini-3.8-flash-tts")
 _EMBEDDING = "gemini-embedding-2"
 _WINDOW, _SMALL_WINDOW = 1_048_576, 262_144  # tokens; Gemma's is the small one
@@ -35,7 +36,7 @@ class Family(Struct, frozen=True):
 def family(model: str) -> Family:
     """Return the family of a resolved model name."""
     modern = model.startswith(("gemini-3", "gemini-4"))
-    thinks = (modern or model.startswith("gemini-2.5")) and "-tts" not in model and model != "gemini-2.5-flash-image"
+    thinks = model.startswith(_THINKING) and "-tts" not in model and model != "gemini-2.5-flash-image"
     return Family(thinks, _levels(model) if modern else (), thinks, modern, modern)
 
 

@@ -20,6 +20,8 @@ from msgspec import Struct
 from nbgemini.offline.answers import Script, script
 from nbgemini.offline.cassette import Cassette
 from nbgemini.offline.delivery import Delivery, deliver, send_json
+from nbgemini.offline.dialects.dialect import Dialect
+from nbgemini.offline.dialects.speaking import Dialects
 from nbgemini.offline.files import FileStore
 from nbgemini.offline.frames import count_tokens
 from nbgemini.offline.http import Connection, HttpRequest, read_request
@@ -29,7 +31,7 @@ from nbgemini.offline.validate import counted, validate
 from nbgemini.request_key import normalised
 
 _REMEMBERED = 1000
-_SECRET_HEADERS = {"x-goog-api-key", "authorization", "cookie"}
+_SECRET_HEADERS = {"x-goog-api-key", "x-api-key", "authorization", "cookie"}
 _SECRET_QUERY = {"key", "access_token"}
 
 
@@ -61,6 +63,7 @@ class OfflineService:
         self._pace = pace
         self._cassette = Cassette(cassette) if cassette else None
         self._files = FileStore()
+        self._dialects = Dialects(self._files.head)
         self._ids = itertools.count(1)
         self._asked: Counter[int] = Counter()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -133,16 +136,34 @@ class OfflineService:
         while (request := await read_request(reader)) is not None:
             try:
                 body = self._remembered(request)
-                version = "" if self._files.uploads(request) else _version(request)
-                if (about_file := self._files.answer(request, self.url)) is not None:
-                    await send_json(to.writer, 200, about_file.data, about_file.headers)
-                else:
-                    await self._answer(request, version, body, to)
+                dialect = self._dialects.of(request)
+                await (self._speak(dialect, request, body, to) if dialect else self._speak_gemini(request, body, to))
             except Refused as refused:
                 error = {"error": refused.error}
                 await send_json(to.writer, refused.code, [error] if _array(request) else error)
             if request.headers.get("connection", "").lower() == "close":
                 return
+
+    async def _speak_gemini(self, request: HttpRequest, body: Any, to: Delivery) -> None:
+        version = "" if self._files.uploads(request) else _version(request)
+        if (about_file := self._files.answer(request, self.url)) is not None:
+            await send_json(to.writer, 200, about_file.data, about_file.headers)
+        else:
+            await self._answer(request, version, body, to)
+
+    async def _speak(self, dialect: Dialect, request: HttpRequest, body: Any, to: Delivery) -> None:
+        streams = isinstance(body, dict) and body.get("stream") is True
+        self.open_streams += streams
+        try:
+            await self._dialects.answer(dialect, request, body, (self._earlier(request), next(self._ids)), to)
+        finally:
+            self.open_streams -= streams
+
+    def _earlier(self, request: HttpRequest) -> int:
+        """Return how often the very same has been asked."""
+        mark = hash((request.path, request.body))
+        self._asked[mark] += 1
+        return self._asked[mark] - 1
 
     def _remembered(self, request: HttpRequest) -> Any:
         headers = {name: value for name, value in request.headers.items() if name not in _SECRET_HEADERS}
@@ -159,10 +180,8 @@ class OfflineService:
                 to.writer, 200, models_page(request.query, version) if name == "models" else one_model(name, version)
             )
             return
-        mark = hash((request.path, request.body))
-        earlier, self._asked[mark] = self._asked[mark], self._asked[mark] + 1
         try:
-            answer = self._prepared(generating_model(name, method, version), method, body, earlier)
+            answer = self._prepared(generating_model(name, method, version), method, body, self._earlier(request))
         except Invalid as invalid:
             raise Refused(400, str(invalid)) from None
         if not isinstance(answer, Script):

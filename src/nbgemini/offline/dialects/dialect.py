@@ -1,0 +1,115 @@
+"""What makes a protocol one that the offline service speaks, and what it understands of a request."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from nbgemini.offline.dialects.declining import Declined, Misshapen
+from nbgemini.offline.dialects.writing import Writer
+from nbgemini.offline.http import HttpRequest
+
+
+class Question(Struct, frozen=True):
+    """A valid request.
+
+    Attributes:
+        model: who is asked.
+        body: the request as Gemini's would be, in its normal form: what answers are made from.
+        asked: the request in the protocol's own types.
+        streams: whether the answer is to come as events.
+        thinks: whether the model thinks before it answers.
+    """
+
+    model: str
+    body: dict[str, Any]
+    asked: Any
+    streams: bool = False
+    thinks: bool = False
+
+
+class Dialect(Protocol):
+    """One protocol."""
+
+    calls: str
+    """How the ids of calls begin."""
+
+    def allow(self, request: HttpRequest) -> None:
+        """Let a request pass that carries a key.
+
+        Raises:
+            Declined: it carries none, or a bad one.
+        """
+        ...
+
+    def look(self, request: HttpRequest) -> Any:
+        """Return what a GET is answered with.
+
+        Raises:
+            Declined: there is nothing at this address.
+        """
+        ...
+
+    def read(self, request: HttpRequest, body: Any) -> Question | dict[str, Any]:
+        """Return what a POST asks; where no model is needed, the answer.
+
+        Raises:
+            Declined: the service would not take it.
+            Misshapen: its shape is wrong.
+        """
+        ...
+
+    def writer(self, question: Question, number: int) -> Writer:
+        """Return who writes the answer; `number` counts answers."""
+        ...
+
+    def misshapen(self, found: Misshapen) -> Declined:
+        """Say in the protocol's words what is wrong with a shape."""
+        ...
+
+    def error(self, declined: Declined, number: int) -> Any:
+        """Return the error as the protocol writes it."""
+        ...
+
+
+def user(*parts: dict[str, Any]) -> dict[str, Any]:
+    """Return a turn of the user's as Gemini writes it."""
+    return {"role": "user", "parts": list(parts)}
+
+
+def result_part(name: str, id_: str, result: Any) -> dict[str, Any]:
+    """Return what came of a call as Gemini writes it."""
+    return {"functionResponse": {"id": id_, "name": name, "response": {"result": result}}}
+
+
+def grouped(contents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the contents with those of one role in a row as one, and without empty ones."""
+    merged: list[dict[str, Any]] = []
+    for content in contents:
+        if merged and merged[-1]["role"] == content["role"]:
+            merged[-1] = {**content, "parts": [*merged[-1]["parts"], *content["parts"]]}
+        elif content["parts"]:
+            merged.append(content)
+    return merged
+
+
+def gemini_body(  # noqa: PLR0913 - what a request is made of
+    contents: list[dict[str, Any]],
+    *,
+    system: str = "",
+    tools: list[str] | None = None,
+    thinks: bool = False,
+    form: Any = None,
+    is_json: bool = False,
+) -> dict[str, Any]:
+    """Return a request as Gemini's would be, in its normal form; `form` is the JSON schema of the answer."""
+    config: dict[str, Any] = {"thinkingConfig": {"includeThoughts": thinks}}
+    if is_json:
+        config |= {"responseMimeType": "application/json", "responseJsonSchema": form}
+    return {
+        "contents": contents,
+        "generationConfig": config,
+        **({"systemInstruction": {"parts": [{"text": system}]}} if system else {}),
+        **({"tools": [{"functionDeclarations": [{"name": name} for name in tools]}]} if tools else {}),
+    }

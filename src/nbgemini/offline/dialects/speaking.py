@@ -1,0 +1,88 @@
+"""Which protocol a request is in, and the whole way from it to the answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nbgemini.offline.answers import answer_to
+from nbgemini.offline.delivery import EVENTS, Delivery, send_json, stream, whole
+from nbgemini.offline.dialects.anthropic import Anthropic
+from nbgemini.offline.dialects.declining import Declined, Misshapen
+from nbgemini.offline.dialects.dialect import Dialect, Question
+from nbgemini.offline.dialects.speech import speech_of
+from nbgemini.offline.dialects.writing import Written, overloaded, refusal, written
+from nbgemini.offline.frames import count_tokens
+from nbgemini.offline.http import HttpRequest
+from nbgemini.offline.looking import Head
+from nbgemini.offline.payload import Invalid
+
+_POSTS = {"/v1/messages": "anthropic", "/v1/messages/count_tokens": "anthropic"}
+
+
+class Dialects:
+    """The protocols that a service speaks besides Gemini's own."""
+
+    def __init__(self, head: Head) -> None:
+        """Speak all of them; `head` has the files."""
+        self._head = head
+        self._dialects: dict[str, Dialect] = {"anthropic": Anthropic()}
+
+    def of(self, request: HttpRequest) -> Dialect | None:
+        """Return the protocol of a request, or None if it is Gemini's."""
+        name = _POSTS.get(request.path) if request.method == "POST" else _listing(request)
+        return self._dialects.get(name or "")
+
+    async def answer(self, dialect: Dialect, request: HttpRequest, body: Any, count: tuple[int, int], to: Delivery) -> None:
+        """Answer a request; the counts are how many were equal to it before, and how many there were at all.
+
+        Raises:
+            ConnectionError: the client has left, or the answer breaks off as it should.
+        """
+        earlier, number = count
+        try:
+            dialect.allow(request)
+            if request.method == "GET":
+                await send_json(to.writer, 200, dialect.look(request))
+                return
+            if isinstance(body, Invalid):
+                raise body
+            question = dialect.read(request, body)
+            if not isinstance(question, Question):
+                await send_json(to.writer, 200, question)
+                return
+            await _send(question, self._written(dialect, question, earlier, number), to)
+        except Misshapen as misshapen:
+            await _refuse(dialect, dialect.misshapen(misshapen), number, to)
+        except Invalid as invalid:
+            await _refuse(dialect, Declined(400, str(invalid)), number, to)
+        except Declined as declined:
+            await _refuse(dialect, declined, number, to)
+
+    def _written(self, dialect: Dialect, question: Question, earlier: int, number: int) -> Written:
+        answer = answer_to(question.body, question.model, earlier, self._head)
+        if answer.refused:
+            raise refusal(answer.told)
+        asked, ids = count_tokens(question.body["contents"]), f"{dialect.calls}_{number}"
+        return written(speech_of(answer, asked, ids, thinks=question.thinks), dialect.writer(question, number), answer.told)
+
+
+async def _send(question: Question, answer: Written, to: Delivery) -> None:
+    if question.streams:
+        await stream(answer.script, answer.pieces, to, content_type=EVENTS, begin=answer.begin, end=answer.end)
+    elif answer.broken:
+        raise overloaded()
+    else:
+        await whole(answer.script, 200, answer.whole, to)
+
+
+async def _refuse(dialect: Dialect, declined: Declined, number: int, to: Delivery) -> None:
+    await send_json(to.writer, declined.status, dialect.error(declined, number), declined.headers)
+
+
+def _listing(request: HttpRequest) -> str | None:
+    """Return whose list of models is asked for: only headers tell, all stand at one address."""
+    if request.method != "GET" or not f"{request.path}/".startswith("/v1/models/"):
+        return None
+    if "x-goog-api-key" in request.headers or "key" in request.query:
+        return None
+    return "anthropic" if "anthropic-version" in request.headers else "openai" if "authorization" in request.headers else None
