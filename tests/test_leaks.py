@@ -97,8 +97,8 @@ def test_a_masked_text_holds_no_key_and_all_else(kind, around):
 
 
 def test_keys_are_masked_wherever_json_holds_text():
-    own = Secret("corporate gateway key 17")
-    value = {"environ": {"A": [KEYS["aws"], 1, None], KEYS["github"]: "x"}, "own": f"key={own.reveal()}"}
+    own = [Secret("corporate gateway key 17")]
+    value = {"environ": {"A": [KEYS["aws"], 1, None], KEYS["github"]: "x"}, "own": f"key={own[0].reveal()}"}
     assert masked(value, own) == {
         "environ": {
             "A": ["[an AWS access key (AKIA…), hidden by nbgemini]", 1, None],
@@ -125,11 +125,11 @@ def test_no_false_alarm(name):
 
 
 def test_the_key_in_use_is_found_whatever_its_form():
-    own = Secret("corporate gateway key 17")
+    own = [Secret("corporate gateway key 17")]
     assert leaked("use corporate gateway key 17 please", own) == "your own API key"
     assert leaked("use corporate gateway key 18 please", own) == ""
-    assert leaked("anything offline at all", Secret("offline")) == ""
-    assert leaked("anything", Secret("")) == ""
+    assert leaked("anything offline at all", [Secret("offline")]) == ""
+    assert leaked("anything", [Secret("")]) == ""
 
 
 @given(st.text(ALPHANUMERIC + "_-", min_size=35, max_size=35))

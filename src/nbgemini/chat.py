@@ -26,7 +26,7 @@ from nbgemini.reply import Reply
 from nbgemini.schema import formed, schema_for
 from nbgemini.segments import Change, Segment, Segmenter
 from nbgemini.sending import Sending
-from nbgemini.services import bare_model
+from nbgemini.services import split_model
 from nbgemini.taping import Taping
 from nbgemini.tool_result import answer as refusal
 from nbgemini.toolbox import Answers, Patience, Toolbox
@@ -107,12 +107,13 @@ class Chat:
         options = formed(msgspec.structs.replace(self.options, **changes, tools=offered.declarations))
         self.guard(asked, options.system)
         sending = self._connect(options.model, taping)
-        options = msgspec.structs.replace(options, model=bare_model(options.model))
+        service, model = split_model(options.model)
+        options = msgspec.structs.replace(options, model=model)
         sending.provider.encode([asked], options)  # refuses here what the model can't take, before anything is stored
         number, exchange = self.transcript.ask(asked, cell) if self.name else (0, Exchange(asked))
         exchange.state = "waiting"
         reply = Reply(exchange, options, sending.provider, chat=self.name, turn=number)
-        reply.prices = self.prices
+        reply.provider, reply.prices = service, self.prices
         self._begun[reply] = offered, sending
         if self._log:
             self._log.follow(reply)

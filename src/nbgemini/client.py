@@ -226,10 +226,10 @@ class Client:
 
     def _guard(self, asked: Turn, system: str | None) -> None:
         if not self.settings.allow_secrets:
-            refuse_keys(asked, system, self.settings.key)
+            refuse_keys(asked, system, self.settings.keys)
 
     def _mask(self, returned: Any) -> Any:
-        return returned if self.settings.allow_secrets else masked(returned, self.settings.key)
+        return returned if self.settings.allow_secrets else masked(returned, self.settings.keys)
 
 
 async def _fetch(sending: Sending, request: Request) -> bytes:

@@ -11,7 +11,7 @@ from nbgemini.providers.codecs import codec_of
 from nbgemini.providers.protocol import Provider
 from nbgemini.retry import Policy
 from nbgemini.sending import Sending, Sleep
-from nbgemini.services import Service, service_named
+from nbgemini.services import Service, key_command, service_named
 from nbgemini.settings import Settings
 from nbgemini.sources.protocol import Source
 from nbgemini.sources.rest import Limits, RestSource
@@ -88,8 +88,7 @@ def _no_key(service: Service) -> str:
     """Say what is missing, and the ways out."""
     names = [*service.key_names[-1:], *service.key_names[:-1]]
     also = f" (or {', '.join(names[1:])})" if names[1:] else ""
-    ask = "%gemini key" if service.dialect in _GOOGLE else f"%gemini key {service.name}"
-    return f"no API key: set {names[0]}{also}, run {ask}, or try %gemini demo, which needs none"
+    return f"no API key: set {names[0]}{also}, run {key_command(service)}, or try %gemini demo, which needs none"
 
 
 def _limits(settings: Settings) -> Limits:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -40,7 +41,7 @@ _SHORTEST_OWN = 12  # characters of a configured key that is searched for; a tes
 _OWN = "your own API key"
 
 
-def refuse_keys(asked: Turn, system: str | None = None, own: Secret | None = None) -> None:
+def refuse_keys(asked: Turn, system: str | None = None, own: Sequence[Secret] = ()) -> None:
     """Let a prompt pass that holds no key.
 
     Raises:
@@ -54,10 +55,9 @@ def refuse_keys(asked: Turn, system: str | None = None, own: Secret | None = Non
         )
 
 
-def leaked(text: str, own: Secret | None = None) -> str:
-    """Return what kind of key stands in `text`, in words, or nothing; `own` is the key in use."""
-    key = own.reveal() if own else ""
-    if len(key) >= _SHORTEST_OWN and key in text:
+def leaked(text: str, own: Sequence[Secret] = ()) -> str:
+    """Return what kind of key stands in `text`, in words, or nothing; `own` are the keys in use."""
+    if any(key in text for key in _searched(own)):
         return _OWN
     if "PRIVATE KEY" in text and _BLOCK.search(text):
         return "a private key"
@@ -65,11 +65,11 @@ def leaked(text: str, own: Secret | None = None) -> str:
     return next((kind for kind, form in begun if any(map(_is_random, form.findall(text)))), "")
 
 
-def masked(value: Any, own: Secret | None = None) -> Any:
-    """Return JSON with every key in its texts replaced by its kind in words; `own` is the key in use."""
+def masked(value: Any, own: Sequence[Secret] = ()) -> Any:
+    """Return JSON with every key in its texts replaced by its kind in words; `own` are the keys in use."""
     match value:
         case str():
-            return _masked_text(value, own.reveal() if own else "")
+            return _masked_text(value, _searched(own))
         case dict():
             return {masked(name, own): masked(item, own) for name, item in value.items()}
         case list() | tuple():
@@ -77,9 +77,13 @@ def masked(value: Any, own: Secret | None = None) -> Any:
     return value
 
 
-def _masked_text(text: str, own: str) -> str:
-    if len(own) >= _SHORTEST_OWN:
-        text = text.replace(own, _hidden(_OWN))
+def _searched(own: Iterable[Secret]) -> list[str]:
+    return [key.reveal() for key in own if len(key.reveal()) >= _SHORTEST_OWN]
+
+
+def _masked_text(text: str, own: Iterable[str]) -> str:
+    for key in own:
+        text = text.replace(key, _hidden(_OWN))
     if "PRIVATE KEY" in text:
         text = _WHOLE_BLOCK.sub(_hidden("a private key"), text)
     for kind, (begin, form) in _KEYS.items():

@@ -88,6 +88,16 @@ def bare_model(name: str) -> str:
     return split_model(name)[1]
 
 
+def full_name(service: str, model: str) -> str:
+    """Return how `-m` names a model."""
+    return model if service == "gemini" else f"{service}:{model}"
+
+
+def key_command(service: Service) -> str:
+    """Return what asks for the key of a service."""
+    return "%gemini key" if service.dialect in ("gemini", "interactions") else f"%gemini key {service.name}"
+
+
 def services_from(environ: Mapping[str, str]) -> dict[str, Service]:
     """Return the known services, with keys and addresses of the environment."""
     return {name: _from(service, environ) for name, service in KNOWN.items()}
@@ -98,6 +108,12 @@ def compatible(name: str, url: str, environ: Mapping[str, str]) -> Service:
     variable = f"{name.upper().replace('-', '_')}_API_KEY"
     names = (variable,) if environ.get(variable) else ()
     return Service(name, "openai-chat", url, Secret(environ.get(variable) or ""), names)
+
+
+def offline(service: Service, url: str) -> Service:
+    """Return the offline service in the place of another: it speaks all dialects, where each expects it."""
+    base_url = f"{url}/v1" if service.dialect.startswith("openai") else url
+    return structs.replace(service, base_url=base_url, key=Secret("offline"))
 
 
 def service_named(name: str, services: Mapping[str, Service]) -> Service:

@@ -37,6 +37,11 @@ class Settings(Struct, frozen=True):
     prices: Prices = field(default_factory=shipped)
     services: Mapping[str, Service] = field(default_factory=partial(services_from, {}))
 
+    @property
+    def keys(self) -> tuple[Secret, ...]:
+        """All keys in use."""
+        return (self.key, *(service.key for service in self.services.values()))
+
 
 def from_environment(environ: Mapping[str, str]) -> Settings:
     """Return the settings that environment variables ask for.

@@ -14,7 +14,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "tools.md"
 def test_each_block_of_the_page_runs_and_does_what_it_says(fresh_kernel, tmp_path):
     fresh_kernel.run(f"%load_ext nbgemini\n%gemini demo\nimport os\nos.chdir({str(tmp_path)!r})")
     fresh_kernel.run(
-        "os.environ.update(GEMINI_API_KEY='a-good-key', GOOGLE_GEMINI_BASE_URL=get_ipython()._nbgemini[1].asking.session._service.url)"
+        "os.environ.update(GEMINI_API_KEY='a-good-key', GOOGLE_GEMINI_BASE_URL=get_ipython()._nbgemini[1].asking.session.backend._service.url)"
     )
     cards, said, printed = [], [], ""
     for language, code in re.findall(r"^```([^\n]*)\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):

@@ -121,11 +121,19 @@ REFUSED = [  # a cell, and the exact line
     ("%gemini load nobody", "PromptError: no former kernel left a chat 'nobody'; %gemini chats lists what there is"),
     ("%gemini journal x", "PromptError: %gemini journal takes a number, not 'x'"),
     ("%gemini chats x", "PromptError: nothing goes after this command: 'x'"),
+    (
+        "%gemini models antropic:",
+        "ConfigurationError: no service 'antropic' (what stands before the colon in -m); did you mean anthropic?",
+    ),
+    (
+        "%gemini ask -m lama:3 hello",
+        "ConfigurationError: no service 'lama' (what stands before the colon in -m); did you mean ollama?",
+    ),
     ("%gemini models zzz", "PromptError: no model's name contains 'zzz'; %gemini models lists all"),
     ("%gemini demo of", "PromptError: %gemini demo, %gemini demo fast (no pauses), or %gemini demo off"),
     (
         "%gemini key abc",
-        "PromptError: a key is never typed into a cell, where it would be saved; run %gemini key alone, it asks",
+        "PromptError: a key is never typed into a cell, where it would be saved; run %gemini key [SERVICE], it asks",
     ),
     ("%gemini explain wether", "PromptError: no object 'wether' in this notebook (did you mean weather?); words go after --"),
     (

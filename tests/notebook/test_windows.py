@@ -13,9 +13,9 @@ async def test_a_service_is_asked_once_however_many_want_to_know(client, monkeyp
     asked = []
     list_models = client.list_models
 
-    async def counted():
+    async def counted(service):
         asked.append(1)
-        return await list_models()
+        return await list_models(service)
 
     monkeypatch.setattr(client, "list_models", counted)
     windows = Windows()

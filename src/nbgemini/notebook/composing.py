@@ -23,8 +23,8 @@ from nbgemini.notebook.attaching import Attached, attached
 from nbgemini.notebook.session import Session
 from nbgemini.notebook.surroundings import visible
 from nbgemini.reply import Reply
-from nbgemini.turns import NOTE, Part, Turn, merge_text
-from nbgemini.values import parts_of
+from nbgemini.turns import NOTE, Part, Turn
+from nbgemini.values import parts_of, placed, turn_of
 
 
 class Prompt(Struct, frozen=True):
@@ -57,7 +57,7 @@ class Prompt(Struct, frozen=True):
         """
         head = [self.context, aside("\n", "\n")] if self.context else []
         values = [part for item in self.attached for part in _labelled(item)]
-        return _turn([*head, *values, *(part for item in self.text for part in _in_place(item))])
+        return turn_of([*head, *values, *(part for item in self.text for part in placed(item))])
 
     async def awaited_turn(self) -> Turn:
         """Return the user's turn once all of it is at hand, holding nothing up.
@@ -73,8 +73,8 @@ class Prompt(Struct, frozen=True):
         for item in self.attached:
             parts += await _threaded(_labelled, item)
         for piece in self.text:
-            parts += await _threaded(_in_place, piece) if isinstance(piece, Field) else _in_place(piece)
-        return _turn(parts)
+            parts += await _threaded(placed, piece) if isinstance(piece, Field) else placed(piece)
+        return turn_of(parts)
 
 
 def prompt_of(session: Session, ask: Ask, text: str) -> Prompt:
@@ -100,13 +100,6 @@ def _takes_time(value: Any) -> bool:
     return isinstance(value, Path) or (isinstance(value, Reply) and not value.done)
 
 
-def _in_place(item: str | Field) -> list[Part]:
-    if isinstance(item, str):
-        return [{"text": item}]
-    said = parts_of(item.value, item.name)
-    return [{"text": item.typed}] if said is None else said
-
-
 def _labelled(item: Attached) -> list[Part]:
     """Return what is attached under its name, so that the prompt can speak of it."""
     parts = parts_of(item.value, item.name)
@@ -117,9 +110,3 @@ def _labelled(item: Attached) -> list[Part]:
         parts[0] = {"text": words, NOTE: note(item.name, type(item.value).__name__, len(words.encode("utf-8", "replace")))}
     label = [] if "text" in parts[0] else [aside(f"{item.name}:\n")]
     return [*label, *parts, aside("\n", "\n")]
-
-
-def _turn(parts: Sequence[Part]) -> Turn:
-    """Return the turn; lone surrogates, which UTF-8 can't carry, become question marks."""
-    clean = [{**part, "text": part["text"].encode("utf-8", "replace").decode()} if "text" in part else part for part in parts]
-    return Turn("user", merge_text(part for part in clean if part.get("text") != ""))

@@ -53,6 +53,11 @@ class Gemini(Configurable):
     )
     retries = Int(2, min=0, help="How often a request is sent again after trouble that passes; 0: never.").tag(config=True)
     max_streams = Int(1000, min=1, help="Streams open at once; more of them wait in line.").tag(config=True)
+    services = Dict(
+        key_trait=Unicode(),
+        value_trait=Unicode(),
+        help='Services of your own, of OpenAI\'s Chat Completions kind: {"mine": "http://127.0.0.1:9000/v1"}, -m mine:MODEL.',
+    ).tag(config=True)
     allow_secrets = Bool(default_value=False, help="True: send prompts that hold what looks like a key.").tag(config=True)
     journal = Unicode(
         "auto",

@@ -12,7 +12,7 @@ import platform
 import re
 import reprlib
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from traceback import FrameSummary, StackSummary, TracebackException
@@ -36,8 +36,8 @@ _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = 200
 
 
-def told_failure(shell: Any, failure: Failure, own: Secret) -> str:
-    """Return all that the model is told; `own` is the key in use, which is never told."""
+def told_failure(shell: Any, failure: Failure, own: Sequence[Secret]) -> str:
+    """Return all that the model is told; `own` are the keys in use, which are never told."""
     cell = (
         f"Cell [{failure.number}], which failed:\n{fence(cut(failure.source.strip(), SOURCE), 'python')}"
         if failure.source
@@ -113,7 +113,7 @@ def _source_of(code: Any) -> str:
         return ""
 
 
-def _values(shell: Any, failure: Failure, own: Secret) -> Iterator[str]:
+def _values(shell: Any, failure: Failure, own: Sequence[Secret]) -> Iterator[str]:
     """Yield a line for each name that the failing cell reads, and for the variables of the innermost function of a cell."""
     names = visible(shell)
     inner = [frame for frame in frames_of(failure.error) if shell.compile.format_code_name(frame.f_code.co_filename)]
@@ -124,7 +124,7 @@ def _values(shell: Any, failure: Failure, own: Secret) -> Iterator[str]:
         yield from (f"in {inner[-1].f_code.co_name}: {line}" for line in _lines(local, local, own))
 
 
-def _lines(read: Iterable[str], names: Mapping[str, Any], own: Secret) -> Iterator[str]:
+def _lines(read: Iterable[str], names: Mapping[str, Any], own: Sequence[Secret]) -> Iterator[str]:
     told = [name for name in read if not isinstance(names[name], ModuleType)]
     for name in told[:_MOST_NAMES]:
         yield _value_line(name, names[name], own)
@@ -138,7 +138,7 @@ def _names_in(shell: Any, source: str) -> list[str]:
         return list(dict.fromkeys(_WORD.findall(source)))
 
 
-def _value_line(name: str, value: Any, own: Secret) -> str:
+def _value_line(name: str, value: Any, own: Sequence[Secret]) -> str:
     if _SECRET.search(name):
         return f"{name}: {type(value).__name__}, which may be a secret and is not told"
     try:

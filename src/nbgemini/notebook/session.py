@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 import msgspec
@@ -18,6 +17,7 @@ from nbgemini.leave import toolbox as toolbox_of
 from nbgemini.notebook import surroundings
 from nbgemini.notebook.approval import Approvals
 from nbgemini.notebook.arguments import Ask, think_level
+from nbgemini.notebook.backend import Backend
 from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.display import StreamView
 from nbgemini.notebook.interrupts import IdleInterrupt
@@ -35,18 +35,13 @@ from nbgemini.notebook.spending import Spending
 from nbgemini.notebook.terminal import TerminalView
 from nbgemini.notebook.type_naming import named_type
 from nbgemini.notebook.windows import WORTH_ASKING, Windows
-from nbgemini.prices import Prices, read, shipped
 from nbgemini.reply import Reply
-from nbgemini.secret import Secret
-from nbgemini.settings import DEFAULT_MODEL, LIVE_URL, Settings, from_environment
+from nbgemini.services import full_name
 from nbgemini.taping import Replay
 from nbgemini.toolbox import refuse
 from nbgemini.tools import Tool
 from nbgemini.transcript import Exchange
 from nbgemini.turns import Schema, Turn
-
-if TYPE_CHECKING:
-    from nbgemini.offline.service import OfflineService
 
 _SAME = ("connect_timeout", "write_timeout", "first_timeout", "gap_timeout", "content_timeout", "retries", "max_streams")
 
@@ -61,10 +56,9 @@ class Session:
         self.jobs = Jobs()
         self.pictures: LastPicture | None = None
         self.errors: LastError | None = None
-        self._key: Secret | None = None
-        self._service: OfflineService | None = None
+        self.backend = Backend(config)
         self._journal: Journal | None = None
-        self._client = Client(self._settings(), log=self)
+        self._client = Client(self.backend.settings(), log=self)
         self.spending = Spending()
         self.windows = Windows()
         self._html = shell.display_formatter.formatters["text/html"]
@@ -80,7 +74,7 @@ class Session:
     @property
     def client(self) -> Client:
         """The client, brought up to date with %config, the environment, and `%gemini key` or `demo`."""
-        settings = self._settings()
+        settings = self.backend.settings()
         if settings != self._client.settings:
             self._client.use(settings)
         return self._client
@@ -97,13 +91,10 @@ class Session:
         return self._journal
 
     @property
-    def backend(self) -> str:
+    def answering(self) -> str:
         """Who answers: `live`, `offline`, another host, or a cassette."""
-        if isinstance(self._client.taping, Replay):
-            return f"replay of {self._client.taping.path.name}"
-        if self._service:
-            return "offline"
-        return "live" if self._client.settings.base_url == LIVE_URL else self._client.settings.base_url
+        taping = self._client.taping
+        return f"replay of {taping.path.name}" if isinstance(taping, Replay) else self.backend.name
 
     @property
     def pending(self) -> dict[str, Reply]:
@@ -112,31 +103,12 @@ class Session:
         self._out = {name: reply for name, reply in self._out.items() if not reply.done and names.get(name) is reply}
         return self._out
 
-    def set_key(self, key: str) -> None:
-        """Use this key, kept in memory only, against the live service."""
-        self.leave_demo()
-        self._key = Secret(key)
-
-    def enter_demo(self, pace: float) -> str:
-        """Answer from the offline service from now on; return its address."""
-        from nbgemini.offline.service import OfflineService  # noqa: PLC0415 - only the demo needs a server
-
-        if self._service is None:
-            self._service = OfflineService(pace=pace).start()
-        return self._service.url
-
-    def leave_demo(self) -> None:
-        """Answer from the live service again; harmless when it already does."""
-        if self._service:
-            self._service.stop()
-            self._service = None
-
     def close(self) -> None:
         """Stop all streams and the offline service."""
         self.jobs.stop()
         self._client.retire()
         self._interrupts.remove()
-        self.leave_demo()
+        self.backend.leave_demo()
         self._close_journal()
         self._html.pop(Reply, None)
 
@@ -263,28 +235,7 @@ class Session:
     async def _complete(self, reply: Reply) -> None:
         """Add to an answer that is over what the service alone can tell: a better error, how large the window is."""
         if reply.error:
-            reply.error.args = (await self.client.explain(reply.error, reply.options.model),)
+            reply.error.args = (await self.client.explain(reply.error, full_name(reply.provider, reply.options.model)),)
         if reply.incoming.context >= WORTH_ASKING:
-            await self.windows.learn(self.client)
-        reply.window = self.windows.of(self.client, reply.model)
-
-    def _settings(self) -> Settings:
-        config = self.config
-        settings = from_environment(os.environ)
-        if self._service:
-            settings = msgspec.structs.replace(settings, base_url=self._service.url, version="v1beta", key=Secret("offline"))
-        elif self._key:
-            settings = msgspec.structs.replace(settings, key=self._key)
-        return msgspec.structs.replace(
-            settings,
-            model=self.model_named(config.model) or DEFAULT_MODEL,
-            prices=_prices(config.prices),
-            **{name: getattr(config, name) for name in _SAME},
-            allow_secrets=config.allow_secrets,
-        )
-
-
-@lru_cache(1)
-def _prices(file: str) -> Prices:
-    """Return the list of prices in a file that was looked at when it was named; the package's own for no name."""
-    return read(Path(file)) if file else shipped()
+            await self.windows.learn(self.client, reply.provider)
+        reply.window = self.windows.of(self.client, reply.model, reply.provider)

@@ -6,6 +6,7 @@ import asyncio
 
 from nbgemini.client import Client
 from nbgemini.errors import NbGeminiError
+from nbgemini.services import full_name
 
 WORTH_ASKING = 8_000  # tokens in a chat below which no window of today is half full
 _PATIENCE = 5.0  # seconds for the list: it is a convenience
@@ -16,29 +17,36 @@ class Windows:
 
     def __init__(self) -> None:
         """Know none."""
-        self._lists: dict[str, dict[str, int]] = {}
+        self._lists: dict[tuple[str, str], dict[str, int]] = {}
         self._asking = asyncio.Lock()
 
-    def of(self, client: Client, model: str) -> int | None:
+    def of(self, client: Client, model: str, service: str = "gemini") -> int | None:
         """Return how many tokens a model takes, as far as its service was asked."""
-        return self._lists.get(client.settings.base_url, {}).get(model.removeprefix("models/"))
+        return self._lists.get(_place(client, service), {}).get(model.removeprefix("models/"))
 
     def names(self, client: Client) -> list[str]:
-        """Return the models of the client's service, as far as it was asked."""
-        return [*self._lists.get(client.settings.base_url, {})]
+        """Return the models of the client's services, as far as they were asked."""
+        lists = ((name, self._lists.get(_place(client, name), {})) for name in client.settings.services)
+        return [full_name(name, model) for name, models in lists for model in models]
 
-    async def learn(self, client: Client) -> None:
-        """Ask the client's service, unless it was asked before; trouble leaves its windows unknown."""
+    async def learn(self, client: Client, service: str = "gemini") -> None:
+        """Ask a service, unless it was asked before; trouble leaves its windows unknown."""
         async with self._asking:
-            service = client.settings.base_url
-            if service in self._lists:
+            place = _place(client, service)
+            if place in self._lists:
                 return
             try:
                 async with asyncio.timeout(_PATIENCE):
-                    found = await client.list_models()
+                    found = await client.list_models(service)
             except (NbGeminiError, TimeoutError):
                 return
-            self._lists[service] = {model.name: model.input_limit for model in found if model.input_limit}
+            self._lists[place] = {model.name: model.input_limit for model in found if model.input_limit}
+
+
+def _place(client: Client, service: str) -> tuple[str, str]:
+    """Return what tells services apart: in the demo all have other addresses."""
+    known = client.settings.services
+    return service, client.connections.service(service).base_url if service in known else ""
 
 
 def fill_text(tokens: int, window: int | None) -> str:

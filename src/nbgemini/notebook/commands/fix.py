@@ -35,7 +35,7 @@ def asked_to_fix(session: Session, rest: str) -> tuple[Ask, Question]:
     failure = session.errors.failure() if session.errors else None
     if failure is None:
         raise PromptError("nothing has failed yet; %gemini fix is about the last exception (%gemini explain: about an object)")
-    told = told_failure(session.shell, failure, session.client.settings.key)
+    told = told_failure(session.shell, failure, session.client.settings.keys)
     name = f"cell [{failure.number}] and its traceback" if failure.number else "the traceback"
     asked = {"text": _ASKED.format(error=one_line(failure.error))}
     return ask, Question("fix", (asked, told_part(told, name, "context")), prompt_of(session, ask, hint))

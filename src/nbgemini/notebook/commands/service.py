@@ -15,15 +15,16 @@ if TYPE_CHECKING:
 
 
 def key(session: Session, rest: str) -> None:
-    """Ask for the API key and keep it in memory only."""
-    if rest.strip():
-        raise PromptError("a key is never typed into a cell, where it would be saved; run %gemini key alone, it asks")
+    """Ask for the API key of Gemini, or of another SERVICE (anthropic, openai …), and keep it in memory only."""
+    service = rest.strip() or "gemini"
+    if service not in session.client.settings.services:
+        raise PromptError("a key is never typed into a cell, where it would be saved; run %gemini key [SERVICE], it asks")
     if surroundings.kernel_of(session.shell) is not None and not surroundings.someone_sits_there(session.shell):
-        raise ConfigurationError("nobody to ask for a key here; set GEMINI_API_KEY instead")
-    typed = getpass.getpass("Gemini API key: ").strip()
+        raise ConfigurationError(f"nobody to ask for a key here; set {_variable(session, service)} instead")
+    typed = getpass.getpass(f"{service.title()} API key: ").strip()
     if not typed:
         raise PromptError("no key was typed; nothing changed")
-    session.set_key(typed)
+    session.backend.set_key(service, typed)
     show_line("key kept in memory until the kernel ends")
 
 
@@ -31,12 +32,12 @@ def demo(session: Session, rest: str) -> None:
     """Switch to the offline service (no key, no network), or back with `off`."""
     words = words_of(rest)
     if words == ["off"]:
-        session.leave_demo()
+        session.backend.leave_demo()
         show_line("live service from here on")
         return
     if words not in ([], ["fast"]):
         raise PromptError("%gemini demo, %gemini demo fast (no pauses), or %gemini demo off")
-    session.enter_demo(0.0 if words else 1.0)
+    session.backend.enter_demo(0.0 if words else 1.0)
     show_line("offline service from here on: no key, no network, prepared answers; %gemini demo off ends it")
 
 
@@ -47,8 +48,9 @@ async def doctor(session: Session, rest: str) -> None:
     no_more(rest)
     rows = [
         *versions(),
-        ("backend", session.backend),
+        ("backend", session.answering),
         ("key", "set" if session.client.settings.key else "none → %gemini key"),
+        ("other services", _others(session)),
     ]
     rows.append(
         (
@@ -61,3 +63,15 @@ async def doctor(session: Session, rest: str) -> None:
     except NbGeminiError as error:
         rows.append(("service", f"✗ {error}"))
     show_table(("check", "found"), rows)
+
+
+def _variable(session: Session, service: str) -> str:
+    names = session.client.settings.services[service].key_names
+    return names[-1] if names else f"{service.upper()}_API_KEY"
+
+
+def _others(session: Session) -> str:
+    """Return which of the other services can be asked as things stand."""
+    services = session.client.settings.services.values()
+    ready = [service.name for service in services if service.key and service.dialect not in ("gemini", "interactions")]
+    return f"key set for {', '.join(ready)}" if ready else "no key set; %gemini key anthropic asks for one"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from nbgemini.figures import money_text, tokens_text
 from nbgemini.notebook.commands.showing import show_table
 from nbgemini.notebook.commands.words import no_more, turns_text
+from nbgemini.services import key_command, split_model
 from nbgemini.taping import Record
 
 if TYPE_CHECKING:
@@ -23,9 +24,9 @@ async def status(session: Session, rest: str) -> None:
     await learn_windows(session)
     rows = [
         ("model", client.settings.model),
-        ("backend", session.backend),
+        ("backend", session.answering),
         *([("recorded into", client.taping.path.name)] if isinstance(client.taping, Record) else []),
-        ("key", _needless(session.backend) or ("set" if client.settings.key else "none → %gemini key")),
+        ("key", _needless(session.answering) or _key_text(session)),
         *([(f"chat {chat.name}", _chat_text(session, chat)) for chat in client.chats.values()] or [("chats", "none yet")]),
         *([(_label(job), _running_text(job)) for job in session.jobs.running] or [("running", "nothing")]),
         ("tokens so far", tokens_text(spent.usage) or "0"),
@@ -37,8 +38,9 @@ async def status(session: Session, rest: str) -> None:
 
 async def learn_windows(session: Session) -> None:
     """Ask how large the windows are, if there is a chat that fills one."""
-    if any(chat.transcript.facts for chat in session.client.chats.values()):
-        await session.windows.learn(session.client)
+    told = [chat.transcript.facts for chat in session.client.chats.values()]
+    for service in {facts.provider for facts in told if facts}:
+        await session.windows.learn(session.client, service)
 
 
 def context_of(session: Session, chat: Chat) -> str:
@@ -46,7 +48,7 @@ def context_of(session: Session, chat: Chat) -> str:
     from nbgemini.notebook.windows import fill_text  # noqa: PLC0415 - with the session
 
     facts = chat.transcript.facts
-    return fill_text(facts.context, session.windows.of(session.client, facts.model)) if facts else ""
+    return fill_text(facts.context, session.windows.of(session.client, facts.model, facts.provider)) if facts else ""
 
 
 def model_of(chat: Chat) -> str:
@@ -79,3 +81,10 @@ def _short(path: Path) -> str:
 
 def _needless(backend: str) -> str:
     return "offline, none needed" if backend == "offline" else "none needed" if backend.startswith("replay") else ""
+
+
+def _key_text(session: Session) -> str:
+    """Say whether there is a key for the model that is asked."""
+    client = session.client
+    service = client.connections.service(split_model(client.settings.model)[0])
+    return "set" if service.key else f"none → {key_command(service)}" if service.needs_key else "none needed"
