@@ -1,7 +1,8 @@
 """What an error body says, as the right class of the error tree.
 
 Bodies come as an object, as a one-element array, as HTML from a proxy, or empty; `code` may be a number, a string or
-missing. Source: google.rpc.Status with RetryInfo, QuotaFailure and ErrorInfo details (AIP-193).
+missing. Sources: google.rpc.Status with RetryInfo, QuotaFailure and ErrorInfo details (AIP-193); the pages on errors of
+platform.claude.com and platform.openai.com, whose words stand under `type`, or under `code` as a text (2026-11-21).
 """
 
 from __future__ import annotations
@@ -17,41 +18,70 @@ from nbgemini.errors import ApiError, AuthenticationError, RateLimitError, Serve
 
 _PASSING = (408, 500, 502, 503, 504, 529)  # sent again, it may succeed (AIP-194; 529 is Anthropic's "overloaded")
 _DIGITS = 6  # of a code, at most; int() would refuse thousands
-_TOO_LONG = re.compile(r"input token count \(?(\d{1,15})\)? exceeds the maximum number of tokens allowed \(?(\d{1,15})")
+_NOT_ALLOWED = {"UNAUTHENTICATED", "PERMISSION_DENIED", "authentication_error", "permission_error", "invalid_api_key"}
+_TOO_MANY = {"RESOURCE_EXHAUSTED", "rate_limit_error", "rate_limit_exceeded", "insufficient_quota"}
+_TROUBLE = {"INTERNAL", "UNAVAILABLE", "api_error", "overloaded_error", "timeout_error", "server_error"}
+_UNPAID = {"insufficient_quota", "billing_error"}  # waiting helps nobody
+_ASK_LESS = " → %gemini drop, reset or fork the chat, or -m a model with a larger window (%gemini models)"
+_ADVICE = (
+    (_UNPAID, " → look at the balance of your account with the service"),
+    ({"NOT_FOUND", "not_found_error", "model_not_found"}, " → %gemini models lists what there is"),
+    ({"context_length_exceeded"}, _ASK_LESS),
+    ({"request_too_large"}, " → attach less, or smaller files"),
+)
+_TOO_LONG = tuple(
+    re.compile(form)
+    for form in (
+        r"input token count \(?(?P<sent>\d{1,15})\)? exceeds the maximum number of tokens allowed \(?(?P<taken>\d{1,15})",
+        r"prompt is too long: (?P<sent>\d{1,15}) tokens > (?P<taken>\d{1,15}) maximum",
+        r"maximum context length is (?P<taken>\d{1,15}) tokens\. However, you(?:r messages resulted in| requested) (?P<sent>\d{1,15})",
+    )
+)
+GEMINI_KEY = "GEMINI_API_KEY"
 _LONG_WAIT = 120  # seconds, and minutes: what is longer is told in the next unit
 _LONGEST = 300  # characters of a service's message; the rest is noise in a cell
 
 
-def error_from_body(code: int, body: bytes, wait: float | None = None) -> ApiError:
-    """Return the error that an HTTP answer with this status code and body means; `wait` is what its Retry-After header says."""
+def error_from_body(code: int, body: bytes, wait: float | None = None, *, key_name: str = GEMINI_KEY) -> ApiError:
+    """Return the error that an HTTP answer with this status code and body means.
+
+    Args:
+        code: the HTTP status code.
+        body: what came.
+        wait: what its Retry-After header says, in seconds.
+        key_name: the environment variable that holds the service's key; empty where it needs none.
+    """
     try:
         data = json.loads(body.decode("utf-8", "replace"))
     except (ValueError, RecursionError):  # brackets without end
-        return error_from_data(code, {"message": _plain(body)}, wait)
+        return error_from_data(code, {"message": _plain(body)}, wait, key_name=key_name)
     if isinstance(data, list) and data:
         data = data[0]
     error = data.get("error") if isinstance(data, dict) else None
-    return error_from_data(code, error if isinstance(error, dict) else {"message": str(error or _plain(body))}, wait)
+    said = error if isinstance(error, dict) else {"message": str(error or _plain(body))}
+    return error_from_data(code, said, wait, key_name=key_name)
 
 
-def error_from_data(code: int, error: dict[str, Any], wait: float | None = None) -> ApiError:
+def error_from_data(code: int, error: dict[str, Any], wait: float | None = None, *, key_name: str = GEMINI_KEY) -> ApiError:
     """Return the error that the object under the key `error` means; `code` and `wait` count where it names none."""
     number = error.get("code")
     code = int(str(number)) if str(number).isdecimal() and len(str(number)) < _DIGITS else code
-    status = _one_line(str(error.get("status") or (number if isinstance(number, str) else "")))
+    words = [_one_line(word) for word in (error.get("status"), number, error.get("type")) if isinstance(word, str) and word]
+    status = words[0] if words else ""
     reason = next((str(d["reason"]) for d in _details(error) if d.get("reason")), "")
-    text = _one_line(str(error.get("message") or "the service gave no reason"))
-    kind = _kind(code, status, reason)
+    kind = _kind(code, set(words), reason)
     daily = kind is RateLimitError and "PerDay" in json.dumps(error)
     asked = _retry_after(error)
     wait = wait if asked is None else asked
-    advice = _when(wait, daily=daily) if kind is RateLimitError else ""
-    made = kind(_advise(kind, text, code, status, advice), code=code, status=status, reason=reason)
+    text, advice = _in_short(_one_line(str(error.get("message") or "the service gave no reason")))
+    advice = advice or _advice(kind, set(words), key_name) or (_when(wait, daily=daily) if kind is RateLimitError else "")
+    label = " ".join(str(word) for word in (code, status) if word)
+    made = kind(f"{text} ({label}){advice}" if label else f"{text}{advice}", code=code, status=status, reason=reason)
     made.retry_after = wait
     if isinstance(made, RateLimitError):
         made.daily = daily
-    made.passing = code in _PASSING or status in ("INTERNAL", "UNAVAILABLE") or kind is RateLimitError
-    made.passing = made.passing and not (isinstance(made, RateLimitError) and made.daily)
+    passes = code in _PASSING or kind is RateLimitError or not _TROUBLE.isdisjoint(words)
+    made.passing = passes and not daily and _UNPAID.isdisjoint(words)
     return made
 
 
@@ -74,12 +104,12 @@ def _between(start: str, end: str) -> float:
         return math.nan
 
 
-def _kind(code: int, status: str, reason: str) -> type[ApiError]:
-    if reason == "API_KEY_INVALID" or code in (401, 403) or status in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
+def _kind(code: int, words: set[str], reason: str) -> type[ApiError]:
+    if reason == "API_KEY_INVALID" or code in (401, 403) or words & _NOT_ALLOWED:
         return AuthenticationError
-    if code == 429 or status == "RESOURCE_EXHAUSTED":  # noqa: PLR2004 - HTTP
+    if code == 429 or words & _TOO_MANY:  # noqa: PLR2004 - HTTP
         return RateLimitError
-    if code >= 500 or status in ("INTERNAL", "UNAVAILABLE"):  # noqa: PLR2004 - HTTP
+    if code >= 500 or words & _TROUBLE:  # noqa: PLR2004 - HTTP
         return ServerError
     return ApiError
 
@@ -98,19 +128,29 @@ def _span(seconds: float) -> str:
     return f"{math.ceil(seconds)} s" if seconds <= _LONG_WAIT else f"{math.ceil(seconds / 60)} min"
 
 
-def _advise(kind: type[ApiError], text: str, code: int, status: str, advice: str) -> str:
-    label = " ".join(str(word) for word in (code, status) if word)
-    if too_long := _TOO_LONG.search(text):
-        sent, taken = int(too_long[1]), int(too_long[2])
-        text = f"{sent - taken:,} tokens too many: {sent:,} were asked, the model takes {taken:,}"
-        advice = " → %gemini drop, reset or fork the chat, or -m a model with a larger window (%gemini models)"
-    elif kind is AuthenticationError:
-        advice = " → set GEMINI_API_KEY or run %gemini key"
-    elif status == "NOT_FOUND":
-        advice = " → %gemini models lists what there is"
-    elif kind is ServerError:
-        advice = " → ask again in a moment"
-    return f"{text} ({label}){advice}" if label else f"{text}{advice}"
+def _in_short(text: str) -> tuple[str, str]:
+    """Return a message and its way out; the latter is empty unless the message alone tells it."""
+    found = next(filter(None, (form.search(text) for form in _TOO_LONG)), None)
+    if found is None:
+        return text, ""
+    sent, taken = int(found["sent"]), int(found["taken"])
+    return f"{sent - taken:,} tokens too many: {sent:,} were asked, the model takes {taken:,}", _ASK_LESS
+
+
+def _advice(kind: type[ApiError], words: set[str], key_name: str) -> str:
+    if kind is AuthenticationError:
+        return _key_advice(key_name)
+    known = next((advice for known, advice in _ADVICE if known & words), "")
+    return known or (" → ask again in a moment" if kind is ServerError else "")
+
+
+def _key_advice(key_name: str) -> str:
+    """Say where the key belongs."""
+    if not key_name:
+        return " → this service wants a key after all; set NAME_API_KEY, where NAME is what stands before the colon in -m"
+    if key_name in (GEMINI_KEY, "GOOGLE_API_KEY"):
+        return f" → set {GEMINI_KEY} or run %gemini key"
+    return f" → set {key_name} or run %gemini key {key_name.removesuffix('_API_KEY').lower()}"
 
 
 def _details(error: dict[str, Any]) -> Iterable[dict[str, Any]]:
