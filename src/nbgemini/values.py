@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import inspect
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +17,7 @@ from typing import Any
 
 from nbgemini.errors import PromptError
 from nbgemini.events import Media
+from nbgemini.fields import Field
 from nbgemini.holding import data_part, file_part, note
 from nbgemini.markdown_table import markdown_table
 from nbgemini.media import HEAD, TEXT, mime_of, size_text
@@ -25,7 +26,7 @@ from nbgemini.tool_pictures import picture_of
 from nbgemini.tool_plain import cut
 from nbgemini.tool_result import converted
 from nbgemini.tool_tables import package_of, unpacked
-from nbgemini.turns import NOTE, Part
+from nbgemini.turns import NOTE, Part, Turn, merge_text
 
 TEXT_CHARACTERS = 4_000_000  # about what a window of a million tokens holds
 OTHER_CHARACTERS = 20_000  # of what a value without a form of its own says
@@ -61,6 +62,24 @@ def _said(value: Any, name: str) -> list[Part] | None:
     if (picture := _picture(value, name)) is not None:
         return [picture]
     return _plain(value)
+
+
+def placed(piece: str | Field) -> list[Part]:
+    """Return what stands in the place of a piece of a prompt; a field that says nothing stays as typed.
+
+    Raises:
+        PromptError: the value can't be sent.
+    """
+    if isinstance(piece, str):
+        return [{"text": piece}]
+    said = parts_of(piece.value, piece.name)
+    return [{"text": piece.typed}] if said is None else said
+
+
+def turn_of(parts: Iterable[Part]) -> Turn:
+    """Return the user's turn of these parts; lone surrogates, which UTF-8 can't carry, become question marks."""
+    clean = [{**part, "text": part["text"].encode("utf-8", "replace").decode()} if "text" in part else part for part in parts]
+    return Turn("user", merge_text(part for part in clean if part.get("text") != ""))
 
 
 def text(words: str) -> Part:
