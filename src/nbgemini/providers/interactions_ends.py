@@ -14,8 +14,8 @@ from nbgemini.providers.gemini_sources import dicts
 
 _HTTP = {
     "invalid_request": 400, "parameter_unknown": 400, "failed_precondition": 400, "authentication": 401,
-    "payment_required": 402, "permission_denied": 403, "not_found": 404, "model_not_found": 404,
-    "already_exists": 409, "aborted": 409, "out_of_range": 416, "rate_limit_exceeded": 429, "quota_exceeded": 429, "too_many_requests": 429,
+    "payment_required": 402, "permission_denied": 403, "not_found": 404, "model_not_found": 404, "already_exists": 409,
+    "aborted": 409, "out_of_range": 416, "rate_limit_exceeded": 429, "quota_exceeded": 429, "too_many_requests": 429,
     "cancelled": 499, "api_error": 500, "unimplemented": 501, "service_unavailable": 503, "deadline_exceeded": 504,
     "gateway_timeout": 504,
 }  # fmt: skip
