@@ -34,7 +34,7 @@ _TOO_LONG = tuple(
     for form in (
         r"input token count \(?(?P<sent>\d{1,15})\)? exceeds the maximum number of tokens allowed \(?(?P<taken>\d{1,15})",
         r"prompt is too long: (?P<sent>\d{1,15}) tokens > (?P<taken>\d{1,15}) maximum",
-        r"maximum context length is (?P<taken>\d{1,15}) tokens\. However, you(?:r messages resulted in| requested) (?P<sent>\d{1,15})",
+        r"context length is (?P<taken>\d{1,15}) tokens\. However, you(?:r messages resulted in| requested) (?P<sent>\d{1,15})",
     )
 )
 GEMINI_KEY = "GEMINI_API_KEY"
