@@ -31,10 +31,14 @@ class Shown:
             self._apply = lambda _: None
 
 
-async def in_time(reply: Reply, steps: AsyncGenerator[Step, None]) -> AsyncGenerator[Step, None]:
-    """Yield the steps as long as the reply's time lasts; the reader's own work between them is never cut."""
-    limit, loop = reply.options.timeout, asyncio.get_running_loop()
-    over = loop.time() + limit if limit else None
+def in_time(reply: Reply, steps: AsyncGenerator[Step, None]) -> AsyncGenerator[Step, None]:
+    """Return the steps as long as the reply's time lasts; the reader's own work between them is never cut."""
+    limit = reply.options.timeout
+    return _limited(reply, steps, limit) if limit else steps  # a timeout for each step costs as much as half of the step
+
+
+async def _limited(reply: Reply, steps: AsyncGenerator[Step, None], limit: float) -> AsyncGenerator[Step, None]:
+    over = asyncio.get_running_loop().time() + limit
     async with aclosing(steps):
         with suppress(StopAsyncIteration):
             while True:
@@ -42,7 +46,7 @@ async def in_time(reply: Reply, steps: AsyncGenerator[Step, None]) -> AsyncGener
                     async with asyncio.timeout_at(over):
                         step = await anext(steps)
                 except TimeoutError:
-                    reply.time_out(limit or 0)
+                    reply.time_out(limit)
                     return
                 yield step
 
