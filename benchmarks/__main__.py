@@ -1,7 +1,7 @@
 """Ratios measured side by side in one run: `make bench`, or `python -m benchmarks NAME …` for some of them.
 
 Absolute numbers are this machine's; the ratios are the point. Each measurement runs in a process of its own against one
-server process that sends prepared bytes as fast as it can.
+server process that sends prepared bytes as fast as it can, or a second after it was asked.
 """
 
 from __future__ import annotations
@@ -9,10 +9,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).parent
 RIVALS = ["nbgemini", "google-genai"]
+LONG = ["as it comes", "google to_thread", "pool of 10"]
 TOOL_RIVALS = ["nbgemini", "chatlas", "google-genai"]
 GAPS = "ms longest, ms 99 %"
 GROUPS = {
@@ -33,6 +36,12 @@ GROUPS = {
         "two tools of 0.5 s in one response: from the first start to the last end",
     ),
     "beat": (TOOL_RIVALS, "ms sleeping, ms at work", "longest gap of a 10 ms heartbeat while a blocking tool takes 1 s"),
+    "parallel": (
+        ["nbgemini", "google-genai async", "as it comes", "google to_thread", "pool of 10", "sockets"],
+        "s for 100, 300, 1,000; % exact",
+        "so many requests at once, each of which the service takes 1 s for",
+    ),
+    "cold": (["httpx2", *RIVALS], "ms CPU", "import, client, TLS context and first request in a fresh interpreter"),
     "first": (["httpx2", "nbgemini", "google-genai"], "ms", "request to first text, warm, median of 50"),
 }
 
@@ -46,24 +55,39 @@ def measure(group: str, who: str, url: str) -> list[float]:
     return numbers if isinstance(numbers, list) else [numbers]
 
 
-def main(names: list[str]) -> None:
-    """Measure the groups and print one table a group."""
-    server = subprocess.Popen([sys.executable, str(HERE / "server.py")], stdout=subprocess.PIPE, text=True)
+@contextmanager
+def serving(script: str) -> Iterator[str]:
+    """Run a server and yield its address."""
+    server = subprocess.Popen([sys.executable, str(HERE / script)], stdout=subprocess.PIPE, text=True)
     try:
-        url = server.stdout.readline().strip()
-        for group in names or GROUPS:
-            who, unit, what = GROUPS[group]
-            print(f"\n{group}: {what}", flush=True)
-            rounds = 1 if group == "traffic" else 3  # bytes don't depend on how busy the machine is
-            numbers = {name: min(measure(group, name, url) for _ in range(rounds)) for name in who}
-            ours = numbers.get("nbgemini") or numbers["load_ext"]
-            for name, number in numbers.items():
-                shown = " ".join(f"{one:9.2f}" for one in number)
-                ratios = " ".join(f"{theirs / one:8.2f}" for theirs, one in zip(number, ours, strict=True))
-                print(f"  {name:18} {shown} {unit:20} {ratios} × nbgemini")
+        yield server.stdout.readline().strip()
     finally:
         server.terminate()
         server.wait()
+
+
+def table(group: str, url: str) -> None:
+    """Measure a group and print how all compare with us."""
+    who, unit, what = GROUPS[group]
+    print(f"\n{group}: {what}", flush=True)
+    numbers = {name: min(measure(group, name, url) for _ in range(rounds(group, name))) for name in who}
+    ours = numbers.get("nbgemini") or numbers["load_ext"]
+    for name, number in numbers.items():
+        shown = " ".join(f"{one:9.2f}" for one in number)
+        ratios = " ".join(f"{theirs / one:8.2f}" for theirs, one in zip(number, ours, strict=True))
+        print(f"  {name:18} {shown} {unit:20} {ratios} × nbgemini")
+
+
+def rounds(group: str, name: str) -> int:
+    """How often to measure: bytes don't depend on how busy the machine is, and some take long."""
+    return 1 if group == "traffic" or name in LONG else 3
+
+
+def main(names: list[str]) -> None:
+    """Measure the groups and print one table a group."""
+    with serving("server.py") as fast, serving("slow_server.py") as slow:
+        for group in names or GROUPS:
+            table(group, slow if group == "parallel" else fast)
 
 
 if __name__ == "__main__":

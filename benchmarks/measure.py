@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+import json
 import statistics
 import sys
 import time
@@ -189,8 +191,15 @@ def with_tools(group, who):
         return asyncio.run(getattr(tool_turns, group)(who, service.url))
 
 
+def module(group, who, url):
+    """Measure what has a file of its own."""
+    return asyncio.run(getattr(importlib.import_module(group), group)(who, url))
+
+
 def main(group, who, url):
-    if group == "import":
+    if group in ("parallel", "cold"):
+        print(json.dumps(module(group, who, url)))
+    elif group == "import":
         print(imports(who))
     elif group == "traffic":
         print(traffic(who))
