@@ -66,3 +66,10 @@ async def test_an_answer_is_reckoned_by_the_clients_prices_and_the_next_by_new_o
         client.use(settings)
         assert (await client.chat().ask("hello")).cost < 1
         assert reply.cost == pytest.approx(reply.usage.total)
+
+
+def test_a_snapshot_of_a_day_costs_what_its_model_does():
+    usage = Usage(input=1_000_000, output=1_000_000)
+    for model, snapshot in (("claude-opus-4-5", "claude-opus-4-5-20251101"), ("gpt-5", "gpt-5-2025-08-07")):
+        assert shipped().cost(snapshot, usage) == shipped().cost(model, usage) is not None
+    assert shipped().cost("gpt-5-2025", usage) is None

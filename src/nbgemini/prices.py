@@ -6,6 +6,7 @@ Invariants: the list is data, and so is its date; nothing is guessed: cached tok
 from __future__ import annotations
 
 import datetime as dt
+import re
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from msgspec import Struct
 from nbgemini.errors import ConfigurationError
 from nbgemini.turns import Usage
 
+_DAY = re.compile(r"-20\d\d-?[01]\d-?[0-3]\d$")  # as Anthropic and OpenAI name their snapshots
 _SHIPPED = Path(__file__).with_name("prices.json")
 
 
@@ -56,17 +58,21 @@ class Prices(Struct, frozen=True, forbid_unknown_fields=True):
 
     def cost(self, model: str, usage: Usage, day: dt.date | None = None) -> float | None:
         """Return what this usage costs in USD on a day (today), or None where no price is known."""
-        price = self.models.get(model)
+        price = self._of(model)
         return price.on(day or _today(), usage.input).cost(usage) if price else None
 
     def text(self, model: str, day: dt.date | None = None) -> str:
         """Return a model's price in and out as "0.75 / 3.75", or nothing where it is not known."""
-        price = self.models.get(model)
+        price = self._of(model)
         if price is None:
             return ""
         now, long = price.on(day or _today()), price.long
         more = f", {long.input:g} / {long.output:g} above {price.long_from:,}" if long and now is price else ""
         return f"{now.input:g} / {now.output:g}{more}"
+
+    def _of(self, model: str) -> Price | None:
+        """Return a model's price; a snapshot of a day costs what its model does."""
+        return self.models.get(model) or self.models.get(_DAY.sub("", model))
 
 
 @cache
