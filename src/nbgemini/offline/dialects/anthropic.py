@@ -86,6 +86,9 @@ class Anthropic:
         shows = display == "summarized" if display else claude(question.model).shows
         return _Writer(question.model, number, shows=shows)
 
+    def keep(self, question: Question, answer: dict[str, Any]) -> None:
+        """Keep nothing: a request holds the whole chat."""
+
     def misshapen(self, found: Misshapen) -> Declined:
         """Say it as Anthropic does."""
         said = {"missing": "Field required", "unknown": "Extra inputs are not permitted"}.get(found.fault, found.said)

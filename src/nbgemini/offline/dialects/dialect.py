@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+import msgspec
 from msgspec import Struct
 
 from nbgemini.offline.dialects.declining import Declined, Misshapen
 from nbgemini.offline.dialects.writing import Writer
 from nbgemini.offline.http import HttpRequest
+from nbgemini.offline.validate import is_answer_to_calls
 
 
 class Question(Struct, frozen=True):
@@ -64,6 +66,10 @@ class Dialect(Protocol):
         """Return who writes the answer; `number` counts answers."""
         ...
 
+    def keep(self, question: Question, answer: dict[str, Any]) -> None:
+        """Remember an answer that a later request may go on from."""
+        ...
+
     def misshapen(self, found: Misshapen) -> Declined:
         """Say in the protocol's words what is wrong with a shape."""
         ...
@@ -73,9 +79,13 @@ class Dialect(Protocol):
         ...
 
 
-def user(*parts: dict[str, Any]) -> dict[str, Any]:
-    """Return a turn of the user's as Gemini writes it."""
-    return {"role": "user", "parts": list(parts)}
+def arguments(text: str) -> dict[str, Any]:
+    """Return what a text says as arguments; nothing if it is no JSON object."""
+    try:
+        value = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def result_part(name: str, id_: str, result: Any) -> dict[str, Any]:
@@ -84,14 +94,18 @@ def result_part(name: str, id_: str, result: Any) -> dict[str, Any]:
 
 
 def grouped(contents: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the contents with those of one role in a row as one, and without empty ones."""
+    """Return the contents with those of one role in a row as one, without empty ones; there is a prompt, be it an empty one."""
     merged: list[dict[str, Any]] = []
     for content in contents:
         if merged and merged[-1]["role"] == content["role"]:
             merged[-1] = {**content, "parts": [*merged[-1]["parts"], *content["parts"]]}
         elif content["parts"]:
             merged.append(content)
-    return merged
+    return merged if any(_asks(content) for content in merged) else [{"role": "user", "parts": [{"text": ""}]}, *merged]
+
+
+def _asks(content: dict[str, Any]) -> bool:
+    return content["role"] == "user" and not is_answer_to_calls(content)
 
 
 def gemini_body(  # noqa: PLR0913 - what a request is made of

@@ -7,6 +7,7 @@ from typing import Any
 from nbgemini.offline.answers import answer_to
 from nbgemini.offline.delivery import EVENTS, Delivery, send_json, stream, whole
 from nbgemini.offline.dialects.anthropic import Anthropic
+from nbgemini.offline.dialects.chat import Chat
 from nbgemini.offline.dialects.declining import Declined, Misshapen
 from nbgemini.offline.dialects.dialect import Dialect, Question
 from nbgemini.offline.dialects.speech import speech_of
@@ -16,7 +17,11 @@ from nbgemini.offline.http import HttpRequest
 from nbgemini.offline.looking import Head
 from nbgemini.offline.payload import Invalid
 
-_POSTS = {"/v1/messages": "anthropic", "/v1/messages/count_tokens": "anthropic"}
+_POSTS = {
+    "/v1/messages": "anthropic",
+    "/v1/messages/count_tokens": "anthropic",
+    "/v1/chat/completions": "chat",
+}
 
 
 class Dialects:
@@ -25,7 +30,7 @@ class Dialects:
     def __init__(self, head: Head) -> None:
         """Speak all of them; `head` has the files."""
         self._head = head
-        self._dialects: dict[str, Dialect] = {"anthropic": Anthropic()}
+        self._dialects: dict[str, Dialect] = {"anthropic": Anthropic(), "chat": Chat()}
 
     def of(self, request: HttpRequest) -> Dialect | None:
         """Return the protocol of a request, or None if it is Gemini's."""
@@ -63,7 +68,10 @@ class Dialects:
         if answer.refused:
             raise refusal(answer.told)
         asked, ids = count_tokens(question.body["contents"]), f"{dialect.calls}_{number}"
-        return written(speech_of(answer, asked, ids, thinks=question.thinks), dialect.writer(question, number), answer.told)
+        speech = speech_of(answer, asked, ids, thinks=question.thinks)
+        made = written(speech, dialect.writer(question, number), answer.told)
+        dialect.keep(question, made.whole)
+        return made
 
 
 async def _send(question: Question, answer: Written, to: Delivery) -> None:
@@ -85,4 +93,4 @@ def _listing(request: HttpRequest) -> str | None:
         return None
     if "x-goog-api-key" in request.headers or "key" in request.query:
         return None
-    return "anthropic" if "anthropic-version" in request.headers else "openai" if "authorization" in request.headers else None
+    return "anthropic" if "anthropic-version" in request.headers else "chat" if "authorization" in request.headers else None

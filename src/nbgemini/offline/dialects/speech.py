@@ -50,6 +50,10 @@ class Speech(Struct, frozen=True):
         """The runs that are calls."""
         return [run for run in self.runs if run.kind == "call"]
 
+    def text_of(self, kind: Kind) -> str:
+        """Return all that is said in one kind."""
+        return "".join(run.text for run in self.runs if run.kind == kind)
+
     @property
     def thought(self) -> int:
         """The tokens thought."""

@@ -1,0 +1,64 @@
+"""What OpenAI's two protocols have in common: keys, the list of models, and the words for errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nbgemini.offline.dialects.catalog import gpt_entry, gpt_page
+from nbgemini.offline.dialects.declining import Declined, Misshapen, is_bad, key_in
+from nbgemini.offline.http import HttpRequest
+
+_WHERE = "You can find your API key at https://platform.openai.com/account/api-keys."
+_KINDS = {429: ("requests", "rate_limit_exceeded")}
+_SERVER = ("server_error", None)
+_CLIENT = ("invalid_request_error", None)
+_SERVER_ERRORS = 500
+
+
+class OpenAI:
+    """OpenAI's side of a request."""
+
+    calls = "call_offline"
+
+    def allow(self, request: HttpRequest) -> None:
+        """Check the key."""
+        key = key_in(request.headers)
+        if not key:
+            raise Declined(401, f"You didn't provide an API key. {_WHERE}")
+        if is_bad(key):
+            raise Declined(401, f"Incorrect API key provided: bad***. {_WHERE}", code="invalid_api_key")
+
+    def look(self, request: HttpRequest) -> Any:
+        """Return the models, or one."""
+        name = request.path.removeprefix("/v1/models").strip("/")
+        return gpt_entry(name) if name else gpt_page()
+
+    def misshapen(self, found: Misshapen) -> Declined:
+        """Say it as OpenAI does."""
+        where = "".join(f"[{step}]" if step.isdigit() else f".{step}" for step in found.path).removeprefix(".")
+        match found.fault:
+            case "missing":
+                return Declined(400, f"Missing required parameter: '{where}'.", param=where, code="missing_required_parameter")
+            case "unknown":
+                return Declined(400, f"Unknown parameter: '{where}'.", param=where, code="unknown_parameter")
+        return Declined(400, f"Invalid value for '{where}': {found.said}.", param=where, code="invalid_value")
+
+    def error(self, declined: Declined, _number: int) -> Any:
+        """Return the error as OpenAI writes it."""
+        kind, code = _KINDS.get(declined.status, _SERVER if declined.status >= _SERVER_ERRORS else _CLIENT)
+        words = {"type": declined.kind or kind, "param": declined.param, "code": declined.code or code}
+        return {"error": {"message": str(declined), **words}}
+
+
+def file_part(url: str, mime: str = "") -> dict[str, Any]:
+    """Return the file at an address as Gemini writes it; one that begins with `data:` is in it."""
+    if url.startswith("data:"):
+        about, _, data = url.removeprefix("data:").partition(",")
+        return {"inlineData": {"mimeType": about.partition(";")[0], "data": data}}
+    return {"fileData": {"mimeType": mime, "fileUri": url}}
+
+
+def form_of(format_: dict[str, Any] | None) -> dict[str, Any]:
+    """Return what a format says of the form of an answer."""
+    asked = format_ or {}
+    return {"is_json": asked.get("type") in ("json_schema", "json_object"), "form": asked.get("schema")}
