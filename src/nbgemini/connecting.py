@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from msgspec import structs
 
+from nbgemini.caching.held import Caches
+from nbgemini.caching.key import Identity
 from nbgemini.carrying import Carrying
 from nbgemini.errors import ConfigurationError
 from nbgemini.files import Files
@@ -13,6 +15,7 @@ from nbgemini.retry import Policy
 from nbgemini.sending import Sending, Sleep
 from nbgemini.services import Service, key_command, service_named
 from nbgemini.settings import Settings
+from nbgemini.sources.cached import CachedSource
 from nbgemini.sources.protocol import Source
 from nbgemini.sources.rest import Limits, RestSource
 
@@ -22,9 +25,10 @@ _GOOGLE = ("gemini", "interactions")  # who speak of files in Google's store
 class Connections:
     """The ways to all services, by one set of settings; nothing is opened before it is used."""
 
-    def __init__(self, settings: Settings, sleep: Sleep) -> None:
-        """Ask by these settings; `sleep` waits so many seconds before a request is sent again."""
+    def __init__(self, settings: Settings, sleep: Sleep, caches: Caches | None = None) -> None:
+        """Ask by these settings; `sleep` waits so many seconds before a request is sent again; `caches` outlive them."""
         self._settings = settings
+        self._caches = caches or Caches()
         self._sleep = sleep
         self._ways: dict[str, Sending] = {}
 
@@ -53,7 +57,7 @@ class Connections:
             service = self.service(name)
             if service.needs_key and not service.key:
                 raise ConfigurationError(_no_key(service))
-            self._ways[name] = self.through(self._source(service), service, self._sleep)
+            self._ways[name] = self._cached(self.through(self._source(service), service, self._sleep), service)
         return self._ways[name]
 
     def through(self, source: Source, service: Service, sleep: Sleep | None = None) -> Sending:
@@ -79,6 +83,14 @@ class Connections:
         """Close the connections of the running loop."""
         for way in self._ways.values():
             await way.source.aclose()
+
+    def _cached(self, way: Sending, service: Service) -> Sending:
+        """Return the same way by a cache, if there is one; files are uploaded past it."""
+        cache = self._caches.of(self._settings.cache, self._settings.cache_seconds)
+        if cache is None:
+            return way
+        whom = Identity(service.name, service.dialect, service.base_url, service.key)
+        return way.through(CachedSource(way.source, cache, whom, way.provider.decoder))
 
     def _source(self, service: Service) -> Source:
         return RestSource(service.base_url, service.key, service=service, limits=_limits(self._settings))

@@ -19,7 +19,8 @@ class Settings(Struct, frozen=True):
     """Where and as whom to ask, and with what patience (seconds).
 
     `key`, `base_url` and `version` are Google's; `services` holds those of all others, by what stands before the colon in a
-    model's name. `allow_secrets` lets prompts hold keys.
+    model's name. `allow_secrets` lets prompts hold keys. `cache` says where whole answers are kept for `cache_seconds`: `off`,
+    `memory`, `sqlite`, `sqlite:PATH` or `redis://…`.
     """
 
     key: Secret = Secret("")
@@ -34,6 +35,8 @@ class Settings(Struct, frozen=True):
     retries: int = 2
     max_streams: int = 1000
     allow_secrets: bool = False
+    cache: str | Secret = "off"
+    cache_seconds: float = 7 * 24 * 3600.0
     prices: Prices = field(default_factory=shipped)
     services: Mapping[str, Service] = field(default_factory=partial(services_from, {}))
 
@@ -47,6 +50,7 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
     """Return the settings that environment variables ask for.
 
     `GOOGLE_API_KEY` wins over `GEMINI_API_KEY`, and `GOOGLE_GENAI_API_VERSION=beta` means v1beta, as in google-genai.
+    `NBGEMINI_CACHE` is the place for the address of a cache, since it may hold a password.
     """
     version = environ.get("GOOGLE_GENAI_API_VERSION") or "v1beta"
     return Settings(
@@ -54,4 +58,5 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         base_url=environ.get("GOOGLE_GEMINI_BASE_URL") or LIVE_URL,
         version="v1beta" if version == "beta" else version,
         services=services_from(environ),
+        cache=Secret(environ.get("NBGEMINI_CACHE") or "off"),
     )
