@@ -13,6 +13,8 @@ from typing import Any, Self
 
 import msgspec
 
+from nbgemini.caching.cache import Cache
+from nbgemini.caching.held import Caches
 from nbgemini.chat import Chat, Log
 from nbgemini.connecting import Connections
 from nbgemini.errors import ApiError, ConfigurationError, NbGeminiError, PromptError, WireError
@@ -50,10 +52,20 @@ class Client:
         self.settings = settings or from_environment(os.environ)
         self.chats: dict[str, Chat] = {}
         self._sleep = sleep
-        self.connections = Connections(self.settings, sleep)
+        self._caches = Caches()
+        self.connections = Connections(self.settings, sleep, self._caches)
         self._log = log
         self._taping: Taping | None = None
         self._cassettes = Cassettes()
+
+    @property
+    def cache(self) -> Cache | None:
+        """Where whole answers are kept; None if nowhere.
+
+        Raises:
+            ConfigurationError: the setting means nothing, or needs a package that is not installed.
+        """
+        return self._caches.of(self.settings.cache, self.settings.cache_seconds)
 
     @property
     def taping(self) -> Taping | None:
@@ -115,7 +127,7 @@ class Client:
         """Ask by other settings from the next prompt on; running streams end as they began."""
         self.settings = settings
         self.retire()
-        self.connections = Connections(settings, self._sleep)
+        self.connections = Connections(settings, self._sleep, self._caches)
         for chat in self.chats.values():
             chat.prices = settings.prices
 
@@ -209,6 +221,7 @@ class Client:
         """Close the connections of the running loop."""
         await self._cassettes.written()
         await self.connections.aclose()
+        await self._caches.aclose()
 
     async def __aenter__(self) -> Self:
         """Enter."""
