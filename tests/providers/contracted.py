@@ -6,11 +6,14 @@ whatever must go back to its own service unchanged and to no other holds the let
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import cache
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from nbgemini.providers.gemini import Gemini
 from nbgemini.providers.interactions import Interactions
+from nbgemini.providers.openai import OpenAI
 from nbgemini.providers.protocol import Provider
 from nbgemini.turns import Usage
 
@@ -86,9 +89,54 @@ def accept_interactions(body):
     assert calls == [step["call_id"] for step in steps if step["type"] == "function_result"]
 
 
+def speak_openai(said):
+    frames = []
+    for number, (kind, run) in enumerate(groupby(said, key=lambda piece: piece[0])):
+        place = {"output_index": number, **({"summary_index": 0} if kind == "thought" else {"content_index": 0})}
+        word = "reasoning_summary_text" if kind == "thought" else "output_text"
+        frames += [{"type": f"response.{word}.delta", **place, "delta": text} for _, text in run]
+    return [*frames, {"type": "response.completed", "response": {"id": "r", "status": "completed", "output": []}}]
+
+
+def accept_openai(body):
+    from openai.types.responses.response_create_params import ResponseCreateParamsStreaming
+
+    items = body["input"]
+    assert all("id" not in item for item in items), "nothing is stored under an id"
+    named = [{"id": "x", **item} if item["type"] in ("reasoning", "web_search_call") else item for item in items]
+    held_against(ResponseCreateParamsStreaming, {**body, "input": named})  # the types, unlike the service, want an id
+    assert "call_id" in items[-1] or items[-1]["role"] == "user"
+    calls = [item["call_id"] for item in items if item["type"] == "function_call"]
+    assert calls == [item["call_id"] for item in items if item["type"] == "function_call_output"]
+
+
+def held_against(kind, body):
+    """The official client's own description of a request takes it, lists and all."""
+
+    def listed(value):
+        match value:
+            case dict():
+                return {name: listed(inner) for name, inner in value.items()}
+            case list():
+                return [listed(inner) for inner in value]
+            case Iterable() if not isinstance(value, str):
+                return [listed(inner) for inner in value]
+        return value
+
+    assert listed(adapter(kind).validate_python(body)) == body
+
+
+@cache
+def adapter(kind):
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)  # kept: it reads the lists when they are gone through
+
+
 CONTRACTED: dict[str, Contracted] = {
     "gemini": Contracted(Gemini, "gemini-3.8-flash", speak_gemini, Usage(25, 7, 12, 10, 0, 44), accept_gemini),
     "interactions": Contracted(
         Interactions, "gemini-3.8-flash", speak_interactions, Usage(25, 7, 12, 10, 0, 44), accept_interactions
     ),
+    "openai": Contracted(OpenAI, "gpt-5.6-sol", speak_openai, Usage(25, 7, 12, 10, 0, 44), accept_openai),
 }

@@ -1,0 +1,112 @@
+"""What OpenAI's two dialects have in common of what is said and shown: words, files, pictures, and in which form to answer."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import mimetypes
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from nbgemini.providers.form import instruction_of
+from nbgemini.providers.gemini_sources import dicts
+from nbgemini.providers.neutral import is_thinking
+from nbgemini.turns import Options, Part
+
+_TEXTS = ("text/", "application/json", "application/xml", "application/yaml", "application/javascript", "application/x-python")
+_PAPERS = ("application/pdf", "application/msword", "application/vnd.", "application/rtf")
+_NAME = re.compile(r"[^A-Za-z0-9_-]+")
+_LONGEST_NAME = 64
+_OBJECT = "Answer with a JSON object and nothing else."
+_FITTING = "Answer with nothing but JSON, without a code fence, that fits this JSON Schema: "
+
+
+def said_by_model(part: Part) -> str:
+    """Return what a part of the model's says, in words; nothing for thoughts and what has none."""
+    match part:
+        case _ if is_thinking(part):
+            return ""
+        case {"text": str(text)}:
+            return text
+        case {"inlineData": {"mimeType": str(mime)}}:
+            return "(Sound.)" if mime.startswith("audio/") else "(A picture.)"
+        case {"executableCode": {"code": str(code), **rest}}:
+            return f"\n```{str(rest.get('language') or '').lower()}\n{code}\n```\n"
+        case {"codeExecutionResult": {"output": str(output)}}:
+            return f"\n```\n{output}\n```\n"
+    return ""
+
+
+def is_file(part: Part) -> bool:
+    """Whether a part is a file, or says where one is."""
+    return isinstance(part.get("inlineData") or part.get("fileData"), Mapping)
+
+
+def kind_of(part: Part) -> str:
+    """Return the kind of a file, in words where it has none."""
+    return str((part.get("inlineData") or part["fileData"]).get("mimeType") or "file of an unknown kind")
+
+
+def missed(part: Part) -> str:
+    """Return words for a file that the model can't be shown."""
+    return f"(attached: {kind_of(part)}, which this model can't take)"
+
+
+def is_paper(mime: str) -> bool:
+    """Whether this is a kind of document that goes as a file."""
+    return mime.startswith(_PAPERS)
+
+
+def as_text(mime: str, data: str) -> str | None:
+    """Return a file of text as text; None for all others."""
+    if not mime.startswith(_TEXTS):
+        return None
+    try:
+        return base64.b64decode(data).decode("utf-8", "replace")
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def data_url(mime: str, data: str) -> str:
+    """Return a file as an address."""
+    return f"data:{mime};base64,{data}"
+
+
+def file_name(mime: str) -> str:
+    """Return a name for a file without one: the service wants one, and reads its ending."""
+    return f"attached{mimetypes.guess_extension(mime) or ''}"
+
+
+def arguments_of(call: Mapping[str, Any]) -> str:
+    """Return the arguments of a call as JSON text."""
+    args = call.get("args")
+    return json.dumps(args if isinstance(args, Mapping) else {}, ensure_ascii=False)
+
+
+def attached_to(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the parts that a tool attached to its answer."""
+    return [part for part in dicts(answer.get("parts")) if is_file(part)]
+
+
+def schema_of(options: Options) -> dict[str, Any] | None:
+    """Return name and schema that the answer must fit, where the service can hold the model to it: it is an object."""
+    schema = options.schema
+    if schema is None or schema.body.get("type") != "object":
+        return None
+    name = _NAME.sub("_", schema.name)[:_LONGEST_NAME] or "answer"
+    return {"name": name, "schema": schema.body, "strict": False}
+
+
+def system_of(options: Options) -> str | None:
+    """Return the system instruction, with the schema of an answer that the service can't be held to."""
+    words = [instruction_of(options)]
+    if options.schema and not schema_of(options):
+        words.append(_FITTING + json.dumps(options.schema.body, ensure_ascii=False))
+    return "\n\n".join(filter(None, words)) or None
+
+
+def json_reminder(options: Options) -> str | None:
+    """Return the words without which the service refuses to answer in JSON of no schema: it looks for "JSON" in the prompt."""
+    return _OBJECT if options.json and options.schema is None else None
