@@ -6,10 +6,11 @@ import asyncio
 import difflib
 import math
 import os
+from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import msgspec
 
@@ -24,6 +25,7 @@ from nbgemini.providers.gemini import Gemini
 from nbgemini.providers.protocol import Model
 from nbgemini.reply import Reply
 from nbgemini.request import Request
+from nbgemini.schema import formed
 from nbgemini.sending import Sending, Sleep
 from nbgemini.services import split_model
 from nbgemini.settings import Settings, from_environment
@@ -31,6 +33,10 @@ from nbgemini.sources.protocol import Source
 from nbgemini.taping import Cassettes, Record, Replay, Taping, place_of, refuse_both
 from nbgemini.toolbox import Approve
 from nbgemini.turns import Options, Turn, user_turn
+
+if TYPE_CHECKING:
+    from nbgemini.mapped import Mapped, Row
+    from nbgemini.progress import Progress
 
 _NOT_FOUND = 404
 
@@ -171,6 +177,46 @@ class Client:
         """
         return await self.one_shot().ask(prompt, **options)
 
+    def map(  # noqa: PLR0913 - each a thing of its own
+        self,
+        template: str,
+        rows: Any,
+        *,
+        concurrency: int = 20,
+        fresh: bool = False,
+        store: str | Path | None = None,
+        progress: Callable[[Progress], object] | bool | None = None,
+        on_row: Callable[[Row], object] | None = None,
+        **options: Any,
+    ) -> Mapped:
+        """Return a table that asks `template` for each of `rows` when it is awaited; no row that has its answer is paid twice.
+
+        `{column}` stands for a value of the row, `{row}` for the row itself, every other brace for itself. Where rows are plain
+        values and the template has no `{row}`, the value follows the template after an empty line.
+
+        Args:
+            template: the prompt.
+            rows: dicts, texts or any values, a DataFrame or Series, or an asynchronous iterator.
+            concurrency: how many are asked at once at most; fewer after the service set a limit.
+            fresh: ask also for rows that an earlier run has paid for.
+            store: the file of answers; by default one for all maps, beside the journal.
+            progress: called with how far it is; by default there is a bar where stderr is a terminal.
+            on_row: called with each row that is over, once its answer is on disk.
+            options: as for `generate`: `model`, `schema`, `system` …
+
+        Raises:
+            NbGeminiError: these are no rows, an option means nothing to the model, or there is no key.
+        """
+        from nbgemini.mapping import How, Manner, planned  # noqa: PLC0415 - SQLite is loaded at the first map
+
+        asked = formed(msgspec.structs.replace(Options(model=self.settings.model), **options))
+        sending, address = self.sending(asked.model), self.connections.service(split_model(asked.model)[0]).base_url
+        once = sending.once()  # and the same to the end, whatever is set meanwhile
+        chat = self._equipped(Chat(None, lambda _model, _taping: once, asked))
+        keeps: str | Path | Literal[False] | None = False if isinstance(self._taping, Replay) else store
+        how = How(concurrency=concurrency, store=keeps, fresh=fresh, progress=progress, on_row=on_row)
+        return planned(Manner(chat, sending, asked, address, self._log), template, rows, how)
+
     async def list_models(self, service: str = "gemini") -> list[Model]:
         """Return the models of a service, all pages.
 
@@ -232,8 +278,9 @@ class Client:
         await self.aclose()
 
     def _new_chat(self, name: str | None) -> Chat:
-        options = Options(model=self.settings.model)
-        chat = Chat(name, self.sending, options, self._log)
+        return self._equipped(Chat(name, self.sending, Options(model=self.settings.model), self._log))
+
+    def _equipped(self, chat: Chat) -> Chat:
         chat.guard, chat.mask, chat.prices = self._guard, self._mask, self.settings.prices
         return chat
 

@@ -58,6 +58,12 @@ class Sending:
         other.source = source
         return other
 
+    def once(self) -> Self:
+        """Return the same way, on which nothing is sent again: who asks has a patience of its own."""
+        other = copy.copy(self)
+        other._policy = Policy(attempts=1)  # noqa: SLF001 - one of our own
+        return other
+
     def attempts(self) -> Attempts:
         """Return the count of one request's attempts, from now on."""
         return Attempts(self._policy, BUDGET, monotonic, random.random)

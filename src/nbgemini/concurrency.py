@@ -1,0 +1,74 @@
+"""How many requests go out at once: as many as the service bears. Pure: whoever asks has the clock.
+
+Rules: a limit halves the number, once for all the requests that were out when it came; what the service asks to wait is waited
+by all together, not by each on its own; as many successes as there are places bring back one place, never more than allowed.
+Invariant: after a pause or a limit there is always at least one place, so that the rest is never given up in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+_FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0  # seconds, where the service names none
+_JITTER = 0.1  # of what it names: others were told the same
+
+
+class Concurrency:
+    """Additive increase, multiplicative decrease, and one pause for all.
+
+    Attributes:
+        most: how many may be out at once at best.
+        places: how many may be out at once now.
+    """
+
+    def __init__(self, most: int, clock: Callable[[], float], chance: Callable[[], float]) -> None:
+        """Begin with all places; `chance` returns random numbers from 0 to 1."""
+        self.most = self.places = most
+        self._clock = clock
+        self._chance = chance
+        self._good = 0  # successes since the last change
+        self._cut_at = float("-inf")
+        self._in_vain = 0  # limits since the last success
+        self._next_at = float("-inf")
+
+    @property
+    def wait(self) -> float:
+        """Seconds until the next request may go out, whatever runs."""
+        return max(0.0, self._next_at - self._clock())
+
+    def room(self, running: int) -> bool:
+        """Whether one more may go out now."""
+        return running < self.places and not self.wait
+
+    def succeeded(self) -> None:
+        """Count an answer."""
+        self._in_vain = 0
+        self._good += 1
+        if self._good >= self.places and self.places < self.most:
+            self._grow(1)
+
+    def limited(self, began: float, asked: float | None) -> None:
+        """Take in a limit: the request went out when the clock said `began`, the service asks to wait so long if it says so."""
+        now = self._clock()
+        if began > self._cut_at:  # else it was out already when the last one came: the same news
+            self._cut_at = now
+            self._in_vain += 1
+            self._grow(self.places // 2 - self.places)
+        self._next_at = max(self._next_at, now + self._pause(asked))
+
+    def alone(self) -> None:
+        """Go on with one request at a time."""
+        self._grow(1 - self.places)
+
+    def _grow(self, places: int) -> None:
+        self.places = min(self.most, max(1, self.places + places))
+        self._good = 0
+
+    def _pause(self, asked: float | None) -> float:
+        """Return how long all wait: the first time without a word of the service, until there is a place again."""
+        if asked is not None:
+            return asked * (1 + _JITTER * self._chance())
+        if self._in_vain <= 1:
+            return 0.0
+        longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(self._in_vain - 2, 10))
+        return longest * (1 + self._chance()) / 2

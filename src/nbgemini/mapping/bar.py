@@ -1,0 +1,50 @@
+"""How far a map is, as a bar in a terminal: on stderr, and only where it is one."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from nbgemini.progress import Progress
+
+
+class Bar:
+    """One bar; it is gone when the map is over, and its last line stays."""
+
+    def __init__(self) -> None:
+        """Show nothing yet."""
+        self._live: Any = None
+
+    def __call__(self, progress: Progress) -> None:
+        """Show how far it is."""
+        from rich.live import Live  # noqa: PLC0415 - where there is a terminal
+        from rich.text import Text  # noqa: PLC0415
+
+        if self._live is None:
+            self._live = Live(console=_console(), auto_refresh=False)
+            self._live.start()
+        self._live.update(Text(progress.line()) if progress.over else _painted(progress), refresh=True)
+        if progress.over:
+            self._live.stop()
+
+
+def bar() -> Bar | None:
+    """Return a bar if stderr is a terminal."""
+    return Bar() if sys.stderr is not None and sys.stderr.isatty() else None
+
+
+def _console() -> Any:
+    from rich.console import Console  # noqa: PLC0415
+
+    return Console(stderr=True)
+
+
+def _painted(progress: Progress) -> Any:
+    from rich.progress_bar import ProgressBar  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    line = Table.grid(padding=(0, 1))
+    known = progress.part is not None
+    painted = ProgressBar(100, 100 * (progress.part or 0.0), width=24, pulse=not known)
+    line.add_row(painted, progress.line())
+    return line

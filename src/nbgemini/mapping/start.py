@@ -1,0 +1,66 @@
+"""A call becomes a table that can be awaited: what is wrong with it is told before anything is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from nbgemini.errors import PromptError
+from nbgemini.mapped import Mapped, Row
+from nbgemini.mapping.asking import Manner
+from nbgemini.mapping.bar import bar
+from nbgemini.mapping.run import MapRun, Plan
+from nbgemini.mapping.source import RowSource
+from nbgemini.mapping.store import RowStore
+from nbgemini.mapping.template import Template
+from nbgemini.progress import Progress
+
+
+class How(Struct, frozen=True, kw_only=True):
+    """How a map goes; see `Client.map`. Without a `store` (False) nothing is kept; `first` takes so many rows only."""
+
+    concurrency: int = 20
+    store: str | Path | Literal[False] | None = None
+    fresh: bool = False
+    first: int | None = None
+    progress: Callable[[Progress], object] | bool | None = None
+    on_row: Callable[[Row], object] | None = None
+
+
+def planned(manner: Manner, template: str, rows: Any, how: How) -> Mapped:
+    """Return the table of a map, which asks once it is awaited or started.
+
+    Raises:
+        PromptError: these are no rows, or an option means nothing.
+    """
+    if how.concurrency < 1:
+        raise PromptError(f"at least one row is asked at a time, not {how.concurrency}")
+    manner.check()
+    source = RowSource(rows)
+    if how.first is not None:
+        source.first(how.first)
+    plan = Plan(
+        manner=manner,
+        template=Template(template),
+        source=source,
+        concurrency=how.concurrency,
+        store=_store(how.store),
+        fresh=how.fresh,
+        tell=how.progress if callable(how.progress) else None if how.progress is False else bar(),
+        on_row=how.on_row,
+    )
+    return Mapped(MapRun(plan), source.total, source.labels)
+
+
+def _store(where: str | Path | Literal[False] | None) -> RowStore | None:
+    return None if where is False else RowStore(Path(where).expanduser() if where else default_store())
+
+
+def default_store() -> Path:
+    """Return the file beside the journal, in Jupyter's data directory."""
+    from jupyter_core.paths import jupyter_data_dir  # noqa: PLC0415 - at the first map
+
+    return Path(jupyter_data_dir()) / "nbgemini" / "maps.sqlite3"
