@@ -79,7 +79,7 @@ class Listening:
             reply.go_on()
             async with aclosing(self._sending.source.frames(request)) as frames:
                 async for frame in frames:
-                    reply.replayed = reply.replayed or isinstance(frame, Played)
+                    reply.played = frame.badge if isinstance(frame, Played) else reply.played
                     await pace.ready()
                     events = reply.take(decode(frame))
                     yield events, reply.show(events)

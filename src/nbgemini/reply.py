@@ -43,7 +43,7 @@ class Reply(Running):
         retries: how often its requests were sent again.
         prices: what its cost is reckoned by.
         window: how many tokens the model takes at once; None where nobody asked.
-        replayed: whether any of it was played from a cassette.
+        played: where it came from, in a word, if from no service just now: `replay` (a cassette), `cache`; else empty.
     """
 
     def __init__(self, exchange: Exchange, options: Options, codec: Provider, *, chat: str | None, turn: int) -> None:
@@ -62,7 +62,7 @@ class Reply(Running):
         self.prices = shipped()
         self.window: int | None = None
         self.retries = 0
-        self.replayed = False
+        self.played = ""
         self.notice: Queued | Retrying | Uploading | None = None
         self._segmenter = Segmenter()
         self._unshown: list[Change] = []
@@ -163,9 +163,19 @@ class Reply(Running):
         return monotonic() - self._began if self._seconds is None else self._seconds
 
     @property
+    def replayed(self) -> bool:
+        """Whether any of it was played from a cassette."""
+        return self.played == "replay"
+
+    @property
+    def badge(self) -> str:
+        """What marks an answer that is no service's own, now; else empty."""
+        return self.played or ("offline service" if self.offline else "")
+
+    @property
     def offline(self) -> bool:
-        """Whether no live service answered, so that nothing was spent: the offline one did, or a cassette."""
-        return self.replayed or self.incoming.response_id.startswith(OFFLINE_ID)
+        """Whether no live service answered, so that nothing was spent: the offline one did, or a cassette, or a cache."""
+        return bool(self.played) or self.incoming.response_id.startswith(OFFLINE_ID)
 
     def feed(self, events: list[Event]) -> list[Change]:
         """Fold events of ours into the reply and return what changed for the reader."""
@@ -247,14 +257,13 @@ class Reply(Running):
         self.exchange.facts = self._facts()
         if error:
             error.reply, self.exchange.note = self, str(error)
-            self.replayed = self.replayed or error.played
+            self.played = self.played or ("replay" if error.played else "")
         self.end_now()
         return changes
 
     def _facts(self) -> Facts:
         cost = None if self.offline else self.cost
-        badge = "replay" if self.replayed else "offline service" if self.offline else ""
-        return Facts(self.model, self.provider, self.usage, self.incoming.context, cost, self.seconds, badge)
+        return Facts(self.model, self.provider, self.usage, self.incoming.context, cost, self.seconds, self.badge)
 
     def time_out(self, seconds: float) -> None:
         """Stop because the whole-answer limit is over."""

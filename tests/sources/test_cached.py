@@ -193,13 +193,13 @@ async def test_leaving_the_loop_early_closes_it_too(well, source):
 
 
 @pytest.mark.parametrize("before", [0, 1])
-async def test_an_error_reaches_each_as_its_own_and_nothing_is_kept(well, source, cache, before):
+async def test_an_error_reaches_each_as_its_own_and_nothing_is_kept(well, source, before):
     trouble = ServerError("busy", code=503)
     trouble.passing = True
     readers = [Reading(source) for _ in range(20)]
     await until(lambda: well.asked)
     well.say(*ANSWER[:before], trouble)
-    errors = [error for error in await asyncio.gather(*(reader.task for reader in readers), return_exceptions=True)]
+    errors = await asyncio.gather(*(reader.task for reader in readers), return_exceptions=True)
     assert len({id(error) for error in errors}) == 20
     assert {(type(e), str(e), e.code, e.passing) for e in errors} == {(ServerError, "busy", 503, True)}
     assert [len(reader.got) for reader in readers] == [before] * 20
@@ -312,7 +312,7 @@ async def _count(frames):
     return len([frame async for frame in frames])
 
 
-async def test_whoever_asks_while_it_is_being_kept_waits_a_moment(well, source, cache):
+async def test_whoever_asks_while_it_is_being_kept_waits_a_moment(well, source):
     well.say(*ANSWER, None)
     assert [await all_of(source) for _ in range(20)] == [ANSWER] * 20
     assert len(well.asked) == 1

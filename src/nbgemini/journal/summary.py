@@ -1,6 +1,6 @@
 """Rows of the journal, added up: requests, tokens, money, trouble and waiting times, by what they have in common; pure.
 
-Invariant: answers of the offline service and of cassettes cost nothing and never stand in one sum with the others.
+Invariant: answers of the offline service, of cassettes and of caches cost nothing and never stand in one sum with the others.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from msgspec import Struct
 from nbgemini.turns import Usage
 
 Row: TypeAlias = Mapping[str, Any]
-_KINDS = ("", "offline", "replay")  # what the column `offline` means
+_KINDS = ("", "offline", "replay", "cache")  # what the column `offline` means
 
 
 class Summary(Struct, frozen=True):
@@ -43,7 +43,7 @@ BY: dict[str, Callable[[Row], str]] = {
 
 
 def kind_of(row: Row) -> str:
-    """Return who answered where it was no service: `offline` or `replay`."""
+    """Return who answered where it was no service just then: `offline`, `replay` or `cache`."""
     return _KINDS[int(row["offline"] or 0) % len(_KINDS)]
 
 
@@ -59,7 +59,7 @@ def summaries(rows: Iterable[Row], by: str) -> list[Summary]:
 
 
 def totals(rows: Iterable[Row]) -> list[Summary]:
-    """Return the sum of what services answered, then of the offline service and of cassettes, as far as there are any."""
+    """Return the sum of what services answered, then of each other kind, as far as there is any."""
     groups: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         groups[kind_of(row)].append(row)

@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS request (
   retries INTEGER, offline INTEGER, input INTEGER, thought INTEGER, output INTEGER, cached INTEGER, cost REAL,
   first REAL, seconds REAL);
 """
-_REPLAY = 2  # in the column `offline`: it was played from a cassette
+_PLAYED = {"replay": 2, "cache": 3}  # in the column `offline`, where the service, offline or not, was not asked
 REQUEST = (
     *("at", "notebook", "chat", "purpose", "provider", "model", "state", "error", "code", "retries", "offline"),
     *("input", "thought", "output", "cached", "cost", "first", "seconds"),
@@ -78,7 +78,7 @@ def insert_request(connection: Connection, notebook: str, began: float, reply: R
             type(error).__name__ if error else "",
             _code(reply),
             reply.retries,
-            _REPLAY if reply.replayed else int(reply.offline),
+            _PLAYED.get(reply.played, int(reply.offline)),
         ),
         *(usage.input, usage.thought, usage.output, usage.cached),
         *(None if reply.offline else reply.cost, reply.first_seconds, reply.seconds),

@@ -137,7 +137,7 @@ def doing_text(reply: Reply) -> str:
 
 def badge_text(reply: Reply) -> str:
     """Return what marks an answer that is not Gemini's own, now, or nothing."""
-    return "replay" if reply.replayed else "offline service" if reply.offline else ""
+    return reply.badge
 
 
 def context_text(reply: Reply) -> str:
@@ -150,5 +150,5 @@ def context_text(reply: Reply) -> str:
 
 
 def _facts(reply: Reply) -> str:
-    money = "nothing spent" if reply.replayed else "" if reply.offline else money_text(reply.cost)
+    money = "nothing spent" if reply.played else "" if reply.offline else money_text(reply.cost)
     return " · ".join(word for word in (reply.model, tokens_text(reply.usage), money) if word)
