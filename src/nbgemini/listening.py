@@ -10,6 +10,8 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import TypeAlias
 
+from msgspec import structs
+
 from nbgemini.errors import ApiError, NbGeminiError
 from nbgemini.events import Event, Queued, Retrying, Uploading
 from nbgemini.pace import Pace
@@ -43,6 +45,7 @@ class Listening:
         token: str | None = ""
         while token is not None:
             request = self._provider.encode(shipment.turns, self._reply.options, continuation=token)
+            request = structs.replace(request, fresh=self._reply.options.fresh)
             async with aclosing(self._persist(request)) as steps:
                 async for step in steps:
                     yield step

@@ -58,7 +58,7 @@ class Options(Struct, frozen=True, kw_only=True):
     `think` is ``off``, ``low``, ``medium``, ``high`` or a token budget; the provider says it in the words the model takes.
     `timeout` bounds the whole answer, in seconds. `search`, `run_code` and `urls` let the service search the web, run code of
     the model's own, and read the pages whose addresses stand in the prompt. `schema` asks for an object of a type, `format` for
-    any JSON, for nothing but code, or for text that is shown as it is.
+    any JSON, for nothing but code, or for text that is shown as it is. `fresh` asks also for what a cache holds.
     """
 
     model: str
@@ -75,6 +75,7 @@ class Options(Struct, frozen=True, kw_only=True):
     search: bool = False
     run_code: bool = False
     urls: bool = False
+    fresh: bool = False
 
     @property
     def json(self) -> bool:
