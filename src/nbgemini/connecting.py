@@ -16,10 +16,11 @@ from nbgemini.sending import Sending, Sleep
 from nbgemini.services import Service, key_command, service_named
 from nbgemini.settings import Settings
 from nbgemini.sources.cached import CachedSource
+from nbgemini.sources.official import official
 from nbgemini.sources.protocol import Source
 from nbgemini.sources.rest import Limits, RestSource
 
-_GOOGLE = ("gemini", "interactions")  # who speak of files in Google's store
+_GOOGLE = ("gemini", "interactions")  # one key for both, and Google's store of files
 
 
 class Connections:
@@ -43,7 +44,7 @@ class Connections:
             ConfigurationError: there is none of this name.
         """
         service = service_named(name, self._settings.services)
-        if service.dialect not in _GOOGLE:
+        if name not in _GOOGLE:
             return service
         return structs.replace(service, key=self._settings.key, base_url=self._settings.base_url)
 
@@ -65,7 +66,7 @@ class Connections:
         settings, sleep = self._settings, sleep or self._sleep
         codec, policy = codec_of(service.dialect, settings.version), Policy(attempts=settings.retries + 1)
         sending = Sending(source, policy, streams=settings.max_streams, sleep=sleep, provider=codec)
-        kept = service.dialect in _GOOGLE
+        kept = service.name in _GOOGLE
         sending.files = Files(source, settings.version, sending.attempts, sleep) if kept else Carrying()
         return sending
 
@@ -93,7 +94,10 @@ class Connections:
         return way.through(CachedSource(way.source, cache, whom, way.provider.decoder))
 
     def _source(self, service: Service) -> Source:
-        return RestSource(service.base_url, service.key, service=service, limits=_limits(self._settings))
+        settings, limits = self._settings, _limits(self._settings)
+        if settings.source == "sdk" or (service.name == "vertex" and not service.key):  # the offline one has a key
+            return official(service, limits, settings.project, settings.location)
+        return RestSource(service.base_url, service.key, service=service, limits=limits)
 
 
 def _no_key(service: Service) -> str:

@@ -67,6 +67,7 @@ KNOWN: Mapping[str, Service] = {
             "",
             {"anthropic-version": "2023-06-01"},
         ),
+        Service("vertex", "gemini", "https://aiplatform.googleapis.com"),  # by google-genai and Google Cloud's own credentials
         Service("openai", "openai", *_OPENAI),
         Service("openai-chat", "openai-chat", *_OPENAI),
         Service("ollama", "openai-chat", "http://127.0.0.1:11434/v1"),

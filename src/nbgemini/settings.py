@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Literal
 
 from msgspec import Struct, field
 
@@ -18,6 +19,7 @@ DEFAULT_MODEL = "gemini-flash-latest"
 class Settings(Struct, frozen=True):
     """Where and as whom to ask, and with what patience (seconds).
 
+    `project` and `location` are Google Cloud's, for `vertex:`. With the source `sdk` the services' own clients carry requests.
     `key`, `base_url` and `version` are Google's; `services` holds those of all others, by what stands before the colon in a
     model's name. `allow_secrets` lets prompts hold keys. `cache` says where whole answers are kept for `cache_seconds`: `off`,
     `memory`, `sqlite`, `sqlite:PATH` or `redis://…`.
@@ -39,6 +41,9 @@ class Settings(Struct, frozen=True):
     cache_seconds: float = 7 * 24 * 3600.0
     prices: Prices = field(default_factory=shipped)
     services: Mapping[str, Service] = field(default_factory=partial(services_from, {}))
+    source: Literal["rest", "sdk"] = "rest"
+    project: str = ""
+    location: str = ""
 
     @property
     def keys(self) -> tuple[Secret, ...]:
@@ -58,5 +63,7 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         base_url=environ.get("GOOGLE_GEMINI_BASE_URL") or LIVE_URL,
         version="v1beta" if version == "beta" else version,
         services=services_from(environ),
+        project=environ.get("GOOGLE_CLOUD_PROJECT") or "",
+        location=environ.get("GOOGLE_CLOUD_LOCATION") or "",
         cache=Secret(environ.get("NBGEMINI_CACHE") or "off"),
     )

@@ -78,6 +78,7 @@ class Backend:
             model=str(config.aliases.get(config.model, config.model)) or DEFAULT_MODEL,
             prices=_prices(config.prices),
             services=self._services(),
+            source=config.source,
             **{name: getattr(config, name) for name in _SAME},
             allow_secrets=config.allow_secrets,
         )

@@ -58,6 +58,11 @@ class Gemini(Configurable):
         value_trait=Unicode(),
         help='Services of your own, of OpenAI\'s Chat Completions kind: {"mine": "http://127.0.0.1:9000/v1"}, -m mine:MODEL.',
     ).tag(config=True)
+    source = CaselessStrEnum(
+        ["rest", "sdk"],
+        default_value="rest",
+        help="Who carries requests. rest: nbgemini itself. sdk: the services' own clients (google-genai, anthropic, openai).",
+    ).tag(config=True)
     allow_secrets = Bool(default_value=False, help="True: send prompts that hold what looks like a key.").tag(config=True)
     journal = Unicode(
         "auto",
