@@ -156,6 +156,7 @@ def build_parser() -> argparse.ArgumentParser:
     tape = parser.add_mutually_exclusive_group()
     tape.add_argument("--record", metavar="FILE", help="write the answer, piece by piece, into this cassette too")
     tape.add_argument("--replay", metavar="FILE", help="answer from this cassette: no key, no network; else it is an error")
+    add("--fresh", action="store_true", help="ask anew, whatever the cache holds; the new answer takes the old one's place")
     add("--timeout", metavar="S", type=_number(0.001, 1e6), help="longest time for the whole answer, in seconds")
     return parser
 
@@ -245,6 +246,7 @@ def _ask(space: argparse.Namespace) -> Ask:
         "search": space.search or None,
         "run_code": space.run_code or None,
         "urls": space.urls or None,
+        "fresh": space.fresh or None,
     }
     said = {name: value for name, value in changes.items() if value is not None}
     return Ask(

@@ -81,6 +81,8 @@ class Backend:
             source=config.source,
             **{name: getattr(config, name) for name in _SAME},
             allow_secrets=config.allow_secrets,
+            cache=Secret(config.cache) if config.cache else settings.cache,
+            cache_seconds=config.cache_hours * 3600,
         )
 
     def _services(self) -> dict[str, Service]:

@@ -68,6 +68,12 @@ class Gemini(Configurable):
         "auto",
         help="File that keeps what was asked and came. auto: nbgemini/journal.sqlite3 in Jupyter's data directory. off: none.",
     ).tag(config=True)
+    cache = Unicode(
+        "",
+        help="Where whole answers are kept, so that the same prompt is not paid twice: off, memory, sqlite, sqlite:PATH, "
+        "redis://HOST:PORT/DB. Empty: as NBGEMINI_CACHE says, else off.",
+    ).tag(config=True)
+    cache_hours = Float(168.0, min=0.001, help="How long an answer is kept.").tag(config=True)
     prices = Unicode(
         "", help="JSON file of prices instead of the package's own list, whose date %gemini models shows; empty: that."
     ).tag(config=True)
@@ -92,6 +98,16 @@ class Gemini(Configurable):
             return str(think_level(proposal["value"])) if proposal["value"] else ""
         except argparse.ArgumentTypeError as error:
             raise TraitError(str(error)) from None
+
+    @validate("cache")
+    def _place(self, proposal: Any) -> str:
+        from nbgemini.caching.opening import check  # noqa: PLC0415 - %load_ext stays quick
+
+        try:
+            check(proposal["value"] or "off")
+        except ConfigurationError as error:
+            raise TraitError(str(error)) from None
+        return str(proposal["value"]).strip()
 
     @validate("prices")
     def _readable(self, proposal: Any) -> str:

@@ -29,6 +29,7 @@ EXAMPLES: dict[str, tuple[str, str, str]] = {  # by option: the rest of its line
     "--no-wait": ("", "Name three colours.", "the cell ends at once, even where nobody sits"),
     "--record": ("colours.gemini.jsonl --once", "Name three colours.", "the answer goes into this cassette too"),
     "--replay": ("colours.gemini.jsonl --once", "Name three colours.", "and comes out of it: no key, no network"),
+    "--fresh": ("--once", "Name three colours.", "a new answer, even if %config Gemini.cache has one"),
     "--timeout": ("30", "Tell me of the sea.", "at most 30 seconds for the whole answer"),
 }
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from nbgemini.errors import PromptError
 from nbgemini.notebook.arguments import nearest
-from nbgemini.notebook.commands import cassettes, chats, export, models, record, service, standing, usage
+from nbgemini.notebook.commands import cache, cassettes, chats, export, models, record, service, standing, usage
 
 if TYPE_CHECKING:
     from nbgemini.notebook.session import Session
@@ -55,6 +55,7 @@ COMMANDS: dict[str, Command] = {
     "usage": usage.usage,
     "journal": record.journal,
     "export": export.export,
+    "cache": cache.cache,
     "record": cassettes.record,
     "replay": cassettes.replay,
     "key": service.key,

@@ -145,4 +145,4 @@ def last_asked(session: Session, rest: str) -> tuple[Ask, Exchange]:
     last: Exchange = chat.transcript.exchanges[-1]
     if last.state in ("running", "waiting"):
         raise PromptError(f"{chat.name} is still answering; %gemini stop {chat.name} first")
-    return Ask(chat=chat.name), last
+    return Ask(chat=chat.name, changes={"fresh": True}), last

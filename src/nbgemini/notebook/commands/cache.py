@@ -1,0 +1,87 @@
+"""%gemini cache: what answers are kept, and what that saved."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nbgemini.errors import ConfigurationError, PromptError
+from nbgemini.figures import money_text, tokens_text
+from nbgemini.media import size_text
+from nbgemini.notebook.arguments import nearest
+from nbgemini.notebook.commands.showing import show_line, show_table
+from nbgemini.notebook.commands.words import words_of
+from nbgemini.turns import Usage
+
+if TYPE_CHECKING:
+    from nbgemini.caching import Cache, Stats
+    from nbgemini.notebook.session import Session
+    from nbgemini.prices import Prices
+
+_NONE = 'there is no cache; %config Gemini.cache = "sqlite" keeps whole answers on disk, "memory" until the kernel ends'
+_UNITS = (("day", 24 * 3600), ("hour", 3600), ("minute", 60))
+
+
+async def cache(session: Session, rest: str) -> None:
+    """Show what answers are kept, for how long, the hit rate and what it saved; `clear` forgets all answers."""
+    words = words_of(rest)
+    if words not in ([], ["clear"]):
+        raise PromptError(f"%gemini cache or %gemini cache clear, not {rest.strip()!r}{nearest(rest.strip(), ['clear'])}")
+    kept = session.client.cache
+    if kept is None:
+        show_line(_NONE)
+    elif words:
+        await _clear(kept)
+    else:
+        await _show(kept, session.client.settings.prices)
+
+
+async def _clear(kept: Cache) -> None:
+    count = await kept.clear()
+    if count is None:
+        raise ConfigurationError(f"nothing was forgotten: no answer from {kept.where}")
+    show_line(f"{_count(count, 'answer')} forgotten, in {kept.where}")
+
+
+async def _show(kept: Cache, prices: Prices) -> None:
+    rows = [
+        ("where", kept.where),
+        ("kept", await _size_text(kept)),
+        ("for", f"{_time_text(kept.limits.seconds)}; at most {kept.bound}"),
+        ("this kernel", _rate_text(kept.stats)),
+        ("saved", _saved_text(kept.stats, prices)),
+        *([("trouble", kept.trouble + ("" if kept.resting else " (it works again)"))] if kept.trouble else []),
+    ]
+    show_table(("", "cache"), rows)
+
+
+async def _size_text(kept: Cache) -> str:
+    size = None if kept.resting else await kept.size()
+    if size is None:
+        return "it does not tell"
+    return f"{_count(size.entries, 'answer')}{' or more' if size.more else ''}, {size_text(size.bytes)}"
+
+
+def _rate_text(stats: Stats) -> str:
+    if stats.rate is None:
+        return "nothing asked yet"
+    shared = f", {stats.shared:,} shared" if stats.shared else ""
+    return f"{_count(stats.hits, 'hit')}{shared}, {stats.misses:,} asked: hit rate {stats.rate:.0%}"
+
+
+def _saved_text(stats: Stats, prices: Prices) -> str:
+    """Return tokens, and money where prices are known: of each answer by itself, since long ones may cost more."""
+    usage = sum((used for (_, used), times in stats.saved.items() for _ in range(times)), Usage())
+    costs = [(prices.cost(model, used), times) for (model, used), times in stats.saved.items()]
+    money = sum(cost * times for cost, times in costs if cost)
+    return " · ".join(filter(None, (tokens_text(usage), money_text(money)))) or "nothing yet"
+
+
+def _time_text(seconds: float) -> str:
+    for name, length in _UNITS:
+        if seconds >= length:
+            return _count(round(seconds / length), name)
+    return _count(round(seconds), "second")
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number:,} {name}{'' if number == 1 else 's'}"
