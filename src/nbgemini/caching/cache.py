@@ -33,13 +33,13 @@ class Stats(Struct):
         hits: answers that came out of it.
         shared: answers that were another prompt's at the same moment.
         misses: answers that the service gave.
-        saved: tokens that were not paid again, by model.
+        saved: what was not paid again: how often an answer of this model that took so many tokens.
     """
 
     hits: int = 0
     shared: int = 0
     misses: int = 0
-    saved: dict[str, Usage] = field(default_factory=dict)
+    saved: dict[tuple[str, Usage], int] = field(default_factory=dict)
 
     @property
     def rate(self) -> float | None:
@@ -59,8 +59,8 @@ class Stats(Struct):
             self._save(entry, times)
 
     def _save(self, entry: Entry, times: int) -> None:
-        for _ in range(times):
-            self.saved[entry.model] = self.saved.get(entry.model, Usage()) + entry.usage
+        if times:
+            self.saved[entry.model, entry.usage] = self.saved.get((entry.model, entry.usage), 0) + times
 
 
 class Cache:
