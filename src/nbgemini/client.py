@@ -6,8 +6,7 @@ import asyncio
 import difflib
 import math
 import os
-from collections.abc import Callable
-from contextlib import aclosing
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -18,18 +17,17 @@ from nbgemini.caching.cache import Cache
 from nbgemini.caching.held import Caches
 from nbgemini.chat import Chat, Log
 from nbgemini.connecting import Connections
-from nbgemini.errors import ApiError, ConfigurationError, NbGeminiError, PromptError, WireError
+from nbgemini.errors import ApiError, ConfigurationError, NbGeminiError, PromptError
+from nbgemini.fetching import fetch
 from nbgemini.leaks import masked, refuse_keys
 from nbgemini.offering import offered_toolbox
 from nbgemini.providers.gemini import Gemini
 from nbgemini.providers.protocol import Model
 from nbgemini.reply import Reply
-from nbgemini.request import Request
 from nbgemini.schema import formed
 from nbgemini.sending import Sending, Sleep
 from nbgemini.services import split_model
 from nbgemini.settings import Settings, from_environment
-from nbgemini.sources.protocol import Source
 from nbgemini.taping import Cassettes, Record, Replay, Taping, place_of, refuse_both
 from nbgemini.toolbox import Approve
 from nbgemini.turns import Options, Turn, user_turn
@@ -227,7 +225,7 @@ class Client:
         page, sending = "", self.sending(f"{service}:")
         while True:
             request = sending.provider.list_request(page)
-            found, page = sending.provider.decode_models(await _fetch(sending, request))
+            found, page = sending.provider.decode_models(await fetch(sending, request))
             models += found
             if not page:
                 return models
@@ -242,7 +240,36 @@ class Client:
         if not isinstance(sending.provider, Gemini):
             raise PromptError(f"{service} can't count tokens ahead of a prompt; Gemini's models can")
         request = sending.provider.count_request([user_turn(prompt)], name)
-        return sending.provider.decode_count(await _fetch(sending, request))
+        return sending.provider.decode_count(await fetch(sending, request))
+
+    async def embed(
+        self,
+        texts: str | Iterable[str],
+        *,
+        model: str = "gemini-embedding-001",
+        dimensions: int | None = None,
+        task: str | None = None,
+    ) -> list[list[float]]:
+        """Return one vector for each text, in their order: a hundred in a request, requests side by side.
+
+        Args:
+            texts: one text or many.
+            model: one of Gemini's that embeds.
+            dimensions: how long the vectors are to be; by default as long as the model makes them.
+            task: what they are for: `retrieval query`, `retrieval document`, `semantic similarity`, `classification`,
+                `clustering`, `question answering`, `fact verification`, `code retrieval query`.
+
+        Raises:
+            PromptError: a text is empty or holds a key, the task is none, or the model is another service's.
+        """
+        from nbgemini.embedding import embed, listed  # noqa: PLC0415 - for those who ask
+
+        found, sending, (service, name) = listed(texts), self.sending(model), split_model(model)
+        if service != "gemini":
+            raise PromptError(f"{service} makes no vectors here; Gemini's models do, such as gemini-embedding-001")
+        for text in found:
+            self._guard(user_turn(text), None)
+        return await embed(sending, found, (self.settings.version, name, dimensions, task))
 
     async def explain(self, error: NbGeminiError, model: str) -> str:
         """Return the error's line; for a model the service does not know, with the nearest names."""
@@ -290,24 +317,3 @@ class Client:
 
     def _mask(self, returned: Any) -> Any:
         return returned if self.settings.allow_secrets else masked(returned, self.settings.keys)
-
-
-async def _fetch(sending: Sending, request: Request) -> bytes:
-    """Return the one frame of an answer that does not stream; trouble that passes is waited out."""
-    attempts = sending.attempts()
-    while True:
-        try:
-            return await _first_frame(sending.source, request)
-        except NbGeminiError as error:
-            wait = attempts.again(error)
-            if wait is None:
-                raise
-        await sending.sleep(wait)
-
-
-async def _first_frame(source: Source, request: Request) -> bytes:
-    async with aclosing(source.frames(request)) as frames:
-        all_ = [frame async for frame in frames]
-    if not all_:
-        raise WireError("the service sent an empty answer → ask again")
-    return all_[0]
