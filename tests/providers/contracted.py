@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cache
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any, NamedTuple
 
+from nbgemini.providers.anthropic import Anthropic
 from nbgemini.providers.gemini import Gemini
 from nbgemini.providers.interactions import Interactions
 from nbgemini.providers.openai import OpenAI
+from nbgemini.providers.openai_chat import OpenAIChat
 from nbgemini.providers.protocol import Provider
 from nbgemini.turns import Usage
 
@@ -30,6 +32,7 @@ class Contracted(NamedTuple):
         speak: writes a whole stream that says these pieces, in order, and ends well: its frames.
         usage: what `<name>_interleaved.sse` counts.
         accept: asserts that the service would take the body of a request.
+        forgets: whether thoughts, signed or not, are for the turn that they belong to, and do not go back with later prompts.
     """
 
     make: Callable[[], Provider]
@@ -37,6 +40,7 @@ class Contracted(NamedTuple):
     speak: Callable[[Said], list[dict[str, Any]]]
     usage: Usage
     accept: Callable[[Any], None]
+    forgets: bool = False
 
 
 def alternate(roles):
@@ -110,6 +114,67 @@ def accept_openai(body):
     assert calls == [item["call_id"] for item in items if item["type"] == "function_call_output"]
 
 
+def speak_openai_chat(said):
+    def chunk(delta, finish=None):
+        return {"id": "c", "model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+
+    pieces = [chunk({"reasoning_content" if kind == "thought" else "content": text}) for kind, text in said]
+    return [chunk({"role": "assistant", "content": ""}), *pieces, chunk({}, "stop")]
+
+
+def accept_openai_chat(body):
+    from openai.types.chat.completion_create_params import CompletionCreateParamsStreaming
+
+    thoughts = ("reasoning_content", "reasoning", "reasoning_details")  # other servers' words
+    messages = [{name: value for name, value in message.items() if name not in thoughts} for message in body["messages"]]
+    held_against(CompletionCreateParamsStreaming, without({**body, "messages": messages}, "extra_content"))
+    assert messages[-1]["role"] in ("user", "tool")
+    for before, message in pairwise(messages):
+        if message["role"] == "tool":
+            assert before["role"] == "tool" or before["tool_calls"]
+        else:
+            assert message["role"] != before["role"]
+            assert "tool_calls" not in before, "calls are answered before anything else is said"
+    calls = [call["id"] for message in messages for call in message.get("tool_calls", ())]
+    assert calls == [message["tool_call_id"] for message in messages if message["role"] == "tool"]
+
+
+def speak_anthropic(said):
+    head = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [], "usage": {"input_tokens": 1}}
+    frames = [{"type": "message_start", "message": head}]
+    for index, (kind, pieces) in enumerate(groupby(said, key=lambda piece: piece[0])):
+        name = "thinking" if kind == "thought" else "text"
+        frames.append({"type": "content_block_start", "index": index, "content_block": {"type": name, name: ""}})
+        deltas = [{"type": f"{name}_delta", name: text} for _, text in pieces]
+        deltas += [{"type": "signature_delta", "signature": "SIGNED"}] if kind == "thought" else []
+        frames += [{"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas]
+        frames.append({"type": "content_block_stop", "index": index})
+    return [*frames, {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {}}, {"type": "message_stop"}]
+
+
+def accept_anthropic(body):
+    from anthropic.types.message_create_params import MessageCreateParamsStreaming
+
+    messages = body["messages"]
+    known = [{**said, "content": [block for block in said["content"] if block["type"] != "hologram"]} for said in messages]
+    held_against(MessageCreateParamsStreaming, {**body, "messages": known})
+    alternate(message["role"] for message in messages)
+    assert all(block["text"].strip() for message in messages for block in message["content"] if block["type"] == "text")
+    for asked, answered in pairwise(messages):
+        calls = [block["id"] for block in asked["content"] if block["type"] == "tool_use"]
+        results = [block["tool_use_id"] for block in answered["content"][: len(calls)] if block["type"] == "tool_result"]
+        assert calls == results, "every call is answered at once, before anything else is said"
+
+
+def without(data, key):
+    match data:
+        case dict():
+            return {name: without(value, key) for name, value in data.items() if name != key}
+        case list():
+            return [without(value, key) for value in data]
+    return data
+
+
 def held_against(kind, body):
     """The official client's own description of a request takes it, lists and all."""
 
@@ -134,9 +199,13 @@ def adapter(kind):
 
 
 CONTRACTED: dict[str, Contracted] = {
+    "anthropic": Contracted(
+        Anthropic, "claude-sonnet-5-5", speak_anthropic, Usage(25, 7, 12, 10, 0, 44), accept_anthropic, forgets=True
+    ),
     "gemini": Contracted(Gemini, "gemini-3.8-flash", speak_gemini, Usage(25, 7, 12, 10, 0, 44), accept_gemini),
     "interactions": Contracted(
         Interactions, "gemini-3.8-flash", speak_interactions, Usage(25, 7, 12, 10, 0, 44), accept_interactions
     ),
+    "openai_chat": Contracted(OpenAIChat, "qwen3.5-32b", speak_openai_chat, Usage(25, 7, 12, 10, 0, 44), accept_openai_chat),
     "openai": Contracted(OpenAI, "gpt-5.6-sol", speak_openai, Usage(25, 7, 12, 10, 0, 44), accept_openai),
 }

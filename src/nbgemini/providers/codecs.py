@@ -11,6 +11,8 @@ from nbgemini.providers.protocol import Provider
 _CODECS: Mapping[str, tuple[str, str]] = {
     "gemini": ("nbgemini.providers.gemini", "Gemini"),
     "interactions": ("nbgemini.providers.interactions", "Interactions"),
+    "openai": ("nbgemini.providers.openai", "OpenAI"),
+    "openai-chat": ("nbgemini.providers.openai_chat", "OpenAIChat"),
 }
 _VERSIONED = {"gemini", "interactions"}
 

@@ -43,9 +43,9 @@ def items_of(turns: Sequence[Turn], model: str) -> list[_Item]:
     ids = CallIds()
     plain = efforts_of(model) == ()
     items: list[_Item] = []
-    for left, turn in zip(range(len(turns), 0, -1), turns, strict=True):
-        parts = merge_text(turn.parts)
-        items += _answered(parts, ids, plain=plain) if turn.role == "model" else _asked(parts, ids, last=left == 1)
+    for number, turn in enumerate(turns, 1):
+        parts, last = merge_text(turn.parts), number == len(turns)
+        items += _answered(parts, ids, plain=plain) if turn.role == "model" else _asked(parts, ids, last=last)
     return items
 
 
