@@ -96,8 +96,8 @@ class RestSource:
                 asked = client.stream(request.method, f"{self._base}/{request.path}", **self._sent(request, watch))
                 response = await watch.awaited(stack.enter_async_context(asked))
                 watch.begun()
-                await _raise_if_refused(response, watch)
-                async for frame in _cut(response, watch):
+                await raise_if_refused(response, watch)
+                async for frame in cut(response, watch):
                     yield frame
         except NbGeminiError:
             raise
@@ -131,7 +131,7 @@ class RestSource:
             async with AsyncExitStack() as stack:
                 response = await watch.awaited(stack.enter_async_context(asked))
                 watch.begun()
-                await _raise_if_refused(response, watch)
+                await raise_if_refused(response, watch)
                 body = b"".join([chunk async for chunk in _chunks(response, watch)])
                 return Answer({name.lower(): value for name, value in response.headers.items()}, body)
 
@@ -227,7 +227,8 @@ async def _chunks(response: Response, watch: Watch) -> AsyncGenerator[bytes, Non
             yield chunk
 
 
-async def _cut(response: Response, watch: Watch) -> AsyncGenerator[bytes, None]:
+async def cut(response: Response, watch: Watch) -> AsyncGenerator[bytes, None]:
+    """Yield the frames of a response as they come."""
     framer, head, any_frame = Framer(), b"", False
     async for chunk in _chunks(response, watch):
         for frame in framer.feed(chunk):
@@ -244,7 +245,8 @@ async def _cut(response: Response, watch: Watch) -> AsyncGenerator[bytes, None]:
         raise WireError(f"not an answer of the API ({kind}): {head[:80]!r} → check the base URL")
 
 
-async def _raise_if_refused(response: Response, watch: Watch) -> None:
+async def raise_if_refused(response: Response, watch: Watch) -> None:
+    """Raise the error that a response is, if it is none that was asked for."""
     if response.status_code == 200:  # noqa: PLR2004 - HTTP
         return
     if response.is_redirect:

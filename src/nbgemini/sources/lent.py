@@ -1,0 +1,206 @@
+"""Official clients as sources: they ask, over connections lent to them; what comes is watched, refused and cut as ever.
+
+Invariants: an official client sends nothing twice, follows no redirect and waits no longer than our own source would; however a
+stream is left, its connection is closed at once, without waiting for the garbage collector; of an answer nothing is kept but
+what was not yet read; whatever a client raises leaves as one of our own errors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from abc import abstractmethod
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack, aclosing
+from contextvars import ContextVar
+from functools import partial
+from types import ModuleType, TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+from weakref import WeakKeyDictionary
+
+from nbgemini.errors import ConfigurationError, NbGeminiError, WireError
+from nbgemini.loading import load
+from nbgemini.request import Request
+from nbgemini.services import Service
+from nbgemini.sources.rest import Limits, RestSource, cut, raise_if_refused
+from nbgemini.sources.watch import Watch
+
+if TYPE_CHECKING:
+    import httpx2
+
+_ASKED: ContextVar[Asked | None] = ContextVar("asked", default=None)  # whose request goes out, for the hooks of the pool
+
+
+class Asked:
+    """One request that an official client sends for us.
+
+    Attributes:
+        watch: how long it may keep silent.
+        response: the answer, once it begins.
+        refusal: why there is none, in our own words; whatever the client makes of it.
+    """
+
+    def __init__(self, watch: Watch) -> None:
+        """Know no answer yet."""
+        self.watch = watch
+        self.response: httpx2.Response | None = None
+        self.refusal: NbGeminiError | None = None
+
+    async def first(self, thing: Awaitable[Any]) -> Any:
+        """Wait for what makes the client send its request."""
+        token = _ASKED.set(self)
+        try:
+            return await self.watch.awaited(thing)
+        finally:
+            _ASKED.reset(token)
+
+    async def __aenter__(self) -> Self:
+        """Begin to watch."""
+        self.watch.__enter__()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        """Close the connection, unless all was read: a client's own generators would leave that to the garbage collector."""
+        self.watch.__exit__(kind, error, tb)
+        if self.response is not None:
+            await self.response.aclose()
+
+
+class LentSource(RestSource):
+    """A source whose streams an official client asks for; all other requests it sends itself.
+
+    Attributes:
+        package: what has to be imported.
+        extra: the extra of ours that brings the package along; empty where it is there anyway.
+    """
+
+    package: ClassVar[str]
+    extra: ClassVar[str] = ""
+
+    def __init__(self, service: Service, limits: Limits) -> None:
+        """Remember where and as whom to ask; nothing is imported or opened yet.
+
+        Raises:
+            ConfigurationError: the URL would send the key unencrypted over a network.
+        """
+        super().__init__(service.base_url, service.key, service=service, limits=limits)
+        self._sdks: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
+
+    async def frames(self, request: Request) -> AsyncGenerator[bytes, None]:
+        """Yield the frames of the answer as they come."""
+        ask = self._way(request)
+        async with aclosing(self._asked(ask, request) if ask else super().frames(request)) as frames:
+            async for frame in frames:
+                yield frame
+
+    async def aclose(self) -> None:
+        """Close what the running loop has open."""
+        self._sdks.pop(asyncio.get_running_loop(), None)
+        await super().aclose()
+
+    @abstractmethod
+    def _way(self, request: Request) -> Callable[[Any, Request, Asked], AsyncGenerator[bytes, None]] | None:
+        """Return what asks for this through the official client and yields frames; None if the client is not needed for it."""
+
+    @abstractmethod
+    def _made(self, module: ModuleType, pool: httpx2.AsyncClient) -> Any:
+        """Return the official client, made in the loading thread, which is to use these connections."""
+
+    async def streamed(
+        self, resource: Any, request: Request, asked: Asked, named: Iterable[str]
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield the frames of what a resource of Anthropic's or OpenAI's client streams.
+
+        Args:
+            resource: whose `create` asks.
+            request: what is asked.
+            asked: where the answer is.
+            named: the fields that the client wants by name; all else goes out as it is.
+        """
+        body = dict(request.body or {})
+        arguments = {name: body.pop(name) for name in named if name in body}
+        asking = resource.with_streaming_response.create(**arguments, extra_body=body)
+        async with AsyncExitStack() as stack:
+            await asked.first(stack.enter_async_context(asking))
+            if asked.response is not None:
+                async for frame in cut(asked.response, asked.watch):
+                    yield frame
+
+    async def _asked(
+        self, ask: Callable[[Any, Request, Asked], AsyncGenerator[bytes, None]], request: Request
+    ) -> AsyncGenerator[bytes, None]:
+        self._streams += 1
+        asked = Asked(Watch(self._host, self._limits.first, self._limits.gap, self._limits.content))
+        try:
+            sdk = await self._sdk()
+            async with asked, aclosing(ask(sdk, request, asked)) as frames:
+                async for frame in frames:
+                    asked.watch.frame()
+                    yield frame
+        except NbGeminiError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the border: what leaves is ours
+            trouble = asked.refusal or self._mapped(error)
+        else:
+            return
+        finally:
+            self._streams -= 1
+            self._close_if_over()
+        raise trouble  # out here it has no context: the client's error holds the request, and that the key
+
+    async def _sdk(self) -> Any:
+        loop = asyncio.get_running_loop()
+        if loop not in self._sdks:
+            pool = await self._pool()
+            module = await load(partial(_imported, self.package, self.extra))
+            self._sdks[loop] = await load(partial(self._made, module, pool))
+        return self._sdks[loop]
+
+    async def _pool(self) -> httpx2.AsyncClient:
+        """Return the running loop's connections, which tell us of each request that goes out and each answer that begins."""
+        pool = await self._client()
+        pool.event_hooks = {"request": [self._goes_out], "response": [_begins]}
+        return pool
+
+    async def _goes_out(self, request: httpx2.Request) -> None:
+        asked = _ASKED.get()
+        if asked is not None:
+            limits = {"connect": self._limits.connect, "write": self._limits.write, "read": None, "pool": None}
+            request.extensions = {**request.extensions, "timeout": limits, "trace": asked.watch.trace}
+
+    def _mapped(self, error: Exception) -> NbGeminiError:
+        import httpx2  # noqa: PLC0415 - loaded long ago if we are here
+
+        inner: BaseException | None = error
+        while inner is not None and not isinstance(inner, httpx2.HTTPError | httpx2.InvalidURL):
+            inner = inner.__cause__ or inner.__context__
+        if isinstance(inner, Exception):
+            return super()._mapped(inner)
+        name = type(error).__name__
+        return WireError(f"{self.package} can't read what the service sent ({name}) → %config Gemini.source = 'rest'")
+
+
+async def _begins(response: httpx2.Response) -> None:
+    asked = _ASKED.get()
+    if asked is None:
+        return
+    asked.response = response
+    asked.watch.begun()
+    try:
+        await raise_if_refused(response, asked.watch)
+    except NbGeminiError as error:
+        asked.refusal = error
+        raise
+
+
+def _imported(package: str, extra: str) -> ModuleType:
+    """Import an official client, which takes half a second and more.
+
+    Raises:
+        ConfigurationError: it is not installed.
+    """
+    try:
+        return importlib.import_module(package)
+    except ImportError:
+        pass
+    raise ConfigurationError(f"this source needs the package {package}: pip install 'nbgemini[{extra}]'")
