@@ -46,7 +46,7 @@ def as_array(frames):
 
 @pytest.fixture(autouse=True)
 def _no_keys(monkeypatch):
-    for name in ("GOOGLE_API_KEY", "GEMINI_API_KEY", "GOOGLE_GEMINI_BASE_URL", "GOOGLE_GENAI_API_VERSION"):
+    for name in ("GOOGLE_API_KEY", "GEMINI_API_KEY", "GOOGLE_GEMINI_BASE_URL", "GOOGLE_GENAI_API_VERSION", "NBGEMINI_CACHE"):
         monkeypatch.delenv(name, raising=False)
 
 
