@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+from nbgemini.offline.http import HttpRequest
 from nbgemini.offline.models import listed, resolve
 
 _STATUS = {400: "INVALID_ARGUMENT", 403: "PERMISSION_DENIED", 404: "NOT_FOUND"}
@@ -21,6 +22,24 @@ class Refused(Exception):  # noqa: N818 - it is what the request is
         super().__init__(message)
         self.code = code
         self.error = {"code": code, "message": message, "status": _STATUS[code], **({"details": details} if details else {})}
+
+
+def version_of(request: HttpRequest) -> str:
+    """Return the version of the API that is asked, by somebody with a key.
+
+    Raises:
+        Refused: there is no such version, or the key is none.
+    """
+    key = request.headers.get("x-goog-api-key") or request.query.get("key")
+    if not key:
+        raise Refused(403, "Method doesn't allow unregistered callers. Please use an API key.")
+    if key.startswith("bad"):
+        info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}
+        raise Refused(400, "API key not valid. Please pass a valid API key.", [info])
+    version = request.path.strip("/").removeprefix("upload/").split("/")[0]
+    if version not in ("v1", "v1beta", "v1alpha"):
+        raise Refused(404, f"Requested entity was not found: {request.path}")
+    return version
 
 
 def generating_model(name: str, method: str, version: str) -> str:

@@ -26,7 +26,7 @@ from nbgemini.offline.files import FileStore
 from nbgemini.offline.frames import count_tokens
 from nbgemini.offline.http import Connection, HttpRequest, read_request
 from nbgemini.offline.payload import Invalid, decoded
-from nbgemini.offline.routes import Refused, generating_model, models_page, one_model
+from nbgemini.offline.routes import Refused, generating_model, models_page, one_model, version_of
 from nbgemini.offline.validate import counted, validate
 from nbgemini.request_key import normalised
 
@@ -145,7 +145,7 @@ class OfflineService:
                 return
 
     async def _speak_gemini(self, request: HttpRequest, body: Any, to: Delivery) -> None:
-        version = "" if self._files.uploads(request) else _version(request)
+        version = "" if self._files.uploads(request) else version_of(request)
         if (about_file := self._files.answer(request, self.url)) is not None:
             await send_json(to.writer, 200, about_file.data, about_file.headers)
         else:
@@ -213,19 +213,6 @@ def _body(request: HttpRequest) -> Any:
         return decoded(request.body or b"{}")
     except Invalid as invalid:
         return invalid
-
-
-def _version(request: HttpRequest) -> str:
-    key = request.headers.get("x-goog-api-key") or request.query.get("key")
-    if not key:
-        raise Refused(403, "Method doesn't allow unregistered callers. Please use an API key.")
-    if key.startswith("bad"):
-        info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}
-        raise Refused(400, "API key not valid. Please pass a valid API key.", [info])
-    version = request.path.strip("/").removeprefix("upload/").split("/")[0]
-    if version not in ("v1", "v1beta", "v1alpha"):
-        raise Refused(404, f"Requested entity was not found: {request.path}")
-    return version
 
 
 def _streams(request: HttpRequest) -> bool:

@@ -39,6 +39,11 @@ def seal(said: Any) -> str:
     return base64.b64encode(_digest(json.dumps(["block", said], sort_keys=True))).decode()
 
 
+def is_seal(text: str, said: Any) -> bool:
+    """Whether a text vouches for a JSON value, in either alphabet of base64."""
+    return hmac.compare_digest(_bare(text).encode(), _bare(seal(said)).encode())
+
+
 def place(part: dict[str, Any]) -> Place:
     """Return a part's signature with what the part says."""
     return _bare(str(part.get("thoughtSignature"))), _essence(part)

@@ -19,7 +19,7 @@ from nbgemini.offline.dialects.anthropic_request import (
 )
 from nbgemini.offline.dialects.catalog import Claude
 from nbgemini.offline.dialects.declining import Declined
-from nbgemini.offline.signatures import seal
+from nbgemini.offline.signatures import is_seal
 
 OLD, NEW = "2023-06-01", "2026-10-21"
 VERSIONS = ("2023-01-01", OLD, NEW)
@@ -159,7 +159,9 @@ def _answered(message: Message) -> Iterator[str]:
 def _signed(asked: Counted) -> None:
     for number, message in enumerate(asked.messages):
         for index, block in enumerate(message.blocks):
-            if isinstance(block, RedactedThinking) or (isinstance(block, Thinking) and block.signature != seal(block.thinking)):
+            if isinstance(block, RedactedThinking) or (
+                isinstance(block, Thinking) and not is_seal(block.signature, block.thinking)
+            ):
                 kind = type(block).__struct_config__.tag
                 raise _refuse(f"messages.{number}.content.{index}: Invalid `signature` in `{kind}` block")
     said = turns(asked.messages)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from msgspec import Meta, Struct
 
 from nbgemini.offline.dialects.declining import Declined
-from nbgemini.offline.signatures import seal
+from nbgemini.offline.signatures import is_seal
 
 Free: TypeAlias = dict[str, Any]
 
@@ -212,7 +212,7 @@ def _check_calls(items: list[Item_]) -> None:
 
 def _check_seal(item: Reasoning, stored: Container[str]) -> None:
     if item.encrypted_content is not None:
-        if item.encrypted_content != sealed(item.summary):
+        if not is_seal(item.encrypted_content, thoughts(item.summary)):
             message = (
                 f"The encrypted content for item {item.id} could not be verified. Reason: Encrypted content could not be "
                 "decrypted or parsed."
@@ -226,6 +226,6 @@ def _check_seal(item: Reasoning, stored: Container[str]) -> None:
         raise Declined(404, message, param="input")
 
 
-def sealed(summary: list[Summary]) -> str:
-    """Return what stands for thoughts that are shown so."""
-    return seal([part.text for part in summary])
+def thoughts(summary: list[Summary]) -> list[str]:
+    """Return what is vouched for of thoughts that are shown so."""
+    return [part.text for part in summary]

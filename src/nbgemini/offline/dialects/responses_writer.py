@@ -6,9 +6,10 @@ import itertools
 import time
 from typing import Any
 
-from nbgemini.offline.dialects.responses_request import Asked, Summary, sealed
+from nbgemini.offline.dialects.responses_request import Asked
 from nbgemini.offline.dialects.speech import Run, Speech
 from nbgemini.offline.dialects.writing import Event
+from nbgemini.offline.signatures import seal
 
 _IDS = {"thought": "rs", "text": "msg", "call": "fc"}
 _REASONS = {"MAX_TOKENS": "max_output_tokens"}
@@ -97,9 +98,8 @@ class ResponseWriter:
         match run.kind:
             case "thought":
                 shown = [_summary_part(run.text)] if self._shows else []
-                seal = sealed([Summary(part["text"], "summary_text") for part in shown])
                 item = {"id": self._id("rs", index), "type": "reasoning", "summary": shown}
-                return {**item, "encrypted_content": seal} if self._seals else item
+                return {**item, "encrypted_content": seal([part["text"] for part in shown])} if self._seals else item
             case "text":
                 item = {"id": self._id("msg", index), "type": "message", "status": "completed", "role": "assistant"}
                 return {**item, "content": [_text_part(run.text)]}

@@ -10,6 +10,7 @@ from nbgemini.offline.dialects.anthropic import Anthropic
 from nbgemini.offline.dialects.chat import Chat
 from nbgemini.offline.dialects.declining import Declined, Misshapen
 from nbgemini.offline.dialects.dialect import Dialect, Question
+from nbgemini.offline.dialects.interactions import Interactions
 from nbgemini.offline.dialects.responses import Responses
 from nbgemini.offline.dialects.speech import speech_of
 from nbgemini.offline.dialects.writing import Written, overloaded, refusal, written
@@ -23,6 +24,9 @@ _POSTS = {
     "/v1/messages/count_tokens": "anthropic",
     "/v1/chat/completions": "chat",
     "/v1/responses": "responses",
+    "/v1/interactions": "interactions",
+    "/v1beta/interactions": "interactions",
+    "/v1alpha/interactions": "interactions",
 }
 
 
@@ -32,7 +36,12 @@ class Dialects:
     def __init__(self, head: Head) -> None:
         """Speak all of them; `head` has the files."""
         self._head = head
-        self._dialects: dict[str, Dialect] = {"anthropic": Anthropic(), "chat": Chat(), "responses": Responses()}
+        self._dialects: dict[str, Dialect] = {
+            "anthropic": Anthropic(),
+            "chat": Chat(),
+            "responses": Responses(),
+            "interactions": Interactions(),
+        }
 
     def of(self, request: HttpRequest) -> Dialect | None:
         """Return the protocol of a request, or None if it is Gemini's."""
