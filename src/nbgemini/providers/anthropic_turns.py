@@ -1,0 +1,176 @@
+"""Turns as Anthropic takes them back: its own blocks as they came, and of other providers' parts what is neutral.
+
+Invariants: the roles alternate; each call goes with its answer, which stands first in the next message, or not at all; a text
+says something. Thinking goes back only within the turn that it belongs to: there it must, and with later prompts newer models
+refuse it (400) once the instructions, the tools or an earlier message have changed, which a notebook does all the time.
+Source: platform.claude.com, the pages on tool use and on preserved thinking (prefix checks).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from nbgemini.providers.anthropic_files import address_block, file_block, shown
+from nbgemini.providers.gemini_sources import dicts
+from nbgemini.providers.neutral import is_thinking, kept_by
+from nbgemini.providers.saying import said_by_model
+from nbgemini.turns import ORIGIN, Part, Turn, merge_text
+
+NAME = "anthropic"
+THINKING = ("thinking", "redacted_thinking")
+
+_FOREIGN = re.compile(r"[^a-zA-Z0-9_-]+")
+_LONGEST = 64
+
+
+def messages_of(turns: Sequence[Turn]) -> list[dict[str, Any]]:
+    """Return the messages of a request.
+
+    Raises:
+        PromptError: a file that the service does not take.
+    """
+    pairs, begin, last = _Pairs(turns), _beginning(turns), len(turns) - 1
+    messages: list[dict[str, Any]] = []
+    for number, turn in enumerate(turns):
+        if turn.role == "model":
+            content = _spoken(turn, pairs, thinks=number > begin, goes_on=number == last)
+        else:
+            content = list(_asked(turn, pairs))
+        role = "assistant" if turn.role == "model" else "user"
+        if content and messages and messages[-1]["role"] == role:
+            messages[-1]["content"] += content
+        elif content:
+            messages.append({"role": role, "content": content})
+    return messages
+
+
+def container_of(turns: Sequence[Turn]) -> str | None:
+    """Return where code has run in this turn, so that it finds its files again."""
+    origins = [part.get(ORIGIN) for turn in turns[_beginning(turns) + 1 :] for part in turn.parts]
+    mine = [origin for origin in origins if isinstance(origin, Mapping) and origin.get("provider") == NAME]
+    return next((str(origin["container"]) for origin in reversed(mine) if origin.get("container")), None)
+
+
+def _beginning(turns: Sequence[Turn]) -> int:
+    """Return where the last prompt stands; what follows are answers to calls, and what the model said before."""
+    prompts = [
+        n for n, turn in enumerate(turns) if turn.role == "user" and not any("functionResponse" in p for p in turn.parts)
+    ]
+    return prompts[-1] if prompts else -1
+
+
+class _Pairs:
+    """Which call is answered by what, and the id by which both go; those that have no counterpart have none."""
+
+    def __init__(self, turns: Sequence[Turn]) -> None:
+        self._ids: dict[int, str] = {}  # of parts, by their identity
+        self._used: set[str] = set()
+        for turn, following in pairwise(turns):
+            answers = [part for part in following.parts if isinstance(part.get("functionResponse"), Mapping)]
+            for part in turn.parts:
+                self._pair(part, answers)
+
+    def id_of(self, part: Part) -> str | None:
+        """Return the id of a call or an answer."""
+        return self._ids.get(id(part))
+
+    def _pair(self, part: Part, answers: list[Part]) -> None:
+        call = part.get("functionCall")
+        if not isinstance(call, Mapping):
+            return
+        mark = (call.get("id"), call.get("name"))
+        found = next((a for a in answers if (a["functionResponse"].get("id"), a["functionResponse"].get("name")) == mark), None)
+        if found is not None:
+            answers.remove(found)
+            self._ids[id(part)] = self._ids[id(found)] = self._free(call.get("id"))
+
+    def _free(self, wanted: Any) -> str:
+        name = _FOREIGN.sub("_", str(wanted))[:_LONGEST] if wanted else ""
+        if not name or name in self._used:
+            name = f"call_{len(self._used) + 1}"
+        self._used.add(name)
+        return name
+
+
+def _spoken(turn: Turn, pairs: _Pairs, *, thinks: bool, goes_on: bool) -> list[dict[str, Any]]:
+    """Return what the model said as its blocks."""
+    blocks: list[dict[str, Any]] = []
+    for part in merge_text(turn.parts):
+        block = kept_by(NAME, part)
+        if "functionCall" in part:
+            blocks += _called(part, block or {}, pairs.id_of(part))
+        elif block is None:
+            blocks += _worded(said_by_model(part))
+        elif block.get("type") == "text":
+            _replace_text(blocks, block)
+        elif thinks or block.get("type") not in THINKING:
+            blocks.append(block)
+    return list(_whole(blocks, goes_on=goes_on))
+
+
+def _called(part: Part, block: dict[str, Any], call_id: str | None) -> list[dict[str, Any]]:
+    call = part["functionCall"]
+    if call_id is None:
+        return []
+    args = call.get("args")
+    given = {"name": _FOREIGN.sub("_", str(call.get("name"))), "input": dict(args) if isinstance(args, Mapping) else {}}
+    return [{**block, "type": "tool_use", "id": call_id, **given}]
+
+
+def _worded(text: str) -> list[dict[str, Any]]:
+    return [{"type": "text", "text": text}] if text.strip() else []
+
+
+def _replace_text(blocks: list[dict[str, Any]], block: dict[str, Any]) -> None:
+    """Add a block of text that came before as bare text too: it also knows what it rests on."""
+    text = str(block.get("text") or "")
+    if blocks and blocks[-1].get("type") == "text" and "citations" not in blocks[-1]:
+        before = str(blocks.pop()["text"])
+        blocks += _worded(before.removesuffix(text))
+    if text.strip():
+        blocks.append(block)
+
+
+def _whole(blocks: list[dict[str, Any]], *, goes_on: bool) -> Iterator[dict[str, Any]]:
+    """Yield the blocks, but for uses of the service's own tools that were cut off from their results, and results from uses."""
+    uses = {block.get("id") for block in blocks if block.get("type") == "server_tool_use"}
+    results = {block["tool_use_id"] for block in blocks if block.get("tool_use_id")}
+    for block in blocks:
+        used = block.get("type") != "server_tool_use" or goes_on or block.get("id") in results
+        if used and (not block.get("tool_use_id") or block["tool_use_id"] in uses):
+            yield block
+
+
+def _asked(turn: Turn, pairs: _Pairs) -> Iterator[dict[str, Any]]:
+    """Yield what we say as blocks, the answers to calls first."""
+    for part in turn.parts:
+        if (call_id := pairs.id_of(part)) is not None:
+            yield _answered(part["functionResponse"], call_id)
+    for part in turn.parts:
+        match part:
+            case {"inlineData": {"mimeType": str(mime), "data": str(data)}}:
+                yield file_block(mime, data)
+            case {"fileData": {"fileUri": str(address), **rest}}:
+                yield address_block(str(rest.get("mimeType") or ""), address)
+            case {"text": str(text)} if not is_thinking(part):
+                yield from _worded(text)
+
+
+def _answered(answer: Mapping[str, Any], call_id: str) -> dict[str, Any]:
+    response = answer.get("response")
+    failed = isinstance(response, Mapping) and response.keys() == {"error"}
+    attached = [part.get("inlineData") for part in dicts(answer.get("parts"))]
+    content = [{"type": "text", "text": _response_text(response)}, *map(shown, dicts(attached))]
+    return {"type": "tool_result", "tool_use_id": call_id, "content": content, **({"is_error": True} if failed else {})}
+
+
+def _response_text(response: Any) -> str:
+    """Return a response as text: bare where it is nothing but a text."""
+    match response:
+        case {"output": str(text), **rest} | {"error": str(text), **rest} if text.strip() and not rest:
+            return text
+    return json.dumps(response, ensure_ascii=False)

@@ -1,0 +1,37 @@
+"""Parts in words, for providers that have no better way to take them: what a model said, and files of text."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from nbgemini.providers.neutral import is_thinking
+from nbgemini.turns import Part
+
+_TEXTS = ("text/", "application/json", "application/xml", "application/yaml", "application/javascript", "application/x-python")
+
+
+def said_by_model(part: Part) -> str:
+    """Return what a part of the model's says, in words; nothing for thoughts and what has none."""
+    match part:
+        case _ if is_thinking(part):
+            return ""
+        case {"text": str(text)}:
+            return text
+        case {"inlineData": {"mimeType": str(mime)}}:
+            return "(Sound.)" if mime.startswith("audio/") else "(A picture.)"
+        case {"executableCode": {"code": str(code), **rest}}:
+            return f"\n```{str(rest.get('language') or '').lower()}\n{code}\n```\n"
+        case {"codeExecutionResult": {"output": str(output)}}:
+            return f"\n```\n{output}\n```\n"
+    return ""
+
+
+def as_text(mime: str, data: str) -> str | None:
+    """Return a file of text as text; None for all others."""
+    if not mime.startswith(_TEXTS):
+        return None
+    try:
+        return base64.b64decode(data).decode("utf-8", "replace")
+    except (binascii.Error, ValueError):
+        return ""
