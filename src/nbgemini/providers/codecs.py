@@ -10,6 +10,7 @@ from nbgemini.providers.protocol import Provider
 # Modules and classes by dialect; those of Google's API are told its version.
 _CODECS: Mapping[str, tuple[str, str]] = {
     "gemini": ("nbgemini.providers.gemini", "Gemini"),
+    "anthropic": ("nbgemini.providers.anthropic", "Anthropic"),
     "interactions": ("nbgemini.providers.interactions", "Interactions"),
     "openai": ("nbgemini.providers.openai", "OpenAI"),
     "openai-chat": ("nbgemini.providers.openai_chat", "OpenAIChat"),
