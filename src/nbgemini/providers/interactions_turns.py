@@ -14,6 +14,7 @@ from itertools import groupby
 from typing import Any
 
 from nbgemini.errors import PromptError
+from nbgemini.providers.call_ids import CallIds
 from nbgemini.providers.gemini_sources import dicts
 from nbgemini.providers.neutral import is_thinking, kept_by
 from nbgemini.turns import Part, Turn, merge_text
@@ -32,12 +33,12 @@ def steps_of(turns: Iterable[Turn]) -> list[_Step]:
     Raises:
         PromptError: something in them is of a kind that the service does not take.
     """
-    ids = _Ids()
+    ids = CallIds()
     steps = [step for turn in turns for part in merge_text(turn.parts) for step in _steps(part, turn.role, ids)]
     return list(_together(steps))
 
 
-def _steps(part: Part, role: str, ids: _Ids) -> Iterator[_Step]:
+def _steps(part: Part, role: str, ids: CallIds) -> Iterator[_Step]:
     """Yield what a part says to the service: at most one step, whose content may go on in the next."""
     block = kept_by(NAME, part)
     if isinstance(call := part.get("functionCall"), Mapping):
@@ -60,27 +61,7 @@ def _together(steps: Iterable[_Step]) -> Iterator[_Step]:
             yield from run
 
 
-class _Ids:
-    """The ids of calls: families that have none get some, as this API goes by them."""
-
-    def __init__(self) -> None:
-        self._made = 0
-        self._waiting: dict[str, list[str]] = {}  # of calls without an id of their own, by the name of the function
-
-    def of_call(self, call: Mapping[str, Any]) -> str:
-        if call.get("id"):
-            return str(call["id"])
-        self._made += 1
-        made = f"call_{self._made}"
-        self._waiting.setdefault(str(call.get("name")), []).append(made)
-        return made
-
-    def of_result(self, answer: Mapping[str, Any]) -> str:
-        waiting = self._waiting.get(str(answer.get("name")))
-        return str(answer.get("id") or (waiting.pop(0) if waiting else ""))
-
-
-def _call(call: Mapping[str, Any], ids: _Ids) -> _Step:
+def _call(call: Mapping[str, Any], ids: CallIds) -> _Step:
     args = call.get("args")
     name = str(call.get("name") or "")
     return {
@@ -91,7 +72,7 @@ def _call(call: Mapping[str, Any], ids: _Ids) -> _Step:
     }
 
 
-def _result(answer: Mapping[str, Any], ids: _Ids) -> _Step:
+def _result(answer: Mapping[str, Any], ids: CallIds) -> _Step:
     response, attached = answer.get("response"), answer.get("parts")
     failed = {"is_error": True} if isinstance(response, Mapping) and response.keys() == {"error"} else {}
     media = [_content(part, "user") for part in attached if isinstance(part, Mapping)] if isinstance(attached, Sequence) else []
