@@ -2,38 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from functools import partial
+from typing import TypeVar
 
 from nbgemini.errors import NbGeminiError, WireError
 from nbgemini.request import Request
 from nbgemini.sending import Sending
 
+_T = TypeVar("_T")
+
 
 async def fetch(sending: Sending, request: Request) -> bytes:
-    """Return the one frame of an answer that does not stream; whoever waits to send it again holds no place.
+    """Return the one frame of an answer that does not stream.
 
     Raises:
         NbGeminiError: no answer came.
     """
+    return await persist(sending, partial(_first_frame, sending, request))
+
+
+async def persist(sending: Sending, ask: Callable[[], Awaitable[_T]]) -> _T:
+    """Return what `ask` brings, asked again after trouble that passes; whoever waits for that holds no place.
+
+    Raises:
+        NbGeminiError: it brings none.
+    """
     attempts = sending.attempts()
     while True:
         try:
-            frame = await _once(sending, request)
+            async with sending.place() as place:
+                await place.granted.wait()
+                answer = await ask()
         except NbGeminiError as error:
             wait = attempts.again(error)
             if wait is None:
                 raise
         else:
             attempts.succeeded()
-            return frame
+            return answer
         await sending.sleep(wait)
 
 
-async def _once(sending: Sending, request: Request) -> bytes:
-    async with sending.place() as place:
-        await place.granted.wait()
-        async with aclosing(sending.source.frames(request)) as frames:
-            all_ = [frame async for frame in frames]
+async def _first_frame(sending: Sending, request: Request) -> bytes:
+    async with aclosing(sending.source.frames(request)) as frames:
+        all_ = [frame async for frame in frames]
     if not all_:
         raise WireError("the service sent an empty answer → ask again")
     return all_[0]

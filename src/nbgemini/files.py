@@ -73,6 +73,14 @@ class Files:
             raise ConfigurationError("a file this large is uploaded first, which can't be while a cassette records or plays")
         return self._source
 
+    async def upload(self, held: Held) -> str:
+        """Upload what no prompt names, and return its name at the service."""
+        upload = _Upload(self, held)
+        async with aclosing(upload.progress()) as notices:
+            async for _ in notices:
+                pass
+        return str(upload.file["name"])
+
     def shipment(self, turns: Sequence[Turn]) -> Shipment:
         """Return what of these turns must be uploaded before they can be sent."""
         return Shipment(self, turns)

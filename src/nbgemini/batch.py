@@ -1,0 +1,165 @@
+"""Thousands of prompts as one job of Google's Batch API: half the price, an answer within a day, and a kernel that may end.
+
+Invariants: a job is submitted once, never again by itself; what came of a row is read as every answer is, and one row's trouble
+is its own; waiting may be stopped at any time, the job goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Self
+
+from msgspec import Struct
+
+from nbgemini.errors import ApiError, NbGeminiError, WireError
+from nbgemini.fetching import fetch, persist
+from nbgemini.files import Files
+from nbgemini.mapped import Mapped, Row
+from nbgemini.mapping.asking import fill
+from nbgemini.pace import Pace
+from nbgemini.prices import Prices
+from nbgemini.progress import Progress
+from nbgemini.providers import gemini_batch as codec
+from nbgemini.providers.gemini_batch import Answered, BatchState, Status
+from nbgemini.providers.protocol import Provider
+from nbgemini.reply import Reply
+from nbgemini.sending import Sending
+from nbgemini.transcript import Exchange
+from nbgemini.turns import Options, Turn, user_turn
+
+_SHARE = 0.5  # of the price of the same request at once; ai.google.dev/gemini-api/docs/batch-api, 2026-11-21
+_FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 2.0, 60.0, 1.5  # seconds between two looks
+
+
+class Manner(Struct, frozen=True):
+    """How jobs are spoken of: by which way, in which version of the API, with which options their answers were asked for.
+
+    `guard` raises PromptError for what must not leave.
+    """
+
+    sending: Sending
+    version: str
+    options: Options
+    prices: Prices
+    guard: Callable[[Turn, str | None], None]
+
+
+class Batch:
+    """One job, wherever it was submitted.
+
+    Attributes:
+        status: what the service said of it last.
+    """
+
+    def __init__(self, manner: Manner, status: Status, rows: Sequence[Any] | None = None) -> None:
+        """Know the job; `rows` is what was given, where that is known."""
+        self.status = status
+        self._manner = manner
+        self._rows = rows
+
+    @property
+    def name(self) -> str:
+        """What it is called: `batches/…`; keep it, and `client.batch_named` finds the job on another day."""
+        return self.status.name
+
+    @property
+    def state(self) -> BatchState:
+        """`waiting` or `running`, then one of `complete`, `failed`, `cancelled`, `expired`; as of the last look."""
+        return self.status.state
+
+    @property
+    def error(self) -> ApiError | None:
+        """Why the whole job failed; None if it did not."""
+        return self.status.error
+
+    async def refresh(self) -> Self:
+        """Look how it stands."""
+        request = codec.status_request(self._manner.version, self.name)
+        self.status = codec.status_of(await fetch(self._manner.sending, request))
+        return self
+
+    async def wait(self, every: float | None = None) -> Self:
+        """Return when it is over; stopped, only the waiting ends.
+
+        Args:
+            every: seconds between two looks; by default they grow from 2 to 60.
+        """
+        pause = every or _FIRST_PAUSE
+        while not (await self.refresh()).status.over:
+            await self._manner.sending.sleep(pause)
+            pause = every or min(pause * _GROWTH, _LONGEST_PAUSE)
+        return self
+
+    async def cancel(self) -> Self:
+        """Stop the job; the rows that have their answer stay, and cost what they cost."""
+        await fetch(self._manner.sending, codec.status_request(self._manner.version, self.name, "cancel"))
+        return await self.refresh()
+
+    async def results(self) -> Mapped:
+        """Wait for the end and return the rows, as `client.map` does, at half the price.
+
+        Raises:
+            NbGeminiError: the job came to nothing.
+        """
+        await self.wait()
+        answers = await self._answers()
+        if not answers and self.state != "complete":
+            raise self.error or NbGeminiError(f"{self.name} was {self.state} before any row had its answer; submit it again")
+        return await Mapped(partial(self._read_all, answers), codec.total_of(answers, self._count()))
+
+    async def _answers(self) -> Sequence[Answered]:
+        """Return what came, from the answer itself or from the file that it names."""
+        if not self.status.file:
+            return self.status.answers
+        sending, files = self._manner.sending, self._manner.sending.files
+        if not isinstance(files, Files) or not self.status.file.startswith("files/"):
+            raise WireError(f"the service names no file of answers, but {self.status.file[:80]!r} → ask again")
+        path = f"{self._manner.version}/{self.status.file}:download?alt=media"
+        return codec.answers_in((await persist(sending, lambda: files.caller.call("GET", path))).body)
+
+    def _count(self) -> int:
+        return len(self._rows) if self._rows is not None else self.status.total
+
+    async def _read_all(self, answers: Sequence[Answered], table: Mapped) -> None:
+        """Read row after row, the loop staying alive."""
+        pace, total = Pace.here(), codec.total_of(answers, self._count())
+        for number, answer in enumerate(codec.by_row(answers, total)):
+            await pace.ready()
+            known = self._rows is not None and number < len(self._rows)
+            self._read(table.add(self._rows[number] if known and self._rows else None), answer)
+        table.progress = _progress(table)
+
+    def _read(self, row: Row, answer: Answered | None) -> None:
+        """Read what came of a row as every answer is read."""
+        reply = Reply(Exchange(user_turn("")), self._manner.options, self._manner.sending.provider, chat=None, turn=0)
+        reply.prices = self._manner.prices
+        try:
+            _take(reply, answer, self._manner.sending.provider)
+            reply.end()
+        except NbGeminiError as error:
+            reply.end_broken(error)
+        fill(row, reply)
+        row.state, row.seconds = reply.state, 0.0
+        row.cost = None if row.cost is None else row.cost * _SHARE
+
+    def __repr__(self) -> str:
+        """Say how it stands."""
+        status = self.status
+        rows = f", {status.done + status.failed:,} of {self._count():,} rows" if self._count() else ""
+        return f"<Batch {self.name} {self.state}{rows}>"
+
+
+def _take(reply: Reply, answer: Answered | None, provider: Provider) -> None:
+    if answer is None:
+        raise WireError("no answer came for this row → submit it again")
+    if answer.error:
+        raise answer.error
+    reply.show(reply.take(provider.decoder()(answer.frame)))
+    reply.incoming.raise_fault()
+    reply.incoming.raise_if_empty()
+
+
+def _progress(table: Mapped) -> Progress:
+    done = sum(row.answered for row in table)
+    return Progress(total=len(table), done=done, failed=len(table) - done, usage=table.usage, cost=table.cost, over=True)
