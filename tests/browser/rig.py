@@ -28,6 +28,8 @@ CHROMIUM_FLAGS = [
 NOT_OURS = (
     "reading 'schema'",  # Notebook 7.6 says so of its own settings when it opens any notebook
     "reading 'processLuminoMessage'",  # ipywidgets says so of a box whose output was replaced while it was still being laid out
+    "Could not add child view to box",  # same, while the views of its children were still being made; and what it stumbled over:
+    "reading 'widgets'",
 )
 PATIENCE = 30_000  # milliseconds that a condition may take to come true
 

@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from nbgemini.code_blocks import code_of
-from nbgemini.notebook.new_cell import button_html, has_commands, put_code
+from nbgemini.notebook.new_cell import button_html, has_commands, offered_code, put_code
+from nbgemini.turns import Options
 
 
 class Shell:
@@ -77,3 +78,15 @@ def test_where_there_are_no_commands_there_is_no_button():
 def test_the_code_in_an_answer(text, code):
     assert code_of(text) == code
     assert code_of("x = 1\n", bare=True) == "x = 1"
+
+
+def test_what_is_offered_is_code_that_was_asked_for():
+    """A corrected cell stands in a fence between words; an answer that only happens to hold code is offered nowhere."""
+    text = "It divides by zero.\n\n```python\nx = 1 / 2\n```\nThat is all."
+    reply = SimpleNamespace(options=Options(model="m"), purpose="prompt")
+    assert offered_code(reply, text) == ""
+    reply.purpose = "fix"
+    assert offered_code(reply, text) == "x = 1 / 2"
+    assert offered_code(reply, "No code.") == ""
+    reply.options = Options(model="m", format="code")
+    assert offered_code(reply, "x = 1 / 2") == "x = 1 / 2"

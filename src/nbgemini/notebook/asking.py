@@ -12,7 +12,7 @@ from nbgemini.notebook.arguments import Ask, parse_ask, parse_cell
 from nbgemini.notebook.commands import COMMANDS, command_of
 from nbgemini.notebook.commands.chats import last_asked
 from nbgemini.notebook.commands.explain import asked_to_explain
-from nbgemini.notebook.commands.fix import asked_to_fix, offer_code
+from nbgemini.notebook.commands.fix import asked_to_fix
 from nbgemini.notebook.composing import Prompt, prompt_of
 from nbgemini.notebook.jobs import Job
 from nbgemini.notebook.new_cell import put_code
@@ -176,10 +176,7 @@ class Asking:
             raise Interrupted from None
         if reply.error and reply.state in ("failed", "blocked"):
             raise reply.error
-        if reply.purpose == "fix":
-            offer_code(self.session.shell, reply)
-        else:
-            put_code(self.session.shell, reply)
+        put_code(self.session.shell, reply)
 
 
 @contextmanager

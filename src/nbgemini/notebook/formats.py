@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
-from nbgemini.code_blocks import code_of
 from nbgemini.notebook.new_cell import button_html
 from nbgemini.render.answers import answer_bundle
 from nbgemini.render.blocks import Block, Blocks
@@ -49,10 +49,10 @@ class Growing(Protocol):
 class Form:
     """How one segment of text is painted."""
 
-    def __init__(self, segment: Segment, options: Options | None, *, offers_cells: bool = False) -> None:
-        """Paint `segment`, of whose kinds only answers have formats; `offers_cells`: a button puts code into a cell."""
+    def __init__(self, segment: Segment, options: Options | None, offered: Callable[[str], str] = lambda _: "") -> None:
+        """Paint `segment`, of whose kinds only answers have formats; `offered` returns the code that a button offers."""
         self._segment = segment
-        self._offers_cells = offers_cells
+        self._offered = offered
         self._options = options if options and segment.kind == "answer" and _is_special(options) else None
 
     @property
@@ -69,9 +69,10 @@ class Form:
     def at_rest(self, html: str | None, seconds: float | None, *, opened: bool) -> dict[str, Any]:
         """Return the static bundle; `html` is the text as it has grown."""
         if self._options is None:
-            return bundle(self._segment, html=html, seconds=seconds, opened=opened)
-        shown = answer_bundle(self._segment.text, "json" if self._options.json else self._options.format)
-        code = code_of(self._segment.text, bare=True) if self._options.format == "code" and self._offers_cells else ""
+            shown = bundle(self._segment, html=html, seconds=seconds, opened=opened)
+        else:
+            shown = answer_bundle(self._segment.text, "json" if self._options.json else self._options.format)
+        code = self._offered(self._segment.text) if self._segment.kind == "answer" else ""
         return {**shown, "text/html": shown["text/html"] + button_html(code)} if code else shown
 
 

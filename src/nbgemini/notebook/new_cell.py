@@ -11,6 +11,7 @@ import sys
 from html import escape
 from typing import Any
 
+from nbgemini.code_blocks import code_of
 from nbgemini.render.text import harmless
 from nbgemini.reply import Reply
 
@@ -19,8 +20,16 @@ _COMMANDS = ["notebook:insert-cell-below", "notebook:replace-selection"]
 
 def put_code(shell: Any, reply: Reply) -> None:
     """Put the code of a whole answer into a new cell below the running one, or into a terminal's next prompt."""
-    if reply.options.format == "code" and reply.state == "complete" and reply.code:
-        shell.set_next_input(harmless(reply.code))
+    code = offered_code(reply, reply.text)
+    if reply.state == "complete" and code:
+        shell.set_next_input(harmless(code))
+
+
+def offered_code(reply: Reply, text: str) -> str:
+    """Return the code in an answer's text, where code was asked for: nothing but code, or a corrected cell."""
+    if reply.options.format == "code":
+        return code_of(text, bare=True)
+    return code_of(text) if reply.purpose == "fix" else ""
 
 
 def has_commands(shell: Any) -> bool:

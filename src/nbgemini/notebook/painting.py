@@ -41,7 +41,7 @@ class Painting:
         self.widgets = False
         self.shows_errors = shows_errors
         self.approvals: Approvals | None = None  # None: nobody can be asked
-        self.offers_cells = False  # whether a button puts code into a new cell
+        self.offered: Callable[[str], str] = lambda _: ""  # the code of an answer that a button puts into a new cell
         self._wants_widgets = way == "widgets"
         self._route = route
         self._refresh = refresh

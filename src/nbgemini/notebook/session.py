@@ -25,7 +25,7 @@ from nbgemini.notebook.jobs import Job, Jobs, View
 from nbgemini.notebook.last_error import LastError
 from nbgemini.notebook.last_picture import LastPicture
 from nbgemini.notebook.naming import named_tool
-from nbgemini.notebook.new_cell import has_commands
+from nbgemini.notebook.new_cell import has_commands, offered_code
 from nbgemini.notebook.painting import Painting
 from nbgemini.notebook.recall import reply_html
 from nbgemini.notebook.recording import taping_of
@@ -203,7 +203,8 @@ class Session:
         updates = self.config.updates_per_second
         painting = Painting(way, route, self._refresh, updates, shows_errors=not self.waits(ask))
         painting.approvals = approvals
-        painting.offers_cells = not self.waits(ask) and has_commands(self.shell)
+        if not self.waits(ask) and has_commands(self.shell):
+            painting.offered = partial(offered_code, reply)
         execution = surroundings.execution_id(self.shell)
         self._last_view = execution, StreamView(self.shell, route, reply, painting, self._earlier_in(execution))
         return self._last_view[1]

@@ -25,7 +25,7 @@ class TextPainter(SegmentPainter):
     def __init__(self, segment: Segment, painting: Painting, options: Options | None = None) -> None:
         """Begin with nothing painted; `options` say in which format the answer comes."""
         super().__init__(segment, painting)
-        self._form = Form(segment, options, offers_cells=painting.offers_cells)
+        self._form = Form(segment, options, painting.offered)
         self._blocks = self._form.growing()
         self._deltas = Deltas()
         self._fresh: list[str] = []

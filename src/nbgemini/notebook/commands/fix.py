@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from nbgemini.code_blocks import code_of
 from nbgemini.errors import PromptError
 from nbgemini.notebook.arguments import Ask, parse_ask
-from nbgemini.render.text import harmless
 
 if TYPE_CHECKING:
     from nbgemini.notebook.question import Question
     from nbgemini.notebook.session import Session
-    from nbgemini.reply import Reply
 
 _ASKED = (
     "Code in my notebook failed with {error}\n"
@@ -39,10 +36,3 @@ def asked_to_fix(session: Session, rest: str) -> tuple[Ask, Question]:
     name = f"cell [{failure.number}] and its traceback" if failure.number else "the traceback"
     asked = {"text": _ASKED.format(error=one_line(failure.error))}
     return ask, Question("fix", (asked, told_part(told, name, "context")), prompt_of(session, ask, hint))
-
-
-def offer_code(shell: Any, reply: Reply) -> None:
-    """Put the corrected cell into a new cell below the running one, or into a terminal's next prompt."""
-    code = code_of(reply.text)
-    if code and reply.state == "complete":
-        shell.set_next_input(harmless(code))
