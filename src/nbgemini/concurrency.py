@@ -1,7 +1,8 @@
 """How many requests go out at once: as many as the service bears. Pure: whoever asks has the clock.
 
 Rules: a limit halves the number, once for all the requests that were out when it came; what the service asks to wait is waited
-by all together, not by each on its own; as many successes as there are places bring back one place, never more than allowed.
+by all together, not by each on its own, and where it names no time, until something is answered; as many successes as there are
+places bring back one place, never more than allowed.
 Invariant: after a pause or a limit there is always at least one place, so that the rest is never given up in silence.
 """
 
@@ -29,20 +30,20 @@ class Concurrency:
         self._good = 0  # successes since the last change
         self._cut_at = float("-inf")
         self._in_vain = 0  # limits since the last success
-        self._next_at = float("-inf")
+        self._asked_until = self._own_until = float("-inf")
 
     @property
     def wait(self) -> float:
         """Seconds until the next request may go out, whatever runs."""
-        return max(0.0, self._next_at - self._clock())
+        return max(0.0, max(self._asked_until, self._own_until) - self._clock())
 
     def room(self, running: int) -> bool:
         """Whether one more may go out now."""
         return running < self.places and not self.wait
 
     def succeeded(self) -> None:
-        """Count an answer."""
-        self._in_vain = 0
+        """Count an answer; where the service named no time to wait, it is over."""
+        self._in_vain, self._own_until = 0, float("-inf")
         self._good += 1
         if self._good >= self.places and self.places < self.most:
             self._grow(1)
@@ -54,7 +55,10 @@ class Concurrency:
             self._cut_at = now
             self._in_vain += 1
             self._grow(self.places // 2 - self.places)
-        self._next_at = max(self._next_at, now + self._pause(asked))
+        if asked is None:
+            self._own_until = max(self._own_until, now + self._pause())
+        else:
+            self._asked_until = max(self._asked_until, now + asked * (1 + _JITTER * self._chance()))
 
     def alone(self) -> None:
         """Go on with one request at a time."""
@@ -64,11 +68,7 @@ class Concurrency:
         self.places = min(self.most, max(1, self.places + places))
         self._good = 0
 
-    def _pause(self, asked: float | None) -> float:
-        """Return how long all wait: the first time without a word of the service, until there is a place again."""
-        if asked is not None:
-            return asked * (1 + _JITTER * self._chance())
-        if self._in_vain <= 1:
-            return 0.0
-        longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(self._in_vain - 2, 10))
+    def _pause(self) -> float:
+        """Return how long all wait where the service names no time: until the next answer, but no longer than this."""
+        longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(self._in_vain - 1, 10))
         return longest * (1 + self._chance()) / 2

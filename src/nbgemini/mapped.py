@@ -105,7 +105,7 @@ class Mapped(Running, Sequence[Row]):
         return [row.text if row.answered else None for row in self._rows]
 
     @property
-    def values(self) -> list[Any]:
+    def answers(self) -> list[Any]:
         """The objects in order, where a schema was given, else the texts."""
         return [row.parsed for row in self._rows] if any(row.parsed is not None for row in self._rows) else self.texts
 

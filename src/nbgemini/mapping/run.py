@@ -156,7 +156,7 @@ class MapRun:
         except NbGeminiError as error:
             self._end(error)
         except Exception as error:  # noqa: BLE001 - an iterator is anybody's code
-            self._end(PromptError(f"the rows broke off, {type(error).__name__}: {error}; what is done is kept"))
+            self._table.error = PromptError(f"the rows broke off, {type(error).__name__}: {error}; those before are done")
         finally:
             self._fed = True
             self._news.set()

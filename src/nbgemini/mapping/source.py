@@ -34,27 +34,35 @@ class RowSource:
             raise PromptError(f"rows are a list, a table or column of pandas, or an iterator, not a {type(rows).__name__}")
         self.total: int | None = len(rows) if isinstance(rows, Sized) else None
         self.labels: Any = rows.index if kinds & {"DataFrame", "Series"} else None
+        self._broken: Exception | None = None
         self._later: AsyncIterator[Any] | None = aiter(rows) if isinstance(rows, AsyncIterable) else None
         self._now = iter(()) if self._later else iter(_rows(rows, kinds))
 
     async def some(self) -> list[Any]:
         """Return the next few rows; none at the end. An asynchronous iterator is asked for one at a time."""
         if self._later is None:
-            return list(islice(self._now, _FEW))
+            return self._at_hand()
         try:
             return [await anext(self._later)]
         except StopAsyncIteration:
             return []
 
+    def _at_hand(self) -> list[Any]:
+        """Return the next few; an iterator that breaks off gives what it had, and its error the next time."""
+        if self._broken is not None:
+            raise self._broken
+        some: list[Any] = []
+        try:
+            some.extend(islice(self._now, _FEW))
+        except Exception as error:
+            if not some:
+                raise
+            self._broken = error
+        return some
+
     def rest(self) -> list[Any]:
         """Return all that is left where its end is known."""
         return [] if self.total is None else list(self._now)
-
-    def first(self, count: int) -> None:
-        """Go through so many rows only."""
-        self.total = None if self.total is None else min(count, self.total)
-        self.labels = None if self.labels is None else self.labels[:count]
-        self._now = islice(self._now, count)
 
 
 def _rows(rows: Any, kinds: set[str]) -> Iterator[Any]:

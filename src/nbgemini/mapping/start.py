@@ -20,12 +20,11 @@ from nbgemini.progress import Progress
 
 
 class How(Struct, frozen=True, kw_only=True):
-    """How a map goes; see `Client.map`. Without a `store` (False) nothing is kept; `first` takes so many rows only."""
+    """How a map goes; see `Client.map`. Without a `store` (False) nothing is kept."""
 
     concurrency: int = 20
     store: str | Path | Literal[False] | None = None
     fresh: bool = False
-    first: int | None = None
     progress: Callable[[Progress], object] | bool | None = None
     on_row: Callable[[Row], object] | None = None
 
@@ -40,8 +39,6 @@ def planned(manner: Manner, template: str, rows: Any, how: How) -> Mapped:
         raise PromptError(f"at least one row is asked at a time, not {how.concurrency}")
     manner.check()
     source = RowSource(rows)
-    if how.first is not None:
-        source.first(how.first)
     plan = Plan(
         manner=manner,
         template=Template(template),
