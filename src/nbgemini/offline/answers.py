@@ -46,6 +46,20 @@ class Answer(Struct, frozen=True):
     refused: bool = False
 
 
+def refused(prompt: str, earlier: int) -> Script | None:
+    """Return the refusal that a prompt asks for, or None; `earlier` requests have asked the very same.
+
+    Raises:
+        Invalid: the prompt's directive is not one.
+    """
+    told = told_in(prompt)
+    return Script([], status=told.status or 0, error=refusal(told)) if _refuses(told, earlier) else None
+
+
+def _refuses(told: Told, earlier: int) -> bool:
+    return bool(told.status) and (told.times is None or earlier < told.times)
+
+
 def answer_to(body: dict[str, Any], model: str, earlier: int = 0, head: Head = lambda _: (b"", 0)) -> Answer:
     """Return the answer to a valid, normalised request; `earlier` requests have asked the very same; `head` has the files.
 
@@ -53,7 +67,7 @@ def answer_to(body: dict[str, Any], model: str, earlier: int = 0, head: Head = l
         Invalid: the prompt's directive is not one.
     """
     told = told_in(_prompts(body)[-1])
-    if told.status and (told.times is None or earlier < told.times):
+    if _refuses(told, earlier):
         return Answer(told, [], refused=True)
     return Answer(told, _said(told, body, model, head))
 

@@ -19,7 +19,7 @@ _TEXT_MODELS = (
 )  # fmt: skip
 _THINKING = ("gemini-2.5", "gemini-3", "gemini-4", "claude-", "gpt-")  # those of others are played in other protocols
 _OTHERS = ("gemini-3.1-flash-image", "gemini-3-pro-image", "gemini-2.5-flash-image", "gemini-3.8-flash-tts")
-_EMBEDDING = "gemini-embedding-2"
+_EMBEDDINGS = ("gemini-embedding-2", "gemini-embedding-001")
 _WINDOW, _SMALL_WINDOW = 1_048_576, 262_144  # tokens; Gemma's is the small one
 
 
@@ -55,10 +55,15 @@ def resolve(name: str, version: str) -> str | None:
     return name if name in (*_TEXT_MODELS, *_OTHERS) else None
 
 
+def embeds(name: str) -> bool:
+    """Whether a model makes vectors, and nothing else."""
+    return name in _EMBEDDINGS
+
+
 def listed(version: str) -> list[dict[str, Any]]:
     """Return the model list as the service shows it."""
     names = [*_TEXT_MODELS, *_OTHERS, *(ALIASES if version == "v1beta" else ())]
-    return [_entry(name) for name in names] + [_embedding()]
+    return [*map(_entry, names), *map(_embedding, _EMBEDDINGS)]
 
 
 def _entry(name: str) -> dict[str, Any]:
@@ -79,11 +84,11 @@ def _entry(name: str) -> dict[str, Any]:
     return {**entry, "thinking": True} if family(real).thinks else entry
 
 
-def _embedding() -> dict[str, Any]:
+def _embedding(name: str) -> dict[str, Any]:
     return {
-        "name": f"models/{_EMBEDDING}",
-        "version": "2",
-        "displayName": "Gemini Embedding 2",
+        "name": f"models/{name}",
+        "version": name.removeprefix("gemini-embedding-"),
+        "displayName": name.replace("-", " ").title(),
         "inputTokenLimit": 8192,
         "outputTokenLimit": 1,
         "supportedGenerationMethods": ["embedContent"],

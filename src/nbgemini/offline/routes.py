@@ -1,4 +1,4 @@
-"""What stands at the addresses that have no contents: the model list, and whether a model can be asked."""
+"""What stands at the addresses that have no contents: the model list, and whether a model can be asked, and by whom."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import base64
 from typing import Any
 
 from nbgemini.offline.http import HttpRequest
-from nbgemini.offline.models import listed, resolve
+from nbgemini.offline.models import embeds, listed, resolve
 
 _STATUS = {400: "INVALID_ARGUMENT", 403: "PERMISSION_DENIED", 404: "NOT_FOUND"}
 _PAGE, _LARGEST_PAGE = 50, 1000
 _LONGEST_NUMBER = 10  # digits of an int32
+EMBEDS = ("embedContent", "batchEmbedContents")
 _METHODS = ("generateContent", "streamGenerateContent", "countTokens")
 
 
@@ -48,8 +49,9 @@ def generating_model(name: str, method: str, version: str) -> str:
     Raises:
         Refused: there is none, or it has no such method.
     """
-    model = resolve(name.removeprefix("models/"), version)
-    if model is None or method not in _METHODS:
+    bare = name.removeprefix("models/")
+    model = bare if embeds(bare) else resolve(bare, version)
+    if model is None or method not in (EMBEDS if embeds(bare) else _METHODS):
         raise Refused(
             404,
             f"{name} is not found for API version {version}, or is not supported for {method or 'get'}. "

@@ -91,6 +91,11 @@ GENERATE: dict[str, Shape] = {
     "model": TEXT,
 }
 COUNT: dict[str, Shape] = {"contents": [_CONTENT], "model": TEXT, "generateContentRequest": GENERATE}
+EMBED: dict[str, Shape] = {
+    "model": TEXT, "content": _CONTENT, "taskType": ENUM, "title": TEXT, "outputDimensionality": NUMBER,
+    "embedContentConfig": FREE,
+}  # fmt: skip
+BATCH_EMBED: dict[str, Shape] = {"requests": [EMBED]}
 
 
 def check(value: Any, shape: Shape, where: str = "") -> None:

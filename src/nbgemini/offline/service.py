@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from msgspec import Struct
 
-from nbgemini.offline.answers import Script, script
+from nbgemini.offline.answers import Script, refused, script
 from nbgemini.offline.cassette import Cassette
 from nbgemini.offline.delivery import Delivery, deliver, send_json
 from nbgemini.offline.dialects.dialect import Dialect
@@ -26,8 +26,9 @@ from nbgemini.offline.files import FileStore
 from nbgemini.offline.frames import count_tokens
 from nbgemini.offline.http import Connection, HttpRequest, read_request
 from nbgemini.offline.payload import Invalid, decoded
-from nbgemini.offline.routes import Refused, generating_model, models_page, one_model, version_of
+from nbgemini.offline.routes import EMBEDS, Refused, generating_model, models_page, one_model, version_of
 from nbgemini.offline.validate import counted, validate
+from nbgemini.offline.vectors import text_of, vectors
 from nbgemini.request_key import normalised
 
 _REMEMBERED = 1000
@@ -193,12 +194,15 @@ class OfflineService:
         finally:
             self.open_streams -= _streams(request)
 
-    def _prepared(self, model: str, method: str, body: Any, earlier: int) -> Script | dict[str, int]:
+    def _prepared(self, model: str, method: str, body: Any, earlier: int) -> Script | dict[str, Any]:
         if isinstance(body, Invalid):
             raise body
         if not isinstance(body, dict):
             raise Invalid("Invalid JSON payload received. Root element must be a message.")
         body = normalised(body)
+        if method in EMBEDS:
+            made = vectors(body, method)
+            return refused(text_of(body.get("requests", [body])[0]), earlier) or made
         if method == "countTokens":
             return {"totalTokens": count_tokens(counted(body))}
         validate(body, model, self._cassette.signatures if self._cassette else ())
