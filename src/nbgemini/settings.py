@@ -10,7 +10,7 @@ from msgspec import Struct, field
 
 from nbgemini.prices import Prices, shipped
 from nbgemini.secret import Secret
-from nbgemini.services import GEMINI_URL, Service, services_from
+from nbgemini.services import GEMINI_URL, Service, offline, services_from
 
 LIVE_URL = GEMINI_URL
 DEFAULT_MODEL = "gemini-flash-latest"
@@ -67,3 +67,9 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         location=environ.get("GOOGLE_CLOUD_LOCATION") or "",
         cache=Secret(environ.get("NBGEMINI_CACHE") or "off"),
     )
+
+
+def offline_settings(url: str) -> Settings:
+    """Return settings by which the offline service at `url` answers for all services: no key, no network."""
+    services = {name: offline(service, url) for name, service in services_from({}).items()}
+    return Settings(key=Secret("offline"), base_url=url, services=services)
