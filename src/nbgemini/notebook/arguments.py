@@ -38,14 +38,18 @@ class Ask(Struct, frozen=True, kw_only=True):
     changes: dict[str, Any] = {}
 
 
-class _Parser(argparse.ArgumentParser):
+class LineParser(argparse.ArgumentParser):
+    """A parser of a magic's line."""
+
     def error(self, message: str) -> NoReturn:
         """Raise one line instead of leaving the interpreter."""
         raise PromptError(f"{message[:1].upper()}{message[1:]}; %%gemini? is the manual")
 
 
-def _number(low: float, high: float) -> Any:
-    def number(text: str) -> float:
+def number(low: float, high: float) -> Any:
+    """Return what reads a number between two others."""
+
+    def read(text: str) -> float:
         try:
             value = float(text)
         except ValueError:
@@ -54,7 +58,7 @@ def _number(low: float, high: float) -> Any:
             raise argparse.ArgumentTypeError(f"{text} is not between {low:g} and {high:g}")
         return value
 
-    return number
+    return read
 
 
 def whole(text: str) -> int:
@@ -69,7 +73,12 @@ def whole(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
 
 
-def _count(text: str) -> int:
+def count(text: str) -> int:
+    """Return a positive whole number.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none.
+    """
     value = whole(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
@@ -96,7 +105,12 @@ def think_level(text: str) -> str | int:
     raise argparse.ArgumentTypeError(f"{text!r} is not off, low, medium, high or a number of tokens")
 
 
-def _identifier(text: str) -> str:
+def identifier(text: str) -> str:
+    """Return a Python name.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none.
+    """
     if not text.isidentifier():
         raise argparse.ArgumentTypeError(f"{text!r} is not a Python name")
     return text
@@ -104,12 +118,12 @@ def _identifier(text: str) -> str:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of a prompt's options; the manual is made from it too."""
-    parser = _Parser(prog="%%gemini", add_help=False, allow_abbrev=False)
+    parser = LineParser(prog="%%gemini", add_help=False, allow_abbrev=False)
     add = parser.add_argument
     add("-m", "--model", metavar="NAME", help="model; %%gemini models lists them")
     add("-c", "--chat", metavar="NAME", help="conversation this cell belongs to (default: main)")
     add("--once", action="store_true", help="no history: neither read nor written")
-    add("-o", "--out", metavar="VAR", type=_identifier, help="bind the reply to this name too (it is always in _gemini)")
+    add("-o", "--out", metavar="VAR", type=identifier, help="bind the reply to this name too (it is always in _gemini)")
     add(
         "-t",
         "--tools",
@@ -135,8 +149,8 @@ def build_parser() -> argparse.ArgumentParser:
     add("--context", metavar="N", type=_natural, help="tell the last N cells too: what was typed, their results and errors")
     add("-s", "--system", metavar="TEXT", help="system instruction of this chat, from now on")
     add("-k", "--think", metavar="LEVEL", type=think_level, help="off, low, medium, high, or a token budget")
-    add("--temperature", metavar="X", type=_number(0, 2), help="0 to 2: how freely words are chosen")
-    add("--max-tokens", metavar="N", type=_count, help="longest answer, in tokens")
+    add("--temperature", metavar="X", type=number(0, 2), help="0 to 2: how freely words are chosen")
+    add("--max-tokens", metavar="N", type=count, help="longest answer, in tokens")
     add("--seed", metavar="N", type=whole, help="ask for repeatable choices")
     add("--stop-at", metavar="TEXT", action="append", help="end the answer before this text (repeatable)")
     add(
@@ -157,7 +171,7 @@ def build_parser() -> argparse.ArgumentParser:
     tape.add_argument("--record", metavar="FILE", help="write the answer, piece by piece, into this cassette too")
     tape.add_argument("--replay", metavar="FILE", help="answer from this cassette: no key, no network; else it is an error")
     add("--fresh", action="store_true", help="ask anew, whatever the cache holds; the new answer takes the old one's place")
-    add("--timeout", metavar="S", type=_number(0.001, 1e6), help="longest time for the whole answer, in seconds")
+    add("--timeout", metavar="S", type=number(0.001, 1e6), help="longest time for the whole answer, in seconds")
     return parser
 
 
@@ -180,8 +194,8 @@ def parse_cell(line: str) -> Ask:
 
 def parse_ask(line: str) -> tuple[Ask, str]:
     """Split `%gemini ask`'s line into its options and the prompt, which is everything after them, as typed."""
-    words, rest = _leading_options(line)
-    return _ask(build_parser().parse_args(words)), rest
+    words, rest = leading_options(line, build_parser())
+    return ask_of(build_parser().parse_args(words)), rest
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -192,25 +206,35 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f" (did you mean {near[0]}?)" if near else ""
 
 
-def _leading_options(line: str) -> tuple[list[str], str]:
-    options = {name: action for action in build_parser()._actions for name in action.option_strings}  # noqa: SLF001
+def leading_options(line: str, parser: argparse.ArgumentParser, manual: str = "%%gemini?") -> tuple[list[str], str]:
+    """Split a line into the words of its options, as a parser wants them, and all that follows, as typed.
+
+    Raises:
+        PromptError: an option is unknown, or a quote is not closed.
+    """
+    options = {name: action for action in parser._actions for name in action.option_strings}  # noqa: SLF001 - no public list
     words: list[str] = []
     rest = line.strip()
     while rest.startswith("-") and rest != "-":
-        word, rest = _next_word(rest)
+        word, rest = next_word(rest)
         name = word.split("=", 1)[0]
         if word == "--":
             break
         if name not in options:
-            raise PromptError(f"unknown option {name}{nearest(name, options)}; %%gemini? is the manual")
+            raise PromptError(f"unknown option {name}{nearest(name, options)}; {manual} is the manual")
         words.append(word)
         if options[name].nargs != 0 and "=" not in word and rest:
-            value, rest = (_next_type if name == "--schema" else _next_word)(rest)
+            value, rest = (_next_type if name == "--schema" else next_word)(rest)
             words[-1:] = [f"{name}={value}"] if name.startswith("--") else [name, value]
     return words, rest
 
 
-def _next_word(text: str) -> tuple[str, str]:
+def next_word(text: str) -> tuple[str, str]:
+    """Split a word off, with or without quotes.
+
+    Raises:
+        PromptError: a quote is not closed.
+    """
     stream = io.StringIO(text)
     lexer = shlex.shlex(stream, posix=True, punctuation_chars=False)
     lexer.whitespace_split, lexer.commenters = True, ""
@@ -224,7 +248,7 @@ def _next_word(text: str) -> tuple[str, str]:
 def _next_type(text: str) -> tuple[str, str]:
     """Split a type off, with or without quotes around it; in its brackets spaces and quotes stand as in Python."""
     if text[0] in "'\"":
-        return _next_word(text)
+        return next_word(text)
     depth = 0
     for end, char in enumerate(text):
         depth += (char == "[") - (char == "]")
@@ -233,7 +257,8 @@ def _next_type(text: str) -> tuple[str, str]:
     return text, ""
 
 
-def _ask(space: argparse.Namespace) -> Ask:
+def ask_of(space: argparse.Namespace) -> Ask:
+    """Return what parsed options say."""
     changes = {
         "system": space.system,
         "think": space.think,
