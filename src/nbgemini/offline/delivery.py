@@ -39,7 +39,7 @@ async def deliver(answer: Script, to: Delivery, *, streams: bool, array: bool) -
         pieces, end = (_array_pieces(frames), b"\n]" if frames else b"[]") if array else (_sse_pieces(frames), b"")
         await stream(answer, pieces, to, content_type=_JSON if array else EVENTS, end=end)
     else:
-        await whole(answer, *_outcome([frame for _, frame in answer.frames]), to)
+        await whole(answer, *outcome([frame for _, frame in answer.frames]), to)
 
 
 async def send_json(writer: asyncio.StreamWriter, status: int, data: Any, more: Mapping[str, str] | None = None) -> None:
@@ -103,7 +103,8 @@ async def whole(answer: Script, status: int, data: Any, to: Delivery, more: Mapp
     await send_json(to.writer, status, data, more)
 
 
-def _outcome(frames: list[dict[str, Any]]) -> tuple[int, dict[str, Any]]:
+def outcome(frames: list[dict[str, Any]]) -> tuple[int, dict[str, Any]]:
+    """Return the HTTP status and the one answer that a stream adds up to."""
     error = next((frame["error"] for frame in frames if "error" in frame), None)
     if error is None:
         return _OK, _folded(frames)

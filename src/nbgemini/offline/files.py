@@ -20,6 +20,7 @@ from nbgemini.offline.payload import Invalid, decoded
 from nbgemini.offline.routes import Refused
 
 KEPT = 1024 * 1024  # bytes of a file that are kept, for looking at it
+_LINES = 64 * KEPT  # of one whose lines are asked, as a batch
 _UPLOAD = re.compile(r"/upload/(v1|v1beta|v1alpha)/files")
 _FILE = re.compile(r"(?:v1|v1beta|v1alpha)/(files(?:/[a-z0-9-]{1,40})?)")
 _URI = re.compile(r"/(files/[^/?]+)$")
@@ -127,7 +128,7 @@ class FileStore:
         if request.headers.get("x-goog-upload-offset", "") != str(upload.received) or "upload" not in commands or upload.over:
             raise Refused(400, "Upload offset does not match.")
         upload.received += len(request.body)
-        upload.head += request.body[: KEPT - len(upload.head)]
+        upload.head += request.body[: (_LINES if "jsonl" in upload.mime else KEPT) - len(upload.head)]
         upload.digest.update(request.body)
         if "finalize" not in commands:
             return FileAnswer({}, _status("active", upload))

@@ -18,6 +18,7 @@ from typing import Any, Self
 from msgspec import Struct
 
 from nbgemini.offline.answers import Script, refused, script
+from nbgemini.offline.batches import Batches
 from nbgemini.offline.cassette import Cassette
 from nbgemini.offline.delivery import Delivery, deliver, send_json
 from nbgemini.offline.dialects.dialect import Dialect
@@ -64,6 +65,7 @@ class OfflineService:
         self._pace = pace
         self._cassette = Cassette(cassette) if cassette else None
         self._files = FileStore()
+        self._batches = Batches(self._files, self._prepared_row)
         self._dialects = Dialects(self._files.head)
         self._ids = itertools.count(1)
         self._asked: Counter[int] = Counter()
@@ -149,7 +151,7 @@ class OfflineService:
         version = "" if self._files.uploads(request) else version_of(request)
         if (about_file := self._files.answer(request, self.url)) is not None:
             await send_json(to.writer, 200, about_file.data, about_file.headers)
-        else:
+        elif not await self._batches.speak(request, version, body, to.writer):
             await self._answer(request, version, body, to)
 
     async def _speak(self, dialect: Dialect, request: HttpRequest, body: Any, to: Delivery) -> None:
@@ -193,6 +195,11 @@ class OfflineService:
             await deliver(answer, to, streams=_streams(request), array=_array(request))
         finally:
             self.open_streams -= _streams(request)
+
+    def _prepared_row(self, model: str, body: Any) -> Script:
+        """Return the answer to one row of a batch."""
+        answer = self._prepared(model, "generateContent", body, 0)
+        return answer if isinstance(answer, Script) else Script([])
 
     def _prepared(self, model: str, method: str, body: Any, earlier: int) -> Script | dict[str, Any]:
         if isinstance(body, Invalid):
