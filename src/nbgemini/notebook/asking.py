@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import nullcontext
 from typing import Any, TypeAlias
 
 from nbgemini.notebook.arguments import Ask, parse_ask, parse_cell
@@ -18,6 +17,7 @@ from nbgemini.notebook.jobs import Job
 from nbgemini.notebook.new_cell import put_code
 from nbgemini.notebook.question import Question
 from nbgemini.notebook.session import Session
+from nbgemini.notebook.stopping import PATIENCE, Interrupted, ctrl_c_stops
 from nbgemini.notebook.surroundings import kernel_of
 from nbgemini.notebook.waiting import run_from_within
 from nbgemini.offering import declared, tools_of
@@ -35,18 +35,6 @@ _PROMPTS: dict[str, Callable[[Session, str], tuple[Ask, Asked]]] = {
     "fix": asked_to_fix,
     "explain": asked_to_explain,
 }
-_PATIENCE = 2.0  # seconds that an interrupted cell gives its stream to show what arrived
-
-
-class Interrupted(KeyboardInterrupt):
-    """The cell was interrupted."""
-
-    def __init__(self, outcome: str = "stopped; what arrived is kept") -> None:
-        """Say what became of the stream."""
-        super().__init__(f"Interrupted: {outcome}")
-
-    def _render_traceback_(self) -> list[str]:
-        return [str(self)]
 
 
 class Asking:
@@ -168,30 +156,15 @@ class Asking:
     async def _until(self, task: asyncio.Task[None], reply: Reply) -> None:
         """Wait for the stream; an interrupt of the cell stops it and keeps what arrived."""
         try:
-            with _ctrl_c_stops(reply) if kernel_of(self.session.shell) is None else nullcontext():
+            with ctrl_c_stops(reply) if kernel_of(self.session.shell) is None else nullcontext():
                 await asyncio.wait([task])  # does not cancel the task when the cell is cancelled
         except asyncio.CancelledError:
             reply.stop()
-            await asyncio.wait([task], timeout=_PATIENCE)
+            await asyncio.wait([task], timeout=PATIENCE)
             raise Interrupted from None
         if reply.error and reply.state in ("failed", "blocked"):
             raise reply.error
         put_code(self.session.shell, reply)
-
-
-@contextmanager
-def _ctrl_c_stops(reply: Reply) -> Iterator[None]:
-    """Let Ctrl-C in a terminal stop the stream; a KeyboardInterrupt would tear the loop away from under it."""
-    loop = asyncio.get_running_loop()
-    try:
-        loop.add_signal_handler(signal.SIGINT, reply.stop)
-    except (NotImplementedError, RuntimeError, ValueError):
-        yield  # another thread, or Windows
-        return
-    try:
-        yield
-    finally:
-        loop.remove_signal_handler(signal.SIGINT)
 
 
 def _purpose(prompt: Asked) -> str:
