@@ -207,7 +207,7 @@ class Client:
         """
         from nbgemini.mapping import How, Manner, planned  # noqa: PLC0415 - SQLite is loaded at the first map
 
-        asked = formed(msgspec.structs.replace(Options(model=self.settings.model), **options))
+        asked = formed(msgspec.structs.replace(Options(model=self.settings.model), **options, fresh=fresh))
         sending, address = self.sending(asked.model), self.connections.service(split_model(asked.model)[0]).base_url
         once = sending.once()  # and the same to the end, whatever is set meanwhile
         chat = self._equipped(Chat(None, lambda _model, _taping: once, asked))
