@@ -9,10 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbgemini.caching.entry import judged, packed, unpacked
+from nbgemini.caching.key import key_for, may_be_kept
 from nbgemini.events import Continuation, Fault, Finish, ToolArgsDelta, ToolCall, ToolCallStart
 from nbgemini.providers.gemini import Gemini
-from tests.caching.conftest import ANSWER, DECODE
+from nbgemini.turns import Declaration, Options, user_turn
+from tests.caching.conftest import ANSWER, DECODE, IDENTITY
 from tests.conftest import golden_frames
+from tests.providers.contracted import CONTRACTED, WHAT
+from tests.providers.test_contract import golden
 
 WHOLE = {
     "short",
@@ -52,6 +56,23 @@ def test_half_of_it_is_not_kept(name):
     first = min(at for at, frame in enumerate(frames) if b'"finishReason"' in frame)
     for end in range(first + 1):
         assert judged(frames[:end], Gemini().decoder()) is None
+
+
+@pytest.mark.parametrize("name", sorted(CONTRACTED))
+def test_every_codec_tells_which_answers_are_whole(name):
+    kept = {what: judged(golden(name, what), CONTRACTED[name].make().decoder()) is not None for what in WHAT}
+    assert {what for what in kept if kept[what]} <= {"interleaved", "unknown"}
+    assert kept["interleaved"]
+
+
+@pytest.mark.parametrize("name", sorted(CONTRACTED))
+def test_every_codec_asks_equal_questions_in_equal_words(name):
+    codec, options = CONTRACTED[name].make(), Options(model=CONTRACTED[name].model, system="Be brief.")
+    first, again = (codec.encode([user_turn("Why?")], options) for _ in range(2))
+    assert may_be_kept(first)
+    assert key_for(first, IDENTITY) == key_for(again, IDENTITY)
+    tool = Declaration("f", "Do it.", {"type": "object", "properties": {}})
+    assert not may_be_kept(codec.encode([user_turn("Why?")], Options(model=CONTRACTED[name].model, tools=(tool,))))
 
 
 @pytest.mark.parametrize("frames", [[], [b"junk"], [*ANSWER, b"junk"], [*ANSWER, b'{"error": {"code": 503}}']])

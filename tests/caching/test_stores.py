@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import sqlite3
 import stat
+import time
+from contextlib import closing
 from itertools import count
 
 import pytest
@@ -192,3 +195,32 @@ async def test_a_password_is_said_to_nobody(told):
     assert "CANARY" not in "".join(said)
     assert cache.where == "redis://127.0.0.1:9/0"
     await cache.aclose()
+
+
+async def test_a_full_cache_is_trimmed_in_steps_that_nobody_waits_for(tmp_path):
+    """20,000 entries too many, of 4 kB: the loop goes on, and who looks meanwhile is served."""
+    path, limits = tmp_path / "c", Limits(100, 10**9, 60.0)
+    store = SqliteStore(path, limits, print)
+    await store.size()
+    with closing(sqlite3.connect(path)) as other:
+        rows = ((f"old {number}", number, time.time() + 60, 4096, b"x" * 4096) for number in range(20_000))
+        other.executemany("INSERT INTO entry VALUES (?, ?, ?, ?, ?)", rows)
+        other.execute("UPDATE total SET entries=20000, bytes=20000*4096")
+        other.commit()
+    trimming = asyncio.ensure_future(store.put("new", b"y"))
+    looks, beats = [], []
+    while not trimming.done():
+        began = time.perf_counter()
+        await store.get("old 19999")
+        looks.append(time.perf_counter() - began)
+        began = time.perf_counter()
+        await asyncio.sleep(0.001)
+        beats.append(time.perf_counter() - began)
+    print(
+        f"20,000 entries trimmed; looks took {max(looks) * 1000:.0f} ms at most, the loop was late by {max(beats) * 1000:.0f}"
+    )
+    assert len(looks) > 5, "nobody could look in between"
+    assert max(looks) < 1
+    assert max(beats) < 0.5
+    assert (await store.size()).entries == 100
+    await store.aclose()
