@@ -42,6 +42,8 @@ async def test_a_cassette_answers_other_programs(serve, tmp_path):
     async with Client(Settings(key=Secret("k"), base_url=url, model="gemini-2.0-flash"), sleep=soon) as client:
         reply = await client.generate("hi")
     assert (reply.text, reply.offline) == ("Recorded.", False)
+    settings = [process.stdout.readline().split()[0] for _ in range(3)]
+    assert settings == [f"GOOGLE_GEMINI_BASE_URL={url}", f"ANTHROPIC_BASE_URL={url}", f"OPENAI_BASE_URL={url}/v1"]
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 130
 

@@ -101,8 +101,12 @@ def _serve(options: argparse.Namespace) -> int:
         print(f"nbgemini serve: {error}", file=sys.stderr)
         return 1
     with service:
-        print(f"nbgemini's offline service speaks the Gemini protocol at {service.url} (Ctrl-C ends it)")
-        print(f"  GOOGLE_GEMINI_BASE_URL={service.url} GEMINI_API_KEY=offline", flush=True)
+        print(
+            f"nbgemini's offline service speaks Gemini's, Anthropic's and OpenAI's protocols at {service.url} (Ctrl-C ends it)"
+        )
+        print(f"  GOOGLE_GEMINI_BASE_URL={service.url} GEMINI_API_KEY=offline")
+        print(f"  ANTHROPIC_BASE_URL={service.url} ANTHROPIC_API_KEY=offline")
+        print(f"  OPENAI_BASE_URL={service.url}/v1 OPENAI_API_KEY=offline", flush=True)
         service.wait()
     return 0
 

@@ -242,7 +242,10 @@ async def test_models_come_in_pages(official):
     names = [model.id for model in listed]
     assert (names[0], len(names) == len(set(names)), len(names) > 5) == (MODEL, True, True)
     assert all("offline" in model.display_name for model in listed)
-    assert (await official.models.retrieve(MODEL)).max_tokens > 1
+    found = await official.models.retrieve(MODEL)
+    assert (found.max_tokens, found.capabilities.thinking.types.adaptive.supported) == (128_000, True)
+    newest = await official.models.retrieve("claude-opus-5-5")
+    assert not newest.capabilities.thinking.types.disabled.supported
     with pytest.raises(anthropic.NotFoundError):
         await official.models.retrieve("nope")
     with pytest.raises(anthropic.BadRequestError):

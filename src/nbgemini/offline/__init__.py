@@ -1,1 +1,1 @@
-"""A small loopback service that speaks the Gemini protocol: for demos, tests and notebooks without a key."""
+"""A small loopback service that speaks as Gemini, Anthropic and OpenAI do: for demos, tests and notebooks without a key."""

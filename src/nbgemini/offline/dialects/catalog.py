@@ -107,6 +107,22 @@ def claude_entry(name: str) -> dict[str, Any]:
         "lifecycle": "active",
         "max_input_tokens": _WINDOW,
         "max_tokens": _MOST,
+        "capabilities": _capabilities(claude(name)),
+    }
+
+
+def _capabilities(model: Claude) -> dict[str, Any]:
+    """Return what a model can do here: it looks at files and calls tools, and has none of the service's own."""
+    can, cannot = {"supported": True}, {"supported": False}
+    kinds = ("adaptive", "between_tools", "disabled", "enabled")
+    types = {kind: can if kind in model.thinking else cannot for kind in kinds}
+    efforts = ("low", "medium", "high", "xhigh", "max")
+    return {
+        **dict.fromkeys(("image_input", "pdf_input", "structured_outputs"), can),
+        **dict.fromkeys(("batch", "citations", "code_execution", "context_management"), cannot),
+        "effort": {"supported": "adaptive" in model.thinking, **dict.fromkeys(efforts, can)},
+        "server_tools": {"supported": False, "code_execution": cannot, "web_search": cannot},
+        "thinking": {"supported": True, "types": types},
     }
 
 

@@ -89,8 +89,9 @@ def arguments(text: str) -> dict[str, Any]:
 
 
 def result_part(name: str, id_: str, result: Any) -> dict[str, Any]:
-    """Return what came of a call as Gemini writes it."""
-    return {"functionResponse": {"id": id_, "name": name, "response": {"result": result}}}
+    """Return what came of a call as Gemini writes it; a text that is a JSON object is taken as one."""
+    said = result if isinstance(result, dict) else arguments(result) if isinstance(result, str) else None
+    return {"functionResponse": {"id": id_, "name": name, "response": said or {"result": result}}}
 
 
 def grouped(contents: list[dict[str, Any]]) -> list[dict[str, Any]]:
