@@ -13,14 +13,14 @@ from typing import TypeAlias
 from msgspec import structs
 
 from nbgemini.errors import ApiError, NbGeminiError
-from nbgemini.events import Event, Queued, Retrying, Uploading
+from nbgemini.events import ONWARD, Event, Queued, Retrying, Uploading
 from nbgemini.pace import Pace
 from nbgemini.reply import Reply
 from nbgemini.request import Request
 from nbgemini.segments import Change
 from nbgemini.sending import Sending
 from nbgemini.sources.protocol import Played
-from nbgemini.turns import Turn
+from nbgemini.turns import Turn, merge_text
 
 Step: TypeAlias = tuple[list[Event], list[Change]]
 
@@ -44,7 +44,8 @@ class Listening:
                 yield self._hold(notice)
         token: str | None = ""
         while token is not None:
-            request = self._provider.encode(shipment.turns, self._reply.options, continuation=token)
+            so_far = [Turn("model", merge_text(self._reply.exchange.parts))] if token == ONWARD else []
+            request = self._provider.encode([*shipment.turns, *so_far], self._reply.options, continuation=token)
             request = structs.replace(request, fresh=self._reply.options.fresh)
             async with aclosing(self._persist(request)) as steps:
                 async for step in steps:

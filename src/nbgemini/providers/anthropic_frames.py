@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from nbgemini.error_body import error_from_data
-from nbgemini.events import Continuation, Event, Fault, Finish, PartReceived, ResponseInfo, Unknown, UsageReport
+from nbgemini.events import ONWARD, Continuation, Event, Fault, Finish, PartReceived, ResponseInfo, Unknown, UsageReport
 from nbgemini.providers.anthropic_blocks import BLOCKS, Block, Data, UnknownBlock
 from nbgemini.providers.anthropic_sources import Sources
 from nbgemini.providers.anthropic_turns import NAME
@@ -140,7 +140,7 @@ def _finish(reason: str, details: Any) -> Iterable[Event]:
         said = (details.get(name) for name in ("category", "explanation"))
         return (Finish("blocked", reason, "; ".join(str(word) for word in said if word)),)
     if reason == "pause_turn":  # it goes on once it gets back what it has said
-        return (Finish("complete", "CONTINUATION"), Continuation(reason))
+        return (Finish("complete", "CONTINUATION"), Continuation(ONWARD))
     return (Finish("complete" if reason in _ENDED_WELL else "truncated", reason),)
 
 
