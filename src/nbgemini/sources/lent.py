@@ -71,11 +71,11 @@ class LentSource(RestSource):
 
     Attributes:
         package: what has to be imported.
-        extra: the extra of ours that brings the package along; empty where it is there anyway.
+        installed_by: what pip is to be told if the package is missing.
     """
 
     package: ClassVar[str]
-    extra: ClassVar[str] = ""
+    installed_by: ClassVar[str]
 
     def __init__(self, service: Service, limits: Limits) -> None:
         """Remember where and as whom to ask; nothing is imported or opened yet.
@@ -94,7 +94,7 @@ class LentSource(RestSource):
                 yield frame
 
     async def aclose(self) -> None:
-        """Close what the running loop has open."""
+        """Close what the running loop has open; the official client has nothing but what was lent to it."""
         self._sdks.pop(asyncio.get_running_loop(), None)
         await super().aclose()
 
@@ -152,7 +152,7 @@ class LentSource(RestSource):
         loop = asyncio.get_running_loop()
         if loop not in self._sdks:
             pool = await self._pool()
-            module = await load(partial(_imported, self.package, self.extra))
+            module = await load(partial(_imported, self.package, self.installed_by))
             self._sdks[loop] = await load(partial(self._made, module, pool))
         return self._sdks[loop]
 
@@ -193,7 +193,7 @@ async def _begins(response: httpx2.Response) -> None:
         raise
 
 
-def _imported(package: str, extra: str) -> ModuleType:
+def _imported(package: str, installed_by: str) -> ModuleType:
     """Import an official client, which takes half a second and more.
 
     Raises:
@@ -203,4 +203,4 @@ def _imported(package: str, extra: str) -> ModuleType:
         return importlib.import_module(package)
     except ImportError:
         pass
-    raise ConfigurationError(f"this source needs the package {package}: pip install 'nbgemini[{extra}]'")
+    raise ConfigurationError(f"this source needs the package {package}: pip install {installed_by}")

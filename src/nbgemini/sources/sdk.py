@@ -41,6 +41,7 @@ class SdkSource(LentSource):
     """Sends requests with google-genai's async client."""
 
     package = "google.genai"
+    installed_by = "google-genai"
 
     def __init__(
         self, service: Service, limits: Limits, *, vertex: bool = False, project: str = "", location: str = ""

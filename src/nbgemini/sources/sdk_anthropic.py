@@ -22,7 +22,8 @@ _ARGUMENTS = ("model", "messages", "max_tokens")  # which the client wants by na
 class AnthropicSdkSource(LentSource):
     """Sends requests with `anthropic.AsyncAnthropic`."""
 
-    package = extra = "anthropic"
+    package = "anthropic"
+    installed_by = "'nbgemini[anthropic]'"
 
     def _way(self, request: Request) -> Callable[[Any, Request, Asked], AsyncGenerator[bytes, None]] | None:
         return self._messages if request.path == "v1/messages" else None

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class OpenAiSdkSource(LentSource):
     """Sends requests with `openai.AsyncOpenAI`: Responses and Chat Completions, by their paths."""
 
-    package = extra = "openai"
+    package = "openai"
+    installed_by = "'nbgemini[openai]'"
 
     def _way(self, request: Request) -> Callable[[Any, Request, Asked], AsyncGenerator[bytes, None]] | None:
         return {"responses": self._responses, "chat/completions": self._completions}.get(request.path)

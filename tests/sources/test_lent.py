@@ -1,0 +1,372 @@
+"""The services' own clients, held to what our own source promises: the same errors, one request, and no connection left open."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import subprocess
+import sys
+import threading
+import traceback
+from contextlib import aclosing, contextmanager, suppress
+
+import pytest
+from msgspec import structs
+
+from nbgemini.errors import ApiError, ConfigurationError, TransportError, WireError
+from nbgemini.request import Request
+from nbgemini.secret import Secret
+from nbgemini.services import KNOWN
+from nbgemini.sources.rest import Limits, RestSource
+from nbgemini.sources.sdk import SdkSource
+from nbgemini.sources.sdk_anthropic import AnthropicSdkSource
+from nbgemini.sources.sdk_openai import OpenAiSdkSource
+from tests.fakes.raw import CLOSE, END, RESET, STALL, RawServer, chunk, event, head, text_frame
+from tests.test_stop_everywhere import Waits, nothing_left
+
+KEY = "AIzaCANARYcanaryCANARYcanaryCANARYcanary"
+SAID = [{"role": "user", "content": "hi"}]
+KINDS = {
+    "gemini": (
+        SdkSource,
+        Request(
+            "v1beta/models/m:streamGenerateContent",
+            {"contents": [{"role": "user", "parts": [{"text": "hi"}, {"newPart": {"a": 1}}]}], "newField": [1]},
+            {"alt": "sse"},
+        ),
+    ),
+    "anthropic": (
+        AnthropicSdkSource,
+        Request("v1/messages", {"model": "m", "max_tokens": 9, "messages": SAID, "stream": True, "newField": [1]}),
+    ),
+    "openai": (OpenAiSdkSource, Request("responses", {"model": "m", "input": SAID, "stream": True, "newField": [1]})),
+    "openai-chat": (
+        OpenAiSdkSource,
+        Request("chat/completions", {"model": "m", "messages": SAID, "stream": True, "newField": [1]}),
+    ),
+}
+PACKAGES = {"gemini": "google.genai", "anthropic": "anthropic", "openai": "openai", "openai-chat": "openai"}
+each_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+def service_at(kind, url):
+    return structs.replace(KNOWN[kind], key=Secret(KEY), base_url=url)
+
+
+def source_of(kind, server, limits=None):
+    return KINDS[kind][0](service_at(kind, server.url), limits or Limits())
+
+
+async def frames_of(kind, server, limits=None):
+    source = source_of(kind, server, limits)
+    try:
+        async with aclosing(source.frames(KINDS[kind][1])) as frames:
+            return [json.loads(frame) async for frame in frames]
+    finally:
+        await source.aclose()
+
+
+def refusal(status, body, extra=""):
+    return [head(status, "application/json", extra), chunk(json.dumps(body).encode()), END]
+
+
+@contextmanager
+def no_collector():
+    """What is closed here is closed by us, not by the garbage collector."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+@each_kind
+async def test_frames_come_in_order_and_the_request_goes_out_as_it_was_written(kind):
+    sent = [text_frame("a"), text_frame("b", finish="STOP")]
+    async with RawServer([head(), *map(event, sent), END]) as server:
+        assert await frames_of(kind, server) == sent
+    ((request, body),) = server.requests
+    assert request.lower().count(KEY.lower().encode()) == 1
+    assert KEY.encode() not in body
+    told = json.loads(body)
+    assert {**told, **KINDS[kind][1].body} == told, "nothing of it is lost or changed"
+    assert set(told) - set(KINDS[kind][1].body) <= {"generationConfig"}
+
+
+@each_kind
+@pytest.mark.parametrize(
+    ("status", "body", "extra"),
+    [
+        ("400 No", {"error": {"code": 400, "message": "API key not valid.", "details": [{"reason": "API_KEY_INVALID"}]}}, ""),
+        ("401 No", {"type": "error", "error": {"type": "authentication_error", "message": "invalid x-api-key"}}, ""),
+        ("404 No", {"error": {"code": 404, "message": "no such model", "status": "NOT_FOUND"}}, ""),
+        ("429 No", {"error": {"message": "slow down", "type": "rate_limit_error"}}, "Retry-After: 7\r\n"),
+        ("500 No", ["?"], ""),
+        ("503 No", {"error": {"code": 503, "message": "overloaded", "status": "UNAVAILABLE"}}, ""),
+        ("529 No", {"type": "error", "error": {"type": "overloaded_error", "message": "overloaded"}}, ""),
+    ],
+)
+async def test_what_is_refused_is_told_as_by_rest_after_one_request(kind, status, body, extra):
+    errors = []
+    for ask in (frames_of, frames_by_rest):
+        async with RawServer(refusal(status, body, extra)) as server:
+            with pytest.raises(ApiError) as caught:
+                await ask(kind, server)
+        assert len(server.requests) == 1, "its retries are off"
+        errors.append(caught.value)
+    ours, rests = errors
+    assert (type(ours), str(ours), ours.passing, ours.retry_after) == (
+        type(rests),
+        str(rests),
+        rests.passing,
+        rests.retry_after,
+    )
+    assert_forgets_the_key(ours)
+
+
+async def frames_by_rest(kind, server):
+    source = RestSource(server.url, Secret(KEY), service=KNOWN[kind])
+    try:
+        async with aclosing(source.frames(KINDS[kind][1])) as frames:
+            return [json.loads(frame) async for frame in frames]
+    finally:
+        await source.aclose()
+
+
+def assert_forgets_the_key(error):
+    assert KEY not in "".join(traceback.format_exception(error))
+    assert (error.__cause__, error.__suppress_context__ or error.__context__) in ((None, None), (None, True))
+
+
+@each_kind
+async def test_a_redirect_is_not_followed(kind):
+    async with RawServer([b"HTTP/1.1 307 Go\r\nLocation: http://evil.example/\r\nContent-Length: 0\r\n\r\n"]) as server:
+        with pytest.raises(TransportError, match="evil.example"):
+            await frames_of(kind, server)
+
+
+@each_kind
+@pytest.mark.parametrize("ending", [RESET, CLOSE])
+async def test_a_broken_connection_gives_the_frames_before_it_and_then_our_error(kind, ending):
+    came = []
+    async with RawServer([head(), event(text_frame("a")), ending]) as server:
+        source = source_of(kind, server)
+        with pytest.raises(TransportError) as caught:
+            async with aclosing(source.frames(KINDS[kind][1])) as frames:
+                async for frame in frames:
+                    came.append(json.loads(frame))
+        await source.aclose()
+    assert came in ([text_frame("a")], [])  # a reset may overtake what was sent before it
+    assert_forgets_the_key(caught.value)
+
+
+@each_kind
+@pytest.mark.parametrize(
+    ("script", "limits"),
+    [([STALL], Limits(first=0.1)), ([head(), event(text_frame("a")), STALL], Limits(gap=0.1))],
+    ids=["before the first byte", "in the middle"],
+)
+async def test_silence_is_ended_by_our_limits(kind, script, limits):
+    async with RawServer(script) as server:
+        with pytest.raises(TransportError, match=r"no data from 127\.0\.0\.1 for 0\.1 s"):
+            await frames_of(kind, server, limits)
+        await asyncio.wait_for(server.gone.wait(), 5)
+
+
+@each_kind
+async def test_nobody_listens(kind):
+    async with RawServer([]) as server:
+        pass
+    with pytest.raises(TransportError, match=r"can't reach 127\.0\.0\.1") as caught:
+        await frames_of(kind, server)
+    assert_forgets_the_key(caught.value)
+
+
+@each_kind
+async def test_a_page_in_place_of_an_answer_is_told(kind):
+    async with RawServer([head(content_type="text/html"), chunk(b"<html>log in to the wifi</html>"), END]) as server:
+        with pytest.raises(WireError) as caught:
+            await frames_of(kind, server)
+    assert_forgets_the_key(caught.value)
+
+
+@each_kind
+@pytest.mark.parametrize("way", ["break", "aclose", "cancel in the body", "cancel while waiting"])
+async def test_leaving_early_closes_the_connection_at_once(kind, way):
+    async with RawServer([head(), event(text_frame("a")), event(text_frame("b")), STALL]) as server:
+        source = source_of(kind, server)
+        came = asyncio.Event()
+        task = asyncio.create_task(leave(source.frames(KINDS[kind][1]), way, came))
+        with no_collector():
+            await asyncio.wait_for(came.wait(), 60)  # the client is imported here
+            if way.startswith("cancel"):
+                task.cancel()
+            await asyncio.wait_for(server.gone.wait(), 1)
+        with suppress(asyncio.CancelledError):
+            await task
+        await source.aclose()
+
+
+async def leave(frames, way, came):
+    async with aclosing(frames):
+        if way == "aclose":
+            await anext(frames)
+            came.set()
+            return
+        seen = 0
+        async for _ in frames:
+            seen += 1
+            if way == "break":
+                came.set()
+                break
+            if way == "cancel in the body":
+                came.set()
+                await asyncio.Event().wait()
+            if seen == 2:
+                asyncio.get_running_loop().call_soon(came.set)  # once the next frame is waited for
+
+
+@each_kind
+async def test_cancelling_at_every_wait_leaves_no_connection_and_the_next_request_comes_through(kind):
+    frame = text_frame("a")
+    fine = [head(), event(frame), END]
+    async with RawServer([head(), event(frame), event(frame), STALL]) as server:
+        source = source_of(kind, server)
+        at, waits = 0, 1
+        while at <= waits:
+            at += 1
+            with no_collector():
+                waits = min(await cancelled_at(source, KINDS[kind][1], at), 200)
+                async with asyncio.timeout(1):
+                    while server.open:
+                        await asyncio.sleep(0)
+        assert waits > 3
+        server._scripts[:] = [fine]
+        async with aclosing(source.frames(KINDS[kind][1])) as frames:
+            assert [json.loads(found) async for found in frames] == [frame]
+        await source.aclose()
+
+
+async def cancelled_at(source, request, at):
+    """Cancel the reader at its `at`-th wait, or once it has read two frames; return how many waits it had."""
+    done = asyncio.Event()
+
+    async def read():
+        async with aclosing(source.frames(request)) as frames:
+            await anext(frames)
+            await anext(frames)
+            done.set()
+            await asyncio.Event().wait()
+
+    with Waits(at, lambda _: task.cancel()) as waits:
+        task = asyncio.create_task(read())
+        over = asyncio.create_task(done.wait())
+        await asyncio.wait([task, over], return_when=asyncio.FIRST_COMPLETED)
+        for left in (task, over):
+            left.cancel()
+            with suppress(asyncio.CancelledError):
+                await left
+        await nothing_left()
+    return waits.count if done.is_set() else at
+
+
+@each_kind
+async def test_what_is_not_read_is_not_held(kind):
+    """Of an answer without end no more is taken than the sockets hold while nobody reads."""
+    written = 0
+
+    def endless():
+        nonlocal written
+        yield head()
+        for written in range(1, 401):  # noqa: B007 - 400 MB
+            yield event(text_frame("a" * 1_000_000))
+
+    async with RawServer([]) as server:
+        server._scripts[:] = [endless()]
+        source = source_of(kind, server)
+        async with aclosing(source.frames(KINDS[kind][1])) as frames:
+            await anext(frames)
+            for _ in range(5_000):
+                await asyncio.sleep(0)
+            assert written < 100
+        await source.aclose()
+
+
+@each_kind
+async def test_a_retired_source_closes_once_its_last_stream_is_over(kind):
+    async with RawServer([head(), event(text_frame("a")), END]) as server:
+        source = source_of(kind, server)
+        async with aclosing(source.frames(KINDS[kind][1])) as frames:
+            await anext(frames)
+            source.retire()
+            assert [frame async for frame in frames] == []
+        async with asyncio.timeout(20):
+            while server.open:
+                await asyncio.sleep(0)
+
+
+@each_kind
+async def test_lists_go_by_rest_with_the_key_in_the_services_own_header(kind):
+    async with RawServer([head(), chunk(b'{"data": []}'), END]) as server:
+        source = source_of(kind, server)
+        async with aclosing(source.frames(Request("some/list", None, {"limit": "9"}, "GET"))) as frames:
+            assert [frame async for frame in frames] == [b'{"data": []}']
+        await source.aclose()
+    ((request, _),) = server.requests
+    assert request.startswith(b"GET /some/list?limit=9 ")
+    service = KNOWN[kind]
+    assert f"\r\n{service.header}: {service.scheme}{KEY}\r\n".lower().encode() in request.lower()
+
+
+@each_kind
+def test_one_source_serves_several_loops(kind):
+    async def once():
+        async with RawServer([head(), event(text_frame("a")), END]) as server:
+            sources[0] = sources[0] or source_of(kind, server)
+            sources[0]._base = server.url
+            async with aclosing(sources[0].frames(KINDS[kind][1])) as frames:
+                found = [json.loads(frame) async for frame in frames]
+            await sources[0].aclose()
+            return found
+
+    sources = [None]
+    assert [asyncio.run(once()) for _ in range(2)] == [[text_frame("a")]] * 2
+
+
+@each_kind
+async def test_the_client_is_made_off_the_loop(kind, monkeypatch):
+    cls, made_in = KINDS[kind][0], []
+    made = cls._made
+    monkeypatch.setattr(
+        cls, "_made", lambda self, *given: (made_in.append(threading.current_thread().name), made(self, *given))[1]
+    )
+    async with RawServer([head(), event(text_frame("a")), END]) as server:
+        await frames_of(kind, server)
+    assert [name.startswith("nbgemini-loading") for name in made_in] == [True]
+
+
+@each_kind
+async def test_a_missing_package_is_named_with_what_brings_it(kind, monkeypatch):
+    monkeypatch.setitem(sys.modules, PACKAGES[kind], None)
+    async with RawServer([STALL]) as server:
+        with pytest.raises(ConfigurationError, match=r"pip install ('nbgemini\[(anthropic|openai)\]'|google-genai)$") as caught:
+            await frames_of(kind, server)
+    assert server.requests == []
+    assert_forgets_the_key(caught.value)
+
+
+@each_kind
+def test_an_address_that_would_show_the_key_is_refused(kind):
+    with pytest.raises(ConfigurationError):
+        KINDS[kind][0](service_at(kind, "http://example.org"), Limits())
+
+
+def test_no_official_client_is_imported_before_it_is_asked():
+    code = (
+        "import sys, nbgemini, nbgemini.client, nbgemini.sources.official, nbgemini.sources.sdk\n"
+        "import nbgemini.sources.sdk_anthropic, nbgemini.sources.sdk_openai\n"
+        "print(sorted({'google.genai', 'anthropic', 'openai', 'httpx2', 'pydantic'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
