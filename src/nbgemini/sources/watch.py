@@ -24,7 +24,7 @@ class Watch:
     """The patience with one stream: seconds until it begins, between bytes, and between frames."""
 
     def __init__(self, host: str, first: float, gap: float, content: float) -> None:
-        """Know the limits; nothing is counted before `trace` says that the request is out."""
+        """Know the limits; nothing is counted before `sent` says that the request is out."""
         self._host = host
         self._gap = gap
         self._content = content
@@ -36,10 +36,14 @@ class Watch:
         self._expired = ""
         self._last = 0.0
 
+    def sent(self) -> None:
+        """Take note that the request is out: from here on the answer is waited for."""
+        self._counting = True
+
     async def trace(self, name: str, _info: dict[str, Any]) -> None:
         """Take note of how far the request is (httpcore's trace extension)."""
         if name.endswith(_FIRST_BYTE):
-            self._counting = True
+            self.sent()
 
     async def awaited(self, thing: Awaitable[T]) -> T:
         """Wait for the network.
@@ -50,15 +54,14 @@ class Watch:
         task = self._waits = asyncio.current_task()
         cancelling = task.cancelling() if task else 0
         try:
-            came = await thing
+            return await thing
         except asyncio.CancelledError:
-            if task and self._expired and task.uncancel() <= cancelling:
-                raise TransportError(self._expired, passing=True) from None
-            raise
+            if not (task and self._expired and task.uncancel() <= cancelling):
+                raise
         finally:
             self._waits = None
             self._silent = 0.0
-        return came
+        raise TransportError(self._expired, passing=True)  # out here it has no context
 
     def frame(self) -> None:
         """Take note that content came."""
