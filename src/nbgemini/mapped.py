@@ -39,6 +39,7 @@ class Row(Struct, eq=False):
         cost: in USD; None where no price is known.
         seconds: how long it took.
         stored: whether an earlier run had paid for it.
+        badge: what marks an answer that is no service's own, now: `offline service`, `replay` …
     """
 
     index: int
@@ -51,6 +52,7 @@ class Row(Struct, eq=False):
     cost: float | None = None
     seconds: float = 0.0
     stored: bool = False
+    badge: str = ""
 
     @property
     def answered(self) -> bool:
@@ -125,6 +127,11 @@ class Mapped(Running, Sequence[Row]):
         known = [row.cost for row in self._rows if row.cost is not None]
         return sum(known) if known else None
 
+    @property
+    def badge(self) -> str:
+        """What marks answers that are no service's own."""
+        return ", ".join(dict.fromkeys(row.badge for row in self._rows if row.badge))
+
     def to_frame(self) -> Any:
         """Return a DataFrame: the columns of the input, the answer (and its fields), error, tokens and cost."""
         import pandas as pd  # type: ignore[import-untyped,unused-ignore]  # noqa: PLC0415 - only who has tables has it
@@ -172,7 +179,7 @@ class Mapped(Running, Sequence[Row]):
         """Show the line and a bounded table, escaped."""
         from nbgemini.render.bundle import status_bundle, table_bundle  # noqa: PLC0415 - where there is a page
 
-        line = status_bundle(self.progress.line() + self.left_out)
+        line = status_bundle(self.progress.line() + self.left_out, self.badge)
         return joined([line, table_bundle(*self.table())] if self._rows else [line])
 
     @property

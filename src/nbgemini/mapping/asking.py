@@ -91,7 +91,7 @@ class Manner(Struct, frozen=True):
         if misfit:
             return False
         row.text, row.parsed, row.error, row.stored = kept.text, parsed, kept.note, True
-        row.usage, row.cost, row.seconds = kept.usage, kept.cost, kept.seconds
+        row.usage, row.cost, row.seconds, row.badge = kept.usage, kept.cost, kept.seconds, kept.badge
         row.state = "truncated" if kept.state == "truncated" else "complete"
         return True
 
@@ -103,14 +103,14 @@ class Manner(Struct, frozen=True):
 def fill(row: Row, reply: Reply) -> None:
     """Put into a row what came, all but its state."""
     row.text, row.parsed, row.usage, row.seconds = reply.text, reply.parsed, reply.usage, reply.seconds
-    row.cost = None if reply.offline else reply.cost
+    row.cost, row.badge = None if reply.offline else reply.cost, reply.badge
     row.error = str(reply.error or reply.misfit or (reply.exchange.note if reply.state == "truncated" else ""))
 
 
 def kept_of(row: Row, reply: Reply) -> Kept | None:
     """Return what is kept of an answer; None if it is to be asked again another time."""
     whole = reply.state in ("complete", "truncated") and reply.error is None and not reply.misfit
-    return Kept(row.text, reply.state, row.error, row.usage, row.cost, row.seconds) if whole else None
+    return Kept(row.text, reply.state, row.error, row.usage, row.cost, row.seconds, row.badge) if whole else None
 
 
 def limit_of(reply: Reply) -> ApiError | None:

@@ -51,6 +51,7 @@ class Kept(Struct, frozen=True):
     usage: Usage
     cost: float | None
     seconds: float
+    badge: str = ""
 
 
 class RowStore:

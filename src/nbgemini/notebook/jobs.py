@@ -11,7 +11,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeAlias
 
 from nbgemini.chat import Chat
+from nbgemini.notebook.status import doing_text
 from nbgemini.reply import Reply
+from nbgemini.running import Running
 from nbgemini.segments import Change
 
 Complete: TypeAlias = Callable[[Reply], Awaitable[None]]
@@ -43,6 +45,13 @@ class Job:
         self.cell = cell
         self._view = view
         self._complete = complete
+
+    @property
+    def doing(self) -> str:
+        """Which chat it is, who answers, for how long, and what it waits for."""
+        reply = self.reply
+        said = (self.chat.name or "one-shot", reply.model, f"{reply.seconds:.0f} s", doing_text(reply))
+        return " · ".join(filter(None, said))
 
     def open(self) -> None:
         """Show a first sign of life, while the cell still runs."""
@@ -80,7 +89,7 @@ class Jobs:
         task.add_done_callback(lambda ended: self._ended(job, ended))
         return task
 
-    async def ended(self, replies: list[Reply]) -> None:
+    async def ended(self, replies: list[Running]) -> None:
         """Return when the jobs of these replies are over."""
         tasks = [task for job, task in self._tasks.items() if job.reply in replies]
         if tasks:

@@ -30,12 +30,13 @@ from nbgemini.notebook.painting import Painting
 from nbgemini.notebook.recall import reply_html
 from nbgemini.notebook.recording import taping_of
 from nbgemini.notebook.refresh import Refresh
-from nbgemini.notebook.routing import Routes, Straight
+from nbgemini.notebook.routing import Route, Routes, Straight
 from nbgemini.notebook.spending import Spending
 from nbgemini.notebook.terminal import TerminalView
 from nbgemini.notebook.type_naming import named_type
 from nbgemini.notebook.windows import WORTH_ASKING, Windows
 from nbgemini.reply import Reply
+from nbgemini.running import Running
 from nbgemini.services import full_name
 from nbgemini.taping import Replay
 from nbgemini.toolbox import refuse
@@ -64,7 +65,7 @@ class Session:
         self._html = shell.display_formatter.formatters["text/html"]
         self._html.for_type(Reply, reply_html)
         self._asked: dict[str, int] = {}
-        self._out: dict[str, Reply] = {}
+        self._out: dict[str, Running] = {}
         self._routes = Routes(shell)
         self._always_approved: set[str] = set()
         self._last_view: tuple[str, StreamView] | None = None
@@ -97,8 +98,8 @@ class Session:
         return f"replay of {taping.path.name}" if isinstance(taping, Replay) else self.backend.name
 
     @property
-    def pending(self) -> dict[str, Reply]:
-        """The replies that still run and that an --out variable holds."""
+    def pending(self) -> dict[str, Running]:
+        """What still runs and an --out variable holds."""
         names = self.shell.user_ns
         self._out = {name: reply for name, reply in self._out.items() if not reply.done and names.get(name) is reply}
         return self._out
@@ -121,7 +122,7 @@ class Session:
             PromptError, ConfigurationError: nothing was stored or sent.
         """
         chat = self.client.one_shot() if ask.once else self.client.chat(ask.chat or self.config.chat)
-        cell = self._cell_key()
+        cell = self.cell_key()
         if isinstance(prompt, Exchange):
             cell = prompt.cell = prompt.cell or cell or uuid4().hex
         way = self._way(ask)
@@ -131,14 +132,14 @@ class Session:
         asked = prompt.asked if isinstance(prompt, Exchange) else prompt
         taping = taping_of(ask, self.shell)
         asked_in = None if ask.once else cell
-        reply = chat.begin(asked, cell=asked_in, toolbox=toolbox, taping=taping, schema=schema, **self._changes(ask, chat))
+        reply = chat.begin(asked, cell=asked_in, toolbox=toolbox, taping=taping, schema=schema, **self.changes(ask, chat))
         if "system" in ask.changes:
             chat.options = msgspec.structs.replace(chat.options, system=ask.changes["system"])
         self.spending.follow(reply)
         self.shell.user_ns["_gemini"] = reply
         if ask.out:
-            self.shell.user_ns[ask.out] = self._out[ask.out] = reply
-        return Job(chat, reply, self._view(ask, reply, way, approvals), cell, self._complete)
+            self.bind(ask.out, reply)
+        return Job(chat, reply, self._view(ask, reply, approvals), cell, self._complete)
 
     def named_tools(self, ask: Ask) -> list[Any]:
         """Return what -t names: functions, tools, MCP servers or lists of them.
@@ -179,7 +180,7 @@ class Session:
         if journal is not None:
             journal.retire()  # what was stopped just now is not over yet: it gets its end
 
-    def _changes(self, ask: Ask, chat: Chat) -> dict[str, Any]:
+    def changes(self, ask: Ask, chat: Chat) -> dict[str, Any]:
         """Return the options for this prompt: its line's, else the chat's own, else %config's."""
         config = self.config
         defaults = {
@@ -195,19 +196,27 @@ class Session:
         """Return the model that a name or an alias of %config stands for."""
         return str(self.config.aliases.get(name, name))
 
-    def _view(self, ask: Ask, reply: Reply, way: str, approvals: Approvals | None) -> View:
+    def _view(self, ask: Ask, reply: Reply, approvals: Approvals | None) -> View:
         if surroundings.kernel_of(self.shell) is None:
             return TerminalView(reply)
-        self._interrupts.install()
-        route = Straight() if self._is_captured(ask) else self._routes.capture()
-        updates = self.config.updates_per_second
-        painting = Painting(way, route, self._refresh, updates, shows_errors=not self.waits(ask))
+        route, painting = self.canvas(ask)
         painting.approvals = approvals
         if not self.waits(ask) and has_commands(self.shell):
             painting.offered = partial(offered_code, reply)
         execution = surroundings.execution_id(self.shell)
         self._last_view = execution, StreamView(self.shell, route, reply, painting, self._earlier_in(execution))
         return self._last_view[1]
+
+    def canvas(self, ask: Ask) -> tuple[Route, Painting]:
+        """Return the way to the outputs of the cell that runs now, and the tools to paint there."""
+        self._interrupts.install()
+        route = Straight() if self._is_captured(ask) else self._routes.capture()
+        updates = self.config.updates_per_second
+        return route, Painting(self._way(ask), route, self._refresh, updates, shows_errors=not self.waits(ask))
+
+    def bind(self, name: str, running: Running) -> None:
+        """Let a name of the notebook hold what runs: a cell that reads it waits for it."""
+        self.shell.user_ns[name] = self._out[name] = running
 
     def _earlier_in(self, execution: str) -> StreamView | None:
         """Return the view of the last prompt if it stood in the cell that runs now."""
@@ -224,7 +233,7 @@ class Session:
         """Whether the answer goes where its cell's outputs are captured; it must be there when the cell ends."""
         return self._routes.captured and self.waits(ask)
 
-    def _cell_key(self) -> str | None:
+    def cell_key(self) -> str | None:
         """Return a name for this prompt that is the same when its cell is run again: the cell and the n-th in it."""
         cell = surroundings.cell_id(self.shell)
         if cell is None:

@@ -49,6 +49,14 @@ def status_bundle(line: str, badge: str = "") -> dict[str, Any]:
     return _bundle(f'<div class="nbgemini-status"><small>{shown}</small></div>', text)
 
 
+def progress_bundle(part: float | None, line: str, badge: str = "") -> dict[str, Any]:
+    """Return one quiet line behind a bar; nobody knows how long it is where `part` is None."""
+    filled = "" if part is None else f' value="{part:.3f}"'
+    said = status_bundle(line, badge)
+    bar = f'<div class="nbgemini-status"><progress max="1"{filled}></progress> '
+    return {**said, "text/html": said["text/html"].replace('<div class="nbgemini-status">', bar, 1)}
+
+
 def error_bundle(title: str, message: str) -> dict[str, Any]:
     """Return a card that says what went wrong."""
     shown = f'<div class="nbgemini-error"><p>⚠ {_prose(message)}<br><small>{_prose(title)}</small></p></div>'

@@ -28,7 +28,7 @@ async def status(session: Session, rest: str) -> None:
         *([("recorded into", client.taping.path.name)] if isinstance(client.taping, Record) else []),
         ("key", _needless(session.answering) or _key_text(session)),
         *([(f"chat {chat.name}", _chat_text(session, chat)) for chat in client.chats.values()] or [("chats", "none yet")]),
-        *([(_label(job), _running_text(job)) for job in session.jobs.running] or [("running", "nothing")]),
+        *([(_label(job), job.doing) for job in session.jobs.running] or [("running", "nothing")]),
         ("tokens so far", tokens_text(spent.usage) or "0"),
         ("cost so far", money_text(spent.cost) or "$0"),
         ("journal", (session.journal.trouble or _short(session.journal.path)) if session.journal else "off"),
@@ -64,14 +64,6 @@ def _chat_text(session: Session, chat: Chat) -> str:
 
 def _label(job: Job) -> str:
     return "waiting" if job.reply.state == "waiting" else "running"
-
-
-def _running_text(job: Job) -> str:
-    from nbgemini.notebook.status import doing_text  # noqa: PLC0415
-
-    reply = job.reply
-    said = (job.chat.name or "one-shot", reply.model, f"{reply.seconds:.0f} s", doing_text(reply))
-    return " · ".join(filter(None, said))
 
 
 def _short(path: Path) -> str:
