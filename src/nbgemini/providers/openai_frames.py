@@ -100,7 +100,7 @@ class Stream:
                 self._fail(data["error"])
             case "" if isinstance(data.get("output"), list):
                 self._read_at_once(data)
-            case _ if not kind.startswith(_SILENT):
+            case _ if kind and not kind.startswith(_SILENT):
                 self._events.append(Unknown(kind))
 
     def _read_at_once(self, response: dict[str, Any]) -> None:
