@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m
 
-.PHONY: setup setup-browser demo check format test coverage fuzz soak kernel kernels browser notebooks wheel bench all
+.PHONY: setup setup-browser setup-servers demo check format test coverage fuzz soak kernel kernels browser notebooks wheel bench all
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -15,6 +15,9 @@ setup: $(BIN)/python  ## everything that demo, check and the tests need
 
 setup-browser:  ## Chromium from Debian's packages, where there is none
 	@command -v chromium >/dev/null || (apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu)
+
+setup-servers:  ## a Redis server from Debian's packages, where there is none; tests start their own
+	@command -v redis-server >/dev/null || (apt-get update -qq && apt-get install -y -qq --no-install-recommends redis-server)
 
 demo: setup
 	$(BIN)/nbgemini demo --headless
