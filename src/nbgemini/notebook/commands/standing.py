@@ -31,6 +31,7 @@ async def status(session: Session, rest: str) -> None:
         *([(_label(job), job.doing) for job in session.jobs.running] or [("running", "nothing")]),
         ("tokens so far", tokens_text(spent.usage) or "0"),
         ("cost so far", money_text(spent.cost) or "$0"),
+        *([("cache", client.cache.trouble or client.cache.where)] if client.cache else []),
         ("journal", (session.journal.trouble or _short(session.journal.path)) if session.journal else "off"),
     ]
     show_table(("", "nbgemini"), rows)
