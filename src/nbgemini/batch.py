@@ -150,6 +150,28 @@ class Batch:
         return f"<Batch {self.name} {self.state}{rows}>"
 
 
+async def batches(manner: Manner) -> list[Batch]:
+    """Return all jobs that the service knows, the latest first."""
+    found: list[Status] = []
+    page = ""
+    while True:
+        some, page = codec.statuses_of(await fetch(manner.sending, codec.batches_request(manner.version, page)))
+        found += some
+        if not page:
+            return [Batch(manner, status) for status in found]
+
+
+async def batch_named(manner: Manner, name: str, rows: Sequence[Any] | None) -> Batch:
+    """Return the job of this name.
+
+    Raises:
+        PromptError: no job can be called so.
+        ApiError: there is none.
+    """
+    frame = await fetch(manner.sending, codec.status_request(manner.version, name))
+    return Batch(manner, codec.status_of(frame), rows)
+
+
 def _take(reply: Reply, answer: Answered | None, provider: Provider) -> None:
     if answer is None:
         raise WireError("no answer came for this row → submit it again")

@@ -6,7 +6,7 @@ import asyncio
 import difflib
 import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -24,7 +24,7 @@ from nbgemini.offering import offered_toolbox
 from nbgemini.providers.gemini import Gemini
 from nbgemini.providers.protocol import Model
 from nbgemini.reply import Reply
-from nbgemini.schema import formed
+from nbgemini.schema import formed, schema_for
 from nbgemini.sending import Sending, Sleep
 from nbgemini.services import split_model
 from nbgemini.settings import Settings, from_environment
@@ -33,6 +33,7 @@ from nbgemini.toolbox import Approve
 from nbgemini.turns import Options, Turn, user_turn
 
 if TYPE_CHECKING:
+    from nbgemini.batch import Batch, Manner
     from nbgemini.mapped import Mapped, Row
     from nbgemini.progress import Progress
 
@@ -215,6 +216,36 @@ class Client:
         how = How(concurrency=concurrency, store=keeps, fresh=fresh, progress=progress, on_row=on_row)
         return planned(Manner(chat, sending, asked, address, self._log), template, rows, how)
 
+    async def batch(self, template: str | Sequence[Any], rows: Any = None, *, title: str = "", **options: Any) -> Batch:
+        """Submit one prompt for each row as a job of Google's Batch API: half the price, an answer within a day.
+
+        Args:
+            template: as for `map`; or the prompts themselves, without `rows`.
+            rows: as for `map`.
+            title: what the job is called in lists.
+            options: as for `generate`: `model`, `schema`, `system` …
+
+        Raises:
+            PromptError: these are no rows, an option means nothing to the model, or it is another service's.
+            TransportError: nobody knows whether the job was taken; it is not submitted again.
+        """
+        from nbgemini.submitting import submit  # noqa: PLC0415 - for those who ask
+
+        text, given = (template, rows) if isinstance(template, str) else ("{row}", template)
+        return await submit(await self._batching(options), text, given, title)
+
+    async def batches(self) -> list[Batch]:
+        """Return all batches that the service knows, the latest first."""
+        from nbgemini.batch import batches  # noqa: PLC0415 - for those who ask
+
+        return await batches(await self._batching({}))
+
+    async def batch_named(self, name: str, rows: Sequence[Any] | None = None, **options: Any) -> Batch:
+        """Return a batch that was submitted before, here or elsewhere; `rows` and `schema` are as they were given then."""
+        from nbgemini.batch import batch_named  # noqa: PLC0415 - for those who ask
+
+        return await batch_named(await self._batching(options), name, rows)
+
     async def list_models(self, service: str = "gemini") -> list[Model]:
         """Return the models of a service, all pages.
 
@@ -303,6 +334,16 @@ class Client:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         """Close."""
         await self.aclose()
+
+    async def _batching(self, options: dict[str, Any]) -> Manner:
+        from nbgemini.batch import Manner  # noqa: PLC0415 - for those who ask
+
+        schema, model = await schema_for(options.get("schema")), options.get("model") or self.settings.model
+        service, bare = split_model(model)
+        if service != "gemini":
+            raise PromptError(f"only Gemini's Batch API is known here; client.map asks {service}'s models now")
+        asked = msgspec.structs.replace(Options(model=bare), **{**options, "schema": schema, "model": bare})
+        return Manner(self.sending(model), self.settings.version, asked, self.settings.prices, self._guard)
 
     def _new_chat(self, name: str | None) -> Chat:
         return self._equipped(Chat(name, self.sending, Options(model=self.settings.model), self._log))

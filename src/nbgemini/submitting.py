@@ -20,7 +20,7 @@ from nbgemini.media import size_text
 from nbgemini.pace import Pace
 from nbgemini.providers import gemini_batch as codec
 from nbgemini.request import Request
-from nbgemini.turns import user_turn
+from nbgemini.turns import Turn, user_turn
 
 
 async def submit(manner: Manner, template: str, rows: Any, title: str) -> Batch:
@@ -40,9 +40,9 @@ async def submit(manner: Manner, template: str, rows: Any, title: str) -> Batch:
         for row in some:
             await pace.ready()
             given.append(row)
-            bodies.append(await _body(manner, form, row))
+            bodies.append(await _body(manner, form, row, len(bodies)))
     if not given:
-        raise PromptError("there are no rows; nothing was sent")
+        raise PromptError("there are no rows; no batch was submitted")
     request = await _request(manner, bodies, title or f"nbgemini {datetime.now(UTC):%Y-%m-%d %H:%M}")
     return Batch(manner, codec.status_of(await _once(manner, request)), given)
 
@@ -53,15 +53,24 @@ def _check(manner: Manner) -> None:
     manner.sending.provider.encode([user_turn("?")], manner.options)
 
 
-async def _body(manner: Manner, form: Template, row: Any) -> Mapping[str, Any]:
+async def _body(manner: Manner, form: Template, row: Any, number: int) -> Mapping[str, Any]:
     """Return what is asked for one row; large files go ahead of it."""
-    turn = await form.turn(row)
-    manner.guard(turn, manner.options.system)
+    try:
+        turn = await form.turn(row)
+        _refuse_empty(turn)
+        manner.guard(turn, manner.options.system)
+    except PromptError as error:
+        raise PromptError(f"row {number}: {error}; no batch was submitted") from None
     shipment = manner.sending.files.shipment([turn])
     async with aclosing(shipment.progress()) as notices:
         async for _ in notices:
             pass
     return manner.sending.provider.encode(shipment.turns, manner.options).body or {}
+
+
+def _refuse_empty(turn: Turn) -> None:
+    if not any(part.get("text", "x").strip() for part in turn.parts):
+        raise PromptError("its prompt is empty")
 
 
 async def _request(manner: Manner, bodies: list[Mapping[str, Any]], title: str) -> Request:
