@@ -11,6 +11,7 @@ there; the client is imported and made in the loading thread.
 from __future__ import annotations
 
 import re
+import sys
 import warnings
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
@@ -127,17 +128,23 @@ class SdkSource(LentSource):
         return {"extra_body": dict(request.body or {}), **version}
 
     def _mapped(self, error: Exception) -> NbGeminiError:
-        from google.auth import exceptions  # noqa: PLC0415 - loaded long ago if we are here
-        from google.genai.errors import APIError  # noqa: PLC0415
+        ours = _of_google(error) if self.package in sys.modules else None  # else it has said nothing yet
+        return ours or super()._mapped(error)
 
-        if isinstance(error, APIError):  # in the stream, after a good beginning
-            said = error.details.get("error", error.details) if isinstance(error.details, dict) else {}
-            return error_from_data(0, said if isinstance(said, dict) else {"message": str(said)})
-        if isinstance(error, exceptions.TransportError):
-            return TransportError("Google's service for credentials can't be reached → check the network", passing=True)
-        if isinstance(error, exceptions.GoogleAuthError):
-            return ConfigurationError("no valid credentials of Google Cloud → gcloud auth application-default login")
-        return super()._mapped(error)
+
+def _of_google(error: Exception) -> NbGeminiError | None:
+    """Return what an error of google-genai or google-auth means; None if it is of another kind."""
+    from google.auth import exceptions  # noqa: PLC0415 - loaded long ago
+    from google.genai.errors import APIError  # noqa: PLC0415
+
+    if isinstance(error, APIError):  # in the stream, after a good beginning
+        said = error.details.get("error", error.details) if isinstance(error.details, dict) else {}
+        return error_from_data(0, said if isinstance(said, dict) else {"message": str(said)})
+    if isinstance(error, exceptions.TransportError):
+        return TransportError("Google's service for credentials can't be reached → check the network", passing=True)
+    if isinstance(error, exceptions.GoogleAuthError):
+        return ConfigurationError("no valid credentials of Google Cloud → gcloud auth application-default login")
+    return None
 
 
 def _plain(thing: Any) -> dict[str, Any]:
