@@ -189,3 +189,14 @@ def test_errors_have_their_class():
     for code, kind in kinds.items():
         [answer] = answers_in(json.dumps({"key": "0", "error": {"code": code, "message": "no"}}).encode())
         assert type(answer.error) is kind
+
+
+async def test_jobs_are_found_whatever_model_is_asked_by_default(client, settings):
+    import msgspec
+
+    batch = await client.batch([said("there")])
+    async with Client(
+        msgspec.structs.replace(settings, model="anthropic:claude-opus-4"), sleep=lambda _: asyncio.sleep(0)
+    ) as ours:
+        assert [one.name for one in await ours.batches()] == [batch.name]
+        assert (await (await ours.batch_named(batch.name)).results()).texts == ["there"]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Self
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from nbgemini.errors import ApiError, NbGeminiError, WireError
 from nbgemini.fetching import fetch, persist
@@ -132,7 +132,8 @@ class Batch:
 
     def _read(self, row: Row, answer: Answered | None) -> None:
         """Read what came of a row as every answer is read."""
-        reply = Reply(Exchange(user_turn("")), self._manner.options, self._manner.sending.provider, chat=None, turn=0)
+        options = structs.replace(self._manner.options, model=self._manner.options.model or self.status.model)
+        reply = Reply(Exchange(user_turn("")), options, self._manner.sending.provider, chat=None, turn=0)
         reply.prices = self._manner.prices
         try:
             _take(reply, answer, self._manner.sending.provider)

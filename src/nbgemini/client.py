@@ -238,13 +238,13 @@ class Client:
         """Return all batches that the service knows, the latest first."""
         from nbgemini.batch import batches  # noqa: PLC0415 - for those who ask
 
-        return await batches(await self._batching({}))
+        return await batches(await self._batching({"model": "gemini:"}))
 
     async def batch_named(self, name: str, rows: Sequence[Any] | None = None, **options: Any) -> Batch:
         """Return a batch that was submitted before, here or elsewhere; `rows` and `schema` are as they were given then."""
         from nbgemini.batch import batch_named  # noqa: PLC0415 - for those who ask
 
-        return await batch_named(await self._batching(options), name, rows)
+        return await batch_named(await self._batching({**options, "model": "gemini:"}), name, rows)
 
     async def list_models(self, service: str = "gemini") -> list[Model]:
         """Return the models of a service, all pages.
