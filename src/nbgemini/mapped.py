@@ -102,6 +102,12 @@ class Mapped(Running, Sequence[Row]):
         return self._rows[-1]
 
     @property
+    def state(self) -> Literal["running", "complete", "interrupted"]:
+        """Whether it runs, all rows are over, or some were not asked to the end."""
+        ended: Literal["complete", "interrupted"] = "interrupted" if any(row.state == "interrupted" for row in self._rows) else "complete"
+        return ended if self.done else "running"
+
+    @property
     def texts(self) -> list[str | None]:
         """The answers in order; None where there is none."""
         return [row.text if row.answered else None for row in self._rows]

@@ -73,7 +73,8 @@ class Progress(Struct, frozen=True, kw_only=True):
         of = f" of {self.total:,}" if self.total is not None and not (self.over and self.done == self.total) else ""
         counts = {"from an earlier run": self.stored, "failed": self.failed, "not asked to the end": self.interrupted}
         more = [f"{count:,} {words}" for words, count in counts.items() if count]
-        return " · ".join([f"{self.done:,}{of} rows", *more])
+        rows = "row" if (self.total or self.done) == 1 else "rows"
+        return " · ".join([f"{self.done:,}{of} {rows}", *more])
 
     def _going(self) -> tuple[str, ...]:
         if self.over:

@@ -40,7 +40,7 @@ class Template:
         names = names_in(row)
         for field in self._sure:
             if field.name.partition(".")[0] not in names:
-                raise PromptError(f"{_missing(field, row)}; nothing was asked for it")
+                raise PromptError(f"{_missing(field, row)}; nothing was asked")
         if isinstance(row, Mapping) and not any(name in names for name in self._names):
             raise PromptError(f"the template names no column, so that all rows would ask the same; {_known(row)}")
 

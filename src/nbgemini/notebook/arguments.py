@@ -43,7 +43,7 @@ class LineParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise one line instead of leaving the interpreter."""
-        raise PromptError(f"{message[:1].upper()}{message[1:]}; %%gemini? is the manual")
+        raise PromptError(f"{message[:1].upper()}{message[1:]}; {self.prog.replace('%%gemini', '%%gemini?')} is the manual")
 
 
 def number(low: float, high: float) -> Any:

@@ -17,7 +17,7 @@ from nbgemini.reentry import run_within
 T = TypeVar("T")
 
 AWAITED = "_awaited"  # the magic's other name, which the hook writes: it tells the magic that its result is awaited
-_QUESTION = re.compile(r"^%gemini\s+(?:ask|fix|explain)\s.*\?\s*$")
+_QUESTION = re.compile(r"^%gemini\s+(?:ask|fix|explain|map)\s.*\?\s*$")
 _CALL = re.compile(r"^get_ipython\(\)\.run_(cell|line)_magic\('gemini',", re.MULTILINE)
 
 
@@ -50,7 +50,7 @@ class AwaitHook:
             self._shell.events.unregister("post_run_cell", self._left)
 
     def keep_questions(self, lines: list[str]) -> list[str]:
-        """Keep IPython from taking the question mark of `%gemini ask …?` (or fix, explain) for a call for help."""
+        """Keep IPython from taking the question mark of `%gemini ask …?` (or fix, explain, map) for a call for help."""
         if lines and lines[0].startswith("%%"):
             return lines
         return [_called(line) if _QUESTION.match(line) else line for line in lines]

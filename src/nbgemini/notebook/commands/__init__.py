@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from nbgemini.errors import PromptError
 from nbgemini.notebook.arguments import nearest
 from nbgemini.notebook.commands import cache, cassettes, chats, export, models, record, service, standing, usage
+from nbgemini.notebook.commands.map import map_
 
 if TYPE_CHECKING:
     from nbgemini.notebook.session import Session
@@ -43,6 +44,7 @@ COMMANDS: dict[str, Command] = {
     "ask": _ask,
     "fix": _fix,
     "explain": _explain,
+    "map": map_,
     "models": models.models,
     "chats": chats.chats,
     "show": chats.show,

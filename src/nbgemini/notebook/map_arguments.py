@@ -1,0 +1,149 @@
+"""The line of `%gemini map`: its options, what is gone through, and the template."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from msgspec import Struct
+
+from nbgemini.errors import PromptError
+from nbgemini.notebook.arguments import (
+    Ask,
+    LineParser,
+    count,
+    identifier,
+    leading_options,
+    nearest,
+    next_word,
+    number,
+    think_level,
+    whole,
+)
+from nbgemini.tool_tables import package_of
+
+OUT = "_gemini_map"
+_MANUAL = "%gemini map"  # without anything it shows its manual
+_CHANGES = ("system", "think", "temperature", "max_tokens", "seed", "timeout")
+
+
+class MapAsk(Struct, frozen=True):
+    """What the line says; `ask` holds what any prompt's line may say."""
+
+    ask: Ask
+    name: str
+    template: str
+    into: str | None = None
+    concurrency: int = 20
+    first: int | None = None
+    fresh: bool = False
+
+
+def _no_tools(_: str) -> NoReturn:
+    raise argparse.ArgumentTypeError("a map offers the model no tools; %%gemini -t does, prompt by prompt")
+
+
+def build_map_parser() -> argparse.ArgumentParser:
+    """Return the parser of a map's options; the manual is made from it too."""
+    parser = LineParser(prog="%gemini map", add_help=False, allow_abbrev=False)
+    add = parser.add_argument
+    add("-m", "--model", metavar="NAME", help="model; %%gemini models lists them")
+    add("-o", "--out", metavar="VAR", type=identifier, help=f"bind the rows to this name too (they are always in {OUT})")
+    add("--into", metavar="COLUMN", help="add the answers to the DataFrame as this column, when all is done")
+    add("-n", "--concurrency", metavar="N", type=count, help="how many rows are asked at once at most (default: 20)")
+    add("--first", metavar="N", type=count, help="only the first N rows: try it before it costs")
+    add("--fresh", action="store_true", help="ask also for rows that an earlier run has paid for")
+    add("--schema", metavar="TYPE", help="answer each row with an object of a type of the notebook")
+    add("-s", "--system", metavar="TEXT", help="system instruction of each row")
+    add("-k", "--think", metavar="LEVEL", type=think_level, help="off, low, medium, high, or a token budget")
+    add("--temperature", metavar="X", type=number(0, 2), help="0 to 2: how freely words are chosen")
+    add("--max-tokens", metavar="N", type=count, help="longest answer of a row, in tokens")
+    add("--seed", metavar="N", type=whole, help="ask for repeatable choices")
+    add("--timeout", metavar="S", type=number(0.001, 1e6), help="longest time for one row, in seconds")
+    wait = parser.add_mutually_exclusive_group()
+    wait.add_argument("-w", "--wait", action="store_true", default=None, help="the cell ends when the map does")
+    wait.add_argument("--no-wait", dest="wait", action="store_false", default=None, help="the cell ends at once")
+    add("-t", "--tools", metavar="f", type=_no_tools, help=argparse.SUPPRESS)
+    return parser
+
+
+def parse_map(line: str) -> MapAsk:
+    """Return what the line of `%gemini map` says.
+
+    Raises:
+        PromptError: it can't be understood.
+    """
+    words, rest = leading_options(line, build_map_parser(), _MANUAL)
+    space = build_map_parser().parse_args(words)
+    name, template = next_word(rest) if rest else ("", "")
+    if not template:
+        raise PromptError("%gemini map [options] NAME TEMPLATE…: a DataFrame, list or column, and what to ask of each row")
+    said = {name: getattr(space, name) for name in _CHANGES}
+    ask = Ask(
+        model=space.model,
+        out=space.out,
+        wait=space.wait,
+        schema=space.schema,
+        once=True,
+        changes={name: value for name, value in said.items() if value is not None},
+    )
+    return MapAsk(ask, name, template, space.into, space.concurrency or 20, space.first, space.fresh)
+
+
+def rows_named(names: Mapping[str, Any], word: str) -> Any:
+    """Return what is gone through: a name of the notebook, or an attribute of one, as `df.text`.
+
+    Raises:
+        PromptError: there is nothing of that name.
+    """
+    first, *attributes = word.split(".")
+    if first not in names:
+        known = [name for name, value in names.items() if not name.startswith("_") and is_rows(value)]
+        raise PromptError(f"no name {first!r} in this notebook{nearest(first, known)}; %gemini map [options] NAME TEMPLATE…")
+    value = names[first]
+    for attribute in attributes:
+        try:
+            value = getattr(value, attribute)
+        except AttributeError:
+            raise PromptError(f"{word}: there is no {attribute!r}{nearest(attribute, map(str, _columns(value)))}") from None
+    return value
+
+
+def is_rows(value: Any) -> bool:
+    """Whether a map can go through a value."""
+    return is_frame(value) or package_of(value) == "pandas" or isinstance(value, list | tuple | set)
+
+
+def is_frame(value: Any) -> bool:
+    """Whether a value is a DataFrame."""
+    return package_of(value) == "pandas" and any(kind.__name__ == "DataFrame" for kind in type(value).__mro__)
+
+
+def only_first(rows: Any, many: int | None) -> Any:
+    """Return the first so many rows, or all."""
+    if many is None:
+        return rows
+    if package_of(rows) == "pandas":
+        return rows.head(many)
+    return rows[:many] if isinstance(rows, list | tuple) else list(itertools.islice(rows, many))
+
+
+def check_into(rows: Any, word: str, column: str | None) -> None:
+    """Look whether answers can become a column.
+
+    Raises:
+        PromptError: there is no table to take it.
+    """
+    if column is not None and not is_frame(rows):
+        raise PromptError(f"--into adds a column to a DataFrame, and {word} is a {type(rows).__name__}")
+
+
+def put_into(frame: Any, column: str, answers: list[Any]) -> None:
+    """Add answers to a DataFrame as a column; rows that were not asked have none."""
+    frame[column] = answers + [None] * (len(frame) - len(answers))
+
+
+def _columns(value: Any) -> list[Any]:
+    return list(value.columns) if is_frame(value) else [name for name in dir(value) if not name.startswith("_")]
