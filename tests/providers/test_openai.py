@@ -31,8 +31,9 @@ from nbgemini.incoming import Incoming
 from nbgemini.providers.codecs import codec_of
 from nbgemini.providers.openai import OpenAI
 from nbgemini.schema import schema_of
+from nbgemini.segments import Segmenter
 from nbgemini.transcript import Exchange
-from nbgemini.turns import Declaration, Options, Turn, Usage, user_turn
+from nbgemini.turns import Declaration, Options, Turn, Usage, merge_text, user_turn
 from tests.conftest import golden_bytes
 from tests.fakes.raw import END, RawServer, chunk, head
 from tests.providers.test_contract import cut
@@ -240,6 +241,23 @@ def test_what_is_newer_is_counted_and_what_is_known_to_say_nothing_is_not():
     assert decoded(event("in_progress"), {"type": "keepalive"}, {}, [], event("created", response={})) == []
 
 
+def test_a_delta_that_is_no_text_says_nothing():
+    kinds = ["output_text.delta", "reasoning_text.delta", "refusal.delta"]
+    assert (
+        decoded(*(event(kind, output_index=0, content_index=0, delta=delta) for kind in kinds for delta in ("", None, 3))) == []
+    )
+
+
+def test_what_was_stored_is_read_again_as_it_came():
+    parts = [event.part for event in decoded_golden("searched") if isinstance(event, PartReceived)]
+    segmenter, again = Segmenter(), Segmenter()
+    segmenter.feed(event for event in decoded_golden("searched") if not isinstance(event, Citations))
+    again.feed(openai.recall(merge_text(parts)))
+    assert [(one.kind, one.text, one.content) for one in again.segments] == [
+        (one.kind, one.text, one.content) for one in segmenter.segments
+    ]
+
+
 # --- what goes out
 
 
@@ -273,7 +291,7 @@ def test_a_request_says_what_the_options_say():
         ("gpt-5.6-sol", "off", {"effort": "none"}),
         ("gpt-5.6-sol", 0, {"effort": "none"}),
         ("gpt-5.6-sol", "xhigh", {"effort": "xhigh", "summary": "auto"}),
-        ("gpt-5-mini", "off", {"effort": "minimal", "summary": "auto"}),
+        ("gpt-5-mini", "off", {"effort": "minimal"}),
         ("o3", "low", {"effort": "low", "summary": "auto"}),
         ("gpt-4.1", None, None),
         ("of-my-own", None, None),

@@ -268,6 +268,7 @@ def test_a_request_says_what_the_options_say():
         "max_tokens": 9,
     }
     assert codec.encode([user_turn("a")], Options(model=MODEL)).path == "chat/completions"
+    assert codec.recall([{"text": "a", "thought": True}])[1:] == [ThoughtDelta("a")]
     assert codec.list_request().path == "models"
     assert codec.decode_models(b'{"data": [{"id": "a"}]}')[0][0].name == "a"
 
@@ -342,10 +343,11 @@ def test_files_go_along_in_the_form_of_their_kind():
     assert content(there) == [{"type": "image_url", "image_url": {"url": "https://a/b"}}]
 
 
-def test_a_file_that_can_not_be_sent_is_refused_when_it_is_asked_and_named_later():
+@pytest.mark.parametrize("part", [file("video/mp4"), {"fileData": {"fileUri": "https://youtu.be/x", "mimeType": "video/mp4"}}])
+def test_a_file_that_can_not_be_sent_is_refused_when_it_is_asked_and_named_later(part):
     with pytest.raises(PromptError, match="takes no video/mp4"):
-        content(file("video/mp4"))
-    body = encoded(Turn("user", (file("video/mp4"),)), Turn("model", ({"text": "Yes."},)))
+        content(part)
+    body = encoded(Turn("user", (part,)), Turn("model", ({"text": "Yes."},)))
     assert "video/mp4" in body["messages"][0]["content"]
 
 
@@ -398,7 +400,7 @@ def test_reasoning_goes_back_where_tools_were_called_and_nowhere_else():
 def test_details_of_reasoning_go_back_joined_as_they_belong():
     text = {"type": "reasoning.text", "index": 0}
     details = [
-        [{**text, "text": "I ", "signature": None}, {**text, "text": "must."}],
+        [{**text, "text": "I "}, {**text, "text": "must.", "signature": None}],
         [{**text, "signature": "S"}, {"type": "reasoning.encrypted", "index": 1, "data": "E"}],
         [{"type": "reasoning.summary", "summary": "a"}, {"type": "reasoning.summary", "summary": "b"}],
     ]

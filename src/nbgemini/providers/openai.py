@@ -98,8 +98,8 @@ def _tools(options: Options) -> list[dict[str, Any]]:
 def _reasoning(options: Options) -> dict[str, Any] | None:
     """Return how much to reason, and that a summary of it be told, to models that reason or are asked to."""
     effort = effort_of(options)
-    if effort == "none":
-        return {"effort": "none"}
+    if options.think in ("off", 0):
+        return {"effort": effort}
     if effort is None and not reasons(options.model):
         return None
     return {**({"effort": effort} if effort else {}), "summary": "auto"}
