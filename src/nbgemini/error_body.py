@@ -25,8 +25,8 @@ _UNPAID = {"insufficient_quota", "billing_error"}  # waiting helps nobody
 _ASK_LESS = " → %gemini drop, reset or fork the chat, or -m a model with a larger window (%gemini models)"
 _ADVICE = (
     (_UNPAID, " → look at the balance of your account with the service"),
-    ({"NOT_FOUND", "not_found_error", "model_not_found"}, " → %gemini models lists what there is"),
-    ({"context_length_exceeded"}, _ASK_LESS),
+    ({"NOT_FOUND", "not_found_error", "model_not_found", "NotFoundError"}, " → %gemini models lists what there is"),
+    ({"context_length_exceeded", "exceed_context_size_error"}, _ASK_LESS),
     ({"request_too_large"}, " → attach less, or smaller files"),
 )
 _TOO_LONG = tuple(

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from nbgemini.errors import PromptError, ServerError
+from nbgemini.error_body import error_from_body
+from nbgemini.errors import ApiError, AuthenticationError, PromptError, RateLimitError, ServerError
 from nbgemini.events import (
     AnswerDelta,
     Citation,
@@ -247,6 +248,32 @@ def test_what_is_newer_is_counted_and_other_choices_are_not_read():
         AnswerDelta("yes"),
     ]
     assert decoded([], {}, {"choices": None}, {"choices": [{"delta": None}]}) == []
+
+
+BAD, MANY, GONE = 400, 429, 404
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "kind", "says", "passing"),
+    [
+        (401, {"type": "invalid_request_error", "code": "invalid_api_key"}, AuthenticationError, "set K", False),
+        (MANY, {"type": "insufficient_quota", "code": "insufficient_quota"}, RateLimitError, "balance", False),
+        (MANY, {"type": "tokens", "code": "rate_limit_exceeded"}, RateLimitError, "ask again", True),
+        (BAD, {"type": "invalid_request_error", "code": "context_length_exceeded"}, ApiError, "drop, reset or fork", False),
+        (BAD, {"type": "exceed_context_size_error", "code": 400, "n_ctx": 4096}, ApiError, "drop, reset or fork", False),
+        (GONE, {"type": "invalid_request_error", "code": "model_not_found"}, ApiError, "%gemini models", False),
+        (GONE, {"type": "not_found_error", "code": None}, ApiError, "%gemini models", False),
+        (GONE, {"type": "NotFoundError", "code": 404}, ApiError, "%gemini models", False),
+        (500, {"type": "server_error", "code": None}, ServerError, "ask again", True),
+    ],
+    ids=["key", "money", "rate", "long", "long, llama.cpp", "model", "model, Ollama", "model, vLLM", "server"],
+)
+def test_errors_of_openai_and_of_servers_like_it_say_the_way_out(status, error, kind, says, passing):
+    body = json.dumps({"error": {"message": "no", "param": None, **error}}).encode()
+    made = error_from_body(status, body, key_name="K")
+    assert type(made) is kind
+    assert says in str(made)
+    assert made.passing == passing
 
 
 # --- what goes out
