@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from contextlib import suppress
+from functools import cache
 from itertools import groupby, permutations, zip_longest
 
 import pytest
@@ -45,6 +46,7 @@ def cut(body, *places):
     return frames + framer.close()
 
 
+@cache
 def golden(name, what):
     return cut(golden_bytes(f"{name}_{what}"))
 
@@ -328,6 +330,7 @@ KINDS = {
 plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)
 
 
+@cache
 def shapes(name):
     """JSON of the words of a dialect."""
     return st.recursive(
