@@ -21,6 +21,7 @@ from nbgemini.errors import ApiError, ConfigurationError, NbGeminiError, PromptE
 from nbgemini.fetching import fetch
 from nbgemini.leaks import masked, refuse_keys
 from nbgemini.offering import offered_toolbox
+from nbgemini.pace import Pace
 from nbgemini.providers.gemini import Gemini
 from nbgemini.providers.protocol import Model
 from nbgemini.reply import Reply
@@ -295,12 +296,14 @@ class Client:
         """
         from nbgemini.embedding import embed, listed  # noqa: PLC0415 - for those who ask
 
-        found, sending, (service, name) = listed(texts), self.sending(model), split_model(model)
+        found, (service, name) = listed(texts), split_model(model)
         if service != "gemini":
             raise PromptError(f"{service} makes no vectors here; Gemini's models do, such as gemini-embedding-001")
+        pace = Pace.here()
         for text in found:
+            await pace.ready()
             self._guard(user_turn(text), None)
-        return await embed(sending, found, (self.settings.version, name, dimensions, task))
+        return await embed(self.sending(model), found, (self.settings.version, name, dimensions, task))
 
     async def explain(self, error: NbGeminiError, model: str) -> str:
         """Return the error's line; for a model the service does not know, with the nearest names."""
