@@ -1,7 +1,7 @@
 """What keeps a store's trouble away from answers.
 
 Invariants: a store is waited for so long and no longer, in time that the loop was awake for; after trouble it is let alone
-until a look at it that nobody waits for went well; trouble is told once.
+until a look at it that nobody waits for went well.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Guard:
     """
 
     def __init__(self, patience: float, tell: Callable[[str], object], clock: Callable[[], float] = monotonic) -> None:
-        """Wait for `patience` seconds; `tell` hears of trouble."""
+        """Wait for `patience` seconds; `tell` hears of trouble, each time."""
         self.trouble = ""
         self._patience = patience
         self._tell = tell
@@ -60,9 +60,8 @@ class Guard:
 
     def _fail(self, error: Exception) -> None:
         self._again = self._clock() + _LET_ALONE
-        if not self.trouble:
-            self.trouble = said(error)
-            self._tell(self.trouble)
+        self.trouble = said(error)
+        self._tell(self.trouble)
 
     def _look_again(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         """Try, once in a while, whether the store works; what comes of it is nobody's."""
