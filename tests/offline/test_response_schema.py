@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbgemini.offline.payload import Invalid
-from nbgemini.offline.response_schema import answer_in, check_form
+from nbgemini.offline.response_schema import adapted, answer_in, check_form
 from tests.offline.raw import USER, ask, path
 
 KEYS = st.sampled_from(
@@ -76,3 +76,32 @@ async def test_json_beside_tools_is_for_later_models(service, tool, what):
     answer = await ask(service, "/v1beta/models/gemini-2.5-flash:generateContent", body)
     assert answer.json["error"]["message"] == f"{what} with a response mime type: 'application/json' is unsupported"
     assert (await ask(service, "/v1beta/models/gemini-3.8-flash:generateContent", body)).status == 200
+
+
+def test_schemas_of_other_services_are_followed_as_far_as_they_are_known():
+    schema = {
+        "type": "object",
+        "properties": {
+            "kind": {"const": "sky"},
+            "city": {"$ref": "#/definitions/City", "description": "where"},
+            "both": {"allOf": [{"type": "integer"}]},
+            "free": {"type": "object"},
+            "name": {"type": "string", "pattern": "^[a-z]+$", "minLength": 2},
+            "tags": {"type": "array", "items": {"anyOf": [{"const": 5}, {"type": "null"}]}, "uniqueItems": True},
+        },
+        "required": ["kind"],
+        "additionalProperties": False,
+        "definitions": {"City": {"type": "object", "properties": {"lat": {"type": "number", "exclusiveMinimum": 0}}}},
+    }
+    made = json.loads(answer_in(adapted(schema, "schema"), "x"))
+    assert made["kind"] == "sky"
+    assert isinstance(made["city"]["lat"], int | float)
+    assert isinstance(made["both"], int)
+    assert set(map(type, made["free"].values())) == {str}
+    assert made["tags"] == [5, 5, 5]
+
+
+@pytest.mark.parametrize("schema", [5, {"properties": 5}, {"$ref": "#/$defs/nope"}, {"properties": {"a": 5}}])
+def test_what_is_no_schema_at_all_is_refused_there_too(schema):
+    with pytest.raises(Invalid, match="^schema"):
+        adapted(schema, "schema")

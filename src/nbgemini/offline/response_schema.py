@@ -47,8 +47,45 @@ def check_form(config: dict[str, Any], model: str, *, functions: bool, tools: bo
         what = "Function calling" if functions else "Tool use"
         raise Invalid(f"{what} with a response mime type: 'application/json' is unsupported")
     if schema is not None:
-        _check(schema, _WHERE, _types(schema))
-        _check_circles(schema)
+        _check_all(schema, _WHERE)
+
+
+def adapted(schema: Any, where: str) -> Any:
+    """Return a schema of another service's in the words that answers are made by; what they don't know bounds nothing.
+
+    Raises:
+        Invalid: what is left is no schema.
+    """
+    fit = _fit(schema)
+    _check_all(fit, where)
+    return fit
+
+
+def _fit(schema: Any) -> Any:
+    if not isinstance(schema, dict):
+        return schema
+    said = {"$defs" if name == "definitions" else name: value for name, value in schema.items()}
+    if isinstance(said.get("allOf"), list) and said["allOf"]:
+        said = {**said, **(said["allOf"][0] if isinstance(said["allOf"][0], dict) else {})}
+    said |= {"enum": [said["const"]]} if "const" in said else {}
+    kept = {name: _fit_inside(name, value) for name, value in said.items() if name in _KNOWN}
+    if "$ref" in kept:
+        return {name: value for name, value in kept.items() if name.startswith("$")}
+    empty = kept.get("type") == "object" and not kept.get("properties") and not kept.get("additionalProperties")
+    return {**kept, "additionalProperties": {"type": "string"}} if empty else kept
+
+
+def _fit_inside(name: str, value: Any) -> Any:
+    if name in ("properties", "$defs") and isinstance(value, dict):
+        return {key: _fit(entry) for key, entry in value.items()}
+    if isinstance(value, list) and name in ("anyOf", "oneOf", "prefixItems"):
+        return [_fit(entry) for entry in value]
+    return _fit(value) if name in ("items", "additionalProperties") else value
+
+
+def _check_all(schema: Any, where: str) -> None:
+    _check(schema, where, _types(schema))
+    _check_circles(schema, where)
 
 
 def answer_in(schema: Any, prompt: str) -> str:
@@ -70,6 +107,7 @@ class _Made:
 
     def value(self, schema: Any, name: str, number: int) -> Any:
         """Return the value that stands under `name`, the `number`-th of its kind."""
+        schema = schema if isinstance(schema, dict) else {}  # `true` bounds nothing
         if "$ref" in schema:
             return self.value(self._types[schema["$ref"].rpartition("/")[2]], name, number)
         for key in ("anyOf", "oneOf"):
@@ -78,7 +116,7 @@ class _Made:
         if schema.get("enum"):
             return schema["enum"][(number - 1) % len(schema["enum"])]
         kind = schema.get("type", "string")
-        return self._of_kind(kind[0] if isinstance(kind, list) else str(kind).lower(), schema, name, number)
+        return self._of_kind(str(kind[0] if isinstance(kind, list) and kind else kind).lower(), schema, name, number)
 
     def _of_kind(self, kind: str, schema: dict[str, Any], name: str, number: int) -> Any:
         match kind:
@@ -160,11 +198,11 @@ def _check_words(schema: dict[str, Any], where: str, types: dict[str, Any]) -> N
         raise Invalid(f"{where}.properties: should be non-empty for OBJECT type")
 
 
-def _check_circles(schema: dict[str, Any]) -> None:
+def _check_circles(schema: Any, where: str) -> None:
     types = _types(schema)
     for name in types:
         if _needs(types, types[name], name, set()):
-            raise Invalid(f"{_WHERE}: {name} is cyclic in a required property")
+            raise Invalid(f"{where}: {name} is cyclic in a required property")
 
 
 def _types(schema: Any) -> dict[str, Any]:

@@ -110,10 +110,10 @@ def _body(asked: Counted, *, thinks: bool) -> dict[str, Any]:
         for message in turns(asked.messages)
     ]
     system = asked.system if isinstance(asked.system, str) else "".join(block.text for block in asked.system)
-    form = (asked.output_config.format if asked.output_config else None) or {}
+    format_ = asked.output_config.format if asked.output_config else None
     tools = [str(tool.get("name")) for tool in asked.tools]
-    is_json = form.get("type") == "json_schema"
-    return gemini_body(contents, system=system, tools=tools, thinks=thinks, form=form.get("schema"), is_json=is_json)
+    form: dict[str, Any] = {"is_json": True, "form": format_.schema} if format_ else {}
+    return gemini_body(contents, system=system, tools=tools, thinks=thinks, **form)
 
 
 def _parts(block: Any_, names: dict[str, str]) -> Iterator[dict[str, Any]]:

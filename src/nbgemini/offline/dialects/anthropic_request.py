@@ -101,11 +101,18 @@ class Think(Struct, frozen=True, forbid_unknown_fields=True):
     display: Literal["summarized", "omitted"] | None = None
 
 
+class Form(Struct, frozen=True, forbid_unknown_fields=True):
+    """The form of an answer."""
+
+    type: Literal["json_schema"]
+    schema: Free
+
+
 class Output(Struct, frozen=True, forbid_unknown_fields=True):
     """How to answer."""
 
     effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
-    format: Free | None = None
+    format: Form | None = None
 
 
 class Choice(Struct, frozen=True, forbid_unknown_fields=True):

@@ -62,10 +62,10 @@ def _body(asked: Asked, *, thinks: bool) -> dict[str, Any]:
         {"role": "model" if isinstance(message, Assistant) else "user", "parts": list(_parts(message, names))}
         for message in asked.messages
     ]
-    format_ = asked.response_format or {}
-    form = form_of({**format_, **format_.get("json_schema", {})} if format_.get("type") == "json_schema" else format_)
     tools = [tool.function.name for tool in asked.tools]
-    return gemini_body(grouped(contents), system="\n".join(system), tools=tools, thinks=thinks, **form)
+    return gemini_body(
+        grouped(contents), system="\n".join(system), tools=tools, thinks=thinks, **form_of(asked.response_format)
+    )
 
 
 def _parts(message: Any_, names: dict[str, str]) -> Iterator[dict[str, Any]]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from msgspec import Meta, Struct
 
 from nbgemini.offline.dialects.declining import Declined
+from nbgemini.offline.dialects.openai import Form
 
 Free: TypeAlias = dict[str, Any]
 
@@ -165,7 +166,7 @@ class Asked(Struct, kw_only=True, forbid_unknown_fields=True):
     tools: list[Offered] = []
     tool_choice: Any = None
     parallel_tool_calls: bool = True
-    response_format: Free | None = None
+    response_format: Form | None = None
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
     max_completion_tokens: Annotated[int, Meta(ge=1)] | None = None
     max_tokens: Annotated[int, Meta(ge=1)] | None = None

@@ -10,6 +10,7 @@ from msgspec import Struct
 from nbgemini.offline.dialects.declining import Declined, Misshapen
 from nbgemini.offline.dialects.writing import Writer
 from nbgemini.offline.http import HttpRequest
+from nbgemini.offline.response_schema import adapted
 from nbgemini.offline.validate import is_answer_to_calls
 
 
@@ -118,10 +119,17 @@ def gemini_body(  # noqa: PLR0913 - what a request is made of
     form: Any = None,
     is_json: bool = False,
 ) -> dict[str, Any]:
-    """Return a request as Gemini's would be, in its normal form; `form` is the JSON schema of the answer."""
+    """Return a request as Gemini's would be, in its normal form; `form` is the JSON schema of the answer.
+
+    Raises:
+        Invalid: it is no schema.
+    """
     config: dict[str, Any] = {"thinkingConfig": {"includeThoughts": thinks}}
     if is_json:
-        config |= {"responseMimeType": "application/json", "responseJsonSchema": form}
+        config |= {
+            "responseMimeType": "application/json",
+            "responseJsonSchema": None if form is None else adapted(form, "schema"),
+        }
     return {
         "contents": contents,
         "generationConfig": config,

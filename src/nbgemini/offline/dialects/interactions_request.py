@@ -11,7 +11,7 @@ from nbgemini.offline.signatures import is_seal
 
 Free: TypeAlias = dict[str, Any]
 
-_CONTENTS = {"text", "image", "audio", "document", "video"}
+_CONTENTS = ("text", "image", "audio", "document", "video")
 _COUNT = (
     "Please ensure that the number of function response parts is equal to the number of function call parts of the function "
     "call turn."

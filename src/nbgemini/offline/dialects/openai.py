@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
+
+from msgspec import Struct
 
 from nbgemini.offline.dialects.catalog import gpt_entry, gpt_page
 from nbgemini.offline.dialects.declining import Declined, Misshapen, is_bad, key_in
@@ -58,7 +60,29 @@ def file_part(url: str, mime: str = "") -> dict[str, Any]:
     return {"fileData": {"mimeType": mime, "fileUri": url}}
 
 
-def form_of(format_: dict[str, Any] | None) -> dict[str, Any]:
-    """Return what a format says of the form of an answer."""
-    asked = format_ or {}
-    return {"is_json": asked.get("type") in ("json_schema", "json_object"), "form": asked.get("schema")}
+class Form(Struct, forbid_unknown_fields=True):
+    """The form of an answer; Chat Completions say in `json_schema` what Responses say beside the type."""
+
+    type: Literal["text", "json_object", "json_schema"]
+    name: str = ""
+    schema: dict[str, Any] | None = None
+    strict: bool | None = None
+    description: str = ""
+    json_schema: Schema | None = None
+
+
+class Schema(Struct, forbid_unknown_fields=True):
+    """A schema with its name."""
+
+    name: str
+    schema: dict[str, Any] | None = None
+    strict: bool | None = None
+    description: str = ""
+
+
+def form_of(asked: Form | None) -> dict[str, Any]:
+    """Return what is asked of the form of an answer."""
+    if asked is None:
+        return {}
+    schema = asked.json_schema.schema if asked.json_schema else asked.schema
+    return {"is_json": asked.type != "text", "form": schema}

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from msgspec import Meta, Struct
 
 from nbgemini.offline.dialects.declining import Declined
+from nbgemini.offline.dialects.openai import Form
 from nbgemini.offline.signatures import is_seal
 
 Free: TypeAlias = dict[str, Any]
@@ -129,7 +130,7 @@ class Effort(Struct, forbid_unknown_fields=True):
 class Words(Struct, forbid_unknown_fields=True):
     """How to say it."""
 
-    format: Free | None = None
+    format: Form | None = None
     verbosity: str | None = None
 
 

@@ -6,6 +6,8 @@ import itertools
 import time
 from typing import Any
 
+import msgspec
+
 from nbgemini.offline.dialects.responses_request import Asked
 from nbgemini.offline.dialects.speech import Run, Speech
 from nbgemini.offline.dialects.writing import Event
@@ -150,13 +152,18 @@ class ResponseWriter:
             },
             "store": asked.store is not False,
             "temperature": 1.0 if asked.temperature is None else asked.temperature,
-            "text": {"format": (asked.text.format if asked.text else None) or {"type": "text"}},
+            "text": {"format": _form(asked)},
             "tool_choice": asked.tool_choice or "auto",
             "tools": asked.tools,
             "top_p": 1.0 if asked.top_p is None else asked.top_p,
             "truncation": asked.truncation or "disabled",
             "usage": None,
         }
+
+
+def _form(asked: Asked) -> dict[str, Any]:
+    form = msgspec.to_builtins(asked.text.format) if asked.text and asked.text.format else {"type": "text"}
+    return {name: value for name, value in form.items() if value not in (None, "")}
 
 
 def _summary_part(text: str) -> dict[str, Any]:
