@@ -114,6 +114,7 @@ class Cache:
         """Keep an answer, if it is worth keeping, and return it then."""
         entry = await asyncio.to_thread(judged, frames, decode)
         if entry is not None and not self._reading.trouble:
+            await self._prepare()
             value = await asyncio.to_thread(packed, frames)
             await self._writing.run(lambda: self._store.put(key, value))
         return entry
