@@ -231,17 +231,17 @@ def test_files_become_its_blocks():
         ({"inlineData": {"mimeType": "audio/mp3", "data": ""}}, "takes text, PDF, JPEG, PNG, GIF and WebP, not audio/mp3"),
         ({"fileData": {"fileUri": "https://generativelanguage.googleapis.com/v1beta/files/a"}}, "attach it again"),
         ({"fileData": {"fileUri": "gs://bucket/a", "mimeType": "image/png"}}, "attach it again"),
-        (
-            {"fileData": {"fileUri": "https://files.example/a", "mimeType": "text/plain"}},
-            "by an address no text; not text/plain",
-        ),
-        ({"fileData": {"fileUri": "https://files.example/a"}}, "not a file of unknown kind"),
+        ({"fileData": {"fileUri": "https://files.example/a", "mimeType": "text/plain"}}, "not text/plain by its address"),
+        ({"fileData": {"fileUri": "https://files.example/a"}}, "not file of an unknown kind by its address"),
+        ({"inlineData": {"mimeType": 3}}, "not 3"),
     ],
 )
-def test_what_it_can_not_take_is_refused_in_one_line(part, reason):
+def test_what_it_can_not_take_is_refused_in_one_line_but_told_of_earlier_prompts(part, reason):
     with pytest.raises(PromptError, match="^Anthropic .*$") as raised:
         asked(part)
     assert reason in str(raised.value)
+    first, *_ = body(Turn("user", (part,)), model_turn({"text": "so"}), user_turn("and?"))["messages"]
+    assert first["content"][0]["text"].startswith("(attached: ")
 
 
 # Turns
@@ -276,7 +276,7 @@ def test_answers_to_calls_stand_first_and_say_whether_they_failed():
         "content": [
             {"type": "text", "text": "fine"},
             {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AA=="}},
-            {"type": "text", "text": "(A file of type audio/wav that you can't see.)"},
+            {"type": "text", "text": "(attached: audio/wav, which this model can't take)"},
         ],
     }
     assert second == {"type": "tool_result", "tool_use_id": "b", "content": [{"type": "text", "text": "no"}], "is_error": True}

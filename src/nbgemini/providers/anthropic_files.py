@@ -5,58 +5,63 @@ Source: platform.claude.com, the pages on vision and PDF support; the block type
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from nbgemini.errors import PromptError
-from nbgemini.providers.saying import as_text
+from nbgemini.providers.saying import as_text, kind_of, missed
+from nbgemini.turns import Part
 
 _PICTURES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _PDF = "application/pdf"
 _TAKEN = "Anthropic takes text, PDF, JPEG, PNG, GIF and WebP"
-_GOOGLE = ("https://generativelanguage.googleapis.com/", "gs://")
+_AT_GOOGLE = ("https://generativelanguage.googleapis.com/", "gs://")
 
 
-def file_block(mime: str, data: str) -> dict[str, Any]:
-    """Return the block that holds a file, given in base64.
-
-    Raises:
-        PromptError: the service does not take files of this kind.
-    """
-    block = _block(mime, data)
-    if block is None:
-        raise PromptError(f"{_TAKEN}, not {mime}")
-    return block
-
-
-def address_block(mime: str, address: str) -> dict[str, Any]:
-    """Return the block that names a file by its address.
+def file_block(part: Part, *, last: bool) -> dict[str, Any]:
+    """Return the block that shows a file, or of an earlier prompt the words that something was attached.
 
     Raises:
-        PromptError: the service can't read it there.
+        PromptError: the service can't read a file of the last prompt.
     """
-    if address.startswith(_GOOGLE) or not address.startswith("https://"):
-        raise PromptError(f"Anthropic can't read a file at {address[:80]}; attach it again")
-    source = {"type": "url", "url": address}
-    if mime in _PICTURES:
-        return {"type": "image", "source": source}
-    if mime != _PDF:
-        raise PromptError(f"{_TAKEN}, and by an address no text; not {mime or 'a file of unknown kind'}")
-    return {"type": "document", "source": source}
+    block = _block(part)
+    if block is None and last:
+        raise PromptError(_refusal(part))
+    return block or _words(part)
 
 
-def shown(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a tool attached to its answer, or what it was if the service does not take it."""
-    mime = str(data.get("mimeType") or "")
-    return _block(mime, str(data.get("data") or "")) or {"type": "text", "text": f"(A file of type {mime} that you can't see.)"}
+def shown(part: Part) -> dict[str, Any]:
+    """Return what a tool attached to its answer, or that there was something."""
+    return _block(part) or _words(part)
 
 
-def _block(mime: str, data: str) -> dict[str, Any] | None:
-    source = {"type": "base64", "media_type": mime, "data": data}
-    if mime in _PICTURES:
-        return {"type": "image", "source": source}
-    if mime == _PDF:
-        return {"type": "document", "source": source}
-    if (text := as_text(mime, data)) is None:
-        return None
-    return {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": text or " "}}
+def _words(part: Part) -> dict[str, Any]:
+    return {"type": "text", "text": missed(part)}
+
+
+def _refusal(part: Part) -> str:
+    address = str((part.get("fileData") or {}).get("fileUri") or "")
+    if address.startswith(_AT_GOOGLE):
+        return "Anthropic can't read a file that was uploaded to Google; attach it again"
+    return f"{_TAKEN}, not {kind_of(part)}{' by its address' if address else ''}"
+
+
+def _block(part: Part) -> dict[str, Any] | None:
+    match part:
+        case {"inlineData": {"mimeType": str(mime), "data": str(data)}}:
+            return _inline(mime, data)
+        case {"fileData": {"fileUri": str(address), "mimeType": str(mime)}} if address.startswith("https://"):
+            return None if address.startswith(_AT_GOOGLE) else _seen(mime, {"type": "url", "url": address})
+    return None
+
+
+def _inline(mime: str, data: str) -> dict[str, Any] | None:
+    if seen := _seen(mime, {"type": "base64", "media_type": mime, "data": data}):
+        return seen
+    text = as_text(mime, data)
+    source = {"type": "text", "media_type": "text/plain", "data": text or " "}
+    return None if text is None else {"type": "document", "source": source}
+
+
+def _seen(mime: str, source: dict[str, Any]) -> dict[str, Any] | None:
+    kind = "image" if mime in _PICTURES else "document" if mime == _PDF else ""
+    return {"type": kind, "source": source} if kind else None

@@ -14,10 +14,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from nbgemini.providers.anthropic_files import address_block, file_block, shown
+from nbgemini.providers.anthropic_files import file_block, shown
 from nbgemini.providers.gemini_sources import dicts
 from nbgemini.providers.neutral import is_thinking, kept_by
-from nbgemini.providers.saying import said_by_model
+from nbgemini.providers.saying import is_file, said_by_model
 from nbgemini.turns import ORIGIN, Part, Turn, merge_text
 
 NAME = "anthropic"
@@ -31,7 +31,7 @@ def messages_of(turns: Sequence[Turn]) -> list[dict[str, Any]]:
     """Return the messages of a request.
 
     Raises:
-        PromptError: a file that the service does not take.
+        PromptError: the last prompt holds a file that the service does not take.
     """
     pairs, begin, last = _Pairs(turns), _beginning(turns), len(turns) - 1
     messages: list[dict[str, Any]] = []
@@ -39,7 +39,7 @@ def messages_of(turns: Sequence[Turn]) -> list[dict[str, Any]]:
         if turn.role == "model":
             content = _spoken(turn, pairs, thinks=number > begin, goes_on=number == last)
         else:
-            content = list(_asked(turn, pairs))
+            content = list(_asked(turn, pairs, last=number >= begin))
         role = "assistant" if turn.role == "model" else "user"
         if content and messages and messages[-1]["role"] == role:
             messages[-1]["content"] += content
@@ -145,26 +145,23 @@ def _whole(blocks: list[dict[str, Any]], *, goes_on: bool) -> Iterator[dict[str,
             yield block
 
 
-def _asked(turn: Turn, pairs: _Pairs) -> Iterator[dict[str, Any]]:
+def _asked(turn: Turn, pairs: _Pairs, *, last: bool) -> Iterator[dict[str, Any]]:
     """Yield what we say as blocks, the answers to calls first."""
     for part in turn.parts:
         if (call_id := pairs.id_of(part)) is not None:
             yield _answered(part["functionResponse"], call_id)
     for part in turn.parts:
-        match part:
-            case {"inlineData": {"mimeType": str(mime), "data": str(data)}}:
-                yield file_block(mime, data)
-            case {"fileData": {"fileUri": str(address), **rest}}:
-                yield address_block(str(rest.get("mimeType") or ""), address)
-            case {"text": str(text)} if not is_thinking(part):
-                yield from _worded(text)
+        if is_file(part):
+            yield file_block(part, last=last)
+        elif isinstance(text := part.get("text"), str) and not is_thinking(part):
+            yield from _worded(text)
 
 
 def _answered(answer: Mapping[str, Any], call_id: str) -> dict[str, Any]:
     response = answer.get("response")
     failed = isinstance(response, Mapping) and response.keys() == {"error"}
-    attached = [part.get("inlineData") for part in dicts(answer.get("parts"))]
-    content = [{"type": "text", "text": _response_text(response)}, *map(shown, dicts(attached))]
+    attached = [shown(part) for part in dicts(answer.get("parts")) if is_file(part)]
+    content = [{"type": "text", "text": _response_text(response)}, *attached]
     return {"type": "tool_result", "tool_use_id": call_id, "content": content, **({"is_error": True} if failed else {})}
 
 

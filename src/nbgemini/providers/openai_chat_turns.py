@@ -18,17 +18,13 @@ from nbgemini.providers.neutral import kept_by
 from nbgemini.providers.openai_chat_calls import NAME
 from nbgemini.providers.openai_content import (
     arguments_of,
-    as_text,
     attached_to,
     data_url,
     file_name,
-    is_file,
     is_paper,
-    kind_of,
-    missed,
-    said_by_model,
 )
 from nbgemini.providers.openai_models import efforts_of
+from nbgemini.providers.saying import as_text, is_file, kind_of, missed, said_by_model
 from nbgemini.turns import Part, Turn, merge_text
 
 _Message = dict[str, Any]

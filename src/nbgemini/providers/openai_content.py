@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import mimetypes
 import re
@@ -12,10 +10,9 @@ from typing import Any
 
 from nbgemini.providers.form import instruction_of
 from nbgemini.providers.gemini_sources import dicts
-from nbgemini.providers.neutral import is_thinking
-from nbgemini.turns import Options, Part
+from nbgemini.providers.saying import is_file
+from nbgemini.turns import Options
 
-_TEXTS = ("text/", "application/json", "application/xml", "application/yaml", "application/javascript", "application/x-python")
 _PAPERS = ("application/pdf", "application/msword", "application/vnd.", "application/rtf")
 _NAME = re.compile(r"[^A-Za-z0-9_-]+")
 _LONGEST_NAME = 64
@@ -23,50 +20,9 @@ _OBJECT = "Answer with a JSON object and nothing else."
 _FITTING = "Answer with nothing but JSON, without a code fence, that fits this JSON Schema: "
 
 
-def said_by_model(part: Part) -> str:
-    """Return what a part of the model's says, in words; nothing for thoughts and what has none."""
-    match part:
-        case _ if is_thinking(part):
-            return ""
-        case {"text": str(text)}:
-            return text
-        case {"inlineData": {"mimeType": str(mime)}}:
-            return "(Sound.)" if mime.startswith("audio/") else "(A picture.)"
-        case {"executableCode": {"code": str(code), **rest}}:
-            return f"\n```{str(rest.get('language') or '').lower()}\n{code}\n```\n"
-        case {"codeExecutionResult": {"output": str(output)}}:
-            return f"\n```\n{output}\n```\n"
-    return ""
-
-
-def is_file(part: Part) -> bool:
-    """Whether a part is a file, or says where one is."""
-    return isinstance(part.get("inlineData") or part.get("fileData"), Mapping)
-
-
-def kind_of(part: Part) -> str:
-    """Return the kind of a file, in words where it has none."""
-    return str((part.get("inlineData") or part["fileData"]).get("mimeType") or "file of an unknown kind")
-
-
-def missed(part: Part) -> str:
-    """Return words for a file that the model can't be shown."""
-    return f"(attached: {kind_of(part)}, which this model can't take)"
-
-
 def is_paper(mime: str) -> bool:
     """Whether this is a kind of document that goes as a file."""
     return mime.startswith(_PAPERS)
-
-
-def as_text(mime: str, data: str) -> str | None:
-    """Return a file of text as text; None for all others."""
-    if not mime.startswith(_TEXTS):
-        return None
-    try:
-        return base64.b64decode(data).decode("utf-8", "replace")
-    except (binascii.Error, ValueError):
-        return ""
 
 
 def data_url(mime: str, data: str) -> str:

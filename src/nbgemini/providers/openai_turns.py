@@ -16,18 +16,14 @@ from nbgemini.providers.call_ids import CallIds
 from nbgemini.providers.neutral import kept_by
 from nbgemini.providers.openai_content import (
     arguments_of,
-    as_text,
     attached_to,
     data_url,
     file_name,
-    is_file,
     is_paper,
-    kind_of,
-    missed,
-    said_by_model,
 )
 from nbgemini.providers.openai_items import NAME
 from nbgemini.providers.openai_models import efforts_of
+from nbgemini.providers.saying import as_text, is_file, kind_of, missed, said_by_model
 from nbgemini.turns import Part, Turn, merge_text
 
 _Item = dict[str, Any]

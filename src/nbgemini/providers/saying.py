@@ -1,9 +1,10 @@
-"""Parts in words, for providers that have no better way to take them: what a model said, and files of text."""
+"""Parts in words, for providers that have no better way to take them: what a model said, files of text and of no use."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Mapping
 
 from nbgemini.providers.neutral import is_thinking
 from nbgemini.turns import Part
@@ -35,3 +36,18 @@ def as_text(mime: str, data: str) -> str | None:
         return base64.b64decode(data).decode("utf-8", "replace")
     except (binascii.Error, ValueError):
         return ""
+
+
+def is_file(part: Part) -> bool:
+    """Whether a part is a file, or says where one is."""
+    return isinstance(part.get("inlineData") or part.get("fileData"), Mapping)
+
+
+def kind_of(part: Part) -> str:
+    """Return the kind of a file, in words where it has none."""
+    return str((part.get("inlineData") or part["fileData"]).get("mimeType") or "file of an unknown kind")
+
+
+def missed(part: Part) -> str:
+    """Return words for a file that the model can't be shown."""
+    return f"(attached: {kind_of(part)}, which this model can't take)"
