@@ -27,7 +27,7 @@ def paths(service, method="POST"):
 
 
 def submitted(service):
-    """What the last job was made of."""
+    """What the last batch was made of."""
     [config] = [request.body["batch"]["inputConfig"] for request in service.requests if "batchGenerate" in request.path][-1:]
     return config
 
@@ -115,7 +115,7 @@ async def test_who_stops_waiting_stops_nothing_else(settings):
         assert (await (await other.batch_named(batch.name)).results()).texts == ["goes on"]
 
 
-async def test_a_cancelled_job_says_so(client):
+async def test_a_cancelled_batch_says_so(client):
     batch = await client.batch([said("never")])
     await batch.cancel()
     assert batch.state == "cancelled"
@@ -136,7 +136,7 @@ async def test_many_rows_go_as_a_file_and_come_back_as_one(client, service, monk
     assert any(path.endswith(":download") for path in paths(service, "GET"))
 
 
-async def test_a_job_is_submitted_once_whatever_the_network_does(client, monkeypatch):
+async def test_a_batch_is_submitted_once_whatever_the_network_does(client, monkeypatch):
     sent = []
 
     async def broken(_self, request):
@@ -160,7 +160,7 @@ async def test_a_job_is_submitted_once_whatever_the_network_does(client, monkeyp
         (["hi", ""], {}, "row 1: its prompt is empty"),
     ],
 )
-async def test_what_makes_no_job_is_told_before_anything_is_sent(client, service, given, options, message):
+async def test_what_makes_no_batch_is_told_before_anything_is_sent(client, service, given, options, message):
     with pytest.raises(PromptError, match=message):
         await client.batch(given, **options)
     assert not paths(service)
@@ -191,7 +191,7 @@ def test_errors_have_their_class():
         assert type(answer.error) is kind
 
 
-async def test_jobs_are_found_whatever_model_is_asked_by_default(client, settings):
+async def test_batches_are_found_whatever_model_is_asked_by_default(client, settings):
     import msgspec
 
     batch = await client.batch([said("there")])

@@ -1,7 +1,7 @@
-"""Thousands of prompts as one job of Google's Batch API: half the price, an answer within a day, and a kernel that may end.
+"""Thousands of prompts as one batch, by Google's Batch API: half the price, an answer within a day, and a kernel that may end.
 
-Invariants: a job is submitted once, never again by itself; what came of a row is read as every answer is, and one row's trouble
-is its own; waiting may be stopped at any time, the job goes on.
+Invariants: a batch is submitted once, never again by itself; what came of a row is read as every answer is, and a row's trouble
+is its own; waiting may be stopped at any time, the batch goes on.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 2.0, 60.0, 1.5  # seconds between two lo
 
 
 class Manner(Struct, frozen=True):
-    """How jobs are spoken of: by which way, in which version of the API, with which options their answers were asked for.
+    """How batches are spoken of: by which way, in which version of the API, with which options their answers were asked for.
 
     `guard` raises PromptError for what must not leave.
     """
@@ -46,21 +46,21 @@ class Manner(Struct, frozen=True):
 
 
 class Batch:
-    """One job, wherever it was submitted.
+    """One batch, wherever it was submitted.
 
     Attributes:
         status: what the service said of it last.
     """
 
     def __init__(self, manner: Manner, status: Status, rows: Sequence[Any] | None = None) -> None:
-        """Know the job; `rows` is what was given, where that is known."""
+        """Know the batch; `rows` is what was given, where that is known."""
         self.status = status
         self._manner = manner
         self._rows = rows
 
     @property
     def name(self) -> str:
-        """What it is called: `batches/…`; keep it, and `client.batch_named` finds the job on another day."""
+        """What it is called: `batches/…`; keep it, and `client.batch_named` finds the batch on another day."""
         return self.status.name
 
     @property
@@ -70,7 +70,7 @@ class Batch:
 
     @property
     def error(self) -> ApiError | None:
-        """Why the whole job failed; None if it did not."""
+        """Why the whole batch failed; None if it did not."""
         return self.status.error
 
     async def refresh(self) -> Self:
@@ -92,7 +92,7 @@ class Batch:
         return self
 
     async def cancel(self) -> Self:
-        """Stop the job; the rows that have their answer stay, and cost what they cost."""
+        """Stop the batch; the rows that have their answer stay, and cost what they cost."""
         await fetch(self._manner.sending, codec.status_request(self._manner.version, self.name, "cancel"))
         return await self.refresh()
 
@@ -100,7 +100,7 @@ class Batch:
         """Wait for the end and return the rows, as `client.map` does, at half the price.
 
         Raises:
-            NbGeminiError: the job came to nothing.
+            NbGeminiError: the batch came to nothing.
         """
         await self.wait()
         answers = await self._answers()
@@ -152,7 +152,7 @@ class Batch:
 
 
 async def batches(manner: Manner) -> list[Batch]:
-    """Return all jobs that the service knows, the latest first."""
+    """Return all batches that the service knows, the latest first."""
     found: list[Status] = []
     page = ""
     while True:
@@ -163,10 +163,10 @@ async def batches(manner: Manner) -> list[Batch]:
 
 
 async def batch_named(manner: Manner, name: str, rows: Sequence[Any] | None) -> Batch:
-    """Return the job of this name.
+    """Return the batch of this name.
 
     Raises:
-        PromptError: no job can be called so.
+        PromptError: no batch can be called so.
         ApiError: there is none.
     """
     frame = await fetch(manner.sending, codec.status_request(manner.version, name))

@@ -218,17 +218,17 @@ class Client:
         return planned(Manner(chat, sending, asked, address, self._log), template, rows, how)
 
     async def batch(self, template: str | Sequence[Any], rows: Any = None, *, title: str = "", **options: Any) -> Batch:
-        """Submit one prompt for each row as a job of Google's Batch API: half the price, an answer within a day.
+        """Submit one prompt for each row as a batch for Google's Batch API: half the price, an answer within a day.
 
         Args:
             template: as for `map`; or the prompts themselves, without `rows`.
             rows: as for `map`.
-            title: what the job is called in lists.
+            title: what the batch is called in lists.
             options: as for `generate`: `model`, `schema`, `system` …
 
         Raises:
             PromptError: these are no rows, an option means nothing to the model, or it is another service's.
-            TransportError: nobody knows whether the job was taken; it is not submitted again.
+            TransportError: nobody knows whether the batch was taken; it is not submitted again.
         """
         from nbgemini.submitting import submit  # noqa: PLC0415 - for those who ask
 

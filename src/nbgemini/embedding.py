@@ -36,11 +36,11 @@ async def embed(sending: Sending, texts: list[str], how: tuple[str, str, int | N
         NbGeminiError: the vectors of some texts did not come; the others are dropped with them.
     """
     version, model, dimensions, task = how
-    some = asyncio.Semaphore(_SIDE_BY_SIDE)
-    asked = [(embed_request(version, model, batch, dimensions, task), len(batch)) for batch in _batches(texts)]
+    free = asyncio.Semaphore(_SIDE_BY_SIDE)
+    asked = [(embed_request(version, model, some, dimensions, task), len(some)) for some in _portions(texts)]
 
     async def ask(request: Request, count: int) -> list[list[float]]:
-        async with some:
+        async with free:
             return vectors_of(await fetch(sending, request), count)
 
     try:
@@ -51,5 +51,5 @@ async def embed(sending: Sending, texts: list[str], how: tuple[str, str, int | N
     return [vector for task in tasks for vector in task.result()]
 
 
-def _batches(texts: list[str]) -> Iterator[list[str]]:
+def _portions(texts: list[str]) -> Iterator[list[str]]:
     return (texts[start : start + AT_ONCE] for start in range(0, len(texts), AT_ONCE))

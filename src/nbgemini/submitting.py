@@ -1,4 +1,4 @@
-"""Rows become one job of Google's Batch API: inside one request, or as a file of lines where they are too many for that."""
+"""Rows become one batch of Google's: inside one request, or as a file of lines where they are too many for that."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from nbgemini.turns import Turn, user_turn
 
 
 async def submit(manner: Manner, template: str, rows: Any, title: str) -> Batch:
-    """Submit one job and return it.
+    """Submit one batch and return it.
 
     Raises:
         PromptError: these are no rows, a prompt can't be made or holds a key, or the model does not take an option.
-        TransportError: nobody knows whether the job was taken.
+        TransportError: nobody knows whether the batch was taken.
         ApiError: it was not.
     """
     _check(manner)

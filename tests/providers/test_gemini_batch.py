@@ -27,7 +27,7 @@ ROW = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
 RESPONSE = {"candidates": [{"content": {"parts": [{"text": "Paris"}], "role": "model"}, "finishReason": "STOP"}]}
 
 
-def job(state="BATCH_STATE_RUNNING", **more):
+def batch(state="BATCH_STATE_RUNNING", **more):
     about = {
         "model": "models/gemini-3.8-flash",
         "displayName": "capitals",
@@ -57,7 +57,7 @@ def test_or_in_a_file_of_lines():
     assert request.body == {"batch": {"displayName": "large", "inputConfig": {"fileName": "files/abc"}}}
 
 
-def test_a_job_is_named_with_or_without_its_collection():
+def test_a_batch_is_named_with_or_without_its_collection():
     assert status_request("v1beta", "abc").path == status_request("v1beta", "batches/abc").path == "v1beta/batches/abc"
     assert status_request("v1beta", "abc").method == "GET"
     assert (status_request("v1beta", "abc", "cancel").path, status_request("v1beta", "abc", "cancel").method) == (
@@ -89,20 +89,20 @@ def test_what_is_no_name_is_refused(name):
     ],
 )
 def test_states_of_both_spellings(word, state):
-    status = read(job(word))
+    status = read(batch(word))
     assert status.state == state
     assert status.over == (state in ("complete", "failed", "cancelled", "expired"))
 
 
 def test_what_is_done_is_over_whatever_the_state_is_called():
-    assert read(job("BATCH_STATE_OF_2030", done=True)).state == "complete"
-    assert read(job("BATCH_STATE_RUNNING", done=True)).state == "complete"
-    failed = read(job("", done=True, error={"code": 13, "message": "lost"}))
+    assert read(batch("BATCH_STATE_OF_2030", done=True)).state == "complete"
+    assert read(batch("BATCH_STATE_RUNNING", done=True)).state == "complete"
+    failed = read(batch("", done=True, error={"code": 13, "message": "lost"}))
     assert (failed.state, type(failed.error)) == ("failed", ServerError)
 
 
-def test_a_job_is_described():
-    status = read(job())
+def test_a_batch_is_described():
+    status = read(batch())
     assert (status.name, status.title, status.model) == ("batches/abc", "capitals", "gemini-3.8-flash")
     assert (status.total, status.done, status.failed, status.created) == (3, 2, 1, "2026-11-21T10:00:00Z")
 
@@ -115,7 +115,7 @@ def test_answers_stand_in_one_of_several_places(place, nested):
         {"error": {"code": 8, "message": "full"}, "metadata": {"key": "1"}},
     ]
     output = {"inlinedResponses": {"inlinedResponses": rows} if nested else rows}
-    data = job("BATCH_STATE_SUCCEEDED", done=True)
+    data = batch("BATCH_STATE_SUCCEEDED", done=True)
     if place == "response":
         data["response"] = output
     else:
@@ -126,7 +126,7 @@ def test_answers_stand_in_one_of_several_places(place, nested):
 
 
 def test_or_in_a_file():
-    status = read(job("BATCH_STATE_SUCCEEDED", done=True, response={"responsesFile": "files/batch-abc"}))
+    status = read(batch("BATCH_STATE_SUCCEEDED", done=True, response={"responsesFile": "files/batch-abc"}))
     assert (status.file, status.answers) == ("files/batch-abc", ())
     lines = [{"key": "1", "response": RESPONSE}, {"key": "0", "error": {"code": 400, "message": "bad"}}, {"key": "2"}]
     text = "\n".join(["", *map(json.dumps, lines), "no json", "[1]"])
@@ -157,13 +157,13 @@ def test_how_many_rows_there_were():
 def test_lists_have_pages():
     assert batches_request("v1beta").query == {"pageSize": "100"}
     assert batches_request("v1beta", "next").query["pageToken"] == "next"
-    jobs, page = statuses_of(json.dumps({"operations": [job(), job()], "nextPageToken": "t"}).encode())
-    assert ([one.name for one in jobs], page) == (["batches/abc"] * 2, "t")
+    batches, page = statuses_of(json.dumps({"operations": [batch(), batch()], "nextPageToken": "t"}).encode())
+    assert ([one.name for one in batches], page) == (["batches/abc"] * 2, "t")
     assert statuses_of(b"{}") == ([], "")
 
 
 @pytest.mark.parametrize("frame", [b"[]", b"{}", b'{"name": 1}', b"<html>", b"\xff"])
-def test_what_names_no_job_is_no_answer(frame):
+def test_what_names_no_batch_is_no_answer(frame):
     with pytest.raises(WireError):
         status_of(frame)
 
@@ -182,7 +182,7 @@ deeper = st.dictionaries(
 
 
 @given(st.dictionaries(names, json_values | deeper, max_size=4))
-def test_whatever_comes_is_a_job_or_one_error(data):
+def test_whatever_comes_is_a_batch_or_one_error(data):
     status = read({"name": "batches/x", **data})
     assert status.name == "batches/x"
     by_row(status.answers, 3)

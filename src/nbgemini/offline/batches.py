@@ -1,7 +1,8 @@
-"""The offline service's batch jobs, as google-genai asks for them: submit, look, list, cancel, delete, download.
+"""The offline service's batches, as google-genai asks for them: submit, look, list, cancel, delete, download.
 
-A job waits at the first look, runs at the second, and is over at the third; its rows are answered as prompts are. Answers stand
-in the job, or in a file if its rows came in one. Source: ai.google.dev/api/batch-api; counts are strings, as recorded ones are.
+A batch waits at the first look, runs at the second, and is over at the third; its rows are answered as prompts are. Answers
+stand in it, or in a file if its rows came in one. Counts are strings, as recorded ones are.
+Source: ai.google.dev/api/batch-api.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from nbgemini.offline.routes import Refused, generating_model
 Ask: TypeAlias = Callable[[str, Any], Script]
 
 _CREATE = re.compile(r"(models/[^/:]+):batchGenerateContent")
-_JOB = re.compile(r"batches/([a-z0-9]+)(:cancel)?")
+_NAMED = re.compile(r"batches/([a-z0-9]+)(:cancel)?")
 _DOWNLOAD = re.compile(r"(?:download/)?(?:v1|v1beta|v1alpha)/(files/batch-[a-z0-9]+):download")
 _TYPE = "type.googleapis.com/google.ai.generativelanguage.v1main.GenerateContentBatch"
 _PENDING, _RUNNING, _SUCCEEDED, _CANCELLED = (
@@ -37,7 +38,7 @@ _INTERNAL, _OK = 13, 200
 _PAGE = 50
 
 
-class _Job(Struct):
+class _Batch(Struct):
     name: str
     model: str
     title: str
@@ -50,20 +51,20 @@ class _Job(Struct):
 
 
 class Batches:
-    """The jobs that were submitted."""
+    """The batches that were submitted."""
 
     def __init__(self, files: FileStore, ask: Ask) -> None:
         """Begin empty; `ask` prepares the answer to one row."""
         self._files = files
         self._ask = ask
-        self._jobs: dict[str, _Job] = {}
+        self._known: dict[str, _Batch] = {}
         self._ids = itertools.count(1)
 
     async def speak(self, request: HttpRequest, version: str, body: Any, writer: StreamWriter) -> bool:
-        """Answer a request about jobs; False if it is about something else.
+        """Answer a request about batches; False if it is about something else.
 
         Raises:
-            Refused: there is no such job or model, or the request makes no sense.
+            Refused: there is no such batch or model, or the request makes no sense.
         """
         if (found := _DOWNLOAD.fullmatch(request.path.strip("/"))) and request.method == "GET":
             lines = self._lines(found[1])
@@ -80,17 +81,17 @@ class Batches:
             return self._created(generating_model(found[1], "generateContent", version), body)
         if path == "batches" and request.method == "GET":
             return self._page(request.query)
-        named = _JOB.fullmatch(path)
+        named = _NAMED.fullmatch(path)
         asked = (request.method, bool(named[2])) if named else None
         if named is None or asked not in (("GET", False), ("DELETE", False), ("POST", True)):
             return None
-        job = self._found(f"batches/{named[1]}")
+        batch = self._found(f"batches/{named[1]}")
         if request.method == "GET":
-            return self._looked_at(job)
+            return self._looked_at(batch)
         if request.method == "POST":
-            job.state = _CANCELLED if job.state in (_PENDING, _RUNNING) else job.state
+            batch.state = _CANCELLED if batch.state in (_PENDING, _RUNNING) else batch.state
         else:
-            del self._jobs[job.name]
+            del self._known[batch.name]
         return {}
 
     def _created(self, model: str, body: Any) -> dict[str, Any]:
@@ -103,8 +104,8 @@ class Batches:
         if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
             raise Refused(400, "* BatchGenerateContentRequest.batch.input_config: requests is not specified")
         name = f"batches/offline{next(self._ids):07}"
-        self._jobs[name] = _Job(name, model, str(_of(batch, "displayName", "")), rows, file, _now())
-        return _shown(self._jobs[name])
+        self._known[name] = _Batch(name, model, str(_of(batch, "displayName", "")), rows, file, _now())
+        return _shown(self._known[name])
 
     def _rows(self, file: str) -> list[dict[str, Any]]:
         """Return the rows of an uploaded file, one a line."""
@@ -113,14 +114,14 @@ class Batches:
             raise Refused(404, f"The file {file} is not there, or too large for the offline service.")
         return [_row(line) for line in data.splitlines() if line.strip()]
 
-    def _looked_at(self, job: _Job) -> dict[str, Any]:
-        job.looks += 1
-        if job.state == _PENDING and job.looks > 1:
-            job.state = _RUNNING
-        elif job.state == _RUNNING:
-            job.answers = [{**_key(row), **self._answered(job.model, row)} for row in job.rows]
-            job.state = _SUCCEEDED
-        return _shown(job)
+    def _looked_at(self, batch: _Batch) -> dict[str, Any]:
+        batch.looks += 1
+        if batch.state == _PENDING and batch.looks > 1:
+            batch.state = _RUNNING
+        elif batch.state == _RUNNING:
+            batch.answers = [{**_key(row), **self._answered(batch.model, row)} for row in batch.rows]
+            batch.state = _SUCCEEDED
+        return _shown(batch)
 
     def _answered(self, model: str, row: dict[str, Any]) -> dict[str, Any]:
         asked = row.get("request")
@@ -137,54 +138,54 @@ class Batches:
         return {"response": data} if status == _OK else {"error": _error(status, data["error"])}
 
     def _lines(self, file: str) -> bytes:
-        job = self._found(file.replace("files/batch-", "batches/"))
-        return b"".join(json.dumps(answer, ensure_ascii=False).encode() + b"\n" for answer in job.answers)
+        batch = self._found(file.replace("files/batch-", "batches/"))
+        return b"".join(json.dumps(answer, ensure_ascii=False).encode() + b"\n" for answer in batch.answers)
 
     def _page(self, query: dict[str, str]) -> dict[str, Any]:
-        """Return one page of jobs, the latest first; without what came of them."""
-        jobs = [_shown(job, whole=False) for job in reversed(self._jobs.values())]
+        """Return one page of batches, the latest first; without what came of them."""
+        batches = [_shown(batch, whole=False) for batch in reversed(self._known.values())]
         size, token = query.get("pageSize", "0"), query.get("pageToken", "0")
         if not (size.isdecimal() and token.isdecimal()):
             raise Refused(400, "Request contains an invalid argument.")
         end = int(token) + (int(size) or _PAGE)
-        page = jobs[int(token) : end]
-        return {**({"operations": page} if page else {}), **({"nextPageToken": str(end)} if end < len(jobs) else {})}
+        page = batches[int(token) : end]
+        return {**({"operations": page} if page else {}), **({"nextPageToken": str(end)} if end < len(batches) else {})}
 
-    def _found(self, name: str) -> _Job:
-        if name not in self._jobs:
+    def _found(self, name: str) -> _Batch:
+        if name not in self._known:
             raise Refused(404, f"Requested entity was not found: {name}")
-        return self._jobs[name]
+        return self._known[name]
 
 
-def _shown(job: _Job, *, whole: bool = True) -> dict[str, Any]:
-    over = job.state in (_SUCCEEDED, _CANCELLED)
-    failed = sum("error" in answer for answer in job.answers)
+def _shown(batch: _Batch, *, whole: bool = True) -> dict[str, Any]:
+    over = batch.state in (_SUCCEEDED, _CANCELLED)
+    failed = sum("error" in answer for answer in batch.answers)
     counts = {
-        "requestCount": len(job.rows),
-        "successfulRequestCount": len(job.answers) - failed,
+        "requestCount": len(batch.rows),
+        "successfulRequestCount": len(batch.answers) - failed,
         "failedRequestCount": failed,
-        "pendingRequestCount": 0 if over else len(job.rows),
+        "pendingRequestCount": 0 if over else len(batch.rows),
     }
     about = {
         "@type": _TYPE,
-        "model": f"models/{job.model}",
-        "displayName": job.title,
-        "createTime": job.created,
+        "model": f"models/{batch.model}",
+        "displayName": batch.title,
+        "createTime": batch.created,
         "updateTime": _now(),
         "batchStats": {name: str(count) for name, count in counts.items() if count},
-        "state": job.state,
-        "name": job.name,
-        **({"inputConfig": {"fileName": job.file}} if job.file else {}),
+        "state": batch.state,
+        "name": batch.name,
+        **({"inputConfig": {"fileName": batch.file}} if batch.file else {}),
     }
-    shown = {"name": job.name, "metadata": about, **({"done": True} if over else {})}
-    if job.state != _SUCCEEDED or not whole:
+    shown = {"name": batch.name, "metadata": about, **({"done": True} if over else {})}
+    if batch.state != _SUCCEEDED or not whole:
         return shown
-    output = {"responsesFile": job.name.replace("batches/", "files/batch-")} if job.file else _inlined(job)
+    output = {"responsesFile": batch.name.replace("batches/", "files/batch-")} if batch.file else _inlined(batch)
     return {**shown, "metadata": {**about, "output": output}, "response": {"@type": f"{_TYPE}Output", **output}}
 
 
-def _inlined(job: _Job) -> dict[str, Any]:
-    return {"inlinedResponses": {"inlinedResponses": job.answers}}
+def _inlined(batch: _Batch) -> dict[str, Any]:
+    return {"inlinedResponses": {"inlinedResponses": batch.answers}}
 
 
 def _key(row: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Gemini's Batch API: rows to one job, a job's state, and what came of each row.
+"""Gemini's Batch API: rows to one batch, a batch's state, and what came of each row.
 
 Sources: ai.google.dev/api/batch-api and google-genai 3.4; recorded answers name the states BATCH_STATE_…, other places
 JOB_STATE_…. Real answers come out of order and sometimes without their key (python-genai issues 1909 and 2008).
@@ -44,7 +44,7 @@ class Answered(Struct, frozen=True):
 
 
 class Status(Struct, frozen=True):
-    """A job as the service describes it; counts are of rows, `file` holds the answers if they don't stand in `answers`."""
+    """A batch as the service describes it; counts are of rows, `file` holds the answers if they don't stand in `answers`."""
 
     name: str
     state: BatchState
@@ -81,10 +81,10 @@ def line_of(number: int, row: Mapping[str, Any]) -> bytes:
 
 
 def status_request(version: str, name: str, method: str = "") -> Request:
-    """Return the request that looks at a job, or does something to it (`cancel`).
+    """Return the request that looks at a batch, or does something to it (`cancel`).
 
     Raises:
-        PromptError: this is no name of a job.
+        PromptError: this is no name of a batch.
     """
     bare = name.removeprefix("batches/")
     if not bare or not bare.isascii() or not bare.replace("-", "").replace("_", "").isalnum():
@@ -94,12 +94,12 @@ def status_request(version: str, name: str, method: str = "") -> Request:
 
 
 def batches_request(version: str, page: str = "") -> Request:
-    """Return the request for one page of the list of jobs."""
+    """Return the request for one page of the list of batches."""
     return Request(f"{version}/batches", None, {"pageSize": "100", **({"pageToken": page} if page else {})}, "GET")
 
 
 def status_of(frame: bytes) -> Status:
-    """Return what an answer says of a job.
+    """Return what an answer says of a batch.
 
     Raises:
         WireError: it names none.
@@ -111,7 +111,7 @@ def status_of(frame: bytes) -> Status:
 
 
 def statuses_of(frame: bytes) -> tuple[list[Status], str]:
-    """Return the jobs of one page and the token of the next page (empty at the end)."""
+    """Return the batches of one page and the token of the next page (empty at the end)."""
     data = _dict(load(frame))
     return [_status(one) for one in dicts(data.get("operations"))], str(data.get("nextPageToken") or "")
 
@@ -202,7 +202,7 @@ def _dict(value: Any) -> dict[str, Any]:
 
 
 def total_of(answers: Iterable[Answered], told: int) -> int:
-    """Return how many rows a job had, by what it says and by what came."""
+    """Return how many rows a batch had, by what it says and by what came."""
     keys = [answer.key for answer in answers]
     numbers = [int(key) + 1 for key in keys if key.isascii() and key.isdigit() and len(key) <= _DIGITS]
     return max([told, *numbers, 0 if numbers else len(keys)])
