@@ -18,7 +18,7 @@ from nbgemini.incoming import Incoming
 from nbgemini.segments import Segmenter
 from nbgemini.tool_result import ToolResult
 from nbgemini.transcript import Transcript
-from nbgemini.turns import NOTE, ORIGIN, Declaration, Options, user_turn
+from nbgemini.turns import NOTE, ORIGIN, Declaration, Options, Turn, user_turn
 from nbgemini.wire import Framer
 from tests.conftest import golden_bytes
 from tests.providers.contracted import CONTRACTED, WHAT
@@ -69,7 +69,7 @@ class Talk:
         self.transcript = Transcript()
 
     def ask(self, prompt, frames):
-        _, self.exchange = self.transcript.ask(user_turn(prompt))
+        _, self.exchange = self.transcript.ask(user_turn(prompt) if isinstance(prompt, str) else prompt)
         self.incoming = Incoming(self.exchange, self.codec, self.of.model)
         self.segmenter = Segmenter()
         self.events = []
@@ -307,6 +307,29 @@ def test_a_chat_with_one_service_goes_on_with_another(first, second):
     if first != second:
         assert not marked("SIGNED", body)
         assert "thought." not in text, "a thought is for the service that had it"
+
+
+ATTACHED = [
+    *(
+        {"inlineData": {"mimeType": mime, "data": "QUFB"}}
+        for mime in ("image/png", "image/heic", "audio/mp3", "application/pdf")
+    ),
+    *({"inlineData": {"mimeType": mime, "data": "QUFB"}} for mime in ("video/mp4", "text/plain", "text/csv")),
+    {"fileData": {"mimeType": "video/mp4", "fileUri": "https://generativelanguage.googleapis.com/v1beta/files/a"}},
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("file", ATTACHED, ids=lambda file: next(iter(file.values()))["mimeType"])
+def test_a_file_is_shown_or_refused_in_one_line_and_later_stops_no_chat(name, file):
+    talk = Talk(name)
+    asked = Turn("user", (file, {"text": "What is it?"}))
+    talk.transcript.ask(asked)
+    talk.exchange = talk.transcript.exchanges[0]
+    with suppress(PromptError):
+        assert_taken(talk.of, talk.following())
+    talk.ask(asked, golden(name, "interleaved")).end()
+    assert_taken(talk.of, talk.following())
 
 
 @pytest.mark.parametrize("name", NAMES)
