@@ -101,6 +101,7 @@ async def test_who_asked_first_may_stop(keeping, service):
     replies = await asyncio.gather(*others)
     assert first.state == "interrupted"
     assert [(reply.state, len(reply.text)) for reply in replies] == [("complete", 4000)] * 3
+    assert sorted(reply.badge for reply in replies) == ["cache", "cache", "offline service"], "one of them pays now"
     assert len(streams(service)) == 1
 
 

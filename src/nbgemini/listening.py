@@ -19,7 +19,7 @@ from nbgemini.reply import Reply
 from nbgemini.request import Request
 from nbgemini.segments import Change
 from nbgemini.sending import Sending
-from nbgemini.sources.protocol import Played
+from nbgemini.sources.protocol import Cached, Played
 from nbgemini.turns import Turn, merge_text
 
 Step: TypeAlias = tuple[list[Event], list[Change]]
@@ -46,7 +46,7 @@ class Listening:
         while token is not None:
             so_far = [Turn("model", merge_text(self._reply.exchange.parts))] if token == ONWARD else []
             request = self._provider.encode([*shipment.turns, *so_far], self._reply.options, continuation=token)
-            request = structs.replace(request, fresh=self._reply.options.fresh)
+            request = structs.replace(request, reuse="fresh" if self._reply.options.fresh else "any")
             async with aclosing(self._persist(request)) as steps:
                 async for step in steps:
                     yield step
@@ -83,7 +83,7 @@ class Listening:
             reply.go_on()
             async with aclosing(self._sending.source.frames(request)) as frames:
                 async for frame in frames:
-                    reply.played = frame.badge if isinstance(frame, Played) else reply.played
+                    reply.played = _origin(frame, reply.played)
                     await pace.ready()
                     events = reply.take(decode(frame))
                     yield events, reply.show(events)
@@ -93,6 +93,13 @@ class Listening:
     def _hold(self, notice: Queued | Retrying | Uploading) -> Step:
         self._reply.hold(notice)
         return [notice], []
+
+
+def _origin(frame: bytes, before: str) -> str:
+    """Return where an answer comes from: a cassette if any of it does, else where its last frame came from, which pays."""
+    if isinstance(frame, Played):
+        return frame.badge
+    return "" if before == Cached.badge else before
 
 
 def _trouble(error: NbGeminiError) -> str:

@@ -11,11 +11,12 @@ from msgspec import Struct
 class Request(Struct, frozen=True):
     """Method, path below the base URL, query and JSON body; never a key, never a host.
 
-    `fresh` wants it asked whatever is known of it already.
+    `reuse` says whether an answer may be another's: `never` of what does something or is no prompt; with `fresh` it is asked
+    anew, for later ones.
     """
 
     path: str
     body: Mapping[str, Any] | None = None
     query: Mapping[str, str] = {}
     method: Literal["GET", "POST"] = "POST"
-    fresh: bool = False
+    reuse: Literal["never", "fresh", "any"] = "never"

@@ -26,7 +26,8 @@ IDENTITY = Identity("gemini", "gemini", "https://a.example", Secret("k" * 39))
 
 
 def asked(text="Why?", **more):
-    return Request("v1beta/models/m:streamGenerateContent", {"contents": [{"parts": [{"text": text}]}], **more}, {"alt": "sse"})
+    body = {"contents": [{"parts": [{"text": text}]}], **more}
+    return Request("v1beta/models/m:streamGenerateContent", body, {"alt": "sse"}, reuse="any")
 
 
 class Server:

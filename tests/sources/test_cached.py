@@ -169,6 +169,17 @@ async def test_who_has_seen_nothing_yet_pays_when_the_payer_goes(well, source):
     assert marked(await second.end()) == [False, False]
 
 
+async def test_who_goes_on_pays_from_there(well, source):
+    """Tokens are counted with the last frame."""
+    well.say(ANSWER[0])
+    first, second = Reading(source), Reading(source)
+    await first.has(1)
+    await second.has(1)
+    await first.stop()
+    well.say(ANSWER[1], None)
+    assert marked(await second.end()) == [True, False]
+
+
 async def test_with_the_last_the_stream_is_closed(well, source):
     """Before that one's leaving is over."""
     well.say(ANSWER[0])
@@ -244,7 +255,13 @@ async def test_what_is_no_whole_answer_is_asked_anew(well, source, frames):
 
 
 @pytest.mark.parametrize(
-    "request_", [Request("v1beta/models", None, {}, "GET"), asked(tools=[{"googleSearch": {}}])], ids=["list", "search"]
+    "request_",
+    [
+        Request("v1beta/models", None, {}, "GET"),
+        Request("v1beta/models/m:embedContent", {"content": {}}),
+        asked(tools=[{"googleSearch": {}}]),
+    ],
+    ids=["list", "embed", "search"],
 )
 async def test_what_is_not_kept_goes_straight_through(well, source, cache, request_):
     well.say(*ANSWER, None, *ANSWER, None)
@@ -257,7 +274,7 @@ async def test_a_fresh_one_is_asked_and_takes_the_place(well, source):
     other = [json.dumps(text_frame("Green.", finish="STOP")).encode()]
     well.say(*ANSWER, None, *other, None)
     await all_of(source)
-    assert await all_of(source, msgspec.structs.replace(asked(), fresh=True)) == other
+    assert await all_of(source, msgspec.structs.replace(asked(), reuse="fresh")) == other
     assert await all_of(source) == other
     assert len(well.asked) == 2
 

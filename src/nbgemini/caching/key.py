@@ -41,9 +41,10 @@ def key_for(request: Request, identity: Identity) -> str:
 
 
 def may_be_kept(request: Request) -> bool:
-    """Whether the request says all that its answer depends on, and asks for nothing but words.
+    """Whether the request is a prompt that says all that its answer depends on, and asks for nothing but words.
 
     With a tool the answer depends on the world; what goes on from an earlier answer depends on what its service remembers.
     """
     body: Any = request.body or {}
-    return request.method == "POST" and bool(body) and not any(body.get(name) for name in (*_OFFERS, *_GOES_ON))
+    asks = request.reuse != "never" and request.method == "POST"
+    return asks and bool(body) and not any(body.get(name) for name in (*_OFFERS, *_GOES_ON))

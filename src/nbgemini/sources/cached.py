@@ -57,14 +57,14 @@ class CachedSource:
         if stream is not None and stream.over:  # it is being kept just now
             await asyncio.wait({stream.task}, timeout=READING)
             stream = streams.get(key)
-        if stream is None or not stream.open or request.fresh:
+        if stream is None or not stream.open or request.reuse == "fresh":
             stream = streams[key] = Shared(lambda shared: self._pump(key, request, shared))
             stream.task.add_done_callback(lambda _: self._forget(streams, key, stream))
         return stream
 
     async def _pump(self, key: str, request: Request, shared: Shared) -> None:
         """Play what is kept, or ask and keep."""
-        known = None if request.fresh else await self._cache.get(key, self._decoder())
+        known = None if request.reuse == "fresh" else await self._cache.get(key, self._decoder())
         if known is not None:
             self._cache.stats.hit(known, 1 + shared.followers)
             shared.play(known.frames)

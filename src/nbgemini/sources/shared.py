@@ -121,9 +121,10 @@ class Shared:
     async def _leave(self, reader: _Reader) -> None:
         self._readers.remove(reader)
         self._room.set()
-        if self._readers and reader.pays and not self._readers[0].at:
-            self._readers[0].pays = True  # it takes over what it has seen nothing of
-        if self._readers or self.over:
+        if self.over:
+            return
+        if self._readers:
+            self._readers[0].pays |= reader.pays  # tokens are counted with the last frame
             return
         self._task.cancel()
         await asyncio.wait({self._task})
