@@ -241,6 +241,13 @@ def test_what_is_newer_is_counted_and_what_is_known_to_say_nothing_is_not():
     assert decoded(event("in_progress"), {"type": "keepalive"}, {}, [], event("created", response={})) == []
 
 
+def test_a_refusal_is_an_end_and_an_empty_one_is_none():
+    refusal = [event("refusal.delta", output_index=0, content_index=0, delta=text) for text in ("I ", "can't.")]
+    assert decoded(*refusal, event("completed", response={})) == [Finish("blocked", "refusal", "I can't.")]
+    empty = item("message", content=[{"type": "refusal", "refusal": ""}])
+    assert decoded(empty, event("completed", response={})) == [Finish("complete", "completed")]
+
+
 def test_a_delta_that_is_no_text_says_nothing():
     kinds = ["output_text.delta", "reasoning_text.delta", "refusal.delta"]
     assert (

@@ -20,6 +20,7 @@ from nbgemini.events import (
     ResponseInfo,
     ThoughtDelta,
     ToolCall,
+    ToolCallEnd,
     Unknown,
     UsageReport,
 )
@@ -173,7 +174,9 @@ def test_calls_without_ids_are_told_apart_by_their_names():
 
 
 def test_a_call_cut_at_the_limit_is_not_made():
-    assert made(call('{"a": 1}', 0, "c1", "add"), finish="length") == []
+    cut_off = [call('{"a": 1}', 0, "c1", "add"), piece("length")]
+    assert not any(isinstance(event, ToolCallEnd) for event in decoded(*cut_off)), "nobody knows whether it is whole"
+    assert made(cut_off[0], finish="length") == []
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,6 @@ class _Call:
         self.key = key
         self.id = ""
         self.begun = False
-        self.ended = False
         self.early: list[Event] = []  # arguments that came before the name
 
 
@@ -41,33 +40,31 @@ class Calls:
         function = piece.get("function")
         function = function if isinstance(function, dict) else {}
         name, new_id = _text(function.get("name")), _text(piece.get("id"))
-        events: list[Event] = []
-        call = self._call_of(piece.get("index"), new_id, name, events)
+        call = self._call_of(piece.get("index"), new_id, name)
         call.id = call.id or new_id
         arguments = _arguments(call.key, function.get("arguments"))
         if call.begun:
-            return events + arguments
+            return arguments
         call.early += arguments
         if not name:
-            return events
+            return []
         call.begun = True
-        return [*events, ToolCallStart(call.key, name, call.id or None, _kept(piece)), *call.early]
+        return [ToolCallStart(call.key, name, call.id or None, _kept(piece)), *call.early]
 
     def end(self) -> list[Event]:
         """Return that all calls are whole: no server says so of each."""
-        return [event for call in self._calls for event in _ended(call)]
+        return [ToolCallEnd(call.key) for call in self._calls if call.begun]
 
-    def _call_of(self, index: Any, new_id: str, name: str, events: list[Event]) -> _Call:
-        """Return the call that a piece is of; one that gives way to another with its index has ended."""
+    def _call_of(self, index: Any, new_id: str, name: str) -> _Call:
+        """Return the call that a piece is of: another than the last with its index, if it has a name and an id of its own."""
         slot = "" if index is None else str(index)
         before = self._slots.get(slot) if slot else self._unnumbered(new_id, name)
         if before and not (name and new_id and before.id and new_id != before.id):
             return before
-        if before and slot:
-            events += _ended(before)
         call = _Call(str(len(self._calls)))
         self._calls.append(call)
-        self._slots[slot or f"#{call.key}"] = call
+        if slot:
+            self._slots[slot] = call
         return call
 
     def _unnumbered(self, new_id: str, name: str) -> _Call | None:
@@ -75,13 +72,6 @@ class Calls:
         known = next((call for call in self._calls if new_id and call.id == new_id), None)
         last = self._calls[-1] if self._calls else None
         return known or (None if name and last and last.begun else last)
-
-
-def _ended(call: _Call) -> list[Event]:
-    if call.ended or not call.begun:
-        return []
-    call.ended = True
-    return [ToolCallEnd(call.key)]
 
 
 def _arguments(key: str, arguments: Any) -> list[Event]:

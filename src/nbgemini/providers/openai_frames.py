@@ -189,7 +189,8 @@ class Stream:
             self._events += [PartReceived({"text": said}), AnswerDelta(said)]
 
     def _refuse(self, place: str, text: Any) -> None:
-        self._refused.append(self._paragraph("refusal", place, text))
+        if said := self._paragraph("refusal", place, text):
+            self._refused.append(said)
 
     def _paragraph(self, kind: str, place: str, text: Any) -> str:
         """Return a piece of text as it is shown: another text after one of its kind begins a paragraph."""
