@@ -6,6 +6,7 @@ is its own; waiting may be stopped at any time, the batch goes on.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Self
@@ -76,7 +77,7 @@ class Batch:
     async def refresh(self) -> Self:
         """Look how it stands."""
         request = codec.status_request(self._manner.version, self.name)
-        self.status = codec.status_of(await fetch(self._manner.sending, request))
+        self.status = await _read_status(await fetch(self._manner.sending, request))
         return self
 
     async def wait(self, every: float | None = None) -> Self:
@@ -102,7 +103,8 @@ class Batch:
         Raises:
             NbGeminiError: the batch came to nothing.
         """
-        await self.wait()
+        if not (self.status.over and (self.status.answers or self.status.file)):
+            await self.wait()
         answers = await self._answers()
         if not answers and self.state != "complete":
             raise self.error or NbGeminiError(f"{self.name} was {self.state} before any row had its answer; submit it again")
@@ -116,7 +118,8 @@ class Batch:
         if not isinstance(files, Files) or not self.status.file.startswith("files/"):
             raise WireError(f"the service names no file of answers, but {self.status.file[:80]!r} → ask again")
         path = f"{self._manner.version}/{self.status.file}:download?alt=media"
-        return codec.answers_in((await persist(sending, lambda: files.caller.call("GET", path))).body)
+        lines = (await persist(sending, lambda: files.caller.call("GET", path))).body
+        return await asyncio.to_thread(codec.answers_in, lines)
 
     def _count(self) -> int:
         return len(self._rows) if self._rows is not None else self.status.total
@@ -170,7 +173,12 @@ async def batch_named(manner: Manner, name: str, rows: Sequence[Any] | None) -> 
         ApiError: there is none.
     """
     frame = await fetch(manner.sending, codec.status_request(manner.version, name))
-    return Batch(manner, codec.status_of(frame), rows)
+    return Batch(manner, await _read_status(frame), rows)
+
+
+async def _read_status(frame: bytes) -> Status:
+    """Read how a batch stands in a thread: the answers of all rows may stand there too."""
+    return await asyncio.to_thread(codec.status_of, frame)
 
 
 def _take(reply: Reply, answer: Answered | None, provider: Provider) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 from collections.abc import Mapping
 from contextlib import aclosing
-from datetime import UTC, datetime
 from typing import Any
 
 from nbgemini.batch import Batch, Manner
@@ -43,7 +42,7 @@ async def submit(manner: Manner, template: str, rows: Any, title: str) -> Batch:
             bodies.append(await _body(manner, form, row, len(bodies)))
     if not given:
         raise PromptError("there are no rows; no batch was submitted")
-    request = await _request(manner, bodies, title or f"nbgemini {datetime.now(UTC):%Y-%m-%d %H:%M}")
+    request = await _request(manner, bodies, title or f"{len(given):,} rows")
     return Batch(manner, codec.status_of(await _once(manner, request)), given)
 
 

@@ -131,8 +131,17 @@ def test_or_in_a_file():
     lines = [{"key": "1", "response": RESPONSE}, {"key": "0", "error": {"code": 400, "message": "bad"}}, {"key": "2"}]
     text = "\n".join(["", *map(json.dumps, lines), "no json", "[1]"])
     found = answers_in(text.encode())
-    assert [answer.key for answer in found] == ["1", "0", "2", ""]
+    assert [answer.key for answer in found] == ["1", "0", "2"]
     assert (found[1].error.code, str(found[2].error)) == (400, "the service sent nothing for this row")
+
+
+def test_text_that_is_almost_json_is_mended():
+    [broken] = answers_in(b'{"key": "0", "response": {"candidates": [{"avgLogprobs": NaN}], "modelVersion": "\xff"}}')
+    assert json.loads(broken.frame) == {"candidates": [{"avgLogprobs": None}], "modelVersion": "\ufffd"}
+    assert (
+        status_of(b'{"name": "batches/a", "metadata": {"displayName": "\xff", "state": "JOB_STATE_RUNNING"}}').state
+        == "running"
+    )
 
 
 def test_answers_go_to_the_rows_whose_keys_they_bear():

@@ -2,16 +2,17 @@
 
 Sources: ai.google.dev/api/batch-api and google-genai 3.4; recorded answers name the states BATCH_STATE_…, other places
 JOB_STATE_…. Real answers come out of order and sometimes without their key (python-genai issues 1909 and 2008).
-Invariant: an answer is given to the row whose key it bears; only where none bears a key does the order count.
+Invariants: answers are cut out and not read, as one text may hold thousands; each is given to the row whose key it bears; only
+where none bears a key does the order count.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from nbgemini.error_body import error_from_data
 from nbgemini.errors import ApiError, PromptError, WireError
@@ -33,6 +34,8 @@ _WORDS = (
     "DATA_LOSS", "UNAUTHENTICATED",
 )  # of google.rpc.Code, by number  # fmt: skip
 _DIGITS = 9  # of a row's number
+_NOTHING = Raw(b"")
+_T = TypeVar("_T", bound=Struct)
 
 
 class Answered(Struct, frozen=True):
@@ -41,6 +44,35 @@ class Answered(Struct, frozen=True):
     key: str
     frame: bytes = b""
     error: ApiError | None = None
+
+
+class _Operation(Struct):
+    name: Any = None
+    done: Any = None
+    error: Any = None
+    metadata: Raw = _NOTHING
+    response: Raw = _NOTHING
+
+
+class _About(Struct):
+    state: Any = None
+    displayName: Any = None  # noqa: N815 - theirs
+    model: Any = None
+    createTime: Any = None  # noqa: N815
+    batchStats: Any = None  # noqa: N815
+    output: Raw = _NOTHING
+
+
+class _Output(Struct):
+    inlinedResponses: Raw = _NOTHING  # noqa: N815
+    responsesFile: Any = None  # noqa: N815
+
+
+class _Entry(Struct):
+    key: Any = None
+    metadata: Any = None
+    error: Any = None
+    response: Raw = _NOTHING
 
 
 class Status(Struct, frozen=True):
@@ -104,27 +136,24 @@ def status_of(frame: bytes) -> Status:
     Raises:
         WireError: it names none.
     """
-    data = load(frame)
-    if not isinstance(data, dict) or not isinstance(data.get("name"), str):
+    found = _read(frame, _Operation)
+    if not isinstance(found.name, str):
         raise WireError("the service did not say which batch this is → ask again")
-    return _status(data)
+    return _status(found)
 
 
 def statuses_of(frame: bytes) -> tuple[list[Status], str]:
     """Return the batches of one page and the token of the next page (empty at the end)."""
-    data = _dict(load(frame))
-    return [_status(one) for one in dicts(data.get("operations"))], str(data.get("nextPageToken") or "")
+    data = load(frame)
+    data = data if isinstance(data, dict) else {}
+    listed = [_read(msgspec.json.encode(one), _Operation) for one in dicts(data.get("operations"))]
+    return [_status(one) for one in listed], str(data.get("nextPageToken") or "")
 
 
 def answers_in(lines: bytes) -> list[Answered]:
     """Return what a file of answers holds; a line that is none counts for nothing."""
-    found: list[Answered] = []
-    for line in lines.splitlines():
-        try:
-            found += [_answered(load(line))] if line.strip() else []
-        except WireError:
-            continue
-    return found
+    found = [_read(line, _Entry) for line in lines.splitlines() if line.strip()]
+    return [_answered(entry) for entry in found if entry != _Entry()]
 
 
 def by_row(answers: Sequence[Answered], rows: int) -> list[Answered | None]:
@@ -143,26 +172,43 @@ def _create(version: str, model: str, given: dict[str, Any], title: str) -> Requ
     return Request(f"{version}/{name}:batchGenerateContent", {"batch": {"displayName": title, "inputConfig": given}})
 
 
-def _status(data: dict[str, Any]) -> Status:
-    about = _dict(data.get("metadata"))
-    output = _dict(data.get("response")) or _dict(about.get("output"))
-    stats, error = _dict(about.get("batchStats")), data.get("error")
-    inlined = output.get("inlinedResponses")
-    answers = dicts(_dict(inlined).get("inlinedResponses") if isinstance(inlined, dict) else inlined)
-    state = _state(str(about.get("state") or ""), over=data.get("done") is True, well=not error)
+def _status(found: _Operation) -> Status:
+    about = _read(found.metadata, _About)
+    output = _read(found.response or about.output, _Output)
+    stats = about.batchStats if isinstance(about.batchStats, dict) else {}
     return Status(
-        str(data.get("name") or ""),
-        state,
-        str(about.get("displayName") or ""),
-        str(about.get("model") or "").removeprefix("models/"),
-        str(about.get("createTime") or ""),
+        str(found.name or ""),
+        _state(str(about.state or ""), over=found.done is True, well=not found.error),
+        str(about.displayName or ""),
+        str(about.model or "").removeprefix("models/"),
+        str(about.createTime or ""),
         _count(stats, "requestCount"),
         _count(stats, "successfulRequestCount"),
         _count(stats, "failedRequestCount"),
-        _error(error) if error else None,
-        tuple(map(_answered, answers)),
-        str(output.get("responsesFile") or ""),
+        _error(found.error) if found.error else None,
+        tuple(_answered(_read(entry, _Entry)) for entry in _entries(output.inlinedResponses)),
+        str(output.responsesFile or ""),
     )
+
+
+def _entries(inlined: Raw) -> list[Raw]:
+    """Return the answers of a list, which mostly stands in an object of the same name."""
+    try:
+        return msgspec.json.decode(_read(inlined, _Output).inlinedResponses or inlined, type=list[Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return []
+
+
+def _read(text: bytes | Raw, kind: type[_T]) -> _T:
+    """Return an object of a JSON text, mended if it must be; one without anything if it is none."""
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    try:
+        return msgspec.json.decode(msgspec.json.encode(load(bytes(text))), type=kind)
+    except (WireError, msgspec.ValidationError):
+        return kind()
 
 
 def _state(word: str, *, over: bool, well: bool) -> BatchState:
@@ -172,14 +218,13 @@ def _state(word: str, *, over: bool, well: bool) -> BatchState:
     return known
 
 
-def _answered(entry: Any) -> Answered:
-    entry = _dict(entry)
-    key = entry.get("key", _dict(entry.get("metadata")).get("key"))
-    response, error = entry.get("response"), entry.get("error")
-    said = "" if key is None else str(key)
-    if error or not isinstance(response, dict):
-        return Answered(said, error=_error(error or {"message": "the service sent nothing for this row"}))
-    return Answered(said, msgspec.json.encode(response))
+def _answered(entry: _Entry) -> Answered:
+    metadata = entry.metadata if isinstance(entry.metadata, dict) else {}
+    key = metadata.get("key") if entry.key is None else entry.key
+    said, frame = "" if key is None else str(key), bytes(entry.response)
+    if entry.error or not frame.startswith(b"{"):
+        return Answered(said, error=_error(entry.error or {"message": "the service sent nothing for this row"}))
+    return Answered(said, frame)
 
 
 def _error(error: Any) -> ApiError:
@@ -195,10 +240,6 @@ def _error(error: Any) -> ApiError:
 def _count(stats: Mapping[str, Any], name: str) -> int:
     number = str(stats.get(name) or "0")
     return int(number) if number.isascii() and number.isdigit() and len(number) <= _DIGITS else 0
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def total_of(answers: Iterable[Answered], told: int) -> int:
