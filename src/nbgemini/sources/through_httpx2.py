@@ -1,0 +1,146 @@
+"""The way through httpx2, which knows proxies: the only file that imports it.
+
+Invariants: redirects are never followed (one would carry the key to another host); library and TLS context are loaded in a
+thread; whatever the library raises leaves as one of our own errors, without the request it held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from nbgemini.errors import ConfigurationError, NbGeminiError, TransportError
+from nbgemini.sources.transport import (
+    Identity,
+    Limits,
+    Outgoing,
+    broken,
+    cause,
+    not_accepted,
+    not_reached,
+    not_taken,
+)
+from nbgemini.sources.watch import Watch
+
+if TYPE_CHECKING:
+    import httpx2
+
+_REQUEST_IS_OUT = "receive_response_headers.started"
+
+
+class ThroughHttpx2:
+    """The connections of one event loop, kept by httpx2."""
+
+    def __init__(self, origin: str, host: str, identity: Identity, limits: Limits) -> None:
+        """Import the library and build a client; belongs into a thread, because both hold the interpreter for long.
+
+        Args:
+            origin: scheme and host, and the port if it is not the usual one.
+            host: what errors call it.
+            identity: as whom to ask.
+            limits: how long to wait for what.
+        """
+        self.client = new_client(limits, secure=origin.startswith("https"))
+        self._origin = origin
+        self._host = host
+        self._identity = identity
+        self._limits = limits
+
+    async def ask(self, outgoing: Outgoing, watch: Watch) -> Httpx2Response:
+        """Send a request and wait for the head of the answer."""
+        try:
+            return Httpx2Response(await self.client.send(self._request(outgoing, watch), stream=True), self._host, self._limits)
+        except Exception as error:  # noqa: BLE001 - the border: what leaves is ours, the rest goes on as it was
+            trouble = mapped(error, self._host, self._limits)
+        raise trouble  # out here it has no context: the library's error holds the request, and that the key
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self.client.aclose()
+
+    def _request(self, outgoing: Outgoing, watch: Watch) -> httpx2.Request:
+        """Return the library's request, which says by itself how far it is."""
+        return self.client.build_request(
+            outgoing.method,
+            f"{self._origin}{outgoing.target}",
+            headers={**outgoing.headers, **self._identity()},
+            content=outgoing.content,
+            extensions={"trace": tracing(watch)},
+        )
+
+
+class Httpx2Response:
+    """An answer that httpx2 brings."""
+
+    def __init__(self, response: httpx2.Response, host: str, limits: Limits) -> None:
+        """Wrap the library's."""
+        self._response = response
+        self._chunks = response.aiter_bytes()
+        self._host = host
+        self._limits = limits
+
+    @property
+    def status(self) -> int:
+        """Return the status code."""
+        return self._response.status_code
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Return the headers, names in lower case."""
+        return {name.lower(): value for name, value in self._response.headers.items()}
+
+    async def chunk(self) -> bytes:
+        """Wait for the next bytes of the body; nothing means that it is whole."""
+        try:
+            return await anext(self._chunks, b"")
+        except Exception as error:  # noqa: BLE001 - the border, as above
+            trouble = mapped(error, self._host, self._limits)
+        raise trouble
+
+    async def aclose(self) -> None:
+        """Leave."""
+        await self._chunks.aclose()
+        await self._response.aclose()
+
+
+def new_client(limits: Limits, *, secure: bool) -> httpx2.AsyncClient:
+    """Import the library and build a client."""
+    import anyio  # noqa: PLC0415
+    import httpx2  # noqa: PLC0415
+
+    anyio.run(anyio.sleep, 0)  # loads anyio's backend, which the first connection would do on the loop, for 60 ms
+    return httpx2.AsyncClient(
+        verify=httpx2.create_ssl_context(verify=secure),  # on loopback no certificate store is read
+        timeout=httpx2.Timeout(None, connect=limits.connect, write=limits.write),  # for reading there is the watch
+        limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),  # whoever sends has so many places
+        follow_redirects=False,
+    )
+
+
+def tracing(watch: Watch) -> Any:
+    """Return what httpcore2 tells how far a request is (its trace extension), so that `watch` knows when to count."""
+
+    async def trace(name: str, _info: dict[str, Any]) -> None:
+        if name.endswith(_REQUEST_IS_OUT):
+            watch.sent()
+
+    return trace
+
+
+def mapped(error: Exception, host: str, limits: Limits) -> NbGeminiError:
+    """Return our own error for the library's; raises any other again."""
+    import httpx2  # noqa: PLC0415 - loaded long ago if we are here
+
+    if isinstance(error, httpx2.ConnectTimeout):
+        return not_accepted(host, limits)
+    if isinstance(error, httpx2.ConnectError):
+        return not_reached(host, error)
+    if isinstance(error, httpx2.TimeoutException):
+        return not_taken(host, limits)
+    if isinstance(error, httpx2.ProxyError):
+        return TransportError(f"the proxy does not let us through to {host}: {cause(error)}")
+    if isinstance(error, httpx2.HTTPError):
+        return broken(host, cause(error))
+    if isinstance(error, httpx2.InvalidURL):
+        return ConfigurationError(f"not a usable address: {host}")
+    raise error
