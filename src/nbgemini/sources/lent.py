@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import importlib
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from contextlib import AsyncExitStack, aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
+from contextlib import AsyncExitStack, aclosing, suppress
 from contextvars import ContextVar
 from functools import partial
+from itertools import islice
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 from weakref import WeakKeyDictionary
@@ -28,6 +29,7 @@ from nbgemini.sources.watch import Watch
 if TYPE_CHECKING:
     import httpx2
 
+_DEEPEST = 10  # causes of an error that are looked at
 _ASKED: ContextVar[Asked | None] = ContextVar("asked", default=None)  # whose request goes out, for the hooks of the pool
 
 
@@ -169,15 +171,18 @@ class LentSource(RestSource):
             request.extensions = {**request.extensions, "timeout": limits, "trace": asked.watch.trace}
 
     def _mapped(self, error: Exception) -> NbGeminiError:
-        import httpx2  # noqa: PLC0415 - loaded long ago if we are here
-
-        inner: BaseException | None = error
-        while inner is not None and not isinstance(inner, httpx2.HTTPError | httpx2.InvalidURL):
-            inner = inner.__cause__ or inner.__context__
-        if isinstance(inner, Exception):
-            return super()._mapped(inner)
+        for cause in [*islice(_causes(error), _DEEPEST)]:  # all at once: what is handed back has another context
+            with suppress(Exception):  # what is not the network's is handed back
+                return super()._mapped(cause)
         name = type(error).__name__
         return WireError(f"{self.package} can't read what the service sent ({name}) → %config Gemini.source = 'rest'")
+
+
+def _causes(error: BaseException | None) -> Iterator[Exception]:
+    """Yield an error and what it came from: clients wrap what the network says."""
+    while isinstance(error, Exception):
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 async def _begins(response: httpx2.Response) -> None:
