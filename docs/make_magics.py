@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from argparse import Action
+from collections.abc import Iterable
 from pathlib import Path
 
 from nbgemini.notebook.arguments import build_parser
 from nbgemini.notebook.commands import COMMANDS
 from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.manual import EXAMPLES, example
+from nbgemini.notebook.map_manual import MAP_EXAMPLES, actions
 
 PAGE = Path(__file__).with_name("magics.md")
 
 
 def page() -> str:
     """Return the page."""
-    options = [
-        f"| `{', '.join(action.option_strings)}{' ' + str(action.metavar) if action.metavar else ''}` | {(action.help or '') % {}} |"
-        for action in build_parser()._actions  # noqa: SLF001 - argparse has no public list of its options
-    ]
+    options = _options(build_parser()._actions)  # noqa: SLF001 - argparse has no public list of its options
+    maps = [f"| `%gemini map {line}` | {meaning} |" for line, meaning in MAP_EXAMPLES.values()]
     examples = [f"{meaning[:1].upper()}{meaning[1:]}:\n\n```\n{cell}\n```\n" for cell, meaning in map(example, EXAMPLES)]
     commands = [f"| `%gemini {name}` | {(run.__doc__ or '').splitlines()[0]} |" for name, run in COMMANDS.items()]
     settings = [
@@ -32,11 +33,22 @@ def page() -> str:
             *examples,
             "## `%gemini COMMAND`\n\n| command | does |\n|---|---|",
             *commands,
+            "\n## `%gemini map [options] NAME TEMPLATE…`\n\nOne prompt for each row.\n\n| option | meaning |\n|---|---|",
+            *_options(actions()),
+            "\n| example | what comes of it |\n|---|---|",
+            *maps,
             "\n## `%config Gemini`\n\n| setting | default | meaning |\n|---|---|---|",
             *settings,
             "",
         ]
     )
+
+
+def _options(actions: Iterable[Action]) -> list[str]:
+    return [
+        f"| `{', '.join(action.option_strings)}{' ' + str(action.metavar) if action.metavar else ''}` | {(action.help or '') % {}} |"
+        for action in actions
+    ]
 
 
 if __name__ == "__main__":

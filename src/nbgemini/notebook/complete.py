@@ -77,8 +77,25 @@ class Completer:
             options, words = self._in_options(rest.lstrip()), self._in_words(name, rest)
             both = options[0] == words[0] and options is not _NOTHING
             return (options[0], [*words[1], *options[1]]) if both else words if options is _NOTHING else options
+        if name == "map":
+            return self._in_map(rest.lstrip())
         typed = _last_word(rest)
         return typed, self._behind(name, typed)
+
+    def _in_map(self, rest: str) -> Found:
+        """Return what may stand in the line of a map: options, then a table, then columns in braces."""
+        from nbgemini.notebook.arguments import leading_options, next_word  # noqa: PLC0415 - at the first Tab
+        from nbgemini.notebook.map_arguments import build_map_parser  # noqa: PLC0415
+
+        parser = build_map_parser()
+        found = self._in_options(rest, parser)
+        if found is not _NOTHING:
+            return found if found[0] or not isinstance(found[1], dict) else ("", [*self._offers.rows(""), *found[1]])
+        name, template = next_word(leading_options(rest, parser)[1])
+        if not template and not rest.endswith(" "):
+            return name, self._offers.rows(name)
+        match = _FIELD.search(rest)
+        return (match["path"], self._offers.columns(name)) if match else _NOTHING
 
     def _behind(self, command: str, typed: str) -> Iterable[str]:
         """Return what may stand behind a command that asks nothing."""
@@ -109,11 +126,12 @@ class Completer:
         match = _FIELD.search(before)
         return (match["path"], self._offers.fields(match["path"])) if match else _NOTHING
 
-    def _in_options(self, rest: str) -> Found:
+    def _in_options(self, rest: str, parser: Any = None) -> Found:
         """Return what may stand at the end of a line of options; nothing where the prompt has begun."""
         from nbgemini.notebook.arguments import build_parser  # noqa: PLC0415 - at the first Tab
 
-        actions = {name: action for action in build_parser()._actions for name in action.option_strings}  # noqa: SLF001
+        parser = parser or build_parser()
+        actions = {name: action for action in parser._actions for name in action.option_strings}  # noqa: SLF001
         typed = _last_word(rest)
         wanted: Any = None  # the option whose value comes next
         for word in rest.removesuffix(typed).split():

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from nbgemini.notebook.config import Gemini
+from nbgemini.notebook.map_arguments import is_frame, is_rows
 from nbgemini.notebook.surroundings import visible
 
 _MOST_PATHS = 300
@@ -75,6 +76,16 @@ class Offers:
         if "." in typed:
             return self.objects(typed)
         return self._named(lambda value: not isinstance(value, ModuleType))
+
+    def rows(self, typed: str) -> Iterable[str]:
+        """Return what a map may go through: tables and lists of the notebook, and the columns of a table."""
+        name, dot, _ = typed.rpartition(".")
+        return [f"{name}.{column}" for column in self.columns(name)] if dot else self._named(is_rows)
+
+    def columns(self, name: str) -> Iterable[str]:
+        """Return what a row of this table gives to a template."""
+        value: Any = visible(self._shell).get(name)
+        return [column for column in map(str, value.columns) if column.isidentifier()] if is_frame(value) else ["row"]
 
     def _named(self, wanted: Callable[[Any], bool]) -> list[str]:
         return [name for name, value in visible(self._shell).items() if not name.startswith("_") and wanted(value)]
