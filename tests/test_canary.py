@@ -125,14 +125,18 @@ def test_no_network_sees_the_key_unencrypted(url):
         RestSource(url, Secret(CANARY))
 
 
-async def test_no_logger_hears_the_key_at_any_level(settings):
-    """The HTTP library logs every request it sends, and below that every step."""
+@pytest.mark.parametrize("proxy", ["", "http://127.0.0.1:9"])
+async def test_no_logger_hears_the_key_at_any_level(settings, monkeypatch, proxy):
+    """httpx2, which asks where a proxy is set, logs every request that it sends, and below that every step."""
+    if proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.0/8")  # which it knows to read
     listener = Listener()
     with listener.attached():
         async with RawServer([head(), event(text_frame("a")), CLOSE]) as server:
             async with Client(msgspec.structs.replace(settings, base_url=server.url)) as client:
                 await client.generate("x")
-    assert listener.heard > 5
+    assert (listener.heard > 5) == bool(proxy)
     assert listener.leaks == []
 
 

@@ -23,7 +23,10 @@ from nbgemini.errors import ConfigurationError, NbGeminiError, WireError
 from nbgemini.loading import load
 from nbgemini.request import Request
 from nbgemini.services import Service
-from nbgemini.sources.rest import Limits, RestSource, cut, raise_if_refused
+from nbgemini.sources.reading import cut, raise_if_refused
+from nbgemini.sources.rest import RestSource
+from nbgemini.sources.through_httpx2 import Httpx2Response, mapped, new_client, tracing
+from nbgemini.sources.transport import Limits
 from nbgemini.sources.watch import Watch
 
 if TYPE_CHECKING:
@@ -45,7 +48,7 @@ class Asked:
     def __init__(self, watch: Watch) -> None:
         """Know no answer yet."""
         self.watch = watch
-        self.response: httpx2.Response | None = None
+        self.response: Httpx2Response | None = None
         self.refusal: NbGeminiError | None = None
 
     async def first(self, thing: Awaitable[Any]) -> Any:
@@ -87,6 +90,7 @@ class LentSource(RestSource):
         """
         super().__init__(service.base_url, service.key, service=service, limits=limits)
         self._sdks: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
+        self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx2.AsyncClient] = WeakKeyDictionary()
 
     async def frames(self, request: Request) -> AsyncGenerator[bytes, None]:
         """Yield the frames of the answer as they come."""
@@ -98,6 +102,9 @@ class LentSource(RestSource):
     async def aclose(self) -> None:
         """Close what the running loop has open; the official client has nothing but what was lent to it."""
         self._sdks.pop(asyncio.get_running_loop(), None)
+        pool = self._pools.pop(asyncio.get_running_loop(), None)
+        if pool is not None:
+            await pool.aclose()
         await super().aclose()
 
     @abstractmethod
@@ -160,20 +167,35 @@ class LentSource(RestSource):
 
     async def _pool(self) -> httpx2.AsyncClient:
         """Return the running loop's connections, which tell us of each request that goes out and each answer that begins."""
-        pool = await self._client()
-        pool.event_hooks = {"request": [self._goes_out], "response": [_begins]}
-        return pool
+        loop = asyncio.get_running_loop()
+        if loop not in self._pools:
+            made = await load(partial(new_client, self._limits, secure=self._base.startswith("https")))
+            pool = self._pools.setdefault(loop, made)
+            pool.event_hooks = {"request": [self._goes_out], "response": [self._begins]}
+        return self._pools[loop]
 
     async def _goes_out(self, request: httpx2.Request) -> None:
         asked = _ASKED.get()
         if asked is not None:
             limits = {"connect": self._limits.connect, "write": self._limits.write, "read": None, "pool": None}
-            request.extensions = {**request.extensions, "timeout": limits, "trace": asked.watch.trace}
+            request.extensions = {**request.extensions, "timeout": limits, "trace": tracing(asked.watch)}
+
+    async def _begins(self, response: httpx2.Response) -> None:
+        asked = _ASKED.get()
+        if asked is None:
+            return
+        asked.response = Httpx2Response(response, self._host, self._limits)
+        asked.watch.begun()
+        try:
+            await raise_if_refused(asked.response, asked.watch, self._key_name)
+        except NbGeminiError as error:
+            asked.refusal = error
+            raise
 
     def _mapped(self, error: Exception) -> NbGeminiError:
         for cause in [*islice(_causes(error), _DEEPEST)]:  # all at once: what is handed back has another context
             with suppress(Exception):  # what is not the network's is handed back
-                return super()._mapped(cause)
+                return mapped(cause, self._host, self._limits)
         name = type(error).__name__
         return WireError(f"{self.package} can't read what the service sent ({name}) → %config Gemini.source = 'rest'")
 
@@ -183,19 +205,6 @@ def _causes(error: BaseException | None) -> Iterator[Exception]:
     while isinstance(error, Exception):
         yield error
         error = error.__cause__ or error.__context__
-
-
-async def _begins(response: httpx2.Response) -> None:
-    asked = _ASKED.get()
-    if asked is None:
-        return
-    asked.response = response
-    asked.watch.begun()
-    try:
-        await raise_if_refused(response, asked.watch)
-    except NbGeminiError as error:
-        asked.refusal = error
-        raise
 
 
 def _imported(package: str, installed_by: str) -> ModuleType:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Mapping
 from urllib.parse import quote, urlencode, urlsplit
 
 from msgspec import Struct
@@ -41,7 +42,7 @@ def origin_of(base: str) -> Origin | None:
     return Origin(host, port, parts.scheme == "https")
 
 
-def target_of(base: str, path: str, query: dict[str, str]) -> str:
+def target_of(base: str, path: str, query: Mapping[str, str]) -> str:
     """Return path and query for the wire; a path that begins with a slash stands below the host, not below the base."""
     whole = path if path.startswith("/") else f"{urlsplit(base).path}/{path}"
     asked = urlencode(query, quote_via=quote)

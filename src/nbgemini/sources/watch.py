@@ -17,7 +17,6 @@ from nbgemini.errors import TransportError
 T = TypeVar("T")
 
 _TICK = 1.0  # seconds, at most
-_FIRST_BYTE = "receive_response_headers.started"
 
 
 class Watch:
@@ -39,11 +38,6 @@ class Watch:
     def sent(self) -> None:
         """Take note that the request is out: from here on the answer is waited for."""
         self._counting = True
-
-    async def trace(self, name: str, _info: dict[str, Any]) -> None:
-        """Take note of how far the request is (httpcore's trace extension)."""
-        if name.endswith(_FIRST_BYTE):
-            self.sent()
 
     async def awaited(self, thing: Awaitable[T]) -> T:
         """Wait for the network.
