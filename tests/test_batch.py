@@ -6,11 +6,16 @@ import asyncio
 import json
 from dataclasses import dataclass
 
+import msgspec
 import pytest
 
 from nbgemini import Client
+from nbgemini.batch import Batch, Manner
 from nbgemini.errors import ApiError, NbGeminiError, PromptError, RateLimitError, ServerError, TransportError
+from nbgemini.prices import shipped
+from nbgemini.providers.gemini_batch import Answered, Status, answers_in
 from nbgemini.sources.rest import RestSource
+from nbgemini.turns import Options
 from tests.canary import CANARY
 
 
@@ -182,9 +187,17 @@ async def test_a_row_costs_half(client, monkeypatch):
     assert row.cost == pytest.approx(whole.cost / 2)
 
 
-def test_errors_have_their_class():
-    from nbgemini.providers.gemini_batch import answers_in
+async def test_an_answer_that_names_no_model_is_that_of_the_batch(client):
+    usage = {"promptTokenCount": 1_000_000, "totalTokenCount": 1_000_000}
+    candidate = {"content": {"parts": [{"text": "hi"}]}, "finishReason": "STOP"}
+    frame = json.dumps({"candidates": [candidate], "usageMetadata": usage}).encode()
+    manner = Manner(client.sending("gemini:"), "v1beta", Options(model=""), shipped(), lambda _turn, _system: None)
+    done = Status("batches/a", "complete", model="gemini-3.8-flash", answers=(Answered("0", frame),))
+    [row] = await Batch(manner, done).results()
+    assert row.cost == shipped().cost("gemini-3.8-flash", row.usage) / 2
 
+
+def test_errors_have_their_class():
     kinds = {8: RateLimitError, 14: ServerError, 13: ServerError, 3: ApiError}
     for code, kind in kinds.items():
         [answer] = answers_in(json.dumps({"key": "0", "error": {"code": code, "message": "no"}}).encode())
@@ -192,8 +205,6 @@ def test_errors_have_their_class():
 
 
 async def test_batches_are_found_whatever_model_is_asked_by_default(client, settings):
-    import msgspec
-
     batch = await client.batch([said("there")])
     async with Client(
         msgspec.structs.replace(settings, model="anthropic:claude-opus-4"), sleep=lambda _: asyncio.sleep(0)

@@ -11,6 +11,7 @@ import pytest
 
 from nbgemini import Client
 from nbgemini.errors import PromptError, ServerError
+from nbgemini.sources.rest import RestSource
 from tests.canary import CANARY
 
 
@@ -72,10 +73,23 @@ async def test_trouble_that_stays_is_one_error(client):
         await client.embed(texts)
 
 
-async def test_requests_wait_for_the_clients_places(settings, service):
-    async with Client(msgspec.structs.replace(settings, max_streams=1)) as ours:
-        assert len(await ours.embed(["text"] * 301)) == 301
-    assert len(asked(service)) == 4
+async def test_requests_wait_for_the_clients_places(settings, service, monkeypatch):
+    out, most, frames = 0, 0, RestSource.frames
+
+    async def counted(source, request):
+        nonlocal out, most
+        out += 1
+        most = max(most, out)
+        try:
+            async for frame in frames(source, request):
+                yield frame
+        finally:
+            out -= 1
+
+    monkeypatch.setattr(RestSource, "frames", counted)
+    async with Client(msgspec.structs.replace(settings, max_streams=2)) as ours:
+        assert len(await ours.embed(["text"] * 401)) == 401
+    assert (len(asked(service)), most) == (5, 2)
 
 
 async def test_who_stops_leaves_nothing_behind(client):
