@@ -13,9 +13,10 @@ from time import monotonic
 import pandas as pd
 import pytest
 
-from nbgemini import Client
+from nbgemini import Client, sending
 from nbgemini.errors import AuthenticationError, ConfigurationError, PromptError, RateLimitError
 from nbgemini.mapping.store import Kept, RowStore
+from nbgemini.retry import Budget
 from nbgemini.turns import Usage
 from tests.fakes.counting_server import CountingServer
 from tests.fakes.mapper import settings
@@ -268,6 +269,42 @@ async def test_an_asynchronous_iterator_is_never_read_far_ahead(store):
     assert table.texts == [f"<Say\n\ntext {n}>" for n in range(300)]
     assert max(furthest) <= 20
     assert table.progress.total == 300
+
+
+async def test_an_asynchronous_generator_is_closed_when_the_map_stops(store):
+    closed = []
+
+    async def rows():
+        try:
+            for n in range(1000):
+                yield {"n": n}
+        finally:
+            closed.append(True)
+
+    async with CountingServer() as server, Client(settings(server.url)) as client:
+        table = client.map("row {n}", rows(), store=store, concurrency=2, progress=False, on_row=lambda _: table.stop())
+        await table
+    assert closed == [True]
+    assert table.state == "interrupted"
+
+
+async def test_with_no_budget_left_rows_go_out_one_by_one_and_none_fails(store, monkeypatch):
+    monkeypatch.setattr(sending, "BUDGET", Budget(tokens=5))
+    async with CountingServer(at_once=2, seconds=0.005) as server:
+        table = await mapped(server, store, numbers(40))
+    assert table.errors == {}
+    assert len(table) == 40
+
+
+async def test_files_go_along_and_another_content_is_another_row(store, tmp_path):
+    file = tmp_path / "notes.txt"
+    async with CountingServer() as server:
+        for words in ("one", "other", "other"):
+            file.write_text(words)
+            table = await mapped(server, store, [{"n": file}])
+    assert len(server.asked) == 2
+    assert "other" in server.asked[1]
+    assert table[0].stored
 
 
 async def test_an_iterator_that_breaks_off_keeps_what_is_done(store):

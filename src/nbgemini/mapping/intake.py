@@ -50,8 +50,9 @@ class Intake:
         await self._find(taken)
         return taken if given else None
 
-    def rest(self, table: Mapped) -> None:
-        """Put what is left into the table, where its end is known."""
+    async def rest(self, table: Mapped) -> None:
+        """Put what is left into the table, where its end is known; else let go of it."""
+        await self._source.aclose()
         for given in self._source.rest():
             table.add(given)
 

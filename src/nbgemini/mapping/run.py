@@ -116,7 +116,7 @@ class MapRun:
     async def _close(self) -> None:
         """Put everything to rest: what was not asked to its end is marked."""
         if self._stopped:
-            self._intake.rest(self._table)
+            await self._intake.rest(self._table)
         for row in self._table:
             if row.state in ("waiting", "running"):
                 row.state = "interrupted"

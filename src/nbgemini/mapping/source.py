@@ -5,7 +5,7 @@ pandas is known by its modules' names and never imported; nothing is read ahead 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sized
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sized
 from itertools import islice
 from typing import Any
 
@@ -59,6 +59,11 @@ class RowSource:
                 raise
             self._broken = error
         return some
+
+    async def aclose(self) -> None:
+        """Let go of an asynchronous generator that was not read to its end."""
+        if isinstance(self._later, AsyncGenerator):
+            await self._later.aclose()
 
     def rest(self) -> list[Any]:
         """Return all that is left where its end is known."""
