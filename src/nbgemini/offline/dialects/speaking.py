@@ -54,25 +54,24 @@ class Dialects:
         Raises:
             ConnectionError: the client has left, or the answer breaks off as it should.
         """
-        earlier, number = count
         try:
             dialect.allow(request)
             if request.method == "GET":
                 await send_json(to.writer, 200, dialect.look(request))
-                return
-            if isinstance(body, Invalid):
-                raise body
-            question = dialect.read(request, body)
-            if not isinstance(question, Question):
-                await send_json(to.writer, 200, question)
-                return
-            await _send(question, self._written(dialect, question, earlier, number), to)
-        except Misshapen as misshapen:
-            await _refuse(dialect, dialect.misshapen(misshapen), number, to)
-        except Invalid as invalid:
-            await _refuse(dialect, Declined(400, str(invalid)), number, to)
-        except Declined as declined:
-            await _refuse(dialect, declined, number, to)
+            else:
+                await self._ask(dialect, request, body, count, to)
+        except (Declined, Misshapen, Invalid) as fault:
+            declined = _declined(fault, dialect)
+            await send_json(to.writer, declined.status, dialect.error(declined, count[1]), declined.headers)
+
+    async def _ask(self, dialect: Dialect, request: HttpRequest, body: Any, count: tuple[int, int], to: Delivery) -> None:
+        if isinstance(body, Invalid):
+            raise body
+        question = dialect.read(request, body)
+        if isinstance(question, Question):
+            await _send(question, self._written(dialect, question, *count), to)
+        else:
+            await send_json(to.writer, 200, question)
 
     def _written(self, dialect: Dialect, question: Question, earlier: int, number: int) -> Written:
         answer = answer_to(question.body, question.model, earlier, self._head)
@@ -94,8 +93,10 @@ async def _send(question: Question, answer: Written, to: Delivery) -> None:
         await whole(answer.script, 200, answer.whole, to)
 
 
-async def _refuse(dialect: Dialect, declined: Declined, number: int, to: Delivery) -> None:
-    await send_json(to.writer, declined.status, dialect.error(declined, number), declined.headers)
+def _declined(fault: Declined | Misshapen | Invalid, dialect: Dialect) -> Declined:
+    if isinstance(fault, Misshapen):
+        return dialect.misshapen(fault)
+    return Declined(400, str(fault)) if isinstance(fault, Invalid) else fault
 
 
 def _listing(request: HttpRequest) -> str | None:
