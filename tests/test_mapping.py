@@ -10,6 +10,7 @@ import sys
 from dataclasses import dataclass
 from time import monotonic
 
+import msgspec
 import pandas as pd
 import pytest
 
@@ -171,6 +172,38 @@ async def test_trouble_in_the_same_words_for_every_row_ends_the_map(store):
         with pytest.raises(Exception, match="no such field"):
             await mapped(server, store, numbers(1000), concurrency=4)
         assert 10 <= len(server.asked) <= 14
+
+
+async def test_a_service_that_goes_away_ends_the_map_instead_of_failing_every_row(store):
+    def answers(prompt, _):
+        return refusal(500) if int(prompt.split()[1]) >= 20 else None
+
+    impatient = msgspec.structs.replace(settings(""), retries=0)
+    async with CountingServer(answers=answers) as server:
+        async with Client(msgspec.structs.replace(impatient, base_url=server.url)) as client:
+            table = await client.map("row {n}", numbers(500), store=store, concurrency=4, progress=False)
+    assert [row.state for row in table[:20]] == ["complete"] * 20
+    assert 10 <= len(table.errors) <= 14
+    assert {row.state for row in table[40:]} == {"interrupted"}
+    assert table.error is not None
+
+
+async def test_rows_of_one_kind_that_fail_together_end_nothing(store):
+    async with CountingServer(answers=lambda p, _: refusal(400) if 20 <= int(p.split()[1]) < 60 else None) as server:
+        table = await mapped(server, store, numbers(80), concurrency=4)
+    assert (len(table.errors), table.error) == (40, None)
+
+
+async def test_a_cancelled_run_leaves_no_row_running(store):
+    async with CountingServer() as server, Client(settings(server.url)) as client:
+        server.hold.clear()
+        task = client.map("row {n}", numbers(100), store=store, concurrency=5, progress=False).start()
+        while len(server.asked) < 5:
+            await asyncio.sleep(0.01)
+        before = asyncio.all_tasks() - server._talks
+        task.cancel()
+        await asyncio.wait([task])
+        assert len(asyncio.all_tasks() - server._talks) <= len(before) - 6
 
 
 async def test_trouble_that_passes_is_asked_again_as_any_prompt_is(store):

@@ -21,7 +21,7 @@ from nbgemini.turns import Options, Turn, user_turn
 GENEROUS = 600.0  # seconds that a row is sent again for, where only limits are in its way
 _LIMITS = (429, 503, 529)
 _NOT_FOUND = 404
-_ALIKE = 10  # rows that fail in the same words before any is answered
+_ALIKE = 10  # rows that fail in the same words
 
 
 class Waiting:
@@ -104,7 +104,8 @@ def fill(row: Row, reply: Reply) -> None:
     """Put into a row what came, all but its state."""
     row.text, row.parsed, row.usage, row.seconds = reply.text, reply.parsed, reply.usage, reply.seconds
     row.cost, row.badge = None if reply.offline else reply.cost, reply.badge
-    row.error = str(reply.error or reply.misfit or (reply.exchange.note if reply.state == "truncated" else ""))
+    missing = {"truncated": reply.misfit or reply.exchange.note, "complete": reply.misfit}
+    row.error = str(reply.error or missing.get(reply.state, ""))
 
 
 def kept_of(row: Row, reply: Reply) -> Kept | None:
@@ -132,14 +133,19 @@ class Suspicion:
 
     def __init__(self) -> None:
         """Suspect nothing."""
-        self._alike: Counter[str] = Counter()
-        self._cleared = False
+        self._alike: Counter[str] = Counter()  # since the last answer
+        self._answered = False
 
     def clear(self) -> None:
         """Take in that a row was answered."""
-        self._cleared = True
+        self._alike.clear()
+        self._answered = True
 
     def falls_on(self, error: NbGeminiError) -> bool:
-        """Whether this error, after those before, is one of all rows: many in the same words, and no answer yet."""
+        """Whether this error, after those before, is one of all rows: many in the same words, and no answer between them.
+
+        Once there was an answer, only the network's and the service's own trouble counts: rows of one kind may stand together.
+        """
         self._alike[str(error)] += 1
-        return concerns_all(error) or (not self._cleared and self._alike[str(error)] >= _ALIKE)
+        many = self._alike[str(error)] >= _ALIKE and (error.passing or not self._answered)
+        return concerns_all(error) or many

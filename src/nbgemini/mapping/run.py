@@ -14,7 +14,6 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
-from typing import Any
 
 from msgspec import Struct
 
@@ -24,6 +23,7 @@ from nbgemini.errors import ApiError, NbGeminiError, PromptError
 from nbgemini.mapped import Mapped, Row
 from nbgemini.mapping.asking import GENEROUS, Manner, Suspicion, Waiting, concerns_all, fill, kept_of, limit_of
 from nbgemini.mapping.counts import Counts
+from nbgemini.mapping.guarded import Guarded
 from nbgemini.mapping.intake import Intake
 from nbgemini.mapping.source import RowSource
 from nbgemini.mapping.store import RowStore
@@ -67,7 +67,7 @@ class MapRun:
         self._manner = plan.manner
         self._store = plan.store
         self._intake = Intake(plan.manner, plan.template, plan.source, None if plan.fresh else plan.store)
-        self._tell, self._on_row = _Guarded(plan.tell), _Guarded(plan.on_row)
+        self._tell, self._on_row = Guarded(plan.tell), Guarded(plan.on_row)
         self._concurrency = Concurrency(plan.concurrency, monotonic, random.random)
         self._counts = Counts(plan.source.total)
         self._suspicion = Suspicion()
@@ -101,6 +101,9 @@ class MapRun:
         finally:
             for task in beside:
                 task.cancel()
+            if self._running:  # this task was cancelled
+                self._stop()
+                await asyncio.wait(self._running)
             await asyncio.gather(*beside, return_exceptions=True)
 
     @property
@@ -280,19 +283,3 @@ class MapRun:
     def _report(self, *, over: bool) -> None:
         self._table.progress = self._counts.progress(len(self._running), self._concurrency, over=over)
         self._tell(self._table.progress)
-
-
-class _Guarded:
-    """A callback that is left out once it has failed: whatever it has, the map must not have it."""
-
-    def __init__(self, callback: Callable[[Any], object] | None) -> None:
-        self._callback = callback
-
-    def __call__(self, value: Any) -> None:
-        if self._callback is None:
-            return
-        try:
-            self._callback(value)
-        except Exception:  # noqa: BLE001 - anybody's code
-            _log.exception("a callback of a map failed; the map goes on without it")
-            self._callback = None
