@@ -24,6 +24,7 @@ from nbgemini.sources.rest import Limits, RestSource
 from tests.conftest import as_array, golden_frames
 from tests.fakes.raw import CLOSE, END, RESET, STALL, RawServer, chunk, event, head, text_frame
 
+pytestmark = pytest.mark.usefixtures("way")
 KEY = "AIzaCANARYcanaryCANARYcanaryCANARYcanary"
 REQUEST = Request("v1beta/models/m:streamGenerateContent", {"contents": []}, {"alt": "sse"})
 

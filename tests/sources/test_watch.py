@@ -13,6 +13,7 @@ from nbgemini.secret import Secret
 from nbgemini.sources.rest import Limits, RestSource
 from tests.fakes.raw import END, STALL, RawServer, chunk, event, head, text_frame
 
+pytestmark = pytest.mark.usefixtures("way")
 REQUEST = Request("v1beta/models/m:streamGenerateContent", {"contents": []}, {"alt": "sse"})
 SHORT = 0.2
 ONE = event(text_frame("one", finish="STOP"))
