@@ -31,6 +31,7 @@ from nbgemini.request import Request
 from nbgemini.segments import Segmenter
 from nbgemini.tool_args import GrowingCalls
 from nbgemini.wire import Framer
+from nbgemini.wire.http_response import HttpResponse
 from tests.render.checker import controls, faults
 
 _NEXT = b"".join(
@@ -49,6 +50,14 @@ def framer(data):
     assert _frames(data[at : at + 1] for at in range(len(data))) == whole
     middle = len(data) // 2
     assert _frames([data[:middle], b"", data[middle:]]) == whole
+
+
+def http_response(data):
+    """A body is the same however the bytes are cut, and is whole or has one trouble."""
+    whole = _body([data])
+    assert _body(data[at : at + 1] for at in range(len(data))) == whole
+    middle = len(data) // 2
+    assert _body([data[:middle], b"", data[middle:]]) == whole
 
 
 def gemini(data):
@@ -145,7 +154,7 @@ def error_body(data):
     assert len(str(error)) < 2000
 
 
-_CHECKS = (framer, gemini, tool_args, partial_json, markdown, cassette, recording, error_body)
+_CHECKS = (framer, http_response, gemini, tool_args, partial_json, markdown, cassette, recording, error_body)
 HARNESSES = {check.__name__: check for check in _CHECKS}
 
 
@@ -157,6 +166,17 @@ def _frames(chunks):
         return [*frames, *ours.close()], ""
     except WireError as error:
         return frames, str(error)
+
+
+def _body(chunks):
+    response, body = HttpResponse(), []
+    for chunk in chunks:
+        body.append(response.feed(chunk))
+        while response.more:
+            body.append(response.feed(b""))
+    response.end()
+    assert response.done != bool(response.trouble)
+    return b"".join(body), response.status, dict(response.headers), response.done
 
 
 def _tool_events(data):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from pathlib import Path
 
 from tests.conftest import as_array, golden_bytes, golden_frames, golden_names
@@ -24,6 +26,24 @@ def _framer():
     for name in golden_names():
         body = golden_bytes(name)
         yield from (body, body.replace(b"\r\n", b"\n"), body.replace(b"\r\n", b"\r"), as_array(golden_frames(name)), body[:-9])
+
+
+def _http_response():
+    ok, packed = b"HTTP/1.1 200 OK\r\n", gzip.compress(b"data: {}\r\n\r\n" * 9)
+    chunked = ok + b"Transfer-Encoding: chunked\r\n"
+    yield chunked + b"\r\n5\r\nhello\r\n6;a=b\r\n world\r\n0\r\nt: u\r\n\r\n"
+    yield chunked + b"Content-Encoding: gzip\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(packed), packed)
+    yield ok + b"Content-Encoding: deflate\r\n\r\n" + zlib.compress(b"hello")
+    yield ok + b"Content-Length: 5\r\n\r\nhello"
+    yield b"HTTP/1.1 103 Early\r\nA: b\r\n c\r\n\r\nHTTP/1.0 204\n\n"
+    yield from (
+        b"",
+        b"\r\n\r\n",
+        ok + b"\r\nhello",
+        b"HTTP/1.1 101 Go\r\n\r\n",
+        b"SSH-2.0-x\r\n",
+        ok + b"Content-Length: x\r\n\r\n",
+    )
 
 
 def _gemini():
