@@ -294,7 +294,7 @@ def test_a_request_says_what_the_options_say():
 @pytest.mark.parametrize(
     ("model", "think", "reasoning"),
     [
-        ("gpt-5.6-sol", None, {"summary": "auto"}),
+        ("gpt-5.6-sol", None, None),
         ("gpt-5.6-sol", "off", {"effort": "none"}),
         ("gpt-5.6-sol", 0, {"effort": "none"}),
         ("gpt-5.6-sol", "xhigh", {"effort": "xhigh", "summary": "auto"}),

@@ -96,13 +96,15 @@ def _tools(options: Options) -> list[dict[str, Any]]:
 
 
 def _reasoning(options: Options) -> dict[str, Any] | None:
-    """Return how much to reason, and that a summary of it be told, to models that reason or are asked to."""
+    """Return how much to reason, and that a summary of it be told.
+
+    Summaries are for who asks for thinking: without being verified, an organisation gets an error for them, not an answer.
+    Source: BerriAI/litellm#16032.
+    """
     effort = effort_of(options)
-    if options.think in ("off", 0):
-        return {"effort": effort}
-    if effort is None and not reasons(options.model):
+    if effort is None:
         return None
-    return {**({"effort": effort} if effort else {}), "summary": "auto"}
+    return {"effort": effort} if options.think in ("off", 0) else {"effort": effort, "summary": "auto"}
 
 
 def _include(options: Options) -> list[str]:
