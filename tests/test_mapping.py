@@ -442,6 +442,13 @@ async def test_a_row_that_lacks_a_column_is_not_asked(store):
     assert server.asked == ["row 1"]
 
 
+async def test_a_row_that_holds_a_key_stays_here(store):
+    async with CountingServer() as server:
+        table = await mapped(server, store, [{"n": 1}, {"n": "sk-ant-" + "a1b2C3d4E5f6G7h8" * 3}])
+    assert "holds an Anthropic key" in table.errors[1]
+    assert server.asked == ["row 1"]
+
+
 async def test_no_rows_are_no_trouble(store):
     async with CountingServer() as server:
         table = await mapped(server, store, [])
