@@ -92,8 +92,11 @@ def test_all_of_it_is_bounded(shell):
     shell.run(
         "big = list(range(10**6))\nlong = 'x' * 10**7\nclass Bad:\n    def __repr__(self): raise RuntimeError('no')\nbad = Bad()"
     )
-    shell.run("def deep(n): return deep(n + 1)\nbig, long, bad\n")
-    shell.run("try:\n    deep(0)\nexcept RecursionError as error:\n    raise ValueError(long, big, bad if 0 else 1) from error")
+    # Few frames: IPython looks through all modules that were ever imported for each of them. Long lines that alternate, so that
+    # none is folded into "repeated".
+    note = "#" * 300
+    shell.run(f"def one(n): return two(n) {note}\ndef two(n): return one(n - 1) if n else [][n] {note}\nbig, long, bad\n")
+    shell.run("try:\n    one(20)\nexcept IndexError as error:\n    raise ValueError(long, big, bad if 0 else 1) from error")
     shell.run("%gemini fix --once")
     assert "bad: Bad = <Bad instance at" in shell.asked
     assert len(shell.asked) < 40_000
