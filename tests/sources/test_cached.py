@@ -196,6 +196,51 @@ async def test_with_the_last_the_stream_is_closed(well, source):
     assert len(well.asked) == 2
 
 
+class Spring(Well):
+    """A source that gives each who asks the whole answer, in its time."""
+
+    async def frames(self, request):
+        self.says = asyncio.Queue()  # what another did not take is not this one's
+        self.say(*ANSWER, None)
+        async with aclosing(super().frames(request)) as frames:
+            async for frame in frames:
+                await asyncio.sleep(0)
+                yield frame
+
+
+@pytest.mark.parametrize("twice", [False, True], ids=["once", "twice"])
+async def test_one_may_be_cancelled_at_any_turn(cache, twice):
+    for turns in range(60):
+        spring = Spring()
+        source, request = CachedSource(spring, cache, IDENTITY, lambda: DECODE), asked(f"{turns}")
+        first, second = Reading(source, request), Reading(source, request)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        first.task.cancel()
+        await asyncio.sleep(0)
+        if twice:
+            first.task.cancel()
+        with suppress(asyncio.CancelledError):
+            await first.task
+        assert await second.end() == ANSWER, turns
+        await source.aclose()
+        await until(lambda spring=spring: not spring.open)
+
+
+async def test_all_may_be_cancelled_at_any_turn(well, source):
+    """Nothing goes on that nobody reads."""
+    for turns in range(60):
+        readers = [Reading(source, asked(f"{turns}")) for _ in range(3)]
+        well.say(*ANSWER)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await asyncio.gather(*(reader.stop() for reader in readers))
+        assert well.open == 0, turns
+        while not well.says.empty():
+            well.says.get_nowait()
+        await until(lambda: not any(source._streams.values()))
+
+
 async def test_leaving_the_loop_early_closes_it_too(well, source):
     well.say(*ANSWER)
     async with aclosing(source.frames(asked())) as frames:
