@@ -1,85 +1,27 @@
-"""The services' own clients, held to what our own source promises: the same errors, one request, and no connection left open."""
+"""The services' own clients, held to what our own source promises: the same errors, one request, and no key in sight."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import subprocess
 import sys
 import threading
-import traceback
-from contextlib import aclosing, contextmanager, suppress
+from contextlib import aclosing
 
 import pytest
-from msgspec import structs
 
 from nbgemini.errors import ApiError, ConfigurationError, TransportError, WireError
 from nbgemini.request import Request
 from nbgemini.secret import Secret
 from nbgemini.services import KNOWN
 from nbgemini.sources.rest import Limits, RestSource
-from nbgemini.sources.sdk import SdkSource
-from nbgemini.sources.sdk_anthropic import AnthropicSdkSource
-from nbgemini.sources.sdk_openai import OpenAiSdkSource
 from tests.fakes.raw import CLOSE, END, RESET, STALL, RawServer, chunk, event, head, text_frame
-from tests.test_stop_everywhere import Waits, nothing_left
-
-KEY = "AIzaCANARYcanaryCANARYcanaryCANARYcanary"
-SAID = [{"role": "user", "content": "hi"}]
-KINDS = {
-    "gemini": (
-        SdkSource,
-        Request(
-            "v1beta/models/m:streamGenerateContent",
-            {"contents": [{"role": "user", "parts": [{"text": "hi"}, {"newPart": {"a": 1}}]}], "newField": [1]},
-            {"alt": "sse"},
-        ),
-    ),
-    "anthropic": (
-        AnthropicSdkSource,
-        Request("v1/messages", {"model": "m", "max_tokens": 9, "messages": SAID, "stream": True, "newField": [1]}),
-    ),
-    "openai": (OpenAiSdkSource, Request("responses", {"model": "m", "input": SAID, "stream": True, "newField": [1]})),
-    "openai-chat": (
-        OpenAiSdkSource,
-        Request("chat/completions", {"model": "m", "messages": SAID, "stream": True, "newField": [1]}),
-    ),
-}
-PACKAGES = {"gemini": "google.genai", "anthropic": "anthropic", "openai": "openai", "openai-chat": "openai"}
-each_kind = pytest.mark.parametrize("kind", KINDS)
-
-
-def service_at(kind, url):
-    return structs.replace(KNOWN[kind], key=Secret(KEY), base_url=url)
-
-
-def source_of(kind, server, limits=None):
-    return KINDS[kind][0](service_at(kind, server.url), limits or Limits())
-
-
-async def frames_of(kind, server, limits=None):
-    source = source_of(kind, server, limits)
-    try:
-        async with aclosing(source.frames(KINDS[kind][1])) as frames:
-            return [json.loads(frame) async for frame in frames]
-    finally:
-        await source.aclose()
+from tests.sources.official import KEY, KINDS, PACKAGES, assert_forgets_the_key, each_kind, frames_of, service_at, source_of
 
 
 def refusal(status, body, extra=""):
     return [head(status, "application/json", extra), chunk(json.dumps(body).encode()), END]
-
-
-@contextmanager
-def no_collector():
-    """What is closed here is closed by us, not by the garbage collector."""
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 @each_kind
@@ -135,11 +77,6 @@ async def frames_by_rest(kind, server):
         await source.aclose()
 
 
-def assert_forgets_the_key(error):
-    assert KEY not in "".join(traceback.format_exception(error))
-    assert (error.__cause__, error.__suppress_context__ or error.__context__) in ((None, None), (None, True))
-
-
 @each_kind
 async def test_a_redirect_is_not_followed(kind):
     async with RawServer([b"HTTP/1.1 307 Go\r\nLocation: http://evil.example/\r\nContent-Length: 0\r\n\r\n"]) as server:
@@ -190,121 +127,6 @@ async def test_a_page_in_place_of_an_answer_is_told(kind):
         with pytest.raises(WireError) as caught:
             await frames_of(kind, server)
     assert_forgets_the_key(caught.value)
-
-
-@each_kind
-@pytest.mark.parametrize("way", ["break", "aclose", "cancel in the body", "cancel while waiting"])
-async def test_leaving_early_closes_the_connection_at_once(kind, way):
-    async with RawServer([head(), event(text_frame("a")), event(text_frame("b")), STALL]) as server:
-        source = source_of(kind, server)
-        came = asyncio.Event()
-        task = asyncio.create_task(leave(source.frames(KINDS[kind][1]), way, came))
-        with no_collector():
-            await asyncio.wait_for(came.wait(), 60)  # the client is imported here
-            if way.startswith("cancel"):
-                task.cancel()
-            await asyncio.wait_for(server.gone.wait(), 1)
-        with suppress(asyncio.CancelledError):
-            await task
-        await source.aclose()
-
-
-async def leave(frames, way, came):
-    async with aclosing(frames):
-        if way == "aclose":
-            await anext(frames)
-            came.set()
-            return
-        seen = 0
-        async for _ in frames:
-            seen += 1
-            if way == "break":
-                came.set()
-                break
-            if way == "cancel in the body":
-                came.set()
-                await asyncio.Event().wait()
-            if seen == 2:
-                asyncio.get_running_loop().call_soon(came.set)  # once the next frame is waited for
-
-
-@each_kind
-async def test_cancelling_at_every_wait_leaves_no_connection_and_the_next_request_comes_through(kind):
-    frame = text_frame("a")
-    fine = [head(), event(frame), END]
-    async with RawServer([head(), event(frame), event(frame), STALL]) as server:
-        source = source_of(kind, server)
-        at, waits = 0, 1
-        while at <= waits:
-            at += 1
-            with no_collector():
-                waits = min(await cancelled_at(source, KINDS[kind][1], at), 200)
-                async with asyncio.timeout(1):
-                    while server.open:
-                        await asyncio.sleep(0)
-        assert waits > 3
-        server._scripts[:] = [fine]
-        async with aclosing(source.frames(KINDS[kind][1])) as frames:
-            assert [json.loads(found) async for found in frames] == [frame]
-        await source.aclose()
-
-
-async def cancelled_at(source, request, at):
-    """Cancel the reader at its `at`-th wait, or once it has read two frames; return how many waits it had."""
-    done = asyncio.Event()
-
-    async def read():
-        async with aclosing(source.frames(request)) as frames:
-            await anext(frames)
-            await anext(frames)
-            done.set()
-            await asyncio.Event().wait()
-
-    with Waits(at, lambda _: task.cancel()) as waits:
-        task = asyncio.create_task(read())
-        over = asyncio.create_task(done.wait())
-        await asyncio.wait([task, over], return_when=asyncio.FIRST_COMPLETED)
-        for left in (task, over):
-            left.cancel()
-            with suppress(asyncio.CancelledError):
-                await left
-        await nothing_left()
-    return waits.count if done.is_set() else at
-
-
-@each_kind
-async def test_what_is_not_read_is_not_held(kind):
-    """Of an answer without end no more is taken than the sockets hold while nobody reads."""
-    written = 0
-
-    def endless():
-        nonlocal written
-        yield head()
-        for written in range(1, 401):  # noqa: B007 - 400 MB
-            yield event(text_frame("a" * 1_000_000))
-
-    async with RawServer([]) as server:
-        server._scripts[:] = [endless()]
-        source = source_of(kind, server)
-        async with aclosing(source.frames(KINDS[kind][1])) as frames:
-            await anext(frames)
-            for _ in range(5_000):
-                await asyncio.sleep(0)
-            assert written < 100
-        await source.aclose()
-
-
-@each_kind
-async def test_a_retired_source_closes_once_its_last_stream_is_over(kind):
-    async with RawServer([head(), event(text_frame("a")), END]) as server:
-        source = source_of(kind, server)
-        async with aclosing(source.frames(KINDS[kind][1])) as frames:
-            await anext(frames)
-            source.retire()
-            assert [frame async for frame in frames] == []
-        async with asyncio.timeout(20):
-            while server.open:
-                await asyncio.sleep(0)
 
 
 @each_kind
