@@ -33,7 +33,7 @@ def page() -> str:
             *examples,
             "## `%gemini COMMAND`\n\n| command | does |\n|---|---|",
             *commands,
-            "\n## `%gemini map [options] NAME TEMPLATE…`\n\nOne prompt for each row.\n\n| option | meaning |\n|---|---|",
+            "\n## `%gemini map [options] NAME TEMPLATE…`\n\nOne prompt for each row; a template of several lines is the text of a cell `%%gemini map [options] NAME`.\n\n| option | meaning |\n|---|---|",
             *_options(actions()),
             "\n| example | what comes of it |\n|---|---|",
             *maps,

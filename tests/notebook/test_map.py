@@ -60,6 +60,13 @@ def test_answers_become_a_column_in_their_rows(shell):
     assert value(shell, "df['sum'].isna().tolist()") == [False, False, True]
 
 
+def test_a_template_of_several_lines_is_a_cell(shell):
+    assert shell.run("%%gemini map -o sums rows\nNow then.\n\nWhat is {row} + 1?") is None, shell.printed
+    assert [str(n + 1) in text for n, text in zip([4, 5], value(shell, "sums.texts"), strict=True)] == [True, True]
+    assert shell.run("%%time\n%gemini map rows Say {row}") is None, shell.printed
+    assert "no name 'rowz' in this notebook (did you mean rows?)" in shell.line("%%gemini map rowz\nSay")
+
+
 def test_a_question_mark_at_the_end_is_the_question_s(shell):
     assert shell.run("%gemini map rows What is {row} + 1?") is None
     assert ["5" in text for text in value(shell, "_gemini_map.texts[:1]")] == [True]

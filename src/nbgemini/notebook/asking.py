@@ -12,8 +12,10 @@ from nbgemini.notebook.commands import COMMANDS, command_of
 from nbgemini.notebook.commands.chats import last_asked
 from nbgemini.notebook.commands.explain import asked_to_explain
 from nbgemini.notebook.commands.fix import asked_to_fix
+from nbgemini.notebook.commands.map import map_
 from nbgemini.notebook.composing import Prompt, prompt_of
 from nbgemini.notebook.jobs import Job
+from nbgemini.notebook.map_arguments import in_a_cell
 from nbgemini.notebook.new_cell import put_code
 from nbgemini.notebook.question import Question
 from nbgemini.notebook.session import Session
@@ -46,7 +48,10 @@ class Asking:
 
     def cell(self, line: str, prompt: str) -> None:
         """Run a `%%gemini` cell from code that can't await."""
-        self._ask(parse_cell(line), prompt)
+        if (of_map := in_a_cell(line, prompt)) is not None:
+            run_from_within(map_(self.session, of_map))
+        else:
+            self._ask(parse_cell(line), prompt)
 
     def line(self, line: str) -> Reply | None:
         """Run a `%gemini` line from code that can't await; `x = %gemini ask …` gets the reply."""
@@ -60,6 +65,8 @@ class Asking:
 
     def cell_awaited(self, line: str, prompt: str) -> Coroutine[Any, Any, None]:
         """Return the coroutine of a `%%gemini` cell."""
+        if (of_map := in_a_cell(line, prompt)) is not None:
+            return map_(self.session, of_map)
         return self._ask_awaited(parse_cell(line), prompt)
 
     def line_awaited(self, line: str) -> Coroutine[Any, Any, None]:

@@ -92,6 +92,12 @@ def parse_map(line: str) -> MapAsk:
     return MapAsk(ask, name, template, space.into, space.concurrency or 20, space.first, space.fresh)
 
 
+def in_a_cell(line: str, text: str) -> str | None:
+    """Return the line of a map whose template is the text of a cell, `%%gemini map [options] NAME`; None if it is no map."""
+    command, _, rest = line.strip().partition(" ")
+    return f"{rest}\n{text.strip()}" if command == "map" else None
+
+
 def rows_named(names: Mapping[str, Any], word: str) -> Any:
     """Return what is gone through: a name of the notebook, or an attribute of one, as `df.text`.
 

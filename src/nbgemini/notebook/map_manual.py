@@ -28,6 +28,8 @@ _HEAD = f"""Ask one prompt for each row of a DataFrame, list or column; the rows
 
   %gemini map [options] NAME TEMPLATE…
 
+or, with a template of several lines below it, %%gemini map [options] NAME.
+
 In the template {{column}} stands for a value of the row, {{row}} for the row itself, every other brace for itself; a plain
 value that no {{row}} stands for follows the template. Limits of the service are waited out by all rows together. A row that has
 its answer is not paid twice: the same line goes on where it was stopped, in another kernel too. A row that fails is its own
