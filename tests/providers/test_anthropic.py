@@ -344,6 +344,19 @@ def test_uses_of_the_services_own_tools_go_back_with_their_results_or_not_at_all
     result = {"type": "web_search_tool_result", "tool_use_id": "s1", "content": []}
     assert said(own(use), own(result), {"text": "a"}) == [use, result, {"type": "text", "text": "a"}]
     assert said(own(use), {"text": "a"}) == said(own(result), {"text": "a"}) == [{"type": "text", "text": "a"}]
+    strange = own({"type": "server_tool_use", "id": ["s1"]}), own({"type": "web_search_tool_result", "tool_use_id": {}})
+    assert said(*strange, {"text": "a"}) == [{"type": "text", "text": "a"}]
+
+
+def test_a_result_of_the_services_own_tools_may_come_a_round_later():
+    use = {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {}}
+    result = {"type": "web_search_tool_result", "tool_use_id": "s1", "content": []}
+    call = {"functionCall": {"id": "a", "name": "f", "args": {}}}
+    first = (user_turn("hi"), model_turn(own(use), call), Turn("user", (answered({"id": "a", "name": "f"}, {}),)))
+    during = body(*first)["messages"]
+    after = body(*first, model_turn(own(result), {"text": "so"}), user_turn("and?"))["messages"]
+    assert during[1]["content"][0] == after[1]["content"][0] == use
+    assert after[3]["content"][0] == result
 
 
 def test_thinking_goes_back_within_its_turn_only():

@@ -33,11 +33,11 @@ def messages_of(turns: Sequence[Turn]) -> list[dict[str, Any]]:
     Raises:
         PromptError: the last prompt holds a file that the service does not take.
     """
-    pairs, begin, last = _Pairs(turns), _beginning(turns), len(turns) - 1
+    pairs, served, begin = _Pairs(turns), _Served(turns), _beginning(turns)
     messages: list[dict[str, Any]] = []
     for number, turn in enumerate(turns):
         if turn.role == "model":
-            content = _spoken(turn, pairs, thinks=number > begin, goes_on=number == last)
+            content = _spoken(turn, pairs, served, here=number > begin)
         else:
             content = list(_asked(turn, pairs, last=number >= begin))
         role = "assistant" if turn.role == "model" else "user"
@@ -96,8 +96,23 @@ class _Pairs:
         return name
 
 
-def _spoken(turn: Turn, pairs: _Pairs, *, thinks: bool, goes_on: bool) -> list[dict[str, Any]]:
-    """Return what the model said as its blocks."""
+class _Served:
+    """The uses of the service's own tools and their results, which may come a round later, or never."""
+
+    def __init__(self, turns: Sequence[Turn]) -> None:
+        blocks = [block for turn in turns for part in turn.parts if (block := kept_by(NAME, part))]
+        self._uses = {str(block.get("id")) for block in blocks if block.get("type") == "server_tool_use"}
+        self._results = {str(block["tool_use_id"]) for block in blocks if "tool_use_id" in block}
+
+    def goes_back(self, block: dict[str, Any], *, here: bool) -> bool:
+        """Whether a block goes back: a use with its result, or as long as that may come, and a result with its use."""
+        if block.get("type") == "server_tool_use":
+            return here or str(block.get("id")) in self._results
+        return "tool_use_id" not in block or str(block["tool_use_id"]) in self._uses
+
+
+def _spoken(turn: Turn, pairs: _Pairs, served: _Served, *, here: bool) -> list[dict[str, Any]]:
+    """Return what the model said as its blocks; `here`: behind the last prompt."""
     blocks: list[dict[str, Any]] = []
     for part in merge_text(turn.parts):
         block = kept_by(NAME, part)
@@ -107,9 +122,9 @@ def _spoken(turn: Turn, pairs: _Pairs, *, thinks: bool, goes_on: bool) -> list[d
             blocks += _worded(said_by_model(part))
         elif block.get("type") == "text":
             _replace_text(blocks, block)
-        elif thinks or block.get("type") not in THINKING:
+        elif (here or block.get("type") not in THINKING) and served.goes_back(block, here=here):
             blocks.append(block)
-    return list(_whole(blocks, goes_on=goes_on))
+    return blocks
 
 
 def _called(part: Part, block: dict[str, Any], call_id: str | None) -> list[dict[str, Any]]:
@@ -133,16 +148,6 @@ def _replace_text(blocks: list[dict[str, Any]], block: dict[str, Any]) -> None:
         blocks += _worded(before.removesuffix(text))
     if text.strip():
         blocks.append(block)
-
-
-def _whole(blocks: list[dict[str, Any]], *, goes_on: bool) -> Iterator[dict[str, Any]]:
-    """Yield the blocks, but for uses of the service's own tools that were cut off from their results, and results from uses."""
-    uses = {block.get("id") for block in blocks if block.get("type") == "server_tool_use"}
-    results = {block["tool_use_id"] for block in blocks if block.get("tool_use_id")}
-    for block in blocks:
-        used = block.get("type") != "server_tool_use" or goes_on or block.get("id") in results
-        if used and (not block.get("tool_use_id") or block["tool_use_id"] in uses):
-            yield block
 
 
 def _asked(turn: Turn, pairs: _Pairs, *, last: bool) -> Iterator[dict[str, Any]]:
