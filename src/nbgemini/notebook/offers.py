@@ -14,7 +14,6 @@ from types import ModuleType
 from typing import Any
 
 from nbgemini.notebook.config import Gemini
-from nbgemini.notebook.map_arguments import is_frame, is_rows
 from nbgemini.notebook.surroundings import visible
 
 _MOST_PATHS = 300
@@ -79,11 +78,15 @@ class Offers:
 
     def rows(self, typed: str) -> Iterable[str]:
         """Return what a map may go through: tables and lists of the notebook, and the columns of a table."""
+        from nbgemini.notebook.map_arguments import is_rows  # noqa: PLC0415 - at the first Tab
+
         name, dot, _ = typed.rpartition(".")
         return [f"{name}.{column}" for column in self.columns(name)] if dot else self._named(is_rows)
 
     def columns(self, name: str) -> Iterable[str]:
         """Return what a row of this table gives to a template."""
+        from nbgemini.notebook.map_arguments import is_frame  # noqa: PLC0415 - at the first Tab
+
         value: Any = visible(self._shell).get(name)
         return [column for column in map(str, value.columns) if column.isidentifier()] if is_frame(value) else ["row"]
 
