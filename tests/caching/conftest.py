@@ -15,6 +15,7 @@ import pytest
 
 from nbgemini.caching import Cache, open_cache
 from nbgemini.caching.key import Identity
+from nbgemini.caching.redis import RedisStore
 from nbgemini.providers.gemini import Gemini
 from nbgemini.request import Request
 from nbgemini.secret import Secret
@@ -75,7 +76,9 @@ def server(*options):
 
 
 @pytest.fixture
-def redis():
+def redis(monkeypatch):
+    """A server that is worth waiting for, however busy the machine."""
+    monkeypatch.setattr(RedisStore, "patience", 30.0)
     with server() as one:
         yield one
 

@@ -135,8 +135,8 @@ async def test_hit_rate_stats_and_time_on_redis_and_its_end_in_mid_run(asking, r
 async def test_a_server_that_comes_back_is_used_again_quietly(redis, told):
     clock = [1000.0]
     cache = open_cache(redis.url, tell=told.append)
-    cache._reading = Guard(0.2, cache._tell, lambda: clock[0])
-    cache._writing = Guard(2, cache._tell, lambda: clock[0])
+    cache._reading = Guard(30, cache._tell, lambda: clock[0])
+    cache._writing = Guard(30, cache._tell, lambda: clock[0])
     await cache.put("a", ANSWER, DECODE)
     redis.stop()
     assert await cache.get("a", DECODE) is None
@@ -158,6 +158,7 @@ async def test_a_cell_that_holds_the_loop_is_no_slow_server(redis, told):
     cache = open_cache(redis.url, tell=told.append)
     await cache.put("a", ANSWER, DECODE)
     assert await cache.get("a", DECODE) is not None
+    cache._reading = Guard(0.3, cache._tell)
 
     def compute():
         time.sleep(0.4)

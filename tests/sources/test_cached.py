@@ -12,6 +12,7 @@ import pytest
 from nbgemini.caching import open_cache
 from nbgemini.errors import ServerError, TransportError
 from nbgemini.request import Request
+from nbgemini.sources import cached
 from nbgemini.sources.cached import CachedSource
 from nbgemini.sources.protocol import Cached
 from nbgemini.sources.shared import Shared
@@ -49,6 +50,12 @@ class Well:
 
     def retire(self):
         self.retired = True
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch):
+    """However busy the machine, what is being kept is waited for."""
+    monkeypatch.setattr(cached, "_KEEPING", 30.0)
 
 
 @pytest.fixture
@@ -104,6 +111,11 @@ class Reading:
 
 def marked(frames):
     return [isinstance(frame, Cached) for frame in frames]
+
+
+def followers(source):
+    """How many share the one stream."""
+    return max((stream.followers for streams in source._streams.values() for stream in streams.values()), default=0)
 
 
 async def until(fact):
@@ -253,7 +265,7 @@ async def test_an_error_reaches_each_as_its_own_and_nothing_is_kept(well, source
     trouble = ServerError("busy", code=503)
     trouble.passing = True
     readers = [Reading(source) for _ in range(20)]
-    await until(lambda: well.asked)
+    await until(lambda: followers(source) == 19)
     well.say(*ANSWER[:before], trouble)
     errors = await asyncio.gather(*(reader.task for reader in readers), return_exceptions=True)
     assert len({id(error) for error in errors}) == 20

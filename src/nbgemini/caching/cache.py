@@ -20,7 +20,7 @@ from nbgemini.turns import Usage
 
 T = TypeVar("T")
 
-READING, WRITING = 0.2, 2.0  # seconds; nobody waits for the second
+_WRITING = 2.0  # seconds; nobody waits for it
 _BESIDES = 5.0  # the same for who asks for counts
 _LOADING = 30.0  # and for a library, once
 _log = logging.getLogger("nbgemini")
@@ -79,8 +79,8 @@ class Cache:
         self.trouble = ""
         self._store = store
         self._say = tell
-        self._reading = Guard(READING, self._tell)
-        self._writing = Guard(WRITING, self._tell)
+        self._reading = Guard(store.patience, self._tell)
+        self._writing = Guard(_WRITING, self._tell)
         self._loading = Guard(_LOADING, self._tell)
         self._prepared = False
 

@@ -14,6 +14,7 @@ class MemoryStore:
     """What was used least recently goes first."""
 
     where = "memory of this kernel"
+    patience = 1.0
 
     def __init__(self, limits: Limits, clock: Callable[[], float] = monotonic) -> None:
         """Begin with nothing."""

@@ -30,6 +30,8 @@ _COUNTED = 100_000  # entries; a count stops there
 class RedisStore:
     """One database of one server."""
 
+    patience = 0.2
+
     def __init__(self, url: str, limits: Limits) -> None:
         """Open nothing yet."""
         self.where = _without_password(url)

@@ -45,6 +45,8 @@ _COUNT = "UPDATE total SET entries=entries+?, bytes=bytes+?"
 class SqliteStore:
     """One file, as one process uses it."""
 
+    patience = 1.0  # a disk that is busy is worth more than the service
+
     def __init__(
         self, path: Path, limits: Limits, tell: Callable[[str], object], clock: Callable[[], float] = time.time
     ) -> None:

@@ -29,10 +29,12 @@ class Store(Protocol):
     Attributes:
         where: what its user knows it by; never a password.
         bound: how it is kept from growing, in words.
+        patience: seconds that an answer waits for it at most.
     """
 
     where: str
     bound: str
+    patience: float
 
     async def prepare(self) -> None:
         """Load what is loaded once; this may take its time."""

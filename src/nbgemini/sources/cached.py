@@ -11,13 +11,15 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from weakref import WeakKeyDictionary
 
-from nbgemini.caching.cache import READING, Cache
+from nbgemini.caching.cache import Cache
 from nbgemini.caching.entry import Decode
 from nbgemini.caching.key import Identity, key_for, may_be_kept
 from nbgemini.pace import Pace
 from nbgemini.request import Request
 from nbgemini.sources.protocol import Source
 from nbgemini.sources.shared import Shared
+
+_KEEPING = 0.2  # seconds that an equal prompt waits until the answer before it is kept
 
 
 class CachedSource:
@@ -55,7 +57,7 @@ class CachedSource:
         streams = self._streams.setdefault(asyncio.get_running_loop(), {})
         stream = streams.get(key)
         if stream is not None and stream.over:  # it is being kept just now
-            await asyncio.wait({stream.task}, timeout=READING)
+            await asyncio.wait({stream.task}, timeout=_KEEPING)
             stream = streams.get(key)
         if stream is None or not stream.open or request.reuse == "fresh":
             stream = streams[key] = Shared(lambda shared: self._pump(key, request, shared))
