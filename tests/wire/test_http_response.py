@@ -180,6 +180,15 @@ def test_a_chunk_costs_next_to_nothing():
     assert spent < 100e-6
 
 
+def test_an_end_after_the_end_changes_nothing():
+    response = HttpResponse()
+    assert not response.begun
+    response.feed(RESPONSES["a length"][0])
+    assert response.begun
+    response.end()
+    assert (response.done, response.trouble, response.reusable) == (True, "", True)
+
+
 def test_what_is_flushed_comes_out_at_once():
     packer, response = zlib.compressobj(wbits=31), HttpResponse()
     response.feed(OK + GZIP + b"\r\n")
