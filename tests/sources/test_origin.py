@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 
 import pytest
 
+from nbgemini.errors import ConfigurationError
 from nbgemini.request import Request
 from nbgemini.secret import Secret
 from nbgemini.sources.origin import Origin, origin_of
@@ -79,3 +81,15 @@ async def test_a_proxy_that_is_set_is_asked(monkeypatch):
         assert [frame async for frame in source.frames(Request("v1/models", method="GET"))] == [b'{"a": 1}']
         await source.aclose()
         assert proxy.hits[0].request.headers["host"] == "service.example"
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "tin-can://me:password@127.0.0.1:9"])
+async def test_a_proxy_that_cannot_be_used_is_told_in_one_line(monkeypatch, proxy):
+    if proxy.startswith("socks") and importlib.util.find_spec("socksio"):
+        pytest.skip("here it can be used")
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    source = RestSource("http://service.example", Secret(""))
+    with pytest.raises(ConfigurationError, match="the proxy that the environment sets") as caught:
+        [frame async for frame in source.frames(Request("v1/models", method="GET"))]
+    await source.aclose()
+    assert "password" not in str(caught.value)

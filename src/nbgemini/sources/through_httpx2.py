@@ -104,17 +104,27 @@ class Httpx2Response:
 
 
 def new_client(limits: Limits, *, secure: bool) -> httpx2.AsyncClient:
-    """Import the library and build a client."""
+    """Import the library and build a client.
+
+    Raises:
+        ConfigurationError: the environment wants a proxy that the library can't use.
+    """
     import anyio  # noqa: PLC0415
     import httpx2  # noqa: PLC0415
 
     anyio.run(anyio.sleep, 0)  # loads anyio's backend, which the first connection would do on the loop, for 60 ms
-    return httpx2.AsyncClient(
-        verify=httpx2.create_ssl_context(verify=secure),  # on loopback no certificate store is read
-        timeout=httpx2.Timeout(None, connect=limits.connect, write=limits.write),  # for reading there is the watch
-        limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),  # whoever sends has so many places
-        follow_redirects=False,
-    )
+    try:
+        return httpx2.AsyncClient(
+            verify=httpx2.create_ssl_context(verify=secure),  # on loopback no certificate store is read
+            timeout=httpx2.Timeout(None, connect=limits.connect, write=limits.write),  # for reading there is the watch
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),  # whoever sends has so many places
+            follow_redirects=False,
+        )
+    except ImportError as error:
+        why = cause(error)
+    except (ValueError, httpx2.InvalidURL):  # which quotes the address, and that may hold a password
+        why = "its address is none that is known"
+    raise ConfigurationError(f"the proxy that the environment sets can't be used: {why} → look at HTTPS_PROXY, ALL_PROXY")
 
 
 def tracing(watch: Watch) -> Any:
