@@ -22,6 +22,7 @@ from nbgemini.notebook.manual import manual
         ("-o answer", Ask(out="answer")),
         ("-k off", Ask(changes={"think": "off"})),
         ("-k 512", Ask(changes={"think": 512})),
+        ("-k max", Ask(changes={"think": "max"})),
         ("--temperature 0.5 --max-tokens 9 --seed -3", Ask(changes={"temperature": 0.5, "max_tokens": 9, "seed": -3})),
         ("--stop-at END --stop-at 'two words'", Ask(changes={"stop_at": ("END", "two words")})),
         ('-s "be brief" --timeout 2', Ask(changes={"system": "be brief", "timeout": 2.0})),

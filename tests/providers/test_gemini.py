@@ -177,6 +177,7 @@ def test_a_request_says_what_the_options_say():
         ("gemini-2.0-flash", None, None),
         ("gemini-2.5-flash-lite", 0, {"includeThoughts": False, "thinkingBudget": 0}),
         ("gemini-2.5-flash", "xhigh", {"includeThoughts": True, "thinkingBudget": 24576}),
+        ("gemini-2.5-flash", "max", {"includeThoughts": True, "thinkingBudget": 24576}),
         ("gemini-2.5-flash", "minimal", {"includeThoughts": True, "thinkingBudget": 512}),
         ("unheard-of", None, None),
         ("unheard-of", "low", {"includeThoughts": True, "thinkingLevel": "LOW"}),

@@ -98,7 +98,7 @@ def think_level(text: str) -> str | int:
     Raises:
         argparse.ArgumentTypeError: neither a level nor a number.
     """
-    if text.lower() in ("off", "minimal", "low", "medium", "high", "xhigh"):
+    if text.lower() in ("off", "minimal", "low", "medium", "high", "xhigh", "max"):
         return text.lower()
     if text.isdigit():
         return int(text)

@@ -17,7 +17,7 @@ from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.surroundings import visible
 
 _MOST_PATHS = 300
-_LEVELS = ("off", "minimal", "low", "medium", "high", "xhigh")
+_LEVELS = ("off", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
 class Offers:

@@ -33,7 +33,7 @@ class Family(Struct, frozen=True):
 
 
 _ALL = ("MINIMAL", "LOW", "MEDIUM", "HIGH")
-_BUDGET_OF_LEVEL = {"off": 0, "minimal": 512, "low": 1024, "medium": 8192, "high": 24576, "xhigh": 32768}
+_BUDGET_OF_LEVEL = {"off": 0, "minimal": 512, "low": 1024, "medium": 8192, "high": 24576, "xhigh": 32768, "max": 32768}
 _NONE = Family(thinks=False)
 
 # The longest matching beginning of the name counts.
