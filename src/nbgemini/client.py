@@ -4,32 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-import math
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from nbgemini.caching.cache import Cache
-from nbgemini.caching.held import Caches
 from nbgemini.chat import Chat, Log
-from nbgemini.connecting import Connections
-from nbgemini.errors import ApiError, ConfigurationError, NbGeminiError, PromptError
-from nbgemini.fetching import fetch
+from nbgemini.errors import ApiError, NbGeminiError, PromptError
 from nbgemini.leaks import masked, refuse_keys
 from nbgemini.offering import offered_toolbox
 from nbgemini.pace import Pace
-from nbgemini.providers.gemini import Gemini
-from nbgemini.providers.protocol import Model
+from nbgemini.reaching import Reach
 from nbgemini.reply import Reply
 from nbgemini.schema import formed, schema_for
-from nbgemini.sending import Sending, Sleep
+from nbgemini.sending import Sleep
 from nbgemini.services import split_model
 from nbgemini.settings import Settings, from_environment
-from nbgemini.taping import Cassettes, Record, Replay, Taping, place_of, refuse_both
+from nbgemini.taping import Replay
 from nbgemini.toolbox import Approve
 from nbgemini.turns import Options, Turn, user_turn
 
@@ -41,13 +34,11 @@ if TYPE_CHECKING:
 _NOT_FOUND = 404
 
 
-class Client:
+class Client(Reach):
     """Chats over shared connections, with Gemini or another service; everything that waits is async.
 
     Attributes:
-        settings: where and as whom it asks; change them with `use`.
         chats: the named conversations begun so far.
-        connections: the ways to the services that were asked.
     """
 
     def __init__(self, settings: Settings | None = None, *, log: Log | None = None, sleep: Sleep = asyncio.sleep) -> None:
@@ -55,85 +46,13 @@ class Client:
 
         `log` writes every reply down: a journal. `sleep` waits so many seconds before a request is sent again.
         """
-        self.settings = settings or from_environment(os.environ)
+        super().__init__(settings or from_environment(os.environ), sleep)
         self.chats: dict[str, Chat] = {}
-        self._sleep = sleep
-        self._caches = Caches()
-        self.connections = Connections(self.settings, sleep, self._caches)
         self._log = log
-        self._taping: Taping | None = None
-        self._cassettes = Cassettes()
-
-    @property
-    def cache(self) -> Cache | None:
-        """Where whole answers are kept; None if nowhere.
-
-        Raises:
-            ConfigurationError: the setting means nothing, or needs a package that is not installed.
-        """
-        return self._caches.of(self.settings.cache, self.settings.cache_seconds)
-
-    @property
-    def taping(self) -> Taping | None:
-        """What is recorded or replayed for all prompts."""
-        return self._taping
-
-    async def record(self, path: str | Path | None) -> int:
-        """Record what is asked from now on into a cassette and return its size, as it may hold answers already; None ends it.
-
-        Raises:
-            ConfigurationError: it can't be written, or is being replayed.
-        """
-        taping = Record(place_of(path)) if path is not None else None
-        refuse_both(taping, self._taping)
-        size = await self._cassettes.prepare(taping.path) if taping else 0
-        self._taping = taping
-        await self._cassettes.written()
-        return size
-
-    async def replay(self, path: str | Path | None, *, strict: bool = True, speed: float = math.inf) -> int:
-        """Answer from a cassette from now on, from its beginning, and return how many answers it holds; None ends it.
-
-        Args:
-            path: the cassette.
-            strict: an answer that it does not hold is an error; else it comes from the live service.
-            speed: how many times faster than it was recorded; infinity plays at once.
-
-        Raises:
-            ConfigurationError: it can't be read, or is being recorded, or the speed is none.
-        """
-        if not speed > 0:
-            raise ConfigurationError(f"a cassette plays at a speed above 0, not {speed}")
-        taping = Replay(place_of(path), strict, speed) if path is not None else None
-        refuse_both(taping, self._taping)
-        if taping:
-            self._cassettes.rewind(taping.path)
-        count = await self._cassettes.answers(taping.path) if taping else 0
-        self._taping = taping
-        return count
-
-    def sending(self, model: str, taping: Taping | None = None) -> Sending:
-        """Return how requests go out to a model, while this is recorded or replayed, or what is by default.
-
-        Raises:
-            ConfigurationError: there is no such service, no key for it, or the cassette is in use the other way.
-        """
-        refuse_both(taping, self._taping)
-        ways, (name, _) = self.connections, split_model(model)
-        match taping or self._taping:
-            case Record() as record:
-                live, key = ways.to(name), ways.service(name).key
-                return live.through(self._cassettes.recorded(live.source, record, live.provider.name, key))
-            case Replay(speed=speed) as replay:
-                source = self._cassettes.replayed(replay, lambda: ways.to(name).source)
-                return ways.through(source, ways.service(name), lambda seconds: self._sleep(seconds / speed))
-        return ways.to(name)
 
     def use(self, settings: Settings) -> None:
         """Ask by other settings from the next prompt on; running streams end as they began."""
-        self.settings = settings
-        self.retire()
-        self.connections = Connections(settings, self._sleep, self._caches)
+        super().use(settings)
         for chat in self.chats.values():
             chat.prices = settings.prices
 
@@ -213,7 +132,7 @@ class Client:
         sending, address = self.sending(asked.model), self.connections.service(split_model(asked.model)[0]).base_url
         once = sending.once()  # and the same to the end, whatever is set meanwhile
         chat = self._equipped(Chat(None, lambda _model, _taping: once, asked))
-        keeps: str | Path | Literal[False] | None = False if isinstance(self._taping, Replay) else store
+        keeps: str | Path | Literal[False] | None = False if isinstance(self.taping, Replay) else store
         how = How(concurrency=concurrency, store=keeps, fresh=fresh, progress=progress, on_row=on_row)
         return planned(Manner(chat, sending, asked, address, self._log), template, rows, how)
 
@@ -246,33 +165,6 @@ class Client:
         from nbgemini.batch import batch_named  # noqa: PLC0415 - for those who ask
 
         return await batch_named(await self._batching({**options, "model": "gemini:"}), name, rows)
-
-    async def list_models(self, service: str = "gemini") -> list[Model]:
-        """Return the models of a service, all pages.
-
-        Raises:
-            NbGeminiError: there is no such service, no key for it, or no answer.
-        """
-        models: list[Model] = []
-        page, sending = "", self.sending(f"{service}:")
-        while True:
-            request = sending.provider.list_request(page)
-            found, page = sending.provider.decode_models(await fetch(sending, request))
-            models += found
-            if not page:
-                return models
-
-    async def count_tokens(self, prompt: str, *, model: str | None = None) -> int:
-        """Return how many tokens the service counts in `prompt`.
-
-        Raises:
-            PromptError: only Gemini counts.
-        """
-        sending, (service, name) = self.sending(model or self.settings.model), split_model(model or self.settings.model)
-        if not isinstance(sending.provider, Gemini):
-            raise PromptError(f"{service} can't count tokens ahead of a prompt; Gemini's models can")
-        request = sending.provider.count_request([user_turn(prompt)], name)
-        return sending.provider.decode_count(await fetch(sending, request))
 
     async def embed(
         self,
@@ -319,24 +211,6 @@ class Client:
                 f"did you mean {', '.join(own + name for name in near)}?" if near else "%gemini models lists what there is"
             )
         return str(error)
-
-    def retire(self) -> None:
-        """Close the connections as soon as the running streams have ended; the next prompt opens others."""
-        self.connections.retire()
-
-    async def aclose(self) -> None:
-        """Close the connections of the running loop."""
-        await self._cassettes.written()
-        await self.connections.aclose()
-        await self._caches.aclose()
-
-    async def __aenter__(self) -> Self:
-        """Enter."""
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        """Close."""
-        await self.aclose()
 
     async def _batching(self, options: dict[str, Any]) -> Manner:
         from nbgemini.batch import Manner  # noqa: PLC0415 - for those who ask
