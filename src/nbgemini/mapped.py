@@ -104,7 +104,9 @@ class Mapped(Running, Sequence[Row]):
     @property
     def state(self) -> Literal["running", "complete", "interrupted"]:
         """Whether it runs, all rows are over, or some were not asked to the end."""
-        ended: Literal["complete", "interrupted"] = "interrupted" if any(row.state == "interrupted" for row in self._rows) else "complete"
+        ended: Literal["complete", "interrupted"] = (
+            "interrupted" if any(row.state == "interrupted" for row in self._rows) else "complete"
+        )
         return ended if self.done else "running"
 
     @property
