@@ -91,3 +91,13 @@ def test_a_service_without_a_key_that_wants_one():
 def test_gemini_is_asked_for_by_one_name():
     for name in ("GEMINI_API_KEY", "GOOGLE_API_KEY"):
         assert str(error_from_body(401, b"", key_name=name)).endswith(" → set GEMINI_API_KEY or run %gemini key")
+
+
+def test_credit_that_has_run_out_is_not_asked_for_again():
+    error = error_from_data(402, {"message": "Insufficient credits"})
+    assert (error.passing, "balance of your account" in str(error)) == (False, True)
+
+
+def test_a_quota_of_a_day_by_any_name_is_not_waited_for():
+    error = error_from_data(429, {"message": "used up", "code": "quota_exceeded"})
+    assert (error.passing, error.daily) == (False, True)

@@ -6,8 +6,6 @@ signed or thought is in them.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
@@ -17,6 +15,7 @@ from nbgemini.errors import PromptError
 from nbgemini.providers.call_ids import CallIds
 from nbgemini.providers.gemini_sources import dicts
 from nbgemini.providers.neutral import is_thinking, kept_by
+from nbgemini.providers.saying import as_text, said_by_model
 from nbgemini.turns import Part, Turn, merge_text
 
 NAME = "interactions"
@@ -24,7 +23,6 @@ _Step = dict[str, Any]
 
 _SPOKEN = {"user": "user_input", "model": "model_output"}
 _DOCUMENTS = ("application/pdf", "application/msword", "application/vnd.", "text/csv")
-_TEXTS = ("text/", "application/json", "application/xml", "application/yaml", "application/javascript", "application/x-python")
 
 
 def steps_of(turns: Iterable[Turn]) -> list[_Step]:
@@ -97,24 +95,15 @@ def _content(part: Part, role: str) -> _Step | None:
                 "uri": uri,
                 **({"mime_type": mime} if mime else {}),
             }
-    return _ran(part)
-
-
-def _ran(part: Part) -> _Step | None:
-    """Return code that another API ran, or what it printed, as text."""
-    match part:
-        case {"executableCode": {"code": str(code), **rest}}:
-            return {"type": "text", "text": f"```{str(rest.get('language') or '').lower()}\n{code}\n```"}
-        case {"codeExecutionResult": {"output": str(output)}}:
-            return {"type": "text", "text": f"```\n{output}\n```"}
-    return None
+    said = said_by_model(part)  # code that another API ran, or what it printed
+    return {"type": "text", "text": said.strip("\n")} if said else None
 
 
 def _inline(mime: str, data: str) -> _Step:
     if kind := _kind(mime):
         return {"type": kind, "data": data, "mime_type": mime}
-    if mime.startswith(_TEXTS):
-        return {"type": "text", "text": _decoded(data)}
+    if (text := as_text(mime, data)) is not None:
+        return {"type": "text", "text": text}
     raise PromptError(f"the Interactions API takes no {mime} inside a prompt; attach pictures, sound, video, PDF or text")
 
 
@@ -122,10 +111,3 @@ def _kind(mime: str) -> str | None:
     if mime.startswith(_DOCUMENTS):
         return "document"
     return next((kind for kind in ("image", "audio", "video") if mime.startswith(f"{kind}/")), None)
-
-
-def _decoded(data: str) -> str:
-    try:
-        return base64.b64decode(data).decode("utf-8", "replace")
-    except binascii.Error:
-        return ""

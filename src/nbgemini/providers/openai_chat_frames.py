@@ -79,7 +79,7 @@ class Stream:
         reason = choice.get("finish_reason")
         if error or reason == "error":
             said = error if isinstance(error, dict) else {"message": str(error or "")}
-            self._events.append(Fault(error_from_data(0, said)))
+            self._events.append(Fault(error_from_data(0, said, key_name="")))
         elif reason:
             self._finish(str(reason))
 

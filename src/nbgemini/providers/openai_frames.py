@@ -177,7 +177,7 @@ class Stream:
 
     def _fail(self, error: Any) -> None:
         said = error if isinstance(error, dict) else {"message": str(error or "")}
-        self._events.append(Fault(error_from_data(0, said)))
+        self._events.append(Fault(error_from_data(0, said, key_name="OPENAI_API_KEY")))
 
     def _think(self, place: str, text: Any) -> None:
         if said := self._paragraph("thought", place, text):
