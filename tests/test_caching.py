@@ -59,7 +59,7 @@ async def test_a_hit_is_the_answer_says_so_and_costs_nothing(keeping, service):
         first.usage,
         first.exchange.parts,
     )
-    assert (first.badge, again.badge, again.offline, again.replayed) == ("offline service", "cache", True, False)
+    assert (first.badge, again.badge, again.offline) == ("offline service", "cache", True)
     assert (again.exchange.facts.badge, again.exchange.facts.cost) == ("cache", None)
     assert len(streams(service)) == 1
 

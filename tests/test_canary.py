@@ -180,7 +180,7 @@ async def test_no_name_and_no_recording_is_derived_from_the_key(settings, tmp_pa
     assert (first["request"], first["asked"]) == (second["request"], second["asked"])
     async with Client(msgspec.structs.replace(settings, key=Secret("another"))) as client:
         await client.replay(tmp_path / "tape-0.jsonl")
-        assert (await client.chat().ask("Why is the sky blue?")).replayed
+        assert (await client.chat().ask("Why is the sky blue?")).played == "replay"
 
 
 async def test_a_crash_dump_holds_no_key(settings, tmp_path):

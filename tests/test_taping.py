@@ -69,7 +69,7 @@ async def test_an_answer_comes_back_as_it_was(client, tape, prompt):
     again = await settled(await replay(tape), prompt)
     assert essence(again) == essence(first)
     assert (type(again.error), str(again.error), again.retries) == (type(first.error), str(first.error), first.retries)
-    assert (first.replayed, again.replayed, again.offline) == (False, True, True)
+    assert (first.played, again.played, again.offline) == ("", "replay", True)
 
 
 async def settled(client, prompt):
@@ -102,7 +102,7 @@ async def test_a_tool_that_gives_something_else_is_a_miss(client, tape):
     player = await replay(tape)
     with pytest.raises(ConfigurationError, match="no recording of this request; nearest: .*21 in Rome.*99") as caught:
         await player.chat(tools=[lottery], approve="auto").ask("Please call weather(city='Rome')")
-    assert caught.value.reply.replayed
+    assert caught.value.reply.played == "replay"
 
 
 async def test_models_and_counts_come_back_too(client, tape):
@@ -128,7 +128,7 @@ async def test_what_is_missed_may_come_from_the_live_service(client, settings, t
     await client.record(tape)
     await client.generate("One?")
     player = await replay(tape, settings, strict=False)
-    assert [(await player.generate(prompt)).replayed for prompt in ("One?", "Two?")] == [True, False]
+    assert [(await player.generate(prompt)).played for prompt in ("One?", "Two?")] == ["replay", ""]
     await player.aclose()
     without_key = await replay(tape, strict=False)
     with pytest.raises(ConfigurationError, match="no API key"):
@@ -208,7 +208,7 @@ async def test_nothing_else_is_written_to(client, tmp_path):
     with pytest.raises(ConfigurationError, match=r"can't record into .*: No such file or directory"):
         await client.record(tmp_path / "no" / "folder.jsonl")
     assert notes.read_text() == "dear diary\n"
-    assert not (await client.generate("x")).replayed
+    assert (await client.generate("x")).played != "replay"
 
 
 async def test_a_file_that_can_t_be_written_any_more_costs_the_recording_not_the_answer(client, tmp_path):
@@ -264,7 +264,7 @@ async def test_replaying_again_begins_anew_and_so_does_a_changed_file(client, ta
         assert (await player.generate(told(parts=[["answer", "a"]], gap=0))).text == texts[0]
         assert await player.replay(tape) == 2
     await client.generate("One more?")
-    assert (await player.generate("One more?")).replayed
+    assert (await player.generate("One more?")).played == "replay"
 
 
 async def test_a_stream_waits_for_a_slow_disk_and_never_fills_memory(client, tape, monkeypatch):

@@ -230,9 +230,6 @@ class Finish(Struct, frozen=True):
     message: str = ""
 
 
-ONWARD = "onward"  # the token of a service that goes on from what it has said, once it gets that back
-
-
 class Continuation(Struct, frozen=True):
     """The service cut the answer in two: the next round sends this token back."""
 

@@ -13,8 +13,9 @@ from typing import TypeAlias
 from msgspec import structs
 
 from nbgemini.errors import ApiError, NbGeminiError
-from nbgemini.events import ONWARD, Event, Queued, Retrying, Uploading
+from nbgemini.events import Event, Queued, Retrying, Uploading
 from nbgemini.pace import Pace
+from nbgemini.providers.protocol import ONWARD
 from nbgemini.reply import Reply
 from nbgemini.request import Request
 from nbgemini.segments import Change

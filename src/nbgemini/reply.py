@@ -19,7 +19,7 @@ from nbgemini.providers.protocol import Provider
 from nbgemini.received import Received, received
 from nbgemini.running import Running
 from nbgemini.schema import read_answer, value_so_far
-from nbgemini.segments import Change, Segment, Segmenter
+from nbgemini.segments import Change, Segment, Segmenter, last_text
 from nbgemini.tool_result import ToolResult, run_of
 from nbgemini.transcript import Exchange, Facts, State
 from nbgemini.turns import Options, Usage, merge_text
@@ -99,14 +99,7 @@ class Reply(Running):
     @property
     def partial(self) -> Any:
         """The JSON value as far as it has come, open texts and lists closed; None before it begins. Nothing is validated."""
-        return value_so_far(self._last_text)
-
-    @property
-    def _last_text(self) -> str:
-        """The answer behind the last tool call: what was said before is no part of an object."""
-        calls = [segment.index for segment in self.segments if segment.kind == "tool_call"]
-        last = calls[-1] if calls else -1
-        return "".join(segment.text for segment in self.segments[last + 1 :] if segment.kind == "answer")
+        return value_so_far(last_text(self.segments))
 
     @property
     def thoughts(self) -> str:
@@ -161,11 +154,6 @@ class Reply(Running):
     def seconds(self) -> float:
         """How long it has taken, or took."""
         return monotonic() - self._began if self._seconds is None else self._seconds
-
-    @property
-    def replayed(self) -> bool:
-        """Whether any of it was played from a cassette."""
-        return self.played == "replay"
 
     @property
     def badge(self) -> str:
@@ -251,7 +239,7 @@ class Reply(Running):
         changes = [*self._unshown, *self._segmenter.close()]
         self.exchange.parts = list(merge_text(self.exchange.parts))
         if self.options.json and state not in ("failed", "blocked"):
-            self.parsed, self.misfit = read_answer(self.options, self._last_text, state)
+            self.parsed, self.misfit = read_answer(self.options, last_text(self.segments), state)
         self.exchange.state, self.error = state, error
         self._seconds = monotonic() - self._began
         self.exchange.facts = self._facts()

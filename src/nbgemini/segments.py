@@ -8,7 +8,7 @@ on; one that is over stays as it is; raw sound in pieces is one segment.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal, TypeAlias, TypeVar
 
 from msgspec import Struct, structs
@@ -248,6 +248,13 @@ class Segmenter:
             self._sound = []
             self.segments[-1].closed = True
             changes.append(SegmentEnd(self.segments[-1].index))
+
+
+def last_text(segments: Sequence[Segment]) -> str:
+    """Return the answer behind the last tool call: what was said before is no part of an object."""
+    calls = [segment.index for segment in segments if segment.kind == "tool_call"]
+    last = calls[-1] if calls else -1
+    return "".join(segment.text for segment in segments[last + 1 :] if segment.kind == "answer")
 
 
 def _holding(kind: type[_Call], segments: Iterable[Segment]) -> list[tuple[Segment, _Call]]:

@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from nbgemini.error_body import error_from_data
-from nbgemini.events import ONWARD, Continuation, Event, Fault, Finish, PartReceived, ResponseInfo, Unknown, UsageReport
+from nbgemini.events import Continuation, Event, Fault, Finish, PartReceived, ResponseInfo, Unknown, UsageReport
 from nbgemini.providers.anthropic_blocks import BLOCKS, Block, Data, UnknownBlock
 from nbgemini.providers.anthropic_sources import Sources
 from nbgemini.providers.anthropic_turns import NAME
 from nbgemini.providers.gemini_frames import load
 from nbgemini.providers.gemini_sources import dicts
-from nbgemini.providers.protocol import Model
+from nbgemini.providers.protocol import ONWARD, Model
 from nbgemini.turns import ORIGIN, Usage
 
 KEY = "ANTHROPIC_API_KEY"

@@ -29,6 +29,7 @@ class Model(Struct, frozen=True):
     answers: bool = True
 
 
+ONWARD = "onward"  # the token of a service that goes on from what it has said, once it gets that back
 Decoder: TypeAlias = Callable[[bytes], list[Event]]  # of one stream: it may remember what the frames before said
 
 
