@@ -18,6 +18,7 @@ from nbgemini.request import Request
 from nbgemini.secret import Secret
 from nbgemini.sources.http1 import AGENT
 from nbgemini.sources.rest import Limits, RestSource
+from nbgemini.sources.transport import Outgoing
 from tests.canary import CANARY, found_in, said_by
 from tests.fakes.fault_server import FaultServer
 from tests.fakes.raw import RawServer
@@ -93,6 +94,35 @@ async def test_a_connection_that_rested_too_long_is_let_go(monkeypatch):
         await asked(source)
         assert server.connections == 2
         await until(lambda: server.open == 1)
+
+
+async def test_who_rests_longest_is_let_go_while_others_serve(monkeypatch):
+    gate, loop = asyncio.Event(), asyncio.get_running_loop()
+    now, later = loop.time, 0
+    monkeypatch.setattr(loop, "time", lambda: now() + later)
+    async with FaultServer(after=(head(), Until(gate), *WHOLE[1:])) as server, source_at(server) as source:
+        asking = asyncio.gather(asked(source), asked(source))
+        await until(lambda: len(server.hits) == 2)
+        gate.set()
+        await asking
+        for later in (3, 6):  # noqa: B007 - the clock reads it
+            await asked(source)
+        await until(lambda: server.open == 1)
+        assert server.connections == 2
+
+
+async def test_what_comes_between_the_end_and_the_leaving_is_no_answer_to_the_next():
+    go = asyncio.Event()
+    stale = Send(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n" + b'{"b": 2}')
+    async with FaultServer(after=(*WHOLE, Until(go), stale)) as server, source_at(server) as source:
+        transport = await source._transport()
+        response = await transport.ask(Outgoing("GET", "/v1beta/models"), source._watch())
+        assert (await response.chunk(), await response.chunk()) == (b'{"a": 1}', b"")
+        go.set()
+        await until(lambda: response._connection.heard)
+        await response.aclose()
+        assert await asked(source) == [{"a": 1}]
+        assert server.connections == 2
 
 
 async def test_twenty_connections_are_kept_and_none_after_the_end():
@@ -173,8 +203,9 @@ async def test_an_answer_before_the_request_is_out_is_read(closes):
         writer.close()
 
     async with listening(talk) as server, source_at(server) as source:
-        with pytest.raises(ApiError, match="too large"):
-            await asyncio.wait_for(asked(source, BIG), 30)
+        for request in (BIG, ASKED):  # the rest of the first is still due on its connection
+            with pytest.raises(ApiError, match="too large"):
+                await asyncio.wait_for(asked(source, request), 30)
         over.set()
 
 
