@@ -183,8 +183,8 @@ async def test_a_service_that_goes_away_ends_the_map_instead_of_failing_every_ro
         async with Client(msgspec.structs.replace(impatient, base_url=server.url)) as client:
             table = await client.map("row {n}", numbers(500), store=store, concurrency=4, progress=False)
     assert [row.state for row in table[:20]] == ["complete"] * 20
-    assert 10 <= len(table.errors) <= 30  # late answers begin the count anew
-    assert {row.state for row in table[60:]} == {"interrupted"}
+    assert 10 <= len(table.errors) <= 44  # each of three answers that were still out may begin the count of ten anew
+    assert {row.state for row in table[70:]} == {"interrupted"}
     assert table.error is not None
 
 

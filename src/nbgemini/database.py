@@ -24,6 +24,13 @@ MOUNTS = Path("/proc/self/mounts")
 _REMOTE = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "lustre", "gpfs", "beegfs", "glusterfs", "fuse.")
 
 
+def default_path(name: str) -> Path:
+    """Return where a file stands unless it is said: beside all others, in Jupyter's data directory."""
+    from jupyter_core.paths import jupyter_data_dir  # noqa: PLC0415 - at the first prompt
+
+    return Path(jupyter_data_dir()) / "nbgemini" / name
+
+
 class DamagedError(Exception):
     """The file is none that this version can write to."""
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from nbgemini.caching import open_cache
-from nbgemini.caching.opening import default_path
+from nbgemini.database import default_path
 from nbgemini.errors import ConfigurationError
 
 
@@ -27,8 +27,8 @@ def test_a_setting_names_a_store(setting, where):
 
 def test_off_is_none_and_sqlite_is_beside_the_journal():
     assert open_cache("off") is None
-    assert open_cache("sqlite").where == str(default_path())
-    assert default_path().parts[-2:] == ("nbgemini", "cache.sqlite3")
+    assert open_cache("sqlite").where == str(default_path("cache.sqlite3"))
+    assert default_path("cache.sqlite3").parts[-2:] == ("nbgemini", "cache.sqlite3")
 
 
 @pytest.mark.parametrize(

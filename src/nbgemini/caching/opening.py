@@ -14,6 +14,7 @@ from nbgemini.caching.memory import MemoryStore
 from nbgemini.caching.redis import RedisStore
 from nbgemini.caching.sqlite import SqliteStore
 from nbgemini.caching.store import Limits, Store
+from nbgemini.database import default_path
 from nbgemini.errors import ConfigurationError
 
 WEEK = 7 * 24 * 3600.0
@@ -73,18 +74,11 @@ def check(setting: str) -> None:
         raise ConfigurationError(f"{_shown(setting)} is no cache{hint}; {', '.join(WORDS[:-1])} or {WORDS[-1]}")
 
 
-def default_path() -> Path:
-    """Return the file beside the journal, in Jupyter's data directory."""
-    from jupyter_core.paths import jupyter_data_dir  # noqa: PLC0415 - at the first prompt
-
-    return Path(jupyter_data_dir()) / "nbgemini" / "cache.sqlite3"
-
-
 def _store(name: str, rest: str, setting: str, limits: Limits, tell: Callable[[str], object]) -> Store:
     if name == "memory":
         return MemoryStore(limits)
     if name == "sqlite":
-        path = Path(rest).expanduser() if rest else default_path()
+        path = Path(rest).expanduser() if rest else default_path("cache.sqlite3")
         return SqliteStore(path, limits, tell)
     return RedisStore(setting, limits)
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from nbgemini.database import default_path
 from nbgemini.errors import PromptError
 from nbgemini.mapped import Mapped, Row
 from nbgemini.mapping.asking import Manner
@@ -53,11 +54,4 @@ def planned(manner: Manner, template: str, rows: Any, how: How) -> Mapped:
 
 
 def _store(where: str | Path | Literal[False] | None) -> RowStore | None:
-    return None if where is False else RowStore(Path(where).expanduser() if where else default_store())
-
-
-def default_store() -> Path:
-    """Return the file beside the journal, in Jupyter's data directory."""
-    from jupyter_core.paths import jupyter_data_dir  # noqa: PLC0415 - at the first map
-
-    return Path(jupyter_data_dir()) / "nbgemini" / "maps.sqlite3"
+    return None if where is False else RowStore(Path(where).expanduser() if where else default_path("maps.sqlite3"))

@@ -12,6 +12,7 @@ import msgspec
 
 from nbgemini.chat import Chat
 from nbgemini.client import Client
+from nbgemini.database import default_path
 from nbgemini.journal import Journal
 from nbgemini.leave import toolbox as toolbox_of
 from nbgemini.notebook import surroundings
@@ -84,7 +85,7 @@ class Session:
     def journal(self) -> Journal | None:
         """The record of this kernel, where %config wants it; None if it wants none."""
         wanted = self.config.journal
-        path = surroundings.data_directory() / "journal.sqlite3" if wanted == "auto" else Path(wanted).expanduser()
+        path = default_path("journal.sqlite3") if wanted == "auto" else Path(wanted).expanduser()
         if self._journal is not None and (wanted == "off" or path != self._journal.path):
             self._close_journal()
         if self._journal is None and wanted != "off":

@@ -57,13 +57,6 @@ def notebook_name(shell: Any) -> str:
     return str(told or Path.cwd())
 
 
-def data_directory() -> Path:
-    """Return the directory for what outlives the kernel."""
-    from jupyter_core.paths import jupyter_data_dir  # noqa: PLC0415 - at the first prompt
-
-    return Path(jupyter_data_dir()) / "nbgemini"
-
-
 def visible(shell: Any) -> Mapping[str, Any]:
     """Return the names that the user or a cell has set: what IPython itself put there (`In`, `_`, `exit`) is not meant."""
     hidden = shell.user_ns_hidden
