@@ -33,7 +33,7 @@ format:
 	$(RUN) ruff check --fix .
 
 test:  ## fast: no kernel, no browser
-	$(RUN) pytest -q -n auto -m "not kernel and not browser and not wheel and not soak"
+	$(RUN) pytest -q -n auto --dist loadfile -m "not kernel and not browser and not wheel and not soak"
 
 soak:  ## 1,000 streams at once, 10,000 cancelled, 100,000 frames through one kernel, 40 kills, and other large figures
 	$(RUN) pytest -q -m soak
@@ -66,7 +66,7 @@ CORE := wire providers render fuzz test_chat.py test_corners.py test_embedding.p
 BY_CHANCE := split or prefix or test_any_ or anywhere or junk or linear or takes_long
 
 coverage:  ## every branch of the core, without the tests that try everything
-	$(RUN) pytest -q -n auto $(addprefix tests/,$(CORE)) --cov -k "not ($(BY_CHANCE))"
+	$(RUN) pytest -q -n auto --dist loadfile $(addprefix tests/,$(CORE)) --cov -k "not ($(BY_CHANCE))"
 
 SECONDS := 60
 

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbgemini.errors import PromptError
-from nbgemini.notebook.arguments import Ask, option_names, parse_ask, parse_cell
+from nbgemini.notebook.arguments import Ask, parse_ask, parse_cell
 from nbgemini.notebook.manual import manual
+from nbgemini.notebook.prompt_options import option_names
 
 
 @pytest.mark.parametrize(

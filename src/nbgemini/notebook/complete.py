@@ -128,7 +128,7 @@ class Completer:
 
     def _in_options(self, rest: str, parser: Any = None) -> Found:
         """Return what may stand at the end of a line of options; nothing where the prompt has begun."""
-        from nbgemini.notebook.arguments import build_parser  # noqa: PLC0415 - at the first Tab
+        from nbgemini.notebook.prompt_options import build_parser  # noqa: PLC0415 - at the first Tab
 
         parser = parser or build_parser()
         actions = {name: action for action in parser._actions for name in action.option_strings}  # noqa: SLF001

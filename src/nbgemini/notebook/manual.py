@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nbgemini.notebook.arguments import build_parser
 from nbgemini.notebook.commands import COMMANDS
+from nbgemini.notebook.prompt_options import build_parser
 
 EXAMPLES: dict[str, tuple[str, str, str]] = {  # by option: the rest of its line, a prompt, and what comes of it
     "--model": ("gemini-3.8-flash", "Why is the sky blue?", "this model, for this prompt"),
@@ -13,10 +13,10 @@ EXAMPLES: dict[str, tuple[str, str, str]] = {  # by option: the rest of its line
     "--tools": ("weather", "How is the weather in Oslo?", "may call your function weather; each call asks on its card"),
     "--approve": ("auto -t weather", "How is the weather in Oslo?", "calls run unasked"),
     "--attach": ("fig -a notes.txt", "What do you see?", "a figure and a file go with the prompt"),
+    "--context": ("2", "Is that right?", "the last two cells and what came of them go with the prompt"),
     "--search": ("", "Who won yesterday?", "answers from the web, with its sources"),
     "--run-code": ("", "What is the sum of the first 50 primes?", "the model runs Python at the service"),
     "--urls": ("", "Summarise https://example.com", "the service reads the page"),
-    "--context": ("2", "Is that right?", "the last two cells and what came of them go with the prompt"),
     "--system": ('"Answer as a patient teacher."', "What is a prime number?", "from now on, in this chat"),
     "--think": ("high", "Is 2^31 - 1 prime?", "think hard; off, low, medium, or a number of tokens"),
     "--temperature": ("0.2", "Name three colours.", "few surprises"),

@@ -10,18 +10,8 @@ from typing import Any, NoReturn
 from msgspec import Struct
 
 from nbgemini.errors import PromptError
-from nbgemini.notebook.arguments import (
-    Ask,
-    LineParser,
-    count,
-    identifier,
-    leading_options,
-    nearest,
-    next_word,
-    number,
-    think_level,
-    whole,
-)
+from nbgemini.notebook.arguments import Ask, leading_options, nearest, next_word
+from nbgemini.notebook.prompt_options import LineParser, count, identifier, number, think_level, whole
 from nbgemini.tool_tables import package_of
 
 OUT = "_gemini_map"

@@ -17,7 +17,7 @@ from nbgemini.journal import Journal
 from nbgemini.leave import toolbox as toolbox_of
 from nbgemini.notebook import surroundings
 from nbgemini.notebook.approval import Approvals
-from nbgemini.notebook.arguments import Ask, think_level
+from nbgemini.notebook.arguments import Ask
 from nbgemini.notebook.backend import Backend
 from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.display import StreamView
@@ -28,6 +28,7 @@ from nbgemini.notebook.last_picture import LastPicture
 from nbgemini.notebook.naming import named_tool
 from nbgemini.notebook.new_cell import has_commands, offered_code
 from nbgemini.notebook.painting import Painting
+from nbgemini.notebook.prompt_options import think_level
 from nbgemini.notebook.recall import reply_html
 from nbgemini.notebook.recording import taping_of
 from nbgemini.notebook.refresh import Refresh
