@@ -48,7 +48,7 @@ class Settings(Struct, frozen=True):
     @property
     def keys(self) -> tuple[Secret, ...]:
         """All keys in use."""
-        return (self.key, *(service.key for service in self.services.values()))
+        return tuple({key for key in (self.key, *(service.key for service in self.services.values())) if key})
 
 
 def from_environment(environ: Mapping[str, str]) -> Settings:

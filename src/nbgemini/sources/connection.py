@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 
 _ENOUGH = 131_072  # bytes that wait for the reader; then the loop reads no more
+_PIECE = 32_768  # bytes that the reader gets at once: what is made of them before anyone else's turn takes half a millisecond
 
 
 class Connection(asyncio.Protocol):
@@ -65,9 +66,9 @@ class Connection(asyncio.Protocol):
                 return b""
             await self._news()
         data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        self._pieces.clear()
-        self._held = 0
-        if self._stopped:
+        data, rest = data[:_PIECE], data[_PIECE:]
+        self._pieces, self._held = [rest] if rest else [], len(rest)
+        if self._stopped and self._held <= _ENOUGH:
             self._stopped = False
             self._transport.resume_reading()
         return data
