@@ -19,6 +19,7 @@ from nbgemini.errors import (
 )
 from nbgemini.events import AnswerDelta, ThoughtDelta
 from nbgemini.secret import Secret
+from nbgemini.settings import offline_settings
 from tests.fakes.raw import CLOSE, END, STALL, RawServer, event, head, text_frame
 
 
@@ -337,3 +338,10 @@ async def test_a_stopped_reply_closes_its_open_segment_for_the_reader():
 
             await chat.drive(reply, apply)
     assert [type(change).__name__ for change in seen] == ["SegmentStart", "SegmentDelta", "SegmentEnd"]
+
+
+async def test_anthropic_counts_too_and_who_does_not_says_so(service):
+    async with Client(offline_settings(service.url)) as client:
+        assert await client.count_tokens("one two three", model="anthropic:claude-offline") > 0
+        with pytest.raises(PromptError, match="openai can't count"):
+            await client.count_tokens("one", model="openai:gpt-offline")

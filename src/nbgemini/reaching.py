@@ -12,8 +12,7 @@ from nbgemini.caching.held import Caches
 from nbgemini.connecting import Connections
 from nbgemini.errors import ConfigurationError, PromptError
 from nbgemini.fetching import fetch
-from nbgemini.providers.gemini import Gemini
-from nbgemini.providers.protocol import Model
+from nbgemini.providers.protocol import Counting, Model
 from nbgemini.sending import Sending, Sleep
 from nbgemini.services import split_model
 from nbgemini.settings import Settings
@@ -128,11 +127,11 @@ class Reach:
         """Return how many tokens the service counts in `prompt`.
 
         Raises:
-            PromptError: only Gemini counts.
+            PromptError: the service counts nothing.
         """
         sending, (service, name) = self.sending(model or self.settings.model), split_model(model or self.settings.model)
-        if not isinstance(sending.provider, Gemini):
-            raise PromptError(f"{service} can't count tokens ahead of a prompt; Gemini's models can")
+        if not isinstance(sending.provider, Counting):
+            raise PromptError(f"{service} can't count tokens ahead of a prompt; Gemini and Anthropic can")
         request = sending.provider.count_request([user_turn(prompt)], name)
         return sending.provider.decode_count(await fetch(sending, request))
 

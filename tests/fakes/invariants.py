@@ -12,7 +12,7 @@ import traceback
 
 from nbgemini.errors import NbGeminiError
 from nbgemini.events import AnswerDelta, ThoughtDelta
-from nbgemini.providers.gemini import Gemini
+from nbgemini.providers.neutral import recall
 from nbgemini.render.bundle import bundle
 from nbgemini.segments import SegmentDelta, SegmentEnd, SegmentStart
 from tests.fakes.script import FINE
@@ -58,7 +58,7 @@ def assert_kinds_apart(watched: Watched, asked: Asked) -> None:
     texts = ("thought", "answer")
     assert [item for item in shown if item[0] in texts] == [item for item in recalled if item[0] in texts]
     for part in asked.reply.exchange.parts:
-        said = [event for event in Gemini().recall([part]) if isinstance(event, AnswerDelta | ThoughtDelta)]
+        said = [event for event in recall([part]) if isinstance(event, AnswerDelta | ThoughtDelta)]
         kind = ThoughtDelta if part.get("thought") else AnswerDelta
         assert all(isinstance(event, kind) for event in said)
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from nbgemini.errors import PromptError
 from nbgemini.events import AnswerDelta, Citation, Citations, CodeResult, Finish, Media, Page, PartReceived, Passage, Unknown
 from nbgemini.providers.gemini import Gemini
+from nbgemini.providers.neutral import recall
 from nbgemini.turns import NOTE, Declaration, Options, Turn, user_turn
 from tests.conftest import golden_bytes, golden_frames
 
@@ -93,8 +94,8 @@ def test_googles_own_html_is_in_no_event():
 
 def test_stored_sources_are_read_again_and_broken_ones_are_not():
     note = {NOTE: {"citations": {"sources": [{"uri": "https://a.example"}]}}}
-    assert gemini.recall([note])[1:] == [Citations((Citation("https://a.example"),))]
-    assert gemini.recall([{NOTE: {"citations": {"sources": 3}}}])[1:] == []
+    assert recall([note])[1:] == [Citations((Citation("https://a.example"),))]
+    assert recall([{NOTE: {"citations": {"sources": 3}}}])[1:] == []
 
 
 def test_why_something_is_withheld():
@@ -106,21 +107,21 @@ def test_why_something_is_withheld():
 
 def test_code_that_took_too_long():
     part = {"codeExecutionResult": {"outcome": "OUTCOME_DEADLINE_EXCEEDED"}}
-    assert gemini.recall([part])[1:] == [CodeResult("", ok=False, late=True)]
+    assert recall([part])[1:] == [CodeResult("", ok=False, late=True)]
 
 
 @given(
     part=st.dictionaries(st.text(min_size=1, max_size=8).map("x".__add__), st.integers() | st.text(), min_size=1, max_size=3)
 )
 def test_unknown_kinds_are_kept_and_counted(part):
-    kept, *unknown = gemini.recall([part])
+    kept, *unknown = recall([part])
     assert kept == PartReceived(part)
     assert unknown == [Unknown(name) for name in part]
 
 
 def test_the_service_s_own_calls_are_kept_and_not_counted_as_unknown():
     part = {"toolCall": {"id": "1", "toolType": "GOOGLE_SEARCH_WEB"}, "thoughtSignature": "x"}
-    assert gemini.recall([part]) == [PartReceived(part)]
+    assert recall([part]) == [PartReceived(part)]
 
 
 def test_tools_of_the_service_are_asked_for_by_their_names():

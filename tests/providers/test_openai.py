@@ -29,6 +29,7 @@ from nbgemini.events import (
 )
 from nbgemini.incoming import Incoming
 from nbgemini.providers.codecs import codec_of
+from nbgemini.providers.neutral import recall
 from nbgemini.providers.openai import OpenAI
 from nbgemini.schema import schema_of
 from nbgemini.segments import Segmenter
@@ -259,7 +260,7 @@ def test_what_was_stored_is_read_again_as_it_came():
     parts = [event.part for event in decoded_golden("searched") if isinstance(event, PartReceived)]
     segmenter, again = Segmenter(), Segmenter()
     segmenter.feed(event for event in decoded_golden("searched") if not isinstance(event, Citations))
-    again.feed(openai.recall(merge_text(parts)))
+    again.feed(recall(merge_text(parts)))
     assert [(one.kind, one.text, one.content) for one in again.segments] == [
         (one.kind, one.text, one.content) for one in segmenter.segments
     ]

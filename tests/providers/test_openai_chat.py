@@ -25,6 +25,7 @@ from nbgemini.events import (
     UsageReport,
 )
 from nbgemini.incoming import Incoming
+from nbgemini.providers.neutral import recall
 from nbgemini.providers.openai_chat import OpenAIChat
 from nbgemini.schema import schema_of
 from nbgemini.tool_result import answer
@@ -298,7 +299,7 @@ def test_a_request_says_what_the_options_say():
         "max_tokens": 9,
     }
     assert codec.encode([user_turn("a")], Options(model=MODEL)).path == "chat/completions"
-    assert codec.recall([{"text": "a", "thought": True}])[1:] == [ThoughtDelta("a")]
+    assert recall([{"text": "a", "thought": True}])[1:] == [ThoughtDelta("a")]
     assert codec.list_request().path == "models"
     assert codec.decode_models(b'{"data": [{"id": "a"}]}')[0][0].name == "a"
 

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from nbgemini.errors import PromptError
-from nbgemini.events import Event, Media, ToolCall
-from nbgemini.providers import neutral
 from nbgemini.providers.anthropic_frames import Reading, count_of, models_of
 from nbgemini.providers.anthropic_models import manner_of
 from nbgemini.providers.anthropic_tools import offered_tools, output_format, system_of
 from nbgemini.providers.anthropic_turns import NAME, container_of, messages_of
+from nbgemini.providers.neutral import NeutralParts
 from nbgemini.providers.protocol import Decoder, Model
-from nbgemini.providers.results import result_part
 from nbgemini.request import Request
-from nbgemini.turns import Options, Part, Turn
+from nbgemini.turns import Options, Turn
 
 
-class Anthropic:
+class Anthropic(NeutralParts):
     """The codec of Anthropic's Messages API, and of services that speak like it."""
 
     name = NAME
@@ -48,18 +46,6 @@ class Anthropic:
     def decoder(self) -> Decoder:
         """Return what tells, of the frames of one stream in turn, what each says."""
         return Reading().feed
-
-    def recall(self, parts: Iterable[Part]) -> list[Event]:
-        """Return what stored parts say, as when they came."""
-        return neutral.recall(parts)
-
-    def call_part(self, call: ToolCall, part: Part | None) -> Part:
-        """Return the part in which a call is kept."""
-        return neutral.call_part(call, part, NAME)
-
-    def result_part(self, call: ToolCall, response: dict[str, Any], media: Sequence[Media]) -> Part:
-        """Return the part that answers a call."""
-        return result_part(call, response, media)
 
     def list_request(self, page: str = "") -> Request:
         """Return the request for one page of the model list."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from nbgemini.events import Event, Media, ToolCall
+from nbgemini.events import Media, ToolCall
 from nbgemini.providers.form import form_of, instruction_of
 from nbgemini.providers.gemini_frames import count_of, events_of, models_of
 from nbgemini.providers.gemini_parts import IN_PIECES
 from nbgemini.providers.gemini_tools import modalities, offered_tools
 from nbgemini.providers.gemini_turns import content_of
-from nbgemini.providers.neutral import recall
 from nbgemini.providers.protocol import Decoder, Model
 from nbgemini.providers.results import result_part
 from nbgemini.providers.thinking import thinking_config
@@ -43,10 +42,6 @@ class Gemini:
     def decoder(self) -> Decoder:
         """Return what tells what each frame of a stream says: here a frame needs no other to be understood."""
         return events_of
-
-    def recall(self, parts: Iterable[Part]) -> list[Event]:
-        """Return what stored parts say, as when they came."""
-        return recall(parts)
 
     def call_part(self, call: ToolCall, part: Part | None) -> Part:
         """Return the part in which a call goes back: all of `part`, its id and signature too, with the whole arguments."""

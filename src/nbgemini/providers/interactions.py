@@ -6,27 +6,25 @@ Source: ai.google.dev/api/interactions; the types of google-genai 3.4, which the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from nbgemini.errors import PromptError
-from nbgemini.events import Event, Media, ToolCall
-from nbgemini.providers import neutral
 from nbgemini.providers.form import form_of, instruction_of
 from nbgemini.providers.gemini import Gemini
 from nbgemini.providers.gemini_tools import modalities, offered_tools
 from nbgemini.providers.interactions_frames import Stream
 from nbgemini.providers.interactions_turns import NAME, steps_of
+from nbgemini.providers.neutral import NeutralParts
 from nbgemini.providers.protocol import Decoder, Model
-from nbgemini.providers.results import result_part
 from nbgemini.providers.thinking import thinking_config
 from nbgemini.request import Request
-from nbgemini.turns import Options, Part, Turn
+from nbgemini.turns import Options, Turn
 
 _OWN_TOOLS = {"search": "google_search", "run_code": "code_execution", "urls": "url_context"}
 
 
-class Interactions:
+class Interactions(NeutralParts):
     """The codec of the Interactions API."""
 
     name = NAME
@@ -51,18 +49,6 @@ class Interactions:
     def decoder(self) -> Decoder:
         """Return what tells what the frames of one stream say: their steps come in pieces, by their numbers."""
         return Stream().feed
-
-    def recall(self, parts: Iterable[Part]) -> list[Event]:
-        """Return what stored parts say, as when they came."""
-        return neutral.recall(parts)
-
-    def call_part(self, call: ToolCall, part: Part | None) -> Part:
-        """Return the part in which a call goes back."""
-        return neutral.call_part(call, part, NAME)
-
-    def result_part(self, call: ToolCall, response: dict[str, Any], media: Sequence[Media]) -> Part:
-        """Return the part that answers a call."""
-        return result_part(call, response, media)
 
     def list_request(self, page: str = "") -> Request:
         """Return the request for one page of the model list, which is Gemini's."""

@@ -5,14 +5,30 @@ Invariant: what stands under `origin` is for the provider that it names, and for
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from nbgemini.events import Event, ToolCall
+from nbgemini.events import Event, Media, ToolCall
 from nbgemini.providers.gemini_parts import read_part
+from nbgemini.providers.results import result_part
 from nbgemini.turns import NOTE, ORIGIN, Part
 
 _NOTHING = {"text", "thoughtSignature", ORIGIN, NOTE}
+
+
+class NeutralParts:
+    """The half of a codec that is the same for every provider but Gemini: how calls and their answers are kept."""
+
+    name: str
+
+    def call_part(self, call: ToolCall, part: Part | None) -> Part:
+        """Return the part in which a call is kept: with what `part`, the provider's own, says besides."""
+        given = {**({"id": call.id} if call.id else {}), "name": call.name, "args": call.args}
+        return {ORIGIN: {"provider": self.name}, **(part or {}), "functionCall": given}
+
+    def result_part(self, call: ToolCall, response: dict[str, Any], media: Sequence[Media]) -> Part:
+        """Return the part that answers a call."""
+        return result_part(call, response, media)
 
 
 def recall(parts: Iterable[Part]) -> list[Event]:
@@ -21,12 +37,6 @@ def recall(parts: Iterable[Part]) -> list[Event]:
     for part in parts:
         read_part(dict(part), events)
     return events
-
-
-def call_part(call: ToolCall, part: Part | None, provider: str) -> Part:
-    """Return the part in which a call is kept: with what `part`, the provider's own, says besides."""
-    given = {**({"id": call.id} if call.id else {}), "name": call.name, "args": call.args}
-    return {ORIGIN: {"provider": provider}, **(part or {}), "functionCall": given}
 
 
 def kept_by(provider: str, part: Part) -> dict[str, Any] | None:

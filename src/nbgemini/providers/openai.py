@@ -6,21 +6,19 @@ Source: developers.openai.com/api/docs, the guides on reasoning, conversation st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from nbgemini.errors import PromptError
-from nbgemini.events import Event, Media, ToolCall
-from nbgemini.providers import neutral
+from nbgemini.providers.neutral import NeutralParts
 from nbgemini.providers.openai_content import json_reminder, schema_of, system_of
 from nbgemini.providers.openai_frames import Stream
 from nbgemini.providers.openai_items import NAME
 from nbgemini.providers.openai_models import effort_of, models_of, reasons, temperature_of
 from nbgemini.providers.openai_turns import items_of
 from nbgemini.providers.protocol import Decoder, Model
-from nbgemini.providers.results import result_part
 from nbgemini.request import Request
-from nbgemini.turns import Options, Part, Turn
+from nbgemini.turns import Options, Turn
 
 _OWN_TOOLS: dict[str, dict[str, Any]] = {
     "search": {"type": "web_search"},
@@ -28,7 +26,7 @@ _OWN_TOOLS: dict[str, dict[str, Any]] = {
 }
 
 
-class OpenAI:
+class OpenAI(NeutralParts):
     """The codec of the Responses API."""
 
     name = NAME
@@ -54,18 +52,6 @@ class OpenAI:
     def decoder(self) -> Decoder:
         """Return what tells what the frames of one stream say: their items come in pieces, by their numbers."""
         return Stream().feed
-
-    def recall(self, parts: Iterable[Part]) -> list[Event]:
-        """Return what stored parts say, as when they came."""
-        return neutral.recall(parts)
-
-    def call_part(self, call: ToolCall, part: Part | None) -> Part:
-        """Return the part in which a call goes back."""
-        return neutral.call_part(call, part, NAME)
-
-    def result_part(self, call: ToolCall, response: dict[str, Any], media: Sequence[Media]) -> Part:
-        """Return the part that answers a call."""
-        return result_part(call, response, media)
 
     def list_request(self, page: str = "") -> Request:
         """Return the request for the model list."""

@@ -6,26 +6,24 @@ Sources: the types of openai 3.52; developers.openai.com, the deployment checkli
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from nbgemini.errors import PromptError
-from nbgemini.events import Event, Media, ToolCall
-from nbgemini.providers import neutral
+from nbgemini.providers.neutral import NeutralParts
 from nbgemini.providers.openai_chat_calls import NAME
 from nbgemini.providers.openai_chat_frames import Stream
 from nbgemini.providers.openai_chat_turns import messages_of
 from nbgemini.providers.openai_content import json_reminder, schema_of, system_of
 from nbgemini.providers.openai_models import effort_of, models_of, reasons, temperature_of
 from nbgemini.providers.protocol import Decoder, Model
-from nbgemini.providers.results import result_part
 from nbgemini.request import Request
-from nbgemini.turns import Options, Part, Turn
+from nbgemini.turns import Options, Turn
 
 _NOT_OFFERED = ("search", "run_code", "urls")
 
 
-class OpenAIChat:
+class OpenAIChat(NeutralParts):
     """The codec of the Chat Completions API."""
 
     name = NAME
@@ -57,18 +55,6 @@ class OpenAIChat:
     def decoder(self) -> Decoder:
         """Return what tells what the frames of one stream say: its calls come in pieces, by their numbers."""
         return Stream().feed
-
-    def recall(self, parts: Iterable[Part]) -> list[Event]:
-        """Return what stored parts say, as when they came."""
-        return neutral.recall(parts)
-
-    def call_part(self, call: ToolCall, part: Part | None) -> Part:
-        """Return the part in which a call goes back."""
-        return neutral.call_part(call, part, NAME)
-
-    def result_part(self, call: ToolCall, response: dict[str, Any], media: Sequence[Media]) -> Part:
-        """Return the part that answers a call."""
-        return result_part(call, response, media)
 
     def list_request(self, page: str = "") -> Request:
         """Return the request for the model list."""

@@ -7,8 +7,8 @@ part under `origin`: `{"provider": NAME, "block": {...}}`; all others leave such
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from msgspec import Struct
 
@@ -53,10 +53,6 @@ class Provider(Protocol):
         """
         ...
 
-    def recall(self, parts: Iterable[Part]) -> list[Event]:
-        """Return what stored parts say, as when they came."""
-        ...
-
     def call_part(self, call: ToolCall, part: Part | None) -> Part:
         """Return the part in which a call goes back; `part` is the service's own, whose id and signature are kept."""
         ...
@@ -71,4 +67,17 @@ class Provider(Protocol):
 
     def decode_models(self, frame: bytes) -> tuple[list[Model], str]:
         """Return the models of one page and the token of the next page (empty at the end)."""
+        ...
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """A provider whose service counts tokens ahead of a prompt."""
+
+    def count_request(self, turns: Sequence[Turn], model: str) -> Request:
+        """Return the request that counts the tokens of these turns."""
+        ...
+
+    def decode_count(self, frame: bytes) -> int:
+        """Return the number of tokens that the answer names."""
         ...
