@@ -108,6 +108,8 @@ class Chat:
         self.guard(asked, options.system)
         sending = self._connect(options.model, taping)
         service, model = split_model(options.model)
+        if not model:
+            raise PromptError(f"no model is named behind {service}: → %gemini models {service}: lists them")
         options = msgspec.structs.replace(options, model=model)
         sending.provider.encode([asked], options)  # refuses here what the model can't take, before anything is stored
         number, exchange = self.transcript.ask(asked, cell) if self.name else (0, Exchange(asked))

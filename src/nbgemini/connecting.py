@@ -16,7 +16,7 @@ from nbgemini.sending import Sending, Sleep
 from nbgemini.services import Service, key_command, service_named
 from nbgemini.settings import Settings
 from nbgemini.sources.cached import CachedSource
-from nbgemini.sources.official import official
+from nbgemini.sources.official import HAVE_CLIENTS, official
 from nbgemini.sources.protocol import Source
 from nbgemini.sources.rest import Limits, RestSource
 
@@ -95,7 +95,7 @@ class Connections:
 
     def _source(self, service: Service) -> Source:
         settings, limits = self._settings, _limits(self._settings)
-        if settings.source == "sdk" or (service.name == "vertex" and not service.key):  # the offline one has a key
+        if service.cloud or (settings.source == "sdk" and service.dialect in HAVE_CLIENTS):
             return official(service, limits, settings.project, settings.location)
         return RestSource(service.base_url, service.key, service=service, limits=limits)
 

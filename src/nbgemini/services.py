@@ -29,6 +29,7 @@ class Service(Struct, frozen=True):
         url_names: the same for the base URL.
         header: which header carries the key, behind `scheme`.
         headers: what else every request says.
+        cloud: whether it is asked with Google Cloud's credentials, which google-genai knows.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Service(Struct, frozen=True):
     header: str = "Authorization"
     scheme: str = "Bearer "
     headers: Mapping[str, str] = {}
+    cloud: bool = False
 
     @property
     def needs_key(self) -> bool:
@@ -67,7 +69,7 @@ KNOWN: Mapping[str, Service] = {
             "",
             {"anthropic-version": "2023-06-01"},
         ),
-        Service("vertex", "gemini", "https://aiplatform.googleapis.com"),  # by google-genai and Google Cloud's own credentials
+        Service("vertex", "gemini", "https://aiplatform.googleapis.com", cloud=True),
         Service("openai", "openai", *_OPENAI),
         Service("openai-chat", "openai-chat", *_OPENAI),
         Service("ollama", "openai-chat", "http://127.0.0.1:11434/v1"),
@@ -114,7 +116,7 @@ def compatible(name: str, url: str, environ: Mapping[str, str]) -> Service:
 def offline(service: Service, url: str) -> Service:
     """Return the offline service in the place of another: it speaks all dialects, where each expects it."""
     base_url = f"{url}/v1" if service.dialect.startswith("openai") else url
-    return structs.replace(service, base_url=base_url, key=Secret("offline"))
+    return structs.replace(service, base_url=base_url, key=Secret("offline"), cloud=False)
 
 
 def service_named(name: str, services: Mapping[str, Service]) -> Service:

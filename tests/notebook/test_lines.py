@@ -122,6 +122,7 @@ REFUSED = [  # a cell, and the exact line
     ("%gemini journal x", "PromptError: %gemini journal takes a number, not 'x'"),
     ("%gemini chats x", "PromptError: nothing goes after this command: 'x'"),
     (
+        ("%gemini ask -m openai: hello", "PromptError: no model is named behind openai: → %gemini models openai: lists them"),
         "%gemini models antropic:",
         "ConfigurationError: no service 'antropic' (what stands before the colon in -m); did you mean anthropic?",
     ),
@@ -203,7 +204,7 @@ def test_no_key_and_no_network(shell, monkeypatch):
         assert "set GEMINI_API_KEY (or GOOGLE_API_KEY), run %gemini key, or try %gemini demo" in shell.line("%%gemini\nhello")
         monkeypatch.setenv("GEMINI_API_KEY", "k")
         monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", "http://127.0.0.1:9")
-        assert "connection refused → check the network, or %gemini demo" in shell.line("%%gemini\nhello")
+        assert "connection refused → is the service running on this machine?" in shell.line("%%gemini\nhello")
     finally:
         shell.hang_up()
         shell.run("%gemini demo fast")

@@ -7,6 +7,8 @@ from nbgemini.services import Service
 from nbgemini.sources.protocol import Source
 from nbgemini.sources.rest import Limits
 
+HAVE_CLIENTS = ("gemini", "anthropic", "openai", "openai-chat")
+
 
 def official(service: Service, limits: Limits, project: str = "", location: str = "") -> Source:
     """Return the service's own client; `project` and `location` are Google Cloud's, for Vertex.
@@ -18,7 +20,7 @@ def official(service: Service, limits: Limits, project: str = "", location: str 
         case "gemini":
             from nbgemini.sources.sdk import SdkSource  # noqa: PLC0415 - google-genai takes 400 ms
 
-            return SdkSource(service, limits, vertex=service.name == "vertex", project=project, location=location)
+            return SdkSource(service, limits, vertex=service.cloud, project=project, location=location)
         case "anthropic":
             from nbgemini.sources.sdk_anthropic import AnthropicSdkSource  # noqa: PLC0415 - an extra
 
@@ -27,4 +29,4 @@ def official(service: Service, limits: Limits, project: str = "", location: str 
             from nbgemini.sources.sdk_openai import OpenAiSdkSource  # noqa: PLC0415 - an extra
 
             return OpenAiSdkSource(service, limits)
-    raise ConfigurationError(f"{service.name} has no client of its own here; %config Gemini.source = 'rest'")
+    raise ConfigurationError(f"{service.name} has no client of its own here")

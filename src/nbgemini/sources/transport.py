@@ -94,9 +94,7 @@ def not_accepted(host: str, limits: Limits) -> TransportError:
 
 def not_reached(host: str, error: Exception) -> TransportError:
     """There is no connection; a certificate will be no better the next time."""
-    return TransportError(
-        f"can't reach {host}: {cause(error)} → check the network, or %gemini demo", passing=not _is_about_tls(error)
-    )
+    return TransportError(f"can't reach {host}: {cause(error)} → {_way_out(host)}", passing=not _is_about_tls(error))
 
 
 def not_taken(host: str, limits: Limits) -> TransportError:
@@ -126,3 +124,9 @@ def _is_about_tls(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
+
+
+def _way_out(host: str) -> str:
+    """Say what helps where nobody can be reached: on this machine it is not the network."""
+    here = host in ("127.0.0.1", "localhost", "::1")
+    return "is the service running on this machine?" if here else "check the network, or %gemini demo"

@@ -21,7 +21,7 @@ def key(session: Session, rest: str) -> None:
         raise PromptError("a key is never typed into a cell, where it would be saved; run %gemini key [SERVICE], it asks")
     if surroundings.kernel_of(session.shell) is not None and not surroundings.someone_sits_there(session.shell):
         raise ConfigurationError(f"nobody to ask for a key here; set {_variable(session, service)} instead")
-    typed = getpass.getpass(f"{service.title()} API key: ").strip()
+    typed = getpass.getpass(f"API key of {service}: ").strip()
     if not typed:
         raise PromptError("no key was typed; nothing changed")
     session.backend.set_key(service, typed)
