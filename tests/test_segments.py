@@ -18,7 +18,7 @@ from nbgemini.events import (
     ToolRun,
     UsageReport,
 )
-from nbgemini.segments import SegmentDelta, SegmentEnd, Segmenter, SegmentStart, SegmentUpdate
+from nbgemini.segments import SegmentDelta, SegmentEnd, Segmenter, SegmentStart, SegmentUpdate, last_text
 from nbgemini.turns import Usage
 
 texts = st.text(max_size=4)
@@ -167,3 +167,10 @@ def test_a_question_is_open_until_it_is_answered():
     assert segmenter.asks
     segmenter.feed([ToolProgress(0, ToolRun(CALLS[0], "running"))])
     assert not segmenter.asks
+
+
+def test_what_was_said_before_the_last_call_is_no_part_of_an_object():
+    segmenter = Segmenter()
+    segmenter.feed([AnswerDelta("I look."), ToolCall("f", {}), ThoughtDelta("Hm."), AnswerDelta("{}")])
+    assert last_text(segmenter.segments) == "{}"
+    assert last_text(segmenter.segments[:1]) == "I look."

@@ -121,8 +121,8 @@ REFUSED = [  # a cell, and the exact line
     ("%gemini load nobody", "PromptError: no former kernel left a chat 'nobody'; %gemini chats lists what there is"),
     ("%gemini journal x", "PromptError: %gemini journal takes a number, not 'x'"),
     ("%gemini chats x", "PromptError: nothing goes after this command: 'x'"),
+    ("%gemini ask -m openai: hello", "PromptError: no model is named behind openai: → %gemini models openai: lists them"),
     (
-        ("%gemini ask -m openai: hello", "PromptError: no model is named behind openai: → %gemini models openai: lists them"),
         "%gemini models antropic:",
         "ConfigurationError: no service 'antropic' (what stands before the colon in -m); did you mean anthropic?",
     ),
