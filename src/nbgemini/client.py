@@ -119,7 +119,7 @@ class Client(Reach):
             concurrency: how many are asked at once at most; fewer after the service set a limit.
             fresh: ask also for rows that an earlier run has paid for.
             store: the file of answers; by default one for all maps, beside the journal.
-            progress: called with how far it is; by default there is a bar where stderr is a terminal.
+            progress: called with how far it is; by default a bar in a terminal, and below a cell once the extension is loaded.
             on_row: called with each row that is over, once its answer is on disk.
             options: as for `generate`: `model`, `schema`, `system` …
 

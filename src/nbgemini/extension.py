@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from nbgemini.bars import show_by, show_no_longer
 from nbgemini.notebook.complete import Completer
 from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.magic import GeminiMagics
@@ -31,14 +32,22 @@ def load(shell: Any) -> None:
     hook.install()
     completer.install()
     shell.ast_transformers.append(wait_first)
-    setattr(shell, _ATTRIBUTE, (config, magics, hook, wait_first, completer))
+
+    def bar() -> Any:
+        from nbgemini.notebook.map_bar import bar_of  # noqa: PLC0415 - at the first map
+
+        return bar_of(shell)
+
+    show_by(bar)
+    setattr(shell, _ATTRIBUTE, (config, magics, hook, wait_first, completer, bar))
 
 
 def unload(shell: Any) -> None:
     """Undo all of it."""
     if not hasattr(shell, _ATTRIBUTE):
         return
-    config, magics, hook, wait_first, completer = getattr(shell, _ATTRIBUTE)
+    config, magics, hook, wait_first, completer, bar = getattr(shell, _ATTRIBUTE)
+    show_no_longer(bar)
     hook.remove()
     completer.remove()
     magics.unregister()

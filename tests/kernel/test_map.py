@@ -76,3 +76,23 @@ def test_a_headless_run_waits_and_a_fault_of_all_rows_fails_the_cell(made):
     assert complaints(messages) == []
     [error] = complaints(made.run("%gemini map rows What is {m}?", sits=False))
     assert error == "no column 'm'; there is {n}; nothing was asked"
+
+
+ASKED = """
+from nbgemini import Client
+from nbgemini.settings import offline_settings
+client = Client(offline_settings(url))
+table = await client.map("What is {n} + 1?", rows[:9], store="%s")
+await client.aclose()
+"""
+
+
+@pytest.mark.parametrize("sits", [True, False])
+def test_a_map_in_python_has_a_bar_below_its_cell(made, tmp_path, sits):
+    made.run("url = get_ipython()._nbgemini[1].asking.session.client.settings.base_url")
+    messages = made.run(ASKED % (tmp_path / "maps.sqlite3"), sits=sits)
+    assert complaints(messages) == []
+    (shown,) = outputs(messages, parent(messages[-1]))
+    assert shown["metadata"]["nbgemini"] == {"kind": "map", "state": "final"}
+    assert shown["data"]["text/plain"].startswith("9 rows")
+    assert any("<progress" in message["content"].get("data", {}).get("text/html", "") for message in messages) is sits

@@ -1,10 +1,12 @@
-"""How far a map is, as a bar in a terminal: on stderr, and only where it is one."""
+"""How far a map is, as a bar: below the cell of a notebook, or in a terminal on stderr, and only where it is one."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
+from nbgemini.bars import made
 from nbgemini.progress import Progress
 
 
@@ -28,9 +30,9 @@ class Bar:
             self._live.stop()
 
 
-def bar() -> Bar | None:
-    """Return a bar if stderr is a terminal."""
-    return Bar() if sys.stderr is not None and sys.stderr.isatty() else None
+def bar() -> Callable[[Progress], object] | None:
+    """Return a bar where there is somewhere to show it."""
+    return made() or (Bar() if sys.stderr is not None and sys.stderr.isatty() else None)
 
 
 def _console() -> Any:
