@@ -16,16 +16,23 @@ from urllib.parse import quote
 
 import msgspec
 import pytest
+from msgspec import structs
 
-from nbgemini import Client, ConfigurationError, NbGeminiError, Settings
+from nbgemini import AuthenticationError, Client, ConfigurationError, NbGeminiError, PromptError, Settings
 from nbgemini.journal import Journal
 from nbgemini.request import Request
 from nbgemini.secret import Secret
+from nbgemini.services import compatible, services_from
 from nbgemini.sources.rest import Limits, RestSource
 from tests.canary import CANARY, Listener, found_in, found_under, said_by
 from tests.fakes.raw import CLOSE, END, RESET, STALL, RawServer, chunk, event, head, text_frame
 
 REQUEST = Request("v1beta/models/m:streamGenerateContent", {"contents": []}, {"alt": "sse"})
+REPEATED = [
+    head("401 No"),
+    chunk(json.dumps({"error": {"message": f"Incorrect key: {CANARY}.", "type": "authentication_error"}}).encode()),
+    END,
+]
 WHOLE = [head(), event(text_frame("a", finish="STOP")), END]
 
 
@@ -208,3 +215,26 @@ def test_the_search_finds_a_key_that_was_written(tmp_path):
 
 def test_settings_have_no_key_unless_they_are_given_one():
     assert not Settings().key
+
+
+@pytest.mark.parametrize("source", ["rest", "sdk"])
+@pytest.mark.parametrize("model", ["anthropic:claude-sonnet-5-5", "openai:gpt-5.6", "openai-chat:gpt-5.6", "mine:x"])
+async def test_other_services_keys_are_in_one_header_and_nowhere_else(model, source, tmp_path):
+    """Whoever carries the request, and also where the service refuses it and repeats what it was sent."""
+    name = model.partition(":")[0]
+    async with RawServer(REPEATED) as server:
+        own = {**services_from({}), "mine": compatible("mine", server.url, {"MINE_API_KEY": CANARY})}
+        asked = structs.replace(own[name], key=Secret(CANARY), base_url=server.url)
+        journal = Journal(tmp_path / "journal.sqlite3", "a.ipynb")
+        async with Client(Settings(services={**own, name: asked}, source=source), log=journal) as client:
+            with pytest.raises(AuthenticationError) as caught:
+                await client.chat().ask("x", model=model)
+            with pytest.raises(PromptError, match="holds your own API key|key"):
+                await client.chat().ask(f"Is {CANARY} a key?", model=model)
+        journal.close()
+    assert not found_in(said_by(caught.value))
+    assert not found_under(tmp_path)
+    ((asked, _),) = server.requests
+    holding = [line for line in asked.split(b"\r\n") if CANARY.encode() in line]
+    assert len(holding) == 1
+    assert holding[0].lower().split(b":")[0] in (b"authorization", b"x-api-key")

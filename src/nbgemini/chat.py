@@ -197,6 +197,7 @@ class Chat:
         except (asyncio.CancelledError, GeneratorExit):
             raise  # who drives settles it, and shows the last changes
         except NbGeminiError as error:
+            error.args = (self.mask(str(error)),)  # a service may repeat the key, also inside of a stream
             last = reply.end_broken(error)
         except BaseException as error:
             reply.end_unexpected(error)

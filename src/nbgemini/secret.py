@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import hmac
+import json
 from typing import NoReturn
+from urllib.parse import quote
+
+_SHORTEST = 12  # characters of a key that is searched for; a test's "offline" is a word
+_HIDDEN = b"[key]"
 
 
 class Secret:
@@ -38,3 +43,20 @@ class Secret:
     def __reduce__(self) -> NoReturn:
         """Refuse: a pickle is a file, and keys don't go into files."""
         raise TypeError("a key is never pickled")
+
+
+def spellings(key: Secret) -> tuple[bytes, ...]:
+    """Return how a key may be written where a service repeats it, the longest first."""
+    plain = key.reveal()
+    if len(plain) < _SHORTEST:
+        return ()
+    in_json = json.dumps(plain)[1:-1]
+    forms = {plain, in_json, in_json.replace("/", "\\/"), quote(plain), quote(plain, safe="")}
+    return tuple(sorted((form.encode() for form in forms), key=len, reverse=True))
+
+
+def without(data: bytes, hidden: tuple[bytes, ...]) -> bytes:
+    """Return the data with something else in the place of a key, however it is spelled."""
+    for spelling in hidden:
+        data = data.replace(spelling, _HIDDEN)
+    return data

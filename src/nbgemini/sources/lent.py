@@ -187,7 +187,7 @@ class LentSource(RestSource):
         asked.response = Httpx2Response(response, self._host, self._limits)
         asked.watch.begun()
         try:
-            await raise_if_refused(asked.response, asked.watch, self._key_name)
+            await raise_if_refused(asked.response, asked.watch, self._key, self._key_name)
         except NbGeminiError as error:
             asked.refusal = error
             raise

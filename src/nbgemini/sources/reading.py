@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from nbgemini.error_body import GEMINI_KEY, error_from_body, retry_after
 from nbgemini.errors import TransportError, WireError
+from nbgemini.secret import Secret, spellings, without
 from nbgemini.sources.transport import Response
 from nbgemini.sources.watch import Watch
 from nbgemini.wire import Framer
@@ -14,16 +15,20 @@ from nbgemini.wire import Framer
 _LARGEST_ERROR = 65_536  # bytes of an error body that are read
 _ENOUGH = 200  # bytes to tell what it was
 _OK = 200
+_NO_KEY = Secret("")
 
 
-async def raise_if_refused(response: Response, watch: Watch, key_name: str = GEMINI_KEY) -> None:
-    """Raise the error that a response is, if it is none that was asked for; `key_name` is where the service's key stands."""
+async def raise_if_refused(response: Response, watch: Watch, key: Secret = _NO_KEY, key_name: str = GEMINI_KEY) -> None:
+    """Raise the error that a response is, if it is none that was asked for.
+
+    Some repeat the key that they refuse: it is hidden. `key_name` is where the service's key stands.
+    """
     if response.status == _OK:
         return
     if response.status // 100 == 3:  # noqa: PLR2004 - HTTP
         where = urlsplit(response.headers.get("location", "")).hostname or "nowhere"
         raise TransportError(f"unexpected redirect to {where}; it was not followed, to keep the key at home")
-    body = await whole(response, watch, _LARGEST_ERROR)
+    body = without(await whole(response, watch, _LARGEST_ERROR), spellings(key))
     wait = retry_after(response.headers.get("retry-after", ""), response.headers.get("date", ""))
     raise error_from_body(response.status, body, wait, key_name=key_name)
 

@@ -8,7 +8,6 @@ the answer, and is said.
 from __future__ import annotations
 
 import asyncio
-import json
 import warnings
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator
@@ -18,20 +17,17 @@ from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import TypeVar
-from urllib.parse import quote
 from uuid import uuid4
 
 from nbgemini.cassette import End, end_line, frame_line, is_cassette, opening_line, reports_error
 from nbgemini.errors import ConfigurationError, NbGeminiError
 from nbgemini.request import Request
-from nbgemini.secret import Secret
+from nbgemini.secret import Secret, spellings, without
 from nbgemini.sources.protocol import Source
 
 T = TypeVar("T")
 
 _MOST_WAITING = 8 * 1024 * 1024  # bytes of frames that the disk has not taken yet
-_SHORTEST_KEY = 12  # characters; a test's "offline" is a word
-_HIDDEN = b"[key]"
 
 _writing = ThreadPoolExecutor(1, thread_name_prefix="nbgemini-recording")  # its queue is emptied before Python ends
 
@@ -56,7 +52,7 @@ class CassetteFile:
 
     def hide(self, key: Secret) -> None:
         """Never write this key, nor those before."""
-        self._hidden = tuple(sorted({*self._hidden, *_spellings(key)}, key=len, reverse=True))
+        self._hidden = tuple(sorted({*self._hidden, *spellings(key)}, key=len, reverse=True))
 
     async def prepare(self) -> int:
         """Make sure that it can be written to; return how large it is.
@@ -116,12 +112,7 @@ class CassetteFile:
         while self._lines:
             line, size = self._lines.popleft()
             self._taken += size
-            yield self._without_key(line())
-
-    def _without_key(self, data: bytes) -> bytes:
-        for spelling in self._hidden:
-            data = data.replace(spelling, _HIDDEN)
-        return data
+            yield without(line(), self._hidden)
 
 
 class Recorded:
@@ -181,15 +172,6 @@ class _Answer:
         self._file.open -= 1
         over = "complete" if end == "left" and reports_error(self._last) else end
         self._file.add(partial(end_line, self.name, monotonic() - self._began, over, error))
-
-
-def _spellings(key: Secret) -> set[bytes]:
-    """Return how the key may be written where a service repeats it."""
-    plain = key.reveal()
-    if len(plain) < _SHORTEST_KEY:
-        return set()
-    in_json = json.dumps(plain)[1:-1]
-    return {text.encode() for text in (plain, in_json, in_json.replace("/", "\\/"), quote(plain), quote(plain, safe=""))}
 
 
 async def _in_turn(work: Callable[[], T]) -> T:

@@ -105,7 +105,7 @@ class RestSource:
             response = await watch.awaited(transport.ask(outgoing, watch))
             try:
                 watch.begun()
-                await raise_if_refused(response, watch, self._key_name)
+                await raise_if_refused(response, watch, self._key, self._key_name)
                 yield response
             finally:
                 await response.aclose()
