@@ -16,6 +16,7 @@ OTHERS = re.compile(
     r"https://(?:cdnjs\.cloudflare\.com|cdn\.jsdelivr\.net|unpkg\.com)/"
 )  # what nbconvert's template itself loads
 CHAT = "<img src=x onerror=alert(1)><img src=https://evil.example/chat.png>"
+MODEL = "<img src=x onerror=alert(1)><img src=//evil.example/model.png>"  # a colon would name a service
 SETUP = """%load_ext nbgemini
 %config Gemini.journal = "off"
 import os
@@ -89,7 +90,7 @@ def page(browser, lab, beacon):
 def cells_of(url, script):
     asks = [f"%%gemini --once\nact {number}" for number in range(len(script))]
     show = f"%gemini show '{CHAT}'"
-    return [SETUP.format(url=url), *asks, f"%%gemini --wait -c '{CHAT}' -m '{CHAT}'\nact 0", "%gemini chats", show, "%gemini"]
+    return [SETUP.format(url=url), *asks, f"%%gemini --wait -c '{CHAT}' -m '{MODEL}'\nact 0", "%gemini chats", show, "%gemini"]
 
 
 def settled(book):
