@@ -10,7 +10,6 @@ from nbgemini.carrying import Carrying
 from nbgemini.errors import ConfigurationError
 from nbgemini.files import Files
 from nbgemini.providers.codecs import codec_of
-from nbgemini.providers.protocol import Provider
 from nbgemini.retry import Policy
 from nbgemini.sending import Sending, Sleep
 from nbgemini.services import Service, key_command, service_named
@@ -69,10 +68,6 @@ class Connections:
         kept = service.name in _GOOGLE
         sending.files = Files(source, settings.version, sending.attempts, sleep) if kept else Carrying()
         return sending
-
-    def provider(self, name: str) -> Provider:
-        """Return the codec of a service, whether there is a key or not."""
-        return codec_of(self.service(name).dialect, self._settings.version)
 
     def retire(self) -> None:
         """Close all connections as soon as the running streams have ended."""
