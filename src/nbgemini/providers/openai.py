@@ -10,13 +10,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from nbgemini.errors import PromptError
-from nbgemini.providers.neutral import NeutralParts
 from nbgemini.providers.openai_content import json_reminder, schema_of, system_of
 from nbgemini.providers.openai_frames import Stream
 from nbgemini.providers.openai_items import NAME
-from nbgemini.providers.openai_models import effort_of, models_of, reasons, temperature_of
+from nbgemini.providers.openai_models import Listed, effort_of, reasons, temperature_of
 from nbgemini.providers.openai_turns import items_of
-from nbgemini.providers.protocol import Decoder, Model
+from nbgemini.providers.protocol import Decoder
 from nbgemini.request import Request
 from nbgemini.turns import Options, Turn
 
@@ -26,7 +25,7 @@ _OWN_TOOLS: dict[str, dict[str, Any]] = {
 }
 
 
-class OpenAI(NeutralParts):
+class OpenAI(Listed):
     """The codec of the Responses API."""
 
     name = NAME
@@ -52,15 +51,6 @@ class OpenAI(NeutralParts):
     def decoder(self) -> Decoder:
         """Return what tells what the frames of one stream say: their items come in pieces, by their numbers."""
         return Stream().feed
-
-    def list_request(self, page: str = "") -> Request:
-        """Return the request for the model list."""
-        _ = page  # there is but one
-        return Request("models", None, {}, "GET")
-
-    def decode_models(self, frame: bytes) -> tuple[list[Model], str]:
-        """Return the models of the list, and that it has no other page."""
-        return models_of(frame)
 
 
 def _refuse(options: Options) -> None:

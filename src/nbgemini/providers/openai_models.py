@@ -12,7 +12,9 @@ from typing import Any
 from nbgemini.errors import PromptError
 from nbgemini.providers.gemini_frames import load
 from nbgemini.providers.gemini_sources import dicts
+from nbgemini.providers.neutral import NeutralParts
 from nbgemini.providers.protocol import Model
+from nbgemini.request import Request
 from nbgemini.turns import Options
 
 _LEVELS = ("low", "medium", "high")
@@ -58,6 +60,19 @@ _EFFORTS: dict[str, tuple[str, ...]] = {
 _SILENT = (
     "embedding", "tts", "whisper", "dall-e", "moderation", "-image", "realtime", "transcribe", "sora", "babbage", "davinci",
 )  # fmt: skip
+
+
+class Listed(NeutralParts):
+    """The half of a codec that OpenAI's two dialects share: how parts are kept, and the list of models."""
+
+    def list_request(self, page: str = "") -> Request:
+        """Return the request for the model list."""
+        _ = page  # there is but one
+        return Request("models", None, {}, "GET")
+
+    def decode_models(self, frame: bytes) -> tuple[list[Model], str]:
+        """Return the models of the list, and that it has no other page."""
+        return models_of(frame)
 
 
 def efforts_of(model: str) -> tuple[str, ...] | None:
