@@ -185,10 +185,10 @@ class Mapped(Running, Sequence[Row]):
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         """Show the line and a bounded table, escaped."""
-        from nbgemini.render.bundle import status_bundle, table_bundle  # noqa: PLC0415 - where there is a page
+        from nbgemini.render.bundle import map_bundle, status_bundle, table_bundle  # noqa: PLC0415 - where there is a page
 
         line = status_bundle(self.progress.line() + self.left_out, self.badge)
-        return joined([line, table_bundle(*self.table())] if self._rows else [line])
+        return map_bundle(line, *([table_bundle(*self.table())] if self._rows else []))
 
     @property
     def left_out(self) -> str:
@@ -206,11 +206,6 @@ class Mapped(Running, Sequence[Row]):
     def _shown(self) -> list[Row]:
         with_trouble = [row for row in self._rows[SHOWN:] if row.error][:SHOWN_TROUBLE]
         return [*self._rows[:SHOWN], *with_trouble]
-
-
-def joined(bundles: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return several bundles as one, one below the other."""
-    return {mime: "\n".join(data[mime] for data in bundles) for mime in bundles[0]}
 
 
 def _record(row: Row) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from nbgemini.render.bundle import bundle
 from tests.corpus import PAYLOADS
 from tests.export.conftest import said_by, said_in
 from tests.render.checker import controls, faults
+from tests.support.outputs import kinds_in
 
 
 def read(said):
@@ -34,7 +35,7 @@ def test_it_is_valid_and_shows_what_the_chat_showed(chat):
     for exchange in chat.transcript:
         for segment in chat.segments(exchange):
             assert bundle(segment) in shown
-    kinds = [output.metadata["nbgemini"]["kind"] for output in outputs(notebook)]
+    kinds = kinds_in(outputs(notebook))
     assert {"prompt", "thought", "answer", "tool_call", "status"} == set(kinds)
     assert "application/vnd.jupyter.widget-view+json" not in to_notebook(said_in(chat))
 

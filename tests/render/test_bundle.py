@@ -137,7 +137,9 @@ def test_the_bytes_decide_what_media_is(mime):
 
 def test_a_draft_is_folded_and_named():
     data = of("image", content=Media("image/png", base64.b64encode(HEADS["image/png"]).decode(), thought=True))
-    assert data["text/html"].startswith('<details class="nbgemini-thought"><summary>A draft, not the answer</summary><img ')
+    assert data["text/html"].startswith(
+        '<div class="nbgemini-image"><details class="nbgemini-thought"><summary>A draft, not the answer</summary><img '
+    )
     assert data["text/plain"] == "Draft picture from the model (PNG, 8 bytes)"
     assert faults(data["text/html"]) == []
 

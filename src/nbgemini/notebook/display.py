@@ -21,6 +21,7 @@ from nbgemini.notebook.routing import Route
 from nbgemini.notebook.status import StatusLine
 from nbgemini.notebook.text import TextPainter
 from nbgemini.notebook.whole import WholePainter
+from nbgemini.render.bundle import as_live, metadata_of
 from nbgemini.reply import Reply
 from nbgemini.segments import Change, Segment, SegmentStart
 
@@ -28,7 +29,10 @@ _log = logging.getLogger("nbgemini")
 
 
 class Display:
-    """One output area below one cell."""
+    """One output area below one cell.
+
+    Invariant: its metadata is the same in every message. VS Code replaces all outputs of a cell when an update brings others.
+    """
 
     for_good = False
 
@@ -36,30 +40,23 @@ class Display:
         """Reserve it; nothing is shown yet."""
         self._shell = shell
         self._route = route
-        self._reply = reply
         self._painting = painting
+        self._metadata = metadata_of(reply.chat, reply.turn)
         self._id = uuid4().hex
         self._shown = False
-        self.kind = "status"
-        self.segment = 0
 
     def show(self, data: dict[str, Any], state: Literal["live", "final"], widget: Any = None) -> None:
         """Show `data` here, in the place of what was shown before; live, the widget comes first."""
+        if state == "live":
+            data = as_live(data)
         if widget is not None and state == "live":
             data = {**self._painting.view_of(widget), **data}
-        said = {
-            "kind": self.kind,
-            "chat": self._reply.chat,
-            "turn": self._reply.turn,
-            "segment": self.segment,
-            "state": state,
-        }
-        self._route.run(lambda: self._publish(data, {"nbgemini": said}))
+        self._route.run(lambda: self._publish(data))
         self._shown = True
 
-    def _publish(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
+    def _publish(self, data: dict[str, Any]) -> None:
         transient = {"display_id": self._id}
-        self._shell.display_pub.publish(data=data, metadata=metadata, transient=transient, update=self._shown)
+        self._shell.display_pub.publish(data=data, metadata=self._metadata, transient=transient, update=self._shown)
 
 
 class StreamView:
@@ -159,26 +156,24 @@ class StreamView:
             if painter.at_rest:
                 continue
             if painter.place is None:
-                self._give_place(painter, index)
+                self._give_place(painter)
             await painter.paint()
             if not self._painting.live and not painter.at_rest:
                 break  # nothing can be put in between later: a call that ends first waits for those before it
         while self._first_unfinished < len(self._painters) and self._painters[self._first_unfinished].at_rest:
             self._first_unfinished += 1
 
-    def _give_place(self, painter: SegmentPainter, index: int) -> None:
+    def _give_place(self, painter: SegmentPainter) -> None:
         room = self._status.room()
         if room is not None:
             painter.begin(room)
             return
-        self._place.kind, self._place.segment = painter.kind, index
         painter.begin(self._place)
         self._place = self._new_display()
         if self._painting.live:
             self._put_status("live")
 
     def _put_status(self, state: Literal["live", "final"]) -> None:
-        self._place.segment = len(self._painters)
         self._status.show(self._place, state)
 
     async def _pause(self) -> None:
