@@ -56,9 +56,9 @@ class FrontEnd:
         ours = [output for output in self.cells[cell] if "nbgemini" in output.get("metadata", {})]
         return [(self.shown(output), output["data"].get(self.shown(output)), output["metadata"]) for output in ours]
 
-    def is_asked(self, cell):
-        """Whether this front end runs such a cell."""
-        return True
+    def runs(self, sits):
+        """Whether this front end runs cells where somebody sits, or where nobody does."""
+        return isinstance(sits, bool)
 
 
 class JupyterLab(FrontEnd):
@@ -111,8 +111,8 @@ class NbClient(FrontEnd):
     def idle(self, cell):
         self.over.add(cell)
 
-    def is_asked(self, cell):
-        return not self.requests[cell]
+    def runs(self, sits):
+        return not sits
 
 
 class SavedFile(JupyterLab):
@@ -157,5 +157,5 @@ def differences(requests, log):
         (type(page).__name__, cell, page.rest(cell), lab.rest(cell))
         for cell in at_rest(requests, log)
         for page in pages
-        if page.is_asked(cell) and page.rest(cell) != lab.rest(cell)
+        if page.runs(requests[cell]) and page.rest(cell) != lab.rest(cell)
     ]

@@ -19,6 +19,7 @@ from nbgemini.notebook.painter import SegmentPainter
 from nbgemini.notebook.painting import Painting
 from nbgemini.notebook.routing import Route
 from nbgemini.notebook.status import StatusLine
+from nbgemini.notebook.surroundings import cell_id
 from nbgemini.notebook.text import TextPainter
 from nbgemini.notebook.whole import WholePainter
 from nbgemini.render.bundle import as_live, metadata_of
@@ -44,6 +45,7 @@ class Display:
         self._metadata = metadata_of(reply.chat, reply.turn)
         self._id = uuid4().hex
         self._shown = False
+        self._data: dict[str, Any] = {}
 
     def show(self, data: dict[str, Any], state: Literal["live", "final"], widget: Any = None) -> None:
         """Show `data` here, in the place of what was shown before; live, the widget comes first."""
@@ -51,12 +53,18 @@ class Display:
             data = as_live(data)
         if widget is not None and state == "live":
             data = {**self._painting.view_of(widget), **data}
-        self._route.run(lambda: self._publish(data))
+        self._data = data
+        self._route.run(self._publish)
         self._shown = True
 
-    def _publish(self, data: dict[str, Any]) -> None:
+    def _publish(self) -> None:
         transient = {"display_id": self._id}
-        self._shell.display_pub.publish(data=data, metadata=self._metadata, transient=transient, update=self._shown)
+        self._shell.display_pub.publish(data=self._data, metadata=self._metadata, transient=transient, update=self._shown)
+
+    @property
+    def output(self) -> dict[str, Any] | None:
+        """What a document holds of it; None if it was not shown yet."""
+        return {"output_type": "display_data", "data": self._data, "metadata": self._metadata} if self._shown else None
 
 
 class StreamView:
@@ -64,7 +72,9 @@ class StreamView:
 
     def __init__(self, shell: Any, route: Route, reply: Reply, painting: Painting, earlier: StreamView | None = None) -> None:
         """Prepare; `open` shows the first sign of life, but not before an `earlier` prompt of the same cell is at rest."""
-        self._new_display = partial(Display, shell, route, reply, painting)
+        self._make_display = partial(Display, shell, route, reply, painting)
+        self._displays: list[Display] = []
+        self._cell = cell_id(shell)
         self._reply = reply
         self._painting = painting
         self._painters: list[SegmentPainter] = []
@@ -72,7 +82,7 @@ class StreamView:
         self._dirty = asyncio.Event()
         self._over = asyncio.Event()
         self._place = self._new_display()
-        self._status = StatusLine(reply, painting)
+        self._status = StatusLine(reply, painting, self.document)
         self._task: asyncio.Task[None] | None = None
         self._earlier = earlier
 
@@ -110,6 +120,16 @@ class StreamView:
         if self._task:
             await asyncio.wait([self._task])
 
+    def document(self) -> dict[str, Any]:
+        """Return what a page should hold of this reply: which cell it stands below, its outputs, and what may stand there."""
+        outputs = [output for display in list(self._displays) if (output := display.output) is not None]
+        cell = None if self._status.taken_in else self._cell  # then an empty cell is one that was cleared
+        return {"cell": cell, "ids": self._painting.widget_ids, "outputs": outputs}
+
+    def _new_display(self) -> Display:
+        self._displays.append(self._make_display())
+        return self._displays[-1]
+
     def _before(self) -> asyncio.Task[None] | None:
         """Return what must be over first, since the outputs of two prompts in one cell would get mixed up."""
         task = self._earlier._task if self._earlier is not None else None  # noqa: SLF001 - one of our own
@@ -134,6 +154,9 @@ class StreamView:
             if over:
                 break
             await self._pause()
+        for data in self._status.segments:
+            self._place.show(data, "final")
+            self._place = self._new_display()
         self._put_status("final")
         self._status.end()
         self._painting.end()

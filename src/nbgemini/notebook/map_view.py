@@ -110,7 +110,7 @@ class PageView:
         elif self._widget.greeted:
             loop = asyncio.get_running_loop()
             close = self._painting.close_all
-            self._widget.on_gone = lambda: None if loop.is_closed() else loop.call_soon_threadsafe(close)
+            self._widget.when_gone(lambda: None if loop.is_closed() else loop.call_soon_threadsafe(close))
         else:
             self._painting.close_all()
 

@@ -23,10 +23,13 @@ _TELLING, _WARNING = 0.5, 0.8  # of a window
 class StatusLine:
     """The status of one reply, as a widget while it runs and as a line of text at rest."""
 
-    def __init__(self, reply: Reply, painting: Painting) -> None:
-        """Begin with the model's name alone."""
+    def __init__(self, reply: Reply, painting: Painting, document: Callable[[], dict[str, Any]]) -> None:
+        """Begin with the model's name alone; `document` returns the outputs that a page should hold."""
         self._reply = reply
         self._painting = painting
+        self._document = document
+        self._over = False
+        self.taken_in = False  # whether every page holds the outputs at rest
         self._widget: Any = None
         self._home: Home | None = None
         self._sent: dict[str, Any] = {}
@@ -46,7 +49,7 @@ class StatusLine:
     def open(self) -> None:
         """Make the widget, if there are any."""
         if self._painting.widgets:
-            self._widget = self._painting.status_widget(lambda: {"status": self._fields()}, self._reply.stop)
+            self._widget = self._painting.status_widget(self._snapshot, self._reply.stop, self._document)
             self._home = Home(self._painting, self._widget)
 
     def room(self) -> Place | None:
@@ -55,7 +58,15 @@ class StatusLine:
 
     @property
     def _rebuilt(self) -> bool:
-        return self._widget is not None and self._painting.widgets and bool(self._widget.rebuilt)
+        return self._widget is not None and self._painting.widgets and bool(self._widget.rebuilt or self._painting.moved)
+
+    @property
+    def segments(self) -> list[dict[str, Any]]:
+        """The bundles of the segments that stand beside the line, once they are at rest."""
+        return self._home.bundles if self._home is not None else []
+
+    def _snapshot(self) -> dict[str, Any]:
+        return {"status": self._fields(), **({"over": self._painting.widget_ids} if self._over else {})}
 
     def _tell(self) -> None:
         """Send what is new: who answers and what it waits for at once, counts once a second; the browser's own clock ticks."""
@@ -66,18 +77,22 @@ class StatusLine:
             self._sent, self._sent_at = fields, now
 
     def end(self) -> None:
-        """Close the widgets once the page shows the static outputs in their places.
+        """Tell the pages that all is at rest, and close the widgets once each shows the static outputs in their places.
 
-        A page that was loaded again shows the widgets for good, and so will one that is closed now and comes back: JupyterLab
-        applies no update to outputs that it has read from a file.
+        A page that was loaded again, or whose cell was moved, applies no update: it asks for the outputs and puts them into its
+        document. The widgets stay for a page that is closed now and comes back.
         """
+        self._over = True
         if self._widget is None or not self._widget.greeted:
             self._painting.close_all()  # no page listens
-        elif not self._rebuilt:
-            self._widget.on_gone = self._loop_call(self._painting.close_all)
-        else:
-            fields = {"text": status_text(self._reply), "badge": badge_text(self._reply), "busy": False, "since": 0}
-            self._painting.tell(self._widget, lambda: [["s", fields]])
+            return
+        self._widget.when_gone(self._loop_call(self._release))
+        self._painting.tell(self._widget, lambda: [["s", self._fields()], ["o", self._painting.widget_ids]])
+
+    def _release(self) -> None:
+        """Close what no page shows any more."""
+        self.taken_in = True
+        self._painting.close_all(but=self._widget)
 
     @staticmethod
     def _loop_call(deed: Callable[[], None]) -> Callable[[], object]:
@@ -86,10 +101,8 @@ class StatusLine:
         return lambda: None if loop.is_closed() else loop.call_soon_threadsafe(deed)
 
     def show(self, place: Place, state: Literal["live", "final"]) -> None:
-        """Show the line as it is now, at rest with the segments that found their home in it."""
+        """Show the line as it is now."""
         data, self._shown = self._bundle(state), doing_text(self._reply)
-        if state == "final" and self._home is not None:
-            data = self._home.with_segments(data)
         place.show(data, state, self._home.widget if self._home is not None and self._painting.widgets else None)
 
     def _bundle(self, state: Literal["live", "final"]) -> dict[str, Any]:
@@ -102,8 +115,8 @@ class StatusLine:
     def _fields(self) -> dict[str, Any]:
         reply = self._reply
         doing = doing_text(reply)
-        text = " · ".join(word for word in (_facts(reply), doing) if word)
-        since = round(reply.seconds, 1)
+        text = status_text(reply) if self._over else " · ".join(word for word in (_facts(reply), doing) if word)
+        since = 0 if self._over else round(reply.seconds, 1)
         return {"text": text, "badge": badge_text(reply), "busy": not reply.done, "since": since, "doing": doing}
 
 
