@@ -15,11 +15,12 @@ from typing import Any, Literal
 from uuid import uuid4
 
 from nbgemini.notebook.card import CardPainter
+from nbgemini.notebook.output_area import CellArea, OutputArea, area_of, settled
 from nbgemini.notebook.painter import SegmentPainter
 from nbgemini.notebook.painting import Painting
 from nbgemini.notebook.routing import Route
 from nbgemini.notebook.status import StatusLine
-from nbgemini.notebook.surroundings import cell_id
+from nbgemini.notebook.surroundings import cell_id, outside_cells
 from nbgemini.notebook.text import TextPainter
 from nbgemini.notebook.whole import WholePainter
 from nbgemini.render.bundle import as_live, metadata_of
@@ -37,15 +38,13 @@ class Display:
 
     for_good = False
 
-    def __init__(self, shell: Any, route: Route, reply: Reply, painting: Painting) -> None:
+    def __init__(self, area: CellArea | OutputArea, reply: Reply, painting: Painting) -> None:
         """Reserve it; nothing is shown yet."""
-        self._shell = shell
-        self._route = route
+        self._area = area
         self._painting = painting
         self._metadata = metadata_of(reply.chat, reply.turn)
         self._id = uuid4().hex
-        self._shown = False
-        self._data: dict[str, Any] = {}
+        self.output: dict[str, Any] | None = None  # what a document holds of it, once it is shown
 
     def show(self, data: dict[str, Any], state: Literal["live", "final"], widget: Any = None) -> None:
         """Show `data` here, in the place of what was shown before; live, the widget comes first."""
@@ -53,18 +52,9 @@ class Display:
             data = as_live(data)
         if widget is not None and state == "live":
             data = {**self._painting.view_of(widget), **data}
-        self._data = data
-        self._route.run(self._publish)
-        self._shown = True
-
-    def _publish(self) -> None:
-        transient = {"display_id": self._id}
-        self._shell.display_pub.publish(data=self._data, metadata=self._metadata, transient=transient, update=self._shown)
-
-    @property
-    def output(self) -> dict[str, Any] | None:
-        """What a document holds of it; None if it was not shown yet."""
-        return {"output_type": "display_data", "data": self._data, "metadata": self._metadata} if self._shown else None
+        output = {"output_type": "display_data", "data": data, "metadata": self._metadata}
+        self._area.show(output, self._id, update=self.output is not None)
+        self.output = output
 
 
 class StreamView:
@@ -72,9 +62,11 @@ class StreamView:
 
     def __init__(self, shell: Any, route: Route, reply: Reply, painting: Painting, earlier: StreamView | None = None) -> None:
         """Prepare; `open` shows the first sign of life, but not before an `earlier` prompt of the same cell is at rest."""
-        self._make_display = partial(Display, shell, route, reply, painting)
+        self._area = area_of(shell, route)
+        self._make_display = partial(Display, self._area, reply, painting)
         self._displays: list[Display] = []
-        self._cell = cell_id(shell)
+        self._cell = cell_id(shell) if isinstance(self._area, CellArea) else None
+        painting.inside = isinstance(self._area, OutputArea)
         self._reply = reply
         self._painting = painting
         self._painters: list[SegmentPainter] = []
@@ -83,6 +75,8 @@ class StreamView:
         self._over = asyncio.Event()
         self._place = self._new_display()
         self._status = StatusLine(reply, painting, self.document)
+        if outside_cells(shell) and not painting.inside:
+            self._status.note = "asked outside a cell, shown below the cell that ran last"
         self._task: asyncio.Task[None] | None = None
         self._earlier = earlier
 
@@ -122,7 +116,7 @@ class StreamView:
 
     def document(self) -> dict[str, Any]:
         """Return what a page should hold of this reply: which cell it stands below, its outputs, and what may stand there."""
-        outputs = [output for display in list(self._displays) if (output := display.output) is not None]
+        outputs = [display.output for display in list(self._displays) if display.output is not None]
         cell = None if self._status.taken_in else self._cell  # then an empty cell is one that was cleared
         return {"cell": cell, "ids": self._painting.widget_ids, "outputs": outputs}
 
@@ -158,6 +152,7 @@ class StreamView:
             self._place.show(data, "final")
             self._place = self._new_display()
         self._put_status("final")
+        await settled(self._area)
         self._status.end()
         self._painting.end()
 
@@ -183,6 +178,7 @@ class StreamView:
             await painter.paint()
             if not self._painting.live and not painter.at_rest:
                 break  # nothing can be put in between later: a call that ends first waits for those before it
+        self._area.refresh()
         while self._first_unfinished < len(self._painters) and self._painters[self._first_unfinished].at_rest:
             self._first_unfinished += 1
 

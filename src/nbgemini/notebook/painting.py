@@ -19,6 +19,7 @@ from nbgemini.notebook.routing import Route
 from nbgemini.render.markdown import to_html
 
 _CALMEST = 2.0  # times the shortest interval, reached after a second: a long answer is read more calmly
+_PATIENCE = 6.0  # seconds that a page has to start the first widget
 _WIDGETS = "nbgemini.notebook.live"  # anywidget and ipywidgets: 70 ms of CPU at the first use
 
 
@@ -40,10 +41,11 @@ class Painting:
         self.live = way != "at_end"
         self.widgets = False
         self.moved = False  # whether a page has made our outputs anew, and so knows nothing of displays any more
+        self.inside = False  # whether all stands inside a widget that takes in outputs, and so in one of ours until the end
         self.shows_errors = shows_errors
         self.approvals: Approvals | None = None  # None: nobody can be asked
         self.offered: Callable[[str], str] = lambda _: ""  # the code of an answer that a button puts into a new cell
-        self._wants_widgets = way == "widgets"
+        self._wants_widgets = way == "widgets" and not refresh.no_widgets
         self._route = route
         self._refresh = refresh
         self._began = monotonic()
@@ -136,6 +138,19 @@ class Painting:
     def give_up_widgets(self) -> None:
         """Go on with plain HTML."""
         self.widgets = False
+
+    def note_page(self, *, heard: bool) -> None:
+        """Note whether a page has started a widget of ours: where anywidget can't be loaded, none does, and HTML streams.
+
+        A front end may have to fetch anywidget first, so it has some seconds; the next streams have learnt from this one.
+        """
+        if heard:
+            self._refresh.no_widgets = False
+        elif self.widgets and monotonic() - self._began > _PATIENCE:
+            self._refresh.no_widgets = True
+            self.give_up_widgets()
+            if self.approvals is not None:
+                self.approvals.close()
 
     def _note_moved(self) -> None:
         self.moved = True

@@ -27,6 +27,7 @@ from nbgemini.notebook.last_error import LastError
 from nbgemini.notebook.last_picture import LastPicture
 from nbgemini.notebook.naming import named_tool
 from nbgemini.notebook.new_cell import has_commands, offered_code
+from nbgemini.notebook.output_area import output_around
 from nbgemini.notebook.painting import Painting
 from nbgemini.notebook.prompt_options import think_level
 from nbgemini.notebook.recall import reply_html
@@ -72,6 +73,8 @@ class Session:
         self._always_approved: set[str] = set()
         self._last_view: tuple[str, StreamView] | None = None
         self._refresh = Refresh()
+        surroundings.note_cell(shell)
+        shell.events.register("pre_run_cell", self._note_cell)
         self._interrupts = IdleInterrupt(surroundings.kernel_of(shell), self.jobs.stop)
 
     @property
@@ -114,6 +117,10 @@ class Session:
         self.backend.leave_demo()
         self._close_journal()
         self._html.pop(Reply, None)
+        self.shell.events.unregister("pre_run_cell", self._note_cell)
+
+    def _note_cell(self, *_: Any) -> None:
+        surroundings.note_cell(self.shell)
 
     def begin(self, ask: Ask, prompt: str | Turn | Exchange, tools: Sequence[Tool] = (), schema: Schema | None = None) -> Job:
         """Store the prompt and return its job, not started yet; `_gemini` and the name after -o hold the reply.
@@ -227,8 +234,10 @@ class Session:
     def _way(self, ask: Ask) -> str:
         if not surroundings.someone_sits_there(self.shell) or not self.config.live or self._is_captured(ask):
             return "at_end"
+        if self.waits(ask) and output_around(self.shell) is not None:
+            return "at_end"  # it takes in no update
         deaf = self.waits(ask) and not surroundings.clicks_arrive_while_waiting(self.shell)
-        wanted = self.config.widgets and surroundings.takes_our_widgets()
+        wanted = self.config.widgets and surroundings.takes_our_widgets() and not self._refresh.no_widgets
         return "widgets" if wanted and not deaf else "html"
 
     def _is_captured(self, ask: Ask) -> bool:

@@ -29,6 +29,7 @@ class StatusLine:
         self._painting = painting
         self._document = document
         self._over = False
+        self.note = ""  # what it says besides
         self.taken_in = False  # whether every page holds the outputs at rest
         self._widget: Any = None
         self._home: Home | None = None
@@ -41,9 +42,12 @@ class StatusLine:
         if self._widget is None and self._painting.widgets:
             self.open()
             replace()
+        had_widgets = self._painting.widgets
+        if self._widget is not None:
+            self._painting.note_page(heard=self._widget.greeted)
         if self._widget is not None and self._painting.widgets:
             self._tell()
-        elif doing_text(self._reply) != self._shown:
+        elif had_widgets or doing_text(self._reply) != self._shown:
             replace()
 
     def open(self) -> None:
@@ -53,8 +57,9 @@ class StatusLine:
             self._home = Home(self._painting, self._widget)
 
     def room(self) -> Place | None:
-        """Return a place beside the line for the next segment, if the page was loaded again and would miss a new output."""
-        return self._home.room() if self._home is not None and self._rebuilt else None
+        """Return a place beside the line for the next segment, if the page would miss a new output."""
+        inside = self._painting.inside and self._painting.widgets
+        return self._home.room() if self._home is not None and (self._rebuilt or inside) else None
 
     @property
     def _rebuilt(self) -> bool:
@@ -109,15 +114,19 @@ class StatusLine:
         reply = self._reply
         trouble = str(reply.error) if reply.error and self._painting.shows_errors else misfit_text(reply)
         if state == "final" and trouble:
-            return error_bundle(" · ".join(filter(None, (badge_text(reply), status_text(reply)))), trouble)
-        return status_bundle(status_text(reply), badge_text(reply))
+            return error_bundle(_line(badge_text(reply), status_text(reply), self.note), trouble)
+        return status_bundle(_line(status_text(reply), self.note), badge_text(reply))
 
     def _fields(self) -> dict[str, Any]:
         reply = self._reply
         doing = doing_text(reply)
-        text = status_text(reply) if self._over else " · ".join(word for word in (_facts(reply), doing) if word)
+        text = _line(status_text(reply) if self._over else _line(_facts(reply), doing), self.note)
         since = 0 if self._over else round(reply.seconds, 1)
         return {"text": text, "badge": badge_text(reply), "busy": not reply.done, "since": since, "doing": doing}
+
+
+def _line(*words: str) -> str:
+    return " · ".join(filter(None, words))
 
 
 def status_text(reply: Reply) -> str:
