@@ -1,6 +1,7 @@
 """One segment as a static mimebundle: text/html that is sanitised, text/plain that is harmless, media that is what it says.
 
-Never text/markdown: a front end would render it unsanitised. No inline style: a saved file looks right with any theme.
+Text that came as Markdown is there as text/latex too, for documents that are made of a notebook. Never text/markdown: a front
+end would render it unsanitised. No inline style: a saved file looks right with any theme.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from nbgemini.events import Citations, Code, CodeResult, Media, ToolCallGrowing,
 from nbgemini.render.card import card_html, card_text
 from nbgemini.render.citations import citations_html, citations_text
 from nbgemini.render.formulas import untypeset
+from nbgemini.render.latex import quoted, to_latex
 from nbgemini.render.markdown import code_html, to_html
 from nbgemini.render.media import media_html, media_text
 from nbgemini.render.references import with_references
@@ -37,8 +39,9 @@ def bundle(segment: Segment, *, html: str | None = None, seconds: float | None =
     if segment.kind == "thought":
         return _thought(segment.text, html, seconds, opened=opened)
     if segment.kind == "answer":
-        shown = to_html(with_references(segment.text, segment.cited)) if segment.cited else _rendered(segment.text, html)
-        return _bundle(f'<div class="nbgemini-answer">{shown}</div>', segment.text)
+        source = with_references(segment.text, segment.cited) if segment.cited else segment.text
+        shown = to_html(source) if segment.cited else _rendered(source, html)
+        return _bundle(f'<div class="nbgemini-answer">{shown}</div>', segment.text, to_latex(source))
     return _special(segment.content)
 
 
@@ -107,8 +110,8 @@ def _thought(text: str, html: str | None, seconds: float | None, *, opened: bool
     title = thought_title(seconds)
     details = f'<details class="nbgemini-thought"{" open" if opened else ""}>'
     shown = f"{details}<summary>{title}</summary>{_rendered(text, html)}</details>"
-    quoted = "\n".join(f"│ {line}" for line in harmless(text).strip().split("\n"))
-    return _bundle(shown, f"{title}\n{quoted}")
+    barred = "\n".join(f"│ {line}" for line in harmless(text).strip().split("\n"))
+    return _bundle(shown, f"{title}\n{barred}", quoted(title, to_latex(text)))
 
 
 def _special(content: Any) -> dict[str, Any]:
@@ -154,5 +157,6 @@ def _aligned(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def _bundle(html: str, plain: str) -> dict[str, Any]:
-    return {"text/html": html, "text/plain": harmless(plain)}
+def _bundle(html: str, plain: str, latex: str = "") -> dict[str, Any]:
+    bundle = {"text/html": html, "text/plain": harmless(plain)}
+    return {**bundle, "text/latex": latex} if latex else bundle
