@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from nbgemini import durations
 from nbgemini.bars import show_by, show_no_longer
 from nbgemini.notebook.complete import Completer
 from nbgemini.notebook.config import Gemini
@@ -23,6 +24,7 @@ def load(shell: Any) -> None:
     if hasattr(shell, _ATTRIBUTE):
         return
     config = Gemini(parent=shell)
+    durations.show(config.show_duration)
     magics = GeminiMagics(shell, config)
     hook = AwaitHook(shell, magics.complete, lambda: magics.names.ours)
     wait_first = WaitFirst()
@@ -47,6 +49,7 @@ def unload(shell: Any) -> None:
     if not hasattr(shell, _ATTRIBUTE):
         return
     config, magics, hook, wait_first, completer, bar = getattr(shell, _ATTRIBUTE)
+    durations.show(wanted=True)
     show_no_longer(bar)
     hook.remove()
     completer.remove()

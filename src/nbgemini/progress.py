@@ -6,6 +6,7 @@ from math import ceil
 
 from msgspec import Struct
 
+from nbgemini.durations import duration_text
 from nbgemini.figures import money_text, tokens_text
 from nbgemini.turns import Usage
 
@@ -89,7 +90,7 @@ class Progress(Struct, frozen=True, kw_only=True):
 
     def _time(self) -> str:
         if self.over:
-            return f"{self.seconds:.1f} s"
+            return duration_text(self.seconds)
         return f"about {span(self.seconds_left)} left" if self.seconds_left is not None else ""
 
 

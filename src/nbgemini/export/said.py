@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from nbgemini.durations import duration_text
 from nbgemini.events import Media
 from nbgemini.figures import money_text, tokens_text
 from nbgemini.holding import told
@@ -44,7 +45,14 @@ class Entry(Struct, frozen=True):
         ending = ": ".join(filter(None, (_ENDINGS.get(state, ""), self.exchange.note)))
         if facts is None:
             return ending
-        words = (facts.badge, facts.model, tokens_text(facts.usage), money_text(facts.cost), f"{facts.seconds:.1f} s", ending)
+        words = (
+            facts.badge,
+            facts.model,
+            tokens_text(facts.usage),
+            money_text(facts.cost),
+            duration_text(facts.seconds),
+            ending,
+        )
         return " · ".join(filter(None, words))
 
 

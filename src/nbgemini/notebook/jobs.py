@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeAlias
 
 from nbgemini.chat import Chat
-from nbgemini.notebook.status import doing_text
 from nbgemini.reply import Reply
 from nbgemini.running import Running
 from nbgemini.segments import Change
+from nbgemini.status_words import doing_text
 
 Complete: TypeAlias = Callable[[Reply], Awaitable[None]]
 

@@ -9,10 +9,7 @@ from IPython.display import display
 
 from nbgemini.chat import Chat
 from nbgemini.holding import told
-from nbgemini.notebook.formats import Form
-from nbgemini.notebook.status import badge_text, misfit_text, status_text
-from nbgemini.render.bundle import bundle, error_bundle, prompt_bundle, status_bundle
-from nbgemini.reply import Reply
+from nbgemini.render.bundle import bundle, prompt_bundle, status_bundle
 from nbgemini.transcript import Exchange
 
 
@@ -24,13 +21,6 @@ def recall(chat: Chat, exchanges: Iterable[Exchange]) -> None:
             _put(bundle(segment), segment.kind, chat, number, segment.index)
         if exchange.state != "complete":
             _put(status_bundle(" · ".join(filter(None, (exchange.state, exchange.note)))), "status", chat, number, 0)
-
-
-def reply_html(reply: Reply) -> str:
-    """Return a reply as it stands at rest, for a cell that ends with its name."""
-    shown = [Form(segment, reply.options).at_rest(None, None, opened=False) for segment in reply.segments]
-    last = [error_bundle("", misfit_text(reply))] if misfit_text(reply) else []
-    return "".join(str(data["text/html"]) for data in [*shown, *last, status_bundle(status_text(reply), badge_text(reply))])
 
 
 def _put(data: dict[str, Any], kind: str, chat: Chat, turn: int, segment: int) -> None:

@@ -29,7 +29,6 @@ from nbgemini.notebook.naming import named_tool
 from nbgemini.notebook.new_cell import has_commands, offered_code
 from nbgemini.notebook.painting import Painting
 from nbgemini.notebook.prompt_options import think_level
-from nbgemini.notebook.recall import reply_html
 from nbgemini.notebook.recording import taping_of
 from nbgemini.notebook.refresh import Refresh
 from nbgemini.notebook.routing import Route, Routes, Straight
@@ -64,8 +63,6 @@ class Session:
         self._client = Client(self.backend.settings(), log=self)
         self.spending = Spending()
         self.windows = Windows()
-        self._html = shell.display_formatter.formatters["text/html"]
-        self._html.for_type(Reply, reply_html)
         self._asked: dict[str, int] = {}
         self._out: dict[str, Running] = {}
         self._routes = Routes(shell)
@@ -113,7 +110,6 @@ class Session:
         self._interrupts.remove()
         self.backend.leave_demo()
         self._close_journal()
-        self._html.pop(Reply, None)
 
     def begin(self, ask: Ask, prompt: str | Turn | Exchange, tools: Sequence[Tool] = (), schema: Schema | None = None) -> Job:
         """Store the prompt and return its job, not started yet; `_gemini` and the name after -o hold the reply.

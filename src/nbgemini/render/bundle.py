@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from nbgemini import durations
 from nbgemini.events import Citations, Code, CodeResult, Media, ToolCallGrowing, ToolRun
 from nbgemini.render.card import card_html, card_text
 from nbgemini.render.citations import citations_html, citations_text
@@ -103,7 +104,7 @@ def _is_number(cell: object) -> bool:
 
 def thought_title(seconds: float | None) -> str:
     """Return the title of a thought that is over."""
-    return "Thoughts" if seconds is None else f"Thought for {max(1, round(seconds))} s"
+    return "Thoughts" if seconds is None or not durations.shown() else f"Thought for {max(1, round(seconds))} s"
 
 
 def _thought(text: str, html: str | None, seconds: float | None, *, opened: bool) -> dict[str, Any]:
