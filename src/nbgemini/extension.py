@@ -12,6 +12,7 @@ from nbgemini import durations
 from nbgemini.bars import show_by, show_no_longer
 from nbgemini.notebook.complete import Completer
 from nbgemini.notebook.config import Gemini
+from nbgemini.notebook.first_cell import FirstCell
 from nbgemini.notebook.magic import GeminiMagics
 from nbgemini.notebook.pending import WaitFirst
 from nbgemini.notebook.waiting import AwaitHook
@@ -32,6 +33,7 @@ def load(shell: Any) -> None:
     shell.configurables.append(config)
     magics.register()
     hook.install()
+    FirstCell(shell).listen()
     completer.install()
     shell.ast_transformers.append(wait_first)
 

@@ -21,6 +21,7 @@ from nbgemini.notebook.arguments import Ask
 from nbgemini.notebook.backend import Backend
 from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.display import StreamView
+from nbgemini.notebook.gui import Gui
 from nbgemini.notebook.interrupts import IdleInterrupt
 from nbgemini.notebook.jobs import Job, Jobs, View
 from nbgemini.notebook.last_error import LastError
@@ -55,7 +56,8 @@ class Session:
         """Begin with nothing open."""
         self.shell = shell
         self.config = config
-        self.jobs = Jobs()
+        self.gui = Gui(surroundings.kernel_of(shell))
+        self.jobs = Jobs(self.gui)
         self.pictures: LastPicture | None = None
         self.errors: LastError | None = None
         self.backend = Backend(config)
