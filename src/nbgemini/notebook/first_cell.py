@@ -7,6 +7,7 @@ over, and what was meant as a question is asked.
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Any
 
 _QUESTION = re.compile(r"^\s*(?:(?P<name>\w+)\s*=\s*)?%gemini\s+(?P<line>(?:ask|fix|explain|map)\s.*\?)\s*$", re.MULTILINE)
@@ -21,30 +22,36 @@ class FirstCell:
         self._shell = shell
         typed = getattr(getattr(shell, "history_manager", None), "input_hist_raw", None) or [""]
         self._questions = list(_QUESTION.finditer(typed[-1]))
+        self._magics: dict[str, Any] = shell.magics_manager.magics["line"]
         self._help: dict[str, Any] = {}
 
     def listen(self) -> None:
         """Begin, if there are any; ends with the cell."""
-        magics = self._shell.magics_manager.magics["line"]
-        if self._questions and all(name in magics for name in _HELP):
-            self._help = {name: magics[name] for name in _HELP}
-            for name in _HELP:
-                magics[name] = self._asked(name)
+        if self._questions:
+            self._step_in()
             self._shell.events.register("post_run_cell", self._over)
 
-    def _asked(self, name: str) -> Any:
-        def asked(about: str = "", *args: Any, **kwargs: Any) -> Any:
-            question = next((found for found in self._questions if found["line"].rstrip("? ").endswith(about.strip())), None)
-            if question is None or not about.strip():
-                return self._help[name](about, *args, **kwargs)
-            self._questions.remove(question)
-            reply = self._shell.run_line_magic("gemini", question["line"])
-            if question["name"]:
-                self._shell.user_ns[question["name"]] = reply
-            return None
+    def _step_in(self) -> None:
+        self._help = {name: self._magics[name] for name in _HELP if name in self._magics}
+        self._magics.update({name: partial(self._look, name) for name in self._help})
 
-        return asked
+    def _step_back(self) -> None:
+        self._magics.update(self._help)
+
+    def _look(self, name: str, about: str = "") -> None:
+        """Ask what was a question; all else is help, which may be loaded only now and takes its own name again."""
+        words = about.strip()
+        question = next((found for found in self._questions if words and found["line"].rstrip("? ").endswith(words)), None)
+        if question is None:
+            self._step_back()
+            self._shell.run_line_magic(name, about)
+            self._step_in()
+            return
+        self._questions.remove(question)
+        reply = self._shell.run_line_magic("gemini", question["line"])
+        if question["name"]:
+            self._shell.user_ns[question["name"]] = reply
 
     def _over(self, *_: Any) -> None:
-        self._shell.magics_manager.magics["line"].update(self._help)
+        self._step_back()
         self._shell.events.unregister("post_run_cell", self._over)
