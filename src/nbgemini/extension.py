@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from nbgemini import durations
 from nbgemini.bars import show_by, show_no_longer
+from nbgemini.looks import LOOKS
 from nbgemini.notebook.complete import Completer
 from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.first_cell import FirstCell
@@ -25,7 +25,7 @@ def load(shell: Any) -> None:
     if hasattr(shell, _ATTRIBUTE):
         return
     config = Gemini(parent=shell)
-    durations.show(config.show_duration)
+    LOOKS.durations, LOOKS.latex = config.show_duration, config.latex
     magics = GeminiMagics(shell, config)
     hook = AwaitHook(shell, magics.complete, lambda: magics.names.ours)
     wait_first = WaitFirst()
@@ -51,7 +51,7 @@ def unload(shell: Any) -> None:
     if not hasattr(shell, _ATTRIBUTE):
         return
     config, magics, hook, wait_first, completer, bar = getattr(shell, _ATTRIBUTE)
-    durations.show(wanted=True)
+    LOOKS.durations = LOOKS.latex = True
     show_no_longer(bar)
     hook.remove()
     completer.remove()

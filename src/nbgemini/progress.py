@@ -6,8 +6,8 @@ from math import ceil
 
 from msgspec import Struct
 
-from nbgemini.durations import duration_text
 from nbgemini.figures import money_text, tokens_text
+from nbgemini.looks import duration_text
 from nbgemini.turns import Usage
 
 _LONG = 120  # seconds, and minutes: what is longer is told in the next unit

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from math import ceil
 
-from nbgemini.durations import duration_text
 from nbgemini.events import Queued, Retrying, Uploading
 from nbgemini.figures import money_text, percent, tokens_text
+from nbgemini.looks import duration_text
 from nbgemini.reply import Reply
 
 _ENDINGS = {"interrupted": "stopped", "truncated": "cut off", "blocked": "withheld", "failed": "failed"}

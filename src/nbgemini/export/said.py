@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from nbgemini.durations import duration_text
 from nbgemini.events import Media
 from nbgemini.figures import money_text, tokens_text
 from nbgemini.holding import told
+from nbgemini.looks import duration_text
 from nbgemini.segments import Segment
 from nbgemini.transcript import Exchange
 from nbgemini.turns import Usage

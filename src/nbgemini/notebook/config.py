@@ -9,8 +9,8 @@ from typing import Any
 from traitlets import Bool, CaselessStrEnum, Dict, Float, Int, TraitError, Unicode, Union, observe, validate
 from traitlets.config import Configurable
 
-from nbgemini import durations
 from nbgemini.errors import ConfigurationError
+from nbgemini.looks import LOOKS
 
 
 class Gemini(Configurable):
@@ -45,6 +45,10 @@ class Gemini(Configurable):
     show_duration = Bool(
         default_value=True,
         help="False: no output says how long something took, so that two runs of a notebook can be compared.",
+    ).tag(config=True)
+    latex = Bool(
+        default_value=True,
+        help="Keep answers with headings, lists, tables, formulas or code as LaTeX too: nbconvert takes it for LaTeX and PDF.",
     ).tag(config=True)
     updates_per_second = Float(10.0, min=0.1, help="How often one stream repaints at most.").tag(config=True)
     connect_timeout = Float(10.0, min=0.001, help="Seconds to wait for a connection.").tag(config=True)
@@ -97,7 +101,11 @@ class Gemini(Configurable):
 
     @observe("show_duration")
     def _say_durations(self, change: Any) -> None:
-        durations.show(change["new"])
+        LOOKS.durations = change["new"]
+
+    @observe("latex")
+    def _say_it_in_latex(self, change: Any) -> None:
+        LOOKS.latex = change["new"]
 
     @validate("think")
     def _thinkable(self, proposal: Any) -> str:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from nbgemini import durations
 from nbgemini.events import Citations, Code, CodeResult, Media, ToolCallGrowing, ToolRun
+from nbgemini.looks import LOOKS
 from nbgemini.render.card import card_html, card_text
 from nbgemini.render.citations import citations_html, citations_text
 from nbgemini.render.formulas import untypeset
@@ -104,7 +104,7 @@ def _is_number(cell: object) -> bool:
 
 def thought_title(seconds: float | None) -> str:
     """Return the title of a thought that is over."""
-    return "Thoughts" if seconds is None or not durations.shown() else f"Thought for {max(1, round(seconds))} s"
+    return "Thoughts" if seconds is None or not LOOKS.durations else f"Thought for {max(1, round(seconds))} s"
 
 
 def _thought(text: str, html: str | None, seconds: float | None, *, opened: bool) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def _thought(text: str, html: str | None, seconds: float | None, *, opened: bool
     details = f'<details class="nbgemini-thought"{" open" if opened else ""}>'
     shown = f"{details}<summary>{title}</summary>{_rendered(text, html)}</details>"
     barred = "\n".join(f"│ {line}" for line in harmless(text).strip().split("\n"))
-    return _bundle(shown, f"{title}\n{barred}", quoted(title, to_latex(text)))
+    return _bundle(shown, f"{title}\n{barred}", quoted(title, to_latex(text, in_quote=True)))
 
 
 def _special(content: Any) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any, TypeAlias
 
-from nbgemini.durations import duration_text
 from nbgemini.events import ToolCallGrowing, ToolRun
+from nbgemini.looks import duration_text
 from nbgemini.render.formulas import untypeset
 from nbgemini.render.text import harmless
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
+from nbgemini.looks import LOOKS
 from nbgemini.render.latex_math import UnfitError, in_words, written
 from nbgemini.render.links import UNREADABLE, host_of, leads_somewhere, plain_url, speaks_for_itself
 from nbgemini.render.markdown import is_bomb, parse_all
@@ -20,11 +21,12 @@ from nbgemini.render.references import shown, without_references
 from nbgemini.render.sanitise import is_inline_image
 from nbgemini.render.text import harmless
 
-_DEEPEST = 3  # lists and quotes in each other: LaTeX knows four, and a thought is a quote itself
+_DEEPEST = 4  # lists and quotes in each other
 _WIDEST = 70  # characters of a row that needs no breaking
 _MOST_CARRIED = 300_000  # characters of addresses that are defined once and used often
 _MAIL = re.compile(r"mailto:[^\s\\{}]+\Z", re.IGNORECASE)
 _BLANK_LINES = re.compile(r"\s*\n\s*")
+_LONG_LINE = re.compile(r"[^\n]{2000}(?!\n|\Z)")  # TeX ends when one is longer than it can measure
 _IN_CODE = str.maketrans({"\\": r"\textbackslash{}", "{": r"\{", "}": r"\}"})
 _HEADINGS = {"h1": r"\section*", "h2": r"\subsection*", "h3": r"\subsubsection*"}
 _MARKS = {
@@ -34,27 +36,32 @@ _MARKS = {
     "softbreak": "\n",
     "hardbreak": "\\mbox{}\\newline\n",
 }
+_NUMBER = r"\textsuperscript{"  # how the number of a source begins
 _IN_LINE = ("$", r"\(")  # how formulas begin that stand in a line
 _RULE = "\\par\\noindent\\rule{\\linewidth}{0.4pt}\\par\n\n"
 _SIDES = {"text-align:right": "r", "text-align:center": "c"}
 _SIDE_COMMANDS = {"l": r"\raggedright ", "r": r"\raggedleft ", "c": r"\centering "}
 
 
-def to_latex(markdown: str) -> str:
-    """Return Markdown as LaTeX; nothing where that would take too long, or there is nothing to show."""
+def to_latex(markdown: str, *, in_quote: bool = False) -> str:
+    """Return Markdown as LaTeX; nothing where it would say no more than the text does, or take too long, or is not wanted.
+
+    `in_quote`: it will stand in a quotation, where there are no sections.
+    """
     source = harmless(markdown)
-    if is_bomb(source):
+    if not LOOKS.latex or is_bomb(source):
         return ""
     try:
         tokens = parse_all(source, {})
-        return without_references(_Document().written(tokens), source) if _is_affordable(tokens) else ""
+        latex = without_references(_Document(in_quote=in_quote).written(tokens), source) if _is_affordable(tokens) else ""
     except RecursionError:
         return ""
+    return latex if not _is_prose(tokens) or _NUMBER in latex else ""
 
 
 def verbatim(text: str) -> str:
     """Return text as it is, in a box."""
-    shown = harmless(text).strip("\n")
+    shown = _LONG_LINE.sub("\\g<0>\n", harmless(text).strip("\n"))
     return (
         f"\\begin{{Verbatim}}[commandchars=\\\\\\{{\\}}]\n{shown.translate(_IN_CODE)}\n\\end{{Verbatim}}\n\n" if shown else ""
     )
@@ -68,9 +75,9 @@ def quoted(title: str, latex: str) -> str:
 class _Document:
     """What is written while the tokens go by."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, in_quote: bool) -> None:
         self._pieces: list[str] = []
-        self._closing: list[str] = []  # how lists and quotes that are open end
+        self._closing = ["quoted"] if in_quote else []  # how lists and quotes that are open end
         self._labels: list[str] = []  # what marks the next item of a list
         self._rows: list[list[tuple[str, str]]] = []  # the table: cells with their sides
         self._plain = 0  # whether the text stands where no display may: in a heading or a cell
@@ -196,12 +203,18 @@ class _Document:
                 case "code_inline":
                     pieces.append(rf"\texttt{{{in_words(token.content)}}}")
                 case kind:
-                    pieces.append(_MARKS.get(kind) or shown(in_words(token.content), r"\textsuperscript{", "}"))
+                    pieces.append(_MARKS.get(kind) or shown(in_words(token.content), _NUMBER, "}"))
         return _BLANK_LINES.sub("\n", "".join(pieces))
 
     def _formula(self, token: Any) -> str:
         may_stand_alone = token.level == 0 and not self._plain
         return _display(token.content, token.markup) if may_stand_alone else _inline_math(token.content, token.markup)
+
+
+def _is_prose(tokens: Sequence[Any]) -> bool:
+    """Say whether there are nothing but words in paragraphs: they need not travel twice."""
+    kinds = {child.type for token in tokens for child in (token, *(token.children or ()))}
+    return kinds <= {"paragraph_open", "paragraph_close", "inline", "text", "softbreak"}
 
 
 def _is_affordable(tokens: Sequence[Any]) -> bool:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Collection
 from unicodedata import category, decomposition
 
-_LONGEST = 10_000  # characters
+_LONGEST = 1_000  # characters: TeX ends when a line of a formula is six metres long
 _DEEPEST = 40  # groups in each other
 _MOST_CELLS = 10  # of a row of a matrix: TeX knows no wider ones
 _SIGN = re.compile(r"\\(?:[A-Za-z]+\*?|.)|.", re.DOTALL)
@@ -84,6 +84,8 @@ _IN_WORDS = {
 }
 
 
+_RUN = 100  # characters, after which a word that is no word may be broken
+_LONG_RUN = re.compile(r"\S{500}")  # TeX ends when one is longer than it can measure
 _LIGATURE = re.compile(r"([-',<>])(?=\1)")  # two of them in a row would become another sign
 
 
@@ -109,7 +111,8 @@ def written(latex: str) -> str:
 
 def in_words(text: str) -> str:
     """Return text of one line as LaTeX: every sign that means something to TeX is written so that it means itself."""
-    escaped = "".join(_IN_WORDS.get(char, char) for char in text)
+    runs = (text,) if _LONG_RUN.search(text) is None else (text[at : at + _RUN] for at in range(0, len(text), _RUN))
+    escaped = r"\hspace{0pt}".join("".join(_IN_WORDS.get(char, char) for char in run) for run in runs)
     return _LIGATURE.sub(r"\1{}", escaped)
 
 
@@ -124,7 +127,8 @@ class _Formula:
     def whole(self) -> str:
         """Return all of it; where it has several rows of its own, they stand below each other."""
         rows = self._table((), 20)
-        latex = _environment("aligned" if any(len(row) > 1 for row in rows) else "gathered", rows).strip()
+        latex = _environment("aligned" if any(len(row) > 1 for row in rows) else "gathered", rows)
+        latex = " ".join(latex.split())
         return latex if latex and self._at == len(self._signs) else self._fail()
 
     def _table(self, ends: Collection[str], most: int) -> list[list[str]]:
