@@ -79,7 +79,7 @@ def test_it_becomes_a_pdf(book):
 def test_rst_holds_the_page_as_it_is(book):
     """And nothing of it as its source."""
     rst, _ = RSTExporter().from_notebook_node(book)
-    answer = rst.split(".. raw:: html\n")[2]
+    answer = next(part for part in rst.split(".. raw:: html\n") if "nbgemini-answer" in part)
     assert "<h1>Why the sky is blue</h1>" in answer
     assert "<strong>scatter</strong>" in answer
     assert all(line.startswith("    ") for line in answer.split("\n\n\n")[0].splitlines() if line)
@@ -97,7 +97,10 @@ def test_two_runs_without_durations_are_the_same():
         f"%%gemini -o r\noffline: {DIRECTIVE}",
         SLEEPY,
         '%%gemini -t add --approve auto\noffline: {"parts": [["call", "add", {"a": 2, "b": 3}]]}',
-        "%%gemini --map words --out said\nSay {word}\n" if False else "r",
+        "r",
+        "rows = [{'n': 1}, {'n': 2}]",
+        "%gemini map -o table rows What is {n} + 1?",
+        "table",
         "%gemini show",
     )
     first, second = ([cell.outputs for cell in executed(*cells).cells] for _ in range(2))
