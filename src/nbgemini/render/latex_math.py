@@ -116,13 +116,81 @@ def in_words(text: str) -> str:
     return _LIGATURE.sub(r"\1{}", escaped)
 
 
-class _Formula:
-    """A formula that is read sign by sign and written on the way."""
+class _Signs:
+    """The signs of a formula, and how far they are read."""
 
     def __init__(self, signs: list[str]) -> None:
         self._signs = signs
         self._at = 0
-        self._depth = 0
+
+    def _raw(self) -> str:
+        """Return the text of a group without any in it."""
+        self._skip_blanks()
+        self._expect("{")
+        begin = self._at
+        while self._next() not in ("}", "{", "$"):
+            pass
+        return "".join(self._signs[begin : self._at - 1]) if self._signs[self._at - 1] == "}" else self._fail()
+
+    def _skip_size(self) -> None:
+        """Leave out how far the next row is."""
+        ahead = "".join(self._signs[self._at : self._at + 12])
+        found = _SIZE.match(ahead)
+        self._at += found.end() if found else 0
+
+    def _skip_blanks(self) -> None:
+        while self._peek().isspace():
+            self._at += 1
+
+    def _peek(self) -> str:
+        return self._signs[self._at] if self._at < len(self._signs) else ""
+
+    def _peek_behind_blanks(self) -> str:
+        at = self._at
+        while at < len(self._signs) and self._signs[at].isspace():
+            at += 1
+        return self._signs[at] if at < len(self._signs) else ""
+
+    def _next(self) -> str:
+        if self._at >= len(self._signs):
+            raise UnfitError
+        self._at += 1
+        return self._signs[self._at - 1]
+
+    def _expect(self, sign: str) -> None:
+        if self._next() != sign:
+            raise UnfitError
+
+    @staticmethod
+    def _fail() -> str:
+        raise UnfitError
+
+    def _operator(self, sign: str) -> str:
+        following = self._peek_behind_blanks()
+        if following not in (r"\limits", r"\nolimits"):
+            return f"{sign} "
+        self._skip_blanks()
+        return f"{sign}{self._next()} "
+
+    def _name(self) -> str:
+        name = self._raw()
+        return name if re.fullmatch(r"[A-Za-z ,\\-]+", name) and "\\" not in name.replace(r"\,", "") else self._fail()
+
+    def _negated(self) -> str:
+        self._skip_blanks()
+        sign = self._next()
+        return rf"\not{sign} " if sign in _NEGATED else self._fail()
+
+    def _delimiter(self) -> str:
+        self._skip_blanks()
+        sign = self._next()
+        return sign if sign in _DELIMITERS else self._fail()
+
+
+class _Formula(_Signs):
+    """A formula that is read sign by sign and written on the way."""
+
+    _depth = 0
 
     def whole(self) -> str:
         """Return all of it; where it has several rows of its own, they stand below each other."""
@@ -218,13 +286,6 @@ class _Formula:
             ((r"\nonumber", r"\notag", r"\hline"), lambda _: ""),
         )
 
-    def _operator(self, sign: str) -> str:
-        following = self._peek_behind_blanks()
-        if following not in (r"\limits", r"\nolimits"):
-            return f"{sign} "
-        self._skip_blanks()
-        return f"{sign}{self._next()} "
-
     def _command(self, sign: str) -> str:
         name = r"\boldsymbol" if sign == r"\bm" else sign
         return name + "".join(f"{{{self._argument()}}}" for _ in range(_COUNTS[sign]))
@@ -279,10 +340,6 @@ class _Formula:
             raise UnfitError
         return _environment(called or name, rows, columns)
 
-    def _name(self) -> str:
-        name = self._raw()
-        return name if re.fullmatch(r"[A-Za-z ,\\-]+", name) and "\\" not in name.replace(r"\,", "") else self._fail()
-
     def _stacked(self) -> str:
         self._skip_blanks()
         self._expect("{")
@@ -290,20 +347,10 @@ class _Formula:
         self._expect("}")
         return rf"\substack{{{_joined(rows)}}}"
 
-    def _negated(self) -> str:
-        self._skip_blanks()
-        sign = self._next()
-        return rf"\not{sign} " if sign in _NEGATED else self._fail()
-
     def _uncoloured(self, sign: str) -> str:
         """Leave a colour out: its name may be unknown."""
         self._raw()
         return f"{{{self._argument()}}}" if sign == r"\textcolor" else ""
-
-    def _delimiter(self) -> str:
-        self._skip_blanks()
-        sign = self._next()
-        return sign if sign in _DELIMITERS else self._fail()
 
     def _argument(self) -> str:
         """Return what the next argument holds: a group, or a single atom."""
@@ -319,48 +366,6 @@ class _Formula:
         inside = self._list("}")
         self._expect("}")
         return inside
-
-    def _raw(self) -> str:
-        """Return the text of a group without any in it."""
-        self._skip_blanks()
-        self._expect("{")
-        begin = self._at
-        while self._next() not in ("}", "{", "$"):
-            pass
-        return "".join(self._signs[begin : self._at - 1]) if self._signs[self._at - 1] == "}" else self._fail()
-
-    def _skip_size(self) -> None:
-        """Leave out how far the next row is."""
-        ahead = "".join(self._signs[self._at : self._at + 12])
-        found = _SIZE.match(ahead)
-        self._at += found.end() if found else 0
-
-    def _skip_blanks(self) -> None:
-        while self._peek().isspace():
-            self._at += 1
-
-    def _peek(self) -> str:
-        return self._signs[self._at] if self._at < len(self._signs) else ""
-
-    def _peek_behind_blanks(self) -> str:
-        at = self._at
-        while at < len(self._signs) and self._signs[at].isspace():
-            at += 1
-        return self._signs[at] if at < len(self._signs) else ""
-
-    def _next(self) -> str:
-        if self._at >= len(self._signs):
-            raise UnfitError
-        self._at += 1
-        return self._signs[self._at - 1]
-
-    def _expect(self, sign: str) -> None:
-        if self._next() != sign:
-            raise UnfitError
-
-    @staticmethod
-    def _fail() -> str:
-        raise UnfitError
 
 
 def _environment(name: str, rows: list[list[str]], columns: str = "") -> str:
