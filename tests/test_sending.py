@@ -127,7 +127,7 @@ async def test_the_wait_is_seen_counted_down_and_stoppable():
         reply = chat.begin("hello")
         task = asyncio.create_task(chat.drive(reply))
         await asyncio.wait_for(waiting.wait(), 10)
-        assert doing_text(reply) in {f"429 RESOURCE_EXHAUSTED, again in {n} s, 2/3" for n in (7, 8)}
+        assert doing_text(reply) in {f"429 RESOURCE_EXHAUSTED, retrying in {n} s (2 of 3)" for n in (7, 8)}
         assert doing_text(reply) in status_text(reply)
         reply.stop()
         await asyncio.wait_for(task, 10)
@@ -162,7 +162,7 @@ async def test_more_streams_than_places_wait_in_line_and_say_so():
                 await asyncio.sleep(0.01)
         assert [reply.notice for reply in replies] == [None, None, Queued(0), Queued(1), Queued(2)]
         assert [reply.state for reply in replies] == ["running", "running", "waiting", "waiting", "waiting"]
-        assert doing_text(replies[4]) == "waiting for a place, 2 ahead"
+        assert doing_text(replies[4]) == "waiting: 2 ahead"
         for reply in replies:
             reply.stop()
             async with asyncio.timeout(20):

@@ -31,14 +31,14 @@ def doing_text(reply: Reply) -> str:
     """Return what an answer waits for before it goes on, or nothing."""
     match reply.notice:
         case Retrying(why, _, attempt, attempts):
-            return f"{why}, again in {ceil(reply.wait_left)} s, {attempt}/{attempts}"
+            return f"{why}, retrying in {ceil(reply.wait_left)} s ({attempt} of {attempts})"
         case Uploading(name, sent, size):
             return f"uploading {name} {100 * sent // size} %" if sent < size else f"the service looks at {name}"
         case Queued(ahead):
-            return f"waiting for a place, {ahead} ahead" if ahead else "waiting for a place"
+            return f"waiting: {ahead} ahead" if ahead else "waiting: next in line"
     if reply.state != "waiting":
         return ""
-    return "waiting for your leave" if reply.segments else "waiting for its turn"
+    return "waiting for approval" if reply.segments else "waiting for its turn"
 
 
 def badge_text(reply: Reply) -> str:

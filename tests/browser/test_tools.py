@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.browser.test_quickstart import kinds, start
+from tests.browser.test_quickstart import CELLS, kinds, start
 
 TOOL = '''
 import asyncio
@@ -42,7 +42,7 @@ def press(book, cell, name, key="Enter"):
     """Press a button by keyboard, once it would count: buttons that have just appeared don't."""
     button = book.cell(cell).get_by_role("button", name=name, exact=True)
     button.wait_for(timeout=30_000)
-    book.execute("import asyncio; await asyncio.sleep(0.3)")
+    book.execute("import asyncio; await asyncio.sleep(0.6)")
     assert not button.evaluate("button => button === document.activeElement")
     button.focus()
     book.page.keyboard.press(key)
@@ -65,7 +65,7 @@ def at_rest(book, cell, *, text="From nbgemini's offline service"):
     book.wait_text(cell, text)
 
 
-@pytest.mark.parametrize(("button", "outcome"), [("Run once", "done"), ("Refuse", "refused")], ids=["run", "refuse"])
+@pytest.mark.parametrize(("button", "outcome"), [("Allow once", "done"), ("Deny", "refused")], ids=["run", "refuse"])
 def test_the_reader_decides(notebook, button, outcome):
     """By keyboard; the notebook is free meanwhile, and the card shows all there is to know, hidden characters too."""
     book = opened(notebook, ASK, "1 + 1")
@@ -74,7 +74,7 @@ def test_the_reader_decides(notebook, button, outcome):
     book.run(3)
     book.wait_text(3, "2")
     shown = output(book, 2)
-    for text in ("zoe@example.org", "U+202E", "<b>Zoe</b>", "In[2]:5 · no chat · round 1 of 10", "waiting for your leave"):
+    for text in ("zoe@example.org", "U+202E", "<b>Zoe</b>", "In[2]:5 · no chat · round 1 of 10", "waiting for approval"):
         assert text in shown
     picture(book, 2, f"tool-asks-{outcome}")
     press(book, 2, button)
@@ -90,7 +90,7 @@ def test_the_reader_decides(notebook, button, outcome):
 def test_always_asks_no_second_time(notebook):
     book = opened(notebook, ASK, ASK)
     book.run(2)
-    press(book, 2, "Always run this tool", "Space")
+    press(book, 2, "Always allow", "Space")
     at_rest(book, 2)
     book.run(3)
     at_rest(book, 3)
@@ -107,7 +107,7 @@ def test_one_call_is_stopped_while_its_sibling_runs(notebook, dark):
     stops = book.cell(2).get_by_role("button", name="Stop this call", exact=True)
     stops.nth(1).wait_for(timeout=30_000)
     book.wait_text(2, "1 s")
-    book.execute("import asyncio; await asyncio.sleep(0.3)")
+    book.execute("import asyncio; await asyncio.sleep(0.6)")
     picture(book, 2, f"tool-runs-{'dark' if dark else 'light'}")
     stops.nth(0).focus()
     book.page.keyboard.press("Enter")
@@ -132,7 +132,7 @@ def test_arguments_are_seen_as_they_come(notebook):
     book.wait_text(2, "U+202E")
     assert "Yours" not in output(book, 2)
     picture(book, 2, "tool-arguments-come")
-    press(book, 2, "Run once")
+    press(book, 2, "Allow once")
     at_rest(book, 2)
     assert output(book, 2).count("Tool send_mail") == 1
     saved = book.save()
@@ -144,11 +144,49 @@ def test_long_arguments_can_be_read_to_their_end_before_they_run(notebook):
     book = opened(notebook, asking("send_mail", ["call", "send_mail", {"to": "zoe", "text": "word " * 6_000 + "END"}]))
     book.dark()
     book.run(2)
-    book.cell(2).get_by_role("button", name="Run once").wait_for(timeout=30_000)
+    book.cell(2).get_by_role("button", name="Allow once").wait_for(timeout=30_000)
     assert "30,0" in output(book, 2)
     box = book.cell(2).locator(".nbg-card pre").first
     assert "END" in box.inner_text()
     assert box.bounding_box()["height"] < 500
     picture(book, 2, "tool-asks-long-dark")
-    press(book, 2, "Refuse")
+    press(book, 2, "Deny")
     at_rest(book, 2)
+
+
+RUN = '\n\nran = []\n\ndef shell(command: str) -> str:\n    """Run a command."""\n    ran.append(command)\n    return "ran"\n'
+
+
+def test_a_double_click_allows_one_call_and_not_the_next(notebook):
+    """Wherever the next card's button comes to lie."""
+    calls = [["call", "shell", {"command": f"echo {number}" + "\n" * (3 * number)}] for number in range(4)]
+    book = opened(notebook, RUN, asking("shell", ["frame", *calls]))
+    for number in (2, 3):
+        book.run(number)
+    first = book.cell(3).get_by_role("button", name="Allow once", exact=True).first
+    first.wait_for(timeout=60_000)
+    book.wait(f"() => {CELLS}[3].querySelectorAll('[value=once]:enabled').length === 4")
+    book.execute("import asyncio; await asyncio.sleep(0.6)")  # the guard of buttons that have just appeared is a time
+    box = first.bounding_box()
+    for _ in range(4):
+        book.page.mouse.click(box["x"] + 10, box["y"] + 10)
+    book.wait(f"() => {CELLS}[3].querySelectorAll('[value=once]').length === 3")
+    assert book.execute("import asyncio; await asyncio.sleep(0.7)", "len(ran)") == "1"
+    book.screenshot("double-click")
+    book.cell(3).get_by_role("button", name="Stop this answer").click()
+
+
+def test_what_is_out_of_sight_cannot_be_allowed_until_it_was_scrolled_to(notebook):
+    command = "echo 1; " + "x " * 3000 + "; rm -rf ~"
+    book = opened(notebook, RUN, asking("shell", ["call", "shell", {"command": command}]))
+    for number in (2, 3):
+        book.run(number)
+    allow = book.cell(3).get_by_role("button", name="Allow once", exact=True)
+    allow.wait_for(timeout=60_000)
+    assert allow.is_disabled()
+    assert book.cell(3).get_by_role("button", name="Deny", exact=True).is_enabled()
+    assert "characters of arguments" in output(book, 3)
+    book.screenshot("out-of-sight")
+    book.cell(3).locator(".nbg-card pre").first.evaluate("box => box.scrollTo(0, box.scrollHeight)")
+    book.wait(f"() => {CELLS}[3].querySelector('[value=once]:enabled')")
+    book.cell(3).get_by_role("button", name="Stop this answer").click()

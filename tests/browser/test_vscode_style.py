@@ -58,8 +58,8 @@ WIDGETS = [
     (
         "card",
         {
-            "html": '<details class="nbgemini-tool" open><summary>Tool f · may it run?</summary><pre>{"a": 1}</pre></details>',
-            "status": {"ask": [["once", "Run once", "It runs"], ["refuse", "Refuse", "Not"]], "busy": False, "since": 0},
+            "html": '<details class="nbgemini-tool" open><summary>Tool f · waiting for approval</summary><pre>{"a": 1}</pre></details>',
+            "status": {"ask": [["once", "Allow once", "It runs"], ["refuse", "Deny", "Not"]], "busy": False, "since": 0},
         },
     ),
 ]

@@ -41,7 +41,7 @@ def test_it_waits_and_runs_again_afterwards(start):
     kernel.run("seen = []\nasync def add(a: int, b: int) -> str:\n    return _gemini.state")
     mine = kernel.send(ASK)
     messages = asked_for_leave(kernel, mine)
-    told = says("waiting for your leave")
+    told = says("waiting for approval")
     messages += [] if any(map(told, messages)) else kernel.until(told)
     assert kernel.text("await asyncio.sleep(0.3)\nprint(_gemini.state)").strip() == "waiting"
     recalled = shown(kernel, "%gemini show")

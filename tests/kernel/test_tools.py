@@ -71,7 +71,9 @@ def role(message):
 def asked_for_leave(kernel, mine):
     """Run until the buttons stand on the card."""
     messages = kernel.until(lambda message: parent(message) == mine and said(message).get("kind") == "tool_call")
-    return messages + kernel.until(lambda message: message["msg_type"] == "comm_msg" and "Run once" in str(message["content"]))
+    return messages + kernel.until(
+        lambda message: message["msg_type"] == "comm_msg" and "Allow once" in str(message["content"])
+    )
 
 
 def test_headless_with_leave_it_runs_and_the_file_holds_the_card(tools):
@@ -100,7 +102,7 @@ def test_the_reader_decides_on_the_card(tools, verdict, outcome):
             messages = tools.until(is_final_status)
         else:
             messages = asked_for_leave(tools, mine)
-            assert tools.text("await asyncio.sleep(0.3)\nprint(_gemini.state, ran)").strip().startswith("waiting")
+            assert tools.text("await asyncio.sleep(0.6)\nprint(_gemini.state, ran)").strip().startswith("waiting")
             click(tools, messages, verdict)
             messages += tools.until(is_final_status)
         shown = outputs(messages, mine)

@@ -10,7 +10,7 @@ import pytest
 from tests.kernel.conftest import at_rest, complaints, is_final_status, kinds, outputs, parent, said
 
 numbers = itertools.count()
-AGAIN = re.compile(r"503 UNAVAILABLE, again in (\d+) s, (\d)/3")
+AGAIN = re.compile(r"503 UNAVAILABLE, retrying in (\d+) s \((\d) of 3\)")
 
 
 def busy(seconds):
@@ -65,6 +65,6 @@ def test_who_waits_for_a_place_says_how_many_are_ahead(kernel):
     kernel.until(lambda message: parent(message) == first and said(message).get("kind") == "answer")
     kernel.run(f"%%gemini --once\noffline: {slow}")
     kernel.send(f"%%gemini --once\noffline: {slow}")
-    kernel.until(lambda message: "waiting for a place, 1 ahead" in str(message["content"]))
+    kernel.until(lambda message: "waiting: 1 ahead" in str(message["content"]))
     messages = kernel.run("%gemini stop --all\n%config Gemini.max_streams = 1000")
     assert not complaints(messages)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from itertools import pairwise
@@ -30,10 +31,10 @@ def growing(text, state="growing"):
     ],
 )
 def test_nothing_in_it_is_markup_or_hidden(call):
-    html = card_html(call, HOSTILE)
-    assert set(re.findall(r"<(\w+)", html)) <= {"details", "summary", "pre", "p", "small", "span"}
-    assert not set("\u202e\x1b") & set(html)
-    assert "U+202E" in html
+    card = card_html(call, HOSTILE)
+    assert set(re.findall(r"<(\w+)", card)) <= {"details", "summary", "pre", "p", "small", "span"}
+    assert not set("\u202e\x1b") & set(card)
+    assert "U+202E" in card
 
 
 def test_what_may_be_allowed_is_shown_to_its_last_character():
@@ -81,3 +82,19 @@ def test_what_runs_unasked_says_so_while_it_runs_and_afterwards(state, said):
     call = ToolRun(ToolCall("f", {}), state, {"output": 1} if state == "done" else None, unasked=True)
     assert f"⚠ {said}" in card_title(call)
     assert "<b> · ⚠ " in card_html(call)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\u00a0b", "a‹U+00A0›b"),
+        ("ls" + "\u00a0" * 3000 + "; rm -rf ~", "ls‹3000 U+00A0›; rm -rf ~"),
+        ("ls" + " " * 300 + "; rm -rf ~", "ls‹300 spaces›; rm -rf ~"),
+        ("ls" + "\u2003\u3000" + "x", "ls‹U+2003›‹U+3000›x"),
+        ("\u2800" * 9, "‹9 U+2800›"),
+        ("a" + "\n" * 200 + "b", "a‹200 line ends›b"),
+        ("if x:\n                y\n\nz", "if x:\\n                y\\n\\nz"),
+    ],
+)
+def test_blanks_that_could_hide_what_would_run_are_marked(text, shown):
+    assert shown in html.unescape(card_html(ToolRun(ToolCall("f", {"command": text}), "asking")))

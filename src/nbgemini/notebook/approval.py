@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from time import monotonic
 from typing import Literal, TypeAlias, get_args
 
 from nbgemini.events import ToolCall
@@ -20,17 +21,19 @@ VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 class Approvals:
     """The open questions of one reply."""
 
-    def __init__(self, always: set[str], title_of: Callable[[str], str] = str) -> None:
+    def __init__(self, always: set[str], title_of: Callable[[str], str] = str, decided: list[float] | None = None) -> None:
         """Know what may always run.
 
         Args:
             always: shared by all replies of the kernel.
             title_of: what a file is called where the reader sees it, such as the number of a cell.
+            decided: when the last decision fell, by the monotonic clock, shared like `always`.
         """
         self._always = always
         self._title_of = title_of
         self._open: dict[int, tuple[asyncio.Future[Verdict], Tool]] = {}
         self._closed = False
+        self._decided = decided if decided is not None else [0.0]
 
     async def ask(self, tool: Tool, _call: ToolCall, number: int) -> bool:
         """Wait for the reader's verdict about the n-th call; a guarded tool must be asked about each time."""
@@ -69,10 +72,21 @@ class Approvals:
         for number in list(self._open):
             self.decide(number, "refuse")
 
+    @property
+    def last_decision(self) -> float:
+        """When a decision about any call of the kernel fell: the second click of a double click may hit another card."""
+        return self._decided[0]
+
+    @property
+    def asking(self) -> bool:
+        """Whether a call waits."""
+        return bool(self._open)
+
     def decide(self, number: int, verdict: Verdict) -> None:
         """Give the verdict, from any thread; what was decided before stays."""
         question = self._open.get(number)
         if question is not None:
+            self._decided[0] = monotonic()
             with suppress(RuntimeError):  # the loop is gone
                 question[0].get_loop().call_soon_threadsafe(_settle, question[0], verdict)
 

@@ -17,11 +17,11 @@ from nbgemini.toolbox import MOST_ROUNDS
 
 Button: TypeAlias = tuple[str, ...]  # what a click says, the label, what it means, and how it is read out if not as its label
 
-_GUARD = 0.3  # seconds in which a click can't have been meant for buttons that have just appeared
+_GUARD = 0.5  # seconds in which a click can't have been meant: after its buttons appeared, or after a click on any card
 _ASK: tuple[Button, ...] = (
-    ("once", "Run once", "Approve this call"),
-    ("refuse", "Refuse", "Don't let it run; the model is told so"),
-    ("always", "Always run this tool", "Approve all calls of this function until it changes or the kernel ends"),
+    ("once", "Allow once", "Let this call run"),
+    ("refuse", "Deny", "Don't let it run; the model is told so"),
+    ("always", "Always allow", "Let all calls of this function run until it changes or the kernel ends"),
 )
 _STOP: tuple[Button, ...] = (
     ("stop", "■ Stop this call", "End this call alone; the model is told so, and all else goes on", "Stop this call"),
@@ -46,7 +46,12 @@ class CardPainter(SegmentPainter):
     @property
     def waiting(self) -> bool:
         """Whether there is something to paint."""
-        return self._news
+        return self._news or (self._call.over and not self.at_rest and not self._crowded)
+
+    @property
+    def _crowded(self) -> bool:
+        """Whether another card of the answer asks: none may jump under the pointer because this one shrinks."""
+        return self._widget is not None and self._painting.approvals is not None and self._painting.approvals.asking
 
     @property
     def _call(self) -> ToolCallGrowing | ToolRun:
@@ -72,10 +77,10 @@ class CardPainter(SegmentPainter):
 
     async def paint(self) -> None:
         """Show how far it is."""
-        if not self._news or self.place is None:
+        if not self.waiting or self.place is None:
             return
         self._news = False
-        if self._call.over:
+        if self._call.over and not self._crowded:
             self._rest(self.place)
         elif self._widget is not None and self._painting.widgets:
             self._renew()
@@ -131,9 +136,10 @@ class CardPainter(SegmentPainter):
 
     def _clicked(self, word: str) -> None:
         """Take a click, maybe on another thread; one that came too early for its buttons counts as none."""
-        if monotonic() - self._since < _GUARD or all(word != button[0] for button in self._buttons):
-            return
         number, approvals = self._reply.number_of(self._segment), self._painting.approvals
+        latest = max(self._since, approvals.last_decision if approvals is not None else 0.0)
+        if monotonic() - latest < _GUARD or all(word != button[0] for button in self._buttons):
+            return
         if word == "stop":
             self._reply.stop_call(number)
         elif approvals is not None and word in VERDICTS:

@@ -169,14 +169,45 @@ const statusView = (el, { state, send, paint }) => {
   };
 };
 
+const SETTLED = 500; // milliseconds that a button stands still before a click on it counts
+
+// Nobody allows what has not been in view: whatever scrolls has to be scrolled to its end.
+const whenSeen = (boxes, call) => {
+  const unseen = new Set(boxes);
+  const look = () => {
+    for (const box of unseen)
+      if (box.clientHeight && box.scrollTop + box.clientHeight >= box.scrollHeight - 2 && box.scrollWidth <= box.clientWidth + 2)
+        unseen.delete(box);
+    if (!unseen.size) call();
+  };
+  for (const box of boxes) box.onscroll = look;
+  return look;
+};
+
 const cardView = (el, { state, send }) => {
   const box = create("div");
+  const hint = create("small", { textContent: "Scroll to the end of the arguments to allow the call.", hidden: true });
   const text = create("pre", { className: "nbg-tail" });
   const row = create("div");
   const clock = create("time");
-  el.append(box, text, row);
-  let painted, ended;
+  el.append(box, text, hint, row);
+  let painted, ended, place, moved = 0, look;
+  // where the buttons stand on the page, looked at often enough to notice that they have just moved
+  const watch = () => {
+    const { top, left } = row.getBoundingClientRect();
+    if (place !== `${top} ${left}`) moved = performance.now();
+    place = `${top} ${left}`;
+    return performance.now() - moved >= SETTLED;
+  };
+  const answer = (verdict) => {
+    if (!watch()) return;
+    // it keeps its height, so that nothing jumps under the pointer
+    el.style.minHeight = `${el.offsetHeight}px`;
+    send("verdict", { verdict });
+  };
   return () => {
+    watch();
+    look?.();
     // arguments that still come
     write(text, state.tail);
     write(clock, state.status.busy ? `${Math.floor(Date.now() / 1000 - state.began)} s` : "");
@@ -190,10 +221,19 @@ const cardView = (el, { state, send }) => {
     if (open) box.querySelector("details").open = true;
     row.replaceChildren(
       ...(state.status.ask || []).map(([verdict, textContent, title, ariaLabel = textContent]) =>
-        create("button", { textContent, title, ariaLabel, onclick: () => send("verdict", { verdict }) }),
+        create("button", { textContent, title, ariaLabel, value: verdict, onclick: () => answer(verdict) }),
       ),
       clock,
     );
+    const allow = [...row.querySelectorAll("[value=once], [value=always]")];
+    for (const button of allow) button.disabled = true;
+    hint.hidden = !allow.length;
+    look = whenSeen([...box.querySelectorAll("pre")], () => {
+      for (const button of allow) button.disabled = false;
+      hint.hidden = true;
+    });
+    look();
+    if (!state.status.ask?.length && !state.status.busy) el.style.minHeight = "";
     // who came by keyboard stays on the card, but on nothing that could be pressed by mistake
     if (focused) box.querySelector("summary").focus();
   };
@@ -315,7 +355,7 @@ export default () => {
       paint();
       // Its output was made anew, as when its cell is moved: such a page knows no displays any more.
       if (++rendered > 1 && !isStatus) setTimeout(() => views.size === 1 && send("moved"));
-      const clock = view !== textView && setInterval(paintView, 1000);
+      const clock = view !== textView && setInterval(paintView, isStatus ? 1000 : 100);
       return () => {
         clearInterval(clock);
         views.delete(paintView);

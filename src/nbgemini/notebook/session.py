@@ -70,6 +70,7 @@ class Session:
         self._out: dict[str, Running] = {}
         self._routes = Routes(shell)
         self._always_approved: set[str] = set()
+        self._decided = [0.0]
         self._last_view: tuple[str, StreamView] | None = None
         self._refresh = Refresh()
         surroundings.note_cell(shell)
@@ -133,7 +134,8 @@ class Session:
         if isinstance(prompt, Exchange):
             cell = prompt.cell = prompt.cell or cell or uuid4().hex
         way = self._way(ask)
-        approvals = Approvals(self._always_approved, partial(surroundings.code_title, self.shell)) if way == "widgets" else None
+        title_of = partial(surroundings.code_title, self.shell)
+        approvals = Approvals(self._always_approved, title_of, self._decided) if way == "widgets" else None
         asks = approvals.ask if approvals is not None else refuse
         toolbox = toolbox_of(tools, ask.approve or self.config.approve, asks) if tools else None
         asked = prompt.asked if isinstance(prompt, Exchange) else prompt

@@ -10,20 +10,20 @@ from typing import Any, TypeAlias
 from nbgemini.events import ToolCallGrowing, ToolRun
 from nbgemini.looks import duration_text
 from nbgemini.render.formulas import untypeset
-from nbgemini.render.text import harmless
+from nbgemini.render.text import harmless, marked_blanks
 
 Call: TypeAlias = ToolCallGrowing | ToolRun
 
 _LONGEST = 20_000  # characters of arguments or of a result that the page shows; the model got all of it
 _GROWN = 2_000  # characters of arguments that are shown while they come: nobody reads more of them
-_LONG = 2_000  # characters of arguments whose reader is told how many there are, before they may run
+_LONG = 400  # characters of arguments whose reader is told how many there are, before they may run
 _CLOSERS = '"}] \t\r\n'  # the rest of the arguments comes before them
 _WORDS = {
     "growing": "its arguments are coming…",
     "broken": "arguments incomplete, not run",
     "again": "called before, not run again",
     "proposed": "called",
-    "asking": "may it run?",
+    "asking": "waiting for approval",
     "running": "running…",
     "done": "done",
     "failed": "failed",
@@ -91,8 +91,8 @@ def _name(call: Call) -> str:
 def _texts(call: Call) -> list[str]:
     if isinstance(call, ToolCallGrowing):
         return [_bounded(call.text) if call.state == "again" else grown_text(call)] if call.text else []
-    args = _json(call.call.args)
-    texts = [args if call.state == "asking" else _bounded(args)]  # nobody can allow what he can't see
+    args = marked_blanks(harmless(_json(call.call.args)))
+    texts = [args if call.state == "asking" else _bounded(args)]  # nobody can allow what can't be seen
     if call.response is not None:
         texts.append(_result(call.response))
     return texts

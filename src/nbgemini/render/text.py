@@ -6,6 +6,8 @@ Invariants: no escape sequence survives, at any cut; joiners and the selectors t
 
 from __future__ import annotations
 
+import re
+
 _KEPT = "\n\t"
 _HIDDEN = [
     *(0x00AD, 0x034F, 0x061C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180E, 0x200B, 0x200E, 0x200F, 0x3164, 0xFEFF, 0xFFA0),
@@ -28,8 +30,26 @@ def _table() -> dict[int, str]:
 
 
 _SHOWN = _table()
+_BLANK = re.compile(
+    "([\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\u2800\t\x0b\x0c])\\1*"  # blanks that are no spaces
+    r"|(?<=\S)(?<!\\n) {9,}| {41,}"  # spaces that push what follows out of sight; indentation does not
+    r"|(?:\\n){9,}|\n{9,}"
+)
+_NAMES = {" ": "spaces", "\\": "line ends", "\n": "line ends", "\t": "tabs"}
 
 
 def harmless(text: str) -> str:
     """Return `text` with every control character visible; CR and CRLF become LF."""
     return text.replace("\r\n", "\n").replace("\r", "\n").translate(_SHOWN)
+
+
+def marked_blanks(text: str) -> str:
+    """Return harmless `text` with blanks marked that look like nothing, and long runs of them counted."""
+    return _BLANK.sub(_mark, text)
+
+
+def _mark(found: re.Match[str]) -> str:
+    run = found[0]
+    count = len(run) // (2 if run[0] == "\\" else 1)
+    name = _NAMES.get(run[0], f"U+{ord(run[0]):04X}")
+    return f"‹{count} {name}›" if count > 1 or run[0] in _NAMES else f"‹{name}›"  # noqa: RUF001 - as hidden characters are shown
