@@ -1,4 +1,4 @@
-"""Real kernels: this environment's, and every interpreter named in NBGEMINI_KERNELS (paths, separated by colons)."""
+"""Real kernels: those of the interpreters named in NBGEMINI_KERNELS (paths, separated by colons), or this environment's."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ def pytest_terminal_summary(terminalreporter):
 
 
 def interpreters():
-    return [sys.executable, *filter(None, os.environ.get("NBGEMINI_KERNELS", "").split(":"))]
+    """Whose kernels are tried, as parameters that are called by the names of their environments."""
+    named = [python for python in os.environ.get("NBGEMINI_KERNELS", "").split(":") if python]
+    return [pytest.param(python, id=Path(python).parents[1].name) for python in named or [sys.executable]]
 
 
 class Kernel:
@@ -189,16 +191,22 @@ def kinds(shown):
     return kinds_in(shown)
 
 
-@pytest.fixture(scope="module", params=interpreters())
-def kernel(request):
-    running = Kernel(request.param)
+@pytest.fixture(scope="session", params=interpreters())
+def python(request):
+    """The interpreter whose kernel is tried."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def kernel(python):
+    running = Kernel(python)
     running.run("%load_ext nbgemini\n%gemini demo")
     yield running
     running.close()
 
 
 @pytest.fixture
-def fresh_kernel():
-    running = Kernel(sys.executable)
+def fresh_kernel(python):
+    running = Kernel(python)
     yield running
     running.close()

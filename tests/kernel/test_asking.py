@@ -6,19 +6,19 @@ import signal
 
 import pytest
 
-from tests.kernel.conftest import Kernel, interpreters, is_final_status, kinds, outputs, parent
+from tests.kernel.conftest import Kernel, is_final_status, kinds, outputs, parent
 from tests.kernel.test_tools import TOOLS, asked_for_leave, calls, click, says
 
 ASK = f"%%gemini -t add\n{calls(('add', {'a': 1, 'b': 2}))}"
 
 
-@pytest.fixture(params=interpreters())
-def start(request, tmp_path):
+@pytest.fixture
+def start(python, tmp_path):
     """A function that starts a kernel of one notebook."""
     kernels = []
 
     def one():
-        kernels.append(Kernel(request.param, JPY_SESSION_NAME="a.ipynb", JUPYTER_DATA_DIR=str(tmp_path)))
+        kernels.append(Kernel(python, JPY_SESSION_NAME="a.ipynb", JUPYTER_DATA_DIR=str(tmp_path)))
         kernels[-1].run(f"%load_ext nbgemini\n%gemini demo fast\n{TOOLS}")
         return kernels[-1]
 
