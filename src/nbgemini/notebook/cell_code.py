@@ -9,6 +9,7 @@ from __future__ import annotations
 import linecache
 import re
 from functools import lru_cache
+from types import CodeType
 from typing import Any
 
 _NUMBERED = re.compile(r"<ipython-input-(\d+)-\w+>")
@@ -27,6 +28,11 @@ def cell_title(shell: Any, file: str) -> str:
 def code_title(shell: Any, file: str) -> str:
     """Return what a file of code is called: a cell by its number, since nobody knows its file."""
     return cell_title(shell, file) or file
+
+
+def is_whole_cell(code: CodeType) -> bool:
+    """Whether this code is a cell's own and no function's, so that its variables are the notebook's names."""
+    return code.co_name == "<module>" or code.co_name.startswith("<cell line: ") or "async-def-wrapper" in code.co_name
 
 
 def _number(shell: Any, file: str) -> int | None:
