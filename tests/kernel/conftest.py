@@ -49,13 +49,9 @@ class Kernel:
     def __init__(self, python, *, stderr=None, **environ):
         """`stderr`: a file for what the process itself complains about; `environ`: more variables."""
         self.log, self.requests = [], {}
-        self._manager = KernelManager(kernel_name="python3")
-        self._manager.kernel_spec.argv[0] = python
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("GEMINI", "GOOGLE"))}
-        self._manager.start_kernel(env={**inherited, **environ}, **({"stderr": stderr} if stderr else {}))
-        self.client = self._manager.client()
-        self.client.start_channels()
-        self.client.wait_for_ready(timeout=60)
+        how = {"env": {**inherited, **environ}, **({"stderr": stderr} if stderr else {})}
+        self._manager, self.client = _started(python, how) or _started(python, how) or _started(python, how)
         self.run("import faulthandler, signal, sys\nfaulthandler.register(signal.SIGUSR1, file=sys.__stderr__)")
 
     def close(self):
@@ -119,6 +115,23 @@ class Kernel:
     def text(self, code):
         """Run a cell and return what it printed."""
         return "".join(message["content"]["text"] for message in self.run(code) if message["msg_type"] == "stream")
+
+
+def _started(python, how):
+    """A kernel's manager and client; None if it died, as one does whose port another process took a moment before it."""
+    manager = KernelManager(kernel_name="python3")
+    manager.kernel_spec.argv[0] = python
+    manager.start_kernel(**how)
+    client = manager.client()
+    client.start_channels()
+    try:
+        client.wait_for_ready(timeout=60)
+    except RuntimeError:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+        manager.cleanup_resources()
+        return None
+    return manager, client
 
 
 def parent(message):
