@@ -190,6 +190,14 @@ class Mapped(Running, Sequence[Row]):
         line = status_bundle(self.progress.line() + self.left_out, self.badge)
         return map_bundle(line, *([table_bundle(*self.table())] if self._rows else []))
 
+    def _repr_html_(self) -> str:
+        """Return the same as HTML."""
+        return str(self._repr_mimebundle_()["text/html"])
+
+    def _mime_(self) -> tuple[str, str]:
+        """Return what marimo shows."""
+        return "text/html", self._repr_html_()
+
     @property
     def left_out(self) -> str:
         """Say which rows the table does not show."""

@@ -6,9 +6,9 @@ segments for the reader. Invariants: `state` becomes terminal exactly once; afte
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from time import monotonic
-from typing import Any
+from typing import Any, ClassVar
 
 from nbgemini.code_blocks import code_of
 from nbgemini.errors import NbGeminiError, TransportError
@@ -45,6 +45,8 @@ class Reply(Running):
         window: how many tokens the model takes at once; None where nobody asked.
         played: where it came from, in a word, if from no service just now: `replay` (a cassette), `cache`; else empty.
     """
+
+    page: ClassVar[Callable[[Reply], dict[str, str]] | None] = None  # who shows replies stands above them, and says so here
 
     def __init__(self, exchange: Exchange, options: Options, codec: Provider, *, chat: str | None, turn: int) -> None:
         """Begin with nothing; `codec` is who asks and reads."""
@@ -295,3 +297,17 @@ class Reply(Running):
     def __repr__(self) -> str:
         """Show state and the beginning of the answer."""
         return f"<Reply {self.state}: {self.text[:60]!r}{'…' if len(self.text) > 60 else ''}>"  # noqa: PLR2004
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """Return what IPython shows, and what documents made of a notebook hold."""
+        page = type(self).page
+        return {} if page is None else page(self)
+
+    def _repr_html_(self) -> str | None:
+        """Return the reply as sanitised HTML, as it stands at rest."""
+        return self._repr_mimebundle_().get("text/html")
+
+    def _mime_(self) -> tuple[str, str]:
+        """Return what marimo shows."""
+        html = self._repr_html_()
+        return ("text/plain", repr(self)) if html is None else ("text/html", html)

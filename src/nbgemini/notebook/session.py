@@ -22,6 +22,7 @@ from nbgemini.notebook.backend import Backend
 from nbgemini.notebook.cell_code import code_title
 from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.display import StreamView
+from nbgemini.notebook.gui import Gui
 from nbgemini.notebook.interrupts import IdleInterrupt
 from nbgemini.notebook.jobs import Job, Jobs, View
 from nbgemini.notebook.last_error import LastError
@@ -31,7 +32,6 @@ from nbgemini.notebook.new_cell import has_commands, offered_code
 from nbgemini.notebook.output_area import output_around
 from nbgemini.notebook.painting import Painting
 from nbgemini.notebook.prompt_options import think_level
-from nbgemini.notebook.recall import reply_html
 from nbgemini.notebook.recording import taping_of
 from nbgemini.notebook.refresh import Refresh
 from nbgemini.notebook.routing import Route, Routes, Straight
@@ -58,7 +58,8 @@ class Session:
         """Begin with nothing open."""
         self.shell = shell
         self.config = config
-        self.jobs = Jobs()
+        self.gui = Gui(surroundings.kernel_of(shell))
+        self.jobs = Jobs(self.gui)
         self.pictures: LastPicture | None = None
         self.errors: LastError | None = None
         self.backend = Backend(config)
@@ -66,8 +67,6 @@ class Session:
         self._client = Client(self.backend.settings(), log=self)
         self.spending = Spending()
         self.windows = Windows()
-        self._html = shell.display_formatter.formatters["text/html"]
-        self._html.for_type(Reply, reply_html)
         self._asked: dict[str, int] = {}
         self._out: dict[str, Running] = {}
         self._routes = Routes(shell)
@@ -117,7 +116,6 @@ class Session:
         self._interrupts.remove()
         self.backend.leave_demo()
         self._close_journal()
-        self._html.pop(Reply, None)
         self.shell.events.unregister("pre_run_cell", self._note_cell)
 
     def _note_cell(self, *_: Any) -> None:

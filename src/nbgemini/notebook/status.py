@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from math import ceil
 from time import monotonic
 from typing import Any, Literal
 
-from nbgemini.events import Queued, Retrying, Uploading
-from nbgemini.figures import money_text, tokens_text
 from nbgemini.notebook.home import Home
 from nbgemini.notebook.painting import Painting, Place
-from nbgemini.notebook.windows import percent
 from nbgemini.render.bundle import error_bundle, status_bundle
 from nbgemini.reply import Reply
-
-_ENDINGS = {"interrupted": "stopped", "truncated": "cut off", "blocked": "withheld", "failed": "failed"}
-_TELLING, _WARNING = 0.5, 0.8  # of a window
+from nbgemini.status_words import badge_text, doing_text, facts_text, misfit_text, status_text
 
 
 class StatusLine:
@@ -120,57 +114,10 @@ class StatusLine:
     def _fields(self) -> dict[str, Any]:
         reply = self._reply
         doing = doing_text(reply)
-        text = _line(status_text(reply) if self._over else _line(_facts(reply), doing), self.note)
+        text = _line(status_text(reply) if self._over else _line(facts_text(reply), doing), self.note)
         since = 0 if self._over else round(reply.seconds, 1)
         return {"text": text, "badge": badge_text(reply), "busy": not reply.done, "since": since, "doing": doing}
 
 
 def _line(*words: str) -> str:
     return " · ".join(filter(None, words))
-
-
-def status_text(reply: Reply) -> str:
-    """Return the whole line as text."""
-    if not reply.done:
-        return f"{_facts(reply)} · {doing_text(reply) or 'streaming'}"
-    words = reply.exchange.note if reply.state == "truncated" and not reply.error else ""
-    ending = words or _ENDINGS.get(reply.state, "")
-    return " · ".join(word for word in (_facts(reply), f"{reply.seconds:.1f} s", ending, context_text(reply)) if word)
-
-
-def misfit_text(reply: Reply) -> str:
-    """Return where an answer is not what was asked for, or nothing; a reader who stopped it knows."""
-    return "" if reply.state == "interrupted" else reply.misfit
-
-
-def doing_text(reply: Reply) -> str:
-    """Return what an answer waits for before it goes on, or nothing."""
-    match reply.notice:
-        case Retrying(why, _, attempt, attempts):
-            return f"{why}, again in {ceil(reply.wait_left)} s, {attempt}/{attempts}"
-        case Uploading(name, sent, size):
-            return f"uploading {name} {100 * sent // size} %" if sent < size else f"the service looks at {name}"
-        case Queued(ahead):
-            return f"waiting for a place, {ahead} ahead" if ahead else "waiting for a place"
-    if reply.state != "waiting":
-        return ""
-    return "waiting for your leave" if reply.segments else "waiting for its turn"
-
-
-def badge_text(reply: Reply) -> str:
-    """Return what marks an answer that is not Gemini's own, now, or nothing."""
-    return reply.badge
-
-
-def context_text(reply: Reply) -> str:
-    """Return how full the chat's window is once that is more than half, with the way out before it is full."""
-    if reply.chat is None or not reply.window or reply.incoming.context <= reply.window * _TELLING:
-        return ""
-    filled = f"context {percent(reply.incoming.context, reply.window)} full"
-    warns = reply.incoming.context >= reply.window * _WARNING
-    return f"⚠ {filled} → %gemini drop, reset or fork before it is" if warns else filled
-
-
-def _facts(reply: Reply) -> str:
-    money = "nothing spent" if reply.played else "" if reply.offline else money_text(reply.cost)
-    return " · ".join(word for word in (reply.model, tokens_text(reply.usage), money) if word)

@@ -2,7 +2,8 @@
 
 The outermost element says by its class what it is (`nbgemini-answer`, `-tool`, …), and by `nbgemini-live` that more will come:
 neither the metadata, which has to stay as it is for good, nor a MIME type of our own could say so in every front end.
-Never text/markdown: a front end would render it unsanitised. No inline style: a saved file looks right with any theme.
+Text that came as Markdown is there as text/latex too, for documents that are made of a notebook. Never text/markdown: a front
+end would render it unsanitised. No inline style: a saved file looks right with any theme.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from html import escape
 from typing import Any
 
 from nbgemini.events import Citations, Code, CodeResult, Media, ToolRun
+from nbgemini.looks import LOOKS
 from nbgemini.render.card import card_html, card_text
 from nbgemini.render.citations import citations_html, citations_text
 from nbgemini.render.formulas import untypeset
+from nbgemini.render.latex import quoted, to_latex
 from nbgemini.render.markdown import code_html, to_html
 from nbgemini.render.media import media_html, media_text
 from nbgemini.render.references import with_references
@@ -40,8 +43,9 @@ def bundle(segment: Segment, *, html: str | None = None, seconds: float | None =
     if segment.kind == "thought":
         return _thought(segment.text, html, seconds, opened=opened)
     if segment.kind == "answer":
-        shown = to_html(with_references(segment.text, segment.cited)) if segment.cited else _rendered(segment.text, html)
-        return _bundle(framed("answer", shown), segment.text)
+        source = with_references(segment.text, segment.cited) if segment.cited else segment.text
+        shown = to_html(source) if segment.cited else _rendered(source, html)
+        return _bundle(framed("answer", shown), segment.text, to_latex(source))
     return _special(segment.kind, segment.content)
 
 
@@ -130,15 +134,15 @@ def _is_number(cell: object) -> bool:
 
 def thought_title(seconds: float | None) -> str:
     """Return the title of a thought that is over."""
-    return "Thoughts" if seconds is None else f"Thought for {max(1, round(seconds))} s"
+    return "Thoughts" if seconds is None or not LOOKS.durations else f"Thought for {max(1, round(seconds))} s"
 
 
 def _thought(text: str, html: str | None, seconds: float | None, *, opened: bool) -> dict[str, Any]:
     title = thought_title(seconds)
     details = f'<details class="nbgemini-thought"{" open" if opened else ""}>'
     shown = f"{details}<summary>{title}</summary>{_rendered(text, html)}</details>"
-    quoted = "\n".join(f"│ {line}" for line in harmless(text).strip().split("\n"))
-    return _bundle(shown, f"{title}\n{quoted}")
+    barred = "\n".join(f"│ {line}" for line in harmless(text).strip().split("\n"))
+    return _bundle(shown, f"{title}\n{barred}", quoted(title, to_latex(text, in_quote=True)))
 
 
 def _special(kind: str, content: Any) -> dict[str, Any]:
@@ -190,5 +194,6 @@ def _aligned(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def _bundle(html: str, plain: str) -> dict[str, Any]:
-    return {"text/html": html, "text/plain": harmless(plain)}
+def _bundle(html: str, plain: str, latex: str = "") -> dict[str, Any]:
+    bundle = {"text/html": html, "text/plain": harmless(plain)}
+    return {**bundle, "text/latex": latex} if latex else bundle
