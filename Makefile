@@ -4,7 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m
 
-.PHONY: setup setup-browser setup-servers setup-documents demo check format test coverage fuzz soak kernel kernels browser notebooks wheel bench all
+.PHONY: setup setup-browser setup-servers setup-documents demo check format test coverage fuzz soak kernel kernels colab lowest browser \
+  notebooks wheel bench all
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -47,14 +48,34 @@ soak:  ## 1,000 streams at once, 10,000 cancelled, 100,000 frames through one ke
 kernel:
 	$(RUN) pytest -q -m kernel
 
-KERNELS := 6.29.5-8 6.31.0-8 7.3.0-9
+KERNELS := colab 6.29.5-8 6.31.0-8 7.3.0-9 7.4.0-9
+BESIDE := -e '.[mcp]' matplotlib pandas uvloop  # what kernel tests want in a kernel's own environment
+COLAB_PYTHON ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python) $(shell command -v python3.13) $(PYTHON))
+QUICK := asking chats completion data kept kinds new_user objects stop streaming tools waiting_and_stopping
 
-kernels:  ## the same on older kernels (ipykernel-IPython), each in an environment of its own
-	for pair in $(KERNELS); do \
-	  test -d .kernels/$$pair || { $(PYTHON) -m venv .kernels/$$pair && .kernels/$$pair/bin/pip install --quiet \
-	    "ipykernel==$${pair%-*}" "ipython==$${pair#*-}.*" --editable . ; } || exit 1; done
-	NBGEMINI_KERNELS=$$(for pair in $(KERNELS); do printf '%s:' "$(CURDIR)/.kernels/$$pair/bin/python"; done) \
-	  $(RUN) pytest -q -m kernel
+.kernels/colab/done: tests/kernel/colab.txt pyproject.toml  ## what Colab has
+	$(COLAB_PYTHON) -m venv --clear .kernels/colab
+	.kernels/colab/bin/python -m pip install --quiet --constraint $< $(BESIDE)
+	touch $@
+
+.kernels/lowest/done: tests/floors.py pyproject.toml  ## the lowest versions of everything
+	$(PYTHON) -m venv --clear .kernels/lowest
+	.kernels/lowest/bin/python -m pip install --quiet $(BESIDE) $$($(RUN) tests.floors)
+	touch $@
+
+.kernels/%/done: pyproject.toml  ## ipykernel-IPython
+	$(PYTHON) -m venv --clear .kernels/$*
+	.kernels/$*/bin/python -m pip install --quiet $(BESIDE) "ipykernel==$(firstword $(subst -, ,$*))" "ipython==$(lastword $(subst -, ,$*)).*"
+	touch $@
+
+kernels: $(KERNELS:%=.kernels/%/done)  ## the same on Colab's and other kernels, each in an environment of its own
+	NBGEMINI_KERNELS=$$(printf '$(CURDIR)/.kernels/%s/bin/python:' $(KERNELS)) $(RUN) pytest -q -m kernel
+
+colab: .kernels/colab/done
+	NBGEMINI_KERNELS=$(CURDIR)/.kernels/colab/bin/python $(RUN) pytest -q -n 2 --dist loadfile -m kernel -k colab
+
+lowest: .kernels/lowest/done  ## the quick kernel tests with the lowest versions of everything
+	NBGEMINI_KERNELS=$(CURDIR)/.kernels/lowest/bin/python $(RUN) pytest -q -n 2 --dist loadfile $(QUICK:%=tests/kernel/test_%.py)
 
 browser:
 	$(RUN) pytest -q -m browser
@@ -62,8 +83,8 @@ browser:
 notebooks:
 	$(RUN) pytest -q --nbval notebooks
 
-wheel:  ## a wheel in a clean venv loads the extension
-	$(RUN) pytest -q -m wheel
+wheel:  ## a wheel in a clean venv, and beside what Colab has, loads the extension
+	COLAB_PYTHON=$(COLAB_PYTHON) $(RUN) pytest -q -m wheel
 
 CORE := wire providers render fuzz test_chat.py test_corners.py test_embedding.py test_endings.py test_error_words.py test_recalled_calls.py test_recalled_kinds.py \
   test_retry.py test_segments.py test_small.py test_too_long.py test_tool_args.py test_toolbox.py test_transcript.py
@@ -87,6 +108,8 @@ all: setup  ## sets up and runs everything but the benchmarks
 	$(MAKE) test
 	$(MAKE) coverage
 	$(MAKE) kernel
+	$(MAKE) colab
+	$(MAKE) lowest
 	$(MAKE) notebooks
 	$(MAKE) browser
 	$(MAKE) wheel

@@ -55,7 +55,7 @@ class Connections:
         """
         if name not in self._ways:
             service = self.service(name)
-            if service.needs_key and not service.key:
+            if service.lacks_key:
                 raise ConfigurationError(_no_key(service))
             self._ways[name] = self._cached(self.through(self._source(service), service, self._sleep), service)
         return self._ways[name]

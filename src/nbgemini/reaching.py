@@ -14,7 +14,7 @@ from nbgemini.errors import ConfigurationError, PromptError
 from nbgemini.fetching import fetch
 from nbgemini.providers.protocol import Counting, Model
 from nbgemini.sending import Sending, Sleep
-from nbgemini.services import split_model
+from nbgemini.services import Service, split_model
 from nbgemini.settings import Settings
 from nbgemini.taping import Cassettes, Record, Replay, Taping, place_of, refuse_both
 from nbgemini.turns import user_turn
@@ -101,6 +101,17 @@ class Reach:
                 source = self._cassettes.replayed(replay, lambda: ways.to(name).source)
                 return ways.through(source, ways.service(name), lambda seconds: self._sleep(seconds / speed))
         return ways.to(name)
+
+    def lacking(self, model: str, taping: Taping | None = None) -> Service | None:
+        """Return the service of a model if a request to it would be refused for want of a key; a cassette needs none.
+
+        Raises:
+            ConfigurationError: there is no such service.
+        """
+        if isinstance(taping or self._taping, Replay):
+            return None
+        service = self.connections.service(split_model(model)[0])
+        return service if service.lacks_key else None
 
     def use(self, settings: Settings) -> None:
         """Ask by other settings from the next request on."""

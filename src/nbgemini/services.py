@@ -48,6 +48,11 @@ class Service(Struct, frozen=True):
         """Whether nothing can be asked without a key."""
         return bool(self.key_names)
 
+    @property
+    def lacks_key(self) -> bool:
+        """Whether nothing can be asked as things stand."""
+        return self.needs_key and not self.key
+
 
 GEMINI_URL = "https://generativelanguage.googleapis.com"
 _GEMINI = ("GOOGLE_API_KEY", "GEMINI_API_KEY"), ("GOOGLE_GEMINI_BASE_URL",), "x-goog-api-key", ""

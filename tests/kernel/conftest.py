@@ -1,4 +1,4 @@
-"""Real kernels: this environment's, and every interpreter named in NBGEMINI_KERNELS (paths, separated by colons)."""
+"""Real kernels: those of the interpreters named in NBGEMINI_KERNELS (paths, separated by colons), or this environment's."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ def pytest_terminal_summary(terminalreporter):
 
 
 def interpreters():
-    return [sys.executable, *filter(None, os.environ.get("NBGEMINI_KERNELS", "").split(":"))]
+    """Whose kernels are tried, as parameters that are called by the names of their environments."""
+    named = [python for python in os.environ.get("NBGEMINI_KERNELS", "").split(":") if python]
+    return [pytest.param(python, id=Path(python).parents[1].name) for python in named or [sys.executable]]
 
 
 class Kernel:
@@ -47,13 +49,9 @@ class Kernel:
     def __init__(self, python, *, stderr=None, **environ):
         """`stderr`: a file for what the process itself complains about; `environ`: more variables."""
         self.log, self.requests = [], {}
-        self._manager = KernelManager(kernel_name="python3")
-        self._manager.kernel_spec.argv[0] = python
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("GEMINI", "GOOGLE"))}
-        self._manager.start_kernel(env={**inherited, **environ}, **({"stderr": stderr} if stderr else {}))
-        self.client = self._manager.client()
-        self.client.start_channels()
-        self.client.wait_for_ready(timeout=60)
+        how = {"env": {**inherited, **environ}, **({"stderr": stderr} if stderr else {})}
+        self._manager, self.client = _started(python, how) or _started(python, how) or _started(python, how)
         self.run("import faulthandler, signal, sys\nfaulthandler.register(signal.SIGUSR1, file=sys.__stderr__)")
 
     def close(self):
@@ -117,6 +115,23 @@ class Kernel:
     def text(self, code):
         """Run a cell and return what it printed."""
         return "".join(message["content"]["text"] for message in self.run(code) if message["msg_type"] == "stream")
+
+
+def _started(python, how):
+    """A kernel's manager and client; None if it died, as one does whose port another process took a moment before it."""
+    manager = KernelManager(kernel_name="python3")
+    manager.kernel_spec.argv[0] = python
+    manager.start_kernel(**how)
+    client = manager.client()
+    client.start_channels()
+    try:
+        client.wait_for_ready(timeout=60)
+    except RuntimeError:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+        manager.cleanup_resources()
+        return None
+    return manager, client
 
 
 def parent(message):
@@ -189,16 +204,22 @@ def kinds(shown):
     return kinds_in(shown)
 
 
-@pytest.fixture(scope="module", params=interpreters())
-def kernel(request):
-    running = Kernel(request.param)
+@pytest.fixture(scope="session", params=interpreters())
+def python(request):
+    """The interpreter whose kernel is tried."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def kernel(python):
+    running = Kernel(python)
     running.run("%load_ext nbgemini\n%gemini demo")
     yield running
     running.close()
 
 
 @pytest.fixture
-def fresh_kernel():
-    running = Kernel(sys.executable)
+def fresh_kernel(python):
+    running = Kernel(python)
     yield running
     running.close()

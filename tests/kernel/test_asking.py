@@ -6,19 +6,19 @@ import signal
 
 import pytest
 
-from tests.kernel.conftest import Kernel, interpreters, is_final_status, kinds, outputs, parent
+from tests.kernel.conftest import Kernel, is_final_status, kinds, outputs, parent
 from tests.kernel.test_tools import TOOLS, asked_for_leave, calls, click, says
 
 ASK = f"%%gemini -t add\n{calls(('add', {'a': 1, 'b': 2}))}"
 
 
-@pytest.fixture(params=interpreters())
-def start(request, tmp_path):
+@pytest.fixture
+def start(python, tmp_path):
     """A function that starts a kernel of one notebook."""
     kernels = []
 
     def one():
-        kernels.append(Kernel(request.param, JPY_SESSION_NAME="a.ipynb", JUPYTER_DATA_DIR=str(tmp_path)))
+        kernels.append(Kernel(python, JPY_SESSION_NAME="a.ipynb", JUPYTER_DATA_DIR=str(tmp_path)))
         kernels[-1].run(f"%load_ext nbgemini\n%gemini demo fast\n{TOOLS}")
         return kernels[-1]
 
@@ -43,7 +43,7 @@ def test_it_waits_and_runs_again_afterwards(start):
     messages = asked_for_leave(kernel, mine)
     told = says("waiting for approval")
     messages += [] if any(map(told, messages)) else kernel.until(told)
-    assert kernel.text("await asyncio.sleep(0.3)\nprint(_gemini.state)").strip() == "waiting"
+    assert kernel.text("await asyncio.sleep(0.6)\nprint(_gemini.state)").strip() == "waiting"
     recalled = shown(kernel, "%gemini show")
     assert kinds(recalled) == ["prompt", "thought", "tool_call", "status"]
     assert [plain(recalled[2]).splitlines()[0], plain(recalled[3])] == ["Tool add · called", "waiting"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.kernel.conftest import Kernel, interpreters, is_final_status, outputs, parent
+from tests.kernel.conftest import Kernel, is_final_status, outputs, parent
 
 
 @pytest.fixture(scope="module")
-def keyless():
-    running = Kernel(interpreters()[0])
+def keyless(python):
+    running = Kernel(python)
     running.run("%load_ext nbgemini")
     yield running
     running.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 
 import nbformat
 import pytest
@@ -42,7 +41,7 @@ CELLS = [
 
 
 @pytest.fixture
-def kernel_with_a_key(service, tmp_path):
+def kernel_with_a_key(python, service, tmp_path):
     environ = {"GEMINI_API_KEY": CANARY, "GOOGLE_GEMINI_BASE_URL": service.url}
     environ |= {
         "JUPYTER_DATA_DIR": str(tmp_path / "data"),
@@ -50,7 +49,7 @@ def kernel_with_a_key(service, tmp_path):
         "JPY_SESSION_NAME": "a.ipynb",
     }
     with (tmp_path / "stderr.log").open("wb") as stderr:
-        running = Kernel(sys.executable, stderr=stderr, **environ)
+        running = Kernel(python, stderr=stderr, **environ)
         yield running
         running.leave("shutdown")
         running.close()

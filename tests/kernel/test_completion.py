@@ -7,12 +7,12 @@ import time
 
 import pytest
 
-from tests.kernel.conftest import PATIENCE, Kernel, interpreters, parent
+from tests.kernel.conftest import PATIENCE, Kernel, parent
 
 
-@pytest.fixture(scope="module", params=interpreters())
-def kernel(request, tmp_path_factory):
-    running = Kernel(request.param)
+@pytest.fixture(scope="module")
+def kernel(python, tmp_path_factory):
+    running = Kernel(python)
     directory = tmp_path_factory.mktemp("files")
     running.run(
         f"%load_ext nbgemini\n%gemini demo fast\nimport os, json; os.chdir({str(directory)!r}); open('data.csv', 'w').close()"

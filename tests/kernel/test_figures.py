@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 
 import nbformat
 import pytest
@@ -30,10 +29,10 @@ def table(text):
 
 
 @pytest.fixture(scope="module")
-def talked(tmp_path_factory):
+def talked(python, tmp_path_factory):
     """A kernel with a journal of its own, in which two prompts were asked."""
     folder = tmp_path_factory.mktemp("journey")
-    kernel = Kernel(sys.executable)
+    kernel = Kernel(python)
     kernel.folder = folder
     kernel.run(
         f"%load_ext nbgemini\n%gemini demo fast\n%config Gemini.journal = '{folder / 'journal.sqlite3'}'\n%cd -q {folder}"

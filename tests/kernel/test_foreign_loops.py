@@ -14,7 +14,6 @@ from tests.kernel.conftest import (
     Kernel,
     at_rest,
     complaints,
-    interpreters,
     is_final_status,
     is_idle,
     kinds,
@@ -61,10 +60,10 @@ def service():
         yield running
 
 
-@pytest.fixture(params=interpreters())
-def own_kernel(request):
+@pytest.fixture
+def own_kernel(python):
     """A kernel for one test, on every interpreter."""
-    running = Kernel(request.param)
+    running = Kernel(python)
     running.run("%load_ext nbgemini\n%gemini demo fast")
     yield running
     running.close()
@@ -213,7 +212,6 @@ def test_a_capture_of_another_cell_takes_nothing_away(own_kernel):
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("python", interpreters())
 def test_a_loop_that_its_user_has_patched(python, when):
     """Streams, waits, and a nested `asyncio.run` mid-stream, as those who patch loops write it."""
     first = ["import nest_asyncio2\nnest_asyncio2.apply()", "%load_ext nbgemini\n%gemini demo fast"]

@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from tests.kernel.conftest import PATIENCE, interpreters, kinds
+from tests.kernel.conftest import PATIENCE, kinds
 from tests.kernel.test_streaming import FOUR
 from tests.support.outputs import is_live
 
@@ -22,15 +22,14 @@ FRONT_END = "front-end"  # the kernel's name
 ANSWERS = ("first *answer*", "second answer")
 
 
-@pytest.fixture(params=interpreters(), autouse=True)
-def python(request, tmp_path, monkeypatch):
-    """An interpreter whose kernel front ends find by its name."""
+@pytest.fixture(autouse=True)
+def kernelspec(python, tmp_path, monkeypatch):
+    """Let front ends find the interpreter's kernel by its name."""
     folder = tmp_path / "jupyter" / "kernels" / FRONT_END
     folder.mkdir(parents=True)
-    argv = [request.param, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    argv = [python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     (folder / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": FRONT_END, "language": "python"}))
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
-    return request.param
 
 
 @pytest.fixture

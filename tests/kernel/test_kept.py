@@ -7,18 +7,18 @@ import time
 
 import pytest
 
-from tests.kernel.conftest import PATIENCE, Kernel, interpreters, is_final_status, kinds, outputs, parent, said
+from tests.kernel.conftest import PATIENCE, Kernel, is_final_status, kinds, outputs, parent, said
 from tests.kernel.test_streaming import slow
 from tests.support.outputs import kind_of
 
 
-@pytest.fixture(params=interpreters())
-def notebook(request, tmp_path):
+@pytest.fixture
+def notebook(python, tmp_path):
     """A function that starts a kernel of one notebook."""
     kernels = []
 
     def start():
-        kernels.append(Kernel(request.param, JPY_SESSION_NAME="a.ipynb", JUPYTER_DATA_DIR=str(tmp_path)))
+        kernels.append(Kernel(python, JPY_SESSION_NAME="a.ipynb", JUPYTER_DATA_DIR=str(tmp_path)))
         kernels[-1].run("%load_ext nbgemini\n%gemini demo fast")
         return kernels[-1]
 

@@ -15,7 +15,6 @@ from tests.kernel.conftest import (
     Kernel,
     at_rest,
     complaints,
-    interpreters,
     is_final_status,
     kinds,
     outputs,
@@ -25,6 +24,7 @@ from tests.kernel.conftest import (
 from tests.kernel.test_streaming import slow
 
 NOISE = re.compile(r"Traceback|\w*Warning: |never (awaited|retrieved)|was destroyed|Exception ignored|Unclosed|ERROR")
+THEIRS = re.compile(r"[/\\](ipykernel|ipywidgets|jupyter_client|IPython)[/\\]|<zmq\.|the object allocation traceback")
 COMPLETE = [head() + event(text_frame("All of it.", finish="STOP")) + END]
 HALF = [head() + event(text_frame("Half of ")), STALL]
 
@@ -68,12 +68,12 @@ def service(request):
         yield running
 
 
-@pytest.fixture(params=interpreters())
-def lively(request, service, tmp_path):
+@pytest.fixture
+def lively(python, service, tmp_path):
     """A kernel that asks `service`, and that keeps in files what an ipykernel would send, or lose on its way out."""
     with (tmp_path / "process").open("w") as stderr:
         running = Kernel(
-            request.param, stderr=stderr, PYTHONWARNINGS="default", GOOGLE_GEMINI_BASE_URL=service.url, GEMINI_API_KEY="k"
+            python, stderr=stderr, PYTHONWARNINGS="default", GOOGLE_GEMINI_BASE_URL=service.url, GEMINI_API_KEY="k"
         )
         path = str(tmp_path / "python")
         flags = "os.O_WRONLY | os.O_CREAT | os.O_APPEND"
@@ -90,9 +90,9 @@ def half_an_answer(kernel):
 
 
 def noise(folder):
-    """Lines that complain, in all that the process has written; those about ipykernel itself are not ours."""
+    """Lines that complain, in all that the process has written; those about Jupyter itself are not ours."""
     lines = [line for name in ("process", "python") for line in (folder / name).read_text().splitlines()]
-    return [line for line in lines if NOISE.search(line) and "ipykernel/kernelbase.py" not in line]
+    return [line for line in lines if NOISE.search(line) and not THEIRS.search(line)]
 
 
 @pytest.mark.parametrize("again", ["%load_ext nbgemini", "%reload_ext nbgemini"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 from tests.kernel.conftest import Kernel, complaints, kinds, outputs
 
 CELLS = [
@@ -19,8 +17,8 @@ CELLS = [
 ]
 
 
-def test_nine_cells(tmp_path):
-    kernel = Kernel(sys.executable, JUPYTER_DATA_DIR=str(tmp_path))
+def test_nine_cells(python, tmp_path):
+    kernel = Kernel(python, JUPYTER_DATA_DIR=str(tmp_path))
     try:
         shown = []
         for number, code in enumerate(CELLS):

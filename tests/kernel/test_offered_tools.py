@@ -42,8 +42,8 @@ beating = asyncio.create_task(heartbeat())
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory):
-    running = Kernel(sys.executable)
+def served(python, tmp_path_factory):
+    running = Kernel(python)
     running.started = tmp_path_factory.mktemp("server") / "started"
     running.run(f"%load_ext nbgemini\n%gemini demo\nstarted = {str(running.started)!r}\n{SERVER}")
     yield running
@@ -130,9 +130,9 @@ def longest_gap(fresh_kernel, code):
     return float(fresh_kernel.text("print(max(gaps))"))
 
 
-def test_the_first_tools_of_a_kernel_import_pydantic_off_the_loop(fresh_kernel):
+def test_the_first_tools_of_a_kernel_import_pydantic_off_the_loop(python, fresh_kernel):
     """Only its thread is tested here; the figures are for the reader of -s."""
-    other = Kernel(sys.executable)
+    other = Kernel(python)
     try:
         on_the_loop = longest_gap(other, ON_THE_LOOP)
     finally:

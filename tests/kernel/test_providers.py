@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 
 from tests.kernel.conftest import Kernel, complaints, kinds, outputs, parent
@@ -26,10 +24,10 @@ def add(a: int, b: int) -> int:
 
 
 @pytest.fixture(scope="module")
-def talked(tmp_path_factory):
+def talked(python, tmp_path_factory):
     """A kernel in which one chat went from service to service, with a tool each time."""
     journal = tmp_path_factory.mktemp("providers") / "journal.sqlite3"
-    kernel = Kernel(sys.executable)
+    kernel = Kernel(python)
     kernel.run(f"%load_ext nbgemini\n%gemini demo fast\n%config Gemini.journal = '{journal}'\n{ADD}")
     ask = "%%gemini --approve auto -k low -t add -m "
     kernel.turns = [

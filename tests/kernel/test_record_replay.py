@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 
 import pytest
 
@@ -45,16 +44,16 @@ def without_times(made):
     return json.loads(re.sub(r"\d+(\.\d+)? s\b", "SECONDS", text.replace(" · nothing spent", "")))
 
 
-def test_the_outputs_are_the_same(tmp_path, sits):
+def test_the_outputs_are_the_same(python, tmp_path, sits):
     tape = tmp_path / "notebook.gemini.jsonl"
     with OfflineService(pace=0) as service:
-        recorder = Kernel(sys.executable, GOOGLE_GEMINI_BASE_URL=service.url, GEMINI_API_KEY="of the recorder alone")
+        recorder = Kernel(python, GOOGLE_GEMINI_BASE_URL=service.url, GEMINI_API_KEY="of the recorder alone")
         try:
             assert not complaints(recorder.run(f"%load_ext nbgemini\n%gemini record {tape}"))
             first = shown(recorder, sits)
         finally:
             recorder.close()
-    player = Kernel(sys.executable, GOOGLE_GEMINI_BASE_URL=NOWHERE)
+    player = Kernel(python, GOOGLE_GEMINI_BASE_URL=NOWHERE)
     try:
         assert not complaints(player.run(f"%load_ext nbgemini\n%gemini replay {tape} --speed now"))
         again = shown(player, sits)

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.fakes.raw import END, STALL, event, head, text_frame
-from tests.kernel.conftest import PATIENCE, Kernel, interpreters, is_final_status, kinds, outputs, parent, said
+from tests.kernel.conftest import PATIENCE, Kernel, is_final_status, kinds, outputs, parent, said
 from tests.kernel.test_lifecycle import Service
 
 HALF = [head() + event(text_frame("Half of ")), STALL]
@@ -15,11 +15,11 @@ WHOLE = [head() + event(text_frame("All of it.", finish="STOP")) + END]
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
-@pytest.fixture(scope="module", params=interpreters())
-def started(request):
+@pytest.fixture(scope="module")
+def started(python):
     """A kernel whose every other answer stalls, and the service that it asks."""
     with Service(*[HALF, WHOLE] * 40) as service:
-        kernel = Kernel(request.param, GOOGLE_GEMINI_BASE_URL=service.url, GEMINI_API_KEY="k")
+        kernel = Kernel(python, GOOGLE_GEMINI_BASE_URL=service.url, GEMINI_API_KEY="k")
         kernel.run("%load_ext nbgemini")
         kernel.run("from nbgemini.notebook import live")  # loaded, so that the first line is a widget
         yield kernel, service

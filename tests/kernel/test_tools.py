@@ -115,7 +115,7 @@ def test_the_reader_decides_on_the_card(tools, verdict, outcome):
 def test_two_clicks_run_it_once(tools):
     mine = tools.send(f"%%gemini --once -t multiply\n{calls(('multiply', {'a': 1, 'b': 2}))}")
     messages = asked_for_leave(tools, mine)
-    tools.run("await asyncio.sleep(0.3)")
+    tools.run("await asyncio.sleep(0.6)")
     for _ in range(2):
         click(tools, messages, "once")
     tools.until(is_final_status)
@@ -178,7 +178,7 @@ def test_one_call_is_stopped_on_its_card_and_its_sibling_goes_on(tools):
     tools.run("gate = threading.Event()\ndef block() -> bool:\n    return gate.wait(60)\nopened.clear()")
     mine = tools.send(f"%%gemini --once -t block,wait_for_door --approve auto\n{calls(('block', {}), ('wait_for_door', {}))}")
     messages = tools.until(says("Stop this call")) + tools.until(says("Stop this call"))
-    tools.run("await asyncio.sleep(0.3)")
+    tools.run("await asyncio.sleep(0.6)")
     click(tools, messages, "stop")
     messages += tools.until(lambda message: "its thread can't be ended" in str(message["content"]))
     assert tools.text("print(_gemini.state, gate.is_set())").strip() == "running False"

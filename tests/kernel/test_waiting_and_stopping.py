@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -62,9 +63,9 @@ def test_a_cell_that_does_not_read_it_does_not_wait(kernel, code):
 def test_tracebacks_keep_their_lines_and_show_only_what_was_typed(kernel, code, line):
     kernel.run(f"%%gemini --once -o late\n{slow('x')}")
     (error,) = errors(kernel.run(code))
-    trace = "\n".join(error["traceback"])
+    trace = re.sub(r"\x1b\[[\d;]*m", "", "\n".join(error["traceback"]))
     assert error["ename"] == "ZeroDivisionError"
-    assert f"line {line}" in trace or f"> {line} " in trace.replace("\x1b[32m", "") or f"{line}\x1b[39m" in trace
+    assert f"line {line}" in trace or f"> {line} " in trace
     assert "gemini_pending" not in trace
     assert "await" not in trace
 

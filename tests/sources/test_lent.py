@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from contextlib import aclosing
+from importlib import metadata
 
 import pytest
 
@@ -15,7 +16,9 @@ from nbgemini.errors import ApiError, ConfigurationError, TransportError, WireEr
 from nbgemini.request import Request
 from nbgemini.secret import Secret
 from nbgemini.services import KNOWN
+from nbgemini.sources.lent import library_of
 from nbgemini.sources.rest import Limits, RestSource
+from nbgemini.sources.through_httpx2 import LIBRARIES, Httpx2Response, mapped, new_client
 from tests.fakes.raw import CLOSE, END, RESET, STALL, RawServer, chunk, event, head, text_frame
 from tests.sources.official import KEY, KINDS, PACKAGES, assert_forgets_the_key, each_kind, frames_of, service_at, source_of
 
@@ -192,3 +195,34 @@ def test_no_official_client_is_imported_before_it_is_asked():
         "print(sorted({'google.genai', 'anthropic', 'openai', 'httpx2', 'pydantic'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_older_clients_get_connections_of_the_library_they_are_made_for(monkeypatch):
+    assert library_of("google-genai") == "httpx2"
+    for needs, library in (
+        (["httpx<1.0.0,>=0.28.1", 'httpx2; extra == "new"'], "httpx"),
+        (["httpx2-jsfetch", "httpx>=0.28"], "httpx"),
+        (["anyio", "httpx2<3,>=2.16"], "httpx2"),
+        (None, "httpx"),
+    ):
+        monkeypatch.setattr(metadata, "requires", lambda _, needs=needs: needs)
+        assert library_of("a-client") == library
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+async def test_both_libraries_are_lent_and_speak_as_one(library):
+    """Streams, and errors in our own words."""
+    http = pytest.importorskip(library)
+    client = await asyncio.to_thread(new_client, Limits(), secure=False, library=library)
+    assert isinstance(client, http.AsyncClient)
+    assert not client.follow_redirects
+    async with RawServer([head(), event(text_frame("a")), END]) as server:
+        response = Httpx2Response(await client.send(client.build_request("GET", server.url), stream=True), "here", Limits())
+        assert (response.status, bool(await response.chunk())) == (200, True)
+        await response.aclose()
+    with pytest.raises(http.ConnectError) as caught:
+        await client.get("http://127.0.0.1:9")
+    assert "can't reach here" in str(mapped(caught.value, "here", Limits()))
+    await client.aclose()
+    with pytest.raises(ZeroDivisionError):
+        mapped(ZeroDivisionError(), "here", Limits())

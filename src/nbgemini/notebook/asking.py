@@ -15,6 +15,7 @@ from nbgemini.notebook.commands.fix import asked_to_fix
 from nbgemini.notebook.commands.map import map_
 from nbgemini.notebook.composing import Prompt, prompt_of
 from nbgemini.notebook.jobs import Job
+from nbgemini.notebook.key import find_key, keyless
 from nbgemini.notebook.map_arguments import in_a_cell
 from nbgemini.notebook.new_cell import put_code
 from nbgemini.notebook.question import Question
@@ -96,7 +97,9 @@ class Asking:
             await waiting
 
     async def _ask_awaited(self, ask: Ask, prompt: Asked) -> None:
-        job = self.session.begin(ask, await self._composed(ask, prompt), await self._tools(ask), await self._schema(ask))
+        made = await self._composed(ask, prompt), await self._tools(ask), await self._schema(ask)
+        await find_key(self.session, ask)
+        job = self.session.begin(ask, *made)
         job.reply.purpose = _purpose(prompt)
         task = self.session.jobs.start(job)
         if self.session.waits(ask):
@@ -105,7 +108,10 @@ class Asking:
     def _ask(self, ask: Ask, prompt: Asked) -> Reply:
         """Ask in a function, inside %%time, in a thread, or in an assignment."""
         schema = schema_of(self.session.named_schema(ask)) if ask.schema else None
-        job = self.session.begin(ask, self._composed_now(ask, prompt), self._tools_now(ask), schema)
+        made = self._composed_now(ask, prompt), self._tools_now(ask), schema
+        if keyless(self.session, ask):
+            run_from_within(find_key(self.session, ask))
+        job = self.session.begin(ask, *made)
         job.reply.purpose = _purpose(prompt)
         if not _loop_runs():
             run_from_within(self._alone(job))

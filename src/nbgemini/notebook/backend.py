@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from nbgemini.errors import ConfigurationError
+from nbgemini.notebook.colab import key_for
 from nbgemini.notebook.config import Gemini
 from nbgemini.prices import Prices, read, shipped
 from nbgemini.secret import Secret
-from nbgemini.services import Service, compatible, offline, service_named
+from nbgemini.services import KNOWN, Service, compatible, offline, service_named
 from nbgemini.settings import DEFAULT_MODEL, LIVE_URL, Settings, from_environment
 
 if TYPE_CHECKING:
@@ -29,7 +31,8 @@ class Backend:
     def __init__(self, config: Gemini) -> None:
         """Begin with what the environment and %config say."""
         self._config = config
-        self._keys: dict[str, Secret] = {}
+        self._keys: dict[str, Secret] = {}  # typed, by service
+        self._secrets: dict[tuple[str, ...], Secret] = {}  # Colab's, by the names of the variables they stand in for
         self._service: OfflineService | None = None
 
     @property
@@ -52,6 +55,14 @@ class Backend:
         self.leave_demo()
         self._keys["gemini" if service in _GOOGLE else service] = Secret(key)
 
+    async def find_key(self, service: Service) -> None:
+        """Ask Colab for the key of a service, off the loop; what is typed or in the environment counts more.
+
+        Raises:
+            ConfigurationError: there is none, or this notebook does not get it.
+        """
+        self._secrets[service.key_names] = await asyncio.to_thread(key_for, service)
+
     def enter_demo(self, pace: float) -> str:
         """Answer from the offline service from now on; return its address."""
         from nbgemini.offline.service import OfflineService  # noqa: PLC0415 - only the demo needs a server
@@ -71,8 +82,8 @@ class Backend:
         config, settings = self._config, from_environment(os.environ)
         if self._service:
             settings = structs.replace(settings, base_url=self._service.url, version="v1beta", key=Secret("offline"))
-        elif "gemini" in self._keys:
-            settings = structs.replace(settings, key=self._keys["gemini"])
+        else:
+            settings = structs.replace(settings, key=self._key("gemini", KNOWN["gemini"], settings.key))
         return structs.replace(
             settings,
             model=str(config.aliases.get(config.model, config.model)) or DEFAULT_MODEL,
@@ -91,7 +102,10 @@ class Backend:
         known = {**from_environment(os.environ).services, **own}
         if self._service:
             return {name: offline(service, self._service.url) for name, service in known.items()}
-        return {name: structs.replace(service, key=self._keys.get(name, service.key)) for name, service in known.items()}
+        return {name: structs.replace(service, key=self._key(name, service, service.key)) for name, service in known.items()}
+
+    def _key(self, name: str, service: Service, of_environment: Secret) -> Secret:
+        return self._keys.get(name) or of_environment or self._secrets.get(service.key_names) or Secret("")
 
 
 @lru_cache(1)

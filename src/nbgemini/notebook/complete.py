@@ -12,8 +12,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
-from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
-
+from nbgemini.notebook.completion_source import source_of
 from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.offers import Offers, paths
 from nbgemini.notebook.surroundings import kernel_of
@@ -36,27 +35,24 @@ class Completer:
         self._shell = shell
         self._session = session
         self._offers = Offers(shell, config, session)
+        self._source = source_of(shell.Completer, self.offered)
         self._learning: asyncio.Task[None] | None = None
 
     def install(self) -> None:
         """Begin."""
-        self._shell.Completer.custom_matchers.append(self.matcher)
+        self._source.install()
 
     def remove(self) -> None:
         """End; harmless twice."""
-        with contextlib.suppress(ValueError):
-            self._shell.Completer.custom_matchers.remove(self.matcher)
+        self._source.remove()
 
-    @context_matcher(identifier="nbgemini", priority=1000)  # before jedi, which then need not run
-    def matcher(self, context: CompletionContext) -> Any:
-        """Return completions as IPython wants them."""
+    def offered(self, text: str, row: int, column: int) -> tuple[str, list[str]]:
+        """Return what is being typed at a place in a cell, and the whole words of ours that it may become."""
         try:
-            typed, known = self._found(context.full_text, context.cursor_line, context.cursor_position)
-            texts = [text for text in dict.fromkeys(known) if text.startswith(typed)][:_MOST]
+            typed, known = self._found(text, row, column)
+            return typed, [word for word in dict.fromkeys(known) if word.startswith(typed)][:_MOST]
         except Exception:  # noqa: BLE001 - Tab never fails
-            typed, texts = "", []
-        found = [SimpleCompletion(text, type="nbgemini") for text in texts]
-        return {"completions": found, "suppress": True, "matched_fragment": typed, "ordered": True}
+            return "", []
 
     def _found(self, text: str, row: int, column: int) -> Found:
         lines = text.split("\n")

@@ -21,6 +21,7 @@ from typing import Any
 
 from nbgemini.leaks import leaked
 from nbgemini.notebook.above import SOURCE
+from nbgemini.notebook.cell_code import cell_title, is_whole_cell
 from nbgemini.notebook.last_error import Failure, frames_of
 from nbgemini.notebook.surroundings import visible
 from nbgemini.secret import Secret
@@ -87,8 +88,8 @@ def _renamed(shell: Any, frame: FrameSummary) -> FrameSummary:
 
 
 def _title(shell: Any, file: str) -> str:
-    found = shell.compile.format_code_name(file)
-    return " ".join(map(str, found)) if found else file
+    found = cell_title(shell, file)
+    return f"Cell {found}" if found else file
 
 
 def _own_directories() -> tuple[str, ...]:
@@ -99,7 +100,7 @@ def _own_directories() -> tuple[str, ...]:
 def _other_sources(shell: Any, failure: Failure) -> Iterator[str]:
     """Yield the sources of functions that the exception went through and that are written in other cells."""
     codes = dict.fromkeys(frame.f_code for frame in frames_of(failure.error))
-    inner = [code for code in codes if code.co_name != "<module>" and shell.compile.format_code_name(code.co_filename)]
+    inner = [code for code in codes if not is_whole_cell(code) and cell_title(shell, code.co_filename)]
     for code in inner[-_MOST_SOURCES:]:
         source = _source_of(code)
         if source and source.strip() not in failure.source:
@@ -116,10 +117,10 @@ def _source_of(code: Any) -> str:
 def _values(shell: Any, failure: Failure, own: Sequence[Secret]) -> Iterator[str]:
     """Yield a line for each name that the failing cell reads, and for the variables of the innermost function of a cell."""
     names = visible(shell)
-    inner = [frame for frame in frames_of(failure.error) if shell.compile.format_code_name(frame.f_code.co_filename)]
+    inner = [frame for frame in frames_of(failure.error) if cell_title(shell, frame.f_code.co_filename)]
     read = dict.fromkeys([*_names_in(shell, failure.source), *(name for frame in inner for name in frame.f_code.co_names)])
     yield from _lines((name for name in read if name in names), names, own)
-    if inner and inner[-1].f_code.co_name != "<module>" and "async-def-wrapper" not in inner[-1].f_code.co_name:
+    if inner and not is_whole_cell(inner[-1].f_code):
         local = inner[-1].f_locals
         yield from (f"in {inner[-1].f_code.co_name}: {line}" for line in _lines(local, local, own))
 

@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from nbgemini.errors import NbGeminiError
+from nbgemini.notebook.cell_code import cell_title
 
 _NUMBER = re.compile(r"In\[(\d+)\]$")
 
@@ -61,8 +62,7 @@ class LastError:
     def _cell_of(self, error: BaseException) -> int:
         """Return the number of the first cell that the exception went through."""
         files = [str(getattr(error, "filename", "") or ""), *(frame.f_code.co_filename for frame in frames_of(error))]
-        titles = (self._shell.compile.format_code_name(file) for file in files)
-        found = (_NUMBER.search(str(title[1])) for title in titles if title)
+        found = (_NUMBER.search(cell_title(self._shell, file)) for file in files)
         return next((int(match[1]) for match in found if match), 0)
 
 

@@ -164,8 +164,9 @@ def keep(widget: Live) -> None:
 
 def accordion(title: str, child: Live) -> ipywidgets.Accordion:
     """Return a closed accordion around `child`."""
+    titled = {"titles": (title,)} if hasattr(ipywidgets.Accordion, "titles") else {"_titles": {"0": title}}  # ipywidgets 8, 7
     how = {"selected_index": None, "layout": _shared_layout(), "_dom_classes": ("nbg-fold",)}
-    return ipywidgets.Accordion(children=[child], titles=(title,), **how)
+    return ipywidgets.Accordion(children=[child], **titled, **how)
 
 
 def column(*children: ipywidgets.DOMWidget) -> ipywidgets.VBox:

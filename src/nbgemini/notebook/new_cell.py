@@ -7,11 +7,11 @@ commands; Notebook 7 has them too. Invariants: nothing runs by itself; what is p
 from __future__ import annotations
 
 import json
-import sys
 from html import escape
 from typing import Any
 
 from nbgemini.code_blocks import code_of
+from nbgemini.notebook.colab import in_colab
 from nbgemini.render.text import harmless
 from nbgemini.reply import Reply
 
@@ -34,7 +34,7 @@ def offered_code(reply: Reply, text: str) -> str:
 
 def has_commands(shell: Any) -> bool:
     """Whether the front end has JupyterLab's commands: VS Code and Colab have none."""
-    return "__vsc_ipynb_file__" not in shell.user_ns and "google.colab" not in sys.modules
+    return "__vsc_ipynb_file__" not in shell.user_ns and not in_colab()
 
 
 def button_html(code: str) -> str:

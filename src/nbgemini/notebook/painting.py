@@ -94,6 +94,10 @@ class Painting:
         """Return a closed accordion around `child`."""
         return self._opened(lambda: self._module.accordion(title, child))
 
+    def retitle(self, accordion: Any, title: str) -> None:
+        """Change the title of an accordion."""
+        self._route.run(lambda: accordion.set_title(0, title))
+
     def column(self, *children: Any) -> Any:
         """Return a widget with these below each other."""
         return self._opened(lambda: self._module.column(*children))

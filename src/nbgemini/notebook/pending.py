@@ -7,12 +7,12 @@ when the text has become a tree, the line moves to the top, and the source that 
 from __future__ import annotations
 
 import ast
+import io
 import linecache
 import re
+import tokenize
 from collections.abc import Collection
 from typing import Any
-
-from IPython.core.displayhook import DisplayHook
 
 from nbgemini.notebook.waiting import AWAITED
 
@@ -28,7 +28,7 @@ def with_wait(code: str, pending: Collection[str]) -> str:
     names = sorted(_read(code, pending)) if pending else []
     if not names:
         return code
-    quiet = ";" if DisplayHook.semicolon_at_end_of_expression(code) else ""  # the last line says whether a value is shown
+    quiet = ";" if _ends_with_semicolon(code) else ""  # the last line says whether a value is shown
     return f"{code.rstrip()}\nawait get_ipython().run_line_magic('{WAIT}', '{' '.join(names)}'){quiet}\n"
 
 
@@ -42,6 +42,13 @@ class WaitFirst(ast.NodeTransformer):
             node.body.insert(first, node.body.pop())
             _hide_from_tracebacks()
         return node
+
+
+def _ends_with_semicolon(code: str) -> bool:
+    """Say whether the last thing in the code is a semicolon, whatever is said behind it."""
+    blank = (tokenize.NEWLINE, tokenize.NL, tokenize.COMMENT, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
+    tokens = [token for token in tokenize.generate_tokens(io.StringIO(code).readline) if token.type not in blank]
+    return bool(tokens) and tokens[-1].string == ";"
 
 
 def _read(code: str, pending: Collection[str]) -> set[str]:

@@ -8,6 +8,7 @@ kernel: it is swapped and put back within one call, with no await between.
 from __future__ import annotations
 
 import contextvars
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
@@ -62,10 +63,17 @@ class _Swapped:
         before = self._now()
         with _published_by(self._shell, self._publisher):
             try:
-                self._kernel.set_parent(*self._here, "shell")
+                self._turn(*self._here)
                 return call()
             finally:
-                self._kernel.set_parent(*before, "shell")
+                self._turn(*before)
+
+    def _turn(self, ident: Any, parent: dict[str, Any]) -> None:
+        """Put a header in place; what was printed before goes out under the one that was there, also before ipykernel 6.29."""
+        for out in (sys.stdout, sys.stderr):
+            if not hasattr(out, "_buffers"):  # one for each header
+                out.flush()
+        self._kernel.set_parent(ident, parent, "shell")
 
     def _now(self) -> tuple[Any, Any]:
         return self._kernel._parent_ident["shell"], self._kernel.get_parent("shell")  # noqa: SLF001 - there is no other way
@@ -112,8 +120,6 @@ def _set_context_parent(shell: Any, publisher: Any, ident: Any, parent: dict[str
         with _published_by(shell, publisher):
             shell.set_thread_parent(parent)
         return
-    import sys  # noqa: PLC0415 - only ipykernel 7.0 to 7.3 need it
-
     from jupyter_client.session import extract_header  # noqa: PLC0415
 
     shell._parent_header.set(parent)  # noqa: SLF001

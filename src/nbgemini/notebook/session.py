@@ -19,6 +19,7 @@ from nbgemini.notebook import surroundings
 from nbgemini.notebook.approval import Approvals
 from nbgemini.notebook.arguments import Ask
 from nbgemini.notebook.backend import Backend
+from nbgemini.notebook.cell_code import code_title
 from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.display import StreamView
 from nbgemini.notebook.gui import Gui
@@ -134,7 +135,7 @@ class Session:
         if isinstance(prompt, Exchange):
             cell = prompt.cell = prompt.cell or cell or uuid4().hex
         way = self._way(ask)
-        title_of = partial(surroundings.code_title, self.shell)
+        title_of = partial(code_title, self.shell)
         approvals = Approvals(self._always_approved, title_of, self._decided) if way == "widgets" else None
         asks = approvals.ask if approvals is not None else refuse
         toolbox = toolbox_of(tools, ask.approve or self.config.approve, asks) if tools else None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from nbgemini.notebook.colab import in_colab
 
 _UNSET = object()
 _LAST_CELL = "_nbgemini_last_cell"
@@ -24,7 +25,7 @@ def someone_sits_there(shell: Any) -> bool:
 
 def takes_our_widgets() -> bool:
     """Whether the front end shows widgets it does not know by heart: Colab does only after its user has switched that on."""
-    return "google.colab" not in sys.modules
+    return not in_colab()
 
 
 def cell_id(shell: Any) -> str | None:
@@ -46,12 +47,6 @@ def clicks_arrive_while_waiting(shell: Any) -> bool:
     """Whether widgets' messages are heard while a cell awaits: ipykernel 6 hears them only after the cell."""
     kernel = kernel_of(shell)
     return kernel is not None and hasattr(kernel, "_shell_parent")
-
-
-def code_title(shell: Any, file: str) -> str:
-    """Return what a file of code is called: `In[3]` if it is a cell, whose file nobody knows."""
-    found = shell.compile.format_code_name(file)
-    return str(found[1]) if found else file
 
 
 def notebook_name(shell: Any) -> str:

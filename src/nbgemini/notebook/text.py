@@ -94,7 +94,7 @@ class TextPainter(SegmentPainter):
         title = f"Thinking… {monotonic() - self._began:.0f} s" if self._seconds is None else thought_title(self._seconds)
         if title != self._title:
             self._title = title
-            self._painting.change(self._accordion, "titles", (title,))
+            self._painting.retitle(self._accordion, title)
 
     async def _repaint(self) -> None:
         """Show plain HTML again, if it has grown enough."""

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import re
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, aclosing, suppress
 from contextvars import ContextVar
 from functools import partial
+from importlib import metadata
 from itertools import islice
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -25,7 +27,7 @@ from nbgemini.request import Request
 from nbgemini.services import Service
 from nbgemini.sources.reading import cut, raise_if_refused
 from nbgemini.sources.rest import RestSource
-from nbgemini.sources.through_httpx2 import Httpx2Response, mapped, new_client, tracing
+from nbgemini.sources.through_httpx2 import Httpx2Response, Library, mapped, new_client, tracing
 from nbgemini.sources.transport import Limits
 from nbgemini.sources.watch import Watch
 
@@ -77,10 +79,12 @@ class LentSource(RestSource):
     Attributes:
         package: what has to be imported.
         installed_by: what pip is to be told if the package is missing.
+        distribution: what it is called where packages are listed.
     """
 
     package: ClassVar[str]
     installed_by: ClassVar[str]
+    distribution: ClassVar[str]
 
     def __init__(self, service: Service, limits: Limits) -> None:
         """Remember where and as whom to ask; nothing is imported or opened yet.
@@ -160,8 +164,8 @@ class LentSource(RestSource):
     async def _sdk(self) -> Any:
         loop = asyncio.get_running_loop()
         if loop not in self._sdks:
-            pool = await self._pool()
             module = await load(partial(_imported, self.package, self.installed_by))
+            pool = await self._pool()
             self._sdks[loop] = await load(partial(self._made, module, pool))
         return self._sdks[loop]
 
@@ -169,7 +173,8 @@ class LentSource(RestSource):
         """Return the running loop's connections, which tell us of each request that goes out and each answer that begins."""
         loop = asyncio.get_running_loop()
         if loop not in self._pools:
-            made = await load(partial(new_client, self._limits, secure=self._base.startswith("https")))
+            library = library_of(self.distribution)
+            made = await load(partial(new_client, self._limits, secure=self._base.startswith("https"), library=library))
             pool = self._pools.setdefault(loop, made)
             pool.event_hooks = {"request": [self._goes_out], "response": [self._begins]}
         return self._pools[loop]
@@ -205,6 +210,12 @@ def _causes(error: BaseException | None) -> Iterator[Exception]:
     while isinstance(error, Exception):
         yield error
         error = error.__cause__ or error.__context__
+
+
+def library_of(distribution: str) -> Library:
+    """Return which HTTP library an official client takes connections of: those of 2025 and before were made for httpx."""
+    needs = (need for need in metadata.requires(distribution) or () if "extra ==" not in need)
+    return "httpx2" if any(re.match(r"httpx2(?![\w-])", need) for need in needs) else "httpx"
 
 
 def _imported(package: str, installed_by: str) -> ModuleType:

@@ -42,7 +42,7 @@ class SdkSource(LentSource):
     """Sends requests with google-genai's async client."""
 
     package = "google.genai"
-    installed_by = "google-genai"
+    installed_by = distribution = "google-genai"
 
     def __init__(
         self, service: Service, limits: Limits, *, vertex: bool = False, project: str = "", location: str = ""
@@ -95,8 +95,7 @@ class SdkSource(LentSource):
         return text.replace(self._key.reveal(), "…") if self._key else text
 
     async def _stream(self, sdk: Any, request: Request, asked: Asked) -> AsyncGenerator[bytes, None]:
-        off = {"automatic_function_calling": {"disable": True}, "automatic_continuation": False}
-        config = {**off, "http_options": self._options(request)}
+        config = {**_off(), "http_options": self._options(request)}
         chunks = await sdk.aio.models.generate_content_stream(model=self._model(request), contents=_REPLACED, config=config)
         async with aclosing(chunks):
             chunk = await asked.first(anext(chunks, None))
@@ -145,6 +144,14 @@ def _of_google(error: Exception) -> NbGeminiError | None:
     if isinstance(error, exceptions.GoogleAuthError):
         return ConfigurationError("no valid credentials of Google Cloud → gcloud auth application-default login")
     return None
+
+
+def _off() -> dict[str, Any]:
+    """Return what keeps the client from asking by itself; clients before 3 know no continuation and refuse its name."""
+    from google.genai.types import GenerateContentConfig  # noqa: PLC0415 - loaded long ago
+
+    off: dict[str, Any] = {"automatic_function_calling": {"disable": True}, "automatic_continuation": False}
+    return {name: value for name, value in off.items() if name in GenerateContentConfig.model_fields}
 
 
 def _plain(thing: Any) -> dict[str, Any]:

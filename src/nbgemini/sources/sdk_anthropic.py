@@ -22,7 +22,7 @@ _ARGUMENTS = ("model", "messages", "max_tokens")  # which the client wants by na
 class AnthropicSdkSource(LentSource):
     """Sends requests with `anthropic.AsyncAnthropic`."""
 
-    package = "anthropic"
+    package = distribution = "anthropic"
     installed_by = "'nbgemini[anthropic]'"
 
     def _way(self, request: Request) -> Callable[[Any, Request, Asked], AsyncGenerator[bytes, None]] | None:

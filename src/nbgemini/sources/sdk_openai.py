@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class OpenAiSdkSource(LentSource):
     """Sends requests with `openai.AsyncOpenAI`: Responses and Chat Completions, by their paths."""
 
-    package = "openai"
+    package = distribution = "openai"
     installed_by = "'nbgemini[openai]'"
 
     def _way(self, request: Request) -> Callable[[Any, Request, Asked], AsyncGenerator[bytes, None]] | None:

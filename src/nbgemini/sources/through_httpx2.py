@@ -1,4 +1,4 @@
-"""The way through httpx2, which knows proxies: the only file that imports it.
+"""The way through httpx2, which knows proxies: the only file that imports it, or httpx for older official clients.
 
 Invariants: redirects are never followed (one would carry the key to another host); library and TLS context are loaded in a
 thread; whatever the library raises leaves as one of our own errors, without the request it held.
@@ -6,8 +6,10 @@ thread; whatever the library raises leaves as one of our own errors, without the
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from nbgemini.errors import ConfigurationError, NbGeminiError, TransportError
 from nbgemini.sources.transport import (
@@ -25,6 +27,8 @@ from nbgemini.sources.watch import Watch
 if TYPE_CHECKING:
     import httpx2
 
+Library: TypeAlias = Literal["httpx2", "httpx"]
+LIBRARIES: tuple[Library, ...] = get_args(Library)
 _REQUEST_IS_OUT = "receive_response_headers.started"
 
 
@@ -103,27 +107,29 @@ class Httpx2Response:
         await self._response.aclose()
 
 
-def new_client(limits: Limits, *, secure: bool) -> httpx2.AsyncClient:
+def new_client(limits: Limits, *, secure: bool, library: Library = "httpx2") -> httpx2.AsyncClient:
     """Import the library and build a client.
 
     Raises:
         ConfigurationError: the environment wants a proxy that the library can't use.
     """
     import anyio  # noqa: PLC0415
-    import httpx2  # noqa: PLC0415
 
+    http: Any = importlib.import_module(library)
     anyio.run(anyio.sleep, 0)  # loads anyio's backend, which the first connection would do on the loop, for 60 ms
     try:
-        return httpx2.AsyncClient(
-            verify=httpx2.create_ssl_context(verify=secure),  # on loopback no certificate store is read
-            timeout=httpx2.Timeout(None, connect=limits.connect, write=limits.write),  # for reading there is the watch
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),  # whoever sends has so many places
+        client: httpx2.AsyncClient = http.AsyncClient(
+            verify=http.create_ssl_context(verify=secure),  # on loopback no certificate store is read
+            timeout=http.Timeout(None, connect=limits.connect, write=limits.write),  # for reading there is the watch
+            limits=http.Limits(max_connections=None, max_keepalive_connections=20),  # whoever sends has so many places
             follow_redirects=False,
         )
     except ImportError as error:
         why = cause(error)
-    except (ValueError, httpx2.InvalidURL):  # which quotes the address, and that may hold a password
+    except (ValueError, http.InvalidURL):  # which quotes the address, and that may hold a password
         why = "its address is none that is known"
+    else:
+        return client
     raise ConfigurationError(f"the proxy that the environment sets can't be used: {why} → look at HTTPS_PROXY, ALL_PROXY")
 
 
@@ -139,18 +145,20 @@ def tracing(watch: Watch) -> Any:
 
 def mapped(error: Exception, host: str, limits: Limits) -> NbGeminiError:
     """Return our own error for the library's; raises any other again."""
-    import httpx2  # noqa: PLC0415 - loaded long ago if we are here
-
-    if isinstance(error, httpx2.ConnectTimeout):
+    roots = (kind.__module__.partition(".")[0] for kind in type(error).__mro__)
+    http: Any = next((sys.modules[root] for root in roots if root in LIBRARIES), None)
+    if http is None:
+        raise error
+    if isinstance(error, http.ConnectTimeout):
         return not_accepted(host, limits)
-    if isinstance(error, httpx2.ConnectError):
+    if isinstance(error, http.ConnectError):
         return not_reached(host, error)
-    if isinstance(error, httpx2.TimeoutException):
+    if isinstance(error, http.TimeoutException):
         return not_taken(host, limits)
-    if isinstance(error, httpx2.ProxyError):
+    if isinstance(error, http.ProxyError):
         return TransportError(f"the proxy does not let us through to {host}: {cause(error)}")
-    if isinstance(error, httpx2.HTTPError):
+    if isinstance(error, http.HTTPError):
         return broken(host, cause(error))
-    if isinstance(error, httpx2.InvalidURL):
+    if isinstance(error, http.InvalidURL):
         return ConfigurationError(f"not a usable address: {host}")
     raise error

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
+from nbgemini.notebook.key import find_key
 from nbgemini.notebook.map_arguments import OUT, MapAsk, check_into, only_first, parse_map, put_into, rows_named
 from nbgemini.notebook.surroundings import kernel_of
 
@@ -33,7 +34,9 @@ async def map_(session: Session, rest: str) -> None:
     said = parse_map(rest)
     rows = rows_named(session.shell.user_ns, said.name)
     check_into(rows, said.name, said.into)
-    job = _begun(session, said, rows, await schema_for(session.named_schema(said.ask)))
+    schema = await schema_for(session.named_schema(said.ask))
+    await find_key(session, said.ask)
+    job = _begun(session, said, rows, schema)
     task = session.jobs.start(job)
     if _waits(session, said):
         await _until(session, task, job.table)
