@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from typing import NoReturn
 
-from nbgemini import nesting
+from nbgemini import nesting, readers
+from nbgemini.errors import UnfinishedError
 from nbgemini.reentry import run_within
+
+_BEAT, _PATIENCE = 1.0, 20.0  # seconds: how often a thread looks whether the loop still turns, and how long it may stand still
 
 
 class Running:
@@ -20,14 +24,20 @@ class Running:
         self._stop_call: Callable[[int], object] = lambda _: None
         self._done = threading.Event()
         self._callbacks: list[Callable[[], object]] = []
+        self._home: tuple[asyncio.AbstractEventLoop, int] | None = None  # the loop that runs it, and that one's thread
 
     @property
     def done(self) -> bool:
         """Whether the state is terminal."""
         return self._done.is_set()
 
+    def begun(self) -> None:
+        """Note that the running loop is the one that runs it."""
+        self._home = asyncio.get_running_loop(), threading.get_ident()
+
     def attach(self, cancel: Callable[[], object]) -> None:
-        """Say how the running stream is cancelled; `cancel` may be called from any thread."""
+        """Say, on the loop that runs it, how the stream is cancelled; `cancel` may be called from any thread."""
+        self.begun()
         self._cancel = cancel
         if self.stopping:  # before it ran
             cancel()
@@ -85,6 +95,51 @@ class Running:
                 raise TimeoutError(f"not finished after {timeout:g} s; it goes on") from None
             return
         run_within(loop, self._over(timeout))
+
+    def wait_here(self) -> None:
+        """Return when it is over: called by what reads a value that is whole only then, wherever that stands.
+
+        Raises:
+            UnfinishedError: it can't be waited for here.
+            ToolError: it waits for the code that reads.
+            ConfigurationError: the running loop can't be entered again (uvloop).
+        """
+        if self.done:
+            return
+        nesting.check(self)
+        if readers.reader() != "waits":
+            self._refuse("this code can't wait for it")
+        if self._home is None:
+            self._refuse("nothing has asked for it yet")
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._wait_without_loop(*self._home)
+        else:
+            run_within(loop, self._over(None))
+
+    def _wait_without_loop(self, loop: asyncio.AbstractEventLoop, thread: int) -> None:
+        """Wait in a thread that runs no loop: for the loop of another thread, or, in its own, by letting it turn."""
+        if loop.is_closed():
+            self._refuse("the loop that ran it is closed")
+        if thread == threading.get_ident():
+            loop.run_until_complete(self._over(None))
+            return
+        turned = threading.Event()
+        stood = 0.0
+        loop.call_soon_threadsafe(turned.set)
+        while not self._done.wait(_BEAT):
+            stood = 0.0 if turned.is_set() else stood + _BEAT
+            if stood >= _PATIENCE:
+                self._refuse("the loop that runs it stands still, maybe waiting for this thread")
+            if turned.is_set():
+                turned.clear()
+                loop.call_soon_threadsafe(turned.set)
+
+    def _refuse(self, why: str) -> NoReturn:
+        raise UnfinishedError(
+            f"not finished yet, and {why} → await it first, or .result() in code that is not async; .so_far has what came"
+        )
 
     async def _over(self, seconds: float | None) -> None:
         over, loop = asyncio.Event(), asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""A cell that names a pending --out variable waits for it first.
+"""A cell that names a pending reply or map (--out, `_gemini`) waits for it first.
 
 A line that waits is put below the cell's text, which makes the cell asynchronous and leaves all line numbers as they are;
 when the text has become a tree, the line moves to the top, and the source that tracebacks show forgets it.
@@ -20,7 +20,7 @@ WAIT = "gemini_pending"  # the magic that the line calls
 _LINE = re.compile(rf"await get_ipython\(\)\.run_line_magic\('{WAIT}', '[\w ]+'\);?\n")
 _RUNS_PYTHON = ("time", "timeit", "capture", "prun")  # cell magics whose text is code
 _PROMPTS = ("gemini", f"gemini{AWAITED}")  # whose text names values in braces
-_CONTROLS = ("stop",)  # what is asked of a reply that runs: a cell that asks for no more does not wait
+_CONTROLS = ("stop", "done", "stopping", "so_far")  # what is asked of a reply that runs: a cell that asks no more does not wait
 
 
 def with_wait(code: str, pending: Collection[str]) -> str:

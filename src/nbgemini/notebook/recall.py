@@ -28,7 +28,7 @@ def recall(chat: Chat, exchanges: Iterable[Exchange]) -> None:
 
 def reply_html(reply: Reply) -> str:
     """Return a reply as it stands at rest, for a cell that ends with its name."""
-    shown = [Form(segment, reply.options).at_rest(None, None, opened=False) for segment in reply.segments]
+    shown = [Form(segment, reply.options).at_rest(None, None, opened=False) for segment in reply.so_far.segments]
     last = [error_bundle("", misfit_text(reply))] if misfit_text(reply) else []
     return "".join(str(data["text/html"]) for data in [*shown, *last, status_bundle(status_text(reply), badge_text(reply))])
 

@@ -101,7 +101,7 @@ class Session:
 
     @property
     def pending(self) -> dict[str, Running]:
-        """What still runs and an --out variable holds."""
+        """What still runs and a name holds that a line gave it: --out, or that of the last reply or map."""
         names = self.shell.user_ns
         self._out = {name: reply for name, reply in self._out.items() if not reply.done and names.get(name) is reply}
         return self._out
@@ -138,7 +138,7 @@ class Session:
         if "system" in ask.changes:
             chat.options = msgspec.structs.replace(chat.options, system=ask.changes["system"])
         self.spending.follow(reply)
-        self.shell.user_ns["_gemini"] = reply
+        self.bind("_gemini", reply)
         if ask.out:
             self.bind(ask.out, reply)
         return Job(chat, reply, self._view(ask, reply, approvals), cell, self._complete)

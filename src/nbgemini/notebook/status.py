@@ -94,7 +94,8 @@ class StatusLine:
 
     def _bundle(self, state: Literal["live", "final"]) -> dict[str, Any]:
         reply = self._reply
-        trouble = str(reply.error) if reply.error and self._painting.shows_errors else misfit_text(reply)
+        error = reply.so_far.error
+        trouble = str(error) if error and self._painting.shows_errors else misfit_text(reply)
         if state == "final" and trouble:
             return error_bundle(" · ".join(filter(None, (badge_text(reply), status_text(reply)))), trouble)
         return status_bundle(status_text(reply), badge_text(reply))
@@ -111,14 +112,14 @@ def status_text(reply: Reply) -> str:
     """Return the whole line as text."""
     if not reply.done:
         return f"{_facts(reply)} · {doing_text(reply) or 'streaming'}"
-    words = reply.exchange.note if reply.state == "truncated" and not reply.error else ""
+    words = reply.exchange.note if reply.state == "truncated" and not reply.so_far.error else ""
     ending = words or _ENDINGS.get(reply.state, "")
     return " · ".join(word for word in (_facts(reply), f"{reply.seconds:.1f} s", ending, context_text(reply)) if word)
 
 
 def misfit_text(reply: Reply) -> str:
     """Return where an answer is not what was asked for, or nothing; a reader who stopped it knows."""
-    return "" if reply.state == "interrupted" else reply.misfit
+    return "" if reply.state == "interrupted" else reply.so_far.misfit
 
 
 def doing_text(reply: Reply) -> str:
@@ -132,12 +133,12 @@ def doing_text(reply: Reply) -> str:
             return f"waiting for a place, {ahead} ahead" if ahead else "waiting for a place"
     if reply.state != "waiting":
         return ""
-    return "waiting for your leave" if reply.segments else "waiting for its turn"
+    return "waiting for your leave" if reply.so_far.segments else "waiting for its turn"
 
 
 def badge_text(reply: Reply) -> str:
     """Return what marks an answer that is not Gemini's own, now, or nothing."""
-    return reply.badge
+    return reply.so_far.badge
 
 
 def context_text(reply: Reply) -> str:
@@ -150,5 +151,6 @@ def context_text(reply: Reply) -> str:
 
 
 def _facts(reply: Reply) -> str:
-    money = "nothing spent" if reply.played else "" if reply.offline else money_text(reply.cost)
-    return " · ".join(word for word in (reply.model, tokens_text(reply.usage), money) if word)
+    came = reply.so_far
+    money = "nothing spent" if came.played else "" if came.offline else money_text(came.cost)
+    return " · ".join(word for word in (reply.model, tokens_text(came.usage), money) if word)

@@ -2,7 +2,8 @@
 
 A hook behind IPython's own transformations puts `await` before a magic call that stands at the beginning of a line, so the
 cell is natively asynchronous: other tasks, widgets and interrupts go on. In[] and the history keep what was typed. A magic
-called from a function, inside %%time or from a thread is not reached by the hook; there the loop is run from within.
+called from a function, inside %%time or from a thread is not reached by the hook; there the loop is run from within. So it is
+for what the text of a cell does not show: a function, exec, a script or a shell line that reads a reply (see `cells`).
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def _begun(session: Session, said: MapAsk, rows: Any, schema: Schema | None) -> 
     ask = partial(client.map, concurrency=said.concurrency, fresh=said.fresh, store=_store(session), progress=view.tell)
     table = view.table = ask(said.template, only_first(rows, said.first), **options)
     session.spending.follow(cast("Any", Bill(table)))
-    session.shell.user_ns[OUT] = table
+    session.bind(OUT, table)
     if said.ask.out:
         session.bind(said.ask.out, table)
     view.note = f"in {said.ask.out or OUT}"
@@ -104,8 +104,8 @@ async def _until(session: Session, task: asyncio.Task[None], table: Mapped) -> N
     finally:
         if terminal:
             await session.client.aclose()  # its loop may not run again
-    if table.error is not None and fails(table):
-        raise table.error
+    if table.so_far.error is not None and fails(table):
+        raise table.so_far.error
 
 
 def _store(session: Session) -> Path | None:
