@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from nbgemini import nesting, readers
 from nbgemini.errors import UnfinishedError
 from nbgemini.reentry import run_within
 
+_HANDLES = ("_cancel", "_stop_call", "_done", "_callbacks", "_home", "_run", "_task")  # of no use once it is over
 _BEAT, _PATIENCE = 1.0, 20.0  # seconds: how often a thread looks whether the loop still turns, and how long it may stand still
 
 
@@ -140,6 +141,22 @@ class Running:
         raise UnfinishedError(
             f"not finished yet, and {why} → await it first, or .result() in code that is not async; .so_far has what came"
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy has, and a file: all but the handles on what ran.
+
+        Raises:
+            UnfinishedError: it is not over.
+        """
+        if not self.done:
+            self._refuse("what still grows can't be copied or stored")
+        return {name: value for name, value in self.__dict__.items() if name not in _HANDLES}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Be over, with all that came."""
+        Running.__init__(self)
+        self.__dict__.update(state)
+        self._done.set()
 
     async def _over(self, seconds: float | None) -> None:
         over, loop = asyncio.Event(), asyncio.get_running_loop()

@@ -42,7 +42,7 @@ class Intake:
             ConfigurationError: the store can't be read.
         """
         given = await self._source.some()
-        if given and not len(table):
+        if given and not table.so_far:
             self._template.check(given[0])
         taken = Taken([], [], [])
         for row in [table.so_far.add(one) for one in given]:

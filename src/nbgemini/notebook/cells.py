@@ -11,7 +11,7 @@ import sys
 import threading
 from typing import Any
 
-from nbgemini.notebook.surroundings import kernel_of
+from nbgemini.notebook.surroundings import kernel_of, runs_silently
 from nbgemini.readers import Reader, plainly
 
 _LOOKS = (  # modules that read what nobody asked them to read
@@ -62,7 +62,7 @@ class Cells:
         request = kernel.get_parent("shell") or {}
         if request.get("header", {}).get("msg_type") not in _CODE:
             return True
-        return bool(request.get("content", {}).get("silent"))
+        return runs_silently(self._shell)
 
     def _entered(self, *_: Any) -> None:
         self._running.append((_task(), threading.get_ident()))

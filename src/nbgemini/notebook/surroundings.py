@@ -22,6 +22,12 @@ def someone_sits_there(shell: Any) -> bool:
     return bool(kernel is not None and _request(kernel).get("content", {}).get("allow_stdin"))
 
 
+def runs_silently(shell: Any) -> bool:
+    """Whether the code that runs is a front end's own, which looks at the user's objects, and no cell."""
+    kernel = kernel_of(shell)
+    return kernel is not None and bool(_request(kernel).get("content", {}).get("silent"))
+
+
 def takes_our_widgets() -> bool:
     """Whether the front end shows widgets it does not know by heart: Colab does only after its user has switched that on."""
     return "google.colab" not in sys.modules

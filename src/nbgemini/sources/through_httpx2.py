@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from nbgemini.chatter import hush
 from nbgemini.errors import ConfigurationError, NbGeminiError, TransportError
 from nbgemini.sources.transport import (
     Identity,
@@ -112,6 +113,7 @@ def new_client(limits: Limits, *, secure: bool) -> httpx2.AsyncClient:
     import anyio  # noqa: PLC0415
     import httpx2  # noqa: PLC0415
 
+    hush("asyncio", "httpx2", "httpcore2")
     anyio.run(anyio.sleep, 0)  # loads anyio's backend, which the first connection would do on the loop, for 60 ms
     try:
         return httpx2.AsyncClient(
