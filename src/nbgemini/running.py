@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from nbgemini import nesting, readers
 from nbgemini.errors import UnfinishedError
@@ -13,6 +14,14 @@ from nbgemini.reentry import run_within
 
 _HANDLES = ("_cancel", "_stop_call", "_done", "_callbacks", "_home", "_run", "_task")  # of no use once it is over
 _BEAT, _PATIENCE = 1.0, 20.0  # seconds: how often a thread looks whether the loop still turns, and how long it may stand still
+
+
+class _Home(NamedTuple):
+    """Where it runs."""
+
+    loop: asyncio.AbstractEventLoop
+    thread: int
+    process: int
 
 
 class Running:
@@ -25,7 +34,7 @@ class Running:
         self._stop_call: Callable[[int], object] = lambda _: None
         self._done = threading.Event()
         self._callbacks: list[Callable[[], object]] = []
-        self._home: tuple[asyncio.AbstractEventLoop, int] | None = None  # the loop that runs it, and that one's thread
+        self._home: _Home | None = None
 
     @property
     def done(self) -> bool:
@@ -34,7 +43,7 @@ class Running:
 
     def begun(self) -> None:
         """Note that the running loop is the one that runs it."""
-        self._home = asyncio.get_running_loop(), threading.get_ident()
+        self._home = _Home(asyncio.get_running_loop(), threading.get_ident(), os.getpid())
 
     def attach(self, cancel: Callable[[], object]) -> None:
         """Say, on the loop that runs it, how the stream is cancelled; `cancel` may be called from any thread."""
@@ -112,18 +121,21 @@ class Running:
             self._refuse("this code can't wait for it")
         if self._home is None:
             self._refuse("nothing has asked for it yet")
+        if self._home.process != os.getpid():
+            self._refuse("it runs in the process that this one was forked from")
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            self._wait_without_loop(*self._home)
+            self._wait_without_loop(self._home)
         else:
             run_within(loop, self._over(None))
 
-    def _wait_without_loop(self, loop: asyncio.AbstractEventLoop, thread: int) -> None:
+    def _wait_without_loop(self, home: _Home) -> None:
         """Wait in a thread that runs no loop: for the loop of another thread, or, in its own, by letting it turn."""
+        loop = home.loop
         if loop.is_closed():
             self._refuse("the loop that ran it is closed")
-        if thread == threading.get_ident():
+        if home.thread == threading.get_ident():
             loop.run_until_complete(self._over(None))
             return
         turned = threading.Event()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbgemini.chatter import hush
 from nbgemini.errors import ConfigurationError, NbGeminiError, TransportError
+from nbgemini.sources.forks import keep_from_children
 from nbgemini.sources.transport import (
     Identity,
     Limits,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     import httpx2
 
 _REQUEST_IS_OUT = "receive_response_headers.started"
+_CONNECTED = ("connection.connect_tcp.complete", "connection.connect_unix_socket.complete")
 
 
 class ThroughHttpx2:
@@ -132,9 +134,12 @@ def new_client(limits: Limits, *, secure: bool) -> httpx2.AsyncClient:
 def tracing(watch: Watch) -> Any:
     """Return what httpcore2 tells how far a request is (its trace extension), so that `watch` knows when to count."""
 
-    async def trace(name: str, _info: dict[str, Any]) -> None:
+    async def trace(name: str, info: dict[str, Any]) -> None:
         if name.endswith(_REQUEST_IS_OUT):
             watch.sent()
+        elif name in _CONNECTED:
+            stream = info["return_value"]
+            keep_from_children(stream, stream.get_extra_info("socket"))
 
     return trace
 
