@@ -128,6 +128,11 @@ class Answer(Running):
         return self.whole.badge
 
     @property
+    def played(self) -> str:
+        """Where it came from, in a word, if from no service just now: `replay` (a cassette), `cache`; else empty."""
+        return self.whole.played
+
+    @property
     def offline(self) -> bool:
         """Whether no live service answered, so that nothing was spent: the offline one did, or a cassette, or a cache."""
         return self.whole.offline

@@ -25,7 +25,7 @@ async def test_a_card_costs_no_more_than_a_few_times_its_arguments(way):
     for event in (ToolCallStart("", "f"), *text, ToolArgsPiece("", "$.a", "END"), ToolCallEnd("")):
         for change in reply.feed([event]):
             if isinstance(change, SegmentStart):
-                painter = CardPainter(reply.segments[change.index], painting, reply)
+                painter = CardPainter(reply.so_far.segments[change.index], painting, reply)
                 painter.begin(place)
             else:
                 painter.take(change)

@@ -32,6 +32,7 @@ from nbgemini.notebook.prompt_options import think_level
 from nbgemini.notebook.recall import reply_html
 from nbgemini.notebook.recording import taping_of
 from nbgemini.notebook.refresh import Refresh
+from nbgemini.notebook.result import Results
 from nbgemini.notebook.routing import Route, Routes, Straight
 from nbgemini.notebook.spending import Spending
 from nbgemini.notebook.terminal import TerminalView
@@ -66,6 +67,8 @@ class Session:
         self.windows = Windows()
         self._html = shell.display_formatter.formatters["text/html"]
         self._html.for_type(Reply, reply_html)
+        self._results = Results(shell)
+        self._results.install()
         self._asked: dict[str, int] = {}
         self._out: dict[str, Running] = {}
         self._routes = Routes(shell)
@@ -114,6 +117,7 @@ class Session:
         self.backend.leave_demo()
         self._close_journal()
         self._html.pop(Reply, None)
+        self._results.remove()
 
     def begin(self, ask: Ask, prompt: str | Turn | Exchange, tools: Sequence[Tool] = (), schema: Schema | None = None) -> Job:
         """Store the prompt and return its job, not started yet; `_gemini` and the name after -o hold the reply.
@@ -138,6 +142,7 @@ class Session:
         if "system" in ask.changes:
             chat.options = msgspec.structs.replace(chat.options, system=ask.changes["system"])
         self.spending.follow(reply)
+        self._results.asked(reply)
         self.bind("_gemini", reply)
         if ask.out:
             self.bind(ask.out, reply)
@@ -225,8 +230,10 @@ class Session:
         return self._last_view[1] if self._last_view and self._last_view[0] == execution else None
 
     def _way(self, ask: Ask) -> str:
-        if not surroundings.someone_sits_there(self.shell) or not self.config.live or self._is_captured(ask):
+        if not self.config.live or self._is_captured(ask):
             return "at_end"
+        if not surroundings.someone_sits_there(self.shell):
+            return "kept" if surroundings.may_be_cut_off(self.shell) and self.waits(ask) else "at_end"
         deaf = self.waits(ask) and not surroundings.clicks_arrive_while_waiting(self.shell)
         wanted = self.config.widgets and surroundings.takes_our_widgets()
         return "widgets" if wanted and not deaf else "html"

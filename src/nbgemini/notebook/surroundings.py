@@ -22,6 +22,15 @@ def someone_sits_there(shell: Any) -> bool:
     return bool(kernel is not None and _request(kernel).get("content", {}).get("allow_stdin"))
 
 
+def may_be_cut_off(shell: Any) -> bool:
+    """Whether a runner that ends a cell after a time may be at work, which keeps what was shown until then.
+
+    nbclient, papermill and nbconvert are told from nbval, which reads no change of an output, by what they do after an error.
+    """
+    kernel = kernel_of(shell)
+    return kernel is not None and bool(_request(kernel).get("content", {}).get("stop_on_error"))
+
+
 def runs_silently(shell: Any) -> bool:
     """Whether the code that runs is a front end's own, which looks at the user's objects, and no cell."""
     kernel = kernel_of(shell)
