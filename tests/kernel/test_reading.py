@@ -74,14 +74,14 @@ WAITS = [
     "print(getattr(hidden(), 'text', 'none'))",
     "print(dict(inspect.getmembers(hidden()))['text'])",
     "print(far.read(hidden()))",
-    "exec(\"print(hidden().text)\")",
+    'exec("print(hidden().text)")',
     "exec('print(la' + 'te.text)')",
     "print(eval('la' + 'te.text'))",
     "%run -i script.py",
     "!echo {late.text}",
     "!echo $late",
     "x = !echo {late.text}\nprint(x[0])",
-    "%%bash -s \"{late.text}\"\necho $1",
+    '%%bash -s "{late.text}"\necho $1',
     "%timeit -n1 -r1 -q read()\nprint(hidden().so_far.text)",
     "get_ipython().run_cell('print(read())');",
     "if True:\n    print(_gemini.text)",
@@ -125,7 +125,9 @@ def test_where_cells_cannot_await_their_code_waits_too(places):
 
 
 def test_whatever_others_make_of_a_cell_its_code_waits(places):
-    places.run("get_ipython().input_transformers_post.append(lambda lines: [line.replace('LATEST', 'hidden()') for line in lines])")
+    places.run(
+        "get_ipython().input_transformers_post.append(lambda lines: [line.replace('LATEST', 'hidden()') for line in lines])"
+    )
     places.run(ASKED)
     assert printed(places, "print(LATEST.text)") == (WHOLE, [])
     places.run("get_ipython().input_transformers_post.pop()")
@@ -254,7 +256,9 @@ def test_what_nobody_has_asked_for_yet_is_not_waited_for(places):
     code = "client = get_ipython()._nbgemini[1].asking.session.client\n"
     code += "table = client.map('Say {row}', ['a'])\nreply = client.chat('unasked').begin('hi')\n"
     said = places.text(code + "print(tried(lambda: table.texts))\nprint(tried(lambda: reply.text))").splitlines()
-    assert [line.partition(" → ")[0] for line in said] == ["UnfinishedError: not finished yet, and nothing has asked for it yet"] * 2
+    assert [line.partition(" → ")[0] for line in said] == [
+        "UnfinishedError: not finished yet, and nothing has asked for it yet"
+    ] * 2
 
 
 def test_a_tool_that_reads_its_own_answer_is_told(places):
@@ -280,7 +284,12 @@ def test_a_finished_reply_is_stored_for_another_day(places):
     assert complaints(places.run("late.text\n%store late")) == []
     places.run("del late")
     assert complaints(places.run("%store -r late")) == []
-    assert places.text("print(late.text, late.state, late.usage.total > 0, late.done)").split() == [WHOLE, "complete", "True", "True"]
+    assert places.text("print(late.text, late.state, late.usage.total > 0, late.done)").split() == [
+        WHOLE,
+        "complete",
+        "True",
+        "True",
+    ]
     places.run("%store -d late")
 
 

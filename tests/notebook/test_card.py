@@ -30,7 +30,7 @@ async def test_a_card_costs_no_more_than_a_few_times_its_arguments(way):
             else:
                 painter.take(change)
             await painter.paint()
-    (call,) = reply.tool_calls
+    (call,) = reply.so_far.tool_calls
     for change in reply.feed([ToolProgress(0, ToolRun(call, "done", {"output": 1}))]):
         painter.take(change)
     assert painter.waiting
