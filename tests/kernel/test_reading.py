@@ -88,7 +88,7 @@ WAITS = [
     "await asyncio.sleep(0)\nprint(read())",
     "print(await asyncio.to_thread(read))",
     "said = []\nthread = threading.Thread(target=lambda: said.append(read()))\nthread.start()\nawait asyncio.to_thread(thread.join)\nprint(*said)",
-    "print(pickle.loads(pickle.dumps(_gemini)).text)",
+    "print(pickle.loads(pickle.dumps(late)).text)",
     "print(hidden().stop() or copy.copy(hidden().result()).text or 'stopped')",
 ]
 
@@ -174,6 +174,9 @@ LOOKS = [
     ("%pinfo hidden", ""),
     ("x = hidden()\n%pinfo x", ""),
     ("print(hidden().done, hidden().model)", "False"),
+    ("print(_gemini.state)", "running"),
+    ("_gemini", "<Reply running"),
+    ("print(late.done, late.stopping, late.so_far.text is not None)", "False False True"),
     ("_ = get_ipython().complete('_gem' + 'ini.te')", ""),
 ]
 
@@ -219,6 +222,13 @@ def test_a_debugger_that_shows_variables_does_not_wait(places):
     assert places.text("print(tried(lambda: module.look(hidden())))").startswith("UnfinishedError")
     assert still_runs(places)
     places.run("late.stop()")
+
+
+def test_a_cell_that_stops_a_reply_and_reads_it_stops_it(places):
+    places.run(SLOW)
+    assert (
+        places.text("late.stop()\nprint(late.text.strip('x') == '', late.state, late.done)").strip() == "True interrupted True"
+    )
 
 
 def test_what_has_come_may_be_asked_for(places):

@@ -97,7 +97,10 @@ class GeminiMagics(Magics):
 
     def complete(self, code: str) -> str:
         """Let a cell that reads a pending reply or map wait for it."""
-        return code if self._made is None or runs_silently(self._shell) else with_wait(code, self._made.session.pending)
+        if self._made is None or runs_silently(self._shell):
+            return code
+        session = self._made.session
+        return with_wait(code, session.pending, session.last, session.fields)
 
 
 # IPython asks an object's `getdoc` first: the manuals are made from the parser when somebody reads them.

@@ -15,6 +15,7 @@ from nbgemini.client import Client
 from nbgemini.database import default_path
 from nbgemini.journal import Journal
 from nbgemini.leave import toolbox as toolbox_of
+from nbgemini.mapped import Mapped
 from nbgemini.notebook import surroundings
 from nbgemini.notebook.approval import Approvals
 from nbgemini.notebook.arguments import Ask
@@ -25,6 +26,7 @@ from nbgemini.notebook.interrupts import IdleInterrupt
 from nbgemini.notebook.jobs import Job, Jobs, View
 from nbgemini.notebook.last_error import LastError
 from nbgemini.notebook.last_picture import LastPicture
+from nbgemini.notebook.map_arguments import OUT as LAST_MAP
 from nbgemini.notebook.naming import named_tool
 from nbgemini.notebook.new_cell import has_commands, offered_code
 from nbgemini.notebook.painting import Painting
@@ -38,7 +40,7 @@ from nbgemini.notebook.spending import Spending
 from nbgemini.notebook.terminal import TerminalView
 from nbgemini.notebook.type_naming import named_type
 from nbgemini.notebook.windows import WORTH_ASKING, Windows
-from nbgemini.reply import Reply
+from nbgemini.reply import Answer, Reply
 from nbgemini.running import Running
 from nbgemini.services import full_name
 from nbgemini.taping import Replay
@@ -47,6 +49,8 @@ from nbgemini.tools import Tool
 from nbgemini.transcript import Exchange
 from nbgemini.turns import Schema, Turn
 
+LAST_REPLY = "_gemini"
+_WHOLE = {name for kind in (Answer, Mapped) for name, value in vars(kind).items() if isinstance(value, property)}
 _SAME = ("connect_timeout", "write_timeout", "first_timeout", "gap_timeout", "content_timeout", "retries", "max_streams")
 
 
@@ -104,10 +108,22 @@ class Session:
 
     @property
     def pending(self) -> dict[str, Running]:
-        """What still runs and a name holds that a line gave it: --out, or that of the last reply or map."""
+        """What still runs and an --out variable holds."""
         names = self.shell.user_ns
         self._out = {name: reply for name, reply in self._out.items() if not reply.done and names.get(name) is reply}
         return self._out
+
+    @property
+    def last(self) -> dict[str, Running]:
+        """The last reply and the last map, by the names that always hold them, while they run."""
+        names = self.shell.user_ns
+        found = {name: names.get(name) for name in (LAST_REPLY, LAST_MAP)}
+        return {name: running for name, running in found.items() if isinstance(running, Running) and not running.done}
+
+    @property
+    def fields(self) -> set[str]:
+        """What of a reply or a map is whole only at its end."""
+        return (_WHOLE | {"to_frame"}) - {"state"}
 
     def close(self) -> None:
         """Stop all streams and the offline service."""
@@ -143,7 +159,7 @@ class Session:
             chat.options = msgspec.structs.replace(chat.options, system=ask.changes["system"])
         self.spending.follow(reply)
         self._results.asked(reply)
-        self.bind("_gemini", reply)
+        self.shell.user_ns[LAST_REPLY] = reply
         if ask.out:
             self.bind(ask.out, reply)
         return Job(chat, reply, self._view(ask, reply, approvals), cell, self._complete)

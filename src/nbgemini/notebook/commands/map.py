@@ -53,7 +53,7 @@ def _begun(session: Session, said: MapAsk, rows: Any, schema: Schema | None) -> 
     ask = partial(client.map, concurrency=said.concurrency, fresh=said.fresh, store=_store(session), progress=view.tell)
     table = view.table = ask(said.template, only_first(rows, said.first), **options)
     session.spending.follow(cast("Any", Bill(table)))
-    session.bind(OUT, table)
+    session.shell.user_ns[OUT] = table
     if said.ask.out:
         session.bind(said.ask.out, table)
     view.note = f"in {said.ask.out or OUT}"
