@@ -52,7 +52,8 @@ class Cells:
             return "looks"
         if plainly() == "waits":
             return "waits"
-        return "waits" if any(task is asyncio.current_task() for task, _ in self._running) else "awaits"
+        here = asyncio.current_task()  # none in a callback
+        return "waits" if here is not None and any(task is here for task, _ in self._running) else "awaits"
 
     def _front_end_looks(self) -> bool:
         """Whether a front end completes, inspects, or runs code of its own: silently, so it is no cell of the user's."""
