@@ -24,6 +24,7 @@ _LOOKS = (  # modules that read what nobody asked them to read
     "jedi",
     "pydevd",
 )
+_RUNS_A_CELL = "run_code"  # IPython's
 _CODE = ("execute_request", "comm_open", "comm_msg", "comm_close", None)  # messages that a user's code answers
 
 
@@ -76,9 +77,9 @@ class Cells:
 
 
 def _is_looked_at() -> bool:
-    """Whether a tool reads, as the calls that led here tell."""
+    """Whether a tool reads, as the calls that led here tell, from the cell on: the kernel itself may be run by a debugger."""
     frame = sys._getframe(1)  # noqa: SLF001 - documented
-    while frame is not None:
+    while frame is not None and frame.f_code.co_name != _RUNS_A_CELL:
         if str(frame.f_globals.get("__name__", "")).startswith(_LOOKS):
             return True
         frame = frame.f_back  # type: ignore[assignment]
