@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m
 
-.PHONY: setup setup-browser setup-servers demo check format test coverage fuzz soak kernel kernels browser notebooks wheel real bench all
+.PHONY: setup setup-browser setup-servers setup-documents demo check format test coverage fuzz soak kernel kernels browser notebooks wheel real bench all
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -18,6 +18,10 @@ setup-browser:  ## Chromium from Debian's packages, where there is none
 
 setup-servers:  ## a Redis server from Debian's packages, where there is none; tests start their own
 	@command -v redis-server >/dev/null || (apt-get update -qq && apt-get install -y -qq --no-install-recommends redis-server)
+
+setup-documents:  ## pandoc and TeX from Debian's packages, where there are none: nbconvert makes PDF by them
+	@command -v xelatex >/dev/null || (apt-get update -qq && apt-get install -y -qq --no-install-recommends \
+	  pandoc texlive-xetex texlive-latex-extra texlive-fonts-recommended texlive-plain-generic lmodern)
 
 demo: setup
 	$(BIN)/nbgemini demo --headless

@@ -34,6 +34,15 @@ if TYPE_CHECKING:
 _NOT_FOUND = 404
 
 
+def _page_of(reply: Reply) -> dict[str, str]:
+    from nbgemini.page import page_of  # noqa: PLC0415 - where somebody looks at one
+
+    return page_of(reply)
+
+
+Reply.page = staticmethod(_page_of)
+
+
 class Client(Reach):
     """Chats over shared connections, with Gemini or another service; everything that waits is async.
 

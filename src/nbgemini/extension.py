@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from nbgemini.bars import show_by, show_no_longer
+from nbgemini.looks import LOOKS
 from nbgemini.notebook.cells import Cells
 from nbgemini.notebook.complete import Completer
 from nbgemini.notebook.config import Gemini
+from nbgemini.notebook.first_cell import FirstCell
 from nbgemini.notebook.magic import GeminiMagics
 from nbgemini.notebook.pending import WaitFirst
 from nbgemini.notebook.waiting import AwaitHook
@@ -25,6 +27,7 @@ def load(shell: Any) -> None:
     if hasattr(shell, _ATTRIBUTE):
         return
     config = Gemini(parent=shell)
+    LOOKS.durations, LOOKS.latex = config.show_duration, config.latex
     magics = GeminiMagics(shell, config)
     hook = AwaitHook(shell, magics.complete, lambda: magics.names.ours)
     wait_first = WaitFirst()
@@ -32,6 +35,7 @@ def load(shell: Any) -> None:
     shell.configurables.append(config)
     magics.register()
     hook.install()
+    FirstCell(shell).listen()
     completer.install()
     shell.ast_transformers.append(wait_first)
 
@@ -52,6 +56,7 @@ def unload(shell: Any) -> None:
     if not hasattr(shell, _ATTRIBUTE):
         return
     config, magics, hook, wait_first, completer, bar, cells = getattr(shell, _ATTRIBUTE)
+    LOOKS.durations = LOOKS.latex = True
     show_no_longer(bar)
     found_no_longer(cells.reader)
     cells.remove()

@@ -17,3 +17,9 @@ def tokens_text(usage: Usage) -> str:
 def money_text(cost: float | None) -> str:
     """Return a price in dollars with as many digits as it needs, or nothing."""
     return "" if not cost else f"${cost:.4f}" if cost >= _LEAST else f"<${_LEAST}"
+
+
+def percent(tokens: int, window: int) -> str:
+    """Return a share; one that is not nothing is never called 0 %."""
+    share = 100 * tokens / window
+    return f"{share:.0f} %" if share >= 1 else "< 1 %"

@@ -280,15 +280,18 @@ class Mapped(Running, Sequence[Row]):
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         """Show the line and a bounded table, escaped."""
-        from nbgemini.render.bundle import status_bundle, table_bundle  # noqa: PLC0415 - where there is a page
+        from nbgemini.render.bundle import map_bundle, status_bundle, table_bundle  # noqa: PLC0415 - where there is a page
 
         line = status_bundle(self.progress.line() + self.so_far.left_out, self.so_far.badge)
-        return joined([line, table_bundle(*self.so_far.table())] if self.so_far else [line])
+        return map_bundle(line, *([table_bundle(*self.so_far.table())] if self.so_far else []))
 
+    def _repr_html_(self) -> str:
+        """Return the same as HTML."""
+        return str(self._repr_mimebundle_()["text/html"])
 
-def joined(bundles: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return several bundles as one, one below the other."""
-    return {mime: "\n".join(data[mime] for data in bundles) for mime in bundles[0]}
+    def _mime_(self) -> tuple[str, str]:
+        """Return what marimo shows."""
+        return "text/html", self._repr_html_()
 
 
 def _record(row: Row) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from math import ceil
 from msgspec import Struct
 
 from nbgemini.figures import money_text, tokens_text
+from nbgemini.looks import duration_text
 from nbgemini.turns import Usage
 
 _LONG = 120  # seconds, and minutes: what is longer is told in the next unit
@@ -89,7 +90,7 @@ class Progress(Struct, frozen=True, kw_only=True):
 
     def _time(self) -> str:
         if self.over:
-            return f"{self.seconds:.1f} s"
+            return duration_text(self.seconds)
         return f"about {span(self.seconds_left)} left" if self.seconds_left is not None else ""
 
 

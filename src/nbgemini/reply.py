@@ -7,9 +7,9 @@ is never read before.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from time import monotonic
-from typing import Any
+from typing import Any, ClassVar
 
 from nbgemini import readers
 from nbgemini.errors import NbGeminiError, TransportError
@@ -159,6 +159,8 @@ class Reply(Answer):
         retries: how often its requests were sent again.
         window: how many tokens the model takes at once; None where nobody asked.
     """
+
+    page: ClassVar[Callable[[Reply], dict[str, str]] | None] = None  # who shows replies stands above them, and says so here
 
     def __init__(self, exchange: Exchange, options: Options, codec: Provider, *, chat: str | None, turn: int) -> None:
         """Begin with nothing; `codec` is who asks and reads."""
@@ -329,3 +331,17 @@ class Reply(Answer):
         text = self.so_far.text
         came = f": {text[:_SHOWN]!r}{'…' if len(text) > _SHOWN else ''}" if text or self.done else ""
         return f"<Reply {self.state}{'' if self.done or not came else ', so far'}{came}>"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """Return what IPython shows, and what documents made of a notebook hold."""
+        page = type(self).page
+        return {} if page is None else page(self)
+
+    def _repr_html_(self) -> str | None:
+        """Return the reply as sanitised HTML, as it stands at rest."""
+        return self._repr_mimebundle_().get("text/html")
+
+    def _mime_(self) -> tuple[str, str]:
+        """Return what marimo shows."""
+        html = self._repr_html_()
+        return ("text/plain", repr(self)) if html is None else ("text/html", html)

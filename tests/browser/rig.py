@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import secrets
@@ -30,8 +31,9 @@ NOT_OURS = (
     "reading 'processLuminoMessage'",  # ipywidgets says so of a box whose output was replaced while it was still being laid out
     "Could not add child view to box",  # same, while the views of its children were still being made; and what it stumbled over:
     "reading 'widgets'",
+    "widget model not found",  # a page that is loading widgets meets one that begins at that moment; it is mended at rest
 )
-PATIENCE = 30_000  # milliseconds that a condition may take to come true
+PATIENCE = 60_000  # milliseconds that a condition may take to come true
 
 EXECUTE = """async ([code, wanted]) => {
   const kernel = jupyterapp.shell.currentWidget.sessionContext.session.kernel;
@@ -151,13 +153,21 @@ class Notebook:
         self.page.on("websocket", lambda socket: socket.on("framereceived", self._note_frame))
         self.open()
 
-    def open(self):
+    def open(self, workspace=""):
         """Open, or reload, and wait until the kernel is ready."""
-        way = {"lab": f"lab/workspaces/{self.name}/tree", "notebook": "notebooks"}[self.front_end]
+        way = {"lab": f"lab/workspaces/{self.name}{workspace}/tree", "notebook": "notebooks"}[self.front_end]
         self.page.goto(f"{self._lab.url}/{way}/{self.path.name}?token={self._lab.token}&reset")
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=PATIENCE)
         self.wait("() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'")
         self.page.evaluate("() => jupyterapp.shell.collapseLeft()")
+
+    def second_tab(self):
+        """The same notebook in another tab."""
+        other = copy.copy(self)
+        other.page = self._context.new_page()
+        other.page.on("pageerror", self._note_error)
+        other.open("second")
+        return other
 
     def leave(self):
         """Go to a page where nothing of the notebook is."""
@@ -210,6 +220,10 @@ class Notebook:
             "?.querySelector('.jp-Cell-outputWrapper')?.textContent.includes(text)",
             [number, text],
         )
+
+    def held(self):
+        """What the page would save now."""
+        return self.page.evaluate("() => jupyterapp.shell.currentWidget.content.model.toJSON()")
 
     def save(self):
         """Save through the keyboard and return the file's content."""

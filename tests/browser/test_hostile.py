@@ -36,8 +36,8 @@ FOUND = """() => {
 AT_REST = """() => {
   const cells = [...jupyterapp.shell.currentWidget.content.model.cells];
   const outputs = cells.flatMap(cell => Array.from({length: cell.outputs.length}, (_, n) => cell.outputs.get(n)));
-  const states = outputs.map(output => output.metadata.nbgemini?.state);
-  return cells.at(-1).outputs.length && states.length > 150 && !states.includes("live")
+  const live = outputs.filter(output => /^<[a-z]+ class="nbgemini-live/.test(output.data["text/html"]));
+  return cells.at(-1).outputs.length && outputs.length > 150 && !live.length
     && !jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status.includes("busy");
 }"""
 

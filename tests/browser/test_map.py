@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from tests.support.outputs import is_live, kind_of
+
 SETUP = """%load_ext nbgemini
 %gemini demo fast
 import pandas as pd
@@ -40,6 +42,7 @@ def test_a_bar_grows_stop_keeps_what_is_done_and_the_file_holds_it(notebook, the
     assert "<b>marks</b>" in shown  # as written, not as markup
     file = one.save()
     (output,) = file["cells"][1]["outputs"]
-    assert output["metadata"]["nbgemini"] == {"kind": "map", "state": "final"}
+    assert output["metadata"]["nbgemini"] == {"chat": None, "turn": None}
+    assert (kind_of(output["data"]), is_live(output["data"])) == ("map", False)
     assert [*output["data"]] == ["text/html", "text/plain"]
     assert "widget" not in json.dumps(output)

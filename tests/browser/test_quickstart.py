@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.support.outputs import kinds_in
+
 QUICKSTART = Path(__file__).parents[2] / "notebooks" / "01-quickstart.ipynb"
 CELLS = "document.querySelectorAll('.jp-Notebook .jp-Cell')"
 LONG = """%%gemini --once
@@ -20,7 +22,7 @@ def start(notebook, *cells, front_end="lab"):
 
 
 def kinds(saved, number):
-    return [output["metadata"].get("nbgemini", {}).get("kind") for output in saved["cells"][number]["outputs"]]
+    return kinds_in(saved["cells"][number]["outputs"])
 
 
 def test_quick_start_from_the_top(notebook):

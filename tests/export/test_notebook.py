@@ -12,6 +12,7 @@ from nbgemini.render.bundle import bundle
 from tests.corpus import PAYLOADS
 from tests.export.conftest import said_by, said_in
 from tests.render.checker import controls, faults
+from tests.support.outputs import kinds_in
 
 
 def read(said):
@@ -34,7 +35,7 @@ def test_it_is_valid_and_shows_what_the_chat_showed(chat):
     for exchange in chat.transcript:
         for segment in chat.segments(exchange):
             assert bundle(segment) in shown
-    kinds = [output.metadata["nbgemini"]["kind"] for output in outputs(notebook)]
+    kinds = kinds_in(outputs(notebook))
     assert {"prompt", "thought", "answer", "tool_call", "status"} == set(kinds)
     assert "application/vnd.jupyter.widget-view+json" not in to_notebook(said_in(chat))
 
@@ -43,7 +44,7 @@ def test_it_is_valid_and_shows_what_the_chat_showed(chat):
 def test_every_output_is_sanitised_and_the_title_is_text(payload):
     notebook = read(said_by(payload, chat=payload, prompt=payload))
     for output in outputs(notebook):
-        assert set(output.data) == {"text/html", "text/plain"}
+        assert set(output.data) - {"text/latex"} == {"text/html", "text/plain"}
         assert faults(output.data["text/html"]) == []
         assert controls(output.data["text/html"]) == controls(output.data["text/plain"]) == []
     title = notebook.cells[0].source.split("\n")[0]

@@ -13,7 +13,11 @@ from pathlib import Path
 import pytest
 from jupyter_client.manager import KernelManager
 
+from tests.support.front_ends import FRONT_ENDS, changed_metadata, differences
+from tests.support.outputs import is_live, kind_of, kinds_in
+
 PATIENCE = 30
+PLAYED = []  # the number of messages of each log that was played through the models of front ends
 
 
 def pytest_collection_modifyitems(items):
@@ -22,15 +26,27 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.kernel)
 
 
+def pytest_terminal_summary(terminalreporter):
+    if PLAYED:
+        terminalreporter.write_line(
+            f"{len(PLAYED)} logs of {sum(PLAYED):,} messages x {len(FRONT_ENDS)} models of front ends: the same outputs"
+        )
+
+
 def interpreters():
     return [sys.executable, *filter(None, os.environ.get("NBGEMINI_KERNELS", "").split(":"))]
 
 
 class Kernel:
-    """A kernel and a client that sees every message."""
+    """A kernel and a client that sees every message.
+
+    Whatever a test does, its log is held to two rules in the end: the metadata of a display never changes, and what stays below
+    each cell is the same in all front ends.
+    """
 
     def __init__(self, python, *, stderr=None, **environ):
         """`stderr`: a file for what the process itself complains about; `environ`: more variables."""
+        self.log, self.requests = [], {}
         self._manager = KernelManager(kernel_name="python3")
         self._manager.kernel_spec.argv[0] = python
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("GEMINI", "GOOGLE"))}
@@ -44,6 +60,9 @@ class Kernel:
         self.client.stop_channels()
         self._manager.shutdown_kernel(now=True)
         self._manager.cleanup_resources()
+        assert changed_metadata(self.log) == []
+        assert differences(self.requests, self.log) == []
+        PLAYED.append(len(self.log))
 
     def interrupt(self):
         self._manager.interrupt_kernel()
@@ -66,6 +85,7 @@ class Kernel:
         }
         message = self.client.session.msg("execute_request", content, metadata={"cellId": cell} if cell else {})
         self.client.shell_channel.send(message)
+        self.requests[message["header"]["msg_id"]] = sits
         return message["header"]["msg_id"]
 
     def until(self, condition):
@@ -76,6 +96,7 @@ class Kernel:
                 messages.append(self.client.get_iopub_msg(timeout=1))
             except queue.Empty:
                 continue
+            self.log.append(messages[-1])
             if condition(messages[-1]):
                 return messages
         self._manager.signal_kernel(signal.SIGUSR1)  # every thread's stack, to stderr
@@ -107,8 +128,10 @@ def is_idle(message):
 
 
 def said(message):
-    """The metadata that our outputs carry."""
-    return message["content"].get("metadata", {}).get("nbgemini", {})
+    """What our outputs say of themselves: chat and turn, kind, and whether they are `live` or `final`."""
+    content = message["content"]
+    carried, data = content.get("metadata", {}).get("nbgemini", {}), content.get("data", {})
+    return {**carried, "kind": kind_of(data), "state": "live" if is_live(data) else "final"} if carried else {}
 
 
 def is_final_status(message):
@@ -163,7 +186,7 @@ def outputs(messages, cell):
 
 
 def kinds(shown):
-    return [output.get("metadata", {}).get("nbgemini", {}).get("kind") for output in shown]
+    return kinds_in(shown)
 
 
 @pytest.fixture(scope="module", params=interpreters())

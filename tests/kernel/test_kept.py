@@ -9,6 +9,7 @@ import pytest
 
 from tests.kernel.conftest import PATIENCE, Kernel, interpreters, is_final_status, kinds, outputs, parent, said
 from tests.kernel.test_streaming import slow
+from tests.support.outputs import kind_of
 
 
 @pytest.fixture(params=interpreters())
@@ -32,7 +33,7 @@ def shown(kernel, line):
 
 
 def said_kind(output):
-    return output["metadata"].get("nbgemini", {}).get("kind")
+    return kind_of(output.get("data", {}))
 
 
 def half_an_answer(kernel):
@@ -81,7 +82,7 @@ def test_a_forgotten_chat_stays_forgotten(notebook):
     second.leave("shutdown")
     third = notebook()
     assert "none yet" in shown(third, "%gemini chats")[0]["data"]["text/plain"]
-    assert [kinds(shown(third, line)) for line in ("%gemini show", "%gemini load")] == [[None], [None]]
+    assert [kinds(shown(third, line)) for line in ("%gemini show", "%gemini load")] == [["status"], [None]]
 
 
 def test_what_unloading_stops_is_kept_as_it_ended(notebook):

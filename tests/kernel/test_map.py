@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.kernel.conftest import complaints, outputs, parent, said
+from tests.support.outputs import is_live, kind_of
 
 SLOW = json.dumps({"parts": [["answer", "slowly"]], "gap": 0.5})
 MADE = f"""
@@ -16,7 +17,7 @@ slow = [{{"n": n, "how": {f"offline: {SLOW}"!r}}} for n in range(40)]
 
 
 def is_over(message):
-    return said(message) == {"kind": "map", "state": "final"}
+    return (said(message).get("kind"), said(message).get("state")) == ("map", "final")
 
 
 @pytest.fixture
@@ -93,6 +94,7 @@ def test_a_map_in_python_has_a_bar_below_its_cell(made, tmp_path, sits):
     messages = made.run(ASKED % (tmp_path / "maps.sqlite3"), sits=sits)
     assert complaints(messages) == []
     (shown,) = outputs(messages, parent(messages[-1]))
-    assert shown["metadata"]["nbgemini"] == {"kind": "map", "state": "final"}
+    assert shown["metadata"]["nbgemini"] == {"chat": None, "turn": None}
+    assert (kind_of(shown["data"]), is_live(shown["data"])) == ("map", False)
     assert shown["data"]["text/plain"].startswith("9 rows")
     assert any("<progress" in message["content"].get("data", {}).get("text/html", "") for message in messages) is sits

@@ -51,11 +51,13 @@ def opened(monkeypatch):
 
     from nbgemini.notebook import live
 
-    live._new_layout.cache_clear()
+    for shared in (live._new_layout, live._new_module):
+        shared.cache_clear()
     comms = []
     monkeypatch.setattr(comm, "create_comm", lambda **how: Wire(comms, **how))
     yield comms
-    live._new_layout.cache_clear()
+    for shared in (live._new_layout, live._new_module):
+        shared.cache_clear()
 
 
 def widget(**how):
@@ -64,52 +66,33 @@ def widget(**how):
     return Live("answer", **{"snapshot": dict, **how})
 
 
-@pytest.mark.parametrize("role", ["answer", "thought", "data", "status", "card"])
-def test_source_that_travels_with_every_widget_is_small(role):
+def test_source_travels_without_comments_and_indentation(opened):
     from nbgemini.notebook import live
 
-    code, style = live._stripped("live.js", role), live._stripped("live.css", role)
-    print(f"{role}: {len(code.encode())} bytes of JavaScript, {len(style.encode())} of CSS")
-    assert len(code.encode()) <= 3_000
-    assert len(style.encode()) <= 1_250
-    assert not any(line.startswith(("//", "/*", " ")) for line in (code + style).splitlines())
+    widget()
+    module = next(comm.state for comm in opened if "code" in comm.state)
+    print(f"{len(module['code'].encode())} bytes of JavaScript, {len(module['css'].encode())} of CSS, once a page")
+    assert len(module["code"].encode()) <= 12_000
+    assert len(module["css"].encode()) <= 2_500
+    assert not any(line.startswith(("//", "/*", " ")) for line in (module["code"] + module["css"]).splitlines())
+    assert len(live._start().encode()) <= 800
+    assert opened[-1].state["_esm"] == live._start()
 
 
-@pytest.mark.parametrize(
-    ("role", "holds"),
-    [("answer", [True, True, False, False]), ("thought", [False, True, True, False]), ("status", [False, False, False, True])],
-)
-def test_a_widget_carries_only_what_its_role_needs(role, holds):
-    from nbgemini.notebook import live
-
-    code = live._stripped("live.js", role)
-    assert [f"const {name} =" in code for name in ("copyButton", "textView", "useKeys", "statusView")] == holds
-    assert code.endswith("};\n};")
+def test_every_widget_starts_from_the_one_module_of_its_page(opened):
+    widget()
+    widget()
+    (module,) = [comm for comm in opened if "code" in comm.state]
+    assert [comm.state["module"] for comm in opened if "role" in comm.state] == [module.comm_id] * 2
 
 
-@pytest.mark.parametrize("role", ["answer", "thought", "status"])
-def test_comments_are_whole_lines_so_that_stripping_finds_them(role):
-    from nbgemini.notebook import live
-
-    assert "//" not in live._stripped("live.js", role)
-    assert "/*" not in live._stripped("live.css", role)
-
-
-@pytest.mark.usefixtures("opened")
-def test_a_widget_sends_its_roles_source():
-    from nbgemini.notebook import live
-
-    for role in ("answer", "status"):
-        assert live.Live(role, snapshot=dict).get_state()["_esm"] == live._stripped("live.js", role)
-
-
-def test_first_widget_opens_a_layout_and_itself_and_the_next_only_itself(opened):
+def test_first_widget_opens_a_layout_and_the_module_and_the_next_only_itself(opened):
     from nbgemini.notebook.live import accordion
 
     accordion("Thinking…", widget())
     accordion("Thinking…", widget())
     names = [comm.state["_model_name"] for comm in opened]
-    assert names == ["LayoutModel", "AnyModel", "AccordionModel", "AnyModel", "AccordionModel"]
+    assert names == ["LayoutModel", "AnyModel", "AnyModel", "AccordionModel", "AnyModel", "AccordionModel"]
 
 
 def test_an_accordion_is_closed_and_names_its_child(opened):
@@ -128,6 +111,7 @@ def test_closing_all_widgets_does_not_break_the_next_one():
     second = widget()
     assert second.layout.comm is not None
     assert second.layout is not first.layout
+    assert second.module != first.module
 
 
 def test_deltas_are_numbered_and_hold_only_what_is_new(opened):
@@ -157,6 +141,47 @@ def test_a_page_that_was_loaded_again_is_noticed(opened):
     assert len(opened[-1].custom) == 2
     opened[-1].say({"type": "hello"})
     assert one.rebuilt
+
+
+def test_a_page_that_comes_back_or_asks_is_told_the_outputs_that_it_should_hold(opened):
+    held = {"cell": "c", "ids": [], "outputs": []}
+    one = widget(document=lambda: held)
+    opened[-1].say({"type": "hello"})
+    one.tell(lambda: [["o", []]])
+    opened[-1].say({"type": "outputs"})
+    opened[-1].say({"type": "hello"})
+    assert opened[-1].custom == [
+        {"n": 0, "snapshot": {}},
+        {"n": 1, "ops": [["o", []]]},
+        {"n": 1, "document": held},
+        {"n": 1, "snapshot": {}, "document": held},
+    ]
+
+
+def test_widgets_are_let_go_once_every_page_has_let_go(opened):
+    gone = []
+    one = widget()
+    for _ in range(2):
+        opened[-1].say({"type": "hello"})
+    opened[-1].say({"type": "gone"})  # of a view that another place took: nobody waits for it yet
+    one.when_gone(lambda: gone.append(True))
+    opened[-1].say({"type": "gone"})
+    assert gone == []
+    opened[-1].say({"type": "gone"})
+    assert gone == [True]
+
+
+@pytest.mark.usefixtures("opened")
+def test_some_widgets_are_kept_for_pages_that_come_back():
+    from nbgemini.notebook import live
+
+    kept = [widget() for _ in range(live._MOST_KEPT + 2)]
+    for one in kept:
+        live.keep(one)
+    assert [one.comm is None for one in kept[:3]] == [True, True, False]
+    for one in kept:
+        one.close()
+    live._kept.clear()
 
 
 def test_stop_reaches_who_asked_for_it_and_nobody_else(opened):
@@ -223,8 +248,8 @@ def test_bytes_of_a_widget_in_a_real_kernel():
         kernel.close()
     sizes = {"alone": comm_bytes(alone), "in an accordion": comm_bytes(both), "delta of 100": comm_bytes(delta)}
     print(json.dumps(sizes))
-    assert sizes["alone"] <= 5_200
-    assert sizes["in an accordion"] <= 6_300
+    assert sizes["alone"] <= 2_900
+    assert sizes["in an accordion"] <= 4_000
     assert sizes["delta of 100"] <= 800
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from nbgemini import Client, Settings
-from nbgemini.notebook.windows import Windows, fill_text, percent
+from nbgemini.figures import percent
+from nbgemini.notebook.windows import Windows, fill_text
 from nbgemini.secret import Secret
 
 

@@ -14,7 +14,7 @@ TAGS = OWN | {
     *("em", "strong", "b", "i", "s", "del", "sub", "sup", "kbd"),
     *("table", "thead", "tbody", "tr", "th", "td", "a", "span", "div", "img"),
 }
-OWN_CLASSES = "answer|badge|citations|error|host|status|tail|thought|tool"
+OWN_CLASSES = "answer|audio|badge|citations|code|code-result|error|host|image|live|map|prompt|status|table|thought|tool"
 COLOURS = "|".join(sorted(filter(None, STANDARD_TYPES.values())))
 CLASS = re.compile(rf"highlight|language-[A-Za-z0-9_+#.-]{{1,40}}|nbgemini-(?:{OWN_CLASSES})|{COLOURS}")
 LINK = re.compile(r"(?s:(?:https?://|mailto:)\S.*)", re.IGNORECASE)  # once decoded: quotes in it are harmless

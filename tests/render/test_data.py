@@ -8,8 +8,11 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import given
 
-from nbgemini.render.answers import answer_bundle
+from nbgemini.render.answers import answer_bundle, at_rest
+from nbgemini.render.bundle import bundle
 from nbgemini.render.data import data_html, is_row
+from nbgemini.segments import Segment
+from nbgemini.turns import Options
 from tests.test_partial_json import VALUES
 
 EVIL = "<script>alert(1)</script>\u202e$x$"
@@ -62,10 +65,21 @@ def test_no_format_lets_markup_or_hidden_characters_through(form, text):
     shown = answer_bundle(text, form)
     assert "<script" not in shown["text/html"]
     assert "\u202e" not in shown["text/html"] + shown["text/plain"]
-    assert set(shown) == {"text/html", "text/plain"}
+    assert set(shown) - {"text/latex"} == {"text/html", "text/plain"}
 
 
 def test_what_is_cut_is_shown_indented_as_far_as_it_came():
     assert answer_bundle('[{"a": 1, "b', "json")["text/plain"] == '[\n  {\n    "a": 1,\n    "b'
     assert answer_bundle("Sorry, no.", "json")["text/plain"] == "Sorry, no."
     assert answer_bundle("x = 1", "code")["text/html"].count("<pre>") == 1
+
+
+def test_a_segment_rests_in_the_format_that_was_asked_for():
+    answer = Segment(0, "answer")
+    answer.append('[{"a": 1}]')
+    thought = Segment(0, "thought")
+    thought.append("Hm.")
+    assert at_rest(answer, None) == at_rest(answer, Options(model="m")) == bundle(answer)
+    assert at_rest(answer, Options(model="m", format="json")) == answer_bundle('[{"a": 1}]', "json")
+    assert at_rest(answer, Options(model="m", format="text")) == answer_bundle('[{"a": 1}]', "text")
+    assert at_rest(thought, Options(model="m", format="json"), seconds=2.0) == bundle(thought, seconds=2.0)

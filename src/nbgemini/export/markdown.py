@@ -9,6 +9,7 @@ from urllib.parse import quote
 from nbgemini.events import Citations, Code, CodeResult, Media, ToolCallGrowing, ToolRun
 from nbgemini.export.safe import escaped, fenced, quoted, safe_markdown
 from nbgemini.export.said import Entry, Said, bytes_of
+from nbgemini.looks import LOOKS, duration_text
 from nbgemini.media import HEAD, kind_of, mime_of
 from nbgemini.render.links import plain_url
 from nbgemini.render.text import harmless
@@ -105,7 +106,7 @@ class _Page:
                 yield "Sources:\n\n" + "\n".join(f"1. {_source(source.uri, source.title)}" for source in sources)
 
     def _tool(self, run: ToolRun) -> Iterator[str]:
-        took = f", {run.seconds:.1f} s" if run.seconds else ""
+        took = f", {duration_text(run.seconds)}" if run.seconds and LOOKS.durations else ""
         unasked = ", ran unasked" if run.unasked else ""
         yield f"**Tool call** {escaped(run.call.name)} ({run.state}{took}{unasked})"
         yield fenced(_json(run.call.args), "json")

@@ -12,8 +12,7 @@ from typing import Any
 from nbgemini.export.safe import escaped
 from nbgemini.export.said import Entry, Said
 from nbgemini.figures import money_text, tokens_text
-from nbgemini.render.bundle import bundle, status_bundle
-from nbgemini.segments import Segment
+from nbgemini.render.bundle import bundle, metadata_of, prompt_picture, status_bundle
 
 
 def to_notebook(said: Said) -> str:
@@ -34,10 +33,11 @@ def _title(said: Said) -> dict[str, Any]:
 def _asked(said: Said, number: int, entry: Entry) -> dict[str, Any]:
     system = f" -s {shlex.quote(said.system)}" if said.system and "\n" not in said.system else ""
     source = f"%%gemini -c {shlex.quote(' '.join(said.chat.split()))}{system}\n{entry.prompt}"
-    shown = [_output(bundle(Segment(0, "image", media)), "prompt", said.chat, number, 0) for media in entry.attached]
-    shown += [_output(bundle(segment), segment.kind, said.chat, number, segment.index) for segment in entry.segments]
-    status = [_output(status_bundle(entry.facts), "status", said.chat, number, len(entry.segments))] if entry.facts else []
-    return _code(f"exchange-{number + 1}", source, number + 2, shown + status)
+    shown = [prompt_picture(media) for media in entry.attached]
+    shown += [*map(bundle, entry.segments), *([status_bundle(entry.facts)] if entry.facts else [])]
+    metadata = metadata_of(said.chat, number)
+    outputs = [{"output_type": "display_data", "data": data, "metadata": metadata} for data in shown]
+    return _code(f"exchange-{number + 1}", source, number + 2, outputs)
 
 
 def _code(name: str, source: str, count: int, outputs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -49,8 +49,3 @@ def _code(name: str, source: str, count: int, outputs: list[dict[str, Any]]) -> 
         "source": source,
         "outputs": outputs,
     }
-
-
-def _output(data: dict[str, Any], kind: str, chat: str, turn: int, segment: int) -> dict[str, Any]:
-    said = {"kind": kind, "chat": chat, "turn": turn, "segment": segment, "state": "final"}
-    return {"output_type": "display_data", "data": data, "metadata": {"nbgemini": said}}

@@ -11,6 +11,7 @@ from msgspec import Struct
 from nbgemini.events import Media
 from nbgemini.figures import money_text, tokens_text
 from nbgemini.holding import told
+from nbgemini.looks import duration_text
 from nbgemini.segments import Segment
 from nbgemini.transcript import Exchange
 from nbgemini.turns import Usage
@@ -44,7 +45,14 @@ class Entry(Struct, frozen=True):
         ending = ": ".join(filter(None, (_ENDINGS.get(state, ""), self.exchange.note)))
         if facts is None:
             return ending
-        words = (facts.badge, facts.model, tokens_text(facts.usage), money_text(facts.cost), f"{facts.seconds:.1f} s", ending)
+        words = (
+            facts.badge,
+            facts.model,
+            tokens_text(facts.usage),
+            money_text(facts.cost),
+            duration_text(facts.seconds),
+            ending,
+        )
         return " · ".join(filter(None, words))
 
 

@@ -30,11 +30,14 @@ class Approvals:
         self._always = always
         self._title_of = title_of
         self._open: dict[int, tuple[asyncio.Future[Verdict], Tool]] = {}
+        self._closed = False
 
     async def ask(self, tool: Tool, _call: ToolCall, number: int) -> bool:
         """Wait for the reader's verdict about the n-th call; a guarded tool must be asked about each time."""
         if _mark(tool) in self._always and not tool.guarded:
             return True
+        if self._closed:
+            return False
         verdict = asyncio.get_running_loop().create_future()
         self._open[number] = verdict, tool
         try:
@@ -59,6 +62,12 @@ class Approvals:
             return ""
         tool = question[1]
         return f"{self._title_of(tool.file)}:{tool.line}" if tool.line else tool.file
+
+    def close(self) -> None:
+        """Refuse all calls from now on: there is no page on which somebody could allow them."""
+        self._closed = True
+        for number in list(self._open):
+            self.decide(number, "refuse")
 
     def decide(self, number: int, verdict: Verdict) -> None:
         """Give the verdict, from any thread; what was decided before stays."""

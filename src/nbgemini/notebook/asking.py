@@ -48,33 +48,39 @@ class Asking:
 
     def cell(self, line: str, prompt: str) -> None:
         """Run a `%%gemini` cell from code that can't await."""
-        if (of_map := in_a_cell(line, prompt)) is not None:
-            run_from_within(map_(self.session, of_map))
-        else:
-            self._ask(parse_cell(line), prompt)
+        with self.session.gui.aside():
+            if (of_map := in_a_cell(line, prompt)) is not None:
+                run_from_within(map_(self.session, of_map))
+            else:
+                self._ask(parse_cell(line), prompt)
 
     def line(self, line: str) -> Reply | None:
         """Run a `%gemini` line from code that can't await; `x = %gemini ask …` gets the reply."""
         name, rest = command_of(line)
-        if name in _PROMPTS:
-            return self._ask(*_PROMPTS[name](self.session, rest))
-        waiting = COMMANDS[name](self.session, rest)
-        if waiting is not None:
-            run_from_within(waiting)
+        with self.session.gui.aside():
+            if name in _PROMPTS:
+                return self._ask(*_PROMPTS[name](self.session, rest))
+            waiting = COMMANDS[name](self.session, rest)
+            if waiting is not None:
+                run_from_within(waiting)
         return None
 
     def cell_awaited(self, line: str, prompt: str) -> Coroutine[Any, Any, None]:
         """Return the coroutine of a `%%gemini` cell."""
         if (of_map := in_a_cell(line, prompt)) is not None:
-            return map_(self.session, of_map)
-        return self._ask_awaited(parse_cell(line), prompt)
+            return self._alone_on_the_loop(map_(self.session, of_map))
+        return self._alone_on_the_loop(self._ask_awaited(parse_cell(line), prompt))
 
     def line_awaited(self, line: str) -> Coroutine[Any, Any, None]:
         """Return the coroutine of a `%gemini` line."""
         name, rest = command_of(line)
         if name in _PROMPTS:
-            return self._ask_awaited(*_PROMPTS[name](self.session, rest))
-        return self._command(name, rest)
+            return self._alone_on_the_loop(self._ask_awaited(*_PROMPTS[name](self.session, rest)))
+        return self._alone_on_the_loop(self._command(name, rest))
+
+    async def _alone_on_the_loop(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        with self.session.gui.aside():
+            await coroutine
 
     async def wait_for(self, names: list[str]) -> None:
         """Wait until the replies bound to these names have ended, well or not, and are shown."""

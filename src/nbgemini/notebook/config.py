@@ -6,10 +6,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from traitlets import Bool, CaselessStrEnum, Dict, Float, Int, TraitError, Unicode, Union, validate
+from traitlets import Bool, CaselessStrEnum, Dict, Float, Int, TraitError, Unicode, Union, observe, validate
 from traitlets.config import Configurable
 
 from nbgemini.errors import ConfigurationError
+from nbgemini.looks import LOOKS
 
 
 class Gemini(Configurable):
@@ -41,6 +42,14 @@ class Gemini(Configurable):
     live = Bool(default_value=True, help="False: show an answer only once it is whole, for consoles that can't update it.").tag(
         config=True
     )
+    show_duration = Bool(
+        default_value=True,
+        help="False: no output says how long something took, so that two runs of a notebook can be compared.",
+    ).tag(config=True)
+    latex = Bool(
+        default_value=True,
+        help="Keep answers with headings, lists, tables, formulas or code as LaTeX too: nbconvert takes it for LaTeX and PDF.",
+    ).tag(config=True)
     updates_per_second = Float(10.0, min=0.1, help="How often one stream repaints at most.").tag(config=True)
     connect_timeout = Float(10.0, min=0.001, help="Seconds to wait for a connection.").tag(config=True)
     write_timeout = Float(60.0, min=0.001, help="Seconds for the service to take the next piece of a request.").tag(config=True)
@@ -89,6 +98,14 @@ class Gemini(Configurable):
         except TraitError as error:
             said = " ".join(str(error).split())
             raise ConfigurationError(f"{said} → {name}: {self.traits()[name].help}") from None
+
+    @observe("show_duration")
+    def _say_durations(self, change: Any) -> None:
+        LOOKS.durations = change["new"]
+
+    @observe("latex")
+    def _say_it_in_latex(self, change: Any) -> None:
+        LOOKS.latex = change["new"]
 
     @validate("think")
     def _thinkable(self, proposal: Any) -> str:

@@ -15,12 +15,15 @@ from typing import Any, Literal
 from uuid import uuid4
 
 from nbgemini.notebook.card import CardPainter
+from nbgemini.notebook.output_area import CellArea, OutputArea, area_of, settled
 from nbgemini.notebook.painter import SegmentPainter
 from nbgemini.notebook.painting import Painting
 from nbgemini.notebook.routing import Route
 from nbgemini.notebook.status import StatusLine
+from nbgemini.notebook.surroundings import cell_id, outside_cells
 from nbgemini.notebook.text import TextPainter
 from nbgemini.notebook.whole import WholePainter
+from nbgemini.render.bundle import as_live, metadata_of
 from nbgemini.reply import Reply
 from nbgemini.segments import Change, Segment, SegmentStart
 
@@ -28,38 +31,30 @@ _log = logging.getLogger("nbgemini")
 
 
 class Display:
-    """One output area below one cell."""
+    """One output area below one cell.
+
+    Invariant: its metadata is the same in every message. VS Code replaces all outputs of a cell when an update brings others.
+    """
 
     for_good = False
 
-    def __init__(self, shell: Any, route: Route, reply: Reply, painting: Painting) -> None:
+    def __init__(self, area: CellArea | OutputArea, reply: Reply, painting: Painting) -> None:
         """Reserve it; nothing is shown yet."""
-        self._shell = shell
-        self._route = route
-        self._reply = reply
+        self._area = area
         self._painting = painting
+        self._metadata = metadata_of(reply.chat, reply.turn)
         self._id = uuid4().hex
-        self._shown = False
-        self.kind = "status"
-        self.segment = 0
+        self.output: dict[str, Any] | None = None  # what a document holds of it, once it is shown
 
     def show(self, data: dict[str, Any], state: Literal["live", "final"], widget: Any = None) -> None:
         """Show `data` here, in the place of what was shown before; live, the widget comes first."""
+        if state == "live":
+            data = as_live(data)
         if widget is not None and state == "live":
             data = {**self._painting.view_of(widget), **data}
-        said = {
-            "kind": self.kind,
-            "chat": self._reply.chat,
-            "turn": self._reply.turn,
-            "segment": self.segment,
-            "state": state,
-        }
-        self._route.run(lambda: self._publish(data, {"nbgemini": said}))
-        self._shown = True
-
-    def _publish(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
-        transient = {"display_id": self._id}
-        self._shell.display_pub.publish(data=data, metadata=metadata, transient=transient, update=self._shown)
+        output = {"output_type": "display_data", "data": data, "metadata": self._metadata}
+        self._area.show(output, self._id, update=self.output is not None)
+        self.output = output
 
 
 class StreamView:
@@ -67,7 +62,11 @@ class StreamView:
 
     def __init__(self, shell: Any, route: Route, reply: Reply, painting: Painting, earlier: StreamView | None = None) -> None:
         """Prepare; `open` shows the first sign of life, but not before an `earlier` prompt of the same cell is at rest."""
-        self._new_display = partial(Display, shell, route, reply, painting)
+        self._area = area_of(shell, route)
+        self._make_display = partial(Display, self._area, reply, painting)
+        self._displays: list[Display] = []
+        self._cell = cell_id(shell) if isinstance(self._area, CellArea) else None
+        painting.inside = isinstance(self._area, OutputArea)
         self._reply = reply
         self._painting = painting
         self._painters: list[SegmentPainter] = []
@@ -75,7 +74,9 @@ class StreamView:
         self._dirty = asyncio.Event()
         self._over = asyncio.Event()
         self._place = self._new_display()
-        self._status = StatusLine(reply, painting)
+        self._status = StatusLine(reply, painting, self.document)
+        if outside_cells(shell) and not painting.inside:
+            self._status.note = "asked outside a cell, shown below the cell that ran last"
         self._task: asyncio.Task[None] | None = None
         self._earlier = earlier
 
@@ -113,6 +114,16 @@ class StreamView:
         if self._task:
             await asyncio.wait([self._task])
 
+    def document(self) -> dict[str, Any]:
+        """Return what a page should hold of this reply: which cell it stands below, its outputs, and what may stand there."""
+        outputs = [display.output for display in list(self._displays) if display.output is not None]
+        cell = None if self._status.taken_in else self._cell  # then an empty cell is one that was cleared
+        return {"cell": cell, "ids": self._painting.widget_ids, "outputs": outputs}
+
+    def _new_display(self) -> Display:
+        self._displays.append(self._make_display())
+        return self._displays[-1]
+
     def _before(self) -> asyncio.Task[None] | None:
         """Return what must be over first, since the outputs of two prompts in one cell would get mixed up."""
         task = self._earlier._task if self._earlier is not None else None  # noqa: SLF001 - one of our own
@@ -137,7 +148,11 @@ class StreamView:
             if over:
                 break
             await self._pause()
+        for data in self._status.segments:
+            self._place.show(data, "final")
+            self._place = self._new_display()
         self._put_status("final")
+        await settled(self._area)
         self._status.end()
         self._painting.end()
 
@@ -159,26 +174,25 @@ class StreamView:
             if painter.at_rest:
                 continue
             if painter.place is None:
-                self._give_place(painter, index)
+                self._give_place(painter)
             await painter.paint()
             if not self._painting.live and not painter.at_rest:
                 break  # nothing can be put in between later: a call that ends first waits for those before it
+        self._area.refresh()
         while self._first_unfinished < len(self._painters) and self._painters[self._first_unfinished].at_rest:
             self._first_unfinished += 1
 
-    def _give_place(self, painter: SegmentPainter, index: int) -> None:
+    def _give_place(self, painter: SegmentPainter) -> None:
         room = self._status.room()
         if room is not None:
             painter.begin(room)
             return
-        self._place.kind, self._place.segment = painter.kind, index
         painter.begin(self._place)
         self._place = self._new_display()
         if self._painting.live:
             self._put_status("live")
 
     def _put_status(self, state: Literal["live", "final"]) -> None:
-        self._place.segment = len(self._painters)
         self._status.show(self._place, state)
 
     async def _pause(self) -> None:

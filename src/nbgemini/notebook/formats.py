@@ -6,9 +6,8 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from nbgemini.notebook.new_cell import button_html
-from nbgemini.render.answers import answer_bundle
+from nbgemini.render.answers import at_rest, is_special
 from nbgemini.render.blocks import Block, Blocks
-from nbgemini.render.bundle import bundle
 from nbgemini.render.growing_json import Indented, JsonBlocks
 from nbgemini.render.verbatim import Verbatim
 from nbgemini.segments import Segment
@@ -53,7 +52,7 @@ class Form:
         """Paint `segment`, of whose kinds only answers have formats; `offered` returns the code that a button offers."""
         self._segment = segment
         self._offered = offered
-        self._options = options if options and segment.kind == "answer" and _is_special(options) else None
+        self._options = options if options and segment.kind == "answer" and is_special(options) else None
 
     @property
     def role(self) -> str:
@@ -68,10 +67,7 @@ class Form:
 
     def at_rest(self, html: str | None, seconds: float | None, *, opened: bool) -> dict[str, Any]:
         """Return the static bundle; `html` is the text as it has grown."""
-        if self._options is None:
-            shown = bundle(self._segment, html=html, seconds=seconds, opened=opened)
-        else:
-            shown = answer_bundle(self._segment.text, "json" if self._options.json else self._options.format)
+        shown = at_rest(self._segment, self._options, html=html, seconds=seconds, opened=opened)
         code = self._offered(self._segment.text) if self._segment.kind == "answer" else ""
         return {**shown, "text/html": shown["text/html"] + button_html(code)} if code else shown
 
@@ -89,7 +85,3 @@ class Printed:
     def shown(self, text: str) -> str:
         """Return text that came as it is printed."""
         return "".join(piece for _, piece in self._indented.feed(text)) if self._indented else text
-
-
-def _is_special(options: Options) -> bool:
-    return options.json or options.format != "markdown"

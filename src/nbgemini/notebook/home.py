@@ -1,7 +1,7 @@
-"""Where segments stand that begin after the page was loaded again.
+"""Where segments stand that begin after a page was loaded again, or a cell was moved.
 
-Such a page has no record of outputs that are new since then, but the status line's widget came back with it. So later
-segments go inside that widget, above the line; at rest they are part of the status line's own output.
+Such a page has no record of outputs that are new since then, but the status line's widget is still there. So later
+segments go inside that widget, above the line; at rest each has an output of its own like all others.
 """
 
 from __future__ import annotations
@@ -41,9 +41,10 @@ class Home:
         """Keep what a segment looks like at rest."""
         self._bundles[index] = data
 
-    def with_segments(self, line: dict[str, Any]) -> dict[str, Any]:
-        """Return the line's static bundle with the segments' above it."""
-        return {mime: "\n".join(data[mime] for data in [*filter(None, self._bundles), line]) for mime in line}
+    @property
+    def bundles(self) -> list[dict[str, Any]]:
+        """The segments at rest, in order."""
+        return [*filter(None, self._bundles)]
 
 
 class Room:

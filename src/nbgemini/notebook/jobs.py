@@ -11,10 +11,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeAlias
 
 from nbgemini.chat import Chat
-from nbgemini.notebook.status import doing_text
+from nbgemini.notebook.gui import Gui
 from nbgemini.reply import Reply
 from nbgemini.running import Running
 from nbgemini.segments import Change
+from nbgemini.status_words import doing_text
 
 Complete: TypeAlias = Callable[[Reply], Awaitable[None]]
 
@@ -69,8 +70,9 @@ class Job:
 class Jobs:
     """All running streams of the kernel."""
 
-    def __init__(self) -> None:
-        """Start with none."""
+    def __init__(self, gui: Gui | None = None) -> None:
+        """Start with none; the loop of a `gui` stands aside while there are some."""
+        self._gui = gui or Gui(None)
         self._tasks: dict[Job, asyncio.Task[None]] = {}
 
     @property
@@ -87,6 +89,7 @@ class Jobs:
         task = asyncio.get_running_loop().create_task(job.run(), name=f"nbgemini {job.chat.name or 'one-shot'}")
         job.open()  # after the task, whose request then goes out before the widgets are loaded
         self._tasks[job] = task
+        self._gui.put_aside()
         task.add_done_callback(lambda ended: self._ended(job, ended))
         return task
 
@@ -104,6 +107,7 @@ class Jobs:
         return stopped
 
     def _ended(self, job: Job, task: asyncio.Task[Any]) -> None:
-        self._tasks.pop(job, None)
+        if self._tasks.pop(job, None):
+            self._gui.let_back()
         if not task.cancelled():
             task.exception()  # seen here, so that the loop does not complain; the reply holds the error

@@ -7,12 +7,13 @@ as numbered custom messages; a view that missed some asks for a snapshot. Messag
 
 from __future__ import annotations
 
-import re
+from collections import deque
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
+from uuid import uuid4
 
 import anywidget
 import ipywidgets
@@ -21,58 +22,82 @@ import traitlets
 _HERE = Path(__file__).parent
 
 
-@cache
-def _stripped(name: str, role: str) -> str:
-    """Return a source file as it travels with every widget: without indentation, comments and what only other roles need."""
-    kept, wanted = [], True
-    for line in (_HERE / name).read_text(encoding="utf-8").splitlines():
-        code = line.strip()
-        if code.startswith("// only "):
-            wanted = role in code.split()
-        elif code == "// everyone":
-            wanted = True
-        elif wanted and code and not code.startswith(("//", "/*")):
-            kept.append(code)
-    text = "\n".join(kept)
-    return re.sub(r"([{:;,]) |;\s*(?=})", r"\1", text) if name.endswith(".css") else text
+class Module(anywidget.AnyWidget):
+    """What brings the page's part to a page, once: all other widgets start from it, and carry a few lines each."""
+
+    code = traitlets.Unicode().tag(sync=True)
+    css = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self) -> None:
+        """Open it; it is never shown."""
+        self._esm = "export default {}"
+        super().__init__(code=_source("live.js"), css=_source("live.css"), layout=_shared_layout())
 
 
-@cache
-def _new_layout() -> ipywidgets.Layout:
-    return ipywidgets.Layout()
+def _source(name: str) -> str:
+    """Return a source file as it travels: without indentation and the lines that are comments."""
+    lines = (line.strip() for line in (_HERE / name).read_text(encoding="utf-8").splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith(("//", "/*")))
 
 
-def _shared_layout() -> ipywidgets.Layout:
+_MOST_KEPT = 20  # status lines
+_kept: deque[Live] = deque()
+_start = cache(partial(_source, "start.js"))
+_new_module = cache(Module)
+_new_layout = cache(ipywidgets.Layout)
+
+
+def _shared(make: Any) -> Any:
+    """Return the one widget that `make` keeps, anew if somebody closed all widgets."""
+    if make().comm is None:
+        make.cache_clear()
+    return make()
+
+
+def _shared_layout() -> Any:
     """Return one layout for all our widgets: each would open a comm of 1.6 kB for its own."""
-    if _new_layout().comm is None:  # somebody closed all widgets
-        _new_layout.cache_clear()
-    return _new_layout()
+    return _shared(_new_layout)
 
 
 class Live(anywidget.AnyWidget):
     """Text or status that grows by deltas."""
 
     role = traitlets.Unicode().tag(sync=True)
+    key = traitlets.Unicode().tag(sync=True)
+    module = traitlets.Unicode().tag(sync=True)
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one for each thing that a page may say
         self,
         role: str,
         *,
         snapshot: Callable[[], dict[str, Any]],
         on_stop: Callable[[], None] = lambda: None,
         on_verdict: Callable[[str], None] = lambda _: None,
+        on_moved: Callable[[], None] = lambda: None,
+        document: Callable[[], dict[str, Any]] | None = None,
     ) -> None:
-        """Open a widget in the role `answer`, `thought`, `status` or `card`; `snapshot` returns all that was sent so far."""
+        """Open a widget in the role `answer`, `thought`, `status` or `card`.
+
+        Args:
+            role: what it shows.
+            snapshot: returns all that was sent so far.
+            on_stop: called for a click on Stop.
+            on_verdict: called with what a click on a card says.
+            on_moved: called when a page has made the output anew, and with it forgotten what it knew of displays.
+            document: returns the outputs that a page should hold, for one that has missed some.
+        """
         self._numbering = Lock()
         self._n = 0
         self._greeted = 0
         self._take_snapshot = snapshot
         self._on_stop = on_stop
         self._on_verdict = on_verdict
-        self.on_gone: Callable[[], object] = lambda: None  # called when a page has taken the view away
-        self._esm = _stripped("live.js", role)
-        self._css = _stripped("live.css", role)
-        super().__init__(role=role, layout=_shared_layout())
+        self._on_moved = on_moved
+        self._document = document
+        self._left = 0
+        self._on_gone: Callable[[], object] = lambda: None
+        self._esm = _start()
+        super().__init__(role=role, key=uuid4().hex[:8], module=_shared(_new_module).model_id, layout=_shared_layout())
         self.on_msg(self._heard)
 
     @property
@@ -101,16 +126,40 @@ class Live(anywidget.AnyWidget):
             self.send({"n": self._n, "snapshot": self._take_snapshot()})
 
     def _heard(self, _widget: Any, content: dict[str, Any], _buffers: Any) -> None:
-        if content.get("type") in ("hello", "lost"):
-            self._greeted += content["type"] == "hello"
-            with self._numbering:
-                self.send({"n": self._n, "snapshot": self._take_snapshot()})
-        elif content.get("type") == "stop":
-            self._on_stop()
-        elif content.get("type") == "gone":
-            self.on_gone()
-        elif content.get("type") == "verdict":
-            self._on_verdict(str(content.get("verdict")))
+        match content.get("type"):
+            case "hello" | "lost" as word:
+                self._greeted += word == "hello"
+                self._answer(snapshot=True, document=word == "hello" and self.rebuilt)
+            case "outputs":
+                self._answer(snapshot=False, document=True)
+            case "stop":
+                self._on_stop()
+            case "moved":
+                self._on_moved()
+            case "gone":
+                self._left += 1
+                if self._left >= self._greeted:
+                    self._on_gone()
+            case "verdict":
+                self._on_verdict(str(content.get("verdict")))
+
+    def when_gone(self, call: Callable[[], object]) -> None:
+        """Call once every page has taken away the view that it has now."""
+        self._left = 0
+        self._on_gone = call
+
+    def _answer(self, *, snapshot: bool, document: bool) -> None:
+        """Answer one page; the others take no notice."""
+        whole = {"document": self._document()} if document and self._document is not None else {}
+        with self._numbering:
+            self.send({"n": self._n, **({"snapshot": self._take_snapshot()} if snapshot else {}), **whole})
+
+
+def keep(widget: Live) -> None:
+    """Keep a widget that is not seen any more, for a page that comes back and reads a file from before the end."""
+    _kept.append(widget)
+    if len(_kept) > _MOST_KEPT:
+        _kept.popleft().close()
 
 
 def accordion(title: str, child: Live) -> ipywidgets.Accordion:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 from uuid import uuid4
 
 from nbgemini.notebook.routing import Routes
 from nbgemini.notebook.surroundings import kernel_of, someone_sits_there
 from nbgemini.progress import Progress
-from nbgemini.render.bundle import progress_bundle, status_bundle
+from nbgemini.render.bundle import as_live, map_bundle, metadata_of, progress_bundle, status_bundle
 
 
 class CellBar:
@@ -25,12 +25,12 @@ class CellBar:
     def __call__(self, progress: Progress) -> None:
         """Show how far it is."""
         if progress.over:
-            self._show(status_bundle(progress.line()), "final")
+            self._show(map_bundle(status_bundle(progress.line())))
         elif self._live:
-            self._show(progress_bundle(progress.part, progress.line()), "live")
+            self._show(as_live(map_bundle(progress_bundle(progress.part, progress.line()))))
 
-    def _show(self, data: dict[str, Any], state: Literal["live", "final"]) -> None:
-        said, transient = {"nbgemini": {"kind": "map", "state": state}}, {"display_id": self._id}
+    def _show(self, data: dict[str, Any]) -> None:
+        said, transient = metadata_of(), {"display_id": self._id}
         publish, update = self._shell.display_pub.publish, self._shown
         self._route.run(lambda: publish(data=data, metadata=said, transient=transient, update=update))
         self._shown = True

@@ -6,11 +6,11 @@ import asyncio
 from typing import Any, Literal, Protocol
 from uuid import uuid4
 
-from nbgemini.mapped import Mapped, joined
+from nbgemini.mapped import Mapped
 from nbgemini.notebook.painting import Painting
 from nbgemini.notebook.routing import Route
 from nbgemini.progress import Progress
-from nbgemini.render.bundle import error_bundle, progress_bundle, status_bundle, table_bundle
+from nbgemini.render.bundle import as_live, error_bundle, map_bundle, metadata_of, progress_bundle, status_bundle, table_bundle
 from nbgemini.render.text import harmless
 
 _WIDTH = 20  # squares of the bar in a widget
@@ -110,7 +110,7 @@ class PageView:
         elif self._widget.greeted:
             loop = asyncio.get_running_loop()
             close = self._painting.close_all
-            self._widget.on_gone = lambda: None if loop.is_closed() else loop.call_soon_threadsafe(close)
+            self._widget.when_gone(lambda: None if loop.is_closed() else loop.call_soon_threadsafe(close))
         else:
             self._painting.close_all()
 
@@ -133,18 +133,19 @@ class PageView:
         trouble = table.error is not None and not self._fails_alone
         badge = table.badge or self._badge
         head = error_bundle(f"{badge} · {line}" if badge else line, str(table.error)) if trouble else status_bundle(line, badge)
-        return joined([head, table_bundle(*table.table())]) if any(row.answered or row.error for row in table) else head
+        return map_bundle(head, *([table_bundle(*table.table())] if any(row.answered or row.error for row in table) else []))
 
     def _show(self, data: dict[str, Any], state: Literal["live", "final"]) -> None:
+        if state == "live":
+            data = as_live(map_bundle(data))
         if self._widget is not None and state == "live":
             data = {**self._painting.view_of(self._widget), **data}
-        said = {"nbgemini": {"kind": "map", "state": state}}
-        self._route.run(lambda: self._publish(data, said))
+        self._route.run(lambda: self._publish(data))
         self._shown = True
 
-    def _publish(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
+    def _publish(self, data: dict[str, Any]) -> None:
         transient = {"display_id": self._id}
-        self._shell.display_pub.publish(data=data, metadata=metadata, transient=transient, update=self._shown)
+        self._shell.display_pub.publish(data=data, metadata=metadata_of(), transient=transient, update=self._shown)
 
 
 class PrintedView:

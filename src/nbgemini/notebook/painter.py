@@ -50,4 +50,5 @@ class SegmentPainter(ABC):
     @property
     def _needed(self) -> bool:
         """Whether the page may know nothing of the static output that takes the widget's place."""
-        return self._widget is not None and (bool(self._widget.rebuilt) or (self.place is not None and self.place.for_good))
+        stays = self.place is not None and self.place.for_good
+        return self._widget is not None and (bool(self._widget.rebuilt) or self._painting.moved or stays)

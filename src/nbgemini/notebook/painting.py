@@ -19,6 +19,7 @@ from nbgemini.notebook.routing import Route
 from nbgemini.render.markdown import to_html
 
 _CALMEST = 2.0  # times the shortest interval, reached after a second: a long answer is read more calmly
+_PATIENCE = 6.0  # seconds that a page has to start the first widget
 _WIDGETS = "nbgemini.notebook.live"  # anywidget and ipywidgets: 70 ms of CPU at the first use
 
 
@@ -40,15 +41,18 @@ class Painting:
         self.live = way != "at_end"
         self.kept = way == "kept"
         self.widgets = False
+        self.moved = False  # whether a page has made our outputs anew, and so knows nothing of displays any more
+        self.inside = False  # whether all stands inside a widget that takes in outputs, and so in one of ours until the end
         self.shows_errors = shows_errors
         self.approvals: Approvals | None = None  # None: nobody can be asked
         self.offered: Callable[[str], str] = lambda _: ""  # the code of an answer that a button puts into a new cell
-        self._wants_widgets = way == "widgets"
+        self._wants_widgets = way == "widgets" and not refresh.no_widgets
         self._route = route
         self._refresh = refresh
         self._began = monotonic()
         self._shortest = 1.0 / max(0.1, updates_per_second)
         self._open: list[Any] = []
+        self._ids: list[str] = []
         self._module: Any = None
 
     @property
@@ -69,13 +73,23 @@ class Painting:
             with suppress(ImportError):  # no widgets here: plain HTML does
                 self._use(await load(_load_widgets))
 
-    def status_widget(self, snapshot: Callable[[], dict[str, Any]], on_stop: Callable[[], None]) -> Any:
-        """Return a new widget for the status line."""
-        return self._opened(lambda: self._module.Live("status", snapshot=snapshot, on_stop=on_stop))
+    @property
+    def widget_ids(self) -> list[str]:
+        """The ids by which the outputs of a page name our widgets."""
+        return self._ids
+
+    def status_widget(
+        self,
+        snapshot: Callable[[], dict[str, Any]],
+        on_stop: Callable[[], None],
+        document: Callable[[], dict[str, Any]] | None = None,
+    ) -> Any:
+        """Return a new widget for the status line; `document` returns what a page should hold that has missed some of it."""
+        return self._opened(lambda: self._module.Live("status", snapshot=snapshot, on_stop=on_stop, document=document))
 
     def text_widget(self, kind: str, snapshot: Callable[[], dict[str, Any]]) -> Any:
         """Return a new widget for streamed text."""
-        return self._opened(lambda: self._module.Live(kind, snapshot=snapshot))
+        return self._opened(lambda: self._module.Live(kind, snapshot=snapshot, on_moved=self._note_moved))
 
     def accordion(self, title: str, child: Any) -> Any:
         """Return a closed accordion around `child`."""
@@ -87,7 +101,8 @@ class Painting:
 
     def card(self, snapshot: Callable[[], dict[str, Any]], on_verdict: Callable[[str], None]) -> Any:
         """Return a new widget for a tool call."""
-        return self._opened(lambda: self._module.Live("card", snapshot=snapshot, on_verdict=on_verdict))
+        how = {"snapshot": snapshot, "on_verdict": on_verdict, "on_moved": self._note_moved}
+        return self._opened(lambda: self._module.Live("card", **how))
 
     def renew(self, widget: Any) -> None:
         """Send all that a widget shows once more, in the place of what it showed."""
@@ -110,16 +125,36 @@ class Painting:
         """Note that the stream is over."""
         self._refresh.leave()
 
-    def close_all(self) -> None:
-        """Close the widgets: the page shows static outputs in their places."""
+    def close_all(self, but: Any = None) -> None:
+        """Close the widgets, `but` one that is kept for a while: the page shows static outputs in their places."""
         widgets, self._open = self._open, []
+        if but is not None:
+            self._module.keep(but)
         for widget in widgets:
+            if widget is but:
+                continue
             with suppress(Exception):  # its comm may be dead; it is not needed any more
                 self._route.run(widget.close)
 
     def give_up_widgets(self) -> None:
         """Go on with plain HTML."""
         self.widgets = False
+
+    def note_page(self, *, heard: bool) -> None:
+        """Note whether a page has started a widget of ours: where anywidget can't be loaded, none does, and HTML streams.
+
+        A front end may have to fetch anywidget first, so it has some seconds; the next streams have learnt from this one.
+        """
+        if heard:
+            self._refresh.no_widgets = False
+        elif self.widgets and monotonic() - self._began > _PATIENCE:
+            self._refresh.no_widgets = True
+            self.give_up_widgets()
+            if self.approvals is not None:
+                self.approvals.close()
+
+    def _note_moved(self) -> None:
+        self.moved = True
 
     def _use(self, module: Any) -> None:
         self._module = module
@@ -128,6 +163,7 @@ class Painting:
     def _opened(self, make: Callable[[], Any]) -> Any:
         widget = self._route.run(make)
         self._open.append(widget)
+        self._ids.append(widget.model_id)
         return widget
 
 

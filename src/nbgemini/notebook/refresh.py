@@ -18,6 +18,7 @@ class Refresh:
         """Begin with no streams."""
         self._streams = 0
         self._free_at = 0.0
+        self.no_widgets = False  # whether pages turned out to show no widget of ours
 
     def join(self) -> None:
         """Count one stream more."""

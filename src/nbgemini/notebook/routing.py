@@ -14,6 +14,8 @@ from typing import Any, Protocol, TypeVar
 
 from IPython.core.displaypub import CapturingDisplayPublisher
 
+from nbgemini.notebook.surroundings import cell_request
+
 T = TypeVar("T")
 
 
@@ -40,7 +42,7 @@ class _InContext:
         self._shell = shell
         self._publisher = publisher
         self._context = contextvars.copy_context()
-        self._context.run(_set_context_parent, shell, publisher, shell.kernel.get_parent("shell"))
+        self._context.run(_set_context_parent, shell, publisher, *cell_request(shell))
 
     def run(self, call: Callable[[], T]) -> T:
         with _published_by(self._shell, self._publisher):
@@ -54,7 +56,7 @@ class _Swapped:
         self._shell = shell
         self._publisher = publisher
         self._kernel = shell.kernel
-        self._here = self._now()
+        self._here = cell_request(shell)
 
     def run(self, call: Callable[[], T]) -> T:
         before = self._now()
@@ -102,9 +104,8 @@ def _published_by(shell: Any, publisher: Any) -> Iterator[None]:
         shell.display_pub = before
 
 
-def _set_context_parent(shell: Any, publisher: Any, parent: dict[str, Any]) -> None:
-    kernel = shell.kernel
-    ident = kernel._parent_ident["shell"]  # noqa: SLF001 - comm messages ask the kernel, not the shell
+def _set_context_parent(shell: Any, publisher: Any, ident: Any, parent: dict[str, Any]) -> None:
+    kernel = shell.kernel  # which comm messages ask, not the shell
     kernel._shell_parent.set(parent)  # noqa: SLF001
     kernel._shell_parent_ident.set(ident)  # noqa: SLF001
     if hasattr(shell, "set_thread_parent"):

@@ -22,6 +22,7 @@ from nbgemini.notebook.arguments import Ask
 from nbgemini.notebook.backend import Backend
 from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.display import StreamView
+from nbgemini.notebook.gui import Gui
 from nbgemini.notebook.interrupts import IdleInterrupt
 from nbgemini.notebook.jobs import Job, Jobs, View
 from nbgemini.notebook.last_error import LastError
@@ -29,9 +30,9 @@ from nbgemini.notebook.last_picture import LastPicture
 from nbgemini.notebook.map_arguments import OUT as LAST_MAP
 from nbgemini.notebook.naming import named_tool
 from nbgemini.notebook.new_cell import has_commands, offered_code
+from nbgemini.notebook.output_area import output_around
 from nbgemini.notebook.painting import Painting
 from nbgemini.notebook.prompt_options import think_level
-from nbgemini.notebook.recall import reply_html
 from nbgemini.notebook.recording import taping_of
 from nbgemini.notebook.refresh import Refresh
 from nbgemini.notebook.result import Results
@@ -61,7 +62,8 @@ class Session:
         """Begin with nothing open."""
         self.shell = shell
         self.config = config
-        self.jobs = Jobs()
+        self.gui = Gui(surroundings.kernel_of(shell))
+        self.jobs = Jobs(self.gui)
         self.pictures: LastPicture | None = None
         self.errors: LastError | None = None
         self.backend = Backend(config)
@@ -69,8 +71,6 @@ class Session:
         self._client = Client(self.backend.settings(), log=self)
         self.spending = Spending()
         self.windows = Windows()
-        self._html = shell.display_formatter.formatters["text/html"]
-        self._html.for_type(Reply, reply_html)
         self._results = Results(shell)
         self._results.install()
         self._asked: dict[str, int] = {}
@@ -79,6 +79,8 @@ class Session:
         self._always_approved: set[str] = set()
         self._last_view: tuple[str, StreamView] | None = None
         self._refresh = Refresh()
+        surroundings.note_cell(shell)
+        shell.events.register("pre_run_cell", self._note_cell)
         self._interrupts = IdleInterrupt(surroundings.kernel_of(shell), self.jobs.stop)
 
     @property
@@ -132,8 +134,11 @@ class Session:
         self._interrupts.remove()
         self.backend.leave_demo()
         self._close_journal()
-        self._html.pop(Reply, None)
         self._results.remove()
+        self.shell.events.unregister("pre_run_cell", self._note_cell)
+
+    def _note_cell(self, *_: Any) -> None:
+        surroundings.note_cell(self.shell)
 
     def begin(self, ask: Ask, prompt: str | Turn | Exchange, tools: Sequence[Tool] = (), schema: Schema | None = None) -> Job:
         """Store the prompt and return its job, not started yet; `_gemini` and the name after -o hold the reply.
@@ -248,10 +253,12 @@ class Session:
     def _way(self, ask: Ask) -> str:
         if not self.config.live or self._is_captured(ask):
             return "at_end"
+        if self.waits(ask) and output_around(self.shell) is not None:
+            return "at_end"  # it takes in no update
         if not surroundings.someone_sits_there(self.shell):
             return "kept" if surroundings.may_be_cut_off(self.shell) and self.waits(ask) else "at_end"
         deaf = self.waits(ask) and not surroundings.clicks_arrive_while_waiting(self.shell)
-        wanted = self.config.widgets and surroundings.takes_our_widgets()
+        wanted = self.config.widgets and surroundings.takes_our_widgets() and not self._refresh.no_widgets
         return "widgets" if wanted and not deaf else "html"
 
     def _is_captured(self, ask: Ask) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 _UNSET = object()
+_LAST_CELL = "_nbgemini_last_cell"
 
 
 def kernel_of(shell: Any) -> Any | None:
@@ -18,8 +19,7 @@ def kernel_of(shell: Any) -> Any | None:
 
 def someone_sits_there(shell: Any) -> bool:
     """Whether the front end can ask its reader: nbclient, papermill, nbconvert and nbval can't."""
-    kernel = kernel_of(shell)
-    return bool(kernel is not None and _request(kernel).get("content", {}).get("allow_stdin"))
+    return bool(_request(shell).get("content", {}).get("allow_stdin"))
 
 
 def may_be_cut_off(shell: Any) -> bool:
@@ -44,14 +44,17 @@ def takes_our_widgets() -> bool:
 
 def cell_id(shell: Any) -> str | None:
     """Return the id of the notebook cell that runs now, if the front end names it."""
-    kernel = kernel_of(shell)
-    return _request(kernel).get("metadata", {}).get("cellId") if kernel is not None else None
+    return _request(shell).get("metadata", {}).get("cellId")
 
 
 def execution_id(shell: Any) -> str:
     """Return a name for this very execution of the cell."""
-    kernel = kernel_of(shell)
-    return _request(kernel).get("header", {}).get("msg_id", "") if kernel is not None else ""
+    return str(_request(shell).get("header", {}).get("msg_id", ""))
+
+
+def message_id(shell: Any) -> str:
+    """Return the id of the message that the kernel works on: a cell's request, or a click."""
+    return str(_now(shell)[1].get("header", {}).get("msg_id", ""))
 
 
 def clicks_arrive_while_waiting(shell: Any) -> bool:
@@ -78,5 +81,35 @@ def visible(shell: Any) -> Mapping[str, Any]:
     return {name: value for name, value in shell.user_ns.items() if hidden.get(name, _UNSET) is not value}
 
 
-def _request(kernel: Any) -> dict[str, Any]:
-    return kernel.get_parent("shell") or {}
+def note_cell(shell: Any) -> None:
+    """Remember the request of the cell that runs now: what a button's callback asks later has its place below it."""
+    request = _now(shell)
+    if _is_cell(request[1]):
+        setattr(shell, _LAST_CELL, request)
+
+
+def outside_cells(shell: Any) -> bool:
+    """Whether no cell asks, but a widget's callback: the front end shows outputs of those nowhere."""
+    request = _now(shell)[1]
+    return bool(request) and not _is_cell(request)
+
+
+def cell_request(shell: Any) -> tuple[Any, dict[str, Any]]:
+    """Return the identity and the request of the cell that runs now; in a callback, of the cell that ran last."""
+    now = _now(shell)
+    return now if _is_cell(now[1]) else getattr(shell, _LAST_CELL, now)
+
+
+def _now(shell: Any) -> tuple[Any, dict[str, Any]]:
+    kernel = kernel_of(shell)
+    if kernel is None:
+        return None, {}
+    return kernel._parent_ident["shell"], kernel.get_parent("shell") or {}  # noqa: SLF001 - comm messages need the identity too
+
+
+def _is_cell(request: Mapping[str, Any]) -> bool:
+    return request.get("header", {}).get("msg_type") == "execute_request"
+
+
+def _request(shell: Any) -> dict[str, Any]:
+    return cell_request(shell)[1]

@@ -12,10 +12,10 @@ import sys
 from nbgemini.notebook.lines import Lines
 from nbgemini.notebook.printing import Printing, call_text
 from nbgemini.notebook.screen import Screen, takes_rows, write
-from nbgemini.notebook.status import badge_text, doing_text, misfit_text, status_text
 from nbgemini.render.text import harmless
 from nbgemini.reply import Reply
 from nbgemini.segments import Change, SegmentDelta, SegmentEnd, SegmentStart, SegmentUpdate
+from nbgemini.status_words import badge_text, doing_text, misfit_text, status_text
 
 
 class TerminalView:

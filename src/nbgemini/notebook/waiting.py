@@ -58,10 +58,18 @@ class AwaitHook:
 
     def transform(self, lines: list[str]) -> list[str]:
         """Put `await` before our magics, in whole cells only: %%time and exec compile pieces that can't await."""
-        if self._running or not getattr(self._shell, "autoawait", False) or not self._ours():
+        if self._running or not self._awaits_on_our_loop or not self._ours():
             return lines
         code = _CALL.sub(rf"await get_ipython().run_\1_magic('gemini{AWAITED}',", "".join(lines))
         return self._complete(code).splitlines(keepends=True)
+
+    @property
+    def _awaits_on_our_loop(self) -> bool:
+        """Whether a cell that awaits does so on the kernel's own loop: `%autoawait trio` brings another one."""
+        shell = self._shell
+        ours = getattr(shell, "loop_runner_map", {}).get("asyncio", (None,))[0]
+        runs_here = getattr(shell, "loop_runner", ours) is ours and getattr(shell, "trio_runner", None) is None
+        return runs_here and bool(getattr(shell, "autoawait", False))
 
     def _entered(self, *_: Any) -> None:
         self._running += 1

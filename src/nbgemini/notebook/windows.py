@@ -6,6 +6,7 @@ import asyncio
 
 from nbgemini.client import Client
 from nbgemini.errors import NbGeminiError
+from nbgemini.figures import percent
 from nbgemini.services import full_name
 
 WORTH_ASKING = 8_000  # tokens in a chat below which no window of today is half full
@@ -52,9 +53,3 @@ def _place(client: Client, service: str) -> tuple[str, str]:
 def fill_text(tokens: int, window: int | None) -> str:
     """Return how full a window is, in words, as far as it is known."""
     return f"{percent(tokens, window)} of {window:,} tokens" if window else f"{tokens:,} tokens"
-
-
-def percent(tokens: int, window: int) -> str:
-    """Return a share; one that is not nothing is never called 0 %."""
-    share = 100 * tokens / window
-    return f"{share:.0f} %" if share >= 1 else "< 1 %"

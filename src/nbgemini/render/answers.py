@@ -6,18 +6,37 @@ import json
 from typing import Any
 
 from nbgemini.code_blocks import code_of
+from nbgemini.render.bundle import bundle
 from nbgemini.render.data import data_html, indented
 from nbgemini.render.growing_json import Indented
+from nbgemini.render.latex import to_latex
 from nbgemini.render.markdown import as_text, code_html, to_html
 from nbgemini.render.sanitise import sanitised
 from nbgemini.render.text import harmless
-from nbgemini.turns import Format
+from nbgemini.segments import Segment
+from nbgemini.turns import Format, Options
+
+
+def at_rest(
+    segment: Segment, options: Options | None, *, html: str | None = None, seconds: float | None = None, opened: bool = False
+) -> dict[str, Any]:
+    """Return the bundle of a segment: an answer in the format of its `options`, all else as `bundle` does."""
+    if options is None or segment.kind != "answer" or not is_special(options):
+        return bundle(segment, html=html, seconds=seconds, opened=opened)
+    return answer_bundle(segment.text, "json" if options.json else options.format)
+
+
+def is_special(options: Options) -> bool:
+    """Whether an answer is to be anything but Markdown."""
+    return options.json or options.format != "markdown"
 
 
 def answer_bundle(text: str, form: Format) -> dict[str, Any]:
     """Return the bundle of a whole answer, or of as much of it as came."""
     html, plain = _shown(text, form)
-    return {"text/html": f'<div class="nbgemini-answer">{html}</div>', "text/plain": harmless(plain)}
+    shown = {"text/html": f'<div class="nbgemini-answer">{html}</div>', "text/plain": harmless(plain)}
+    latex = to_latex(text) if form == "code" and code_of(text) else ""  # data, bare code and text read well as they are
+    return {**shown, "text/latex": latex} if latex else shown
 
 
 def _shown(text: str, form: Format) -> tuple[str, str]:

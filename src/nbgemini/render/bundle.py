@@ -1,19 +1,24 @@
 """One segment as a static mimebundle: text/html that is sanitised, text/plain that is harmless, media that is what it says.
 
-Never text/markdown: a front end would render it unsanitised. No inline style: a saved file looks right with any theme.
+The outermost element says by its class what it is (`nbgemini-answer`, `-tool`, …), and by `nbgemini-live` that more will come:
+neither the metadata, which has to stay as it is for good, nor a MIME type of our own could say so in every front end.
+Text that came as Markdown is there as text/latex too, for documents that are made of a notebook. Never text/markdown: a front
+end would render it unsanitised. No inline style: a saved file looks right with any theme.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from nbgemini.events import Citations, Code, CodeResult, Media, ToolCallGrowing, ToolRun
+from nbgemini.events import Citations, Code, CodeResult, Media, ToolRun
+from nbgemini.looks import LOOKS
 from nbgemini.render.card import card_html, card_text
 from nbgemini.render.citations import citations_html, citations_text
 from nbgemini.render.formulas import untypeset
+from nbgemini.render.latex import quoted, to_latex
 from nbgemini.render.markdown import code_html, to_html
 from nbgemini.render.media import media_html, media_text
 from nbgemini.render.references import with_references
@@ -23,6 +28,7 @@ from nbgemini.segments import Segment
 
 _NUMBER = re.compile(r"(?:[<$]*[\d.,/ ]*\d(?: s| %)?|\?)?")
 _PREVIEW = 200  # characters of plain text while it streams
+_CLASS = 'class="'
 
 
 def bundle(segment: Segment, *, html: str | None = None, seconds: float | None = None, opened: bool = False) -> dict[str, Any]:
@@ -37,16 +43,32 @@ def bundle(segment: Segment, *, html: str | None = None, seconds: float | None =
     if segment.kind == "thought":
         return _thought(segment.text, html, seconds, opened=opened)
     if segment.kind == "answer":
-        shown = to_html(with_references(segment.text, segment.cited)) if segment.cited else _rendered(segment.text, html)
-        return _bundle(f'<div class="nbgemini-answer">{shown}</div>', segment.text)
-    return _special(segment.content)
+        source = with_references(segment.text, segment.cited) if segment.cited else segment.text
+        shown = to_html(source) if segment.cited else _rendered(source, html)
+        return _bundle(framed("answer", shown), segment.text, to_latex(source))
+    return _special(segment.kind, segment.content)
+
+
+def framed(kind: str, html: str) -> str:
+    """Return finished HTML in the element whose class says what it is."""
+    return f'<div class="nbgemini-{kind.replace("_", "-")}">{html}</div>'
+
+
+def metadata_of(chat: str | None = None, turn: int | None = None) -> dict[str, Any]:
+    """Return the metadata of a display: what never changes of it, since VS Code takes other metadata for another output."""
+    return {"nbgemini": {"chat": chat, "turn": turn}}
+
+
+def as_live(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a bundle of ours marked as one that is still to change."""
+    return {**data, "text/html": data["text/html"].replace(_CLASS, f"{_CLASS}nbgemini-live ", 1)}
 
 
 def status_bundle(line: str, badge: str = "") -> dict[str, Any]:
     """Return one quiet line."""
     text = f"{badge} · {line}" if badge else line
     shown = f'<span class="nbgemini-badge">{_prose(badge)}</span> · {_prose(line)}' if badge else _prose(line)
-    return _bundle(f'<div class="nbgemini-status"><small>{shown}</small></div>', text)
+    return _bundle(framed("status", f"<small>{shown}</small>"), text)
 
 
 def progress_bundle(part: float | None, line: str, badge: str = "") -> dict[str, Any]:
@@ -57,25 +79,36 @@ def progress_bundle(part: float | None, line: str, badge: str = "") -> dict[str,
     return {**said, "text/html": said["text/html"].replace('<div class="nbgemini-status">', bar, 1)}
 
 
+def map_bundle(*bundles: dict[str, Any]) -> dict[str, Any]:
+    """Return what a map shows, one part below the other."""
+    html, plain = ("\n".join(data[mime] for data in bundles) for mime in ("text/html", "text/plain"))
+    return _bundle(framed("map", html), plain)
+
+
 def error_bundle(title: str, message: str) -> dict[str, Any]:
     """Return a card that says what went wrong."""
-    shown = f'<div class="nbgemini-error"><p>⚠ {_prose(message)}<br><small>{_prose(title)}</small></p></div>'
-    return _bundle(shown, f"⚠ {message}\n{title}")
+    shown = f"<p>⚠ {_prose(message)}<br><small>{_prose(title)}</small></p>"
+    return _bundle(framed("status nbgemini-error", shown), f"⚠ {message}\n{title}")
 
 
 def live_bundle(kind: str, tail: str, *, html: str = "") -> dict[str, Any]:
     """Return a segment that still streams, for a page without widgets: `html` is done, `tail` is not."""
     rest = f"<p>{_prose(tail).replace(chr(10), '<br>')}</p>" if tail.strip() else ""
     if kind == "audio":
-        return _bundle("<p><small>Sound is coming…</small></p>", "Sound is coming…")
+        return _bundle(framed(kind, "<p><small>Sound is coming…</small></p>"), "Sound is coming…")
     if kind == "thought":
         return _bundle(f'<details class="nbgemini-thought"><summary>Thinking…</summary>{html}{rest}</details>', "Thinking…")
-    return _bundle(f'<div class="nbgemini-tail">{html}{rest}</div>', tail[-_PREVIEW:])
+    return _bundle(framed(kind, html + rest), tail[-_PREVIEW:])
 
 
 def prompt_bundle(text: str) -> dict[str, Any]:
     """Return what was asked, for a chat shown again."""
-    return _bundle(f"<blockquote>{_prose(text).replace(chr(10), '<br>')}</blockquote>", f"> {text}")
+    return _bundle(framed("prompt", f"<blockquote>{_prose(text).replace(chr(10), '<br>')}</blockquote>"), f"> {text}")
+
+
+def prompt_picture(media: Media) -> dict[str, Any]:
+    """Return a picture that went along with what was asked."""
+    return _bundle(framed("prompt", media_html(media)), media_text(media))
 
 
 def table_bundle(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> dict[str, Any]:
@@ -86,7 +119,8 @@ def table_bundle(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> dict[
     head = "".join(f'<th><div align="{side}">{_prose(cell)}</div></th>' for cell, side in zip(headers, sides, strict=True))
     lines = ("".join(_cell(str(cell), side) for cell, side in zip(row, sides, strict=True)) for row in rows)
     body = "".join(f"<tr>{line}</tr>" for line in lines)
-    return _bundle(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>", _aligned([headers, *rows]))
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return _bundle(framed("table", table), _aligned([headers, *rows]))
 
 
 def _cell(text: str, side: str) -> str:
@@ -100,34 +134,40 @@ def _is_number(cell: object) -> bool:
 
 def thought_title(seconds: float | None) -> str:
     """Return the title of a thought that is over."""
-    return "Thoughts" if seconds is None else f"Thought for {max(1, round(seconds))} s"
+    return "Thoughts" if seconds is None or not LOOKS.durations else f"Thought for {max(1, round(seconds))} s"
 
 
 def _thought(text: str, html: str | None, seconds: float | None, *, opened: bool) -> dict[str, Any]:
     title = thought_title(seconds)
     details = f'<details class="nbgemini-thought"{" open" if opened else ""}>'
     shown = f"{details}<summary>{title}</summary>{_rendered(text, html)}</details>"
-    quoted = "\n".join(f"│ {line}" for line in harmless(text).strip().split("\n"))
-    return _bundle(shown, f"{title}\n{quoted}")
+    barred = "\n".join(f"│ {line}" for line in harmless(text).strip().split("\n"))
+    return _bundle(shown, f"{title}\n{barred}", quoted(title, to_latex(text, in_quote=True)))
 
 
-def _special(content: Any) -> dict[str, Any]:
+def _special(kind: str, content: Any) -> dict[str, Any]:
+    if kind == "tool_call":
+        pictures = "".join(map(media_html, content.media)) if isinstance(content, ToolRun) else ""
+        card = card_html(content)
+        return _bundle(framed("tool", card + pictures) if pictures else card, card_text(content))
+    html, plain = _whole(content)
+    return _bundle(framed(kind, html), plain)
+
+
+def _whole(content: Any) -> tuple[str, str]:
+    """Return a segment that is whole at once as HTML and as text."""
     match content:
-        case ToolCallGrowing() | ToolRun():
-            media = content.media if isinstance(content, ToolRun) else ()
-            pictures = "".join(map(media_html, media))
-            return _bundle(card_html(content) + pictures, card_text(content))
         case Code(source, language):
             title = "<p><small>Code the model ran</small></p>"
-            return _bundle(f"{title}{sanitised(code_html(harmless(source), language))}", source)
+            return f"{title}{sanitised(code_html(harmless(source), language))}", source
         case CodeResult(output):
             title = result_title(content)
-            return _bundle(f"<p><small>{title}</small></p><pre>{_text(output)}</pre>", f"{title}:\n{output}")
+            return f"<p><small>{title}</small></p><pre>{_text(output)}</pre>", f"{title}:\n{output}"
         case Media():
-            return _bundle(media_html(content), media_text(content))
+            return media_html(content), media_text(content)
         case Citations():
-            return _bundle(citations_html(content), citations_text(content))
-    return _bundle("", "")
+            return citations_html(content), citations_text(content)
+    return "", ""
 
 
 def result_title(result: CodeResult) -> str:
@@ -154,5 +194,6 @@ def _aligned(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def _bundle(html: str, plain: str) -> dict[str, Any]:
-    return {"text/html": html, "text/plain": harmless(plain)}
+def _bundle(html: str, plain: str, latex: str = "") -> dict[str, Any]:
+    bundle = {"text/html": html, "text/plain": harmless(plain)}
+    return {**bundle, "text/latex": latex} if latex else bundle

@@ -8,6 +8,7 @@ from html import escape
 from typing import Any, TypeAlias
 
 from nbgemini.events import ToolCallGrowing, ToolRun
+from nbgemini.looks import duration_text
 from nbgemini.render.formulas import untypeset
 from nbgemini.render.text import harmless
 
@@ -36,8 +37,8 @@ _OPENED = ("growing", "broken", "asking", "failed", "refused", "timed out")
 def card_title(call: Call) -> str:
     """Return the card's one line."""
     seconds = call.seconds if isinstance(call, ToolRun) and call.over else 0.0
-    time = f" · {seconds:.1f} s" if seconds >= 0.05 else ""  # noqa: PLR2004 - shown with one digit
-    return f"Tool {_name(call)} · {_WORDS[call.state]}{time}{_warning(call)}"
+    took = duration_text(seconds) if seconds >= 0.05 else ""  # noqa: PLR2004 - shown with one digit
+    return f"Tool {_name(call)} · {_WORDS[call.state]}{f' · {took}' if took else ''}{_warning(call)}"
 
 
 def card_html(call: Call, about: str = "", *, head: bool = False) -> str:

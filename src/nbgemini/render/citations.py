@@ -20,7 +20,7 @@ _LONGEST = 300  # characters of a title or an address that are shown
 
 
 def citations_html(citations: Citations) -> str:
-    """Return the list as sanitised HTML."""
+    """Return the lists as sanitised HTML."""
     sources = "".join(f"<li>{_source(source)}</li>" for source in citations.sources)
     queries = " · ".join(_link(f"{_SEARCH}{_quoted(query)}", query) for query in citations.queries)
     pages = "".join(f"<li>{_page(page)}</li>" for page in citations.pages)
@@ -29,7 +29,7 @@ def citations_html(citations: Citations) -> str:
         f"<p><small>Searched for: {sanitised(queries)}</small></p>" if queries else "",
         f"<small>Pages</small><ul>{sanitised(pages)}</ul>" if pages else "",
     ]
-    return f'<div class="nbgemini-citations">{"".join(lists)}</div>'
+    return "".join(lists)
 
 
 def citations_text(citations: Citations) -> str:

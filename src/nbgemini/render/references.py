@@ -37,9 +37,9 @@ def with_references(markdown: str, places: Places) -> str:
     return "".join([*pieces, markdown[begin:]])
 
 
-def shown(html: str) -> str:
-    """Return escaped text with its references as what a reader sees."""
-    return _REFERENCE.sub(lambda found: f"<sup>{_numbers(found[1])}</sup>", html) if _SECRET in html else html
+def shown(escaped: str, begin: str = "<sup>", end: str = "</sup>") -> str:
+    """Return escaped text with its references as what a reader sees, each between `begin` and `end`."""
+    return _REFERENCE.sub(lambda found: f"{begin}{_numbers(found[1])}{end}", escaped) if _SECRET in escaped else escaped
 
 
 def without_references(text: str, source: str) -> str:

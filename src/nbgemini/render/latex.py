@@ -1,0 +1,295 @@
+r"""Markdown to LaTeX, for a notebook that is made into a document: nbconvert takes it for LaTeX and PDF.
+
+A document's compiler is a sink like a page: there `\input` reads files. So every sign of the text is escaped, formulas are
+written anew from known commands, and links lead to the web or nowhere.
+Invariants: nothing of the model's reaches TeX as a command; what is returned opens and closes in pairs and compiles wherever
+nbconvert's own documents do; it is no formula, and no more than a bounded multiple of its source.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+from nbgemini.looks import LOOKS
+from nbgemini.render.latex_math import UnfitError, in_words, written
+from nbgemini.render.links import UNREADABLE, host_of, leads_somewhere, plain_url, speaks_for_itself
+from nbgemini.render.markdown import is_bomb, parse_all
+from nbgemini.render.references import shown, without_references
+from nbgemini.render.sanitise import is_inline_image
+from nbgemini.render.text import harmless
+
+_DEEPEST = 4  # lists and quotes in each other
+_WIDEST = 70  # characters of a row that needs no breaking
+_MOST_CARRIED = 300_000  # characters of addresses that are defined once and used often
+_MAIL = re.compile(r"mailto:[^\s\\{}]+\Z", re.IGNORECASE)
+_BLANK_LINES = re.compile(r"\s*\n\s*")
+_LONG_LINE = re.compile(r"[^\n]{500}(?!\n|\Z)")  # TeX ends when one is longer than it can measure
+_IN_CODE = str.maketrans({"\\": r"\textbackslash{}", "{": r"\{", "}": r"\}"})
+_HEADINGS = {"h1": r"\section*", "h2": r"\subsection*", "h3": r"\subsubsection*"}
+_MARKS = {
+    "em_open": r"\emph{",
+    "strong_open": r"\textbf{",
+    **dict.fromkeys(("em_close", "strong_close"), "}"),
+    "softbreak": "\n",
+    "hardbreak": "\\mbox{}\\newline\n",
+}
+_NUMBER = r"\textsuperscript{"  # how the number of a source begins
+_IN_LINE = ("$", r"\(")  # how formulas begin that stand in a line
+_RULE = "\\par\\noindent\\rule{\\linewidth}{0.4pt}\\par\n\n"
+_SIDES = {"text-align:right": "r", "text-align:center": "c"}
+_SIDE_COMMANDS = {"l": r"\raggedright ", "r": r"\raggedleft ", "c": r"\centering "}
+
+
+def to_latex(markdown: str, *, in_quote: bool = False) -> str:
+    """Return Markdown as LaTeX; nothing where it would say no more than the text does, or take too long, or is not wanted.
+
+    `in_quote`: it will stand in a quotation, where there are no sections.
+    """
+    source = harmless(markdown)
+    if not LOOKS.latex or is_bomb(source):
+        return ""
+    try:
+        tokens = parse_all(source, {})
+        latex = without_references(_Document(in_quote=in_quote).written(tokens), source) if _is_affordable(tokens) else ""
+    except RecursionError:
+        return ""
+    return latex if not _is_prose(tokens) or _NUMBER in latex else ""
+
+
+def verbatim(text: str) -> str:
+    """Return text as it is, in a box."""
+    shown = _LONG_LINE.sub("\\g<0>\n", harmless(text).strip("\n"))
+    return (
+        f"\\begin{{Verbatim}}[commandchars=\\\\\\{{\\}}]\n{shown.translate(_IN_CODE)}\n\\end{{Verbatim}}\n\n" if shown else ""
+    )
+
+
+def quoted(title: str, latex: str) -> str:
+    """Return LaTeX as a quotation below a title, which is plain text."""
+    return f"\\textit{{{in_words(title)}}}\n\\begin{{quote}}\n{latex}\\end{{quote}}\n" if latex else ""
+
+
+class _Document:
+    """What is written while the tokens go by."""
+
+    def __init__(self, *, in_quote: bool) -> None:
+        self._pieces: list[str] = []
+        self._closing = ["quoted"] if in_quote else []  # how lists and quotes that are open end
+        self._labels: list[str] = []  # what marks the next item of a list
+        self._rows: list[list[tuple[str, str]]] = []  # the table: cells with their sides
+        self._plain = 0  # whether the text stands where no display may: in a heading or a cell
+
+    def written(self, tokens: Sequence[Any]) -> str:
+        """Return all tokens as LaTeX."""
+        for token in tokens:
+            write = getattr(self, f"_{token.type}", None)
+            if write is not None:
+                write(token)
+        return "".join(self._pieces)
+
+    def _inline(self, token: Any) -> None:
+        text = self._line(token.children)
+        if self._rows:
+            cell, side = self._rows[-1][-1]
+            self._rows[-1][-1] = (cell + text.replace("\n", " "), side)
+        else:
+            self._pieces.append(text)
+
+    def _paragraph_close(self, token: Any) -> None:
+        self._pieces.append("\n" if token.hidden else "\n\n")
+
+    def _heading_open(self, token: Any) -> None:
+        command = _HEADINGS.get(token.tag, r"\paragraph*")
+        self._plain += 1
+        self._pieces.append(r"\textbf{" if self._closing else f"{command}{{")
+
+    def _heading_close(self, token: Any) -> None:
+        self._plain -= 1
+        runs_on = token.tag not in _HEADINGS and not self._closing  # its text would follow in the same line
+        self._pieces.append("}\\mbox{}\\par\n\n" if runs_on else "}\n\n")
+
+    def _fence(self, token: Any) -> None:
+        self._pieces.append(verbatim(token.content))
+
+    _code_block = _fence
+
+    def _hr(self, _: Any) -> None:
+        self._pieces.append(_RULE)
+
+    def _math_block(self, token: Any) -> None:
+        self._pieces.append(f"{_display(token.content, '$$')}\n\n")
+
+    def _bullet_list_open(self, _: Any) -> None:
+        self._open("itemize")
+        self._labels.append("")
+
+    def _ordered_list_open(self, token: Any) -> None:
+        self._open("enumerate")
+        self._labels.append(str(token.attrGet("start") or 1))
+
+    def _bullet_list_close(self, _: Any) -> None:
+        self._labels.pop()
+        self._close()
+
+    _ordered_list_close = _bullet_list_close
+
+    def _list_item_open(self, _: Any) -> None:
+        number = self._labels[-1]
+        if number:
+            self._labels[-1] = str(int(number) + 1)  # counted here: TeX's own counters know no more than 26 letters
+        if self._closing[-1]:
+            self._pieces.append(rf"\item[{number}.]{{}}" if number else r"\item{}")
+        else:
+            self._pieces.append(rf"\par {number}. " if number else r"\par \textbullet{} ")
+
+    def _list_item_close(self, _: Any) -> None:
+        self._pieces.append("\n")
+
+    def _blockquote_open(self, _: Any) -> None:
+        self._open("quote")
+
+    def _blockquote_close(self, _: Any) -> None:
+        self._close()
+
+    def _open(self, environment: str) -> None:
+        fits = sum(map(bool, self._closing)) < _DEEPEST
+        self._pieces.append(f"\n\\begin{{{environment}}}\n" if fits else "\n")
+        self._closing.append(f"\\end{{{environment}}}\n\n" if fits else "")
+
+    def _close(self) -> None:
+        self._pieces.append(self._closing.pop() or "\n")
+
+    def _table_open(self, _: Any) -> None:
+        self._plain += 1
+
+    def _tr_open(self, _: Any) -> None:
+        self._rows.append([])
+
+    def _th_open(self, token: Any) -> None:
+        self._rows[-1].append(("", _SIDES.get(str(token.attrGet("style")), "l")))
+
+    _td_open = _th_open
+
+    def _table_close(self, _: Any) -> None:
+        self._plain -= 1
+        rows, self._rows = self._rows, []
+        self._pieces.append(_table(rows, whole_page=not self._closing))
+
+    def _line(self, tokens: Sequence[Any]) -> str:
+        """Return the inline tokens of a block; no line of it is blank, or a paragraph would end in the middle of a group."""
+        pieces, links, struck = [], [], 0
+        for index, token in enumerate(tokens):
+            match token.type:
+                case "s_open" | "s_close":
+                    pieces.append("" if struck + min(0, token.nesting) else r"\sout{" if token.nesting > 0 else "}")
+                    struck += token.nesting
+                case _ if struck:
+                    pieces.append(in_words(token.content) or (" " if token.type.endswith("break") else ""))
+                case "link_open":
+                    links.append((*_link(token), index))
+                    pieces.append(_opening(links[-1][0]))
+                case "link_close":
+                    url, host, begin = links.pop()
+                    said = "".join(child.content for child in tokens[begin + 1 : index])
+                    named = not host or speaks_for_itself(url, said)
+                    pieces.append(("}" if url else "") + ("" if named else f" ({in_words(host)})"))
+                case "formula":
+                    pieces.append(self._formula(token))
+                case "image":
+                    pieces.append(_picture(token, linked=not links))
+                case "code_inline":
+                    pieces.append(rf"\texttt{{{in_words(token.content)}}}")
+                case kind:
+                    pieces.append(_MARKS.get(kind) or shown(in_words(token.content), _NUMBER, "}"))
+        return _BLANK_LINES.sub("\n", "".join(pieces))
+
+    def _formula(self, token: Any) -> str:
+        may_stand_alone = token.level == 0 and not self._plain
+        return _display(token.content, token.markup) if may_stand_alone else _inline_math(token.content, token.markup)
+
+
+def _is_prose(tokens: Sequence[Any]) -> bool:
+    """Say whether there are nothing but words in paragraphs: they need not travel twice."""
+    kinds = {child.type for token in tokens for child in (token, *(token.children or ()))}
+    return kinds <= {"paragraph_open", "paragraph_close", "inline", "text", "softbreak"}
+
+
+def _is_affordable(tokens: Sequence[Any]) -> bool:
+    """Say whether links by reference repeat no more text than may be."""
+    inline = (child for token in tokens for child in token.children or ())
+    return sum(len(str(value)) for child in inline for value in child.attrs.values()) <= _MOST_CARRIED
+
+
+def _display(latex: str, opening: str) -> str:
+    r"""Return a formula; one of `$$` or `\[` on lines of its own."""
+    if opening in _IN_LINE:
+        return _inline_math(latex, opening)
+    try:
+        return f"\n\\[{written(latex)}\\]\n"
+    except UnfitError:
+        return _unfit(latex, opening)
+
+
+def _inline_math(latex: str, opening: str) -> str:
+    try:
+        size = "" if opening in _IN_LINE else r"\displaystyle "
+        return f"{{${size}{written(latex)}$}}"
+    except UnfitError:
+        return _unfit(latex, opening)
+
+
+def _unfit(latex: str, opening: str) -> str:
+    closing = {r"\(": r"\)", r"\[": r"\]"}.get(opening, opening)
+    return rf"\texttt{{{in_words(opening + latex + closing)}}}"
+
+
+def _link(token: Any) -> tuple[str, str]:
+    """Return where a link leads, if it leads anywhere, and the host to be shown beside it."""
+    url = str(token.attrGet("href") or "")
+    if _MAIL.match(url):
+        return url, ""
+    return (plain_url(url) if leads_somewhere(url) else ""), host_of(url)
+
+
+def _opening(url: str) -> str:
+    """Return how a link begins; nothing if it leads nowhere."""
+    url = quote(url, safe=":/?#[]@!&'()*+,;=%").replace("~", "%7E")
+    return "\\href{" + re.sub(r"[%#&_]", r"\\\g<0>", url) + "}{" if url else ""
+
+
+def _picture(token: Any, *, linked: bool) -> str:
+    """Return what a picture shows, in words."""
+    source, alt = str(token.attrGet("src") or ""), token.content
+    if is_inline_image(source):
+        return in_words(f"[picture: {alt}]" if alt else "[picture]")
+    host = host_of(source)
+    label = in_words(f"[image not loaded: {', '.join(word for word in (alt, host) if word)}]")
+    leads = linked and host not in ("", UNREADABLE)
+    return f"{_opening(plain_url(source))}{label}}}" if leads else label
+
+
+def _table(rows: list[list[tuple[str, str]]], *, whole_page: bool) -> str:
+    """Return a table; one of a page's width may go on on the next page."""
+    columns = list(zip(*rows, strict=True))
+    widths = [max(len(cell) for cell, _ in column) for column in columns]
+    sides = [column[0][1] for column in columns]
+    wide = sum(widths) > _WIDEST
+    if wide:
+        shares = [min(width, _WIDEST) ** 0.5 for width in widths]
+        room = 0.98 - 0.03 * len(shares)
+        kinds = "".join(f"p{{{max(0.02, room * share / sum(shares)):.3f}\\linewidth}}" for share in shares)
+    else:
+        kinds = "".join(sides)
+    lines = [_row(row, sides, wide=wide) for row in rows]
+    head = f"\\hline\n{lines[0]}\\hline\n" + ("\\endhead\n" if whole_page else "")
+    body = f"{head}{''.join(lines[1:])}\\hline\n"
+    name = "longtable" if whole_page else "tabular"
+    return f"\n\\begin{{{name}}}{{{kinds}}}\n{body}\\end{{{name}}}\n\n"
+
+
+def _row(row: list[tuple[str, str]], sides: list[str], *, wide: bool) -> str:
+    cells = (f"{_SIDE_COMMANDS[side] if wide else ''}{cell}" for (cell, _), side in zip(row, sides, strict=True))
+    return f"{{}}{' & '.join(cells)} \\tabularnewline\n"  # the braces: a bracket behind a row's end would be its size

@@ -1,0 +1,151 @@
+"""Pages that go away, come back, move their cells or lose their kernel while answers stream: nothing of an answer is lost.
+
+Ten cells hold the same story, each slower than the one before, so that one moment of the page is ten moments of the story.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+
+import pytest
+
+from tests.browser.test_quickstart import CELLS, kinds, start
+
+TOOL = 'def look(what: str) -> str:\n    """Look at something."""\n    return f"looked at {what}"'
+PARTS = [
+    ["thought", "The *first* thought, in some words. Thought one ends."],
+    ["answer", "The **first** answer:\n\n- an item\n- another\n\nAnswer one ends."],
+    ["call", "look", {"what": "the sky"}],
+    ["thought", "The second thought, in some words. Thought two ends."],
+    ["answer", "The **second** answer has a table.\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\nAnswer two ends."],
+]
+KINDS = ["thought", "answer", "tool_call", "thought", "answer", "status"]
+ENDS = ["Thought one ends.", "Answer one ends.", "look", "Answer two ends."]
+MOMENTS = 10
+
+
+def story(number):
+    told = json.dumps({"parts": PARTS, "pieces": 6, "gap": 0.02 + 0.06 * number})
+    return f"%%gemini --once -t look --approve auto\nTell me story {number}.\noffline: {told}"
+
+
+def begun(notebook, *more):
+    """A notebook whose ten stories have begun; the slowest has shown its first words."""
+    book = start(notebook, TOOL, *map(story, range(MOMENTS)), *more)
+    book.run(1)
+    for number in range(MOMENTS):
+        book.run(2 + number)
+    book.wait(f"n => {CELLS}[n].querySelector('.jupyter-widget-Collapse .nbg-live')?.textContent.includes('The')", MOMENTS + 1)
+    return book
+
+
+def at_rest(book, first=2):
+    """Wait until no cell from the `first` on shows a widget of ours, and return what the page would save."""
+    book.wait(
+        f"([from, to]) => [...{CELLS}].slice(from, to).every(cell => cell.querySelector('.nbgemini-status')"
+        " && !cell.querySelector('.nbg-live, .nbgemini-live'))",
+        [first, 2 + MOMENTS],
+    )
+    return book.held()
+
+
+def wait_for(condition):
+    """Wait for what happens outside the page."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)  # a poll of another process
+
+
+def assert_whole(saved, first=2):
+    for number in range(first, 2 + MOMENTS):
+        shown = kinds(saved, number)
+        text = json.dumps(saved["cells"][number]["outputs"])
+        assert shown == KINDS, (number, shown)
+        assert "widget-view" not in text, (number, text[:3000])
+        places = [text.index(end) for end in ENDS]
+        assert places == sorted(places)
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_a_page_loaded_again_holds_the_whole_answer(notebook, saved):
+    """Also where the file on disk knows nothing of the outputs."""
+    book = begun(notebook)
+    if saved:
+        book.save()
+    over = 0 if saved else book.page.evaluate(f"() => [...{CELLS}].filter(cell => !cell.querySelector('.nbg-live')).length - 3")
+    book.open()
+    book.screenshot(f"pages-reloaded-{saved}")
+    first = 2 + max(0, over)  # outputs at rest that were never saved are gone like any others
+    assert_whole(at_rest(book, first), first)
+    book.screenshot(f"pages-reloaded-rest-{saved}")
+
+
+def test_a_page_closed_until_the_end_holds_the_whole_answer(notebook, tmp_path):
+    done = tmp_path / "done"
+    tell = f"import asyncio, pathlib\nasync def tell():\n    await _gemini\n    pathlib.Path({str(done)!r}).touch()\ntask = asyncio.create_task(tell())"
+    book = begun(notebook, tell)
+    book.run(2 + MOMENTS)
+    book.wait("n => jupyterapp.shell.currentWidget.content.model.cells.get(n).executionCount", 2 + MOMENTS)
+    book.save()
+    book.leave()
+    wait_for(done.exists)
+    book.open()
+    assert_whole(at_rest(book))
+
+
+@pytest.mark.parametrize("how", ["restart", "kill"])
+def test_what_came_stays_where_the_kernel_ends(notebook, how):
+    """The page stops counting and says why, and the file holds what was seen."""
+    book = begun(notebook)
+    book.cell(1 + MOMENTS).get_by_role("button", name="Stop this answer").wait_for()
+    book.page.evaluate("() => { window.seen = document.querySelectorAll('.jp-Notebook .jp-Cell')[11].innerText }")
+    if how == "restart":
+        book.page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    else:
+        os.kill(int(book.execute("import os", "os.getpid()")), signal.SIGKILL)
+    book.wait(f"n => {CELLS}[n].innerText.includes('the kernel ended')", 1 + MOMENTS)
+    saved = at_rest(book)
+    book.screenshot(f"pages-{how}")
+    for number in range(2, 2 + MOMENTS):
+        text = json.dumps(saved["cells"][number]["outputs"])
+        assert "widget-view" not in text
+        assert ENDS[0][:7] in text
+        whole = ENDS[-1] in text and "the kernel ended" not in text
+        assert whole or "the kernel ended" in text
+    assert "The" in "".join(saved["cells"][1 + MOMENTS]["outputs"][0]["data"]["text/plain"])
+    assert kinds(saved, 1 + MOMENTS)[0] == "thought"
+
+
+@pytest.mark.parametrize("how", ["move", "cut"])
+def test_a_cell_that_is_moved_or_cut_and_put_back_keeps_its_answer(notebook, how):
+    book = begun(notebook)
+    for number in range(2, 2 + MOMENTS):
+        book.cell(number).locator(".jp-InputPrompt").click()
+        if how == "move":  # down, and up again
+            book.page.evaluate("""async () => {
+              await jupyterapp.commands.execute('notebook:move-cell-down');
+              await jupyterapp.commands.execute('notebook:move-cell-up');
+            }""")
+        else:
+            book.page.evaluate("""async () => {
+              await jupyterapp.commands.execute('notebook:cut-cell');
+              await jupyterapp.commands.execute('notebook:undo-cell-action');
+            }""")
+    book.screenshot(f"pages-{how}")
+    assert_whole(at_rest(book))
+    book.screenshot(f"pages-{how}-rest")
+
+
+def test_two_tabs_hold_the_same(notebook):
+    """The second tab opens the file in mid-stream; each holds the whole answer."""
+    book = begun(notebook)
+    book.save()
+    other = book.second_tab()
+    other.screenshot("pages-second-tab")
+    assert_whole(at_rest(other))
+    book.page.bring_to_front()  # a tab behind another one paints nothing
+    assert_whole(at_rest(book))

@@ -1,0 +1,130 @@
+"""The widgets on a page with VS Code's rules for outputs: no variables of JupyterLab, widgets on white, a light and a dark theme.
+
+The rules are those of vscode-jupyter 2026.6 (`.cell-output-ipywidget-background`) and of VS Code's themes Dark and Light Modern.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+import nbgemini.notebook
+
+HERE = Path(nbgemini.notebook.__file__).parent
+THEMES = {
+    "dark": {
+        "editor-foreground": "#cccccc",
+        "editor-background": "#1f1f1f",
+        "descriptionForeground": "#9d9d9d",
+        "button-secondaryForeground": "#cccccc",
+        "button-secondaryBackground": "#313131",
+        "editorWarning-foreground": "#cca700",
+        "widget-border": "#313131",
+        "focusBorder": "#0078d4",
+        "font-size": "13px",
+    },
+    "light": {
+        "editor-foreground": "#3b3b3b",
+        "editor-background": "#ffffff",
+        "descriptionForeground": "#3b3b3b",
+        "button-secondaryForeground": "#3b3b3b",
+        "button-secondaryBackground": "#e5e5e5",
+        "editorWarning-foreground": "#8a6a00",
+        "widget-border": "#e5e5e5",
+        "focusBorder": "#005fb8",
+        "font-size": "13px",
+    },
+}
+# what ipywidgets gives an accordion where no theme of JupyterLab is
+PAGE = """<style>
+body { margin: 12px; background: var(--vscode-editor-background); color: var(--vscode-editor-foreground); font: 13px sans-serif; }
+.cell-output-ipywidget-background { background: white !important; margin: 6px 0; }
+.jupyter-widgets { color: black; }
+.jupyter-widget-Collapse-header, .jupyter-widget-Collapse-contents { color: black; background: white; border: 1px solid black; }
+</style>"""
+WIDGETS = [
+    ("thought", {"html": "<p>A <em>thought</em> in <code>code</code></p>", "tail": "and more"}),
+    (
+        "answer",
+        {"html": "<p>An <strong>answer</strong></p><ul><li>an item</li></ul><pre><code>x = 1</code></pre>", "tail": "tail"},
+    ),
+    (
+        "status",
+        {"status": {"badge": "offline service", "text": "gemini-flash-latest · 12 in", "busy": True, "since": 3, "doing": ""}},
+    ),
+    (
+        "card",
+        {
+            "html": '<details class="nbgemini-tool" open><summary>Tool f · may it run?</summary><pre>{"a": 1}</pre></details>',
+            "status": {"ask": [["once", "Run once", "It runs"], ["refuse", "Refuse", "Not"]], "busy": False, "since": 0},
+        },
+    ),
+]
+BUILD = """async ([code, css, widgets]) => {
+  document.head.append(Object.assign(document.createElement("style"), { textContent: css }));
+  const { default: make } = await import(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
+  for (const [role, snapshot] of widgets) {
+    const around = document.createElement("div");
+    around.className = "cell-output-ipywidget-background";
+    const el = document.createElement("div");
+    el.className = "jupyter-widgets";
+    if (role === "thought") {
+      around.innerHTML = '<div class="jupyter-widgets nbg-fold"><div class="jupyter-widget-Collapse">'
+        + '<div class="jupyter-widget-Collapse-header">Thinking… 3 s</div><div class="jupyter-widget-Collapse-contents"></div></div></div>';
+      around.querySelector(".jupyter-widget-Collapse-contents").append(el);
+    } else around.append(el);
+    document.body.append(around);
+    const listeners = {};
+    const model = {
+      get: (name) => ({ role, key: role })[name],
+      on: (name, call) => (listeners[name] = call),
+      send() {},
+    };
+    const widget = make();
+    widget.initialize({ model });
+    widget.render({ model, el });
+    listeners["msg:custom"]({ n: 1, snapshot });
+  }
+  await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+}"""
+# WCAG 2: the ratio of relative luminances, of every text with what lies behind it
+CONTRASTS = """() => {
+  const channel = (value) => ((value /= 255) <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+  const luminance = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+  const rgba = (text) => (text.match(/[\\d.]+/g) || []).map(Number);
+  const behind = (node) => {
+    for (let at = node; at; at = at.parentElement) {
+      const [r, g, b, a = 1] = rgba(getComputedStyle(at).backgroundColor);
+      if (a > 0) return [r, g, b];
+    }
+    return [255, 255, 255];
+  };
+  const seen = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let text; (text = walker.nextNode()); ) {
+    const node = text.parentElement;
+    if (!text.data.trim() || !node.checkVisibility() || node.tagName === "STYLE") continue;
+    const [one, two] = [luminance(rgba(getComputedStyle(node).color)), luminance(behind(node))].sort((a, b) => b - a);
+    seen.push([text.data.trim(), (one + 0.05) / (two + 0.05)]);
+  }
+  return seen;
+}"""
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_every_text_can_be_read_in_vs_code(chromium, theme):
+    page = chromium.new_page(viewport={"width": 700, "height": 420})
+    variables = ";".join(f"--vscode-{name}:{value}" for name, value in THEMES[theme].items())
+    page.set_content(f"<!doctype html><html style='{variables}'><head>{PAGE}</head><body></body></html>")
+    code, css = (HERE / "live.js").read_text(encoding="utf-8"), (HERE / "live.css").read_text(encoding="utf-8")
+    page.evaluate(BUILD, [code, css, WIDGETS])
+    folder = Path(os.environ.get("NBGEMINI_SCREENSHOTS", "screenshots"))
+    folder.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=str(folder / f"vscode-{theme}.png"))
+    contrasts = page.evaluate(CONTRASTS)
+    page.close()
+    assert len(contrasts) > 15, contrasts
+    assert [(text, round(ratio, 1)) for text, ratio in contrasts if ratio < 4.5] == [], json.dumps(contrasts)
