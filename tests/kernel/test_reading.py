@@ -232,8 +232,7 @@ def test_a_cell_that_stops_a_reply_and_reads_it_stops_it(places):
 
 
 def test_what_has_come_may_be_asked_for(places):
-    cell = places.send(SLOW)
-    places.until(lambda message: parent(message) == cell and message["msg_type"] == "comm_msg")
+    places.run(SLOW)
     code = "while not late.so_far.text:\n    await asyncio.sleep(0.01)\nprint(set(late.so_far.text), late.so_far.segments[0].kind, late.done)"
     assert places.text(code).strip() == "{'x'} answer False"
     places.run("late.stop()")

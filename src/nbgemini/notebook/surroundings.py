@@ -28,13 +28,13 @@ def may_be_cut_off(shell: Any) -> bool:
     nbclient, papermill and nbconvert are told from nbval, which reads no change of an output, by what they do after an error.
     """
     kernel = kernel_of(shell)
-    return kernel is not None and bool(_request(kernel).get("content", {}).get("stop_on_error"))
+    return kernel is not None and bool(_request(shell).get("content", {}).get("stop_on_error"))
 
 
 def runs_silently(shell: Any) -> bool:
     """Whether the code that runs is a front end's own, which looks at the user's objects, and no cell."""
     kernel = kernel_of(shell)
-    return kernel is not None and bool(_request(kernel).get("content", {}).get("silent"))
+    return kernel is not None and bool(_request(shell).get("content", {}).get("silent"))
 
 
 def takes_our_widgets() -> bool:
