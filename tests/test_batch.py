@@ -180,7 +180,7 @@ async def test_a_name_that_is_none_is_told(client, service):
 
 
 async def test_a_row_costs_half(client, monkeypatch):
-    monkeypatch.setattr("nbgemini.reply.OFFLINE_ID", "never")
+    monkeypatch.setattr("nbgemini.so_far.OFFLINE_ID", "never")
     batch = await client.batch([said("a few words of an answer")])
     [row] = await batch.results()
     whole = await client.generate(said("a few words of an answer"))

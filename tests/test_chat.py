@@ -85,7 +85,7 @@ async def test_stop_ends_quietly_and_twice_is_once(client, service):
     chat = client.chat()
     reply = chat.begin('offline: {"frames": 1000, "gap": 0.01}')
     driving = asyncio.create_task(chat.drive(reply))
-    while not reply.text:
+    while not reply.so_far.text:
         await asyncio.sleep(0.001)
     reply.stop()
     reply.stop()
@@ -109,7 +109,7 @@ async def test_cancelling_the_caller_stops_the_reply_and_cancels_on(client):
     chat = client.chat()
     reply = chat.begin('offline: {"stall": 1, "frames": 9}')
     driving = asyncio.create_task(chat.drive(reply))
-    while not reply.text:
+    while not reply.so_far.text:
         await asyncio.sleep(0.001)
     driving.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -155,7 +155,7 @@ async def test_a_prompt_waits_for_the_one_before_it_and_says_so(client, service)
     chat = client.chat()
     first, second = (chat.begin(prompt) for prompt in ('offline: {"frames": 9, "gap": 0, "stall": 1}', "what is 1 + 1"))
     driving = [asyncio.create_task(chat.drive(reply)) for reply in (first, second)]
-    while not first.text:
+    while not first.so_far.text:
         await asyncio.sleep(0.001)
     assert (first.state, second.state, len(service.requests)) == ("running", "waiting", 1)
     first.stop()
@@ -169,7 +169,7 @@ async def test_a_prompt_that_is_stopped_in_line_holds_nobody_up(client, service)
     chat = client.chat()
     replies = [chat.begin(prompt) for prompt in ('offline: {"frames": 9, "gap": 0, "stall": 1}', "never", "what is 1 + 1")]
     driving = [asyncio.create_task(chat.drive(reply)) for reply in replies]
-    while not replies[0].text:
+    while not replies[0].so_far.text:
         await asyncio.sleep(0.001)
     for reply in replies[1], replies[0]:
         reply.stop()
@@ -333,7 +333,7 @@ async def test_a_stopped_reply_closes_its_open_segment_for_the_reader():
 
             def apply(changes):
                 seen.extend(changes)
-                if reply.text:
+                if reply.so_far.text:
                     reply.stop()
 
             await chat.drive(reply, apply)

@@ -150,7 +150,7 @@ async def test_an_earlier_cell_that_still_answers_is_written_on_after_the_last_t
             await chat.drive(chat.begin("hello", cell=cell))
         reply = chat.begin('offline: {"frames": 20, "gap": 0.01}', cell="a")
         driving = asyncio.create_task(chat.drive(reply))
-        while not reply.text:
+        while not reply.so_far.text:
             await asyncio.sleep(0.001)
         chat.transcript.exchanges.pop()
         journal.replace("main", chat.transcript.exchanges)

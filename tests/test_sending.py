@@ -158,7 +158,7 @@ async def test_more_streams_than_places_wait_in_line_and_say_so():
         replies = [chat.begin("hello") for chat in chats]
         tasks = [asyncio.create_task(chat.drive(reply)) for chat, reply in zip(chats, replies, strict=True)]
         async with asyncio.timeout(20):
-            while [reply.text for reply in replies] != ["…", "…", "", "", ""] or replies[4].notice is None:
+            while [reply.so_far.text for reply in replies] != ["…", "…", "", "", ""] or replies[4].notice is None:
                 await asyncio.sleep(0.01)
         assert [reply.notice for reply in replies] == [None, None, Queued(0), Queued(1), Queued(2)]
         assert [reply.state for reply in replies] == ["running", "running", "waiting", "waiting", "waiting"]

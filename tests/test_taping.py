@@ -218,7 +218,7 @@ async def test_a_file_that_can_t_be_written_any_more_costs_the_recording_not_the
     chat = client.chat()
     reply = chat.begin(told(frames=5, gap=0.05))
     driving = asyncio.create_task(chat.drive(reply))
-    while not reply.segments:
+    while not reply.so_far.segments:
         await asyncio.sleep(0.001)
     folder.rename(tmp_path / "elsewhere")
     with pytest.warns(RuntimeWarning, match=r"can't record into .*: No such file or directory; the recording is not whole"):

@@ -16,7 +16,7 @@ from msgspec import Struct, structs
 from nbgemini.errors import ApiError, NbGeminiError, WireError
 from nbgemini.fetching import fetch, persist
 from nbgemini.files import Files
-from nbgemini.mapped import Mapped, Row
+from nbgemini.mapped import Mapped, Row, Rows
 from nbgemini.mapping.asking import fill
 from nbgemini.pace import Pace
 from nbgemini.prices import Prices
@@ -130,14 +130,14 @@ class Batch:
         for number, answer in enumerate(codec.by_row(answers, total)):
             await pace.ready()
             known = self._rows is not None and number < len(self._rows)
-            self._read(table.add(self._rows[number] if known and self._rows else None), answer)
-        table.progress = _progress(table)
+            self._read(table.so_far.add(self._rows[number] if known and self._rows else None), answer)
+        table.progress = _progress(table.so_far)
 
     def _read(self, row: Row, answer: Answered | None) -> None:
         """Read what came of a row as every answer is read."""
         options = structs.replace(self._manner.options, model=self._manner.options.model or self.status.model)
         reply = Reply(Exchange(user_turn("")), options, self._manner.sending.provider, chat=None, turn=0)
-        reply.prices = self._manner.prices
+        reply.so_far.prices = self._manner.prices
         try:
             _take(reply, answer, self._manner.sending.provider)
             reply.end()
@@ -191,6 +191,6 @@ def _take(reply: Reply, answer: Answered | None, provider: Provider) -> None:
     reply.incoming.raise_if_empty()
 
 
-def _progress(table: Mapped) -> Progress:
+def _progress(table: Rows) -> Progress:
     done = sum(row.answered for row in table)
     return Progress(total=len(table), done=done, failed=len(table) - done, usage=table.usage, cost=table.cost, over=True)

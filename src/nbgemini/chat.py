@@ -115,7 +115,7 @@ class Chat:
         number, exchange = self.transcript.ask(asked, cell) if self.name else (0, Exchange(asked))
         exchange.state = "waiting"
         reply = Reply(exchange, options, sending.provider, chat=self.name, turn=number)
-        reply.provider, reply.prices = service, self.prices
+        reply.provider, reply.so_far.prices = service, self.prices
         self._begun[reply] = offered, sending
         if self._log:
             self._log.follow(reply)

@@ -10,6 +10,7 @@ NbGeminiError
 │   └── ServerError           the service's own trouble
 ├── WireError                 the bytes are not what the protocol allows
 ├── BlockedError              prompt or answer withheld: reason
+├── UnfinishedError           a value was read before it is whole, where it can't be waited for
 └── ToolError                 unknown, refused, failed, timed out, rounds ran out
 
 Invariants: a message is one line of visible characters and names the way out; no message, attribute or chained exception
@@ -103,3 +104,7 @@ class BlockedError(NbGeminiError):
 
 class ToolError(NbGeminiError):
     """A tool is unknown, was refused, failed, or the rounds ran out."""
+
+
+class UnfinishedError(NbGeminiError):
+    """What was read is not whole yet, and can't be waited for here."""

@@ -10,12 +10,14 @@ from typing import Any
 
 from nbgemini.bars import show_by, show_no_longer
 from nbgemini.looks import LOOKS
+from nbgemini.notebook.cells import Cells
 from nbgemini.notebook.complete import Completer
 from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.first_cell import FirstCell
 from nbgemini.notebook.magic import GeminiMagics
 from nbgemini.notebook.pending import WaitFirst
 from nbgemini.notebook.waiting import AwaitHook
+from nbgemini.readers import found_by, found_no_longer
 
 _ATTRIBUTE = "_nbgemini"
 
@@ -42,17 +44,22 @@ def load(shell: Any) -> None:
 
         return bar_of(shell)
 
+    cells = Cells(shell)
+    cells.install()
+    found_by(cells.reader)
     show_by(bar)
-    setattr(shell, _ATTRIBUTE, (config, magics, hook, wait_first, completer, bar))
+    setattr(shell, _ATTRIBUTE, (config, magics, hook, wait_first, completer, bar, cells))
 
 
 def unload(shell: Any) -> None:
     """Undo all of it."""
     if not hasattr(shell, _ATTRIBUTE):
         return
-    config, magics, hook, wait_first, completer, bar = getattr(shell, _ATTRIBUTE)
+    config, magics, hook, wait_first, completer, bar, cells = getattr(shell, _ATTRIBUTE)
     LOOKS.durations = LOOKS.latex = True
     show_no_longer(bar)
+    found_no_longer(cells.reader)
+    cells.remove()
     hook.remove()
     completer.remove()
     magics.unregister()

@@ -84,7 +84,7 @@ class Listening:
             reply.go_on()
             async with aclosing(self._sending.source.frames(request)) as frames:
                 async for frame in frames:
-                    reply.played = _origin(frame, reply.played)
+                    reply.so_far.played = _origin(frame, reply.so_far.played)
                     await pace.ready()
                     events = reply.take(decode(frame))
                     yield events, reply.show(events)

@@ -65,24 +65,19 @@ class Row(Struct, eq=False):
         return f"<Row {self.index} {self.state}: {said}>"
 
 
-class Mapped(Running, Sequence[Row]):
-    """The rows of a map; awaiting it asks them, and returns it.
+class Rows(Sequence[Row]):
+    """The rows of a map as they stand; once the map is over they are its own.
 
     Attributes:
-        progress: how far it is.
         error: why the rest was not asked, where a fault concerned all rows; None otherwise.
         labels: pandas' index of the rows; None where there is none.
     """
 
-    def __init__(self, run: Callable[[Mapped], Awaitable[None]], total: int | None = None, labels: Any = None) -> None:
-        """Begin with no row; `run` asks them all."""
-        super().__init__()
-        self.progress = Progress(total=total)
+    def __init__(self, labels: Any = None) -> None:
+        """Begin with none."""
         self.error: NbGeminiError | None = None
         self.labels = labels
-        self._run = run
         self._rows: list[Row] = []
-        self._task: asyncio.Task[None] | None = None
 
     @overload
     def __getitem__(self, index: int) -> Row: ...
@@ -100,14 +95,6 @@ class Mapped(Running, Sequence[Row]):
         """Put one row more at the end."""
         self._rows.append(Row(len(self._rows), given))
         return self._rows[-1]
-
-    @property
-    def state(self) -> Literal["running", "complete", "interrupted"]:
-        """Whether it runs, all rows are over, or some were not asked to the end."""
-        ended: Literal["complete", "interrupted"] = (
-            "interrupted" if any(row.state == "interrupted" for row in self._rows) else "complete"
-        )
-        return ended if self.done else "running"
 
     @property
     def texts(self) -> list[str | None]:
@@ -147,10 +134,118 @@ class Mapped(Running, Sequence[Row]):
         index = None if self.labels is None else self.labels[: len(self)]
         return pd.DataFrame([_record(row) for row in self._rows], index=index)
 
+    @property
+    def left_out(self) -> str:
+        """Say which rows the table does not show."""
+        more = len(self) - len(self._shown())
+        return f" · {more:,} more rows in to_frame()" if more else ""
+
+    def table(self) -> tuple[list[str], list[list[str]]]:
+        """Return headers and cells of a bounded table: the first rows, and of the others those with trouble."""
+        shown = self._shown()
+        columns = list(dict.fromkeys(name for row in shown for name in _input(row)))[:_COLUMNS]
+        headers = ["", *columns, "answer", *(["trouble"] if any(row.error for row in shown) else [])]
+        return headers, [_cells(row, columns)[: len(headers)] for row in shown]
+
+    def _shown(self) -> list[Row]:
+        with_trouble = [row for row in self._rows[SHOWN:] if row.error][:SHOWN_TROUBLE]
+        return [*self._rows[:SHOWN], *with_trouble]
+
+    def __repr__(self) -> str:
+        """Count them."""
+        return f"<Rows {sum(row.answered for row in self._rows):,} of {len(self):,} answered>"
+
+
+class Mapped(Running, Sequence[Row]):
+    """The rows of a map; awaiting it asks them, and returns it. Whoever reads them before the end waits for it.
+
+    Attributes:
+        progress: how far it is.
+        so_far: the same rows as they stand, and reading those never waits.
+    """
+
+    def __init__(self, run: Callable[[Mapped], Awaitable[None]], total: int | None = None, labels: Any = None) -> None:
+        """Begin with no row; `run` asks them all."""
+        super().__init__()
+        self.progress = Progress(total=total)
+        self.so_far = Rows(labels)
+        self._run = run
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def whole(self) -> Rows:
+        """The rows, once they are over.
+
+        Raises:
+            UnfinishedError: they are not, and can't be waited for here.
+        """
+        self.wait_here()
+        return self.so_far
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Row]: ...
+    def __getitem__(self, index: int | slice) -> Row | list[Row]:
+        """Return a row, or a list of them."""
+        return self.whole[index]
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return len(self.whole)
+
+    @property
+    def state(self) -> Literal["running", "complete", "interrupted"]:
+        """Whether it runs, all rows are over, or some were not asked to the end."""
+        ended: Literal["complete", "interrupted"] = (
+            "interrupted" if any(row.state == "interrupted" for row in self.so_far) else "complete"
+        )
+        return ended if self.done else "running"
+
+    @property
+    def texts(self) -> list[str | None]:
+        """The answers in order; None where there is none."""
+        return self.whole.texts
+
+    @property
+    def answers(self) -> list[Any]:
+        """The objects in order, where a schema was given, else the texts."""
+        return self.whole.answers
+
+    @property
+    def errors(self) -> dict[int, str]:
+        """What went wrong, by the row's number."""
+        return self.whole.errors
+
+    @property
+    def error(self) -> NbGeminiError | None:
+        """Why the rest was not asked, where a fault concerned all rows; None otherwise."""
+        return self.whole.error
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of all rows, of earlier runs too."""
+        return self.whole.usage
+
+    @property
+    def cost(self) -> float | None:
+        """USD of all rows, of earlier runs too; None where no price is known."""
+        return self.whole.cost
+
+    @property
+    def badge(self) -> str:
+        """What marks answers that are no service's own."""
+        return self.whole.badge
+
+    def to_frame(self) -> Any:
+        """Return a DataFrame: the columns of the input, the answer (and its fields), error, tokens and cost."""
+        return self.whole.to_frame()
+
     def start(self) -> asyncio.Task[None]:
         """Ask the rows on the running loop; once begun, it is the same task."""
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._to_the_end(), name="nbgemini map")
+            self.begun()
         return self._task
 
     async def _to_the_end(self) -> None:
@@ -167,8 +262,8 @@ class Mapped(Running, Sequence[Row]):
             self.stop()
             await asyncio.wait([task])
             raise
-        if self.error and not any(row.answered for row in self._rows):
-            raise self.error
+        if self.so_far.error and not any(row.answered for row in self.so_far):
+            raise self.so_far.error
         return self
 
     def __await__(self) -> Generator[Any, None, Self]:
@@ -187,8 +282,8 @@ class Mapped(Running, Sequence[Row]):
         """Show the line and a bounded table, escaped."""
         from nbgemini.render.bundle import map_bundle, status_bundle, table_bundle  # noqa: PLC0415 - where there is a page
 
-        line = status_bundle(self.progress.line() + self.left_out, self.badge)
-        return map_bundle(line, *([table_bundle(*self.table())] if self._rows else []))
+        line = status_bundle(self.progress.line() + self.so_far.left_out, self.so_far.badge)
+        return map_bundle(line, *([table_bundle(*self.so_far.table())] if self.so_far else []))
 
     def _repr_html_(self) -> str:
         """Return the same as HTML."""
@@ -197,23 +292,6 @@ class Mapped(Running, Sequence[Row]):
     def _mime_(self) -> tuple[str, str]:
         """Return what marimo shows."""
         return "text/html", self._repr_html_()
-
-    @property
-    def left_out(self) -> str:
-        """Say which rows the table does not show."""
-        more = len(self) - len(self._shown())
-        return f" · {more:,} more rows in to_frame()" if more else ""
-
-    def table(self) -> tuple[list[str], list[list[str]]]:
-        """Return headers and cells of a bounded table: the first rows, and of the others those with trouble."""
-        shown = self._shown()
-        columns = list(dict.fromkeys(name for row in shown for name in _input(row)))[:_COLUMNS]
-        headers = ["", *columns, "answer", *(["trouble"] if any(row.error for row in shown) else [])]
-        return headers, [_cells(row, columns)[: len(headers)] for row in shown]
-
-    def _shown(self) -> list[Row]:
-        with_trouble = [row for row in self._rows[SHOWN:] if row.error][:SHOWN_TROUBLE]
-        return [*self._rows[:SHOWN], *with_trouble]
 
 
 def _record(row: Row) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from nbgemini.chatter import hush
 from nbgemini.errors import ConfigurationError, ToolError
 from nbgemini.loading import load
 from nbgemini.mcp_said import names, one_line, seen, shortened, value_of
@@ -150,6 +151,7 @@ def _imported() -> None:
         import mcp  # noqa: PLC0415 - 1 s, for those who have a server
     except ImportError:
         raise ConfigurationError("tools of MCP servers need the package mcp: pip install 'nbgemini[mcp]'") from None
+    hush("asyncio", mcp.__name__)
     logging.getLogger(mcp.__name__).addHandler(logging.NullHandler())  # else each bad line of a server lands in the notebook
 
 

@@ -14,9 +14,9 @@ from nbgemini.status_words import badge_text, misfit_text, status_text
 
 def page_of(reply: Reply) -> dict[str, str]:
     """Return all segments and the line below them: as sanitised HTML, and as LaTeX."""
-    trouble = str(reply.error) if reply.error else misfit_text(reply)
+    trouble = str(reply.so_far.error) if reply.so_far.error else misfit_text(reply)
     line, badge = status_text(reply), badge_text(reply)
     last = error_bundle(" · ".join(filter(None, (badge, line))), trouble) if trouble else status_bundle(line, badge)
-    bundles = [*(at_rest(segment, reply.options) for segment in reply.segments), last]
+    bundles = [*(at_rest(segment, reply.options) for segment in reply.so_far.segments), last]
     latex = "".join(bundle.get("text/latex") or verbatim(bundle["text/plain"]) for bundle in bundles)
     return {"text/html": "".join(bundle["text/html"] for bundle in bundles), "text/latex": latex}

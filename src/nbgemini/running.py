@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable
+from typing import Any, NamedTuple, NoReturn
 
-from nbgemini import nesting
+from nbgemini import nesting, readers
+from nbgemini.errors import UnfinishedError
 from nbgemini.reentry import run_within
+
+_HANDLES = ("_cancel", "_stop_call", "_done", "_callbacks", "_home", "_run", "_task")  # of no use once it is over
+_BEAT, _PATIENCE = 1.0, 20.0  # seconds: how often a thread looks whether the loop still turns, and how long it may stand still
+
+
+class _Home(NamedTuple):
+    """Where it runs."""
+
+    loop: asyncio.AbstractEventLoop
+    thread: int
+    process: int
 
 
 class Running:
@@ -20,14 +34,20 @@ class Running:
         self._stop_call: Callable[[int], object] = lambda _: None
         self._done = threading.Event()
         self._callbacks: list[Callable[[], object]] = []
+        self._home: _Home | None = None
 
     @property
     def done(self) -> bool:
         """Whether the state is terminal."""
         return self._done.is_set()
 
+    def begun(self) -> None:
+        """Note that the running loop is the one that runs it."""
+        self._home = _Home(asyncio.get_running_loop(), threading.get_ident(), os.getpid())
+
     def attach(self, cancel: Callable[[], object]) -> None:
-        """Say how the running stream is cancelled; `cancel` may be called from any thread."""
+        """Say, on the loop that runs it, how the stream is cancelled; `cancel` may be called from any thread."""
+        self.begun()
         self._cancel = cancel
         if self.stopping:  # before it ran
             cancel()
@@ -85,6 +105,70 @@ class Running:
                 raise TimeoutError(f"not finished after {timeout:g} s; it goes on") from None
             return
         run_within(loop, self._over(timeout))
+
+    def wait_here(self) -> None:
+        """Return when it is over: called by what reads a value that is whole only then, wherever that stands.
+
+        Raises:
+            UnfinishedError: it can't be waited for here.
+            ToolError: it waits for the code that reads.
+            ConfigurationError: the running loop can't be entered again (uvloop).
+        """
+        if self.done:
+            return
+        nesting.check(self)
+        if readers.reader() != "waits":
+            self._refuse("this code can't wait for it")
+        if self._home is None:
+            self._refuse("nothing has asked for it yet")
+        if self._home.process != os.getpid():
+            self._refuse("it runs in the process that this one was forked from")
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._wait_without_loop(self._home)
+        else:
+            run_within(loop, self._over(None))
+
+    def _wait_without_loop(self, home: _Home) -> None:
+        """Wait in a thread that runs no loop: for the loop of another thread, or, in its own, by letting it turn."""
+        loop = home.loop
+        if loop.is_closed():
+            self._refuse("the loop that ran it is closed")
+        if home.thread == threading.get_ident():
+            loop.run_until_complete(self._over(None))
+            return
+        turned = threading.Event()
+        stood = 0.0
+        loop.call_soon_threadsafe(turned.set)
+        while not self._done.wait(_BEAT):
+            stood = 0.0 if turned.is_set() else stood + _BEAT
+            if stood >= _PATIENCE:
+                self._refuse("the loop that runs it stands still, maybe waiting for this thread")
+            if turned.is_set():
+                turned.clear()
+                loop.call_soon_threadsafe(turned.set)
+
+    def _refuse(self, why: str) -> NoReturn:
+        raise UnfinishedError(
+            f"not finished yet, and {why} → await it first, or .result() in code that is not async; .so_far has what came"
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy has, and a file: all but the handles on what ran.
+
+        Raises:
+            UnfinishedError: it is not over.
+        """
+        if not self.done:
+            self._refuse("what still grows can't be copied or stored")
+        return {name: value for name, value in self.__dict__.items() if name not in _HANDLES}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Be over, with all that came."""
+        Running.__init__(self)
+        self.__dict__.update(state)
+        self._done.set()
 
     async def _over(self, seconds: float | None) -> None:
         over, loop = asyncio.Event(), asyncio.get_running_loop()

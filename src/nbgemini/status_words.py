@@ -17,14 +17,14 @@ def status_text(reply: Reply) -> str:
     """Return the whole line as text."""
     if not reply.done:
         return f"{facts_text(reply)} · {doing_text(reply) or 'streaming'}"
-    words = reply.exchange.note if reply.state == "truncated" and not reply.error else ""
+    words = reply.exchange.note if reply.state == "truncated" and not reply.so_far.error else ""
     ending = words or _ENDINGS.get(reply.state, "")
     return " · ".join(word for word in (facts_text(reply), duration_text(reply.seconds), ending, context_text(reply)) if word)
 
 
 def misfit_text(reply: Reply) -> str:
     """Return where an answer is not what was asked for, or nothing; a reader who stopped it knows."""
-    return "" if reply.state == "interrupted" else reply.misfit
+    return "" if reply.state == "interrupted" else reply.so_far.misfit
 
 
 def doing_text(reply: Reply) -> str:
@@ -38,12 +38,12 @@ def doing_text(reply: Reply) -> str:
             return f"waiting: {ahead} ahead" if ahead else "waiting: next in line"
     if reply.state != "waiting":
         return ""
-    return "waiting for approval" if reply.segments else "waiting for its turn"
+    return "waiting for approval" if reply.so_far.segments else "waiting for its turn"
 
 
 def badge_text(reply: Reply) -> str:
     """Return what marks an answer that is not Gemini's own, now, or nothing."""
-    return reply.badge
+    return reply.so_far.badge
 
 
 def context_text(reply: Reply) -> str:
@@ -57,5 +57,5 @@ def context_text(reply: Reply) -> str:
 
 def facts_text(reply: Reply) -> str:
     """Return who answered, with how many tokens, for how much."""
-    money = "nothing spent" if reply.played else "" if reply.offline else money_text(reply.cost)
-    return " · ".join(word for word in (reply.model, tokens_text(reply.usage), money) if word)
+    money = "nothing spent" if reply.so_far.played else "" if reply.so_far.offline else money_text(reply.so_far.cost)
+    return " · ".join(word for word in (reply.model, tokens_text(reply.so_far.usage), money) if word)

@@ -27,7 +27,7 @@ async def test_a_behaviour_of_real_streams(case):
 
     def apply(changes):
         asked.apply(changes)
-        if asked.reply.text == case.text:
+        if asked.reply.so_far.text == case.text:
             shown.set()
 
     scripts = [(*script, Until(shown), case.cut) if case.cut else script for script in case.scripts]

@@ -77,7 +77,7 @@ async def test_a_machine_that_slept_goes_on_where_it_was(ending, state):  # T6
     async with watched((head(), *events(*TWO), Until(awake), *events(last), *ending), gap_timeout=SHORT * 5) as chat:
         asked = chat.begin()
         driving = asyncio.create_task(chat.chat.drive(asked.reply, asked.apply))
-        while not asked.reply.text:
+        while not asked.reply.so_far.text:
             await asyncio.sleep(0.001)
         loop = asyncio.get_running_loop()
         real = loop.time

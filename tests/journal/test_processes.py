@@ -31,7 +31,7 @@ async def main():
     for number in range(10_000):
         prompt = "offline: " + json.dumps({"frames": 60, "chars": 10, "gap": 0.005})
         reply = client.chat(str(number)).begin(prompt)
-        await client.chat(str(number)).drive(reply, lambda _: print(number, len(reply.text), time.monotonic(), flush=True))
+        await client.chat(str(number)).drive(reply, lambda _: print(number, len(reply.so_far.text), time.monotonic(), flush=True))
         await journal.saved()
         print("saved", number, flush=True)
 asyncio.run(main())

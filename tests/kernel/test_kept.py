@@ -42,7 +42,7 @@ def half_an_answer(kernel):
     mine = kernel.send(f"%%gemini\n{slow('x', 400)}")
     kernel.until(lambda message: parent(message) == mine and said(message).get("kind") == "answer")
     began = time.monotonic()
-    while kernel.text("print(len(_gemini.text))").strip() == "0":
+    while kernel.text("print(len(_gemini.so_far.text))").strip() == "0":
         assert time.monotonic() - began < PATIENCE
 
 
@@ -91,7 +91,7 @@ def test_what_unloading_stops_is_kept_as_it_ended(notebook):
     half_an_answer(first)
     first.send("%unload_ext nbgemini")
     first.until(is_final_status)
-    came = first.text("print(len(_gemini.text))").strip()
+    came = first.text("print(len(_gemini.so_far.text))").strip()
     first.leave("shutdown")
     recalled = shown(notebook(), "%gemini show")
     assert [len(output["data"]["text/plain"]) for output in recalled if said_kind(output) == "answer"][1:] == [int(came)]

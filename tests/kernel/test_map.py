@@ -52,7 +52,7 @@ def test_a_cell_that_reads_it_waits_for_it_and_one_that_does_not_runs_meanwhile(
 def test_stop_keeps_what_is_done_and_the_next_run_goes_on(made):
     cell = run_slowly(made, "-n 10 -o part", "stopped")
     made.until(lambda message: parent(message) == cell and "10 at once" in json.dumps(message["content"]))
-    made.text("import asyncio\nwhile not any(row.answered for row in _gemini_map): await asyncio.sleep(0.05)")
+    made.text("import asyncio\nwhile not any(row.answered for row in _gemini_map.so_far): await asyncio.sleep(0.05)")
     made.run("%gemini stop --all")
     done = int(made.text("print(sum(row.answered for row in part))"))
     assert 1 <= done < 40

@@ -10,7 +10,7 @@ import pytest
 from tests.kernel.test_saved_file import Terminal
 from tests.notebook.test_terminal import OURS, run_ipython
 
-WAIT = "[time.sleep(0.01) for _ in iter(lambda: '_gemini' in globals() and 'Sunlight' in _gemini.text, True)]"
+WAIT = "[time.sleep(0.01) for _ in iter(lambda: '_gemini' in globals() and 'Sunlight' in _gemini.so_far.text, True)]"
 SKY = "%gemini ask Why is the sky blue?"
 
 

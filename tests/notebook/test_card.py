@@ -25,12 +25,12 @@ async def test_a_card_costs_no_more_than_a_few_times_its_arguments(way):
     for event in (ToolCallStart("", "f"), *text, ToolArgsPiece("", "$.a", "END"), ToolCallEnd("")):
         for change in reply.feed([event]):
             if isinstance(change, SegmentStart):
-                painter = CardPainter(reply.segments[change.index], painting, reply)
+                painter = CardPainter(reply.so_far.segments[change.index], painting, reply)
                 painter.begin(place)
             else:
                 painter.take(change)
             await painter.paint()
-    (call,) = reply.tool_calls
+    (call,) = reply.so_far.tool_calls
     for change in reply.feed([ToolProgress(0, ToolRun(call, "done", {"output": 1}))]):
         painter.take(change)
     assert painter.waiting

@@ -10,9 +10,10 @@ import msgspec
 import pytest
 
 from nbgemini.caching import open_cache
+from nbgemini.caching.cache import Cache
+from nbgemini.caching.memory import MemoryStore
 from nbgemini.errors import ServerError, TransportError
 from nbgemini.request import Request
-from nbgemini.sources import cached
 from nbgemini.sources.cached import CachedSource
 from nbgemini.sources.protocol import Cached
 from nbgemini.sources.shared import Shared
@@ -50,12 +51,6 @@ class Well:
 
     def retire(self):
         self.retired = True
-
-
-@pytest.fixture(autouse=True)
-def _patient(monkeypatch):
-    """However busy the machine, what is being kept is waited for."""
-    monkeypatch.setattr(cached, "_KEEPING", 30.0)
 
 
 @pytest.fixture
@@ -421,3 +416,63 @@ def test_each_loop_has_streams_of_its_own():
         return await all_of(CachedSource(well, cache, IDENTITY, lambda: DECODE)), len(well.asked)
 
     assert [asyncio.run(once())[0] for _ in range(2)] == [ANSWER, ANSWER]
+
+
+class Slow(MemoryStore):
+    """A store that keeps nothing before it is let."""
+
+    def __init__(self, limits):
+        super().__init__(limits)
+        self.let = asyncio.Event()
+
+    async def put(self, key, value):
+        await self.let.wait()
+        await super().put(key, value)
+
+
+@pytest.fixture
+async def slow():
+    limits = open_cache("memory").limits
+    store = Slow(limits)
+    yield Cache(store, limits), store
+    store.let.set()
+
+
+async def test_an_answer_is_there_from_the_moment_it_is_whole(well, slow):
+    """Also to another source, as after a change of settings, and however long the store takes."""
+    cache, store = slow
+    well.say(*ANSWER, None)
+    first = CachedSource(well, cache, IDENTITY, lambda: DECODE)
+    await all_of(first)
+    for source in (first, CachedSource(well, cache, IDENTITY, lambda: DECODE)):
+        again = await all_of(source)
+        assert again == ANSWER
+        assert all(isinstance(frame, Cached) for frame in again)
+    assert len(well.asked) == 1
+    assert not store.let.is_set()
+    store.let.set()
+    await first.aclose()
+    assert (await cache.size()).entries == 1
+
+
+async def test_what_was_forgotten_on_its_way_into_the_store_is_forgotten(well, slow, monkeypatch):
+    cache, store = slow
+    judging, let = asyncio.Event(), asyncio.Event()
+    really = asyncio.to_thread
+
+    async def in_a_thread(function, *args):
+        if function.__name__ == "packed":
+            judging.set()
+            await let.wait()
+        return await really(function, *args)
+
+    monkeypatch.setattr("nbgemini.caching.cache.asyncio.to_thread", in_a_thread)
+    store.let.set()
+    well.say(*ANSWER, None)
+    source = CachedSource(well, cache, IDENTITY, lambda: DECODE)
+    await all_of(source)
+    await judging.wait()
+    await cache.clear()
+    let.set()
+    await source.aclose()
+    assert (await cache.size()).entries == 0

@@ -1,7 +1,7 @@
 """What was answered, in a store, with counts of what that saved.
 
 Invariants: no trouble of the store is an answer's; nothing is waited for longer than a person notices; what can't be played as
-a whole answer is no hit.
+a whole answer is no hit; an answer is there from the moment it is whole, however long the store takes to keep it.
 """
 
 from __future__ import annotations
@@ -83,6 +83,7 @@ class Cache:
         self._writing = Guard(_WRITING, self._tell)
         self._loading = Guard(_LOADING, self._tell)
         self._prepared = False
+        self._on_its_way: dict[str, Sequence[bytes]] = {}  # into the store
 
     @property
     def where(self) -> str:
@@ -100,7 +101,10 @@ class Cache:
         return self._reading.trouble or self._writing.trouble
 
     async def get(self, key: str, decode: Decode) -> Entry | None:
-        """Return the answer that is kept under a name; what is none is dropped."""
+        """Return the answer that is kept under a name, or is about to be; what is none is dropped."""
+        frames = self._on_its_way.get(key)
+        if frames is not None:
+            return await asyncio.to_thread(judged, frames, decode)
         await self._prepare()
         found = await self._reading.run(lambda: self._store.get(key))
         if found is None:
@@ -112,12 +116,18 @@ class Cache:
 
     async def put(self, key: str, frames: Sequence[bytes], decode: Decode) -> Entry | None:
         """Keep an answer, if it is worth keeping, and return it then."""
-        entry = await asyncio.to_thread(judged, frames, decode)
-        if entry is not None and not self._reading.trouble:
-            await self._prepare()
-            value = await asyncio.to_thread(packed, frames)
-            await self._writing.run(lambda: self._store.put(key, value))
-        return entry
+        self._on_its_way[key] = frames
+        try:
+            entry = await asyncio.to_thread(judged, frames, decode)
+            if entry is not None and not self._reading.trouble:
+                await self._prepare()
+                value = await asyncio.to_thread(packed, frames)
+                if self._on_its_way.get(key) is frames:  # else it was forgotten, or another one came
+                    await self._writing.run(lambda: self._store.put(key, value))
+            return entry
+        finally:
+            if self._on_its_way.get(key) is frames:
+                del self._on_its_way[key]
 
     async def size(self) -> Size | None:
         """Return how much is kept; None if the store does not tell."""
@@ -125,6 +135,7 @@ class Cache:
 
     async def clear(self) -> int | None:
         """Forget all answers; return how many there were, or None if the store does not obey."""
+        self._on_its_way.clear()
         return await self._besides(self._store.clear)
 
     async def aclose(self) -> None:

@@ -78,7 +78,7 @@ def insert_request(connection: Connection, notebook: str, began: float, reply: R
             type(error).__name__ if error else "",
             _code(reply),
             reply.retries,
-            _PLAYED.get(reply.played, int(reply.offline)),
+            _PLAYED.get(reply.so_far.played, int(reply.offline)),
         ),
         *(usage.input, usage.thought, usage.output, usage.cached),
         *(None if reply.offline else reply.cost, reply.first_seconds, reply.seconds),

@@ -42,10 +42,10 @@ class Intake:
             ConfigurationError: the store can't be read.
         """
         given = await self._source.some()
-        if given and not len(table):
+        if given and not table.so_far:
             self._template.check(given[0])
         taken = Taken([], [], [])
-        for row in [table.add(one) for one in given]:
+        for row in [table.so_far.add(one) for one in given]:
             await self._make(row, taken)
         await self._find(taken)
         return taken if given else None
@@ -54,7 +54,7 @@ class Intake:
         """Put what is left into the table, where its end is known; else let go of it."""
         await self._source.aclose()
         for given in self._source.rest():
-            table.add(given)
+            table.so_far.add(given)
 
     async def _make(self, row: Row, taken: Taken) -> None:
         await Pace.here().ready()

@@ -87,7 +87,7 @@ class MapRun:
                 await self._store.open()
             await self._go()
         except NbGeminiError as error:
-            table.error = error
+            table.so_far.error = error
         finally:
             await self._close()
 
@@ -120,7 +120,7 @@ class MapRun:
         """Put everything to rest: what was not asked to its end is marked."""
         if self._stopped:
             await self._intake.rest(self._table)
-        for row in self._table:
+        for row in self._table.so_far:
             if row.state in ("waiting", "running"):
                 row.state = "interrupted"
                 self._counts.add(row)
@@ -140,8 +140,8 @@ class MapRun:
 
     def _end(self, error: NbGeminiError) -> None:
         """Stop for a fault that concerns all rows."""
-        if self._table.error is None:
-            self._table.error = error
+        if self._table.so_far.error is None:
+            self._table.so_far.error = error
         self._table.stopping = True
         self._stop()
 
@@ -159,7 +159,8 @@ class MapRun:
         except NbGeminiError as error:
             self._end(error)
         except Exception as error:  # noqa: BLE001 - an iterator is anybody's code
-            self._table.error = PromptError(f"the rows broke off, {type(error).__name__}: {error}; those before are done")
+            words = f"the rows broke off, {type(error).__name__}: {error}; those before are done"
+            self._table.so_far.error = PromptError(words)
         finally:
             self._fed = True
             self._news.set()

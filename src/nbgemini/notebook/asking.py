@@ -85,7 +85,7 @@ class Asking:
 
     async def wait_for(self, names: list[str]) -> None:
         """Wait until the replies bound to these names have ended, well or not, and are shown."""
-        pending = self.session.pending
+        pending = self.session.pending | self.session.last
         try:
             await self.session.jobs.ended([pending[name] for name in names if name in pending])
         except asyncio.CancelledError:

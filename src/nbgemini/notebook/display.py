@@ -91,7 +91,7 @@ class StreamView:
         """Take in what changed."""
         for change in changes:
             if isinstance(change, SegmentStart):
-                self._painters.append(self._painter(self._reply.segments[change.index]))
+                self._painters.append(self._painter(self._reply.so_far.segments[change.index]))
             else:
                 self._painters[change.index].take(change)
                 self._first_unfinished = min(self._first_unfinished, change.index)  # it may have been at rest

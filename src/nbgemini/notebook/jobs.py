@@ -85,6 +85,7 @@ class Jobs:
         for other in self.running:
             if job.cell and other.cell == job.cell:
                 other.reply.stop()
+        job.reply.begun()
         task = asyncio.get_running_loop().create_task(job.run(), name=f"nbgemini {job.chat.name or 'one-shot'}")
         job.open()  # after the task, whose request then goes out before the widgets are loaded
         self._tasks[job] = task

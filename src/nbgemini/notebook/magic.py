@@ -16,6 +16,7 @@ from nbgemini.notebook.last_error import LastError
 from nbgemini.notebook.last_picture import LastPicture
 from nbgemini.notebook.names import Names
 from nbgemini.notebook.pending import WAIT, with_wait
+from nbgemini.notebook.surroundings import runs_silently
 from nbgemini.notebook.waiting import AWAITED
 
 
@@ -95,8 +96,11 @@ class GeminiMagics(Magics):
         return self.asking.wait_for(line.split())
 
     def complete(self, code: str) -> str:
-        """Let a cell that reads a pending --out variable wait for it."""
-        return code if self._made is None else with_wait(code, self._made.session.pending)
+        """Let a cell that reads a pending reply or map wait for it."""
+        if self._made is None or runs_silently(self._shell):
+            return code
+        session = self._made.session
+        return with_wait(code, session.pending, session.last, session.fields)
 
 
 # IPython asks an object's `getdoc` first: the manuals are made from the parser when somebody reads them.

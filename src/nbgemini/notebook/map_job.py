@@ -49,6 +49,7 @@ class Bill:
     def __init__(self, table: Mapped) -> None:
         """Read what it tells of its progress."""
         self._table = table
+        self.so_far = self
         self.when_done = table.when_done
 
     @property

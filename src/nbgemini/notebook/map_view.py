@@ -18,7 +18,7 @@ _WIDTH = 20  # squares of the bar in a widget
 
 def fails(table: Mapped | None) -> bool:
     """Whether a fault of all rows left no answer."""
-    return table is not None and table.error is not None and not any(row.answered for row in table)
+    return table is not None and table.so_far.error is not None and not any(row.answered for row in table.so_far)
 
 
 class MapView(Protocol):
@@ -127,8 +127,8 @@ class PageView:
 
     def _at_rest(self) -> dict[str, Any]:
         """Return the last line, what concerned all rows, and the table."""
-        table = self.table
-        assert table is not None  # it was bound before it began
+        assert self.table is not None  # it was bound before it began
+        table = self.table.so_far
         line = " · ".join(filter(None, (self._progress.line(), self.note))) + table.left_out
         trouble = table.error is not None and not self._fails_alone
         badge = table.badge or self._badge
@@ -169,7 +169,8 @@ class PrintedView:
         """Print the table and the last line."""
         if self.table is None or fails(self.table):
             return  # the cell says why
-        table = table_bundle(*self.table.table())["text/plain"] if len(self.table) else ""
-        line = " · ".join(filter(None, (self.table.badge, self.table.progress.line(), self.note)))
-        trouble = f"⚠ {self.table.error}\n" if self.table.error else ""
-        print(harmless(f"{table}\n— {line}{self.table.left_out}\n{trouble}"), end="")  # noqa: T201 - a terminal
+        rows = self.table.so_far
+        table = table_bundle(*rows.table())["text/plain"] if rows else ""
+        line = " · ".join(filter(None, (rows.badge, self.table.progress.line(), self.note)))
+        trouble = f"⚠ {rows.error}\n" if rows.error else ""
+        print(harmless(f"{table}\n— {line}{rows.left_out}\n{trouble}"), end="")  # noqa: T201 - a terminal

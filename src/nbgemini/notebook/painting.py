@@ -37,8 +37,9 @@ class Painting:
     """The way one stream is painted, and its tools."""
 
     def __init__(self, way: str, route: Route, refresh: Refresh, updates_per_second: float, *, shows_errors: bool) -> None:
-        """Choose the way: `widgets`, `html` or `at_end`."""
+        """Choose the way: `widgets`, `html`, `kept` (nobody looks, but the cell may be cut off) or `at_end`."""
         self.live = way != "at_end"
+        self.kept = way == "kept"
         self.widgets = False
         self.moved = False  # whether a page has made our outputs anew, and so knows nothing of displays any more
         self.inside = False  # whether all stands inside a widget that takes in outputs, and so in one of ours until the end

@@ -1,4 +1,4 @@
-"""A cell that names a pending --out variable waits for it first.
+"""A cell that names a pending reply or map (--out), or reads what is whole only then of the last one (`_gemini`), waits first.
 
 A line that waits is put below the cell's text, which makes the cell asynchronous and leaves all line numbers as they are;
 when the text has become a tree, the line moves to the top, and the source that tracebacks show forgets it.
@@ -11,7 +11,7 @@ import io
 import linecache
 import re
 import tokenize
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from nbgemini.notebook.waiting import AWAITED
@@ -20,12 +20,15 @@ WAIT = "gemini_pending"  # the magic that the line calls
 _LINE = re.compile(rf"await get_ipython\(\)\.run_line_magic\('{WAIT}', '[\w ]+'\);?\n")
 _RUNS_PYTHON = ("time", "timeit", "capture", "prun")  # cell magics whose text is code
 _PROMPTS = ("gemini", f"gemini{AWAITED}")  # whose text names values in braces
-_CONTROLS = ("stop",)  # what is asked of a reply that runs: a cell that asks for no more does not wait
+_CONTROLS = ("stop", "done", "stopping", "so_far")  # what is asked of a reply that runs: such a cell waits where it reads
 
 
-def with_wait(code: str, pending: Collection[str]) -> str:
-    """Return the cell with a line below it that waits for those of the `pending` names that it reads, if any."""
-    names = sorted(_read(code, pending)) if pending else []
+def with_wait(code: str, pending: Collection[str], last: Collection[str] = (), fields: Collection[str] = ()) -> str:
+    """Return the cell with a line below it that waits for those of the `pending` names that it reads, if any.
+
+    Those of the `last` reply and map are read all the time: they are waited for where one of the `fields` is read.
+    """
+    names = sorted(_read(code, pending) | _whole(code, last, fields)) if pending or last else []
     if not names:
         return code
     quiet = ";" if _ends_with_semicolon(code) else ""  # the last line says whether a value is shown
@@ -52,18 +55,39 @@ def _ends_with_semicolon(code: str) -> bool:
 
 
 def _read(code: str, pending: Collection[str]) -> set[str]:
-    try:
-        tree = ast.parse(code)
-    except (SyntaxError, ValueError):
-        return set()
-    controlled = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr in _CONTROLS}
     found: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and node.id in pending and isinstance(node.ctx, ast.Load) and id(node) not in controlled:
+    for node in _nodes(code) if pending else ():
+        if isinstance(node, ast.Name) and node.id in pending and isinstance(node.ctx, ast.Load):
             found.add(node.id)
         elif isinstance(node, ast.Call):
             found |= _read_by_magic(node, pending)
-    return found
+    return found - {name for name, attribute in _attributes(code) if attribute in _CONTROLS}
+
+
+def _whole(code: str, last: Collection[str], fields: Collection[str]) -> set[str]:
+    """Return the names of which a field is read that is whole only at the end."""
+    read = [(name, attribute) for name, attribute in _attributes(code) if name in last] if last else []
+    controlled = {name for name, attribute in read if attribute in _CONTROLS}
+    return {name for name, attribute in read if attribute in fields} - controlled
+
+
+def _attributes(code: str) -> Iterator[tuple[str, str]]:
+    """Return which attributes of names stand in a cell, in the code of its magics too."""
+    for node in _nodes(code):
+        match node:
+            case ast.Attribute(value=ast.Name(id=name), attr=attribute):
+                yield name, attribute
+            case ast.Call(
+                func=ast.Attribute(attr="run_cell_magic"), args=[ast.Constant(value=magic), _, ast.Constant(value=text)]
+            ) if magic in _RUNS_PYTHON:
+                yield from re.findall(r"\b([^\W\d]\w*)\.(\w+)", str(text))
+
+
+def _nodes(code: str) -> Iterable[ast.AST]:
+    try:
+        return list(ast.walk(ast.parse(code)))
+    except (SyntaxError, ValueError):
+        return ()
 
 
 def _read_by_magic(call: ast.Call, pending: Collection[str]) -> set[str]:

@@ -15,6 +15,7 @@ from nbgemini.client import Client
 from nbgemini.database import default_path
 from nbgemini.journal import Journal
 from nbgemini.leave import toolbox as toolbox_of
+from nbgemini.mapped import Mapped
 from nbgemini.notebook import surroundings
 from nbgemini.notebook.approval import Approvals
 from nbgemini.notebook.arguments import Ask
@@ -27,6 +28,7 @@ from nbgemini.notebook.interrupts import IdleInterrupt
 from nbgemini.notebook.jobs import Job, Jobs, View
 from nbgemini.notebook.last_error import LastError
 from nbgemini.notebook.last_picture import LastPicture
+from nbgemini.notebook.map_arguments import OUT as LAST_MAP
 from nbgemini.notebook.naming import named_tool
 from nbgemini.notebook.new_cell import has_commands, offered_code
 from nbgemini.notebook.output_area import output_around
@@ -34,12 +36,13 @@ from nbgemini.notebook.painting import Painting
 from nbgemini.notebook.prompt_options import think_level
 from nbgemini.notebook.recording import taping_of
 from nbgemini.notebook.refresh import Refresh
+from nbgemini.notebook.result import Results
 from nbgemini.notebook.routing import Route, Routes, Straight
 from nbgemini.notebook.spending import Spending
 from nbgemini.notebook.terminal import TerminalView
 from nbgemini.notebook.type_naming import named_type
 from nbgemini.notebook.windows import WORTH_ASKING, Windows
-from nbgemini.reply import Reply
+from nbgemini.reply import Answer, Reply
 from nbgemini.running import Running
 from nbgemini.services import full_name
 from nbgemini.taping import Replay
@@ -48,6 +51,8 @@ from nbgemini.tools import Tool
 from nbgemini.transcript import Exchange
 from nbgemini.turns import Schema, Turn
 
+LAST_REPLY = "_gemini"
+_WHOLE = {name for kind in (Answer, Mapped) for name, value in vars(kind).items() if isinstance(value, property)}
 _SAME = ("connect_timeout", "write_timeout", "first_timeout", "gap_timeout", "content_timeout", "retries", "max_streams")
 
 
@@ -67,6 +72,8 @@ class Session:
         self._client = Client(self.backend.settings(), log=self)
         self.spending = Spending()
         self.windows = Windows()
+        self._results = Results(shell)
+        self._results.install()
         self._asked: dict[str, int] = {}
         self._out: dict[str, Running] = {}
         self._routes = Routes(shell)
@@ -110,6 +117,18 @@ class Session:
         self._out = {name: reply for name, reply in self._out.items() if not reply.done and names.get(name) is reply}
         return self._out
 
+    @property
+    def last(self) -> dict[str, Running]:
+        """The last reply and the last map, by the names that always hold them, while they run."""
+        names = self.shell.user_ns
+        found = {name: names.get(name) for name in (LAST_REPLY, LAST_MAP)}
+        return {name: running for name, running in found.items() if isinstance(running, Running) and not running.done}
+
+    @property
+    def fields(self) -> set[str]:
+        """What of a reply or a map is whole only at its end."""
+        return (_WHOLE | {"to_frame"}) - {"state"}
+
     def close(self) -> None:
         """Stop all streams and the offline service."""
         self.jobs.stop()
@@ -117,6 +136,7 @@ class Session:
         self._interrupts.remove()
         self.backend.leave_demo()
         self._close_journal()
+        self._results.remove()
         self.shell.events.unregister("pre_run_cell", self._note_cell)
 
     def _note_cell(self, *_: Any) -> None:
@@ -146,7 +166,8 @@ class Session:
         if "system" in ask.changes:
             chat.options = msgspec.structs.replace(chat.options, system=ask.changes["system"])
         self.spending.follow(reply)
-        self.shell.user_ns["_gemini"] = reply
+        self._results.asked(reply)
+        self.shell.user_ns[LAST_REPLY] = reply
         if ask.out:
             self.bind(ask.out, reply)
         return Job(chat, reply, self._view(ask, reply, approvals), cell, self._complete)
@@ -233,10 +254,12 @@ class Session:
         return self._last_view[1] if self._last_view and self._last_view[0] == execution else None
 
     def _way(self, ask: Ask) -> str:
-        if not surroundings.someone_sits_there(self.shell) or not self.config.live or self._is_captured(ask):
+        if not self.config.live or self._is_captured(ask):
             return "at_end"
         if self.waits(ask) and output_around(self.shell) is not None:
             return "at_end"  # it takes in no update
+        if not surroundings.someone_sits_there(self.shell):
+            return "kept" if surroundings.may_be_cut_off(self.shell) and self.waits(ask) else "at_end"
         deaf = self.waits(ask) and not surroundings.clicks_arrive_while_waiting(self.shell)
         wanted = self.config.widgets and surroundings.takes_our_widgets() and not self._refresh.no_widgets
         return "widgets" if wanted and not deaf else "html"

@@ -23,7 +23,7 @@ class Spending:
     @property
     def usage(self) -> Usage:
         """Tokens."""
-        return sum((reply.usage for reply in self._running), self._usage)
+        return sum((reply.so_far.usage for reply in self._running), self._usage)
 
     @property
     def cost(self) -> float:
@@ -32,9 +32,9 @@ class Spending:
 
     def _settle(self, reply: Reply) -> None:
         self._running.discard(reply)
-        self._usage += reply.usage
+        self._usage += reply.so_far.usage
         self._cost += _cost(reply)
 
 
 def _cost(reply: Reply) -> float:
-    return 0.0 if reply.offline else reply.cost or 0.0
+    return 0.0 if reply.so_far.offline else reply.so_far.cost or 0.0

@@ -106,7 +106,8 @@ class StatusLine:
 
     def _bundle(self, state: Literal["live", "final"]) -> dict[str, Any]:
         reply = self._reply
-        trouble = str(reply.error) if reply.error and self._painting.shows_errors else misfit_text(reply)
+        error = reply.so_far.error
+        trouble = str(error) if error and self._painting.shows_errors else misfit_text(reply)
         if state == "final" and trouble:
             return error_bundle(_line(badge_text(reply), status_text(reply), self.note), trouble)
         return status_bundle(_line(status_text(reply), self.note), badge_text(reply))

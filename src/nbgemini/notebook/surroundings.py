@@ -23,6 +23,21 @@ def someone_sits_there(shell: Any) -> bool:
     return bool(_request(shell).get("content", {}).get("allow_stdin"))
 
 
+def may_be_cut_off(shell: Any) -> bool:
+    """Whether a runner that ends a cell after a time may be at work, which keeps what was shown until then.
+
+    nbclient, papermill and nbconvert are told from nbval, which reads no change of an output, by what they do after an error.
+    """
+    kernel = kernel_of(shell)
+    return kernel is not None and bool(_request(shell).get("content", {}).get("stop_on_error"))
+
+
+def runs_silently(shell: Any) -> bool:
+    """Whether the code that runs is a front end's own, which looks at the user's objects, and no cell."""
+    kernel = kernel_of(shell)
+    return kernel is not None and bool(_request(shell).get("content", {}).get("silent"))
+
+
 def takes_our_widgets() -> bool:
     """Whether the front end shows widgets it does not know by heart: Colab does only after its user has switched that on."""
     return not in_colab()

@@ -17,6 +17,7 @@ from nbgemini.turns import Options
 
 _GROWTH = 1.5  # plain HTML: repaint when it has grown by half, so that all repaints together stay below 4 x the answer
 _FIRST_REPAINT = 200  # characters
+_KEPT_A_SECOND = 20_000  # the same where nobody looks
 
 
 class TextPainter(SegmentPainter):
@@ -30,7 +31,7 @@ class TextPainter(SegmentPainter):
         self._deltas = Deltas()
         self._fresh: list[str] = []
         self._painted = 0  # characters in the last repaint of plain HTML
-        self._began = monotonic()
+        self._kept = self._began = monotonic()
         self._seconds: float | None = None
         self._stream_over = False
         self._accordion: Any = None
@@ -99,10 +100,20 @@ class TextPainter(SegmentPainter):
     async def _repaint(self) -> None:
         """Show plain HTML again, if it has grown enough."""
         length = len(self._segment.text)
+        if self._painting.kept:
+            await self._keep(length)
+            return
         if self.place and length >= max(_FIRST_REPAINT, self._painted * _GROWTH):
             self._painted = length
             await asyncio.to_thread(self._blocks.advance)
             self.place.show(live_bundle(self.kind, self._blocks.tail(), html=self._blocks.html()), "live")
+
+    async def _keep(self, length: int) -> None:
+        """Show what came as it would stand at rest, each second and later seldom: so much a second, and no more."""
+        now = monotonic()
+        if self.place and length > self._painted and now - self._kept >= max(1.0, length / _KEPT_A_SECOND):
+            self._painted, self._kept = length, now
+            self.place.show(await asyncio.to_thread(self._form.at_rest, None, None, opened=False), "live")
 
     def _take_in(self) -> None:
         self._blocks.append("".join(self._fresh))

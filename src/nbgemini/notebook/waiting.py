@@ -2,7 +2,8 @@
 
 A hook behind IPython's own transformations puts `await` before a magic call that stands at the beginning of a line, so the
 cell is natively asynchronous: other tasks, widgets and interrupts go on. In[] and the history keep what was typed. A magic
-called from a function, inside %%time or from a thread is not reached by the hook; there the loop is run from within.
+called from a function, inside %%time or from a thread is not reached by the hook; there the loop is run from within. So it is
+for what the text of a cell does not show: a function, exec, a script or a shell line that reads a reply (see `cells`).
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ import re
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from nbgemini.chatter import hush
+from nbgemini.notebook.questions import called
 from nbgemini.reentry import run_within
 
 T = TypeVar("T")
 
 AWAITED = "_awaited"  # the magic's other name, which the hook writes: it tells the magic that its result is awaited
-_QUESTION = re.compile(r"^%gemini\s+(?:ask|fix|explain|map)\s.*\?\s*$")
 _CALL = re.compile(r"^get_ipython\(\)\.run_(cell|line)_magic\('gemini',", re.MULTILINE)
 
 
@@ -51,9 +53,8 @@ class AwaitHook:
 
     def keep_questions(self, lines: list[str]) -> list[str]:
         """Keep IPython from taking the question mark of `%gemini ask …?` (or fix, explain, map) for a call for help."""
-        if lines and lines[0].startswith("%%"):
-            return lines
-        return [_called(line) if _QUESTION.match(line) else line for line in lines]
+        automagic = bool(getattr(self._shell, "automagic", False)) and "gemini" not in self._shell.user_ns
+        return called(lines, automagic=automagic)
 
     def transform(self, lines: list[str]) -> list[str]:
         """Put `await` before our magics, in whole cells only: %%time and exec compile pieces that can't await."""
@@ -77,11 +78,6 @@ class AwaitHook:
         self._running = max(0, self._running - 1)
 
 
-def _called(line: str) -> str:
-    end = "\n" if line.endswith("\n") else ""
-    return f"get_ipython().run_line_magic('gemini', {line.strip().removeprefix('%gemini').strip()!r}){end}"
-
-
 def run_from_within(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run to the end in code that is not async, the running loop (if there is one) staying alive.
 
@@ -91,5 +87,6 @@ def run_from_within(coroutine: Coroutine[Any, Any, T]) -> T:
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
+        hush("asyncio")
         return asyncio.run(coroutine)
     return run_within(loop, coroutine)

@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from msgspec import Struct
 
+from nbgemini.chatter import hush
 from nbgemini.offline.answers import Script, refused, script
 from nbgemini.offline.batches import Batches
 from nbgemini.offline.cassette import Cassette
@@ -81,6 +82,7 @@ class OfflineService:
         Raises:
             OSError: the port is taken.
         """
+        hush("asyncio")  # it tells of every new loop
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="nbgemini-offline", daemon=True)
         self._thread.start()
         self._ready.wait()

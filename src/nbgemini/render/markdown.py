@@ -12,11 +12,14 @@ from functools import cache, lru_cache, partial
 from html import escape
 from typing import Any
 
+from nbgemini.chatter import hush
 from nbgemini.render.formulas import bracketed, dollars, formula, on_own_lines, untypeset
 from nbgemini.render.links import UNREADABLE, host_of, leads_somewhere, speaks_for_itself
 from nbgemini.render.references import shown, without_references
 from nbgemini.render.sanitise import is_inline_image, sanitised
 from nbgemini.render.text import harmless
+
+hush("markdown_it")  # a line for each rule that it tries at each line
 
 LARGEST = 200_000  # characters that are parsed in one go
 _LONGEST_CODE = 20_000  # characters that are coloured; lexers are quadratic in long lines and in long runs of words

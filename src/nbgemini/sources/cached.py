@@ -19,8 +19,6 @@ from nbgemini.request import Request
 from nbgemini.sources.protocol import Source
 from nbgemini.sources.shared import Shared
 
-_KEEPING = 0.2  # seconds that an equal prompt waits until the answer before it is kept
-
 
 class CachedSource:
     """Another source, asked only for what is not known."""
@@ -56,9 +54,6 @@ class CachedSource:
         key = await asyncio.to_thread(key_for, request, self._identity)
         streams = self._streams.setdefault(asyncio.get_running_loop(), {})
         stream = streams.get(key)
-        if stream is not None and stream.over:  # it is being kept just now
-            await asyncio.wait({stream.task}, timeout=_KEEPING)
-            stream = streams.get(key)
         if stream is None or not stream.open or request.reuse == "fresh":
             stream = streams[key] = Shared(lambda shared: self._pump(key, request, shared))
             stream.task.add_done_callback(lambda _: self._forget(streams, key, stream))

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 
+from nbgemini.sources.forks import closed, keep_from_children
+
 _ENOUGH = 131_072  # bytes that wait for the reader; then the loop reads no more
 _PIECE = 32_768  # bytes that the reader gets at once: what is made of them before anyone else's turn takes half a millisecond
 
@@ -93,6 +95,7 @@ class Connection(asyncio.Protocol):
         """Begin."""
         self._transport: asyncio.Transport = transport  # type: ignore[assignment]
         self._open_ones.add(self)
+        keep_from_children(self, transport.get_extra_info("socket"))
 
     def data_received(self, data: bytes) -> None:
         """Keep what came for the reader."""
@@ -115,6 +118,7 @@ class Connection(asyncio.Protocol):
         """End."""
         self._ended, self._error = True, error
         self._open_ones.discard(self)
+        closed(self)
         if not self.gone.done():
             self.gone.set_result(None)
         self._tell()

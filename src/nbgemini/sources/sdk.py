@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from nbgemini.chatter import hush
 from nbgemini.error_body import error_from_data
 from nbgemini.errors import ConfigurationError, NbGeminiError, TransportError
 from nbgemini.request import Request
@@ -78,6 +79,7 @@ class SdkSource(LentSource):
         return None
 
     def _made(self, module: ModuleType, pool: httpx2.AsyncClient) -> Any:
+        hush("google_genai")
         # A value that is newer than the client is news, no fault; it would be said on the user's page.
         warnings.filterwarnings("ignore", ".* is not a valid ", UserWarning, r"google\.genai\.")
         base = {"base_url": self._base} if self._elsewhere or not self._vertex else {}

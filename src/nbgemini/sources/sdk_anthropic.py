@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from nbgemini.chatter import hush
 from nbgemini.request import Request
 from nbgemini.sources.lent import Asked, LentSource
 
@@ -29,6 +30,7 @@ class AnthropicSdkSource(LentSource):
         return self._messages if request.path == "v1/messages" else None
 
     def _made(self, module: ModuleType, pool: httpx2.AsyncClient) -> Any:
+        hush("anthropic")
         return module.AsyncAnthropic(
             api_key=self._key.reveal(),
             base_url=self._base,

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from nbgemini.chatter import hush
 from nbgemini.request import Request
 from nbgemini.sources.lent import Asked, LentSource
 
@@ -27,6 +28,7 @@ class OpenAiSdkSource(LentSource):
         return {"responses": self._responses, "chat/completions": self._completions}.get(request.path)
 
     def _made(self, module: ModuleType, pool: httpx2.AsyncClient) -> Any:
+        hush("openai")
         return module.AsyncOpenAI(
             api_key=self._key.reveal() or "none",  # servers of one's own want none, but the client does
             base_url=self._base,

@@ -11,7 +11,9 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
+from nbgemini.chatter import hush
 from nbgemini.errors import ConfigurationError, NbGeminiError, TransportError
+from nbgemini.sources.forks import keep_from_children
 from nbgemini.sources.transport import (
     Identity,
     Limits,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 Library: TypeAlias = Literal["httpx2", "httpx"]
 LIBRARIES: tuple[Library, ...] = get_args(Library)
 _REQUEST_IS_OUT = "receive_response_headers.started"
+_CONNECTED = ("connection.connect_tcp.complete", "connection.connect_unix_socket.complete")
 
 
 class ThroughHttpx2:
@@ -115,6 +118,7 @@ def new_client(limits: Limits, *, secure: bool, library: Library = "httpx2") -> 
     """
     import anyio  # noqa: PLC0415
 
+    hush("asyncio", "httpx2", "httpcore2", "httpx", "httpcore")
     http: Any = importlib.import_module(library)
     anyio.run(anyio.sleep, 0)  # loads anyio's backend, which the first connection would do on the loop, for 60 ms
     try:
@@ -136,9 +140,12 @@ def new_client(limits: Limits, *, secure: bool, library: Library = "httpx2") -> 
 def tracing(watch: Watch) -> Any:
     """Return what httpcore2 tells how far a request is (its trace extension), so that `watch` knows when to count."""
 
-    async def trace(name: str, _info: dict[str, Any]) -> None:
+    async def trace(name: str, info: dict[str, Any]) -> None:
         if name.endswith(_REQUEST_IS_OUT):
             watch.sent()
+        elif name in _CONNECTED:
+            stream = info["return_value"]
+            keep_from_children(stream, stream.get_extra_info("socket"))
 
     return trace
 

@@ -107,8 +107,8 @@ async def _until(session: Session, task: asyncio.Task[None], table: Mapped) -> N
     finally:
         if terminal:
             await session.client.aclose()  # its loop may not run again
-    if table.error is not None and fails(table):
-        raise table.error
+    if table.so_far.error is not None and fails(table):
+        raise table.so_far.error
 
 
 def _store(session: Session) -> Path | None:
