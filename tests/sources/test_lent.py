@@ -15,6 +15,7 @@ from nbgemini.errors import ApiError, ConfigurationError, TransportError, WireEr
 from nbgemini.request import Request
 from nbgemini.secret import Secret
 from nbgemini.services import KNOWN
+from nbgemini.sources.origin import origin_of
 from nbgemini.sources.rest import Limits, RestSource
 from tests.fakes.raw import CLOSE, END, RESET, STALL, RawServer, chunk, event, head, text_frame
 from tests.sources.official import KEY, KINDS, PACKAGES, assert_forgets_the_key, each_kind, frames_of, service_at, source_of
@@ -147,7 +148,7 @@ def test_one_source_serves_several_loops(kind):
     async def once():
         async with RawServer([head(), event(text_frame("a")), END]) as server:
             sources[0] = sources[0] or source_of(kind, server)
-            sources[0]._base = server.url
+            sources[0]._origin = origin_of(server.url)
             async with aclosing(sources[0].frames(KINDS[kind][1])) as frames:
                 found = [json.loads(frame) async for frame in frames]
             await sources[0].aclose()

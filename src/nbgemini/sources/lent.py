@@ -23,9 +23,10 @@ from nbgemini.errors import ConfigurationError, NbGeminiError, WireError
 from nbgemini.loading import load
 from nbgemini.request import Request
 from nbgemini.services import Service
+from nbgemini.sources.origin import origin_of
 from nbgemini.sources.reading import cut, raise_if_refused
 from nbgemini.sources.rest import RestSource
-from nbgemini.sources.through_httpx2 import Httpx2Response, mapped, new_client, tracing
+from nbgemini.sources.through_httpx2 import Httpx2Response, mapped, meter, new_client, tracing
 from nbgemini.sources.transport import Limits
 from nbgemini.sources.watch import Watch
 
@@ -77,10 +78,12 @@ class LentSource(RestSource):
     Attributes:
         package: what has to be imported.
         installed_by: what pip is to be told if the package is missing.
+        reads_itself: whether the client cuts the answer into frames, and not we.
     """
 
     package: ClassVar[str]
     installed_by: ClassVar[str]
+    reads_itself: ClassVar[bool] = False
 
     def __init__(self, service: Service, limits: Limits) -> None:
         """Remember where and as whom to ask; nothing is imported or opened yet.
@@ -92,10 +95,10 @@ class LentSource(RestSource):
         self._sdks: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
         self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx2.AsyncClient] = WeakKeyDictionary()
 
-    async def frames(self, request: Request) -> AsyncGenerator[bytes, None]:
+    async def _frames(self, request: Request) -> AsyncGenerator[bytes, None]:
         """Yield the frames of the answer as they come."""
         ask = self._way(request)
-        async with aclosing(self._asked(ask, request) if ask else super().frames(request)) as frames:
+        async with aclosing(self._asked(ask, request) if ask else super()._frames(request)) as frames:
             async for frame in frames:
                 yield frame
 
@@ -132,7 +135,7 @@ class LentSource(RestSource):
         async with AsyncExitStack() as stack:
             await asked.first(stack.enter_async_context(asking))
             if asked.response is not None:
-                async for frame in cut(asked.response, asked.watch):
+                async for frame in cut(asked.response, asked.watch, self._mask):
                     yield frame
 
     async def _asked(
@@ -169,13 +172,19 @@ class LentSource(RestSource):
         """Return the running loop's connections, which tell us of each request that goes out and each answer that begins."""
         loop = asyncio.get_running_loop()
         if loop not in self._pools:
-            made = await load(partial(new_client, self._limits, secure=self._base.startswith("https")))
+            made = await load(partial(new_client, self._limits, origin=self._origin))
             pool = self._pools.setdefault(loop, made)
             pool.event_hooks = {"request": [self._goes_out], "response": [self._begins]}
         return self._pools[loop]
 
     async def _goes_out(self, request: httpx2.Request) -> None:
         asked = _ASKED.get()
+        try:  # clients have addresses of their own, and variables that set them
+            origin_of(f"{request.url.scheme}://{request.url.netloc.decode('ascii')}", secret=True)
+        except ConfigurationError as error:
+            if asked is not None:
+                asked.refusal = error
+            raise
         if asked is not None:
             limits = {"connect": self._limits.connect, "write": self._limits.write, "read": None, "pool": None}
             request.extensions = {**request.extensions, "timeout": limits, "trace": tracing(asked.watch)}
@@ -186,8 +195,10 @@ class LentSource(RestSource):
             return
         asked.response = Httpx2Response(response, self._host, self._limits)
         asked.watch.begun()
+        if self.reads_itself:
+            meter(response, partial(setattr, asked, "refusal"))
         try:
-            await raise_if_refused(asked.response, asked.watch, self._key, self._key_name)
+            await raise_if_refused(asked.response, asked.watch, self._mask, self._key_name)
         except NbGeminiError as error:
             asked.refusal = error
             raise

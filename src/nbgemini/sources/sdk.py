@@ -43,6 +43,7 @@ class SdkSource(LentSource):
 
     package = "google.genai"
     installed_by = "google-genai"
+    reads_itself = True
 
     def __init__(
         self, service: Service, limits: Limits, *, vertex: bool = False, project: str = "", location: str = ""
@@ -58,7 +59,7 @@ class SdkSource(LentSource):
         """
         super().__init__(service, limits)
         self._vertex, self._project, self._location = vertex, project, location
-        self._elsewhere = self._base != GEMINI_URL
+        self._elsewhere = self._origin.url != GEMINI_URL
         if vertex and not self._elsewhere:
             self._host = _VERTEX
 
@@ -80,7 +81,7 @@ class SdkSource(LentSource):
     def _made(self, module: ModuleType, pool: httpx2.AsyncClient) -> Any:
         # A value that is newer than the client is news, no fault; it would be said on the user's page.
         warnings.filterwarnings("ignore", ".* is not a valid ", UserWarning, r"google\.genai\.")
-        base = {"base_url": self._base} if self._elsewhere or not self._vertex else {}
+        base = {"base_url": self._origin.url} if self._elsewhere or not self._vertex else {}
         cloud = {"project": self._project or None, "location": self._location or None} if self._vertex else {}
         key = self._key.reveal() if not (self._vertex and self._project) else None
         try:

@@ -31,7 +31,7 @@ class AnthropicSdkSource(LentSource):
     def _made(self, module: ModuleType, pool: httpx2.AsyncClient) -> Any:
         return module.AsyncAnthropic(
             api_key=self._key.reveal(),
-            base_url=self._base,
+            base_url=self._origin.url,
             http_client=pool,
             max_retries=0,
             default_headers=dict(self._service.headers),
