@@ -8,6 +8,7 @@ loaded once, in a thread.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from functools import partial
@@ -15,7 +16,7 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
-from nbgemini.errors import ApiError, NbGeminiError
+from nbgemini.errors import ApiError, ConfigurationError, NbGeminiError
 from nbgemini.loading import load
 from nbgemini.pace import Pace
 from nbgemini.request import Request
@@ -31,6 +32,7 @@ from nbgemini.sources.watch import Watch
 
 __all__ = ["Limits", "RestSource"]
 
+_HEADER = re.compile(r"[\x20-\x7e]*")
 _JSON = {"content-type": "application/json"}
 
 
@@ -54,10 +56,12 @@ class RestSource:
             limits: how long to wait for what.
 
         Raises:
-            ConfigurationError: the URL is none, or would send the key unencrypted over a network.
+            ConfigurationError: no header can hold the key; the URL is none, or would send the key unencrypted over a network.
         """
         self._origin = origin_of(base_url, secret=bool(key))
         self._host = self._origin.host
+        if not _HEADER.fullmatch(key.reveal()):
+            raise ConfigurationError(f"no header can hold the key for {self._host} → is it copied right?")
         self._key = key
         self._service = service
         self._mask = Mask(key)
