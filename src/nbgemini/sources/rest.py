@@ -56,12 +56,10 @@ class RestSource:
             limits: how long to wait for what.
 
         Raises:
-            ConfigurationError: no header can hold the key; the URL is none, or would send the key unencrypted over a network.
+            ConfigurationError: the URL is none, or would send the key unencrypted over a network.
         """
         self._origin = origin_of(base_url, secret=bool(key))
         self._host = self._origin.host
-        if not _HEADER.fullmatch(key.reveal()):
-            raise ConfigurationError(f"no header can hold the key for {self._host} → is it copied right?")
         self._key = key
         self._service = service
         self._mask = Mask(key)
@@ -127,8 +125,10 @@ class RestSource:
 
     @contextmanager
     def _no_key_in_errors(self) -> Iterator[None]:
-        """Hide the key in what is raised: a service may repeat it wherever it is quoted."""
+        """Hide the key in what is raised: a service may repeat it wherever it is quoted, and a library what it can't send."""
         try:
+            if not _HEADER.fullmatch(self._key.reveal()):
+                raise ConfigurationError(f"no header can hold the key for {self._host} → is it copied right?")
             yield
         except NbGeminiError as error:
             error.args = tuple(self._mask.hide_parts(said) if isinstance(said, str) else said for said in error.args)
