@@ -133,7 +133,8 @@ async def test_what_unpacks_to_nothing_is_refused_in_bounded_pieces(way, bomb, m
     async with RawServer(script) as server:
         with pytest.raises(WireError, match=None if way == "gemini" else r"comments and blanks|too large"):  # that has other words
             await frames_of(way, server.url, monkeypatch)
-    assert turns > 4 * 2**20 // 32_768, "others have their turn after every piece"
+    if way != "gemini":  # which refuses the first line
+        assert turns > 4 * 2**20 // 32_768, "others have their turn after every piece"
 
 
 @pytest.mark.parametrize("way", ["rest", "httpx2"])
