@@ -133,7 +133,7 @@ class Reply(Running):
 
     def number_of(self, segment: Segment) -> int:
         """Return which of `tool_calls` a segment shows."""
-        return self._segmenter.runs.index(segment)
+        return self._segmenter.number_of(segment)
 
     @property
     def usage(self) -> Usage:
@@ -236,6 +236,7 @@ class Reply(Running):
         """Enter the terminal state, once; return the last changes."""
         if self.done:
             return []
+        self.incoming.keep_citations()
         changes = [*self._unshown, *self._segmenter.close()]
         self.exchange.parts = list(merge_text(self.exchange.parts))
         if self.options.json and state not in ("failed", "blocked"):
