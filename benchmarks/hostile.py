@@ -135,7 +135,7 @@ async def ask(name: str, port: str) -> str:
 
 
 async def call_mcp(count: int) -> str:
-    from nbgemini.tools import McpServer
+    from nbgemini import McpServer
 
     async with McpServer([sys.executable, "-c", BLOCKS.replace("COUNT", str(count))]) as server:
         (tool,) = await server.tools()
@@ -151,7 +151,7 @@ async def measure(name: str, port: str) -> None:
     beating = asyncio.create_task(beat(gaps))
     await asyncio.sleep(0.3)
     if name in MCP_CASES:
-        from nbgemini.tools import McpServer  # noqa: F401
+        from nbgemini import McpServer  # noqa: F401
 
         await call_mcp(1)  # what is loaded at first use is loaded
     else:
