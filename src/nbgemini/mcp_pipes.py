@@ -56,19 +56,15 @@ class Process:
     def lines(self) -> Iterator[bytes]:
         """Yield its messages as it writes them; of one that is too large, its two ends."""
         assert self._process.stdout is not None
-        pieces: list[bytes] = []
-        size = 0
+        line = _Line()
         with self._process.stdout as pipe:
             while chunk := pipe.read(65_536):
                 *ended, rest = chunk.split(b"\n")
                 for end in ended:
-                    yield _bounded(pieces, size + len(end), end)
-                    pieces, size = [], 0
-                size += len(rest)
-                if size <= LARGEST or not pieces:
-                    pieces.append(rest)
-                else:
-                    pieces = [pieces[0][:_ENDS], (pieces[-1] + rest)[-_ENDS:]]
+                    line.add(end)
+                    yield line.whole()
+                    line = _Line()
+                line.add(rest)
 
     def say(self, data: bytes | None) -> None:
         """Write something soon, in order; nothing more comes after None."""
@@ -99,6 +95,26 @@ class Process:
                 subprocess.run(["taskkill", "/T", "/F", "/PID", str(self.pid)], capture_output=True, check=False)  # noqa: S603, S607
             else:
                 os.killpg(self.pid, how)
+
+
+class _Line:
+    """A line that comes in pieces; of one that is too large only its two ends are kept."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def add(self, piece: bytes) -> None:
+        """Continue it."""
+        self._size += len(piece)
+        self._pieces.append(piece)
+        if self._size > LARGEST:
+            held = b"".join(self._pieces)
+            self._pieces = [held[:_ENDS], held[_ENDS:][-_ENDS:]]
+
+    def whole(self) -> bytes:
+        """Return it; of one that is too large its two ends, with blanks between them that are too many as well."""
+        return b"".join(self._pieces) if self._size <= LARGEST else self._pieces[0].ljust(LARGEST + 1) + self._pieces[1]
 
 
 @asynccontextmanager
@@ -145,24 +161,30 @@ async def pipes(process: Process) -> AsyncIterator[Any]:
 
 
 def message(line: bytes) -> SessionMessage | Exception:
-    """Return what a line says; what is too large becomes the error that answers its request."""
+    """Return what a line says; what is too large, or no message, becomes the error that answers its request."""
     from mcp import types  # noqa: PLC0415 - loaded before
     from mcp.shared.message import SessionMessage  # noqa: PLC0415
 
     if why := _too_much(line):
-        found = _ID.search(line[:_ENDS]) or _ID.search(line[-_ENDS:])
-        words = f"the server's answer is too large: {why}; it was not read"
-        if found is None:
-            return ValueError(words)
-        refusal = types.ErrorData(code=types.INTERNAL_ERROR, message=words)
-        return SessionMessage(types.JSONRPCError(jsonrpc="2.0", id=int(found[1]), error=refusal))
+        return _refused(line, f"the server's answer is too large: {why}; it was not read")
     try:
         said = types.jsonrpc_message_adapter.validate_json(line, by_name=False)
     except ValueError:
-        return ValueError("what the server says is no message")
+        return _refused(line, "what the server says is no message")
     if isinstance(said, types.JSONRPCResponse):
         said = said.model_copy(update={"result": _in_bounds(said.result)})
     return SessionMessage(said)
+
+
+def _refused(line: bytes, why: str) -> SessionMessage | Exception:
+    from mcp import types  # noqa: PLC0415
+    from mcp.shared.message import SessionMessage  # noqa: PLC0415
+
+    found = _ID.search(line[:_ENDS]) or _ID.search(line[-_ENDS:])
+    if found is None:
+        return ValueError(why)
+    refusal = types.ErrorData(code=types.INTERNAL_ERROR, message=why)
+    return SessionMessage(types.JSONRPCError(jsonrpc="2.0", id=int(found[1]), error=refusal))
 
 
 def _in_bounds(result: dict[str, Any]) -> dict[str, Any]:
@@ -183,12 +205,6 @@ def _without_output(tool: Any) -> Any:
     return {name: value for name, value in tool.items() if name != "outputSchema"} if isinstance(tool, dict) else tool
 
 
-def _bounded(pieces: list[bytes], size: int, end: bytes) -> bytes:
-    """Return a whole line; of one that is too large, its beginning and its end, and blanks for what makes it too large."""
-    if size <= LARGEST:
-        return b"".join([*pieces, end])
-    begin, rest = (pieces or [end])[0][:_ENDS], ((pieces[-1] if pieces else b"") + end)[-_ENDS:]
-    return begin.ljust(LARGEST + 1) + rest
 
 
 def _too_much(line: bytes) -> str:

@@ -129,6 +129,8 @@ class Session:
             raise EndedError("the MCP server has ended; its tools must be asked for again")
         try:
             return await getattr(self._client, what)(**how)
+        except ValueError:  # pydantic's is one, and quotes what it does not understand
+            raise ToolError("the MCP server answers with what is no answer to this") from None
         except mcp.MCPError as error:
             if error.code != CONNECTION_CLOSED:
                 raise ToolError(error.message) from None
