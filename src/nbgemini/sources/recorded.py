@@ -20,6 +20,7 @@ from typing import TypeVar
 from uuid import uuid4
 
 from nbgemini.cassette import End, end_line, frame_line, is_cassette, opening_line, reports_error
+from nbgemini.disk import regular
 from nbgemini.errors import ConfigurationError, NbGeminiError
 from nbgemini.request import Request
 from nbgemini.secret import Mask, Secret
@@ -87,7 +88,7 @@ class CassetteFile:
 
     def _prepared(self) -> int:
         try:
-            with self.path.open("ab+") as file:
+            with regular(self.path, "ab+") as file:
                 size = file.tell()
                 file.seek(0)
                 if not is_cassette(file.readline(_MOST_WAITING)):
@@ -103,7 +104,7 @@ class CassetteFile:
         """Write all lines that wait by one call, so that those of several kernels don't mix."""
         self._due = False  # first: what is added from here on is written next time, if not now
         try:
-            with self.path.open("ab", buffering=0) as file:
+            with regular(self.path, "ab", buffered=False) as file:
                 data = b"".join(self._waiting_lines())
                 while data:
                     data = data[file.write(data) :]  # all at once, but on a disk that is full
