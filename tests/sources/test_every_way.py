@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import importlib
 import json
 import shutil
 import ssl
@@ -11,6 +12,7 @@ import subprocess
 from contextlib import aclosing
 
 import pytest
+from IPython.core.ultratb import VerboseTB
 
 from nbgemini.errors import ConfigurationError, NbGeminiError, TransportError, WireError
 from nbgemini.pace import Pace
@@ -21,7 +23,7 @@ from nbgemini.sources.origin import Origin
 from nbgemini.sources.reading import LARGEST_BODY
 from nbgemini.sources.rest import Limits, RestSource
 from tests.canary import found_in, said_by
-from tests.fakes.raw import END, RawServer, chunk, event, head, text_frame
+from tests.fakes.raw import CLOSE, END, RESET, STALL, RawServer, chunk, event, head, text_frame
 from tests.sources.official import KEY, KINDS, service_at
 
 WAYS = ["rest", "httpx2", *KINDS]
@@ -265,3 +267,65 @@ async def test_no_name_of_a_model_becomes_a_header_or_another_request(way, model
         assert lines[0].count(b" ") == 2
         assert not [line for line in lines[1:] if line.lower().startswith((b"x-evil", b"get"))]
     assert len(server.requests) <= 1
+
+
+ENDS = {
+    "stopped before the head": [STALL],
+    "stopped in the stream": [head(), event(text_frame("a")), STALL],
+    "refused": [head("400 No"), chunk(b"{}"), END],
+    "redirected": [b"HTTP/1.1 307 Go\r\nLocation: http://a.example/\r\nContent-Length: 0\r\n\r\n"],
+    "reset": [RESET],
+    "cut off": [head(), event(text_frame("a")), CLOSE],
+    "no JSON": [head(), chunk(b"data: {x}\r\n\r\n"), END],
+    "a bomb": [head(), chunk(b":\n" * 3_000_000), END],
+}
+
+
+@every_way
+@pytest.mark.parametrize("end", ENDS)
+async def test_no_verbose_traceback_shows_the_key(way, end, monkeypatch):
+    """As `%xmode Verbose` writes it, with the variables of all functions, and as `%debug` finds them."""
+    async with RawServer(ENDS[end]) as server:
+        source, request = source_of(way, server.url, monkeypatch)
+
+        async def ask():
+            async with aclosing(source.frames(request)) as frames:
+                async for _ in frames:
+                    came.set()
+
+        came, task = asyncio.Event(), asyncio.create_task(ask())
+        if end.startswith("stopped"):
+            while not server.requests or ("stream" in end and not came.is_set()):
+                await asyncio.sleep(0)
+            task.cancel()
+        await asyncio.wait([task])
+        await source.aclose()
+    if task.cancelled():
+        try:
+            await task
+        except asyncio.CancelledError as cancelled:
+            error = cancelled
+    else:
+        error = task.exception()
+    assert error is not None or end in ("cut off", "no JSON")
+    while error is not None:
+        assert KEY not in VerboseTB(include_vars=True).text(type(error), error, error.__traceback__)
+        error = error.__cause__ or error.__context__
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_client_that_can_not_begin_shows_no_key(kind, monkeypatch):
+    source = KINDS[kind][0](service_at(kind, "https://service.example"), Limits())
+    module = await asyncio.to_thread(importlib.import_module, source.package)
+    name = {"gemini": "Client", "anthropic": "AsyncAnthropic"}.get(kind, "AsyncOpenAI")
+
+    def broken(**given):
+        raise ValueError(f"no client for {given['api_key']}")
+
+    monkeypatch.setattr(module, name, broken)
+    with pytest.raises(NbGeminiError) as caught:
+        async with aclosing(source.frames(KINDS[kind][1])) as frames:
+            [frame async for frame in frames]
+    await source.aclose()
+    assert KEY not in VerboseTB(include_vars=True).text(type(caught.value), caught.value, caught.value.__traceback__)
+    assert KEY not in said_by(caught.value)

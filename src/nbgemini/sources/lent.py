@@ -149,16 +149,21 @@ class LentSource(RestSource):
                 async for frame in frames:
                     asked.watch.frame()
                     yield frame
-        except NbGeminiError:
+        except GeneratorExit:
             raise
         except Exception as error:  # noqa: BLE001 - the border: what leaves is ours
-            trouble = asked.refusal or self._mapped(error)
+            trouble: BaseException = error if isinstance(error, NbGeminiError) else asked.refusal or self._mapped(error)
+        except BaseException as error:  # noqa: BLE001 - a cancel, an interrupt
+            trouble = error
         else:
             return
         finally:
             self._streams -= 1
             self._close_if_over()
-        raise trouble  # out here it has no context: the client's error holds the request, and that the key
+        # Out here, without a past: the client's error holds the request, and so do the variables of its functions, which a verbose
+        # traceback and a debugger show.
+        trouble.__cause__ = trouble.__context__ = None
+        raise trouble.with_traceback(None)
 
     async def _sdk(self) -> Any:
         loop = asyncio.get_running_loop()
