@@ -1,7 +1,7 @@
 """What a hostile service or server costs the loop: `python benchmarks/hostile.py`.
 
-Each case runs in a process of its own against a server in another; printed are the longest gap of a 10 ms heartbeat, the most that
-the loop's thread worked between two beats (which other programs don't lengthen), how long it took, and how it ended.
+Each case runs in a process of its own against a server in another; printed are the longest gap of a 10 ms heartbeat, the
+most that the loop's thread worked between two beats (which other programs don't lengthen), how long it took, and how it ended.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ def shreds(number: int) -> bytes:
 def cites(number: int) -> bytes:
     chunk = [{"web": {"uri": f"https://a.example/{n}", "title": "a"}} for n in range(number)]
     said = [
-        json.dumps({"candidates": [{"content": {"parts": [{"text": "a"}]}, "groundingMetadata": {"groundingChunks": chunk[:n]}}]})
+        json.dumps(
+            {"candidates": [{"content": {"parts": [{"text": "a"}]}, "groundingMetadata": {"groundingChunks": chunk[:n]}}]}
+        )
         for n in range(0, number, max(1, number // 200))
     ]
     return b"".join(f"data: {one}\r\n\r\n".encode() for one in said)
@@ -59,17 +61,17 @@ CASES = {
     "20,000 calls in one frame": lambda: HEAD + b"\r\n" + frame(calls(20_000)),
     "20,000 calls in as many frames": lambda: HEAD + b"\r\n" + b"".join(frame([call]) for call in calls(20_000)),
     "256 calls": lambda: HEAD + b"\r\n" + frame(calls(256)),
-    "a call with 20 MB of arguments": lambda: HEAD
-    + b"\r\n"
-    + frame([{"functionCall": {"name": "f", "args": {"n": 1, "x": "y" * 20_000_000}}}]),
+    "a call with 20 MB of arguments": lambda: (
+        HEAD + b"\r\n" + frame([{"functionCall": {"name": "f", "args": {"n": 1, "x": "y" * 20_000_000}}}])
+    ),
     "20,000 pieces of two kinds": lambda: HEAD + b"\r\n" + shreds(20_000),
     "5,000 sources, said 200 times": lambda: HEAD + b"\r\n" + cites(5_000),
     "40 M comment lines, packed": lambda: one_bomb(b":\n", 40_000_000),
     "40 M lines of nothing, packed": lambda: one_bomb(b"\n", 40_000_000),
     "40 M comment lines in members": lambda: bomb(b":\n", 40_000_000),
-    "a picture of 20 MB": lambda: HEAD
-    + b"\r\n"
-    + frame([{"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo" + "A" * 20_000_000}}]),
+    "a picture of 20 MB": lambda: (
+        HEAD + b"\r\n" + frame([{"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo" + "A" * 20_000_000}}])
+    ),
     "400 MB of blanks for a plain call": lambda: one_bomb(b" ", 400_000_000),
 }
 BLOCKS = """
@@ -79,7 +81,8 @@ for line in sys.stdin:
     if "id" not in asked:
         continue
     if asked["method"] == "initialize":
-        said = {"protocolVersion": asked["params"]["protocolVersion"], "capabilities": {"tools": {}}, "serverInfo": {"name": "s", "version": "1"}}
+        info = {"name": "s", "version": "1"}
+        said = {"protocolVersion": asked["params"]["protocolVersion"], "capabilities": {"tools": {}}, "serverInfo": info}
     elif asked["method"] == "tools/list":
         said = {"tools": [{"name": "f", "inputSchema": {"type": "object", "properties": {}}}]}
     else:
@@ -90,9 +93,7 @@ for line in sys.stdin:
 MCP_CASES = {"1,000 MCP blocks": 1_000, "200,000 MCP blocks": 200_000, "4,000,000 MCP blocks": 4_000_000}
 
 
-async def serve(path: str) -> None:
-    data = Path(path).read_bytes()
-
+async def serve(data: bytes) -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             await reader.readuntil(b"\r\n\r\n")
@@ -118,7 +119,7 @@ async def ask(name: str, port: str) -> str:
     from nbgemini import Client, NbGeminiError, Settings
     from nbgemini.secret import Secret
 
-    async def f(n: int = 0, x: str = "") -> int:
+    async def f(n: int = 0, x: str = "") -> int:  # noqa: ARG001
         """Return n."""
         return n
 
@@ -185,7 +186,7 @@ def main() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--serve"]:
-        asyncio.run(serve(sys.argv[2]))
+        asyncio.run(serve(Path(sys.argv[2]).read_bytes()))
     elif sys.argv[1:2] == ["--measure"]:
         asyncio.run(measure(*sys.argv[2:]))
     else:

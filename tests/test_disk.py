@@ -32,8 +32,6 @@ def mode(path):
 def test_a_file_is_0600_from_its_first_byte(tmp_path, monkeypatch):
     seen = []
     path = tmp_path / "chat.md"
-    written = os.write
-    monkeypatch.setattr(os, "write", lambda *given: written(*given))
     replace = Path.replace
 
     def looked(self, target):
@@ -62,7 +60,9 @@ def test_no_name_that_can_be_guessed_is_written_to(tmp_path, monkeypatch):
     """Whoever may write into a folder may lay links there for files that are to come."""
     opened = []
     open_ = os.open
-    monkeypatch.setattr(os, "open", lambda path, flags, *more, **named: opened.append((path, flags)) or open_(path, flags, *more, **named))
+    monkeypatch.setattr(
+        os, "open", lambda path, flags, *more, **named: opened.append((path, flags)) or open_(path, flags, *more, **named)
+    )
     write(tmp_path / "a.md", b"x")
     ((path, flags),) = opened
     assert flags & os.O_EXCL

@@ -9,8 +9,8 @@ import pytest
 from msgspec import structs
 
 from nbgemini import Client, ToolError
-from nbgemini.errors import WireError
 from nbgemini.citing import MOST, Citing, places
+from nbgemini.errors import WireError
 from nbgemini.events import (
     Citation,
     Citations,
@@ -59,7 +59,7 @@ def assert_linear(work, few=1_000, times=8):
     assert seconds(work, few * times) < 3 * times * max(seconds(work, few), 0.0005)
 
 
-async def asked(settings, *frames, tools=(), monkeypatch=None):
+async def asked(settings, *frames):
     ran = []
 
     async def f(n: int) -> int:

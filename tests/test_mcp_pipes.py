@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from time import process_time
 
 import pytest
@@ -94,13 +95,31 @@ async def test_a_result_that_is_none_is_told_in_one_line(result):
 
 
 async def test_a_schema_has_a_largest_size():
-    server = server_that_says("{}", f'[{{"name": "f", "inputSchema": {{"type": "object", "enum": ["x" * 1000] * {SCHEMA // 1000}}}}}]')
+    server = server_that_says(
+        "{}", f'[{{"name": "f", "inputSchema": {{"type": "object", "enum": ["x" * 1000] * {SCHEMA // 1000}}}}}]'
+    )
     async with server:
         with pytest.raises(ConfigurationError, match=r"schema of its tool f has more than 256 KiB"):
             await server.tools()
 
 
-INVISIBLE = [0x3164, 0x115F, 0x1160, 0x034F, 0xFE0F, 0xFE0E, 0x200B, 0x200D, 0x202E, 0x2066, 0xE0041, 0xE0101, 0x00AD, 0xFFA0, 0x180B]
+INVISIBLE = [
+    0x3164,
+    0x115F,
+    0x1160,
+    0x034F,
+    0xFE0F,
+    0xFE0E,
+    0x200B,
+    0x200D,
+    0x202E,
+    0x2066,
+    0xE0041,
+    0xE0101,
+    0x00AD,
+    0xFFA0,
+    0x180B,
+]
 INVISIBLE += [0x2800, 0x17B4, 0x7F, 0x9B, 0x1B]
 
 
@@ -169,7 +188,7 @@ def test_what_is_no_message_is_an_error_and_no_exception(line):
 @pytest.mark.parametrize("size", [0, 1, 70_000, LARGEST + 100, 2 * LARGEST])
 def test_lines_come_whole_or_as_their_two_ends(size):
     script = f"import sys; sys.stdout.write('short\\n' + 'b' + 'x' * {size} + 'e\\nlast\\n')"
-    with open(os.devnull, "w") as nowhere:
+    with Path(os.devnull).open("w") as nowhere:
         process = Process([sys.executable, "-c", script], {}, nowhere)
         first, middle, last = process.lines()
         threading.Thread(target=process.write).start()
@@ -191,7 +210,9 @@ async def test_no_key_is_in_the_environment_or_the_arguments_of_a_server(monkeyp
 
 
 async def test_a_server_that_floods_is_read_one_message_a_turn():
-    flood = SERVER.replace("    said = RESULT", "    said = RESULT\n" + "        for n in range(2_000): sys.stdout.write('{}\\n' * 5)")
+    flood = SERVER.replace(
+        "    said = RESULT", "    said = RESULT\n" + "        for n in range(2_000): sys.stdout.write('{}\\n' * 5)"
+    )
     flood = flood.replace("TOOLS", TOOL).replace("RESULT", '{"content": []}')
     async with McpServer([sys.executable, "-c", flood], timeout=60) as server:
         (tool,) = await server.tools()
@@ -209,7 +230,7 @@ def test_nothing_stays_when_the_loop_ends_in_the_middle():
         f"server = McpServer([sys.executable, '-c', {SERVER.replace('TOOLS', TOOL).replace('RESULT', '{}')!r}])\n"
         "async def once():\n    await server.tools()\n    print(server._session._process.pid)\nasyncio.run(once())\n"
     )
-    ran = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, timeout=60)
+    ran = subprocess.run([sys.executable, "-W", "error", "-c", script], check=False, capture_output=True, text=True, timeout=60)
     assert (ran.returncode, ran.stderr) == (0, "")
     with pytest.raises(ProcessLookupError):
         os.kill(int(ran.stdout), 0)

@@ -8,7 +8,6 @@ that was cut off is left out.
 from __future__ import annotations
 
 import os
-
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, BinaryIO, Literal, TypeAlias

@@ -32,9 +32,7 @@ class Citing:
     def take(self, said: Citations) -> Citations:
         """Return all that is known now."""
         before = self._round
-        self._round = Citations(
-            *(getattr(said, name)[:MOST] or getattr(before, name) for name in Citations.__struct_fields__)
-        )
+        self._round = Citations(*(getattr(said, name)[:MOST] or getattr(before, name) for name in Citations.__struct_fields__))
         return self.all
 
     @property

@@ -1,7 +1,7 @@
 """Files that hold what people said: theirs alone from the first byte, whole or not there; and reading that blocks for nothing.
 
-Invariants: a file is made 0600, whatever the umask; what is written anew takes the place of the old one at once, and of a link to
-another file; only regular files are read, so that no pipe and no device keeps anyone waiting.
+Invariants: a file is made 0600, whatever the umask; what is written anew takes the place of the old one at once, and that of a
+link to another file; only regular files are read, so that no pipe and no device keeps anyone waiting.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, Literal, cast
+from typing import BinaryIO, Literal
 
 _NO_WAITING = getattr(os, "O_NONBLOCK", 0)  # a pipe without a reader
 
@@ -23,7 +23,7 @@ def regular(path: Path, mode: Literal["rb", "ab", "ab+"], *, buffered: bool = Tr
     Raises:
         OSError: it can't be opened, or is none.
     """
-    return cast("BinaryIO", open(path, mode, -1 if buffered else 0, opener=_opened))  # noqa: PTH123, SIM115 - a path's own has no opener
+    return open(path, mode, -1 if buffered else 0, opener=_opened)
 
 
 def _opened(path: str, flags: int) -> int:

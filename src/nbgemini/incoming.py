@@ -188,7 +188,9 @@ class Incoming:
         if self._weight > MOST_ARGUMENTS:
             too_much = f"tool calls with more than {MOST_ARGUMENTS >> 20} MiB of arguments"
         if too_much:
-            self._fault = self._fault or ToolError(f"the model asked for {too_much}; none was run → ask for fewer steps at a time")
+            self._fault = self._fault or ToolError(
+                f"the model asked for {too_much}; none was run → ask for fewer steps at a time"
+            )
         return not too_much
 
     def raise_fault(self) -> None:

@@ -1,7 +1,7 @@
 """Characters that a reader does not see and a model does: what Unicode calls default-ignorable, and what looks like a blank.
 
-Text can be smuggled in them past a reader's eyes. Not among them are the joiners and the two selectors that emoji and scripts need
-in prose; where a text is no prose but is read by a model, as the description of a tool is, they have no place either.
+Text can be smuggled in them past a reader's eyes. Not among the hidden are the joiners and the two selectors that emoji and
+scripts need in prose; where only a model reads a text, as the description of a tool, they have no place either.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""The pipes of a stdio MCP server: its lines are read, bounded and parsed in a thread of their own, and reach the loop as messages.
+"""The pipes of a stdio MCP server: its lines are read, bounded and parsed in a thread, and reach the loop as messages.
 
 Invariants: whatever a server writes, the loop gets one bounded message a turn; what is too large is refused by an error in its
-place, unread; of ours a server inherits PATH, HOME and the like, and no key; its process ends with these pipes. The package mcp is imported before, in the loading thread.
+place, unread; of ours a server inherits PATH, HOME and the like, and no key; its process ends with these pipes. The package mcp is
+imported before, in the loading thread.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import re
 import signal
 import subprocess
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from queue import SimpleQueue
 from typing import IO, TYPE_CHECKING, Any
@@ -53,7 +54,7 @@ class Process:
         self.pid = self._process.pid
         self._outgoing: SimpleQueue[bytes | None] = SimpleQueue()
 
-    def lines(self) -> Iterator[bytes]:
+    def lines(self) -> Generator[bytes, None, None]:
         """Yield its messages as it writes them; of one that is too large, its two ends."""
         assert self._process.stdout is not None
         line = _Line()
@@ -127,7 +128,10 @@ async def pipes(process: Process) -> AsyncIterator[Any]:
     loop = asyncio.get_running_loop()
 
     def hear() -> None:
-        with closing(process.lines()) as lines, suppress(RuntimeError, anyio.BrokenResourceError, anyio.ClosedResourceError, OSError, ValueError):
+        with (
+            closing(process.lines()) as lines,
+            suppress(RuntimeError, anyio.BrokenResourceError, anyio.ClosedResourceError, OSError, ValueError),
+        ):
             for line in lines:
                 sending = incoming.send(message(line))
                 try:
@@ -203,8 +207,6 @@ def _in_bounds(result: dict[str, Any]) -> dict[str, Any]:
 
 def _without_output(tool: Any) -> Any:
     return {name: value for name, value in tool.items() if name != "outputSchema"} if isinstance(tool, dict) else tool
-
-
 
 
 def _too_much(line: bytes) -> str:

@@ -86,7 +86,8 @@ def _joined(blocks: Iterable[str | bytes]) -> list[str | bytes]:
     """Return the blocks with neighbouring texts as one."""
     joined: list[str | bytes] = []
     for kind, group in groupby(blocks, type):
-        joined += ["\n".join(group)] if kind is str else group  # type: ignore[arg-type]
+        found = list(group)
+        joined += ["\n".join(map(str, found))] if kind is str else found
     return joined
 
 

@@ -49,7 +49,7 @@ class Secret:
 
 
 class Mask:
-    """What takes keys out of what a service says, however they are spelled there: in either case, escaped as JSON, URLs or HTML do.
+    """What takes keys out of what a service says, in any spelling: in either case, escaped as in JSON, URLs or HTML.
 
     A key that is too short to be one, as a test's may be, is not looked for.
     """

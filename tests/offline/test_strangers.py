@@ -42,12 +42,20 @@ async def test_programs_of_this_machine_are_answered(service, headers):
     assert await status(service, *headers) == 200
 
 
-@pytest.mark.parametrize("host", ["localhost:PORT", "LOCALHOST:PORT", "[::1]:PORT", "127.0.0.1:PORT", "127.0.0.1", "localhost:8888"])
+@pytest.mark.parametrize(
+    "host", ["localhost:PORT", "LOCALHOST:PORT", "[::1]:PORT", "127.0.0.1:PORT", "127.0.0.1", "localhost:8888"]
+)
 async def test_loopback_may_be_called_by_its_names(service, host):
     assert await status(service, host=host) == 200
 
 
-STRANGERS = ["evil.example:PORT", "evil.example", "127.0.0.1.evil.example:PORT", "localhost.evil.example", "evil.localhost:PORT"]
+STRANGERS = [
+    "evil.example:PORT",
+    "evil.example",
+    "127.0.0.1.evil.example:PORT",
+    "localhost.evil.example",
+    "evil.localhost:PORT",
+]
 STRANGERS += ["127.0.0.1:PORT@evil.example", "0x7f000001:PORT", "127.0.0.1:PORT, evil.example", "127.0.0.1:PORT.evil.example"]
 
 
@@ -124,7 +132,9 @@ async def test_bodies_have_one_largest_size_together(framing):
     room = Room(100_000)
     kinds = {
         "length": b"POST / HTTP/1.1\r\nContent-Length: 70000\r\n\r\n" + b"x" * 70_000,
-        "chunks": b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + b"2710\r\n%s\r\n" % (b"x" * 10_000) * 7 + b"0\r\n\r\n",
+        "chunks": b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        + b"2710\r\n%s\r\n" % (b"x" * 10_000) * 7
+        + b"0\r\n\r\n",
     }
     first = await read(kinds[framing], room)
     assert len(first.body) == 70_000
@@ -138,7 +148,10 @@ def test_what_is_remembered_has_a_largest_size():
     big = HttpRequest("POST", "/x", {}, {}, b'{"a": "' + b"x" * (LARGEST_BODY // 4) + b'"}')
     for _ in range(10):
         service._remembered(big)
-    assert sum(len(asked.body["a"]) for asked in service.requests if isinstance(asked.body, dict) and "a" in asked.body) <= LARGEST_BODY
+    assert (
+        sum(len(asked.body["a"]) for asked in service.requests if isinstance(asked.body, dict) and "a" in asked.body)
+        <= LARGEST_BODY
+    )
 
 
 def test_a_body_of_too_many_values_is_not_read():

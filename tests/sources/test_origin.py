@@ -24,19 +24,20 @@ def _no_proxy(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("base", "host", "port", "secure", "header", "url"),
+    ("base", "known"),
     [
-        ("https://a.example", "a.example", 443, True, "a.example", "https://a.example"),
-        ("HTTPS://A.example:443/v1/", "a.example", 443, True, "a.example", "https://a.example/v1"),
-        (" hTTps://a.example\n", "a.example", 443, True, "a.example", "https://a.example"),
-        ("http://127.0.0.1:80", "127.0.0.1", 80, False, "127.0.0.1", "http://127.0.0.1"),
-        ("http://LOCALHOST.:11434/v1", "localhost", 11434, False, "localhost:11434", "http://localhost:11434/v1"),
-        ("http://[0:0:0:0:0:0:0:1]:8080", "::1", 8080, False, "[::1]:8080", "http://[::1]:8080"),
-        ("https://\xe4.example", "xn--4ca.example", 443, True, "xn--4ca.example", "https://xn--4ca.example"),
+        ("https://a.example", ("a.example", 443, True, "a.example", "https://a.example")),
+        ("HTTPS://A.example:443/v1/", ("a.example", 443, True, "a.example", "https://a.example/v1")),
+        (" hTTps://a.example\n", ("a.example", 443, True, "a.example", "https://a.example")),
+        ("http://127.0.0.1:80", ("127.0.0.1", 80, False, "127.0.0.1", "http://127.0.0.1")),
+        ("http://LOCALHOST.:11434/v1", ("localhost", 11434, False, "localhost:11434", "http://localhost:11434/v1")),
+        ("http://[0:0:0:0:0:0:0:1]:8080", ("::1", 8080, False, "[::1]:8080", "http://[::1]:8080")),
+        ("https://\xe4.example", ("xn--4ca.example", 443, True, "xn--4ca.example", "https://xn--4ca.example")),
     ],
 )
-def test_an_address_is_read_once_and_written_in_one_spelling(base, host, port, secure, header, url):
+def test_an_address_is_read_once_and_written_in_one_spelling(base, known):
     origin = origin_of(base)
+    host, port, secure, header, url = known
     assert (origin.host, origin.port, origin.secure) == (host, port, secure)
     assert (origin.header, origin.url) == (header, url)
     assert origin_of(origin.url) == origin
@@ -81,7 +82,9 @@ def test_what_readers_of_addresses_do_not_agree_on_is_refused(base):
     assert "password" not in str(caught.value)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "LocalHost", "127.8.9.10", "[::ffff:127.0.0.1]", "localhost."])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "[::1]", "LocalHost", "127.8.9.10", "[::ffff:127.0.0.1]", "localhost."]
+)
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"])
 def test_loopback_is_never_proxied(monkeypatch, host, name):
     monkeypatch.setenv(name, "http://proxy.example:3128")
@@ -93,7 +96,14 @@ def test_loopback_is_never_proxied(monkeypatch, host, name):
 
 @pytest.mark.parametrize(
     "base",
-    ["http://a.example", "HTTP://a.example", "http://127.0.0.1.a.example", "http://localhost.a.example", "http://10.0.0.1", "http://a"],
+    [
+        "http://a.example",
+        "HTTP://a.example",
+        "http://127.0.0.1.a.example",
+        "http://localhost.a.example",
+        "http://10.0.0.1",
+        "http://a",
+    ],
 )
 def test_plain_http_with_a_key_goes_nowhere_else(base):
     assert not origin_of(base).loopback

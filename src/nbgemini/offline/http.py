@@ -93,9 +93,7 @@ async def read_request(reader: asyncio.StreamReader, room: Room) -> HttpRequest 
     """
     try:
         first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
-        line, headers = _LINE.fullmatch(first), _headers(lines)
-        if line is None:
-            raise ValueError("no request")
+        line, headers = _matched(_LINE, first), _headers(lines)
         body = await _read_body(reader, headers, room)
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError, ValueError):
         return None
@@ -104,13 +102,21 @@ async def read_request(reader: asyncio.StreamReader, room: Room) -> HttpRequest 
     return HttpRequest(line[1], address, dict(parse_qsl(query)), headers, body, named[1] if named else "")
 
 
+def _matched(form: re.Pattern[str], text: str) -> re.Match[str]:
+    found = form.fullmatch(text)
+    if found is None:
+        raise ValueError("it is none")
+    return found
+
+
 def _headers(lines: list[str]) -> dict[str, str]:
     headers: dict[str, str] = {}
     for line in lines:
-        field = _FIELD.fullmatch(line)
-        if field is None or (field[1].lower() in _ONCE and field[1].lower() in headers):
-            raise ValueError("no header")
-        headers[field[1].lower()] = field[2].strip()
+        field = _matched(_FIELD, line)
+        name = field[1].lower()
+        if name in _ONCE and name in headers:
+            raise ValueError("twice")
+        headers[name] = field[2].strip()
     return headers
 
 

@@ -27,7 +27,7 @@ from nbgemini.offline.files import FileStore
 from nbgemini.offline.frames import count_tokens
 from nbgemini.offline.http import LARGEST_BODY, Connection, HttpRequest, Room, read_request
 from nbgemini.offline.payload import Invalid, decoded
-from nbgemini.offline.routes import EMBEDS, Refused, generating_model, models_page, one_model, version_of
+from nbgemini.offline.routes import EMBEDS, Refused, generating_model, models_page, one_model, refuse_strangers, version_of
 from nbgemini.offline.validate import counted, validate
 from nbgemini.offline.vectors import text_of, vectors
 from nbgemini.request_key import normalised
@@ -145,8 +145,7 @@ class OfflineService:
     async def _talk(self, reader: asyncio.StreamReader, to: Delivery) -> None:
         while (request := await read_request(reader, self._room)) is not None:
             try:
-                if not request.is_from_here:
-                    raise Refused(403, "This service answers programs on its own machine only, at its own address.")
+                refuse_strangers(request)
                 body = self._remembered(request)
                 dialect = self._dialects.of(request)
                 await (self._speak(dialect, request, body, to) if dialect else self._speak_gemini(request, body, to))

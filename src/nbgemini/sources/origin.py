@@ -1,7 +1,7 @@
-"""Where requests go: a base URL, read once; whether to encrypt, whom to trust and whether a proxy may stand between follow from it.
+"""Where requests go: a base URL, read once; encryption, trust and proxies follow from what it says.
 
-Invariants: what is asked is what was checked, for the address is written anew from what was read; loopback is never proxied; plain
-http with a key never leaves the machine.
+Invariants: what is asked is what was checked, for the address is written anew from what was read; loopback is never proxied;
+plain http with a key never leaves the machine.
 """
 
 from __future__ import annotations
