@@ -1,8 +1,8 @@
 """The pipes of a stdio MCP server: its lines are read, bounded and parsed in a thread, and reach the loop as messages.
 
 Invariants: whatever a server writes, the loop gets one bounded message a turn; what is too large is refused by an error in its
-place, unread; of ours a server inherits PATH, HOME and the like, and no key; its process ends with these pipes. The package mcp is
-imported before, in the loading thread.
+place, unread; of ours a server inherits PATH, HOME and the like, and no key; its process ends with these pipes. The package mcp
+is imported before, in the loading thread.
 """
 
 from __future__ import annotations

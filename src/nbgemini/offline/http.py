@@ -86,15 +86,15 @@ class Connection(asyncio.StreamReaderProtocol):
         super().connection_lost(exc)
 
 
-async def read_request(reader: asyncio.StreamReader, room: Room) -> HttpRequest | None:
+async def read_request(reader: asyncio.StreamReader, room: Room | None = None) -> HttpRequest | None:
     """Return the next request of a connection, or None when the client has gone, speaks something else or brings too much.
 
-    Its body has taken its room.
+    Its body has taken its room; without one given, that of this body alone.
     """
     try:
         first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
         line, headers = _matched(_LINE, first), _headers(lines)
-        body = await _read_body(reader, headers, room)
+        body = await _read_body(reader, headers, room or Room())
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError, ValueError):
         return None
     named = _ORIGIN.match(line[2])

@@ -160,8 +160,8 @@ class LentSource(RestSource):
         finally:
             self._streams -= 1
             self._close_if_over()
-        # Out here, without a past: the client's error holds the request, and that the key; so do the variables of its functions,
-        # which a verbose traceback and a debugger show.
+        # Out here, without a past: the client's error holds the request, and that the key; so do the variables of its
+        # functions, which a verbose traceback and a debugger show.
         trouble.__cause__ = trouble.__context__ = None
         raise trouble.with_traceback(None)
 

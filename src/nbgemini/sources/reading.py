@@ -1,7 +1,7 @@
 """What every answer over HTTP goes through, whoever brings it: is it one, and where are its frames?
 
-Invariants: a body is read in bounded pieces, and others have their turn between them; what is read whole has a largest size; of a
-body nothing is quoted before the key was taken out.
+Invariants: a body is read in bounded pieces, and others have their turn between them; what is read whole has a largest size; of
+a body nothing is quoted before the key was taken out.
 """
 
 from __future__ import annotations
