@@ -21,6 +21,7 @@ from nbgemini.notebook.routing import Route
 from nbgemini.notebook.status import StatusLine
 from nbgemini.notebook.text import TextPainter
 from nbgemini.notebook.whole import WholePainter
+from nbgemini.pace import Pace
 from nbgemini.reply import Reply
 from nbgemini.segments import Change, Segment, SegmentStart
 
@@ -152,12 +153,14 @@ class StreamView:
                 return
 
     async def _paint(self) -> None:
+        pace = Pace.here()
         if self._painting.live:
             self._status.refresh(partial(self._put_status, "live"))
         for index in range(self._first_unfinished, len(self._painters)):
             painter = self._painters[index]
             if painter.at_rest:
                 continue
+            await pace.ready()  # there may be thousands
             if painter.place is None:
                 self._give_place(painter, index)
             await painter.paint()
