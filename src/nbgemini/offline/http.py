@@ -59,7 +59,8 @@ class HttpRequest(Struct, frozen=True):
     @property
     def is_from_here(self) -> bool:
         """Whether a program on this machine asks: a page of another site says whose it is, or asks by another name."""
-        asked = self.authority or self.headers.get("host", "")
+        names_somebody = any(map(str.isalnum, self.authority))
+        asked = self.authority if names_somebody else self.headers.get("host", "")
         origin, site = self.headers.get("origin"), self.headers.get("sec-fetch-site", "none")
         own = origin is None or origin.lower() == f"http://{asked}".lower()
         return bool(not asked or _HERE.fullmatch(asked)) and own and site in ("none", "same-origin")
