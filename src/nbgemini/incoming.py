@@ -49,6 +49,29 @@ Outcome: TypeAlias = tuple[State, NbGeminiError | None]
 _EMPTY = "the service sent an empty answer → ask again"
 
 
+class _Load:
+    """The calls of one round, and the characters of their arguments."""
+
+    def __init__(self) -> None:
+        self._calls = self._weight = 0
+
+    def with_one_more(self, event: Event) -> str:
+        """Count a call or a piece of one; return why it is too much, in words, or nothing."""
+        match event:
+            case ToolCall(_, args):
+                self._calls, self._weight = self._calls + 1, self._weight + weight(args, MOST_ARGUMENTS)
+            case ToolCallStart():
+                self._calls += 1
+            case ToolArgsDelta(_, text) | ToolArgsText(_, text):
+                self._weight += len(text)
+            case ToolArgsPiece(_, path, value):
+                self._weight += len(path) + weight(value, MOST_ARGUMENTS)
+        what = f"more than {MOST_CALLS} tool calls at once" if self._calls > MOST_CALLS else ""
+        if self._weight > MOST_ARGUMENTS:
+            what = f"tool calls with more than {MOST_ARGUMENTS >> 20} MiB of arguments"
+        return what and f"the model asked for {what}; none was run → ask for fewer steps at a time"
+
+
 class Incoming:
     """The service's side of a reply, over all its rounds.
 
@@ -78,7 +101,7 @@ class Incoming:
         self._cite_due = False  # whether more was cited than is kept
         self._cited = 0.0  # how many citations are so many more
         self._note_at: int | None = None  # where they are among the parts
-        self._began = self._weight = 0  # calls of this round, and characters of their arguments
+        self._load = _Load()
         self._fault: NbGeminiError | None = None
         self._before = 0  # parts, when the request went out
         self._call_began = False
@@ -161,7 +184,8 @@ class Incoming:
     def _take_call(self, event: Event) -> Sequence[Event]:
         """Keep each call once, and its part with it."""
         self._call_began = True
-        if not self._bearable(event):
+        if too_much := self._load.with_one_more(event):
+            self._fault = self._fault or ToolError(too_much)
             return ()
         news = self._growing.feed(event)
         made = [call for call in news if isinstance(call, ToolCall)]
@@ -172,26 +196,6 @@ class Incoming:
         elif not made and self._exchange.parts:
             self._exchange.parts.pop()  # a copy; its part came just before it
         return news
-
-    def _bearable(self, event: Event) -> bool:
-        """Count calls and what they bring; what is too much is a fault, and nothing more of it is taken."""
-        match event:
-            case ToolCall(_, args):
-                self._began, self._weight = self._began + 1, self._weight + weight(args, MOST_ARGUMENTS)
-            case ToolCallStart():
-                self._began += 1
-            case ToolArgsDelta(_, text) | ToolArgsText(_, text):
-                self._weight += len(text)
-            case ToolArgsPiece(_, path, value):
-                self._weight += len(path) + weight(value, MOST_ARGUMENTS)
-        too_much = f"more than {MOST_CALLS} tool calls at once" if self._began > MOST_CALLS else ""
-        if self._weight > MOST_ARGUMENTS:
-            too_much = f"tool calls with more than {MOST_ARGUMENTS >> 20} MiB of arguments"
-        if too_much:
-            self._fault = self._fault or ToolError(
-                f"the model asked for {too_much}; none was run → ask for fewer steps at a time"
-            )
-        return not too_much
 
     def raise_fault(self) -> None:
         """Raise the error that the service reported inside the stream, if it did."""
@@ -230,7 +234,7 @@ class Incoming:
         self._exchange.answer(self._answer_part(result) for result in results)
         self.answered += len(self._calls)
         self._growing, self._calls = GrowingCalls(), []
-        self._note_at, self._cited, self._began, self._weight = None, 0.0, 0, 0
+        self._note_at, self._cited, self._load = None, 0.0, _Load()
         self._begin_round()
 
     def _answer_part(self, result: ToolResult) -> Part:
