@@ -190,13 +190,17 @@ async def test_the_key_is_not_recorded_even_if_the_service_repeats_it(settings, 
     assert (await settled(await replay(tape), "x")).text == "Your key is [key]."
 
 
-async def test_a_cassette_is_a_file_like_any_other(client, tape):
-    """It is made for a repository: readable by whoever may read it."""
+async def test_a_cassette_is_its_owners_alone(client, tape):
+    """It holds what people said; whoever puts it into a repository decides otherwise."""
     before = os.umask(0o022)
     try:
         await client.record(tape)
     finally:
         os.umask(before)
+    assert stat.S_IMODE(tape.stat().st_mode) == 0o600
+    tape.chmod(0o644)
+    await client.generate("x")
+    await client.record(None)
     assert stat.S_IMODE(tape.stat().st_mode) == 0o644
 
 

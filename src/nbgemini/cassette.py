@@ -7,13 +7,15 @@ that was cut off is left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, BinaryIO, Literal, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from nbgemini.disk import regular
 from nbgemini.errors import (
     ApiError,
     AuthenticationError,
@@ -108,17 +110,30 @@ def read(path: Path) -> list[Recording]:
         ConfigurationError: there is no such file, it is too large, or no cassette.
     """
     try:
-        size = path.stat().st_size
-        if size > LARGEST:
-            raise ConfigurationError(f"{path} is too large for a cassette: {size >> 20} MB of at most {LARGEST >> 20}")
-        lines = path.read_bytes().split(b"\n")
+        with regular(path, "rb") as file:
+            return _recordings(path, file)
     except OSError as error:
         raise ConfigurationError(f"can't read the cassette {path}: {error.strerror}") from None
+
+
+def _recordings(path: Path, file: BinaryIO) -> list[Recording]:
     recordings: list[Recording] = []
     known: dict[str, Recording] = {}
-    for line in _decoded(path, lines):
+    for line in _decoded(path, _lines(path, file)):
         _take(line, known, recordings)
     return recordings
+
+
+def _lines(path: Path, file: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines of a file, one at a time: it may hold nothing else, and many of them."""
+    size, left = os.fstat(file.fileno()).st_size, LARGEST
+    while size <= LARGEST and (line := file.readline(left + 1)):
+        left -= len(line)
+        size = max(size, LARGEST - left)  # it may grow
+        if left >= 0:
+            yield line.removesuffix(b"\n")
+    if size > LARGEST:
+        raise ConfigurationError(f"{path} is too large for a cassette: {size >> 20} MB of at most {LARGEST >> 20}")
 
 
 def is_cassette(line: bytes) -> bool:
@@ -167,7 +182,7 @@ def _written(line: _Line) -> bytes:
     return msgspec.json.encode(line) + b"\n"
 
 
-def _decoded(path: Path, lines: list[bytes]) -> Iterator[_Line]:
+def _decoded(path: Path, lines: Iterable[bytes]) -> Iterator[_Line]:
     decoder = msgspec.json.Decoder(_Line)
     for number, text in enumerate(lines, 1):
         try:

@@ -13,8 +13,12 @@ from nbgemini.events import Citations, Passage
 
 Places: TypeAlias = tuple[tuple[int, tuple[int, ...]], ...]  # after so many characters: these sources, counted from 0
 
+MOST = 5_000  # sources, and other things of a kind, that one round is taken to rest on
 _MOST_SEGMENTS = 50  # of an answer in which a passage is looked for by its place alone
 _MOST_SEARCHES = 50  # of passages whose place is wrong
+
+
+_NOTHING = Citations()
 
 
 class Citing:
@@ -28,7 +32,7 @@ class Citing:
     def take(self, said: Citations) -> Citations:
         """Return all that is known now."""
         before = self._round
-        self._round = Citations(*(getattr(said, name) or getattr(before, name) for name in Citations.__struct_fields__))
+        self._round = Citations(*(getattr(said, name)[:MOST] or getattr(before, name) for name in Citations.__struct_fields__))
         return self.all
 
     @property
@@ -42,6 +46,8 @@ class Citing:
 
 
 def _together(one: Citations, other: Citations) -> Citations:
+    if one == _NOTHING:
+        return other
     shift = len(one.sources)
     later = tuple(
         Passage(passage.start, passage.end, passage.text, tuple(n + shift for n in passage.sources))
@@ -73,7 +79,9 @@ def _by_offset(passage: Passage, texts: Sequence[bytes]) -> tuple[int, int] | No
     wanted, base = passage.text.encode("utf-8", "surrogatepass"), 0
     for number, text in enumerate(texts[:_MOST_SEGMENTS]):
         for start, end in ((passage.start - base, passage.end - base), (passage.start, passage.end)):
-            fits = 0 <= start < end <= len(text) and (text[start:end] == wanted if wanted else _is_border(text, end))
+            fits = 0 <= start < end <= len(text) and (
+                end - start == len(wanted) and text.startswith(wanted, start) if wanted else _is_border(text, end)
+            )
             if fits:
                 return number, end
         base += len(text)

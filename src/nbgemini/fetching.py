@@ -11,6 +11,7 @@ from nbgemini.errors import NbGeminiError, WireError
 from nbgemini.request import Request
 from nbgemini.sending import Sending
 
+_LARGEST = 64 * 2**20  # bytes of all frames
 _T = TypeVar("_T")
 
 
@@ -46,8 +47,12 @@ async def persist(sending: Sending, ask: Callable[[], Awaitable[_T]]) -> _T:
 
 
 async def _first_frame(sending: Sending, request: Request) -> bytes:
+    first, held = None, 0
     async with aclosing(sending.source.frames(request)) as frames:
-        all_ = [frame async for frame in frames]
-    if not all_:
+        async for frame in frames:
+            first, held = first or frame, held + len(frame)
+            if held > _LARGEST:
+                raise WireError("the service goes on and on where one answer was asked for → check the base URL")
+    if not first:
         raise WireError("the service sent an empty answer → ask again")
-    return all_[0]
+    return first

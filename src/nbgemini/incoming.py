@@ -36,14 +36,40 @@ from nbgemini.events import (
     UsageReport,
 )
 from nbgemini.providers.protocol import Provider
-from nbgemini.tool_args import GrowingCalls
+from nbgemini.tool_args import GrowingCalls, weight
 from nbgemini.tool_result import ToolResult, note_of
 from nbgemini.transcript import Exchange, State
 from nbgemini.turns import NOTE, Part, Usage
 
+MOST_CALLS = 256  # of one round, those that are copies or broken counted too
+MOST_ARGUMENTS = 2**20  # characters of all calls of a round; a model's longest answer is shorter
+_GROWTH = 9 / 8  # citations are kept again when there are so many more
 Outcome: TypeAlias = tuple[State, NbGeminiError | None]
 
 _EMPTY = "the service sent an empty answer → ask again"
+
+
+class _Load:
+    """The calls of one round, and the characters of their arguments."""
+
+    def __init__(self) -> None:
+        self._calls = self._weight = 0
+
+    def with_one_more(self, event: Event) -> str:
+        """Count a call or a piece of one; return why it is too much, in words, or nothing."""
+        match event:
+            case ToolCall(_, args):
+                self._calls, self._weight = self._calls + 1, self._weight + weight(args, MOST_ARGUMENTS)
+            case ToolCallStart():
+                self._calls += 1
+            case ToolArgsDelta(_, text) | ToolArgsText(_, text):
+                self._weight += len(text)
+            case ToolArgsPiece(_, path, value):
+                self._weight += len(path) + weight(value, MOST_ARGUMENTS)
+        what = f"more than {MOST_CALLS} tool calls at once" if self._calls > MOST_CALLS else ""
+        if self._weight > MOST_ARGUMENTS:
+            what = f"tool calls with more than {MOST_ARGUMENTS >> 20} MiB of arguments"
+        return what and f"the model asked for {what}; none was run → ask for fewer steps at a time"
 
 
 class Incoming:
@@ -72,6 +98,10 @@ class Incoming:
         self._earlier_rounds = Usage()
         self._continuation: str | None = None
         self._citing = Citing()
+        self._cite_due = False  # whether more was cited than is kept
+        self._cited = 0.0  # how many citations are so many more
+        self._note_at: int | None = None  # where they are among the parts
+        self._load = _Load()
         self._fault: NbGeminiError | None = None
         self._before = 0  # parts, when the request went out
         self._call_began = False
@@ -135,16 +165,28 @@ class Incoming:
             self._continuation = event.token
 
     def _cite(self, said: Citations) -> Citations:
-        """Keep what the answer rests on beside its parts, for whoever reads it again."""
-        known, parts = self._citing.take(said), self._exchange.parts
-        note = {NOTE: {"citations": to_builtins(known)}}
-        at = next((n for n, part in enumerate(parts) if part.keys() == {NOTE}), len(parts))
-        parts[at : at + 1] = [note]
+        """Take what the answer rests on; it may be said anew with every frame, and is kept when it has grown."""
+        known, self._cite_due = self._citing.take(said), True
+        if len(known.sources) + len(known.passages) >= self._cited:
+            self.keep_citations()
         return known
+
+    def keep_citations(self) -> None:
+        """Keep what the answer rests on beside its parts, for whoever reads it again."""
+        known, parts = self._citing.all, self._exchange.parts
+        if not self._cite_due:
+            return
+        self._cite_due = False
+        self._note_at = len(parts) if self._note_at is None else self._note_at
+        parts[self._note_at : self._note_at + 1] = [{NOTE: {"citations": to_builtins(known)}}]
+        self._cited = (len(known.sources) + len(known.passages)) * _GROWTH
 
     def _take_call(self, event: Event) -> Sequence[Event]:
         """Keep each call once, and its part with it."""
         self._call_began = True
+        if too_much := self._load.with_one_more(event):
+            self._fault = self._fault or ToolError(too_much)
+            return ()
         news = self._growing.feed(event)
         made = [call for call in news if isinstance(call, ToolCall)]
         self._calls += made
@@ -188,9 +230,11 @@ class Incoming:
 
     def answer(self, results: Iterable[ToolResult]) -> None:
         """Close the round with our answers to its calls."""
+        self.keep_citations()
         self._exchange.answer(self._answer_part(result) for result in results)
         self.answered += len(self._calls)
         self._growing, self._calls = GrowingCalls(), []
+        self._note_at, self._cited, self._load = None, 0.0, _Load()
         self._begin_round()
 
     def _answer_part(self, result: ToolResult) -> Part:

@@ -6,13 +6,14 @@ the connection at once; whoever waits for a place or for the next attempt holds 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import TypeAlias
 
 from msgspec import structs
 
-from nbgemini.errors import ApiError, NbGeminiError
+from nbgemini.errors import ApiError, NbGeminiError, WireError
 from nbgemini.events import Event, Queued, Retrying, Uploading
 from nbgemini.pace import Pace
 from nbgemini.providers.protocol import ONWARD
@@ -25,6 +26,9 @@ from nbgemini.turns import Turn, merge_text
 
 Step: TypeAlias = tuple[list[Event], list[Change]]
 
+MOST_SEGMENTS = 2_000  # of one reply
+_SMALL = 65_536  # bytes of a frame that is read on the loop
+_AT_ONCE = 32  # events of one frame that are taken before others have their turn
 _LOOK_AGAIN = 1.0  # seconds after which a waiting reply says anew how many are ahead
 
 
@@ -86,14 +90,29 @@ class Listening:
                 async for frame in frames:
                     reply.so_far.played = _origin(frame, reply.so_far.played)
                     await pace.ready()
-                    events = reply.take(decode(frame))
-                    yield events, reply.show(events)
-                    reply.incoming.raise_fault()
+                    said = decode(frame) if len(frame) <= _SMALL else await asyncio.to_thread(decode, frame)
+                    for at in range(0, len(said), _AT_ONCE):
+                        if at:
+                            await pace.ready()
+                        events = reply.take(said[at : at + _AT_ONCE])
+                        yield events, reply.show(events)
+                        reply.incoming.raise_fault()
+                        _refuse_shreds(reply)
             reply.incoming.raise_if_empty()
 
     def _hold(self, notice: Queued | Retrying | Uploading) -> Step:
         self._reply.hold(notice)
         return [notice], []
+
+
+def _refuse_shreds(reply: Reply) -> None:
+    """Let an answer pass that a page can hold.
+
+    Raises:
+        WireError: it changes its kind too often.
+    """
+    if len(reply.segments) > MOST_SEGMENTS:
+        raise WireError(f"an answer in more than {MOST_SEGMENTS:,} pieces of different kinds can't be shown → ask for less")
 
 
 def _origin(frame: bytes, before: str) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import re
-import unicodedata
 from collections.abc import Iterable
 from contextlib import suppress
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from nbgemini.errors import ToolError
+from nbgemini.invisible import visible
 from nbgemini.tool_pictures import MEDIA_BYTES
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 DESCRIPTION = 1_024  # characters
 NAME = 64
+MOST_SAID = 100  # texts that may say data again: each is parsed for that
+SCHEMA = 256 * 1024  # characters of one tool's schema as JSON
 LINE = 300  # characters of an error
 PICTURES = {"image/png", "image/jpeg", "image/webp"}  # that the service takes
 _FORBIDDEN = re.compile(r"[^A-Za-z0-9_.:-]")
@@ -25,22 +28,20 @@ _FORBIDDEN = re.compile(r"[^A-Za-z0-9_.:-]")
 
 def names(wanted: Iterable[str]) -> list[str]:
     """Return names that the service takes, each once."""
-    found: list[str] = []
+    found: dict[str, int] = {}  # each with the number that its next namesake tries
     for want in wanted:
-        plain = _FORBIDDEN.sub("_", want)
+        plain = _FORBIDDEN.sub("_", want[: 2 * NAME])
         name = plain = (plain if re.match(r"[A-Za-z_]", plain) else f"_{plain}")[:NAME]
-        number = 2
         while name in found:
-            name = f"{plain[: NAME - 4]}_{number}"
-            number += 1
-        found.append(name)
-    return found
+            found[plain] = found.get(plain, 1) + 1
+            name = f"{plain[: NAME - 4]}_{found[plain]}"
+        found[name] = 1
+    return list(found)
 
 
 def seen(text: str, limit: int = DESCRIPTION) -> str:
     """Return a stranger's text, shortened, without what a reader would not see and a model would."""
-    short = text if len(text) <= limit else f"{text[: limit - 1]}…"
-    return "".join(sign for sign in short if sign in "\n\t" or not unicodedata.category(sign).startswith("C")).strip()
+    return visible(text if len(text) <= limit else f"{text[: limit - 1]}…").strip()
 
 
 def one_line(text: str) -> str:
@@ -49,13 +50,15 @@ def one_line(text: str) -> str:
 
 
 def shortened(schema: Any) -> Any:
-    """Return the schema as it came, with descriptions that end."""
-    if isinstance(schema, dict):
-        return {
-            key: seen(value) if key in {"description", "title"} and isinstance(value, str) else shortened(value)
-            for key, value in schema.items()
-        }
-    return [shortened(item) for item in schema] if isinstance(schema, list) else schema
+    """Return the schema with texts that end and hide nothing, wherever they stand in it: a model reads them all."""
+    match schema:
+        case str():
+            return visible(schema) if len(schema) <= DESCRIPTION else seen(schema)
+        case dict():
+            return {visible(key): shortened(value) for key, value in schema.items()}
+        case list():
+            return [shortened(item) for item in schema]
+    return schema
 
 
 def value_of(result: CallToolResult) -> Any:
@@ -82,16 +85,16 @@ def _single(items: list[Any]) -> Any:
 def _joined(blocks: Iterable[str | bytes]) -> list[str | bytes]:
     """Return the blocks with neighbouring texts as one."""
     joined: list[str | bytes] = []
-    for block in blocks:
-        if isinstance(block, str) and joined and isinstance(joined[-1], str):
-            joined[-1] += f"\n{block}"
-        else:
-            joined.append(block)
+    for kind, group in groupby(blocks, type):
+        found = list(group)
+        joined += ["\n".join(map(str, found))] if kind is str else found
     return joined
 
 
 def _repeats(texts: list[str], data: Any) -> bool:
     """Whether the texts only say the data again, as servers do for clients that know no data."""
+    if len(texts) > MOST_SAID:
+        return False
     inner = next(iter(data.values())) if isinstance(data, dict) and len(data) == 1 else data
     said = [_parsed(text) for text in texts]
     return said in (data, inner) or texts == inner or (len(said) == 1 and (said[0] in (data, inner) or texts[0] == inner))

@@ -11,14 +11,12 @@ import atexit
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
-from functools import cache
-from importlib import import_module
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from nbgemini.errors import ConfigurationError, ToolError
-from nbgemini.loading import load
+from nbgemini.mcp_pipes import Process, pipes
 from nbgemini.mcp_said import one_line
 
 if TYPE_CHECKING:
@@ -31,8 +29,6 @@ MOST_TOOLS = 512
 KEPT = 4_096  # bytes of what the server says beside its messages
 LAST_WORDS = 1.0  # seconds to hear what a server says that does not start
 AT_EXIT = 0.2  # seconds that a server has to end by itself with the interpreter
-# mcp does not say which process it has started; the shell does, and then becomes the server.
-_TELLS_PID: tuple[str, ...] = () if os.name == "nt" else ("/bin/sh", "-c", 'echo $$ >&2; exec "$@"', "start")
 
 
 class EndedError(ToolError):
@@ -52,6 +48,7 @@ class Session:
         self._ready = asyncio.Event()
         self._stop = asyncio.Event()
         self._stderr = _Stderr()
+        self._process: Process | None = None
         self._task = asyncio.create_task(self._live(), name=f"nbgemini {name}")
         atexit.register(self._kill)
 
@@ -98,7 +95,6 @@ class Session:
         Raises:
             ToolError: the server has ended, or refuses the call.
         """
-        await load(_imported_checks)
         result: CallToolResult = await self._ask("call_tool", name=name, arguments=arguments)
         return result
 
@@ -119,12 +115,11 @@ class Session:
 
     def _kill(self) -> None:
         """End the process and its children, although its loop does not run: closed pipes end most servers, but not all."""
-        if not self._stderr.pid:
+        if self._process is None:
             return
-        for how, after in ((signal.SIGTERM, 0.0), (signal.SIGKILL, AT_EXIT)):
+        for how, after in ((signal.SIGTERM, 0.0), (getattr(signal, "SIGKILL", signal.SIGTERM), AT_EXIT)):
             if not self._stderr.ended.wait(after):
-                with suppress(OSError):
-                    os.killpg(self._stderr.pid, how)
+                self._process.kill(how)
 
     async def _ask(self, what: str, **how: Any) -> Any:
         import mcp  # noqa: PLC0415 - loaded before
@@ -134,6 +129,8 @@ class Session:
             raise EndedError("the MCP server has ended; its tools must be asked for again")
         try:
             return await getattr(self._client, what)(**how)
+        except ValueError:  # pydantic's is one, and quotes what it does not understand
+            raise ToolError("the MCP server answers with what is no answer to this") from None
         except mcp.MCPError as error:
             if error.code != CONNECTION_CLOSED:
                 raise ToolError(error.message) from None
@@ -146,7 +143,6 @@ class Session:
         try:
             async with mcp.Client(self._pipes(), cache=None) as self._client:
                 self._ready.set()
-                await load(_imported_checks)
                 await self._stop.wait()
         except Exception as error:  # noqa: BLE001 - whoever waits for the start is told
             self._fault = await self._why(error)
@@ -158,57 +154,37 @@ class Session:
             atexit.unregister(self._kill)
 
     def _pipes(self) -> Transport:
-        from mcp.client.stdio import StdioServerParameters, stdio_client  # noqa: PLC0415
-
-        program, *arguments = (*_TELLS_PID, *self._command)
-        given = StdioServerParameters(command=program, args=arguments, env=dict(self._env))
-
-        @asynccontextmanager
-        async def pipes() -> AsyncIterator[Any]:
-            async with stdio_client(given, self._stderr.file) as streams:
-                self._stderr.file.close()  # the server has its own; ours would hide when that is closed
-                yield streams
-
-        return pipes()
+        try:
+            self._process = Process(self._command, self._env, self._stderr.file)
+        finally:
+            self._stderr.file.close()  # the server has its own; ours would hide when that is closed
+        return pipes(self._process)
 
     async def _why(self, error: BaseException) -> str:
         """Return in one line why it did not start: the server's own last line says most."""
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
         await asyncio.to_thread(self._stderr.ended.wait, 0 if isinstance(error, OSError) else LAST_WORDS)
+        if isinstance(error, FileNotFoundError):
+            return f"{self._command[0]}: not found"
         said = [line for line in self.last_words.splitlines() if line.strip()]
         reason = error.strerror if isinstance(error, OSError) else None
         return one_line(reason or (said[-1] if said else str(error))) or type(error).__name__
 
 
 class _Stderr:
-    """What a server says beside its messages: the last of it is kept, and none is shown.
-
-    Attributes:
-        pid: the server's process and its group, as the first line says; 0 while that is not known.
-    """
+    """What a server says beside its messages: the last of it is kept, and none is shown."""
 
     def __init__(self) -> None:
         """Open a pipe, and read it in a thread that Python does not wait for."""
         source, sink = os.pipe()
         self.file = os.fdopen(sink, "w")
         self.kept = b""
-        self.pid = 0
         self.ended = threading.Event()
         threading.Thread(target=self._read, args=(source,), name="nbgemini-mcp-stderr", daemon=True).start()
 
     def _read(self, source: int) -> None:
         with os.fdopen(source, "rb", buffering=0) as pipe:
-            if _TELLS_PID:
-                self.pid = int(pipe.readline() or 0)
             while chunk := pipe.read(KEPT):
                 self.kept = (self.kept + chunk)[-KEPT:]
         self.ended.set()
-
-
-@cache
-def _imported_checks() -> None:
-    """Import what mcp would import on the loop, at the first result: that takes 2 s."""
-    with suppress(ImportError):
-        import_module("jsonschema")
-        import_module("referencing.exceptions")

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Self
 from nbgemini.chatter import hush
 from nbgemini.errors import ConfigurationError, ToolError
 from nbgemini.loading import load
-from nbgemini.mcp_said import names, one_line, seen, shortened, value_of
+from nbgemini.mcp_said import SCHEMA, names, one_line, seen, shortened, value_of
 from nbgemini.mcp_session import EndedError, Session
 from nbgemini.tools import TIMEOUT, Tool, known_labels
 
@@ -90,8 +90,7 @@ class McpServer:
             raise ConfigurationError(f"{self} did not answer within {self.timeout:g} s") from None
         except ToolError as error:
             raise ConfigurationError(f"{self} does not tell its tools: {one_line(str(error))}") from None
-        called = names(self.prefix + told.name for told in listed)
-        return [self._tool(session, told, name) for told, name in zip(listed, called, strict=True)]
+        return await asyncio.to_thread(self._tools, session, listed)
 
     async def aclose(self) -> None:
         """End the server; calls that still run fail."""
@@ -110,6 +109,10 @@ class McpServer:
     def __repr__(self) -> str:
         """Return its program: arguments may hold keys."""
         return f"MCP server {Path(self.command[0]).name!r}"
+
+    def _tools(self, session: Session, listed: list[Told]) -> list[Tool]:
+        called = names(self.prefix + told.name for told in listed)
+        return [self._tool(session, told, name) for told, name in zip(listed, called, strict=True)]
 
     async def _listed(self) -> tuple[Session, list[Told]]:
         session = await self._running()
@@ -131,13 +134,15 @@ class McpServer:
         return self._session
 
     async def _call(self, session: Session, name: str, arguments: dict[str, Any]) -> Any:
-        return value_of(await session.call(name, arguments))
+        return await asyncio.to_thread(value_of, await session.call(name, arguments))
 
     def _tool(self, session: Session, told: Told, name: str) -> Tool:
         async def call(arguments: dict[str, Any]) -> Any:
             return await self._call(session, told.name, arguments)  # `self`: whoever holds a tool holds its server
 
         said = told.description or told.title or name.replace("_", " ")  # the service asks for one
+        if len(json.dumps(told.input_schema)) > SCHEMA:
+            raise ConfigurationError(f"{self}: the schema of its tool {one_line(told.name)} has more than {SCHEMA >> 10} KiB")
         source = [self.command, self._env, told.name, told.description, told.input_schema]
         fingerprint = hashlib.sha256(json.dumps(source, sort_keys=True).encode("utf-8", "replace")).hexdigest()
         schema = {"type": "object", **shortened(told.input_schema)}

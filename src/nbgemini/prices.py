@@ -9,23 +9,27 @@ import datetime as dt
 import re
 from functools import cache
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
+from nbgemini.disk import content
 from nbgemini.errors import ConfigurationError
 from nbgemini.turns import Usage
 
 _DAY = re.compile(r"-20\d\d-?[01]\d-?[0-3]\d$")  # as Anthropic and OpenAI name their snapshots
+_LARGEST = 4 * 2**20  # bytes of a file
+_Usd = Annotated[float, Meta(ge=0, le=1e6)]
 _SHIPPED = Path(__file__).with_name("prices.json")
 
 
 class Rates(Struct, frozen=True, forbid_unknown_fields=True):
     """USD per million tokens."""
 
-    input: float
-    output: float
-    cached: float | None = None
+    input: _Usd
+    output: _Usd
+    cached: _Usd | None = None
 
     def cost(self, usage: Usage) -> float:
         """Return what this usage costs; `input` includes `cached`, and thinking is output."""
@@ -37,7 +41,7 @@ class Rates(Struct, frozen=True, forbid_unknown_fields=True):
 class Price(Rates, frozen=True, forbid_unknown_fields=True):
     """A model's rates: others count above `long_from` input tokens, and after the day `until`."""
 
-    long_from: int = 0
+    long_from: Annotated[int, Meta(ge=0)] = 0
     long: Rates | None = None
     until: dt.date | None = None
     then: Rates | None = None
@@ -88,10 +92,13 @@ def read(path: Path) -> Prices:
         ConfigurationError: it can't be read, or is no such list; the message names the first fault.
     """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Prices)
+        data = content(path, _LARGEST)
+        if len(data) > _LARGEST:
+            raise ConfigurationError(f"{path.name} is too large for a list of prices: over {_LARGEST >> 20} MiB")
+        return msgspec.json.decode(data, type=Prices)
     except OSError as error:
         raise ConfigurationError(f"can't read the prices {path}: {error.strerror} → %config Gemini.prices") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         wanted = '{"date": "2026-11-21", "models": {"NAME": {"input": 0.75, "output": 3.75}}}'
         raise ConfigurationError(f"{path.name} is no list of prices ({error}); one looks like {wanted}") from None
 

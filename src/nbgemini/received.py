@@ -15,6 +15,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from nbgemini.disk import write
 from nbgemini.errors import ConfigurationError
 from nbgemini.events import Media
 from nbgemini.media import HEAD, mime_of, size_text
@@ -45,9 +46,9 @@ class Received(Struct, frozen=True):
     known: bool = True
 
     def save(self, path: str | Path) -> Path:
-        """Write the bytes to a file and return its path."""
+        """Write the bytes to a file, which is yours alone, and return its path."""
         path = Path(path)
-        path.write_bytes(self.data)
+        write(path, self.data)
         return path
 
     def to_pil(self) -> Any:

@@ -199,7 +199,7 @@ class Reply(Answer):
 
     def number_of(self, segment: Segment) -> int:
         """Return which of `tool_calls` a segment shows."""
-        return self.so_far.segmenter.runs.index(segment)
+        return self.so_far.segmenter.number_of(segment)
 
     @property
     def seconds(self) -> float:
@@ -277,6 +277,7 @@ class Reply(Answer):
         """Enter the terminal state, once; return the last changes."""
         if self.done:
             return []
+        self.incoming.keep_citations()
         changes = [*self._unshown, *self.so_far.segmenter.close()]
         self.exchange.parts = list(merge_text(self.exchange.parts))
         if self.options.json and state not in ("failed", "blocked"):

@@ -8,6 +8,7 @@ on; one that is over stays as it is; raw sound in pieces is one segment.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Literal, TypeAlias, TypeVar
 
@@ -123,13 +124,20 @@ class Segmenter:
         self.segments: list[Segment] = []
         self.runs: list[Segment] = []  # the tool calls among them, in the order in which they became whole
         self._growing: dict[str, Segment] = {}  # those that are not whole yet, by their keys
+        self._numbers: dict[int, int] = {}  # of the runs, by the indexes of their segments
+        self._asking: set[int] = set()  # indexes of those that wait for leave
+        self._unanswered: dict[tuple[str, str | None], deque[Segment]] = {}  # by name and id
         self._citations: Citations | None = None
         self._sound: list[Media] = []  # the pieces of the open segment
 
     @property
     def asks(self) -> bool:
         """Whether a tool call waits for the reader's leave."""
-        return any(isinstance(segment.content, ToolRun) and segment.content.state == "asking" for segment in self.runs)
+        return bool(self._asking)
+
+    def number_of(self, segment: Segment) -> int:
+        """Return which of the runs a segment shows."""
+        return self._numbers[segment.index]
 
     def feed(self, events: Iterable[Event]) -> list[Change]:
         """Take events in order and return what changed."""
@@ -208,13 +216,17 @@ class Segmenter:
         else:
             self._whole(ToolRun(call), changes)
             segment = self.segments[-1]
+        self._numbers[segment.index] = len(self.runs)
         self.runs.append(segment)
+        self._unanswered.setdefault((call.name, call.id), deque()).append(segment)
 
     def _answered(self, event: ToolAnswer, changes: list[Change]) -> None:
         """Give a stored answer to the first call that it fits and that has none."""
-        for segment, run in _holding(ToolRun, self.runs):
-            if not run.over and (run.call.name, run.call.id) == (event.name, event.id):
-                self._update(segment, event.of(run.call), changes)
+        waiting = self._unanswered.get((event.name, event.id))
+        while waiting:
+            segment = waiting.popleft()
+            if isinstance(segment.content, ToolRun) and not segment.content.over:
+                self._update(segment, event.of(segment.content.call), changes)
                 return
 
     def _update(self, segment: Segment, call: ToolCallGrowing | ToolRun, changes: list[Change]) -> None:
@@ -222,6 +234,10 @@ class Segmenter:
         if isinstance(segment.content, ToolRun) and segment.content.over:
             return
         segment.content = call
+        if call.state == "asking":
+            self._asking.add(segment.index)
+        else:
+            self._asking.discard(segment.index)
         changes.append(SegmentUpdate(segment.index, call))
 
     def _append(self, kind: Kind, text: str, changes: list[Change]) -> None:

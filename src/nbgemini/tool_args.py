@@ -105,6 +105,20 @@ class GrowingCalls:
         return [call]
 
 
+def weight(value: Any, enough: int) -> int:
+    """Return about how many characters a value has as JSON; not much more than `enough` of them are counted."""
+    total, waiting = 0, [value]
+    while waiting and total <= enough:
+        value = waiting.pop()
+        total += 4 + (len(value) if isinstance(value, str) else 0)
+        if isinstance(value, dict):
+            total += sum(map(len, value))
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+    return total
+
+
 def _mark(call: ToolCall) -> str | tuple[str, str] | None:
     """Return what tells a call from others: its id, or without one all that it says."""
     try:

@@ -61,7 +61,7 @@ async def connect(service):
 def request(target, body=None, *, key="k", method="POST", extra=""):
     data = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else b""
     named = f"x-goog-api-key: {key}\r\n" if key else ""
-    return f"{method} {target} HTTP/1.1\r\nHost: x\r\n{named}{extra}Content-Length: {len(data)}\r\n\r\n".encode() + data
+    return f"{method} {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n{named}{extra}Content-Length: {len(data)}\r\n\r\n".encode() + data
 
 
 async def read(reader):

@@ -29,7 +29,7 @@ async def ask(service, path, body=None, *, key="k", method="POST"):
     reader, writer = await asyncio.open_connection(host, int(port))
     data = json.dumps(body).encode() if body is not None else b""
     named = f"x-goog-api-key: {key}\r\n" if key else ""
-    writer.write(f"{method} {path} HTTP/1.1\r\nHost: x\r\n{named}Content-Length: {len(data)}\r\n\r\n".encode() + data)
+    writer.write(f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{named}Content-Length: {len(data)}\r\n\r\n".encode() + data)
     head = (await reader.readuntil(b"\r\n\r\n")).decode()
     if "chunked" in head:
         content = b""

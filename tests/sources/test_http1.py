@@ -17,6 +17,7 @@ from nbgemini.errors import ApiError, ConfigurationError, TransportError
 from nbgemini.request import Request
 from nbgemini.secret import Secret
 from nbgemini.sources.http1 import AGENT
+from nbgemini.sources.origin import Origin
 from nbgemini.sources.rest import Limits, RestSource
 from nbgemini.sources.transport import Outgoing
 from tests.canary import CANARY, found_in, said_by
@@ -271,9 +272,8 @@ PATHS = [
 @pytest.mark.parametrize("path", PATHS)
 async def test_both_ways_ask_for_the_same_place(path, monkeypatch):
     lines = []
-    for proxy in ("", "http://127.0.0.1:9"):
-        monkeypatch.setenv("HTTP_PROXY", proxy)
-        monkeypatch.setenv("NO_PROXY", "127.0.0.0/8")
+    for proxied in (False, True):
+        monkeypatch.setattr(Origin, "proxied", proxied)
         async with RawServer([b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"]) as server:
             source = RestSource(f"{server.url}/base", Secret("k" * 20))
             try:

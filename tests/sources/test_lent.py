@@ -17,6 +17,7 @@ from nbgemini.request import Request
 from nbgemini.secret import Secret
 from nbgemini.services import KNOWN
 from nbgemini.sources.lent import library_of
+from nbgemini.sources.origin import origin_of
 from nbgemini.sources.rest import Limits, RestSource
 from nbgemini.sources.through_httpx2 import LIBRARIES, Httpx2Response, mapped, new_client
 from tests.fakes.raw import CLOSE, END, RESET, STALL, RawServer, chunk, event, head, text_frame
@@ -150,7 +151,7 @@ def test_one_source_serves_several_loops(kind):
     async def once():
         async with RawServer([head(), event(text_frame("a")), END]) as server:
             sources[0] = sources[0] or source_of(kind, server)
-            sources[0]._base = server.url
+            sources[0]._origin = origin_of(server.url)
             async with aclosing(sources[0].frames(KINDS[kind][1])) as frames:
                 found = [json.loads(frame) async for frame in frames]
             await sources[0].aclose()
@@ -213,7 +214,7 @@ def test_older_clients_get_connections_of_the_library_they_are_made_for(monkeypa
 async def test_both_libraries_are_lent_and_speak_as_one(library):
     """Streams, and errors in our own words."""
     http = pytest.importorskip(library)
-    client = await asyncio.to_thread(new_client, Limits(), secure=False, library=library)
+    client = await asyncio.to_thread(new_client, Limits(), origin_of("http://127.0.0.1:1"), library)
     assert isinstance(client, http.AsyncClient)
     assert not client.follow_redirects
     async with RawServer([head(), event(text_frame("a")), END]) as server:

@@ -23,6 +23,7 @@ from nbgemini.notebook.status import StatusLine
 from nbgemini.notebook.surroundings import cell_id, outside_cells
 from nbgemini.notebook.text import TextPainter
 from nbgemini.notebook.whole import WholePainter
+from nbgemini.pace import Pace
 from nbgemini.render.bundle import as_live, metadata_of
 from nbgemini.reply import Reply
 from nbgemini.segments import Change, Segment, SegmentStart
@@ -167,12 +168,14 @@ class StreamView:
                 return
 
     async def _paint(self) -> None:
+        pace = Pace.here()
         if self._painting.live:
             self._status.refresh(partial(self._put_status, "live"))
         for index in range(self._first_unfinished, len(self._painters)):
             painter = self._painters[index]
             if painter.at_rest:
                 continue
+            await pace.ready()  # there may be thousands
             if painter.place is None:
                 self._give_place(painter)
             await painter.paint()

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from nbgemini.offline.http import HttpRequest
 from nbgemini.offline.payload import Invalid, decoded
@@ -21,6 +21,8 @@ from nbgemini.offline.routes import Refused
 
 KEPT = 1024 * 1024  # bytes of a file that are kept, for looking at it
 _LINES = 64 * KEPT  # of one whose lines are asked, as a batch
+_MOST = 2 * _LINES  # bytes of all files
+_MOST_FILES = 1_000
 _UPLOAD = re.compile(r"/upload/(v1|v1beta|v1alpha)/files")
 _FILE = re.compile(r"(?:v1|v1beta|v1alpha)/(files(?:/[a-z0-9-]{1,40})?)")
 _URI = re.compile(r"/(files/[^/?]+)$")
@@ -39,7 +41,7 @@ class _Upload(Struct):
     about: dict[str, Any]
     size: int
     mime: str
-    head: bytes = b""
+    head: bytearray = field(default_factory=bytearray)
     received: int = 0
     digest: Any = None
     over: bool = False
@@ -59,6 +61,7 @@ class FileStore:
         self._files: dict[str, _Stored] = {}
         self._uploads: dict[str, _Upload] = {}
         self._ids = itertools.count(1)
+        self._held = 0  # bytes
 
     def uploads(self, request: HttpRequest) -> bool:
         """Whether a request goes on with an upload; its address is leave enough, no key comes with it."""
@@ -111,6 +114,10 @@ class FileStore:
         length, mime = said.get("x-goog-upload-header-content-length", ""), said.get("x-goog-upload-header-content-type", "")
         if not length.isdecimal() or not mime:
             raise Refused(400, "Unable to determine mimeType or size of the file.")
+        while len(self._uploads) >= _MOST_FILES:
+            self._held -= len(self._uploads.pop(next(iter(self._uploads))).head)
+        if len(self._files) >= _MOST_FILES:
+            raise Refused(400, "You have exceeded your file storage quota.")
         key = f"upload-{next(self._ids)}"
         described = file if isinstance(file, dict) else {}
         self._uploads[key] = _Upload({"version": version, **described}, int(length), mime, digest=hashlib.sha256())
@@ -128,7 +135,11 @@ class FileStore:
         if request.headers.get("x-goog-upload-offset", "") != str(upload.received) or "upload" not in commands or upload.over:
             raise Refused(400, "Upload offset does not match.")
         upload.received += len(request.body)
-        upload.head += request.body[: (_LINES if "jsonl" in upload.mime else KEPT) - len(upload.head)]
+        wanted = request.body[: (_LINES if "jsonl" in upload.mime else KEPT) - len(upload.head)]
+        if self._held + len(wanted) > _MOST:
+            raise Refused(400, "You have exceeded your file storage quota.")
+        self._held += len(wanted)
+        upload.head += wanted
         upload.digest.update(request.body)
         if "finalize" not in commands:
             return FileAnswer({}, _status("active", upload))
@@ -156,7 +167,10 @@ class FileStore:
             "state": "PROCESSING" if looks else "ACTIVE",
             "source": "UPLOADED",
         }
-        self._files[name] = _Stored(entry, upload.head, looks)
+        before = self._files.pop(name, None)
+        self._held -= len(before.head) if before else 0
+        self._files[name] = _Stored(entry, bytes(upload.head), looks)
+        upload.head.clear()
         return entry
 
     def _looked_at(self, name: str) -> dict[str, Any]:
@@ -167,7 +181,7 @@ class FileStore:
         return stored.entry
 
     def _removed(self, name: str) -> dict[str, Any]:
-        self._found(name)
+        self._held -= len(self._found(name).head)
         del self._files[name]
         return {}
 

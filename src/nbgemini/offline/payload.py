@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 _DEEPEST = 100
+_MOST_VALUES = 500_000  # in memory each takes many times as much as in its text
 _BROKEN = "Invalid JSON payload received. {}"
 
 
@@ -20,6 +21,8 @@ def decoded(text: bytes | str) -> Any:
     Raises:
         Invalid: it is not JSON, or too deep.
     """
+    if sum(map(text.count, (b",", b"[", b"{") if isinstance(text, bytes) else (",", "[", "{"))) > _MOST_VALUES:  # type: ignore[arg-type]
+        raise Invalid(_BROKEN.format("Too many values."))
     try:
         value = msgspec.json.decode(text)
     except (ValueError, RecursionError) as error:

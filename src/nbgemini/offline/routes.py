@@ -25,6 +25,16 @@ class Refused(Exception):  # noqa: N818 - it is what the request is
         self.error = {"code": code, "message": message, "status": _STATUS[code], **({"details": details} if details else {})}
 
 
+def refuse_strangers(request: HttpRequest) -> None:
+    """Let programs of this machine pass.
+
+    Raises:
+        Refused: a page of another site asks.
+    """
+    if not request.is_from_here:
+        raise Refused(403, "This service answers programs on its own machine only, at its own address.")
+
+
 def version_of(request: HttpRequest) -> str:
     """Return the version of the API that is asked, by somebody with a key.
 

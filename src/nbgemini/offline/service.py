@@ -26,14 +26,16 @@ from nbgemini.offline.dialects.dialect import Dialect
 from nbgemini.offline.dialects.speaking import Dialects
 from nbgemini.offline.files import FileStore
 from nbgemini.offline.frames import count_tokens
-from nbgemini.offline.http import Connection, HttpRequest, read_request
+from nbgemini.offline.http import LARGEST_BODY, Connection, HttpRequest, Room, read_request
 from nbgemini.offline.payload import Invalid, decoded
-from nbgemini.offline.routes import EMBEDS, Refused, generating_model, models_page, one_model, version_of
+from nbgemini.offline.routes import EMBEDS, Refused, generating_model, models_page, one_model, refuse_strangers, version_of
 from nbgemini.offline.validate import counted, validate
 from nbgemini.offline.vectors import text_of, vectors
 from nbgemini.request_key import normalised
 
 _REMEMBERED = 1000
+_MOST_CONNECTIONS = 4096
+_MOST_ASKED = 100_000  # different requests that are counted
 _SECRET_HEADERS = {"x-goog-api-key", "x-api-key", "authorization", "cookie"}
 _SECRET_QUERY = {"key", "access_token"}
 
@@ -69,6 +71,8 @@ class OfflineService:
         self._batches = Batches(self._files, self._prepared_row)
         self._dialects = Dialects(self._files.head)
         self._ids = itertools.count(1)
+        self._room, self._kept = Room(), 0  # kept: bytes of the bodies that are remembered
+        self._sizes: deque[int] = deque()
         self._asked: Counter[int] = Counter()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -116,6 +120,9 @@ class OfflineService:
 
         async def connected(connection: Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.current_task()
+            if len(talks) >= _MOST_CONNECTIONS:
+                writer.close()
+                return
             if task:
                 talks.add(task)
                 task.add_done_callback(talks.discard)
@@ -138,14 +145,17 @@ class OfflineService:
         await asyncio.gather(*talks, return_exceptions=True)
 
     async def _talk(self, reader: asyncio.StreamReader, to: Delivery) -> None:
-        while (request := await read_request(reader)) is not None:
+        while (request := await read_request(reader, self._room)) is not None:
             try:
+                refuse_strangers(request)
                 body = self._remembered(request)
                 dialect = self._dialects.of(request)
                 await (self._speak(dialect, request, body, to) if dialect else self._speak_gemini(request, body, to))
             except Refused as refused:
                 error = {"error": refused.error}
                 await send_json(to.writer, refused.code, [error] if _array(request) else error)
+            finally:
+                self._room.give(len(request.body))
             if request.headers.get("connection", "").lower() == "close":
                 return
 
@@ -167,6 +177,8 @@ class OfflineService:
     def _earlier(self, request: HttpRequest) -> int:
         """Return how often the very same has been asked."""
         mark = hash((request.path, request.body))
+        if len(self._asked) > _MOST_ASKED:
+            self._asked.clear()
         self._asked[mark] += 1
         return self._asked[mark] - 1
 
@@ -175,7 +187,12 @@ class OfflineService:
         query = {name: value for name, value in request.query.items() if name not in _SECRET_QUERY}
         body = _body(request)
         known = None if isinstance(body, Invalid) or not request.body else body
+        while self.requests and (self._kept + len(request.body) > LARGEST_BODY or len(self.requests) == _REMEMBERED):
+            self.requests.popleft()
+            self._kept -= self._sizes.popleft() if self._sizes else 0
         self.requests.append(RecordedRequest(request.method, request.path, query, headers, known))
+        self._sizes.append(len(request.body))
+        self._kept += len(request.body)
         return body
 
     async def _answer(self, request: HttpRequest, version: str, body: Any, to: Delivery) -> None:

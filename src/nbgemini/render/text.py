@@ -8,23 +8,15 @@ from __future__ import annotations
 
 import re
 
+from nbgemini.invisible import HIDDEN
+
 _KEPT = "\n\t"
-_HIDDEN = [
-    *(0x00AD, 0x034F, 0x061C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180E, 0x200B, 0x200E, 0x200F, 0x3164, 0xFEFF, 0xFFA0),
-    *range(0x2028, 0x202F),  # line ends of another kind, and bidi controls
-    *range(0x2060, 0x2070),
-    *range(0xFE00, 0xFE0E),  # but not the two that choose text or emoji
-    *range(0xFFF0, 0xFFFC),
-    *range(0x1BCA0, 0x1BCA4),
-    *range(0x1D173, 0x1D17B),
-    *range(0xE0000, 0xE1000),
-]
 
 
 def _table() -> dict[int, str]:
     shown = {code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in _KEPT}
     shown |= {code: f"\\x{code:02x}" for code in range(0x7F, 0xA0)}
-    shown |= {code: f"‹U+{code:04X}›" for code in _HIDDEN}  # noqa: RUF001 - not to be taken for a tag
+    shown |= {code: f"‹U+{code:04X}›" for code in HIDDEN}  # noqa: RUF001 - not to be taken for a tag
     shown |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
     return shown
 

@@ -25,9 +25,10 @@ from nbgemini.errors import ConfigurationError, NbGeminiError, WireError
 from nbgemini.loading import load
 from nbgemini.request import Request
 from nbgemini.services import Service
+from nbgemini.sources.origin import origin_of
 from nbgemini.sources.reading import cut, raise_if_refused
 from nbgemini.sources.rest import RestSource
-from nbgemini.sources.through_httpx2 import Httpx2Response, Library, mapped, new_client, tracing
+from nbgemini.sources.through_httpx2 import Httpx2Response, Library, mapped, meter, new_client, tracing
 from nbgemini.sources.transport import Limits
 from nbgemini.sources.watch import Watch
 
@@ -80,11 +81,13 @@ class LentSource(RestSource):
         package: what has to be imported.
         installed_by: what pip is to be told if the package is missing.
         distribution: what it is called where packages are listed.
+        reads_itself: whether the client cuts the answer into frames, and not we.
     """
 
     package: ClassVar[str]
     installed_by: ClassVar[str]
     distribution: ClassVar[str]
+    reads_itself: ClassVar[bool] = False
 
     def __init__(self, service: Service, limits: Limits) -> None:
         """Remember where and as whom to ask; nothing is imported or opened yet.
@@ -96,10 +99,10 @@ class LentSource(RestSource):
         self._sdks: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
         self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx2.AsyncClient] = WeakKeyDictionary()
 
-    async def frames(self, request: Request) -> AsyncGenerator[bytes, None]:
+    async def _frames(self, request: Request) -> AsyncGenerator[bytes, None]:
         """Yield the frames of the answer as they come."""
         ask = self._way(request)
-        async with aclosing(self._asked(ask, request) if ask else super().frames(request)) as frames:
+        async with aclosing(self._asked(ask, request) if ask else super()._frames(request)) as frames:
             async for frame in frames:
                 yield frame
 
@@ -136,7 +139,7 @@ class LentSource(RestSource):
         async with AsyncExitStack() as stack:
             await asked.first(stack.enter_async_context(asking))
             if asked.response is not None:
-                async for frame in cut(asked.response, asked.watch):
+                async for frame in cut(asked.response, asked.watch, self._mask):
                     yield frame
 
     async def _asked(
@@ -150,16 +153,21 @@ class LentSource(RestSource):
                 async for frame in frames:
                     asked.watch.frame()
                     yield frame
-        except NbGeminiError:
+        except GeneratorExit:
             raise
         except Exception as error:  # noqa: BLE001 - the border: what leaves is ours
-            trouble = asked.refusal or self._mapped(error)
+            trouble: BaseException = error if isinstance(error, NbGeminiError) else asked.refusal or self._mapped(error)
+        except BaseException as error:  # noqa: BLE001 - a cancel, an interrupt
+            trouble = error
         else:
             return
         finally:
             self._streams -= 1
             self._close_if_over()
-        raise trouble  # out here it has no context: the client's error holds the request, and that the key
+        # Out here, without a past: the client's error holds the request, and that the key; so do the variables of its
+        # functions, which a verbose traceback and a debugger show.
+        trouble.__cause__ = trouble.__context__ = None
+        raise trouble.with_traceback(None)
 
     async def _sdk(self) -> Any:
         loop = asyncio.get_running_loop()
@@ -174,13 +182,19 @@ class LentSource(RestSource):
         loop = asyncio.get_running_loop()
         if loop not in self._pools:
             library = library_of(self.distribution)
-            made = await load(partial(new_client, self._limits, secure=self._base.startswith("https"), library=library))
+            made = await load(partial(new_client, self._limits, origin=self._origin, library=library))
             pool = self._pools.setdefault(loop, made)
             pool.event_hooks = {"request": [self._goes_out], "response": [self._begins]}
         return self._pools[loop]
 
     async def _goes_out(self, request: httpx2.Request) -> None:
         asked = _ASKED.get()
+        try:  # clients have addresses of their own, and variables that set them
+            origin_of(f"{request.url.scheme}://{request.url.netloc.decode('ascii')}", secret=True)
+        except ConfigurationError as error:
+            if asked is not None:
+                asked.refusal = error
+            raise
         if asked is not None:
             limits = {"connect": self._limits.connect, "write": self._limits.write, "read": None, "pool": None}
             request.extensions = {**request.extensions, "timeout": limits, "trace": tracing(asked.watch)}
@@ -191,8 +205,10 @@ class LentSource(RestSource):
             return
         asked.response = Httpx2Response(response, self._host, self._limits)
         asked.watch.begun()
+        if self.reads_itself:
+            meter(response, partial(setattr, asked, "refusal"))
         try:
-            await raise_if_refused(asked.response, asked.watch, self._key, self._key_name)
+            await raise_if_refused(asked.response, asked.watch, self._mask, self._key_name)
         except NbGeminiError as error:
             asked.refusal = error
             raise

@@ -1,26 +1,38 @@
-"""Where requests go: scheme, host and port of a base URL, and whether anything stands between it and us."""
+"""Where requests go: a base URL, read once; encryption, trust and proxies follow from what it says.
+
+Invariants: what is asked is what was checked, for the address is written anew from what was read; loopback is never proxied;
+plain http with a key never leaves the machine.
+"""
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from urllib.parse import quote, urlencode, urlsplit
 
 from msgspec import Struct
 
-_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
+from nbgemini.errors import ConfigurationError
+
+_NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?")
+_NUMBER = re.compile(r"0[xX][0-9A-Fa-f]*|[0-9]+")  # a last label like this makes a host an address, in old spellings
+_NEVER = re.compile(r"[\x00-\x20\x7f\\]")  # readers of URLs don't agree on what these mean
 _AS_IT_IS = "/:@!$&'()*+,;=~%?"  # in a path: what stands escaped is escaped
 _BY_VARIABLES_ALONE = sys.platform not in ("win32", "darwin")  # how proxies are set
+_PORTS = {"https": 443, "http": 80}
 
 
 class Origin(Struct, frozen=True):
-    """A place that can be connected to."""
+    """A base URL as it was understood; `path` is what all paths stand behind."""
 
     host: str
     port: int
     secure: bool
+    path: str = ""
 
     @property
     def header(self) -> str:
@@ -28,29 +40,88 @@ class Origin(Struct, frozen=True):
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == (443 if self.secure else 80) else f"{host}:{self.port}"
 
+    @property
+    def root(self) -> str:
+        """Return the address without its path."""
+        return f"{'https' if self.secure else 'http'}://{self.header}"
 
-def origin_of(base: str) -> Origin | None:
-    """Return where a base URL leads directly; None if it takes more than a host and a port to say it, or to get there."""
-    parts = urlsplit(base)
+    @property
+    def url(self) -> str:
+        """Return the address in the one spelling that all its readers understand alike."""
+        return f"{self.root}{self.path}"
+
+    @property
+    def loopback(self) -> bool:
+        """Whether it is on this machine."""
+        return is_loopback(self.host)
+
+    @property
+    def proxied(self) -> bool:
+        """Whether the environment wants a proxy for this; in doubt it does."""
+        return not self.loopback and _proxied("https" if self.secure else "http", self.host)
+
+    def target(self, path: str, query: Mapping[str, str]) -> str:
+        """Return path and query for the wire; a path that begins with a slash stands below the host, not below the base."""
+        whole = path if path.startswith("/") else f"{self.path}/{path}"
+        asked = urlencode(query, quote_via=quote)
+        return quote(whole, safe=_AS_IT_IS) + (f"{'&' if '?' in whole else '?'}{asked}" if asked else "")
+
+
+def origin_of(base: str, *, secret: bool = False) -> Origin:
+    """Return what a base URL says; with a `secret`, only if nobody on the way can read that.
+
+    Raises:
+        ConfigurationError: it says nothing that can be asked, or is plain http to another machine; what may be a password in it
+            is not repeated.
+    """
+    origin = _read(base.strip())
+    if origin is None:
+        raise ConfigurationError(f"the base URL must begin with https:// and name a host: {_shown(base)}")
+    if secret and not origin.secure and not origin.loopback:
+        raise ConfigurationError(f"plain http would show your key on the way to {origin.host}; use https")
+    return origin
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine and can be no other."""
+    if host == "localhost":
+        return True
+    with suppress(ValueError):
+        address = ipaddress.ip_address(host)
+        address = getattr(address, "ipv4_mapped", None) or address
+        return address.is_loopback or address.is_unspecified
+    return False
+
+
+def _read(base: str) -> Origin | None:
     try:
-        port = parts.port or (443 if parts.scheme == "https" else 80)
+        parts = urlsplit(base)
+        port, host = parts.port, _host(parts.hostname or "")
     except ValueError:
         return None
-    host = parts.hostname or ""
-    if not _HOST.fullmatch(host) or "@" in parts.netloc or parts.query or parts.fragment or _proxied(parts.scheme, host):
+    plain = not (_NEVER.search(base) or "@" in parts.netloc or parts.query or parts.fragment)
+    if not plain or not host or parts.scheme not in _PORTS or port == 0:
         return None
-    return Origin(host, port, parts.scheme == "https")
+    return Origin(host, port or _PORTS[parts.scheme], parts.scheme == "https", quote(parts.path.rstrip("/"), safe=_AS_IT_IS))
 
 
-def target_of(base: str, path: str, query: Mapping[str, str]) -> str:
-    """Return path and query for the wire; a path that begins with a slash stands below the host, not below the base."""
-    whole = path if path.startswith("/") else f"{urlsplit(base).path}/{path}"
-    asked = urlencode(query, quote_via=quote)
-    return quote(whole, safe=_AS_IT_IS) + (f"{'&' if '?' in whole else '?'}{asked}" if asked else "")
+def _host(name: str) -> str:
+    """Return a host in its one spelling, or nothing if it is none, or one that its readers don't agree on."""
+    with suppress(ValueError):
+        return str(ipaddress.ip_address(name)) if "%" not in name else ""
+    known = name if name.isascii() else name.encode("idna").decode("ascii").lower()
+    known = known.removesuffix(".") if known == "localhost." else known
+    last = known.removesuffix(".").rpartition(".")[2]
+    return known if _NAME.fullmatch(known) and not _NUMBER.fullmatch(last) else ""
+
+
+def _shown(base: str) -> str:
+    """Return a base URL without what may be a password."""
+    before, at, after = base.rpartition("@")
+    return repr(f"{before.partition('//')[0]}//…@{after}" if at else base)
 
 
 def _proxied(scheme: str, host: str) -> bool:
-    """Whether the environment wants a proxy for this; in doubt it does."""
     if _BY_VARIABLES_ALONE and not any(name.lower().endswith("_proxy") for name in os.environ):
         return False
     from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415 - 20 ms that next to nobody needs

@@ -1,4 +1,8 @@
-"""What every answer over HTTP goes through, whoever brings it: is it one, and where are its frames?"""
+"""What every answer over HTTP goes through, whoever brings it: is it one, and where are its frames?
+
+Invariants: a body is read in bounded pieces, and others have their turn between them; what is read whole has a largest size; of
+a body nothing is quoted before the key was taken out.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +11,21 @@ from urllib.parse import urlsplit
 
 from nbgemini.error_body import GEMINI_KEY, error_from_body, retry_after
 from nbgemini.errors import TransportError, WireError
-from nbgemini.secret import Secret, spellings, without
+from nbgemini.pace import Pace
+from nbgemini.secret import Mask
 from nbgemini.sources.transport import Response
 from nbgemini.sources.watch import Watch
 from nbgemini.wire import Framer
 
 _LARGEST_ERROR = 65_536  # bytes of an error body that are read
-_ENOUGH = 200  # bytes to tell what it was
+LARGEST_BODY = 128 * 2**20  # bytes of an answer that is no stream
+PIECE = 8_192  # bytes of which frames are made at once: of the smallest that takes two milliseconds
+_ENOUGH = 2_000  # bytes to tell what it was, and to hold a key whole
 _OK = 200
-_NO_KEY = Secret("")
+_NO_KEY = Mask()
 
 
-async def raise_if_refused(response: Response, watch: Watch, key: Secret = _NO_KEY, key_name: str = GEMINI_KEY) -> None:
+async def raise_if_refused(response: Response, watch: Watch, mask: Mask = _NO_KEY, key_name: str = GEMINI_KEY) -> None:
     """Raise the error that a response is, if it is none that was asked for.
 
     Some repeat the key that they refuse: it is hidden. `key_name` is where the service's key stands.
@@ -28,30 +35,43 @@ async def raise_if_refused(response: Response, watch: Watch, key: Secret = _NO_K
     if response.status // 100 == 3:  # noqa: PLR2004 - HTTP
         where = urlsplit(response.headers.get("location", "")).hostname or "nowhere"
         raise TransportError(f"unexpected redirect to {where}; it was not followed, to keep the key at home")
-    body = without(await whole(response, watch, _LARGEST_ERROR), spellings(key))
+    body = mask.hide(await _read(response, watch, _LARGEST_ERROR))
     wait = retry_after(response.headers.get("retry-after", ""), response.headers.get("date", ""))
     raise error_from_body(response.status, body, wait, key_name=key_name)
 
 
-async def whole(response: Response, watch: Watch, enough: int | None = None) -> bytes:
+async def whole(response: Response, watch: Watch) -> bytes:
+    """Return the body.
+
+    Raises:
+        WireError: it is too large.
+    """
+    body = await _read(response, watch, LARGEST_BODY)
+    if len(body) > LARGEST_BODY:
+        raise WireError(f"the answer is larger than {LARGEST_BODY >> 20} MiB → ask for less at once")
+    return body
+
+
+async def _read(response: Response, watch: Watch, enough: int) -> bytes:
     """Return the body; not much more than `enough` bytes of it."""
-    pieces, held = [], 0
-    while chunk := await watch.awaited(response.chunk()):
+    pieces, held, pace = [], 0, Pace.here()
+    while held <= enough and (chunk := await watch.awaited(response.chunk())):
+        await pace.ready()
         pieces.append(chunk)
         held += len(chunk)
-        if enough is not None and held > enough:
-            break
     return b"".join(pieces)
 
 
-async def cut(response: Response, watch: Watch) -> AsyncGenerator[bytes, None]:
+async def cut(response: Response, watch: Watch, mask: Mask = _NO_KEY) -> AsyncGenerator[bytes, None]:
     """Yield the frames of a response as they come."""
-    framer, head, any_frame = Framer(), b"", False
+    framer, head, any_frame, pace = Framer(), b"", False, Pace.here()
     while chunk := await watch.awaited(response.chunk()):
-        for frame in framer.feed(chunk):
-            any_frame = True
-            watch.frame()
-            yield frame
+        for at in range(0, len(chunk), PIECE):
+            await pace.ready()
+            for frame in framer.feed(chunk[at : at + PIECE]):
+                any_frame = True
+                watch.frame()
+                yield frame
         if not any_frame and len(head) < _ENOUGH:
             head += chunk[:_ENOUGH]
     for frame in framer.close():
@@ -59,4 +79,4 @@ async def cut(response: Response, watch: Watch) -> AsyncGenerator[bytes, None]:
         yield frame
     if not any_frame and head.strip() and head.strip()[:1] not in b"{[d":
         kind = response.headers.get("content-type", "unknown type")
-        raise WireError(f"not an answer of the API ({kind}): {head[:80]!r} → check the base URL")
+        raise WireError(f"not an answer of the API ({kind}): {mask.hide(head)[:80]!r} → check the base URL")

@@ -20,9 +20,10 @@ from typing import TypeVar
 from uuid import uuid4
 
 from nbgemini.cassette import End, end_line, frame_line, is_cassette, opening_line, reports_error
+from nbgemini.disk import regular
 from nbgemini.errors import ConfigurationError, NbGeminiError
 from nbgemini.request import Request
-from nbgemini.secret import Secret, spellings, without
+from nbgemini.secret import Mask, Secret
 from nbgemini.sources.protocol import Source
 
 T = TypeVar("T")
@@ -44,7 +45,8 @@ class CassetteFile:
         """Write to `path` from the first answer on."""
         self.path = path
         self.open = 0
-        self._hidden: tuple[bytes, ...] = ()
+        self._keys: frozenset[Secret] = frozenset()
+        self._mask = Mask()
         self._lines: deque[tuple[Callable[[], bytes], int]] = deque()
         self._added = self._taken = 0  # bytes; each is counted up in one thread alone
         self._due = False
@@ -52,7 +54,9 @@ class CassetteFile:
 
     def hide(self, key: Secret) -> None:
         """Never write this key, nor those before."""
-        self._hidden = tuple(sorted({*self._hidden, *spellings(key)}, key=len, reverse=True))
+        if key not in self._keys:
+            self._keys |= {key}
+            self._mask = Mask(*self._keys)
 
     async def prepare(self) -> int:
         """Make sure that it can be written to; return how large it is.
@@ -84,7 +88,7 @@ class CassetteFile:
 
     def _prepared(self) -> int:
         try:
-            with self.path.open("ab+") as file:
+            with regular(self.path, "ab+") as file:
                 size = file.tell()
                 file.seek(0)
                 if not is_cassette(file.readline(_MOST_WAITING)):
@@ -100,7 +104,7 @@ class CassetteFile:
         """Write all lines that wait by one call, so that those of several kernels don't mix."""
         self._due = False  # first: what is added from here on is written next time, if not now
         try:
-            with self.path.open("ab", buffering=0) as file:
+            with regular(self.path, "ab", buffered=False) as file:
                 data = b"".join(self._waiting_lines())
                 while data:
                     data = data[file.write(data) :]  # all at once, but on a disk that is full
@@ -112,7 +116,7 @@ class CassetteFile:
         while self._lines:
             line, size = self._lines.popleft()
             self._taken += size
-            yield without(line(), self._hidden)
+            yield self._mask.hide(line())
 
 
 class Recorded:

@@ -8,30 +8,31 @@ loaded once, in a thread.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing, asynccontextmanager, suppress
+import re
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from functools import partial
-from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 import msgspec
 
-from nbgemini.errors import ConfigurationError
+from nbgemini.errors import ApiError, ConfigurationError, NbGeminiError
 from nbgemini.loading import load
+from nbgemini.pace import Pace
 from nbgemini.request import Request
-from nbgemini.secret import Secret
+from nbgemini.secret import Mask, Secret
 from nbgemini.services import KNOWN, Service
 from nbgemini.sources.calling import Answer
 from nbgemini.sources.http1 import Http1
-from nbgemini.sources.origin import origin_of, target_of
+from nbgemini.sources.origin import Origin, origin_of
 from nbgemini.sources.reading import cut, raise_if_refused, whole
-from nbgemini.sources.tls import tls_context
+from nbgemini.sources.tls import context_for
 from nbgemini.sources.transport import Identity, Limits, Outgoing, Response, Transport
 from nbgemini.sources.watch import Watch
 
 __all__ = ["Limits", "RestSource"]
 
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+_HEADER = re.compile(r"[\x20-\x7e]*")
 _JSON = {"content-type": "application/json"}
 
 
@@ -55,12 +56,13 @@ class RestSource:
             limits: how long to wait for what.
 
         Raises:
-            ConfigurationError: the URL would send the key unencrypted over a network.
+            ConfigurationError: the URL is none, or would send the key unencrypted over a network.
         """
-        self._base = base_url.rstrip("/")
-        self._host = _checked_host(self._base, secret=bool(key))
+        self._origin = origin_of(base_url, secret=bool(key))
+        self._host = self._origin.host
         self._key = key
         self._service = service
+        self._mask = Mask(key)
         self._key_name = service.key_names[-1] if service.key_names else ""
         self._limits = limits or Limits()
         self._transports: WeakKeyDictionary[asyncio.AbstractEventLoop, Transport] = WeakKeyDictionary()
@@ -69,21 +71,29 @@ class RestSource:
         self._closing: set[asyncio.Task[None]] = set()
 
     async def frames(self, request: Request) -> AsyncGenerator[bytes, None]:
-        """Yield the frames of the answer as they come."""
+        """Yield the frames of the answer as they come; in none of them, and in no error, is the key."""
+        pace = Pace.here()
+        with self._no_key_in_errors():
+            async with aclosing(self._frames(request)) as frames:
+                async for frame in frames:
+                    yield await _hidden(frame, self._mask, pace)
+
+    async def _frames(self, request: Request) -> AsyncGenerator[bytes, None]:
+        """Yield them as they are."""
         body = None if request.body is None else msgspec.json.encode(request.body)
-        target = target_of(self._base, request.path, request.query)
+        target = self._origin.target(request.path, request.query)
         outgoing = Outgoing(request.method, target, _JSON if body is not None else {}, body or b"")
         with self._watch() as watch:
-            async with self._answered(outgoing, watch) as response, aclosing(cut(response, watch)) as frames:
+            async with self._answered(outgoing, watch) as response, aclosing(cut(response, watch, self._mask)) as frames:
                 async for frame in frames:
                     yield frame
 
     async def call(self, method: str, path: str, headers: Mapping[str, str] | None = None, content: bytes = b"") -> Answer:
         """Send one request and return the whole answer; a path that begins with a slash stands below the host."""
-        outgoing = Outgoing(method, target_of(self._base, path, {}), headers or {}, content)
-        with self._watch() as watch:
+        outgoing = Outgoing(method, self._origin.target(path, {}), headers or {}, content)
+        with self._no_key_in_errors(), self._watch() as watch:
             async with self._answered(outgoing, watch) as response:
-                return Answer(response.headers, await whole(response, watch))
+                return Answer(response.headers, await _hidden(await whole(response, watch), self._mask, Pace.here()))
 
     async def aclose(self) -> None:
         """Close the connections of the running loop."""
@@ -105,13 +115,26 @@ class RestSource:
             response = await watch.awaited(transport.ask(outgoing, watch))
             try:
                 watch.begun()
-                await raise_if_refused(response, watch, self._key, self._key_name)
+                await raise_if_refused(response, watch, self._mask, self._key_name)
                 yield response
             finally:
                 await response.aclose()
         finally:
             self._streams -= 1
             self._close_if_over()
+
+    @contextmanager
+    def _no_key_in_errors(self) -> Iterator[None]:
+        """Hide the key in what is raised: a service may repeat it wherever it is quoted, and a library what it can't send."""
+        try:
+            if not _HEADER.fullmatch(self._key.reveal()):
+                raise ConfigurationError(f"no header can hold the key for {self._host} → is it copied right?")
+            yield
+        except NbGeminiError as error:
+            error.args = tuple(self._mask.hide_parts(said) if isinstance(said, str) else said for said in error.args)
+            if isinstance(error, ApiError):
+                error.status, error.reason = self._mask.hide_parts(error.status), self._mask.hide_parts(error.reason)
+            raise
 
     def _watch(self) -> Watch:
         return Watch(self._host, self._limits.first, self._limits.gap, self._limits.content)
@@ -127,7 +150,7 @@ class RestSource:
         loop = asyncio.get_running_loop()
         transport = self._transports.get(loop)
         if transport is None:
-            made = await load(partial(_new_transport, self._base, self._host, self._identity, self._limits))
+            made = await load(partial(_new_transport, self._origin, self._identity, self._limits))
             transport = self._transports.setdefault(loop, made)
         return transport
 
@@ -138,21 +161,21 @@ class RestSource:
         return {**service.headers, **key}
 
 
-def _checked_host(base: str, *, secret: bool) -> str:
-    parts = urlsplit(base)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigurationError(f"the base URL must begin with https:// and name a host: {base!r}")
-    if secret and parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-        raise ConfigurationError(f"plain http would show your key on the way to {parts.hostname}; use https")
-    return parts.hostname
+async def _hidden(data: bytes, mask: Mask, pace: Pace) -> bytes:
+    """Return data without the key; others have their turn meanwhile."""
+    steps = mask.steps(data)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return bytes(end.value)
+        await pace.ready()
 
 
-def _new_transport(base: str, host: str, identity: Identity, limits: Limits) -> Transport:
+def _new_transport(origin: Origin, identity: Identity, limits: Limits) -> Transport:
     """Build what carries requests there; runs in a thread, because to load certificates or a library holds the interpreter."""
-    origin = origin_of(base)
-    if origin is not None:  # on loopback no certificate store is read
-        return Http1(origin, identity, limits, tls_context() if origin.secure else None)
+    if not origin.proxied:
+        return Http1(origin, identity, limits, context_for(origin) if origin.secure else None)
     from nbgemini.sources.through_httpx2 import ThroughHttpx2  # noqa: PLC0415 - a library that next to nobody needs
 
-    parts = urlsplit(base)
-    return ThroughHttpx2(f"{parts.scheme}://{parts.netloc}", host, identity, limits)
+    return ThroughHttpx2(origin, identity, limits)

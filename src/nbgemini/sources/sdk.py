@@ -44,6 +44,7 @@ class SdkSource(LentSource):
 
     package = "google.genai"
     installed_by = distribution = "google-genai"
+    reads_itself = True
 
     def __init__(
         self, service: Service, limits: Limits, *, vertex: bool = False, project: str = "", location: str = ""
@@ -59,7 +60,7 @@ class SdkSource(LentSource):
         """
         super().__init__(service, limits)
         self._vertex, self._project, self._location = vertex, project, location
-        self._elsewhere = self._base != GEMINI_URL
+        self._elsewhere = self._origin.url != GEMINI_URL
         if vertex and not self._elsewhere:
             self._host = _VERTEX
 
@@ -82,19 +83,19 @@ class SdkSource(LentSource):
         hush("google_genai")
         # A value that is newer than the client is news, no fault; it would be said on the user's page.
         warnings.filterwarnings("ignore", ".* is not a valid ", UserWarning, r"google\.genai\.")
-        base = {"base_url": self._base} if self._elsewhere or not self._vertex else {}
+        base = {"base_url": self._origin.url} if self._elsewhere or not self._vertex else {}
         cloud = {"project": self._project or None, "location": self._location or None} if self._vertex else {}
-        key = self._key.reveal() if not (self._vertex and self._project) else None
+        keyed = self._key and not (self._vertex and self._project)
         try:
             return module.Client(
-                vertexai=self._vertex, api_key=key or None, http_options={"httpx_async_client": pool, **base}, **cloud
+                vertexai=self._vertex,
+                api_key=self._key.reveal() if keyed else None,  # in no variable: a verbose traceback writes these
+                http_options={"httpx_async_client": pool, **base},
+                **cloud,
             )
         except Exception as error:  # noqa: BLE001 - whatever it misses
-            trouble = str(error)
-        raise ConfigurationError(f"google-genai can't begin: {self._without_key(trouble)}")
-
-    def _without_key(self, text: str) -> str:
-        return text.replace(self._key.reveal(), "…") if self._key else text
+            trouble = self._mask.hide_parts(str(error))
+        raise ConfigurationError(f"google-genai can't begin: {trouble}")
 
     async def _stream(self, sdk: Any, request: Request, asked: Asked) -> AsyncGenerator[bytes, None]:
         config = {**_off(), "http_options": self._options(request)}

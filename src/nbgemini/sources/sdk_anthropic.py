@@ -33,7 +33,7 @@ class AnthropicSdkSource(LentSource):
         hush("anthropic")
         return module.AsyncAnthropic(
             api_key=self._key.reveal(),
-            base_url=self._base,
+            base_url=self._origin.url,
             http_client=pool,
             max_retries=0,
             default_headers=dict(self._service.headers),

@@ -31,7 +31,7 @@ class OpenAiSdkSource(LentSource):
         hush("openai")
         return module.AsyncOpenAI(
             api_key=self._key.reveal() or "none",  # servers of one's own want none, but the client does
-            base_url=self._base,
+            base_url=self._origin.url,
             http_client=pool,
             max_retries=0,
             default_headers=dict(self._service.headers),

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from nbgemini.chatter import hush
-from nbgemini.errors import ConfigurationError, NbGeminiError, TransportError
+from nbgemini.errors import ConfigurationError, NbGeminiError, TransportError, WireError
+from nbgemini.pace import Pace
 from nbgemini.sources.forks import keep_from_children
+from nbgemini.sources.origin import Origin
+from nbgemini.sources.reading import PIECE
+from nbgemini.sources.tls import context_for
 from nbgemini.sources.transport import (
     Identity,
     Limits,
@@ -25,6 +30,8 @@ from nbgemini.sources.transport import (
     not_taken,
 )
 from nbgemini.sources.watch import Watch
+from nbgemini.wire import Framer
+from nbgemini.wire.unpacking import CODINGS, Unpacker
 
 if TYPE_CHECKING:
     import httpx2
@@ -38,18 +45,11 @@ _CONNECTED = ("connection.connect_tcp.complete", "connection.connect_unix_socket
 class ThroughHttpx2:
     """The connections of one event loop, kept by httpx2."""
 
-    def __init__(self, origin: str, host: str, identity: Identity, limits: Limits) -> None:
-        """Import the library and build a client; belongs into a thread, because both hold the interpreter for long.
-
-        Args:
-            origin: scheme and host, and the port if it is not the usual one.
-            host: what errors call it.
-            identity: as whom to ask.
-            limits: how long to wait for what.
-        """
-        self.client = new_client(limits, secure=origin.startswith("https"))
+    def __init__(self, origin: Origin, identity: Identity, limits: Limits) -> None:
+        """Import the library and build a client; belongs into a thread, because both hold the interpreter for long."""
+        self.client = new_client(limits, origin)
         self._origin = origin
-        self._host = host
+        self._host = origin.host
         self._identity = identity
         self._limits = limits
 
@@ -69,7 +69,7 @@ class ThroughHttpx2:
         """Return the library's request, which says by itself how far it is."""
         return self.client.build_request(
             outgoing.method,
-            f"{self._origin}{outgoing.target}",
+            f"{self._origin.root}{outgoing.target}",
             headers={**outgoing.headers, **self._identity()},
             content=outgoing.content,
             extensions={"trace": tracing(watch)},
@@ -110,7 +110,7 @@ class Httpx2Response:
         await self._response.aclose()
 
 
-def new_client(limits: Limits, *, secure: bool, library: Library = "httpx2") -> httpx2.AsyncClient:
+def new_client(limits: Limits, origin: Origin, library: Library = "httpx2") -> httpx2.AsyncClient:
     """Import the library and build a client.
 
     Raises:
@@ -123,7 +123,8 @@ def new_client(limits: Limits, *, secure: bool, library: Library = "httpx2") -> 
     anyio.run(anyio.sleep, 0)  # loads anyio's backend, which the first connection would do on the loop, for 60 ms
     try:
         client: httpx2.AsyncClient = http.AsyncClient(
-            verify=http.create_ssl_context(verify=secure),  # on loopback no certificate store is read
+            verify=context_for(origin),
+            trust_env=not origin.loopback,  # which is how the library finds proxies
             timeout=http.Timeout(None, connect=limits.connect, write=limits.write),  # for reading there is the watch
             limits=http.Limits(max_connections=None, max_keepalive_connections=20),  # whoever sends has so many places
             follow_redirects=False,
@@ -135,6 +136,50 @@ def new_client(limits: Limits, *, secure: bool, library: Library = "httpx2") -> 
     else:
         return client
     raise ConfigurationError(f"the proxy that the environment sets can't be used: {why} → look at HTTPS_PROXY, ALL_PROXY")
+
+
+def meter(response: httpx2.Response, tell: Callable[[NbGeminiError], object]) -> None:
+    """Let the body be read in bounded pieces, others having their turn between them, by whoever reads it.
+
+    What is no answer ends there: `tell` hears why, as the reader may say it otherwise.
+    """
+    import httpx2  # noqa: PLC0415 - loaded long ago if we are here
+
+    raw, coding = response.stream, response.headers.get("content-encoding", "").strip().lower()
+    if coding in CODINGS:
+        del response.headers["content-encoding"]
+
+    class Metered(httpx2.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            framer, pace = Framer(), Pace.here()
+            async with aclosing(_unpacked(raw, coding)) as pieces:
+                async for piece in pieces:
+                    for at in range(0, len(piece), PIECE):
+                        await pace.ready()
+                        try:
+                            framer.feed(piece[at : at + PIECE])
+                        except NbGeminiError as error:
+                            tell(error)
+                            raise
+                        yield piece[at : at + PIECE]
+
+        async def aclose(self) -> None:
+            await raw.aclose()  # type: ignore[union-attr]
+
+    response.stream = Metered()
+
+
+async def _unpacked(raw: Any, coding: str) -> AsyncGenerator[bytes, None]:
+    unpacker = Unpacker(coding) if coding in CODINGS else None
+    async for data in raw:
+        if unpacker is None:
+            yield data
+            continue
+        yield unpacker.feed(data)
+        while unpacker.more:
+            yield unpacker.feed(b"")
+        if unpacker.trouble:
+            raise WireError(f"the answer can't be unpacked: {unpacker.trouble}")
 
 
 def tracing(watch: Watch) -> Any:

@@ -12,6 +12,7 @@ from typing import Protocol, TypeAlias
 from msgspec import Struct
 
 from nbgemini.errors import TransportError
+from nbgemini.sources.origin import is_loopback
 from nbgemini.sources.watch import Watch
 
 Identity: TypeAlias = Callable[[], Mapping[str, str]]  # the headers that say who asks: called for each request, never kept
@@ -128,5 +129,4 @@ def _is_about_tls(error: BaseException | None) -> bool:
 
 def _way_out(host: str) -> str:
     """Say what helps where nobody can be reached: on this machine it is not the network."""
-    here = host in ("127.0.0.1", "localhost", "::1")
-    return "is the service running on this machine?" if here else "check the network, or %gemini demo"
+    return "is the service running on this machine?" if is_loopback(host) else "check the network, or %gemini demo"

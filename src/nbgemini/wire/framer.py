@@ -9,6 +9,9 @@ from nbgemini.errors import WireError
 from nbgemini.wire.json_array import LARGEST, JsonFramer
 from nbgemini.wire.sse import SseFramer
 
+MOST_FILLER = 4 * 2**20  # bytes between two frames that belong to none: comments, blanks, punctuation
+MOST_VALUES = 500_000  # in one frame
+_COUNTED = 2**18  # bytes in which values are counted at once
 _BOM = b"\xef\xbb\xbf"
 _BLANK = b" \t\r\n"
 
@@ -20,21 +23,23 @@ class Framer:
         """Start before the first byte; a frame may have `largest` bytes."""
         self._largest = largest
         self._head = b""
+        self._since = 0  # bytes since the last frame
         self._framing: JsonFramer | SseFramer | None = None
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Take the next bytes and return the frames that are whole now.
 
         Raises:
-            WireError: a frame is too large; those before it have been returned.
+            WireError: a frame is too large, or there is none in too many bytes; those before it have been returned.
         """
+        self._since += len(chunk)
         if self._framing is not None:
             return self._checked(self._framing.feed(chunk))
         head = (self._head + chunk).lstrip(_BLANK)
         body = head.removeprefix(_BOM).lstrip(_BLANK)
         if not body or _BOM.startswith(head):  # nothing yet, or perhaps half a byte order mark
             self._head = head[: len(_BOM)]
-            return []
+            return self._checked([])
         self._framing = JsonFramer(self._largest) if body[:1] in b"[{" else SseFramer(self._largest)
         return self._checked(self._framing.feed(body))
 
@@ -48,6 +53,22 @@ class Framer:
 
     def _checked(self, frames: list[bytes]) -> list[bytes]:
         """Return the frames; if there are none any more, because one was too large, say so."""
-        if self._framing and self._framing.too_large and not frames:
+        if any(_holds_too_much(frame) for frame in frames):
+            raise WireError(f"answer part too large: over {MOST_VALUES:,} values → ask for less at once")
+        if frames:
+            self._since = 0
+            return frames
+        if self._framing and self._framing.too_large:
             raise WireError(f"answer part too large: over {self._largest / 2**20:g} MiB → ask for less at once")
+        if self._since - (self._framing.held if self._framing else 0) > MOST_FILLER:
+            raise WireError(f"no answer: over {MOST_FILLER / 2**20:g} MiB of comments and blanks → check the base URL")
         return frames
+
+
+def _holds_too_much(frame: bytes) -> bool:
+    """Whether a frame has so many values that reading it would hold up everybody: commas are counted, those in texts too."""
+    values, at = 0, 0 if len(frame) > MOST_VALUES else len(frame)
+    while at < len(frame) and values <= MOST_VALUES:
+        values += sum(frame.count(sign, at, at + _COUNTED) for sign in (b",", b"[", b"{"))
+        at += _COUNTED
+    return values > MOST_VALUES

@@ -32,6 +32,11 @@ class JsonFramer:
         self._after_backslash = False
 
     @property
+    def held(self) -> int:
+        """Return how many bytes of an object are here that has not ended."""
+        return self._held
+
+    @property
     def open(self) -> bool:
         """Whether an object has begun and not ended."""
         return self._depth > 0

@@ -30,6 +30,13 @@ class SseFramer:
         self._data_held = 0  # bytes in the data lines of this event
         self._after_cr = False
         self._bare = JsonFramer(largest)
+        self._several: JsonFramer | None = None  # cuts an event of several data lines as they come
+        self._cut: list[bytes] = []
+
+    @property
+    def held(self) -> int:
+        """Return how many bytes of a line or an event are here that has not ended."""
+        return self._line_held + self._data_held + self._bare.held
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Take the next bytes and return the frames that are whole now."""
@@ -72,12 +79,13 @@ class SseFramer:
         self.too_large = True
         self._line.clear()
         self._data.clear()
+        self._several, self._cut = None, []
 
     def _take(self, line: bytes, frames: list[bytes]) -> None:
         if self.too_large:
             return
         if line.startswith(b"data:"):
-            self._data.append(line[6:] if line[5:6] == b" " else line[5:])
+            self._add(line[6:] if line[5:6] == b" " else line[5:])
             self._data_held += len(line)
         elif not line:
             self._dispatch(frames)
@@ -86,17 +94,28 @@ class SseFramer:
         if self._data_held > self._longest or len(line) > self._longest or self._bare.too_large:
             self._give_up()
 
+    def _add(self, data: bytes) -> None:
+        """Take a data line; several are cut line by line, for all at once would take as long as they are."""
+        if not self._data and self._several is None:
+            self._data.append(data)
+            return
+        if self._several is None:
+            self._several = JsonFramer()
+            self._cut = self._several.feed(self._data.pop())
+        self._cut += self._several.feed(b"\n" + data)
+
     def _dispatch(self, frames: list[bytes]) -> None:
         self._data_held = 0
-        if len(self._data) == 1:
-            if self._data[0] and self._data[0].strip() != _DONE:
-                frames.append(self._data[0])
-            self._data.clear()
-        elif self._data:
+        if self._data:
+            data = self._data.pop()
+            if data and data.strip() != _DONE:
+                frames.append(data)
+        else:
             frames.extend(self._whole_objects())
 
     def _whole_objects(self) -> list[bytes]:
         """Return the complete objects of several data lines: one event, or events that lost their blank line."""
-        objects = JsonFramer().feed(b"\n".join(self._data))
-        self._data.clear()
+        if self._data:
+            return JsonFramer().feed(self._data.pop())
+        objects, self._cut, self._several = self._cut, [], None
         return objects

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from zlib import _Decompress
 
-LARGEST_PIECE = 2**20  # bytes: half a megabyte can hold half a gigabyte of nothing
+LARGEST_PIECE = 32_768  # bytes that are made at once: half a megabyte can hold half a gigabyte of nothing
 GZIP = {"gzip", "x-gzip"}
 CODINGS = {*GZIP, "deflate"}
 

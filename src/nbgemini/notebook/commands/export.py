@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nbgemini.disk import write
 from nbgemini.errors import PromptError
 from nbgemini.notebook.commands.showing import show_line
 from nbgemini.notebook.commands.words import named_chat, turns_text, words_of
@@ -111,7 +112,7 @@ def _write(files: dict[Path, bytes]) -> None:
     try:
         for path, content in reversed(files.items()):
             if path.parent.name.endswith("_files"):
-                path.parent.mkdir(exist_ok=True)
-            path.write_bytes(content)
+                path.parent.mkdir(exist_ok=True, mode=0o700)
+            write(path, content)
     except OSError as error:
         raise PromptError(f"can't write {error.filename}: {error.strerror}") from None
