@@ -223,11 +223,22 @@ class ResponseInfo(Struct, frozen=True):
 
 
 class Finish(Struct, frozen=True):
-    """How the service says the answer ended. It may come more than once; the last one counts."""
+    """How the service says the answer ended. It may come more than once; the last one counts.
+
+    `known` is false for a reason that is newer than this decoder: it does not say that whole calls should not run.
+    """
 
     state: EndState
     reason: str
     message: str = ""
+    known: bool = True
+
+
+class Done(Struct, frozen=True):
+    """The service said that this is all, perhaps without a reason: what came is whole."""
+
+
+WHOLE = Finish("complete", "done")  # the end of an answer that is whole, and for which no reason was given
 
 
 class Continuation(Struct, frozen=True):
@@ -291,6 +302,7 @@ Event: TypeAlias = (
     | UsageReport
     | ResponseInfo
     | Finish
+    | Done
     | Continuation
     | Queued
     | Retrying

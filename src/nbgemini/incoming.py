@@ -16,9 +16,11 @@ from nbgemini.citing import Citing
 from nbgemini.endings import ending_words
 from nbgemini.errors import BlockedError, NbGeminiError, ToolError, TransportError, WireError
 from nbgemini.events import (
+    WHOLE,
     AnswerDelta,
     Citations,
     Continuation,
+    Done,
     Event,
     Fault,
     Finish,
@@ -74,6 +76,7 @@ class Incoming:
         self._citing = Citing()
         self._fault: NbGeminiError | None = None
         self._before = 0  # parts, when the request went out
+        self._frame = 0  # how many came
         self._call_began = False
 
     @property
@@ -102,7 +105,8 @@ class Incoming:
         self._call_began, self._fault = False, None
 
     def take(self, events: Iterable[Event]) -> list[Event]:
-        """Fold events and return what they mean for the reader: each call once, and whole."""
+        """Fold the events of one frame and return what they mean for the reader: each call once, and whole."""
+        self._frame += 1
         return [meant for event in events for meant in self._take(event)]
 
     def _take(self, event: Event) -> Sequence[Event]:
@@ -122,6 +126,8 @@ class Incoming:
                 return (self._cite(event),)
             case Finish() | Continuation():
                 self._take_end(event)
+            case Done():
+                return () if self.finish else self._take(WHOLE)
             case Fault(error):
                 self._fault = self._fault or error
             case Unknown(name):
@@ -145,7 +151,7 @@ class Incoming:
     def _take_call(self, event: Event) -> Sequence[Event]:
         """Keep each call once, and its part with it."""
         self._call_began = True
-        news = self._growing.feed(event)
+        news = self._growing.feed(event, self._frame)
         made = [call for call in news if isinstance(call, ToolCall)]
         self._calls += made
         self._broken += _broken_off(news)
@@ -164,10 +170,10 @@ class Incoming:
         """Raise if the stream ended without a word.
 
         Raises:
-            TransportError: it did; it may be sent again.
+            TransportError: it did; it may be sent again, unless the service counted tokens: those are paid.
         """
         if self.untouched:
-            raise TransportError(_EMPTY, passing=True)
+            raise TransportError(_EMPTY, passing=not (self._usage.output or self._usage.thought))
 
     def next_request(self) -> str | None:
         """Return the token to go on with if the service cut the answer in two: its calls may go on too."""
@@ -182,9 +188,9 @@ class Incoming:
         self._broken += _broken_off(self._growing.close())
 
     def calls(self) -> list[ToolCall]:
-        """Return the calls of this round, if it ended well."""
-        well = self.finish is not None and self.finish.state == "complete" and self._fault is None and not self._broken
-        return self._calls if well else []
+        """Return the calls of this round, if it ended well, or in a way that nobody knows here."""
+        well = self.finish is not None and (self.finish.state == "complete" or not self.finish.known)
+        return self._calls if well and self._fault is None and not self._broken else []
 
     def answer(self, results: Iterable[ToolResult]) -> None:
         """Close the round with our answers to its calls."""

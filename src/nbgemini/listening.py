@@ -15,7 +15,7 @@ from msgspec import structs
 from nbgemini.errors import ApiError, NbGeminiError
 from nbgemini.events import Event, Queued, Retrying, Uploading
 from nbgemini.pace import Pace
-from nbgemini.providers.protocol import ONWARD
+from nbgemini.providers.protocol import ONWARD, OVER, Decoder
 from nbgemini.reply import Reply
 from nbgemini.request import Request
 from nbgemini.segments import Change
@@ -82,14 +82,26 @@ class Listening:
                 yield self._hold(Queued(place.ahead))
                 await place.wait(_LOOK_AGAIN)
             reply.go_on()
-            async with aclosing(self._sending.source.frames(request)) as frames:
-                async for frame in frames:
-                    reply.played = _origin(frame, reply.played)
-                    await pace.ready()
-                    events = reply.take(decode(frame))
-                    yield events, reply.show(events)
-                    reply.incoming.raise_fault()
+            try:
+                async with aclosing(self._sending.source.frames(request)) as frames:
+                    async for frame in frames:
+                        reply.played = _origin(frame, reply.played)
+                        await pace.ready()
+                        events = reply.take(decode(frame))
+                        yield events, reply.show(events)
+                        reply.incoming.raise_fault()
+            except NbGeminiError:
+                if held := self._held(decode):
+                    yield held
+                raise
+            if held := self._held(decode):
+                yield held
             reply.incoming.raise_if_empty()
+
+    def _held(self, decode: Decoder) -> Step | None:
+        """Return what was held back of the answer, as its body has ended, if anything."""
+        events = self._reply.take(decode(OVER))
+        return (events, self._reply.show(events)) if events else None
 
     def _hold(self, notice: Queued | Retrying | Uploading) -> Step:
         self._reply.hold(notice)

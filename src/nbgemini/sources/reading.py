@@ -10,7 +10,7 @@ from nbgemini.errors import TransportError, WireError
 from nbgemini.secret import Secret, spellings, without
 from nbgemini.sources.transport import Response
 from nbgemini.sources.watch import Watch
-from nbgemini.wire import Framer
+from nbgemini.wire import DONE, Framer
 
 _LARGEST_ERROR = 65_536  # bytes of an error body that are read
 _ENOUGH = 200  # bytes to tell what it was
@@ -45,18 +45,23 @@ async def whole(response: Response, watch: Watch, enough: int | None = None) -> 
 
 
 async def cut(response: Response, watch: Watch) -> AsyncGenerator[bytes, None]:
-    """Yield the frames of a response as they come."""
-    framer, head, any_frame = Framer(), b"", False
+    """Yield the frames of a response as they come, and `[DONE]` once it says that it is whole."""
+    framer, head, any_frame, told = Framer(), b"", False, False
     while chunk := await watch.awaited(response.chunk()):
         for frame in framer.feed(chunk):
             any_frame = True
             watch.frame()
             yield frame
+        if framer.whole and not told:
+            told = any_frame = True
+            yield DONE
         if not any_frame and len(head) < _ENOUGH:
             head += chunk[:_ENOUGH]
     for frame in framer.close():
         any_frame = True
         yield frame
-    if not any_frame and head.strip() and head.strip()[:1] not in b"{[d":
+    if framer.whole and not told:
+        yield DONE
+    elif not any_frame and head.strip() and head.strip()[:1] not in b"{[d":
         kind = response.headers.get("content-type", "unknown type")
         raise WireError(f"not an answer of the API ({kind}): {head[:80]!r} → check the base URL")

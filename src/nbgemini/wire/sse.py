@@ -2,14 +2,18 @@
 
 Lines end at CR, LF or CRLF and nowhere else (U+2028 and friends are legal inside JSON). Comments and unknown fields are
 ignored, `data:` needs no space, several `data:` lines are one event, `[DONE]` is not a frame. A line that is no field but
-JSON (Google reports late errors as bare objects) is cut out by the JSON framer.
+JSON (Google reports late errors as bare objects) is cut out by the JSON framer. An error that only the field (`error: {…}`, as
+llama.cpp and GPUStack have it) or the event's name (`event: error`) tells of becomes an object with the key `error`, which every
+dialect reads.
 """
 
 from __future__ import annotations
 
+import json
+
 from nbgemini.wire.json_array import LARGEST, JsonFramer
 
-_DONE = b"[DONE]"
+DONE = b"[DONE]"
 _FIELD = b"data: "
 
 
@@ -18,17 +22,20 @@ class SseFramer:
 
     Attributes:
         too_large: a line or an event grew beyond the limit; nothing is taken any more.
+        whole: `[DONE]` came: the service has said all.
     """
 
     def __init__(self, largest: int = LARGEST) -> None:
         """Start at the beginning of a line."""
         self.too_large = False
+        self.whole = False
         self._longest = largest + len(_FIELD)
         self._line: list[bytes] = []
         self._line_held = 0  # bytes in the unfinished line
         self._data: list[bytes] = []
         self._data_held = 0  # bytes in the data lines of this event
         self._after_cr = False
+        self._reports_error = False  # this event, by its name
         self._bare = JsonFramer(largest)
 
     def feed(self, chunk: bytes) -> list[bytes]:
@@ -50,7 +57,7 @@ class SseFramer:
         frames: list[bytes] = []
         if self._line:
             self._take(b"".join(self._line), frames)
-        return frames + self._whole_objects()
+        return frames + (self._whole_objects() if self._data else [])
 
     def _lines(self, chunk: bytes) -> list[bytes]:
         lines = chunk.splitlines()  # on bytes: CR, LF, CRLF only
@@ -83,20 +90,40 @@ class SseFramer:
             self._dispatch(frames)
         elif self._bare.open or line.lstrip()[:1] in b"{[":
             frames.extend(self._bare.feed(line + b"\n"))
+        elif line.startswith(b"error:"):
+            self._data = [_as_error(line[6:].strip())]
+        elif line.startswith(b"event:"):
+            self._reports_error = line[6:].strip() == b"error"
         if self._data_held > self._longest or len(line) > self._longest or self._bare.too_large:
             self._give_up()
 
     def _dispatch(self, frames: list[bytes]) -> None:
         self._data_held = 0
         if len(self._data) == 1:
-            if self._data[0] and self._data[0].strip() != _DONE:
-                frames.append(self._data[0])
+            data = self._data[0]
+            if data and data.strip() == DONE:
+                self.whole = True
+            elif data:
+                frames.append(_as_error(data) if self._reports_error else data)
             self._data.clear()
         elif self._data:
             frames.extend(self._whole_objects())
+        self._reports_error = False
 
     def _whole_objects(self) -> list[bytes]:
         """Return the complete objects of several data lines: one event, or events that lost their blank line."""
+        self.whole = self.whole or self._data[-1].strip() == DONE
         objects = JsonFramer().feed(b"\n".join(self._data))
         self._data.clear()
-        return objects
+        return [_as_error(said) for said in objects] if self._reports_error else objects
+
+
+def _as_error(said: bytes) -> bytes:
+    """Return what is said of an error as an object that has it under the key `error`."""
+    try:
+        data = json.loads(said)
+    except (ValueError, RecursionError):
+        data = said.decode("utf-8", "replace")
+    if isinstance(data, dict) and (data.get("error") or data.get("type") == "error"):
+        return said
+    return json.dumps({"error": data if isinstance(data, dict) else {"message": str(data)}}).encode()

@@ -1,0 +1,66 @@
+"""What an answer in OpenAI's Chat Completions rests on: each server names its sources in words and places of its own.
+
+OpenAI and OpenRouter annotate the message, Perplexity and xAI put `citations` and `search_results` beside the choices, others
+inside of the choice, Qwen under `search_info`, GLM under `web_search`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from nbgemini.events import Citation, Citations
+
+NAMES = ("annotations", "citations", "search_results", "search_info", "web_search", "sources", "references")
+
+_INSIDE = ("url_citation", "search_results", "web", "source")  # where in an entry the source may stand
+_PLACES, _TITLES = ("url", "uri", "link", "source", "href"), ("title", "name")
+_SCHEMES = ("http://", "https://")
+_MOST = 5_000  # a hostile server could send any number
+
+
+class Sources:
+    """The sources of one stream: what comes later is added."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._known: dict[str, str] = {}  # addresses, and their titles
+
+    def take(self, *places: dict[str, Any]) -> Citations | None:
+        """Take what objects of a frame say of sources, and return all that is known if that is news."""
+        before = dict(self._known)
+        for place in places:
+            for name in NAMES:
+                if place.get(name):
+                    self._add(place[name])
+        if self._known == before:
+            return None
+        return Citations(tuple(Citation(address, title) for address, title in self._known.items()))
+
+    def _add(self, said: Any) -> None:
+        for address, title in _sources(said):
+            if address in self._known or len(self._known) < _MOST:
+                self._known[address] = title or self._known.get(address, "")
+
+
+def _sources(said: Any) -> Iterator[tuple[str, str]]:
+    """Yield the addresses in what is said of sources, each with its title."""
+    for entry in said if isinstance(said, list) else [said]:
+        if isinstance(entry, str) and entry.startswith(_SCHEMES):
+            yield entry, ""
+        elif isinstance(entry, dict):
+            if address := _first(entry, _PLACES, _SCHEMES):
+                yield address, _first(entry, _TITLES)
+            else:
+                yield from (found for name in _INSIDE if entry.get(name) for found in _flat(entry[name]))
+
+
+def _flat(said: Any) -> Iterator[tuple[str, str]]:
+    """Yield the addresses of entries that stand one level deeper: no service has them deeper than that."""
+    for entry in said if isinstance(said, list) else [said]:
+        if isinstance(entry, dict) and (address := _first(entry, _PLACES, _SCHEMES)):
+            yield address, _first(entry, _TITLES)
+
+
+def _first(entry: dict[str, Any], names: tuple[str, ...], starts: str | tuple[str, ...] = "") -> str:
+    return next((value for name in names if isinstance(value := entry.get(name), str) and value.startswith(starts)), "")
