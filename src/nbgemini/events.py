@@ -223,15 +223,11 @@ class ResponseInfo(Struct, frozen=True):
 
 
 class Finish(Struct, frozen=True):
-    """How the service says the answer ended. It may come more than once; the last one counts.
-
-    `known` is false for a reason that is newer than this decoder: it does not say that whole calls should not run.
-    """
+    """How the service says the answer ended. It may come more than once; the last one counts."""
 
     state: EndState
     reason: str
     message: str = ""
-    known: bool = True
 
 
 class Done(Struct, frozen=True):

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from msgspec import to_builtins
 
 from nbgemini.citing import Citing
-from nbgemini.endings import ending_words
+from nbgemini.endings import ending_words, is_known
 from nbgemini.errors import BlockedError, NbGeminiError, ToolError, TransportError, WireError
 from nbgemini.events import (
     WHOLE,
@@ -189,7 +189,11 @@ class Incoming:
 
     def calls(self) -> list[ToolCall]:
         """Return the calls of this round, if it ended well, or in a way that nobody knows here."""
-        well = self.finish is not None and (self.finish.state == "complete" or not self.finish.known)
+        match self.finish:
+            case Finish("truncated", reason):
+                well = not is_known(reason)
+            case finish:
+                well = finish is not None and finish.state == "complete"
         return self._calls if well and self._fault is None and not self._broken else []
 
     def answer(self, results: Iterable[ToolResult]) -> None:

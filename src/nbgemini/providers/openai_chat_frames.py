@@ -130,7 +130,7 @@ class Stream:
         for detail in dicts(delta.get(_DETAILS)):
             self._add_detail(detail)
         if text := next((text for _, text in came if text), "") or "".join(_words(delta.get(name)) for name in _BLOCKS):
-            self._say([(True, text)])
+            self._say([*self._text.end(), (True, text)])
 
     def _add_detail(self, detail: dict[str, Any]) -> None:
         """Add a piece of what OpenRouter wants back: pieces with one number are one."""
@@ -147,7 +147,7 @@ class Stream:
         if isinstance(content, list):  # some send parts, as prompts have them; Mistral's reasoning is one of them
             for thinks, parts in groupby(content, _thinks):
                 text = _words(list(parts))
-                self._say([(True, text)] if thinks and text else self._text.take(text))
+                self._say([*self._text.end(), (True, text)] if thinks and text else self._text.take(text))
         elif isinstance(content, str) and content:
             if self._text.plain:
                 self._events += [PartReceived({"text": content}), AnswerDelta(content)]
@@ -174,7 +174,7 @@ class Stream:
             self._events.append(Finish("truncated", reason))
         else:
             self._events += self._calls.end()
-            self._events.append(Finish("complete", reason) if word in _WELL else Finish("truncated", reason, known=False))
+            self._events.append(Finish("complete" if word in _WELL else "truncated", reason))
 
     def _close(self, *, whole: bool) -> None:
         """Say what was held back, as nothing more comes; if the server says that this is the `whole`, the calls are too."""
