@@ -18,7 +18,7 @@ from nbgemini.errors import ApiError, AuthenticationError, RateLimitError, Serve
 from nbgemini.too_long import too_long
 
 _PASSING = (408, 500, 502, 503, 504, 529)  # sent again, it may succeed (AIP-194; 529 is Anthropic's "overloaded")
-_UNAUTHENTICATED, _FORBIDDEN, _TOO_MANY_REQUESTS = 401, 403, 429
+_UNAUTHENTICATED, _FORBIDDEN, _NOT_FOUND, _TOO_MANY_REQUESTS = 401, 403, 404, 429
 _NO_KEY = {
     "unauthenticated", "unauthorized", "authentication_error", "authenticationerror", "invalid_api_key", "incorrect_api_key",
     "invalid_authentication_error", "auth_error", "invalid_token",
@@ -40,14 +40,15 @@ _ADVICE = (
 )
 _KEY = re.compile(
     r"\b(?:incorrect|invalid|missing|expired|no|wrong|bad) (?:api[ _-]?key|auth\w* token|access token|credentials?)\b"
-    r"|\bapi[ _-]?key\b.{0,30}\b(?:not valid|invalid|not found|expired|required|missing|incorrect|revoked)\b",
+    r"|\blogin fail|\bapi[ _-]?key\b.{0,30}\b(?:not valid|invalid|not found|expired|required|missing|incorrect|revoked)\b",
     re.IGNORECASE,
 )
 _HOPELESS = re.compile(
     r"requires? --\w|does(?: not|n't) support|\bnot (?:supported|implemented)\b|\bunsupported\b|more system memory"
-    r"|\bunknown model\b|\blimit: 0\b|\binsufficient (?:balance|credit|funds)",
+    r"|\bunknown model\b|\blimit: 0\b",
     re.IGNORECASE,
 )
+_NO_MONEY = re.compile(r"\binsufficient (?:balance|credits?|funds)\b", re.IGNORECASE)
 # What a 403 may be about, other than the key: in Google's reasons or in anybody's words.
 _ELSEWHERE = (
     (
@@ -66,6 +67,7 @@ _ELSEWHERE = (
         " → whoever owns the project must allow it (IAM)",
     ),
     (re.compile(r"flagged|moderation", re.IGNORECASE), " → ask in other words"),
+    (re.compile(r"<(?:!doctype|html)|cloudflare", re.IGNORECASE), " → a proxy or a firewall on the way says so"),
     (re.compile(r"(?:cachedcontent|file|resource)\b.{0,80}\b(?:not found|not exist)", re.IGNORECASE), ""),
     (re.compile(r"\b(?:region|country|territory|location)\b|LOCATION_", re.IGNORECASE), ""),
 )
@@ -96,10 +98,11 @@ def error_from_body(code: int, body: bytes, wait: float | None = None, *, key_na
 def error_from_data(code: int, error: dict[str, Any], wait: float | None = None, *, key_name: str = GEMINI_KEY) -> ApiError:
     """Return the error that an object means, in any of its shapes; `code` and `wait` count where it names none."""
     said = reason_of(error)
-    words = [_one_line(word) for word in said.words] + (["billing_error"] if _PAYMENT in (code, said.code) else [])
+    message = _one_line(said.message or "the service gave no reason")
+    unpaid = _PAYMENT in (code, said.code) or _NO_MONEY.search(message)
+    words = [_one_line(word) for word in said.words] + (["billing_error"] if unpaid else [])
     status, known = words[0] if words else "", {word.lower() for word in words}
     reason = next((str(d["reason"]) for d in said.details if d.get("reason")), "")
-    message = _one_line(said.message or "the service gave no reason")
     long = too_long(message, known)
     code = _UNAUTHENTICATED if code == _UNAUTHENTICATED else said.code or code
     elsewhere = _elsewhere(code, known, f"{reason} {message}")
@@ -107,18 +110,19 @@ def error_from_data(code: int, error: dict[str, Any], wait: float | None = None,
     daily = kind is RateLimitError and ("PerDay" in json.dumps(error) or "quota_exceeded" in known)
     asked = _retry_after(said)
     wait = wait if asked is None else asked
+    passes = code in _PASSING or kind is RateLimitError or not _TROUBLE.isdisjoint(known)
+    hopeless = long or kind is AuthenticationError or not (_UNPAID | _NEVER).isdisjoint(known) or _HOPELESS.search(message)
+    passing = passes and not daily and not hopeless
     advice = _ASK_LESS if long else elsewhere
     if advice is None:
-        advice = _advice(kind, known, key_name) or (_when(wait, daily=daily) if kind is RateLimitError else "")
+        advice = _advice(kind, known, key_name, message, code) or _when(kind, wait, daily=daily, passing=passing)
     label = " ".join(str(word) for word in (code, status) if word)
     text = long or message
     made = kind(f"{text} ({label}){advice}" if label else f"{text}{advice}", code=code, status=status, reason=reason)
     made.retry_after = wait
     if isinstance(made, RateLimitError):
         made.daily = daily
-    passes = code in _PASSING or kind is RateLimitError or not _TROUBLE.isdisjoint(known)
-    hopeless = long or kind is AuthenticationError or not (_UNPAID | _NEVER).isdisjoint(known) or _HOPELESS.search(message)
-    made.passing = passes and not daily and not hopeless
+    made.passing = passing
     return made
 
 
@@ -159,11 +163,15 @@ def _elsewhere(code: int, words: set[str], said: str) -> str | None:
     return next((advice for form, advice in _ELSEWHERE if form.search(said)), None)
 
 
-def _when(wait: float | None, *, daily: bool) -> str:
-    """Say when a quota is there again."""
+def _when(kind: type[ApiError], wait: float | None, *, daily: bool, passing: bool) -> str:
+    """Say when it may go better: when a quota is there again, or soon."""
     others = "%gemini models lists other models"
+    if kind is not RateLimitError:
+        return " → ask again in a moment" if passing else ""
     if daily:
         return f" → the quota of a day begins anew at midnight Pacific time; {others}"
+    if not passing:
+        return f" → {others}"
     return f" → ask again {'in a moment' if wait is None else f'in {_span(wait)}'}; {others}"
 
 
@@ -173,11 +181,11 @@ def _span(seconds: float) -> str:
     return f"{math.ceil(seconds)} s" if seconds <= _LONG_WAIT else f"{math.ceil(seconds / 60)} min"
 
 
-def _advice(kind: type[ApiError], words: set[str], key_name: str) -> str:
+def _advice(kind: type[ApiError], words: set[str], key_name: str, message: str, code: int) -> str:
     if kind is AuthenticationError:
         return _key_advice(key_name)
-    known = next((advice for known, advice in _ADVICE if known & words), "")
-    return known or (" → ask again in a moment" if kind is ServerError else "")
+    words = words | ({"model_not_found"} if code == _NOT_FOUND and "model" in message.lower() else set())
+    return next((advice for known, advice in _ADVICE if known & words), "")
 
 
 def _key_advice(key_name: str) -> str:

@@ -54,7 +54,9 @@ _SIGNS = re.compile(
     | maximum\ (?: context | prompt | input )\ length\ (?:is|of) .{0,80}? (?: request\w* | result\w* | contain\w* | reduce )
     | reduce\ the\ length\ of\ (?:the|your)\ (?: messages | prompt | input | chat )
     | range\ of\ input\ length\ should\ be
-    | inputs?\ tokens\ \+\ `?max_new_tokens
+    | inputs?`?\ tokens\ \+\ `?max_new_tokens
+    | request\ too\ large
+    | context_?window_?exceeded | context_length_exceeded | too_many_prompt_tokens
     """,
     re.IGNORECASE | re.VERBOSE,
 )

@@ -1,7 +1,7 @@
 """What an answer in OpenAI's Chat Completions rests on: each server names its sources in words and places of its own.
 
 OpenAI and OpenRouter annotate the message, Perplexity and xAI put `citations` and `search_results` beside the choices, others
-inside of the choice, Qwen under `search_info`, GLM under `web_search`.
+inside of the choice, Qwen under `search_info`, GLM under `web_search`, Groq under the tools that it has run.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from typing import Any
 
 from nbgemini.events import Citation, Citations
 
-NAMES = ("annotations", "citations", "search_results", "search_info", "web_search", "sources", "references")
+NAMES = ("annotations", "citations", "search_results", "search_info", "web_search", "sources", "references", "executed_tools")
 
-_INSIDE = ("url_citation", "search_results", "web", "source")  # where in an entry the source may stand
+_INSIDE = ("url_citation", "search_results", "results", "web", "source")  # where in an entry the sources may stand
+_DEEPEST = 3
 _PLACES, _TITLES = ("url", "uri", "link", "source", "href"), ("title", "name")
 _SCHEMES = ("http://", "https://")
 _MOST = 5_000  # a hostile server could send any number
@@ -43,7 +44,7 @@ class Sources:
                 self._known[address] = title or self._known.get(address, "")
 
 
-def _sources(said: Any) -> Iterator[tuple[str, str]]:
+def _sources(said: Any, depth: int = _DEEPEST) -> Iterator[tuple[str, str]]:
     """Yield the addresses in what is said of sources, each with its title."""
     for entry in said if isinstance(said, list) else [said]:
         if isinstance(entry, str) and entry.startswith(_SCHEMES):
@@ -51,15 +52,8 @@ def _sources(said: Any) -> Iterator[tuple[str, str]]:
         elif isinstance(entry, dict):
             if address := _first(entry, _PLACES, _SCHEMES):
                 yield address, _first(entry, _TITLES)
-            else:
-                yield from (found for name in _INSIDE if entry.get(name) for found in _flat(entry[name]))
-
-
-def _flat(said: Any) -> Iterator[tuple[str, str]]:
-    """Yield the addresses of entries that stand one level deeper: no service has them deeper than that."""
-    for entry in said if isinstance(said, list) else [said]:
-        if isinstance(entry, dict) and (address := _first(entry, _PLACES, _SCHEMES)):
-            yield address, _first(entry, _TITLES)
+            elif depth:
+                yield from (found for name in _INSIDE if entry.get(name) for found in _sources(entry[name], depth - 1))
 
 
 def _first(entry: dict[str, Any], names: tuple[str, ...], starts: str | tuple[str, ...] = "") -> str:

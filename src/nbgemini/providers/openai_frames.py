@@ -53,6 +53,7 @@ _PARTS = {"summary": "summary_text", "content": "reasoning_text"}  # where in a 
 _ALIKE = {"text": "output_text"}  # what others call the kinds of a message's content
 _KINDS = ("message", "reasoning", "function_call")
 _LIMITS = ("max_output_tokens", "max_tokens", "length")
+_WELL = ("completed", "complete", "done")
 _NOWHERE: tuple[str, Place] = ("", ("", "", 0))
 
 
@@ -234,7 +235,7 @@ class Stream:
             self._events.append(Finish("blocked", "refusal", "".join(self._refused)))
         elif reason == "content_filter":
             self._events.append(Finish("blocked", reason))
-        elif status in ("completed", "done") and reason not in _LIMITS:
+        elif status in _WELL and reason not in _LIMITS:
             self._events += [*self._ends(), Finish("complete", "completed")]
         elif not reason or reason in _LIMITS:
             self._events.append(Finish("truncated", reason or "incomplete"))
