@@ -6,6 +6,7 @@ import base64
 import json
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -422,6 +423,14 @@ def test_answers_may_have_to_be_json():
     form = encoded(schema=schema_of(World))["response_format"]
     assert form["type"] == "json_schema"
     assert (form["json_schema"]["name"], form["json_schema"]["strict"]) == ("World", False)
+    for kind, body in ((list[int], {"type": "array"}), (Literal["a", "b"], {"enum": ["a", "b"]})):
+        said = encoded(schema=schema_of(kind))
+        assert said["response_format"]["json_schema"]["schema"].items() >= body.items()
+        assert "JSON Schema" in said["messages"][0]["content"], "not every server holds the model to it"
+        for model in ("gpt-5.6-sol", "openai/gpt-4.1", "anthropic/claude-sonnet-5-5"):  # which take objects alone
+            said = encoded(model=model, schema=schema_of(kind))
+            assert "response_format" not in said
+            assert "JSON Schema" in said["messages"][0]["content"]
     free = encoded(format="json")
     assert free["response_format"] == {"type": "json_object"}
     assert "JSON" in free["messages"][0]["content"]

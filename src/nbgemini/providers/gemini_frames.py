@@ -16,7 +16,7 @@ from nbgemini.errors import WireError
 from nbgemini.error_reason import error_in
 from nbgemini.events import Continuation, Done, Event, Fault, Finish, ResponseInfo, Unknown, UsageReport
 from nbgemini.providers.gemini_parts import read_part
-from nbgemini.providers.gemini_sources import cited, dicts, safety_words
+from nbgemini.providers.gemini_sources import Cited, dicts, safety_words
 from nbgemini.providers.protocol import OVER, Model
 from nbgemini.turns import Usage
 from nbgemini.wire import DONE
@@ -37,8 +37,8 @@ _CANDIDATE = {
 _SOURCES = {"citationMetadata", "groundingMetadata", "urlContextMetadata"}
 
 
-def events_of(frame: bytes) -> list[Event]:
-    """Return what a frame says, in its order.
+def events_of(frame: bytes, sources: Cited | None = None) -> list[Event]:
+    """Return what a frame says, in its order; `sources` are those of its stream.
 
     Raises:
         WireError: the frame is not JSON.
@@ -53,7 +53,7 @@ def events_of(frame: bytes) -> list[Event]:
     events: list[Event] = []
     for candidate in dicts(data.get("candidates")):
         if not candidate.get("index"):
-            _read_candidate(candidate, events)
+            _read_candidate(candidate, events, sources)
     _read_envelope(data, events)
     return events
 
@@ -103,7 +103,7 @@ def _newer(data: dict[str, Any], known: set[str]) -> Iterable[Event]:
     return () if data.keys() <= known else [Unknown(name) for name in data if name not in known]
 
 
-def _read_candidate(candidate: dict[str, Any], events: list[Event]) -> None:
+def _read_candidate(candidate: dict[str, Any], events: list[Event], sources: Cited | None) -> None:
     events += _newer(candidate, _CANDIDATE)
     content = candidate.get("content")
     if isinstance(content, dict):
@@ -111,7 +111,7 @@ def _read_candidate(candidate: dict[str, Any], events: list[Event]) -> None:
             read_part(part, events)
     if token := candidate.get("continuationToken"):
         events.append(Continuation(str(token)))
-    if not _SOURCES.isdisjoint(candidate) and (said := cited(candidate)):
+    if not _SOURCES.isdisjoint(candidate) and (said := (sources or Cited()).read(candidate)):
         events.append(said)
     if reason := candidate.get("finishReason"):
         events.append(_finish(str(reason), candidate))

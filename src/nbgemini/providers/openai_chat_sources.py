@@ -7,17 +7,21 @@ inside of the choice, Qwen under `search_info`, GLM under `web_search`, Groq und
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from nbgemini.events import Citation, Citations
 
-NAMES = ("annotations", "citations", "search_results", "search_info", "web_search", "sources", "references", "executed_tools")
+NAMES = (
+    "citations", "annotations", "search_results", "search_info", "web_search", "sources", "references", "executed_tools",
+)  # fmt: skip
+_ANY = frozenset(NAMES)
 
 _INSIDE = ("url_citation", "search_results", "results", "web", "source")  # where in an entry the sources may stand
 _DEEPEST = 3
 _PLACES, _TITLES = ("url", "uri", "link", "source", "href"), ("title", "name")
 _SCHEMES = ("http://", "https://")
-_MOST = 5_000  # a hostile server could send any number
+_MOST = 1_000  # each is told with all before it, and a hostile server could send any number
 
 
 class Sources:
@@ -29,19 +33,20 @@ class Sources:
 
     def take(self, *places: dict[str, Any]) -> Citations | None:
         """Take what objects of a frame say of sources, and return all that is known if that is news."""
-        before = dict(self._known)
-        for place in places:
-            for name in NAMES:
-                if place.get(name):
-                    self._add(place[name])
-        if self._known == before:
+        said = [place[name] for place in places if not _ANY.isdisjoint(place) for name in NAMES if place.get(name)]
+        news = [self._add(address, title) for entry in said for address, title in islice(_sources(entry), _MOST)]
+        if not any(news):
             return None
         return Citations(tuple(Citation(address, title) for address, title in self._known.items()))
 
-    def _add(self, said: Any) -> None:
-        for address, title in _sources(said):
-            if address in self._known or len(self._known) < _MOST:
-                self._known[address] = title or self._known.get(address, "")
+    def _add(self, address: str, title: str) -> bool:
+        """Add a source, and say whether it is news."""
+        title = title or self._known.get(address, "")
+        full = len(self._known) >= _MOST and address not in self._known
+        if full or self._known.get(address) == title:
+            return False
+        self._known[address] = title
+        return True
 
 
 def _sources(said: Any, depth: int = _DEEPEST) -> Iterator[tuple[str, str]]:
