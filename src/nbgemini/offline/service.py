@@ -72,7 +72,7 @@ class OfflineService:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._ready = threading.Event()
-        self._failed: OSError | None = None
+        self._failed: Exception | None = None
         self._over: asyncio.Event | None = None
 
     def start(self) -> Self:
@@ -101,8 +101,8 @@ class OfflineService:
             self._thread.join()
 
     def __enter__(self) -> Self:
-        """Start."""
-        return self.start()
+        """Start, unless it has been."""
+        return self if self.url else self.start()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         """Stop."""
@@ -123,7 +123,7 @@ class OfflineService:
 
         try:
             server = await self._loop.create_server(lambda: Connection(connected), "127.0.0.1", self._port)
-        except OSError as error:
+        except (OSError, OverflowError) as error:  # the latter for a number that is no port
             self._failed = error
             self._ready.set()
             return
