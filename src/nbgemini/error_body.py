@@ -1,6 +1,6 @@
 """What an error body says, as the right class of the error tree.
 
-Bodies come as an object in many shapes, as a one-element array, as HTML from a proxy, or empty; `code` may be a number, a string
+Bodies come as an object in many shapes, as a one-element array, as HTML from a proxy, or empty; `code` may be a number, a text
 or missing. Sources: google.rpc.Status with RetryInfo, QuotaFailure and ErrorInfo details (AIP-193); the pages on errors of
 platform.claude.com and platform.openai.com, whose words stand under `type`, or under `code` as a text (2026-11-21).
 """
@@ -27,7 +27,12 @@ _NOT_ALLOWED = {"permission_denied", "permission_error", "permissiondeniederror"
 _TOO_MANY = {"resource_exhausted", "rate_limit_error", "rate_limit_exceeded", "insufficient_quota", "too_many_requests"}
 _TROUBLE = {"internal", "unavailable", "api_error", "overloaded_error", "timeout_error", "server_error", "internalservererror"}
 _PAYMENT = 402  # what OpenRouter and DeepSeek answer where credit has run out
-_UNPAID = {"insufficient_quota", "billing_error", "exceeded_current_quota_error", "insufficient_balance"}  # waiting helps nobody
+_UNPAID = {
+    "insufficient_quota",
+    "billing_error",
+    "exceeded_current_quota_error",
+    "insufficient_balance",
+}  # waiting helps nobody
 _NEVER = {  # the same request fails again, whatever the code
     "invalid_request_error", "not_supported_error", "not_found_error", "model_not_found", "invalid_argument", "unsupported",
     "invalid_request", "unimplemented", "not_implemented",

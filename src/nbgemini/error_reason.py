@@ -125,4 +125,3 @@ def _failed(data: Mapping[str, Any]) -> bool:
     """Whether MiniMax's envelope tells of a failure."""
     envelope = data.get("base_resp")
     return isinstance(envelope, dict) and bool(envelope.get("status_code"))
-

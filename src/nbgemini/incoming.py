@@ -124,21 +124,23 @@ class Incoming:
                 return self._take_call(event)
             case Citations():
                 return (self._cite(event),)
-            case Finish() | Continuation():
-                self._take_end(event)
-            case Done():
-                return () if self.finish else self._take(WHOLE)
+            case Finish() | Continuation() | Done():
+                return self._take_end(event)
             case Fault(error):
                 self._fault = self._fault or error
             case Unknown(name):
                 self.unknown[name] += 1
         return (event,)
 
-    def _take_end(self, event: Finish | Continuation) -> None:
-        if isinstance(event, Finish):
-            self.finish = event
-        else:
-            self._continuation = event.token
+    def _take_end(self, event: Finish | Continuation | Done) -> Sequence[Event]:
+        match event:
+            case Done():
+                return () if self.finish else self._take_end(WHOLE)
+            case Finish():
+                self.finish = event
+            case _:
+                self._continuation = event.token
+        return (event,)
 
     def _cite(self, said: Citations) -> Citations:
         """Keep what the answer rests on beside its parts, for whoever reads it again."""

@@ -164,8 +164,8 @@ def address_of(host: str, port: int) -> str:
     scheme = scheme.lower() if named else "http"
     usual = _PORTS.get(scheme, port) if named else port
     place, _, path = rest.partition("/")
-    name, number = _split(place)
-    number = int(number) if number.isdecimal() and 0 < int(number[:9]) <= _LARGEST_PORT else usual
+    name, digits = _split(place)
+    number = int(digits) if digits.isdecimal() and 0 < int(digits[:9]) <= _LARGEST_PORT else usual
     name = "127.0.0.1" if name in _EVERYWHERE else f"[{name}]" if ":" in name else name
     at = name if number == _PORTS.get(scheme) else f"{name}:{number}"
     path = path.strip("/")

@@ -22,8 +22,8 @@ class Settings(Struct, frozen=True):
 
     `project` and `location` are Google Cloud's, for `vertex:`. With the source `sdk` the services' own clients carry requests.
     `key`, `base_url` and `version` are Google's; `services` holds those of all others, by what stands before the colon in a
-    model's name: whole, or as the address of one of your own that speaks Chat Completions. `allow_secrets` lets prompts hold keys. `cache` says where whole answers are kept for `cache_seconds`: `off`,
-    `memory`, `sqlite`, `sqlite:PATH` or `redis://…`.
+    model's name: whole, or as the address of one of your own that speaks Chat Completions. `allow_secrets` lets prompts hold
+    keys. `cache` says where whole answers are kept for `cache_seconds`: `off`, `memory`, `sqlite`, `sqlite:PATH` or `redis://…`.
     """
 
     key: Secret = Secret("")

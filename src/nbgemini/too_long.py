@@ -16,21 +16,22 @@ WORDS = {
 }  # fmt: skip
 _N = r"\(?(?P<{}>\d[\d,]{{0,14}})\)?"
 _SENT, _TAKEN, _MORE = (_N.format(name) for name in ("sent", "taken", "more"))
+_YOU, _BUT = r"you(?:r messages resulted in| requested)", r"(?:but|however,?) (?:the|your) request"
+_WINDOW = r".{0,40}?(?:length|context|limit)(?: of)?"
 _COUNTED = tuple(
     re.compile(form, re.IGNORECASE)
     for form in (
         rf"input token count {_SENT} exceeds the maximum number of tokens allowed {_TAKEN}",
         rf"prompt is too long: {_SENT} tokens > {_TAKEN} maximum",
-        rf"(?:context|prompt) length (?:is|of) {_TAKEN} tokens\. However, you(?:r messages resulted in| requested)(?: about)? {_SENT}",
-        rf"maximum (?:context|prompt) length is {_TAKEN}(?: tokens)?,? (?:but|however,?) (?:the|your) request (?:contains|has) {_SENT}",
+        rf"(?:context|prompt) length (?:is|of) {_TAKEN} tokens\. However, {_YOU}(?: about)? {_SENT}",
+        rf"maximum (?:context|prompt) length is {_TAKEN}(?: tokens)?,? {_BUT} (?:contains|has) {_SENT}",
         rf"maximum context length of {_TAKEN} tokens\. You requested a total of {_SENT}",
         rf"(?:request|prompt) {_SENT}(?: tokens\))? exceeds the available context size {_TAKEN}",
         rf"request \({_SENT} tokens\) exceeds the available context size \({_TAKEN} tokens",
         rf"prompt contains {_SENT} tokens.{{0,40}}, too large for model with {_TAKEN} maximum context length",
         rf"prompt token count of {_SENT} exceeds the limit of {_TAKEN}",
         rf"first {_SENT} tokens when context the overflows.{{0,80}} context length of only {_TAKEN}",
-        rf"(?:prompt|input)(?: is| has)? \(?(?:length )?{_SENT}(?: tokens)?\)? (?:is longer than|exceeds) .{{0,40}}?(?:length|context|limit)"
-        rf"(?: of)? {_TAKEN}",
+        rf"(?:prompt|input)(?: is| has)? \(?(?:length )?{_SENT}(?: tokens)?\)? (?:is longer than|exceeds) {_WINDOW} {_TAKEN}",
         rf"input length {_SENT} exceeds .{{0,40}}?{_TAKEN}",
         rf"input has {_SENT} tokens.{{0,60}}(?:limit|maximum).{{0,20}}? {_TAKEN}",
     )
@@ -45,8 +46,8 @@ _EXCESS = tuple(
 _SIGNS = re.compile(
     r"""
     (?: exceed\w* | larger\ than | longer\ than | overflow\w* | over\ the | greater\ than | beyond | surpass\w* ) .{0,80}?
-        (?: context\ (?:length|window|size|limit) | (?:prompt|input|sequence)\ length | maximum\ (?:number\ of\ )?(?:input\ )?tokens
-          | token\ limit | max_model_len )
+        (?: context\ (?:length|window|size|limit) | (?:prompt|input|sequence)\ length | token\ limit | max_model_len
+          | maximum\ (?:number\ of\ )?(?:input\ )?tokens )
     | (?: context\ (?:length|window|size|limit) | (?:prompt|input)\ length | token\ limit | max_model_len ) .{0,80}?
         (?: exceed\w* | too\ (?:long|large|small) | overflow\w* | reached | \b must\ be\ (?:less|<) )
     | (?: prompt | input | message\w* | conversation | chat | request | context ) \ (?: is\ | was\ | are\ )? too\ long

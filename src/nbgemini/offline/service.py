@@ -27,7 +27,16 @@ from nbgemini.offline.files import FileStore
 from nbgemini.offline.frames import count_tokens
 from nbgemini.offline.http import Connection, HttpRequest, read_request
 from nbgemini.offline.payload import Invalid, decoded
-from nbgemini.offline.routes import EMBEDS, Refused, generating_model, models_page, one_model, version_of
+from nbgemini.offline.routes import (
+    EMBEDS,
+    Refused,
+    cached_contents,
+    check_cache,
+    generating_model,
+    models_page,
+    one_model,
+    version_of,
+)
 from nbgemini.offline.validate import counted, validate
 from nbgemini.offline.vectors import text_of, vectors
 from nbgemini.request_key import normalised
@@ -151,6 +160,8 @@ class OfflineService:
         version = "" if self._files.uploads(request) else version_of(request)
         if (about_file := self._files.answer(request, self.url)) is not None:
             await send_json(to.writer, 200, about_file.data, about_file.headers)
+        elif (caches := cached_contents(request, version, _held(body))) is not None:
+            await send_json(to.writer, 200, caches)
         elif not await self._batches.speak(request, version, body, to.writer):
             await self._answer(request, version, body, to)
 
@@ -183,6 +194,7 @@ class OfflineService:
                 to.writer, 200, models_page(request.query, version) if name == "models" else one_model(name, version)
             )
             return
+        method = method if request.method == "POST" else ""
         try:
             answer = self._prepared(generating_model(name, method, version), method, body, self._earlier(request))
         except Invalid as invalid:
@@ -212,6 +224,7 @@ class OfflineService:
             return refused(text_of(body.get("requests", [body])[0]), earlier) or made
         if method == "countTokens":
             return {"totalTokens": count_tokens(counted(body))}
+        check_cache(body)
         validate(body, model, self._cassette.signatures if self._cassette else ())
         self._files.check(body["contents"])
         recorded = self._cassette.play(model, body) if self._cassette else None
@@ -224,6 +237,15 @@ def _body(request: HttpRequest) -> Any:
         return decoded(request.body or b"{}")
     except Invalid as invalid:
         return invalid
+
+
+def _held(body: Any) -> int:
+    """Return how many tokens a cache of these contents would hold."""
+    contents = normalised(body).get("contents") if isinstance(body, dict) else None
+    try:
+        return count_tokens(counted({"contents": contents or []})) if contents else 0
+    except Invalid as invalid:
+        raise Refused(400, str(invalid)) from None
 
 
 def _streams(request: HttpRequest) -> bool:

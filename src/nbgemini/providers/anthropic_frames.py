@@ -65,6 +65,10 @@ class Reading:
                 return self._go_on(str(data.get("index")), data.get("delta"))
             case {"type": "message_delta"}:
                 return self._end(data)
+        return self._said_seldom(data)
+
+    def _said_seldom(self, data: Data) -> Iterable[Event]:
+        match data:
             case {"type": "message_stop"}:
                 return [*self._close(), Done()]
             case {"type": "message", "content": list(blocks)}:

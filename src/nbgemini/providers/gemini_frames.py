@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from nbgemini.error_body import error_from_data
-from nbgemini.errors import WireError
 from nbgemini.error_reason import error_in
+from nbgemini.errors import WireError
 from nbgemini.events import Continuation, Done, Event, Fault, Finish, ResponseInfo, Unknown, UsageReport
 from nbgemini.providers.gemini_parts import read_part
 from nbgemini.providers.gemini_sources import Cited, dicts, safety_words

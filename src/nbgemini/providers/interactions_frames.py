@@ -58,13 +58,17 @@ class Stream:
                 yield from self._close(interaction)
             case {"event_type": "interaction.status_update"}:
                 yield from self._counted(data.get("usage"))
-            case {"error": error} if error:
-                yield refused(error)
+            case _ if data:
+                yield from self._read_other(data)
+
+    def _read_other(self, data: dict[str, Any]) -> Iterable[Event]:
+        """Read what is no event of a stream that goes well: an error, a whole answer, something newer."""
+        match data:
             case {"steps": list(steps)} | {"outputs": list(steps)}:
                 yield from self._whole(data, steps)
             case _ if error := error_in(data, bare="event_type" not in data):
                 yield refused(error)
-            case _ if data:
+            case _:
                 yield Unknown(str(data.get("event_type") or next(iter(data))))
 
     def _begin(self, key: str, block: dict[str, Any]) -> Iterable[Event]:

@@ -1,6 +1,6 @@
 """The chunks of one Chat Completions stream, of OpenAI's service or of any that speaks like it.
 
-Invariants: text that a server marks as reasoning, by a name or by tags before the answer, is a thought, all other is the answer;
+Invariants: text that a server marks as reasoning, by a name or by tags before the answer, is a thought, all else is the answer;
 only the first choice is read; whatever a frame holds, decoding gives events or one WireError.
 Sources: the types of openai 3.52; api-docs.deepseek.com/guides/thinking_mode; openrouter.ai/docs (reasoning tokens, errors);
 docs.mistral.ai, reasoning.

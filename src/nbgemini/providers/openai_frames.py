@@ -40,8 +40,8 @@ from nbgemini.providers.thought_tags import Said, TaggedText
 
 _SILENT = (
     "response.in_progress", "response.queued", "response.content_part.", "response.output_text.", "response.refusal.",
-    "response.reasoning_summary_part.", "response.reasoning_summary_text.", "response.reasoning_text.", "response.reasoning_part.",
-    "response.web_search_call.", "response.code_interpreter_call", "keepalive",
+    "response.reasoning_summary_part.", "response.reasoning_summary_text.", "response.reasoning_text.",
+    "response.reasoning_part.", "response.web_search_call.", "response.code_interpreter_call", "keepalive",
 )  # fmt: skip
 _TEXTS = {  # what comes in pieces: of which item, as which kind, numbered by what
     "response.output_text": ("message", "output_text", "content_index"),

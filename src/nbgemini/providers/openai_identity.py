@@ -1,7 +1,7 @@
 """Which item an event of OpenAI's Responses API is about, whether or not its server numbers and names items as OpenAI does.
 
 By the rules an event has the item's `output_index` and its id: as `item_id`, and as `item.id` where it holds the item. Others
-leave the index out or change it, give an item a new id with every event (GitHub's), or name calls by `call_id` alone (llama.cpp).
+leave the index out or change it, give an item a new id with each event (GitHub), or name calls by `call_id` alone (llama.cpp).
 """
 
 from __future__ import annotations

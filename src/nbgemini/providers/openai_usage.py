@@ -33,8 +33,8 @@ def _dict(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 def _count(data: Mapping[str, Any], key: str) -> int:
     """Return a count, which some write as a float or as text; 0 for anything else."""
     value = data.get(key)
-    if type(value) is float and value.is_integer():
-        value = int(value)
-    elif isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < _DIGITS:
+    if (type(value) is float and value.is_integer()) or (
+        isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < _DIGITS
+    ):
         value = int(value)
     return value if type(value) is int and 0 <= value < 2**53 else 0

@@ -1,6 +1,6 @@
 """Thoughts that a server leaves in the text of an answer, between tags: `<think>…</think>` and what other models write for it.
 
-They belong at the beginning of a text and nowhere else: the tag opens a thought only while nothing but blanks and other thoughts
+They belong at the beginning of a text and nowhere else: a tag opens a thought only while nothing but blanks and other thoughts
 came. So an answer that names such tags, in prose or in code, stays as it is. Without a tag that closes it all is thought.
 Invariant (property-tested): however the text is cut, thoughts and answer are the same; the work is linear in the text.
 Sources: the chat templates of Qwen3, DeepSeek R1, Magistral, Seed-OSS, Kimi-VL and Nova; Google's endpoint in OpenAI's dialect.
@@ -22,7 +22,7 @@ _TAGS = {
 }
 _ANY = (*_TAGS, *_TAGS.values())  # one that closes, at the beginning: what was thought came elsewhere
 _LONGEST = max(map(len, _ANY))
-_BLANKS = re.compile(r"\s*")
+_WORD = re.compile(r"\S")
 
 Said: TypeAlias = tuple[bool, str]  # whether it is a thought, and its text
 
@@ -69,7 +69,8 @@ class TaggedText:
 
     def _before(self, text: str, at: int) -> int:
         """Look for a tag where one may stand, and return where to go on; if there is none, the answer has begun."""
-        start = _BLANKS.match(text, at).end()  # type: ignore[union-attr] - it matches nothing too
+        word = _WORD.search(text, at)
+        start = word.start() if word else len(text)
         if self._first:
             self._blank.append(text[at:start])
         for tag in _ANY:

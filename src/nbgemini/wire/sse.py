@@ -3,8 +3,8 @@
 Lines end at CR, LF or CRLF and nowhere else (U+2028 and friends are legal inside JSON). Comments and unknown fields are
 ignored, `data:` needs no space, several `data:` lines are one event, `[DONE]` is not a frame. A line that is no field but
 JSON (Google reports late errors as bare objects) is cut out by the JSON framer. An error that only the field (`error: {…}`, as
-llama.cpp and GPUStack have it) or the event's name (`event: error`) tells of becomes an object with the key `error`, which every
-dialect reads.
+llama.cpp and GPUStack have it) or the event's name (`event: error`) tells of becomes an object with the key `error`, which all
+dialects read.
 """
 
 from __future__ import annotations
