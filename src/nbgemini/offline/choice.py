@@ -47,7 +47,8 @@ def forced(body: dict[str, Any], prompt: str) -> dict[str, Any] | None:
         return None
     allowed = config.get("allowedFunctionNames")
     name = next(iter(allowed or declared))
-    args = json.loads(answer_in(_parameters(declared.get(name, {})), prompt))
+    schema = _parameters(declared.get(name, {}))
+    args = json.loads(answer_in(schema, prompt)) if schema.get("properties") else {}
     return {"name": name, "args": args if isinstance(args, dict) else {}}
 
 
