@@ -64,9 +64,13 @@ async def test_every_protocol_has_a_limit(service):
     words = directive(parts=[["answer", WORDS]])["contents"][0]["parts"][0]["text"]
     asked = [{"role": "user", "content": words}]
     async with openai.AsyncOpenAI(api_key="k", base_url=f"{service.url}/v1", max_retries=0) as client:
-        chat = await client.chat.completions.create(model="gpt-offline", messages=asked, max_completion_tokens=5, reasoning_effort="none")
+        chat = await client.chat.completions.create(
+            model="gpt-offline", messages=asked, max_completion_tokens=5, reasoning_effort="none"
+        )
         assert (chat.choices[0].message.content, chat.choices[0].finish_reason) == (WORDS[:20], "length")
-        stopped = await client.chat.completions.create(model="gpt-offline", messages=asked, stop="three", reasoning_effort="none")
+        stopped = await client.chat.completions.create(
+            model="gpt-offline", messages=asked, stop="three", reasoning_effort="none"
+        )
         assert (stopped.choices[0].message.content, stopped.choices[0].finish_reason) == (WORDS[:8], "stop")
         said = await client.responses.create(model="gpt-offline", input=words, max_output_tokens=16)
         assert said.output_text == WORDS

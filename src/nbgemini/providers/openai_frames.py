@@ -129,7 +129,7 @@ class Stream:
                 self._fail(data.get("error") or data)
             case "" if isinstance(data.get("output"), list):
                 self._finish(data.get("status") or "done", data)  # it came in one piece, though a stream was asked for
-            case "" if error := error_in(data, bare=True):
+            case _ if error := error_in(data, bare=not kind.startswith("response.")):
                 self._fail(error)
             case _ if kind and not kind.startswith(_SILENT):
                 self._events.append(Unknown(kind))
