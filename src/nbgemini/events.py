@@ -231,7 +231,7 @@ class Finish(Struct, frozen=True):
 
 
 class Done(Struct, frozen=True):
-    """The service said that this is all, perhaps without a reason: what came is whole."""
+    """The service said that this is all, perhaps without a reason: what came is whole, if anything did."""
 
 
 WHOLE = Finish("complete", "done")  # the end of an answer that is whole, and for which no reason was given

@@ -135,7 +135,7 @@ class Incoming:
     def _take_end(self, event: Finish | Continuation | Done) -> Sequence[Event]:
         match event:
             case Done():
-                return () if self.finish else self._take_end(WHOLE)
+                return () if self.finish or self.untouched else self._take_end(WHOLE)
             case Finish():
                 self.finish = event
             case _:

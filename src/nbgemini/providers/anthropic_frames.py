@@ -11,7 +11,7 @@ from typing import Any
 
 from nbgemini.error_body import error_from_data
 from nbgemini.error_reason import error_in
-from nbgemini.events import Continuation, Done, Event, Fault, Finish, PartReceived, ResponseInfo, Unknown, UsageReport
+from nbgemini.events import WHOLE, Continuation, Done, Event, Fault, Finish, PartReceived, ResponseInfo, Unknown, UsageReport
 from nbgemini.providers.anthropic_blocks import BLOCKS, Block, Data, UnknownBlock
 from nbgemini.providers.anthropic_sources import Sources
 from nbgemini.providers.anthropic_turns import NAME
@@ -88,7 +88,7 @@ class Reading:
             yield from self._start(str(number), block)
             yield from self._go_on(str(number), None)
         reason = message.get("stop_reason")
-        yield from _finish(str(reason), message.get("stop_details")) if reason else (Done(),)
+        yield from _finish(str(reason), message.get("stop_details")) if reason else (WHOLE,)
 
     def _close(self) -> Iterable[Event]:
         """End the blocks whose ends did not come, as the message has ended."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nbgemini.error_reason import error_in
-from nbgemini.events import Done, Event, ResponseInfo, Unknown, UsageReport
+from nbgemini.events import WHOLE, Done, Event, ResponseInfo, Unknown, UsageReport
 from nbgemini.providers.gemini_frames import load
 from nbgemini.providers.gemini_sources import dicts
 from nbgemini.providers.interactions_cited import Cited
@@ -109,7 +109,7 @@ class Stream:
             yield from self._end(str(number))
         yield from self._close(interaction)
         if not interaction.get("status"):
-            yield Done()
+            yield WHOLE
 
 
 def _named(interaction: dict[str, Any]) -> Iterable[Event]:

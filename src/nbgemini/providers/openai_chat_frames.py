@@ -15,6 +15,7 @@ from typing import Any
 from nbgemini.error_body import error_from_data
 from nbgemini.error_reason import error_in
 from nbgemini.events import (
+    WHOLE,
     AnswerDelta,
     Done,
     Event,
@@ -105,6 +106,7 @@ class Stream:
             self._finish(str(reason), choice)
         elif name == "message":  # the whole answer at once
             self._close(whole=True)
+            self._events.append(WHOLE)
 
     def _read_delta(self, delta: dict[str, Any]) -> None:
         self._think(delta)
