@@ -132,7 +132,7 @@ class LentSource(RestSource):
         async with AsyncExitStack() as stack:
             await asked.first(stack.enter_async_context(asking))
             if asked.response is not None:
-                async for frame in cut(asked.response, asked.watch):
+                async for frame in cut(asked.response, asked.watch, streams=True):
                     yield frame
 
     async def _asked(

@@ -44,8 +44,11 @@ async def whole(response: Response, watch: Watch, enough: int | None = None) -> 
     return b"".join(pieces)
 
 
-async def cut(response: Response, watch: Watch) -> AsyncGenerator[bytes, None]:
-    """Yield the frames of a response as they come, and `[DONE]` once it says that it is whole."""
+async def cut(response: Response, watch: Watch, *, streams: bool = False) -> AsyncGenerator[bytes, None]:
+    """Yield the frames of a response as they come, and `[DONE]` once it says that it is whole.
+
+    Where a stream was asked for (`streams`), one object that comes instead says so too.
+    """
     framer, head, any_frame, told = Framer(), b"", False, False
     while chunk := await watch.awaited(response.chunk()):
         for frame in framer.feed(chunk):
@@ -60,7 +63,7 @@ async def cut(response: Response, watch: Watch) -> AsyncGenerator[bytes, None]:
     for frame in framer.close():
         any_frame = True
         yield frame
-    if framer.whole and not told:
+    if framer.whole and not told and (streams or not framer.is_json):
         yield DONE
     elif not any_frame and head.strip() and head.strip()[:1] not in b"{[d":
         kind = response.headers.get("content-type", "unknown type")

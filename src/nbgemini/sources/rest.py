@@ -74,7 +74,10 @@ class RestSource:
         target = target_of(self._base, request.path, request.query)
         outgoing = Outgoing(request.method, target, _JSON if body is not None else {}, body or b"")
         with self._watch() as watch:
-            async with self._answered(outgoing, watch) as response, aclosing(cut(response, watch)) as frames:
+            async with (
+                self._answered(outgoing, watch) as response,
+                aclosing(cut(response, watch, streams=request.streams)) as frames,
+            ):
                 async for frame in frames:
                     yield frame
 

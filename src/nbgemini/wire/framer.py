@@ -25,6 +25,11 @@ class Framer:
         self._closed = False
 
     @property
+    def is_json(self) -> bool:
+        """Whether the body is JSON, and no stream of events."""
+        return isinstance(self._framing, JsonFramer)
+
+    @property
     def whole(self) -> bool:
         """Whether the body says by itself that it is all: by `[DONE]`, or as one object that has ended."""
         framing = self._framing
