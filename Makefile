@@ -61,7 +61,7 @@ notebooks:
 wheel:  ## a wheel in a clean venv loads the extension
 	$(RUN) pytest -q -m wheel
 
-CORE := wire providers render fuzz test_chat.py test_corners.py test_embedding.py test_endings.py test_error_words.py test_recalled_calls.py test_recalled_kinds.py \
+CORE := wire providers render fuzz test_chat.py test_corners.py test_embedding.py test_endings.py test_error_reason.py test_error_words.py test_recalled_calls.py test_recalled_kinds.py \
   test_retry.py test_segments.py test_small.py test_too_long.py test_tool_args.py test_toolbox.py test_transcript.py
 BY_CHANCE := split or prefix or test_any_ or anywhere or junk or linear or takes_long
 

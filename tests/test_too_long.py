@@ -94,6 +94,11 @@ def test_what_only_resembles_it_is_not(said):
     assert "%gemini drop" not in str(error_from_data(400, {"message": said}))
 
 
+def test_a_count_that_contradicts_itself_is_not_told():
+    made = str(error_from_data(400, {"message": "prompt is too long: 5 tokens > 9 maximum"}))
+    assert made.startswith("prompt is too long: 5 tokens > 9 maximum (400) → %gemini drop")
+
+
 def test_a_quota_stays_one():
     error = error_from_data(
         429, {"message": "Request too large for m: Limit 6000, Requested 7000", "code": "rate_limit_exceeded"}

@@ -247,6 +247,19 @@ def test_whole_calls_run_where_only_the_message_ends():
         assert came("openai", start, delta, *end, done=True).calls == [("add", {"a": 1})]
 
 
+def test_steps_and_calls_whose_ends_never_came_end_with_the_stream():
+    calling = {"type": "function_call", "id": "c", "name": "add", "arguments": {"a": 1}}
+    start = {"event_type": "step.start", "index": 0, "step": calling}
+    end = {"event_type": "interaction.completed", "interaction": {"status": "requires_action"}}
+    assert came("interactions", start, end).calls == came("interactions", start, done=True).calls == [("add", {"a": 1})]
+    bare = candidate({"functionCall": {"name": "add", "args": "{"}}, finishReason="STOP")
+    assert came("gemini", bare).calls == [("add", {"": "{"})], "what can't be read is shown as it came"
+
+
+def test_a_step_may_fail_with_but_a_word():
+    assert "No way." in str(came("interactions", *step(0, {"type": "model_output", "error": "No way."})).fault)
+
+
 def test_a_reason_that_comes_is_not_overridden():
     assert came("openai-chat", chunk(content="Hi"), chunk("length"), done=True).state == "truncated"
     assert came("openai-chat", chunk(refusal="No."), done=True).state == "blocked"
@@ -316,6 +329,13 @@ def named(step_, name, call_id, **more):
 )  # fmt: skip
 def test_no_call_is_lost_and_none_comes_twice(frames):
     assert sorted(came("openai", *frames, completed()).calls) == [("f", {}), ("g", {})]
+
+
+def test_what_is_begun_twice_is_one():
+    """A delta without a name may come before its item, and servers begin an item again."""
+    frames = [delta("H", output_index=0), item("added", "message", "m", 0), item("added", "message", "m", 0)]
+    frames += [delta("", item_id="m"), delta("i", item_id="m"), event("function_call_arguments.delta", item_id="x", delta="")]
+    assert came("openai", *frames, completed(message("Hi", "m"))).text() == "Hi"
 
 
 def test_arguments_go_to_their_call_by_its_call_id():
@@ -410,7 +430,10 @@ def test_sources_are_found_in_every_spelling_and_place(said):
 def test_sources_add_up_over_frames_and_nonsense_is_none():
     frames = [{**chunk(content="x"), "citations": [source.uri]} for source in (A, C)]
     assert came("openai-chat", *frames, chunk("stop")).sources == (A, C)
-    strange = {"citations": [1, None, {}, "page 3", {"url": "ftp://x"}, {"source": {"source": 5}}], "sources": "x"}
+    strange = {
+        "citations": [1, None, {}, "page 3", {"url": "ftp://x"}, {"source": {"source": {"web": {"web": {}}}}}],
+        "sources": "x",
+    }
     assert came("openai-chat", {**chunk(content="x"), **strange}, chunk("stop")).sources == ()
 
 
