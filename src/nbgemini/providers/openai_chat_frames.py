@@ -40,6 +40,7 @@ _GO_BACK = ("reasoning_content", "reasoning")  # those that some servers want ba
 _THOUGHTS = (*_GO_BACK, "reasoning_text", "thinking", "thinking_content")  # who sends several sends the same twice
 _DETAILS = "reasoning_details"
 _BLOCKS = (_DETAILS, "thinking_blocks")  # the same again, in pieces with signatures
+_REASONING = frozenset((*_THOUGHTS, *_BLOCKS))
 _JOINED = ("text", "summary", "data")  # what of such a detail comes in pieces
 _WORDS = ("text", "thinking", "reasoning", "summary", "content")  # where in a piece of reasoning its text stands
 _DELTA = {"role", "content", "refusal", *_THOUGHTS, *_BLOCKS, *sources.NAMES, "tool_calls", "function_call", "obfuscation"}
@@ -86,15 +87,21 @@ class Stream:
             self._informed = True
             self._events.append(ResponseInfo(str(model), str(data.get("id") or "")))
         choice = next((choice for choice in dicts(data.get("choices")) if not choice.get("index")), None)
-        error = error_in(data, bare=choice is None)
-        choice = choice or {}
-        self._read_choice(choice, error or error_in(choice, bare=False))
-        for place in (data, choice, data.get("x_groq")):  # Moonshot and Groq count elsewhere
-            if isinstance(place, dict) and isinstance(usage := place.get("usage"), dict) and usage:
-                self._events.append(UsageReport(usage_of(usage, "prompt", "completion")))
-                break
-        if cited := self._sources.take(data, choice):
-            self._events.append(cited)
+        error = error_in(data, bare=True) if choice is None else None
+        if choice is None:
+            choice = {}
+        elif "error" in data or "error" in choice or data.get("object") == "error":
+            error = error_in(data, bare=False) or error_in(choice, bare=False)
+        self._read_choice(choice, error)
+        usage = data.get("usage") or choice.get("usage") or data.get("x_groq")  # Moonshot and Groq count elsewhere
+        if isinstance(usage, dict) and isinstance(counts := usage.get("usage", usage), dict) and counts:
+            self._events.append(UsageReport(usage_of(counts, "prompt", "completion")))
+        self._cite(data, choice)
+
+    def _cite(self, *places: dict[str, Any]) -> None:
+        for place in places:
+            if not sources.ANY.isdisjoint(place) and (cited := self._sources.take(place)):
+                self._events.append(cited)
 
     def _read_choice(self, choice: dict[str, Any], error: dict[str, Any] | None) -> None:
         name = next((name for name in ("delta", "message") if isinstance(choice.get(name), dict)), "")
@@ -120,11 +127,13 @@ class Stream:
             self._say(self._text.end())
         for call in calls:
             self._events += self._calls.read(call)
-        if cited := self._sources.take(delta):
-            self._events.append(cited)
-        self._events += [Unknown(name) for name, value in delta.items() if name not in _DELTA and value is not None]
+        self._cite(delta)
+        if not delta.keys() <= _DELTA:
+            self._events += [Unknown(name) for name, value in delta.items() if name not in _DELTA and value is not None]
 
     def _think(self, delta: dict[str, Any]) -> None:
+        if _REASONING.isdisjoint(delta):
+            return
         came = [(name, _words(delta[name])) for name in _THOUGHTS if delta.get(name) is not None]
         for name, text in came:
             if name in _GO_BACK:

@@ -15,7 +15,7 @@ from nbgemini.events import Citation, Citations
 NAMES = (
     "citations", "annotations", "search_results", "search_info", "web_search", "sources", "references", "executed_tools",
 )  # fmt: skip
-_ANY = frozenset(NAMES)
+ANY = frozenset(NAMES)
 
 _INSIDE = ("url_citation", "search_results", "results", "web", "source")  # where in an entry the sources may stand
 _DEEPEST = 3
@@ -31,9 +31,9 @@ class Sources:
         """Begin with none."""
         self._known: dict[str, str] = {}  # addresses, and their titles
 
-    def take(self, *places: dict[str, Any]) -> Citations | None:
-        """Take what objects of a frame say of sources, and return all that is known if that is news."""
-        said = [place[name] for place in places if not _ANY.isdisjoint(place) for name in NAMES if place.get(name)]
+    def take(self, place: dict[str, Any]) -> Citations | None:
+        """Take what an object of a frame says of sources, and return all that is known if that is news."""
+        said = [place[name] for name in NAMES if place.get(name)]
         news = [self._add(address, title) for entry in said for address, title in islice(_sources(entry), _MOST)]
         if not any(news):
             return None

@@ -66,6 +66,8 @@ class Stream:
         self._informed = self._ended = False
         self._items = Items()
         self._others: Counter[str] = Counter()  # items of other kinds
+        self._near: tuple[Any, ...] = ()  # where the last piece of text stood, as its frame has it,
+        self._nearest = Item("", ""), _NOWHERE[1]  # and as it was understood
         self._text = TaggedText()
         self._last = _NOWHERE  # what the text was that came last: its kind, and its place
         self._refused: list[str] = []
@@ -89,13 +91,11 @@ class Stream:
     def _read(self, kind: str, data: dict[str, Any]) -> None:
         stem, _, word = kind.rpartition(".")
         if stem in _TEXTS and word in ("delta", "done"):
-            of, text, number = _TEXTS[stem]
-            item = self._items.continued(of, data)
-            place = item.place(text, data.get(number))
+            item, place = self._place(stem, data)
             if word == "delta":
                 self._tell(item, place, data.get("delta"))
             else:
-                self._rest(item, place, data.get("refusal" if text == "refusal" else "text"))
+                self._rest(item, place, data.get("refusal" if place[1] == "refusal" else "text"))
         elif stem == "response.function_call_arguments":
             self._read_arguments(word, data)
         elif kind == "response.output_item.added":
@@ -108,6 +108,17 @@ class Stream:
             self._notes.setdefault(place, []).append(data.get("annotation"))
         else:
             self._read_envelope(kind, data)
+
+    def _place(self, stem: str, data: dict[str, Any]) -> tuple[Item, Place]:
+        """Return where a piece of text stands: mostly where the last one did."""
+        of, text, number = _TEXTS[stem]
+        near = stem, data.get("item_id"), data.get("output_index"), data.get(number)
+        item, place = self._nearest
+        if near != self._near or not item.open:
+            item = self._items.continued(of, data)
+            place = item.place(text, data.get(number))
+            self._near, self._nearest = near, (item, place)
+        return item, place
 
     def _read_arguments(self, word: str, data: dict[str, Any]) -> None:
         item = self._items.continued("function_call", data)
@@ -140,6 +151,7 @@ class Stream:
             self._events.append(ResponseInfo(str(model), str(response.get("id") or "")))
 
     def _begin_item(self, data: dict[str, Any], item: dict[str, Any]) -> None:
+        self._near = ()
         if (kind := item.get("type")) in _KINDS:
             known = self._items.begun(kind, data, item)
             if kind == "function_call":
