@@ -69,10 +69,14 @@ async def test_done_is_the_end_of_an_answer_without_a_reason(name, end):
     assert (cut.state, cut.text, times) == ("truncated", "Hi", 1)
 
 
-async def test_nothing_but_done_is_an_empty_answer_that_may_be_asked_again():
-    reply, times = await asked("openai-chat", head(), chunk(b"data: [DONE]\n\n"), END)
-    assert (reply.state, times) == ("failed", 3)
+@pytest.mark.parametrize("name", sorted(WHOLE))
+@pytest.mark.parametrize("body", [b"data: [DONE]\n\n", b'{"something": "else"}'])
+async def test_what_is_whole_and_says_nothing_is_an_empty_answer_and_paid(name, body):
+    reply, times = await asked(name, head(), chunk(body), END)
+    assert (reply.state, times) == ("failed", 1)
     assert isinstance(reply.error, TransportError)
+    reply, times = await asked(name, head(), END)
+    assert (reply.state, times) == ("failed", 3), "nothing came at all"
 
 
 @pytest.mark.parametrize("name", sorted(WHOLE))

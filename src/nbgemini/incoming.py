@@ -78,6 +78,7 @@ class Incoming:
         self._before = 0  # parts, when the request went out
         self._frame = 0  # how many came
         self._call_began = False
+        self._done = False  # the service said that this is all
 
     @property
     def usage(self) -> Usage:
@@ -102,7 +103,7 @@ class Incoming:
     def begin_attempt(self) -> None:
         """A request goes out, maybe again."""
         self._before = len(self._exchange.parts)
-        self._call_began, self._fault = False, None
+        self._call_began, self._fault, self._done = False, None, False
 
     def take(self, events: Iterable[Event]) -> list[Event]:
         """Fold the events of one frame and return what they mean for the reader: each call once, and whole."""
@@ -135,6 +136,7 @@ class Incoming:
     def _take_end(self, event: Finish | Continuation | Done) -> Sequence[Event]:
         match event:
             case Done():
+                self._done = True
                 return () if self.finish or self.untouched else self._take_end(WHOLE)
             case Finish():
                 self.finish = event
@@ -172,10 +174,10 @@ class Incoming:
         """Raise if the stream ended without a word.
 
         Raises:
-            TransportError: it did; it may be sent again, unless the service counted tokens: those are paid.
+            TransportError: it did; it may be sent again, unless the service calls it whole or counted tokens: it is paid.
         """
         if self.untouched:
-            raise TransportError(_EMPTY, passing=not (self._usage.output or self._usage.thought))
+            raise TransportError(_EMPTY, passing=not (self._done or self._usage.output or self._usage.thought))
 
     def next_request(self) -> str | None:
         """Return the token to go on with if the service cut the answer in two: its calls may go on too."""

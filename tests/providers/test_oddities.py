@@ -607,6 +607,20 @@ def test_counts_are_found_where_they_stand():
         assert came("openai-chat", frame).incoming.usage == Usage(1, 0, 2, 0, 0, 3)
 
 
+def test_what_is_no_reason_yet_and_what_is_no_count_change_nothing():
+    counts = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
+    none = dict.fromkeys(counts, 0)
+    frames = [{**chunk(finish, content="x"), "usage": counts} for finish in ("null", "None")]
+    said = came(
+        "openai-chat",
+        *frames,
+        {**chunk("eos_token"), "usage": none},
+        {"choices": [], "usage": none},
+        {"choices": [], "x_groq": {"usage": 5}},
+    )
+    assert (said.state, said.text(), said.incoming.usage) == ("complete", "xx", Usage(1, 0, 2, 0, 0, 3))
+
+
 def test_a_count_of_anthropics_is_not_taken_back():
     details = {"output_tokens_details": {"thinking_tokens": 61}}
     said = came(

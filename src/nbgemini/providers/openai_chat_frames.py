@@ -44,7 +44,9 @@ _REASONING = frozenset((*_THOUGHTS, *_BLOCKS))
 _JOINED = ("text", "summary", "data")  # what of such a detail comes in pieces
 _WORDS = ("text", "thinking", "reasoning", "summary", "content")  # where in a piece of reasoning its text stands
 _DELTA = {"role", "content", "refusal", *_THOUGHTS, *_BLOCKS, *sources.NAMES, "tool_calls", "function_call", "obfuscation"}
-_WELL = ("stop", "tool_calls", "function_call", "eos", "end_turn", "tool_use", "stop_sequence", "complete", "done")
+_WELL = ("stop", "tool_calls", "tool_call", "function_call", "eos", "eos_token", "end_turn", "tool_use", "stop_sequence",
+         "complete", "completed", "done", "end")  # fmt: skip
+_NONE = ("null", "none")  # how some write that there is none yet
 _CUT = ("length", "max_tokens", "max_output_tokens", "max_completion_tokens", "model_length", "token_limit",
         "model_context_window_exceeded", "insufficient_system_resource")  # fmt: skip
 _WITHHELD = ("content_filter", "safety", "refusal", "sensitive", "prohibited_content", "recitation", "blocklist", "spii")
@@ -94,8 +96,9 @@ class Stream:
             error = error_in(data, bare=False) or error_in(choice, bare=False)
         self._read_choice(choice, error)
         usage = data.get("usage") or choice.get("usage") or data.get("x_groq")  # Moonshot and Groq count elsewhere
-        if isinstance(usage, dict) and isinstance(counts := usage.get("usage", usage), dict) and counts:
-            self._events.append(UsageReport(usage_of(counts, "prompt", "completion")))
+        if isinstance(usage, dict) and isinstance(counts := usage.get("usage", usage), dict):
+            counted = usage_of(counts, "prompt", "completion")
+            self._events += [UsageReport(counted)] if counted.total else []  # nothing takes no count back
         self._cite(data, choice)
 
     def _cite(self, *places: dict[str, Any]) -> None:
@@ -109,7 +112,7 @@ class Stream:
         reason = choice.get("finish_reason")
         if error or reason == "error":
             self._events.append(Fault(error_from_data(0, error or {}, key_name="")))
-        elif reason:
+        elif reason and str(reason).lower() not in _NONE:
             self._finish(str(reason), choice)
         elif name == "message":  # the whole answer at once
             self._close(whole=True)
