@@ -9,20 +9,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
 from typing import Any
 
 from nbgemini.error_body import error_from_data
 from nbgemini.error_reason import error_in
 from nbgemini.events import (
-    AnswerDelta,
     Done,
     Event,
     Fault,
     Finish,
     PartReceived,
     ResponseInfo,
-    ThoughtDelta,
     ToolArgsDelta,
     ToolArgsText,
     ToolCallEnd,
@@ -32,47 +29,33 @@ from nbgemini.events import (
 )
 from nbgemini.providers.gemini_frames import load
 from nbgemini.providers.gemini_sources import dicts
-from nbgemini.providers.openai_identity import Item, Items, Place
-from nbgemini.providers.openai_items import Sources, code_parts, kept, thinking_part
+from nbgemini.providers.openai_identity import Item, Place
+from nbgemini.providers.openai_items import code_parts, kept, thinking_part
+from nbgemini.providers.openai_texts import NOWHERE, TEXTS, Texts
 from nbgemini.providers.openai_usage import usage_of
 from nbgemini.providers.protocol import OVER
-from nbgemini.providers.thought_tags import Said, TaggedText
 
 _SILENT = (
     "response.in_progress", "response.queued", "response.content_part.", "response.output_text.", "response.refusal.",
     "response.reasoning_summary_part.", "response.reasoning_summary_text.", "response.reasoning_text.",
     "response.reasoning_part.", "response.web_search_call.", "response.code_interpreter_call", "keepalive",
 )  # fmt: skip
-_TEXTS = {  # what comes in pieces: of which item, as which kind, numbered by what
-    "response.output_text": ("message", "output_text", "content_index"),
-    "response.refusal": ("message", "refusal", "content_index"),
-    "response.reasoning_summary_text": ("reasoning", "summary_text", "summary_index"),
-    "response.reasoning_text": ("reasoning", "reasoning_text", "content_index"),
-}
 _PARTS = {"summary": "summary_text", "content": "reasoning_text"}  # where in a reasoning item which of them stand
 _ALIKE = {"text": "output_text"}  # what others call the kinds of a message's content
 _KINDS = ("message", "reasoning", "function_call")
 _LIMITS = ("max_output_tokens", "max_tokens", "length")
 _WELL = ("completed", "complete", "done")
-_NOWHERE: tuple[str, Place] = ("", ("", "", 0))
 
 
-class Stream:
+class Stream(Texts):
     """One stream."""
 
     def __init__(self) -> None:
         """Begin before its first event."""
-        self._events: list[Event] = []
+        super().__init__()
         self._informed = self._ended = False
-        self._items = Items()
         self._others: Counter[str] = Counter()  # items of other kinds
-        self._near: tuple[Any, ...] = ()  # where the last piece of text stood, as its frame has it,
-        self._nearest = Item("", ""), _NOWHERE[1]  # and as it was understood
-        self._text = TaggedText()
-        self._last = _NOWHERE  # what the text was that came last: its kind, and its place
-        self._refused: list[str] = []
         self._notes: dict[Place, list[Any]] = {}  # what came of sources before the text was whole
-        self._sources = Sources()
 
     def feed(self, frame: bytes) -> list[Event]:
         """Return what a frame says.
@@ -90,7 +73,7 @@ class Stream:
 
     def _read(self, kind: str, data: dict[str, Any]) -> None:
         stem, _, word = kind.rpartition(".")
-        if stem in _TEXTS and word in ("delta", "done"):
+        if stem in TEXTS and word in ("delta", "done"):
             item, place = self._place(stem, data)
             if word == "delta":
                 self._tell(item, place, data.get("delta"))
@@ -108,17 +91,6 @@ class Stream:
             self._notes.setdefault(place, []).append(data.get("annotation"))
         else:
             self._read_envelope(kind, data)
-
-    def _place(self, stem: str, data: dict[str, Any]) -> tuple[Item, Place]:
-        """Return where a piece of text stands: mostly where the last one did."""
-        of, text, number = _TEXTS[stem]
-        near = stem, data.get("item_id"), data.get("output_index"), data.get(number)
-        item, place = self._nearest
-        if near != self._near or not item.open:
-            item = self._items.continued(of, data)
-            place = item.place(text, data.get(number))
-            self._near, self._nearest = near, (item, place)
-        return item, place
 
     def _read_arguments(self, word: str, data: dict[str, Any]) -> None:
         item = self._items.continued("function_call", data)
@@ -162,7 +134,7 @@ class Stream:
             return
         item.begun = True
         self._flush()
-        self._last = _NOWHERE
+        self._last = NOWHERE
         start = ToolCallStart(item.key, str(said["name"]), str(said.get("call_id") or "") or None)
         self._events += [start, *item.early]
         item.early = []
@@ -202,7 +174,7 @@ class Stream:
         self._others[kind] += 1
         match kind:
             case "code_interpreter_call":
-                self._last = _NOWHERE
+                self._last = NOWHERE
                 self._events += code_parts(item)
             case "web_search_call":
                 self._events.append(PartReceived(kept(item)))
@@ -278,51 +250,6 @@ class Stream:
     def _fail(self, error: Any) -> None:
         said = error if isinstance(error, dict) else {"message": str(error or "")}
         self._events.append(Fault(error_from_data(0, said, key_name="OPENAI_API_KEY")))
-
-    def _rest(self, item: Item, place: Place, text: Any) -> None:
-        if isinstance(text, str) and text and (rest := item.rest(place, text)):
-            self._tell(item, place, rest)
-
-    def _tell(self, item: Item, place: Place, text: Any) -> None:
-        """Say a piece of a text."""
-        if not isinstance(text, str) or not text:
-            return
-        item.add(place, text)
-        if place[1] == "refusal":
-            self._refused.append(self._paragraph("refusal", place, text))
-        elif item.kind == "reasoning":
-            self._flush()
-            self._think(place, text)
-        elif self._text.plain:
-            self._answer(place, text)
-        else:
-            self._say(place, self._text.take(text))
-
-    def _flush(self) -> None:
-        self._say(self._last[1], self._text.end())
-
-    def _say(self, place: Place, said: Iterable[Said]) -> None:
-        for thought, text in said:
-            (self._think if thought else self._answer)(place, text)
-
-    def _think(self, place: Place, text: str) -> None:
-        said = self._paragraph("thought", place, text)
-        self._events += [PartReceived({"text": said, "thought": True}), ThoughtDelta(said)]
-
-    def _answer(self, place: Place, text: str) -> None:
-        said = self._paragraph("answer", place, text)
-        self._sources.count(place, said, text)
-        self._events += [PartReceived({"text": said}), AnswerDelta(said)]
-
-    def _paragraph(self, kind: str, place: Place, text: str) -> str:
-        """Return a piece of text as it is shown: another text after one of its kind begins a paragraph."""
-        parted = self._last[0] == kind and self._last != (kind, place)
-        self._last = kind, place
-        return f"\n\n{text}" if parted else text
-
-    def _cite(self, known: Event | None) -> None:
-        if known:
-            self._events.append(known)
 
 
 def _content(item: dict[str, Any]) -> list[dict[str, Any]]:

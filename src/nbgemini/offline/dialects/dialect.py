@@ -150,11 +150,9 @@ def gemini_body(  # noqa: PLR0913 - what a request is made of
         config["maxOutputTokens"] = most
     if stops := list(stops):
         config["stopSequences"] = stops
-    body = {
-        "contents": contents,
-        "generationConfig": config,
-        **({"systemInstruction": {"parts": [{"text": system}]}} if system else {}),
-    }
+    body = {"contents": contents, "generationConfig": config}
+    if system:
+        body["systemInstruction"] = {"parts": [{"text": system}]}
     if tools:
         declared = [{"name": name, "parametersJsonSchema": schema} for name, schema in tools.items()]
         body |= {"tools": [{"functionDeclarations": declared}], "toolConfig": chosen(choice)}
