@@ -7,7 +7,6 @@ Source: the stream events of openai 3.52.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from typing import Any
 
@@ -21,9 +20,7 @@ from nbgemini.events import (
     PartReceived,
     ResponseInfo,
     ToolArgsDelta,
-    ToolArgsText,
     ToolCallEnd,
-    ToolCallStart,
     Unknown,
     UsageReport,
 )
@@ -31,7 +28,7 @@ from nbgemini.providers.gemini_frames import load
 from nbgemini.providers.gemini_sources import dicts
 from nbgemini.providers.openai_identity import Item, Place
 from nbgemini.providers.openai_items import code_parts, kept, thinking_part
-from nbgemini.providers.openai_texts import NOWHERE, TEXTS, Texts
+from nbgemini.providers.openai_speech import NOWHERE, TEXTS, Speech
 from nbgemini.providers.openai_usage import usage_of
 from nbgemini.providers.protocol import OVER
 
@@ -47,7 +44,7 @@ _LIMITS = ("max_output_tokens", "max_tokens", "length")
 _WELL = ("completed", "complete", "done")
 
 
-class Stream(Texts):
+class Stream(Speech):
     """One stream."""
 
     def __init__(self) -> None:
@@ -128,26 +125,6 @@ class Stream(Texts):
             known = self._items.begun(kind, data, item)
             if kind == "function_call":
                 self._begin_call(known, item)
-
-    def _begin_call(self, item: Item, said: dict[str, Any]) -> None:
-        if item.begun or not said.get("name"):
-            return
-        item.begun = True
-        self._flush()
-        self._last = NOWHERE
-        start = ToolCallStart(item.key, str(said["name"]), str(said.get("call_id") or "") or None)
-        self._events += [start, *item.early]
-        item.early = []
-
-    def _call(self, item: Item, event: Event) -> None:
-        """Say what came of a call's arguments, once it is known what is called."""
-        (self._events if item.begun else item.early).append(event)
-
-    def _replace(self, item: Item, arguments: Any) -> None:
-        """Take the whole arguments, if they are told: they replace what came of them."""
-        text = json.dumps(arguments) if isinstance(arguments, dict) else arguments
-        if isinstance(text, str) and text:
-            self._call(item, ToolArgsText(item.key, text))
 
     def _end_item(self, data: dict[str, Any], item: dict[str, Any]) -> None:
         kind = item.get("type")
@@ -236,10 +213,6 @@ class Stream(Texts):
                     self._end_other(item)
             elif (known := self._items.listed(kind, number, item)).open:
                 self._end(known, item)
-
-    def _ends(self) -> list[Event]:
-        """Return that the calls are whole whose ends did not come."""
-        return [ToolCallEnd(item.key) for item in self._items.calls()]
 
     def _close(self, *, whole: bool) -> None:
         """Say what was held back, as nothing more comes; if the server says that this is the `whole`, the calls are too."""

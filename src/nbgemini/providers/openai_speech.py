@@ -1,11 +1,12 @@
-"""The texts of one Responses stream as they are told: answers, thoughts and refusals, each at its place."""
+"""What one Responses stream says: answers, thoughts and refusals, each at its place, and calls with their arguments."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
-from nbgemini.events import AnswerDelta, Event, PartReceived, ThoughtDelta
+from nbgemini.events import AnswerDelta, Event, PartReceived, ThoughtDelta, ToolArgsText, ToolCallEnd, ToolCallStart
 from nbgemini.providers.openai_identity import Item, Items, Place
 from nbgemini.providers.openai_items import Sources
 from nbgemini.providers.thought_tags import Said, TaggedText
@@ -19,7 +20,7 @@ TEXTS = {  # what comes in pieces: of which item, as which kind, numbered by wha
 NOWHERE: tuple[str, Place] = ("", ("", "", 0))
 
 
-class Texts:
+class Speech:
     """What is said in one stream, and where."""
 
     def __init__(self) -> None:
@@ -88,3 +89,27 @@ class Texts:
     def _cite(self, known: Event | None) -> None:
         if known:
             self._events.append(known)
+
+    def _begin_call(self, item: Item, said: dict[str, Any]) -> None:
+        if item.begun or not said.get("name"):
+            return
+        item.begun = True
+        self._flush()
+        self._last = NOWHERE
+        start = ToolCallStart(item.key, str(said["name"]), str(said.get("call_id") or "") or None)
+        self._events += [start, *item.early]
+        item.early = []
+
+    def _call(self, item: Item, event: Event) -> None:
+        """Say what came of a call's arguments, once it is known what is called."""
+        (self._events if item.begun else item.early).append(event)
+
+    def _replace(self, item: Item, arguments: Any) -> None:
+        """Take the whole arguments, if they are told: they replace what came of them."""
+        text = json.dumps(arguments) if isinstance(arguments, dict) else arguments
+        if isinstance(text, str) and text:
+            self._call(item, ToolArgsText(item.key, text))
+
+    def _ends(self) -> list[Event]:
+        """Return that the calls are whole whose ends did not come."""
+        return [ToolCallEnd(item.key) for item in self._items.calls()]
