@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 
 import pytest
 
 from nbgemini import Client, Settings
+from nbgemini.cli import main
+from nbgemini.offline.service import OfflineService
 from nbgemini.secret import Secret
 from tests.conftest import soon
 from tests.fakes.tape import record
@@ -54,3 +57,25 @@ def test_what_is_no_cassette_is_one_line(serve, tmp_path):
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err.count("\n")) == (1, "", 1)
     assert "notes.txt is not a cassette" in err
+
+
+def test_a_port_that_is_taken_is_one_line(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = taken.getsockname()[1]
+        command = [sys.executable, "-m", "nbgemini.cli", "serve", "--port", str(number)]
+        ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (1, "", 1)
+    assert ended.stderr.startswith(f"nbgemini serve: port {number} is taken → --port")
+
+
+@pytest.mark.parametrize("port", ["65536", "-1", "http", "9" * 5000])
+def test_a_port_that_is_none_is_refused(port, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", f"--port={port}"])
+    assert ended.value.code == 2
+    assert "a port is a number from 0 to 65535" in capsys.readouterr().err
+
+
+def test_a_port_that_can_not_be_used_is_said_by_the_service_too():
+    with pytest.raises(OverflowError):
+        OfflineService(port=70_000).start()

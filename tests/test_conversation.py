@@ -196,10 +196,15 @@ class Conversations(RuleBasedStateMachine):
         kinds=st.lists(KINDS, max_size=3),
     )
     def says(self, which, kinds):
-        """Say something, in one frame; nothing at all is a frame too."""
+        """Say something, in one frame; nothing at all is a frame too, and what is an echo of a call comes in one of its own."""
         voice = self.line.voices[which % len(self.line.voices)]
-        parts = [] if voice.half else [self.part(voice, kind) for kind in kinds]  # it has one at a time
-        self.run(lambda: voice.push(*parts))
+        parts = [] if voice.half else [(kind, self.part(voice, kind)) for kind in kinds]  # it has one at a time
+        frames = [[]]
+        for kind, part in parts:
+            frames += [[part], []] if kind == "copy" else []
+            frames[-1] += [] if kind == "copy" else [part]
+        said = [frame for frame in frames if frame] or [[]]
+        self.run(lambda: [voice.push(*frame) for frame in said])
 
     def part(self, voice, kind):
         number = next(self.numbers)

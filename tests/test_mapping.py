@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from nbgemini import Client, sending
-from nbgemini.errors import AuthenticationError, ConfigurationError, PromptError, RateLimitError
+from nbgemini.errors import ApiError, AuthenticationError, ConfigurationError, PromptError, RateLimitError
 from nbgemini.mapping.store import Kept, RowStore
 from nbgemini.retry import Budget
 from nbgemini.turns import Usage
@@ -155,6 +155,15 @@ async def test_the_quota_of_a_day_ends_the_map_with_what_is_done(store):
 async def test_a_wrong_key_stops_all_at_once(store):
     async with CountingServer(answers=lambda *_: refusal(401, message="who are you?")) as server:
         with pytest.raises(AuthenticationError):
+            await mapped(server, store, numbers(1000), concurrency=5)
+        assert len(server.asked) <= 5
+
+
+async def test_an_api_that_is_switched_off_stops_all_at_once(store):
+    """It is about no key, and no row will fare better."""
+    off = refusal(403, status="PERMISSION_DENIED", message="X API has not been used in project 1 before or it is disabled")
+    async with CountingServer(answers=lambda *_: off) as server:
+        with pytest.raises(ApiError, match="switch this API on"):
             await mapped(server, store, numbers(1000), concurrency=5)
         assert len(server.asked) <= 5
 

@@ -108,7 +108,7 @@ def directed(text, **more):
         ('[{"name": "Mars"}]', "at [0].mass: Field required"),
         ('[{"name": 1, "mass": -1}]', "(and 1 more)"),
         ("I can't.", "Invalid JSON"),
-        ("", "Invalid JSON"),
+        ("", "it is empty"),
     ],
 )
 async def test_an_answer_that_does_not_fit_is_no_error_but_one_line(client, text, where):
@@ -128,6 +128,27 @@ async def test_an_answer_cut_off_is_partial(client):
 async def test_a_fence_around_the_json_does_no_harm(client):
     reply = await client.generate(directed('```json\n{"name": "Mars", "mass": 0.1}\n```'), schema=Planet)
     assert reply.parsed == Planet(name="Mars", mass=0.1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'Here it is:\n\n```json\n{"name": "Mars", "mass": 0.1}\n```\nAnything else?',
+        'Sure! {"name": "Mars", "mass": 0.1}',
+        'The type is\n```json\n{"type": "object"}\n```\nand the answer:\n```json\n{"name": "Mars", "mass": 0.1}\n```',
+        'Hm.</think>{"name": "Mars", "mass": 0.1}',
+    ],
+)
+async def test_words_before_the_json_do_no_harm(client, text):
+    reply = await client.generate(directed(text), schema=Planet)
+    assert (reply.parsed, reply.misfit) == (Planet(name="Mars", mass=0.1), "")
+    assert (await client.generate(directed(text), format="json")).parsed == {"name": "Mars", "mass": 0.1}
+
+
+@pytest.mark.parametrize("text", ["red", '"red"', "red\n", '```json\n"red"\n```'])
+async def test_a_choice_may_come_bare(client, text):
+    assert (await client.generate(directed(text), schema=Literal["red", "blue"])).parsed == "red"
+    assert (await client.generate(directed(text), schema=Literal["green", "blue"])).parsed is None
 
 
 async def test_a_validator_may_raise_what_it_likes(client):
@@ -196,6 +217,7 @@ async def test_code_only(client, service):
 def test_values_so_far():
     assert value_so_far("") is None
     assert value_so_far("```json\n[1") == [1]
+    assert value_so_far("Here it is:\n```json\n[1") == value_so_far("Sure: [1") == [1]
     assert value_so_far("[" * 100_000) is None
     with pytest.raises(Misfit, match="nested too deep"):
         decoded("[" * 100_000)

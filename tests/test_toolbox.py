@@ -530,21 +530,23 @@ ONE = {"a": 1, "b": 2}
 @pytest.mark.parametrize("id_", ["c1", None])
 @pytest.mark.parametrize("frames", [[2], [1, 1], [107], [1, 0, 50, 56]])
 async def test_copies_of_a_call_are_one_call(counter, id_, frames, model):
+    """In one frame they are as many calls, unless one id names them all."""
+    many = max(frames) if id_ is None else 1
     first = call_part("add", ONE, id_, signed=True)
     copies = [[first if n == m == 0 else call_part("add", ONE, id_) for m in range(count)] for n, count in enumerate(frames)]
     turn = script(*(parts_frame(*parts) for parts in copies), text_frame("", finish="STOP"))
     async with Scripted(turn, DONE, model=model) as scripted:
         reply = await ask(scripted.client, "go", counter.add)
-        assert (reply.state, counter.ran, runs(reply)) == ("complete", [(1, 2)], [("add", "done")])
-    assert scripted.bodies[1]["contents"][1]["parts"] == [first]
-    assert len(responses(scripted.bodies[1])) == 1
+        assert (reply.state, counter.ran, runs(reply)) == ("complete", [(1, 2)] * many, [("add", "done")] * many)
+    assert scripted.bodies[1]["contents"][1]["parts"] == [first, *[call_part("add", ONE, id_)] * (many - 1)]
+    assert len(responses(scripted.bodies[1])) == many
 
 
 async def test_a_copy_that_comes_in_pieces_is_shown_as_what_it_is(counter):
     """It spoils nothing, and only the first one runs."""
     whole = call_part("note", {}, signed=True)
     pieces = [{"functionCall": {"name": "note", "willContinue": True}}, {"functionCall": {}}]
-    async with Scripted(script(parts_frame(whole, *pieces, finish="STOP")), DONE) as scripted:
+    async with Scripted(script(parts_frame(whole), parts_frame(*pieces, finish="STOP")), DONE) as scripted:
         reply = await ask(scripted.client, "go", counter.note)
         assert (reply.state, counter.ran) == ("complete", [""])
         assert [segment.content.state for segment in reply.segments[:2]] == ["done", "again"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import shutil
 import subprocess
@@ -34,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--headless", action="store_true", help="run it without a browser and print what it shows")
     demo.set_defaults(run=_demo)
     serve = commands.add_parser("serve", help="the offline service for other programs")
-    serve.add_argument("--port", type=int, default=8765)
+    serve.add_argument("--port", type=_port, default=8765, help="0: a free one")
     serve.add_argument("--pace", type=float, default=1.0, help="0: as fast as possible; 1: as a person would see it")
     serve.add_argument("--cassette", type=Path, help="recorded answers to play (*.gemini.jsonl)")
     serve.set_defaults(run=_serve)
@@ -96,9 +97,13 @@ def _serve(options: argparse.Namespace) -> int:
     from nbgemini.offline.service import OfflineService  # noqa: PLC0415
 
     try:
-        service = OfflineService(port=options.port, pace=options.pace, cassette=options.cassette)
+        service = OfflineService(port=options.port, pace=options.pace, cassette=options.cassette).start()
     except ConfigurationError as error:
         print(f"nbgemini serve: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        why = "is taken" if error.errno == errno.EADDRINUSE else f"can't be used: {error.strerror}"
+        print(f"nbgemini serve: port {options.port} {why} → --port with another number, or 0 for a free one", file=sys.stderr)
         return 1
     with service:
         print(
@@ -109,6 +114,13 @@ def _serve(options: argparse.Namespace) -> int:
         print(f"  OPENAI_BASE_URL={service.url}/v1 OPENAI_API_KEY=offline", flush=True)
         service.wait()
     return 0
+
+
+def _port(text: str) -> int:
+    """Return the number of a port."""
+    if not (text.isdecimal() and len(text) <= len("65535") and int(text) < 2**16):
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text!r}")
+    return int(text)
 
 
 def _doctor(_: argparse.Namespace) -> int:

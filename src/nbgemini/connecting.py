@@ -42,7 +42,7 @@ class Connections:
         Raises:
             ConfigurationError: there is none of this name.
         """
-        service = service_named(name, self._settings.services)
+        service = service_named(name, self._settings.known)
         if name not in _GOOGLE:
             return service
         return structs.replace(service, key=self._settings.key, base_url=self._settings.base_url)

@@ -32,16 +32,26 @@ _ENDINGS = {
     "max_tokens": "cut at the token limit → --max-tokens",
     "model_context_window_exceeded": "cut: the chat fills all that the model can hold → %gemini drop, reset or fork the chat",
     "max_output_tokens": "cut at the token limit → --max-tokens",
+    "max_completion_tokens": "cut at the token limit → --max-tokens",
     "length": "cut at the token limit → --max-tokens",
+    "model_length": "cut: the chat fills all that the model can hold → %gemini drop, reset or fork the chat",
+    "token_limit": "cut at the token limit → --max-tokens",
+    "insufficient_system_resource": "cut: the service ran out of room → ask again",
     "content_filter": "withheld by the service's content filter → ask in other words",
     "refusal": "withheld: the model declines to answer this → ask in other words, or -m another model",
     "OTHER": "ended by the service, which does not say why → ask again",
 }
+_LOWER = {name.lower(): words for name, words in _ENDINGS.items()}  # gateways write them as they like
 _PROMPT = "prompt: "  # how the reason begins if the prompt itself was refused
 
 
 def ending_words(reason: str) -> str:
     """Return a reason in words, itself where none are known."""
     bare = reason.removeprefix(_PROMPT)
-    words = _ENDINGS.get(bare, bare)
+    words = _ENDINGS.get(bare) or _LOWER.get(bare.lower(), bare)
     return words if bare == reason else f"the prompt was {words if words.startswith('withheld') else f'refused: {words}'}"
+
+
+def is_known(reason: str) -> bool:
+    """Whether it is known what a reason says: one that is newer does not say that whole calls should not run."""
+    return reason.removeprefix(_PROMPT).lower() in _LOWER

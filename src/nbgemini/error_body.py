@@ -1,7 +1,7 @@
 """What an error body says, as the right class of the error tree.
 
-Bodies come as an object, as a one-element array, as HTML from a proxy, or empty; `code` may be a number, a string or
-missing. Sources: google.rpc.Status with RetryInfo, QuotaFailure and ErrorInfo details (AIP-193); the pages on errors of
+Bodies come as an object in many shapes, as a one-element array, as HTML from a proxy, or empty; `code` may be a number, a text
+or missing. Sources: google.rpc.Status with RetryInfo, QuotaFailure and ErrorInfo details (AIP-193); the pages on errors of
 platform.claude.com and platform.openai.com, whose words stand under `type`, or under `code` as a text (2026-11-21).
 """
 
@@ -10,33 +10,71 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from nbgemini.error_reason import Reason, reason_of
 from nbgemini.errors import ApiError, AuthenticationError, RateLimitError, ServerError
+from nbgemini.too_long import too_long
 
 _PASSING = (408, 500, 502, 503, 504, 529)  # sent again, it may succeed (AIP-194; 529 is Anthropic's "overloaded")
-_DIGITS = 6  # of a code, at most; int() would refuse thousands
-_NOT_ALLOWED = {"UNAUTHENTICATED", "PERMISSION_DENIED", "authentication_error", "permission_error", "invalid_api_key"}
-_TOO_MANY = {"RESOURCE_EXHAUSTED", "rate_limit_error", "rate_limit_exceeded", "insufficient_quota"}
-_TROUBLE = {"INTERNAL", "UNAVAILABLE", "api_error", "overloaded_error", "timeout_error", "server_error"}
+_UNAUTHENTICATED, _FORBIDDEN, _NOT_FOUND, _TOO_MANY_REQUESTS = 401, 403, 404, 429
+_NO_KEY = {
+    "unauthenticated", "unauthorized", "authentication_error", "authenticationerror", "invalid_api_key", "incorrect_api_key",
+    "invalid_authentication_error", "auth_error", "invalid_token",
+}  # fmt: skip
+_NOT_ALLOWED = {"permission_denied", "permission_error", "permissiondeniederror", "forbidden"}
+_TOO_MANY = {"resource_exhausted", "rate_limit_error", "rate_limit_exceeded", "insufficient_quota", "too_many_requests"}
+_TROUBLE = {"internal", "unavailable", "api_error", "overloaded_error", "timeout_error", "server_error", "internalservererror"}
 _PAYMENT = 402  # what OpenRouter and DeepSeek answer where credit has run out
-_UNPAID = {"insufficient_quota", "billing_error"}  # waiting helps nobody
+_UNPAID = {
+    "insufficient_quota",
+    "billing_error",
+    "exceeded_current_quota_error",
+    "insufficient_balance",
+}  # waiting helps nobody
+_NEVER = {  # the same request fails again, whatever the code
+    "invalid_request_error", "not_supported_error", "not_found_error", "model_not_found", "invalid_argument", "unsupported",
+    "invalid_request", "unimplemented", "not_implemented",
+}  # fmt: skip
 _ASK_LESS = " → %gemini drop, reset or fork the chat, or -m a model with a larger window (%gemini models)"
 _ADVICE = (
     (_UNPAID, " → look at the balance of your account with the service"),
-    ({"NOT_FOUND", "not_found_error", "model_not_found", "NotFoundError"}, " → %gemini models lists what there is"),
-    ({"context_length_exceeded", "exceed_context_size_error"}, _ASK_LESS),
+    ({"not_found", "not_found_error", "model_not_found", "notfounderror"}, " → %gemini models lists what there is"),
     ({"request_too_large"}, " → attach less, or smaller files"),
 )
-_TOO_LONG = tuple(
-    re.compile(form)
-    for form in (
-        r"input token count \(?(?P<sent>\d{1,15})\)? exceeds the maximum number of tokens allowed \(?(?P<taken>\d{1,15})",
-        r"prompt is too long: (?P<sent>\d{1,15}) tokens > (?P<taken>\d{1,15}) maximum",
-        r"context length is (?P<taken>\d{1,15}) tokens\. However, you(?:r messages resulted in| requested) (?P<sent>\d{1,15})",
-    )
+_KEY = re.compile(
+    r"\b(?:incorrect|invalid|missing|expired|no|wrong|bad) (?:api[ _-]?key|auth\w* token|access token|credentials?)\b"
+    r"|\blogin fail|\bapi[ _-]?key\b.{0,30}\b(?:not valid|invalid|not found|expired|required|missing|incorrect|revoked)\b",
+    re.IGNORECASE,
+)
+_HOPELESS = re.compile(
+    r"requires? --\w|does(?: not|n't) support|\bnot (?:supported|implemented)\b|\bunsupported\b|more system memory"
+    r"|\bunknown model\b|\blimit: 0\b",
+    re.IGNORECASE,
+)
+_NO_MONEY = re.compile(r"\binsufficient (?:balance|credits?|funds)\b", re.IGNORECASE)
+# What a 403 may be about, other than the key: in Google's reasons or in anybody's words.
+_ELSEWHERE = (
+    (
+        re.compile(r"SERVICE_DISABLED|has not been used in project|API is disabled|\bnot enabled\b"),
+        " → switch this API on in the project that the key belongs to, and ask again in a few minutes",
+    ),
+    (
+        re.compile(r"BILLING_DISABLED|requires billing|billing (?:account|to be enabled|is disabled)"),
+        " → look at the billing of the project that the key belongs to",
+    ),
+    (
+        re.compile(
+            r"IAM_PERMISSION_DENIED|USER_PROJECT_DENIED|CONSUMER_INVALID|Permission '[^']{1,200}' denied|denied on resource"
+            r"|\bIAM\b|not authorized to perform|AccessDenied",
+        ),
+        " → whoever owns the project must allow it (IAM)",
+    ),
+    (re.compile(r"flagged|moderation", re.IGNORECASE), " → ask in other words"),
+    (re.compile(r"<(?:!doctype|html)|cloudflare", re.IGNORECASE), " → a proxy or a firewall on the way says so"),
+    (re.compile(r"(?:cachedcontent|file|resource)\b.{0,80}\b(?:not found|not exist)", re.IGNORECASE), ""),
+    (re.compile(r"\b(?:region|country|territory|location)\b|LOCATION_", re.IGNORECASE), ""),
 )
 GEMINI_KEY = "GEMINI_API_KEY"
 _LONG_WAIT = 120  # seconds, and minutes: what is longer is told in the next unit
@@ -55,35 +93,41 @@ def error_from_body(code: int, body: bytes, wait: float | None = None, *, key_na
     try:
         data = json.loads(body.decode("utf-8", "replace"))
     except (ValueError, RecursionError):  # brackets without end
-        return error_from_data(code, {"message": _plain(body)}, wait, key_name=key_name)
+        data = None
     if isinstance(data, list) and data:
         data = data[0]
-    error = data.get("error") if isinstance(data, dict) else None
-    said = error if isinstance(error, dict) else {"message": str(error or _plain(body))}
+    said = data if isinstance(data, dict) and reason_of(data) != Reason() else {"message": _plain(body)}
     return error_from_data(code, said, wait, key_name=key_name)
 
 
 def error_from_data(code: int, error: dict[str, Any], wait: float | None = None, *, key_name: str = GEMINI_KEY) -> ApiError:
-    """Return the error that the object under the key `error` means; `code` and `wait` count where it names none."""
-    number = error.get("code")
-    code = int(str(number)) if str(number).isdecimal() and len(str(number)) < _DIGITS else code
-    words = [_one_line(word) for word in (error.get("status"), number, error.get("type")) if isinstance(word, str) and word]
-    words += ["billing_error"] if code == _PAYMENT else []
-    status = words[0] if words else ""
-    reason = next((str(d["reason"]) for d in _details(error) if d.get("reason")), "")
-    kind = _kind(code, set(words), reason)
-    daily = kind is RateLimitError and ("PerDay" in json.dumps(error) or "quota_exceeded" in words)
-    asked = _retry_after(error)
+    """Return the error that an object means, in any of its shapes; `code` and `wait` count where it names none."""
+    said = reason_of(error)
+    message = _one_line(said.message or "the service gave no reason")
+    unpaid = _PAYMENT in (code, said.code) or _NO_MONEY.search(message)
+    words = [_one_line(word) for word in said.words] + (["billing_error"] if unpaid else [])
+    status, known = words[0] if words else "", {word.lower() for word in words}
+    reason = next((str(d["reason"]) for d in said.details if d.get("reason")), "")
+    long = too_long(message, known)
+    code = _UNAUTHENTICATED if code == _UNAUTHENTICATED else said.code or code
+    elsewhere = _elsewhere(code, known, f"{reason} {message}")
+    kind = ApiError if elsewhere is not None or (long and code != _TOO_MANY_REQUESTS) else _kind(code, known, reason, message)
+    daily = kind is RateLimitError and ("PerDay" in json.dumps(error) or "quota_exceeded" in known)
+    asked = _retry_after(said)
     wait = wait if asked is None else asked
-    text, advice = _in_short(_one_line(str(error.get("message") or "the service gave no reason")))
-    advice = advice or _advice(kind, set(words), key_name) or (_when(wait, daily=daily) if kind is RateLimitError else "")
+    passes = code in _PASSING or kind is RateLimitError or not _TROUBLE.isdisjoint(known)
+    hopeless = long or kind is AuthenticationError or not (_UNPAID | _NEVER).isdisjoint(known) or _HOPELESS.search(message)
+    passing = passes and not daily and not hopeless
+    advice = _ASK_LESS if long else elsewhere
+    if advice is None:
+        advice = _advice(kind, known, key_name, message, code) or _when(kind, wait, daily=daily, passing=passing)
     label = " ".join(str(word) for word in (code, status) if word)
+    text = long or message
     made = kind(f"{text} ({label}){advice}" if label else f"{text}{advice}", code=code, status=status, reason=reason)
     made.retry_after = wait
     if isinstance(made, RateLimitError):
         made.daily = daily
-    passes = code in _PASSING or kind is RateLimitError or not _TROUBLE.isdisjoint(words)
-    made.passing = passes and not daily and _UNPAID.isdisjoint(words)
+    made.passing = passing
     return made
 
 
@@ -106,21 +150,33 @@ def _between(start: str, end: str) -> float:
         return math.nan
 
 
-def _kind(code: int, words: set[str], reason: str) -> type[ApiError]:
-    if reason == "API_KEY_INVALID" or code in (401, 403) or words & _NOT_ALLOWED:
+def _kind(code: int, words: set[str], reason: str, message: str) -> type[ApiError]:
+    about_key = code in (0, 400, _UNAUTHENTICATED, _FORBIDDEN) and _KEY.search(message)
+    if reason == "API_KEY_INVALID" or code in (_UNAUTHENTICATED, _FORBIDDEN) or words & (_NO_KEY | _NOT_ALLOWED) or about_key:
         return AuthenticationError
-    if code == 429 or words & _TOO_MANY:  # noqa: PLR2004 - HTTP
+    if code == _TOO_MANY_REQUESTS or words & _TOO_MANY:
         return RateLimitError
     if code >= 500 or words & _TROUBLE:  # noqa: PLR2004 - HTTP
         return ServerError
     return ApiError
 
 
-def _when(wait: float | None, *, daily: bool) -> str:
-    """Say when a quota is there again."""
+def _elsewhere(code: int, words: set[str], said: str) -> str | None:
+    """Return the way out if it is forbidden for another reason than the key; None if it is about that, or not forbidden."""
+    if code != _FORBIDDEN and not words & _NOT_ALLOWED:
+        return None
+    return next((advice for form, advice in _ELSEWHERE if form.search(said)), None)
+
+
+def _when(kind: type[ApiError], wait: float | None, *, daily: bool, passing: bool) -> str:
+    """Say when it may go better: when a quota is there again, or soon."""
     others = "%gemini models lists other models"
+    if kind is not RateLimitError:
+        return " → ask again in a moment" if passing else ""
     if daily:
         return f" → the quota of a day begins anew at midnight Pacific time; {others}"
+    if not passing:
+        return f" → {others}"
     return f" → ask again {'in a moment' if wait is None else f'in {_span(wait)}'}; {others}"
 
 
@@ -130,20 +186,11 @@ def _span(seconds: float) -> str:
     return f"{math.ceil(seconds)} s" if seconds <= _LONG_WAIT else f"{math.ceil(seconds / 60)} min"
 
 
-def _in_short(text: str) -> tuple[str, str]:
-    """Return a message and its way out; the latter is empty unless the message alone tells it."""
-    found = next(filter(None, (form.search(text) for form in _TOO_LONG)), None)
-    if found is None:
-        return text, ""
-    sent, taken = int(found["sent"]), int(found["taken"])
-    return f"{sent - taken:,} tokens too many: {sent:,} were asked, the model takes {taken:,}", _ASK_LESS
-
-
-def _advice(kind: type[ApiError], words: set[str], key_name: str) -> str:
+def _advice(kind: type[ApiError], words: set[str], key_name: str, message: str, code: int) -> str:
     if kind is AuthenticationError:
         return _key_advice(key_name)
-    known = next((advice for known, advice in _ADVICE if known & words), "")
-    return known or (" → ask again in a moment" if kind is ServerError else "")
+    words = words | ({"model_not_found"} if code == _NOT_FOUND and "model" in message.lower() else set())
+    return next((advice for known, advice in _ADVICE if known & words), "")
 
 
 def _key_advice(key_name: str) -> str:
@@ -155,13 +202,8 @@ def _key_advice(key_name: str) -> str:
     return f" → set {key_name} or run %gemini key {key_name.removesuffix('_API_KEY').lower()}"
 
 
-def _details(error: dict[str, Any]) -> Iterable[dict[str, Any]]:
-    details = error.get("details")
-    return (detail for detail in details if isinstance(detail, dict)) if isinstance(details, list) else ()
-
-
-def _retry_after(error: dict[str, Any]) -> float | None:
-    return retry_after(next((str(d["retryDelay"]) for d in _details(error) if d.get("retryDelay")), "").removesuffix("s"))
+def _retry_after(said: Reason) -> float | None:
+    return retry_after(next((str(d["retryDelay"]) for d in said.details if d.get("retryDelay")), "").removesuffix("s"))
 
 
 def _plain(body: bytes) -> str:

@@ -230,6 +230,13 @@ class Finish(Struct, frozen=True):
     message: str = ""
 
 
+class Done(Struct, frozen=True):
+    """The service said that this is all, perhaps without a reason: what came is whole, if anything did."""
+
+
+WHOLE = Finish("complete", "done")  # the end of an answer that is whole, and for which no reason was given
+
+
 class Continuation(Struct, frozen=True):
     """The service cut the answer in two: the next round sends this token back."""
 
@@ -291,6 +298,7 @@ Event: TypeAlias = (
     | UsageReport
     | ResponseInfo
     | Finish
+    | Done
     | Continuation
     | Queued
     | Retrying

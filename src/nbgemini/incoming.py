@@ -13,12 +13,14 @@ from typing import TypeAlias
 from msgspec import to_builtins
 
 from nbgemini.citing import Citing
-from nbgemini.endings import ending_words
+from nbgemini.endings import ending_words, is_known
 from nbgemini.errors import BlockedError, NbGeminiError, ToolError, TransportError, WireError
 from nbgemini.events import (
+    WHOLE,
     AnswerDelta,
     Citations,
     Continuation,
+    Done,
     Event,
     Fault,
     Finish,
@@ -104,7 +106,9 @@ class Incoming:
         self._load = _Load()
         self._fault: NbGeminiError | None = None
         self._before = 0  # parts, when the request went out
+        self._frame = 0  # how many came
         self._call_began = False
+        self._done = False  # the service said that this is all
 
     @property
     def usage(self) -> Usage:
@@ -129,10 +133,14 @@ class Incoming:
     def begin_attempt(self) -> None:
         """A request goes out, maybe again."""
         self._before = len(self._exchange.parts)
-        self._call_began, self._fault = False, None
+        self._call_began, self._fault, self._done = False, None, False
 
-    def take(self, events: Iterable[Event]) -> list[Event]:
-        """Fold events and return what they mean for the reader: each call once, and whole."""
+    def take(self, events: Iterable[Event], *, begins: bool = True) -> list[Event]:
+        """Fold events and return what they mean for the reader: each call once, and whole.
+
+        They are those of one frame, or some of them: `begins` says whether they are its first.
+        """
+        self._frame += begins
         return [meant for event in events for meant in self._take(event)]
 
     def _take(self, event: Event) -> Sequence[Event]:
@@ -150,19 +158,24 @@ class Incoming:
                 return self._take_call(event)
             case Citations():
                 return (self._cite(event),)
-            case Finish() | Continuation():
-                self._take_end(event)
+            case Finish() | Continuation() | Done():
+                return self._take_end(event)
             case Fault(error):
                 self._fault = self._fault or error
             case Unknown(name):
                 self.unknown[name] += 1
         return (event,)
 
-    def _take_end(self, event: Finish | Continuation) -> None:
-        if isinstance(event, Finish):
-            self.finish = event
-        else:
-            self._continuation = event.token
+    def _take_end(self, event: Finish | Continuation | Done) -> Sequence[Event]:
+        match event:
+            case Done():
+                self._done = True
+                return () if self.finish or self.untouched else self._take_end(WHOLE)
+            case Finish():
+                self.finish = event
+            case _:
+                self._continuation = event.token
+        return (event,)
 
     def _cite(self, said: Citations) -> Citations:
         """Take what the answer rests on; it may be said anew with every frame, and is kept when it has grown."""
@@ -187,7 +200,7 @@ class Incoming:
         if too_much := self._load.with_one_more(event):
             self._fault = self._fault or ToolError(too_much)
             return ()
-        news = self._growing.feed(event)
+        news = self._growing.feed(event, self._frame)
         made = [call for call in news if isinstance(call, ToolCall)]
         self._calls += made
         self._broken += _broken_off(news)
@@ -206,10 +219,10 @@ class Incoming:
         """Raise if the stream ended without a word.
 
         Raises:
-            TransportError: it did; it may be sent again.
+            TransportError: it did; it may be sent again, unless the service calls it whole or counted tokens: it is paid.
         """
         if self.untouched:
-            raise TransportError(_EMPTY, passing=True)
+            raise TransportError(_EMPTY, passing=not (self._done or self._usage.output or self._usage.thought))
 
     def next_request(self) -> str | None:
         """Return the token to go on with if the service cut the answer in two: its calls may go on too."""
@@ -224,9 +237,13 @@ class Incoming:
         self._broken += _broken_off(self._growing.close())
 
     def calls(self) -> list[ToolCall]:
-        """Return the calls of this round, if it ended well."""
-        well = self.finish is not None and self.finish.state == "complete" and self._fault is None and not self._broken
-        return self._calls if well else []
+        """Return the calls of this round, if it ended well, or in a way that nobody knows here."""
+        match self.finish:
+            case Finish("truncated", reason):
+                well = not is_known(reason)
+            case finish:
+                well = finish is not None and finish.state == "complete"
+        return self._calls if well and self._fault is None and not self._broken else []
 
     def answer(self, results: Iterable[ToolResult]) -> None:
         """Close the round with our answers to its calls."""

@@ -16,7 +16,7 @@ from msgspec import structs
 from nbgemini.errors import ApiError, NbGeminiError, WireError
 from nbgemini.events import Event, Queued, Retrying, Uploading
 from nbgemini.pace import Pace
-from nbgemini.providers.protocol import ONWARD
+from nbgemini.providers.protocol import ONWARD, OVER, Decoder
 from nbgemini.reply import Reply
 from nbgemini.request import Request
 from nbgemini.segments import Change
@@ -86,19 +86,31 @@ class Listening:
                 yield self._hold(Queued(place.ahead))
                 await place.wait(_LOOK_AGAIN)
             reply.go_on()
-            async with aclosing(self._sending.source.frames(request)) as frames:
-                async for frame in frames:
-                    reply.so_far.played = _origin(frame, reply.so_far.played)
-                    await pace.ready()
-                    said = decode(frame) if len(frame) <= _SMALL else await asyncio.to_thread(decode, frame)
-                    for at in range(0, len(said), _AT_ONCE):
-                        if at:
-                            await pace.ready()
-                        events = reply.take(said[at : at + _AT_ONCE])
-                        yield events, reply.show(events)
-                        reply.incoming.raise_fault()
-                        _refuse_shreds(reply)
+            try:
+                async with aclosing(self._sending.source.frames(request)) as frames:
+                    async for frame in frames:
+                        reply.so_far.played = _origin(frame, reply.so_far.played)
+                        await pace.ready()
+                        said = decode(frame) if len(frame) <= _SMALL else await asyncio.to_thread(decode, frame)
+                        for at in range(0, len(said), _AT_ONCE):
+                            if at:
+                                await pace.ready()
+                            events = reply.take(said[at : at + _AT_ONCE], begins=not at)
+                            yield events, reply.show(events)
+                            reply.incoming.raise_fault()
+                            _refuse_shreds(reply)
+            except NbGeminiError:
+                if held := self._held(decode):
+                    yield held
+                raise
+            if held := self._held(decode):
+                yield held
             reply.incoming.raise_if_empty()
+
+    def _held(self, decode: Decoder) -> Step | None:
+        """Return what was held back of the answer, as its body has ended, if anything."""
+        events = self._reply.take(decode(OVER))
+        return (events, self._reply.show(events)) if events else None
 
     def _hold(self, notice: Queued | Retrying | Uploading) -> Step:
         self._reply.hold(notice)

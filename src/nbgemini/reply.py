@@ -212,9 +212,12 @@ class Reply(Answer):
         self.exchange.state = "waiting" if self.so_far.segmenter.asks else "running"
         return changes
 
-    def take(self, events: list[Event]) -> list[Event]:
-        """Fold events for the service and return what they mean for the reader: each call once, and whole."""
-        return self.incoming.take(events)
+    def take(self, events: list[Event], *, begins: bool = True) -> list[Event]:
+        """Fold events for the service and return what they mean for the reader: each call once, and whole.
+
+        `begins` says whether they are the first of their frame.
+        """
+        return self.incoming.take(events, begins=begins)
 
     def show(self, events: list[Event]) -> list[Change]:
         """Fold events for the reader and return what changed."""

@@ -20,3 +20,8 @@ class Request(Struct, frozen=True):
     query: Mapping[str, str] = {}
     method: Literal["GET", "POST"] = "POST"
     reuse: Literal["never", "fresh", "any"] = "never"
+
+    @property
+    def streams(self) -> bool:
+        """Whether the answer is asked for piece by piece, in whichever way the service has for that."""
+        return "alt" in self.query or bool(self.body and self.body.get("stream"))

@@ -25,8 +25,15 @@ def normalised(value: Any) -> Any:
         return [normalised(item) for item in value]
     if isinstance(value, dict):
         named = {_camel(key): item for key, item in value.items() if item is not None}
-        return {key: item if key in _FREE else normalised(item) for key, item in named.items()}
+        return {key: item if key in _FREE else _below(key, item) for key, item in named.items()}
     return value
+
+
+def _below(key: str, value: Any) -> Any:
+    """Return what stands under a name: the names of properties are the user's own."""
+    if key == "properties" and isinstance(value, dict):
+        return {name: normalised(item) for name, item in value.items()}
+    return normalised(value)
 
 
 def subject_of(request: Request) -> str:

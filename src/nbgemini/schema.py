@@ -10,12 +10,14 @@ import json
 import re
 import typing
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from msgspec import structs
 
 from nbgemini.errors import PromptError
+from nbgemini.json_text import json_begun, json_text, json_texts
 from nbgemini.loading import load
 from nbgemini.partial_json import closed
 from nbgemini.tool_schema import generator, in_its_words
@@ -27,7 +29,6 @@ _KNOWN = {
     "maximum", "anyOf", "oneOf", "properties", "additionalProperties", "required",
 }  # fmt: skip
 _SILENT = {"default", "title"}  # say nothing about what the answer may be
-_FENCED = re.compile(r"\s*```[^\n`]*\n(.*?)\n?[ \t]*```\s*\Z", re.DOTALL)
 _LONGEST = 200  # characters of a reason
 
 
@@ -75,7 +76,7 @@ def schema_of(kind: Any, name: str = "") -> Schema:
     except Exception as error:  # noqa: BLE001 - pydantic runs what the types bring along
         raise PromptError(f"{name} can't be the form of an answer: {_reason(error)}") from None
     _refuse_circles(name, body)
-    return Schema(name, _worded(body, name), partial(_read, adapter))
+    return Schema(name, _worded(body, name), partial(_read, adapter, chooses="enum" in body or "const" in body))
 
 
 def is_type(value: Any) -> bool:
@@ -98,6 +99,8 @@ def read_answer(options: Options, text: str, ending: str) -> tuple[Any, str]:
             None,
             f"the answer is {ending}, so it is no whole {wanted}; what arrived is in reply.partial → ask again, for less",
         )
+    if not text.strip():
+        return None, f"the answer does not fit {wanted}: it is empty (Invalid JSON) → ask again"
     try:
         return (options.schema.read if options.schema else decoded)(text), ""
     except ValueError as error:
@@ -112,7 +115,7 @@ def decoded(text: str) -> Any:
         Misfit: it is none.
     """
     try:
-        return json.loads(unfenced(text))
+        return json.loads(json_text(text))
     except json.JSONDecodeError as error:
         raise Misfit(f"it is not JSON at line {error.lineno}, column {error.colno}: {error.msg}") from None
     except RecursionError:
@@ -122,26 +125,40 @@ def decoded(text: str) -> Any:
 def value_so_far(text: str) -> Any:
     """Return the value of a JSON text that still comes, as far as it has come; None before it begins."""
     try:
-        return json.loads(closed(text.removeprefix("```json\n")) or "null")
+        return json.loads(closed(json_begun(text)) or "null")
     except RecursionError:
         return None
 
 
-def unfenced(text: str) -> str:
-    """Return what stands in a code fence, if the whole text is one: some models write it although JSON was asked for."""
-    found = _FENCED.match(text)
-    return found[1] if found else text
-
-
-def _read(adapter: Any, text: str) -> Any:
+def _read(adapter: Any, text: str, *, chooses: bool) -> Any:
+    """Return what the JSON in a text is as the type; one of its choices may stand there bare."""
     import pydantic  # noqa: PLC0415 - is imported by now
 
+    word = [json.dumps(text.strip())] if chooses else []
+    for found in (*json_texts(text), *word):
+        with suppress(pydantic.ValidationError, Misfit):
+            return _validated(adapter, found)
     try:
-        return adapter.validate_json(unfenced(text))
+        return _validated(adapter, json_text(text))
     except pydantic.ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         raise Misfit(f"{_place(first['loc'])}{_one_line(first['msg'])}{more}") from None
+
+
+def _validated(adapter: Any, text: str) -> Any:
+    """Return a JSON text as the type.
+
+    Raises:
+        pydantic.ValidationError: it does not fit.
+        Misfit: a validator of the type's own fails.
+    """
+    import pydantic  # noqa: PLC0415 - is imported by now
+
+    try:
+        return adapter.validate_json(text)
+    except pydantic.ValidationError:
+        raise
     except Exception as error:  # noqa: BLE001 - a validator is anybody's code
         raise Misfit(_reason(error)) from None
 

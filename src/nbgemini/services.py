@@ -6,8 +6,9 @@ Sources: the services' own API references; the ports of local servers are those 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from msgspec import Struct, structs
 
@@ -27,6 +28,8 @@ class Service(Struct, frozen=True):
         key: as whom; empty where none is needed.
         key_names: the environment variables that hold the key; the first that is set counts.
         url_names: the same for the base URL.
+        host_names: the same for host and port alone, as local servers spell them.
+        maybe_key_names: the same for a key that is not needed.
         header: which header carries the key, behind `scheme`.
         headers: what else every request says.
         cloud: whether it is asked with Google Cloud's credentials, which google-genai knows.
@@ -42,6 +45,8 @@ class Service(Struct, frozen=True):
     scheme: str = "Bearer "
     headers: Mapping[str, str] = {}
     cloud: bool = False
+    host_names: tuple[str, ...] = ()
+    maybe_key_names: tuple[str, ...] = ()
 
     @property
     def needs_key(self) -> bool:
@@ -56,7 +61,24 @@ class Service(Struct, frozen=True):
 
 GEMINI_URL = "https://generativelanguage.googleapis.com"
 _GEMINI = ("GOOGLE_API_KEY", "GEMINI_API_KEY"), ("GOOGLE_GEMINI_BASE_URL",), "x-goog-api-key", ""
-_OPENAI = "https://api.openai.com/v1", Secret(""), ("OPENAI_API_KEY",), ("OPENAI_BASE_URL",)
+_OPENAI = "https://api.openai.com/v1", Secret(""), ("OPENAI_API_KEY",), ("OPENAI_BASE_URL", "OPENAI_API_BASE")
+_EVERYWHERE = ("", "0.0.0.0", "::")  # where a server listens, and nobody can be asked  # noqa: S104
+_PORTS = {"http": 80, "https": 443}
+_LARGEST_PORT = 65_535
+
+
+def _local(name: str, port: int, *key_names: str, hosts: tuple[str, ...] = ()) -> Service:
+    """Return a server on this machine, which `NAME_BASE_URL` may move and which may want a key of `NAME_API_KEY` after all."""
+    variable = name.upper()
+    return Service(
+        name,
+        "openai-chat",
+        f"http://127.0.0.1:{port}/v1",
+        url_names=(f"{variable}_BASE_URL",),
+        host_names=hosts,
+        maybe_key_names=(f"{variable}_API_KEY", *key_names),
+    )
+
 
 KNOWN: Mapping[str, Service] = {
     service.name: service
@@ -77,10 +99,10 @@ KNOWN: Mapping[str, Service] = {
         Service("vertex", "gemini", "https://aiplatform.googleapis.com", cloud=True),
         Service("openai", "openai", *_OPENAI),
         Service("openai-chat", "openai-chat", *_OPENAI),
-        Service("ollama", "openai-chat", "http://127.0.0.1:11434/v1"),
-        Service("lmstudio", "openai-chat", "http://127.0.0.1:1234/v1"),
-        Service("llamacpp", "openai-chat", "http://127.0.0.1:8080/v1"),
-        Service("vllm", "openai-chat", "http://127.0.0.1:8000/v1"),
+        _local("ollama", 11434, hosts=("OLLAMA_HOST",)),
+        _local("lmstudio", 1234, "LM_API_TOKEN"),
+        _local("llamacpp", 8080, "LLAMA_API_KEY"),
+        _local("vllm", 8000),
     )
 }
 
@@ -113,6 +135,7 @@ def services_from(environ: Mapping[str, str]) -> dict[str, Service]:
 
 def compatible(name: str, url: str, environ: Mapping[str, str]) -> Service:
     """Return a service of one's own that speaks OpenAI's Chat Completions; `NAME_API_KEY` holds its key, if it needs one."""
+    url = url.strip().rstrip("/").removesuffix("/chat/completions")
     variable = f"{name.upper().replace('-', '_')}_API_KEY"
     names = (variable,) if environ.get(variable) else ()
     return Service(name, "openai-chat", url, Secret(environ.get(variable) or ""), names)
@@ -137,7 +160,44 @@ def service_named(name: str, services: Mapping[str, Service]) -> Service:
     raise ConfigurationError(f"no service {name!r} (what stands before the colon in -m); {hint}")
 
 
+def address_of(host: str, port: int) -> str:
+    """Return the base URL of a local server by its host as Ollama reads it, with or without scheme, port and path.
+
+    A scheme without a port means the scheme's own port, as there; an address at which servers listen means this machine.
+    """
+    scheme, named, rest = host.rpartition("://")
+    scheme = scheme.lower() if named else "http"
+    usual = _PORTS.get(scheme, port) if named else port
+    place, _, path = rest.partition("/")
+    name, digits = _split(place)
+    number = int(digits) if digits.isdecimal() and 0 < int(digits[:9]) <= _LARGEST_PORT else usual
+    name = "127.0.0.1" if name in _EVERYWHERE else f"[{name}]" if ":" in name else name
+    at = name if number == _PORTS.get(scheme) else f"{name}:{number}"
+    path = path.strip("/")
+    return f"{scheme}://{at}{f'/{path}' if path else ''}{'' if path.endswith('v1') else '/v1'}"
+
+
+def _split(place: str) -> tuple[str, str]:
+    """Return host and port; an address of IPv6 may stand in brackets, and must if a port follows."""
+    if place.startswith("["):
+        name, _, port = place[1:].partition("]")
+        return name, port.removeprefix(":")
+    if place.count(":") > 1:
+        return place, ""
+    name, _, port = place.partition(":")
+    return name, port
+
+
 def _from(service: Service, environ: Mapping[str, str]) -> Service:
-    key = next((environ[name] for name in service.key_names if environ.get(name)), "")
-    url = next((environ[name] for name in service.url_names if environ.get(name)), service.base_url)
-    return structs.replace(service, key=Secret(key), base_url=url)
+    key = _first(environ, service.key_names)
+    maybe = "" if key else _first(environ, service.maybe_key_names)
+    host, url = _first(environ, service.host_names), _first(environ, service.url_names)
+    if host and not url:
+        url = address_of(host, urlsplit(service.base_url).port or 0)
+    names = service.maybe_key_names if maybe else service.key_names
+    return structs.replace(service, key=Secret(key or maybe), key_names=names, base_url=url or service.base_url)
+
+
+def _first(environ: Mapping[str, str], names: Iterable[str]) -> str:
+    """Return the first of these variables that is set, without what shells and files leave around it."""
+    return next((text for name in names if (text := environ.get(name, "").strip().strip("\"'").strip())), "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from functools import partial
 from typing import Literal
@@ -10,7 +11,7 @@ from msgspec import Struct, field
 
 from nbgemini.prices import Prices, shipped
 from nbgemini.secret import Secret
-from nbgemini.services import GEMINI_URL, Service, offline, services_from
+from nbgemini.services import GEMINI_URL, Service, compatible, offline, services_from
 
 LIVE_URL = GEMINI_URL
 DEFAULT_MODEL = "gemini-flash-latest"
@@ -21,8 +22,8 @@ class Settings(Struct, frozen=True):
 
     `project` and `location` are Google Cloud's, for `vertex:`. With the source `sdk` the services' own clients carry requests.
     `key`, `base_url` and `version` are Google's; `services` holds those of all others, by what stands before the colon in a
-    model's name. `allow_secrets` lets prompts hold keys. `cache` says where whole answers are kept for `cache_seconds`: `off`,
-    `memory`, `sqlite`, `sqlite:PATH` or `redis://…`.
+    model's name: whole, or as the address of one of your own that speaks Chat Completions. `allow_secrets` lets prompts hold
+    keys. `cache` says where whole answers are kept for `cache_seconds`: `off`, `memory`, `sqlite`, `sqlite:PATH` or `redis://…`.
     """
 
     key: Secret = Secret("")
@@ -40,15 +41,24 @@ class Settings(Struct, frozen=True):
     cache: str | Secret = "off"
     cache_seconds: float = 7 * 24 * 3600.0
     prices: Prices = field(default_factory=shipped)
-    services: Mapping[str, Service] = field(default_factory=partial(services_from, {}))
+    services: Mapping[str, Service | str] = field(default_factory=partial(services_from, {}))
     source: Literal["rest", "sdk"] = "rest"
     project: str = ""
     location: str = ""
 
     @property
+    def known(self) -> dict[str, Service]:
+        """All services that can be asked: those that are always known, and `services`, with their keys of the environment."""
+        own = {
+            name: compatible(name, service, os.environ) if isinstance(service, str) else service
+            for name, service in self.services.items()
+        }
+        return {**services_from({}), **own}
+
+    @property
     def keys(self) -> tuple[Secret, ...]:
         """All keys in use."""
-        return tuple({key for key in (self.key, *(service.key for service in self.services.values())) if key})
+        return tuple({key for key in (self.key, *(service.key for service in self.known.values())) if key})
 
 
 def from_environment(environ: Mapping[str, str]) -> Settings:

@@ -1,7 +1,8 @@
 """Tool calls as they arrive: a delta appends, a complete text replaces; the event says which, never the text.
 
-Invariants (property-tested): a call is made once, and only of arguments that the service ended and that are a JSON object;
-pieces, however cut, give exactly that object; nothing is quadratic in its length; whatever comes, nothing is raised.
+Invariants (property-tested): a call is made once, and only of arguments that the service ended and that are a JSON object, or
+nothing; pieces, however cut, give exactly that object; nothing is quadratic in its length; whatever comes, nothing is raised.
+Calls without ids that say the same are so many calls if one frame holds them; those of later frames are echoes.
 """
 
 from __future__ import annotations
@@ -52,10 +53,18 @@ class GrowingCalls:
         """Begin with no call."""
         self.part: Part | None = None
         self._open: dict[str, _Call] = {}
-        self._made: set[str | tuple[str, str]] = set()
+        self._made: dict[str | tuple[str, str], int] = {}  # how many there are of each
+        self._here: dict[str | tuple[str, str], int] = {}  # and of how many this frame has told
+        self._frame: int | None = None
 
-    def feed(self, event: Event) -> list[ToolCall | ToolCallGrowing]:
-        """Take the next event and return what it makes known: a call once it is complete, and how far others are."""
+    def feed(self, event: Event, frame: int | None = None) -> list[ToolCall | ToolCallGrowing]:
+        """Take the next event and return what it makes known: a call once it is complete, and how far others are.
+
+        `frame` is the number of the frame that says it; without one, it is the only event of its frame.
+        """
+        if frame is None or frame != self._frame:
+            self._here.clear()
+            self._frame = frame
         match event:
             case ToolCall():
                 return self._once(event, None)
@@ -97,10 +106,12 @@ class GrowingCalls:
     def _once(self, call: ToolCall, part: Part | None) -> list[ToolCall | ToolCallGrowing]:
         """Return the call, unless it is one that has been made: models have sent a hundred copies of one call."""
         mark = _mark(call)
-        if mark in self._made:
-            return []
         if mark is not None:
-            self._made.add(mark)
+            made, here = self._made.get(mark, 0), self._here.get(mark, 0) + 1
+            self._here[mark] = 1 if call.id else here  # an id names one call
+            if self._here[mark] <= made:
+                return []
+            self._made[mark] = made + 1
         self.part = part
         return [call]
 
@@ -201,11 +212,23 @@ class _Arguments:
         """Return the arguments, or None if they are not complete."""
         try:
             text = json.dumps(self._tree["$"], default=_ended) if self._tree else "".join(self._texts)
-            args = json.loads(text) if text.strip() else {}  # a function without arguments
+            args = arguments_of(text)
             args = json.loads(_mended(json.dumps(args, ensure_ascii=False, allow_nan=False)))
         except _NOT_JSON:
             return None
         return args if self._sound and isinstance(args, dict) else None
+
+
+def arguments_of(text: str) -> Any:
+    """Return what the JSON text of a call's arguments holds: nothing in any form is no arguments, and a text in it is read too.
+
+    Raises:
+        ValueError: it is not JSON.
+    """
+    args = json.loads(text) if text.strip() else None
+    if isinstance(args, str):  # some gateways write it twice
+        args = json.loads(args) if args.strip() else None
+    return {} if args is None or args == [] else args
 
 
 class _Text:

@@ -111,3 +111,43 @@ async def test_a_refused_request_does_not_end_its_connection(service):
         writer.write(request(path(), body))
         assert (await read(reader)).status == status
     writer.close()
+
+
+async def test_a_cache_is_refused_as_a_key_without_billing_is_refused_one(service):
+    answer = await ask(service, "/v1beta/cachedContents", {"model": "models/gemini-3.8-flash", "contents": [USER]})
+    assert answer.status == 400
+    assert answer.json["error"]["message"] == "Cached content is too small. total_token_count=1, min_total_token_count=1024"
+    long = {"contents": [{"role": "user", "parts": [{"text": "word " * 2000}]}]}
+    answer = await ask(service, "/v1beta/cachedContents", long)
+    assert (answer.status, answer.json["error"]["status"]) == (429, "RESOURCE_EXHAUSTED")
+    assert (await ask(service, "/v1beta/cachedContents", {"contents": 5})).status == 400
+    assert (await ask(service, "/v1beta/cachedContents", None, method="GET")).json == {}
+    for method in ("GET", "PATCH", "DELETE"):
+        answer = await ask(service, "/v1beta/cachedContents/abc", None, method=method)
+        assert (answer.status, answer.json["error"]["message"]) == (403, "CachedContent not found (or permission denied)")
+    answer = await ask(service, path(method="generateContent"), talk(cachedContent="cachedContents/abc"))
+    assert (answer.status, answer.json["error"]["status"]) == (403, "PERMISSION_DENIED")
+
+
+@pytest.mark.parametrize("key", ["k", None])
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [
+        ("POST", "/"),
+        ("POST", "/v1/embeddings"),
+        ("POST", "/v1/completions"),
+        ("GET", "/v1beta"),
+        ("POST", "/v1beta/nothing"),
+        ("GET", "/v2/models"),
+        ("POST", "/api/chat"),
+        ("GET", "/favicon.ico"),
+    ],
+)
+async def test_an_unknown_route_is_not_found_with_or_without_a_key(service, method, target, key):
+    answer = await ask(service, target, {} if method == "POST" else None, method=method, key=key)
+    assert (answer.status, answer.json["error"]["status"]) == (404, "NOT_FOUND")
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+async def test_a_model_is_asked_by_post_alone(service, method):
+    assert (await ask(service, path(method="generateContent"), talk(), method=method)).status == 404

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbgemini.offline.payload import Invalid
-from nbgemini.offline.response_schema import adapted, answer_in, check_form
+from nbgemini.offline.response_schema import adapted, answer_in, check_form, from_openapi
 from tests.offline.raw import USER, ask, path
 
 KEYS = st.sampled_from(
@@ -105,3 +105,53 @@ def test_schemas_of_other_services_are_followed_as_far_as_they_are_known():
 def test_what_is_no_schema_at_all_is_refused_there_too(schema):
     with pytest.raises(Invalid, match="^schema"):
         adapted(schema, "schema")
+
+
+PERSON = {
+    "type": "OBJECT",
+    "properties": {
+        "last_name": {"type": "STRING", "nullable": True},
+        "first_name": {"type": "STRING"},
+        "born": {"type": "INTEGER", "minimum": 1900},
+        "tags": {"type": "ARRAY", "items": {"type": "STRING", "enum": ["a", "b"]}, "minItems": "2", "maxItems": 2},
+    },
+    "required": ["first_name"],
+    "propertyOrdering": ["first_name", "last_name"],
+}
+
+
+async def test_a_schema_in_googles_own_words_is_followed(service):
+    body = {"contents": [USER], "generationConfig": {**FORM, "responseSchema": PERSON}}
+    answer = await ask(service, path(), body)
+    made = json.loads(answer.text)
+    assert list(made) == ["first_name", "last_name", "born", "tags"]
+    assert (made["born"], made["tags"]) == (1900, ["a", "b"])
+
+
+@pytest.mark.parametrize("name", ["responseSchema", "responseJsonSchema"])
+async def test_a_choice_comes_bare(service, name):
+    schema = {"type": "STRING" if name == "responseSchema" else "string", "enum": ["red", "blue"]}
+    config = {"responseMimeType": "text/x.enum", name: schema}
+    assert (await ask(service, path(), {"contents": [USER], "generationConfig": config})).text == "red"
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"responseMimeType": "text/x.enum"}, "enum must be specified"),
+        ({"responseMimeType": "text/x.enum", "responseSchema": {"type": "STRING"}}, "enum must be specified"),
+        ({**FORM, "responseSchema": {"type": "OBJECT", "additionalProperties": {}}}, 'Unknown name \\"additionalProperties\\"'),
+        ({**FORM, "responseSchema": {"type": "OBJECT"}}, "should be non-empty for OBJECT type"),
+        ({**FORM, "responseSchema": {"properties": 5}}, "TYPE_MESSAGE"),
+    ],
+)
+async def test_what_google_would_not_take_as_its_schema_is_refused(service, config, message):
+    answer = await ask(service, path(), {"contents": [USER], "generationConfig": config})
+    assert answer.status == 400
+    assert message in answer.body.decode()
+
+
+def test_any_of_googles_schemas_is_one_of_its_schemas():
+    made = from_openapi({"anyOf": [{"type": "STRING"}, {"type": "NULL"}], "format": "x", "example": 1})
+    assert made == {"format": "x", "anyOf": [{"type": "string"}, {"type": "null"}]}
+    assert from_openapi(None) == {}

@@ -5,8 +5,12 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nbgemini.error_body import error_from_body
 from nbgemini.errors import ApiError, AuthenticationError, PromptError, RateLimitError, ServerError
@@ -27,6 +31,7 @@ from nbgemini.events import (
 from nbgemini.incoming import Incoming
 from nbgemini.providers.neutral import recall
 from nbgemini.providers.openai_chat import OpenAIChat
+from nbgemini.providers.thought_tags import TaggedText
 from nbgemini.schema import schema_of
 from nbgemini.tool_result import answer
 from nbgemini.transcript import Exchange, Transcript
@@ -117,9 +122,81 @@ async def test_the_official_client_makes_the_same_of_the_same_bytes(name):
 # --- what comes
 
 
-def test_tags_in_an_answer_are_the_answer():
-    """A thought is what its server calls one; nothing is guessed."""
-    assert shown(piece(content="<think>Hm.</think>Yes.")) == [AnswerDelta("<think>Hm.</think>Yes.")]
+def told(*frames):
+    """What is thought and what is answered, each joined."""
+    events = shown(*frames)
+    return tuple("".join(event.text for event in events if isinstance(event, kind)) for kind in (ThoughtDelta, AnswerDelta))
+
+
+@pytest.mark.parametrize(
+    ("text", "thought", "answer"),
+    [
+        ("<think>\nHm.\n</think>\n\nYes.", "Hm.", "Yes."),
+        ("\n<think>Hm.</think>Yes.", "Hm.", "Yes."),
+        ("<think>\n\n</think>\n\nYes.", "", "Yes."),
+        ("<think>Hm. No end", "Hm. No end", ""),
+        ("</think>\n\nYes.", "", "Yes."),
+        ("[THINK]Hm.[/THINK]Yes.", "Hm.", "Yes."),
+        ("<thought>Hm.</thought>Yes.", "Hm.", "Yes."),
+        ("◁think▷Hm.◁/think▷Yes.", "Hm.", "Yes."),
+        ("<think>One.</think>\n<think>Two.</think>Yes.", "One.Two.", "Yes."),
+        ("<think>a</th</think>b", "a</th", "b"),
+        ("Qwen writes <think>…</think> first.", "", "Qwen writes <think>…</think> first."),
+        ("```html\n<think>x</think>\n```", "", "```html\n<think>x</think>\n```"),
+        ("`<think>` opens a thought.", "", "`<think>` opens a thought."),
+        ("<thinker>a</thinker>", "", "<thinker>a</thinker>"),
+        ("<", "", "<"),
+        ("  \n", "", "  \n"),
+    ],
+)
+def test_thoughts_between_tags_at_the_beginning_are_thoughts_and_tags_in_an_answer_are_the_answer(text, thought, answer):
+    assert told(piece(content=text), piece("stop")) == (thought, answer)
+    assert told(*(piece(content=letter) for letter in text), piece("stop")) == (thought, answer)
+
+
+@given(st.lists(st.sampled_from(["<think>", "</think>", "[THINK]", "<", "</th", "a", "\n", " ", "b c"]), max_size=9), st.data())
+def test_however_a_text_with_tags_is_split_it_says_the_same(words, data):
+    text = "".join(words)
+    places = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=6)))
+    pieces = [text[start:end] for start, end in pairwise([0, *places, len(text)])]
+    assert told(*(piece(content=one) for one in pieces), piece("stop")) == told(piece(content=text), piece("stop"))
+
+
+def test_looking_for_tags_is_linear():
+    """What is held back while a tag may come never grows with the text."""
+    tags = TaggedText()
+    for _ in tags.take("<think>" + "</thin" * 20_000 + "\n" * 20_000):
+        assert len(tags._held) < 20
+    for _ in range(2_000):
+        list(tags.take("</thin"))
+        assert len(tags._held) < 20
+
+
+def test_what_was_held_back_comes_when_the_body_ends():
+    decode = codec.decoder()
+    assert decode(json.dumps(piece(content="<thi")).encode()) == []
+    assert AnswerDelta("<thi") in decode(b"")
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}, {"type": "text", "text": "Yes."}]},
+        {"reasoning": "Hm.", "content": "Yes."},
+        {"reasoning_content": "Hm.", "content": "Yes."},
+        {"reasoning": {"content": "Hm."}, "content": "Yes."},
+        {"reasoning_text": "Hm.", "content": "Yes."},
+        {"thinking": "Hm.", "content": "Yes."},
+        {"reasoning_content": [{"type": "text", "text": "Hm."}], "content": "Yes."},
+        {"reasoning_details": [{"type": "reasoning.text", "text": "Hm."}], "content": "Yes."},
+        {"thinking_blocks": [{"type": "thinking", "thinking": "Hm.", "signature": "s"}], "content": "Yes."},
+        {"reasoning_content": "Hm.", "content": "<think>\n</think>Yes."},
+    ],
+)
+def test_reasoning_is_a_thought_wherever_its_server_puts_it(delta):
+    assert told(piece(**delta), piece("stop")) == ("Hm.", "Yes.")
+    assert told({"choices": [{"index": 0, "message": delta, "finish_reason": "stop"}]}) == ("Hm.", "Yes.")
+    assert not [event for event in shown(piece(**delta)) if isinstance(event, Unknown)]
 
 
 def test_thoughts_that_come_under_two_names_come_once():
@@ -346,6 +423,14 @@ def test_answers_may_have_to_be_json():
     form = encoded(schema=schema_of(World))["response_format"]
     assert form["type"] == "json_schema"
     assert (form["json_schema"]["name"], form["json_schema"]["strict"]) == ("World", False)
+    for kind, body in ((list[int], {"type": "array"}), (Literal["a", "b"], {"enum": ["a", "b"]})):
+        said = encoded(schema=schema_of(kind))
+        assert said["response_format"]["json_schema"]["schema"].items() >= body.items()
+        assert "JSON Schema" in said["messages"][0]["content"], "not every server holds the model to it"
+        for model in ("gpt-5.6-sol", "openai/gpt-4.1", "anthropic/claude-sonnet-5-5"):  # which take objects alone
+            said = encoded(model=model, schema=schema_of(kind))
+            assert "response_format" not in said
+            assert "JSON Schema" in said["messages"][0]["content"]
     free = encoded(format="json")
     assert free["response_format"] == {"type": "json_object"}
     assert "JSON" in free["messages"][0]["content"]

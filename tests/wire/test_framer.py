@@ -228,3 +228,47 @@ def test_a_huge_frame_in_small_pieces_is_cut_out(frame, wrap):
     """10 MB in network-sized pieces: a reader that looked at bytes twice would not come back within the time limit."""
     body = wrap % frame
     assert cut(body, *range(1448, len(body), 1448)) == [frame]
+
+
+@pytest.mark.parametrize(
+    ("body", "whole", "is_json"),
+    [
+        (b'data: {"a":1}\n\ndata: [DONE]\n\n', True, False),
+        (b'data: {"a":1}\n\ndata: [DONE]', True, False),
+        (b'data: {"a":1}\ndata: [DONE]\n\n', True, False),
+        (b'data: {"a":1}\n\n', False, False),
+        (b'{"a":1}', True, True),
+        (b'\n{"a":\n {"b": 1}}\n', True, True),
+        (b'{"a":1}{"a":2}', False, True),
+        (b'{"a":1', False, True),
+        (b'[{"a":1}]', False, True),
+        (b"", False, False),
+    ],
+)
+def test_a_body_may_say_that_it_is_whole(body, whole, is_json):
+    for size in (1, len(body) or 1):
+        framer = Framer()
+        for start in range(0, len(body), size):
+            framer.feed(body[start : start + size])
+        framer.close()
+        assert (framer.whole, framer.is_json) == (whole, is_json)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'error: {"code":400}\n\n', {"error": {"code": 400}}),
+        (b'error:{"error":{"code":400}}\n\n', {"error": {"code": 400}}),
+        (b"error: no way\n\n", {"error": {"message": "no way"}}),
+        (b"error: 7\n\n", {"error": {"message": "7"}}),
+        (b'event: error\ndata: {"code":400}\n\n', {"error": {"code": 400}}),
+        (b'event: error\ndata: {"type":"error","code":400}\n\n', {"type": "error", "code": 400}),
+        (b'event: error\ndata: {"code":\ndata: 400}\n\n', {"error": {"code": 400}}),
+        (b'event: error\ndata: {"code":400}', {"error": {"code": 400}}),
+        (b'event: error\nevent: fine\ndata: {"code":400}\n\n', {"code": 400}),
+        (b'event: error\n\ndata: {"code":400}\n\n', {"code": 400}),
+    ],
+)
+def test_an_error_that_the_field_or_the_events_name_tells_of(body, said):
+    for places in ((), tuple(range(1, len(body)))):
+        assert [json.loads(frame) for frame in cut(body, *places)] == [said]

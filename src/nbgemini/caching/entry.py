@@ -14,7 +14,9 @@ from msgspec import Struct
 
 from nbgemini.errors import NbGeminiError
 from nbgemini.events import (
+    WHOLE,
     Continuation,
+    Done,
     Event,
     Fault,
     Finish,
@@ -52,11 +54,14 @@ class _Packed(Struct, frozen=True, array_like=True):
 
 def judged(frames: Sequence[bytes], decode: Decode) -> Entry | None:
     """Return the entry of an answer that is complete, without calls and faults; None for any other."""
-    model, usage, finish = "", Usage(), None
+    model, usage = "", Usage()
+    finish: Finish | None = None
     for event in _events(frames, decode):
         match event:
             case Finish():
                 finish = event
+            case Done():
+                finish = finish or WHOLE
             case UsageReport(usage):
                 pass
             case ResponseInfo(model):

@@ -20,7 +20,7 @@ from nbgemini.turns import Options, Turn, user_turn
 
 GENEROUS = 600.0  # seconds that a row is sent again for, where only limits are in its way
 _LIMITS = (429, 503, 529)
-_NOT_FOUND = 404
+_NOT_FOUND, _NOT_ALLOWED = 404, "PERMISSION_DENIED"
 _ALIKE = 10  # rows that fail in the same words
 
 
@@ -122,10 +122,11 @@ def limit_of(reply: Reply) -> ApiError | None:
 
 
 def concerns_all(error: NbGeminiError) -> bool:
-    """Whether an error is that of all rows: no key, no such model, a quota that waiting does not bring back."""
+    """Whether an error is that of all rows: no key, no leave, no such model, a quota that waiting does not bring back."""
     if isinstance(error, RateLimitError):
         return error.daily or (error.retry_after or 0.0) > GENEROUS
-    return isinstance(error, AuthenticationError | ConfigurationError) or getattr(error, "code", 0) == _NOT_FOUND
+    told = isinstance(error, ApiError) and (error.code == _NOT_FOUND or error.status == _NOT_ALLOWED)
+    return isinstance(error, AuthenticationError | ConfigurationError) or told
 
 
 class Suspicion:

@@ -99,7 +99,7 @@ class Backend:
     def _services(self) -> dict[str, Service]:
         """Return all services, one's own too, with their keys; in the demo, the offline one in their place."""
         own = {name: compatible(name, url, os.environ) for name, url in self._config.services.items()}
-        known = {**from_environment(os.environ).services, **own}
+        known = {**from_environment(os.environ).known, **own}
         if self._service:
             return {name: offline(service, self._service.url) for name, service in known.items()}
         return {name: structs.replace(service, key=self._key(name, service, service.key)) for name, service in known.items()}

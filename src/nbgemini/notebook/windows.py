@@ -27,7 +27,7 @@ class Windows:
 
     def names(self, client: Client) -> list[str]:
         """Return the models of the client's services, as far as they were asked."""
-        lists = ((name, self._lists.get(_place(client, name), {})) for name in client.settings.services)
+        lists = ((name, self._lists.get(_place(client, name), {})) for name in client.settings.known)
         return [full_name(name, model) for name, models in lists for model in models]
 
     async def learn(self, client: Client, service: str = "gemini") -> None:
@@ -46,7 +46,7 @@ class Windows:
 
 def _place(client: Client, service: str) -> tuple[str, str]:
     """Return what tells services apart: in the demo all have other addresses."""
-    known = client.settings.services
+    known = client.settings.known
     return service, client.connections.service(service).base_url if service in known else ""
 
 

@@ -10,6 +10,8 @@ from typing import Any
 from msgspec import Struct, structs
 
 from nbgemini.code_blocks import code_of
+from nbgemini.offline.bounds import bounded
+from nbgemini.offline.choice import callable_names, forced
 from nbgemini.offline.directive import Told, refusal, said_by, told_in
 from nbgemini.offline.frames import Said, Timed, frames_of
 from nbgemini.offline.kinds import undirected
@@ -17,12 +19,13 @@ from nbgemini.offline.library import Run, written_answer
 from nbgemini.offline.looking import Head, seen
 from nbgemini.offline.mending import mended
 from nbgemini.offline.models import family
-from nbgemini.offline.response_schema import answer_in
+from nbgemini.offline.response_schema import answer_in, from_openapi
 from nbgemini.offline.validate import is_answer_to_calls
 
 _FIRST_PIECE = 9
 _PIECES = (31, 57, 44, 72, 26, 63)  # characters: uneven, as real chunks are
 _THINKS, _BETWEEN = 0.8, 0.12  # seconds at natural pace
+_CALL = re.compile(r"call ([A-Za-z_][\w.:-]*)\(([^()]*)\)")
 _CODE_ONLY = "with code only"  # in a system instruction
 _OVERLOADED = {"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}
 
@@ -69,7 +72,8 @@ def answer_to(body: dict[str, Any], model: str, earlier: int = 0, head: Head = l
     told = told_in(_prompts(body)[-1])
     if _refuses(told, earlier):
         return Answer(told, [], refused=True)
-    return Answer(told, _said(told, body, model, head))
+    said, finish = bounded(_said(told, body, model, head), body.get("generationConfig", {}), told.finish)
+    return Answer(structs.replace(told, finish=finish), said)
 
 
 def script(body: dict[str, Any], model: str, response_id: str, earlier: int = 0, head: Head = lambda _: (b"", 0)) -> Script:
@@ -110,10 +114,10 @@ def _said(told: Told, body: dict[str, Any], model: str, head: Head) -> list[Said
 
 
 def _undirected(body: dict[str, Any], model: str, head: Head) -> list[Said]:
-    if is_answer_to_calls(body["contents"][-1]):
-        return _natural(_in_form(body, [("answer", _told_results(body["contents"][-1]))]))
     if calls := _calls(body):
         return [Said({"functionCall": call}, _BETWEEN) for call in calls]
+    if is_answer_to_calls(body["contents"][-1]):
+        return _natural(_in_form(body, [("answer", _told_results(body["contents"][-1]))]))
     if (more := undirected(body, model, _prompts(body)[-1])) is not None:
         return more
     thinking = body.get("generationConfig", {}).get("thinkingConfig", {})
@@ -128,10 +132,18 @@ def _in_form(body: dict[str, Any], runs: list[Run]) -> list[Run]:
     config = body.get("generationConfig", {})
     thoughts = [run for run in runs if run[0] == "thought"][:1]
     if config.get("responseMimeType") == "application/json":
-        return [*thoughts, ("answer", answer_in(config.get("responseJsonSchema"), _prompts(body)[-1]))]
+        return [*thoughts, ("answer", answer_in(_schema(config), _prompts(body)[-1]))]
+    if config.get("responseMimeType") == "text/x.enum":
+        return [*thoughts, ("answer", str(json.loads(answer_in(_schema(config), _prompts(body)[-1]))))]
     if _CODE_ONLY in json.dumps(body.get("systemInstruction", "")).lower():
         return [*thoughts, ("answer", _code_only("".join(text for kind, text in runs if kind == "answer")))]
     return runs
+
+
+def _schema(config: dict[str, Any]) -> Any:
+    """Return the schema of the answer, whichever of two ways it is written in; None if there is none."""
+    written = config.get("responseSchema")
+    return config.get("responseJsonSchema") if written is None else from_openapi(written)
 
 
 def _code_only(answer: str) -> str:
@@ -146,10 +158,13 @@ def _told_results(content: dict[str, Any]) -> str:
 
 
 def _calls(body: dict[str, Any]) -> list[dict[str, Any]]:
-    declared = {f.get("name") for tool in body.get("tools", ()) for f in tool.get("functionDeclarations", ())}
-    found = re.findall(r"call (\w+)\(([^()]*)\)", _prompts(body)[-1])
-    calls = [(name, _keywords(text)) for name, text in found if name in declared]
-    return [{"name": name, "args": args} for name, args in calls if args is not None]
+    """Return the calls that the prompt asks for, once; or the one that the request leaves no choice about, every time."""
+    prompt, names = _prompts(body)[-1], set(callable_names(body))
+    answered = is_answer_to_calls(body["contents"][-1])
+    found = [] if answered else [(name, _keywords(text)) for name, text in _CALL.findall(prompt) if name in names]
+    calls = [{"name": name, "args": args} for name, args in found if args is not None]
+    must = None if calls else forced(body, prompt)
+    return calls or ([must] if must else [])
 
 
 def _keywords(text: str) -> dict[str, Any] | None:

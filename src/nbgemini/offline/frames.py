@@ -15,7 +15,7 @@ from nbgemini.tool_args import GrowingCalls
 
 Timed: TypeAlias = tuple[float, dict[str, Any]]
 
-_CHARS_A_TOKEN = 4
+CHARS_A_TOKEN = 4
 _TILE_TOKENS = 258  # ai.google.dev, "Understand and count tokens"
 _FIRST_ID = 966934
 
@@ -173,7 +173,7 @@ def _part_tokens(part: dict[str, Any]) -> int:
 
 def tokens(text: str) -> int:
     """Return how many tokens a text counts as."""
-    return -(-len(text) // _CHARS_A_TOKEN)
+    return -(-len(text) // CHARS_A_TOKEN)
 
 
 def _frame(part: dict[str, Any], usage: dict[str, int]) -> dict[str, Any]:

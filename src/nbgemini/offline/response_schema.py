@@ -7,7 +7,7 @@ from typing import Any
 
 from nbgemini.offline.payload import Invalid
 
-_JSON = "application/json"
+_JSON, _ENUM = "application/json", "text/x.enum"
 _KNOWN = {
     "$id", "$defs", "$ref", "$anchor", "$schema", "type", "format", "title", "description", "enum", "items", "prefixItems",
     "minItems", "maxItems", "minimum", "maximum", "anyOf", "oneOf", "properties", "additionalProperties", "required",
@@ -18,6 +18,7 @@ _SHAPES: dict[str, type | tuple[type, ...]] = {
     "properties": dict, "$defs": dict, "enum": list, "anyOf": list, "oneOf": list, "prefixItems": list, "required": list,
     "$ref": str, "minItems": (int, str), "maxItems": (int, str), "minimum": (int, float), "maximum": (int, float),
 }  # fmt: skip
+_SHARED = ("format", "title", "description", "enum", "minItems", "maxItems", "minimum", "maximum", "required")
 _CHOICES = (str, int, float)
 _ITEMS, _MOST_ITEMS = 3, 1000
 _DEEPEST = 3  # how often a type that contains itself does so here
@@ -41,13 +42,38 @@ def check_form(config: dict[str, Any], model: str, *, functions: bool, tools: bo
     schema, mime = config.get("responseJsonSchema"), config.get("responseMimeType", "text/plain")
     if schema is not None and config.get("responseSchema") is not None:
         raise Invalid("Only one of response_schema and response_json_schema may be set.")
-    if (schema is not None or config.get("responseSchema") is not None) and mime not in (_JSON, "text/x.enum"):
+    if (schema is not None or config.get("responseSchema") is not None) and mime not in (_JSON, _ENUM):
         raise Invalid(f"{_WHERE}: only allowed when response mime type is 'application/json'")
     if mime == _JSON and (functions or tools) and model.startswith(("gemini-1", "gemini-2", "gemma-")):
         what = "Function calling" if functions else "Tool use"
         raise Invalid(f"{what} with a response mime type: 'application/json' is unsupported")
+    written = config.get("responseSchema")
+    if mime == _ENUM and not _dict(written if schema is None else schema).get("enum"):
+        raise Invalid("* GenerateContentRequest.generation_config.response_schema: enum must be specified for text/x.enum")
     if schema is not None:
         _check_all(schema, _WHERE)
+    if written is not None:
+        _check_all(from_openapi(written), _WHERE.replace("_json", ""))
+
+
+def from_openapi(schema: Any) -> dict[str, Any]:
+    """Return a schema in Google's subset of OpenAPI (types in capitals, `nullable`, an order of properties) as JSON Schema."""
+    said = _dict(schema)
+    made = {name: value for name, value in said.items() if name in _SHARED}
+    if "type" in said:
+        made["type"] = str(said["type"]).lower()
+    if "items" in said:
+        made["items"] = from_openapi(said["items"])
+    if "anyOf" in said:
+        made["anyOf"] = [from_openapi(entry) for entry in said["anyOf"]]
+    if "properties" in said:
+        order = {name: None for name in [*said.get("propertyOrdering", ()), *said["properties"]] if name in said["properties"]}
+        made["properties"] = {name: from_openapi(said["properties"][name]) for name in order}
+    return made
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def adapted(schema: Any, where: str) -> Any:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import base64
+import re
 from typing import Any
 
 from nbgemini.offline.http import HttpRequest
 from nbgemini.offline.models import embeds, listed, resolve
 
-_STATUS = {400: "INVALID_ARGUMENT", 403: "PERMISSION_DENIED", 404: "NOT_FOUND"}
+_STATUS = {400: "INVALID_ARGUMENT", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED"}
+_VERSIONS = ("v1", "v1beta", "v1alpha")
+_PLACES = ("models", "tunedModels", "files", "batches", "cachedContents", "interactions", "operations")
+_LEAST_CACHED = 1024  # tokens
 _PAGE, _LARGEST_PAGE = 50, 1000
 _LONGEST_NUMBER = 10  # digits of an int32
+_NO_CACHE = "CachedContent not found (or permission denied)"
 EMBEDS = ("embedContent", "batchEmbedContents")
 _METHODS = ("generateContent", "streamGenerateContent", "countTokens")
 
@@ -39,18 +44,50 @@ def version_of(request: HttpRequest) -> str:
     """Return the version of the API that is asked, by somebody with a key.
 
     Raises:
-        Refused: there is no such version, or the key is none.
+        Refused: there is nothing at this address, or the key is none.
     """
+    version, _, rest = request.path.strip("/").removeprefix("upload/").removeprefix("download/").partition("/")
+    if version not in _VERSIONS or re.split("[/:]", rest)[0] not in _PLACES:
+        raise Refused(404, f"Requested entity was not found: {request.path}")
     key = request.headers.get("x-goog-api-key") or request.query.get("key")
     if not key:
         raise Refused(403, "Method doesn't allow unregistered callers. Please use an API key.")
     if key.startswith("bad"):
         info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}
         raise Refused(400, "API key not valid. Please pass a valid API key.", [info])
-    version = request.path.strip("/").removeprefix("upload/").split("/")[0]
-    if version not in ("v1", "v1beta", "v1alpha"):
-        raise Refused(404, f"Requested entity was not found: {request.path}")
     return version
+
+
+def cached_contents(request: HttpRequest, version: str, tokens: int) -> dict[str, Any] | None:
+    """Return the list of caches, which is empty, as without billing there are none; None if something else is asked for.
+
+    `tokens` is how many a new cache would hold.
+
+    Raises:
+        Refused: a cache is to be made, or is asked for.
+    """
+    place, _, name = request.path.strip("/").removeprefix(version).strip("/").partition("/")
+    if place != "cachedContents":
+        return None
+    if name:
+        raise Refused(403, _NO_CACHE)
+    if request.method == "GET":
+        return {}
+    if tokens < _LEAST_CACHED:
+        counted = f"total_token_count={tokens}, min_total_token_count={_LEAST_CACHED}"
+        raise Refused(400, f"Cached content is too small. {counted}")
+    asked = f"limit=0, requested={tokens}"
+    raise Refused(429, f"TotalCachedContentStorageTokensPerModelFreeTier limit exceeded for the offline service: {asked}")
+
+
+def check_cache(body: dict[str, Any]) -> None:
+    """Check that a normalised request goes on from no cache: there is none.
+
+    Raises:
+        Refused: it does.
+    """
+    if body.get("cachedContent"):
+        raise Refused(403, _NO_CACHE)
 
 
 def generating_model(name: str, method: str, version: str) -> str:

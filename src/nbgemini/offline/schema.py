@@ -57,6 +57,13 @@ _PART: Shape = {
     _OTHERS: ANY,  # what a newer model says goes back as it came
 }  # fmt: skip
 _CONTENT: Shape = {"role": TEXT, "parts": [_PART]}
+_SCHEMA: dict[str, Shape] = {
+    "type": ENUM, "format": TEXT, "title": TEXT, "description": TEXT, "nullable": FLAG, "enum": [TEXT], "required": [TEXT],
+    "propertyOrdering": [TEXT], "minItems": NUMBER, "maxItems": NUMBER, "minProperties": NUMBER, "maxProperties": NUMBER,
+    "minimum": NUMBER, "maximum": NUMBER, "minLength": NUMBER, "maxLength": NUMBER, "pattern": TEXT, "example": ANY,
+    "default": ANY,
+}  # fmt: skip
+_SCHEMA |= {"items": _SCHEMA, "anyOf": [_SCHEMA], "properties": {_OTHERS: _SCHEMA}}
 _FUNCTION: Shape = {
     "name": TEXT, "description": TEXT, "parameters": FREE, "parametersJsonSchema": ANY, "response": FREE,
     "responseJsonSchema": ANY, "behavior": ENUM,
@@ -68,7 +75,7 @@ _TOOL: Shape = {
 _CONFIG: Shape = {
     "temperature": NUMBER, "topP": NUMBER, "topK": NUMBER, "candidateCount": NUMBER, "maxOutputTokens": NUMBER,
     "stopSequences": [TEXT], "seed": NUMBER, "presencePenalty": NUMBER, "frequencyPenalty": NUMBER,
-    "responseMimeType": TEXT, "responseSchema": FREE, "responseJsonSchema": ANY, "responseModalities": [ENUM],
+    "responseMimeType": TEXT, "responseSchema": _SCHEMA, "responseJsonSchema": ANY, "responseModalities": [ENUM],
     "mediaResolution": ENUM, "responseLogprobs": FLAG, "logprobs": NUMBER, "speechConfig": FREE, "imageConfig": FREE,
     "audioTranscriptionConfig": FREE, "enableEnhancedCivicAnswers": FLAG,
     "thinkingConfig": {"includeThoughts": FLAG, "thinkingBudget": NUMBER, "thinkingLevel": ENUM},

@@ -28,7 +28,17 @@ from nbgemini.offline.files import FileStore
 from nbgemini.offline.frames import count_tokens
 from nbgemini.offline.http import LARGEST_BODY, Connection, HttpRequest, Room, read_request
 from nbgemini.offline.payload import Invalid, decoded
-from nbgemini.offline.routes import EMBEDS, Refused, generating_model, models_page, one_model, refuse_strangers, version_of
+from nbgemini.offline.routes import (
+    EMBEDS,
+    Refused,
+    cached_contents,
+    check_cache,
+    generating_model,
+    models_page,
+    one_model,
+    refuse_strangers,
+    version_of,
+)
 from nbgemini.offline.validate import counted, validate
 from nbgemini.offline.vectors import text_of, vectors
 from nbgemini.request_key import normalised
@@ -77,7 +87,7 @@ class OfflineService:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._ready = threading.Event()
-        self._failed: OSError | None = None
+        self._failed: Exception | None = None
         self._over: asyncio.Event | None = None
 
     def start(self) -> Self:
@@ -107,8 +117,8 @@ class OfflineService:
             self._thread.join()
 
     def __enter__(self) -> Self:
-        """Start."""
-        return self.start()
+        """Start, unless it has been."""
+        return self if self.url else self.start()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         """Stop."""
@@ -132,7 +142,7 @@ class OfflineService:
 
         try:
             server = await self._loop.create_server(lambda: Connection(connected), "127.0.0.1", self._port)
-        except OSError as error:
+        except (OSError, OverflowError) as error:  # the latter for a number that is no port
             self._failed = error
             self._ready.set()
             return
@@ -163,6 +173,8 @@ class OfflineService:
         version = "" if self._files.uploads(request) else version_of(request)
         if (about_file := self._files.answer(request, self.url)) is not None:
             await send_json(to.writer, 200, about_file.data, about_file.headers)
+        elif (caches := cached_contents(request, version, _held(body))) is not None:
+            await send_json(to.writer, 200, caches)
         elif not await self._batches.speak(request, version, body, to.writer):
             await self._answer(request, version, body, to)
 
@@ -202,6 +214,7 @@ class OfflineService:
                 to.writer, 200, models_page(request.query, version) if name == "models" else one_model(name, version)
             )
             return
+        method = method if request.method == "POST" else ""
         try:
             answer = self._prepared(generating_model(name, method, version), method, body, self._earlier(request))
         except Invalid as invalid:
@@ -231,6 +244,7 @@ class OfflineService:
             return refused(text_of(body.get("requests", [body])[0]), earlier) or made
         if method == "countTokens":
             return {"totalTokens": count_tokens(counted(body))}
+        check_cache(body)
         validate(body, model, self._cassette.signatures if self._cassette else ())
         self._files.check(body["contents"])
         recorded = self._cassette.play(model, body) if self._cassette else None
@@ -243,6 +257,15 @@ def _body(request: HttpRequest) -> Any:
         return decoded(request.body or b"{}")
     except Invalid as invalid:
         return invalid
+
+
+def _held(body: Any) -> int:
+    """Return how many tokens a cache of these contents would hold."""
+    contents = normalised(body).get("contents") if isinstance(body, dict) else None
+    try:
+        return count_tokens(counted({"contents": contents or []})) if contents else 0
+    except Invalid as invalid:
+        raise Refused(400, str(invalid)) from None
 
 
 def _streams(request: HttpRequest) -> bool:

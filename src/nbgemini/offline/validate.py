@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator
 from typing import Any
 
+from nbgemini.offline.choice import check_choice
 from nbgemini.offline.models import family
 from nbgemini.offline.payload import Invalid
 from nbgemini.offline.response_schema import check_form
@@ -41,6 +42,7 @@ def validate(body: dict[str, Any], model: str, foreign: Container[Place] = ()) -
     check(body, GENERATE)
     _thinking(body.get("generationConfig", {}).get("thinkingConfig", {}), model)
     _tools(body, model)
+    check_choice(body)
     _modalities(body.get("generationConfig", {}).get("responseModalities", ["TEXT"]), model)
     contents = body.get("contents")
     if not contents:

@@ -155,12 +155,20 @@ class RedactedBlock(Block):
 
 
 class CallBlock(Block):
-    """A call of one of our functions; its arguments come as pieces of JSON, of which there may be none."""
+    """A call of one of our functions; its arguments come as pieces of JSON, of which there may be none.
+
+    Gateways begin with the whole arguments; if pieces follow, these replace them.
+    """
+
+    def __init__(self, key: str, start: Data, sources: Sources) -> None:
+        """Begin, maybe with the arguments at once."""
+        super().__init__(key, start, sources)
+        known = start.get("input")
+        self._known = known if isinstance(known, str) else json.dumps(known) if isinstance(known, dict) and known else ""
 
     def begin(self) -> Iterable[Event]:
         """Begin the call."""
-        known = self.start.get("input")
-        whole = (ToolArgsText(self.key, json.dumps(known)),) if isinstance(known, dict) and known else ()
+        whole = (ToolArgsText(self.key, self._known),) if self._known else ()
         part = kept({name: value for name, value in self.start.items() if name != "input"})
         start = ToolCallStart(
             self.key, str(self.start.get("name") or ""), _optional(self.start.get("id")), {ORIGIN: part[ORIGIN]}
@@ -170,8 +178,11 @@ class CallBlock(Block):
     def grow(self, delta: Data) -> Iterable[Event]:
         """Take a piece of the arguments."""
         match delta:
+            case {"type": "input_json_delta", "partial_json": str(text)} if not text:
+                return ()
             case {"type": "input_json_delta", "partial_json": str(text)}:
-                return (ToolArgsDelta(self.key, text),) if text else ()
+                known, self._known = self._known, ""
+                return (ToolArgsText(self.key, text) if known else ToolArgsDelta(self.key, text),)
         return (Unknown(f"delta {delta.get('type')}"),)
 
     def end(self) -> Iterable[Event]:

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from nbgemini.error_body import error_from_data
-from nbgemini.events import Continuation, Event, Fault, Finish, PartReceived, ResponseInfo, Unknown, UsageReport
+from nbgemini.error_reason import error_in
+from nbgemini.events import WHOLE, Continuation, Done, Event, Fault, Finish, PartReceived, ResponseInfo, Unknown, UsageReport
 from nbgemini.providers.anthropic_blocks import BLOCKS, Block, Data, UnknownBlock
 from nbgemini.providers.anthropic_sources import Sources
 from nbgemini.providers.anthropic_turns import NAME
@@ -18,6 +19,7 @@ from nbgemini.providers.gemini_frames import load
 from nbgemini.providers.gemini_sources import dicts
 from nbgemini.providers.protocol import ONWARD, Model
 from nbgemini.turns import ORIGIN, Usage
+from nbgemini.wire import DONE
 
 KEY = "ANTHROPIC_API_KEY"
 
@@ -50,7 +52,7 @@ class Reading:
         """
         data = load(frame)
         if not isinstance(data, dict):
-            return []
+            return [*self._close(), Done()] if data == DONE else []
         return [*self._said(data), *_newer(data)]
 
     def _said(self, data: Data) -> Iterable[Event]:
@@ -63,14 +65,35 @@ class Reading:
                 return self._go_on(str(data.get("index")), data.get("delta"))
             case {"type": "message_delta"}:
                 return self._end(data)
-            case {"error": error}:
-                return (Fault(error_from_data(0, error if isinstance(error, dict) else {"message": str(error)}, key_name=KEY)),)
-        return ()
+        return self._said_seldom(data)
+
+    def _said_seldom(self, data: Data) -> Iterable[Event]:
+        match data:
+            case {"type": "message_stop"}:
+                return [*self._close(), Done()]
+            case {"type": "message", "content": list(blocks)}:
+                return self._whole(data, blocks)
+        error = error_in(data, bare=str(data.get("type")) not in _FIELDS)
+        return (Fault(error_from_data(0, error, key_name=KEY)),) if error else ()
 
     def _begin(self, message: Data) -> Iterable[Event]:
         yield ResponseInfo(str(message.get("model") or ""), str(message.get("id") or ""))
         yield from self._count(message.get("usage"))
         yield from _contained(message)
+
+    def _whole(self, message: Data, blocks: list[Any]) -> Iterable[Event]:
+        """Read a message that came at once, though a stream was asked for."""
+        yield from self._begin(message)
+        for number, block in enumerate(dicts(blocks)):
+            yield from self._start(str(number), block)
+            yield from self._go_on(str(number), None)
+        reason = message.get("stop_reason")
+        yield from _finish(str(reason), message.get("stop_details")) if reason else (WHOLE,)
+
+    def _close(self) -> Iterable[Event]:
+        """End the blocks whose ends did not come, as the message has ended."""
+        blocks, self._blocks = self._blocks, {}
+        return [event for block in blocks.values() for event in block.end()]
 
     def _start(self, key: str, start: Data) -> Iterable[Event]:
         kind = BLOCKS.get(str(start.get("type")), UnknownBlock)
@@ -96,10 +119,11 @@ class Reading:
             yield from _finish(str(reason), delta.get("stop_details"))
 
     def _count(self, usage: Any) -> Iterable[Event]:
-        """Take counts: what comes later replaces what came before, as far as it names it."""
+        """Take counts: what comes later replaces what came before, as far as it names it; no count becomes 0 again."""
         if not isinstance(usage, dict):
             return
-        self._usage |= {name: value for name, value in usage.items() if value is not None}
+        known = self._usage
+        self._usage |= {name: value for name, value in usage.items() if value or (value is not None and not known.get(name))}
         yield UsageReport(_usage(self._usage))
 
 
@@ -120,7 +144,7 @@ def count_of(frame: bytes) -> int:
 def _newer(data: Data) -> Iterable[Event]:
     """Return what is newer than this decoder in a frame: its kind, or names in it."""
     kind = str(data.get("type"))
-    if "error" in data:
+    if "error" in data or kind == "message" or (kind not in _FIELDS and error_in(data, bare=True)):
         return ()
     if kind not in _FIELDS:
         return (Unknown(f"event {kind}"),)
@@ -149,8 +173,9 @@ def _usage(counts: Data) -> Usage:
     cached = _number(counts, "cache_read_input_tokens")
     asked = _number(counts, "input_tokens") + _number(counts, "cache_creation_input_tokens") + cached
     said = _number(counts, "output_tokens")
-    thought = min(said, _number(details, "thinking_tokens")) if isinstance(details, dict) else 0
-    return Usage(asked, thought, said - thought, cached, 0, asked + said)
+    thought = _number(details, "thinking_tokens") if isinstance(details, dict) else 0
+    answered = said - thought if thought <= said else said  # some count thinking beside the output
+    return Usage(asked, thought, answered, cached, 0, asked + thought + answered)
 
 
 def _model(entry: Data) -> Model:

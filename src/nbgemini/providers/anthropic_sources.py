@@ -35,7 +35,9 @@ class Sources:
     def cite(self, text: str, citations: Iterable[Any]) -> Iterable[Citations]:
         """Take a piece of the answer and what it cites."""
         start, self._bytes = self._bytes, self._bytes + _size(text)
-        cited = [Citation(str(said["url"]), str(said.get("title") or "")) for said in dicts(list(citations)) if said.get("url")]
+        cited = [
+            Citation(address, str(said.get("title") or "")) for said in dicts(list(citations)) if (address := _address(said))
+        ]
         if not cited or not text or len(self._passages) >= _MOST:
             return ()
         numbers = tuple(dict.fromkeys(self._sources.setdefault(source, len(self._sources)) for source in cited))
@@ -64,6 +66,12 @@ class Sources:
 
     def _all(self) -> Iterable[Citations]:
         return (Citations(tuple(self._sources), tuple(self._passages), tuple(self._queries), tuple(self._pages)),)
+
+
+def _address(said: dict[str, Any]) -> str:
+    """Return where a citation leads: to a page, or to a search result of our own that has an address."""
+    source = str(said.get("source") or "")
+    return str(said.get("url") or "") or (source if source.startswith(("http://", "https://")) else "")
 
 
 def _size(text: str) -> int:

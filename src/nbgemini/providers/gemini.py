@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from nbgemini.events import Media, ToolCall
 from nbgemini.providers.form import form_of, instruction_of
 from nbgemini.providers.gemini_frames import count_of, events_of, models_of
 from nbgemini.providers.gemini_parts import IN_PIECES
+from nbgemini.providers.gemini_sources import Cited
 from nbgemini.providers.gemini_tools import modalities, offered_tools
 from nbgemini.providers.gemini_turns import content_of
 from nbgemini.providers.protocol import Decoder, Model
@@ -40,8 +42,8 @@ class Gemini:
         return Request(self._model_path(options.model, "streamGenerateContent"), body, {"alt": "sse"})
 
     def decoder(self) -> Decoder:
-        """Return what tells what each frame of a stream says: here a frame needs no other to be understood."""
-        return events_of
+        """Return what tells what each frame of a stream says: here a frame needs no other, but for its sources."""
+        return partial(events_of, sources=Cited())
 
     def call_part(self, call: ToolCall, part: Part | None) -> Part:
         """Return the part in which a call goes back: all of `part`, its id and signature too, with the whole arguments."""

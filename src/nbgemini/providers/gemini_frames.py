@@ -12,12 +12,14 @@ from typing import Any
 import msgspec
 
 from nbgemini.error_body import error_from_data
-from nbgemini.errors import NbGeminiError, WireError
-from nbgemini.events import Continuation, Event, Fault, Finish, ResponseInfo, Unknown, UsageReport
+from nbgemini.error_reason import error_in
+from nbgemini.errors import WireError
+from nbgemini.events import Continuation, Done, Event, Fault, Finish, ResponseInfo, Unknown, UsageReport
 from nbgemini.providers.gemini_parts import read_part
-from nbgemini.providers.gemini_sources import cited, dicts, safety_words
-from nbgemini.providers.protocol import Model
+from nbgemini.providers.gemini_sources import Cited, dicts, safety_words
+from nbgemini.providers.protocol import OVER, Model
 from nbgemini.turns import Usage
+from nbgemini.wire import DONE
 
 _decode_json = msgspec.json.Decoder().decode
 
@@ -35,8 +37,8 @@ _CANDIDATE = {
 _SOURCES = {"citationMetadata", "groundingMetadata", "urlContextMetadata"}
 
 
-def events_of(frame: bytes) -> list[Event]:
-    """Return what a frame says, in its order.
+def events_of(frame: bytes, sources: Cited | None = None) -> list[Event]:
+    """Return what a frame says, in its order; `sources` are those of its stream.
 
     Raises:
         WireError: the frame is not JSON.
@@ -45,13 +47,13 @@ def events_of(frame: bytes) -> list[Event]:
     if isinstance(data, list) and data:
         data = data[0]  # errors come wrapped in an array where the stream is one
     if not isinstance(data, dict):
-        return []
-    if "error" in data:
-        return [Fault(_fault(data["error"]))]
+        return [Done()] if data == DONE else []
+    if ("error" in data or _FRAME.isdisjoint(data)) and (error := error_in(data, bare=_FRAME.isdisjoint(data))):
+        return [Fault(error_from_data(0, error))]
     events: list[Event] = []
     for candidate in dicts(data.get("candidates")):
         if not candidate.get("index"):
-            _read_candidate(candidate, events)
+            _read_candidate(candidate, events, sources)
     _read_envelope(data, events)
     return events
 
@@ -70,11 +72,13 @@ def count_of(frame: bytes) -> int:
 
 
 def load(frame: bytes) -> Any:
-    """Decode JSON: the fast way, and for bad UTF-8, lone surrogates or NaN the lenient one."""
+    """Decode JSON: the fast way, and for bad UTF-8, lone surrogates or NaN the lenient one; what is an end stays bytes."""
     try:
         return _decode_json(frame)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
+    if frame in (OVER, DONE):
+        return frame
     text = frame.decode("utf-8", "replace")
     try:
         return _mended(json.loads(text))
@@ -99,7 +103,7 @@ def _newer(data: dict[str, Any], known: set[str]) -> Iterable[Event]:
     return () if data.keys() <= known else [Unknown(name) for name in data if name not in known]
 
 
-def _read_candidate(candidate: dict[str, Any], events: list[Event]) -> None:
+def _read_candidate(candidate: dict[str, Any], events: list[Event], sources: Cited | None) -> None:
     events += _newer(candidate, _CANDIDATE)
     content = candidate.get("content")
     if isinstance(content, dict):
@@ -107,7 +111,7 @@ def _read_candidate(candidate: dict[str, Any], events: list[Event]) -> None:
             read_part(part, events)
     if token := candidate.get("continuationToken"):
         events.append(Continuation(str(token)))
-    if not _SOURCES.isdisjoint(candidate) and (said := cited(candidate)):
+    if not _SOURCES.isdisjoint(candidate) and (said := (sources or Cited()).read(candidate)):
         events.append(said)
     if reason := candidate.get("finishReason"):
         events.append(_finish(str(reason), candidate))
@@ -130,10 +134,6 @@ def _finish(reason: str, candidate: dict[str, Any]) -> Finish:
     if reason in _WITHHELD:
         return Finish("blocked", reason, message or safety_words(candidate.get("safetyRatings")))
     return Finish("complete" if reason == "STOP" else "truncated", reason, message)
-
-
-def _fault(error: Any) -> NbGeminiError:
-    return error_from_data(0, error if isinstance(error, dict) else {"message": str(error)})
 
 
 def _usage(usage: dict[str, Any]) -> Usage:

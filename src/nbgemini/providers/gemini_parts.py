@@ -5,7 +5,6 @@ Invariant: parts reach the transcript verbatim (unknown keys kept), only parts t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -29,6 +28,7 @@ from nbgemini.events import (
 )
 from nbgemini.providers.gemini_sources import dicts
 from nbgemini.providers.results import read_result
+from nbgemini.tool_args import arguments_of
 from nbgemini.turns import NOTE, ORIGIN
 
 _SAID_ELSEWHERE = {
@@ -129,8 +129,8 @@ def _value(piece: dict[str, Any]) -> Any:
 def _arguments(args: Any) -> dict[str, Any]:
     if isinstance(args, str):  # not in the schema, but gateways send it
         try:
-            args = json.loads(args)
-        except ValueError:
+            args = arguments_of(args)
+        except (ValueError, RecursionError):
             return {"": args}
     return dict(args) if isinstance(args, Mapping) else {}
 

@@ -28,6 +28,7 @@ _MISSHAPEN = {
     "missing_thought_signature",
 }  # fmt: skip
 _COMPLETE = ("completed", "requires_action")  # the latter waits for us to answer calls
+_GOING_ON = ("in_progress", "queued")
 _CUT = ("incomplete", "cancelled", "budget_exceeded")
 
 
@@ -45,6 +46,8 @@ def ended(interaction: Mapping[str, Any]) -> Iterable[Event]:
             {"message": "the interaction failed, and the service does not say why"}
         ]:
             yield refused(error)
+    elif status and status not in _GOING_ON:
+        yield Finish("truncated", status.upper())
 
 
 def refused(error: Any) -> Fault | Finish:

@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from nbgemini.events import Event, ResponseInfo, Unknown, UsageReport
+from nbgemini.error_reason import error_in
+from nbgemini.events import WHOLE, Done, Event, ResponseInfo, Unknown, UsageReport
 from nbgemini.providers.gemini_frames import load
 from nbgemini.providers.gemini_sources import dicts
 from nbgemini.providers.interactions_cited import Cited
 from nbgemini.providers.interactions_ends import ended, refused
 from nbgemini.providers.interactions_steps import Step, step_of
 from nbgemini.turns import Usage
+from nbgemini.wire import DONE
 
 _COUNTS = ("input_", "thought_", "output_", "cached_", "tool_use_", "")
 
@@ -37,7 +39,9 @@ class Stream:
         data = load(frame)
         if isinstance(data, list) and data:
             data = data[0]  # errors come wrapped in an array where another framing was asked for
-        return list(self._read(data)) if isinstance(data, dict) else []
+        if isinstance(data, dict):
+            return list(self._read(data))
+        return [*self._ends(), Done()] if data == DONE else []
 
     def _read(self, data: dict[str, Any]) -> Iterable[Event]:
         match data:
@@ -54,11 +58,17 @@ class Stream:
                 yield from self._close(interaction)
             case {"event_type": "interaction.status_update"}:
                 yield from self._counted(data.get("usage"))
-            case {"error": error}:
-                yield refused(error)
-            case {"steps": list(steps)}:
-                yield from self._whole(data, steps)
             case _ if data:
+                yield from self._read_other(data)
+
+    def _read_other(self, data: dict[str, Any]) -> Iterable[Event]:
+        """Read what is no event of a stream that goes well: an error, a whole answer, something newer."""
+        match data:
+            case {"steps": list(steps)} | {"outputs": list(steps)}:
+                yield from self._whole(data, steps)
+            case _ if error := error_in(data, bare="event_type" not in data):
+                yield refused(error)
+            case _:
                 yield Unknown(str(data.get("event_type") or next(iter(data))))
 
     def _begin(self, key: str, block: dict[str, Any]) -> Iterable[Event]:
@@ -76,7 +86,13 @@ class Stream:
             yield from step.end()
             yield from self._cited.news()
 
+    def _ends(self) -> Iterable[Event]:
+        """Yield what the steps say whose ends did not come, as the stream has ended."""
+        for key in list(self._steps):
+            yield from self._end(key)
+
     def _close(self, interaction: dict[str, Any]) -> Iterable[Event]:
+        yield from self._ends()
         yield from self._counted(interaction.get("usage"))
         yield from _named(interaction)
         yield from ended(interaction)
@@ -92,6 +108,8 @@ class Stream:
             yield from self._begin(str(number), step)
             yield from self._end(str(number))
         yield from self._close(interaction)
+        if not interaction.get("status"):
+            yield WHOLE
 
 
 def _named(interaction: dict[str, Any]) -> Iterable[Event]:

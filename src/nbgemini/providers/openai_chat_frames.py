@@ -1,19 +1,23 @@
 """The chunks of one Chat Completions stream, of OpenAI's service or of any that speaks like it.
 
-Invariants: text that a server marks as reasoning is a thought, all other is the answer, whatever tags stand in it; only the
-first choice is read; whatever a frame holds, decoding gives events or one WireError.
-Sources: the types of openai 3.52; api-docs.deepseek.com/guides/thinking_mode; openrouter.ai/docs (reasoning tokens, errors).
+Invariants: text that a server marks as reasoning, by a name or by tags before the answer, is a thought, all else is the answer;
+only the first choice is read; whatever a frame holds, decoding gives events or one WireError.
+Sources: the types of openai 3.52; api-docs.deepseek.com/guides/thinking_mode; openrouter.ai/docs (reasoning tokens, errors);
+docs.mistral.ai, reasoning.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import groupby
 from typing import Any
 
 from nbgemini.error_body import error_from_data
+from nbgemini.error_reason import error_in
 from nbgemini.events import (
+    WHOLE,
     AnswerDelta,
-    Citation,
-    Citations,
+    Done,
     Event,
     Fault,
     Finish,
@@ -23,17 +27,31 @@ from nbgemini.events import (
     Unknown,
     UsageReport,
 )
+from nbgemini.providers import openai_chat_sources as sources
 from nbgemini.providers.gemini_frames import load
 from nbgemini.providers.gemini_sources import dicts
 from nbgemini.providers.openai_chat_calls import NAME, Calls
 from nbgemini.providers.openai_usage import usage_of
+from nbgemini.providers.protocol import OVER
+from nbgemini.providers.thought_tags import Said, TaggedText
 from nbgemini.turns import ORIGIN
 
-_THOUGHTS = ("reasoning_content", "reasoning")  # who sends both sends the same twice
+_GO_BACK = ("reasoning_content", "reasoning")  # those that some servers want back
+_THOUGHTS = (*_GO_BACK, "reasoning_text", "thinking", "thinking_content")  # who sends several sends the same twice
 _DETAILS = "reasoning_details"
+_BLOCKS = (_DETAILS, "thinking_blocks")  # the same again, in pieces with signatures
+_REASONING = frozenset((*_THOUGHTS, *_BLOCKS))
 _JOINED = ("text", "summary", "data")  # what of such a detail comes in pieces
-_DELTA = {"role", "content", "refusal", *_THOUGHTS, _DETAILS, "tool_calls", "annotations", "obfuscation"}
-_WELL = ("stop", "tool_calls", "function_call", "eos", "end_turn")
+_WORDS = ("text", "thinking", "reasoning", "summary", "content")  # where in a piece of reasoning its text stands
+_DELTA = {"role", "content", "refusal", *_THOUGHTS, *_BLOCKS, *sources.NAMES, "tool_calls", "function_call", "obfuscation"}
+_WELL = ("stop", "tool_calls", "tool_call", "function_call", "eos", "eos_token", "end_turn", "tool_use", "stop_sequence",
+         "complete", "completed", "done", "end")  # fmt: skip
+_NONE = ("null", "none")  # how some write that there is none yet
+_CUT = ("length", "max_tokens", "max_output_tokens", "max_completion_tokens", "model_length", "token_limit",
+        "model_context_window_exceeded", "insufficient_system_resource")  # fmt: skip
+_WITHHELD = ("content_filter", "safety", "refusal", "sensitive", "prohibited_content", "recitation", "blocklist", "spii")
+_NATIVE = ("native_finish_reason", "stop_reason")  # beside the reason, in the words of the service behind a gateway
+_DEEPEST = 4
 
 
 class Stream:
@@ -42,12 +60,13 @@ class Stream:
     def __init__(self) -> None:
         """Begin before its first chunk."""
         self._events: list[Event] = []
-        self._informed = False
+        self._informed = self._ended = False
         self._calls = Calls()
+        self._text = TaggedText()
         self._thoughts: dict[str, list[str]] = {}  # by the name under which they came
         self._details: list[dict[str, Any]] = []
         self._refused: list[str] = []
-        self._sources: dict[str, str] = {}
+        self._sources = sources.Sources()
 
     def feed(self, frame: bytes) -> list[Event]:
         """Return what a frame says.
@@ -61,46 +80,71 @@ class Stream:
         self._events = []
         if isinstance(data, dict):
             self._read(data)
+        elif isinstance(data, bytes):
+            self._close(whole=data != OVER)
         return self._events
 
     def _read(self, data: dict[str, Any]) -> None:
         if (model := data.get("model")) and not self._informed:
             self._informed = True
             self._events.append(ResponseInfo(str(model), str(data.get("id") or "")))
-        error = data if data.get("object") == "error" else data.get("error")
-        choice = next((choice for choice in dicts(data.get("choices")) if not choice.get("index")), {})
-        self._read_choice(choice, error or choice.get("error"))
-        if isinstance(usage := data.get("usage"), dict):
-            self._events.append(UsageReport(usage_of(usage, "prompt", "completion")))
+        choice = next((choice for choice in dicts(data.get("choices")) if not choice.get("index")), None)
+        error = error_in(data, bare=True) if choice is None else None
+        if choice is None:
+            choice = {}
+        elif "error" in data or "error" in choice or data.get("object") == "error":
+            error = error_in(data, bare=False) or error_in(choice, bare=False)
+        self._read_choice(choice, error)
+        usage = data.get("usage") or choice.get("usage") or data.get("x_groq")  # Moonshot and Groq count elsewhere
+        if isinstance(usage, dict) and isinstance(counts := usage.get("usage", usage), dict):
+            counted = usage_of(counts, "prompt", "completion")
+            self._events += [UsageReport(counted)] if counted.total else []  # nothing takes no count back
+        self._cite(data, choice)
 
-    def _read_choice(self, choice: dict[str, Any], error: Any) -> None:
-        delta: dict[str, Any] = next((choice[name] for name in ("delta", "message") if isinstance(choice.get(name), dict)), {})
-        self._read_delta(delta)
+    def _cite(self, *places: dict[str, Any]) -> None:
+        for place in places:
+            if not sources.ANY.isdisjoint(place) and (cited := self._sources.take(place)):
+                self._events.append(cited)
+
+    def _read_choice(self, choice: dict[str, Any], error: dict[str, Any] | None) -> None:
+        name = next((name for name in ("delta", "message") if isinstance(choice.get(name), dict)), "")
+        self._read_delta(choice.get(name) or {})
         reason = choice.get("finish_reason")
         if error or reason == "error":
-            said = error if isinstance(error, dict) else {"message": str(error or "")}
-            self._events.append(Fault(error_from_data(0, said, key_name="")))
-        elif reason:
-            self._finish(str(reason))
+            self._events.append(Fault(error_from_data(0, error or {}, key_name="")))
+        elif reason and str(reason).lower() not in _NONE:
+            self._finish(str(reason), choice)
+        elif name == "message":  # the whole answer at once
+            self._close(whole=True)
+            self._events.append(WHOLE)
 
     def _read_delta(self, delta: dict[str, Any]) -> None:
         self._think(delta)
         self._answer(delta.get("content"))
         if isinstance(refusal := delta.get("refusal"), str):
             self._refused.append(refusal)
-        for call in dicts(delta.get("tool_calls")):
+        calls = dicts(delta.get("tool_calls"))
+        if isinstance(old := delta.get("function_call"), dict) and not calls:
+            calls = [{"index": 0, "function": old}]
+        if calls:
+            self._say(self._text.end())
+        for call in calls:
             self._events += self._calls.read(call)
-        self._cite(dicts(delta.get("annotations")))
-        self._events += [Unknown(name) for name, value in delta.items() if name not in _DELTA and value is not None]
+        self._cite(delta)
+        if not delta.keys() <= _DELTA:
+            self._events += [Unknown(name) for name, value in delta.items() if name not in _DELTA and value is not None]
 
     def _think(self, delta: dict[str, Any]) -> None:
-        came = [(name, delta[name]) for name in _THOUGHTS if isinstance(delta.get(name), str)]
+        if _REASONING.isdisjoint(delta):
+            return
+        came = [(name, _words(delta[name])) for name in _THOUGHTS if delta.get(name) is not None]
         for name, text in came:
-            self._thoughts.setdefault(name, []).append(text)
+            if name in _GO_BACK:
+                self._thoughts.setdefault(name, []).append(text)
         for detail in dicts(delta.get(_DETAILS)):
             self._add_detail(detail)
-        if text := next((text for _, text in came if text), ""):
-            self._events += [PartReceived({"text": text, "thought": True}), ThoughtDelta(text)]
+        if text := next((text for _, text in came if text), "") or "".join(_words(delta.get(name)) for name in _BLOCKS):
+            self._say([*self._text.end(), (True, text)])
 
     def _add_detail(self, detail: dict[str, Any]) -> None:
         """Add a piece of what OpenRouter wants back: pieces with one number are one."""
@@ -114,27 +158,47 @@ class Stream:
                 last[name] = last[name] + value if joined else value
 
     def _answer(self, content: Any) -> None:
-        if isinstance(content, list):  # some send parts, as prompts have them
-            content = "".join(part["text"] for part in dicts(content) if isinstance(part.get("text"), str))
-        if isinstance(content, str) and content:
-            self._events += [PartReceived({"text": content}), AnswerDelta(content)]
+        if isinstance(content, list):  # some send parts, as prompts have them; Mistral's reasoning is one of them
+            for thinks, parts in groupby(content, _thinks):
+                text = _words(list(parts))
+                self._say([*self._text.end(), (True, text)] if thinks and text else self._text.take(text))
+        elif isinstance(content, str) and content:
+            if self._text.plain:
+                self._events += [PartReceived({"text": content}), AnswerDelta(content)]
+            else:
+                self._say(self._text.take(content))
 
-    def _cite(self, annotations: list[dict[str, Any]]) -> None:
-        cited = [note["url_citation"] for note in annotations if isinstance(note.get("url_citation"), dict)]
-        new = {str(source["url"]): str(source.get("title") or "") for source in cited if source.get("url")}
-        if new:
-            self._sources = {**self._sources, **new}
-            self._events.append(Citations(tuple(Citation(uri, title) for uri, title in self._sources.items())))
+    def _say(self, said: Iterable[Said]) -> None:
+        for thought, text in said:
+            if thought:
+                self._events += [PartReceived({"text": text, "thought": True}), ThoughtDelta(text)]
+            else:
+                self._events += [PartReceived({"text": text}), AnswerDelta(text)]
 
-    def _finish(self, reason: str) -> None:
+    def _finish(self, reason: str, choice: dict[str, Any]) -> None:
+        self._ended = True
+        self._say(self._text.end())
         self._keep_thoughts()
-        refused = "".join(self._refused)
-        if refused or reason == "content_filter":
+        natives = [str(choice[name]) for name in _NATIVE if choice.get(name)]
+        reason = next((native for native in natives if native.lower() in _CUT), reason)
+        word, refused = reason.lower(), "".join(self._refused)
+        if refused or word in _WITHHELD:
             self._events.append(Finish("blocked", "refusal" if refused else reason, refused))
-            return
-        if reason in _WELL:
+        elif word in _CUT:
+            self._events.append(Finish("truncated", reason))
+        else:
             self._events += self._calls.end()
-        self._events.append(Finish("complete" if reason in _WELL else "truncated", reason))
+            self._events.append(Finish("complete" if word in _WELL else "truncated", reason))
+
+    def _close(self, *, whole: bool) -> None:
+        """Say what was held back, as nothing more comes; if the server says that this is the `whole`, the calls are too."""
+        self._say(self._text.end())
+        if whole and not self._ended:
+            self._ended = True
+            self._keep_thoughts()
+            refused = "".join(self._refused)
+            self._events += [Finish("blocked", "refusal", refused)] if refused else self._calls.end()
+        self._events += [Done()] if whole else []
 
     def _keep_thoughts(self) -> None:
         """Keep what was thought, in its server's words: some want it back beside the calls of its turn."""
@@ -145,3 +209,16 @@ class Stream:
             origin = {"provider": NAME, "block": block}
             self._events.append(PartReceived({"text": "", "thought": True, "thoughtSignature": NAME, ORIGIN: origin}))
             self._thoughts, self._details = {}, []
+
+
+def _thinks(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("type") in ("thinking", "reasoning")
+
+
+def _words(value: Any, depth: int = _DEEPEST) -> str:
+    """Return the text of a piece of content or reasoning: a text, an object that holds one, or a list of these."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict) and depth:
+        return next((text for name in _WORDS if (text := _words(value.get(name), depth - 1))), "")
+    return "".join(_words(item, depth - 1) for item in value) if isinstance(value, list) and depth else ""

@@ -10,12 +10,14 @@ from typing import Any
 
 from nbgemini.providers.form import instruction_of
 from nbgemini.providers.gemini_sources import dicts
+from nbgemini.providers.openai_models import efforts_of
 from nbgemini.providers.saying import is_file
-from nbgemini.turns import Options
+from nbgemini.turns import Options, Schema
 
 _PAPERS = ("application/pdf", "application/msword", "application/vnd.", "application/rtf")
 _NAME = re.compile(r"[^A-Za-z0-9_-]+")
 _LONGEST_NAME = 64
+_OBJECTS_ALONE = ("anthropic/", "claude-")
 _OBJECT = "Answer with a JSON object and nothing else."
 _FITTING = "Answer with nothing but JSON, without a code fence, that fits this JSON Schema: "
 
@@ -47,20 +49,32 @@ def attached_to(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def schema_of(options: Options) -> dict[str, Any] | None:
-    """Return name and schema that the answer must fit, where the service can hold the model to it: it is an object."""
+    """Return name and schema that the answer must fit, where the service can hold the model to it.
+
+    OpenAI and Anthropic take objects alone; servers of one's own (llama.cpp, Ollama, vLLM) take lists and choices too.
+    """
     schema = options.schema
-    if schema is None or schema.body.get("type") != "object":
+    if schema is None or not (_is_object(schema) or _is_free(options.model)):
         return None
     name = _NAME.sub("_", schema.name)[:_LONGEST_NAME] or "answer"
     return {"name": name, "schema": schema.body, "strict": False}
 
 
 def system_of(options: Options) -> str | None:
-    """Return the system instruction, with the schema of an answer that the service can't be held to."""
+    """Return the system instruction, with the schema of an answer that not all services can be held to."""
     words = [instruction_of(options)]
-    if options.schema and not schema_of(options):
+    if options.schema and not _is_object(options.schema):
         words.append(_FITTING + json.dumps(options.schema.body, ensure_ascii=False))
     return "\n\n".join(filter(None, words)) or None
+
+
+def _is_object(schema: Schema) -> bool:
+    return schema.body.get("type") == "object"
+
+
+def _is_free(model: str) -> bool:
+    """Whether this is no model of a service that takes nothing but objects, by its own name or a router's."""
+    return efforts_of(model.rpartition("/")[2]) is None and not model.startswith(_OBJECTS_ALONE)
 
 
 def json_reminder(options: Options) -> str | None:

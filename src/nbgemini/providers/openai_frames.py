@@ -1,56 +1,58 @@
 """The events of one stream of OpenAI's Responses API.
 
-Invariants: a delta continues its text, `done` replaces arguments and adds only texts of which no delta came; two texts of one
+Invariants: a delta continues its text, `done` replaces arguments and adds only what did not come of a text; two texts of one
 kind that follow each other are two paragraphs; whatever a frame holds, decoding gives events or one WireError.
 Source: the stream events of openai 3.52.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
 from typing import Any
 
 from nbgemini.error_body import error_from_data
+from nbgemini.error_reason import error_in
 from nbgemini.events import (
-    AnswerDelta,
+    Done,
     Event,
     Fault,
     Finish,
     PartReceived,
     ResponseInfo,
-    ThoughtDelta,
     ToolArgsDelta,
-    ToolArgsText,
     ToolCallEnd,
-    ToolCallStart,
     Unknown,
     UsageReport,
 )
 from nbgemini.providers.gemini_frames import load
 from nbgemini.providers.gemini_sources import dicts
-from nbgemini.providers.openai_items import Sources, code_parts, kept, thinking_part
+from nbgemini.providers.openai_identity import Item, Place
+from nbgemini.providers.openai_items import code_parts, kept, thinking_part
+from nbgemini.providers.openai_speech import NOWHERE, TEXTS, Speech
 from nbgemini.providers.openai_usage import usage_of
+from nbgemini.providers.protocol import OVER
 
 _SILENT = (
     "response.in_progress", "response.queued", "response.content_part.", "response.output_text.", "response.refusal.",
     "response.reasoning_summary_part.", "response.reasoning_summary_text.", "response.reasoning_text.",
-    "response.web_search_call.", "response.code_interpreter_call", "keepalive",
+    "response.reasoning_part.", "response.web_search_call.", "response.code_interpreter_call", "keepalive",
 )  # fmt: skip
-_THOUGHTS = {"summary": "summary_text", "content": "reasoning_text"}  # where in a reasoning item which of them stand
-_NOWHERE = ("", "")
+_PARTS = {"summary": "summary_text", "content": "reasoning_text"}  # where in a reasoning item which of them stand
+_ALIKE = {"text": "output_text"}  # what others call the kinds of a message's content
+_KINDS = ("message", "reasoning", "function_call")
+_LIMITS = ("max_output_tokens", "max_tokens", "length")
+_WELL = ("completed", "complete", "done")
 
 
-class Stream:
+class Stream(Speech):
     """One stream."""
 
     def __init__(self) -> None:
         """Begin before its first event."""
-        self._events: list[Event] = []
-        self._told: set[str] = set()  # the texts of which something came
-        self._last = _NOWHERE  # what the text was that came last: its kind, and its place
-        self._refused: list[str] = []
-        self._calls: set[str] = set()
-        self._sources = Sources()
+        super().__init__()
+        self._informed = self._ended = False
+        self._others: Counter[str] = Counter()  # items of other kinds
+        self._notes: dict[Place, list[Any]] = {}  # what came of sources before the text was whole
 
     def feed(self, frame: bytes) -> list[Event]:
         """Return what a frame says.
@@ -62,29 +64,38 @@ class Stream:
         self._events = []
         if isinstance(data, dict):
             self._read(str(data.get("type") or ""), data)
+        elif isinstance(data, bytes):
+            self._close(whole=data != OVER)
         return self._events
 
     def _read(self, kind: str, data: dict[str, Any]) -> None:
-        index = str(data.get("output_index", data.get("item_id")))
-        match kind:
-            case "response.output_text.delta":
-                self._answer(f"{index}/output_text/{data.get('content_index', 0)}", data.get("delta"))
-            case "response.reasoning_summary_text.delta":
-                self._think(f"{index}/summary_text/{data.get('summary_index', 0)}", data.get("delta"))
-            case "response.reasoning_text.delta":
-                self._think(f"{index}/reasoning_text/{data.get('content_index', 0)}", data.get("delta"))
-            case "response.refusal.delta":
-                self._refuse(f"{index}/refusal/{data.get('content_index', 0)}", data.get("delta"))
-            case "response.function_call_arguments.delta":
-                self._events.append(ToolArgsDelta(index, str(data.get("delta") or "")))
-            case "response.function_call_arguments.done":
-                self._events.append(ToolArgsText(index, str(data.get("arguments") or "")))
-            case "response.output_item.added":
-                self._begin(index, _dict(data.get("item")))
-            case "response.output_item.done":
-                self._end(index, _dict(data.get("item")))
-            case _:
-                self._read_envelope(kind, data)
+        stem, _, word = kind.rpartition(".")
+        if stem in TEXTS and word in ("delta", "done"):
+            item, place = self._place(stem, data)
+            if word == "delta":
+                self._tell(item, place, data.get("delta"))
+            else:
+                self._rest(item, place, data.get("refusal" if place[1] == "refusal" else "text"))
+        elif stem == "response.function_call_arguments":
+            self._read_arguments(word, data)
+        elif kind == "response.output_item.added":
+            self._begin_item(data, _dict(data.get("item")))
+        elif kind == "response.output_item.done":
+            self._end_item(data, _dict(data.get("item")))
+        elif kind == "response.output_text.annotation.added":
+            item = self._items.continued("message", data)
+            place = item.place("output_text", data.get("content_index"))
+            self._notes.setdefault(place, []).append(data.get("annotation"))
+        else:
+            self._read_envelope(kind, data)
+
+    def _read_arguments(self, word: str, data: dict[str, Any]) -> None:
+        item = self._items.continued("function_call", data)
+        if word == "done":
+            self._begin_call(item, data)
+            self._replace(item, data.get("arguments"))
+        elif text := str(data.get("delta") or ""):
+            self._call(item, ToolArgsDelta(item.key, text))
 
     def _read_envelope(self, kind: str, data: dict[str, Any]) -> None:
         """Read what concerns the whole response."""
@@ -92,122 +103,138 @@ class Stream:
         match kind:
             case "response.created":
                 self._inform(response)
-            case "response.completed" | "response.incomplete" | "response.failed":
-                self._finish(kind, response)
+            case "response.completed" | "response.incomplete" | "response.failed" | "response.done" | "response.cancelled":
+                self._finish(response.get("status") or kind.removeprefix("response."), response)
             case "error":
                 self._fail(data.get("error") or data)
-            case "" if data.get("error"):
-                self._fail(data["error"])
             case "" if isinstance(data.get("output"), list):
-                self._read_at_once(data)
+                self._finish(data.get("status") or "done", data)  # it came in one piece, though a stream was asked for
+            case _ if error := error_in(data, bare=not kind.startswith("response.")):
+                self._fail(error)
             case _ if kind and not kind.startswith(_SILENT):
                 self._events.append(Unknown(kind))
 
-    def _read_at_once(self, response: dict[str, Any]) -> None:
-        """Read a response that came in one piece, though a stream was asked for."""
-        self._inform(response)
-        for number, item in enumerate(dicts(response["output"])):
-            self._end(str(number), item)
-        self._finish(f"response.{response.get('status')}", response)
-
     def _inform(self, response: dict[str, Any]) -> None:
-        if model := response.get("model"):
+        if (model := response.get("model")) and not self._informed:
+            self._informed = True
             self._events.append(ResponseInfo(str(model), str(response.get("id") or "")))
 
-    def _begin(self, index: str, item: dict[str, Any]) -> None:
-        if item.get("type") == "function_call" and index not in self._calls:
-            self._calls.add(index)
-            self._last = _NOWHERE
-            self._events.append(ToolCallStart(index, str(item.get("name") or ""), str(item.get("call_id") or "") or None))
+    def _begin_item(self, data: dict[str, Any], item: dict[str, Any]) -> None:
+        self._near = ()
+        if (kind := item.get("type")) in _KINDS:
+            known = self._items.begun(kind, data, item)
+            if kind == "function_call":
+                self._begin_call(known, item)
 
-    def _end(self, index: str, item: dict[str, Any]) -> None:
+    def _end_item(self, data: dict[str, Any], item: dict[str, Any]) -> None:
+        kind = item.get("type")
+        if kind in _KINDS:
+            self._end(self._items.ended(kind, data, item, _text_of(item)), item)
+        else:
+            self._end_other(item)
+
+    def _end(self, known: Item, item: dict[str, Any]) -> None:
         """Read an item that is whole: what did not come of it yet, and what goes back."""
-        match item.get("type"):
+        known.open = False
+        match known.kind:
             case "reasoning":
-                self._end_thought(index, item)
+                self._end_thought(known, item)
             case "message":
-                self._end_message(index, item)
-            case "function_call":
-                self._begin(index, item)
-                if isinstance(arguments := item.get("arguments"), str):
-                    self._events.append(ToolArgsText(index, arguments))
-                self._events.append(ToolCallEnd(index))
+                self._end_message(known, item)
+            case _:
+                self._begin_call(known, {"name": "?", **item} if known.early else item)
+                self._replace(known, item.get("arguments"))
+                self._events += [ToolCallEnd(known.key)] if known.begun else []
+
+    def _end_other(self, item: dict[str, Any]) -> None:
+        kind = str(item.get("type"))
+        self._others[kind] += 1
+        match kind:
             case "code_interpreter_call":
-                self._last = _NOWHERE
+                self._last = NOWHERE
                 self._events += code_parts(item)
             case "web_search_call":
                 self._events.append(PartReceived(kept(item)))
                 self._cite(self._sources.search(item))
-            case kind:
-                self._events.append(Unknown(str(kind)))
+            case _:
+                self._events.append(Unknown(kind))
 
-    def _end_thought(self, index: str, item: dict[str, Any]) -> None:
-        for where, kind in _THOUGHTS.items():
+    def _end_thought(self, known: Item, item: dict[str, Any]) -> None:
+        for where, kind in _PARTS.items():
             for number, part in enumerate(dicts(item.get(where))):
-                self._rest(self._think, f"{index}/{kind}/{number}", part.get("text"))
+                self._rest(known, known.place(kind, number), part.get("text"))
         if thinking := thinking_part(item):
             self._events.append(PartReceived(thinking))
 
-    def _end_message(self, index: str, item: dict[str, Any]) -> None:
-        for number, part in enumerate(dicts(item.get("content"))):
+    def _end_message(self, known: Item, item: dict[str, Any]) -> None:
+        for number, part in enumerate(_content(item)):
             kind = str(part.get("type"))
-            place = f"{index}/{kind}/{number}"
-            if kind == "output_text":
-                self._rest(self._answer, place, part.get("text"))
-                self._cite(self._sources.cited(place, part))
+            place = known.place(_ALIKE.get(kind, kind), number)
+            if place[1] == "output_text":
+                self._rest(known, place, part.get("text"))
+                notes = [*dicts(part.get("annotations")), *dicts(self._notes.get(place))]
+                self._cite(self._sources.cited(place, part.get("text"), notes))
             elif kind == "refusal":
-                self._rest(self._refuse, place, part.get("refusal"))
+                self._rest(known, place, part.get("refusal"))
             else:
                 self._events.append(Unknown(kind))
         if isinstance(phase := item.get("phase"), str):
             self._events.append(PartReceived({"text": "", **kept({"type": "message", "phase": phase})}))
 
-    def _finish(self, kind: str, response: dict[str, Any]) -> None:
-        if isinstance(usage := response.get("usage"), dict):
+    def _finish(self, status: Any, response: dict[str, Any]) -> None:
+        """Read how it ended, and, of all that it holds, what never came by itself."""
+        self._ended = True
+        self._inform(response)
+        self._catch_up(dicts(response.get("output")))
+        self._flush()
+        if isinstance(usage := response.get("usage"), dict) and usage:
             self._events.append(UsageReport(usage_of(usage, "input", "output")))
-        if kind == "response.failed":
+        reason = str(_dict(response.get("incomplete_details")).get("reason") or "")
+        if status == "failed":
             self._fail(response.get("error"))
         elif self._refused:
             self._events.append(Finish("blocked", "refusal", "".join(self._refused)))
-        elif kind == "response.completed":
-            self._events.append(Finish("complete", "completed"))
+        elif reason == "content_filter":
+            self._events.append(Finish("blocked", reason))
+        elif status in _WELL and reason not in _LIMITS:
+            self._events += [*self._ends(), Finish("complete", "completed")]
+        elif not reason or reason in _LIMITS:
+            self._events.append(Finish("truncated", reason or "incomplete"))
         else:
-            reason = str(_dict(response.get("incomplete_details")).get("reason") or "incomplete")
-            self._events.append(Finish("blocked" if reason == "content_filter" else "truncated", reason))
+            self._events += [*self._ends(), Finish("truncated", reason)]
+
+    def _catch_up(self, output: list[dict[str, Any]]) -> None:
+        counts: Counter[str] = Counter()
+        for item in output:
+            kind = str(item.get("type"))
+            number, counts[kind] = counts[kind], counts[kind] + 1
+            if kind not in _KINDS:
+                if number >= self._others[kind]:
+                    self._end_other(item)
+            elif (known := self._items.listed(kind, number, item)).open:
+                self._end(known, item)
+
+    def _close(self, *, whole: bool) -> None:
+        """Say what was held back, as nothing more comes; if the server says that this is the `whole`, the calls are too."""
+        self._flush()
+        if whole:
+            self._events += [*([] if self._ended else self._ends()), Done()]
 
     def _fail(self, error: Any) -> None:
         said = error if isinstance(error, dict) else {"message": str(error or "")}
         self._events.append(Fault(error_from_data(0, said, key_name="OPENAI_API_KEY")))
 
-    def _think(self, place: str, text: Any) -> None:
-        if said := self._paragraph("thought", place, text):
-            self._events += [PartReceived({"text": said, "thought": True}), ThoughtDelta(said)]
 
-    def _answer(self, place: str, text: Any) -> None:
-        if said := self._paragraph("answer", place, text):
-            self._sources.count(place, said, text)
-            self._events += [PartReceived({"text": said}), AnswerDelta(said)]
+def _content(item: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the content of a message, which some write as a text."""
+    content = item.get("content")
+    return [{"type": "output_text", "text": content}] if isinstance(content, str) else dicts(content)
 
-    def _refuse(self, place: str, text: Any) -> None:
-        if said := self._paragraph("refusal", place, text):
-            self._refused.append(said)
 
-    def _paragraph(self, kind: str, place: str, text: Any) -> str:
-        """Return a piece of text as it is shown: another text after one of its kind begins a paragraph."""
-        if not isinstance(text, str) or not text:
-            return ""
-        parted = self._last[0] == kind and self._last != (kind, place)
-        self._told.add(place)
-        self._last = kind, place
-        return f"\n\n{text}" if parted else text
-
-    def _rest(self, say: Callable[[str, Any], None], place: str, text: Any) -> None:
-        if place not in self._told:
-            say(place, text)
-
-    def _cite(self, known: Event | None) -> None:
-        if known:
-            self._events.append(known)
+def _text_of(item: dict[str, Any]) -> str:
+    """Return all text of a whole item, in the order in which it comes."""
+    texts = [part.get("text") or part.get("refusal") for part in (*dicts(item.get("summary")), *_content(item))]
+    return "".join(text for text in texts if isinstance(text, str))
 
 
 def _dict(value: Any) -> dict[str, Any]:

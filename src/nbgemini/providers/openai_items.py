@@ -12,6 +12,7 @@ from typing import Any
 from nbgemini.events import Citation, Citations, Event, Passage
 from nbgemini.providers.gemini_parts import read_part
 from nbgemini.providers.gemini_sources import dicts
+from nbgemini.providers.openai_identity import Place
 from nbgemini.turns import ORIGIN
 
 NAME = "openai"
@@ -50,12 +51,12 @@ class Sources:
     def __init__(self) -> None:
         """Begin with no text and no source."""
         self._length = 0  # bytes of the answer so far
-        self._starts: dict[str, int] = {}  # where in it each text begins
+        self._starts: dict[Place, int] = {}  # where in it each text begins
         self._sources: dict[str, str] = {}  # addresses, and their titles
         self._passages: list[Passage] = []
         self._queries: dict[str, None] = {}
 
-    def count(self, place: str, said: str, text: str) -> None:
+    def count(self, place: Place, said: str, text: str) -> None:
         """Take a piece of the text at `place`, which is shown as `said`."""
         self._length += len(_bytes(said))
         self._starts.setdefault(place, self._length - len(_bytes(text)))
@@ -69,10 +70,9 @@ class Sources:
         self._queries.update(dict.fromkeys(new))
         return self._known() if new else None
 
-    def cited(self, place: str, part: dict[str, Any]) -> Citations | None:
-        """Take the whole text at `place`, and return all that is known if it names sources."""
-        text = part.get("text")
-        notes = [note for note in dicts(part.get("annotations")) if note.get("type") == "url_citation" and note.get("url")]
+    def cited(self, place: Place, text: Any, notes: Iterable[dict[str, Any]]) -> Citations | None:
+        """Take the whole text at `place` and the notes on it, and return all that is known if they name sources."""
+        notes = [note for note in map(_flat, notes) if note.get("url")]
         if not notes or not isinstance(text, str):
             return None
         for note in notes:
@@ -88,6 +88,14 @@ class Sources:
     def _known(self) -> Citations:
         sources = tuple(Citation(uri, title) for uri, title in self._sources.items())
         return Citations(sources, tuple(self._passages[:_MOST_PASSAGES]), tuple(self._queries))
+
+
+def _flat(note: dict[str, Any]) -> dict[str, Any]:
+    """Return a note on a page, which routers wrap as Chat Completions does; nothing for one on a file."""
+    inside = note.get("url_citation")
+    if isinstance(inside, dict):
+        return inside
+    return note if note.get("type") == "url_citation" else {}
 
 
 def _span(note: dict[str, Any], text: str) -> tuple[int, int] | None:

@@ -30,6 +30,7 @@ class Model(Struct, frozen=True):
 
 
 ONWARD = "onward"  # the token of a service that goes on from what it has said, once it gets that back
+OVER = b""  # what a decoder is given once the body has ended: it says then what it still holds back
 Decoder: TypeAlias = Callable[[bytes], list[Event]]  # of one stream: it may remember what the frames before said
 
 
@@ -49,7 +50,8 @@ class Provider(Protocol):
     def decoder(self) -> Decoder:
         """Return what tells, of the frames of one stream in turn, what each says, in its order.
 
-        It raises WireError for a frame that is not JSON.
+        `[DONE]` is a frame too, by which a service says that this is all, and an empty one, by which we say that its body has
+        ended. It raises WireError for any other that is not JSON.
         """
         ...
 

@@ -139,7 +139,7 @@ class LentSource(RestSource):
         async with AsyncExitStack() as stack:
             await asked.first(stack.enter_async_context(asking))
             if asked.response is not None:
-                async for frame in cut(asked.response, asked.watch, self._mask):
+                async for frame in cut(asked.response, asked.watch, self._mask, streams=True):
                     yield frame
 
     async def _asked(

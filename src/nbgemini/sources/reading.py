@@ -15,7 +15,7 @@ from nbgemini.pace import Pace
 from nbgemini.secret import Mask
 from nbgemini.sources.transport import Response
 from nbgemini.sources.watch import Watch
-from nbgemini.wire import Framer
+from nbgemini.wire import DONE, Framer
 
 _LARGEST_ERROR = 65_536  # bytes of an error body that are read
 LARGEST_BODY = 128 * 2**20  # bytes of an answer that is no stream
@@ -62,9 +62,12 @@ async def _read(response: Response, watch: Watch, enough: int) -> bytes:
     return b"".join(pieces)
 
 
-async def cut(response: Response, watch: Watch, mask: Mask = _NO_KEY) -> AsyncGenerator[bytes, None]:
-    """Yield the frames of a response as they come."""
-    framer, head, any_frame, pace = Framer(), b"", False, Pace.here()
+async def cut(response: Response, watch: Watch, mask: Mask = _NO_KEY, *, streams: bool = False) -> AsyncGenerator[bytes, None]:
+    """Yield the frames of a response as they come, and `[DONE]` once it says that it is whole.
+
+    Where a stream was asked for (`streams`), one object that comes instead says so too.
+    """
+    framer, head, any_frame, told, pace = Framer(), b"", False, False, Pace.here()
     while chunk := await watch.awaited(response.chunk()):
         for at in range(0, len(chunk), PIECE):
             await pace.ready()
@@ -72,11 +75,16 @@ async def cut(response: Response, watch: Watch, mask: Mask = _NO_KEY) -> AsyncGe
                 any_frame = True
                 watch.frame()
                 yield frame
+        if framer.whole and not told:
+            told = any_frame = True
+            yield DONE
         if not any_frame and len(head) < _ENOUGH:
             head += chunk[:_ENOUGH]
     for frame in framer.close():
         any_frame = True
         yield frame
-    if not any_frame and head.strip() and head.strip()[:1] not in b"{[d":
+    if framer.whole and not told and (streams or not framer.is_json):
+        yield DONE
+    elif not any_frame and head.strip() and head.strip()[:1] not in b"{[d":
         kind = response.headers.get("content-type", "unknown type")
         raise WireError(f"not an answer of the API ({kind}): {mask.hide(head)[:80]!r} → check the base URL")

@@ -84,7 +84,10 @@ class RestSource:
         target = self._origin.target(request.path, request.query)
         outgoing = Outgoing(request.method, target, _JSON if body is not None else {}, body or b"")
         with self._watch() as watch:
-            async with self._answered(outgoing, watch) as response, aclosing(cut(response, watch, self._mask)) as frames:
+            async with (
+                self._answered(outgoing, watch) as response,
+                aclosing(cut(response, watch, self._mask, streams=request.streams)) as frames,
+            ):
                 async for frame in frames:
                     yield frame
 

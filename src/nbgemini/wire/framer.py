@@ -25,6 +25,21 @@ class Framer:
         self._head = b""
         self._since = 0  # bytes since the last frame
         self._framing: JsonFramer | SseFramer | None = None
+        self._one = False  # the body is to be one object
+        self._closed = False
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the body is JSON, and no stream of events."""
+        return isinstance(self._framing, JsonFramer)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the body says by itself that it is all: by `[DONE]`, or as one object that has ended."""
+        framing = self._framing
+        if isinstance(framing, JsonFramer):
+            return self._closed and self._one and framing.count == 1
+        return framing is not None and framing.whole
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Take the next bytes and return the frames that are whole now.
@@ -40,6 +55,7 @@ class Framer:
         if not body or _BOM.startswith(head):  # nothing yet, or perhaps half a byte order mark
             self._head = head[: len(_BOM)]
             return self._checked([])
+        self._one = body[:1] == b"{"
         self._framing = JsonFramer(self._largest) if body[:1] in b"[{" else SseFramer(self._largest)
         return self._checked(self._framing.feed(body))
 
@@ -49,6 +65,7 @@ class Framer:
         Raises:
             WireError: a frame was too large.
         """
+        self._closed = not (isinstance(self._framing, JsonFramer) and self._framing.open)
         return self._checked(self._framing.close()) if self._framing else []
 
     def _checked(self, frames: list[bytes]) -> list[bytes]:

@@ -19,11 +19,13 @@ class JsonFramer:
 
     Attributes:
         too_large: an object grew beyond the limit; nothing is taken any more.
+        count: how many objects were whole.
     """
 
     def __init__(self, largest: int = LARGEST) -> None:
         """Start outside of any object."""
         self.too_large = False
+        self.count = 0
         self._largest = largest
         self._pieces: list[bytes] = []
         self._held = 0  # bytes in the pieces
@@ -96,6 +98,7 @@ class JsonFramer:
             if not self._depth:
                 self._keep(chunk[start : at + 1])
                 frames += [] if self.too_large else [b"".join(self._pieces)]
+                self.count += 1
                 self._pieces.clear()
                 self._held = 0
         return start

@@ -2,14 +2,18 @@
 
 Lines end at CR, LF or CRLF and nowhere else (U+2028 and friends are legal inside JSON). Comments and unknown fields are
 ignored, `data:` needs no space, several `data:` lines are one event, `[DONE]` is not a frame. A line that is no field but
-JSON (Google reports late errors as bare objects) is cut out by the JSON framer.
+JSON (Google reports late errors as bare objects) is cut out by the JSON framer. An error that only the field (`error: {…}`, as
+llama.cpp and GPUStack have it) or the event's name (`event: error`) tells of becomes an object with the key `error`, which all
+dialects read.
 """
 
 from __future__ import annotations
 
+import json
+
 from nbgemini.wire.json_array import LARGEST, JsonFramer
 
-_DONE = b"[DONE]"
+DONE = b"[DONE]"
 _FIELD = b"data: "
 
 
@@ -18,20 +22,24 @@ class SseFramer:
 
     Attributes:
         too_large: a line or an event grew beyond the limit; nothing is taken any more.
+        whole: `[DONE]` came: the service has said all.
     """
 
     def __init__(self, largest: int = LARGEST) -> None:
         """Start at the beginning of a line."""
         self.too_large = False
+        self.whole = False
         self._longest = largest + len(_FIELD)
         self._line: list[bytes] = []
         self._line_held = 0  # bytes in the unfinished line
         self._data: list[bytes] = []
         self._data_held = 0  # bytes in the data lines of this event
         self._after_cr = False
+        self._reports_error = False  # this event, by its name
         self._bare = JsonFramer(largest)
         self._several: JsonFramer | None = None  # cuts an event of several data lines as they come
         self._cut: list[bytes] = []
+        self._ends = False  # the last line of this event said that it was all
 
     @property
     def held(self) -> int:
@@ -57,7 +65,7 @@ class SseFramer:
         frames: list[bytes] = []
         if self._line:
             self._take(b"".join(self._line), frames)
-        return frames + self._whole_objects()
+        return frames + (self._whole_objects() if self._data else [])
 
     def _lines(self, chunk: bytes) -> list[bytes]:
         lines = chunk.splitlines()  # on bytes: CR, LF, CRLF only
@@ -91,6 +99,10 @@ class SseFramer:
             self._dispatch(frames)
         elif self._bare.open or line.lstrip()[:1] in b"{[":
             frames.extend(self._bare.feed(line + b"\n"))
+        elif line.startswith(b"error:"):
+            self._data = [_as_error(line[6:].strip())]
+        elif line.startswith(b"event:"):
+            self._reports_error = line[6:].strip() == b"error"
         if self._data_held > self._longest or len(line) > self._longest or self._bare.too_large:
             self._give_up()
 
@@ -103,19 +115,39 @@ class SseFramer:
             self._several = JsonFramer()
             self._cut = self._several.feed(self._data.pop())
         self._cut += self._several.feed(b"\n" + data)
+        self._ends = data.strip() == DONE
 
     def _dispatch(self, frames: list[bytes]) -> None:
         self._data_held = 0
         if self._data:
             data = self._data.pop()
-            if data and data.strip() != _DONE:
-                frames.append(data)
+            if data and data.strip() == DONE:
+                self.whole = True
+            elif data:
+                frames.append(_as_error(data) if self._reports_error else data)
         else:
             frames.extend(self._whole_objects())
+        self._reports_error = False
 
     def _whole_objects(self) -> list[bytes]:
         """Return the complete objects of several data lines: one event, or events that lost their blank line."""
         if self._data:
-            return JsonFramer().feed(self._data.pop())
-        objects, self._cut, self._several = self._cut, [], None
-        return objects
+            last = self._data.pop()
+            self.whole = self.whole or last.strip() == DONE
+            objects = JsonFramer().feed(last)
+        else:
+            self.whole = self.whole or self._ends
+            objects, self._cut, self._several = self._cut, [], None
+        self._ends = False
+        return [_as_error(said) for said in objects] if self._reports_error else objects
+
+
+def _as_error(said: bytes) -> bytes:
+    """Return what is said of an error as an object that has it under the key `error`."""
+    try:
+        data = json.loads(said)
+    except (ValueError, RecursionError):
+        data = said.decode("utf-8", "replace")
+    if isinstance(data, dict) and (data.get("error") or data.get("type") == "error"):
+        return said
+    return json.dumps({"error": data if isinstance(data, dict) else {"message": str(data)}}).encode()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def key(session: Session, rest: str) -> None:
     """Ask for the API key of Gemini, or of another SERVICE (anthropic, openai …), and keep it in memory only."""
     service = rest.strip() or "gemini"
-    if service not in session.client.settings.services:
+    if service not in session.client.settings.known:
         raise PromptError("a key is never typed into a cell, where it would be saved; run %gemini key [SERVICE], it asks")
     if surroundings.kernel_of(session.shell) is not None and not surroundings.someone_sits_there(session.shell):
         raise ConfigurationError(f"nobody to ask for a key here; set {_variable(session, service)} instead")
@@ -66,12 +66,12 @@ async def doctor(session: Session, rest: str) -> None:
 
 
 def _variable(session: Session, service: str) -> str:
-    names = session.client.settings.services[service].key_names
+    names = session.client.settings.known[service].key_names
     return names[-1] if names else f"{service.upper()}_API_KEY"
 
 
 def _others(session: Session) -> str:
     """Return which of the other services can be asked as things stand."""
-    services = session.client.settings.services.values()
+    services = session.client.settings.known.values()
     ready = [service.name for service in services if service.key and service.dialect not in ("gemini", "interactions")]
     return f"key set for {', '.join(ready)}" if ready else "no key set; %gemini key anthropic asks for one"

@@ -111,9 +111,11 @@ def _body(asked: Counted, *, thinks: bool) -> dict[str, Any]:
     ]
     system = asked.system if isinstance(asked.system, str) else "".join(block.text for block in asked.system)
     format_ = asked.output_config.format if asked.output_config else None
-    tools = [str(tool.get("name")) for tool in asked.tools]
     form: dict[str, Any] = {"is_json": True, "form": format_.schema} if format_ else {}
-    return gemini_body(contents, system=system, tools=tools, thinks=thinks, **form)
+    bounds: dict[str, Any] = {"most": asked.max_tokens, "stops": asked.stop_sequences} if isinstance(asked, Asked) else {}
+    choice = {"type": asked.tool_choice.type, "name": asked.tool_choice.name} if asked.tool_choice else None
+    tools = {str(tool.get("name")): tool.get("input_schema") for tool in asked.tools}
+    return gemini_body(contents, system=system, tools=tools, choice=choice, thinks=thinks, **form, **bounds)
 
 
 def _parts(block: Any_, names: dict[str, str]) -> Iterator[dict[str, Any]]:

@@ -62,9 +62,15 @@ def _body(asked: Asked, *, thinks: bool) -> dict[str, Any]:
         {"role": "model" if isinstance(message, Assistant) else "user", "parts": list(_parts(message, names))}
         for message in asked.messages
     ]
-    tools = [tool.function.name for tool in asked.tools]
     return gemini_body(
-        grouped(contents), system="\n".join(system), tools=tools, thinks=thinks, **form_of(asked.response_format)
+        grouped(contents),
+        system="\n".join(system),
+        tools={tool.function.name: tool.function.parameters for tool in asked.tools},
+        choice=asked.tool_choice,
+        thinks=thinks,
+        most=asked.max_completion_tokens or asked.max_tokens,
+        stops=[asked.stop] if isinstance(asked.stop, str) else asked.stop or (),
+        **form_of(asked.response_format),
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 import msgspec
 from msgspec import Struct
 
+from nbgemini.offline.choice import chosen
 from nbgemini.offline.dialects.declining import Declined, Misshapen
 from nbgemini.offline.dialects.writing import Writer
 from nbgemini.offline.http import HttpRequest
@@ -114,12 +116,26 @@ def gemini_body(  # noqa: PLR0913 - what a request is made of
     contents: list[dict[str, Any]],
     *,
     system: str = "",
-    tools: list[str] | None = None,
+    tools: Mapping[str, Any] | None = None,
+    choice: Any = None,
     thinks: bool = False,
     form: Any = None,
     is_json: bool = False,
+    most: int | None = None,
+    stops: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """Return a request as Gemini's would be, in its normal form; `form` is the JSON schema of the answer.
+    """Return a request as Gemini's would be, in its normal form.
+
+    Args:
+        contents: what was said.
+        system: the instruction.
+        tools: the functions, and the JSON schemas of their arguments.
+        choice: which of them is to be called, in the protocol's own words.
+        thinks: whether to tell of thoughts.
+        form: the JSON schema of the answer.
+        is_json: whether the answer is to be JSON.
+        most: how many tokens it may have.
+        stops: the texts that it ends before.
 
     Raises:
         Invalid: it is no schema.
@@ -130,9 +146,14 @@ def gemini_body(  # noqa: PLR0913 - what a request is made of
             "responseMimeType": "application/json",
             "responseJsonSchema": None if form is None else adapted(form, "schema"),
         }
-    return {
-        "contents": contents,
-        "generationConfig": config,
-        **({"systemInstruction": {"parts": [{"text": system}]}} if system else {}),
-        **({"tools": [{"functionDeclarations": [{"name": name} for name in tools]}]} if tools else {}),
-    }
+    if most is not None:
+        config["maxOutputTokens"] = most
+    if stops := list(stops):
+        config["stopSequences"] = stops
+    body = {"contents": contents, "generationConfig": config}
+    if system:
+        body["systemInstruction"] = {"parts": [{"text": system}]}
+    if tools:
+        declared = [{"name": name, "parametersJsonSchema": schema} for name, schema in tools.items()]
+        body |= {"tools": [{"functionDeclarations": declared}], "toolConfig": chosen(choice)}
+    return body

@@ -14,6 +14,7 @@ from nbgemini.offline.dialects.declining import Declined, Misshapen, shaped
 from nbgemini.offline.dialects.dialect import Question, gemini_body, grouped, result_part
 from nbgemini.offline.dialects.interactions_request import (
     Asked,
+    Config,
     Content,
     FunctionCall,
     FunctionResult,
@@ -109,6 +110,15 @@ class Interactions:
         return steps
 
 
+def _allowed(choice: Any) -> Any:
+    """Return a choice without the envelope that names several tools: the first of them is called."""
+    inside = choice.get("allowed_tools") if isinstance(choice, dict) else None
+    if not isinstance(inside, dict):
+        return choice
+    names = inside.get("tools")
+    return {"mode": inside.get("mode"), "name": names[0] if isinstance(names, list) and names else None}
+
+
 def _body(asked: Asked, steps: list[Step_], *, thinks: bool) -> dict[str, Any]:
     names = {step.id: step.name for step in steps if isinstance(step, FunctionCall)}
     contents = [
@@ -117,12 +127,15 @@ def _body(asked: Asked, steps: list[Step_], *, thinks: bool) -> dict[str, Any]:
     ]
     formats = asked.response_format if isinstance(asked.response_format, list) else [asked.response_format or {}]
     form = next((format_ for format_ in formats if format_.get("mime_type") == "application/json"), None)
-    tools = [str(tool["name"]) for tool in asked.tools if tool.get("type") == "function"]
+    config = asked.generation_config or Config()
     return gemini_body(
         grouped(contents),
         system=asked.system_instruction,
-        tools=tools,
+        tools={str(tool["name"]): tool.get("parameters") for tool in asked.tools if tool.get("type") == "function"},
+        choice=_allowed(config.tool_choice),
         thinks=thinks,
+        most=config.max_output_tokens,
+        stops=config.stop_sequences or (),
         form=(form or {}).get("schema"),
         is_json=form is not None or asked.response_mime_type == "application/json",
     )

@@ -75,9 +75,15 @@ def _body(asked: Asked, items: list[Item_], *, thinks: bool) -> dict[str, Any]:
     told = [item for item in items if isinstance(item, Message) and item.role in ("system", "developer")]
     system = [asked.instructions or "", *(_words(item.content) for item in told)]
     contents = [{"role": _role(item), "parts": list(_parts(item, names))} for item in items if item not in told]
-    tools = [str(tool["name"]) for tool in asked.tools if tool.get("type") == "function"]
-    form = form_of(asked.text.format if asked.text else None)
-    return gemini_body(grouped(contents), system="\n".join(filter(None, system)), tools=tools, thinks=thinks, **form)
+    return gemini_body(
+        grouped(contents),
+        system="\n".join(filter(None, system)),
+        tools={str(tool["name"]): tool.get("parameters") for tool in asked.tools if tool.get("type") == "function"},
+        choice=asked.tool_choice,
+        thinks=thinks,
+        most=asked.max_output_tokens,
+        **form_of(asked.text.format if asked.text else None),
+    )
 
 
 def _role(item: Item_) -> str:

@@ -1,0 +1,54 @@
+"""The JSON of an answer is found behind words, in fences and behind thoughts, in time linear in the answer."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nbgemini.json_text import json_begun, json_text, json_texts
+
+VALUE = '{"a": [1, "}"]}'
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        VALUE,
+        f"\n{VALUE}\n",
+        f"```json\n{VALUE}\n```",
+        f"Here it is:\n\n```json\n{VALUE}\n```\n\nTell me if you need more.",
+        f"Here it is:\n```\n{VALUE}\n```",
+        f"Sure! {VALUE} That is all.",
+        f"Use it so:\n```json\n{VALUE}\n```\nand then\n```python\nprint(x)\n```",
+        f"I think {{so}}.</think>{VALUE}",
+        f"First a draft:\n```json\n[1, 2\n```\nNow it is right:\n  ```json\n{VALUE}\n  ```",
+    ],
+)
+def test_the_json_of_an_answer_is_found(answer):
+    assert json.loads(json_text(answer)) == json.loads(VALUE)
+
+
+@pytest.mark.parametrize("answer", ["", "No.", "{so}", "```json\n[1", "[1] is a source", "}{"])
+def test_an_answer_without_json_is_itself(answer):
+    assert json_text(answer) in (answer, "[1]")
+
+
+@pytest.mark.parametrize("before", ["", "Here it is:\n\n```json\n", "```json\n", "```\n", "Sure! ", "a</think>"])
+def test_what_has_come_of_it_begins_with_the_json(before):
+    assert json_begun(f'{before}{{"a": 1, "b') == '{"a": 1, "b'
+    assert json_begun("No") == "No"
+
+
+@given(st.recursive(st.none() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+def test_json_is_itself(value):
+    text = json.dumps(value, ensure_ascii=False)
+    assert json_text(text) == text
+
+
+def test_looking_for_it_is_linear():
+    """All that is looked at is never more than a few times the answer."""
+    for answer in ("```a\n" * 20_000, "```\n" * 20_000, "{" * 20_000, "[}" * 20_000, "</think>" * 20_000):
+        assert sum(map(len, json_texts(answer))) <= 4 * len(answer)
