@@ -123,7 +123,7 @@ def _refuse_shreds(reply: Reply) -> None:
     Raises:
         WireError: it changes its kind too often.
     """
-    if len(reply.segments) > MOST_SEGMENTS:
+    if len(reply.so_far.segments) > MOST_SEGMENTS:
         raise WireError(f"an answer in more than {MOST_SEGMENTS:,} pieces of different kinds can't be shown → ask for less")
 
 

@@ -65,7 +65,7 @@ class SseFramer:
         frames: list[bytes] = []
         if self._line:
             self._take(b"".join(self._line), frames)
-        return frames + (self._whole_objects() if self._data else [])
+        return frames + self._whole_objects()
 
     def _lines(self, chunk: bytes) -> list[bytes]:
         lines = chunk.splitlines()  # on bytes: CR, LF, CRLF only
