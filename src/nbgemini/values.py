@@ -1,7 +1,7 @@
 """A Python value as the model gets it: text for what can be said, pictures and media as parts, in place.
 
-Invariants: every value is bounded, and what was left out is said where it was; pandas, matplotlib, pillow, NumPy and pydantic
-are known by their modules' names and never imported.
+Invariants: every value is bounded, and what was left out is said where it was; what says nothing is refused; nothing is imported
+to look at a value.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ from nbgemini.holding import data_part, file_part, note
 from nbgemini.markdown_table import markdown_table
 from nbgemini.media import HEAD, TEXT, mime_of, size_text
 from nbgemini.reply import Reply
-from nbgemini.tool_pictures import picture_of
+from nbgemini.array_text import array_text
+from nbgemini.object_words import shown_words, words_of
+from nbgemini.pictures import picture_of, takes_time
 from nbgemini.tool_plain import cut
 from nbgemini.tool_result import converted
-from nbgemini.tool_tables import package_of, unpacked
+from nbgemini.tool_tables import record_of, unpacked
 from nbgemini.turns import NOTE, Part, Turn, merge_text
 
 TEXT_CHARACTERS = 4_000_000  # about what a window of a million tokens holds
@@ -61,7 +63,12 @@ def _said(value: Any, name: str) -> list[Part] | None:
         return [text(table)]
     if (picture := _picture(value, name)) is not None:
         return [picture]
-    return _plain(value)
+    return _plain(value, name)
+
+
+def waits(value: Any) -> bool:
+    """Whether a value is read, or drawn, better beside the loop."""
+    return isinstance(value, Path) or takes_time(value)
 
 
 def placed(piece: str | Field) -> list[Part]:
@@ -163,14 +170,16 @@ def _picture(value: Any, name: str) -> Part | None:
     return data_part(found[1], found[0], name) if found else None
 
 
-def _plain(value: Any) -> list[Part]:
-    if package_of(value) == "numpy" and hasattr(value, "shape") and value.shape:
-        return [text(cut(f"array of shape {value.shape}, {value.dtype}\n{value}", OTHER_CHARACTERS))]
-    if type(value) in (tuple, set, frozenset) and len(value) < _FEW and len(words := _shown(value)) <= _LINE:
+def _plain(value: Any, name: str) -> list[Part]:
+    if (numbers := array_text(value)) is not None:
+        return [text(cut(numbers, OTHER_CHARACTERS))]
+    if type(value) in (tuple, set, frozenset) and len(value) < _FEW and len(words := str(value)) <= _LINE:
         return [text(words)]  # `df.shape` as Python has it: JSON knows no such kinds
     inner = unpacked(value)[0]
+    if inner is not value and record_of(value) is not None and "<table" in (shown := shown_words(value) or ""):
+        return [text(cut(shown, OTHER_CHARACTERS))]  # a table that is made up of fields
     if not isinstance(inner, Mapping | AbstractSet | Sequence) or isinstance(inner, str | range):
-        return [text(cut(_shown(value), OTHER_CHARACTERS))]
+        return [text(cut(_words(value, name), OTHER_CHARACTERS))]
     response, media = converted(value)
     remark = f"\n({response['note']})" if "note" in response else ""
     pictures = [data_part(base64.b64decode(item.data), item.mime, f"picture {number}") for number, item in enumerate(media, 1)]
@@ -182,8 +191,14 @@ def _json(value: Any) -> str:
     return line if len(line) <= _LINE else json.dumps(value, ensure_ascii=False, indent=1)
 
 
-def _shown(value: Any) -> str:
+def _words(value: Any, name: str) -> str:
     try:
-        return str(value)
+        words = words_of(value)
     except Exception as error:  # noqa: BLE001 - any object may come
         return f"a value of type {type(value).__name__}, which can't be shown: {type(error).__name__}"
+    if words is None:
+        raise PromptError(
+            f"{name} is of type {type(value).__name__}, which says nothing of itself in words → name an attribute of it, or give"
+            " text, a list, a table or a picture made of it; nothing was sent"
+        )
+    return words

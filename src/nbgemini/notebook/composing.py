@@ -1,7 +1,7 @@
 """A cell's prompt becomes a turn: the cells above, what is attached, and the prompt with its values in place, in this order.
 
-Invariant: a prompt that takes nothing from the notebook stays the very text it is. Files are read in a thread; figures are
-drawn on the loop, because matplotlib is not made for threads.
+Invariant: a prompt that takes nothing from the notebook stays the very text it is. Files are read, and charts rendered, in a thread; figures
+are drawn on the loop, because matplotlib is not made for threads.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
@@ -24,7 +23,7 @@ from nbgemini.notebook.session import Session
 from nbgemini.notebook.surroundings import visible
 from nbgemini.reply import Reply
 from nbgemini.turns import NOTE, Part, Turn
-from nbgemini.values import parts_of, placed, turn_of
+from nbgemini.values import parts_of, placed, turn_of, waits
 
 
 class Prompt(Struct, frozen=True):
@@ -92,12 +91,12 @@ def prompt_of(session: Session, ask: Ask, text: str) -> Prompt:
 
 
 async def _threaded(function: Any, item: Any) -> list[Part]:
-    parts: list[Part] = await asyncio.to_thread(function, item) if isinstance(item.value, Path) else function(item)
+    parts: list[Part] = await asyncio.to_thread(function, item) if waits(item.value) else function(item)
     return parts
 
 
 def _takes_time(value: Any) -> bool:
-    return isinstance(value, Path) or (isinstance(value, Reply) and not value.done)
+    return waits(value) or (isinstance(value, Reply) and not value.done)
 
 
 def _labelled(item: Attached) -> list[Part]:
