@@ -15,9 +15,10 @@ from importlib import import_module
 from itertools import chain, islice
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 _BLOCK = 1_024  # rows of a columnar table that are read at once
+_EXACT = 2**53  # up to here a float has every integer
 _REMARKS, _LONGEST_REMARK = 12, 100  # of attributes
 _SINGLE_DIGITS = range(6, 10)  # that tell a float of 32 bits
 
@@ -32,7 +33,9 @@ class Table(Struct, frozen=True, kw_only=True):
         labels: the first so many labels of its rows; None where they are their numbers from 0.
         label_name: what the labels are called.
         index: the labels as the table itself has them, for a table of the same rows.
+        gapped: finds the columns of floats that are whole numbers, and floats only because some are missing.
         column: whether it is one column rather than a table.
+        named: whether that column has a name of its own.
         remark: what its attributes say: units, a coordinate system.
     """
 
@@ -42,7 +45,9 @@ class Table(Struct, frozen=True, kw_only=True):
     labels: Callable[[int], list[Any]] | None = None
     label_name: str = ""
     index: Any = None
+    gapped: Callable[[], set[int]] = set
     column: bool = False
+    named: bool = True
     remark: str = ""
 
 
@@ -51,9 +56,19 @@ def table_of(value: Any) -> Table | None:
     kind = type(value)
     if isinstance(value, type) or kind.__module__ == "builtins":
         return None
-    able = (reader for abilities, reader in _READERS if all(hasattr(kind, ability) for ability in abilities))
-    reader = next(able, None)
+    reader = _reader_of(kind)
     return reader(value) if reader else None
+
+
+def may_be_table(value: Any) -> bool:
+    """Whether a value looks as if it were a table; nothing of it is read."""
+    kind = type(value)
+    return not isinstance(value, type) and kind.__module__ not in ("builtins", "numpy") and _reader_of(kind) is not None
+
+
+def _reader_of(kind: type) -> Callable[[Any], Table | None] | None:
+    able = (reader for abilities, reader in _READERS if all(hasattr(kind, ability) for ability in abilities))
+    return next(able, None)
 
 
 def package_of(value: Any) -> str:
@@ -85,24 +100,23 @@ def _labelled(frame: Any) -> Table:
         count=len(frame.index),
         read=lambda rows, columns: _positional(frame.iloc[:rows, :columns]),
         index=frame.index,
+        gapped=lambda: {at for at in range(len(frame.columns)) if _is_gapped(frame.iloc[:, at])},
         remark=_attributes(frame),
         **_labels(frame.index),
     )
 
 
 def _series(series: Any) -> Table:
-    frame = series.to_frame("value" if getattr(series, "name", None) is None else series.name)
-    found = _labelled(frame)
-    return Table(
-        names=found.names,
-        count=found.count,
-        read=found.read,
-        labels=found.labels,
-        label_name=found.label_name,
-        index=found.index,
-        remark=_attributes(series),
-        column=True,
-    )
+    own = getattr(series, "name", None)
+    found = _labelled(series.to_frame("value" if own is None else own))
+    return structs.replace(found, column=True, named=own is not None, remark=_attributes(series))
+
+
+def _is_gapped(column: Any) -> bool:
+    if not str(column.dtype).lower().startswith("float"):
+        return False
+    known = column.dropna()
+    return 0 < len(known) < len(column) and bool(((known % 1 == 0) & (known.abs() <= _EXACT)).all())
 
 
 def _labels(index: Any) -> dict[str, Any]:
@@ -152,8 +166,7 @@ def _told(column: Any) -> list[Any]:
 
 def _rowwise_column(series: Any) -> Table:
     found = _rowwise(series.to_frame())
-    names = [name or "value" for name in found.names]
-    return Table(names=names, count=found.count, read=found.read, column=True)
+    return structs.replace(found, names=[name or "value" for name in found.names], column=True, named=bool(found.names[0]))
 
 
 def _columnar(table: Any) -> Table | None:
@@ -176,7 +189,7 @@ def _columnar_column(array: Any) -> Table:
         for at in range(0, end, _BLOCK):
             yield from ((value,) for value in _listed(array.slice(at, min(_BLOCK, end - at))))
 
-    return Table(names=["value"], count=len(array), read=read, column=True)
+    return Table(names=["value"], count=len(array), read=read, column=True, named=False)
 
 
 def _listed(column: Any) -> list[Any]:
