@@ -15,8 +15,11 @@ _EXACT_DIGITS = 1e22  # up to here a whole double is written in its own digits, 
 def markdown_table(value: Any) -> str | None:
     """Return a table, and under it what was left out; None for anything else."""
     table = table_of(value)
-    if table is None:
-        return None
+    return None if table is None else told_table(table)
+
+
+def told_table(table: Table) -> str:
+    """Return the first rows of a table, and under it what was left out."""
     if not table.names:
         return f"(a table of {table.count or 0:,} rows and no columns)"
     wide, body = len(table.names), _body(table)

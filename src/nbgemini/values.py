@@ -23,13 +23,17 @@ from nbgemini.markdown_table import markdown_table
 from nbgemini.media import HEAD, TEXT, mime_of, size_text
 from nbgemini.reply import Reply
 from nbgemini.array_text import array_text
+from nbgemini.notebook_file import notebook_text
 from nbgemini.object_words import shown_words, words_of
 from nbgemini.pictures import picture_of, takes_time
+from nbgemini.table_file import is_table_file, table_file_text
+from nbgemini.text_encoding import decoded
 from nbgemini.tool_plain import cut
 from nbgemini.tool_result import converted
 from nbgemini.tool_tables import record_of, unpacked
 from nbgemini.turns import NOTE, Part, Turn, merge_text
 
+NOTEBOOK_BYTES = 64 * 1024 * 1024  # of a notebook's file, most of which are its pictures
 TEXT_CHARACTERS = 4_000_000  # about what a window of a million tokens holds
 OTHER_CHARACTERS = 20_000  # of what a value without a form of its own says
 _LINE = 100
@@ -103,29 +107,57 @@ def file_parts(path: Path) -> list[Part]:
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)
-        if head and mime_of(head, path.name) != TEXT:
+        mime = mime_of(head, path.name)
+        if is_table_file(path) and mime != TEXT:
+            words = table_file_text(path)
+            return [_noted(f"{path.name}:\n{words}\n", path, "table")]
+        if head and mime not in ("", TEXT):
             return [file_part(path)]
-        _check_length(path)
-        return [_fenced(path, path.read_bytes())]
+        return [_text_part(path)]
     except OSError as error:
         raise PromptError(f"{path} can't be read: {error.strerror or error}; nothing was sent") from None
 
 
-def _check_length(path: Path) -> None:
-    """Refuse what is too long before it is read: it may be larger than the memory."""
-    size = path.stat().st_size
-    if size > TEXT_CHARACTERS:
+def _text_part(path: Path) -> Part:
+    """Return a file of text, or one of no kind that is known, which may be text in another encoding than UTF-8."""
+    size, is_notebook = path.stat().st_size, path.suffix.lower() == ".ipynb"
+    if size > (NOTEBOOK_BYTES if is_notebook else TEXT_CHARACTERS):  # it may be larger than the memory
+        with path.open("rb") as file:
+            if decoded(file.read(HEAD)) is None:
+                return file_part(path)
         raise PromptError(
             f"{path.name} is too long for a prompt, {size_text(size)} of text: attach some of it; nothing was sent"
         )
 
 
-def _fenced(path: Path, data: bytes) -> Part:
-    try:
-        words = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise PromptError(f"{path.name} is text in an encoding other than UTF-8, or none; nothing was sent") from None
-    return {"text": f"{path.name}:\n{fence(words, path.suffix.removeprefix('.'))}", NOTE: note(path.name, "text", len(data))}
+    data = path.read_bytes()
+    found = decoded(data)
+    if found is None:
+        return _undecoded(path, data)
+    words, encoding = found
+    if is_notebook and (cells := notebook_text(words)) is not None:
+        return _noted(f"{path.name}:\n{cut(cells, TEXT_CHARACTERS)}\n", path, "notebook")
+    read_as = f" (read as {encoding})" if encoding else ""
+    told = f"{path.name}{read_as}:\n{fence(words, path.suffix.removeprefix('.'))}"
+    return _noted(told, path, f"text{f', read as {encoding}' if encoding else ''}")
+
+
+def _undecoded(path: Path, data: bytes) -> Part:
+    """Return what is no text as a file of its kind; text in an encoding that nobody knows is refused.
+
+    Raises:
+        PromptError: it can't be sent.
+    """
+    if b"\0" in data[:TEXT_CHARACTERS] or mime_of(data[:HEAD], path.name) not in ("", TEXT):
+        return file_part(path)
+    raise PromptError(
+        f"{path.name} is text in an encoding other than UTF-8, or no text → text = Path({path.name!r}).read_text('…') with its"
+        " encoding in a cell, and attach text; nothing was sent"
+    )
+
+
+def _noted(words: str, path: Path, kind: str) -> Part:
+    return {"text": words, NOTE: note(path.name, kind, path.stat().st_size)}
 
 
 def fence(words: str, language: str = "") -> str:
@@ -158,9 +190,12 @@ def _source(value: Any) -> str | None:
 
 def _from_bytes(data: bytes, name: str) -> Part:
     mime = mime_of(data[:HEAD])
-    if mime != TEXT:
-        return data_part(data, mime, name)
-    return text(data.decode("utf-8", "replace"))
+    if mime not in ("", TEXT) or not data:
+        return data_part(data, mime, name) if data else text("")
+    found = decoded(data)
+    if found is None:
+        return data_part(data, "", name)  # which refuses it
+    return text(found[0] + (f"\n({name} was read as {found[1]})" if found[1] else ""))
 
 
 def _picture(value: Any, name: str) -> Part | None:

@@ -189,7 +189,7 @@ def _missing(inner: str, row: Any) -> str:
         return f"{{{inner}}} names a column, but the rows are plain values, which {{{ROW}}} stands for"
     name = inner.partition(":")[0].partition("!")[0].strip()
     near = _near(name, row, 0.6) or _near(name.partition(".")[0], row, 0.6)
-    instead = f" (did you mean {near}?)" if near else "" if name.isidentifier() else f" ({{{{{inner}}}}} is no column)"
+    instead = f" (did you mean {near}?)" if near else "" if name.isidentifier() else f" ({{{{{inner}}}}} stays as typed)"
     return f"no column {name!r}{instead}; {_known(row)}"
 
 
