@@ -32,7 +32,7 @@ def decoded(data: bytes) -> tuple[str, str] | None:
 
 def _readings(data: bytes) -> Iterator[tuple[str, str]]:
     mark = next(((codec, name) for begin, codec, name in _MARKS if data.startswith(begin)), None)
-    ways = (mark,) if mark else (("utf-8", ""), *_unmarked(data))
+    ways = (mark,) if mark else _unmarked(data)
     for codec, name in ways:
         try:
             text = data.decode(codec)
@@ -44,12 +44,12 @@ def _readings(data: bytes) -> Iterator[tuple[str, str]]:
 
 def _unmarked(data: bytes) -> tuple[tuple[str, str], ...]:
     if b"\x1b$" in data[:_SAMPLE]:
-        return (("iso2022_jp", "ISO-2022-JP"),)
+        return (("iso2022_jp", "ISO-2022-JP"), ("utf-8", ""))
     if b"\0" in data[:_SAMPLE]:
         few, many = sorted((nulls(data[:_SAMPLE:2]), nulls(data[1:_SAMPLE:2])))
         codec = "utf-16-be" if nulls(data[:_SAMPLE:2]) == many else "utf-16-le"
         return ((codec, "UTF-16"),) if few == 0 and many > _NULLS else ()
-    return (*_JAPANESE, ("cp1252", "Windows-1252"))
+    return (("utf-8", ""), *_JAPANESE, ("cp1252", "Windows-1252"))
 
 
 def nulls(data: bytes) -> float:

@@ -125,7 +125,11 @@ def _sent(tried: Sequence[Tried]) -> list[Part]:
 
 
 def _left_out(item: Attached, error: PromptError) -> Part:
+    """Say in the cell, in the prompt and to whoever reads the chat again what does not go along."""
+    from nbgemini.notebook.commands.showing import show_line  # noqa: PLC0415 - the commands know prompts
+
     why = str(error).removesuffix("; nothing was sent")
+    show_line(f"left out: {why}")
     return aside(f"({item.name} was left out: {why})\n\n", f"[📎 left out: {why}]\n")
 
 
