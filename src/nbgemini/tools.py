@@ -104,6 +104,7 @@ def declare(function: Callable[..., Any], **marks: Any) -> Tool:
         marked.labels,
         file=code.co_filename if code else "",
         line=code.co_firstlineno if code else 0,
+        _anew=functools.partial(fingerprint, function, core),
     )
 
 

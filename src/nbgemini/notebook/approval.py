@@ -1,6 +1,7 @@
 """The reader's leave for each tool call, asked on its card, without holding anything else up.
 
-An answer counts once and for the call it was given to; "always" holds for this function's name and source in this kernel.
+An answer counts once and for the call it was given to; "always" holds in this kernel for this function's name, the object it is
+bound to and all that it runs, and is forgotten when one of them changes or can't be told.
 """
 
 from __future__ import annotations
@@ -33,16 +34,17 @@ class Approvals:
 
     async def ask(self, tool: Tool, _call: ToolCall, number: int) -> bool:
         """Wait for the reader's verdict about the n-th call; a guarded tool must be asked about each time."""
-        if _mark(tool) in self._always and not tool.guarded:
+        if self._always and not tool.guarded and _mark(tool) in self._always:
             return True
         verdict = asyncio.get_running_loop().create_future()
+        shown = _mark(tool)
         self._open[number] = verdict, tool
         try:
             said = await verdict
         finally:
             self._open.pop(number, None)
-        if said == "always" and not tool.guarded:
-            self._always.add(_mark(tool))
+        if said == "always" and not tool.guarded and (mark := _mark(tool)) == shown:
+            self._always.add(mark)
         return said != "refuse"
 
     def verdicts(self, number: int) -> tuple[Verdict, ...]:
@@ -69,7 +71,7 @@ class Approvals:
 
 
 def _mark(tool: Tool) -> str:
-    return f"{tool.name} {tool.fingerprint}"
+    return f"{tool.name} {tool.fingerprint_now()}"
 
 
 def _settle(question: asyncio.Future[Verdict], verdict: Verdict) -> None:
