@@ -158,7 +158,9 @@ def _hold(held: Held) -> Part:
 
 def _check(size: int, mime: str, name: str) -> None:
     if not is_taken(mime):
-        raise PromptError(f"{name}{f' ({mime})' if mime else ''} is of no kind that can be sent: {TAKEN}{way_out(name)}; nothing was sent")
+        raise PromptError(
+            f"{name}{f' ({mime})' if mime else ''} is of no kind that can be sent: {TAKEN}{way_out(name)}; nothing was sent"
+        )
     if size > LARGEST_BYTES:
         raise PromptError(f"{name} is too large, {size_text(size)}: the service keeps files of up to 2 GB; nothing was sent")
     if not size:

@@ -52,7 +52,9 @@ def figure_of(value: Any) -> Any:
         return figure
     parts = list(islice(_parts(value), _AXES))
     figures = [figure_of(part) for part in parts]
-    one = all(found is figures[0] for found in figures) and any(found is not part for found, part in zip(figures, parts, strict=True))
+    one = all(found is figures[0] for found in figures) and any(
+        found is not part for found, part in zip(figures, parts, strict=True)
+    )
     return figures[0] if one else None
 
 
@@ -106,7 +108,7 @@ def bundle_of(value: Any) -> Mapping[str, Any]:
     """Return what a value would show in a notebook, by mime type; empty if it leaves that to its other methods."""
     if not callable(getattr(type(value), "_repr_mimebundle_", None)):
         return {}
-    bundle = value._repr_mimebundle_(include=None, exclude=None)  # noqa: SLF001 - IPython's protocol
+    bundle = value._repr_mimebundle_(include=None, exclude=None)
     bundle = bundle[0] if isinstance(bundle, tuple) else bundle
     return bundle if isinstance(bundle, Mapping) else {}
 
@@ -114,7 +116,7 @@ def bundle_of(value: Any) -> Mapping[str, Any]:
 def _by_itself(chart: Any) -> bytes:
     try:
         image = chart.to_image(format="png") if _has(chart, "write_image") else chart.to_image()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - another package's code
         raise _undrawn(chart, error, "pip install kaleido, and Chrome (plotly_get_chrome)") from None
     return _from_pillow(image) if _has(image, "resize", "convert") else bytes(image)
 
@@ -128,14 +130,14 @@ def _by_vega(chart: Any) -> bytes:
     spec = chart.to_dict()
     try:
         return bytes(import_module("vl_convert").vegalite_to_png(spec))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - another package's code
         raise _undrawn(chart, error, "pip install vl-convert-python") from None
 
 
 def _by_browser(chart: Any) -> bytes:
     try:
         return _from_pillow(import_module("bokeh.io.export").get_screenshot_as_png(chart))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - another package's code
         raise _undrawn(chart, error, "pip install selenium, and a browser with its driver") from None
 
 

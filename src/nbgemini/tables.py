@@ -268,7 +268,9 @@ def _lazy(query: Any) -> Table | None:
 
     def computed(rows: int | None) -> Table | None:
         some = query if rows is None else getattr(query, _able(query, _FIRST))(rows)
-        return table_of(some if not _able(some, _COMPUTING) or _is_other(some, query) else getattr(some, _able(some, _COMPUTING))())
+        return table_of(
+            some if not _able(some, _COMPUTING) or _is_other(some, query) else getattr(some, _able(some, _COMPUTING))()
+        )
 
     def read(rows: int | None, columns: int | None) -> Iterable[tuple[Any, ...]]:
         found = computed(rows)

@@ -19,14 +19,14 @@ _MARKS = (
 _JAPANESE = (("cp932", "Shift-JIS"), ("euc_jp", "EUC-JP"))
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
 _RUN = re.compile(rb"[\x80-\xff]{4,}")  # letters of another alphabet, and not accents among ours
-_WITHIN = re.compile(r"[^\W\d_][^\w\s'’\-\u00ad]+[^\W\d_]")  # a sign between two letters
+_WITHIN = re.compile(r"[^\W\d_][^\w\s'\u2019\-\u00ad]+[^\W\d_]")  # a sign between two letters
 _SAMPLE = 100_000  # characters that are looked at
 _NULLS = 0.5  # of every second byte, in text that is mostly ASCII
 _KANA = 0.2  # of what is not ASCII in Japanese
 
 
 def decoded(data: bytes) -> tuple[str, str] | None:
-    """Return the text of some bytes and its encoding's name, empty for UTF-8; None if they are no text, or nobody knows which."""
+    """Return the text of some bytes and its encoding's name, empty for UTF-8; None for no text, or none that is known."""
     return next((found for found in _readings(data) if not _CONTROL.search(found[0][:_SAMPLE])), None)
 
 

@@ -28,6 +28,7 @@ from typing import Any
 _MOST = 5_000  # layers and values; more than that is not compared
 _CONSTANTS = (type(None), bool, int, float, complex, str, bytes, date, time, timedelta, Decimal, PurePath, Enum, range)
 _CODE = (FunctionType, MethodType, functools.partial, staticmethod, classmethod, property, type)
+_CONTAINERS = (list, tuple, dict, set, frozenset)
 _WRAPPERS = ("__wrapped__", "__func__", "func", "fget", "__call__")
 _FOREIGN = tuple({get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _IN_PYTHON = 1 << 9  # the flag of a class that was made while Python ran, and can be changed
@@ -65,8 +66,7 @@ class _Walk:
         self._open(value)
 
     def _open(self, value: Any) -> None:
-        kind = type(value)
-        self._say("kind", f"{kind.__module__}.{kind.__qualname__}")
+        self._say("kind", f"{type(value).__module__}.{type(value).__qualname__}")
         if isinstance(value, FunctionType):
             self._function(value)
         elif isinstance(value, CodeType):
@@ -75,24 +75,20 @@ class _Walk:
             self._class(value)
         elif isinstance(value, ModuleType):
             self._say("module", value.__name__)
-        elif isinstance(value, functools.partial):
-            self._all((value.func, value.args, value.keywords))
-        elif isinstance(value, MethodType):
-            self._all((value.__func__, value.__self__))
-        elif isinstance(value, staticmethod | classmethod | property):
-            self._all(getattr(value, name, None) for name in ("__func__", "fget"))
-        elif kind in (list, tuple, set, frozenset, dict) and all(isinstance(item, _CONSTANTS) for item in _items(value)):
-            self._say("values", repr(sorted(value, key=repr) if kind in (set, frozenset) else value))
-        elif kind in (list, tuple):
-            self._all(value)
-        elif kind is types.MappingProxyType:
-            self.visit(dict(value))
-        elif kind is dict:
-            self._all(_items(value))
-        elif kind in (set, frozenset):
-            self._all(sorted(value, key=repr))
+        elif (made_of := _made_of(value)) is not None:
+            self._all(made_of)
+        elif type(value) in _CONTAINERS:
+            self._container(value)
         else:
             self._object(value)
+
+    def _container(self, value: Any) -> None:
+        items = list(itertools.chain.from_iterable(value.items()) if isinstance(value, dict) else value)
+        items = sorted(items, key=repr) if isinstance(value, AbstractSet) else items
+        if all(isinstance(item, _CONSTANTS) for item in items):
+            self._say("values", repr(items))
+        else:
+            self._all(items)
 
     def _function(self, function: FunctionType) -> None:
         if _is_foreign(function.__code__.co_filename):
@@ -170,8 +166,23 @@ class _Walk:
         self.digest.update(f"{kind} {len(said)} ".encode() + said)
 
 
-def _items(value: Any) -> Iterator[Any]:
-    return itertools.chain.from_iterable(value.items()) if isinstance(value, dict) else iter(value)
+def _made_of(value: Any) -> tuple[Any, ...] | None:
+    """Return what something that stands for others is made of; None for anything else."""
+    made: tuple[Any, ...] | None = None
+    match value:
+        case functools.partial():
+            made = value.func, value.args, value.keywords
+        case MethodType():
+            made = value.__func__, value.__self__
+        case staticmethod() | classmethod():
+            made = (value.__func__,)
+        case property():
+            made = value.fget, value.fset
+        case types.MappingProxyType():
+            made = (dict(value),)
+        case weakref.ref():
+            made = (value(),)
+    return made
 
 
 def _token(value: Any) -> int:

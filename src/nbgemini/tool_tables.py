@@ -38,20 +38,26 @@ def record_of(value: Any) -> dict[str, Any] | None:
     """Return the fields of an object that is made of them; None if it is none."""
     if isinstance(value, type):
         return None
-    if is_dataclass(value):
-        return {field.name: getattr(value, field.name) for field in fields(value)}
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return dict(zip(value._fields, value, strict=True))
-    if isinstance(value, Struct):
-        return {name: getattr(value, name) for name in value.__struct_fields__}
-    if isinstance(attributes := getattr(type(value), "__attrs_attrs__", None), tuple):
-        return {attribute.name: getattr(value, attribute.name) for attribute in attributes}
+    names = _field_names(value)
+    if names is not None:
+        return {name: getattr(value, name) for name in names}
     pydantic = sys.modules.get("pydantic")
     if pydantic and isinstance(value, pydantic.BaseModel):
         return dict(value.model_dump(warnings=False))
     if hasattr(type(value), "__fields__") and hasattr(type(value), "parse_obj"):  # as pydantic was before its version 2
         return dict(value.dict())
     return None
+
+
+def _field_names(value: Any) -> list[str] | None:
+    if is_dataclass(value):
+        return [field.name for field in fields(value)]
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return list(value._fields)
+    if isinstance(value, Struct):
+        return list(value.__struct_fields__)
+    attributes = getattr(type(value), "__attrs_attrs__", None)
+    return [attribute.name for attribute in attributes] if isinstance(attributes, tuple) else None
 
 
 def _from_record(value: Any) -> Any:

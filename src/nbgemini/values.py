@@ -1,7 +1,7 @@
 """A Python value as the model gets it: text for what can be said, pictures and media as parts, in place.
 
-Invariants: every value is bounded, and what was left out is said where it was; what says nothing is refused; nothing is imported
-to look at a value.
+Invariants: every value is bounded, and what was left out is said where it was; what says nothing is refused; nothing is
+imported to look at a value.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from nbgemini.array_text import array_text
 from nbgemini.errors import PromptError
 from nbgemini.events import Media
 from nbgemini.fields import Field
 from nbgemini.holding import data_part, file_part, note
 from nbgemini.markdown_table import markdown_table
 from nbgemini.media import HEAD, TEXT, mime_of, size_text
-from nbgemini.reply import Reply
-from nbgemini.array_text import array_text
 from nbgemini.notebook_file import notebook_text
 from nbgemini.object_words import shown_words, words_of
 from nbgemini.pictures import picture_of, takes_time
+from nbgemini.reply import Reply
 from nbgemini.table_file import is_table_file, table_file_text
 from nbgemini.text_encoding import decoded
 from nbgemini.tool_plain import cut
@@ -128,7 +128,6 @@ def _text_part(path: Path) -> Part:
         raise PromptError(
             f"{path.name} is too long for a prompt, {size_text(size)} of text: attach some of it; nothing was sent"
         )
-
 
     data = path.read_bytes()
     found = decoded(data)
@@ -233,7 +232,7 @@ def _words(value: Any, name: str) -> str:
         return f"a value of type {type(value).__name__}, which can't be shown: {type(error).__name__}"
     if words is None:
         raise PromptError(
-            f"{name} is of type {type(value).__name__}, which says nothing of itself in words → name an attribute of it, or give"
-            " text, a list, a table or a picture made of it; nothing was sent"
+            f"{name} is of type {type(value).__name__}, which says nothing of itself in words → name an attribute of it, or"
+            " give text, a list, a table or a picture made of it; nothing was sent"
         )
     return words

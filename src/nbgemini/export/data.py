@@ -14,7 +14,6 @@ from nbgemini.holding import digest_in, told
 from nbgemini.transcript import Exchange, Facts
 from nbgemini.turns import NOTE, ORIGIN, Part, Turn
 
-
 _KINDS = {"text", "inlineData", "fileData"}
 _ASKED = {*_KINDS, NOTE}
 _ANSWERED = {"functionResponse", "thoughtSignature", NOTE, ORIGIN}
@@ -103,7 +102,9 @@ def _trusted(part: Part) -> Part:
 def _is_shown(one: _Exchange) -> bool:
     """Whether all that would be sent is shown too: a prompt of text and files, answers to calls that are nothing else."""
     asked = all(len(part.keys() & _KINDS) == 1 and part.keys() <= _ASKED for part in one.asked)
-    return asked and all("functionResponse" in part and part.keys() <= _ANSWERED for turn in one.past[1::2] for part in turn.parts)
+    return asked and all(
+        "functionResponse" in part and part.keys() <= _ANSWERED for turn in one.past[1::2] for part in turn.parts
+    )
 
 
 def _dicts(parts: Sequence[Part]) -> list[dict[str, Any]]:

@@ -44,7 +44,11 @@ class Template:
 
     def speaks_of(self, name: str) -> bool:
         """Whether it names this column, or the whole row."""
-        return any(inner == word or inner.startswith((f"{word}:", f"{word}!", f"{word}.")) for inner in self._braced for word in (name, ROW))
+        return any(
+            inner == word or inner.startswith((f"{word}:", f"{word}!", f"{word}."))
+            for inner in self._braced
+            for word in (name, ROW)
+        )
 
     def check(self, row: Any) -> None:
         """Look whether a row has what is named.

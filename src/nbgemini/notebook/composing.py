@@ -1,7 +1,7 @@
 """A cell's prompt becomes a turn: the cells above, what is attached, and the prompt with its values in place, in this order.
 
-Invariant: a prompt that takes nothing from the notebook stays the very text it is. Files are read, and charts rendered, in a thread; figures
-are drawn on the loop, because matplotlib is not made for threads.
+Invariant: a prompt that takes nothing from the notebook stays the very text it is. Files are read, and charts rendered, in a
+thread; figures are drawn on the loop, because matplotlib is not made for threads.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from nbgemini.notebook.surroundings import visible
 from nbgemini.reply import Reply
 from nbgemini.turns import NOTE, Part, Turn
 from nbgemini.values import parts_of, placed, turn_of, waits
-
 
 T = TypeVar("T")
 Tried: TypeAlias = tuple[Attached, list[Part], PromptError | None]

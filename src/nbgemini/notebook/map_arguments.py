@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import itertools
 from collections.abc import Iterable, Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
 
 from msgspec import Struct
 
@@ -102,7 +102,11 @@ def rows_named(names: Mapping[str, Any], word: str) -> Any:
     value = names[first]
     for attribute in attributes:
         try:
-            value = getattr(value, attribute) if hasattr(value, attribute) or attribute not in column_names(value) else value[attribute]
+            value = (
+                getattr(value, attribute)
+                if hasattr(value, attribute) or attribute not in column_names(value)
+                else value[attribute]
+            )
         except AttributeError:
             raise PromptError(f"{word}: there is no {attribute!r}{nearest(attribute, _inside(value))}") from None
     return value
@@ -117,13 +121,13 @@ def column_names(value: Any) -> list[str]:
     """Return the names of a table's columns; none if it is no table, or they are known only when it is computed."""
     if not may_be_table(value):
         return []
-    found = next((names for ability in ("column_names", "columns", "data_vars") if _are(names := getattr(value, ability, None))), ())
-    return [str(name) for name in found]
+    ways = (getattr(value, ability, None) for ability in ("column_names", "columns", "data_vars"))
+    return next(([str(name) for name in names] for names in ways if _are_names(names)), [])
 
 
-def _are(names: Any) -> bool:
+def _are_names(found: Any) -> TypeGuard[Iterable[Any]]:
     """Whether something is a collection of names, and not the columns themselves."""
-    return isinstance(names, Iterable) and not callable(names) and all(isinstance(name, str | int | tuple) for name in names)
+    return isinstance(found, Iterable) and not callable(found) and all(isinstance(name, str | int | tuple) for name in found)
 
 
 def only_first(rows: Any, many: int | None) -> Any:
