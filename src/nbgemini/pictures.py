@@ -15,7 +15,7 @@ from typing import Any
 
 from nbgemini.errors import PromptError
 from nbgemini.events import Media
-from nbgemini.tables import package_of
+from nbgemini.tables import has, package_of
 
 SIDE = 2_048  # pixels; the service scales larger pictures down itself
 MIMES = {"image/png", "image/jpeg", "image/webp"}  # that the service takes
@@ -68,8 +68,7 @@ def _figure_of_one(value: Any) -> Any:
     for _ in range(3):  # axes may lie in a part of a figure
         if value is None or isinstance(value, type) or _has(value, "savefig"):
             return None if isinstance(value, type) else value
-        own = getattr(value, "__dict__", {})
-        value = next((getattr(value, name, None) for name in _FIGURE if name in own or hasattr(type(value), name)), None)
+        value = next((getattr(value, name, None) for name in _FIGURE if has(value, name)), None)
     return value if _has(value, "savefig") else None
 
 
@@ -79,7 +78,7 @@ def takes_time(value: Any) -> bool:
 
 
 def _has(value: Any, *abilities: str) -> bool:
-    return all(hasattr(type(value), ability) for ability in abilities)
+    return all(has(value, ability) for ability in abilities)
 
 
 def _shown(value: Any) -> tuple[str, bytes] | None:

@@ -20,7 +20,7 @@ from msgspec import Struct, structs
 _BLOCK = 1_024  # rows of a columnar table that are read at once
 _EXACT = 2**53  # up to here a float has every integer
 _REMARKS, _LONGEST_REMARK = 12, 100  # of attributes
-_SINGLE_DIGITS = range(6, 10)  # that tell a float of 32 bits
+_SINGLE_DIGITS = range(1, 10)  # that tell a float of 32 bits
 
 
 class Table(Struct, frozen=True, kw_only=True):
@@ -56,19 +56,24 @@ def table_of(value: Any) -> Table | None:
     kind = type(value)
     if isinstance(value, type) or kind.__module__ == "builtins":
         return None
-    reader = _reader_of(kind)
+    reader = _reader_of(value)
     return reader(value) if reader else None
 
 
 def may_be_table(value: Any) -> bool:
     """Whether a value looks as if it were a table; nothing of it is read."""
     kind = type(value)
-    return not isinstance(value, type) and kind.__module__ not in ("builtins", "numpy") and _reader_of(kind) is not None
+    return not isinstance(value, type) and kind.__module__ not in ("builtins", "numpy") and _reader_of(value) is not None
 
 
-def _reader_of(kind: type) -> Callable[[Any], Table | None] | None:
-    able = (reader for abilities, reader in _READERS if all(hasattr(kind, ability) for ability in abilities))
+def _reader_of(value: Any) -> Callable[[Any], Table | None] | None:
+    able = (reader for abilities, reader in _READERS if all(has(value, ability) for ability in abilities))
     return next(able, None)
+
+
+def has(value: Any, ability: str) -> bool:
+    """Whether a value has an attribute of its type or of its own; one that is made up when it is asked for does not count."""
+    return hasattr(type(value), ability) or ability in getattr(value, "__dict__", ())
 
 
 def package_of(value: Any) -> str:
@@ -149,7 +154,7 @@ def _rowwise(frame: Any) -> Table:
 def _iterated(frame: Any, names: list[str], rows: int | None, columns: int | None) -> Iterator[tuple[Any, ...]]:
     some = frame.select(names[:columns]) if columns is not None and columns < len(names) else frame
     some = some if rows is None else some.head(rows)
-    if not hasattr(type(some), "iter_columns"):
+    if not has(some, "iter_columns"):
         yield from some.iter_rows()
         return
     for at in range(0, len(some), _BLOCK):
@@ -220,7 +225,7 @@ def _gridded(grid: Any) -> Table | None:
 
     def framed(rows: int | None) -> Table:
         some = grid if rows is None else grid.isel(_corner(sizes, rows))
-        frame = some.to_dataframe() if hasattr(type(grid), "data_vars") else some.to_dataframe(name=grid.name or "value")
+        frame = some.to_dataframe() if has(grid, "data_vars") else some.to_dataframe(name=grid.name or "value")
         return _labelled(frame.reset_index())
 
     variables = {**getattr(grid, "coords", {}), **getattr(grid, "data_vars", {})}
@@ -282,7 +287,7 @@ def _lazy(query: Any) -> Table | None:
 
 def _able(value: Any, abilities: Iterable[str]) -> str:
     """Return the first of these that a value has; empty if it has none."""
-    return next((name for name in abilities if hasattr(type(value), name)), "")
+    return next((name for name in abilities if has(value, name)), "")
 
 
 def _is_other(some: Any, query: Any) -> bool:
@@ -301,7 +306,7 @@ def _streamed(table: Any) -> Table | None:
         batches = (found for found in map(_columnar, reader.from_stream(table)) if found)
         return islice(chain.from_iterable(found.read(rows, columns) for found in batches), rows)
 
-    count = len(table) if hasattr(type(table), "__len__") else None
+    count = len(table) if has(table, "__len__") else None
     return Table(names=names, count=count, read=read)
 
 

@@ -175,7 +175,7 @@ def _is_written(value: Any, spec: str) -> bool:
 def _means_column(inner: str, row: Mapping[Any, Any]) -> bool:
     """Whether what stands in braces is meant as a column: called nearly as one is, or in the manner of one."""
     name = inner.partition(":")[0].partition("!")[0].strip()
-    if not name or name[0] in "\"'{[<":
+    if not name or name in map(str, row) or name[0] in "\"'{[<":
         return False
     manner = any(" " in str(column) for column in row) and " " in name
     return bool(_near(name, row)) or (manner and name == inner and _WORDS.fullmatch(name) is not None)
