@@ -61,7 +61,9 @@ def test_what_a_notebook_would_show_is_said_where_the_text_says_nothing(value, w
     ],
 )  # fmt: skip
 def test_what_says_nothing_is_refused_with_the_way_out(value):
-    with pytest.raises(PromptError, match=r"^it is of type \w+, which says nothing of itself in words → name an attribute") as raised:
+    with pytest.raises(
+        PromptError, match=r"^it is of type \w+, which says nothing of itself in words → name an attribute"
+    ) as raised:
         parts_of(value, "it")
     assert "0x" not in str(raised.value)
     assert "\n" not in str(raised.value)

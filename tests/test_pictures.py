@@ -117,7 +117,9 @@ def test_charts_are_drawn_by_what_can_draw_them(value):
 
 def test_a_chart_that_can_not_be_drawn_is_refused_with_the_way_out():
     chart = Chart(ValueError("no\nbrowser"))
-    with pytest.raises(PromptError, match=r"^a Chart of tests can't be drawn here \(no browser\) → pip install kaleido") as raised:
+    with pytest.raises(
+        PromptError, match=r"^a Chart of tests can't be drawn here \(no browser\) → pip install kaleido"
+    ) as raised:
         parts_of(chart, "chart")
     assert "\n" not in str(raised.value)
     assert converted(chart)[0]["output"].startswith("a Chart of tests can't be drawn here (no browser) → pip install")

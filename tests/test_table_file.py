@@ -19,7 +19,9 @@ def test_what_no_package_reads_is_refused_with_the_way_out(tmp_path, monkeypatch
     path = tmp_path / name
     path.write_bytes(b"PK\x03\x04\0\0")
     reader = {"parquet": "read_parquet", "feather": "read_feather"}.get(name.rpartition(".")[2], "read_excel")
-    with pytest.raises(PromptError, match=rf"can't be read as a table here .* → df = pandas.{reader}\('{name}'\) in a cell") as raised:
+    with pytest.raises(
+        PromptError, match=rf"can't be read as a table here .* → df = pandas.{reader}\('{name}'\) in a cell"
+    ) as raised:
         parts_of(path, "path")
     assert "\n" not in str(raised.value)
 

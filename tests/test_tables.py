@@ -185,7 +185,9 @@ def test_nanoseconds_survive_columns_that_python_has_no_type_for(package):
     there = pytest.importorskip(package)
     text = ["2024-01-15 00:12:34.123456789"]
     if package == "polars":
-        table = there.DataFrame({"t": there.Series(text).str.to_datetime(time_unit="ns"), "f": there.Series([0.1], dtype=there.Float32)})
+        table = there.DataFrame(
+            {"t": there.Series(text).str.to_datetime(time_unit="ns"), "f": there.Series([0.1], dtype=there.Float32)}
+        )
     else:
         table = there.table({"t": there.array(text).cast(there.timestamp("ns")), "f": there.array([0.1], there.float32())})
     assert shown(table)[0].replace("T", " ") == "| 2024-01-15 00:12:34.123456789 | 0.1 |"

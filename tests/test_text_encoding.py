@@ -65,7 +65,9 @@ def test_what_nobody_can_know_is_refused_with_the_way_out(tmp_path, text, codec)
         parts_of(path, "a")
 
 
-@pytest.mark.parametrize("data", [b"\x00\x01\x02\xff", bytes(500), b"\x01\x02" * 100, Path(os.__file__).read_bytes()[:99] + b"\0\0"])
+@pytest.mark.parametrize(
+    "data", [b"\x00\x01\x02\xff", bytes(500), b"\x01\x02" * 100, Path(os.__file__).read_bytes()[:99] + b"\0\0"]
+)
 def test_what_is_no_text_is_none(data):
     assert decoded(data) is None
 

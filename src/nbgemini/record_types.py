@@ -30,8 +30,39 @@ def readable(hint: Any, within: tuple[Any, ...] = ()) -> Any:
     if inner and origin is not typing.Literal and (origin in _UNIONS or isinstance(origin, type)):
         parts = tuple(kind if kind is ... or isinstance(kind, list) else readable(kind, within) for kind in inner)
         return hint if all(new is old for new, old in zip(parts, inner, strict=True)) else _again(hint, origin, parts)
+    if _is_typed_dict(hint):
+        return _typed_dict(hint, within)
     reader = _reader(hint, within) if isinstance(hint, type) and origin is None else None
     return hint if reader is None else typing.Annotated[hint, reader]
+
+
+def _is_typed_dict(hint: Any) -> bool:
+    """Whether a type is a TypedDict, of whichever module."""
+    return isinstance(hint, type) and issubclass(hint, dict) and hasattr(hint, "__required_keys__")
+
+
+def _typed_dict(kind: Any, within: tuple[Any, ...]) -> Any:
+    """Return a TypedDict whose entries are readable; itself if all are."""
+    import typing_extensions  # noqa: PLC0415 - comes with pydantic
+
+    if kind in within:
+        return kind
+    marked = _hints(kind)
+    hints = {name: _unmarked(hint) for name, hint in marked.items()}
+    made = {name: readable(hint, (*within, kind)) for name, hint in hints.items()}
+    if all(made[name] is hint for name, hint in hints.items()):
+        return kind
+    missing = typing_extensions.NotRequired
+    left = {name for name, hint in marked.items() if typing.get_origin(hint) is missing or name not in kind.__required_keys__}
+    make: Any = typing_extensions.TypedDict
+    return make(kind.__name__, {name: missing[hint] if name in left else hint for name, hint in made.items()})
+
+
+def _unmarked(hint: Any) -> Any:
+    """Return the type of an entry that is said to be required, or not."""
+    while typing.get_origin(hint) in (typing.Required, typing.NotRequired):
+        hint = typing.get_args(hint)[0]
+    return hint
 
 
 def _again(hint: Any, origin: Any, inner: tuple[Any, ...]) -> Any:

@@ -87,3 +87,10 @@ def test_too_many_files_are_none(folder):
         (folder / f"{number}.csv").write_text("x")
     with pytest.raises(PromptError, match=rf"\*\.csv means {MOST_FILES + 1} files, more than {MOST_FILES}"):
         named("*.csv")
+
+
+def test_a_file_of_a_pattern_knows_its_pattern(folder):
+    assert {item.among for item in attached("*.png", {})} == {"*.png"}
+    assert {item.among for item in attached("it", {"it": [folder / "a.png", folder / "c.txt"]})} == {"it"}
+    assert [item.among for item in attached("a.png", {})] == [""]
+    assert [item.among for item in attached("it", {"it": folder / "a.png"})] == [""]
