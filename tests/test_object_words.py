@@ -28,7 +28,7 @@ class Shown(Silent):
 
 
 class Bundled(Silent):
-    def _repr_mimebundle_(self, include=None, exclude=None):
+    def _repr_mimebundle_(self, **_):
         return {"text/html": "<script>x()</script>", "text/plain": "a plan"}
 
 

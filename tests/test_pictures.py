@@ -27,7 +27,7 @@ def seen(value):
 class Grid:
     """As seaborn has it."""
 
-    def savefig(self, page, format):
+    def savefig(self, page, **_):
         page.write(PNG)
 
 
@@ -40,7 +40,7 @@ class Chart:
     def write_image(self, file):
         """What it can do besides."""
 
-    def to_image(self, format):
+    def to_image(self, **_):
         if self.fault:
             raise self.fault
         return PNG
@@ -52,7 +52,7 @@ class Bundled:
     def __init__(self, data):
         self.data = data
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
+    def _repr_mimebundle_(self, **_):
         return {"image/png": self.data}, {"image/png": {"width": 1}}
 
 
@@ -130,7 +130,7 @@ def test_a_chart_of_vega_needs_its_converter(monkeypatch):
         def to_dict(self):
             return {"$schema": "https://vega.github.io/schema/vega-lite/v6.json"}
 
-        def save(self, file):
+        def save(self, _):
             raise AssertionError("nothing is written")
 
         def transform_filter(self):

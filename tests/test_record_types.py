@@ -90,8 +90,8 @@ class Loose(BaseModel, arbitrary_types_allowed=True):
         (list[Point], '[{"x": 1}]', [Point(1)]),
         (dict[str, Star], '{"a": {"starName": "Vega"}}', {"a": Star("Vega")}),
         (Point | None, "null", None),
-        (Optional[Star], '{"starName": "Vega"}', Star("Vega")),
-        (Union[int, list[Line]], "5", 5),
+        (Optional[Star], '{"starName": "Vega"}', Star("Vega")),  # noqa: UP045 - as many write it
+        (Union[int, list[Line]], "5", 5),  # noqa: UP007 - as many write it
         (tuple[Point, Star], '[{"x": 1}, {"starName": "Vega"}]', (Point(1), Star("Vega"))),
         (Annotated[Point, "where"], '{"x": 1}', Point(1)),
     ],
@@ -187,5 +187,5 @@ def test_their_fields_are_columns_of_a_map():
 
 
 def test_all_other_hints_stay_what_they_are():
-    for hint in (int, list[int], dict[str, int], int | None, Annotated[int, "n"], BaseModel, Optional[str], tuple[int, ...]):
+    for hint in (int, list[int], dict[str, int], int | None, Annotated[int, "n"], BaseModel, Optional[str], tuple[int, ...]):  # noqa: UP045 - as many write it
         assert readable(hint) is hint

@@ -243,4 +243,4 @@ def test_narrow_floats_have_their_own_digits():
 
 def test_what_is_missing_is_known_whoever_says_it():
     assert all(map(is_missing, (None, float("nan"), pd.NaT, pd.NA)))
-    assert not any(map(is_missing, (0, "", False, [], dt.datetime(2024, 1, 1), 0.0)))
+    assert not any(map(is_missing, (0, "", False, [], dt.date(2024, 1, 1), 0.0)))

@@ -14,8 +14,8 @@ from nbgemini.text_encoding import decoded
 from nbgemini.turns import NOTE
 from nbgemini.values import parts_of
 
-JAPANESE = "これは日本語のテキストです。\nレビュー：とても良い。\n"
-GERMAN = "Größe; Ärger – „schön“ kostet 5 €\nMüller;3,5\n"
+JAPANESE = "これは日本語のテキストです。\nレビューはとても良い。\n"
+GERMAN = "Größe; Ärger \u2013 „schön“ kostet 5 €\nMüller;3,5\n"
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ GERMAN = "Größe; Ärger – „schön“ kostet 5 €\nMüller;3,5\n"
         ("hello wörld\n", "utf-16-le", "UTF-16"),
         ("hello world\n", "utf-16-be", "UTF-16"),
         (GERMAN, "cp1252", "Windows-1252"),
-        ("¿Qué? ¡Sí! año, l’été — « déjà vu »\n", "cp1252", "Windows-1252"),
+        ("¿Qué? ¡Sí! año, l\u2019été — « déjà vu »\n", "cp1252", "Windows-1252"),
         ("café", "latin-1", "Windows-1252"),
         (JAPANESE, "cp932", "Shift-JIS"),
         (JAPANESE, "euc_jp", "EUC-JP"),

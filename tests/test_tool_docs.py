@@ -107,7 +107,7 @@ def test_what_is_no_parameter_reaches_the_model_word_for_word():
     assert said == {"a": "first.", "b": "second.", "c": "third, goes on. (Callable[[int], str] | None)"}
 
 
-def typed(a, b=None, c="x", d=None, e=3, f=(), g: int = 1, h=None):
+def typed(a, b=None, c="x", d=None, e=3, f=(), g: int = 1, h=None):  # noqa: PLR0913, PLR0917 - one of each kind
     """Work.
 
     Parameters

@@ -45,9 +45,8 @@ def _kind(path: Path) -> str:
 
 
 def _sheets(path: Path) -> str:
-    pandas = import_module("pandas")
-    with pandas.ExcelFile(path) as book:  # as objects: a number keeps its digits, also where others are missing
-        frames = {name: book.parse(name, dtype=object) for name in book.sheet_names}
+    # as objects: a number keeps its digits, also where others are missing
+    frames = import_module("pandas").read_excel(path, sheet_name=None, dtype=object)
     return "\n\n".join(f"{name}:\n{markdown_table(frame)}" for name, frame in frames.items())
 
 
