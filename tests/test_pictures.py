@@ -108,6 +108,21 @@ def test_anything_else_is_no_figure(value):
     assert picture_of(value) is None
 
 
+def test_a_list_of_anything_else_is_looked_at_no_farther_than_its_first():
+    looked = []
+
+    class Part:
+        @property
+        def figure(self):
+            looked.append(self)
+
+    circle = []
+    circle.append(circle)
+    assert figure_of(circle) is None
+    assert figure_of([[Part()] * 1000] * 1000) is None
+    assert len(looked) == 1
+
+
 @pytest.mark.parametrize("value", [Chart(), Cloud(), Bundled(PNG), Bundled(base64.b64encode(PNG).decode())])
 def test_charts_are_drawn_by_what_can_draw_them(value):
     assert seen(value)

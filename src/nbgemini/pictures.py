@@ -45,17 +45,18 @@ def picture_of(value: Any) -> tuple[str, bytes] | None:
     return _shown(value) or _rendered(value)
 
 
-def figure_of(value: Any) -> Any:
+def figure_of(value: Any, depth: int = 2) -> Any:
     """Return the one figure that a value is, belongs to, or whose parts it holds; None if there is none."""
     figure = _figure_of_one(value)
-    if figure is not None or type(value).__name__ not in _HOLDERS:
+    if figure is not None or not depth or type(value).__name__ not in _HOLDERS:
         return figure
-    parts = list(islice(_parts(value), _AXES))
-    figures = [figure_of(part) for part in parts]
-    one = all(found is figures[0] for found in figures) and any(
-        found is not part for found, part in zip(figures, parts, strict=True)
-    )
-    return figures[0] if one else None
+    is_part = False
+    for part in islice(_parts(value), _AXES):
+        found = figure_of(part, depth - 1)
+        if found is None or (figure is not None and found is not figure):
+            return None
+        figure, is_part = found, is_part or found is not part
+    return figure if is_part else None
 
 
 def _parts(value: Any) -> Iterable[Any]:
