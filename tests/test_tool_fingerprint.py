@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import types
+from collections import defaultdict, deque
 
 import pytest
 
@@ -174,12 +175,47 @@ def test_what_its_code_names_counts_as_far_down_as_it_goes(change):
     assert mark(space["f"]) != before
 
 
-def test_a_number_that_the_code_counts_itself_is_no_change():
-    space = {"n": 0}
-    exec("def f(x: int):\n    global n\n    n += 1\n    return n", space)
+@pytest.mark.parametrize(
+    "body",
+    [
+        "global n\n    n += 1", "log.append(x)", "memo[x] = x", "memo.setdefault(x, []).append(x)", "deep['log'].append(x)",
+        "seen.add(x)", "del deep['old']", "[log.append(y) for y in (x,)]",
+        "many['a'].append(x)", "queue.appendleft(x)",
+    ],
+)  # fmt: skip
+def test_what_the_code_changes_itself_is_no_change(body):
+    """What a call writes down would ask again for ever."""
+    space = {
+        "n": 0,
+        "log": [],
+        "memo": {},
+        "deep": {"log": [], "old": 1},
+        "seen": set(),
+        "many": defaultdict(list),
+        "queue": deque(),
+    }
+    exec(f"def f(x: int):\n    {body}\n    return x", space)
     before = mark(space["f"])
     space["f"](1)
     assert mark(space["f"]) == before
+
+
+def test_what_a_closure_changes_itself_is_no_change():
+    def made():
+        count, log = 0, []
+
+        def f(x: int):
+            nonlocal count
+            count += 1
+            log.append(x)
+            return count
+
+        return f
+
+    counting = made()
+    before = mark(counting)
+    counting(1)
+    assert mark(counting) == before
 
 
 def test_a_large_value_costs_no_more_than_it_must():

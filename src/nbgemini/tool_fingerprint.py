@@ -7,6 +7,7 @@ names. Invariant: what can't be compared makes another hash each time, so that i
 
 from __future__ import annotations
 
+import dis
 import functools
 import hashlib
 import inspect
@@ -14,6 +15,7 @@ import itertools
 import sys
 import types
 import weakref
+from collections import deque
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
@@ -28,7 +30,13 @@ from typing import Any
 _MOST = 5_000  # layers and values; more than that is not compared
 _CONSTANTS = (type(None), bool, int, float, complex, str, bytes, date, time, timedelta, Decimal, PurePath, Enum, range)
 _CODE = (FunctionType, MethodType, functools.partial, staticmethod, classmethod, property, type)
-_CONTAINERS = (list, tuple, dict, set, frozenset)
+_CHANGING = (int, float, list, dict, set, deque)  # what code may change itself, again and again
+_CHANGERS = {
+    "append", "extend", "insert", "add", "update", "pop", "popitem", "remove", "discard", "clear", "setdefault", "sort",
+    "reverse", "appendleft", "popleft",
+}  # fmt: skip
+_ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD")
+_CONTAINERS = (list, tuple, dict, set, frozenset, deque)
 _WRAPPERS = ("__wrapped__", "__func__", "func", "fget", "__call__")
 _FOREIGN = tuple({get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _IN_PYTHON = 1 << 9  # the flag of a class that was made while Python ran, and can be changed
@@ -77,7 +85,7 @@ class _Walk:
             self._say("module", value.__name__)
         elif (made_of := _made_of(value)) is not None:
             self._all(made_of)
-        elif type(value) in _CONTAINERS:
+        elif isinstance(value, _CONTAINERS) and type(value).__module__ in ("builtins", "collections"):
             self._container(value)
         else:
             self._object(value)
@@ -99,9 +107,11 @@ class _Walk:
             self._code(function.__code__)
             self._names(function)
         self._all((function.__defaults__, function.__kwdefaults__))
-        for cell in function.__closure__ or ():
+        changed = _changed_in(function.__code__)
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             with suppress(ValueError):  # an empty cell
-                self.visit(cell.cell_contents)
+                if not (name in changed and isinstance(cell.cell_contents, _CHANGING)):
+                    self.visit(cell.cell_contents)
         self.visit(getattr(function, "__wrapped__", None))
 
     def _source(self, written: Any) -> None:
@@ -117,10 +127,10 @@ class _Walk:
     def _names(self, function: FunctionType) -> None:
         """Take in what the names in its code stand for now, those of modules as far as its code asks for them."""
         own, names = function.__globals__, sorted(_names_in(function.__code__))
-        stored = _stored_in(function.__code__)
-        modules = [function.__globals__[name] for name in names if isinstance(own.get(name), ModuleType)]
+        changed = _changed_in(function.__code__)
+        modules = [own[name] for name in names if isinstance(own.get(name), ModuleType)]
         for name in names:
-            if name in own and not (name in stored and isinstance(own[name], int | float)):  # a number that it counts itself
+            if name in own and not (name in changed and isinstance(own[name], _CHANGING)):
                 self._say("global", name)
                 self.visit(own[name])
             for module in modules:
@@ -148,7 +158,7 @@ class _Walk:
         self._all(found for name in _WRAPPERS if isinstance(found := getattr(value, name, None), FunctionType | MethodType))
         self._class(type(value))
         methods = [member for member in vars(type(value)).values() if isinstance(member, FunctionType)]
-        counted = {name for method in methods for name in _stored_in(method.__code__)}
+        counted = {name for method in methods for name in _counted_in(method.__code__)}
         own = getattr(value, "__dict__", {})
         for name, held in sorted(own.items()) if isinstance(own, Mapping) else ():
             if isinstance(held, int | float) and not isinstance(held, bool) and name in counted:
@@ -203,13 +213,28 @@ def _is_foreign(file: str) -> bool:
 
 def _names_in(code: CodeType) -> Iterator[str]:
     yield from code.co_names
-    for const in code.co_consts:
-        if isinstance(const, CodeType):
-            yield from _names_in(const)
+    for inner in _inner(code):
+        yield from _names_in(inner)
 
 
-def _stored_in(code: CodeType) -> AbstractSet[str]:
-    import dis  # noqa: PLC0415 - at the first tool
+def _changed_in(code: CodeType) -> AbstractSet[str]:
+    """Return the names of what code changes itself: a number that it counts, a list that it fills."""
+    changed, last = set[str](), ""
+    for step in dis.get_instructions(code):
+        if step.opname in ("STORE_GLOBAL", "STORE_DEREF"):
+            changed.add(str(step.argval))
+        elif step.opname in ("LOAD_GLOBAL", "LOAD_DEREF", "LOAD_NAME"):
+            last = str(step.argval)
+        elif step.opname in ("STORE_SUBSCR", "DELETE_SUBSCR") or (step.opname in _ATTRIBUTES and step.argval in _CHANGERS):
+            changed.add(last)
+    return changed.union(*map(_changed_in, _inner(code)))
 
-    stored = {str(step.argval) for step in dis.get_instructions(code) if step.opname in ("STORE_GLOBAL", "STORE_ATTR")}
-    return stored.union(*(_stored_in(const) for const in code.co_consts if isinstance(const, CodeType)))
+
+def _counted_in(code: CodeType) -> AbstractSet[str]:
+    """Return the attributes that code sets."""
+    own = {str(step.argval) for step in dis.get_instructions(code) if step.opname == "STORE_ATTR"}
+    return own.union(*map(_counted_in, _inner(code)))
+
+
+def _inner(code: CodeType) -> Iterator[CodeType]:
+    return (const for const in code.co_consts if isinstance(const, CodeType))
