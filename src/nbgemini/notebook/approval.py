@@ -37,14 +37,15 @@ class Approvals:
         if self._always and not tool.guarded and _mark(tool) in self._always:
             return True
         verdict = asyncio.get_running_loop().create_future()
-        shown = _mark(tool)
         self._open[number] = verdict, tool
         try:
             said = await verdict
         finally:
             self._open.pop(number, None)
-        if said == "always" and not tool.guarded and (mark := _mark(tool)) == shown:
-            self._always.add(mark)
+        if (
+            said == "always" and not tool.guarded and tool.fingerprint_now() == tool.fingerprint
+        ):  # as it was when it was offered
+            self._always.add(_mark(tool))
         return said != "refuse"
 
     def verdicts(self, number: int) -> tuple[Verdict, ...]:
