@@ -94,7 +94,7 @@ GOLDEN = {
 
 def test_a_rich_function_is_declared_word_for_word():
     assert (FORECAST.name, FORECAST.timeout) == ("forecast", 60.0)
-    assert FORECAST.description == "Tell the weather.\n\nIn words, and for\nseveral days."
+    assert FORECAST.description == "Tell the weather.\n\nIn words, and for\nseveral days.\n\nReturns:\n    rates: never seen."
     assert FORECAST.schema == GOLDEN
 
 

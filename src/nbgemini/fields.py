@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
@@ -16,7 +17,7 @@ from msgspec import Struct
 from nbgemini.errors import PromptError
 
 _NAME = r"[^\W\d]\w*"
-_FIELD = re.compile(rf"\{{(?P<path>{_NAME}(?:\.(?!_){_NAME})*)(?:!(?P<cast>[rsa]))?(?::(?P<spec>[^\s{{}}][^{{}}\n]*))?\}}")
+_BRACED = re.compile(r"\{(?P<inner>[^{}\n]{1,200})\}")
 _COMMAND = re.compile(r"\\[A-Za-z]+\*?(?:\[[^\[\]{}\n]*\])?\{")  # a LaTeX command and the brace of its argument
 _MATH = re.compile(r"\$\$.+?\$\$|\$(?=[^\s$])[^$\n]*[^\s$\\]\$(?!\d)", re.DOTALL)
 _LONGEST_ARGUMENT = 1_000  # characters
@@ -31,15 +32,20 @@ class Field(Struct, frozen=True):
     value: Any
 
 
-def fields_of(text: str, names: Mapping[str, Any]) -> Iterator[str | Field]:
+def fields_of(text: str, names: Mapping[str, Any], labels: Sequence[str] = ()) -> Iterator[str | Field]:
     """Yield the text between the fields, as typed, and the fields; joined as typed, they are `text`.
+
+    Args:
+        text: what was typed.
+        names: what fields may name.
+        labels: those of `names` that are no names in Python, such as `Review Text` or `a.b`.
 
     Raises:
         PromptError: a property raises when it is read, or a value when it is written out.
     """
     literal = _latex(text) if "\\" in text or "$" in text else ()
     start = 0
-    for match in _FIELD.finditer(text):
+    for match in pattern(tuple(labels)).finditer(text):
         field = None if _doubled(text, match) or _within(match.start(), literal) else _field(match, names)
         if field is not None:
             yield text[start : match.start()]
@@ -48,9 +54,24 @@ def fields_of(text: str, names: Mapping[str, Any]) -> Iterator[str | Field]:
     yield text[start:]
 
 
+@lru_cache(maxsize=64)
+def pattern(labels: tuple[str, ...] = ()) -> re.Pattern[str]:
+    """Return what finds a field: a label or a name with attributes, how it is cast, and how it is written."""
+    known = "".join(f"{re.escape(label)}|" for label in sorted(labels, key=len, reverse=True) if label)
+    path = rf"\{{(?P<path>{known}{_NAME}(?:\.(?!_){_NAME})*)"
+    return re.compile(rf"{path}(?:!(?P<cast>[rsa]))?(?::(?P<spec>[^\s{{}}][^{{}}\n]*))?\}}")
+
+
+def braced(text: str) -> Iterator[str]:
+    """Yield what stands in single braces on one line, those of LaTeX and doubled ones aside."""
+    literal = _latex(text) if "\\" in text or "$" in text else ()
+    found = (match for match in _BRACED.finditer(text) if not _doubled(text, match) and not _within(match.start(), literal))
+    return (match["inner"] for match in found)
+
+
 def _field(match: re.Match[str], names: Mapping[str, Any]) -> Field | None:
     path, cast, spec = match["path"], match["cast"], match["spec"]
-    first, *attributes = path.split(".")
+    first, *attributes = [path] if path in names else path.split(".")
     if first not in names:
         return None
     value = names[first]

@@ -16,7 +16,7 @@ from typing import Any
 from msgspec import Struct
 
 from nbgemini.errors import PromptError
-from nbgemini.media import TAKEN, is_taken, kind_of, mime_of, size_text
+from nbgemini.media import TAKEN, is_taken, kind_of, mime_of, size_text, way_out
 from nbgemini.turns import NOTE, Part, Turn
 
 INLINE_BYTES = 6 * 1024 * 1024  # of one thing; what is larger is uploaded once instead of sent with every turn
@@ -124,8 +124,11 @@ def held_for(part: Part) -> Held | None:
     """Return the thing that a part names, if it is still at hand: a file may come back after a restart."""
     digest = digest_in(part)
     if digest not in _held and isinstance(about := part.get(NOTE), Mapping) and about.get("path"):
+        path = Path(str(about["path"]))
+        if not path.is_file():  # nothing that would have to be waited for
+            return None
         try:
-            again = file_part(Path(str(about["path"])), str(part["fileData"]["mimeType"]))
+            again = file_part(path, str(part["fileData"]["mimeType"]))
         except (OSError, PromptError):
             return None
         return _held.get(digest) if digest_in(again) == digest else None
@@ -155,7 +158,9 @@ def _hold(held: Held) -> Part:
 
 def _check(size: int, mime: str, name: str) -> None:
     if not is_taken(mime):
-        raise PromptError(f"{name}{f' ({mime})' if mime else ''} is of no kind that can be sent: {TAKEN}; nothing was sent")
+        raise PromptError(
+            f"{name}{f' ({mime})' if mime else ''} is of no kind that can be sent: {TAKEN}{way_out(name)}; nothing was sent"
+        )
     if size > LARGEST_BYTES:
         raise PromptError(f"{name} is too large, {size_text(size)}: the service keeps files of up to 2 GB; nothing was sent")
     if not size:

@@ -6,7 +6,6 @@ Invariants: a row is where its input was; what one row's trouble is, no other ro
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from typing import Any, Literal, Self, TypeAlias, overload
 
@@ -15,6 +14,7 @@ from msgspec import Struct
 from nbgemini.errors import NbGeminiError
 from nbgemini.progress import Progress
 from nbgemini.running import Running
+from nbgemini.tool_tables import record_of
 from nbgemini.turns import Usage
 
 RowState: TypeAlias = Literal["waiting", "running", "complete", "truncated", "blocked", "failed", "interrupted"]
@@ -70,13 +70,15 @@ class Rows(Sequence[Row]):
 
     Attributes:
         error: why the rest was not asked, where a fault concerned all rows; None otherwise.
-        labels: pandas' index of the rows; None where there is none.
+        labels: the index of the rows in their table; None where there is none.
+        remark: what was done to make rows of the table, in words.
     """
 
-    def __init__(self, labels: Any = None) -> None:
+    def __init__(self, labels: Any = None, remark: str = "") -> None:
         """Begin with none."""
         self.error: NbGeminiError | None = None
         self.labels = labels
+        self.remark = remark
         self._rows: list[Row] = []
 
     @overload
@@ -136,9 +138,10 @@ class Rows(Sequence[Row]):
 
     @property
     def left_out(self) -> str:
-        """Say which rows the table does not show."""
+        """Say what was done to its rows, and which the table does not show."""
         more = len(self) - len(self._shown())
-        return f" · {more:,} more rows in to_frame()" if more else ""
+        rest = f"{more:,} more rows in to_frame()" if more else ""
+        return "".join(f" · {said}" for said in (self.remark, rest) if said)
 
     def table(self) -> tuple[list[str], list[list[str]]]:
         """Return headers and cells of a bounded table: the first rows, and of the others those with trouble."""
@@ -164,11 +167,13 @@ class Mapped(Running, Sequence[Row]):
         so_far: the same rows as they stand, and reading those never waits.
     """
 
-    def __init__(self, run: Callable[[Mapped], Awaitable[None]], total: int | None = None, labels: Any = None) -> None:
+    def __init__(
+        self, run: Callable[[Mapped], Awaitable[None]], total: int | None = None, labels: Any = None, remark: str = ""
+    ) -> None:
         """Begin with no row; `run` asks them all."""
         super().__init__()
         self.progress = Progress(total=total)
-        self.so_far = Rows(labels)
+        self.so_far = Rows(labels, remark)
         self._run = run
         self._task: asyncio.Task[None] | None = None
 
@@ -310,10 +315,10 @@ def _fields(parsed: Any) -> dict[str, Any]:
         return {}
     if isinstance(parsed, Mapping):
         return {str(name): value for name, value in parsed.items()}
-    if dataclasses.is_dataclass(parsed):
-        return {field.name: getattr(parsed, field.name) for field in dataclasses.fields(parsed)}
     if isinstance(fields := getattr(type(parsed), "model_fields", None), Mapping):  # pydantic's
         return {name: getattr(parsed, name) for name in fields}
+    if (record := record_of(parsed)) is not None:
+        return record
     return {"parsed": parsed}
 
 

@@ -59,6 +59,30 @@ def mime_of(head: bytes, name: str = "") -> str:
     return TEXT if _is_text(head) else _NAMES.get(PurePath(name).suffix.lower(), "")
 
 
+_WAYS_OUT = {
+    ".gif": "PIL.Image.open({0!r}) in a cell, and attach the image",
+    ".bmp": "PIL.Image.open({0!r}) in a cell, and attach the image",
+    ".tif": "PIL.Image.open({0!r}) in a cell, and attach the image",
+    ".tiff": "PIL.Image.open({0!r}) in a cell, and attach the image",
+    ".docx": "save it as PDF, and attach that",
+    ".pptx": "save it as PDF, and attach that",
+    ".doc": "save it as PDF, and attach that",
+    ".zip": "unpack it, and attach its files",
+    ".gz": "unpack it, and attach what is in it",
+    ".h5": "df = pandas.read_hdf({0!r}) in a cell, and attach df",
+    ".nc": "ds = xarray.open_dataset({0!r}) in a cell, and attach ds",
+    ".npy": "a = numpy.load({0!r}) in a cell, and attach a",
+    ".sqlite": "df = pandas.read_sql(…) in a cell, and attach df",
+    ".db": "df = pandas.read_sql(…) in a cell, and attach df",
+}
+
+
+def way_out(name: str) -> str:
+    """Return what its user can do with a file that the service does not take."""
+    way = _WAYS_OUT.get(PurePath(name).suffix.lower(), "")
+    return f" → {way.format(name)}" if way else ""
+
+
 def is_taken(mime: str) -> bool:
     """Whether the service takes files of this kind."""
     return bool(mime) and mime not in _REFUSED

@@ -20,6 +20,7 @@ from nbgemini.errors import PromptError
 from nbgemini.json_text import json_begun, json_text, json_texts
 from nbgemini.loading import load
 from nbgemini.partial_json import closed
+from nbgemini.record_types import readable
 from nbgemini.tool_schema import generator, in_its_words
 from nbgemini.turns import Options, Schema
 
@@ -29,6 +30,8 @@ _KNOWN = {
     "maximum", "anyOf", "oneOf", "properties", "additionalProperties", "required",
 }  # fmt: skip
 _SILENT = {"default", "title"}  # say nothing about what the answer may be
+_UNREADABLE = ("schema-for-unknown-type", "invalid-for-json-schema")
+_UNKNOWN = re.compile(r"(?:schema for |\()(?:<class ')?([\w.<>]+?)(?:'>)?(?:\. |\))")
 _LONGEST = 200  # characters of a reason
 
 
@@ -71,7 +74,7 @@ def schema_of(kind: Any, name: str = "") -> Schema:
     if not is_type(kind):
         raise PromptError(f"{name} can't be the form of an answer: it is no type")
     try:
-        adapter: Any = pydantic.TypeAdapter(kind)
+        adapter: Any = pydantic.TypeAdapter(readable(kind))
         body = _unfolded(in_its_words(adapter.json_schema(schema_generator=generator())))
     except Exception as error:  # noqa: BLE001 - pydantic runs what the types bring along
         raise PromptError(f"{name} can't be the form of an answer: {_reason(error)}") from None
@@ -171,6 +174,8 @@ def _place(path: tuple[str | int, ...]) -> str:
 def _reason(error: Exception) -> str:
     if getattr(error, "code", "") == "typed-dict-version":
         return "it has a TypedDict of typing, which can't be read before Python 3.12; use typing_extensions'"
+    if getattr(error, "code", "") in _UNREADABLE and (found := _UNKNOWN.search(str(error))):
+        return f"{found[1].rpartition('.')[2]} can't be read from JSON; use a pydantic model, a dataclass or a TypedDict"
     return _one_line(str(error) or type(error).__name__)
 
 

@@ -31,7 +31,8 @@ async def submit(manner: Manner, template: str, rows: Any, title: str) -> Batch:
         ApiError: it was not.
     """
     _check(manner)
-    source, form = RowSource(rows), Template(template)
+    source = RowSource(rows)
+    form = Template(template, source.doubled)
     given: list[Any] = []
     bodies: list[Mapping[str, Any]] = []
     pace = Pace.here()

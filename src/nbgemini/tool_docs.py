@@ -1,28 +1,89 @@
-"""What a docstring says about a function and its parameters: Google's, NumPy's and reST's ways of writing."""
+"""What a docstring says about a function and its parameters: Google's, NumPy's and reST's ways of writing.
+
+Invariant: nothing that is written is lost: what is said of a parameter stands with it, all else is the description.
+"""
 
 from __future__ import annotations
 
+import functools
 import itertools
+import operator
 import re
 import textwrap
-from collections.abc import Iterable
+import types
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+from msgspec import Struct
 
 _PARAMETERS = re.compile(r"(?i)((other |keyword )?(parameters|arguments)|params|args|keyword args)\s*:?\s*$")
 _OTHERS = re.compile(
     r"(?i)(attributes|examples?|notes?|raises|references|returns?|see also|todo|warnings?|warns|yields?)\s*:?\s*$"
 )
-_FIELD = re.compile(r":(?:param|parameter|arg|argument|key|keyword)\s+(?:[^:]*\s)?\*{0,2}(\w+)\s*:(.*)")
-_ENTRY = re.compile(r"(\*{0,2}\w+(?:\s*,\s*\*{0,2}\w+)*)\s*(?:\(.*?\))?\s*(?::(.*))?$")
+_FIELD = re.compile(r":(?:param|parameter|arg|argument|key|keyword)\s+(?:([^:]*)\s)?\*{0,2}(\w+)\s*:(.*)")
+_TYPE = re.compile(r":type\s+\*{0,2}(\w+)\s*:(.*)")
+_ENTRY = re.compile(r"(\*{0,2}\w+(?:\s*,\s*\*{0,2}\w+)*)\s*(?:\((.*?)\))?\s*(?::(.*))?$")
+_OPTIONAL = re.compile(r",?\s*(optional|default[ =:].*|defaults? to .*)$", re.IGNORECASE)
+_OF = re.compile(r"(?:list|sequence|iterable|array|tuple|set)(?:\s+of\s+|\[)(.+?)\]?$", re.IGNORECASE)
+_PLAIN: dict[str, Any] = {
+    **dict.fromkeys(("int", "integer", "ints", "integers"), int),
+    **dict.fromkeys(("float", "floats", "number", "numbers", "double"), float),
+    **dict.fromkeys(("str", "string", "strings", "strs"), str),
+    **dict.fromkeys(("bool", "boolean", "bools"), bool),
+    **dict.fromkeys(("dict", "mapping"), dict[str, Any]),
+    **dict.fromkeys(("list", "sequence"), list[Any]),
+    "none": None,
+}
 
 
-def documented(doc: str) -> tuple[str, dict[str, str]]:
+class Documented(Struct):
+    """What a docstring says: about the function, and about each parameter, its type as written beside it."""
+
+    description: str
+    parameters: dict[str, str]
+    types: dict[str, str]
+
+
+def documented(doc: str) -> Documented:
     """Return what a docstring says about the function, and about each parameter (Google, NumPy and reST)."""
     lines = doc.splitlines()
     opens = [number for number in range(len(lines)) if _opens(lines, number)]
-    described: dict[str, str] = {}
+    said = Documented("", {}, {})
+    rest = lines[: opens[0] if opens else len(lines)]
     for start, end in itertools.pairwise([*opens, len(lines)]):
-        described.update(_section(lines[start:end]))
-    return "\n".join(lines[: opens[0] if opens else len(lines)]).strip(), described
+        rest += _section(lines[start:end], said)
+    said.description = re.sub(r"\n{3,}", "\n\n", "\n".join(rest)).strip()
+    return said
+
+
+def type_of(written: str) -> Any:
+    """Return the type that a docstring's words stand for; `...` where they are no simple one."""
+    words = _bare(written)
+    if choices := re.fullmatch(r"\{(.+)\}", words):
+        values = [choice.strip() for choice in choices[1].split(",")]
+        return Literal[tuple(value[1:-1] for value in values)] if all(_is_quoted(value) for value in values) else ...
+    kinds = [_single(one) for one in re.split(r"\s+or\s+|\s*\|\s*|,\s*(?:or\s+)?", words)]
+    if ... in kinds or not kinds:
+        return ...
+    return functools.reduce(operator.or_, kinds)
+
+
+def _bare(written: str) -> str:
+    words = written.strip()
+    while (shorter := _OPTIONAL.sub("", words).strip()) != words:
+        words = shorter
+    return words
+
+
+def _single(words: str) -> Any:
+    if inner := _OF.fullmatch(words):
+        kind = _single(inner[1].strip())
+        return ... if kind is ... or kind is None else types.GenericAlias(list, (kind,))
+    return _PLAIN.get(words.lower(), ...)
+
+
+def _is_quoted(value: str) -> bool:
+    return len(value) > 1 and value[0] == value[-1] and value[0] in "'\"`"
 
 
 def _opens(lines: list[str], number: int) -> bool:
@@ -37,28 +98,40 @@ def _underlined(line: str) -> bool:
     return set(line.strip()) == {"-"}
 
 
-def _section(lines: list[str]) -> dict[str, str]:
+def _section(lines: list[str], said: Documented) -> Sequence[str]:
+    """Take in what a section says of parameters, and return the lines that say something else."""
     if field := _FIELD.match(lines[0]):
-        return {field[1]: _joined([field[2], *itertools.takewhile(str.strip, lines[1:])])}
+        more = list(itertools.takewhile(str.strip, lines[1:]))
+        said.parameters[field[2]] = _joined([field[3], *more])
+        if field[1]:
+            said.types[field[2]] = field[1].strip()
+        return lines[1 + len(more) :]
+    if kind := _TYPE.match(lines[0]):
+        said.types[kind[1]] = kind[2].strip()
+        return lines[1:]
     if not _PARAMETERS.match(lines[0]):
-        return {}
+        return lines
     numpy = len(lines) > 1 and _underlined(lines[1])
-    block = lines[2:] if numpy else itertools.takewhile(lambda line: not line.strip() or line[0].isspace(), lines[1:])
-    return _entries(textwrap.dedent("\n".join(block)).splitlines(), typed=numpy)
+    block = lines[2:] if numpy else list(itertools.takewhile(lambda line: not line.strip() or line[0].isspace(), lines[1:]))
+    _entries(textwrap.dedent("\n".join(block)).splitlines(), said, typed=numpy)
+    return [] if numpy else lines[1 + len(block) :]
 
 
-def _entries(lines: list[str], *, typed: bool) -> dict[str, str]:
-    """Return names and texts; `typed`: a type follows the colon, the text comes on the next line."""
+def _entries(lines: list[str], said: Documented, *, typed: bool) -> None:
+    """Take in names and texts; `typed`: a type follows the colon, the text comes on the next line."""
     described: dict[str, list[str]] = {}
     texts: list[str] = []
     for line in lines:
         entry = None if line[:1].isspace() else _ENTRY.match(line)
         if entry:
-            texts = [] if typed else [entry[2] or ""]
-            described.update((name.strip(" *"), texts) for name in entry[1].split(","))
+            texts = [] if typed else [entry[3] or ""]
+            names = [name.strip(" *") for name in entry[1].split(",")]
+            described.update((name, texts) for name in names)
+            kind = (entry[3] if typed else entry[2]) or ""
+            said.types.update((name, kind.strip()) for name in names if kind.strip())
         else:
             texts.append(line)
-    return {name: text for name, found in described.items() if (text := _joined(found))}
+    said.parameters.update((name, text) for name, found in described.items() if (text := _joined(found)))
 
 
 def _joined(lines: Iterable[str]) -> str:

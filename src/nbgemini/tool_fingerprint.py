@@ -1,55 +1,240 @@
-"""What runs, as a hash: leave given for good holds for one source of a function and for the values it was made with."""
+"""What runs, as a hash: leave given for good holds for one function, in all its layers, and for the object it works on.
+
+The layers are what a call may reach: partials and decorators around the function, its code, its defaults, what it holds of the
+function around it, the object it is bound to with that object's class, and the functions, classes and values that its code
+names. Invariant: what can't be compared makes another hash each time, so that its reader is asked again.
+"""
 
 from __future__ import annotations
 
+import dis
 import functools
 import hashlib
 import inspect
 import itertools
-from collections.abc import Iterator
+import sys
+import types
+import weakref
+from collections import deque
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
+from datetime import date, time, timedelta
+from decimal import Decimal
+from enum import Enum
 from pathlib import PurePath
-from types import CodeType
+from sysconfig import get_paths
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
+
+_MOST = 5_000  # layers and values; more than that is not compared
+_CONSTANTS = (type(None), bool, int, float, complex, str, bytes, date, time, timedelta, Decimal, PurePath, Enum, range)
+_CODE = (FunctionType, MethodType, functools.partial, staticmethod, classmethod, property, type)
+_CHANGING = (int, float, list, dict, set, deque)  # what code may change itself, again and again
+_CHANGERS = {
+    "append", "extend", "insert", "add", "update", "pop", "popitem", "remove", "discard", "clear", "setdefault", "sort",
+    "reverse", "appendleft", "popleft",
+}  # fmt: skip
+_ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD")
+_CONTAINERS = (list, tuple, dict, set, frozenset, deque)
+_WRAPPERS = ("__wrapped__", "__func__", "func", "fget", "__call__")
+_FOREIGN = tuple({get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+_IN_PYTHON = 1 << 9  # the flag of a class that was made while Python ran, and can be changed
+_numbers = itertools.count()
+_tokens: dict[int, tuple[weakref.ref[Any], int]] = {}
 
 
 def fingerprint(function: Any, core: Any) -> str:
-    """Return a hash of what runs: the source as written, or its code where there is none, and the values it was made with."""
-    try:
-        source: Any = inspect.getsource(core)
-    except (OSError, TypeError):
-        source = _compiled(getattr(core, "__code__", None)) or repr(core)
-    digest = hashlib.sha256(repr(source).encode("utf-8", "replace"))
-    for value in _made_with(function, core):
-        said = _bytes(value)
-        digest.update(f"{type(value).__qualname__} {len(said)} ".encode() + said)
-    return digest.hexdigest()
+    """Return a hash of what runs: `function` as it is offered, `core` as somebody wrote it."""
+    walk = _Walk()
+    walk.visit(function)
+    walk.visit(core)
+    return walk.digest.hexdigest()
 
 
-def _bytes(value: Any) -> bytes:
-    """Return a value that doesn't change by itself; of others, only the type counts."""
-    if isinstance(value, bytes):
-        return bytes(value)
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace")
-    return repr(value).encode() if isinstance(value, int | float | PurePath) else b""
+class _Walk:
+    """One walk through all that a function reaches."""
+
+    def __init__(self) -> None:
+        self.digest = hashlib.sha256()
+        self._seen: dict[int, tuple[int, Any]] = {}
+
+    def visit(self, value: Any) -> None:
+        """Take a value in, with what it reaches."""
+        if isinstance(value, _CONSTANTS):
+            self._say(type(value).__qualname__, repr(value) if not isinstance(value, str) else value)
+            return
+        if id(value) in self._seen:
+            self._say("again", str(self._seen[id(value)][0]))
+            return
+        self._seen[id(value)] = len(self._seen), value  # kept, so that no other gets its id meanwhile
+        if len(self._seen) > _MOST:
+            self._say("unsure", str(next(_numbers)))
+            return
+        self._open(value)
+
+    def _open(self, value: Any) -> None:
+        self._say("kind", f"{type(value).__module__}.{type(value).__qualname__}")
+        if isinstance(value, FunctionType):
+            self._function(value)
+        elif isinstance(value, CodeType):
+            self._code(value)
+        elif isinstance(value, type):
+            self._class(value)
+        elif isinstance(value, ModuleType):
+            self._say("module", value.__name__)
+        elif (made_of := _made_of(value)) is not None:
+            self._all(made_of)
+        elif isinstance(value, _CONTAINERS) and type(value).__module__ in ("builtins", "collections"):
+            self._container(value)
+        else:
+            self._object(value)
+
+    def _container(self, value: Any) -> None:
+        items = list(itertools.chain.from_iterable(value.items()) if isinstance(value, dict) else value)
+        items = sorted(items, key=repr) if isinstance(value, AbstractSet) else items
+        if all(isinstance(item, _CONSTANTS) for item in items):
+            self._say("values", repr(items))
+        else:
+            self._all(items)
+
+    def _function(self, function: FunctionType) -> None:
+        if _is_foreign(function.__code__.co_filename):
+            self._say("foreign", f"{function.__module__}.{function.__qualname__}")
+            self._code(function.__code__)
+        else:
+            self._source(function)
+            self._code(function.__code__)
+            self._names(function)
+        self._all((function.__defaults__, function.__kwdefaults__))
+        changed = _changed_in(function.__code__)
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+            with suppress(ValueError):  # an empty cell
+                if not (name in changed and isinstance(cell.cell_contents, _CHANGING)):
+                    self.visit(cell.cell_contents)
+        self.visit(getattr(function, "__wrapped__", None))
+
+    def _source(self, written: Any) -> None:
+        with suppress(OSError, TypeError):
+            self._say("source", inspect.getsource(written))
+
+    def _code(self, code: CodeType) -> None:
+        self._say("code", code.co_code.hex())
+        self._say("names", repr((code.co_names, code.co_varnames, code.co_freevars)))
+        for const in code.co_consts:
+            self.visit(const)
+
+    def _names(self, function: FunctionType) -> None:
+        """Take in what the names in its code stand for now, those of modules as far as its code asks for them."""
+        own, names = function.__globals__, sorted(_names_in(function.__code__))
+        changed = _changed_in(function.__code__)
+        modules = [own[name] for name in names if isinstance(own.get(name), ModuleType)]
+        for name in names:
+            if name in own and not (name in changed and isinstance(own[name], _CHANGING)):
+                self._say("global", name)
+                self.visit(own[name])
+            for module in modules:
+                found = vars(module).get(name)
+                if isinstance(found, FunctionType | type):
+                    self.visit(found)
+
+    def _class(self, kind: type) -> None:
+        self._say("class", f"{kind.__module__}.{kind.__qualname__}")
+        if not kind.__flags__ & _IN_PYTHON or _is_foreign(getattr(sys.modules.get(kind.__module__), "__file__", "") or ""):
+            return
+        for name, member in sorted(vars(kind).items()):
+            if isinstance(member, (*_CODE, *_CONSTANTS)):
+                self._say("member", name)
+                self.visit(member)
+        self._all(kind.__mro__[1:-1])
+
+    def _object(self, value: Any) -> None:
+        """Take in which object it is, of what class, and what it holds of its own."""
+        self._say("object", str(_token(value)))
+        if isinstance(value, types.BuiltinFunctionType | types.MethodWrapperType):
+            self._say("built in", value.__qualname__)
+            self.visit(value.__self__)
+            return
+        self._all(found for name in _WRAPPERS if isinstance(found := getattr(value, name, None), FunctionType | MethodType))
+        self._class(type(value))
+        methods = [member for member in vars(type(value)).values() if isinstance(member, FunctionType)]
+        counted = {name for method in methods for name in _counted_in(method.__code__)}
+        own = getattr(value, "__dict__", {})
+        for name, held in sorted(own.items()) if isinstance(own, Mapping) else ():
+            if isinstance(held, int | float) and not isinstance(held, bool) and name in counted:
+                continue
+            if isinstance(held, (*_CODE, *_CONSTANTS)):
+                self._say("holds", str(name))
+                self.visit(held)
+
+    def _all(self, values: Any) -> None:
+        for value in values:
+            self.visit(value)
+
+    def _say(self, kind: str, words: str) -> None:
+        said = words.encode("utf-8", "replace")
+        self.digest.update(f"{kind} {len(said)} ".encode() + said)
 
 
-def _made_with(function: Any, core: Any) -> Iterator[Any]:
-    """Yield what partials have settled, the defaults, and what the function holds of the function around it."""
-    while isinstance(function, functools.partial):
-        yield from function.args
-        yield from itertools.chain.from_iterable(sorted(function.keywords.items()))
-        function = function.func
-    yield from getattr(core, "__defaults__", None) or ()
-    yield from (getattr(core, "__kwdefaults__", None) or {}).values()
-    for cell in getattr(core, "__closure__", None) or ():
-        with suppress(ValueError):  # an empty cell
-            yield cell.cell_contents
+def _made_of(value: Any) -> tuple[Any, ...] | None:
+    """Return what something that stands for others is made of; None for anything else."""
+    made: tuple[Any, ...] | None = None
+    match value:
+        case functools.partial():
+            made = value.func, value.args, value.keywords
+        case MethodType():
+            made = value.__func__, value.__self__
+        case staticmethod() | classmethod():
+            made = (value.__func__,)
+        case property():
+            made = value.fget, value.fset
+        case types.MappingProxyType():
+            made = (dict(value),)
+        case weakref.ref():
+            made = (value(),)
+    return made
 
 
-def _compiled(code: CodeType | None) -> tuple[Any, ...]:
-    if code is None:
-        return ()
-    consts = [_compiled(const) if isinstance(const, CodeType) else const for const in code.co_consts]
-    return code.co_code, code.co_names, consts
+def _token(value: Any) -> int:
+    """Return the number of an object, which no other ever has; another each time for one that can't be told from others."""
+    known = _tokens.get(id(value))
+    if known is not None and known[0]() is value:
+        return known[1]
+    number, key = next(_numbers), id(value)
+    with suppress(TypeError):  # nobody learns when it ends, and what is made at its place
+        _tokens[key] = weakref.ref(value, lambda _: _tokens.pop(key, None)), number
+    return number
+
+
+def _is_foreign(file: str) -> bool:
+    """Whether code is a package's or Python's own: it is known by its own code, and not by all that it reaches."""
+    return file.startswith(("<frozen", *_FOREIGN))
+
+
+def _names_in(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for inner in _inner(code):
+        yield from _names_in(inner)
+
+
+def _changed_in(code: CodeType) -> AbstractSet[str]:
+    """Return the names of what code changes itself: a number that it counts, a list that it fills."""
+    changed, last = set[str](), ""
+    for step in dis.get_instructions(code):
+        if step.opname in ("STORE_GLOBAL", "STORE_DEREF"):
+            changed.add(str(step.argval))
+        elif step.opname in ("LOAD_GLOBAL", "LOAD_DEREF", "LOAD_NAME"):
+            last = str(step.argval)
+        elif step.opname in ("STORE_SUBSCR", "DELETE_SUBSCR") or (step.opname in _ATTRIBUTES and step.argval in _CHANGERS):
+            changed.add(last)
+    return changed.union(*map(_changed_in, _inner(code)))
+
+
+def _counted_in(code: CodeType) -> AbstractSet[str]:
+    """Return the attributes that code sets."""
+    own = {str(step.argval) for step in dis.get_instructions(code) if step.opname == "STORE_ATTR"}
+    return own.union(*map(_counted_in, _inner(code)))
+
+
+def _inner(code: CodeType) -> Iterator[CodeType]:
+    return (const for const in code.co_consts if isinstance(const, CodeType))

@@ -20,6 +20,7 @@ from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
+from nbgemini.object_words import says_nothing, shown_words
 from nbgemini.tool_tables import NUMBERS, unpacked
 
 RESPONSE_BYTES = 64 * 1024  # encoded with every character escaped, so no encoder makes more of it
@@ -173,7 +174,10 @@ def _in_order(value: Any) -> Any:
 
 def _described(value: Any) -> str:
     with suppress(Exception):
-        return repr(value)
+        for words in (repr(value), str(value)):
+            if not says_nothing(words):
+                return words
+        return shown_words(value) or f"a value of type {type(value).__name__}, which says nothing of itself in words"
     return f"a value of type {type(value).__name__}, which can't be shown"
 
 

@@ -54,6 +54,11 @@ class Tool(Struct, frozen=True, eq=False):
 
     file: str = ""  # where its function is written, if it is
     line: int = 0
+    _anew: Callable[[], str] | None = None
+
+    def fingerprint_now(self) -> str:
+        """Return the fingerprint as it is by now: what a function reaches may have changed since it was declared."""
+        return self.fingerprint if self._anew is None else self._anew()
 
     @property
     def in_thread(self) -> bool:

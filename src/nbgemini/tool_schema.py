@@ -9,6 +9,7 @@ import functools
 import inspect
 import json
 import re
+import types
 import typing
 from collections.abc import Mapping
 from contextlib import suppress
@@ -16,6 +17,8 @@ from types import SimpleNamespace
 from typing import Any, NoReturn
 
 from nbgemini.errors import PromptError
+from nbgemini.record_types import readable
+from nbgemini.tool_docs import Documented, type_of
 
 _NOISE = {"title", "discriminator", "examples"}  # the service refuses or ignores them
 _FORMATS = {"date-time", "date", "time"}  # that it knows
@@ -26,8 +29,14 @@ def refuse(name: str, why: str) -> NoReturn:
     raise PromptError(f"{name} can't be a tool: {why}") from None
 
 
-def reader_of(name: str, signature: inspect.Signature, known: dict[str, Any]) -> Any:
+def reader_of(name: str, signature: inspect.Signature, known: dict[str, Any], written: Mapping[str, str]) -> Any:
     """Return pydantic's reader of the arguments: a TypedDict, whose keys may have any name and whose defaults stay Python's.
+
+    Args:
+        name: of the tool.
+        signature: of its function.
+        known: the names that hints may use.
+        written: the types that the docstring names, for parameters without a hint.
 
     Raises:
         PromptError: a type hint can't be read, or JSON can't carry it.
@@ -36,7 +45,7 @@ def reader_of(name: str, signature: inspect.Signature, known: dict[str, Any]) ->
 
     entries = {}
     for key, parameter in signature.parameters.items():
-        hint = _hint(name, parameter, known)
+        hint = _hint(name, parameter, known, written.get(key, ""))
         _readable(name, key, hint)
         entries[key] = hint if parameter.default is parameter.empty else typing_extensions.NotRequired[hint]
     return _made(entries)
@@ -52,16 +61,21 @@ def _made(entries: dict[str, Any]) -> Any:
     return pydantic.TypeAdapter(shape)
 
 
-def _hint(name: str, parameter: inspect.Parameter, known: dict[str, Any]) -> Any:
+def _hint(name: str, parameter: inspect.Parameter, known: dict[str, Any], written: str) -> Any:
     if type(parameter.default).__name__ == "FieldInfo":
         refuse(name, f"the default of {parameter.name!r} is a Field; write {parameter.name}: Annotated[type, Field(…)] = value")
     if parameter.annotation is parameter.empty:
-        return Any
+        kind = type_of(written) if written else ...
+        return Any if kind is ... else typing.Optional[kind] if parameter.default is None else kind  # noqa: UP045 - as below
     holder = SimpleNamespace(__annotations__={"it": parameter.annotation})
     try:
         hint = typing.get_type_hints(holder, known, include_extras=True)["it"]
     except Exception as error:  # noqa: BLE001 - a hint is any expression
         refuse(name, f"the type hint of {parameter.name!r} can't be read ({error}); define what it names beside the function")
+    try:
+        hint = readable(hint)
+    except PromptError as error:
+        refuse(name, f"{parameter.name!r}: {error}")
     return typing.Optional[hint] if parameter.default is None else hint  # noqa: UP045 - a hint may be a string's value
 
 
@@ -83,19 +97,63 @@ def generator() -> Any:
     class Quiet(GenerateJsonSchema):
         ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012 - as its base has it
 
+        def typed_dict_schema(self, schema: Any) -> dict[str, Any]:
+            return _with_words(super().typed_dict_schema(schema), schema.get("cls"))
+
+        def dataclass_schema(self, schema: Any) -> dict[str, Any]:
+            return _with_words(super().dataclass_schema(schema), schema.get("cls"))
+
+        def model_schema(self, schema: Any) -> dict[str, Any]:
+            return _with_words(super().model_schema(schema), schema.get("cls"))
+
     return Quiet
 
 
-def schema_of(reader: Any, signature: inspect.Signature, documented: Mapping[str, str]) -> dict[str, Any]:
-    """Return the JSON Schema of the parameters, in the words the service takes."""
+def _with_words(schema: dict[str, Any], kind: Any) -> dict[str, Any]:
+    """Return the schema of a type with what its hints say in plain words: `Annotated[str, "the city"]`."""
+    hints: Mapping[str, Any] = {}
+    with suppress(Exception):  # a hint is any expression
+        hints = typing.get_type_hints(kind, include_extras=True)
+    for key, hint in hints.items():
+        entry = schema.get("properties", {}).get(key)
+        if isinstance(entry, dict) and "description" not in entry and (words := _words_in(hint)):
+            entry["description"] = words
+    return schema
+
+
+def _words_in(hint: Any) -> str:
+    """Return what a hint says beside its type, in plain words."""
+    if typing.get_origin(hint) is typing.Annotated:
+        said = [one if isinstance(one, str) else getattr(one, "documentation", "") for one in hint.__metadata__]
+        return " ".join(words.strip() for words in said if isinstance(words, str) and words.strip())
+    inner = typing.get_args(hint)[:1] if _is_wrapper(hint) else ()
+    return _words_in(inner[0]) if inner else ""
+
+
+def _is_wrapper(hint: Any) -> bool:
+    """Whether a hint says something about a type and is none itself: `NotRequired[…]`, `… | None`."""
+    return not isinstance(typing.get_origin(hint), type) or typing.get_origin(hint) is types.UnionType
+
+
+def schema_of(reader: Any, signature: inspect.Signature, said: Documented) -> dict[str, Any]:
+    """Return the JSON Schema of the parameters, in the words the service takes; what the docstring says stands with them."""
     schema = reader.json_schema(schema_generator=generator())
     for key, parameter in signature.parameters.items():
         entry = schema["properties"].get(key, {})
-        if key in documented:
-            entry.setdefault("description", documented[key])
+        if key in said.parameters:
+            entry.setdefault("description", said.parameters[key])
+        if key in said.types and (kind := _more_of(said.types[key], parameter)):
+            entry["description"] = f"{entry.get('description', '')} ({kind})".strip()
         if parameter.default is not parameter.empty:
             entry.update(_default(parameter.default))
     return in_its_words(schema)
+
+
+def _more_of(written: str, parameter: inspect.Parameter) -> str:
+    """Return what the type in a docstring says beyond the hint, or beyond the type that it was read as."""
+    kind = type_of(written)
+    hinted = parameter.annotation is not parameter.empty
+    return written if kind is ... or (hinted and typing.get_origin(kind) is typing.Literal) else ""
 
 
 def in_its_words(schema: dict[str, Any]) -> dict[str, Any]:

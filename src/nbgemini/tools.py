@@ -88,13 +88,13 @@ def declare(function: Callable[..., Any], **marks: Any) -> Tool:
     name = _named(function, marked.name)
     core = _core(function)
     signature = _signature(function, name)
-    reader = reader_of(name, signature, getattr(core, "__globals__", {}))
-    description, described = documented(inspect.getdoc(core) or "")
+    said = documented(inspect.getdoc(core) or "")
+    reader = reader_of(name, signature, getattr(core, "__globals__", {}), said.types)
     code = getattr(core, "__code__", None)
     return Tool(
         name,
-        description or name.replace("_", " "),  # the service asks for one
-        schema_of(reader, signature, described),
+        said.description or name.replace("_", " "),  # the service asks for one
+        schema_of(reader, signature, said),
         marked.timeout,
         fingerprint(function, core),
         function,
@@ -104,6 +104,7 @@ def declare(function: Callable[..., Any], **marks: Any) -> Tool:
         marked.labels,
         file=code.co_filename if code else "",
         line=code.co_firstlineno if code else 0,
+        _anew=functools.partial(fingerprint, function, core),
     )
 
 

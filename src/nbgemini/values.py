@@ -1,7 +1,7 @@
 """A Python value as the model gets it: text for what can be said, pictures and media as parts, in place.
 
-Invariants: every value is bounded, and what was left out is said where it was; pandas, matplotlib, pillow, NumPy and pydantic
-are known by their modules' names and never imported.
+Invariants: every value is bounded, and what was left out is said where it was; what says nothing is refused; nothing is
+imported to look at a value.
 """
 
 from __future__ import annotations
@@ -15,19 +15,25 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from nbgemini.array_text import array_text
 from nbgemini.errors import PromptError
 from nbgemini.events import Media
 from nbgemini.fields import Field
 from nbgemini.holding import data_part, file_part, note
 from nbgemini.markdown_table import markdown_table
 from nbgemini.media import HEAD, TEXT, mime_of, size_text
+from nbgemini.notebook_file import notebook_text
+from nbgemini.object_words import shown_words, words_of
+from nbgemini.pictures import picture_of, takes_time
 from nbgemini.reply import Reply
-from nbgemini.tool_pictures import picture_of
+from nbgemini.table_file import is_table_file, table_file_text
+from nbgemini.text_encoding import decoded
 from nbgemini.tool_plain import cut
 from nbgemini.tool_result import converted
-from nbgemini.tool_tables import package_of, unpacked
+from nbgemini.tool_tables import record_of, unpacked
 from nbgemini.turns import NOTE, Part, Turn, merge_text
 
+NOTEBOOK_BYTES = 64 * 1024 * 1024  # of a notebook's file, most of which are its pictures
 TEXT_CHARACTERS = 4_000_000  # about what a window of a million tokens holds
 OTHER_CHARACTERS = 20_000  # of what a value without a form of its own says
 _LINE = 100
@@ -61,7 +67,12 @@ def _said(value: Any, name: str) -> list[Part] | None:
         return [text(table)]
     if (picture := _picture(value, name)) is not None:
         return [picture]
-    return _plain(value)
+    return _plain(value, name)
+
+
+def waits(value: Any) -> bool:
+    """Whether a value is read, or drawn, better beside the loop."""
+    return isinstance(value, Path) or takes_time(value)
 
 
 def placed(piece: str | Field) -> list[Part]:
@@ -96,29 +107,56 @@ def file_parts(path: Path) -> list[Part]:
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)
-        if head and mime_of(head, path.name) != TEXT:
+        mime = mime_of(head, path.name)
+        if is_table_file(path) and mime != TEXT:
+            words = table_file_text(path)
+            return [_noted(f"{path.name}:\n{words}\n", path, "table")]
+        if head and mime not in ("", TEXT):
             return [file_part(path)]
-        _check_length(path)
-        return [_fenced(path, path.read_bytes())]
+        return [_text_part(path)]
     except OSError as error:
         raise PromptError(f"{path} can't be read: {error.strerror or error}; nothing was sent") from None
 
 
-def _check_length(path: Path) -> None:
-    """Refuse what is too long before it is read: it may be larger than the memory."""
-    size = path.stat().st_size
-    if size > TEXT_CHARACTERS:
+def _text_part(path: Path) -> Part:
+    """Return a file of text, or one of no kind that is known, which may be text in another encoding than UTF-8."""
+    size, is_notebook = path.stat().st_size, path.suffix.lower() == ".ipynb"
+    if size > (NOTEBOOK_BYTES if is_notebook else TEXT_CHARACTERS):  # it may be larger than the memory
+        with path.open("rb") as file:
+            if decoded(file.read(HEAD)) is None:
+                return file_part(path)
         raise PromptError(
             f"{path.name} is too long for a prompt, {size_text(size)} of text: attach some of it; nothing was sent"
         )
 
+    data = path.read_bytes()
+    found = decoded(data)
+    if found is None:
+        return _undecoded(path, data)
+    words, encoding = found
+    if is_notebook and (cells := notebook_text(words)) is not None:
+        return _noted(f"{path.name}:\n{cut(cells, TEXT_CHARACTERS)}\n", path, "notebook")
+    read_as = f" (read as {encoding})" if encoding else ""
+    told = f"{path.name}{read_as}:\n{fence(words, path.suffix.removeprefix('.'))}"
+    return _noted(told, path, f"text{f', read as {encoding}' if encoding else ''}")
 
-def _fenced(path: Path, data: bytes) -> Part:
-    try:
-        words = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise PromptError(f"{path.name} is text in an encoding other than UTF-8, or none; nothing was sent") from None
-    return {"text": f"{path.name}:\n{fence(words, path.suffix.removeprefix('.'))}", NOTE: note(path.name, "text", len(data))}
+
+def _undecoded(path: Path, data: bytes) -> Part:
+    """Return what is no text as a file of its kind; text in an encoding that nobody knows is refused.
+
+    Raises:
+        PromptError: it can't be sent.
+    """
+    if b"\0" in data[:TEXT_CHARACTERS] or mime_of(data[:HEAD], path.name) not in ("", TEXT):
+        return file_part(path)
+    raise PromptError(
+        f"{path.name} is text in an encoding other than UTF-8, or no text → text = Path({path.name!r}).read_text('…') with its"
+        " encoding in a cell, and attach text; nothing was sent"
+    )
+
+
+def _noted(words: str, path: Path, kind: str) -> Part:
+    return {"text": words, NOTE: note(path.name, kind, path.stat().st_size)}
 
 
 def fence(words: str, language: str = "") -> str:
@@ -151,9 +189,12 @@ def _source(value: Any) -> str | None:
 
 def _from_bytes(data: bytes, name: str) -> Part:
     mime = mime_of(data[:HEAD])
-    if mime != TEXT:
-        return data_part(data, mime, name)
-    return text(data.decode("utf-8", "replace"))
+    if mime not in ("", TEXT) or not data:
+        return data_part(data, mime, name) if data else text("")
+    found = decoded(data)
+    if found is None:
+        return data_part(data, "", name)  # which refuses it
+    return text(found[0] + (f"\n({name} was read as {found[1]})" if found[1] else ""))
 
 
 def _picture(value: Any, name: str) -> Part | None:
@@ -163,14 +204,16 @@ def _picture(value: Any, name: str) -> Part | None:
     return data_part(found[1], found[0], name) if found else None
 
 
-def _plain(value: Any) -> list[Part]:
-    if package_of(value) == "numpy" and hasattr(value, "shape") and value.shape:
-        return [text(cut(f"array of shape {value.shape}, {value.dtype}\n{value}", OTHER_CHARACTERS))]
-    if type(value) in (tuple, set, frozenset) and len(value) < _FEW and len(words := _shown(value)) <= _LINE:
+def _plain(value: Any, name: str) -> list[Part]:
+    if (numbers := array_text(value)) is not None:
+        return [text(cut(numbers, OTHER_CHARACTERS))]
+    if type(value) in (tuple, set, frozenset) and len(value) < _FEW and len(words := str(value)) <= _LINE:
         return [text(words)]  # `df.shape` as Python has it: JSON knows no such kinds
     inner = unpacked(value)[0]
+    if inner is not value and record_of(value) is not None and "<table" in (shown := shown_words(value) or ""):
+        return [text(cut(shown, OTHER_CHARACTERS))]  # a table that is made up of fields
     if not isinstance(inner, Mapping | AbstractSet | Sequence) or isinstance(inner, str | range):
-        return [text(cut(_shown(value), OTHER_CHARACTERS))]
+        return [text(cut(_words(value, name), OTHER_CHARACTERS))]
     response, media = converted(value)
     remark = f"\n({response['note']})" if "note" in response else ""
     pictures = [data_part(base64.b64decode(item.data), item.mime, f"picture {number}") for number, item in enumerate(media, 1)]
@@ -182,8 +225,14 @@ def _json(value: Any) -> str:
     return line if len(line) <= _LINE else json.dumps(value, ensure_ascii=False, indent=1)
 
 
-def _shown(value: Any) -> str:
+def _words(value: Any, name: str) -> str:
     try:
-        return str(value)
+        words = words_of(value)
     except Exception as error:  # noqa: BLE001 - any object may come
         return f"a value of type {type(value).__name__}, which can't be shown: {type(error).__name__}"
+    if words is None:
+        raise PromptError(
+            f"{name} is of type {type(value).__name__}, which says nothing of itself in words → name an attribute of it, or"
+            " give text, a list, a table or a picture made of it; nothing was sent"
+        )
+    return words

@@ -51,7 +51,7 @@ REFUSED = {
     "dangling": (dangling, "no name and no file"),
     "too large": (sparse, "too large"),
     "too much text": (sparse_text, "too long for a prompt, 3.0 GB"),
-    "latin-1": (lambda path: path.write_bytes(b"f" * 100 + b"\xfcr"), "UTF-8"),
+    "another encoding": (lambda path: path.write_bytes("Привет, мир".encode("cp1251")), "UTF-8"),
     "binary": (lambda path: path.write_bytes(bytes(range(256))), "of no kind"),
 }
 

@@ -48,6 +48,27 @@ async def test_always_is_for_one_function_as_it_is_in_all_replies():
     assert await asked(Approvals(set()), declare(add), "refuse") == (False, True)
 
 
+async def test_always_ends_with_what_the_function_runs_also_within_one_reply():
+    space = {}
+    exec("def low(a):\n    return a\ndef add(a: int):\n    return low(a)", space)
+    tool, always = declare(space["add"]), set()
+    assert await asked(Approvals(always), tool, "always") == (True, True)
+    assert await asked(Approvals(always), tool, "refuse") == (True, False)
+    exec("def low(a):\n    return -a", space)
+    assert await asked(Approvals(always), tool, "refuse") == (False, True)
+
+
+async def test_always_for_the_method_of_one_object_is_not_for_that_of_another():
+    class Disk:
+        def delete(self, a: int):
+            return a
+
+    one, other, always = Disk(), Disk(), set()
+    assert await asked(Approvals(always), declare(one.delete), "always") == (True, True)
+    assert await asked(Approvals(always), declare(one.delete), "refuse") == (True, False)
+    assert await asked(Approvals(always), declare(other.delete), "refuse") == (False, True)
+
+
 async def test_a_guarded_tool_is_asked_about_each_time():
     """Also if it was always allowed in harmless company, and if a click says so that no button offers."""
     always = set()

@@ -46,11 +46,16 @@ def test_a_pattern_means_its_files_in_order(folder):
 
 
 def test_a_path_in_a_variable_is_its_file(folder):
-    names = {"path": folder / "c.txt", "text": "c.txt", "paths": [folder / "a.png", "b.png"], "words": "no file", "list": []}
-    assert files("path", names) == files("text", names) == ["c.txt"]
+    names = {"path": folder / "c.txt", "paths": [folder / "a.png", folder / "b.png"], "list": []}
+    assert files("path", names) == ["c.txt"]
     assert files("paths", names) == ["a.png", "b.png"]
-    assert named("words", names) == [("words", "no file")]
     assert named("list", names) == [("list", [])]
+
+
+@pytest.mark.parametrize("value", ["c.txt", "*.png", "~/c.txt", ["a.png", "b.png"], ("c.txt",), "/etc/passwd"])
+def test_text_in_a_variable_is_text_and_opens_nothing(folder, value):
+    (folder / "*.png").write_text("a file that is called as a pattern")
+    assert named("it", {"it": value}) == [("it", value)]
 
 
 def test_plot_is_the_last_picture_shown_unless_it_is_a_name():
@@ -82,3 +87,10 @@ def test_too_many_files_are_none(folder):
         (folder / f"{number}.csv").write_text("x")
     with pytest.raises(PromptError, match=rf"\*\.csv means {MOST_FILES + 1} files, more than {MOST_FILES}"):
         named("*.csv")
+
+
+def test_a_file_of_a_pattern_knows_its_pattern(folder):
+    assert {item.among for item in attached("*.png", {})} == {"*.png"}
+    assert {item.among for item in attached("it", {"it": [folder / "a.png", folder / "c.txt"]})} == {"it"}
+    assert [item.among for item in attached("a.png", {})] == [""]
+    assert [item.among for item in attached("it", {"it": folder / "a.png"})] == [""]

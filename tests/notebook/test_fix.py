@@ -135,6 +135,7 @@ def test_the_corrected_cell_is_offered(shell):
         ("json", ["json: module", "It holds:", "dumps"]),
         ("json.dumps", ["json.dumps(obj, *", "Serialize"]),
         ("len", ["len(obj, /)", "number of items"]),
+        ("silent", ["silent is of type __main__.Silent", "It says nothing."]),
         ("-- what is a monad?", ["Explain, briefly: what is a monad?"]),
         ("--once -- {words}", ["Explain, briefly: ", '["a", "b"]']),
         ("", ["Explain what this cell does", "words = ['a', 'b']"]),
@@ -142,6 +143,9 @@ def test_the_corrected_cell_is_offered(shell):
 )
 def test_an_object_some_words_or_the_last_cell(shell, line, told):
     shell.run("import json\nwords = ['a', 'b']\ndef pick(n):\n    where = n * 2\n    return words[where]")
+    shell.run("class Silent:\n    'It says nothing.'\nsilent = Silent()")
+    if not line:
+        shell.run("words = ['a', 'b']")
     shell.run(f"%gemini explain {line}")
     assert shell.reply.purpose == "explain"
     assert all(word in shell.asked for word in told), shell.asked

@@ -10,9 +10,15 @@ from msgspec import Struct
 
 from nbgemini.errors import PromptError
 from nbgemini.export.said import Said
-from nbgemini.holding import told
+from nbgemini.holding import digest_in, told
 from nbgemini.transcript import Exchange, Facts
-from nbgemini.turns import Part, Turn
+from nbgemini.turns import NOTE, ORIGIN, Part, Turn
+
+_KINDS = {"text", "inlineData", "fileData"}
+_ASKED = {*_KINDS, NOTE}
+_ANSWERED = {"functionResponse", "thoughtSignature", NOTE, ORIGIN}
+_HOW_IT_WENT = {"state": str, "seconds": int | float, "unasked": bool}  # what the card of a call shows
+_FOUND = {"citations": dict}  # the sources below an answer
 
 
 class _Exchange(Struct, forbid_unknown_fields=True):
@@ -56,6 +62,9 @@ def loaded(data: bytes, file: str) -> tuple[str, str | None, list[Exchange]]:
     wrong = next((number for number, one in enumerate(chat.exchanges, 1) if not _is_whole(one)), None)
     if wrong is not None:
         raise PromptError(f"{file} was changed: exchange {wrong} has no prompt, or calls without their answers")
+    hidden = next((number for number, one in enumerate(chat.exchanges, 1) if not _is_shown(one)), None)
+    if hidden is not None:
+        raise PromptError(f"{file} was changed: exchange {hidden} holds what would be sent and not shown")
     return chat.chat, chat.system, [_exchange(one) for one in chat.exchanges]
 
 
@@ -66,10 +75,36 @@ def _saved(exchange: Exchange) -> _Exchange:
 
 
 def _exchange(one: _Exchange) -> Exchange:
-    exchange = Exchange(Turn("user", tuple(one.asked)))
-    exchange.past, exchange.parts = list(one.past), list(one.came)
+    exchange = Exchange(Turn("user", tuple(map(_trusted, one.asked))))
+    exchange.past = [Turn(turn.role, tuple(filter(None, map(_trusted, turn.parts)))) for turn in one.past]
+    exchange.parts = list(filter(None, map(_trusted, one.came)))
     exchange.state, exchange.note, exchange.facts = one.state, one.note, one.facts
     return exchange
+
+
+def _trusted(part: Part) -> Part:
+    """Return a part without what only this program may say of it, what another service alone reads, and files by their hash.
+
+    A note of ours would hide its text or name a file to open; a hash would send what another chat attached.
+    """
+    if digest_in(part):
+        return {"text": f"[a file of type {part['fileData'].get('mimeType', '')} was attached here; it is no longer at hand]"}
+    bare = {name: value for name, value in part.items() if name not in (NOTE, ORIGIN)}
+    if ORIGIN in part:
+        bare.pop("thoughtSignature", None)  # it is that service's own
+        bare = {} if bare.get("text") == "" and bare.keys() <= {"text", "thought"} else bare
+    said = part.get(NOTE)
+    shown = _HOW_IT_WENT if "functionResponse" in part else _FOUND if part.keys() == {NOTE} else {}
+    kept = {name: said[name] for name, kind in shown.items() if isinstance(said, dict) and isinstance(said.get(name), kind)}
+    return {**bare, NOTE: kept} if kept else bare
+
+
+def _is_shown(one: _Exchange) -> bool:
+    """Whether all that would be sent is shown too: a prompt of text and files, answers to calls that are nothing else."""
+    asked = all(len(part.keys() & _KINDS) == 1 and part.keys() <= _ASKED for part in one.asked)
+    return asked and all(
+        "functionResponse" in part and part.keys() <= _ANSWERED for turn in one.past[1::2] for part in turn.parts
+    )
 
 
 def _dicts(parts: Sequence[Part]) -> list[dict[str, Any]]:

@@ -27,7 +27,7 @@ from nbgemini.mapping.guarded import Guarded
 from nbgemini.mapping.intake import Intake
 from nbgemini.mapping.source import RowSource
 from nbgemini.mapping.store import RowStore
-from nbgemini.mapping.template import Template
+from nbgemini.mapping.template import MissingError, Template
 from nbgemini.progress import Progress
 from nbgemini.reply import Reply
 
@@ -267,7 +267,7 @@ class MapRun:
 
     def _fail(self, row: Row, error: NbGeminiError) -> None:
         row.state, row.error = "failed", str(error)
-        if self._suspicion.falls_on(error):
+        if not isinstance(error, MissingError) and self._suspicion.falls_on(error):
             self._end(error)
         self._ended(row)
 

@@ -1,16 +1,18 @@
-"""What a map goes through, a few rows at a time: a list, any iterable, a table or column of pandas, an asynchronous iterator.
+"""What a map goes through, a few rows at a time: a list, any iterable, a table or a column, an asynchronous iterator.
 
-pandas is known by its modules' names and never imported; nothing is read ahead of what is asked for.
+Nothing is read ahead of what is asked for. Invariant: a row of a table is a dict with a name for each column, also where two
+columns have one name; what was changed to make it so is told in `remarks`.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sized
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence, Sized
 from itertools import islice
 from typing import Any
 
 from nbgemini.errors import PromptError
-from nbgemini.tool_tables import package_of
+from nbgemini.tables import Table, is_missing, table_of
 
 _FEW = 32  # rows at a time, where they are at hand
 
@@ -20,7 +22,9 @@ class RowSource:
 
     Attributes:
         total: how many there are; None where the end is not known yet.
-        labels: pandas' index of the rows; None where there is none.
+        labels: the table's own index of the rows; None where there is none.
+        doubled: names that several columns have.
+        remarks: what was done to columns to make rows of a table, in words, by column.
     """
 
     def __init__(self, rows: Any) -> None:
@@ -29,14 +33,21 @@ class RowSource:
         Raises:
             PromptError: these are no rows.
         """
-        kinds = {kind.__name__ for kind in type(rows).__mro__} if package_of(rows) == "pandas" else set()
-        if isinstance(rows, str | bytes | Mapping) or not (kinds or isinstance(rows, Iterable | AsyncIterable)):
-            raise PromptError(f"rows are a list, a table or column of pandas, or an iterator, not a {type(rows).__name__}")
-        self.total: int | None = len(rows) if isinstance(rows, Sized) else None
-        self.labels: Any = rows.index if kinds & {"DataFrame", "Series"} else None
+        table = table_of(rows)
+        if table is None and (isinstance(rows, str | bytes | Mapping) or not isinstance(rows, Iterable | AsyncIterable)):
+            raise PromptError(f"rows are a list, a table or one of its columns, or an iterator, not a {type(rows).__name__}")
+        self.labels: Any = table.index if table else None
+        self.doubled = frozenset(_doubled(table.names)) if table else frozenset()
+        self.remarks: dict[str, str] = {}
         self._broken: Exception | None = None
-        self._later: AsyncIterator[Any] | None = aiter(rows) if isinstance(rows, AsyncIterable) else None
-        self._now = iter(()) if self._later else iter(_rows(rows, kinds))
+        self._later: AsyncIterator[Any] | None = None
+        if table is not None:
+            self.total = table.count
+            self._now = iter(self._rows_of(table))
+            return
+        self.total = len(rows) if isinstance(rows, Sized) else None
+        self._later = aiter(rows) if isinstance(rows, AsyncIterable) else None
+        self._now = iter(()) if self._later else iter(rows)
 
     async def some(self) -> list[Any]:
         """Return the next few rows; none at the end. An asynchronous iterator is asked for one at a time."""
@@ -69,11 +80,32 @@ class RowSource:
         """Return all that is left where its end is known."""
         return [] if self.total is None else list(self._now)
 
+    def _rows_of(self, table: Table) -> Iterator[Any]:
+        if table.column and not (table.named and isinstance(table.names[0], str)):
+            return (value for (value,) in table.read(None, None))
+        names, gapped = _unique(table.names), table.gapped()
+        self.remarks |= {name: f"several columns are called {name!r}: they were numbered" for name in sorted(self.doubled)}
+        self.remarks |= {names[at]: f"{names[at]}: whole numbers with gaps, asked about without .0" for at in sorted(gapped)}
+        return (dict(zip(names, _whole(row, gapped), strict=True)) for row in table.read(None, None))
 
-def _rows(rows: Any, kinds: set[str]) -> Iterator[Any]:
-    if "DataFrame" in kinds:
-        columns = [str(name) for name in rows.columns]
-        return (dict(zip(columns, row, strict=True)) for row in rows.itertuples(index=False, name=None))
-    if "Series" in kinds and isinstance(rows.name, str):
-        return ({rows.name: value} for value in rows)
-    return iter(rows)
+
+def _whole(row: tuple[Any, ...], gapped: set[int]) -> tuple[Any, ...]:
+    if not gapped:
+        return row
+    return tuple(int(value) if at in gapped and not is_missing(value) else value for at, value in enumerate(row))
+
+
+def _unique(names: Sequence[Any]) -> list[str]:
+    """Return a name for each column: of equal ones the second is `name_2`."""
+    unique: dict[str, None] = {}
+    given = {str(name) for name in names}
+    for name in map(str, names):
+        number, found = 2, name
+        while found in unique or (number > 2 and found in given):  # noqa: PLR2004 - a number was put behind it
+            found, number = f"{name}_{number}", number + 1
+        unique[found] = None
+    return list(unique)
+
+
+def _doubled(names: Iterable[Any]) -> list[str]:
+    return [name for name, count in Counter(map(str, names)).items() if count > 1]

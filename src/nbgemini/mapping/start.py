@@ -42,7 +42,7 @@ def planned(manner: Manner, template: str, rows: Any, how: How) -> Mapped:
     source = RowSource(rows)
     plan = Plan(
         manner=manner,
-        template=Template(template),
+        template=Template(template, source.doubled),
         source=source,
         concurrency=how.concurrency,
         store=_store(how.store),
@@ -50,7 +50,8 @@ def planned(manner: Manner, template: str, rows: Any, how: How) -> Mapped:
         tell=how.progress if callable(how.progress) else None if how.progress is False else bar(),
         on_row=how.on_row,
     )
-    return Mapped(MapRun(plan), source.total, source.labels)
+    remarks = [said for name, said in source.remarks.items() if plan.template.speaks_of(name)]
+    return Mapped(MapRun(plan), source.total, source.labels, "; ".join(remarks))
 
 
 def _store(where: str | Path | Literal[False] | None) -> RowStore | None:

@@ -1,6 +1,7 @@
 """The reader's leave for each tool call, asked on its card, without holding anything else up.
 
-An answer counts once and for the call it was given to; "always" holds for this function's name and source in this kernel.
+An answer counts once and for the call it was given to; "always" holds in this kernel for this function's name, the object it is
+bound to and all that it runs, and is forgotten when one of them changes or can't be told.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Approvals:
 
     async def ask(self, tool: Tool, _call: ToolCall, number: int) -> bool:
         """Wait for the reader's verdict about the n-th call; a guarded tool must be asked about each time."""
-        if _mark(tool) in self._always and not tool.guarded:
+        if self._always and not tool.guarded and _mark(tool) in self._always:
             return True
         if self._closed:
             return False
@@ -47,7 +48,9 @@ class Approvals:
             said = await verdict
         finally:
             self._open.pop(number, None)
-        if said == "always" and not tool.guarded:
+        if (
+            said == "always" and not tool.guarded and tool.fingerprint_now() == tool.fingerprint
+        ):  # as it was when it was offered
             self._always.add(_mark(tool))
         return said != "refuse"
 
@@ -92,7 +95,7 @@ class Approvals:
 
 
 def _mark(tool: Tool) -> str:
-    return f"{tool.name} {tool.fingerprint}"
+    return f"{tool.name} {tool.fingerprint_now()}"
 
 
 def _settle(question: asyncio.Future[Verdict], verdict: Verdict) -> None:

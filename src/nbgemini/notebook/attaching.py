@@ -1,6 +1,7 @@
 """What -a names: a value of the notebook, the last plot, a file, or all files that match a pattern.
 
-A name comes before a file of that name. Nothing is sent when one of them can't be.
+A name comes before a file of that name; the text that a name stands for is text, and opens nothing. Nothing is sent when one
+of them can't be; of several files that one pattern means, those that can't be sent are left out, which is said.
 """
 
 from __future__ import annotations
@@ -17,14 +18,18 @@ from msgspec import Struct
 from nbgemini.errors import PromptError
 
 MOST_FILES = 20  # of one pattern
-_LONGEST_PATH = 1000
 
 
 class Attached(Struct, frozen=True):
-    """One thing to attach: what it is called, and the value; a file is a Path."""
+    """One thing to attach: what it is called, and the value; a file is a Path.
+
+    Attributes:
+        among: the pattern, or the list, that meant several files, of which this is one; empty if it was meant alone.
+    """
 
     name: str
     value: Any
+    among: str = ""
 
 
 def attached(word: str, names: Mapping[str, Any], plot: bytes | None = None) -> Iterator[Attached]:
@@ -39,7 +44,8 @@ def attached(word: str, names: Mapping[str, Any], plot: bytes | None = None) -> 
     elif word == "plot":
         yield Attached("plot", _shown(plot))
     else:
-        yield from (Attached(path.name, path) for path in _files(word, names))
+        among = word if glob.has_magic(word) and not Path(word).expanduser().is_file() else ""
+        yield from (Attached(path.name, path, among) for path in _files(word, names))
 
 
 def _named(word: str, names: Mapping[str, Any]) -> tuple[bool, Any]:
@@ -56,23 +62,14 @@ def _named(word: str, names: Mapping[str, Any]) -> tuple[bool, Any]:
 
 
 def _opened(word: str, value: Any) -> Iterator[Attached]:
-    """Yield the value; a path, also one that is text, is its file, and a list of them is all of these."""
-    paths = [_path(item) for item in value] if isinstance(value, list | tuple) else []
-    if paths and all(paths):
-        _check_count(word, len(paths))
-        yield from (Attached(path.name, path) for path in paths if path)
+    """Yield the value; a path is its file, and a list of them is all of these. Text is text, whatever it names."""
+    if isinstance(value, list | tuple) and value and all(isinstance(item, Path) for item in value):
+        _check_count(word, len(value))
+        yield from (Attached(path.name, path.expanduser(), word) for path in value)
     elif isinstance(value, Path):
         yield from (Attached(path.name, path) for path in _files(str(value), {}))
     else:
-        path = _path(value)
-        yield Attached(path.name, path) if path else Attached(word, value)
-
-
-def _path(value: Any) -> Path | None:
-    if not isinstance(value, str | Path) or len(str(value)) > _LONGEST_PATH or "\n" in str(value) or "\0" in str(value):
-        return None
-    path = Path(value).expanduser()
-    return path if path.is_file() else None
+        yield Attached(word, value)
 
 
 def _files(word: str, names: Mapping[str, Any]) -> list[Path]:

@@ -1,16 +1,15 @@
 """A cell's prompt becomes a turn: the cells above, what is attached, and the prompt with its values in place, in this order.
 
-Invariant: a prompt that takes nothing from the notebook stays the very text it is. Files are read in a thread; figures are
-drawn on the loop, because matplotlib is not made for threads.
+Invariant: a prompt that takes nothing from the notebook stays the very text it is. Files are read, and charts rendered, in a
+thread; figures are drawn on the loop, because matplotlib is not made for threads.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 from msgspec import Struct
 
@@ -24,7 +23,10 @@ from nbgemini.notebook.session import Session
 from nbgemini.notebook.surroundings import visible
 from nbgemini.reply import Reply
 from nbgemini.turns import NOTE, Part, Turn
-from nbgemini.values import parts_of, placed, turn_of
+from nbgemini.values import parts_of, placed, turn_of, waits
+
+T = TypeVar("T")
+Tried: TypeAlias = tuple[Attached, list[Part], PromptError | None]
 
 
 class Prompt(Struct, frozen=True):
@@ -56,7 +58,7 @@ class Prompt(Struct, frozen=True):
             PromptError: something can't be sent.
         """
         head = [self.context, aside("\n", "\n")] if self.context else []
-        values = [part for item in self.attached for part in _labelled(item)]
+        values = _sent([_tried(item) for item in self.attached])
         return turn_of([*head, *values, *(part for item in self.text for part in placed(item))])
 
     async def awaited_turn(self) -> Turn:
@@ -70,8 +72,7 @@ class Prompt(Struct, frozen=True):
                 with suppress(NbGeminiError):
                     await value
         parts: list[Part] = [self.context, aside("\n", "\n")] if self.context else []
-        for item in self.attached:
-            parts += await _threaded(_labelled, item)
+        parts += _sent([await _threaded(_tried, item) for item in self.attached])
         for piece in self.text:
             parts += await _threaded(placed, piece) if isinstance(piece, Field) else placed(piece)
         return turn_of(parts)
@@ -91,13 +92,44 @@ def prompt_of(session: Session, ask: Ask, text: str) -> Prompt:
     return Prompt(context, found, fields)
 
 
-async def _threaded(function: Any, item: Any) -> list[Part]:
-    parts: list[Part] = await asyncio.to_thread(function, item) if isinstance(item.value, Path) else function(item)
-    return parts
+async def _threaded(function: Callable[[Any], T], item: Any) -> T:
+    return await asyncio.to_thread(function, item) if waits(item.value) else function(item)
 
 
 def _takes_time(value: Any) -> bool:
-    return isinstance(value, Path) or (isinstance(value, Reply) and not value.done)
+    return waits(value) or (isinstance(value, Reply) and not value.done)
+
+
+def _tried(item: Attached) -> Tried:
+    """Return what is attached, or why not, if it is one of several."""
+    try:
+        return item, _labelled(item), None
+    except PromptError as error:
+        if not item.among:
+            raise
+        return item, [], error
+
+
+def _sent(tried: Sequence[Tried]) -> list[Part]:
+    """Return all parts; of several files that were meant at once, those that can't be sent are said and left out.
+
+    Raises:
+        PromptError: none of them can be sent.
+    """
+    good = {item.among for item, _, error in tried if error is None}
+    for item, _, error in tried:
+        if error is not None and item.among not in good:
+            raise error
+    return [part for item, parts, error in tried for part in (parts if error is None else [_left_out(item, error)])]
+
+
+def _left_out(item: Attached, error: PromptError) -> Part:
+    """Say in the cell, in the prompt and to whoever reads the chat again what does not go along."""
+    from nbgemini.notebook.commands.showing import show_line  # noqa: PLC0415 - the commands know prompts
+
+    why = str(error).removesuffix("; nothing was sent")
+    show_line(f"left out: {why}")
+    return aside(f"({item.name} was left out: {why})\n\n", f"[📎 left out: {why}]\n")
 
 
 def _labelled(item: Attached) -> list[Part]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import itertools
-from collections.abc import Mapping
-from typing import Any, NoReturn
+from collections.abc import Iterable, Mapping
+from typing import Any, NoReturn, TypeGuard
 
 from msgspec import Struct
 
 from nbgemini.errors import PromptError
+from nbgemini.mapping.source import RowSource
 from nbgemini.notebook.arguments import Ask, leading_options, nearest, next_word
 from nbgemini.notebook.prompt_options import LineParser, count, identifier, number, think_level, whole
-from nbgemini.tool_tables import package_of
+from nbgemini.tables import may_be_table, package_of
 
 OUT = "_gemini_map"
 _MANUAL = "%gemini map"  # without anything it shows its manual
@@ -101,29 +102,43 @@ def rows_named(names: Mapping[str, Any], word: str) -> Any:
     value = names[first]
     for attribute in attributes:
         try:
-            value = getattr(value, attribute)
+            value = (
+                getattr(value, attribute)
+                if hasattr(value, attribute) or attribute not in column_names(value)
+                else value[attribute]
+            )
         except AttributeError:
-            raise PromptError(f"{word}: there is no {attribute!r}{nearest(attribute, map(str, _columns(value)))}") from None
+            raise PromptError(f"{word}: there is no {attribute!r}{nearest(attribute, _inside(value))}") from None
     return value
 
 
 def is_rows(value: Any) -> bool:
     """Whether a map can go through a value."""
-    return is_frame(value) or package_of(value) == "pandas" or isinstance(value, list | tuple | set)
+    return may_be_table(value) or isinstance(value, list | tuple | set)
 
 
-def is_frame(value: Any) -> bool:
-    """Whether a value is a DataFrame."""
-    return package_of(value) == "pandas" and any(kind.__name__ == "DataFrame" for kind in type(value).__mro__)
+def column_names(value: Any) -> list[str]:
+    """Return the names of a table's columns; none if it is no table, or they are known only when it is computed."""
+    if not may_be_table(value):
+        return []
+    ways = (getattr(value, ability, None) for ability in ("column_names", "columns", "data_vars"))
+    return next(([str(name) for name in names] for names in ways if _are_names(names)), [])
+
+
+def _are_names(found: Any) -> TypeGuard[Iterable[Any]]:
+    """Whether something is a collection of names, and not the columns themselves."""
+    return isinstance(found, Iterable) and not callable(found) and all(isinstance(name, str | int | tuple) for name in found)
 
 
 def only_first(rows: Any, many: int | None) -> Any:
     """Return the first so many rows, or all."""
     if many is None:
         return rows
-    if package_of(rows) == "pandas":
+    if hasattr(type(rows), "iloc"):
         return rows.head(many)
-    return rows[:many] if isinstance(rows, list | tuple) else list(itertools.islice(rows, many))
+    if isinstance(rows, list | tuple):
+        return rows[:many]
+    return list(itertools.islice(RowSource(rows).rest() if may_be_table(rows) else rows, many))
 
 
 def check_into(rows: Any, word: str, column: str | None) -> None:
@@ -132,8 +147,11 @@ def check_into(rows: Any, word: str, column: str | None) -> None:
     Raises:
         PromptError: there is no table to take it.
     """
-    if column is not None and not is_frame(rows):
-        raise PromptError(f"--into adds a column to a DataFrame, and {word} is a {type(rows).__name__}")
+    kind = f"{package_of(rows)}.{type(rows).__name__}" if may_be_table(rows) else type(rows).__name__
+    if column is not None and not (hasattr(type(rows), "iloc") and hasattr(type(rows), "columns")):
+        raise PromptError(
+            f"--into adds a column to a DataFrame, and {word} is a {kind}, which takes none in place; {OUT}.answers has them"
+        )
 
 
 def put_into(frame: Any, column: str, answers: list[Any]) -> None:
@@ -141,5 +159,5 @@ def put_into(frame: Any, column: str, answers: list[Any]) -> None:
     frame[column] = answers + [None] * (len(frame) - len(answers))
 
 
-def _columns(value: Any) -> list[Any]:
-    return list(value.columns) if is_frame(value) else [name for name in dir(value) if not name.startswith("_")]
+def _inside(value: Any) -> list[str]:
+    return column_names(value) or [name for name in dir(value) if not name.startswith("_")]

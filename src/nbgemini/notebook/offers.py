@@ -81,14 +81,13 @@ class Offers:
         from nbgemini.notebook.map_arguments import is_rows  # noqa: PLC0415 - at the first Tab
 
         name, dot, _ = typed.rpartition(".")
-        return [f"{name}.{column}" for column in self.columns(name)] if dot else self._named(is_rows)
+        return [f"{name}.{column}" for column in self.columns(name) if column.isidentifier()] if dot else self._named(is_rows)
 
     def columns(self, name: str) -> Iterable[str]:
         """Return what a row of this table gives to a template."""
-        from nbgemini.notebook.map_arguments import is_frame  # noqa: PLC0415 - at the first Tab
+        from nbgemini.notebook.map_arguments import column_names  # noqa: PLC0415 - at the first Tab
 
-        value: Any = visible(self._shell).get(name)
-        return [column for column in map(str, value.columns) if column.isidentifier()] if is_frame(value) else ["row"]
+        return column_names(visible(self._shell).get(name)) or ["row"]
 
     def _named(self, wanted: Callable[[Any], bool]) -> list[str]:
         return [name for name, value in visible(self._shell).items() if not name.startswith("_") and wanted(value)]

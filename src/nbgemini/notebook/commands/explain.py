@@ -88,8 +88,11 @@ def _told(path: str, value: Any) -> list[Part]:
         return [told_part(_documented(path, value), path, kind)]
     from nbgemini.values import fence, parts_of  # noqa: PLC0415
 
-    said = parts_of(value, path) or []
     head = f"{path} is of type {_type_name(value)}.\n"
+    try:
+        said = parts_of(value, path) or []
+    except PromptError:  # it says nothing of itself, or can't be drawn; its class is documented
+        return [told_part(head + _documented(path, type(value)), path, kind)]
     if said and said[0].keys() == {"text"}:
         words = head + fence(str(said[0]["text"]))
         return [told_part(words, path, kind), *said[1:]]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import stat
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,10 +56,7 @@ def load_file(session: Session, words: list[str]) -> None:
     if len(words) > 2:  # noqa: PLR2004 - file and name
         raise PromptError(f"%gemini load takes a file and a name, not {' '.join(words[2:])!r} too")
     path = Path(words[0]).expanduser()
-    try:
-        name, system, exchanges = loaded(path.read_bytes(), path.name)
-    except OSError as error:
-        raise PromptError(f"can't read {path}: {error.strerror}") from None
+    name, system, exchanges = loaded(_read(path), path.name)
     chat = session.client.chat(words[1] if len(words) > 1 else name)
     if len(chat.transcript):
         raise PromptError(f"{chat.name} has turns already; %gemini load {words[0]} NAME loads these as another chat")
@@ -67,6 +66,24 @@ def load_file(session: Session, words: list[str]) -> None:
     if session.journal:
         session.journal.replace(chat.name or name, exchanges)
     show_line(f"{chat.name}: {turns_text(len(exchanges))} loaded; the next prompt continues them")
+    if system:
+        show_line(f"its system prompt, which goes along with each: {system}")
+
+
+def _read(path: Path) -> bytes:
+    """Return what is in a regular file: a pipe might never end, and a device holds no chat.
+
+    Raises:
+        PromptError: it is none, or can't be read.
+    """
+    try:
+        number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with os.fdopen(number, "rb") as file:
+            if not stat.S_ISREG(os.fstat(number).st_mode):
+                raise PromptError(f"can't read {path}: it is no regular file")
+            return file.read()
+    except OSError as error:
+        raise PromptError(f"can't read {path}: {error.strerror}") from None
 
 
 def _said(words: list[str]) -> tuple[Path, str | None, set[str]]:

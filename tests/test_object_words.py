@@ -1,0 +1,100 @@
+"""An object says what it has to say; one that says nothing is refused with the way out, and never sent as an address."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nbgemini.errors import PromptError
+from nbgemini.object_words import html_text, says_nothing, words_of
+from nbgemini.tool_result import converted
+from nbgemini.values import parts_of
+
+
+class Silent:
+    pass
+
+
+class Shown(Silent):
+    def __init__(self, **shown):
+        self.shown = shown
+
+    def _repr_markdown_(self):
+        return self.shown.get("markdown")
+
+    def _repr_html_(self):
+        return self.shown.get("html")
+
+
+class Bundled(Silent):
+    def _repr_mimebundle_(self, **_):
+        return {"text/html": "<script>x()</script>", "text/plain": "a plan"}
+
+
+TABLE = (
+    "<style>td {color: red}</style><table class='wide' onclick='x()'><tr><th colspan='2'>A &amp; B</th></tr>"
+    "<tr><td>1</td><td><b>2</b> items</td></tr></table><script>alert(1)</script>"
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (Shown(markdown="# Hi"), "# Hi"),
+        (Shown(html="<p>Hi <b>there</b></p><svg><text>no</text></svg>"), "Hi there"),
+        (Shown(html=TABLE), '<table>\n<tr><th colspan="2">A & B</th></tr>\n<tr><td>1</td><td>2 items</td></tr></table>'),
+        (Bundled(), "a plan"),
+        (5, "5"),
+    ],
+)
+def test_what_a_notebook_would_show_is_said_where_the_text_says_nothing(value, words):
+    assert words_of(value) == words
+    assert parts_of(value, "it")[0]["text"] == words
+    assert converted(value)[0]["output"] == (value if value == 5 else words)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Silent(), object(), Shown(), Shown(html="<div></div><script>draw()</script>"), (n for n in [1]), map(str, []), iter([]),
+    ],
+)  # fmt: skip
+def test_what_says_nothing_is_refused_with_the_way_out(value):
+    with pytest.raises(
+        PromptError, match=r"^it is of type \w+, which says nothing of itself in words → name an attribute"
+    ) as raised:
+        parts_of(value, "it")
+    assert "0x" not in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_tool_says_so_too_and_never_an_address():
+    said = "a value of type Silent, which says nothing of itself in words"
+    assert converted(Silent())[0]["output"] == said
+    assert converted({"a": [Silent()]})[0]["output"] == {"a": [said]}
+
+
+@pytest.mark.parametrize(
+    ("words", "nothing"),
+    [
+        ("<__main__.Foo object at 0x7f1c>", True),
+        ("<IPython.core.display.HTML object>", True),
+        ("<generator object <genexpr> at 0x7f1c>", True),
+        ("<bound method Foo.bar of <__main__.Foo object at 0x7f1c>>", True),
+        ("<function f at 0x7F1C>", True),
+        ("<_io.TextIOWrapper name='a' mode='r' encoding='UTF-8'>", True),
+        ("<xarray.DataArray ()> Size: 8B", False),
+        ("<class 'int'>", False),
+        ("<Response [200]>", False),
+        ("an object at 0x7f1c", False),
+        ("", False),
+    ],
+)
+def test_what_python_writes_of_an_object_without_a_text(words, nothing):
+    assert says_nothing(words) is nothing
+
+
+@given(st.text(alphabet="<>/tablersci\"'= &;\n!-", max_size=200))
+def test_any_html_is_read(html):
+    assert "<script" not in html_text(html)
