@@ -41,7 +41,7 @@ async def source_at(server, **limits):
 
 async def asked(source, request=ASKED):
     async with aclosing(source.frames(request)) as frames:
-        return [json.loads(frame) async for frame in frames]
+        return [json.loads(frame) async for frame in frames if frame != b"[DONE]"]
 
 
 async def until(fact):
