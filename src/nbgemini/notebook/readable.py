@@ -12,7 +12,7 @@ from itertools import takewhile
 from typing import Any
 
 from nbgemini.render.links import host_of, plain_url, speaks_for_itself
-from nbgemini.render.markdown import too_long_to_colour
+from nbgemini.render.coloured_code import is_colourable
 from nbgemini.render.text import harmless
 
 _LONGEST_CODE = 8_000  # characters that are coloured: 8 µs each
@@ -25,8 +25,8 @@ def readable(tokens: Iterable[Any]) -> list[Any]:
     found: list[Any] = []
     for token in tokens:
         token.content = harmless(token.content)
-        if token.info and (len(token.content) > _LONGEST_CODE or too_long_to_colour(token.content)):
-            token.info = ""
+        if token.type == "fence":
+            token.info = _language(token)
         if token.type == "inline":
             token.children = readable(token.children)
         found += _rewritten(token, found)
@@ -62,6 +62,13 @@ def _target(url: str) -> str:
     """Return where a URL leads, its host in letters that cannot pose as others."""
     target = harmless(plain_url(url) or host_of(url) or url)
     return target if len(target) <= _LONGEST_TARGET else f"{target[:_LONGEST_TARGET]}…"
+
+
+def _language(token: Any) -> str:
+    """Return the language of code that is coloured."""
+    words = token.info.split()
+    colourable = words and len(token.content) <= _LONGEST_CODE and is_colourable(token.content, words[0])
+    return words[0].lower() if colourable else ""
 
 
 def _words(text: str) -> Any:
