@@ -31,7 +31,7 @@ def test_a_place_in_bytes_becomes_one_in_characters(texts, data):
 
 
 def test_sources_of_one_place_are_together():
-    text = "Zürich – 🙂 is old."  # noqa: RUF001
+    text = "Zürich – 🙂 is old."
     passages = [rests(text, "old", (2,)), rests(text, "🙂", (1,)), rests(text, "is old", (0, 2))]
     assert places(passages, [text]) == [((10, (1,)), (17, (0, 2)))]
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from itertools import count
 from random import Random
 
-_TOPICS = ["the tide tables", "a sorting routine", "the lease", "sourdough", "a heat pump", "the census", "le vélo", "die Miete"]
+_TOPICS = [
+    "the tide tables",
+    "a sorting routine",
+    "the lease",
+    "sourdough",
+    "a heat pump",
+    "the census",
+    "le vélo",
+    "die Miete",
+]
 _PASSAGES = {
     "opening": [
         "Sure — here is what matters about {topic}.",
@@ -49,7 +58,7 @@ _PASSAGES = {
         "> $$\n> a + b\n> = c\n> $$",
     ],
     "links": [
-        "See [the manual][m{n}] and [that page](https://docs.example/a_(b)).\n\n[m{n}]: https://manual.example/{n} \"The manual\"",
+        'See [the manual][m{n}] and [that page](https://docs.example/a_(b)).\n\n[m{n}]: https://manual.example/{n} "The manual"',
         "More at https://news.example/{n}/story. (Or https://b.example/?q=1&r=2)",
         "As shown[^{n}], it works [m{n}].\n\n[^{n}]: According to *somebody* and\n    a second line.",
         "![A chart](https://charts.example/{n}.png)\n\nWrite to <help@docs.example>.",

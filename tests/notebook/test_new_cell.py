@@ -32,7 +32,7 @@ async def code_reply(client, answer, **how):
 
 async def test_in_a_terminal_it_is_at_the_next_prompt(client, shell):
     put_code(shell, await code_reply(client, "Here:\n```python\nx = 1\n```\nand\n```\ny = 2\u202e\n```"))
-    assert shell.put == ["x = 1\n\ny = 2‹U+202E›"]  # noqa: RUF001 - as it is shown
+    assert shell.put == ["x = 1\n\ny = 2‹U+202E›"]
 
 
 async def test_what_was_cut_or_is_no_code_is_put_nowhere(client, shell):

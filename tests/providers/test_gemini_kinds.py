@@ -75,7 +75,7 @@ def test_sources_passages_queries_and_pages():
         Citation("https://b.example/"),
         Citation("https://learned.example/"),
     )
-    assert found.passages == (Passage(0, 28, "Zürich – 🙂 lies there.", (0, 1)), Passage(29, 39, "It is old.", (1,)))  # noqa: RUF001
+    assert found.passages == (Passage(0, 28, "Zürich – 🙂 lies there.", (0, 1)), Passage(29, 39, "It is old.", (1,)))
     assert found.queries == ("zürich",)
     assert found.pages == (Page("https://a.example/"), Page("https://c.example/", "unsafe"))
 

@@ -162,7 +162,7 @@ def test_the_sources_alone_are_cut_at_the_same_places(text, cuts):
 
 
 def test_a_definition_serves_the_blocks_that_follow_it():
-    found, _, html = fed("[r]: https://a.example\n\nsee [r]\n\nand [r]\n", [25, 35], eager=True)
+    _, _, html = fed("[r]: https://a.example\n\nsee [r]\n\nand [r]\n", [25, 35], eager=True)
     assert html.count('href="https://a.example"') == 2
 
 
@@ -259,7 +259,12 @@ def test_an_answer_streams_to_what_it_is_as_a_whole(answer):
 
 def lost(answer, shown):
     """Words of an answer that no reader sees; the languages of code and the numbers of lists are not among them."""
-    words = set(re.findall(r"(?<![\w/.])[^\W\d_]{4,}", re.sub(r"^\[[^^\]]+\]:.*$|^ *(`{3,}|~{3,}).*$|\]\([^)]*\)|<br>", " ", answer, flags=re.M)))
+    words = set(
+        re.findall(
+            r"(?<![\w/.])[^\W\d_]{4,}",
+            re.sub(r"^\[[^^\]]+\]:.*$|^ *(`{3,}|~{3,}).*$|\]\([^)]*\)|<br>", " ", answer, flags=re.MULTILINE),
+        )
+    )
     return {word for word in words if word not in shown}
 
 

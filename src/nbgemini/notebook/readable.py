@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from itertools import takewhile
 from typing import Any
 
-from nbgemini.render.links import host_of, plain_url, speaks_for_itself
 from nbgemini.render.coloured_code import is_colourable
+from nbgemini.render.links import host_of, plain_url, speaks_for_itself
 from nbgemini.render.text import harmless
 
 _LONGEST_CODE = 8_000  # characters that are coloured: 8 µs each

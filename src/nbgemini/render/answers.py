@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 from nbgemini.code_blocks import code_of
-from nbgemini.render.data import data_html, indented
-from nbgemini.render.growing_json import Indented
 from nbgemini.render.block_html import as_text
 from nbgemini.render.coloured_code import code_html
+from nbgemini.render.data import data_html, indented
+from nbgemini.render.growing_json import Indented
 from nbgemini.render.markdown import to_html
 from nbgemini.render.sanitise import sanitised
 from nbgemini.render.text import harmless

@@ -1,7 +1,7 @@
 """The HTML of one block of Markdown: raw HTML is text, formulas stay LaTeX, links show where they lead.
 
-Invariants: the sanitiser comes last; nothing is loaded from anywhere when the result is shown; a block that would swell is shown
-as it is, and no other with it.
+Invariants: the sanitiser comes last; nothing is loaded from anywhere when the result is shown; a block that would swell is
+shown as it is, and no other with it.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _words(_self: Any, tokens: Sequence[Any], index: int, _options: Any, _env: A
     return shown(untypeset(escape(tokens[index].content, quote=False)))
 
 
-def _formula(_self: Any, tokens: Sequence[Any], index: int, _options: Any, env: Any) -> str:
+def _formula(_self: Any, tokens: Sequence[Any], index: int, _options: Any, _env: Any) -> str:
     return formula(_code(tokens[index].content), tokens[index].markup)
 
 

@@ -13,8 +13,8 @@ from typing import Any
 from nbgemini.events import Citations, Code, CodeResult, Media, ToolCallGrowing, ToolRun
 from nbgemini.render.card import card_html, card_text
 from nbgemini.render.citations import citations_html, citations_text
-from nbgemini.render.formulas import untypeset
 from nbgemini.render.coloured_code import code_html
+from nbgemini.render.formulas import untypeset
 from nbgemini.render.markdown import to_html
 from nbgemini.render.media import media_html, media_text
 from nbgemini.render.references import with_references

@@ -1,8 +1,8 @@
 """Code as HTML, coloured by class names.
 
 A lexer is a program of regular expressions, and many can be made to run for minutes. So only lexers of languages that models
-write are used, which no text of bounded lines was found to hold up; and what they take is measured: the rest of a code that takes too
-long is not coloured.
+write are used, which no text of bounded lines was found to hold up; and what they take is measured: the rest of a code that
+takes too long is not coloured.
 """
 
 from __future__ import annotations
@@ -20,20 +20,19 @@ _LONGEST_LINE = 500
 _LONGEST_RUN = 1_000
 _MOST_OPEN_COMMENTS = 100
 _RUN = re.compile(r"(?:[^\s(){};,=]*+\s++)++")
-_LANGUAGES = frozenset(
-    """
+_ALIASES = """
 aconf ada ada2005 ada95 apache apacheconf asm awk bash bat batch bazel bsdmake c c# c++ cfg cl clj clojure cmake coffee
 coffee-script coffeescript common-lisp console cpp cr crystal cs csharp css cu cucumber cuda cython dart diff do docker
 dockerfile dosini duby elisp elixir elm emacs emacs-lisp erlang ex exs f# f90 fish fishshell fortran fsharp gas gawk gd
-gdscript gherkin glsl go golang graphql groovy handlebars haskell hcl hlsl hs html ini ipython ipython3 java javascript
-jl jproperties js json json-object json5 jsx julia kotlin ksh latex less lisp lobas lua make makefile markdown matlab
-mawk md mf mysql nasm nawk nginx nim nimrod obj-c objc objective-c objectivec ocaml octave oobas openrc perl php php3
-php4 php5 pl plpgsql posh postgres postgresql powershell prolog properties proto protobuf ps1 psm1 pwsh py py3 pycon pyi
-pyrex python python-console python3 pyx r racket rb react rkt rs ruby rust s sage sas sass scala scheme scm scss sh
-shell shell-session sobas solidity splus sql sqlite3 starlark stata sv swift systemverilog tcl terraform tex tf toml ts
-tsx typescript v vb.net vbnet verilog vhdl vim visual-basic visualbasic vue xml yaml yml zig zsh
-""".split()
-)
+gdscript gherkin glsl go golang graphql groovy handlebars haskell hcl hlsl hs html ini ipython ipython3 java javascript jl
+jproperties js json json-object json5 jsx julia kotlin ksh latex less lisp lobas lua make makefile markdown matlab mawk md
+mf mysql nasm nawk nginx nim nimrod obj-c objc objective-c objectivec ocaml octave oobas openrc perl php php3 php4 php5 pl
+plpgsql posh postgres postgresql powershell prolog properties proto protobuf ps1 psm1 pwsh py py3 pycon pyi pyrex python
+python-console python3 pyx r racket rb react rkt rs ruby rust s sage sas sass scala scheme scm scss sh shell shell-session
+sobas solidity splus sql sqlite3 starlark stata sv swift systemverilog tcl terraform tex tf toml ts tsx typescript v vb.net
+vbnet verilog vhdl vim visual-basic visualbasic vue xml yaml yml zig zsh
+"""
+_LANGUAGES = frozenset(_ALIASES.split())
 
 
 def code_html(source: str, language: str) -> str:

@@ -1,7 +1,7 @@
 """Bounds on what blocks may hold, so that work and size grow with the text only; what is beyond them is shown as text.
 
-Each level of quotes and lists looks at every line in it, and a table's missing cells are made up: so levels and made up cells have
-a limit. All is decided where it stands: nothing else of the text changes.
+Each level of quotes and lists looks at every line in it, and a table's missing cells are made up: so levels and made up cells
+have a limit. All is decided where it stands: nothing else of the text changes.
 """
 
 from __future__ import annotations
@@ -38,9 +38,13 @@ def shallow_quote(rule: Any) -> Any:
 
 def full_table(rule: Any) -> Any:
     """Return the rule for tables, which takes none that lacks most of its cells."""
-    return lambda state, start, end, silent: (
-        bool(rule(state, start, end, True)) and (silent or (_is_full(state, start, end) and rule(state, start, end, False)))
-    )
+
+    def full(state: Any, start: int, end: int, silent: bool) -> bool:
+        if not rule(state, start, end, True) or not _is_full(state, start, end):  # noqa: FBT003 - the parser's own form
+            return False
+        return silent or bool(rule(state, start, end, False))  # noqa: FBT003
+
+    return full
 
 
 def _is_full(state: Any, start: int, end: int) -> bool:
@@ -50,4 +54,4 @@ def _is_full(state: Any, start: int, end: int) -> bool:
             break
         rows += 1
         cells += state.src.count("|", state.bMarks[line], state.eMarks[line])
-    return columns * rows <= _MOST_CELLS_A_CELL * cells + _SPARE_CELLS
+    return bool(columns * rows <= _MOST_CELLS_A_CELL * cells + _SPARE_CELLS)

@@ -1,7 +1,7 @@
 r"""Formulas on lines of their own: `\[ … \]`, `$$ … $$` and bare environments, found before any other block.
 
-What stands between the delimiters is TeX, so its `=`, `-`, `#` and blank lines mean nothing to Markdown. A formula ends where its
-delimiter stands; an opening that finds none within some lines, or prose behind a blank line, is text.
+What stands between the delimiters is TeX, so its `=`, `-`, `#` and blank lines mean nothing to Markdown. A formula ends where
+its delimiter stands; an opening that finds none within some lines, or prose behind a blank line, is text.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def display_math(state: Any, start: int, end: int, silent: bool) -> bool:
 
 
 def text(state: Any, start: int, end: int, silent: bool) -> bool:
-    """Parse a paragraph, or a heading with a line below; a formula that begins in one of its lines ends before anything else can."""
+    """Parse a paragraph, or a heading with a line below; a formula that begins in it ends before anything else can."""
     del silent  # nothing ends with a paragraph
     outer, state.parentType = state.parentType, "paragraph"
     line, underline = _behind_formulas(state, start, end), ""
@@ -69,7 +69,8 @@ def text(state: Any, start: int, end: int, silent: bool) -> bool:
     opening = state.push(f"{kind}_open", tag, 1)
     opening.map, opening.markup = [start, state.line], underline
     token = state.push("inline", "", 0)
-    token.content, token.map, token.children = state.getLines(start, line, state.blkIndent, False).strip(), [start, line], []
+    token.content = state.getLines(start, line, state.blkIndent, False).strip()  # noqa: FBT003 - the parser's own form
+    token.map, token.children = [start, line], []
     state.push(f"{kind}_close", tag, -1).markup = underline
     return True
 
@@ -100,10 +101,10 @@ def _underline(state: Any, line: int) -> str:
 
 def _is_ended(state: Any, line: int, end: int) -> bool:
     if state.sCount[line] - state.blkIndent >= 4:  # noqa: PLR2004 - indented code, which cannot interrupt
-        return display_math(state, line, end, True)
+        return display_math(state, line, end, silent=True)
     if state.sCount[line] < 0:
         return False
-    return any(rule(state, line, end, True) for rule in state.md.block.ruler.getRules("paragraph"))
+    return any(rule(state, line, end, True) for rule in state.md.block.ruler.getRules("paragraph"))  # noqa: FBT003
 
 
 def _behind_formulas(state: Any, line: int, end: int) -> int:
@@ -147,7 +148,8 @@ def _find(state: Any, line: int, opening: re.Match[str], end: int) -> Found | No
 
 def _searched(state: Any, first: int, opening: re.Match[str], end: int) -> Found | None:
     closing, sign = _closing(opening), "$$" if opening["name"] else opening["sign"]
-    begin, pieces, after_blank = opening.end(), [], False
+    pieces: list[str] = []
+    begin, after_blank = opening.end(), False
     for line in range(first, min(end, first + LONGEST)):
         text = state.src[begin : state.eMarks[line]]
         if found := closing.search(text):
@@ -191,4 +193,3 @@ def _closing(opening: re.Match[str]) -> re.Pattern[str]:
 
 
 _CLOSINGS = {"$$": re.compile(r"(?<!\\)\$\$"), "\\[": re.compile(r"(?<!\\)\\\]|(?<=\\\\)\\\]")}
-

@@ -1,7 +1,7 @@
 """Which `*` and `~` begin and which end emphasis, also where writing has no spaces.
 
 CommonMark looks at the characters on both sides and knows words between spaces and ASCII punctuation. In Chinese, Japanese and
-Korean there are no such spaces, and „…“, «…» and （…） belong to the words they stand around. So what stands inside decides:
+Korean there are no such spaces, and „…“, «…» and 「…」 belong to the words they stand around. So what stands inside decides:
 an opening bracket cannot stand before an end, a closing one not behind a beginning.
 """
 
@@ -41,7 +41,7 @@ def _scan(state: Any, by_the_book: Callable[[Any, int, bool], Any], start: int, 
     end = start + scanned.length
     before, after = _at(state, start - 1), _at(state, end)
     can_open = scanned.can_open or _may_open(before, after, _at(state, end + 1))
-    can_close = scanned.can_close or _may_close(_at(state, start - 2), before, after)
+    can_close = scanned.can_close or _may_close(_at(state, start - 2), before)
     return scanned._replace(can_open=can_open, can_close=can_close)
 
 
@@ -59,8 +59,8 @@ def _may_open(before: str, after: str, behind: str) -> bool:
     return not behind.isspace() if kind in _QUOTES else kind not in _NEITHER_OPENS
 
 
-def _may_close(farther: str, before: str, after: str) -> bool:
-    """Say whether what stands before belongs inside: `注意：**正文`, `(important)**な`, `"Wort"**en`."""
+def _may_close(farther: str, before: str) -> bool:
+    """Say whether what stands before belongs inside: `注意。**正文`, `(important)**な`, `"Wort"**en`."""
     if before.isspace():
         return False
     if before in _ASCII_QUOTES:

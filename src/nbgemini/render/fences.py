@@ -1,7 +1,7 @@
 """Fenced code as models write it: a fence with a language inside a fence begins code inside code, and ends that first.
 
-By the book the first bare fence ends the outer code, and its rest becomes Markdown. So fences are counted, as long as all of them
-end; if one does not, the book is right.
+By the book the first bare fence ends the outer code, and its rest becomes Markdown. So fences are counted, as long as all of
+them end; if one does not, the book is right.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def fence(state: Any, start: int, end: int, silent: bool) -> bool:
     state.line = closing + 1 if closing < behind else behind
     token = state.push("fence", "code", 0)
     token.info, token.markup = opening["info"] or opening["about"] or "", marks
-    token.content = state.getLines(start + 1, closing, state.sCount[start], True)
+    token.content = state.getLines(start + 1, closing, state.sCount[start], True)  # noqa: FBT003
     token.map = [start, state.line]
     return True
 

@@ -32,7 +32,7 @@ def address_of(url: str) -> str:
     path, _, query = url[7:].partition("?")
     fields = (field.partition("=") for field in query.split("&"))
     more = [value for name, _, value in fields if unquote(name).lower() in ("to", "cc", "bcc")]
-    return ", ".join(_mailbox(box.strip()) for text in (path, *more) for box in unquote(text).split(",") if box.strip())
+    return ", ".join(_mailbox(box.strip(" ")) for text in (path, *more) for box in unquote(text).split(",") if box)
 
 
 def leads_somewhere(url: str) -> bool:

@@ -27,7 +27,8 @@ def parse_blocks(source: str, *, growing: bool = False) -> tuple[Sequence[Any], 
         source: the text.
         growing: whether more of it may follow.
     """
-    parser, tokens = markdown_parser(), []
+    parser = markdown_parser()
+    tokens: list[Any] = []
     lines = source.count("\n") + (not source.endswith("\n"))
     env: dict[str, Any] = {GROWING: lines} if growing else {}
     parser.block.parse(source, parser, env, tokens)

@@ -23,7 +23,7 @@ _ATTRIBUTES = {
     "div": {"class", "align", "dir", "style"},
     "span": {"class", "style"},
     "ol": {"start", "dir"},
-    **dict.fromkeys(("p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "blockquote", "table", "pre"), {"dir"}),
+    **{tag: {"dir"} for tag in ("p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "blockquote", "table", "pre")},
     "img": {"src", "alt", "title"},
 }
 _LINK = re.compile(r"(?:https?://[^\s/\\?#]|mailto:\S)", re.IGNORECASE)
