@@ -17,6 +17,7 @@ from nbgemini.render.text import harmless
 
 _LONGEST_CODE = 8_000  # characters that are coloured: 8 µs each
 _LONGEST_TARGET = 500
+_SMALL = {"sub": "_", "sup": "^", "kbd": ""}  # H_2O
 _CLOSING = {r"\(": r"\)", r"\[": r"\]"}
 
 
@@ -33,12 +34,21 @@ def readable(tokens: Iterable[Any]) -> list[Any]:
     return found
 
 
-def _rewritten(token: Any, before: Sequence[Any]) -> list[Any]:
+def _rewritten(token: Any, before: Sequence[Any]) -> list[Any]:  # noqa: PLR0911 - a table
     match token.type:
         case "formula":
             return [_words(f"{token.markup}{token.content}{_CLOSING.get(token.markup, token.markup)}")]
         case "math_block":
-            token.type, token.tag, token.info, token.content = "fence", "code", "", f"$${token.content}$$"
+            closing = _CLOSING.get(token.markup, token.markup)
+            token.type, token.tag, token.info, token.content = "fence", "code", "", f"{token.markup}{token.content}{closing}"
+        case "small_open" | "small_close":
+            return [_words(_SMALL[token.tag])] if token.nesting > 0 and _SMALL[token.tag] else []
+        case "footnote_reference":
+            return [_words(f"[{token.content}]")]
+        case "footnote_open":
+            return _paragraph(f"[{token.meta['label']}]")
+        case "footnote_close":
+            return []
         case "image":
             target = _target(str(token.attrGet("src") or ""))
             return [_words(f"[image not loaded: {', '.join(filter(None, (token.content, target)))}]")]
@@ -62,6 +72,13 @@ def _target(url: str) -> str:
     """Return where a URL leads, its host in letters that cannot pose as others."""
     target = harmless(plain_url(url) or host_of(url) or url)
     return target if len(target) <= _LONGEST_TARGET else f"{target[:_LONGEST_TARGET]}…"
+
+
+def _paragraph(text: str) -> list[Any]:
+    from markdown_it.token import Token  # noqa: PLC0415 - at first use
+
+    inline = Token("inline", "", 0, content=text, children=[_words(text)])
+    return [Token("paragraph_open", "p", 1), inline, Token("paragraph_close", "p", -1)]
 
 
 def _language(token: Any) -> str:
