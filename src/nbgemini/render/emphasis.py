@@ -20,6 +20,7 @@ _ASCII_CLOSING = ")]}>.,:;!?%"
 _ASCII_QUOTES = "\"'"
 _SPANISH = "¡¿"
 _SPACE = " "
+_NO_BREAK = "\u00a0\u202f"  # within French quotes
 
 
 def forgiving(rule: Callable[[Any, bool], bool], signs: str) -> Callable[[Any, bool], bool]:
@@ -41,7 +42,7 @@ def _scan(state: Any, by_the_book: Callable[[Any, int, bool], Any], start: int, 
     end = start + scanned.length
     before, after = _at(state, start - 1), _at(state, end)
     can_open = scanned.can_open or _may_open(before, after, _at(state, end + 1))
-    can_close = scanned.can_close or _may_close(_at(state, start - 2), before)
+    can_close = scanned.can_close or _may_close(_at(state, start - 2), before, after)
     return scanned._replace(can_open=can_open, can_close=can_close)
 
 
@@ -56,19 +57,25 @@ def _may_open(before: str, after: str, behind: str) -> bool:
     if after.isascii():
         return _is_wide(before) and (after in _ASCII_OPENING or after in _ASCII_QUOTES)
     kind = _kind(after)
-    return not behind.isspace() if kind in _QUOTES else kind not in _NEITHER_OPENS
+    return behind in _NO_BREAK or not behind.isspace() if kind in _QUOTES else kind not in _NEITHER_OPENS
 
 
-def _may_close(farther: str, before: str) -> bool:
+def _may_close(farther: str, before: str, after: str) -> bool:
     """Say whether what stands before belongs inside: `注意。**正文`, `(important)**な`, `"Wort"**en`."""
     if before.isspace():
         return False
     if before in _ASCII_QUOTES:
         return not farther.isspace() and farther not in _ASCII_OPENING
     if before.isascii():
-        return before in _ASCII_CLOSING
+        return before in _ASCII_CLOSING or (_is_wide(after) and before not in _ASCII_OPENING)
+    if _is_wide(before) and _kind(before) == "Sm":  # a wave dash
+        return True
     kind = _kind(before)
-    return not farther.isspace() if kind in _QUOTES else kind not in _NEITHER_CLOSES and before not in _SPANISH
+    return (
+        farther in _NO_BREAK or not farther.isspace()
+        if kind in _QUOTES
+        else kind not in _NEITHER_CLOSES and before not in _SPANISH
+    )
 
 
 @lru_cache(maxsize=1_000)
