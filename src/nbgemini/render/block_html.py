@@ -24,12 +24,13 @@ _MOST_REPEATED = 300_000  # characters of addresses and titles that are defined 
 _WORST_ENCODING = 9  # times that a character grows in an address: %E6%BC%A2
 _REPEATED = "nbgemini repeated"  # where a whole answer's count stands
 _RTL = "nbgemini right to left"  # whether this block is, in part
+_LINES = "nbgemini lines"  # of this block
 _SIDES = {"text-align:left": "left", "text-align:right": "right", "text-align:center": "center"}
 
 
 def render(source: str, env: MutableMapping[str, Any]) -> str:
     """Return sanitised HTML of one block of harmless Markdown; `env` carries definitions from block to block."""
-    env[_RTL] = is_rtl(source)
+    env[_RTL], env[_LINES] = is_rtl(source), source.split("\n")
     try:
         tokens = parse_all(source, env)
         html = without_references(_html(tokens, env), source) if _is_affordable(tokens, len(source), env) else None
@@ -99,8 +100,9 @@ def _code(text: str) -> str:
 
 def _directed(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
     """Return an outermost element that takes its direction from what it holds; all in it follow."""
-    if env[_RTL] and tokens[index].level == 0:
-        tokens[index].attrSet("dir", "auto")
+    token = tokens[index]
+    if env[_RTL] and token.level == 0 and is_rtl("\n".join(env[_LINES][token.map[0] : token.map[1]])):
+        token.attrSet("dir", "auto")
     return str(self.renderToken(tokens, index, options, env))
 
 

@@ -152,21 +152,30 @@ def _searched(state: Any, first: int, opening: re.Match[str], end: int) -> Found
     begin, after_blank = opening.end(), False
     for line in range(first, min(end, first + LONGEST)):
         text = state.src[begin : state.eMarks[line]]
+        if line > first and state.sCount[line] < state.blkIndent and _OTHER_ITEM.match(text):
+            return None
         if found := closing.search(text):
             latex = "\n".join([*pieces, text[: found.start()]])
             latex = f"{opening['sign']}{latex}{found.group()}" if opening["name"] else latex
             return Found(sign, latex, line, begin + found.end())
         if line > first and (
-            text.find(opening["sign"]) >= 0
-            or (not _may_grow(state, line) and _is_other(state, line, text, after_blank=after_blank))
+            text.find(opening["sign"]) >= 0 or (not _may_grow(state, line) and _is_other(text, after_blank=after_blank))
         ):
             return None
         after_blank = line > first and not text.strip()
         pieces.append(text)
-        begin = state.bMarks[line + 1] + state.tShift[line + 1] if line + 1 < len(state.bMarks) else 0
+        begin = _begin(state, line + 1)
     if first + LONGEST > end >= state.env.get(GROWING, end + 1):
         _note(state, first)
     return None
+
+
+def _begin(state: Any, line: int) -> int:
+    """Return where a line begins behind the indentation of what it stands in."""
+    if line >= state.lineMax:
+        return 0
+    own = min(state.tShift[line], max(0, state.sCount[line] - state.blkIndent))
+    return int(state.bMarks[line] + state.tShift[line] - own)
 
 
 def _note(state: Any, line: int) -> None:
@@ -177,9 +186,9 @@ def _may_grow(state: Any, line: int) -> bool:
     return bool(line + 1 >= state.env.get(GROWING, line + 2) and not state.src.endswith("\n"))
 
 
-def _is_other(state: Any, line: int, text: str, *, after_blank: bool) -> bool:
+def _is_other(text: str, *, after_blank: bool) -> bool:
     """Say whether this line cannot belong to a formula that began above."""
-    if _OTHER_BLOCK.match(text) or (state.sCount[line] < state.blkIndent and _OTHER_ITEM.match(text)):
+    if _OTHER_BLOCK.match(text):
         return True
     if not after_blank or not text.strip():
         return False

@@ -53,7 +53,7 @@ def _is_balanced(latex: str) -> bool:
     """Say whether no parenthesis ends that has not begun, as in `$AAPL) vs ($TSLA`."""
     depth = 0
     for char in latex if "\\" not in latex else "":
-        depth += {"(": 1, ")": -1}.get(char, 0)
+        depth += {"(": 1, "[": 1, ")": -1}.get(char, 0)  # [0, 1) and ]0, 1[ are intervals
         if depth < 0:
             return False
     return True
