@@ -163,3 +163,8 @@ def test_money_variables_and_tickers_are_no_formulas(source):
 )
 def test_formulas_stay_formulas(source, count):
     assert to_html(source).count("overflow:clip") + to_html(source).count("overflow-y") == count
+
+
+def test_an_environment_stands_in_a_link_too():
+    assert "overflow:clip" in to_html("[see \\begin{align}a\\end{align} there](https://a.example)")
+    assert "overflow" not in to_html("see \\begin{align}a there")

@@ -220,7 +220,9 @@ def _finished_ends(tail: str, *, growing: bool) -> list[int]:
     if not lines:
         return [_LARGEST]
     ends = _later_starts(lines, growing=True) or _ends_inside(lines)
-    return ends or _later_starts(tail, growing=growing)[:1]
+    if not ends:  # code that is longer, or fences that only the whole text settles
+        ends = _later_starts(tail, growing=growing)
+    return [end for end in ends if end <= ends[0] + _LARGEST]
 
 
 def _ends_inside(text: str) -> list[int]:
