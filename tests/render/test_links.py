@@ -39,6 +39,7 @@ from tests.render.checker import faults, text_of
         ("https://ev\u00adil.example", UNREADABLE),
         ("https://" + "a" * 80 + ".example", UNREADABLE),
         ("https://" + "\u00fc" * 80 + ".example", UNREADABLE),
+        ("https://" + "a." * 1_000, UNREADABLE),
         ("mailto:a@b.example", ""),
         ("//evil.example", ""),
         ("/a", ""),

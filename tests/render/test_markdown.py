@@ -226,3 +226,15 @@ def test_an_image_in_a_link_does_not_end_the_link():
     html = to_html("[![alt](https://evil.example/p.png) more](https://good.example/)")
     assert html.count("<a ") == 1
     assert text_of(html).strip() == "[image not loaded: alt, evil.example] more (good.example)"
+
+
+def test_where_the_stack_is_full_the_block_is_shown_as_it_is(monkeypatch):
+    def parse(*_):
+        raise RecursionError
+
+    monkeypatch.setattr("nbgemini.render.block_html.parse_all", parse)
+    assert to_html("*a*") == "<pre>*a*</pre>\n"
+
+
+def test_code_with_many_open_comments_is_not_coloured():
+    assert "<span" not in code_html("/* \n" * 200, "c")
