@@ -224,7 +224,7 @@ def test_a_formula_may_hold_blank_lines_but_no_prose():
         ("see [r]\n\nand\n\n[r]: https://a.example", '<a href="https://a.example"'),
         ("- see [the page][r]\n\n> [r]: https://a.example\n", '<a href="https://a.example"'),
         ("see ![p][r]\n\n[r]: data:image/png;base64,AAAA", '<img src="data:image/png;base64,AAAA"'),
-        ("[so[^n]](https://a.example)\n\n[^n]: it is", "so<sup>[n]</sup></a>"),
+        ("[so[^n]](https://a.example)\n\n[^n]: it is", "so<sup>[n]</sup>"),
         ("so it is[^n]\n\n[^n]: says *who*", "is<sup>[n]</sup>"),
         ("| a[^1] |\n|---|\n\n[^1]: who", "a<sup>[1]</sup>"),
     ],
