@@ -46,6 +46,8 @@ INVISIBLE = [
     "if access == 'user\u202e \u2066// Check if admin\u2069 \u2066' {",
     "\u2067\u2068\u202a\u202b\u202d never closed",
     "\u061c\u200e\u200f marks",
+    "\u05e9\u05dc\u05d5\u05dd\u200f user\u202e (admin)\u2066 \u200f\u200e\u200f\u200e\u200f `a\u200fb`",
+    "\u0645\u0631\u062d\u0628\u0627" + "\u200e\u0627\u200f\u0627" * 40,
     "hidden" + "".join(chr(0xE0000 + ord(char)) for char in "ignore all") + "\U000e0001",
     "x" + "".join(chr(0xFE00 + ord(char) % 13) for char in "hidden") + "".join(chr(0xE0100 + ord(char)) for char in "hidden"),
     "a\u200bb\u2060c\ufeffd\u00ade\u061cf",

@@ -50,6 +50,13 @@ DISGUISES = [
     ":::{raw} html\n<script>alert(1)</script>\n:::",
     "{onclick=alert(1) .jp-x #y}\n# x {onclick=alert(1)}",
     "==<mark onclick=alert(1)>== ^<sup onclick=alert(1)>^ :smile: [[javascript:alert(1)]]",
+    "<br onclick=alert(1)><sub style=position:fixed>x</sub><sup><script>alert(1)</script></sup><kbd id=x>y</kbd>",
+    "<kbd>[a](javascript:alert(1))</kbd> <sub>**x</sub>** </br><br/ onload=alert(1)><sup>" + "<sub>" * 30,
+    "| <br> | <kbd onclick=alert(1)> |\n|:-:|-:|\n| <sub>*a</sub>* | </div></td></table><script>alert(1)</script> |",
+    "[^x<img src=x onerror=alert(1)>] [^1][^1]\n\n[^1]: <script>alert(1)</script>\n    ```html\n    <script>alert(1)</script>",
+    "[late] ![late]\n\n- [x] <img src=x onerror=alert(1)>\n\n[late]: javascript:alert(1)",
+    "```markdown\n```html onload=alert(1)\n<script>alert(1)</script>\n```\n<img src=x onerror=alert(1)>\n```\n<svg onload=alert(1)>",
+    "```cheetah\n#set $x = <script>alert(1)</script>\n```",
 ]
 
 FORMULAS = [
@@ -72,5 +79,13 @@ FORMULAS = [
     r"$\newcommand{\a}{\a\a}\a$ $\let\b=\href \b{javascript:alert(1)}{x}$",
     r"$$\toggle{x}{y}\endtoggle \action{x} \mathtip{x}{y} \texttip{x}{y}$$",
     r"$x$ <img src=x onerror=alert(1)> $y$",
+    r"[bank](https://evil.example)$\llap{\colorbox{white}{(bank.example)\hspace{1em}}}$",
+    r"$\rlap{\hskip -20em \text{Stop}} \smash{\raise 30em {x}} \lower 9em {y}$",
+    r"$\kern-40em\text{(bank.example)}$ $\mkern-99mu x$ $\hspace{-40em}x$ $x\\[-40em]y$ $\!\!\!\!\!\!\!\!\!\!\!\!x$",
+    r"$$\begin{array}{*{9999}{c}}\rule{999em}{999em}\end{array}$$",
+    r"$\definecolor{black}{rgb}{1,1,1}$ $\color{white;background:url(https://evil.example/c)}{x}$",
+    r"\begin{align}\href{javascript:alert(1)}{x}\\ \llap{y}\end{align}",
+    "\\[\n</div><img src=x onerror=alert(1)>\n\n= $\\href{javascript:alert(1)}{x}$\n\\]",
+    "$$\n\n- <script>alert(1)</script>\n$$ $\\enclose{box}[href='javascript:alert(1)']{x}$",
     r"costs $5 \href{javascript:alert(1)}{x} and $10",
 ]

@@ -63,6 +63,12 @@ LINKS = [
     "[<img src=x onerror=alert(1)>](https://evil.example)",
     "[`</code><script>alert(1)</script>`](https://evil.example)",
     "[[a](https://a.example)](javascript:alert(1))",
+    "[![https://bank.example](data:image/png;base64,AAAA)](https://bank.example)",
+    "[![https://bank.example](https://evil.example/p.png)](https://evil.example)",
+    "[help@bank.example](mailto:x@evil.example?cc=y@evil.example&body=SECRET) [a](mailto:%0abcc:x@evil.example)",
+    "https://bank.example@evil.example/ https://evil.example\\@bank.example https://evil.example/`<img src=x onerror=alert(1)>`",
+    "http://evil.example/?a=<script>alert(1)</script>。**https://evil.example/**\u202e",
+    "<https://evil.example/\u05d0\u200f> [\u05d0\u200f](https://bank\u200f.example) https://a.example/\u200fx",
 ]
 
 IMAGES = [

@@ -59,6 +59,17 @@ def test_the_page_is_the_same_however_the_text_came(text, steps):
     assert deltas.snapshot()["html"] == blocks.html()
 
 
+def test_a_page_that_was_told_otherwise_needs_a_snapshot():
+    blocks, deltas = Blocks(), Deltas()
+    blocks.append("see [r]\n\nand\n\n[r]: https://a.example\n")
+    deltas.next(blocks.advance(), blocks.tail())
+    deltas.next(blocks.close(), "")
+    assert deltas.correct(blocks.html())
+    assert deltas.snapshot() == {"html": blocks.html(), "tail": ""}
+    assert 'href="https://a.example"' in deltas.snapshot()["html"]
+    assert not deltas.correct(blocks.html())
+
+
 @given(st.text())
 def test_units_are_what_a_browser_counts(text):
     assert units(harmless(text)) == len(harmless(text).encode("utf-16-le")) // 2

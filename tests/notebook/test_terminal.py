@@ -485,12 +485,37 @@ def test_what_is_sent_grows_with_the_answer_only(monkeypatch):
     assert sent[1] < sent[0] * 1.5 < 30
 
 
-def test_where_rich_fails_the_source_is_shown():
+def test_where_rich_fails_the_source_is_shown(monkeypatch):
     rendering = RichRenderer()
-    for text in ("a" * 50_000, "[" * 500, "> " * 200 + "deep"):
-        assert text in rendering.block(text, 80)
+    assert "a" * 50_000 in rendering.block("a" * 50_000, 80)
+    assert rendering.block("> " * 200 + "deep", 80).count("deep") == 1
+    monkeypatch.setattr(rendering, "_rendered", lambda *_: 1 / 0)
+    assert rendering.block("**a**", 80) == "**a**\n"
     assert Renderer().block("\n**a**\n\n", 80) == "**a**\n"
     assert Renderer().rows("abcdef\ng", 4, 3) == ["abcd", "ef", "g"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("H<sub>2</sub>O, x<sup>2</sup>, <kbd>Esc</kbd>, a<br>b", ["H_2O, x^2, Esc, a", "b"]),
+        ("| a<br>b | <kbd>c</kbd> |\n|---|---|\n| 1 | 2 |", ["a", "b", "c"]),
+        ("so[^1]\n\n[^1]: says *who*\n", ["[1]", "says who"]),
+        ("\\[\na\n= b\n- c\n\\]", ["\\[", "= b", "- c", "\\]"]),
+        ("- [x] done\n- [ ] to do", ["☑ done", "☐ to do"]),
+        ("```markdown\n# a\n```python\nb\n```\nc\n```", ["# a", "```python", "b", "c"]),
+        ("```cheetah\n$x = 1\n```", ["$x = 1"]),
+        ("これは**「重要」**な点", ["これは「重要」な点"]),
+        ("at https://a.example/x.", ["at https://a.example/x."]),
+        ("\u05e9\u05dc\u05d5\u05dd\u200f!", ["\u05e9\u05dc\u05d5\u05dd\u200f!"]),
+    ],
+)
+def test_what_models_write_is_rendered_in_a_terminal_too(text, shown):
+    rendered = re.sub(r"\x1b\[[\d;]*m", "", RichRenderer().block(text, 60))
+    for words in shown:
+        assert words in rendered
+    for sign in ("<sub>", "<kbd>", "<br>", "[^1]", "**", "[x]"):
+        assert sign not in rendered
 
 
 def test_without_rich_the_answer_is_still_there():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from unicodedata import bidirectional
 
 from pygments.token import STANDARD_TYPES
 
@@ -23,6 +24,8 @@ SOUND = re.compile(r"data:audio/(?:mpeg|ogg|flac|wav);base64,[A-Za-z0-9+/=]*")
 ANYTHING = re.compile(r"(?s).*")
 CLASSES = re.compile(rf"(?:(?:{CLASS.pattern})(?:\s+|\Z))*")
 
+DIRECTED = ("p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "blockquote", "table", "div", "pre", "code")
+
 VALUES = {
     ("a", "href"): LINK,
     ("a", "title"): ANYTHING,
@@ -30,13 +33,14 @@ VALUES = {
     ("a", "rel"): re.compile("noopener noreferrer nofollow"),
     ("code", "class"): CLASSES,
     ("div", "class"): CLASSES,
-    ("div", "align"): re.compile("left|right"),
+    ("div", "align"): re.compile("left|right|center"),
+    ("div", "style"): re.compile(r"overflow-x:auto;overflow-y:hidden"),
+    ("span", "style"): re.compile(r"display:inline-block;width:max-content;overflow:clip"),
+    **dict.fromkeys([(tag, "dir") for tag in DIRECTED], re.compile("auto|ltr")),
     ("span", "class"): CLASSES,
     ("details", "class"): CLASSES,
     ("details", "open"): ANYTHING,
     ("ol", "start"): re.compile(r"\d+"),
-    ("td", "align"): re.compile("left|right|center"),
-    ("th", "align"): re.compile("left|right|center"),
     ("img", "src"): IMAGE,
     ("img", "alt"): ANYTHING,
     ("img", "title"): ANYTHING,
@@ -119,11 +123,13 @@ def text_of(html):
 
 def controls(text):
     """The characters of `text` that a terminal might obey or a reader cannot see."""
-    return [char for char in text if char not in "\n\t" and (ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 or char in HIDDEN)]
+    hidden = HIDDEN if any(bidirectional(char) in ("R", "AL") for char in text if char not in MARKS) else HIDDEN | set(MARKS)
+    return [char for char in text if char not in "\n\t" and (ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 or char in hidden)]
 
 
+MARKS = "\u061c\u200e\u200f"  # of direction, in writing that has one
 HIDDEN = {  # Unicode's Default_Ignorable_Code_Point but joiners, emoji and Mongolian selectors; line ends; surrogates
-    *"\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u3164\ufeff\uffa0",
+    *"\xad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b\u3164\ufeff\uffa0",
     *map(chr, range(0x2028, 0x202F)),
     *map(chr, range(0x2060, 0x2070)),
     *map(chr, range(0xD800, 0xE000)),

@@ -12,9 +12,13 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from nbgemini.render import blocks as module
+from nbgemini.render.block_html import render
 from nbgemini.render.blocks import Blocks
+from nbgemini.render.definitions import environment
 from nbgemini.render.markdown import to_html
 from nbgemini.render.text import harmless
+from tests.corpus.answers import ANSWERS
+from tests.render.checker import text_of
 
 PIECES = [
     *("a", "b c", " ", "  ", "    ", "\t", "\n", "\n\n", "\n\n\n", "\r\n", "\r"),
@@ -32,6 +36,9 @@ PIECES = [
         "$$\n",
         "> $$\n",
         "\\(y=1\\)",
+        "\\begin{align}\n",
+        "\\end{align}",
+        "= y\n",
         "\\[",
         "\\[\n",
         "\\]\n",
@@ -47,6 +54,18 @@ PIECES = [
         "[r]: https://a.example\n",
         "[r]:",
         "[r]",
+        "[t][r]",
+        "![r]",
+        "[^n]",
+        "[^n]: note\n",
+        "[^n]:",
+        "- [x] ",
+        "<br>",
+        "<sub>",
+        "</sub>",
+        "https://b.example/x.",
+        "\u05d0",
+        "\u200f",
         "\u00a0\n",
         "[l](https://a.example)",
         "![i](https://a.example/i.png)",
@@ -54,8 +73,6 @@ PIECES = [
     *("<b>", "<!-- ", "&amp;", "\\", "\\*", "é", "😀", "\x1b[0m", "\u202e", "a&<>\"'"),
 ]
 markdown = st.lists(st.sampled_from(PIECES), max_size=30).map("".join)
-DEFINITION = re.compile(r"\[[^\]]*\]:")
-DEFINED = "[r]: https://a.example\n[l]: https://b.example\n\n"
 
 
 def fed(text, cuts, *, eager=False):
@@ -68,9 +85,8 @@ def fed(text, cuts, *, eager=False):
             blocks._parse_at = 1.0
         found += blocks.advance()
     found += blocks.close()
-    assert "".join(block.html for block in found) == blocks.html()
     assert blocks.tail() == ""
-    return found, shown
+    return found, shown, blocks.html()
 
 
 def html_of(found):
@@ -93,7 +109,7 @@ def loosely(html):
 @example(text="[r]\n\n[r]:-", cuts=[9], eager=True)
 @example(text='[r]\n\n[r]: x\n"a\n[r]: y\nb" c\n\n[r]', cuts=[13, 15, 17], eager=True)
 def test_the_cuts_do_not_show(text, cuts, eager):
-    assert html_of(fed(text, cuts, eager=eager)[0]) == html_of(fed(text, [])[0])
+    assert fed(text, cuts, eager=eager)[2] == to_html(text)
 
 
 @settings(max_examples=400, deadline=None)
@@ -101,7 +117,7 @@ def test_the_cuts_do_not_show(text, cuts, eager):
 def test_the_cuts_do_not_show_where_a_long_block_is_cut(text, cuts):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_LARGEST", 24)
-        assert html_of(fed(text, cuts, eager=True)[0]) == html_of(fed(text, [])[0])
+        assert fed(text, cuts, eager=True)[2] == fed(text, [])[2]
 
 
 @settings(max_examples=400, deadline=None)
@@ -109,16 +125,15 @@ def test_the_cuts_do_not_show_where_a_long_block_is_cut(text, cuts):
 @example("$$\na\n\nb\n$$\n\nc", [3, 7, 12])
 @example("> a\nb\n\n> c", [2, 4, 6])
 def test_the_blocks_are_the_whole(text, cuts):
-    assume(not DEFINITION.search(text))  # one that comes late serves what comes after it only
-    text = DEFINED + text
-    assert loosely(html_of(fed(text, cuts, eager=True)[0])) == loosely(to_html(text))
+    assume("\u05d0" not in text)  # each block has a direction of its own
+    assert loosely(fed(text, cuts, eager=True)[2]) == loosely(render(harmless(text), environment()))
 
 
 @settings(max_examples=400, deadline=None)
 @given(markdown | st.text(max_size=60), st.lists(st.integers(0, 60), max_size=8))
 def test_the_sources_are_the_shown_text(text, cuts):
-    found, shown = fed(text, cuts, eager=True)
-    assert shown == harmless(text) or (text.endswith("\r") and shown + "\n" == harmless(text))
+    found, shown, _ = fed(text, cuts, eager=True)
+    assert harmless(text).startswith(shown)  # what waits for the end of its line comes with the last blocks
     assert "".join(block.source for block in found) == harmless(text)
     for block in found:
         assert block.plain == (block.html == "<p>" + escape(block.source.rstrip(" \t\n"), quote=False) + "</p>\n")
@@ -147,8 +162,8 @@ def test_the_sources_alone_are_cut_at_the_same_places(text, cuts):
 
 
 def test_a_definition_serves_the_blocks_that_follow_it():
-    found, _ = fed("[r]: https://a.example\n\nsee [r]\n\nand [r]\n", [25, 35], eager=True)
-    assert html_of(found).count('href="https://a.example"') == 2
+    _, _, html = fed("[r]: https://a.example\n\nsee [r]\n\nand [r]\n", [25, 35], eager=True)
+    assert html.count('href="https://a.example"') == 2
 
 
 def test_a_finished_block_does_not_wait_for_the_end():
@@ -198,9 +213,60 @@ def test_a_formula_that_stays_open_holds_up_its_own_block_only(opening):
     assert blocks.tail() == "f"
 
 
-def test_a_formula_may_hold_no_blank_line():
-    assert to_html("$$\na\nb\n$$\n\nc") == "<div>$$\na\nb\n$$</div>\n<p>c</p>\n"
-    assert "<div>" not in to_html("$$\na\n\nb\n$$")
+def test_a_formula_may_hold_blank_lines_but_no_prose():
+    assert text_of(to_html("$$\na\n\n= b\n$$\n\nc")) == "$$\na\n\n= b\n$$\nc\n"
+    assert to_html("$$\na\n\nThat is how it is.\n$$").count("<p>") == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "later"),
+    [
+        ("see [r]\n\nand\n\n[r]: https://a.example", '<a href="https://a.example"'),
+        ("- see [the page][r]\n\n> [r]: https://a.example\n", '<a href="https://a.example"'),
+        ("see ![p][r]\n\n[r]: data:image/png;base64,AAAA", '<img src="data:image/png;base64,AAAA"'),
+        ("[so[^n]](https://a.example)\n\n[^n]: it is", "so<sup>[n]</sup>"),
+        ("so it is[^n]\n\n[^n]: says *who*", "is<sup>[n]</sup>"),
+        ("| a[^1] |\n|---|\n\n[^1]: who", "a<sup>[1]</sup>"),
+    ],
+)
+def test_what_is_defined_later_serves_what_came_before(text, later):
+    blocks = Blocks()
+    for char in text:
+        blocks.append(char)
+        blocks.advance()
+    assert later not in blocks.html()
+    blocks.close()
+    assert later in blocks.html()
+    assert blocks.html() == to_html(text)
+
+
+def test_only_what_asked_is_rendered_once_more(monkeypatch):
+    rendered = []
+    monkeypatch.setattr(module, "render", lambda source, env: (rendered.append(source), render(source, env))[1])
+    text = "".join(f"paragraph {number}\n\n" for number in range(50)) + "[r]\n\n[other]\n\n[r]: https://a.example\n"
+    assert fed(text, range(0, len(text), 7), eager=True)[2] == to_html(text)
+    assert sorted(rendered).count("[r]\n\n") == 4  # streamed and whole, twice each
+    assert sorted(rendered).count("[other]\n\n") == 2
+
+
+@pytest.mark.parametrize("answer", ANSWERS, ids=range(len(ANSWERS)))
+def test_an_answer_streams_to_what_it_is_as_a_whole(answer):
+    """At 7, 40 and 200 characters a frame."""
+    whole = to_html(answer)
+    for size in (7, 40, 200):
+        assert fed(answer, range(0, len(answer), size), eager=True)[2] == whole
+    assert not lost(answer, text_of(whole))
+
+
+def lost(answer, shown):
+    """Words of an answer that no reader sees; the languages of code and the numbers of lists are not among them."""
+    words = set(
+        re.findall(
+            r"(?<![\w/.])[^\W\d_]{4,}",
+            re.sub(r"^\[[^^\]]+\]:.*$|^ *(`{3,}|~{3,}).*$|\]\([^)]*\)|<br>", " ", answer, flags=re.MULTILINE),
+        )
+    )
+    return {word for word in words if word not in shown}
 
 
 @pytest.mark.parametrize("fence", ["```", "~~~~", "  ```"])

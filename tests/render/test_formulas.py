@@ -142,7 +142,7 @@ def test_no_text_becomes_a_formula_with_a_command_that_is_refused(text):
         (r"$a$$b$ $$c$$$d$ $\$$", ["$a$", "$b$", "$$c$$", "$d$", r"$\$$"]),
         (r"2$x$ and $x$2 and $ x$ and $x $", []),
         (r"$$\$$", []),
-        ("$$\na $$ b\n$$", []),
+        ("$$\na $$ b\n$$", ["$$\na $$"]),
         (r"$a$ costs $5, or \$6", ["$a$"]),
         (r"$5 and $10", []),
         ("from $5  \nto $10", []),
@@ -186,10 +186,52 @@ def test_a_formula_that_is_refused_is_code(latex):
 
 
 @pytest.mark.parametrize(
-    "latex", [r"\hreflike", r"\{", r"\frac{1}{\sqrt{x}}", r"\text{50\%}", r"\left\{ a \right.", r"\leq", r"\defeq"]
+    "latex",
+    [
+        *(r"\{", r"\frac{1}{\sqrt{x}}", r"\text{50\%}", r"\left\{ a \right.", r"\leq", r"\color{red}{x}", r"\hspace{1em}"),
+        *(r"\int\!\!\!\int", r"\begin{bmatrix} 1 \\[6pt] 2 \end{bmatrix}", r"\operatorname*{argmax}_x", r"\ce{H2O}"),
+    ],
 )
 def test_a_common_formula_is_left_alone(latex):
-    assert formula(latex, "$") == f"${latex}$"
+    assert text_of(formula(latex, "$")) == f"${latex}$"
+    assert "<code>" not in formula(latex, "$")
+
+
+@pytest.mark.parametrize(
+    "latex",
+    [
+        *(r"\llap{x}", r"\rlap{x}", r"\mathclap{x}", r"\smash{x}", r"\raise 9em {x}", r"\lower1em{x}", r"\moveleft 9em{x}"),
+        *(
+            r"\kern-9em x",
+            r"\mkern-9mu",
+            r"\hskip -9em",
+            r"\hspace{-9em}",
+            r"\hspace*{ -9em}",
+            r"\mspace{-9mu}",
+            r"\negthinspace",
+        ),
+        *(r"\!\!\!\!\!x", r"a\\[-9em] b", r"a\\*[-9em] b", r"a\\[999em] b", r"\rule{9em}{9em}", r"\Rule{9em}{9em}{0em}"),
+        *(r"\definecolor{red}{rgb}{0,0,0}", r"\color{red;background:url(x)}x", r"\begin{a}x\end{a}"),
+        *(r"\begin{array}{*{9999}{c}} x \end{array}", r"\setlength{x}{y}", r"\unknown", r"\enclose{box}[a=b]{x}", r"\verb|x|"),
+        *(
+            r"\mathmakebox[0pt]{x}",
+            r"\MoveEqLeft",
+            r"\above 99em",
+            r"\genfrac{}{}{99em}{}{a}{b}",
+            r"\vcenter{x}",
+            r"\label{a}\ref{a}",
+        ),
+    ],
+)
+def test_what_leaves_its_place_or_changes_others_is_code(latex):
+    assert formula(latex, "$").startswith("<code>$")
+    assert "style" not in to_html(f"$$\n{latex}\n$$")
+
+
+def test_each_formula_has_a_box_that_cuts_off_what_is_drawn_outside():
+    html = to_html("a $x$ and $$y$$ and \\(z=1\\)\n\n$$\nu\n$$\n\n- \\[\n  v=1\n  \\]\n")
+    assert len(re.findall(r'<span style="[^"]*overflow:clip">(?:\$x\$|\$\$y\$\$|\\\(z=1\\\))</span>', html)) == 3
+    assert len(re.findall(r'<div style="[^"]*overflow-y:hidden">(?:\$\$|\\\[)', html)) == 2
 
 
 @pytest.mark.parametrize("text", ["from $5 to $10", f"$ {EVIL} $", rf"\({EVIL}\)", rf"\begin{{a}}{EVIL}\end{{a}}", f"${EVIL}$"])

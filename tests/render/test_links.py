@@ -39,6 +39,7 @@ from tests.render.checker import faults, text_of
         ("https://ev\u00adil.example", UNREADABLE),
         ("https://" + "a" * 80 + ".example", UNREADABLE),
         ("https://" + "\u00fc" * 80 + ".example", UNREADABLE),
+        ("https://" + "a." * 1_000, UNREADABLE),
         ("mailto:a@b.example", ""),
         ("//evil.example", ""),
         ("/a", ""),
@@ -74,6 +75,40 @@ def test_a_link_whose_host_cannot_be_told_is_no_link():
     for source in ("[a](https:///evil.example)", "[a](https://%20evil.example)", "![a](https:///evil.example/p.png)"):
         assert "href" not in to_html(source)
         assert UNREADABLE in to_html(source) or "<a" in to_html(source)
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("[a](mailto:x@evil.example)", "a (x@evil.example)"),
+        ("[help@bank.example](mailto:x@evil.example)", "help@bank.example (x@evil.example)"),
+        ("[a](MAILTO:x@evil.example?subject=y)", "a (x@evil.example)"),
+        ("[x@a.example](mailto:x@a.example?bcc=y@evil.example)", "x@a.example (x@a.example, y@evil.example)"),
+        ("[a](mailto:?to=x@evil.example)", "a (x@evil.example)"),
+        ("[a](mailto:x@evil.example,y@evil.example)", "a (x@evil.example, y@evil.example)"),
+        ("[a](mailto:x%40evil.example)", "a (x@evil.example)"),
+        ("[a](mailto:x@\u0435vil.example)", "a (x@xn--vil-qdd.example)"),
+        ("<x@evil.example>", "x@evil.example"),
+        ("[![https://bank.example](data:image/png;base64,AAAA)](https://bank.example)", " (bank.example)"),
+        ("[![https://evil.example](p.png)](https://evil.example)", "[image not loaded: https://evil.example] (evil.example)"),
+        ("[$https://evil.example$](https://evil.example)", "$https://evil.example$ (evil.example)"),
+        ("[`https://evil.example`](https://evil.example)", "https://evil.example (evil.example)"),
+        ("[https://evil.example<sub> </sub>](https://evil.example)", "https://evil.example  (evil.example)"),
+        ("[https://evil.example](https://evil.example)", "https://evil.example"),
+        ("<https://a.example/\u00fc>", "https://a.example/\u00fc"),
+        ("https://a.example/\u00fc", "https://a.example/\u00fc"),
+    ],
+)
+def test_only_text_speaks_for_a_link(source, shown):
+    assert text_of(to_html(source)).removesuffix("\n") == shown
+    assert faults(to_html(source)) == []
+
+
+@pytest.mark.parametrize(
+    "url", ["mailto:", "mailto:x", "mailto:x@", "mailto:%0Ax@a.example", "mailto:x@a.example,y", "mailto:a b@c.example"]
+)
+def test_a_mailbox_that_cannot_be_told_is_no_link(url):
+    assert "href" not in to_html(f"[a](<{url}>)")
 
 
 def test_a_url_as_text_says_its_host_unless_it_names_another_first():

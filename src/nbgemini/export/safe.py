@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
-from nbgemini.render.markdown import is_bomb
 from nbgemini.render.text import harmless
 
 _END = "nbgemini end of text"
@@ -48,7 +47,7 @@ def quoted(markdown: str) -> str:
 
 
 def _is_safe(source: str) -> bool:
-    if is_bomb(source) or _RAW.search(source):
+    if _RAW.search(source):
         return False
     try:
         return all(_reads_safely(source, tables=tables) for tables in (True, False))

@@ -36,6 +36,11 @@ class Deltas:
         self._tail = tail
         return ops
 
+    def correct(self, html: str) -> bool:
+        """Take this for all finished blocks; say whether the page was told otherwise and needs a snapshot."""
+        told, self._html = "".join(self._html), [html]
+        return told != html
+
     def snapshot(self) -> dict[str, Any]:
         """Return all that was told so far, for a page that missed some of it."""
         return {"html": "".join(self._html), "tail": self._tail}

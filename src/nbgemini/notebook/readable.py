@@ -11,12 +11,13 @@ from collections.abc import Iterable, Sequence
 from itertools import takewhile
 from typing import Any
 
+from nbgemini.render.coloured_code import is_colourable
 from nbgemini.render.links import host_of, plain_url, speaks_for_itself
-from nbgemini.render.markdown import too_long_to_colour
 from nbgemini.render.text import harmless
 
 _LONGEST_CODE = 8_000  # characters that are coloured: 8 µs each
 _LONGEST_TARGET = 500
+_SMALL = {"sub": "_", "sup": "^", "kbd": ""}  # H_2O
 _CLOSING = {r"\(": r"\)", r"\[": r"\]"}
 
 
@@ -25,20 +26,29 @@ def readable(tokens: Iterable[Any]) -> list[Any]:
     found: list[Any] = []
     for token in tokens:
         token.content = harmless(token.content)
-        if token.info and (len(token.content) > _LONGEST_CODE or too_long_to_colour(token.content)):
-            token.info = ""
+        if token.type == "fence":
+            token.info = _language(token)
         if token.type == "inline":
             token.children = readable(token.children)
         found += _rewritten(token, found)
     return found
 
 
-def _rewritten(token: Any, before: Sequence[Any]) -> list[Any]:
+def _rewritten(token: Any, before: Sequence[Any]) -> list[Any]:  # noqa: PLR0911 - a table
     match token.type:
         case "formula":
             return [_words(f"{token.markup}{token.content}{_CLOSING.get(token.markup, token.markup)}")]
         case "math_block":
-            token.type, token.tag, token.info, token.content = "fence", "code", "", f"$${token.content}$$"
+            closing = _CLOSING.get(token.markup, token.markup)
+            token.type, token.tag, token.info, token.content = "fence", "code", "", f"{token.markup}{token.content}{closing}"
+        case "small_open" | "small_close":
+            return [_words(_SMALL[token.tag])] if token.nesting > 0 and _SMALL[token.tag] else []
+        case "footnote_reference":
+            return [_words(f"[{token.content}]")]
+        case "footnote_open":
+            return _paragraph(f"[{token.meta['label']}]")
+        case "footnote_close":
+            return []
         case "image":
             target = _target(str(token.attrGet("src") or ""))
             return [_words(f"[image not loaded: {', '.join(filter(None, (token.content, target)))}]")]
@@ -62,6 +72,20 @@ def _target(url: str) -> str:
     """Return where a URL leads, its host in letters that cannot pose as others."""
     target = harmless(plain_url(url) or host_of(url) or url)
     return target if len(target) <= _LONGEST_TARGET else f"{target[:_LONGEST_TARGET]}…"
+
+
+def _paragraph(text: str) -> list[Any]:
+    from markdown_it.token import Token  # noqa: PLC0415 - at first use
+
+    inline = Token("inline", "", 0, content=text, children=[_words(text)])
+    return [Token("paragraph_open", "p", 1), inline, Token("paragraph_close", "p", -1)]
+
+
+def _language(token: Any) -> str:
+    """Return the language of code that is coloured."""
+    words = token.info.split()
+    colourable = words and len(token.content) <= _LONGEST_CODE and is_colourable(token.content, words[0])
+    return words[0].lower() if colourable else ""
 
 
 def _words(text: str) -> Any:

@@ -15,7 +15,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from nbgemini.notebook.readable import readable
-from nbgemini.render.markdown import is_bomb, parse_all
+from nbgemini.render.definitions import environment
+from nbgemini.render.parser import parse_all
 from nbgemini.render.text import harmless
 
 _DIM, _RESET = "\x1b[2m", "\x1b[0m"
@@ -55,11 +56,11 @@ class RichRenderer(Renderer):
 
         self._console = Console(file=io.StringIO(), force_terminal=True, theme=Theme(_THEME), legacy_windows=False)
         self._markdown = _markdown()
-        self._env: dict[str, Any] = {}
+        self._env: dict[str, Any] = environment()
 
     def block(self, source: str, columns: int) -> str:
         """Return a block rendered, or its source where that would lose or add something, or take too long."""
-        text = None if len(source) > _LARGEST or is_bomb(source) else self._faithful(source, columns)
+        text = None if len(source) > _LARGEST else self._faithful(source, columns)
         return super().block(source, columns) if text is None else text
 
     def _faithful(self, source: str, columns: int) -> str | None:

@@ -127,6 +127,8 @@ class TextPainter(SegmentPainter):
             self._tell(last)
         else:
             self._deltas.next(last, "")  # for a page that comes back later
+        if self._deltas.correct(self._blocks.html()) and self._needed:  # what was defined late
+            self._painting.renew(self._widget)
         if self.place:
             self.place.show(data, "final", self._widget)
         self.at_rest = self._segment.cited == cited  # else its sources came meanwhile

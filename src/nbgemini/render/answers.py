@@ -6,11 +6,13 @@ import json
 from typing import Any
 
 from nbgemini.code_blocks import code_of
+from nbgemini.render.block_html import as_text
 from nbgemini.render.bundle import bundle
+from nbgemini.render.coloured_code import code_html
 from nbgemini.render.data import data_html, indented
 from nbgemini.render.growing_json import Indented
 from nbgemini.render.latex import to_latex
-from nbgemini.render.markdown import as_text, code_html, to_html
+from nbgemini.render.markdown import to_html
 from nbgemini.render.sanitise import sanitised
 from nbgemini.render.text import harmless
 from nbgemini.segments import Segment

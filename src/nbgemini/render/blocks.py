@@ -2,7 +2,8 @@
 
 A top-level block is finished when the next one has begun, because Markdown's block structure is decided from left to right,
 line by line. So a line that is still being written ends a block only where no rest of that line could continue it, and what
-follows an open formula's `$$` is undecided until that is closed or a blank line has ended it.
+follows an open formula is undecided until that is closed, or prose has ended it. A link or a footnote may be defined later than
+it is used: once the text is whole, the blocks that asked for it in vain are rendered once more.
 Invariants: the blocks' HTML does not depend on how the text was cut; the work over a whole stream is linear.
 """
 
@@ -17,14 +18,14 @@ from typing import Any
 
 from msgspec import Struct
 
-from nbgemini.render.formulas import LONGEST
-from nbgemini.render.markdown import parse, render
-from nbgemini.render.text import harmless
+from nbgemini.render.block_html import as_text, render
+from nbgemini.render.definitions import environment, is_defined_now, missed
+from nbgemini.render.parser import parse_blocks
+from nbgemini.render.text import Incoming
 
+LARGEST = 1_000_000  # characters of a text that are rendered; what comes behind them is shown as it is
 _LARGEST = 40_000  # characters of an open block before it is cut at a line end, so that one block never takes long
-_VERBATIM = {"fence", "code_block", "math_block"}
 _CLOSED_BY_BLANK = {"paragraph_open", "heading_open", "hr", "fence", "math_block", "table_open"}
-_OPEN_FORMULA = re.compile(r"[ \t>*+\-\d.)]*\$\$(?!.*\$\$)")  # inside a list or a quote too: its end may stand after them
 _AFTER_BLANK_LINE = re.compile(r"\n[ \t]*\n[ \t\n]*\Z")
 _OPEN_CODE = re.compile(r" {0,3}(?:(`{3,})[^`\n]*|(~{3,})[^\n]*)\n")
 _LONGEST_FENCE = 200  # characters of an unfinished line that are kept to see a fence cut in two
@@ -55,20 +56,21 @@ class Blocks:
         self._length = 0
         self._total = 0
         self._edge = ""
-        self._after_cr = False
+        self._incoming = Incoming()
         self._parse_at = 1.0
         self._fresh = False
         self._code_end: re.Pattern[str] | None = None
         self._line = ""
         self._finished: list[str] = []
-        self._env: dict[str, Any] = {}
+        self._waiting: list[tuple[int, str, tuple[frozenset[str], frozenset[str]]]] = []
+        self._rendered_length = 0
+        self._number = 0
+        self._env: dict[str, Any] = environment()
         self.parsed = 0
 
     def append(self, text: str) -> str:
-        """Take in text and return it as it will be shown; a last CR waits, since an LF may follow."""
-        text = ("\r" if self._after_cr else "") + text
-        self._after_cr = text.endswith("\r")
-        shown = harmless(text.removesuffix("\r") if self._after_cr else text)
+        """Take in text and return what of it can be shown."""
+        shown = self._incoming.feed(text)
         self._add(shown)
         return shown
 
@@ -77,11 +79,12 @@ class Blocks:
         return self._take(*self._finished_by_now())
 
     def close(self) -> list[Block]:
-        """Render all that is left."""
+        """Render all that is left, and once more what asked for something that was defined later."""
         self._end()
         blocks: list[Block] = []
         while tail := self.tail():
-            blocks += self._take(tail, self._ends(tail) or [len(tail)])
+            blocks += self._take(tail, self._ends(tail, growing=False) or [len(tail)])
+        self._look_back()
         return blocks
 
     def cut(self) -> list[str]:
@@ -93,7 +96,7 @@ class Blocks:
         self._end()
         sources: list[str] = []
         while tail := self.tail():
-            sources += self._cut(tail, self._ends(tail) or [len(tail)])
+            sources += self._cut(tail, self._ends(tail, growing=False) or [len(tail)])
         return sources
 
     def html(self) -> str:
@@ -134,9 +137,7 @@ class Blocks:
         return self._pieces[0]
 
     def _end(self) -> None:
-        if self._after_cr:
-            self._after_cr = False
-            self._add("\n")
+        self._add(self._incoming.end())
 
     def _finished_by_now(self) -> tuple[str, list[int]]:
         if not self.promising:
@@ -146,9 +147,9 @@ class Blocks:
             self._fresh = False
         return tail, self._ends(tail)
 
-    def _ends(self, tail: str) -> list[int]:
+    def _ends(self, tail: str, *, growing: bool = True) -> list[int]:
         self.parsed += len(tail)
-        return _finished_ends(tail)
+        return _finished_ends(tail, growing=growing)
 
     def _take(self, tail: str, ends: list[int]) -> list[Block]:
         blocks = [self._rendered(source) for source in _cut_at(tail, ends)]
@@ -172,10 +173,25 @@ class Blocks:
             self._line = _unfinished_line(self._pieces[0])[:_LONGEST_FENCE]
 
     def _rendered(self, source: str) -> Block:
-        html = render(source, self._env)
+        html = render(source, self._env) if self._rendered_length < LARGEST else as_text(source)
+        self._rendered_length += len(source)
+        self._remember(source)
         text = source.rstrip(" \t\n")
         plain = html == f"<p>{escape(text, quote=False)}</p>\n"
         return Block(html, source, plain)
+
+    def _remember(self, source: str) -> None:
+        """Keep a block that asked for what is not defined yet."""
+        self._number += 1
+        labels = missed(self._env)
+        if any(labels):
+            self._waiting.append((self._number - 1, source, labels))
+
+    def _look_back(self) -> None:
+        for number, source, labels in self._waiting:
+            if is_defined_now(self._env, labels):
+                self._finished[number] = render(source, self._env)
+        self._waiting.clear()
 
 
 def _end_of_open_code(tail: str) -> re.Pattern[str] | None:
@@ -196,38 +212,39 @@ def _cut_at(tail: str, ends: list[int]) -> list[str]:
     return [tail[start:end] for start, end in pairwise([0, *ends])]
 
 
-def _finished_ends(tail: str) -> list[int]:
+def _finished_ends(tail: str, *, growing: bool) -> list[int]:
     """Return where the finished blocks of `tail` end, blank lines behind them included."""
     if len(tail) <= _LARGEST:
-        return _later_starts(tail)
+        return _later_starts(tail, growing=growing)
     lines = tail[: tail.rfind("\n", 0, _LARGEST) + 1]
     if not lines:
         return [_LARGEST]
-    ends = _later_starts(lines) or _ends_inside(lines)
-    return ends or _later_starts(tail)[:1]
+    ends = _later_starts(lines, growing=True) or _ends_inside(lines)
+    if not ends:  # code that is longer, or fences that only the whole text settles
+        ends = _later_starts(tail, growing=growing)
+    return [end for end in ends if end <= ends[0] + _LARGEST]
 
 
 def _ends_inside(text: str) -> list[int]:
     """Return where a block that is too long is cut: before its last item, or behind a line that is no code."""
-    tokens, lines = parse(text), text.split("\n")
+    tokens, _ = parse_blocks(text, growing=True)
+    lines = text.split("\n")
     items = {token.map[0] for token in tokens if token.type == "list_item_open" and token.level == 1} - {0}
     code = {line for token in tokens if token.type == "fence" for line in range(*token.map)}  # its rest would be Markdown
     last = max(items or {line for line in range(1, len(lines)) if line - 1 not in code}, default=0)
     return [sum(len(line) + 1 for line in lines[:last])] if last else []
 
 
-def _later_starts(text: str) -> list[int]:
+def _later_starts(text: str, *, growing: bool) -> list[int]:
     """Return where every block but the first begins, as far as that is settled."""
-    tokens, lines = parse(text), text.split("\n")
+    tokens, undecided = parse_blocks(text, growing=growing)
+    lines = text.split("\n")
     blocks = _top_blocks(tokens, lines)
     starts = {first for (former, _), (_, first) in pairwise(blocks) if _is_settled(former, first, lines)} - {0}
-    verbatim = {line for token in tokens if token.type in _VERBATIM and token.map for line in range(*token.map)}
-    offsets, total, decided = [], 0, max(len(lines) - LONGEST, _last_blank(lines))
-    for number, line in enumerate(lines):
-        if number in starts:
+    offsets, total = [], 0
+    for number, line in enumerate(lines[: undecided + 1]):
+        if number in starts and (number < undecided or _is_blank(lines[number - 1])):
             offsets.append(total)
-        if number >= decided and number not in verbatim and _OPEN_FORMULA.match(line):
-            break
         total += len(line) + 1
     return offsets
 
@@ -244,11 +261,6 @@ def _top_blocks(tokens: Sequence[Any], lines: Sequence[str]) -> list[tuple[str, 
 
 def _definitions(lines: Sequence[str], start: int, end: int) -> list[tuple[str, int]]:
     return next(([("definition", number)] for number in range(start, end) if not _is_blank(lines[number])), [])
-
-
-def _last_blank(lines: Sequence[str]) -> int:
-    """Return the number of the last finished line that is blank, or -1."""
-    return next((number for number in range(len(lines) - 2, -1, -1) if _is_blank(lines[number])), -1)
 
 
 def _is_blank(line: str) -> bool:

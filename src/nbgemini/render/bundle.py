@@ -17,9 +17,10 @@ from nbgemini.events import Citations, Code, CodeResult, Media, ToolRun
 from nbgemini.looks import LOOKS
 from nbgemini.render.card import card_html, card_text
 from nbgemini.render.citations import citations_html, citations_text
+from nbgemini.render.coloured_code import code_html
 from nbgemini.render.formulas import untypeset
 from nbgemini.render.latex import quoted, to_latex
-from nbgemini.render.markdown import code_html, to_html
+from nbgemini.render.markdown import to_html
 from nbgemini.render.media import media_html, media_text
 from nbgemini.render.references import with_references
 from nbgemini.render.sanitise import sanitised

@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from nbgemini.render.block_html import as_text
 from nbgemini.render.blocks import Block
 from nbgemini.render.data import is_row, opening_html, row_html
-from nbgemini.render.markdown import as_text
 from nbgemini.render.text import harmless
 
 _IN_TEXT = re.compile(r'[^"\\]++')

@@ -14,9 +14,11 @@ from typing import Any
 from urllib.parse import quote
 
 from nbgemini.looks import LOOKS
+from nbgemini.render.blocks import LARGEST
+from nbgemini.render.definitions import environment
 from nbgemini.render.latex_math import UnfitError, in_words, written
-from nbgemini.render.links import UNREADABLE, host_of, leads_somewhere, plain_url, speaks_for_itself
-from nbgemini.render.markdown import is_bomb, parse_all
+from nbgemini.render.links import UNREADABLE, address_of, host_of, leads_somewhere, plain_url, speaks_for_itself
+from nbgemini.render.parser import parse_all
 from nbgemini.render.references import shown, without_references
 from nbgemini.render.sanitise import is_inline_image
 from nbgemini.render.text import harmless
@@ -33,9 +35,11 @@ _MARKS = {
     "em_open": r"\emph{",
     "strong_open": r"\textbf{",
     **dict.fromkeys(("em_close", "strong_close"), "}"),
+    "small_close": "}",
     "softbreak": "\n",
     "hardbreak": "\\mbox{}\\newline\n",
 }
+_SMALL = {"sub": r"\textsubscript{", "sup": r"\textsuperscript{", "kbd": r"\texttt{"}
 _NUMBER = r"\textsuperscript{"  # how the number of a source begins
 _IN_LINE = ("$", r"\(")  # how formulas begin that stand in a line
 _RULE = "\\par\\noindent\\rule{\\linewidth}{0.4pt}\\par\n\n"
@@ -49,10 +53,10 @@ def to_latex(markdown: str, *, in_quote: bool = False) -> str:
     `in_quote`: it will stand in a quotation, where there are no sections.
     """
     source = harmless(markdown)
-    if not LOOKS.latex or is_bomb(source):
+    if not LOOKS.latex or len(source) > LARGEST:
         return ""
     try:
-        tokens = parse_all(source, {})
+        tokens = parse_all(source, environment())
         latex = without_references(_Document(in_quote=in_quote).written(tokens), source) if _is_affordable(tokens) else ""
     except RecursionError:
         return ""
@@ -121,6 +125,9 @@ class _Document:
 
     def _math_block(self, token: Any) -> None:
         self._pieces.append(f"{_display(token.content, '$$')}\n\n")
+
+    def _footnote_open(self, token: Any) -> None:
+        self._pieces.append(f"{_NUMBER}{in_words(token.meta['label'])}}} ")
 
     def _bullet_list_open(self, _: Any) -> None:
         self._open("itemize")
@@ -193,22 +200,33 @@ class _Document:
                     pieces.append(_opening(links[-1][0]))
                 case "link_close":
                     url, host, begin = links.pop()
-                    said = "".join(child.content for child in tokens[begin + 1 : index])
+                    inside = tokens[begin + 1 : index]
+                    said = "".join(child.content for child in inside) if all(child.type == "text" for child in inside) else ""
                     named = not host or speaks_for_itself(url, said)
                     pieces.append(("}" if url else "") + ("" if named else f" ({in_words(host)})"))
                 case "formula":
                     pieces.append(self._formula(token))
                 case "image":
                     pieces.append(_picture(token, linked=not links))
-                case "code_inline":
-                    pieces.append(rf"\texttt{{{in_words(token.content)}}}")
-                case kind:
-                    pieces.append(_MARKS.get(kind) or shown(in_words(token.content), _NUMBER, "}"))
+                case _:
+                    pieces.append(_span(token))
         return _BLANK_LINES.sub("\n", "".join(pieces))
 
     def _formula(self, token: Any) -> str:
         may_stand_alone = token.level == 0 and not self._plain
         return _display(token.content, token.markup) if may_stand_alone else _inline_math(token.content, token.markup)
+
+
+def _span(token: Any) -> str:
+    """Return a token that means the same wherever it stands in a line."""
+    match token.type:
+        case "code_inline":
+            return rf"\texttt{{{in_words(token.content)}}}"
+        case "footnote_reference":
+            return f"{_NUMBER}{in_words(token.content)}}}"
+        case "small_open":
+            return _SMALL[token.tag]
+    return _MARKS.get(token.type) or shown(in_words(token.content), _NUMBER, "}")
 
 
 def _is_prose(tokens: Sequence[Any]) -> bool:
@@ -250,7 +268,7 @@ def _link(token: Any) -> tuple[str, str]:
     """Return where a link leads, if it leads anywhere, and the host to be shown beside it."""
     url = str(token.attrGet("href") or "")
     if _MAIL.match(url):
-        return url, ""
+        return (url if leads_somewhere(url) else ""), address_of(url)
     return (plain_url(url) if leads_somewhere(url) else ""), host_of(url)
 
 

@@ -1,6 +1,7 @@
 """The one sanitiser: an allow-list, applied last; what leaves it is never edited again.
 
-Policy: no style, id, name or data-*; classes only from fixed lists; links only with an explicit scheme; images only inline.
+Policy: no id, name or data-*; no style but the two boxes that cut formulas off; classes only from fixed lists; links only with
+an explicit scheme; images only inline.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import re
 from functools import cache
 from typing import Any
 
+from nbgemini.render.formulas import DISPLAY_BOX, INLINE_BOX
+
 _TAGS = {
     *("p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "pre", "code"),
     *("em", "strong", "b", "i", "s", "del", "sub", "sup", "kbd"),
@@ -16,12 +19,11 @@ _TAGS = {
 }
 _ATTRIBUTES = {
     "a": {"href", "title", "target"},
-    "code": {"class"},
-    "div": {"class"},
-    "span": {"class"},
-    "ol": {"start"},
-    "td": {"align"},
-    "th": {"align"},
+    "code": {"class", "dir"},
+    "div": {"class", "align", "dir", "style"},
+    "span": {"class", "style"},
+    "ol": {"start", "dir"},
+    **{tag: {"dir"} for tag in ("p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "blockquote", "table", "pre")},
     "img": {"src", "alt", "title"},
 }
 _LINK = re.compile(r"(?:https?://[^\s/\\?#]|mailto:\S)", re.IGNORECASE)
@@ -78,6 +80,10 @@ def _filter(tag: str, attribute: str, value: str) -> str | None:  # noqa: PLR091
             return value if all(_is_ours(name) for name in value.split()) else None
         case "align":
             return value if value in ("left", "right", "center") else None
+        case "dir":
+            return value if value in ("auto", "ltr") else None
+        case "style":
+            return value if value == {"div": DISPLAY_BOX, "span": INLINE_BOX}[tag] else None
         case "target":
             return "_blank"
         case "start":

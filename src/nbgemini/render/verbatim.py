@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from nbgemini.render.block_html import as_text
 from nbgemini.render.blocks import Block
-from nbgemini.render.markdown import as_text
 from nbgemini.render.text import harmless
 
 

@@ -1,0 +1,196 @@
+"""The HTML of one block of Markdown: raw HTML is text, formulas stay LaTeX, links show where they lead.
+
+Invariants: the sanitiser comes last; nothing is loaded from anywhere when the result is shown; a block that would swell is
+shown as it is, and no other with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping, Sequence
+from functools import cache
+from html import escape
+from typing import Any
+
+from nbgemini.render.coloured_code import code_html
+from nbgemini.render.formulas import display_formula, formula, untypeset
+from nbgemini.render.links import UNREADABLE, address_of, host_of, leads_somewhere, speaks_for_itself
+from nbgemini.render.parser import markdown_parser, parse_all
+from nbgemini.render.references import shown, without_references
+from nbgemini.render.sanitise import is_inline_image, sanitised
+from nbgemini.render.text import is_rtl, legible
+
+_MOST_TRIGGERS = 5_000  # elements around a single character
+_MOST_REPEATED = 300_000  # characters of addresses and titles that are defined once and used often
+_WORST_ENCODING = 9  # times that a character grows in an address: %E6%BC%A2
+_REPEATED = "nbgemini repeated"  # where a whole answer's count stands
+_RTL = "nbgemini right to left"  # whether this block is, in part
+_LINES = "nbgemini lines"  # of this block
+_SIDES = {"text-align:left": "left", "text-align:right": "right", "text-align:center": "center"}
+
+
+def render(source: str, env: MutableMapping[str, Any]) -> str:
+    """Return sanitised HTML of one block of harmless Markdown; `env` carries definitions from block to block."""
+    env[_RTL], env[_LINES] = is_rtl(source), source.split("\n")
+    try:
+        tokens = parse_all(source, env)
+        html = without_references(_html(tokens, env), source) if _is_affordable(tokens, len(source), env) else None
+    except RecursionError:
+        return as_text(source)
+    return sanitised(html) if html is not None and html.count("<span>") <= _MOST_TRIGGERS else as_text(source)
+
+
+def as_text(source: str) -> str:
+    """Return the source as it is, in a box."""
+    return f"<pre>{escape(without_references(source, source), quote=False)}</pre>\n"
+
+
+def _html(tokens: Sequence[Any], env: MutableMapping[str, Any]) -> str:
+    html = _renderer().render(tokens, markdown_parser().options, env)
+    return legible(html, rtl=env[_RTL])  # again: an entity or a percent sign may have become a control character
+
+
+def _is_affordable(tokens: Sequence[Any], length: int, env: MutableMapping[str, Any]) -> bool:
+    """Say whether links by reference repeat no more text than may be, over all blocks of an answer."""
+    inline = (child for token in tokens for child in token.children or ())
+    carried = sum(len(str(value)) for child in inline for value in child.attrs.values())
+    env[_REPEATED] = env.get(_REPEATED, 0) + max(0, carried - _WORST_ENCODING * length)
+    return bool(env[_REPEATED] <= _MOST_REPEATED)
+
+
+@cache
+def _renderer() -> Any:
+    parser = markdown_parser()
+    for name, rule in _RULES.items():
+        parser.add_render_rule(name, rule)
+    return parser.renderer
+
+
+def _words(_self: Any, tokens: Sequence[Any], index: int, _options: Any, _env: Any) -> str:
+    return shown(untypeset(escape(tokens[index].content, quote=False)))
+
+
+def _formula(_self: Any, tokens: Sequence[Any], index: int, _options: Any, _env: Any) -> str:
+    return formula(_code(tokens[index].content), tokens[index].markup)
+
+
+def _math_block(_self: Any, tokens: Sequence[Any], index: int, _options: Any, _env: Any) -> str:
+    return display_formula(_code(tokens[index].content), tokens[index].markup)
+
+
+def _fence(_self: Any, tokens: Sequence[Any], index: int, _options: Any, env: Any) -> str:
+    words = tokens[index].info.split()
+    html = code_html(_code(tokens[index].content), words[0] if words else "")
+    return html.replace("<div", '<div dir="ltr"', 1) if env[_RTL] else html
+
+
+def _code_block(_self: Any, tokens: Sequence[Any], index: int, _options: Any, env: Any) -> str:
+    direction = ' dir="ltr"' if env[_RTL] else ""
+    return f"<pre{direction}><code>{escape(_code(tokens[index].content), quote=False)}</code></pre>\n"
+
+
+def _code_inline(_self: Any, tokens: Sequence[Any], index: int, _options: Any, env: Any) -> str:
+    direction = ' dir="ltr"' if env[_RTL] else ""
+    return f"<code{direction}>{escape(_code(tokens[index].content), quote=False)}</code>"
+
+
+def _code(text: str) -> str:
+    """Return code with marks of direction shown: there they are never ordinary."""
+    return legible(text, rtl=False)
+
+
+def _directed(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
+    """Return an outermost element that takes its direction from what it holds; all in it follow."""
+    token = tokens[index]
+    if env[_RTL] and token.level == 0 and is_rtl("\n".join(env[_LINES][token.map[0] : token.map[1]])):
+        token.attrSet("dir", "auto")
+    return str(self.renderToken(tokens, index, options, env))
+
+
+def _cell_open(_self: Any, tokens: Sequence[Any], index: int, _options: Any, env: Any) -> str:
+    """Return a cell; the side is the content's own, as JupyterLab's style has its way with cells."""
+    side = _SIDES.get(str(tokens[index].attrGet("style") or ""), "" if env[_RTL] else "left")
+    return f'<{tokens[index].tag}><div align="{side}">' if side else f"<{tokens[index].tag}><div>"
+
+
+def _cell_close(_self: Any, tokens: Sequence[Any], index: int, _options: Any, _env: Any) -> str:
+    return f"</div></{tokens[index].tag}>\n"
+
+
+def _footnote_reference(_self: Any, tokens: Sequence[Any], index: int, _options: Any, _env: Any) -> str:
+    return _note(tokens[index].content)
+
+
+def _footnote_open(_self: Any, tokens: Sequence[Any], index: int, _options: Any, env: Any) -> str:
+    if tokens[index + 1].type == "paragraph_open":
+        tokens[index + 1].hidden = tokens[index + 3].hidden = True
+    direction = ' dir="auto"' if env[_RTL] and tokens[index].level == 0 else ""
+    return f"<div{direction}>{_note(tokens[index].meta['label'])} "
+
+
+def _note(label: str) -> str:
+    return f"<sup>[{untypeset(escape(label, quote=False))}]</sup>"
+
+
+def _link_open(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
+    token = tokens[index]
+    if leads_somewhere(str(token.attrGet("href") or "")):
+        token.attrSet("target", "_blank")
+    else:
+        token.attrs = {}
+    html = str(self.renderToken(tokens, index, options, env))
+    while tokens[index + 1].type != "link_close":
+        index += 1
+        tokens[index].meta["in_link"] = True
+    return html
+
+
+def _link_close(_self: Any, tokens: Sequence[Any], index: int, _options: Any, _env: Any) -> str:
+    opening = _opening(tokens, index)
+    url = str(tokens[opening].attrGet("href") or "")
+    target = address_of(url) or host_of(url)
+    if not target or speaks_for_itself(url, _text_alone(tokens[opening + 1 : index])):
+        return "</a>"
+    return f'</a> <span class="nbgemini-host">({escape(target)})</span>'
+
+
+def _text_alone(tokens: Sequence[Any]) -> str:
+    """Return the text of a link, or nothing where there is more in it: a picture's alternative text is not seen."""
+    return "".join(token.content for token in tokens) if all(token.type == "text" for token in tokens) else ""
+
+
+def _opening(tokens: Sequence[Any], index: int) -> int:
+    depth = tokens[index].level
+    return next(at for at in range(index - 1, -1, -1) if tokens[at].type == "link_open" and tokens[at].level == depth)
+
+
+def _image(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
+    token = tokens[index]
+    source, alt = str(token.attrGet("src") or ""), self.renderInlineAsText(token.children or [], options, env)
+    if is_inline_image(source):
+        return f'<img src="{escape(source)}" alt="{escape(alt)}">'
+    host = host_of(source)
+    label = untypeset(escape(f"[image not loaded: {', '.join(word for word in (alt, host) if word)}]", quote=False))
+    leads = host not in ("", UNREADABLE) and "in_link" not in token.meta  # a link in a link would end the outer one
+    return f'<a href="{escape(source)}" target="_blank">{label}</a>' if leads else label
+
+
+_RULES = {
+    "text": _words,
+    "formula": _formula,
+    "math_block": _math_block,
+    "fence": _fence,
+    "code_block": _code_block,
+    "code_inline": _code_inline,
+    "th_open": _cell_open,
+    "td_open": _cell_open,
+    "th_close": _cell_close,
+    "td_close": _cell_close,
+    "link_open": _link_open,
+    "link_close": _link_close,
+    "image": _image,
+    "footnote_reference": _footnote_reference,
+    "footnote_open": _footnote_open,
+    **dict.fromkeys(
+        ("paragraph_open", "heading_open", "bullet_list_open", "ordered_list_open", "blockquote_open", "table_open"), _directed
+    ),
+}
