@@ -39,6 +39,7 @@ _MARKS = {
     "softbreak": "\n",
     "hardbreak": "\\mbox{}\\newline\n",
 }
+_BOXES = str.maketrans({"☐": "[ ]", "☑": "[x]"})  # few fonts have them
 _SMALL = {"sub": r"\textsubscript{", "sup": r"\textsuperscript{", "kbd": r"\texttt{"}
 _NUMBER = r"\textsuperscript{"  # how the number of a source begins
 _IN_LINE = ("$", r"\(")  # how formulas begin that stand in a line
@@ -226,7 +227,7 @@ def _span(token: Any) -> str:
             return f"{_NUMBER}{in_words(token.content)}}}"
         case "small_open":
             return _SMALL[token.tag]
-    return _MARKS.get(token.type) or shown(in_words(token.content), _NUMBER, "}")
+    return _MARKS.get(token.type) or shown(in_words(token.content.translate(_BOXES)), _NUMBER, "}")
 
 
 def _is_prose(tokens: Sequence[Any]) -> bool:
