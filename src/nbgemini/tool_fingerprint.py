@@ -27,7 +27,7 @@ from sysconfig import get_paths
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-_MOST = 5_000  # layers and values; more than that is not compared
+_MOST = 2_000  # layers and values; more than that is not compared
 _CONSTANTS = (type(None), bool, int, float, complex, str, bytes, date, time, timedelta, Decimal, PurePath, Enum, range)
 _CODE = (FunctionType, MethodType, functools.partial, staticmethod, classmethod, property, type)
 _CHANGING = (int, float, list, dict, set, deque)  # what code may change itself, again and again
@@ -114,9 +114,8 @@ class _Walk:
                     self.visit(cell.cell_contents)
         self.visit(getattr(function, "__wrapped__", None))
 
-    def _source(self, written: Any) -> None:
-        with suppress(OSError, TypeError):
-            self._say("source", inspect.getsource(written))
+    def _source(self, function: FunctionType) -> None:
+        self._say("source", _source_of(function.__code__))
 
     def _code(self, code: CodeType) -> None:
         self._say("code", code.co_code.hex())
@@ -206,6 +205,14 @@ def _token(value: Any) -> int:
     return number
 
 
+@functools.lru_cache(maxsize=4_096)
+def _source_of(code: CodeType) -> str:
+    """Return the text that code was made of, or nothing; what belongs to one code never changes."""
+    with suppress(OSError, TypeError):
+        return inspect.getsource(code)
+    return ""
+
+
 def _is_foreign(file: str) -> bool:
     """Whether code is a package's or Python's own: it is known by its own code, and not by all that it reaches."""
     return file.startswith(("<frozen", *_FOREIGN))
@@ -217,6 +224,7 @@ def _names_in(code: CodeType) -> Iterator[str]:
         yield from _names_in(inner)
 
 
+@functools.lru_cache(maxsize=4_096)
 def _changed_in(code: CodeType) -> AbstractSet[str]:
     """Return the names of what code changes itself: a number that it counts, a list that it fills."""
     changed, last = set[str](), ""
@@ -230,6 +238,7 @@ def _changed_in(code: CodeType) -> AbstractSet[str]:
     return changed.union(*map(_changed_in, _inner(code)))
 
 
+@functools.lru_cache(maxsize=4_096)
 def _counted_in(code: CodeType) -> AbstractSet[str]:
     """Return the attributes that code sets."""
     own = {str(step.argval) for step in dis.get_instructions(code) if step.opname == "STORE_ATTR"}
