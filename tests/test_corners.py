@@ -15,7 +15,8 @@ from nbgemini.providers.gemini import Gemini
 from nbgemini.providers.thinking import thinking_config
 from nbgemini.render.blocks import Blocks
 from nbgemini.render.links import host_of
-from nbgemini.render.markdown import parse_all, to_html
+from nbgemini.render.markdown import to_html
+from nbgemini.render.parser import parse_all
 from nbgemini.render.sanitise import sanitised
 from nbgemini.segments import Segment, Segmenter
 from nbgemini.tool_args import GrowingCalls

@@ -22,6 +22,7 @@ from nbgemini.cli import _quickstart
 from tests.kernel.conftest import PATIENCE, kinds
 from tests.kernel.test_streaming import FOUR
 from tests.notebook.test_terminal import run_ipython
+from tests.support.outputs import kind_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -82,8 +83,8 @@ def test_the_file_has_four_segments_in_order_and_nothing_live(book):
     assert kinds(outputs) == ["thought", "answer", "thought", "answer", "status"]
     assert [sorted({*output.data} - {"text/latex"}) for output in outputs] == [["text/html", "text/plain"]] * 5
     assert "widgets" not in book.metadata
-    thoughts = [output.data["text/html"] for output in outputs if output.metadata.nbgemini.kind == "thought"]
-    answers = [str(output.data) for output in outputs if output.metadata.nbgemini.kind == "answer"]
+    thoughts = [output.data["text/html"] for output in outputs if kind_of(output.data) == "thought"]
+    answers = [str(output.data) for output in outputs if kind_of(output.data) == "answer"]
     assert all(html.startswith("<details") and " open" not in html.split(">")[0] for html in thoughts)
     assert not any("first thought" in answer or "second thought" in answer for answer in answers)
     assert "offline service" in outputs[4].data["text/plain"]

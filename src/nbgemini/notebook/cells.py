@@ -11,7 +11,7 @@ import sys
 import threading
 from typing import Any
 
-from nbgemini.notebook.surroundings import kernel_of, runs_silently
+from nbgemini.notebook.surroundings import kernel_of, note_cell, runs_silently
 from nbgemini.readers import Reader, plainly
 
 _LOOKS = (  # modules that read what nobody asked them to read
@@ -67,6 +67,7 @@ class Cells:
         return runs_silently(self._shell)
 
     def _entered(self, *_: Any) -> None:
+        note_cell(self._shell)
         self._running.append((_task(), threading.get_ident()))
 
     def _left(self, *_: Any) -> None:

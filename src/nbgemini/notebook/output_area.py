@@ -27,9 +27,10 @@ class CellArea:
 
     def show(self, output: dict[str, Any], display_id: str, *, update: bool) -> None:
         """Show an output, or show it in the place of what has this id."""
-        how = {"transient": {"display_id": display_id}, "update": update}
-        publish = self._shell.display_pub.publish
-        self._route.run(lambda: publish(data=output["data"], metadata=output["metadata"], **how))
+        how = {"metadata": output["metadata"], "transient": {"display_id": display_id}, "update": update}
+        self._route.run(
+            lambda: self._shell.display_pub.publish(data=output["data"], **how)
+        )  # who publishes is the route's to say
 
     def refresh(self) -> bool:
         """Show what could not be shown so far; whether that is all."""

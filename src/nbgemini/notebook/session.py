@@ -81,8 +81,6 @@ class Session:
         self._decided = [0.0]
         self._last_view: tuple[str, StreamView] | None = None
         self._refresh = Refresh()
-        surroundings.note_cell(shell)
-        shell.events.register("pre_run_cell", self._note_cell)
         self._interrupts = IdleInterrupt(surroundings.kernel_of(shell), self.jobs.stop)
 
     @property
@@ -137,10 +135,6 @@ class Session:
         self.backend.leave_demo()
         self._close_journal()
         self._results.remove()
-        self.shell.events.unregister("pre_run_cell", self._note_cell)
-
-    def _note_cell(self, *_: Any) -> None:
-        surroundings.note_cell(self.shell)
 
     def begin(self, ask: Ask, prompt: str | Turn | Exchange, tools: Sequence[Tool] = (), schema: Schema | None = None) -> Job:
         """Store the prompt and return its job, not started yet; `_gemini` and the name after -o hold the reply.
