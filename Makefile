@@ -115,7 +115,7 @@ bench:
 	$(RUN) pip install --quiet --group bench
 	$(RUN) benchmarks
 
-STAGES := check test coverage kernel colab lowest notebooks browser wheel real
+STAGES := check test kernel colab lowest notebooks browser wheel real
 
 all: setup  ## sets up and runs everything but the benchmarks; the end names what failed
 	@failed=; for stage in $(STAGES); do echo "== $$stage"; $(MAKE) $$stage || failed="$$failed $$stage"; done; \

@@ -31,6 +31,8 @@ NOT_OURS = (
     "reading 'processLuminoMessage'",  # ipywidgets says so of a box whose output was replaced while it was still being laid out
     "Could not add child view to box",  # same, while the views of its children were still being made; and what it stumbled over:
     "reading 'widgets'",
+    "Could not create a view for model id",  # the same, said of what was inside that one
+    "Cannot send",  # JupyterLab says so of comms that ipywidgets closes after the kernel has gone
     "widget model not found",  # a page that is loading widgets meets one that begins at that moment; it is mended at rest
 )
 PATIENCE = 60_000  # milliseconds that a condition may take to come true

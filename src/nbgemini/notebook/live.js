@@ -199,8 +199,9 @@ const cardView = (el, { state, send }) => {
     place = `${top} ${left}`;
     return performance.now() - moved >= SETTLED;
   };
-  const answer = (verdict) => {
-    if (!watch()) return;
+  // `detail` counts the clicks of a pointer: keys press what has the focus, wherever it stands, and stopping is never wrong
+  const answer = (verdict, { detail }) => {
+    if (!watch() && detail && verdict !== "stop") return;
     // it keeps its height, so that nothing jumps under the pointer
     el.style.minHeight = `${el.offsetHeight}px`;
     send("verdict", { verdict });
@@ -221,7 +222,7 @@ const cardView = (el, { state, send }) => {
     if (open) box.querySelector("details").open = true;
     row.replaceChildren(
       ...(state.status.ask || []).map(([verdict, textContent, title, ariaLabel = textContent]) =>
-        create("button", { textContent, title, ariaLabel, value: verdict, onclick: () => answer(verdict) }),
+        create("button", { textContent, title, ariaLabel, value: verdict, onclick: (event) => answer(verdict, event) }),
       ),
       clock,
     );
@@ -331,7 +332,7 @@ export default () => {
       });
       // Once all is at rest: a document that has not taken it in is mended, and the kernel learns when nobody needs its widgets.
       settle = () => {
-        if (!state.over || role !== "status") return;
+        if (!state.over || state.ended || role !== "status") return;
         if (cellsWith(manager, state.over).length) ask("outputs");
         else if (!views.size) model.send({ type: "gone" });
       };
@@ -345,7 +346,7 @@ export default () => {
     render({ model, el }) {
       const role = model.get("role");
       const isStatus = role === "status";
-      const send = (type, more) => model.send({ type, ...more });
+      const send = (type, more) => state.ended || model.send({ type, ...more });
       el.classList.add("nbg-live", `nbg-${role}`, isStatus ? "nbg-live" : "jp-RenderedHTMLCommon");
       const view = { status: statusView, card: cardView }[role] || textView;
       const paintView = view(el, { state, role, send, paint });
