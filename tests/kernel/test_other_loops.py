@@ -105,7 +105,9 @@ def test_the_gui_that_is_none_is_left_alone(demo_kernel):
 @pytest.mark.parametrize("loop", ["trio", "curio", "runner", "off"])
 def test_cells_that_await_on_another_loop(demo_kernel, loop):
     if loop in ("trio", "curio"):
-        pytest.importorskip(loop)
+        found = demo_kernel.text(f"import importlib.util; print(importlib.util.find_spec({loop!r}) is not None)")
+        if found.strip() != "True":
+            pytest.skip(f"no {loop} in this kernel's environment")
     if loop == "runner":
         demo_kernel.run(RUNNER)
     demo_kernel.run(f"%autoawait {loop}")

@@ -75,7 +75,7 @@ async def test_the_server_sees_a_stop(client, llama, service):
 
 @pytest.mark.parametrize("service", DIALECTS)
 async def test_what_is_too_long_says_so_and_what_to_do(client, service):
-    with pytest.raises(ApiError, match="context size") as caught:
+    with pytest.raises(ApiError, match="tokens too many") as caught:
         await client.generate("word " * 4000, model=model(service), **SHORT)
     assert "drop, reset or fork" in str(caught.value)
     assert "\n" not in str(caught.value)

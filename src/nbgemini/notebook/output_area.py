@@ -88,7 +88,8 @@ def output_around(shell: Any) -> Any | None:
     module = sys.modules.get("ipywidgets.widgets.widget")
     if module is None:
         return None
-    known = getattr(module, "_instances", None) or module.Widget.widgets  # ipywidgets 8; 7
+    known = getattr(module, "_instances", None)  # of ipywidgets 8; in 7 the class has them, once it has been imported whole
+    known = getattr(getattr(module, "Widget", None), "widgets", {}) if known is None else known
     message = message_id(shell)
     around = [widget for widget in list(known.values()) if getattr(widget, "msg_id", "") == message != ""]
     return around[-1] if around else None

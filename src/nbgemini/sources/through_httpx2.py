@@ -143,13 +143,12 @@ def meter(response: httpx2.Response, tell: Callable[[NbGeminiError], object]) ->
 
     What is no answer ends there: `tell` hears why, as the reader may say it otherwise.
     """
-    import httpx2  # noqa: PLC0415 - loaded long ago if we are here
-
+    library: Any = sys.modules[type(response).__module__.partition(".")[0]]  # httpx2, or httpx for older clients
     raw, coding = response.stream, response.headers.get("content-encoding", "").strip().lower()
     if coding in CODINGS:
         del response.headers["content-encoding"]
 
-    class Metered(httpx2.AsyncByteStream):
+    class Metered(library.AsyncByteStream):  # type: ignore[misc]
         async def __aiter__(self) -> AsyncIterator[bytes]:
             framer, pace = Framer(), Pace.here()
             async with aclosing(_unpacked(raw, coding)) as pieces:
