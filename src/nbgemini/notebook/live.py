@@ -157,6 +157,8 @@ class Live(anywidget.AnyWidget):
 
 def keep(widget: Live) -> None:
     """Keep a widget that is not seen any more, for a page that comes back and reads a file from before the end."""
+    if widget in _kept:
+        return
     _kept.append(widget)
     if len(_kept) > _MOST_KEPT:
         _kept.popleft().close()

@@ -51,6 +51,8 @@ class Painting:
         self._refresh = refresh
         self._began = monotonic()
         self._shortest = 1.0 / max(0.1, updates_per_second)
+        self._silence = 0.0  # seconds in which no page was heard
+        self._looked = self._began
         self._open: list[Any] = []
         self._ids: list[str] = []
         self._module: Any = None
@@ -144,18 +146,23 @@ class Painting:
         """Go on with plain HTML."""
         self.widgets = False
 
-    def note_page(self, *, heard: bool) -> None:
-        """Note whether a page has started a widget of ours: where anywidget can't be loaded, none does, and HTML streams.
+    def note_page(self, widget: Any) -> None:
+        """Note whether a page has started this widget: where anywidget can't be loaded, none does, and HTML streams.
 
-        A front end may have to fetch anywidget first, so it has some seconds; the next streams have learnt from this one.
+        A front end may have to fetch anywidget first, so it has some seconds; the next streams have learnt from this one. While
+        a cell holds the loop nothing is heard, so only time counts in which the loop has turned.
         """
-        if heard:
-            self._refresh.no_widgets = False
-        elif self.widgets and monotonic() - self._began > _PATIENCE:
-            self._refresh.no_widgets = True
-            self.give_up_widgets()
-            if self.approvals is not None:
-                self.approvals.close()
+        now = monotonic()
+        self._silence += min(now - self._looked, _PATIENCE / 4)
+        self._looked = now
+        if widget.greeted or not self.widgets or self._silence <= _PATIENCE:
+            return
+        self._refresh.silent = widget
+        self._module.keep(widget)  # it may be heard yet
+        self._open.remove(widget)
+        self.give_up_widgets()
+        if self.approvals is not None:
+            self.approvals.close()
 
     def _note_moved(self) -> None:
         self.moved = True

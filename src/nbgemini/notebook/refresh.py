@@ -6,6 +6,7 @@ A Jupyter server drops output over 1,000 messages a second; a page that is given
 from __future__ import annotations
 
 from time import monotonic
+from typing import Any
 
 _REPAINTS = 100  # a second, over all streams
 _CHARACTERS = 300_000  # a second, over all streams
@@ -18,7 +19,12 @@ class Refresh:
         """Begin with no streams."""
         self._streams = 0
         self._free_at = 0.0
-        self.no_widgets = False  # whether pages turned out to show no widget of ours
+        self.silent: Any = None  # the last widget that no page has started in good time
+
+    @property
+    def no_widgets(self) -> bool:
+        """Whether pages turned out to start no widget of ours; one that comes late after all is heard."""
+        return self.silent is not None and not self.silent.greeted
 
     def join(self) -> None:
         """Count one stream more."""

@@ -38,7 +38,7 @@ class StatusLine:
             replace()
         had_widgets = self._painting.widgets
         if self._widget is not None:
-            self._painting.note_page(heard=self._widget.greeted)
+            self._painting.note_page(self._widget)
         if self._widget is not None and self._painting.widgets:
             self._tell()
         elif had_widgets or doing_text(self._reply) != self._shown:
