@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import msgspec
 
-from nbgemini._async.handle import Running
+from nbgemini._async.handle import StreamHandle
 from nbgemini._storage.sqlite import default_path
 from nbgemini.bulk.table import Mapped
 from nbgemini.chat.chat import Chat
@@ -86,7 +86,7 @@ class Session:
         self._results = Results(shell)
         self._results.install()
         self._asked: dict[str, int] = {}
-        self._out: dict[str, Running] = {}
+        self._out: dict[str, StreamHandle] = {}
         self._routes = Routes(shell)
         self._always_approved: set[str] = set()
         self._decided = [0.0]
@@ -116,22 +116,22 @@ class Session:
     @property
     def answering(self) -> str:
         """Who answers: `live`, `offline`, another host, or a cassette."""
-        taping = self._client.taping
+        taping = self._client.services.taping
         return f"replay of {taping.path.name}" if isinstance(taping, Replay) else self.backend.name
 
     @property
-    def pending(self) -> dict[str, Running]:
+    def pending(self) -> dict[str, StreamHandle]:
         """What still runs and an --out variable holds."""
         names = self.shell.user_ns
         self._out = {name: reply for name, reply in self._out.items() if not reply.done and names.get(name) is reply}
         return self._out
 
     @property
-    def last(self) -> dict[str, Running]:
+    def last(self) -> dict[str, StreamHandle]:
         """The last reply and the last map, by the names that always hold them, while they run."""
         names = self.shell.user_ns
         found = {name: names.get(name) for name in (LAST_REPLY, LAST_MAP)}
-        return {name: running for name, running in found.items() if isinstance(running, Running) and not running.done}
+        return {name: running for name, running in found.items() if isinstance(running, StreamHandle) and not running.done}
 
     @property
     def fields(self) -> set[str]:
@@ -141,13 +141,20 @@ class Session:
     def close(self) -> None:
         """Stop all streams and the offline service."""
         self.jobs.stop()
-        self._client.retire()
+        self._client.services.endpoints.retire()
         self._interrupts.remove()
         self.backend.leave_demo()
         self._close_journal()
         self._results.remove()
 
-    def begin(self, ask: Ask, prompt: str | Turn | Exchange, tools: Sequence[Tool] = (), schema: Schema | None = None) -> Job:
+    def begin(
+        self,
+        ask: Ask,
+        prompt: str | Turn | Exchange,
+        tools: Sequence[Tool] = (),
+        schema: Schema | None = None,
+        purpose: str = "prompt",
+    ) -> Job:
         """Store the prompt and return its job, not started yet; `_gemini` and the name after -o hold the reply.
 
         An exchange is asked again, in its own place.
@@ -167,7 +174,9 @@ class Session:
         asked = prompt.asked if isinstance(prompt, Exchange) else prompt
         taping = taping_of(ask, self.shell)
         asked_in = None if ask.once else cell
-        reply = chat.begin(asked, cell=asked_in, toolbox=toolbox, taping=taping, schema=schema, **self.changes(ask, chat))
+        reply = chat.begin(
+            asked, cell=asked_in, toolbox=toolbox, taping=taping, schema=schema, purpose=purpose, **self.changes(ask, chat)
+        )
         if "system" in ask.changes:
             chat.options = msgspec.structs.replace(chat.options, system=ask.changes["system"])
         self.spending.follow(reply)
@@ -250,7 +259,7 @@ class Session:
         updates = self.config.updates_per_second
         return route, Painting(self._way(ask), route, self._refresh, updates, shows_errors=not self.waits(ask))
 
-    def bind(self, name: str, running: Running) -> None:
+    def bind(self, name: str, running: StreamHandle) -> None:
         """Let a name of the notebook hold what runs: a cell that reads it waits for it."""
         self.shell.user_ns[name] = self._out[name] = running
 
@@ -285,7 +294,9 @@ class Session:
     async def _complete(self, reply: Reply) -> None:
         """Add to an answer that is over what the service alone can tell: a better error, how large the window is."""
         if reply.error:
-            reply.error.args = (await self.client.explain(reply.error, full_name(reply.provider, reply.options.model)),)
-        if reply.incoming.context >= WORTH_ASKING:
+            reply.error.args = (
+                await self.client.services.explain(reply.error, full_name(reply.provider, reply.options.model)),
+            )
+        if reply.so_far.context >= WORTH_ASKING:
             await self.windows.learn(self.client, reply.provider)
         reply.window = self.windows.of(self.client, reply.model, reply.provider)
