@@ -212,7 +212,7 @@ def test_no_key_and_no_network(shell, monkeypatch):
 
 def test_the_chain_is_there_afterwards(shell):
     """%tb shows all of what one line told, for a bad line, and for an answer that its cell waited for."""
-    for cell, place in (("%gemini shwo", "command_of"), (OF_THE_SERVICE[0][0], "rest.py")):
+    for cell, place in (("%gemini shwo", "command_of"), (OF_THE_SERVICE[0][0], "transport")):
         last = shell.line(cell)
         shell.run("%tb")
         lines = shell.printed.strip().splitlines()
