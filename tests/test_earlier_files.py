@@ -13,7 +13,7 @@ import pytest
 from nbgemini import Client, Settings
 from nbgemini.errors import ApiError, ServerError
 from nbgemini.journal import Journal
-from nbgemini.secret import Secret
+from nbgemini.secrets import Secret
 from tests.conftest import soon
 from tests.fakes.shell import Shell
 
