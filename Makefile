@@ -32,6 +32,7 @@ check:
 	$(RUN) ruff format --check .
 	$(RUN) mypy
 	$(BIN)/lint-imports
+	$(RUN) tests.measures
 
 format:
 	$(RUN) ruff format .
