@@ -38,6 +38,7 @@ def _page_of(reply: Reply) -> dict[str, str]:
 
 
 Reply.page = staticmethod(_page_of)
+EMBEDDING = "gemini-embedding-001"  # makes vectors unless another model is named
 
 
 class Client:
@@ -82,11 +83,7 @@ class Client:
 
     @property
     def cache(self) -> Cache | None:
-        """Where whole answers are kept; None if nowhere.
-
-        Raises:
-            ConfigurationError: the setting means nothing, or needs a package that is not installed.
-        """
+        """Where whole answers are kept; None if nowhere."""
         return self.services.cache
 
     def use(self, settings: Settings) -> None:
@@ -198,13 +195,7 @@ class Client:
 
     @deferred
     async def embed(
-        self,
-        /,
-        texts: str | Iterable[str],
-        *,
-        model: str = "gemini-embedding-001",
-        dimensions: int | None = None,
-        task: str | None = None,
+        self, texts: str | Iterable[str], *, model: str = EMBEDDING, dimensions: int | None = None, task: str | None = None
     ) -> list[list[float]]:
         """Return one vector for each text, in their order: a hundred in a request, requests side by side.
 
@@ -222,29 +213,17 @@ class Client:
 
     @deferred
     async def list_models(self, /, service: str = "gemini") -> list[Model]:
-        """Return the models of a service, all pages.
-
-        Raises:
-            NbGeminiError: there is no such service, no key for it, or no answer.
-        """
+        """Return the models of a service, all pages."""
         return await self.services.list_models(service)
 
     @deferred
     async def count_tokens(self, /, prompt: str, *, model: str | None = None) -> int:
-        """Return how many tokens the service counts in `prompt`.
-
-        Raises:
-            PromptError: the service counts nothing.
-        """
+        """Return how many tokens the service counts in `prompt`."""
         return await self.services.count_tokens(prompt, model or self.settings.model)
 
     @deferred
     async def record(self, /, path: str | Path | None) -> int:
-        """Record what is asked from now on into a cassette and return its size, as it may hold answers already; None ends it.
-
-        Raises:
-            ConfigurationError: it can't be written, or is being replayed.
-        """
+        """Record what is asked from now on into a cassette; return its size, as it may hold answers already. None ends it."""
         return await self.services.record(path)
 
     @deferred
@@ -255,9 +234,6 @@ class Client:
             path: the cassette.
             strict: an answer that it does not hold is an error; else it comes from the live service.
             speed: how many times faster than it was recorded; infinity plays at once.
-
-        Raises:
-            ConfigurationError: it can't be read, or is being recorded, or the speed is none.
         """
         return await self.services.replay(path, strict=strict, speed=speed)
 

@@ -146,7 +146,7 @@ async def test_an_answer_that_is_asked_again_takes_no_more_text(asking, journal,
     second = asking.chat().begin("two", cell="c#1")
     assert journal.flush()
     first.exchange.parts.append({"text": "late"})
-    first.settle("interrupted")
+    first._state.finish("interrupted")
     await asking.chat().drive(second)
     journal.close()
     (exchange,) = later(path).exchanges("main")

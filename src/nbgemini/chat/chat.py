@@ -119,37 +119,35 @@ class Chat:
         """
         deadlock.check(self)
         asked = user_turn(prompt) if isinstance(prompt, str) else prompt
-        if not any(part.get("text", "x").strip() for part in asked.parts):
-            raise PromptError("the prompt is empty; write it below the %%gemini line, or behind %gemini ask")
         toolbox = self.toolbox if toolbox is None else toolbox
         options = formed(msgspec.structs.replace(self.options, **changes, tools=toolbox.declarations))
-        self._context.guard(asked, options.system)
-        endpoint = self._context.endpoint(options.model, taping)
-        service, model = split_model(options.model)
-        if not model:
-            raise PromptError(f"no model is named behind {service}: → %gemini models {service}: lists them")
+        self._refuse(asked, options)
+        endpoint, (service, model) = self._context.endpoint(options.model, taping), split_model(options.model)
         options = msgspec.structs.replace(options, model=model)
         endpoint.codec.encode([asked], options)  # refuses here what the model can't take, before anything is stored
         number, exchange = self.transcript.ask(asked, cell) if self.name else (0, Exchange(asked))
         exchange.state = "waiting"
-        state = ReplyState(
-            exchange,
-            options,
-            endpoint.codec,
-            chat=self.name,
-            turn=number,
-            provider=service,
-            purpose=purpose,
-            retries=retries,
-            prices=self._context.prices(),
-            offline=endpoint.offline,
-        )
+        state = ReplyState(exchange, options, endpoint.codec, prices=self._context.prices(), offline=endpoint.offline)
+        state.chat, state.turn, state.provider, state.purpose, state.retries = self.name, number, service, purpose, retries
         reply = Reply(state)
         self._loops[reply] = RequestLoop(state, reply, toolbox, endpoint, self._loop_context(reply))
         reply.when_done(lambda: self._loops.pop(reply, None))
         if self._context.log:
             self._context.log.follow(reply)
         return reply
+
+    def _refuse(self, asked: Turn, options: Options) -> None:
+        """Refuse an empty prompt, one that must not leave, and one to no model.
+
+        Raises:
+            PromptError: it is one of these.
+        """
+        if not any(part.get("text", "x").strip() for part in asked.parts):
+            raise PromptError("the prompt is empty; write it below the %%gemini line, or behind %gemini ask")
+        self._context.guard(asked, options.system)
+        service, model = split_model(options.model)
+        if not model:
+            raise PromptError(f"no model is named behind {service}: → %gemini models {service}: lists them")
 
     def segments(self, exchange: Exchange) -> list[Segment]:
         """Return the answer of an exchange as segments, from its parts."""

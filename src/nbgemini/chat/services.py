@@ -199,18 +199,17 @@ class ServiceRegistry:
             raise PromptError(f"{service} can't count tokens ahead of a prompt; Gemini and Anthropic can")
         return endpoint.codec.decode_count(await endpoint.fetch(endpoint.codec.count_request([user_turn(prompt)], name)))
 
-    async def explain(self, error: NbGeminiError, model: str) -> str:
+    async def explain(self, error: NbGeminiError, service: str, wanted: str) -> str:
         """Return the error's line; for a model the service does not know, with the nearest names."""
         if not isinstance(error, ApiError) or error.code != _NOT_FOUND:
             return str(error)
-        service, wanted = split_model(model)
         try:
             names = [entry.name for entry in await self.list_models(service) if entry.answers]
         except NbGeminiError:
             return str(error)
         near = difflib.get_close_matches(wanted, names, n=3, cutoff=0.4)
         hint = f"did you mean {', '.join(full_name(service, name) for name in near)}?" if near else ""
-        return f"no model {model!r}; {hint or '%gemini models lists what there is'}"
+        return f"no model {full_name(service, wanted)!r}; {hint or '%gemini models lists what there is'}"
 
     def guard(self, asked: Turn, system: str | None) -> None:
         """Refuse a prompt that holds a key, unless the settings allow it.

@@ -57,38 +57,26 @@ class ReplyState:
         offline: whether no live service is asked.
         retries: how often requests were sent again.
         origin: where the answer comes from, in a word, if not from the service just now: `replay`, `cache`.
-        window: how many tokens the model takes at once; None where that is not known.
         response: the service's side.
         segmenter: the user's side.
         notice: what the request waits for before it goes out: a place, an upload, or the next attempt.
         lifecycle: where it runs, and that it has ended.
     """
 
-    def __init__(  # noqa: PLR0913 - the facts of one prompt
-        self,
-        exchange: Exchange,
-        options: Options,
-        codec: Provider,
-        *,
-        chat: str | None = None,
-        turn: int = 0,
-        provider: str = "",
-        purpose: str = "prompt",
-        retries: int = 0,
-        prices: Prices | None = None,
-        offline: bool = False,
+    def __init__(
+        self, exchange: Exchange, options: Options, codec: Provider, *, prices: Prices | None = None, offline: bool = False
     ) -> None:
         """Begin with nothing; `codec` asks and reads."""
         self.exchange = exchange
         self.options = options
-        self.provider = provider or codec.name
-        self.chat, self.turn = chat, turn
-        self.purpose = purpose
+        self.provider = codec.name
+        self.chat: str | None = None
+        self.turn = 0
+        self.purpose = "prompt"
         self.prices = prices or shipped()
         self.offline = offline
-        self.retries = retries
+        self.retries = 0
         self.origin = ""
-        self.window: int | None = None
         self.response = ResponseAccumulator(exchange, codec, options.model)
         self.segmenter = Segmenter()
         self.parsed: Any = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import uuid4
 
 import msgspec
@@ -43,7 +43,6 @@ from nbgemini.notebook.settings import Backend
 from nbgemini.notebook.terminal.view import TerminalView
 from nbgemini.notebook.usage import Spending
 from nbgemini.replay.session import AT_ONCE, Record, Replay, Taping, place_of
-from nbgemini.services import full_name
 from nbgemini.tools.approval import toolbox as toolbox_of
 from nbgemini.tools.decorator import Tool
 from nbgemini.tools.toolbox import refuse
@@ -61,6 +60,8 @@ def usual_speed(shell: Any) -> float:
     headless = environment.kernel_of(shell) is not None and not environment.someone_sits_there(shell)
     return AT_ONCE if headless else 1.0
 
+
+Prompt: TypeAlias = str | Turn | Exchange
 
 LAST_REPLY = "_gemini"
 _WHOLE = {name for kind in (Answer, Mapped) for name, value in vars(kind).items() if isinstance(value, property)}
@@ -148,12 +149,7 @@ class Session:
         self._results.remove()
 
     def begin(
-        self,
-        ask: Ask,
-        prompt: str | Turn | Exchange,
-        tools: Sequence[Tool] = (),
-        schema: Schema | None = None,
-        purpose: str = "prompt",
+        self, ask: Ask, prompt: Prompt, tools: Sequence[Tool] = (), schema: Schema | None = None, purpose: str = "prompt"
     ) -> Job:
         """Store the prompt and return its job, not started yet; `_gemini` and the name after -o hold the reply.
 
@@ -173,10 +169,8 @@ class Session:
         toolbox = toolbox_of(tools, ask.approve or self.config.approve, asks) if tools else None
         asked = prompt.asked if isinstance(prompt, Exchange) else prompt
         taping = taping_of(ask, self.shell)
-        asked_in = None if ask.once else cell
-        reply = chat.begin(
-            asked, cell=asked_in, toolbox=toolbox, taping=taping, schema=schema, purpose=purpose, **self.changes(ask, chat)
-        )
+        how = {"toolbox": toolbox, "taping": taping, "schema": schema, "purpose": purpose, **self.changes(ask, chat)}
+        reply = chat.begin(asked, cell=None if ask.once else cell, **how)
         if "system" in ask.changes:
             chat.options = msgspec.structs.replace(chat.options, system=ask.changes["system"])
         self.spending.follow(reply)
@@ -294,9 +288,7 @@ class Session:
     async def _complete(self, reply: Reply) -> None:
         """Add to an answer that is over what the service alone can tell: a better error, how large the window is."""
         if reply.error:
-            reply.error.args = (
-                await self.client.services.explain(reply.error, full_name(reply.provider, reply.options.model)),
-            )
+            reply.error.args = (await self.client.services.explain(reply.error, reply.provider, reply.options.model),)
         if reply.so_far.context >= WORTH_ASKING:
             await self.windows.learn(self.client, reply.provider)
         reply.window = self.windows.of(self.client, reply.model, reply.provider)
