@@ -31,6 +31,8 @@ from nbgemini.messages.turns import Usage
 
 _FAILED = "a callback of a map failed; the map goes on without it"
 
+_FAILED = "a callback of a map failed; the map goes on without it"
+
 
 class Counts:
     """The counts of one map."""
@@ -110,9 +112,7 @@ class MapRun:
         self._manner = plan.manner
         self._store = plan.store
         self._intake = Intake(plan.manner, plan.template, plan.source, None if plan.fresh else plan.store)
-        self._tell, self._on_row = (
-            SafeCallback(one, "a callback of a map failed; the map goes on without it") for one in (plan.tell, plan.on_row)
-        )
+        self._tell, self._on_row = SafeCallback(plan.tell, _FAILED), SafeCallback(plan.on_row, _FAILED)
         self._concurrency = Concurrency(plan.concurrency, monotonic, random.random)
         self._counts = Counts(plan.source.total)
         self._suspicion = Suspicion()
