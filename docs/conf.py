@@ -3,38 +3,53 @@
 from __future__ import annotations
 
 import shutil
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-import nbgemini
+from pygments.lexer import RegexLexer, bygroups, using
+from pygments.lexers.python import PythonLexer
+from pygments.token import Keyword, Text
 
 HERE = Path(__file__).parent
 
-# The example notebooks live beside `src`; Sphinx reads only what is below this folder.
-EXAMPLES = HERE / "examples"
-for notebook in (HERE.parent / "notebooks").glob("*.ipynb"):
-    shutil.copy(notebook, EXAMPLES / notebook.name)
+for notebook in (HERE.parent / "notebooks").glob("*.ipynb"):  # Sphinx reads only what is below its own folder
+    shutil.copy(notebook, HERE / "examples" / notebook.name)
 
 project = "nbgemini"
 author = "The nbgemini authors"
-release = nbgemini.__version__ if hasattr(nbgemini, "__version__") else "0.1.0"
+release = version = version("nbgemini")
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
 exclude_patterns = ["_build"]
-nitpicky = False
 
-myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 nb_execution_mode = "off"
-nb_mime_priority_overrides = [("html", "text/latex", None)]  # answers hold HTML; their LaTeX is for nbconvert
+nb_mime_priority_overrides = [("html", "text/html", 0)]  # an answer rests as HTML; its LaTeX is for nbconvert
+suppress_warnings = ["mystnb.unknown_mime_type"]
 
 autodoc_member_order = "bysource"
-autodoc_typehints = "signature"
-autodoc_class_signature = "separated"
 autodoc_preserve_defaults = True
-python_use_unqualified_type_names = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 
 html_theme = "furo"
 html_title = "nbgemini"
-html_static_path: list[str] = []
-copybutton_exclude = ".linenos, .gp"
+
+
+class CellLexer(RegexLexer):
+    """A notebook's cell: a prompt is text, everything else is Python with magics."""
+
+    name = "Jupyter cell"
+    tokens = {  # noqa: RUF012 - as Pygments wants it
+        "root": [
+            (r"(%%gemini[^\n]*)(\n(?:.|\n)*)?", bygroups(Keyword, Text)),
+            (r"(%%?\w+)([^\n]*)(\n?)", bygroups(Keyword, Text, Text)),
+            (r"[^%\n][^\n]*\n?(?:(?!%)[^\n]*\n?)*", using(PythonLexer)),
+            (r"\n|.", Text),
+        ],
+    }
+
+
+def setup(app: Any) -> None:
+    """Let Sphinx know what cells look like."""
+    app.add_lexer("ipython", CellLexer)
