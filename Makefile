@@ -24,9 +24,9 @@ setup-documents:  ## pandoc and TeX from Debian's packages, where there are none
 	@command -v xelatex >/dev/null || (apt-get update -qq && apt-get install -y -qq --no-install-recommends \
 	  pandoc texlive-xetex texlive-latex-extra texlive-fonts-recommended texlive-plain-generic lmodern)
 
-docs:  ## these pages as a website in docs/_build, warnings as errors; the reference pages are written anew
+docs:  ## these pages as a website in docs/_build/html, warnings as errors; the reference pages are written anew
 	$(RUN) docs.generate
-	$(RUN) sphinx --fail-on-warning --keep-going --quiet --builder html docs docs/_build
+	$(RUN) sphinx --fail-on-warning --keep-going --quiet --builder html docs docs/_build/html
 
 demo: setup
 	$(BIN)/nbgemini demo --headless
