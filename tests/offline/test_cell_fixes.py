@@ -17,7 +17,7 @@ SETUP = """
 class Table(dict):
     columns = ['city', 'sold']
 stock, words, total, n, zero, empty, missing = {'apples': 3}, ['one', 'two'], None, 3, 0, [], None
-def area(width, height): return width * height
+def area(width, height): return width, height
 """
 CASES = [
     ("NameError", "math.sqrt(4)", "import math\n\nmath.sqrt(4)"),
@@ -94,7 +94,11 @@ def failed(cell, space):
         told.stack = traceback.StackSummary.from_list([frame for frame in told.stack if frame.filename == "In[3]"])
         trace = "".join(told.format()).replace('"In[3]"', '"Cell In[3]"')
         last = " ".join("".join(told.format_exception_only()).split("\n")[-2:]).strip()
-        kinds = [f"{name}: {type(value).__name__} = {value!r}" for name, value in names().items() if name not in ("area", "__builtins__")]
+        kinds = [
+            f"{name}: {type(value).__name__} = {value!r}"
+            for name, value in names().items()
+            if name not in ("area", "__builtins__")
+        ]
         values = "\n".join([*kinds, "area: function area(width, height)"])
         prompt = ASKED.format(error=last, cell=cell)
         return type(error).__name__, f"{prompt}Traceback:\n```\n{trace}```\nValues when it failed:\n```\n{values}\n```\n"

@@ -69,10 +69,20 @@ def said(prompt):
         ),
         (
             CELL,
-            ["imports `math as m`", "sets `x`, of type `int`, to `3`", "prints `x`", "shows the value of `x + y`", "takes `y`", "3\n```"],
+            [
+                "imports `math as m`",
+                "sets `x`, of type `int`, to `3`",
+                "prints `x`",
+                "shows the value of `x + y`",
+                "takes `y`",
+                "3\n```",
+            ],
         ),
         ("Explain this code:\nasync def f(a, *, b=2):\n    yield await a", ["defines the coroutine `f(a, *, b=2)`"]),
-        ("explain\n```python\nclass A(B):\n    n: int\nwhile n:\n    break\nassert n\n```", ["the class `A`, a `B`", "leaves the loop"]),
+        (
+            "explain\n```python\nclass A(B):\n    n: int\nwhile n:\n    break\nassert n\n```",
+            ["the class `A`, a `B`", "leaves the loop"],
+        ),
         ("Explain `w` of my notebook\n\nw is of type list.\n```\n[1, 2]\n```\n", ["`w` is a `list`", "[1, 2]"]),
     ],
 )

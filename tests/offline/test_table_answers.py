@@ -62,7 +62,9 @@ def test_a_table_without_rows_answers_nothing():
     assert answer_about("highest a?", table) == ""
 
 
-@given(st.lists(st.tuples(st.text("ab|\\ ", max_size=5), st.one_of(st.integers(), st.floats(), st.none())), max_size=6), st.text())
+@given(
+    st.lists(st.tuples(st.text("ab|\\ ", max_size=5), st.one_of(st.integers(), st.floats(), st.none())), max_size=6), st.text()
+)
 def test_any_table_and_any_question_are_safe(rows, question):
     frame = pd.DataFrame(rows, columns=["name", "number"])
     head = ["| name | number |", "| --- | --- |"]

@@ -65,7 +65,9 @@ def _is_code(text: str) -> bool:
 def _bare_code(prompt: str) -> str:
     """Return the code below a first line that asks about it."""
     rest = prompt.lstrip().partition("\n")[2].strip()
-    return rest if re.search(r"^\s*(?:def|class|for|import|from|\w+\s*=)\b", rest, re.MULTILINE) and _is_code(rest) else ""
+    return (
+        rest if re.search(r"^\s*(?:async|def|class|for|import|from|\w+\s*=)\b", rest, re.MULTILINE) and _is_code(rest) else ""
+    )
 
 
 def _lines(body: list[ast.stmt], depth: int = 0) -> Iterator[str]:
