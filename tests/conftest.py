@@ -79,6 +79,14 @@ async def soon(_seconds):
 
 
 @pytest.fixture(autouse=True)
+def _magics(monkeypatch):
+    """Let messages name the options and commands of the magics, as in a notebook."""
+    from nbgemini.errors import AUDIENCE
+
+    monkeypatch.setattr(AUDIENCE, "magics", True)
+
+
+@pytest.fixture(autouse=True)
 def _full_budget(monkeypatch):
     """Let no test live on what others have left for sending again."""
     from nbgemini.transport import retry

@@ -20,9 +20,66 @@ Stopping is not an error.
 
 from __future__ import annotations
 
+import re
 import sys
 import traceback
+from collections.abc import Callable
+from functools import cache
 from typing import Any
+
+# What options and commands of the magics are called where nobody has loaded them.
+_IN_PYTHON: dict[str, str | Callable[[re.Match[str]], str] | None] = {
+    r"%%gemini -t and client\.chat do\b": "client.chat does",
+    r"(?:, or|;) write it below the %%gemini line, or behind %gemini ask": "",
+    r", %gemini ask --once": "",
+    r"(?:;| →) %gemini models lists what there is": "; client.list_models() returns what there is",
+    r"%gemini models (\w[\w-]*): lists": r'client.list_models("\1") returns',
+    r"%gemini models lists": "client.list_models() returns",
+    r"%gemini models": "client.list_models()",
+    r"%gemini drop, (?:reset or fork the|or begin another) chat": "begin another chat",
+    r"%gemini drop, reset or fork before": "begin another chat before",
+    r"%gemini export": "the notebook",
+    r", run %gemini key, or try %gemini demo, which needs none": ", or say Client(api_key=…)",
+    r", run %gemini key \w+, or try %gemini demo, which needs none": "",
+    r" or run %gemini key(?: \w+)?": "",
+    r", or %gemini demo": "",
+    r"-m (a|another) model": r"\1 model",
+    r"--(think|approve) (off|low|medium|high|ask|auto|never|unguarded)\b": None,
+    r"(?<![\w-])-(k|f) (\w+)": None,
+    r"(?<![\w-])-(m) ([\w.-]+:[\w.-]+)": None,
+    r"(?<![\w-])--([a-z]+)(?:-([a-z]+))?(?![\w-])": lambda match: "_".join(filter(None, match.groups())),
+    r"\(-k\)": "(think)",
+    r"\bin -m\b": "in a model's name",
+}
+_NAMES = {"k": "think", "f": "format", "m": "model"}
+
+
+class Audience:
+    """Who reads messages: `magics` says whether the magics are loaded, so that their options and commands mean something."""
+
+    magics = False
+
+
+AUDIENCE = Audience()
+
+
+def adapt(message: str) -> str:
+    """Return a message that names options and commands as its reader has them: those of the magics, or of Python."""
+    if AUDIENCE.magics or ("%gemini" not in message and "-" not in message):
+        return message
+    for pattern, replace in _rules():
+        message = pattern.sub(replace, message)
+    return message
+
+
+@cache
+def _rules() -> list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]]:
+    return [(re.compile(rule), _option if words is None else words) for rule, words in _IN_PYTHON.items()]
+
+
+def _option(match: re.Match[str]) -> str:
+    """Return an option with its value as an argument in Python."""
+    return f'{_NAMES.get(match[1], match[1])}="{match[2]}"'
 
 
 class NbGeminiError(Exception):
@@ -37,7 +94,7 @@ class NbGeminiError(Exception):
 
     def __init__(self, message: str = "") -> None:
         """Show what a terminal would obey or a reader not see: services and models are quoted in messages."""
-        super().__init__("".join(char if char.isprintable() else repr(char)[1:-1] for char in message))
+        super().__init__("".join(char if char.isprintable() else repr(char)[1:-1] for char in adapt(message)))
 
     def _render_traceback_(self) -> list[str]:
         """Show one line in a cell that fails (IPython's hook), and the full chain when `%tb` asks afterwards."""

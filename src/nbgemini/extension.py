@@ -10,6 +10,7 @@ from typing import Any
 
 from nbgemini._async.callers import found_by, found_no_longer
 from nbgemini.bulk.progress_bar import show_by, show_no_longer
+from nbgemini.errors import AUDIENCE
 from nbgemini.formatting import LOOKS
 from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.kernel.cell_transforms import AwaitHook, FirstCell
@@ -27,6 +28,7 @@ def load(shell: Any) -> None:
         return
     config = Gemini(parent=shell)
     LOOKS.durations, LOOKS.latex = config.show_duration, config.latex
+    AUDIENCE.magics = True
     magics = GeminiMagics(shell, config)
     hook = AwaitHook(shell, magics.complete, lambda: magics.names.ours)
     wait_first = WaitFirst()
@@ -56,6 +58,7 @@ def unload(shell: Any) -> None:
         return
     config, magics, hook, wait_first, completer, bar, cells = getattr(shell, _ATTRIBUTE)
     LOOKS.durations = LOOKS.latex = True
+    AUDIENCE.magics = False
     show_no_longer(bar)
     found_no_longer(cells.reader)
     cells.remove()

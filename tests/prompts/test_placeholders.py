@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbgemini.errors import PromptError
-from nbgemini.prompts.placeholders import Field, fields_of
+from nbgemini.prompts.placeholders import Field, describe_unresolved, fields_of, unresolved
 
 
 class Thing:
@@ -161,3 +161,36 @@ def test_hostile_text_takes_no_time():
     assert filled("{x} \\frac{x}{x} $x_{x}$ " * 4000).count("<5>") == 4000
     for piece in ("\\frac{", "{x", "$$", "$x_{", "{" * 50 + "x"):
         assert filled(piece * 4000) == piece * 4000 or piece == "$x_{"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Look at {df}", ["{df}"]),
+        ("{df.shape} and {x!r} and {x:.2f} and {df}", ["{df.shape}", "{x!r}", "{x:.2f}", "{df}"]),
+        ("{df} {df}", ["{df}"]),
+        ("{len(df)} {max(n, 1)}", ["{len(df)}", "{max(n, 1)}"]),
+        ("{n + 1} {n['a']} {n.real()}", ["{n + 1}", "{n['a']}", "{n.real()}"]),
+        ("{n} {n.real} {n:.1f}", []),
+        ("{n.nothing}", ["{n.nothing}"]),
+        ('{"a": n} { } {} {1, 2} {n, m} {f(x)} {a b} {x: y} {color:red;} {-1}', []),
+        ("{{df}} and `{df}` and\n```\nprint(f'{df}')\n```\n", []),
+        (r"\frac{a}{b} and $x_{i}$", []),
+    ],
+)
+def test_braces_that_look_like_placeholders_and_name_nothing_are_found(text, found):
+    assert unresolved(list(fields_of(text, {"n": 1})), {"n": 1}) == found
+
+
+@pytest.mark.parametrize(
+    ("found", "line"),
+    [
+        ([], ""),
+        (["{df}"], "{df} names nothing here and stays as typed → run the cell that defines it first"),
+        (["{datta.x}"], "{datta.x} names nothing here and stays as typed → did you mean {data}?"),
+        (["{len(data)}"], "{len(data)} names nothing here and stays as typed → no code runs in braces: give it a name, and put that there"),
+        (["{a}", "{b}", "{c}", "{d}"], "{a}, {b}, {c} and 1 more name nothing here and stay as typed → run the cell that defines them first"),
+    ],
+)  # fmt: skip
+def test_they_are_told_in_one_line(found, line):
+    assert describe_unresolved(found, {"data": 1}) == line

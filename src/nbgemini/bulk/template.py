@@ -19,7 +19,7 @@ from nbgemini.errors import PromptError
 from nbgemini.messages.turns import Turn
 from nbgemini.prompts.placeholders import Field, braced, fields_of, pattern
 from nbgemini.prompts.tables import is_missing
-from nbgemini.prompts.values import placed, turn_of
+from nbgemini.prompts.values import placed, set_apart, turn_of
 
 ROW = "row"
 _MANY = 12  # columns that a message names
@@ -84,7 +84,8 @@ class Template:
         return await asyncio.to_thread(self._turn, row) if reads else self._turn(row)
 
     def _turn(self, row: Any) -> Turn:
-        return turn_of([part for piece in self._pieces(row) for part in placed(piece)])
+        pieces = list(self._pieces(row))
+        return turn_of(set_apart(pieces, [placed(piece) for piece in pieces]))
 
     def _pieces(self, row: Any) -> Iterator[str | Field]:
         names = names_in(row)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from nbgemini.errors import adapt
+
 _ENDINGS = {
     "MAX_TOKENS": "cut at the token limit → --max-tokens",
     "SAFETY": "withheld: the service holds it to be unsafe → ask in other words",
@@ -48,7 +50,7 @@ _PROMPT = "prompt: "  # how the reason begins if the prompt itself was refused
 def ending_words(reason: str) -> str:
     """Return a reason in words, itself where none are known."""
     bare = reason.removeprefix(_PROMPT)
-    words = _ENDINGS.get(bare) or _LOWER.get(bare.lower(), bare)
+    words = adapt(_ENDINGS.get(bare) or _LOWER.get(bare.lower(), bare))
     return words if bare == reason else f"the prompt was {words if words.startswith('withheld') else f'refused: {words}'}"
 
 

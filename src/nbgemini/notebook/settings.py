@@ -16,7 +16,14 @@ from nbgemini.notebook.kernel.colab import key_for
 from nbgemini.prices import Prices, read, shipped
 from nbgemini.secrets import Secret
 from nbgemini.services import KNOWN, Service, compatible, offline, service_named
-from nbgemini.settings import DEFAULT_MODEL, LIVE_URL, Settings, from_environment
+from nbgemini.settings import (
+    DEFAULT_MODEL,
+    LIVE_URL,
+    Settings,
+    from_environment,
+    offline_settings,
+    use_instead_of_environment,
+)
 
 if TYPE_CHECKING:
     from nbgemini.offline.server import OfflineService
@@ -69,11 +76,13 @@ class Backend:
 
         if self._service is None:
             self._service = OfflineService(pace=pace).start()
+            use_instead_of_environment(offline_settings(self._service.url))
         return self._service.url
 
     def leave_demo(self) -> None:
         """Answer from the live services again; harmless when they already do."""
         if self._service:
+            use_instead_of_environment(None)
             self._service.stop()
             self._service = None
 

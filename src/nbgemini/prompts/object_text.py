@@ -8,6 +8,7 @@ from contextlib import suppress
 from html.parser import HTMLParser
 from typing import Any
 
+from nbgemini.prompts import leave_out
 from nbgemini.prompts.images import bundle_of
 from nbgemini.prompts.tables import number_text, package_of, single
 
@@ -102,6 +103,8 @@ def array_text(value: Any) -> str | None:
     array = value if own or isinstance(value, numpy.ndarray) else numpy.asarray(value)
     kind = f"{package_of(value)} " if not own else ""
     left_out = f"; only the corners are shown of its {array.size:,} values" if array.size > _WHOLE else ""
+    if left_out:
+        leave_out(f"only the corners of its {array.size:,} values sent")
     narrow = array.dtype.itemsize <= 4  # noqa: PLR2004 - bytes
 
     def told(number: Any) -> str:

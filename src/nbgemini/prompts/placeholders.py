@@ -6,6 +6,9 @@ nothing is evaluated: a field is a name and attributes, without calls, and what 
 
 from __future__ import annotations
 
+import ast
+import builtins
+import difflib
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +23,9 @@ _NAME = r"[^\W\d]\w*"
 _BRACED = re.compile(r"\{(?P<inner>[^{}\n]{1,200})\}")
 _COMMAND = re.compile(r"\\[A-Za-z]+\*?(?:\[[^\[\]{}\n]*\])?\{")  # a LaTeX command and the brace of its argument
 _MATH = re.compile(r"\$\$.+?\$\$|\$(?=[^\s$])[^$\n]*[^\s$\\]\$(?!\d)", re.DOTALL)
+_CODE = re.compile(r"(```|~~~).*?(?:\1|\Z)|`[^`\n]+`", re.DOTALL)
+_FORMAT = re.compile(r"(?:.?[<>=^])?[-+ ]?#?0?\d*[,_]?(?:\.\d+)?[bcdeEfFgGnosxX%]?")
+_FEW = 3  # braces that are named in a line
 _LONGEST_ARGUMENT = 1_000  # characters
 _CASTS: dict[str, Callable[[Any], str]] = {"r": repr, "s": str, "a": ascii}
 
@@ -67,6 +73,58 @@ def braced(text: str) -> Iterator[str]:
     literal = _latex(text) if "\\" in text or "$" in text else ()
     found = (match for match in _BRACED.finditer(text) if not _doubled(text, match) and not _within(match.start(), literal))
     return (match["inner"] for match in found)
+
+
+def unresolved(pieces: Sequence[str | Field], names: Mapping[str, Any]) -> list[str]:
+    """Return the braces that look like placeholders and stand for nothing, in order: they stay as typed.
+
+    They are names with attributes, none of which exists, and expressions of names that do, which are never evaluated. What
+    stands in backticks is code, and no placeholder is missed there.
+    """
+    text, spans = "", []
+    for piece in pieces:
+        typed = piece if isinstance(piece, str) else piece.typed
+        if not isinstance(piece, str):
+            spans.append((len(text), len(text) + len(typed)))
+        text += typed
+    literal = sorted([*spans, *(match.span() for match in _CODE.finditer(text)), *_latex(text)])
+    found = (match for match in _BRACED.finditer(text) if not _doubled(text, match) and not _within(match.start(), literal))
+    return list(dict.fromkeys(match[0] for match in found if _is_name(match[0]) or _is_expression(match["inner"], names)))
+
+
+def describe_unresolved(found: Sequence[str], names: Mapping[str, Any]) -> str:
+    """Return in one line which braces stay as typed, and the way out; empty for none."""
+    if not found:
+        return ""
+    many, plain = len(found) > 1, [brace for brace in found if _is_name(brace)]
+    more = f" and {len(found) - _FEW} more" if len(found) > _FEW else ""
+    near = difflib.get_close_matches(plain[0][1:-1].partition(".")[0], names, n=1) if plain else []
+    hint = "no code runs in braces: give it a name, and put that there"
+    if plain:
+        hint = f"did you mean {{{near[0]}}}?" if near else f"run the cell that defines {'them' if many else 'it'} first"
+    verbs = ("name", "stay") if many else ("names", "stays")
+    return f"{', '.join(found[:_FEW])}{more} {verbs[0]} nothing here and {verbs[1]} as typed → {hint}"
+
+
+def _is_name(braces: str) -> bool:
+    match = pattern().fullmatch(braces)
+    return match is not None and (match["spec"] is None or _FORMAT.fullmatch(match["spec"]) is not None)
+
+
+def _is_expression(inner: str, names: Mapping[str, Any]) -> bool:
+    """Whether this is Python that would say something of the notebook: a call, an item, a sum."""
+    try:
+        tree = ast.parse(inner.strip(), mode="eval").body
+    except (SyntaxError, ValueError):
+        return False
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    own = used & names.keys()
+    match tree:
+        case ast.Call(func=ast.Name(name)):
+            return bool(own) or hasattr(builtins, name)
+        case ast.Call() | ast.Subscript() | ast.BinOp():
+            return bool(own) and all(name in own or hasattr(builtins, name) for name in used)
+    return False
 
 
 def _field(match: re.Match[str], names: Mapping[str, Any]) -> Field | None:

@@ -17,6 +17,8 @@ from typing import Any
 
 from msgspec import Struct, structs
 
+from nbgemini.prompts import leave_out
+
 _BLOCK = 1_024  # rows of a columnar table that are read at once
 _EXACT = 2**53  # up to here a float has every integer
 _REMARKS, _LONGEST_REMARK = 12, 100  # of attributes
@@ -384,7 +386,10 @@ def told_table(table: Table) -> str:
     wide, body = len(table.names), _body(table)
     head = [*([_cell(table.label_name)] if table.labels else []), *(_cell(name) for name in table.names[:COLUMNS])]
     lines = [_row(head), _row(["---"] * len(head)), *(_row([_cell(value) for value in row]) for row in body)]
-    notes = [*_left_out(table.count, len(body), wide), *_remarks(head, body), *filter(None, [table.remark])]
+    cut = _left_out(table.count, len(body), wide)
+    if cut and body:
+        leave_out(f"{', '.join(cut)} sent")
+    notes = [*cut, *_remarks(head, body), *filter(None, [table.remark])]
     return "\n".join(lines) + (f"\n\n({', '.join(notes)})" if notes else "")
 
 

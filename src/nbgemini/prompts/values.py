@@ -21,6 +21,7 @@ from nbgemini.messages.attachments import data_part, file_part, note
 from nbgemini.messages.events import Media
 from nbgemini.messages.media import HEAD, TEXT, mime_of, size_text
 from nbgemini.messages.turns import NOTE, Part, Turn, merge_text
+from nbgemini.prompts import leave_out
 from nbgemini.prompts.file_text import decoded, is_table_file, notebook_text, table_file_text
 from nbgemini.prompts.images import picture_of, takes_time
 from nbgemini.prompts.jsonable import cut, record_of, unpacked
@@ -89,9 +90,41 @@ def turn_of(parts: Iterable[Part]) -> Turn:
     return Turn("user", merge_text(part for part in clean if part.get("text") != ""))
 
 
-def text(words: str) -> Part:
-    """Return a part that says `words`."""
-    return {"text": cut(words, TEXT_CHARACTERS)}
+def text(words: str, most: int = TEXT_CHARACTERS) -> Part:
+    """Return a part that says `words`, or as many characters of them."""
+    if len(words) > most:
+        leave_out(f"{most:,} of {len(words):,} characters sent")
+    return {"text": cut(words, most)}
+
+
+def set_apart(pieces: Sequence[str | Field], rendered: Sequence[Sequence[Part]]) -> list[Part]:
+    """Return the parts of all pieces in order, blank lines around a table, code or a file that stands inside a sentence."""
+    parts: list[Part] = []
+    follows_block = False
+    for piece, some in zip(pieces, rendered, strict=True):
+        if piece == "":
+            continue
+        block = _is_block(piece, some)
+        before, after = parts[-1].get("text", "\n") if parts else "\n", some[0].get("text", "\n")
+        apart = before.endswith("\n") or after.startswith("\n")
+        if (block or follows_block) and not apart:
+            parts.append({"text": "\n\n"})
+        parts += some
+        follows_block = block
+    return parts
+
+
+def describe_left_out(name: str, value: Any, notes: Sequence[str]) -> str:
+    """Return in one line what is sent of a value that is too large, and how to send more."""
+    to_csv = next((method for method in ("to_csv", "write_csv") if callable(getattr(value, method, None))), None)
+    more = f"text = {name}.{to_csv}(), and {{text}} is all of it" if to_csv else "name a text made of it to send more"
+    return f"{name}: {'; '.join(notes)} → {more}"
+
+
+def _is_block(piece: str | Field, parts: Sequence[Part]) -> bool:
+    """Whether a value takes lines of its own; the text of a string stands where it is put."""
+    verbatim = isinstance(piece, str) or isinstance(piece.value, str | Reply)
+    return not verbatim and any("\n" in part.get("text", "") for part in parts)
 
 
 def file_parts(path: Path) -> list[Part]:
@@ -202,16 +235,18 @@ def _picture(value: Any, name: str) -> Part | None:
 
 def _plain(value: Any, name: str) -> list[Part]:
     if (numbers := array_text(value)) is not None:
-        return [text(cut(numbers, OTHER_CHARACTERS))]
+        return [text(numbers, OTHER_CHARACTERS)]
     if type(value) in (tuple, set, frozenset) and len(value) < _FEW and len(words := str(value)) <= _LINE:
         return [text(words)]  # `df.shape` as Python has it: JSON knows no such kinds
     inner = unpacked(value)[0]
     if inner is not value and record_of(value) is not None and "<table" in (shown := shown_words(value) or ""):
-        return [text(cut(shown, OTHER_CHARACTERS))]  # a table that is made up of fields
+        return [text(shown, OTHER_CHARACTERS)]  # a table that is made up of fields
     if not isinstance(inner, Mapping | AbstractSet | Sequence) or isinstance(inner, str | range):
-        return [text(cut(_words(value, name), OTHER_CHARACTERS))]
+        return [text(_words(value, name), OTHER_CHARACTERS)]
     response, media = converted(value)
     remark = f"\n({response['note']})" if "note" in response else ""
+    if remark:
+        leave_out(str(response["note"]))
     pictures = [data_part(base64.b64decode(item.data), item.mime, f"picture {number}") for number, item in enumerate(media, 1)]
     return [text(_json(response["output"]) + remark), *pictures]
 

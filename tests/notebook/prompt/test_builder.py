@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
 from nbgemini.errors import PromptError
 from nbgemini.messages.attachments import told
 from nbgemini.notebook.prompt.attachments import Attached
 from nbgemini.notebook.prompt.builder import Prompt
+from nbgemini.prompts.placeholders import fields_of
 
 
 @pytest.fixture
@@ -49,3 +51,49 @@ async def test_a_bad_file_that_was_meant_alone_is_refused(folder):
     made = Prompt(None, [Attached("bad.bin", folder / "bad.bin"), Attached("good.txt", folder / "good.txt", "*")], ["Well?"])
     with pytest.raises(PromptError, match="bad.bin is of no kind that can be sent"):
         made.turn()
+
+
+def words(text, **names):
+    """A prompt of these words, with these names in the notebook."""
+    return Prompt(None, [], list(fields_of(text, names)))
+
+
+ROWS = pd.DataFrame({"a": [1, 2]})
+
+
+async def test_a_table_in_a_sentence_stands_apart():
+    for turn in await turns(words("Sum up {df} in a line", df=ROWS)):
+        assert turn.parts[0]["text"] == "Sum up \n\n| a |\n| --- |\n| 1 |\n| 2 |\n\n in a line"
+    for turn in await turns(words("Sum up\n{df}\nin {n} line{s}", df=ROWS, n=1, s="s\nor two")):
+        assert (
+            turn.parts[0]["text"] == "Sum up\n| a |\n| --- |\n| 1 |\n| 2 |\nin 1 lines\nor two"
+        )  # texts stand where they are put
+    for turn in await turns(words("{df}{df}", df=ROWS)):
+        assert turn.parts[0]["text"] == "| a |\n| --- |\n| 1 |\n| 2 |" + "\n\n| a |\n| --- |\n| 1 |\n| 2 |"
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        (pd.DataFrame({"a": range(500)}), "df: first 50 of 500 rows sent → text = df.to_csv(), and {text} is all of it"),
+        (
+            pd.DataFrame({n: [1] for n in range(99)}),
+            "df: first 30 of 99 columns sent → text = df.to_csv(), and {text} is all of it",
+        ),
+        (list(range(100_000)), "df: shortened where … stands → name a text made of it to send more"),
+        ("x" * 4_000_001, "df: 4,000,000 of 4,000,001 characters sent → name a text made of it to send more"),
+    ],
+    ids=["rows", "columns", "list", "text"],
+)
+async def test_what_is_cut_is_said_in_the_cell(value, line, capsys):
+    for made in (words("{df} and {df}", df=value), Prompt(None, [Attached("df", value)], ["Well?"])):
+        for turn in (made.turn, made.awaited_turn):
+            _ = turn() if turn == made.turn else await turn()
+            shown = capsys.readouterr().out
+            assert shown.count("<small>df: ") == 1
+            assert line in shown
+
+
+async def test_what_is_whole_is_not_spoken_of(capsys):
+    await turns(words("{df} {n}", df=ROWS, n=1))
+    assert capsys.readouterr().out == ""

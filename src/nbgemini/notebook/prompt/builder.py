@@ -22,8 +22,9 @@ from nbgemini.notebook.magics.parsing import Ask
 from nbgemini.notebook.prompt.attachments import Attached, attached
 from nbgemini.notebook.prompt.cell_context import cells_above
 from nbgemini.notebook.session import Session
-from nbgemini.prompts.placeholders import Field, fields_of
-from nbgemini.prompts.values import parts_of, placed, turn_of, waits
+from nbgemini.prompts import left_out
+from nbgemini.prompts.placeholders import Field, describe_unresolved, fields_of, unresolved
+from nbgemini.prompts.values import describe_left_out, parts_of, placed, set_apart, turn_of, waits
 
 T = TypeVar("T")
 Tried: TypeAlias = tuple[Attached, list[Part], PromptError | None]
@@ -57,9 +58,7 @@ class Prompt(Struct, frozen=True):
         Raises:
             PromptError: something can't be sent.
         """
-        head = [self.context, aside("\n", "\n")] if self.context else []
-        values = _sent([_tried(item) for item in self.attached])
-        return turn_of([*head, *values, *(part for item in self.text for part in placed(item))])
+        return self._joined([_noting(_tried, item) for item in self.attached], [_noting(placed, piece) for piece in self.text])
 
     async def awaited_turn(self) -> Turn:
         """Return the user's turn once all of it is at hand, holding nothing up.
@@ -71,11 +70,18 @@ class Prompt(Struct, frozen=True):
             if isinstance(value, Reply):
                 with suppress(NbGeminiError):
                     await value
-        parts: list[Part] = [self.context, aside("\n", "\n")] if self.context else []
-        parts += _sent([await _threaded(_tried, item) for item in self.attached])
-        for piece in self.text:
-            parts += await _threaded(placed, piece) if isinstance(piece, Field) else placed(piece)
-        return turn_of(parts)
+        attached = [await _threaded(_tried, item) for item in self.attached]
+        return self._joined(attached, [await _threaded(placed, piece) for piece in self.text])
+
+    def _joined(self, attached: Sequence[tuple[Tried, str]], text: Sequence[tuple[list[Part], str]]) -> Turn:
+        """Return the turn of all that was rendered, and say in the cell what was left out of it."""
+        from nbgemini.notebook.commands._output import show_line  # noqa: PLC0415 - the commands know prompts
+
+        for line in dict.fromkeys(line for _, line in (*attached, *text) if line):
+            show_line(line)
+        head = [self.context, aside("\n", "\n")] if self.context else []
+        values = _sent([tried for tried, _ in attached])
+        return turn_of([*head, *values, *set_apart(self.text, [parts for parts, _ in text])])
 
 
 def prompt_of(session: Session, ask: Ask, text: str) -> Prompt:
@@ -89,11 +95,23 @@ def prompt_of(session: Session, ask: Ask, text: str) -> Prompt:
     context = cells_above(shell, ask.context) if ask.context else None
     found = [item for word in ask.attach for item in attached(word, shell.user_ns, plot)]
     fields = list(fields_of(text, visible(shell))) if "{" in text else [text]
+    if line := describe_unresolved(unresolved(fields, visible(shell)), visible(shell)):
+        from nbgemini.notebook.commands._output import show_line  # noqa: PLC0415 - the commands know prompts
+
+        show_line(f"⚠ {line}")
     return Prompt(context, found, fields)
 
 
-async def _threaded(function: Callable[[Any], T], item: Any) -> T:
-    return await asyncio.to_thread(function, item) if waits(item.value) else function(item)
+async def _threaded(function: Callable[[Any], T], item: Any) -> tuple[T, str]:
+    slow = not isinstance(item, str) and waits(item.value)
+    return await asyncio.to_thread(_noting, function, item) if slow else _noting(function, item)
+
+
+def _noting(function: Callable[[Any], T], item: Any) -> tuple[T, str]:
+    """Return what comes of an item, and a line on what was left out of its value, if anything."""
+    with left_out() as notes:
+        made = function(item)
+    return made, describe_left_out(item.name, item.value, notes) if notes else ""
 
 
 def _takes_time(value: Any) -> bool:

@@ -1,0 +1,128 @@
+"""The client as a script has it: keys as text, settings beside the environment's, and results without `await`."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import warnings
+
+import pytest
+
+import nbgemini
+from nbgemini import Client, Settings
+from nbgemini.errors import NbGeminiError
+from nbgemini.secrets import Secret
+from nbgemini.settings import from_environment, offline_settings, use_instead_of_environment
+from tests.fakes.fault_server import FaultServer
+from tests.fakes.script import FINE
+
+KEY = "AIza-a-key-of-nobodys-at-all"
+
+
+async def key_of_request(make):
+    """Return the key that reaches the service."""
+    async with FaultServer() as server:
+        server.play(FINE)
+        async with make(server.url) as client:
+            await client.generate("hello", model="gemini-3.8-flash")
+        return server.hits[0].request.headers["x-goog-api-key"]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda url: Client(Settings(base_url=url), api_key=KEY),
+        lambda url: Client(Settings(base_url=url, key=KEY)),
+        lambda url: Client(Settings(base_url=url, key=Secret(KEY))),
+        lambda url: Client(Settings(base_url=url, key=f" {KEY}\n")),
+    ],
+    ids=["api_key", "text", "secret", "pasted"],
+)
+async def test_a_key_is_text_or_a_secret(make):
+    assert await key_of_request(make) == KEY
+
+
+def test_a_key_given_as_text_is_hidden():
+    assert Settings(key=KEY) == Settings(key=Secret(KEY))
+    for shown in (Settings(key=KEY), Client(api_key=KEY).settings, vars(Client(api_key=KEY))):
+        assert KEY not in repr(shown)
+
+
+async def test_what_is_not_given_is_the_environments(monkeypatch):
+    monkeypatch.setenv("GEMINI_API_KEY", KEY)
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "another-key-of-nobodys")
+    assert await key_of_request(lambda url: Client(Settings(cache="memory", base_url=url))) == KEY
+    own = Settings(services={"mine": "http://127.0.0.1:9/v1"})
+    assert (own.service("anthropic").key, own.service("mine").base_url) == (
+        Secret("another-key-of-nobodys"),
+        "http://127.0.0.1:9/v1",
+    )
+    assert own.service("gemini").key == Secret(KEY)
+    assert not Settings(key="").secret
+    assert Client().settings == from_environment({"GEMINI_API_KEY": KEY, "ANTHROPIC_API_KEY": "another-key-of-nobodys"})
+
+
+async def test_a_result_is_awaited_made_a_task_or_gathered(client):
+    replies = await asyncio.gather(client.generate("what is 1 + 1"), asyncio.create_task(client.generate("what is 2 + 2")))
+    replies.append(await client.chat().ask("hello"))
+    assert [reply.state for reply in replies] == ["complete"] * 3
+    assert await asyncio.wait_for(client.count_tokens("one two"), 10) > 0
+
+
+async def test_a_task_that_is_cancelled_stops_its_reply(client):
+    task = asyncio.create_task(client.generate('offline: {"stall": 1}'))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def test_a_script_without_a_loop_has_results(settings):
+    client = Client(settings)
+    assert client.generate("what is 1 + 1").result().state == "complete"
+    assert [client.chat().ask(f"what is {n} + 1").result().state for n in range(2)] == ["complete"] * 2
+    assert len(client.chat().transcript) == 2
+    assert client.list_models().result()
+    with pytest.raises(NbGeminiError):
+        client.generate('offline: {"status": 400}').result()
+    with pytest.raises(TimeoutError):
+        client.generate('offline: {"stall": 1}').result(timeout=0.01)
+
+
+async def test_a_running_loop_goes_on_while_code_that_is_not_async_waits(client):
+    beats = []
+    asyncio.get_running_loop().call_soon(beats.append, 1)
+    assert client.generate("hello").result().state == "complete"
+    assert beats
+
+
+def test_what_nobody_awaits_says_how_to(settings):
+    asked = Client(settings).generate("hello")
+    assert repr(asked) == "<Client.generate(…): await it, or .result() in code that is not async>"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        asked.close()
+
+
+def test_the_version():
+    assert nbgemini.__version__ == importlib.metadata.version("nbgemini")
+
+
+async def test_in_the_demo_a_client_asks_the_offline_service_and_spends_nothing(service):
+    use_instead_of_environment(offline_settings(service.url))
+    try:
+        clients = [Client(), Client(Settings(cache="memory"))]
+        fine = [
+            await client.generate("hello", model=model)
+            for client in clients
+            for model in ("gemini-2.5-flash", "openai:gpt-6-astra")
+        ]
+        with pytest.raises(NbGeminiError) as failed:
+            await clients[0].generate('offline: {"status": 500}')
+        for client in clients:
+            await client.aclose()
+    finally:
+        use_instead_of_environment(None)
+    for reply in [*fine, failed.value.reply]:
+        assert (reply.offline, reply.badge, reply.cost) == (True, "offline service", 0.0)
+    assert not Settings().service("gemini").offline
