@@ -208,8 +208,7 @@ async def test_after_its_end_a_journal_begins_again(asking, journal, path):
 
 
 async def test_a_request_is_known_with_all_that_it_took(asking, journal):
-    reply = asking.chat().begin("hello")
-    reply.purpose, reply.retries = "fix", 2
+    reply = asking.chat().begin("hello", purpose="fix", retries=2)
     await asking.chat().drive(reply)
     with pytest.raises(NbGeminiError) as refused:
         await asking.chat("b").ask('offline: {"status": 404}')

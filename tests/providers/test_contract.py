@@ -87,7 +87,7 @@ class Talk:
 
     def end(self):
         self.segmenter.close()
-        self.exchange.state, self.error, _ = self.incoming.outcome()
+        self.exchange.state, self.error, self.exchange.note = self.incoming.outcome()
         return self
 
     def answer(self):
