@@ -24,6 +24,10 @@ setup-documents:  ## pandoc and TeX from Debian's packages, where there are none
 	@command -v xelatex >/dev/null || (apt-get update -qq && apt-get install -y -qq --no-install-recommends \
 	  pandoc texlive-xetex texlive-latex-extra texlive-fonts-recommended texlive-plain-generic lmodern)
 
+docs:  ## these pages as a website in docs/_build/html, warnings as errors; the reference pages are written anew
+	$(RUN) docs.generate
+	$(RUN) sphinx --fail-on-warning --keep-going --quiet --builder html docs docs/_build/html
+
 demo: setup
 	$(BIN)/nbgemini demo --headless
 
@@ -121,7 +125,7 @@ bench:
 	$(RUN) pip install --quiet --group bench
 	$(RUN) benchmarks
 
-STAGES := check test kernel colab lowest notebooks browser wheel real
+STAGES := check docs test kernel colab lowest notebooks browser wheel real
 
 all: setup  ## sets up and runs everything but the benchmarks; the end names what failed
 	@failed=; for stage in $(STAGES); do echo "== $$stage"; $(MAKE) $$stage || failed="$$failed $$stage"; done; \
