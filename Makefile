@@ -24,6 +24,10 @@ setup-documents:  ## pandoc and TeX from Debian's packages, where there are none
 	@command -v xelatex >/dev/null || (apt-get update -qq && apt-get install -y -qq --no-install-recommends \
 	  pandoc texlive-xetex texlive-latex-extra texlive-fonts-recommended texlive-plain-generic lmodern)
 
+docs:  ## these pages as a website in docs/_build/html, warnings as errors; the reference pages are written anew
+	$(RUN) docs.generate
+	$(RUN) sphinx --fail-on-warning --keep-going --quiet --builder html docs docs/_build/html
+
 demo: setup
 	$(BIN)/nbgemini demo --headless
 
@@ -98,9 +102,9 @@ wheel:  ## a wheel in a clean venv, and beside what Colab has, loads the extensi
 real: .real/done  ## servers that others wrote, in an environment of their own: llama.cpp with a small model, llmock, an MCP server
 	NBGEMINI_REAL=$(CURDIR)/.real/bin/python $(RUN) pytest -q -m real tests/real
 
-CORE := wire providers render fuzz test_chat.py test_corners.py test_embedding.py test_endings.py test_error_reason.py test_error_words.py \
-  test_recalled_calls.py test_recalled_kinds.py test_many.py test_retry.py test_segments.py test_small.py test_too_long.py test_tool_args.py \
-  test_toolbox.py test_transcript.py
+CORE := messages transport/framing providers render fuzz test_corners.py test_small.py chat/test_chat.py chat/test_embeddings.py \
+  chat/test_many.py chat/test_recalled_calls.py chat/test_recalled_kinds.py tools/test_toolbox.py transport/test_error_reason.py \
+  transport/test_error_words.py transport/test_retry.py transport/test_too_long.py
 BY_CHANCE := split or prefix or test_any_ or anywhere or junk or linear or takes_long
 
 coverage:  ## every branch of the core, without the tests that try everything
@@ -116,7 +120,7 @@ bench:
 	$(RUN) pip install --quiet --group bench
 	$(RUN) benchmarks
 
-STAGES := check test kernel colab lowest notebooks browser wheel real
+STAGES := check docs test kernel colab lowest notebooks browser wheel real
 
 all: setup  ## sets up and runs everything but the benchmarks; the end names what failed
 	@failed=; for stage in $(STAGES); do echo "== $$stage"; $(MAKE) $$stage || failed="$$failed $$stage"; done; \
