@@ -84,7 +84,12 @@ colab: .kernels/colab/done
 lowest: .kernels/lowest/done  ## the quick kernel tests with the lowest versions of everything
 	NBGEMINI_KERNELS=$(CURDIR)/.kernels/lowest/bin/python $(RUN) pytest -q --reruns $(RERUNS) -n 2 --dist loadfile $(QUICK:%=tests/kernel/test_%.py)
 
-browser:
+.collaboration/done: pyproject.toml
+	$(PYTHON) -m venv --clear .collaboration
+	.collaboration/bin/python -m pip install --quiet --editable '.[demo]' 'jupyter-collaboration>=5'
+	touch $@
+
+browser: .collaboration/done  ## JupyterLab and Notebook 7 in Chromium; a JupyterLab for several users has an environment of its own
 	$(RUN) pytest -q --reruns $(RERUNS) -m browser
 
 notebooks:
