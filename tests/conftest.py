@@ -81,7 +81,6 @@ async def soon(_seconds):
 @pytest.fixture(autouse=True)
 def _full_budget(monkeypatch):
     """Let no test live on what others have left for sending again."""
-    from nbgemini.chat import endpoint
     from nbgemini.transport import retry
 
-    monkeypatch.setattr(endpoint, "BUDGET", retry.Budget())
+    monkeypatch.setattr(retry, "BUDGET", retry.Budget())

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeAlias, cast
 
-from nbgemini._async.handle import Running
+from nbgemini._async.handle import StreamHandle
 from nbgemini.bulk.table import Mapped
 from nbgemini.chat.chat import Chat
 from nbgemini.chat.reply import Reply
@@ -88,7 +88,7 @@ class Jobs:
         for other in self.running:
             if job.cell and other.cell == job.cell:
                 other.reply.stop()
-        job.reply.begun()
+        job.chat.will_drive(job.reply)
         task = asyncio.get_running_loop().create_task(job.run(), name=f"nbgemini {job.chat.name or 'one-shot'}")
         job.open()  # after the task, whose request then goes out before the widgets are loaded
         self._tasks[job] = task
@@ -96,7 +96,7 @@ class Jobs:
         task.add_done_callback(lambda ended: self._ended(job, ended))
         return task
 
-    async def ended(self, replies: list[Running]) -> None:
+    async def ended(self, replies: list[StreamHandle]) -> None:
         """Return when the jobs of these replies are over."""
         tasks = [task for job, task in self._tasks.items() if job.reply in replies]
         if tasks:
