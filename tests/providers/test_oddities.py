@@ -578,7 +578,7 @@ def test_a_limit_that_a_gateway_hides_is_said_as_a_limit(native):
     frame["choices"][0]["native_finish_reason"] = native
     said = came("openai-chat", frame)
     assert (said.state, said.calls, said.incoming.finish.reason) == ("truncated", [], native)
-    assert "→" in said.exchange.note
+    assert "→" in said.incoming.outcome().note
     hidden = completed(message("Hi"), incomplete_details={"reason": "max_output_tokens"})
     assert came("openai", hidden).state == "truncated"
 
