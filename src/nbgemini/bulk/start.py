@@ -50,7 +50,7 @@ def planned(manner: Manner, template: str, rows: Any, how: How) -> Mapped:
         tell=how.progress if callable(how.progress) else None if how.progress is False else bar(),
         on_row=how.on_row,
     )
-    remarks = [said for name, said in source.remarks.items() if plan.template.speaks_of(name)]
+    remarks = [said for name, said in source.remarks.items() if plan.template.reads(name)]
     return Mapped(MapRun(plan), source.total, source.labels, "; ".join(remarks))
 
 
