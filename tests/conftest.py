@@ -52,9 +52,9 @@ def _no_keys(monkeypatch):
 
 @pytest.fixture
 def service():
-    from nbgemini.offline.server import OfflineService
+    from tests.fakes.services import FakeServices
 
-    with OfflineService(pace=0) as running:
+    with FakeServices(pace=0) as running:
         yield running
 
 
