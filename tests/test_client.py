@@ -115,7 +115,7 @@ async def test_in_the_demo_a_client_asks_the_offline_service_and_spends_nothing(
         fine = [
             await client.generate("hello", model=model)
             for client in clients
-            for model in ("gemini-2.5-flash", "openai:gpt-6-astra")
+            for model in ("gemini-2.5-flash", "gemini-3.8-flash")
         ]
         with pytest.raises(NbGeminiError) as failed:
             await clients[0].generate('offline: {"status": 500}')
