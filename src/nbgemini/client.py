@@ -32,6 +32,8 @@ from nbgemini.tools.resolve import offered_toolbox
 from nbgemini.tools.toolbox import Approve
 
 if TYPE_CHECKING:
+    import httpx2
+
     from nbgemini.bulk.batch import Batch, Manner
     from nbgemini.bulk.progress import Progress
     from nbgemini.bulk.table import Mapped, Row
@@ -45,12 +47,13 @@ class Reach:
         connections: the ways to the services that were asked.
     """
 
-    def __init__(self, settings: Settings, sleep: Sleep) -> None:
+    def __init__(self, settings: Settings, sleep: Sleep, http_client: httpx2.AsyncClient | None = None) -> None:
         """Open nothing yet."""
         self.settings = settings
         self._sleep = sleep
+        self._http_client = http_client
         self._caches = Caches()
-        self.connections = Connections(settings, sleep, self._caches)
+        self.connections = Connections(settings, sleep, self._caches, http_client)
         self._taping: Taping | None = None
         self._cassettes = Cassettes()
 
@@ -134,7 +137,7 @@ class Reach:
         """Ask by other settings from the next request on."""
         self.settings = settings
         self.retire()
-        self.connections = Connections(settings, self._sleep, self._caches)
+        self.connections = Connections(settings, self._sleep, self._caches, self._http_client)
 
     async def list_models(self, service: str = "gemini") -> list[Model]:
         """Return the models of a service, all pages.
@@ -201,12 +204,23 @@ class Client(Reach):
         chats: the named conversations begun so far.
     """
 
-    def __init__(self, settings: Settings | None = None, *, log: Log | None = None, sleep: Sleep = asyncio.sleep) -> None:
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        log: Log | None = None,
+        sleep: Sleep = asyncio.sleep,
+        http_client: httpx2.AsyncClient | None = None,
+    ) -> None:
         """Use `settings`, or what the environment says. Nothing is opened, and no key is needed, before the first prompt.
 
-        `log` writes every reply down: a journal. `sleep` waits so many seconds before a request is sent again.
+        Args:
+            settings: where and as whom to ask.
+            log: writes every reply down: a journal.
+            sleep: waits so many seconds before a request is sent again.
+            http_client: sends all requests, instead of one of our own for each event loop; it is not closed here.
         """
-        super().__init__(settings or from_environment(os.environ), sleep)
+        super().__init__(settings or from_environment(os.environ), sleep, http_client)
         self.chats: dict[str, Chat] = {}
         self._log = log
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec import structs
 
 from nbgemini.cache.config import Caches
@@ -15,10 +17,14 @@ from nbgemini.providers.registry import codec_of
 from nbgemini.services import Service, key_command, service_named
 from nbgemini.settings import Settings
 from nbgemini.transport.base import Source
-from nbgemini.transport.http import RestSource
+from nbgemini.transport.client import HttpClients
+from nbgemini.transport.http import HttpSource
 from nbgemini.transport.retry import Policy
 from nbgemini.transport.sdk import HAVE_CLIENTS, official
-from nbgemini.transport.transport import Limits
+from nbgemini.transport.timeouts import Timeouts
+
+if TYPE_CHECKING:
+    import httpx2
 
 _GOOGLE = ("gemini", "interactions")  # one key for both, and Google's store of files
 
@@ -26,8 +32,22 @@ _GOOGLE = ("gemini", "interactions")  # one key for both, and Google's store of 
 class Connections:
     """The ways to all services, by one set of settings; nothing is opened before it is used."""
 
-    def __init__(self, settings: Settings, sleep: Sleep, caches: Caches | None = None) -> None:
-        """Ask by these settings; `sleep` waits so many seconds before a request is sent again; `caches` outlive them."""
+    def __init__(
+        self,
+        settings: Settings,
+        sleep: Sleep,
+        caches: Caches | None = None,
+        http_client: httpx2.AsyncClient | None = None,
+    ) -> None:
+        """Ask by these settings.
+
+        Args:
+            settings: where and as whom.
+            sleep: waits so many seconds before a request is sent again.
+            caches: outlive these settings.
+            http_client: sends all requests, instead of one of our own for each event loop.
+        """
+        self._http_clients = HttpClients(http_client)
         self._settings = settings
         self._caches = caches or Caches()
         self._sleep = sleep
@@ -90,10 +110,10 @@ class Connections:
         return way.through(CachedSource(way.source, cache, whom, way.provider.decoder))
 
     def _source(self, service: Service) -> Source:
-        settings, limits = self._settings, _limits(self._settings)
+        settings, timeouts, clients = self._settings, _timeouts(self._settings), self._http_clients
         if service.cloud or (settings.source == "sdk" and service.dialect in HAVE_CLIENTS):
-            return official(service, limits, settings.project, settings.location)
-        return RestSource(service.base_url, service.key, service=service, limits=limits)
+            return official(service, timeouts, clients, settings.project, settings.location)
+        return HttpSource(service.base_url, service.key, service=service, timeouts=timeouts, clients=clients)
 
 
 def _no_key(service: Service) -> str:
@@ -103,8 +123,8 @@ def _no_key(service: Service) -> str:
     return f"no API key: set {names[0]}{also}, run {key_command(service)}, or try %gemini demo, which needs none"
 
 
-def _limits(settings: Settings) -> Limits:
-    return Limits(
+def _timeouts(settings: Settings) -> Timeouts:
+    return Timeouts(
         connect=settings.connect_timeout,
         write=settings.write_timeout,
         first=settings.first_timeout,

@@ -10,8 +10,8 @@ from contextlib import aclosing, contextmanager, suppress
 import pytest
 
 from tests.fakes.raw import END, STALL, RawServer, event, head, text_frame
-from tests.sources.official import KINDS, each_kind, source_of
 from tests.test_stop_everywhere import Waits, nothing_left
+from tests.transport.official import KINDS, each_kind, source_of
 
 
 @contextmanager
