@@ -32,6 +32,7 @@ check:
 	$(RUN) ruff format --check .
 	$(RUN) mypy
 	$(BIN)/lint-imports
+	$(RUN) tests.measures
 
 format:
 	$(RUN) ruff format .
@@ -97,9 +98,9 @@ wheel:  ## a wheel in a clean venv, and beside what Colab has, loads the extensi
 real: .real/done  ## servers that others wrote, in an environment of their own: llama.cpp with a small model, llmock, an MCP server
 	NBGEMINI_REAL=$(CURDIR)/.real/bin/python $(RUN) pytest -q -m real tests/real
 
-CORE := wire providers render fuzz test_chat.py test_corners.py test_embedding.py test_endings.py test_error_reason.py test_error_words.py \
-  test_recalled_calls.py test_recalled_kinds.py test_many.py test_retry.py test_segments.py test_small.py test_too_long.py test_tool_args.py \
-  test_toolbox.py test_transcript.py
+CORE := messages transport/framing providers render fuzz test_corners.py test_small.py chat/test_chat.py chat/test_embeddings.py \
+  chat/test_many.py chat/test_recalled_calls.py chat/test_recalled_kinds.py tools/test_toolbox.py transport/test_error_reason.py \
+  transport/test_error_words.py transport/test_retry.py transport/test_too_long.py
 BY_CHANCE := split or prefix or test_any_ or anywhere or junk or linear or takes_long
 
 coverage:  ## every branch of the core, without the tests that try everything
