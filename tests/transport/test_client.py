@@ -15,6 +15,7 @@ from nbgemini.errors import TransportError
 from nbgemini.secrets import Secret
 from nbgemini.transport.client import HttpClients, translate_error
 from nbgemini.transport.http import HttpSource
+from nbgemini.transport.request import Request
 from nbgemini.transport.timeouts import Timeouts
 from tests.fakes import script
 from tests.fakes.fault_server import FaultServer
@@ -22,7 +23,8 @@ from tests.fakes.raw import END, STALL, RawServer, event, head, text_frame
 from tests.transport.official import KINDS, service_at
 
 FINE = [head(), event(text_frame("a", finish="STOP")), END]
-REQUEST = KINDS["gemini"][1]
+SAID = [{"role": "user", "parts": [{"text": "hi"}]}]
+REQUEST = Request("v1beta/models/m:streamGenerateContent", {"contents": SAID}, {"alt": "sse"})
 
 
 async def frames_of(source):

@@ -143,8 +143,7 @@ class HttpSource:
         with self._no_key_in_errors():
             async with aclosing(self._batches(request)) as batches:
                 async for batch in batches:
-                    together = batch[0] if len(batch) == 1 else b"\n".join(batch)
-                    hides = len(together) > STEP or mask.found_in(together)
+                    hides = sum(map(len, batch)) > STEP or mask.found_in(b"\n".join(batch))
                     for frame in batch:
                         yield await _hidden(frame, mask) if hides else frame
 
