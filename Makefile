@@ -24,6 +24,10 @@ setup-documents:  ## pandoc and TeX from Debian's packages, where there are none
 	@command -v xelatex >/dev/null || (apt-get update -qq && apt-get install -y -qq --no-install-recommends \
 	  pandoc texlive-xetex texlive-latex-extra texlive-fonts-recommended texlive-plain-generic lmodern)
 
+docs:  ## these pages as a website in docs/_build/html, warnings as errors; the reference pages are written anew
+	$(RUN) docs.generate
+	$(RUN) sphinx --fail-on-warning --keep-going --quiet --builder html docs docs/_build/html
+
 demo: setup
 	$(BIN)/nbgemini demo --headless
 
@@ -80,7 +84,12 @@ colab: .kernels/colab/done
 lowest: .kernels/lowest/done  ## the quick kernel tests with the lowest versions of everything
 	NBGEMINI_KERNELS=$(CURDIR)/.kernels/lowest/bin/python $(RUN) pytest -q --reruns $(RERUNS) -n 2 --dist loadfile $(QUICK:%=tests/kernel/test_%.py)
 
-browser:
+.collaboration/done: pyproject.toml
+	$(PYTHON) -m venv --clear .collaboration
+	.collaboration/bin/python -m pip install --quiet --editable '.[demo]' 'jupyter-collaboration>=5'
+	touch $@
+
+browser: .collaboration/done  ## JupyterLab and Notebook 7 in Chromium; a JupyterLab for several users has an environment of its own
 	$(RUN) pytest -q --reruns $(RERUNS) -m browser
 
 notebooks:
@@ -116,7 +125,7 @@ bench:
 	$(RUN) pip install --quiet --group bench
 	$(RUN) benchmarks
 
-STAGES := check test kernel colab lowest notebooks browser wheel real
+STAGES := check docs test kernel colab lowest notebooks browser wheel real
 
 all: setup  ## sets up and runs everything but the benchmarks; the end names what failed
 	@failed=; for stage in $(STAGES); do echo "== $$stage"; $(MAKE) $$stage || failed="$$failed $$stage"; done; \

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from nbgemini import Client
-from nbgemini.bulk.store import Kept, RowStore
+from nbgemini.bulk.store import RowStore, StoredAnswer
 from nbgemini.chat import endpoint
 from nbgemini.errors import ApiError, AuthenticationError, ConfigurationError, PromptError, RateLimitError
 from nbgemini.messages.turns import Usage
@@ -505,7 +505,7 @@ async def test_what_the_model_writes_is_shown_escaped_and_bounded(store):
 
 
 class TestStore:
-    KEPT = Kept("text", "complete", "", Usage(total=3), 0.5, 1.0)
+    KEPT = StoredAnswer("text", "complete", "", Usage(total=3), 0.5, 1.0)
 
     async def test_only_its_owner_reads_it(self, store):
         async with opened(store) as ours:

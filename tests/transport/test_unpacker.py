@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbgemini.errors import WireError
+from nbgemini.errors import TransportError
 from nbgemini.transport.http import LARGEST_UNPACKED, Unpacker
 
 MANY = settings(max_examples=1000, derandomize=True, deadline=None)
@@ -57,10 +57,18 @@ def test_what_follows_the_end_is_dropped():
     assert unpacked("gzip", packed(b"hello") + b"\0\0rest", b"and more") == b"hello"
 
 
-@pytest.mark.parametrize("data", [b"hello", packed(b"hello ", b"world")[:20] + b"\xff" * 40])
-def test_what_is_not_packed_is_told(data):
-    with pytest.raises(WireError, match="can't be unpacked: Error -3"):
-        unpacked("gzip", data)
+PACKED = packed(b"hello ", b"world")
+
+
+@pytest.mark.parametrize(("data", "sound"), [(b"hello", b""), (PACKED[:20] + b"\xff" * 40, b"hello "), (PACKED[:-8] + bytes(8), b"hello world")])
+def test_what_came_before_a_fault_comes_out_before_it_is_told(data, sound):
+    for place in range(len(data)):
+        pieces, unpacker = [], Unpacker("gzip")
+        with pytest.raises(TransportError, match="can't be unpacked: Error -3"):
+            for chunk in (data[:place], data[place:]):
+                for piece in unpacker.pieces(chunk):
+                    pieces.append(piece)
+        assert b"".join(pieces) == sound
 
 
 @given(parts=st.lists(st.binary(min_size=1, max_size=40), max_size=6), name=st.sampled_from([*CODINGS]), more=st.data())

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -67,8 +67,7 @@ class HttpResponse:
         """Yield the body in bounded pieces, unpacked.
 
         Raises:
-            TransportError: it ended before it was whole, or too slowly.
-            WireError: it can't be unpacked.
+            TransportError: it ended before it was whole, came too slowly, or can't be unpacked.
         """
         coding = self.headers.get("content-encoding", "").strip().lower()
         unpacker = Unpacker(coding) if coding in _CODINGS else None
@@ -244,7 +243,7 @@ class Unpacker:
         """Take the next bytes and yield what they hold.
 
         Raises:
-            WireError: they hold nothing that was packed this way.
+            TransportError: what follows was not packed this way.
         """
         if self._inflate is None:
             data = self._head = self._head + data
@@ -254,18 +253,24 @@ class Unpacker:
             self._inflate = zlib.decompressobj(wbits=15 if zlibs else -15)
         more = not self._inflate.eof
         while more:
+            before = self._inflate.copy()
             try:
                 piece = self._inflate.decompress(data, LARGEST_UNPACKED)
             except zlib.error as error:
+                yield from _until_fault(before, data)
                 why = " ".join(str(error).split())
-                break
+                raise TransportError(f"the answer can't be unpacked: {why} → ask again", passing=True) from None
             data = self._inflate.unconsumed_tail
             more = len(piece) == LARGEST_UNPACKED
             if piece:
                 yield piece
-        else:
-            return
-        raise WireError(f"the answer can't be unpacked: {why}")
+
+
+def _until_fault(inflate: zlib._Decompress, data: bytes) -> Iterator[bytes]:
+    """Yield what the sound beginning of `data` holds, which zlib forgets."""
+    with suppress(zlib.error):
+        for at in range(len(data)):
+            yield inflate.decompress(data[at : at + 1], LARGEST_UNPACKED)
 
 
 @lru_cache(maxsize=128)

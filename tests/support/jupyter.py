@@ -16,6 +16,8 @@ from pathlib import Path
 
 import nbformat
 
+from tests.support.outputs import kinds_in
+
 CHROMIUM = "/usr/bin/chromium"
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -33,8 +35,11 @@ NOT_OURS = (
     "reading 'widgets'",
     "Could not create a view for model id",  # the same, said of what was inside that one
     "Cannot send",  # JupyterLab says so of comms that ipywidgets closes after the kernel has gone
+    "Comm not found for comm id",  # JupyterLab says so of what the kernel answers to another page's widgets
     "widget model not found",  # a page that is loading widgets meets one that begins at that moment; it is mended at rest
 )
+CELLS = "document.querySelectorAll('.jp-Notebook .jp-Cell')"
+SOURCE = Path(__file__).parents[2] / "src"
 PATIENCE = 60_000  # milliseconds that a condition may take to come true
 
 EXECUTE = """async ([code, wanted]) => {
@@ -48,8 +53,10 @@ EXECUTE = """async ([code, wanted]) => {
 class Lab:
     """A JupyterLab server on a free loopback port."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, python: Path | str = sys.executable) -> None:
+        """`python` is the interpreter of the environment whose JupyterLab it is."""
         self.folder = folder
+        self._python = python
         self.token = secrets.token_hex(16)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -59,17 +66,19 @@ class Lab:
     def __enter__(self):
         environ = {name: value for name, value in os.environ.items() if name not in ("GEMINI_API_KEY", "GOOGLE_API_KEY")}
         environ |= {"JUPYTER_CONFIG_DIR": str(self.folder / ".config"), "IPYTHONDIR": str(self.folder / ".ipython")}
+        environ["PYTHONPATH"] = str(SOURCE)
         environ["JUPYTER_DATA_DIR"] = f"{self.folder}-data"
         environ["JUPYTERLAB_SETTINGS_DIR"] = str(self._settings())
         self._log = (self.folder / "lab.log").open("wb")
         self._process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1"),
+                *(self._python, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1"),
                 *(f"--ServerApp.port={self.port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={self.folder}"),
                 *(f"--IdentityProvider.token={self.token}", "--LabApp.expose_app_in_browser=True"),
                 *("--LabApp.extension_manager=readonly", "--JupyterNotebookApp.expose_app_in_browser=True"),
             ],
             env=environ,
+            cwd=self.folder,
             stdout=self._log,
             stderr=subprocess.STDOUT,
         )
@@ -147,7 +156,9 @@ class Notebook:
         self.bytes_received = 0
         self._lab = lab
         lab.forget_theme()
-        self._context = browser.new_context(viewport={"width": 1200, "height": 900})
+        self._browser = browser
+        self._contexts = []
+        self._context = self._new_context()
         self.page = self._context.new_page()
         self.page.on("pageerror", self._note_error)
         self.page.on("console", self._note_console)
@@ -155,9 +166,13 @@ class Notebook:
         self.page.on("websocket", lambda socket: socket.on("framereceived", self._note_frame))
         self.open()
 
+    def _new_context(self):
+        self._contexts.append(self._browser.new_context(viewport={"width": 1200, "height": 900}))
+        return self._contexts[-1]
+
     def open(self, workspace=""):
         """Open, or reload, and wait until the kernel is ready."""
-        way = {"lab": f"lab/workspaces/{self.name}{workspace}/tree", "notebook": "notebooks"}[self.front_end]
+        way = "notebooks" if self.front_end == "notebook" else f"lab/workspaces/{self.name}{workspace}/tree"
         self.page.goto(f"{self._lab.url}/{way}/{self.path.name}?token={self._lab.token}&reset")
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=PATIENCE)
         self.wait("() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'")
@@ -165,8 +180,15 @@ class Notebook:
 
     def second_tab(self):
         """The same notebook in another tab."""
+        return self._second_page(self._context)
+
+    def second_user(self):
+        """The same notebook in another user's browser."""
+        return self._second_page(self._new_context())
+
+    def _second_page(self, context):
         other = copy.copy(self)
-        other.page = self._context.new_page()
+        other.page = context.new_page()
         other.page.on("pageerror", self._note_error)
         other.open("second")
         return other
@@ -180,7 +202,8 @@ class Notebook:
         self._lab.end_session(self.path.name)
 
     def close(self):
-        self._context.close()
+        for context in self._contexts:
+            context.close()
         self._lab.end_session(self.path.name)
 
     def run(self, number: int):
@@ -279,3 +302,16 @@ class Notebook:
     def _note_request(self, request):
         if not request.url.startswith((self._lab.url, "data:", "blob:")):
             self.strangers.append(request.url)
+
+
+def start(notebook, *cells, front_end="lab"):
+    """Open a notebook that has loaded nbgemini on its offline service, and has these `cells` below."""
+    book = notebook(["%load_ext nbgemini\n%gemini demo", *cells], front_end=front_end)
+    book.run(0)
+    book.wait_text(0, "offline service")
+    return book
+
+
+def kinds(saved, number):
+    """Return the kinds of the outputs of a cell in a saved notebook."""
+    return kinds_in(saved["cells"][number]["outputs"])
