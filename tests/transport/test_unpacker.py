@@ -60,7 +60,9 @@ def test_what_follows_the_end_is_dropped():
 PACKED = packed(b"hello ", b"world")
 
 
-@pytest.mark.parametrize(("data", "sound"), [(b"hello", b""), (PACKED[:20] + b"\xff" * 40, b"hello "), (PACKED[:-8] + bytes(8), b"hello world")])
+@pytest.mark.parametrize(
+    ("data", "sound"), [(b"hello", b""), (PACKED[:20] + b"\xff" * 40, b"hello "), (PACKED[:-8] + bytes(8), b"hello world")]
+)
 def test_what_came_before_a_fault_comes_out_before_it_is_told(data, sound):
     for place in range(len(data)):
         pieces, unpacker = [], Unpacker("gzip")
