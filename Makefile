@@ -4,8 +4,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m
 
-.PHONY: setup setup-browser setup-servers setup-documents demo check format test coverage fuzz soak kernel kernels colab lowest browser \
+.PHONY: help docs setup setup-browser setup-servers setup-documents demo check format test coverage fuzz soak kernel kernels colab lowest browser \
   notebooks wheel real bench all
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | sort | while IFS="$$(printf '\t')" read name what; do printf '%-16s %s\n' "$$name" "$$what"; done
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -28,17 +31,17 @@ docs:  ## these pages as a website in docs/_build/html, warnings as errors; the 
 	$(RUN) docs.generate
 	$(RUN) sphinx --fail-on-warning --keep-going --quiet --builder html docs docs/_build/html
 
-demo: setup
+demo: setup  ## the quick-start notebook, offline, here in the terminal
 	$(BIN)/nbgemini demo --headless
 
-check:
+check:  ## ruff, mypy, the floors of the imports
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) mypy
 	$(BIN)/lint-imports
 	$(RUN) tests.measures
 
-format:
+format:  ## formats the code and mends what ruff can
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .
 
@@ -52,7 +55,7 @@ soak:  ## 1,000 streams at once, 10,000 cancelled, 100,000 frames through one ke
 	$(RUN) tests.soak 100000
 	NBGEMINI_THOROUGH=20 $(RUN) pytest -q -s --timeout 600 tests/journal
 
-kernel:
+kernel:  ## tests in a real kernel
 	$(RUN) pytest -q --reruns $(RERUNS) -m kernel
 
 KERNELS := colab 6.29.5-8 6.31.0-8 7.3.0-9 7.4.0-9
@@ -78,7 +81,7 @@ QUICK := asking chats completion kept kinds new_user objects stop streaming tool
 kernels: $(KERNELS:%=.kernels/%/done)  ## the same on Colab's and other kernels, each in an environment of its own
 	NBGEMINI_KERNELS=$$(printf '$(CURDIR)/.kernels/%s/bin/python:' $(KERNELS)) $(RUN) pytest -q -m kernel
 
-colab: .kernels/colab/done
+colab: .kernels/colab/done  ## tests on the versions that Colab has
 	NBGEMINI_KERNELS=$(CURDIR)/.kernels/colab/bin/python $(RUN) pytest -q --reruns $(RERUNS) -n 2 --dist loadfile -m kernel -k colab
 
 lowest: .kernels/lowest/done  ## the quick kernel tests with the lowest versions of everything
@@ -92,7 +95,7 @@ lowest: .kernels/lowest/done  ## the quick kernel tests with the lowest versions
 browser: .collaboration/done  ## JupyterLab and Notebook 7 in Chromium; a JupyterLab for several users has an environment of its own
 	$(RUN) pytest -q --reruns $(RERUNS) -m browser
 
-notebooks:
+notebooks:  ## the example notebooks under nbval
 	$(RUN) pytest -q --nbval notebooks
 
 wheel:  ## a wheel in a clean venv, and beside what Colab has, loads the extension
@@ -121,7 +124,7 @@ fuzz:  ## SECONDS for each reader of what others wrote; HARNESS=name: one of the
 	-$(RUN) pip install --quiet --group fuzz
 	$(RUN) tests.fuzz $(SECONDS) $(HARNESS)
 
-bench:
+bench:  ## ratios measured side by side on this machine
 	$(RUN) pip install --quiet --group bench
 	$(RUN) benchmarks
 

@@ -32,6 +32,11 @@ autodoc_preserve_defaults = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 
+mathjax4_config = {  # formulas of answers stay LaTeX in their HTML; nothing else on a page is searched for them
+    "options": {"ignoreHtmlClass": "page", "processHtmlClass": "math|nbgemini-answer|nbgemini-thought"},
+    "tex": {"inlineMath": [["$", "$"], ["\\(", "\\)"]]},
+}
+
 html_theme = "furo"
 html_title = "nbgemini"
 
@@ -51,5 +56,6 @@ class CellLexer(RegexLexer):
 
 
 def setup(app: Any) -> None:
-    """Let Sphinx know what cells look like."""
+    """Let Sphinx know what cells look like, and let each page typeset formulas: Sphinx can't see those of outputs."""
     app.add_lexer("ipython", CellLexer)
+    app.set_html_assets_policy("always")

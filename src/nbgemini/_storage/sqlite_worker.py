@@ -206,6 +206,7 @@ class _WorkerThread(threading.Thread):
                 return [waiting for job in jobs for waiting in self._write([job])]
             jobs[0].future.set_exception(error)
         else:
+            self.locked = False
             for job, result in zip(jobs, results, strict=True):
                 job.future.set_result(result)
         return []

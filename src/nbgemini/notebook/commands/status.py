@@ -25,7 +25,7 @@ async def status(session: Session, rest: str) -> None:
     rows = [
         ("model", client.settings.model),
         ("backend", session.answering),
-        *([("recorded into", client.taping.path.name)] if isinstance(client.taping, Record) else []),
+        *([("recorded into", client.services.taping.path.name)] if isinstance(client.services.taping, Record) else []),
         ("key", _needless(session.answering) or _key_text(session)),
         *([(f"chat {chat.name}", _chat_text(session, chat)) for chat in client.chats.values()] or [("chats", "none yet")]),
         *([(_label(job), job.doing) for job in session.jobs.running] or [("running", "nothing")]),
@@ -79,5 +79,5 @@ def _needless(backend: str) -> str:
 def _key_text(session: Session) -> str:
     """Say whether there is a key for the model that is asked."""
     client = session.client
-    service = client.connections.service(split_model(client.settings.model)[0])
+    service = client.settings.service(split_model(client.settings.model)[0])
     return "set" if service.key else f"none → {key_command(service)}" if service.needs_key else "none needed"
