@@ -10,7 +10,7 @@ import pytest
 
 import nbgemini
 from nbgemini.errors import AUDIENCE, ConfigurationError, PromptError, adapt
-from nbgemini.messages.stop_reasons import ending_words
+from nbgemini.messages.stop_reasons import describe_stop_reason
 
 SOURCE = Path(nbgemini.__file__).parent
 NOTEBOOK = ("notebook", "offline", "cli.py", "extension.py", "errors.py")
@@ -79,7 +79,7 @@ def test_options_are_arguments_there(said, read):
 
 @pytest.mark.usefixtures("_script")
 def test_why_an_answer_ended_too():
-    assert ending_words("MAX_TOKENS") == "cut at the token limit → max_tokens"
+    assert describe_stop_reason("MAX_TOKENS") == "cut at the token limit → max_tokens"
 
 
 @pytest.mark.usefixtures("_script")

@@ -10,9 +10,18 @@ import pytest
 
 from nbgemini.chat.response import ResponseAccumulator
 from nbgemini.errors import NbGeminiError, PromptError, ServerError
-from nbgemini.messages.events import Code, Media, ToolArgsDelta, ToolArgsPiece, ToolCall, ToolCallEnd, ToolCallStart, Unknown
+from nbgemini.messages.events import (
+    ExecutedCode,
+    InlineMedia,
+    ToolArgsDelta,
+    ToolArgsPiece,
+    ToolCall,
+    ToolCallEnd,
+    ToolCallStart,
+    Unknown,
+)
 from nbgemini.messages.segments import Segment, Segmenter
-from nbgemini.messages.tool_call_assembler import GrowingCalls
+from nbgemini.messages.tool_call_assembler import ToolCallAssembler
 from nbgemini.messages.transcript import Exchange
 from nbgemini.messages.turns import user_turn
 from nbgemini.providers.gemini.codec import Gemini
@@ -58,8 +67,8 @@ def test_what_is_newer_than_the_decoder_is_counted_and_harms_nothing():
 @pytest.mark.parametrize(
     ("part", "event"),
     [
-        ({"executableCode": {"code": "1+1"}}, Code("1+1")),
-        ({"inlineData": {"mimeType": "image/png", "data": "eA=="}}, Media("image/png", "eA==")),
+        ({"executableCode": {"code": "1+1"}}, ExecutedCode("1+1")),
+        ({"inlineData": {"mimeType": "image/png", "data": "eA=="}}, InlineMedia("image/png", "eA==")),
         ({"functionCall": {"name": "f", "args": "no JSON"}}, ToolCall("f", {"": "no JSON"})),
     ],
 )
@@ -75,7 +84,7 @@ def test_a_frame_that_is_no_object_says_nothing(frame):
 
 def test_sound_is_a_segment_of_its_own_kind():
     segmenter = Segmenter()
-    segmenter.feed([Media("audio/mpeg", "eA==")])
+    segmenter.feed([InlineMedia("audio/mpeg", "eA==")])
     assert [segment.kind for segment in segmenter.segments] == ["audio"]
 
 
@@ -167,12 +176,12 @@ def test_a_call_that_cannot_be_told_from_others_is_made_each_time():
     args = {"a": 1}
     for _ in range(sys.getrecursionlimit() * 2):
         args = {"a": args}
-    calls = GrowingCalls()
+    calls = ToolCallAssembler()
     assert [len(calls.feed(ToolCall("f", args))) for _ in range(2)] == [1, 1]
 
 
 def test_arguments_come_in_texts_and_at_paths_of_any_spelling():
-    calls = GrowingCalls()
+    calls = ToolCallAssembler()
     calls.feed(ToolCallStart("a", "f"))
     for text in ('{"x"', "", ": 1}"):
         calls.feed(ToolArgsDelta("a", text))
@@ -189,7 +198,7 @@ def test_arguments_too_deep_to_be_written_are_no_call_and_no_error():
         value = json.loads("[" * 50 + "]" * 50)
         for _ in range(depth):
             value = [value]
-        calls = GrowingCalls()
+        calls = ToolCallAssembler()
         calls.feed(ToolCallStart("", "f"))
         calls.feed(ToolArgsPiece("", "$" + ".a" * 60, value))
         made += calls.feed(ToolCallEnd(""))

@@ -11,7 +11,7 @@ import pytest
 
 from nbgemini import Client, ConfigurationError
 from nbgemini._storage.files import content, regular, write
-from nbgemini.messages.media import Received
+from nbgemini.messages.media import MediaFile
 from nbgemini.notebook.commands.export import _write
 from nbgemini.prices import read as read_prices
 from nbgemini.replay.cassette import LARGEST
@@ -137,7 +137,7 @@ def test_an_export_and_its_pictures_are_their_owners_alone(tmp_path):
 
 
 def test_a_saved_picture_is_its_owners_alone(tmp_path):
-    assert mode(Received("image/png", b"\x89PNG").save(tmp_path / "a.png")) == 0o600
+    assert mode(MediaFile("image/png", b"\x89PNG").save(tmp_path / "a.png")) == 0o600
 
 
 def test_a_cassette_of_blank_lines_takes_no_memory(tmp_path, monkeypatch):

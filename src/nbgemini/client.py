@@ -16,14 +16,16 @@ from nbgemini.chat.chat import Chat, ChatContext, Log
 from nbgemini.chat.embeddings import embed
 from nbgemini.chat.reply import Reply
 from nbgemini.chat.services import ServiceRegistry
-from nbgemini.chat.structured_output import formed
+from nbgemini.chat.structured_output import with_schema_format
 from nbgemini.messages.turns import Options, Turn
 from nbgemini.settings import Settings
-from nbgemini.tools.resolve import offered_toolbox
+from nbgemini.tools.resolve import resolve_toolbox
 from nbgemini.tools.toolbox import Approve
 from nbgemini.transport.retry import Sleep
 
 if TYPE_CHECKING:
+    import httpx2
+
     from nbgemini.bulk.batch import Batch
     from nbgemini.bulk.progress import Progress
     from nbgemini.bulk.table import Mapped, Row
@@ -58,6 +60,7 @@ class Client:
         api_key: str | None = None,
         log: Log | None = None,
         sleep: Sleep = asyncio.sleep,
+        http_client: httpx2.AsyncClient | None = None,
     ) -> None:
         """Use `settings`; what they leave open is the environment's. Nothing is opened before the first prompt.
 
@@ -66,12 +69,13 @@ class Client:
             api_key: Gemini's; another service's belongs into the environment or `Settings(services=…)`.
             log: writes every reply down: a journal.
             sleep: waits so many seconds before a request is sent again.
+            http_client: sends all requests, instead of one of our own for each event loop; it is not closed here.
         """
         settings = settings or Settings()
         if api_key is not None:
             settings = msgspec.structs.replace(settings, key=api_key)
         self.chats: dict[str, Chat] = {}
-        self.services = services = ServiceRegistry(settings, sleep)
+        self.services = services = ServiceRegistry(settings, sleep, http_client)
         self._context = ChatContext(
             services.endpoint, services.guard, services.mask, lambda: self.settings.prices, log, self.aclose
         )
@@ -107,7 +111,7 @@ class Client:
         if chat is None:
             chat = self.chats[name] = Chat(name, self._context, Options(model=self.settings.model))
         if tools is not None:
-            chat.toolbox = offered_toolbox(tools, approve)
+            chat.toolbox = resolve_toolbox(tools, approve)
         chat.options = msgspec.structs.replace(chat.options, **options)
         return chat
 
@@ -156,7 +160,7 @@ class Client:
         """
         from nbgemini.bulk.start import How, planned  # noqa: PLC0415 - SQLite is loaded at the first map
 
-        asked = formed(msgspec.structs.replace(Options(model=self.settings.model), **options, fresh=fresh))
+        asked = with_schema_format(msgspec.structs.replace(Options(model=self.settings.model), **options, fresh=fresh))
         how = How(concurrency=concurrency, store=store, fresh=fresh, progress=progress, on_row=on_row)
         return planned(self.services, self._context, asked, template, rows, how)
 

@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from nbgemini._async import handle
-from nbgemini._async.callers import found_by, found_no_longer
+from nbgemini._async.callers import register_caller_finder, unregister_caller_finder
 from nbgemini._async.handle import Lifecycle, StreamHandle, complete
 from nbgemini.bulk.table import Mapped
 from nbgemini.chat.reply import Reply
@@ -118,13 +118,13 @@ def always():
 
 async def test_a_notebook_says_who_reads():
     one = begun()
-    found_by(always)
+    register_caller_finder(always)
     try:
         with pytest.raises(UnfinishedError):
             await asyncio.to_thread(one.wait_here)
     finally:
-        found_no_longer(always)
-        found_no_longer(always)
+        unregister_caller_finder(always)
+        unregister_caller_finder(always)
     waiting = asyncio.create_task(asyncio.to_thread(one.wait_here))
     one.lifecycle.finish()
     await waiting

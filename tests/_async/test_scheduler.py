@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from time import perf_counter
 
-from nbgemini._async.scheduler import Pace
+from nbgemini._async.scheduler import FairScheduler
 
 
 def work(seconds):
@@ -15,7 +15,7 @@ def work(seconds):
 
 
 async def test_a_busy_stream_lets_others_run_between_its_budgets():
-    pace, turns = Pace(budget=0.001), 0
+    pace, turns = FairScheduler(budget=0.001), 0
 
     async def other():
         nonlocal turns
@@ -32,7 +32,7 @@ async def test_a_busy_stream_lets_others_run_between_its_budgets():
 
 
 async def test_streams_take_turns_in_order():
-    pace, order = Pace(budget=0.0), []
+    pace, order = FairScheduler(budget=0.0), []
 
     async def stream(name):
         for _ in range(3):
@@ -45,7 +45,7 @@ async def test_streams_take_turns_in_order():
 
 
 async def test_a_cancelled_stream_leaves_the_queue():
-    pace = Pace(budget=0.0)
+    pace = FairScheduler(budget=0.0)
     waiting = [asyncio.create_task(pace.ready()) for _ in range(3)]
     await asyncio.sleep(0)
     waiting[1].cancel()

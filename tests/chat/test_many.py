@@ -10,11 +10,11 @@ import pytest
 from msgspec import structs
 
 from nbgemini import Client, ToolError
-from nbgemini._async.scheduler import Pace
+from nbgemini._async.scheduler import FairScheduler
 from nbgemini.chat.response import MOST_ARGUMENTS, MOST_CALLS, ResponseAccumulator
 from nbgemini.chat.rounds import MOST_SEGMENTS
 from nbgemini.errors import WireError
-from nbgemini.messages.citations import MOST, Citing, places
+from nbgemini.messages.citations import MOST, CitationTracker, locate_passages
 from nbgemini.messages.events import (
     Citation,
     Citations,
@@ -83,13 +83,13 @@ async def asked(settings, *frames):
 
 @pytest.mark.parametrize("frames", ["one", "each its own"])
 async def test_calls_beyond_the_limit_are_told_and_none_is_run(settings, frames, monkeypatch):
-    turns, ready = [], Pace.ready
+    turns, ready = [], FairScheduler.ready
 
     async def counted(self):
         turns.append(1)
         await ready(self)
 
-    monkeypatch.setattr(Pace, "ready", counted)
+    monkeypatch.setattr(FairScheduler, "ready", counted)
     parts = [call_part(n) for n in range(20_000)]
     sent = [frame(*parts)] if frames == "one" else [frame(part, finish=None) for part in parts[:2_000]]
     reply, ran, requests = await asked(settings, *sent)
@@ -174,7 +174,7 @@ def recall_calls(count):
 
 def find_passages(count):
     text = "word " * count
-    found = places([Passage(0, len(text), "word", (0,)) for _ in range(count)], [text])
+    found = locate_passages([Passage(0, len(text), "word", (0,)) for _ in range(count)], [text])
     assert found == [()]
 
 
@@ -212,7 +212,7 @@ def test_citations_are_kept_once_and_whole():
 
 
 def test_a_round_rests_on_so_much_and_no_more():
-    citing = Citing()
+    citing = CitationTracker()
     known = citing.take(Citations(tuple(Citation(f"https://a.example/{n}") for n in range(MOST + 10))))
     assert len(known.sources) == MOST
 

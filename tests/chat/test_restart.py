@@ -15,7 +15,7 @@ from nbgemini.offline.gemini.validation import validate
 from nbgemini.offline.thought_signatures import sign
 from nbgemini.replay.fingerprint import normalised
 from nbgemini.secrets import Secret
-from nbgemini.tools.toolbox import Toolbox, allow
+from nbgemini.tools.toolbox import Toolbox, allow_all
 from tests.fakes.raw import END, RawServer, event, head, text_frame
 
 MODELS = ("gemini-3.8-flash", "gemini-2.5-flash")
@@ -48,7 +48,7 @@ async def test_a_loaded_chat_goes_on_with_its_calls_results_and_signatures(servi
         prompt = told(
             ["thought", THOUGHT], ["answer", SAID], ["call", "add", {"a": 1, "b": 2}], ["call", "add", {"a": 3, "b": 4}]
         )
-        reply = await client.chat().ask(prompt, toolbox=Toolbox([add], allow))
+        reply = await client.chat().ask(prompt, toolbox=Toolbox([add], allow_all))
         shown = client.chat().segments(reply.exchange)
     first.close()
     second = later(path)

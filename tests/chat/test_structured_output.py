@@ -11,7 +11,7 @@ import pydantic
 import pytest
 from typing_extensions import TypedDict
 
-from nbgemini.chat.structured_output import Misfit, decoded, schema_of, value_so_far
+from nbgemini.chat.structured_output import SchemaMismatch, parse_json, schema_of, value_so_far
 from nbgemini.errors import PromptError
 
 
@@ -219,8 +219,8 @@ def test_values_so_far():
     assert value_so_far("```json\n[1") == [1]
     assert value_so_far("Here it is:\n```json\n[1") == value_so_far("Sure: [1") == [1]
     assert value_so_far("[" * 100_000) is None
-    with pytest.raises(Misfit, match="nested too deep"):
-        decoded("[" * 100_000)
+    with pytest.raises(SchemaMismatch, match="nested too deep"):
+        parse_json("[" * 100_000)
 
 
 def test_names_are_as_they_are_written():

@@ -15,7 +15,7 @@ from nbgemini.chat import uploads as files
 from nbgemini.errors import ApiError, PromptError
 from nbgemini.journal import Journal
 from nbgemini.messages import attachments
-from nbgemini.messages.attachments import data_part, described, digest_in, file_part, note, told
+from nbgemini.messages.attachments import content_hash, data_part, describe_part, display_text, file_part, note
 from nbgemini.messages.events import Uploading
 from nbgemini.messages.turns import NOTE, Turn
 from nbgemini.notebook.display.status_line import doing_text
@@ -229,15 +229,15 @@ async def test_a_request_that_would_be_too_large_sends_its_largest_parts_ahead(s
 
 def test_a_part_tells_its_reader_what_it_is_and_its_reader_alone():
     part = picture()
-    assert described(part) == "large.png · image · 7.3 MB"
-    assert digest_in(part)
-    assert described({"inlineData": {"mimeType": "image/png", "data": "A" * 4000}}) == "image · 3.0 kB"
-    assert described({"text": "words"}) == ""
+    assert describe_part(part) == "large.png · image · 7.3 MB"
+    assert content_hash(part)
+    assert describe_part({"inlineData": {"mimeType": "image/png", "data": "A" * 4000}}) == "image · 3.0 kB"
+    assert describe_part({"text": "words"}) == ""
 
 
 def test_a_prompt_shown_again_names_what_was_attached():
     notes = {"text": "all of it", NOTE: note("notes.md", "text", 9)}
-    assert told(asked(notes, {"text": "Look at "}, picture(20_000, "fig"), {"text": "now."})) == (
+    assert display_text(asked(notes, {"text": "Look at "}, picture(20_000, "fig"), {"text": "now."})) == (
         "[📎 notes.md · text · 9 bytes]Look at [📎 fig · image · 20.0 kB]now."
     )
 

@@ -8,7 +8,7 @@ import json
 import threading
 import weakref
 
-from nbgemini.tools.toolbox import Toolbox, allow
+from nbgemini.tools.toolbox import Toolbox, allow_all
 
 CALLS = [["call", "add", {"a": number, "b": 1}] for number in range(5)]
 PROMPT = f"offline: {json.dumps({'parts': [['thought', 'Let me add.'], ['frame', *CALLS]], 'gap': 0})}"
@@ -24,7 +24,7 @@ async def test_a_hundred_chats_and_five_hundred_calls_leave_nothing(client):  # 
 
     async def talk(name):
         chat = client.chat(name)
-        reply = chat.begin(PROMPT, toolbox=Toolbox([add], allow))
+        reply = chat.begin(PROMPT, toolbox=Toolbox([add], allow_all))
         await chat.drive(reply)
         assert reply.state == "complete"
         assert "have answered" in reply.text

@@ -12,7 +12,7 @@ from nbgemini import Client
 from nbgemini.journal import Journal
 from nbgemini.render.mimebundle import bundle
 from nbgemini.tools.decorator import tool
-from nbgemini.tools.toolbox import Toolbox, allow, refuse
+from nbgemini.tools.toolbox import Toolbox, allow_all, refuse_all
 from tests.canary import CANARY, found_in, found_under
 from tests.prompts.test_secret_scan import KEYS
 
@@ -46,7 +46,7 @@ async def asking(settings, journal, monkeypatch):
         yield client
 
 
-async def ask(client, function, approve=allow):
+async def ask(client, function, approve=allow_all):
     reply = client.chat().begin(PROMPT, toolbox=Toolbox([function], approve))
     await client.chat().drive(reply)
     assert reply.state == "complete"
@@ -79,7 +79,7 @@ async def test_what_a_tool_returns_holds_no_key(asking, service, journal, tmp_pa
 
 
 async def test_a_refused_tool_tells_nothing(asking, service, journal, tmp_path):  # F17
-    reply = await ask(asking, environment, refuse)
+    reply = await ask(asking, environment, refuse_all)
     assert "hidden by nbgemini" not in everywhere(reply, service, journal, tmp_path)
     assert "/bin" not in asked_again(service)
 

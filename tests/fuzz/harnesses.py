@@ -22,15 +22,15 @@ from nbgemini.messages.events import (
     ToolCallStart,
 )
 from nbgemini.messages.segments import Segmenter
-from nbgemini.messages.tool_call_assembler import GrowingCalls
+from nbgemini.messages.tool_call_assembler import ToolCallAssembler
 from nbgemini.offline.cassette import Cassette
 from nbgemini.providers.gemini.codec import Gemini
 from nbgemini.render.markdown import to_html
 from nbgemini.render.sanitize import sanitised
 from nbgemini.replay.cassette import end_line, error_of, frame_line, opening_line, read
 from nbgemini.transport.api_errors import error_from_body
+from nbgemini.transport.asyncio_transport import ResponseParser
 from nbgemini.transport.framing import Framer
-from nbgemini.transport.framing.http_response import HttpResponse
 from nbgemini.transport.request import Request
 from tests.render.checker import controls, faults
 
@@ -77,7 +77,7 @@ def gemini(data):
 
 def tool_args(data):
     """Whatever comes in whatever order, a call is made once and of an object, and nothing is raised."""
-    calls, made = GrowingCalls(), []
+    calls, made = ToolCallAssembler(), []
     for event in _tool_events(data):
         made += [news for news in calls.feed(event) if isinstance(news, ToolCall)]
     assert all(isinstance(call, ToolCallGrowing) for call in calls.close())
@@ -169,14 +169,12 @@ def _frames(chunks):
 
 
 def _body(chunks):
-    response, body = HttpResponse(), []
+    parser, body = ResponseParser(), []
     for chunk in chunks:
-        body.append(response.feed(chunk))
-        while response.more:
-            body.append(response.feed(b""))
-    response.end()
-    assert response.done != bool(response.trouble)
-    return b"".join(body), response.status, dict(response.headers), response.done
+        body.append(parser.feed(chunk))
+    parser.end()
+    assert parser.done != bool(parser.fault)
+    return b"".join(body), parser.status, parser.headers if parser.status else [], parser.done
 
 
 def _tool_events(data):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbgemini.messages.citations import Citing, places
+from nbgemini.messages.citations import CitationTracker, locate_passages
 from nbgemini.messages.events import Citation, Citations, Page, Passage
 
 texts = st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=4)
@@ -24,7 +24,7 @@ def test_a_place_in_bytes_becomes_one_in_characters(texts, data):
     end = data.draw(st.integers(1, len(text)))
     base = data.draw(st.sampled_from([0, len("".join(texts[:number]).encode())]))
     wanted = Passage(base, base + len(text[:end].encode()), text[:end], (0,))
-    found = places([wanted], texts)
+    found = locate_passages([wanted], texts)
     ((where, (at, sources)),) = [(n, place) for n, some in enumerate(found) for place in some]
     assert sources == (0,)
     assert texts[where][:at].endswith(text[:end])
@@ -33,21 +33,21 @@ def test_a_place_in_bytes_becomes_one_in_characters(texts, data):
 def test_sources_of_one_place_are_together():
     text = "Zürich – 🙂 is old."
     passages = [rests(text, "old", (2,)), rests(text, "🙂", (1,)), rests(text, "is old", (0, 2))]
-    assert places(passages, [text]) == [((10, (1,)), (17, (0, 2)))]
+    assert locate_passages(passages, [text]) == [((10, (1,)), (17, (0, 2)))]
 
 
 def test_a_wrong_place_gives_way_to_the_only_place_where_the_text_stands():
-    assert places([Passage(1, 3, "bc", (0,)), Passage(7, 8, "x", (1,))], ["aabcx"]) == [((4, (0,)), (5, (1,)))]
-    assert places([Passage(1, 3, "bc", (0,))], ["aabc", "bc"]) == [(), ()]
-    assert places([Passage(9, 12, "bcd", (0,))], ["abc"]) == [()]
+    assert locate_passages([Passage(1, 3, "bc", (0,)), Passage(7, 8, "x", (1,))], ["aabcx"]) == [((4, (0,)), (5, (1,)))]
+    assert locate_passages([Passage(1, 3, "bc", (0,))], ["aabc", "bc"]) == [(), ()]
+    assert locate_passages([Passage(9, 12, "bcd", (0,))], ["abc"]) == [()]
 
 
 def test_without_its_text_a_passage_must_end_between_characters():
-    assert places([Passage(0, 2, "", (0,)), Passage(0, 1, "", (1,)), Passage(0, 9, "", (2,))], ["ü"]) == [((1, (0,)),)]
+    assert locate_passages([Passage(0, 2, "", (0,)), Passage(0, 1, "", (1,)), Passage(0, 9, "", (2,))], ["ü"]) == [((1, (0,)),)]
 
 
 def test_later_rounds_count_on():
-    citing = Citing()
+    citing = CitationTracker()
     citing.take(Citations((Citation("a"),), (Passage(0, 1, "x", (0,)),), ("q",)))
     citing.take(Citations(pages=(Page("p"),)))
     citing.begin_round()
@@ -58,6 +58,6 @@ def test_later_rounds_count_on():
 
 
 def test_within_a_round_what_is_newer_replaces():
-    citing = Citing()
+    citing = CitationTracker()
     citing.take(Citations((Citation("a"),)))
     assert citing.take(Citations((Citation("a"), Citation("b")))).sources == (Citation("a"), Citation("b"))

@@ -9,8 +9,8 @@ import wave
 import pytest
 
 from nbgemini.errors import ConfigurationError
-from nbgemini.messages.events import Media
-from nbgemini.messages.media import continues, joined, received
+from nbgemini.messages.events import InlineMedia
+from nbgemini.messages.media import continues, join_sound, media_file
 from nbgemini.messages.segments import Segmenter
 
 L16 = "audio/L16;codec=pcm;rate=24000"
@@ -18,12 +18,12 @@ PNG = b"\x89PNG\r\n\x1a\nrest"
 
 
 def media(data, mime="image/png"):
-    return Media(mime, base64.b64encode(data).decode())
+    return InlineMedia(mime, base64.b64encode(data).decode())
 
 
 def test_raw_sound_becomes_a_wav_file():
     for mime, rate, channels in ((L16, 24_000, 1), ("audio/pcm;rate=16000;channels=2", 16_000, 2), ("audio/l16", 24_000, 1)):
-        came = received(media(bytes(range(200)) + b"odd", mime))
+        came = media_file(media(bytes(range(200)) + b"odd", mime))
         with wave.open(io.BytesIO(came.data)) as file:
             assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (rate, channels, 2)
             sound = file.readframes(1000)
@@ -32,35 +32,35 @@ def test_raw_sound_becomes_a_wav_file():
 
 
 def test_sound_that_has_a_head_keeps_it():
-    came = received(media(b"RIFF\0\0\0\0WAVErest", L16))
+    came = media_file(media(b"RIFF\0\0\0\0WAVErest", L16))
     assert came.data == b"RIFF\0\0\0\0WAVErest"
     assert came.seconds is None
 
 
 def test_the_bytes_name_it():
-    assert received(media(PNG, "text/html")).mime == "image/png"
-    assert repr(received(media(PNG))) == "<Received image/png, 12 bytes>"
-    assert not received(media(b"<svg>", "image/svg+xml")).known
-    assert received(Media("image/png", "no base64!")).data == b""
+    assert media_file(media(PNG, "text/html")).mime == "image/png"
+    assert repr(media_file(media(PNG))) == "<Received image/png, 12 bytes>"
+    assert not media_file(media(b"<svg>", "image/svg+xml")).known
+    assert media_file(InlineMedia("image/png", "no base64!")).data == b""
 
 
 def test_it_can_be_saved_and_shown(tmp_path):
-    came = received(media(PNG))
+    came = media_file(media(PNG))
     assert came.save(tmp_path / "a.png").read_bytes() == PNG
     assert came._repr_mimebundle_() == {"image/png": base64.b64encode(PNG).decode(), "text/plain": repr(came)}
-    assert set(received(media(b"x", "a/b"))._repr_mimebundle_()) == {"text/plain"}
+    assert set(media_file(media(b"x", "a/b"))._repr_mimebundle_()) == {"text/plain"}
 
 
 def test_pillow_is_asked_for_by_name_where_it_is_missing(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "PIL", None)
     with pytest.raises(ConfigurationError, match="pip install pillow"):
-        received(media(PNG)).to_pil()
+        media_file(media(PNG)).to_pil()
 
 
 def test_pillow_opens_it():
     image = pytest.importorskip("PIL.Image")
     image.new("RGB", (3, 2)).save(page := io.BytesIO(), "png")
-    assert received(media(page.getvalue())).to_pil().size == (3, 2)
+    assert media_file(media(page.getvalue())).to_pil().size == (3, 2)
 
 
 def test_raw_sound_in_pieces_is_one_segment():
@@ -71,5 +71,5 @@ def test_raw_sound_in_pieces_is_one_segment():
     segmenter.close()
     assert [segment.kind for segment in segmenter.segments] == ["audio"] * 4
     assert base64.b64decode(segmenter.segments[0].content.data) == b"abcdefghij"
-    assert joined(*pieces) == segmenter.segments[0].content
+    assert join_sound(*pieces) == segmenter.segments[0].content
     assert not continues(pieces[0], media(b"", "audio/mpeg"))

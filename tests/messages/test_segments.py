@@ -9,7 +9,7 @@ from nbgemini.messages.events import (
     AnswerDelta,
     Citation,
     Citations,
-    Code,
+    ExecutedCode,
     ThoughtDelta,
     ToolAnswer,
     ToolCall,
@@ -26,7 +26,7 @@ any_event = st.one_of(
     st.builds(ThoughtDelta, texts),
     st.builds(AnswerDelta, texts),
     st.builds(ToolCall, texts, st.just({})),
-    st.builds(Code, texts),
+    st.builds(ExecutedCode, texts),
     st.just(UsageReport(Usage(1))),
     st.just(Citations((Citation("https://example.org"),))),
 )

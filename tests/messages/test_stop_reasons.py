@@ -8,7 +8,7 @@ import pytest
 from google.genai.types import BlockedReason, FinishReason
 
 from nbgemini.errors import BlockedError
-from nbgemini.messages.stop_reasons import ending_words
+from nbgemini.messages.stop_reasons import describe_stop_reason
 from nbgemini.notebook.display.status_line import status_text
 
 SILENT = {"STOP", "FINISH_REASON_UNSPECIFIED", "CONTINUATION", "BLOCKED_REASON_UNSPECIFIED"}
@@ -16,13 +16,13 @@ SILENT = {"STOP", "FINISH_REASON_UNSPECIFIED", "CONTINUATION", "BLOCKED_REASON_U
 
 @pytest.mark.parametrize("reason", sorted({member.value for kind in (FinishReason, BlockedReason) for member in kind} - SILENT))
 def test_every_reason_has_words(reason):
-    assert reason not in ending_words(reason)
-    assert ending_words(f"prompt: {reason}").startswith("the prompt was ")
+    assert reason not in describe_stop_reason(reason)
+    assert describe_stop_reason(f"prompt: {reason}").startswith("the prompt was ")
 
 
 def test_an_unheard_of_reason_is_its_own_word():
-    assert ending_words("NEW_ONE") == "NEW_ONE"
-    assert ending_words("prompt: NEW_ONE") == "the prompt was refused: NEW_ONE"
+    assert describe_stop_reason("NEW_ONE") == "NEW_ONE"
+    assert describe_stop_reason("prompt: NEW_ONE") == "the prompt was refused: NEW_ONE"
 
 
 async def test_a_cut_answer_says_what_helps(client):

@@ -18,7 +18,7 @@ from nbgemini.messages.events import (
     ToolCallGrowing,
     ToolCallStart,
 )
-from nbgemini.messages.tool_call_assembler import GrowingCalls
+from nbgemini.messages.tool_call_assembler import ToolCallAssembler
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=12)
 names = st.text(max_size=4) | st.sampled_from(["a", "a.b", "it's", '"', "\\", "[0]", "$", "\n"])
@@ -29,7 +29,7 @@ objects = st.dictionaries(names, values, max_size=4)
 
 
 def fed(*events):
-    growing = GrowingCalls()
+    growing = ToolCallAssembler()
     return [news for event in events for news in growing.feed(event)] + growing.close()
 
 
@@ -142,7 +142,7 @@ junk = st.one_of(
 @settings(max_examples=1000, deadline=None)
 def test_junk_never_raises_and_what_is_made_can_be_sent(events):
     whole = [event for event in events if isinstance(event, ToolCall)]
-    growing = GrowingCalls()
+    growing = ToolCallAssembler()
     for event in events:
         for news in growing.feed(event):
             if isinstance(news, ToolCallGrowing):
@@ -193,7 +193,7 @@ def test_the_reader_sees_it_grow():
 
 
 def test_what_has_no_end_is_no_call():
-    growing = GrowingCalls()
+    growing = ToolCallAssembler()
     growing.feed(START)
     growing.feed(ToolArgsDelta("", "{}"))
     assert growing.feed(ToolCallStart("", "g")) == [broken("f", "{}"), ToolCallGrowing("", "g", "")]
@@ -221,7 +221,7 @@ def test_a_name_said_again_with_every_piece_begins_no_new_call():
 
 
 def test_the_part_it_goes_back_in():
-    growing = GrowingCalls()
+    growing = ToolCallAssembler()
     growing.feed(ToolCallStart("", "f", None, {"functionCall": {"name": "f"}}))
     growing.feed(ToolCallEnd("", {"functionCall": {}, "thoughtSignature": "x"}))
     assert growing.part == {"functionCall": {"name": "f"}, "thoughtSignature": "x"}

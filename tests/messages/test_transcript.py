@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nbgemini.messages.transcript import Exchange, Facts, Transcript, alternating
+from nbgemini.messages.transcript import Exchange, ExchangeStats, Transcript, alternating
 from nbgemini.messages.turns import Turn, Usage, user_turn
 
 CALL = {"functionCall": {"name": "f", "args": {}}, "thoughtSignature": "sig"}
@@ -26,7 +26,7 @@ def test_what_is_known_of_a_chat_is_what_its_last_counted_answer_took():
     assert transcript.facts is None
     for context in (10, 20, 0):
         _, one = transcript.ask(user_turn("go"), None)
-        one.facts = Facts("m", "gemini", Usage(), context, None, 1.0)
+        one.facts = ExchangeStats("m", "gemini", Usage(), context, None, 1.0)
     transcript.ask(user_turn("and now?"), None)
     assert transcript.facts is not None
     assert transcript.facts.context == 20

@@ -8,7 +8,7 @@ import pytest
 
 from nbgemini.messages.turns import NOTE
 from nbgemini.prompts.file_text import notebook_text
-from nbgemini.prompts.values import parts_of
+from nbgemini.prompts.values import value_to_parts
 
 OUTPUTS = [
     {"output_type": "display_data", "data": {"image/png": "A" * 6_000_000, "text/plain": "<Figure size 640x480 with 1 Axes>"}},
@@ -26,7 +26,7 @@ CELLS = [
 def test_it_is_its_cells_without_the_pictures(tmp_path):
     path = tmp_path / "work.ipynb"
     path.write_text(json.dumps({"cells": CELLS, "nbformat": 4, "nbformat_minor": 5, "metadata": {}}))
-    [part] = parts_of(path, "path")
+    [part] = value_to_parts(path, "path")
     assert part["text"] == (
         "work.ipynb:\n# Title\nwords\n\n[cell 2]\n```python\nplot()\n```\n```output\ndone\nValueError: no\n   a\n0  1\n```\n\n"
         "[cell 3]\n````python\nx = '```'\n````\n\n(2 pictures among its outputs left out)\n"
@@ -42,4 +42,4 @@ def test_what_is_no_notebook_is_none(data):
 def test_what_is_called_a_notebook_and_is_none_is_text(tmp_path):
     path = tmp_path / "work.ipynb"
     path.write_text("not yet")
-    assert parts_of(path, "path")[0]["text"] == "work.ipynb:\n```ipynb\nnot yet\n```\n"
+    assert value_to_parts(path, "path")[0]["text"] == "work.ipynb:\n```ipynb\nnot yet\n```\n"

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbgemini.errors import PromptError
-from nbgemini.prompts.object_text import html_text, says_nothing, words_of
-from nbgemini.prompts.values import parts_of
+from nbgemini.prompts.object_text import describe_object, html_text, says_nothing
+from nbgemini.prompts.values import value_to_parts
 from nbgemini.tools.result import converted
 
 
@@ -49,8 +49,8 @@ TABLE = (
     ],
 )
 def test_what_a_notebook_would_show_is_said_where_the_text_says_nothing(value, words):
-    assert words_of(value) == words
-    assert parts_of(value, "it")[0]["text"] == words
+    assert describe_object(value) == words
+    assert value_to_parts(value, "it")[0]["text"] == words
     assert converted(value)[0]["output"] == (value if value == 5 else words)
 
 
@@ -64,7 +64,7 @@ def test_what_says_nothing_is_refused_with_the_way_out(value):
     with pytest.raises(
         PromptError, match=r"^it is of type \w+, which says nothing of itself in words → name an attribute"
     ) as raised:
-        parts_of(value, "it")
+        value_to_parts(value, "it")
     assert "0x" not in str(raised.value)
     assert "\n" not in str(raised.value)
 

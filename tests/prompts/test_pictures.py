@@ -10,7 +10,7 @@ import pytest
 
 from nbgemini.errors import PromptError
 from nbgemini.prompts.images import figure_of, picture_of, takes_time
-from nbgemini.prompts.values import parts_of
+from nbgemini.prompts.values import value_to_parts
 from nbgemini.tools.result import converted
 from tests.fakes.functions import PNG
 
@@ -126,7 +126,7 @@ def test_a_list_of_anything_else_is_looked_at_no_farther_than_its_first():
 @pytest.mark.parametrize("value", [Chart(), Cloud(), Bundled(PNG), Bundled(base64.b64encode(PNG).decode())])
 def test_charts_are_drawn_by_what_can_draw_them(value):
     assert seen(value)
-    assert "inlineData" in parts_of(value, "chart")[0]
+    assert "inlineData" in value_to_parts(value, "chart")[0]
     assert len(converted({"chart": value})[1]) == 1
 
 
@@ -135,7 +135,7 @@ def test_a_chart_that_can_not_be_drawn_is_refused_with_the_way_out():
     with pytest.raises(
         PromptError, match=r"^a Chart of tests can't be drawn here \(no browser\) → pip install kaleido"
     ) as raised:
-        parts_of(chart, "chart")
+        value_to_parts(chart, "chart")
     assert "\n" not in str(raised.value)
     assert converted(chart)[0]["output"].startswith("a Chart of tests can't be drawn here (no browser) → pip install")
 

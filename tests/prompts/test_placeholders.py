@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbgemini.errors import PromptError
-from nbgemini.prompts.placeholders import Field, describe_unresolved, fields_of, unresolved
+from nbgemini.prompts.placeholders import Placeholder, describe_unresolved, parse_placeholders, unresolved
 
 
 class Thing:
@@ -46,7 +46,7 @@ NAMES = {
 
 
 def filled(text):
-    return "".join(item if isinstance(item, str) else f"<{item.value}>" for item in fields_of(text, NAMES))
+    return "".join(item if isinstance(item, str) else f"<{item.value}>" for item in parse_placeholders(text, NAMES))
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_braces(typed, sent):
 
 @given(st.text())
 def test_text_without_names_comes_back_byte_for_byte(text):
-    assert list(fields_of(text, {})) == [text]
+    assert list(parse_placeholders(text, {})) == [text]
 
 
 BRACY = st.text(alphabet="{}ab\\.!:$_^ rxfrac\n", max_size=60)
@@ -138,12 +138,12 @@ BRACY = st.text(alphabet="{}ab\\.!:$_^ rxfrac\n", max_size=60)
 
 @given(BRACY)
 def test_whatever_is_replaced_the_text_joined_as_typed_is_the_text(text):
-    items = list(fields_of(text, NAMES))
-    assert "".join(item.typed if isinstance(item, Field) else item for item in items) == text
+    items = list(parse_placeholders(text, NAMES))
+    assert "".join(item.typed if isinstance(item, Placeholder) else item for item in items) == text
 
 
 def test_a_value_with_a_name_in_braces_stays_what_it_is():
-    assert [item.value for item in fields_of("{a}", {"a": "{b}", "b": 1}) if isinstance(item, Field)] == ["{b}"]
+    assert [item.value for item in parse_placeholders("{a}", {"a": "{b}", "b": 1}) if isinstance(item, Placeholder)] == ["{b}"]
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_a_value_with_a_name_in_braces_stays_what_it_is():
 )
 def test_a_property_or_a_format_that_raises_is_one_line_and_nothing_is_sent(typed, said):
     with pytest.raises(PromptError) as error:
-        list(fields_of(f"see {typed}", NAMES))
+        list(parse_placeholders(f"see {typed}", NAMES))
     assert typed in str(error.value)
     assert said in str(error.value)
     assert "\n" not in str(error.value)
@@ -179,7 +179,7 @@ def test_hostile_text_takes_no_time():
     ],
 )
 def test_braces_that_look_like_placeholders_and_name_nothing_are_found(text, found):
-    assert unresolved(list(fields_of(text, {"n": 1})), {"n": 1}) == found
+    assert unresolved(list(parse_placeholders(text, {"n": 1})), {"n": 1}) == found
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbgemini.errors import PromptError
-from nbgemini.prompts.secret_scan import leaked, masked
+from nbgemini.prompts.secret_scan import leaked, redact_secrets
 from nbgemini.secrets import Secret
 
 ALPHANUMERIC = string.ascii_letters + string.digits
@@ -90,7 +90,7 @@ def test_a_whole_key_is_found_wherever_it_stands(kind, around):
 @pytest.mark.parametrize("kind", KEYS)
 def test_a_masked_text_holds_no_key_and_all_else(kind, around):
     before, after = around.split("{}")
-    hidden = masked(around.format(KEYS[kind]))
+    hidden = redact_secrets(around.format(KEYS[kind]))
     assert not leaked(hidden)
     assert KEYS[kind][6:30] not in hidden
     assert re.fullmatch(rf"{re.escape(before)}\[an? .* hidden by nbgemini\]{re.escape(after)}", hidden)
@@ -99,7 +99,7 @@ def test_a_masked_text_holds_no_key_and_all_else(kind, around):
 def test_keys_are_masked_wherever_json_holds_text():
     own = [Secret("corporate gateway key 17")]
     value = {"environ": {"A": [KEYS["aws"], 1, None], KEYS["github"]: "x"}, "own": f"key={own[0].reveal()}"}
-    assert masked(value, own) == {
+    assert redact_secrets(value, own) == {
         "environ": {
             "A": ["[an AWS access key (AKIA…), hidden by nbgemini]", 1, None],
             "[a GitHub token (ghp_…), hidden by nbgemini]": "x",
@@ -110,7 +110,7 @@ def test_keys_are_masked_wherever_json_holds_text():
 
 @pytest.mark.parametrize("name", HARMLESS)
 def test_what_is_no_key_is_not_masked(name):
-    assert masked(HARMLESS[name]) == HARMLESS[name]
+    assert redact_secrets(HARMLESS[name]) == HARMLESS[name]
 
 
 def test_the_kind_is_told():
@@ -149,7 +149,7 @@ def test_ordinary_text_is_let_through(text):
 def test_a_megabyte_is_searched_in_no_time(text):
     began = process_time()
     leaked(text)
-    masked(text)
+    redact_secrets(text)
     assert process_time() - began < 2
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from nbgemini.errors import PromptError
 from nbgemini.messages.turns import NOTE
-from nbgemini.prompts.values import parts_of
+from nbgemini.prompts.values import value_to_parts
 
 
 @pytest.mark.parametrize("name", ["a.xlsx", "a.ods", "a.parquet", "a.feather", "a.XLSX"])
@@ -22,14 +22,14 @@ def test_what_no_package_reads_is_refused_with_the_way_out(tmp_path, monkeypatch
     with pytest.raises(
         PromptError, match=rf"can't be read as a table here .* → df = pandas.{reader}\('{name}'\) in a cell"
     ) as raised:
-        parts_of(path, "path")
+        value_to_parts(path, "path")
     assert "\n" not in str(raised.value)
 
 
 def test_text_that_is_called_a_spreadsheet_is_text(tmp_path):
     path = tmp_path / "a.xls"
     path.write_text("<table><tr><td>1</td></tr></table>")
-    assert "<td>1</td>" in parts_of(path, "path")[0]["text"]
+    assert "<td>1</td>" in value_to_parts(path, "path")[0]["text"]
 
 
 def test_a_spreadsheet_is_a_table_for_each_sheet(tmp_path):
@@ -38,7 +38,7 @@ def test_a_spreadsheet_is_a_table_for_each_sheet(tmp_path):
     with pd.ExcelWriter(path) as book:
         pd.DataFrame({"id": [20240115001234, None], "name": ["x", "y"]}).to_excel(book, sheet_name="First", index=False)
         pd.DataFrame({"n": range(60)}).to_excel(book, sheet_name="Second", index=False)
-    [part] = parts_of(path, "path")
+    [part] = value_to_parts(path, "path")
     assert part["text"].startswith("a.xlsx:\nFirst:\n| id | name |\n| --- | --- |\n| 20240115001234 | x |\n| NaN | y |\n")
     assert part["text"].endswith("(first 50 of 60 rows)\n")
     assert part[NOTE]["kind"] == "table"
@@ -50,8 +50,8 @@ def test_a_columnar_file_is_its_first_rows(tmp_path, name):
     path = tmp_path / name
     frame = pd.DataFrame({"n": range(1000), "id": [20240115001234.0] * 1000})
     (frame.to_parquet if name == "a.parquet" else frame.to_feather)(path)
-    text = parts_of(path, "path")[0]["text"]
+    text = value_to_parts(path, "path")[0]["text"]
     assert "| 0 | 20240115001234.0 |" in text
     assert "(first 50 of 1,000 rows)" in text
     frame[:0].to_parquet(tmp_path / "empty.parquet")
-    assert "(no rows)" in parts_of(tmp_path / "empty.parquet", "path")[0]["text"]
+    assert "(no rows)" in value_to_parts(tmp_path / "empty.parquet", "path")[0]["text"]

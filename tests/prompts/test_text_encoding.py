@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from nbgemini.errors import PromptError
 from nbgemini.messages.turns import NOTE
-from nbgemini.prompts.file_text import decoded
-from nbgemini.prompts.values import parts_of
+from nbgemini.prompts.file_text import decode_text
+from nbgemini.prompts.values import value_to_parts
 
 JAPANESE = "これは日本語のテキストです。\nレビューはとても良い。\n"
 GERMAN = "Größe; Ärger \u2013 „schön“ kostet 5 €\nMüller;3,5\n"
@@ -38,14 +38,14 @@ GERMAN = "Größe; Ärger \u2013 „schön“ kostet 5 €\nMüller;3,5\n"
     ],
 )
 def test_an_encoding_is_known_and_named(tmp_path, text, codec, name):
-    assert decoded(text.encode(codec)) == (text, name)
+    assert decode_text(text.encode(codec)) == (text, name)
     path = tmp_path / "a.txt"
     path.write_bytes(text.encode(codec))
-    [part] = parts_of(path, "a")
+    [part] = value_to_parts(path, "a")
     assert part["text"].startswith(f"a.txt (read as {name}):\n" if name else "a.txt:\n")
     assert text in part["text"]
     assert part[NOTE]["kind"] == (f"text, read as {name}" if name else "text")
-    assert parts_of(text.encode(codec), "data")[0]["text"].startswith(text)
+    assert value_to_parts(text.encode(codec), "data")[0]["text"].startswith(text)
 
 
 @pytest.mark.parametrize(
@@ -62,14 +62,14 @@ def test_what_nobody_can_know_is_refused_with_the_way_out(tmp_path, text, codec)
     path = tmp_path / "a.txt"
     path.write_bytes(text.encode(codec))
     with pytest.raises(PromptError, match=r"encoding other than UTF-8.* → text = Path\('a.txt'\).read_text\('…'\)"):
-        parts_of(path, "a")
+        value_to_parts(path, "a")
 
 
 @pytest.mark.parametrize(
     "data", [b"\x00\x01\x02\xff", bytes(500), b"\x01\x02" * 100, Path(os.__file__).read_bytes()[:99] + b"\0\0"]
 )
 def test_what_is_no_text_is_none(data):
-    assert decoded(data) is None
+    assert decode_text(data) is None
 
 
 @given(st.text(), st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32"]))
@@ -78,11 +78,11 @@ def test_marked_text_comes_back_as_it_was_unless_it_holds_what_text_does_not(tex
         data = text.encode(codec)
     except UnicodeEncodeError:
         return
-    found = decoded(data)
+    found = decode_text(data)
     assert found is None or found[0] in (text, text.removeprefix("\ufeff"))
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_read_or_not(data):
-    found = decoded(data)
+    found = decode_text(data)
     assert found is None or isinstance(found[0], str)

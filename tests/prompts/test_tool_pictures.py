@@ -7,7 +7,7 @@ from io import BytesIO
 
 import pytest
 
-from nbgemini.messages.events import Media
+from nbgemini.messages.events import InlineMedia
 from nbgemini.tools.result import MEDIA_BYTES, converted
 from tests.fakes.functions import (
     PNG,
@@ -58,6 +58,6 @@ def test_pillow_and_matplotlib_are_drawn():
 
 def test_media_keep_their_type_and_others_than_pictures_are_told_in_words():
     encoded = base64.b64encode(PNG).decode()
-    assert converted([Media("image/png", encoded)])[1] == (Media("image/png", encoded),)
-    assert output(Media("audio/wav", "AAAA")) == "media (audio/wav, 3 bytes), which can't be sent"
-    assert output(Media("image/png", "no base64!")).startswith("media (image/png")
+    assert converted([InlineMedia("image/png", encoded)])[1] == (InlineMedia("image/png", encoded),)
+    assert output(InlineMedia("audio/wav", "AAAA")) == "media (audio/wav, 3 bytes), which can't be sent"
+    assert output(InlineMedia("image/png", "no base64!")).startswith("media (image/png")

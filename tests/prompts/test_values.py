@@ -13,12 +13,12 @@ import pytest
 from nbgemini.errors import PromptError
 from nbgemini.messages import attachments
 from nbgemini.messages.turns import NOTE
-from nbgemini.prompts.values import TEXT_CHARACTERS, fence, parts_of
+from nbgemini.prompts.values import TEXT_CHARACTERS, fence, value_to_parts
 from tests.offline.test_files import png
 
 
 def said(value, name="it"):
-    parts = parts_of(value, name)
+    parts = value_to_parts(value, name)
     assert parts is not None
     return "".join(part["text"] for part in parts)
 
@@ -81,14 +81,14 @@ def test_anything_else_says_itself_within_bounds():
 
 def test_functions_and_classes_are_their_source_and_modules_are_nothing():
     assert "def png(" in said(png)
-    assert parts_of(math, "math") is None
-    assert parts_of(len, "len") is None
+    assert value_to_parts(math, "math") is None
+    assert value_to_parts(len, "len") is None
 
 
 def test_a_path_is_its_file_under_its_name(tmp_path):
     path = tmp_path / "notes.md"
     path.write_text("# Notes\n```py\nx\n```\n")
-    [part] = parts_of(path, "path")
+    [part] = value_to_parts(path, "path")
     assert part["text"] == "notes.md:\n````md\n# Notes\n```py\nx\n```\n````\n"
     assert part[NOTE] == {"name": "notes.md", "kind": "text", "size": path.stat().st_size}
 
@@ -121,7 +121,7 @@ def test_media_are_parts_told_by_their_content(tmp_path, name, data, mime):
     path = tmp_path / name
     path.write_bytes(data)
     for value in (path, data):
-        [part] = parts_of(value, name)
+        [part] = value_to_parts(value, name)
         assert part["inlineData"]["mimeType"] == mime
         assert part[NOTE]["size"] == len(data)
 
@@ -139,7 +139,7 @@ def test_what_the_service_does_not_take_is_refused_in_one_line(tmp_path, name, d
     path = tmp_path / name
     path.write_bytes(data)
     with pytest.raises(PromptError) as error:
-        parts_of(path, name)
+        value_to_parts(path, name)
     assert said in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -153,7 +153,7 @@ def test_a_file_that_may_not_be_read_is_one_line(tmp_path, monkeypatch):
 
     monkeypatch.setattr(type(path), "open", refuse)
     with pytest.raises(PromptError, match=r"secret\.txt can't be read: Permission denied"):
-        parts_of(path, "path")
+        value_to_parts(path, "path")
 
 
 def test_large_things_are_named_by_their_content(tmp_path, monkeypatch):
@@ -164,10 +164,10 @@ def test_large_things_are_named_by_their_content(tmp_path, monkeypatch):
         sound.setsampwidth(2)
         sound.setframerate(8000)
         sound.writeframes(b"\0\0" * 8000)
-    [from_file], [from_bytes] = parts_of(path, "path"), parts_of(path.read_bytes(), "sound")
+    [from_file], [from_bytes] = value_to_parts(path, "path"), value_to_parts(path.read_bytes(), "sound")
     assert from_file["fileData"] == from_bytes["fileData"]
     assert from_file["fileData"]["fileUri"].startswith("sha256:")
-    assert attachments.described(from_file) == "long.wav · audio · 16.0 kB"
+    assert attachments.describe_part(from_file) == "long.wav · audio · 16.0 kB"
 
 
 def test_a_fence_is_longer_than_any_inside():
@@ -204,9 +204,9 @@ def test_arrays_say_their_shape():
 
 def test_pictures_are_parts_in_the_order_of_the_text():
     image = pytest.importorskip("PIL.Image").new("RGB", (4, 3))
-    [part] = parts_of(image, "image")
+    [part] = value_to_parts(image, "image")
     assert part["inlineData"]["mimeType"] == "image/png"
-    assert attachments.described(part).startswith("image · image · ")
+    assert attachments.describe_part(part).startswith("image · image · ")
 
 
 def test_a_formula_is_read_and_not_seen():
@@ -224,7 +224,7 @@ def test_a_formula_is_read_and_not_seen():
         _repr_png_ = Formula._repr_png_
 
     assert said(Formula()) == "x**2"
-    assert "inlineData" in parts_of(Drawing(), "drawing")[0]
+    assert "inlineData" in value_to_parts(Drawing(), "drawing")[0]
 
 
 def test_what_can_not_be_drawn_is_one_line():
@@ -233,7 +233,7 @@ def test_what_can_not_be_drawn_is_one_line():
             raise RuntimeError("no\nink")
 
     with pytest.raises(PromptError, match=r"^fig can't be told or drawn, RuntimeError: no ink; nothing was sent$"):
-        parts_of(Broken(), "fig")
+        value_to_parts(Broken(), "fig")
 
 
 def test_figures_axes_and_lists_of_them():
@@ -242,9 +242,9 @@ def test_figures_axes_and_lists_of_them():
     axes = figure.subplots()
     axes.plot([1, 2, 3])
     for value in (figure, axes):
-        [part] = parts_of(value, "fig")
+        [part] = value_to_parts(value, "fig")
         assert part["inlineData"]["mimeType"] == "image/png"
-    words, first, second = parts_of([figure, figure], "figs")
+    words, first, second = value_to_parts([figure, figure], "figs")
     assert "picture 1" in words["text"]
     assert first["inlineData"] == second["inlineData"]
 

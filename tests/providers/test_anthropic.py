@@ -14,7 +14,17 @@ from pydantic import Field
 from nbgemini import Client, Settings
 from nbgemini.chat.structured_output import schema_of
 from nbgemini.errors import PromptError
-from nbgemini.messages.events import Citation, Citations, Code, CodeResult, Finish, Page, PartReceived, Passage, ToolCall
+from nbgemini.messages.events import (
+    Citation,
+    Citations,
+    CodeResult,
+    ExecutedCode,
+    Finish,
+    Page,
+    PartReceived,
+    Passage,
+    ToolCall,
+)
 from nbgemini.messages.turns import Declaration, Options, Schema, Turn, Usage, user_turn
 from nbgemini.providers.anthropic.codec import Anthropic
 from nbgemini.providers.anthropic.schema import fitted
@@ -398,10 +408,10 @@ def test_a_search_shows_what_is_cited_and_all_of_it_goes_back_in_place():
 
 def test_code_that_ran_is_shown_and_goes_back_in_place():
     talk = Talk("anthropic").ask("Count.", golden("anthropic", "code")).end()
-    assert [event for event in talk.events if isinstance(event, Code | CodeResult)] == [
-        Code("ls | wc -l", "bash"),
+    assert [event for event in talk.events if isinstance(event, ExecutedCode | CodeResult)] == [
+        ExecutedCode("ls | wc -l", "bash"),
         CodeResult("3\n"),
-        Code("1/0", "python"),
+        ExecutedCode("1/0", "python"),
         CodeResult("ZeroDivisionError", ok=False),
     ]
     assert talk.incoming.citations.pages == (Page("https://gone.example/", "url not accessible"),)
@@ -413,7 +423,7 @@ def test_code_that_ran_is_shown_and_goes_back_in_place():
         "code_execution_tool_result",
     ]
     assert "container" not in body_, "with the next prompt it may be gone"
-    shown = [event for event in recall(talk.exchange.parts) if isinstance(event, Code | CodeResult)]
+    shown = [event for event in recall(talk.exchange.parts) if isinstance(event, ExecutedCode | CodeResult)]
     assert len(shown) == 4
 
 
@@ -452,7 +462,7 @@ def test_what_came_of_code(content, result):
 def test_an_edit_of_a_file_is_code():
     asked_ = {"command": "create", "path": "a.py", "file_text": "x = 1"}
     use = {"type": "server_tool_use", "id": "s", "name": "text_editor_code_execution", "input": asked_}
-    assert events(*start(use))[1] == Code("create a.py\nx = 1", "text")
+    assert events(*start(use))[1] == ExecutedCode("create a.py\nx = 1", "text")
 
 
 def test_blocks_that_begin_with_all_of_it_and_words_that_are_newer():

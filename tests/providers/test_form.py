@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from nbgemini.chat.structured_output import formed
+from nbgemini.chat.structured_output import with_schema_format
 from nbgemini.errors import PromptError
 from nbgemini.messages.turns import Declaration, Options
 from nbgemini.providers.common.output_format import form_of, instruction_of
@@ -16,7 +16,7 @@ TOOL = Declaration("f", "d", {})
 
 
 def options(**said):
-    return formed(Options(**{"model": "gemini-3.8-flash", **said}))
+    return with_schema_format(Options(**{"model": "gemini-3.8-flash", **said}))
 
 
 def test_text_is_asked_for_in_no_words():

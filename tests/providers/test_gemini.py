@@ -15,7 +15,7 @@ from nbgemini.messages.events import (
     CodeResult,
     Fault,
     Finish,
-    Media,
+    InlineMedia,
     PartReceived,
     ThoughtDelta,
     ToolArgsPiece,
@@ -26,12 +26,12 @@ from nbgemini.messages.events import (
     Unknown,
     UsageReport,
 )
-from nbgemini.messages.tool_call_assembler import GrowingCalls
+from nbgemini.messages.tool_call_assembler import ToolCallAssembler
 from nbgemini.messages.turns import Declaration, Options, Turn, Usage, merge_text, user_turn
 from nbgemini.providers.gemini.codec import Gemini
 from nbgemini.providers.gemini.models import thinking_config, thinking_text
 from nbgemini.secrets import Secret
-from nbgemini.transport.http import RestSource
+from nbgemini.transport.http import HttpSource
 from tests.conftest import golden_frames, golden_names
 
 gemini = Gemini()
@@ -267,7 +267,7 @@ BOOKED = ToolCall("book", {"seats": [{"no": "12A"}], "n": 2, "z": None}, "c9")
 
 
 def grown(parts):
-    growing, news = GrowingCalls(), []
+    growing, news = ToolCallAssembler(), []
     for sent in parts:
         for event in decoded({"candidates": [{"content": {"parts": [sent]}}]}):
             news += growing.feed(event)
@@ -316,7 +316,7 @@ def test_calls_and_results_as_parts():
     assert gemini.call_part(with_id, None) == {"functionCall": {"id": "c1", "name": "f", "args": {"a": 1}}}
     assert gemini.call_part(without, None) == {"functionCall": {"name": "f", "args": {}}}
     assert gemini.result_part(without, {"output": 1}, ()) == {"functionResponse": {"name": "f", "response": {"output": 1}}}
-    assert gemini.result_part(with_id, {"error": "no"}, [Media("image/png", "AA==")]) == {
+    assert gemini.result_part(with_id, {"error": "no"}, [InlineMedia("image/png", "AA==")]) == {
         "functionResponse": {
             "id": "c1",
             "name": "f",
@@ -356,7 +356,7 @@ async def test_the_service_takes_calls_back_with_their_results(service, kind, mo
     args = {"flight": {"seat": "12A", "stops": ["Rome", None]}, "a b": 1.5}
     prompt = user_turn("offline: " + json.dumps({"parts": [[kind, "book", args], ["call", "now", {}]], "pieces": 2}))
     options = Options(model=model, tools=(Declaration("book", "books", {"type": "object", "properties": {"n": {}}}),))
-    sent, results, growing = [], [], GrowingCalls()
+    sent, results, growing = [], [], ToolCallAssembler()
     async for event in events_of(service, gemini.encode([prompt], options)):
         if isinstance(event, PartReceived):
             sent.append(event.part)
@@ -371,7 +371,7 @@ async def test_the_service_takes_calls_back_with_their_results(service, kind, mo
 
 
 async def events_of(service, request):
-    source = RestSource(service.url, Secret("a-good-key"))
+    source = HttpSource(service.url, Secret("a-good-key"))
     try:
         async with aclosing(source.frames(request)) as frames:
             async for frame in frames:

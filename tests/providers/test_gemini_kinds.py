@@ -15,7 +15,7 @@ from nbgemini.messages.events import (
     Citations,
     CodeResult,
     Finish,
-    Media,
+    InlineMedia,
     Page,
     PartReceived,
     Passage,
@@ -43,7 +43,7 @@ def encoded(turns=(), **options):
 
 
 def test_pictures_come_in_order_and_a_draft_is_a_thought():
-    events = [event for event in said("images") if isinstance(event, Media | AnswerDelta)]
+    events = [event for event in said("images") if isinstance(event, InlineMedia | AnswerDelta)]
     kinds = [(type(event).__name__, getattr(event, "thought", None)) for event in events]
     assert kinds == [("Media", True), ("AnswerDelta", None), ("Media", False), ("Media", False)]
 

@@ -11,7 +11,7 @@ from nbgemini.messages.events import (
     AnswerDelta,
     Fault,
     Finish,
-    Media,
+    InlineMedia,
     ThoughtDelta,
     ToolArgsDelta,
     ToolCall,
@@ -178,7 +178,7 @@ def test_calls_and_results_name_each_other():
     results = (
         codec.result_part(ToolCall(*calls[0]), {"output": 1}, ()),
         codec.result_part(ToolCall(*calls[1]), {"error": "no"}, ()),
-        codec.result_part(ToolCall(*calls[2]), {"output": 2}, [Media("image/png", PNG)]),
+        codec.result_part(ToolCall(*calls[2]), {"output": 2}, [InlineMedia("image/png", PNG)]),
     )
     steps = encoded(user_turn("hi"), Turn("model", said), Turn("user", results))["input"][1:]
     assert [(step["id"], step["arguments"]) for step in steps[:3]] == [("call_1", {"a": 1}), ("g1", {}), ("call_2", {"a": 2})]

@@ -11,12 +11,12 @@ from nbgemini.messages.events import (
     AnswerDelta,
     Citation,
     Citations,
-    Code,
     CodeResult,
     Continuation,
+    ExecutedCode,
     Fault,
     Finish,
-    Media,
+    InlineMedia,
     Page,
     PartReceived,
     Passage,
@@ -106,15 +106,15 @@ def test_pictures_sound_and_files():
     def shown(**delta):
         return without_parts(stream(*step({"type": "model_output"}, delta)))
 
-    assert shown(type="image", mime_type="image/png", data=PNG) == [Media("image/png", PNG)]
+    assert shown(type="image", mime_type="image/png", data=PNG) == [InlineMedia("image/png", PNG)]
     sound = {"type": "audio", "mime_type": "audio/l16", "data": PNG, "sample_rate": 16000, "channels": 1}
-    assert shown(**sound) == [Media("audio/l16;rate=16000;channels=1", PNG)]
-    assert shown(type="audio", mime_type="audio/l16", data=PNG, rate=24000) == [Media("audio/l16;rate=24000", PNG)]
+    assert shown(**sound) == [InlineMedia("audio/l16;rate=16000;channels=1", PNG)]
+    assert shown(type="audio", mime_type="audio/l16", data=PNG, rate=24000) == [InlineMedia("audio/l16;rate=24000", PNG)]
     assert shown(type="image", uri="https://a/b") == [Unknown("fileData")]
     assert shown(type="hologram") == [Unknown("hologram")]
     assert shown() == [Unknown("None")]
     draft = stream(*step({"type": "thought"}, {"type": "thought_summary", "content": {"type": "image", "data": PNG}}))
-    assert without_parts(draft) == [Media("", PNG, thought=True)]
+    assert without_parts(draft) == [InlineMedia("", PNG, thought=True)]
     assert without_parts(stream(*step({"type": "thought"}, {"type": "thought_summary"}))) == [Unknown("None")]
 
 
@@ -124,7 +124,7 @@ def test_code_that_the_service_ran_is_shown_and_goes_back_as_it_came():
     result = {"type": "code_execution_result", "call_id": "x1", "result": "1\n", "signature": "c2ln"}
     failed = {"type": "code_execution_result", "call_id": "x1", "is_error": True, "result": [{"type": "text", "text": "no"}]}
     events = [*stream(*step(call, ran)), *stream(*step(result)), *stream(*step(failed)), *stream(*step(call))]
-    assert without_parts(events) == [Code("print(1)"), CodeResult("1\n"), CodeResult("no", ok=False), Code("")]
+    assert without_parts(events) == [ExecutedCode("print(1)"), CodeResult("1\n"), CodeResult("no", ok=False), ExecutedCode("")]
     body = encoded(user_turn("hi"), Turn("model", parts(events[:4])), user_turn("and?"))
     assert body["input"][1:3] == [{**ran, "id": "x1"}, result]
     other = Gemini().encode([user_turn("hi"), Turn("model", parts(events[:4])), user_turn("and?")], ASK).body["contents"][1]

@@ -15,8 +15,8 @@ from nbgemini.messages.events import (
     AnswerDelta,
     Citation,
     Citations,
-    Code,
     CodeResult,
+    ExecutedCode,
     Fault,
     Finish,
     PartReceived,
@@ -122,7 +122,7 @@ def test_summaries_are_paragraphs_and_searches_and_code_are_shown():
     events = [event for frame in cut(golden_bytes("openai_searched")) for event in decode(frame)]
     thoughts = "".join(event.text for event in events if isinstance(event, ThoughtDelta))
     assert thoughts == "**Looking** it up\n\nThen counting"
-    assert Code("print(161.53 * 2)") in events
+    assert ExecutedCode("print(161.53 * 2)") in events
     assert CodeResult("323.06\n") in events
     *_, said = [event for event in events if isinstance(event, Citations)]
     assert said.queries == ("height of Ulm Minster",)
@@ -232,7 +232,7 @@ def test_why_an_answer_is_incomplete(reason, state):
 
 def test_code_that_failed_says_so_and_what_says_nothing_is_left_out():
     failed = item("code_interpreter_call", code="1/0", status="failed", outputs=None)
-    assert shown(decoded(failed)) == [Code("1/0"), CodeResult("", ok=False)]
+    assert shown(decoded(failed)) == [ExecutedCode("1/0"), CodeResult("", ok=False)]
     assert decoded(item("code_interpreter_call", code=None, outputs=[{"type": "image", "url": "x"}], status="completed")) == []
 
 

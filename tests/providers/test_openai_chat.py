@@ -34,7 +34,7 @@ from nbgemini.messages.turns import Declaration, Options, Turn, Usage, user_turn
 from nbgemini.providers.common.parts import recall
 from nbgemini.providers.common.thought_tags import TaggedText
 from nbgemini.providers.openai.chat import OpenAIChat
-from nbgemini.tools.result import answer
+from nbgemini.tools.result import text_result
 from nbgemini.transport.api_errors import error_from_body
 from tests.conftest import golden_bytes
 from tests.fakes.raw import END, RawServer, chunk, head
@@ -488,7 +488,7 @@ def talk(*rounds):
     for frames in rounds:
         incoming.fold(decoded(*frames))
         if calls := incoming.calls():
-            incoming.add_results([answer(one, "done", "done") for one in calls])
+            incoming.add_results([text_result(one, "done", "done") for one in calls])
     exchange.state, *_ = incoming.outcome()
     _, last = transcript.ask(user_turn("Go on."))
     return transcript.request_turns(last)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nbgemini.messages.events import ToolCall
-from nbgemini.tools.toolbox import Toolbox, allow
+from nbgemini.tools.toolbox import Toolbox, allow_all
 from tests.fakes.functions import PNG
 from tests.tools.test_toolbox import calls, goes_on, responses
 
@@ -21,7 +21,7 @@ def plot() -> list:
 )
 async def test_pictures_of_tools_go_to_models_that_take_them(client, service, model, sees):
     """Also where the model is changed later in the chat."""
-    reply = client.chat(model=model).begin(calls(("plot", {})), toolbox=Toolbox([plot], allow))
+    reply = client.chat(model=model).begin(calls(("plot", {})), toolbox=Toolbox([plot], allow_all))
     await client.chat().drive(reply)
     (answer,) = responses(service.requests[1].body)
     assert ("parts" in answer) == sees

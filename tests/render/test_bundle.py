@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from nbgemini.messages.events import Citation, Citations, Code, CodeResult, Media, ToolCall, ToolRun
+from nbgemini.messages.events import Citation, Citations, CodeResult, ExecutedCode, InlineMedia, ToolCall, ToolRun
 from nbgemini.messages.segments import Segment
 from nbgemini.render.mimebundle import (
     bundle,
@@ -34,12 +34,12 @@ HEADS = {
 }
 SPECIALS = [
     ("tool_call", ToolRun(ToolCall("f", {"a": 1}))),
-    ("code", Code("print(1)")),
+    ("code", ExecutedCode("print(1)")),
     ("code_result", CodeResult("1\n")),
     ("code_result", CodeResult("no", ok=False)),
     ("citations", Citations((Citation("https://a.example/x", "A"),))),
     ("citations", Citations(())),
-    ("image", Media("image/png", "bm90IGEgcG5n")),
+    ("image", InlineMedia("image/png", "bm90IGEgcG5n")),
     ("image", None),
 ]
 
@@ -52,7 +52,7 @@ def of(kind, text="", content=None, **options):
 
 
 def media(head, mime="image/png"):
-    return of("image", content=Media(mime, base64.b64encode(head + b"rest").decode()))
+    return of("image", content=InlineMedia(mime, base64.b64encode(head + b"rest").decode()))
 
 
 def bytes_in(html, mime):
@@ -136,7 +136,7 @@ def test_the_bytes_decide_what_media_is(mime):
 
 
 def test_a_draft_is_folded_and_named():
-    data = of("image", content=Media("image/png", base64.b64encode(HEADS["image/png"]).decode(), thought=True))
+    data = of("image", content=InlineMedia("image/png", base64.b64encode(HEADS["image/png"]).decode(), thought=True))
     assert data["text/html"].startswith(
         '<div class="nbgemini-image"><details class="nbgemini-thought"><summary>A draft, not the answer</summary><img '
     )
@@ -166,7 +166,7 @@ def test_what_is_too_large_for_a_page_says_where_it_is(monkeypatch):
 )
 @pytest.mark.parametrize("mime", ["image/png", "image/svg+xml", "text/html", "application/javascript"])
 def test_other_bytes_are_only_described(content, mime):
-    data = of("image", content=Media(mime, base64.b64encode(content).decode()))
+    data = of("image", content=InlineMedia(mime, base64.b64encode(content).decode()))
     assert set(data) == TEXTS
     assert "base64" not in data["text/html"]
     assert f"{mime} of {len(content):,} bytes" in data["text/plain"]
@@ -174,12 +174,12 @@ def test_other_bytes_are_only_described(content, mime):
 
 @pytest.mark.parametrize("data", ["***", "a", "é", "\ud800", "iVBORw0KGgo\x00"])
 def test_broken_base64_is_only_described(data):
-    assert set(of("image", content=Media("image/png", data))) == TEXTS
+    assert set(of("image", content=InlineMedia("image/png", data))) == TEXTS
 
 
 def test_the_other_base64_alphabet_is_read():
     content = HEADS["image/png"] + b"\xfb\xff\xfe"
-    data = of("image", content=Media("image/png", base64.urlsafe_b64encode(content).decode().rstrip("=")))
+    data = of("image", content=InlineMedia("image/png", base64.urlsafe_b64encode(content).decode().rstrip("=")))
     assert bytes_in(data["text/html"], "image/png") == content
 
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 
 from nbgemini.messages.events import ToolArgsDelta, ToolArgsPiece, ToolCall, ToolCallGrowing, ToolCallStart, ToolRun
-from nbgemini.messages.tool_call_assembler import GrowingCalls
+from nbgemini.messages.tool_call_assembler import ToolCallAssembler
 from nbgemini.render.tool_card import card_html, card_text, card_title, grown_text, length_note
 
 HOSTILE = "<img src=x onerror=alert(1)>\u202e\x1b[2J$x$"
@@ -69,7 +69,7 @@ def test_what_is_shown_of_growing_arguments_only_grows_and_not_for_ever(by_path)
     else:
         text = json.dumps({"a": {"b": value}})
         pieces = [ToolArgsDelta("", text[n : n + 7]) for n in range(0, len(text), 7)]
-    calls, shown = GrowingCalls(), [""]
+    calls, shown = ToolCallAssembler(), [""]
     for event in (ToolCallStart("", "f"), *pieces):
         shown += [grown_text(news) for news in calls.feed(event)]
     assert all(later.startswith(earlier) for earlier, later in pairwise(shown))

@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbgemini.messages.events import Citation, Citations, Code, CodeResult, Media, Page, Passage, ToolCall, ToolRun
+from nbgemini.messages.events import (
+    Citation,
+    Citations,
+    CodeResult,
+    ExecutedCode,
+    InlineMedia,
+    Page,
+    Passage,
+    ToolCall,
+    ToolRun,
+)
 from nbgemini.messages.segments import Segment
 from nbgemini.notebook.display.deltas import Deltas
 from nbgemini.render.escape import harmless
@@ -75,14 +85,14 @@ def check_operations(operations):
 def test_every_other_text_is_harmless(payload):
     specials = [
         ToolRun(ToolCall(payload, {payload: payload, "list": [payload]})),
-        Code(payload, payload),
-        Code(payload),
+        ExecutedCode(payload, payload),
+        ExecutedCode(payload),
         CodeResult(payload, ok=False),
         Citations((Citation(payload, payload), Citation("https://a.example/" + payload, payload), Citation(payload))),
         Citations(passages=(Passage(0, 1, payload, (0,)),), queries=(payload,), pages=(Page(payload, payload), Page(payload))),
-        Media(payload, payload),
-        Media(payload, payload, thought=True),
-        Media(payload, base64.b64encode(payload.encode("utf-8", "replace")).decode()),
+        InlineMedia(payload, payload),
+        InlineMedia(payload, payload, thought=True),
+        InlineMedia(payload, base64.b64encode(payload.encode("utf-8", "replace")).decode()),
     ]
     for content in specials:
         check(bundle(Segment(0, "code", content)))

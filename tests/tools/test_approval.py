@@ -11,9 +11,9 @@ from nbgemini.errors import PromptError
 from nbgemini.messages.events import ToolCall
 from nbgemini.messages.segments import Segment
 from nbgemini.render.mimebundle import bundle
-from nbgemini.tools.approval import WORDS, toolbox
+from nbgemini.tools.approval import WORDS, build_toolbox
 from nbgemini.tools.decorator import declare, tool
-from nbgemini.tools.toolbox import Toolbox, allow
+from nbgemini.tools.toolbox import Toolbox, allow_all
 from tests.tools.test_toolbox import ask, calls, goes_on, outputs
 
 
@@ -58,7 +58,7 @@ class Reader:
 
 async def ran(offered, word, reader):
     """The names of the tools that run, of all that are offered."""
-    box = toolbox(offered, word, reader.ask)
+    box = build_toolbox(offered, word, reader.ask)
     names = [found.name for found in offered]
     return [name for name in names if await box.approved(box.find(name), ToolCall(name, {}), 0)]
 
@@ -90,7 +90,7 @@ async def test_a_function_of_the_users_own_decides_about_all_that_is_not_safe():
 
 def test_auto_is_refused_where_a_stranger_could_have_private_things_sent_away():
     with pytest.raises(PromptError) as refused:
-        toolbox(TRIFECTA, "auto")
+        build_toolbox(TRIFECTA, "auto")
     assert "read what is private (inbox), take in what strangers wrote (browse) and send something out (send)" in str(
         refused.value
     )
@@ -100,19 +100,19 @@ def test_auto_is_refused_where_a_stranger_could_have_private_things_sent_away():
 
 def test_one_tool_may_be_all_three():
     with pytest.raises(PromptError, match="refused"):
-        toolbox([declare(lambda: 1, name="shell", labels=("private", "untrusted", "external"))], "auto")
+        build_toolbox([declare(lambda: 1, name="shell", labels=("private", "untrusted", "external"))], "auto")
 
 
 def test_leave_for_good_is_given_for_no_tool_in_dangerous_company():
-    box = toolbox(TRIFECTA, "ask", allow)
+    box = build_toolbox(TRIFECTA, "ask", allow_all)
     assert [box.find(found.name).guarded for found in TRIFECTA] == [False, True, True, True]
-    assert not toolbox(TRIFECTA[:3], "ask", allow).find("inbox").guarded
+    assert not build_toolbox(TRIFECTA[:3], "ask", allow_all).find("inbox").guarded
 
 
 @pytest.mark.parametrize("word", ["yes", "AUTO", ""])
 def test_another_word_is_none(word):
     with pytest.raises(PromptError, match="approve is ask, auto, never or unguarded, not"):
-        toolbox(TRIFECTA, word)
+        build_toolbox(TRIFECTA, word)
     assert word not in WORDS
 
 
@@ -189,7 +189,7 @@ def shown(segments):
 
 async def test_what_ran_unasked_says_so_for_good(client):
     """Live, at rest, and shown again from what is stored."""
-    box = toolbox([declare(add), declare(clock)], "auto")
+    box = build_toolbox([declare(add), declare(clock)], "auto")
     reply = client.chat().begin(calls(("add", {"a": 1, "b": 2}), ("clock", {})), toolbox=box)
     seen = set()
 

@@ -13,10 +13,10 @@ import typing_extensions
 from pydantic import BaseModel
 
 from nbgemini.bulk.table import _fields
-from nbgemini.chat.structured_output import Misfit, schema_of
+from nbgemini.chat.structured_output import SchemaMismatch, schema_of
 from nbgemini.errors import PromptError
 from nbgemini.tools.decorator import declare
-from nbgemini.tools.record_types import readable
+from nbgemini.tools.record_types import with_readers
 from tests.fakes.functions import called, output
 
 attrs = pytest.importorskip("attrs")
@@ -126,7 +126,7 @@ def test_pydantic_as_it_was_before_version_2():
     size = found.body["properties"]["moons"]["items"]["properties"]["size"]
     assert (size["minimum"], size["description"]) == (1, "in km")
     assert found.read('{"moons": [{"name": "Io"}]}') == Planet(moons=[Moon(name="Io")])
-    with pytest.raises(Misfit, match=r"^moons\.0\.size: ensure this value is greater than or equal to 1$"):
+    with pytest.raises(SchemaMismatch, match=r"^moons\.0\.size: ensure this value is greater than or equal to 1$"):
         found.read('{"moons": [{"name": "Io", "size": 0}]}')
     assert output(Moon(name="Io")) == {"name": "Io", "size": 3}
 
@@ -141,7 +141,7 @@ def test_pydantic_as_it_was_before_version_2():
     ],
 )
 def test_what_does_not_fit_is_told_with_its_place(kind, text, why):
-    with pytest.raises(Misfit, match=why):
+    with pytest.raises(SchemaMismatch, match=why):
         schema_of(kind).read(text)
 
 
@@ -188,4 +188,4 @@ def test_their_fields_are_columns_of_a_map():
 
 def test_all_other_hints_stay_what_they_are():
     for hint in (int, list[int], dict[str, int], int | None, Annotated[int, "n"], BaseModel, Optional[str], tuple[int, ...]):  # noqa: UP045 - as many write it
-        assert readable(hint) is hint
+        assert with_readers(hint) is hint

@@ -13,7 +13,7 @@ from nbgemini.errors import ConfigurationError, PromptError
 from nbgemini.tools import resolve
 from nbgemini.tools.decorator import declare, tool
 from nbgemini.tools.mcp.server import McpServer
-from nbgemini.tools.resolve import Chosen, declared, offered_toolbox, tools_of
+from nbgemini.tools.resolve import McpToolRef, declare_all, resolve_toolbox, resolve_tools
 
 SMALL = str(Path(__file__).parents[1] / "fakes" / "small_mcp_server.py")
 
@@ -40,11 +40,11 @@ def names(tools):
 
 
 async def test_functions_tools_servers_and_lists_of_them(server):
-    found = names(await tools_of([add, (declare(send), [server]), iter([max_of])]))
+    found = names(await resolve_tools([add, (declare(send), [server]), iter([max_of])]))
     assert [found[0], found[1], found[-1]] == ["add", "send", "max_of"]
     assert "fake_add" in found
-    assert names(await tools_of(add)) == ["add"]
-    assert names(await tools_of({"a": add}.values())) == ["add"]
+    assert names(await resolve_tools(add)) == ["add"]
+    assert names(await resolve_tools({"a": add}.values())) == ["add"]
 
 
 def max_of(numbers: list[int]) -> int:
@@ -61,33 +61,33 @@ async def test_functions_are_declared_off_the_loop(monkeypatch):
         return declare(function)
 
     monkeypatch.setattr(resolve, "declare", noted)
-    await tools_of([add, send])
+    await resolve_tools([add, send])
     assert where == [False, False]
 
 
 @pytest.mark.parametrize("name", ["add", "fake_add"])
 async def test_one_tool_of_a_server(server, name):
-    assert names(await tools_of(Chosen(server, name))) == ["fake_add"]
+    assert names(await resolve_tools(McpToolRef(server, name))) == ["fake_add"]
 
 
 async def test_a_tool_that_the_server_has_not_is_one_line_with_the_nearest(server):
     with pytest.raises(PromptError, match=r"MCP server 'python.*' has no tool 'fake_ad'; did you mean fake_add\?"):
-        await tools_of(Chosen(server, "fake_ad"))
+        await resolve_tools(McpToolRef(server, "fake_ad"))
     with pytest.raises(PromptError, match="has no tool 'zzz'; it has fake_add, fake_nap"):
-        await tools_of(Chosen(server, "zzz"))
+        await resolve_tools(McpToolRef(server, "zzz"))
 
 
 @pytest.mark.parametrize("what", [5, "add", None, {"a": add}, [add, 5]])
 async def test_what_is_no_tool_is_one_line(what):
     with pytest.raises(PromptError, match="which is no function, tool, MCP server or list of them"):
-        await tools_of(what)
+        await resolve_tools(what)
     with pytest.raises(PromptError, match="no function"):
-        offered_toolbox(what, "auto")
+        resolve_toolbox(what, "auto")
 
 
 def test_without_a_server_nothing_is_waited_for():
-    assert names(declared([add, [send]])) == ["add", "send"]
-    assert declared([add, McpServer(["x"])]) is None
+    assert names(declare_all([add, [send]])) == ["add", "send"]
+    assert declare_all([add, McpServer(["x"])]) is None
 
 
 async def test_a_chat_takes_a_server_like_a_function(client, server):
@@ -138,4 +138,4 @@ async def test_servers_start_side_by_side():
             await asyncio.wait_for(meeting.wait(), 30)
             return []
 
-    assert await tools_of([Slow(["x"]), Slow(["y"])]) == []
+    assert await resolve_tools([Slow(["x"]), Slow(["y"])]) == []

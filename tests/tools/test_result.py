@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
 from nbgemini.messages.events import ToolCall
-from nbgemini.tools.decorator import answer, declare
+from nbgemini.tools.decorator import declare, text_result
 from nbgemini.tools.result import MEDIA_BYTES, RESPONSE_BYTES, converted
 from tests.fakes.functions import (
     PNG,
@@ -200,5 +200,5 @@ async def test_any_error_text_is_bounded_and_valid():
 
 def test_an_answer_in_words():
     call = ToolCall("f", {}, "c1")
-    assert answer(call, "the user refused", "refused").response == {"error": "the user refused"}
-    assert answer(call, "fine", "done").response == {"output": "fine"}
+    assert text_result(call, "the user refused", "refused").response == {"error": "the user refused"}
+    assert text_result(call, "fine", "done").response == {"output": "fine"}

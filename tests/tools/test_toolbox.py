@@ -18,7 +18,7 @@ from nbgemini.offline.gemini.validation import validate
 from nbgemini.offline.thought_signatures import sign
 from nbgemini.replay.fingerprint import normalised
 from nbgemini.secrets import Secret
-from nbgemini.tools.toolbox import MOST_ROUNDS, Toolbox, allow, refuse
+from nbgemini.tools.toolbox import MOST_ROUNDS, Toolbox, allow_all, refuse_all
 from tests.fakes.raw import CLOSE, END, RESET, STALL, RawServer, event, head, text_frame
 
 MODELS = ("gemini-3.8-flash", "gemini-2.5-flash")
@@ -59,7 +59,7 @@ def adding(a=1, b=2):
     return ["call", "add", {"a": a, "b": b}]
 
 
-async def ask(client, prompt, *tools, approve=allow, **changes):
+async def ask(client, prompt, *tools, approve=allow_all, **changes):
     """Ask the chat and wait for the end, whatever it is."""
     chat = client.chat("main")
     reply = chat.begin(prompt, toolbox=Toolbox(tools, approve), **changes)
@@ -159,7 +159,7 @@ async def test_a_call_in_pieces_is_one_call_to_reader_and_service(client, servic
 
 
 async def test_a_call_that_is_not_approved_does_not_run(client, service, counter):
-    reply = await ask(client, calls(("add", {"a": 1, "b": 2})), counter.add, approve=refuse)
+    reply = await ask(client, calls(("add", {"a": 1, "b": 2})), counter.add, approve=refuse_all)
     assert (counter.ran, runs(reply), reply.state) == ([], [("add", "refused")], "complete")
     assert outputs(service) == [{"error": "nobody was there to allow this call"}]
     await goes_on(client)
@@ -294,7 +294,7 @@ async def test_results_go_back_in_the_order_of_the_calls(client, service):
         return 2
 
     chat, seen = client.chat("main"), []
-    reply = chat.begin(calls(("first", {}), ("second", {})), toolbox=Toolbox([first, second], allow))
+    reply = chat.begin(calls(("first", {}), ("second", {})), toolbox=Toolbox([first, second], allow_all))
 
     def apply(changes):
         over = [c.content.call.name for c in changes if isinstance(c, SegmentUpdate) and c.content.over]
@@ -309,7 +309,7 @@ async def test_results_go_back_in_the_order_of_the_calls(client, service):
 async def test_many_calls_at_once_in_one_toolbox_and_two_loops(service, counter):
     """More than run side by side, in a chat that another loop goes on with."""
     client = Client(Settings(key=Secret("k"), base_url=service.url))
-    box = Toolbox([counter.add], allow)
+    box = Toolbox([counter.add], allow_all)
 
     async def once(name):
         try:
@@ -368,7 +368,7 @@ async def test_a_tool_may_ask_another_chat_whose_tool_asks_a_third(client, servi
         return (await client.chat(name).ask("what is 1 + 1")).text
 
     async def ask_deeper() -> str:
-        inner = await client.chat("other").ask(calls(("ask_other", {"name": "third"})), toolbox=Toolbox([ask_other], allow))
+        inner = await client.chat("other").ask(calls(("ask_other", {"name": "third"})), toolbox=Toolbox([ask_other], allow_all))
         return f"{inner.state} {(await client.generate('what is 1 + 1')).state}"
 
     reply = await ask(client, calls(("ask_deeper", {})), ask_deeper)
@@ -387,7 +387,7 @@ async def asks_through_another_chat(client, *_):
     async def own() -> None:
         await asks(client)
 
-    inner = await client.chat("other").ask(calls(("own", {})), toolbox=Toolbox([own], allow))
+    inner = await client.chat("other").ask(calls(("own", {})), toolbox=Toolbox([own], allow_all))
     raise ToolError(inner.segments[0].content.response["error"])
 
 
@@ -418,7 +418,7 @@ async def test_a_tool_that_would_wait_for_its_own_chat_is_told_so_at_once(client
         await way(client, reply, queued)
 
     chat = client.chat("main")
-    reply = chat.begin(calls(("tool", {})), toolbox=Toolbox([tool], allow))
+    reply = chat.begin(calls(("tool", {})), toolbox=Toolbox([tool], allow_all))
     queued = chat.begin("what is 2 + 2") if way is waits_for_the_next_in_line else None
     await chat.drive(reply)
     assert reply.state == "complete"
@@ -565,7 +565,7 @@ async def test_equal_calls_with_ids_of_their_own_are_as_many_calls(counter, mode
 
 async def test_the_same_call_in_later_prompts_runs_again(client, counter):
     """The limit is one reply's."""
-    client.chat("main").toolbox = Toolbox([counter.add], allow)
+    client.chat("main").toolbox = Toolbox([counter.add], allow_all)
     for _ in range(5):
         assert (await client.chat("main").ask(calls(("add", ONE)))).state == "complete"
     assert len(counter.ran) == 5
@@ -671,7 +671,7 @@ async def test_a_reply_goes_on_with_the_service_it_began_with(service, counter):
 # --- stopping
 
 
-def stoppable(client, prompt, *tools, approve=allow):
+def stoppable(client, prompt, *tools, approve=allow_all):
     chat = client.chat("main")
     reply = chat.begin(prompt, toolbox=Toolbox(tools, approve))
     return reply, asyncio.create_task(chat.drive(reply))
@@ -726,7 +726,7 @@ async def test_the_reader_is_shown_what_was_done_when_the_stop_came(client):
         return 1
 
     chat, seen = client.chat("main"), []
-    reply = chat.begin(calls(("quick", {})), toolbox=Toolbox([quick], allow))
+    reply = chat.begin(calls(("quick", {})), toolbox=Toolbox([quick], allow_all))
     await chat.drive(reply, seen.extend)
     shown = [change.content.state for change in seen if isinstance(change, SegmentUpdate)]
     assert (reply.state, shown.count(shown[-1])) == ("interrupted", 1)
@@ -769,7 +769,7 @@ async def test_one_call_is_stopped_and_all_else_goes_on(client, service):
         return "done"
 
     chat = client.chat("main")
-    reply = chat.begin(calls(("slow", {}), ("sibling", {})), toolbox=Toolbox([slow, sibling], allow))
+    reply = chat.begin(calls(("slow", {}), ("sibling", {})), toolbox=Toolbox([slow, sibling], allow_all))
     await chat.drive(reply)
     assert (reply.state, runs(reply)) == ("complete", [("slow", "stopped"), ("sibling", "done")])
     error, output = outputs(service)
@@ -826,7 +826,7 @@ async def test_a_number_that_is_no_call_of_this_round_stops_nothing(counter):
     ]
     async with Scripted(*turns, DONE) as scripted:
         chat = scripted.client.chat("main")
-        reply = chat.begin("go", toolbox=Toolbox([counter.add, second], allow))
+        reply = chat.begin("go", toolbox=Toolbox([counter.add, second], allow_all))
         reply.stop_call(0)
         await chat.drive(reply)
         assert (reply.state, runs(reply)) == ("complete", [("add", "done"), ("second", "done")])
@@ -862,7 +862,7 @@ async def test_a_stop_between_rounds_keeps_the_round(counter):
 
 async def test_a_stop_before_it_is_driven_asks_nothing(client, service, counter):
     chat = client.chat("main")
-    reply = chat.begin(calls(("add", ONE)), toolbox=Toolbox([counter.add], allow))
+    reply = chat.begin(calls(("add", ONE)), toolbox=Toolbox([counter.add], allow_all))
     reply.stop()
     await chat.drive(reply)
     assert (reply.state, counter.ran, len(service.requests)) == ("interrupted", [], 0)
@@ -880,7 +880,7 @@ async def test_a_time_limit_stops_tools_too(client):
 
 async def test_a_view_that_fails_is_left_out_and_the_reply_goes_on(client, counter, caplog):
     chat = client.chat("main")
-    reply = chat.begin(calls(("add", ONE)), toolbox=Toolbox([counter.add], allow))
+    reply = chat.begin(calls(("add", ONE)), toolbox=Toolbox([counter.add], allow_all))
 
     def apply(changes):
         if any(isinstance(change, SegmentUpdate) for change in changes):
@@ -896,7 +896,7 @@ async def test_a_view_that_fails_is_left_out_and_the_reply_goes_on(client, count
 
 
 async def test_the_stream_yields_calls_and_their_progress_in_order(client, counter):
-    box = Toolbox([counter.add], allow)
+    box = Toolbox([counter.add], allow_all)
     prompt = told(["thought", "Hm."], adding())
     events = [event_ async for event_ in client.chat("main").stream(prompt, toolbox=box)]
     kept = [e for e in events if isinstance(e, ThoughtDelta | ToolCall | ToolProgress)]
@@ -910,7 +910,7 @@ async def test_the_stream_yields_each_call_once_and_whole(counter):
     part = call_part("add", ONE, "c", signed=True)
     grown = [{"functionCall": {"name": "note", "id": "d", "willContinue": True}}, {"functionCall": {}}]
     async with Scripted(script(parts_frame(part, part, part, *grown, finish="STOP")), DONE) as scripted:
-        box = Toolbox([counter.add, counter.note], allow)
+        box = Toolbox([counter.add, counter.note], allow_all)
         events = [e async for e in scripted.client.chat("main").stream("go", toolbox=box)]
     assert [e for e in events if isinstance(e, ToolCall)] == [ToolCall("add", ONE, "c"), ToolCall("note", {}, "d")]
 
@@ -924,7 +924,7 @@ async def test_leaving_the_stream_while_a_tool_runs_stops_it(client):
         finally:
             cancelled.set()
 
-    stream = client.chat("main").stream(calls(("slow", {})), toolbox=Toolbox([slow], allow))
+    stream = client.chat("main").stream(calls(("slow", {})), toolbox=Toolbox([slow], allow_all))
     async for event_ in stream:
         if isinstance(event_, ToolProgress) and event_.run.state == "running":
             await asyncio.sleep(0)  # it has begun by then
@@ -937,7 +937,7 @@ async def test_leaving_the_stream_while_a_tool_runs_stops_it(client):
 
 async def test_every_call_is_shown_from_its_proposal_to_its_end(client, counter):
     chat, changes = client.chat("main"), []
-    reply = chat.begin(calls(("add", ONE)), toolbox=Toolbox([counter.add], allow))
+    reply = chat.begin(calls(("add", ONE)), toolbox=Toolbox([counter.add], allow_all))
     await chat.drive(reply, changes.extend)
     about = [change for change in changes if change.index == 0]
     assert [type(change) for change in about] == [SegmentStart, SegmentEnd, *[SegmentUpdate] * 3]

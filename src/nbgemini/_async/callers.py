@@ -16,23 +16,23 @@ Finder: TypeAlias = Callable[[], Reader]
 _finders: list[Finder] = []
 
 
-def found_by(finder: Finder) -> None:
+def register_caller_finder(finder: Finder) -> None:
     """Let `finder` say from now on who reads."""
     _finders.append(finder)
 
 
-def found_no_longer(finder: Finder) -> None:
+def unregister_caller_finder(finder: Finder) -> None:
     """Undo that; harmless twice."""
     if finder in _finders:
         _finders.remove(finder)
 
 
-def reader() -> Reader:
+def find_caller() -> Reader:
     """Return who reads here and now."""
-    return _finders[-1]() if _finders else plainly()
+    return _finders[-1]() if _finders else caller_without_notebook()
 
 
-def plainly() -> Reader:
+def caller_without_notebook() -> Reader:
     """Return the same as far as it is known without a notebook."""
     try:
         asyncio.get_running_loop()

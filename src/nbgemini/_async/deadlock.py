@@ -8,12 +8,12 @@ from typing import TypeAlias
 
 from nbgemini.errors import ToolError
 
-HoldsUp: TypeAlias = Callable[[object], bool]
+WaitGuard: TypeAlias = Callable[[object], bool]
 
-_held_up: ContextVar[tuple[HoldsUp, ...]] = ContextVar("nbgemini_held_up", default=())
+_held_up: ContextVar[tuple[WaitGuard, ...]] = ContextVar("nbgemini_held_up", default=())
 
 
-def enter(holds_up: HoldsUp) -> None:
+def enter(holds_up: WaitGuard) -> None:
     """Note that a reply waits for all that this task does from here on, and in threads and tasks that it starts.
 
     Args:

@@ -170,12 +170,12 @@ class StreamHandle:
             return
         deadlock.check(self)
         home = self._lifecycle.home
-        if callers.reader() != "waits":
-            refuse("this code can't wait for it")
+        if callers.find_caller() != "waits":
+            refuse_unfinished("this code can't wait for it")
         if home is None:
-            refuse("nothing has asked for it yet")
+            refuse_unfinished("nothing has asked for it yet")
         if home.process != os.getpid():
-            refuse("it runs in the process that this one was forked from")
+            refuse_unfinished("it runs in the process that this one was forked from")
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -187,7 +187,7 @@ class StreamHandle:
         """Wait in a thread that runs no loop: for the loop of another thread, or, in its own, by letting it turn."""
         loop = home.loop
         if loop.is_closed():
-            refuse("the loop that ran it is closed")
+            refuse_unfinished("the loop that ran it is closed")
         if home.thread == threading.get_ident():
             loop.run_until_complete(self._end(None))
             return
@@ -197,7 +197,7 @@ class StreamHandle:
         while not self._lifecycle.wait(_BEAT):
             still = 0.0 if turned.is_set() else still + _BEAT
             if still >= _PATIENCE:
-                refuse("the loop that runs it stands still, maybe waiting for this thread")
+                refuse_unfinished("the loop that runs it stands still, maybe waiting for this thread")
             if turned.is_set():
                 turned.clear()
                 loop.call_soon_threadsafe(turned.set)
@@ -209,7 +209,7 @@ class StreamHandle:
             UnfinishedError: it has not ended.
         """
         if not self.done:
-            refuse("what still grows can't be copied or stored")
+            refuse_unfinished("what still grows can't be copied or stored")
         return self.__dict__.copy()
 
     async def _end(self, seconds: float | None) -> None:
@@ -241,7 +241,7 @@ else:
             self.__doc__ = read.__doc__  # or else Python would show the one of this class
 
 
-def refuse(why: str) -> NoReturn:
+def refuse_unfinished(why: str) -> NoReturn:
     """Say why a value can't be read yet, and the ways out.
 
     Raises:

@@ -16,6 +16,6 @@ T = TypeVar("T")
 _one_at_a_time = ThreadPoolExecutor(1, thread_name_prefix="nbgemini-loading")
 
 
-async def load(function: Callable[[], T]) -> T:
+async def run_in_import_thread(function: Callable[[], T]) -> T:
     """Run `function`, which imports something heavy, in the loading thread and return its result."""
     return await asyncio.get_running_loop().run_in_executor(_one_at_a_time, function)

@@ -34,7 +34,7 @@ def run_within(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T
     nest_asyncio2.apply(loop)
     asyncio.run = run  # the patched one breaks what others run in their threads
     task = loop.create_task(coroutine)
-    with _heard(lambda: loop.call_soon_threadsafe(task.cancel)) as interrupts:
+    with _interrupts(lambda: loop.call_soon_threadsafe(task.cancel)) as interrupts:
         try:
             return loop.run_until_complete(task)
         except asyncio.CancelledError:
@@ -44,7 +44,7 @@ def run_within(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T
 
 
 @contextmanager
-def _heard(then: Callable[[], object]) -> Iterator[list[int]]:
+def _interrupts(then: Callable[[], object]) -> Iterator[list[int]]:
     """Hear interrupts instead of being torn away by them; yield what came of them."""
     heard: list[int] = []
 

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 BUDGET = 0.001  # seconds of stream work per loop turn; 10 ms heartbeats stay within 12 ms with 50 busy streams
 
 
-class Pace:
+class FairScheduler:
     """The budget of one event loop."""
 
     def __init__(self, budget: float = BUDGET) -> None:
@@ -25,9 +25,9 @@ class Pace:
         self._waiting: deque[asyncio.Future[None]] = deque()  # first come, first served
 
     @staticmethod
-    def here() -> Pace:
+    def here() -> FairScheduler:
         """Return the pace of the running loop."""
-        return _paces.setdefault(asyncio.get_running_loop(), Pace())
+        return _paces.setdefault(asyncio.get_running_loop(), FairScheduler())
 
     async def ready(self) -> None:
         """Return at once while the turn's budget lasts, else when it is this stream's turn."""
@@ -50,4 +50,4 @@ class Pace:
                 return
 
 
-_paces: WeakKeyDictionary[asyncio.AbstractEventLoop, Pace] = WeakKeyDictionary()
+_paces: WeakKeyDictionary[asyncio.AbstractEventLoop, FairScheduler] = WeakKeyDictionary()

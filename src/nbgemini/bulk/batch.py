@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from msgspec import Struct, structs
 
-from nbgemini._async.scheduler import Pace
+from nbgemini._async.scheduler import FairScheduler
 from nbgemini.bulk.progress import Progress
 from nbgemini.bulk.rows import fill
 from nbgemini.bulk.sources import RowSource
@@ -25,9 +25,9 @@ from nbgemini.chat.endpoint import Endpoint
 from nbgemini.chat.rounds import reply_of
 from nbgemini.chat.services import ServiceRegistry
 from nbgemini.chat.structured_output import schema_for
-from nbgemini.chat.uploads import REQUEST_BYTES, Files
+from nbgemini.chat.uploads import REQUEST_BYTES, FileUploader
 from nbgemini.errors import ApiError, ConfigurationError, NbGeminiError, PromptError, TransportError, WireError
-from nbgemini.messages.attachments import LARGEST_BYTES, Held
+from nbgemini.messages.attachments import LARGEST_BYTES, Attachment
 from nbgemini.messages.media import size_text
 from nbgemini.messages.turns import Options, Turn, user_turn
 from nbgemini.prices import Prices
@@ -122,7 +122,7 @@ class Batch:
         if not self.status.file:
             return self.status.answers
         endpoint, files = self._manner.endpoint, self._manner.endpoint.uploads
-        if not isinstance(files, Files) or not self.status.file.startswith("files/"):
+        if not isinstance(files, FileUploader) or not self.status.file.startswith("files/"):
             raise WireError(f"the service names no file of answers, but {self.status.file[:80]!r} → ask again")
         path = f"{self._manner.version}/{self.status.file}:download?alt=media"
         lines = (await endpoint.persist(lambda: files.caller.call("GET", path))).body
@@ -133,7 +133,7 @@ class Batch:
 
     async def _read_all(self, answers: Sequence[Answered], table: Mapped) -> None:
         """Read row after row, the loop staying alive."""
-        pace, total = Pace.here(), codec.total_of(answers, self._count())
+        pace, total = FairScheduler.here(), codec.total_of(answers, self._count())
         for number, answer in enumerate(codec.by_row(answers, total)):
             await pace.ready()
             known = self._rows is not None and number < len(self._rows)
@@ -223,7 +223,7 @@ async def submit(manner: Manner, template: str, rows: Any, title: str) -> Batch:
     form = Template(template, source.doubled)
     given: list[Any] = []
     bodies: list[Mapping[str, Any]] = []
-    pace = Pace.here()
+    pace = FairScheduler.here()
     while some := await source.some():
         for row in some:
             await pace.ready()
@@ -274,10 +274,10 @@ async def _uploaded(manner: Manner, lines: bytes, title: str) -> str:
     files = manner.endpoint.uploads
     if len(lines) > LARGEST_BYTES:
         raise PromptError(f"a batch holds up to 2 GB, these rows are {size_text(len(lines))}; submit them in parts")
-    if not isinstance(files, Files):
+    if not isinstance(files, FileUploader):
         raise ConfigurationError("rows this large are uploaded first, which this service has no place for")
     digest = await asyncio.to_thread(lambda: hashlib.sha256(lines).hexdigest())
-    return await files.upload(Held(digest, title, codec.JSONL, len(lines), lines))
+    return await files.upload(Attachment(digest, title, codec.JSONL, len(lines), lines))
 
 
 async def _once(manner: Manner, request: Request) -> bytes:

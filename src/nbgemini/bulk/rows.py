@@ -6,7 +6,7 @@ from collections import Counter
 
 from msgspec import Struct, structs
 
-from nbgemini._async.scheduler import Pace
+from nbgemini._async.scheduler import FairScheduler
 from nbgemini.bulk.sources import RowSource
 from nbgemini.bulk.store import RowKey, RowStore, StoredAnswer
 from nbgemini.bulk.table import Mapped, Row
@@ -194,7 +194,7 @@ class Intake:
             table.so_far.add(given)
 
     async def _make(self, row: Row, taken: Taken) -> None:
-        await Pace.here().ready()
+        await FairScheduler.here().ready()
         try:
             turn = await self._template.turn(row.input)
             taken.waiting.append(self._manner.waiting(row, turn, self._names))

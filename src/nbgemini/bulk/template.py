@@ -17,9 +17,9 @@ from typing import Any
 
 from nbgemini.errors import PromptError
 from nbgemini.messages.turns import Turn
-from nbgemini.prompts.placeholders import Field, braced, fields_of, pattern
+from nbgemini.prompts.placeholders import Placeholder, braced, parse_placeholders, pattern
 from nbgemini.prompts.tables import is_missing
-from nbgemini.prompts.values import placed, set_apart, turn_of
+from nbgemini.prompts.values import render_piece, set_apart, turn_of
 
 ROW = "row"
 _MANY = 12  # columns that a message names
@@ -85,22 +85,22 @@ class Template:
 
     def _turn(self, row: Any) -> Turn:
         pieces = list(self._pieces(row))
-        return turn_of(set_apart(pieces, [placed(piece) for piece in pieces]))
+        return turn_of(set_apart(pieces, [render_piece(piece) for piece in pieces]))
 
-    def _pieces(self, row: Any) -> Iterator[str | Field]:
+    def _pieces(self, row: Any) -> Iterator[str | Placeholder]:
         names = names_in(row)
         if is_missing(row):
             raise MissingError("this row is empty; it was not asked")
         there = {name: _Gap() if name != ROW and is_missing(value) else value for name, value in names.items()}
-        pieces = list(fields_of(self._text, there, _labels(tuple(names))))
-        used = {_first(piece.name, names) for piece in pieces if isinstance(piece, Field)}
+        pieces = list(parse_placeholders(self._text, there, _labels(tuple(names))))
+        used = {_first(piece.name, names) for piece in pieces if isinstance(piece, Placeholder)}
         if used and isinstance(row, Mapping) and all(isinstance(there[name], _Gap) for name in used):
             gone = ", ".join(f"{{{name}}}" for name in sorted(used))
             raise MissingError(f"nothing stands in {gone} of this row; it was not asked")
         yield from pieces
         if not isinstance(row, Mapping) and ROW not in used:
             yield "\n\n" if self._text.strip() else ""
-            yield Field("", ROW, row)
+            yield Placeholder("", ROW, row)
 
     def _check_field(self, match: re.Match[str], names: Mapping[str, Any], row: Any) -> None:
         path, spec = match["path"], match["spec"]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
-from nbgemini._async.imports import load
+from nbgemini._async.imports import run_in_import_thread
 from nbgemini.cache.base import Limits, Size
 from nbgemini.cache.entry import LARGEST
 
@@ -42,7 +42,7 @@ class RedisStore:
 
     async def prepare(self) -> None:
         """Import the library."""
-        await load(_library)
+        await run_in_import_thread(_library)
 
     async def get(self, key: str) -> bytes | None:
         """Return what is kept under a name; what is too long to be ours is nothing."""

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from weakref import WeakKeyDictionary
 
-from nbgemini._async.scheduler import Pace
+from nbgemini._async.scheduler import FairScheduler
 from nbgemini.cache.cache import Cache
 from nbgemini.cache.entry import Decode
 from nbgemini.cache.key import Identity, key_for, may_be_kept
@@ -73,7 +73,7 @@ class CachedSource:
         self._cache.stats.share(entry, followers)
 
     async def _ask(self, request: Request, shared: Shared) -> None:
-        pace = Pace.here()
+        pace = FairScheduler.here()
         async with aclosing(self._source.frames(request)) as frames:
             async for frame in frames:
                 await pace.ready()

@@ -20,14 +20,14 @@ from nbgemini.chat.endpoint import Endpoint
 from nbgemini.chat.reply import Reply
 from nbgemini.chat.rounds import LoopContext, RequestLoop
 from nbgemini.chat.state import ReplyState
-from nbgemini.chat.structured_output import formed, schema_for
+from nbgemini.chat.structured_output import schema_for, with_schema_format
 from nbgemini.errors import PromptError
 from nbgemini.messages.events import Event, ToolProgress, ToolRun
 from nbgemini.messages.segments import Change, Segment, Segmenter
 from nbgemini.messages.transcript import KERNEL_ENDED, Exchange, Transcript
 from nbgemini.messages.turns import Options, Turn, user_turn
 from nbgemini.prices import Prices, shipped
-from nbgemini.prompts.secret_scan import masked, refuse_keys
+from nbgemini.prompts.secret_scan import redact_secrets, reject_secrets
 from nbgemini.providers.common.parts import recall
 from nbgemini.replay.session import Taping
 from nbgemini.services import split_model
@@ -63,8 +63,8 @@ class ChatContext(Struct, frozen=True):
     """
 
     endpoint: Callable[[str, Taping | None], Endpoint]
-    guard: Callable[[Turn, str | None], None] = refuse_keys
-    mask: Callable[[Any], Any] = masked
+    guard: Callable[[Turn, str | None], None] = reject_secrets
+    mask: Callable[[Any], Any] = redact_secrets
     prices: Callable[[], Prices] = shipped
     log: Log | None = None
     aclose: Callable[[], Awaitable[None]] = _nothing
@@ -120,7 +120,7 @@ class Chat:
         deadlock.check(self)
         asked = user_turn(prompt) if isinstance(prompt, str) else prompt
         toolbox = self.toolbox if toolbox is None else toolbox
-        options = formed(msgspec.structs.replace(self.options, **changes, tools=toolbox.declarations))
+        options = with_schema_format(msgspec.structs.replace(self.options, **changes, tools=toolbox.declarations))
         self._refuse(asked, options)
         endpoint, (service, model) = self._context.endpoint(options.model, taping), split_model(options.model)
         options = msgspec.structs.replace(options, model=model)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator
 
-from nbgemini._async.scheduler import Pace
+from nbgemini._async.scheduler import FairScheduler
 from nbgemini.chat.services import ServiceRegistry
 from nbgemini.errors import PromptError
 from nbgemini.messages.turns import user_turn
@@ -16,7 +16,7 @@ from nbgemini.transport.request import Request
 _SIDE_BY_SIDE = 16  # requests of one call: 1,600 texts
 
 
-def listed(texts: str | Iterable[str]) -> list[str]:
+def validate_texts(texts: str | Iterable[str]) -> list[str]:
     """Return the texts that are to become vectors.
 
     Raises:
@@ -40,10 +40,10 @@ async def embed(
         PromptError: a text is empty or holds a key, the task is none, or the model is another service's.
         NbGeminiError: the vectors of some texts did not come; the others are dropped with them.
     """
-    found, (service, name) = listed(texts), split_model(model)
+    found, (service, name) = validate_texts(texts), split_model(model)
     if service != "gemini":
         raise PromptError(f"{service} makes no vectors here; Gemini's models do, such as gemini-embedding-001")
-    pace = Pace.here()
+    pace = FairScheduler.here()
     for text in found:
         await pace.ready()
         services.guard(user_turn(text), None)

@@ -11,8 +11,8 @@ from typing import Self, TypeVar
 
 from msgspec import Struct, structs
 
-from nbgemini.chat.inline_files import Carrying
-from nbgemini.chat.uploads import Files
+from nbgemini.chat.inline_files import InlineFiles
+from nbgemini.chat.uploads import FileUploader
 from nbgemini.errors import NbGeminiError, WireError
 from nbgemini.providers.base import Provider
 from nbgemini.providers.gemini.codec import Gemini
@@ -42,14 +42,14 @@ class Endpoint(Struct, frozen=True, eq=False):
     source: Source
     limiter: Places
     retry: Retry
-    uploads: Files | Carrying
+    uploads: FileUploader | InlineFiles
     offline: bool = False
 
     @classmethod
     def over(cls, source: Source, codec: Provider | None = None, *, streams: int = 1000, retry: Retry | None = None) -> Self:
         """Return an endpoint of a source, Gemini's by default; large files are uploaded through it."""
         retry = retry or Retry()
-        return cls(codec or Gemini(), source, Places(streams), retry, Files(source, "v1beta", retry))
+        return cls(codec or Gemini(), source, Places(streams), retry, FileUploader(source, "v1beta", retry))
 
     def through(self, source: Source) -> Self:
         """Return the same endpoint with another source; requests to both stand in one line."""

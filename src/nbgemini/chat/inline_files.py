@@ -10,25 +10,25 @@ import base64
 from collections.abc import AsyncGenerator, Sequence
 
 from nbgemini.errors import NbGeminiError, PromptError
-from nbgemini.messages.attachments import Held, digest_in, held_for
+from nbgemini.messages.attachments import Attachment, attachment_of, content_hash
 from nbgemini.messages.events import Retrying, Uploading
 from nbgemini.messages.turns import NOTE, Part, Turn
 
 LARGEST = 24_000_000  # bytes of one file
 
 
-class Carrying:
+class InlineFiles:
     """How files go out with the prompt."""
 
-    def shipment(self, turns: Sequence[Turn]) -> Carried:
+    def shipment(self, turns: Sequence[Turn]) -> InlinedTurns:
         """Return these turns with what must be read before they can be sent."""
-        return Carried(turns)
+        return InlinedTurns(turns)
 
     def doubt(self, error: NbGeminiError) -> None:
         """Nothing is kept that could be doubted."""
 
 
-class Carried:
+class InlinedTurns:
     """Turns on their way: `turns` can be sent once `progress` has ended."""
 
     def __init__(self, turns: Sequence[Turn]) -> None:
@@ -41,22 +41,22 @@ class Carried:
         Raises:
             NbGeminiError: one can't be read, or is too large.
         """
-        self.turns = [Turn(turn.role, tuple([await _placed(part) for part in turn.parts])) for turn in self.turns]
+        self.turns = [Turn(turn.role, tuple([await _outgoing_part(part) for part in turn.parts])) for turn in self.turns]
         return
         yield  # a generator
 
 
-async def _placed(part: Part) -> Part:
+async def _outgoing_part(part: Part) -> Part:
     """Return a part as it goes out; of a file that is no longer at hand, words."""
-    if digest_in(part):
-        held = await asyncio.to_thread(held_for, part)
+    if content_hash(part):
+        held = await asyncio.to_thread(attachment_of, part)
         if held is None:
             return {"text": f"\n[a file of type {part['fileData']['mimeType']} was attached here; it is no longer at hand]\n"}
         return await asyncio.to_thread(_inline, held)
     return {name: value for name, value in part.items() if name != NOTE} if NOTE in part else part
 
 
-def _inline(held: Held) -> Part:
+def _inline(held: Attachment) -> Part:
     if held.size > LARGEST:
         raise PromptError(f"{held.name} is {held.size:,} bytes, more than this service takes ({LARGEST:,}); nothing was asked")
     return {"inlineData": {"mimeType": held.mime, "data": base64.b64encode(held.read(0, held.size)).decode()}}

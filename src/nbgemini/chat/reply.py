@@ -14,8 +14,8 @@ from nbgemini.chat.state import ReplyState
 from nbgemini.chat.structured_output import value_so_far
 from nbgemini.errors import NbGeminiError
 from nbgemini.messages.code_blocks import code_of
-from nbgemini.messages.events import Citations, Media, Queued, Retrying, ToolCall, ToolRun, Uploading
-from nbgemini.messages.media import Received, received
+from nbgemini.messages.events import Citations, InlineMedia, Queued, Retrying, ToolCall, ToolRun, Uploading
+from nbgemini.messages.media import MediaFile, media_file
 from nbgemini.messages.segments import Segment, last_text
 from nbgemini.messages.transcript import Exchange, State
 from nbgemini.messages.turns import Options, Usage
@@ -71,17 +71,17 @@ class SoFar:
         return self._state.error
 
     @property
-    def media(self) -> list[Received]:
+    def media(self) -> list[MediaFile]:
         """All pictures, sounds and other files that came, in order, drafts too; those of tools are in their results."""
-        return [received(segment.content) for segment in self.segments if isinstance(segment.content, Media)]
+        return [media_file(segment.content) for segment in self.segments if isinstance(segment.content, InlineMedia)]
 
     @property
-    def images(self) -> list[Received]:
+    def images(self) -> list[MediaFile]:
         """The pictures of the answer; a draft of the model's is none of them."""
         return [one for one in self.media if one.mime.startswith("image/") and not one.thought]
 
     @property
-    def audio(self) -> list[Received]:
+    def audio(self) -> list[MediaFile]:
         """The sounds of the answer, raw ones as WAV."""
         return [one for one in self.media if one.mime.startswith("audio/") and not one.thought]
 
@@ -166,7 +166,7 @@ class Answer(StreamHandle):
 
     def __str__(self) -> str:
         """Return the answer; a tool that only looks gets what `repr` says."""
-        return repr(self) if not self.done and callers.reader() == "looks" else self.text
+        return repr(self) if not self.done and callers.find_caller() == "looks" else self.text
 
     def __format__(self, spec: str) -> str:
         """Return the answer in a format of text."""

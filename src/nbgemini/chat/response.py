@@ -13,7 +13,7 @@ from typing import NamedTuple
 from msgspec import to_builtins
 
 from nbgemini.errors import BlockedError, NbGeminiError, ToolError, TransportError, WireError
-from nbgemini.messages.citations import Citing
+from nbgemini.messages.citations import CitationTracker
 from nbgemini.messages.events import (
     WHOLE,
     AnswerDelta,
@@ -36,8 +36,8 @@ from nbgemini.messages.events import (
     Unknown,
     UsageReport,
 )
-from nbgemini.messages.stop_reasons import ending_words, is_known
-from nbgemini.messages.tool_call_assembler import GrowingCalls, weight
+from nbgemini.messages.stop_reasons import describe_stop_reason, is_known
+from nbgemini.messages.tool_call_assembler import ToolCallAssembler, weight
 from nbgemini.messages.transcript import Exchange, State
 from nbgemini.messages.turns import NOTE, Part, Usage
 from nbgemini.providers.base import Provider
@@ -60,7 +60,7 @@ class _Round:
     """One request of the model for tool calls, until they have their results; replaced as a whole."""
 
     def __init__(self) -> None:
-        self.assembler = GrowingCalls()
+        self.assembler = ToolCallAssembler()
         self.calls: list[ToolCall] = []
         self.incomplete: list[ToolCallGrowing] = []  # calls that ended before their arguments were complete
         self._count = self._weight = 0
@@ -97,7 +97,7 @@ class _StoredCitations:
     """What the answer rests on, and where it is stored among the parts of the model's turn."""
 
     def __init__(self, exchange: Exchange) -> None:
-        self.tracker = Citing()
+        self.tracker = CitationTracker()
         self._exchange = exchange
         self._changed = False  # since they were stored
         self.begin_turn()
@@ -355,5 +355,5 @@ def _why_blocked(reason: str, message: str) -> str:
 
 def _why_ended(reason: str, message: str) -> str:
     """Return why an answer ended, in our words and in the service's own."""
-    words = ending_words(reason)
+    words = describe_stop_reason(reason)
     return f"{words} ({message})" if message and not words.endswith(message) else words

@@ -16,7 +16,7 @@ from msgspec import Struct, structs
 
 from nbgemini._async import deadlock
 from nbgemini._async.callbacks import CancelOnce, SafeCallback
-from nbgemini._async.scheduler import Pace
+from nbgemini._async.scheduler import FairScheduler
 from nbgemini.chat.endpoint import Endpoint
 from nbgemini.chat.reply import Reply
 from nbgemini.chat.response import Outcome
@@ -28,8 +28,8 @@ from nbgemini.messages.transcript import Exchange
 from nbgemini.messages.turns import Options, Turn, merge_text, user_turn
 from nbgemini.prices import Prices
 from nbgemini.providers.base import ONWARD, OVER, Decoder
-from nbgemini.tools.result import answer as text_result
-from nbgemini.tools.toolbox import Answers, Patience, Toolbox
+from nbgemini.tools.result import text_result
+from nbgemini.tools.toolbox import RoundLimit, Toolbox, ToolRunner
 from nbgemini.transport.base import Cached, Played
 from nbgemini.transport.request import Request
 
@@ -54,7 +54,7 @@ class LoopContext(Struct, frozen=True):
 
     turns: Callable[[], Sequence[Turn]]
     in_line: Callable[[], AbstractAsyncContextManager[Any]]
-    blocks: deadlock.HoldsUp
+    blocks: deadlock.WaitGuard
     saved: Callable[[], Awaitable[None]]
     mask: Callable[[Any], Any]
 
@@ -165,7 +165,7 @@ class RequestLoop:
 
     async def _rounds(self) -> AsyncGenerator[Step, None]:
         """Ask, listen, run tools, ask again."""
-        patience = Patience()
+        patience = RoundLimit()
         while True:
             async with aclosing(self._requests.ask(self._context.turns())) as steps:
                 async for step in steps:
@@ -181,7 +181,7 @@ class RequestLoop:
     async def _run(self, calls: list[ToolCall]) -> AsyncGenerator[Step, None]:
         """Run the calls of a round, once what came is on disk; whatever happens, each gets a result."""
         state, context, loop = self._state, self._context, asyncio.get_running_loop()
-        runner = Answers(self._toolbox, calls, state.response.answered, context.blocks, context.mask)
+        runner = ToolRunner(self._toolbox, calls, state.response.answered, context.blocks, context.mask)
         state.lifecycle.on_stop_call(lambda number: loop.call_soon_threadsafe(runner.stop, number))
         try:
             await context.saved()
@@ -252,7 +252,7 @@ class RequestSender:
 
     async def _attempt(self, request: Request) -> AsyncGenerator[Step, None]:
         """Send a request once, as soon as there is a place."""
-        state, pace, decode = self._state, Pace.here(), self._endpoint.codec.decoder()
+        state, pace, decode = self._state, FairScheduler.here(), self._endpoint.codec.decoder()
         async with self._endpoint.limiter.place() as place:
             while not place.granted.is_set():
                 yield self._wait_for(Queued(place.ahead))

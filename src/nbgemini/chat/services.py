@@ -5,29 +5,33 @@ from __future__ import annotations
 import difflib
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbgemini.cache.cache import Cache
 from nbgemini.cache.config import Caches
 from nbgemini.cache.key import Identity
 from nbgemini.cache.source import CachedSource
 from nbgemini.chat.endpoint import Endpoint
-from nbgemini.chat.inline_files import Carrying
-from nbgemini.chat.uploads import Files
+from nbgemini.chat.inline_files import InlineFiles
+from nbgemini.chat.uploads import FileUploader
 from nbgemini.errors import ApiError, ConfigurationError, NbGeminiError, PromptError
 from nbgemini.messages.turns import Turn, user_turn
-from nbgemini.prompts.secret_scan import masked, refuse_keys
+from nbgemini.prompts.secret_scan import redact_secrets, reject_secrets
 from nbgemini.providers.base import Counting, Model
 from nbgemini.providers.registry import codec_of
 from nbgemini.replay.session import Cassettes, Record, Replay, Taping, place_of, refuse_both
 from nbgemini.services import Service, full_name, key_command, split_model
 from nbgemini.settings import GOOGLE, Settings
 from nbgemini.transport.base import Source
-from nbgemini.transport.http import RestSource
+from nbgemini.transport.client import HttpClients
+from nbgemini.transport.http import HttpSource
 from nbgemini.transport.limiter import Places
 from nbgemini.transport.retry import Policy, Retry, Sleep
 from nbgemini.transport.sdk import HAVE_CLIENTS, official
-from nbgemini.transport.transport import Limits
+from nbgemini.transport.timeouts import Timeouts
+
+if TYPE_CHECKING:
+    import httpx2
 
 _NOT_FOUND = 404
 
@@ -35,9 +39,10 @@ _NOT_FOUND = 404
 class Endpoints:
     """The endpoints of all services by one set of settings; nothing is opened before it is used."""
 
-    def __init__(self, settings: Settings, sleep: Sleep, caches: Caches) -> None:
-        """Ask by these settings; `sleep` waits so many seconds before a request is sent again; `caches` outlive them."""
+    def __init__(self, settings: Settings, sleep: Sleep, caches: Caches, http_client: httpx2.AsyncClient | None) -> None:
+        """Ask by these settings; `sleep` waits before a request is sent again; the caches and a user's client outlive them."""
         self._settings = settings
+        self._http_clients = HttpClients(http_client)
         self._retry = Retry(Policy(attempts=settings.retries + 1), sleep)
         self._caches = caches
         self._known: dict[str, Endpoint] = {}
@@ -63,7 +68,7 @@ class Endpoints:
         """Return a new endpoint of a service, over this source."""
         settings = self._settings
         retry = self._retry if sleep is None else Retry(self._retry.policy, sleep)
-        uploads = Files(source, settings.version, retry) if service.name in GOOGLE else Carrying()
+        uploads = FileUploader(source, settings.version, retry) if service.name in GOOGLE else InlineFiles()
         codec = codec_of(service.dialect, settings.version)
         return Endpoint(codec, source, Places(settings.max_streams), retry, uploads, service.offline)
 
@@ -88,7 +93,7 @@ class Endpoints:
 
     def _source(self, service: Service) -> Source:
         settings = self._settings
-        limits = Limits(
+        timeouts = Timeouts(
             connect=settings.connect_timeout,
             write=settings.write_timeout,
             first=settings.first_timeout,
@@ -96,8 +101,8 @@ class Endpoints:
             content=settings.content_timeout,
         )
         if service.cloud or (settings.source == "sdk" and service.dialect in HAVE_CLIENTS):
-            return official(service, limits, settings.project, settings.location)
-        return RestSource(service.base_url, service.key, service=service, limits=limits)
+            return official(service, timeouts, self._http_clients, settings.project, settings.location)
+        return HttpSource(service.base_url, service.key, service=service, timeouts=timeouts, clients=self._http_clients)
 
 
 class ServiceRegistry:
@@ -109,14 +114,15 @@ class ServiceRegistry:
         taping: what is recorded or replayed for all prompts.
     """
 
-    def __init__(self, settings: Settings, sleep: Sleep) -> None:
+    def __init__(self, settings: Settings, sleep: Sleep, http_client: httpx2.AsyncClient | None = None) -> None:
         """Open nothing yet."""
         self.settings = settings
         self.taping: Taping | None = None
         self._sleep = sleep
+        self._http_client = http_client
         self._caches = Caches()
         self._cassettes = Cassettes()
-        self.endpoints = Endpoints(settings, sleep, self._caches)
+        self.endpoints = Endpoints(settings, sleep, self._caches, http_client)
 
     @property
     def cache(self) -> Cache | None:
@@ -131,7 +137,7 @@ class ServiceRegistry:
         """Ask by other settings from the next request on."""
         self.settings = settings
         self.endpoints.retire()
-        self.endpoints = Endpoints(settings, self._sleep, self._caches)
+        self.endpoints = Endpoints(settings, self._sleep, self._caches, self._http_client)
 
     async def record(self, path: str | Path | None) -> int:
         """Record what is asked from now on into a cassette and return its size; None ends it."""
@@ -218,11 +224,11 @@ class ServiceRegistry:
             PromptError: it holds one.
         """
         if not self.settings.allow_secrets:
-            refuse_keys(asked, system, self.settings.keys)
+            reject_secrets(asked, system, self.settings.keys)
 
     def mask(self, value: Any) -> Any:
         """Return a value without the keys in it, unless the settings allow them."""
-        return value if self.settings.allow_secrets else masked(value, self.settings.keys)
+        return value if self.settings.allow_secrets else redact_secrets(value, self.settings.keys)
 
     async def aclose(self) -> None:
         """Close the connections of the running loop."""

@@ -16,7 +16,7 @@ from nbgemini.chat.structured_output import read_answer
 from nbgemini.errors import NbGeminiError
 from nbgemini.messages.events import Event, Queued, Retrying, ToolProgress, Uploading
 from nbgemini.messages.segments import Change, Segmenter, last_text
-from nbgemini.messages.transcript import Exchange, Facts, State
+from nbgemini.messages.transcript import Exchange, ExchangeStats, State
 from nbgemini.messages.turns import Options, Usage, merge_text
 from nbgemini.prices import Prices, shipped
 from nbgemini.providers.base import Provider
@@ -179,7 +179,7 @@ class ReplyState:
         if error and error.played:
             self.origin = self.origin or "replay"
         self.clock.total = self.clock.seconds
-        self.exchange.facts = Facts(
+        self.exchange.facts = ExchangeStats(
             model=self.response.model,
             provider=self.provider,
             usage=self.usage,

@@ -16,12 +16,12 @@ from typing import Any
 
 from msgspec import structs
 
-from nbgemini._async.imports import load
+from nbgemini._async.imports import run_in_import_thread
 from nbgemini.chat.partial_json import closed
 from nbgemini.errors import PromptError
 from nbgemini.messages.turns import Options, Schema
-from nbgemini.tools.json_schema import generator, in_its_words
-from nbgemini.tools.record_types import readable
+from nbgemini.tools.json_schema import generator, to_service_schema
+from nbgemini.tools.record_types import with_readers
 
 _FENCE = "```"
 _OPENED = re.compile(r"^[ \t]*```(?:json)?[ \t]*\n", re.IGNORECASE | re.MULTILINE)
@@ -95,7 +95,7 @@ _UNKNOWN = re.compile(r"(?:schema for |\()(?:<class ')?([\w.<>]+?)(?:'>)?(?:\. |
 _LONGEST = 200  # characters of a reason
 
 
-class Misfit(ValueError):  # noqa: N818 - a finding, not a fault
+class SchemaMismatch(ValueError):  # noqa: N818 - a finding, not a fault
     """An answer that is not what was asked for; the message names the place and the reason."""
 
 
@@ -105,10 +105,10 @@ async def schema_for(kind: Any) -> Schema | None:
     Raises:
         PromptError: it is no type, or none that the service takes.
     """
-    return kind if kind is None or isinstance(kind, Schema) else await load(partial(schema_of, kind))
+    return kind if kind is None or isinstance(kind, Schema) else await run_in_import_thread(partial(schema_of, kind))
 
 
-def formed(options: Options) -> Options:
+def with_schema_format(options: Options) -> Options:
     """Return options whose schema, which may have been named as a type, is read.
 
     Raises:
@@ -134,12 +134,14 @@ def schema_of(kind: Any, name: str = "") -> Schema:
     if not is_type(kind):
         raise PromptError(f"{name} can't be the form of an answer: it is no type")
     try:
-        adapter: Any = pydantic.TypeAdapter(readable(kind))
-        body = _unfolded(in_its_words(adapter.json_schema(schema_generator=generator())))
+        adapter: Any = pydantic.TypeAdapter(with_readers(kind))
+        body = _without_root_reference(to_service_schema(adapter.json_schema(schema_generator=generator())))
     except Exception as error:  # noqa: BLE001 - pydantic runs what the types bring along
-        raise PromptError(f"{name} can't be the form of an answer: {_reason(error)}") from None
+        raise PromptError(f"{name} can't be the form of an answer: {_reason_text(error)}") from None
     _refuse_circles(name, body)
-    return Schema(name, _worded(body, name), partial(_read, adapter, chooses="enum" in body or "const" in body))
+    return Schema(
+        name, _with_supported_keywords(body, name), partial(_parse, adapter, chooses="enum" in body or "const" in body)
+    )
 
 
 def is_type(value: Any) -> bool:
@@ -165,13 +167,13 @@ def read_answer(options: Options, text: str, ending: str) -> tuple[Any, str]:
     if not text.strip():
         return None, f"the answer does not fit {wanted}: it is empty (Invalid JSON) → ask again"
     try:
-        return (options.schema.read if options.schema else decoded)(text), ""
+        return (options.schema.read if options.schema else parse_json)(text), ""
     except ValueError as error:
         way_out = "ask again, or loosen the type" if options.schema else "ask again"
         return None, f"the answer does not fit {wanted}: {error}; it is in reply.text → {way_out}"
 
 
-def decoded(text: str) -> Any:
+def parse_json(text: str) -> Any:
     """Return the value of a JSON text.
 
     Raises:
@@ -180,9 +182,9 @@ def decoded(text: str) -> Any:
     try:
         return json.loads(json_text(text))
     except json.JSONDecodeError as error:
-        raise Misfit(f"it is not JSON at line {error.lineno}, column {error.colno}: {error.msg}") from None
+        raise SchemaMismatch(f"it is not JSON at line {error.lineno}, column {error.colno}: {error.msg}") from None
     except RecursionError:
-        raise Misfit("it is nested too deep") from None
+        raise SchemaMismatch("it is nested too deep") from None
 
 
 def value_so_far(text: str) -> Any:
@@ -193,20 +195,20 @@ def value_so_far(text: str) -> Any:
         return None
 
 
-def _read(adapter: Any, text: str, *, chooses: bool) -> Any:
+def _parse(adapter: Any, text: str, *, chooses: bool) -> Any:
     """Return what the JSON in a text is as the type; one of its choices may stand there bare."""
     import pydantic  # noqa: PLC0415 - is imported by now
 
     word = [json.dumps(text.strip())] if chooses else []
     for found in (*json_texts(text), *word):
-        with suppress(pydantic.ValidationError, Misfit):
+        with suppress(pydantic.ValidationError, SchemaMismatch):
             return _validated(adapter, found)
     try:
         return _validated(adapter, json_text(text))
     except pydantic.ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise Misfit(f"{_place(first['loc'])}{_one_line(first['msg'])}{more}") from None
+        raise SchemaMismatch(f"{_path_text(first['loc'])}{_one_line(first['msg'])}{more}") from None
 
 
 def _validated(adapter: Any, text: str) -> Any:
@@ -223,15 +225,15 @@ def _validated(adapter: Any, text: str) -> Any:
     except pydantic.ValidationError:
         raise
     except Exception as error:  # noqa: BLE001 - a validator is anybody's code
-        raise Misfit(_reason(error)) from None
+        raise SchemaMismatch(_reason_text(error)) from None
 
 
-def _place(path: tuple[str | int, ...]) -> str:
+def _path_text(path: tuple[str | int, ...]) -> str:
     steps = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return f"at {steps.removeprefix('.')}: " if steps else ""
 
 
-def _reason(error: Exception) -> str:
+def _reason_text(error: Exception) -> str:
     if getattr(error, "code", "") == "typed-dict-version":
         return "it has a TypedDict of typing, which can't be read before Python 3.12; use typing_extensions'"
     if getattr(error, "code", "") in _UNREADABLE and (found := _UNKNOWN.search(str(error))):
@@ -249,7 +251,7 @@ def _name(kind: Any) -> str:
     return kind.__name__ if plain else re.sub(r"\b(?:typing|__main__)\.", "", str(kind))
 
 
-def _unfolded(body: dict[str, Any]) -> dict[str, Any]:
+def _without_root_reference(body: dict[str, Any]) -> dict[str, Any]:
     """Return a schema that does not begin with a reference, which could have no neighbours."""
     return {**body["$defs"][body["$ref"].rpartition("/")[2]], "$defs": body["$defs"]} if "$ref" in body else body
 
@@ -286,7 +288,7 @@ def _needed(schema: Any, path: str) -> Iterator[tuple[str, str]]:
             yield from _needed(entry, path)
 
 
-def _worded(schema: Any, path: str) -> Any:
+def _with_supported_keywords(schema: Any, path: str) -> Any:
     """Return a schema in the words for answers; the others are told in the description.
 
     Raises:
@@ -301,7 +303,10 @@ def _worded(schema: Any, path: str) -> Any:
     choices = kept.get("enum", [])
     if None in choices and len(choices) > 1:
         return {
-            "anyOf": [_worded({**schema, "enum": [value for value in choices if value is not None]}, path), {"type": "null"}]
+            "anyOf": [
+                _with_supported_keywords({**schema, "enum": [value for value in choices if value is not None]}, path),
+                {"type": "null"},
+            ]
         }
     if any(type(value) not in (str, int, float) for value in choices):
         told.append(f"one of {json.dumps(kept.pop('enum'))}")  # the service knows texts and numbers there
@@ -313,9 +318,9 @@ def _worded(schema: Any, path: str) -> Any:
 def _inside(key: str, value: Any, path: str) -> Any:
     match key:
         case "properties" | "$defs":
-            return {name: _worded(entry, f"{path}.{name}") for name, entry in value.items()}
+            return {name: _with_supported_keywords(entry, f"{path}.{name}") for name, entry in value.items()}
         case "anyOf" | "oneOf" | "prefixItems":
-            return [_worded(entry, path) for entry in value]
+            return [_with_supported_keywords(entry, path) for entry in value]
         case "items" | "additionalProperties":
-            return _worded(value, path)
+            return _with_supported_keywords(value, path)
     return value

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from nbgemini.errors import ConfigurationError, NbGeminiError, PromptError, TransportError, WireError
-from nbgemini.messages.attachments import Held, digest_in, held_for, held_inline
+from nbgemini.messages.attachments import Attachment, attachment_of, content_hash, inline_attachment
 from nbgemini.messages.events import Retrying, Uploading
 from nbgemini.messages.turns import NOTE, Part, Turn
 from nbgemini.transport.base import Answer, Caller, Source
@@ -43,7 +43,7 @@ class _Remote(Struct, frozen=True):
     until: float
 
 
-class Files:
+class FileUploader:
     """The files that one client has uploaded."""
 
     def __init__(self, source: Source, version: str, retry: Retry) -> None:
@@ -65,7 +65,7 @@ class Files:
             raise ConfigurationError("a file this large is uploaded first, which can't be while a cassette records or plays")
         return self._source
 
-    async def upload(self, held: Held) -> str:
+    async def upload(self, held: Attachment) -> str:
         """Upload what no prompt names, and return its name at the service."""
         upload = _Upload(self, held)
         async with aclosing(upload.progress()) as notices:
@@ -73,9 +73,9 @@ class Files:
                 pass
         return str(upload.file["name"])
 
-    def shipment(self, turns: Sequence[Turn]) -> Shipment:
+    def shipment(self, turns: Sequence[Turn]) -> PreparedTurns:
         """Return what of these turns must be uploaded before they can be sent."""
-        return Shipment(self, turns)
+        return PreparedTurns(self, turns)
 
     def uri_of(self, digest: str) -> str:
         """Return the URI of what was uploaded; empty if it was not, or long ago."""
@@ -96,10 +96,10 @@ class Files:
         self._remote[digest] = _Remote(str(file["uri"]), _expiry(file) - _SPARE_SECONDS)
 
 
-class Shipment:
+class PreparedTurns:
     """Turns on their way: `turns` can be sent once `progress` has ended."""
 
-    def __init__(self, files: Files, turns: Sequence[Turn]) -> None:
+    def __init__(self, files: FileUploader, turns: Sequence[Turn]) -> None:
         """Begin with the turns as they stand in the transcript."""
         self._files = files
         self.turns: Sequence[Turn] = turns
@@ -111,16 +111,16 @@ class Shipment:
             NbGeminiError: something can't be read or uploaded.
         """
         uris: dict[int, str] = {}
-        for part in [*_local(self.turns), *_outsized(self.turns)]:
-            held = await asyncio.to_thread(held_inline if "inlineData" in part else held_for, part)
+        for part in [*_local_parts(self.turns), *_outsized_parts(self.turns)]:
+            held = await asyncio.to_thread(inline_attachment if "inlineData" in part else attachment_of, part)
             if held is not None:
                 async with self._files.lock(held.digest), aclosing(self._uploaded(held)) as notices:
                     async for notice in notices:
                         yield notice
-            uris[id(part)] = self._files.uri_of(held.digest if held else digest_in(part))
-        self.turns = [Turn(turn.role, tuple(_placed(part, uris) for part in turn.parts)) for turn in self.turns]
+            uris[id(part)] = self._files.uri_of(held.digest if held else content_hash(part))
+        self.turns = [Turn(turn.role, tuple(_outgoing_part(part, uris) for part in turn.parts)) for turn in self.turns]
 
-    async def _uploaded(self, held: Held) -> AsyncGenerator[Notice, None]:
+    async def _uploaded(self, held: Attachment) -> AsyncGenerator[Notice, None]:
         if not self._files.uri_of(held.digest):
             upload = _Upload(self._files, held)
             async with aclosing(upload.progress()) as notices:
@@ -132,7 +132,7 @@ class Shipment:
 class _Upload:
     """One file on its way."""
 
-    def __init__(self, files: Files, held: Held) -> None:
+    def __init__(self, files: FileUploader, held: Attachment) -> None:
         self._files = files
         self._held = held
         self._caller = files.caller
@@ -152,7 +152,7 @@ class _Upload:
             if self.file.get("state") == "PROCESSING":
                 await self._files.retry.sleep(_LOOK_AGAIN)
         if self.file.get("state") == "FAILED" or not self.file.get("uri"):
-            raise PromptError(f"the service can't use {self._held.name}: {_reason(self.file)}; nothing was asked")
+            raise PromptError(f"the service can't use {self._held.name}: {_reason_text(self.file)}; nothing was asked")
 
     async def _persist(self) -> AsyncGenerator[Retrying, None]:
         """Do the next step, and again after trouble that passes."""
@@ -163,7 +163,7 @@ class _Upload:
             except NbGeminiError as error:
                 wait = attempts.again(error)
                 if wait is None:
-                    raise _named(error, self._held.name) from None
+                    raise _name_file(error, self._held.name) from None
             else:
                 attempts.succeeded()
                 return
@@ -224,14 +224,14 @@ class _Upload:
             await self._begin()
 
 
-def _named(error: NbGeminiError, name: str) -> NbGeminiError:
+def _name_file(error: NbGeminiError, name: str) -> NbGeminiError:
     """Say which file the trouble is about."""
     if isinstance(error, TransportError):
         error.args = (f"uploading {name}: {error}",)
     return error
 
 
-def _reason(file: Mapping[str, Any]) -> str:
+def _reason_text(file: Mapping[str, Any]) -> str:
     error = file.get("error")
     said = str(error.get("message") or "") if isinstance(error, Mapping) else ""
     return " ".join(said.split())[:200] or "it said no more"
@@ -255,11 +255,11 @@ def _expiry(file: Mapping[str, Any]) -> float:
         return time() + KEPT_SECONDS
 
 
-def _local(turns: Sequence[Turn]) -> Iterator[Part]:
-    return (part for turn in turns for part in turn.parts if digest_in(part))
+def _local_parts(turns: Sequence[Turn]) -> Iterator[Part]:
+    return (part for turn in turns for part in turn.parts if content_hash(part))
 
 
-def _outsized(turns: Sequence[Turn]) -> list[Part]:
+def _outsized_parts(turns: Sequence[Turn]) -> list[Part]:
     """Return the largest inline parts of ours, as many as make the request too large."""
     weighed = [
         (len(part["inlineData"]["data"]), part)
@@ -277,11 +277,11 @@ def _outsized(turns: Sequence[Turn]) -> list[Part]:
     return chosen
 
 
-def _placed(part: Part, uris: Mapping[int, str]) -> Part:
+def _outgoing_part(part: Part, uris: Mapping[int, str]) -> Part:
     """Return a part as it goes out; of a file that is no longer at hand, words."""
     if uri := uris.get(id(part)):
         about = part.get("inlineData") or part["fileData"]
         return {"fileData": {"mimeType": about["mimeType"], "fileUri": uri}}
-    if digest_in(part):
+    if content_hash(part):
         return {"text": f"\n[a file of type {part['fileData']['mimeType']} was attached here; it is no longer at hand]\n"}
     return {name: value for name, value in part.items() if name != NOTE} if NOTE in part else part

@@ -16,7 +16,7 @@ from typing import Any
 from msgspec import Struct
 
 from nbgemini.errors import PromptError
-from nbgemini.messages.media import TAKEN, is_taken, kind_of, mime_of, size_text, way_out
+from nbgemini.messages.media import TAKEN, is_supported, kind_of, mime_of, size_text, suggest_conversion
 from nbgemini.messages.turns import NOTE, Part, Turn
 
 INLINE_BYTES = 6 * 1024 * 1024  # of one thing; what is larger is uploaded once instead of sent with every turn
@@ -25,7 +25,7 @@ SCHEME = "sha256:"
 _BLOCK = 1024 * 1024
 
 
-class Held(Struct, frozen=True):
+class Attachment(Struct, frozen=True):
     """One thing to upload: in memory, or a file that must not change meanwhile."""
 
     digest: str
@@ -54,7 +54,7 @@ class Held(Struct, frozen=True):
             raise PromptError(f"{self.name} can't be read any more: {error.strerror}; run the cell again") from None
 
 
-_held: dict[str, Held] = {}  # of the process: named by their content, they mean the same for everyone
+_held: dict[str, Attachment] = {}  # of the process: named by their content, they mean the same for everyone
 
 
 def data_part(data: bytes, mime: str, name: str) -> Part:
@@ -65,7 +65,7 @@ def data_part(data: bytes, mime: str, name: str) -> Part:
     """
     _check(len(data), mime, name)
     if len(data) > INLINE_BYTES:
-        return _hold(Held(hashlib.sha256(data).hexdigest(), name, mime, len(data), data))
+        return _keep_content(Attachment(hashlib.sha256(data).hexdigest(), name, mime, len(data), data))
     inline = {"mimeType": mime, "data": base64.b64encode(data).decode()}
     return {"inlineData": inline, NOTE: note(name, kind_of(mime), len(data))}
 
@@ -85,7 +85,7 @@ def file_part(path: Path, mime: str = "") -> Part:
         if size <= INLINE_BYTES:
             return data_part(file.read(), mime, path.name)
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return _hold(Held(digest, path.name, mime, size, None, str(path.resolve()), changed))
+    return _keep_content(Attachment(digest, path.name, mime, size, None, str(path.resolve()), changed))
 
 
 def note(name: str, kind: str, size: int, **more: Any) -> dict[str, Any]:
@@ -93,12 +93,12 @@ def note(name: str, kind: str, size: int, **more: Any) -> dict[str, Any]:
     return {"name": name, "kind": kind, "size": size, **more}
 
 
-def aside(text: str, told: str = "") -> Part:
+def hidden_text(text: str, told: str = "") -> Part:
     """Return text for the model alone, which its reader sees as `told`."""
     return {"text": text, NOTE: {"told": told}}
 
 
-def described(part: Part) -> str:
+def describe_part(part: Part) -> str:
     """Return what a reader is told of a part that is not just text: name, kind and size; empty for mere text."""
     about = part.get(NOTE)
     if isinstance(about, Mapping) and "kind" in about:
@@ -109,20 +109,20 @@ def described(part: Part) -> str:
     return f"file · {file.get('mimeType', '')}" if isinstance(file, Mapping) else ""
 
 
-def told(turn: Turn) -> str:
+def display_text(turn: Turn) -> str:
     """Return what was asked as its reader wrote it: what is attached is named, with kind and size, and not shown."""
-    return "".join(_told(part) for part in turn.parts)
+    return "".join(_part_text(part) for part in turn.parts)
 
 
-def digest_in(part: Part) -> str:
+def content_hash(part: Part) -> str:
     """Return the hash that a part names; empty if it names none."""
     uri = str((part.get("fileData") or {}).get("fileUri") or "")
     return uri.removeprefix(SCHEME) if uri.startswith(SCHEME) else ""
 
 
-def held_for(part: Part) -> Held | None:
+def attachment_of(part: Part) -> Attachment | None:
     """Return the thing that a part names, if it is still at hand: a file may come back after a restart."""
-    digest = digest_in(part)
+    digest = content_hash(part)
     if digest not in _held and isinstance(about := part.get(NOTE), Mapping) and about.get("path"):
         path = Path(str(about["path"]))
         if not path.is_file():  # nothing that would have to be waited for
@@ -131,36 +131,36 @@ def held_for(part: Part) -> Held | None:
             again = file_part(path, str(part["fileData"]["mimeType"]))
         except (OSError, PromptError):
             return None
-        return _held.get(digest) if digest_in(again) == digest else None
+        return _held.get(digest) if content_hash(again) == digest else None
     return _held.get(digest)
 
 
-def held_inline(part: Part) -> Held:
+def inline_attachment(part: Part) -> Attachment:
     """Return the thing that stands inside a part, for upload."""
     inline, about = part["inlineData"], part.get(NOTE)
     data = base64.b64decode(inline["data"])
     name = str(about.get("name", "")) if isinstance(about, Mapping) else ""
-    return Held(hashlib.sha256(data).hexdigest(), name or "picture", str(inline["mimeType"]), len(data), data)
+    return Attachment(hashlib.sha256(data).hexdigest(), name or "picture", str(inline["mimeType"]), len(data), data)
 
 
-def _told(part: Part) -> str:
+def _part_text(part: Part) -> str:
     about = part.get(NOTE)
     if isinstance(about, Mapping) and "told" in about:
         return str(about["told"])
-    return f"[📎 {what}]" if (what := described(part)) else str(part.get("text", ""))
+    return f"[📎 {what}]" if (what := describe_part(part)) else str(part.get("text", ""))
 
 
-def _hold(held: Held) -> Part:
+def _keep_content(held: Attachment) -> Part:
     _held[held.digest] = held
     about = note(held.name, kind_of(held.mime), held.size, **({"path": held.path} if held.path else {}))
     return {"fileData": {"mimeType": held.mime, "fileUri": SCHEME + held.digest}, NOTE: about}
 
 
 def _check(size: int, mime: str, name: str) -> None:
-    if not is_taken(mime):
-        raise PromptError(
-            f"{name}{f' ({mime})' if mime else ''} is of no kind that can be sent: {TAKEN}{way_out(name)}; nothing was sent"
-        )
+    if not is_supported(mime):
+        kind = f" ({mime})" if mime else ""
+        hint = f"{TAKEN}{suggest_conversion(name)}"
+        raise PromptError(f"{name}{kind} is of no kind that can be sent: {hint}; nothing was sent")
     if size > LARGEST_BYTES:
         raise PromptError(f"{name} is too large, {size_text(size)}: the service keeps files of up to 2 GB; nothing was sent")
     if not size:

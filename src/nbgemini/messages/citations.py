@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from nbgemini.messages.events import Citations, Passage
 
-Places: TypeAlias = tuple[tuple[int, tuple[int, ...]], ...]  # after so many characters: these sources, counted from 0
+SourcePlaces: TypeAlias = tuple[tuple[int, tuple[int, ...]], ...]  # after so many characters: these sources, counted from 0
 
 MOST = 5_000  # sources, and other things of a kind, that one round is taken to rest on
 _MOST_SEGMENTS = 50  # of an answer in which a passage is looked for by its place alone
@@ -21,7 +21,7 @@ _MOST_SEARCHES = 50  # of passages whose place is wrong
 _NOTHING = Citations()
 
 
-class Citing:
+class CitationTracker:
     """The citations of one reply."""
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ def _together(one: Citations, other: Citations) -> Citations:
     return Citations((*one.sources, *other.sources), (*one.passages, *later), tuple(queries), tuple(pages))
 
 
-def places(passages: Iterable[Passage], texts: Sequence[str]) -> list[Places]:
+def locate_passages(passages: Iterable[Passage], texts: Sequence[str]) -> list[SourcePlaces]:
     """Return where the passages stand in each of the texts of an answer.
 
     Offsets are bytes of UTF-8, counted from the beginning of the text or of the whole answer; services differ.
@@ -101,7 +101,7 @@ def _is_border(text: bytes, at: int) -> bool:
     return at == len(text) or text[at] & 0xC0 != 0x80  # noqa: PLR2004 - a byte inside a character
 
 
-def _in_characters(text: bytes, ends: dict[int, set[int]]) -> Places:
+def _in_characters(text: bytes, ends: dict[int, set[int]]) -> SourcePlaces:
     placed, before, characters = [], 0, 0
     for end in sorted(ends):
         characters += len(text[before:end].decode("utf-8", "surrogatepass"))

@@ -103,7 +103,7 @@ class ToolCallGrowing(Struct, frozen=True):
         return self.state != "growing"
 
 
-class Media(Struct, frozen=True):
+class InlineMedia(Struct, frozen=True):
     """Inline bytes: `data` is base64 as it came; a thought is a draft of the model's, not its answer."""
 
     mime: str
@@ -125,7 +125,7 @@ class ToolRun(Struct, frozen=True):
     call: ToolCall
     state: RunState = "proposed"
     response: dict[str, Any] | None = None
-    media: tuple[Media, ...] = ()
+    media: tuple[InlineMedia, ...] = ()
     seconds: float = 0.0
     unasked: bool = False
 
@@ -149,7 +149,7 @@ class ToolAnswer(Struct, frozen=True):
     id: str | None
     response: dict[str, Any]
     state: RunState | None = None
-    media: tuple[Media, ...] = ()
+    media: tuple[InlineMedia, ...] = ()
     seconds: float = 0.0
     unasked: bool = False
 
@@ -159,7 +159,7 @@ class ToolAnswer(Struct, frozen=True):
         return ToolRun(call, state, self.response, self.media, self.seconds, self.unasked)
 
 
-class Code(Struct, frozen=True):
+class ExecutedCode(Struct, frozen=True):
     """Code that the model runs at the service."""
 
     source: str
@@ -291,8 +291,8 @@ Event: TypeAlias = (
     | ToolCallGrowing
     | ToolProgress
     | ToolAnswer
-    | Media
-    | Code
+    | InlineMedia
+    | ExecutedCode
     | CodeResult
     | Citations
     | UsageReport

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from nbgemini._storage.files import write
 from nbgemini.errors import ConfigurationError
-from nbgemini.messages.events import Media
+from nbgemini.messages.events import InlineMedia
 
 HEAD = 64  # bytes that tell
 TEXT = "text/plain"
@@ -89,13 +89,13 @@ _WAYS_OUT = {
 }
 
 
-def way_out(name: str) -> str:
+def suggest_conversion(name: str) -> str:
     """Return what its user can do with a file that the service does not take."""
     way = _WAYS_OUT.get(PurePath(name).suffix.lower(), "")
     return f" → {way.format(name)}" if way else ""
 
 
-def is_taken(mime: str) -> bool:
+def is_supported(mime: str) -> bool:
     """Whether the service takes files of this kind."""
     return bool(mime) and mime not in _REFUSED
 
@@ -135,7 +135,7 @@ _SHOWN = {
 }
 
 
-class Received(Struct, frozen=True):
+class MediaFile(Struct, frozen=True):
     """A picture, a sound or another file from the model.
 
     Attributes:
@@ -189,22 +189,22 @@ class Received(Struct, frozen=True):
         return f"<Received {self.mime}, {size_text(len(self.data))}>"
 
 
-def received(media: Media) -> Received:
+def media_file(media: InlineMedia) -> MediaFile:
     """Return what a piece of inline data is; what is no base64 is empty."""
     data = _bytes(media.data)
     found = _SHOWN.get(mime_of(data[:HEAD]), "")
     if not found and data and _RAW.match(media.mime):
-        return Received("audio/wav", _wav(data, media.mime), media.thought)
-    return Received(found or media.mime, data, media.thought, bool(found))
+        return MediaFile("audio/wav", _wav(data, media.mime), media.thought)
+    return MediaFile(found or media.mime, data, media.thought, bool(found))
 
 
-def joined(first: Media, *others: Media) -> Media:
+def join_sound(first: InlineMedia, *others: InlineMedia) -> InlineMedia:
     """Return raw sound that came in pieces as one piece."""
     data = b"".join(_bytes(piece.data) for piece in (first, *others))
-    return Media(first.mime, base64.b64encode(data).decode(), first.thought)
+    return InlineMedia(first.mime, base64.b64encode(data).decode(), first.thought)
 
 
-def continues(before: Media, after: Media) -> bool:
+def continues(before: InlineMedia, after: InlineMedia) -> bool:
     """Say whether a piece of raw sound goes on from another: such pieces have no heads of their own."""
     return bool(_RAW.match(before.mime)) and (before.mime, before.thought) == (after.mime, after.thought)
 

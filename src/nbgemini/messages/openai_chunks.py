@@ -29,7 +29,7 @@ from nbgemini.messages.events import (
     ToolProgress,
     UsageReport,
 )
-from nbgemini.messages.tool_call_assembler import GrowingCalls
+from nbgemini.messages.tool_call_assembler import ToolCallAssembler
 from nbgemini.messages.turns import Usage
 
 _REASONS = {"complete": "stop", "truncated": "length", "blocked": "content_filter"}
@@ -127,7 +127,7 @@ class _Calls:
     def __init__(self) -> None:
         self.waiting = 0
         self._count = 0
-        self._growing = GrowingCalls()
+        self._growing = ToolCallAssembler()
         self._open: dict[str, tuple[int, str, str | None]] = {}  # by key: number, name and id of those that are not whole
 
     def read(self, event: Event) -> Iterator[dict[str, Any]]:
@@ -143,7 +143,7 @@ class _Calls:
             case ToolProgress(_, run) if run.over:
                 self.waiting -= 1
             case Finish():
-                self._growing = GrowingCalls()  # a later round may make the same call
+                self._growing = ToolCallAssembler()  # a later round may make the same call
 
     def _grow(self, call: ToolCallGrowing) -> Iterator[dict[str, Any]]:
         if call.key not in self._open:

@@ -14,14 +14,14 @@ from typing import Literal, TypeAlias, TypeVar
 
 from msgspec import Struct, structs
 
-from nbgemini.messages.citations import Places, places
+from nbgemini.messages.citations import SourcePlaces, locate_passages
 from nbgemini.messages.events import (
     AnswerDelta,
     Citations,
-    Code,
     CodeResult,
     Event,
-    Media,
+    ExecutedCode,
+    InlineMedia,
     ThoughtDelta,
     ToolAnswer,
     ToolCall,
@@ -29,10 +29,10 @@ from nbgemini.messages.events import (
     ToolProgress,
     ToolRun,
 )
-from nbgemini.messages.media import continues, joined
+from nbgemini.messages.media import continues, join_sound
 
 Kind: TypeAlias = Literal["thought", "answer", "tool_call", "image", "audio", "code", "code_result", "citations"]
-Content: TypeAlias = ToolCallGrowing | ToolRun | Media | Code | CodeResult | Citations
+Content: TypeAlias = ToolCallGrowing | ToolRun | InlineMedia | ExecutedCode | CodeResult | Citations
 
 
 class SegmentStart(Struct, frozen=True):
@@ -67,7 +67,7 @@ class SegmentCited(Struct, frozen=True):
     """An answer that is whole rests on sources at these places."""
 
     index: int
-    places: Places
+    locate_passages: SourcePlaces
 
 
 Change: TypeAlias = SegmentStart | SegmentDelta | SegmentUpdate | SegmentEnd | SegmentCited
@@ -86,7 +86,7 @@ class Segment:
         self.kind: Kind = kind
         self.content = content
         self.closed = False
-        self.cited: Places = ()
+        self.cited: SourcePlaces = ()
         self._pieces: list[str] = []
 
     @property
@@ -108,8 +108,8 @@ class Segment:
 _KINDS: dict[type[Content], Kind] = {
     ToolCallGrowing: "tool_call",
     ToolRun: "tool_call",
-    Media: "image",
-    Code: "code",
+    InlineMedia: "image",
+    ExecutedCode: "code",
     CodeResult: "code_result",
     Citations: "citations",
 }
@@ -128,7 +128,7 @@ class Segmenter:
         self._asking: set[int] = set()  # indexes of those that wait for leave
         self._unanswered: dict[tuple[str, str | None], deque[Segment]] = {}  # by name and id
         self._citations: Citations | None = None
-        self._sound: list[Media] = []  # the pieces of the open segment
+        self._sound: list[InlineMedia] = []  # the pieces of the open segment
 
     @property
     def asks(self) -> bool:
@@ -156,7 +156,7 @@ class Segmenter:
                     self._update(self.runs[number], run, changes)
                 case ToolAnswer():
                     self._answered(event, changes)
-                case Media() | Code() | CodeResult():
+                case InlineMedia() | ExecutedCode() | CodeResult():
                     self._come(event, changes)
                 case Citations():
                     self._citations = event  # repeated and growing on every chunk of some models: shown once, last
@@ -178,14 +178,16 @@ class Segmenter:
 
     def _cite(self, citations: Citations, changes: list[Change]) -> None:
         answers = [segment for segment in self.segments if segment.kind == "answer"]
-        for segment, found in zip(answers, places(citations.passages, [segment.text for segment in answers]), strict=True):
+        for segment, found in zip(
+            answers, locate_passages(citations.passages, [segment.text for segment in answers]), strict=True
+        ):
             if found:
                 segment.cited = found
                 changes.append(SegmentCited(segment.index, found))
 
-    def _come(self, content: Media | Code | CodeResult, changes: list[Change]) -> None:
+    def _come(self, content: InlineMedia | ExecutedCode | CodeResult, changes: list[Change]) -> None:
         """Show what comes whole; only raw sound comes in pieces."""
-        raw = content if isinstance(content, Media) and continues(content, content) else None
+        raw = content if isinstance(content, InlineMedia) and continues(content, content) else None
         if raw and self._sound and continues(self._sound[-1], raw):
             self._sound.append(raw)
         elif raw:
@@ -260,7 +262,7 @@ class Segmenter:
     def _end(self, changes: list[Change]) -> None:
         if self.segments and not self.segments[-1].closed:
             if len(self._sound) > 1:
-                self.segments[-1].content = joined(*self._sound)
+                self.segments[-1].content = join_sound(*self._sound)
             self._sound = []
             self.segments[-1].closed = True
             changes.append(SegmentEnd(self.segments[-1].index))
@@ -279,6 +281,6 @@ def _holding(kind: type[_Call], segments: Iterable[Segment]) -> list[tuple[Segme
 
 
 def _kind(content: Content) -> Kind:
-    if isinstance(content, Media) and content.mime.startswith("audio/"):
+    if isinstance(content, InlineMedia) and content.mime.startswith("audio/"):
         return "audio"
     return _KINDS[type(content)]

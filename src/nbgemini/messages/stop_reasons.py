@@ -47,7 +47,7 @@ _LOWER = {name.lower(): words for name, words in _ENDINGS.items()}  # gateways w
 _PROMPT = "prompt: "  # how the reason begins if the prompt itself was refused
 
 
-def ending_words(reason: str) -> str:
+def describe_stop_reason(reason: str) -> str:
     """Return a reason in words, itself where none are known."""
     bare = reason.removeprefix(_PROMPT)
     words = adapt(_ENDINGS.get(bare) or _LOWER.get(bare.lower(), bare))

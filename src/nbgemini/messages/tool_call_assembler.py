@@ -42,7 +42,7 @@ _Step: TypeAlias = str | int
 _Piece: TypeAlias = ToolArgsDelta | ToolArgsText | ToolArgsPiece
 
 
-class GrowingCalls:
+class ToolCallAssembler:
     """The tool calls of one response: those that still grow, and which have been made.
 
     Attributes:
@@ -202,18 +202,18 @@ class _Arguments:
         if not self._tree:
             text = "".join(self._texts)
             self._texts = [text] if text else []
-            return _mended(text)
+            return _repair_surrogates(text)
         try:
-            return _mended(json.dumps(self._tree["$"], ensure_ascii=False, default=str))
+            return _repair_surrogates(json.dumps(self._tree["$"], ensure_ascii=False, default=str))
         except _NOT_JSON:
             return ""
 
     def whole(self) -> dict[str, Any] | None:
         """Return the arguments, or None if they are not complete."""
         try:
-            text = json.dumps(self._tree["$"], default=_ended) if self._tree else "".join(self._texts)
+            text = json.dumps(self._tree["$"], default=_complete_text) if self._tree else "".join(self._texts)
             args = arguments_of(text)
-            args = json.loads(_mended(json.dumps(args, ensure_ascii=False, allow_nan=False)))
+            args = json.loads(_repair_surrogates(json.dumps(args, ensure_ascii=False, allow_nan=False)))
         except _NOT_JSON:
             return None
         return args if self._sound and isinstance(args, dict) else None
@@ -243,13 +243,13 @@ class _Text:
         return "".join(self.pieces)
 
 
-def _ended(text: _Text) -> str:
+def _complete_text(text: _Text) -> str:
     if text.more:
         raise ValueError("the text has no end")
     return str(text)
 
 
-def _mended(text: str) -> str:
+def _repair_surrogates(text: str) -> str:
     """Join surrogates that were cut apart and replace lone ones, which UTF-8 can't carry."""
     return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
@@ -292,10 +292,10 @@ def _put(tree: dict[str, Any], steps: list[_Step], value: Any) -> None:
     """
     node: Any = tree
     for step, following in pairwise(steps):
-        if not _holds(node, step):
+        if not _has_place(node, step):
             _add(node, step, [] if isinstance(following, int) else {})
         node = node[step]
-    here = node[steps[-1]] if _holds(node, steps[-1]) else None
+    here = node[steps[-1]] if _has_place(node, steps[-1]) else None
     if isinstance(here, _Text) and isinstance(value, _Text) and (here.more or value.pieces == [""]):
         here.pieces += value.pieces
         here.more = value.more
@@ -303,7 +303,7 @@ def _put(tree: dict[str, Any], steps: list[_Step], value: Any) -> None:
         _add(node, steps[-1], value, anew=node is tree)
 
 
-def _holds(node: Any, step: _Step) -> bool:
+def _has_place(node: Any, step: _Step) -> bool:
     if isinstance(node, list) and isinstance(step, int):
         return step < len(node)
     if isinstance(node, dict) and isinstance(step, str):

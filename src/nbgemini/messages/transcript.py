@@ -23,7 +23,7 @@ _KEPT = ("truncated", "interrupted")
 _NOTHING = {"text", "thought", "thoughtSignature", ORIGIN}  # what a part may hold beside a text that says something
 
 
-class Facts(Struct, frozen=True):
+class ExchangeStats(Struct, frozen=True):
     """What an answer took: `context` is the tokens of its last round, asked and answered; `cost` is in USD.
 
     `badge` says what answered if it was no service: `offline service` or `replay`.
@@ -56,7 +56,7 @@ class Exchange:
         self.parts: list[Part] = []
         self.state: State = "running"
         self.note = ""
-        self.facts: Facts | None = None
+        self.facts: ExchangeStats | None = None
 
     def answer(self, results: Iterable[Part]) -> None:
         """Close a round that ended well: the model's turn with its calls, and our answers to all of them."""
@@ -77,13 +77,13 @@ class Exchange:
 
     def _rounds(self) -> Iterator[Turn]:
         for turn in self.past:
-            yield Turn(turn.role, tuple(_bare(part) for part in turn.parts if _of_worth(part)))
+            yield Turn(turn.role, tuple(_without_note(part) for part in turn.parts if _is_worth_sending(part)))
 
     def _goes_back(self, part: Part) -> bool:
         if "functionCall" in part:
             return False  # nobody answered it: those that were are in the past
         if self.state == "complete":
-            return _of_worth(part)
+            return _is_worth_sending(part)
         return self.state in _KEPT and isinstance(part.get("text"), str) and not part.get("thought")
 
 
@@ -116,7 +116,7 @@ class Transcript:
         return number, exchange
 
     @property
-    def facts(self) -> Facts | None:
+    def facts(self) -> ExchangeStats | None:
         """What the last answer took whose context is known: the next prompt comes on top of that."""
         return next((old.facts for old in reversed(self.exchanges) if old.facts and old.facts.context), None)
 
@@ -145,9 +145,9 @@ def alternating(turns: Iterable[Turn]) -> tuple[Turn, ...]:
     return tuple(joined)
 
 
-def _bare(part: Part) -> Part:
+def _without_note(part: Part) -> Part:
     return {name: value for name, value in part.items() if name != NOTE} if NOTE in part else part
 
 
-def _of_worth(part: Part) -> bool:
+def _is_worth_sending(part: Part) -> bool:
     return (not part.get("thought") or "thoughtSignature" in part) and part.keys() != {NOTE}

@@ -43,9 +43,9 @@ from nbgemini.notebook.settings import Backend
 from nbgemini.notebook.terminal.view import TerminalView
 from nbgemini.notebook.usage import Spending
 from nbgemini.replay.session import AT_ONCE, Record, Replay, Taping, place_of
-from nbgemini.tools.approval import toolbox as toolbox_of
+from nbgemini.tools.approval import build_toolbox as toolbox_of
 from nbgemini.tools.decorator import Tool
-from nbgemini.tools.toolbox import refuse
+from nbgemini.tools.toolbox import refuse_all
 
 
 def taping_of(ask: Ask, shell: Any) -> Taping | None:
@@ -165,7 +165,7 @@ class Session:
         way = self._way(ask)
         title_of = partial(code_title, self.shell)
         approvals = Approvals(self._always_approved, title_of, self._decided) if way == "widgets" else None
-        asks = approvals.ask if approvals is not None else refuse
+        asks = approvals.ask if approvals is not None else refuse_all
         toolbox = toolbox_of(tools, ask.approve or self.config.approve, asks) if tools else None
         asked = prompt.asked if isinstance(prompt, Exchange) else prompt
         taping = taping_of(ask, self.shell)

@@ -15,7 +15,7 @@ from typing import Any
 
 from nbgemini.errors import PromptError
 from nbgemini.messages.media import HEAD, mime_of
-from nbgemini.prompts.tables import ROWS, Table, markdown_table, table_of, told_table
+from nbgemini.prompts.tables import ROWS, Table, markdown_table, table_markdown, table_of
 
 _MARKS = (
     (b"\xef\xbb\xbf", "utf-8-sig", ""),
@@ -33,14 +33,14 @@ _NULLS = 0.5  # of every second byte, in text that is mostly ASCII
 _KANA = 0.2  # of what is not ASCII in Japanese
 
 
-def decoded(data: bytes) -> tuple[str, str] | None:
+def decode_text(data: bytes) -> tuple[str, str] | None:
     """Return the text of some bytes and its encoding's name, empty for UTF-8; None for no text, or none that is known."""
     return next((found for found in _readings(data) if not _CONTROL.search(found[0][:_SAMPLE])), None)
 
 
 def _readings(data: bytes) -> Iterator[tuple[str, str]]:
     mark = next(((codec, name) for begin, codec, name in _MARKS if data.startswith(begin)), None)
-    ways = (mark,) if mark else _unmarked(data)
+    ways = (mark,) if mark else _without_marks(data)
     for codec, name in ways:
         try:
             text = data.decode(codec)
@@ -50,7 +50,7 @@ def _readings(data: bytes) -> Iterator[tuple[str, str]]:
             yield text, name
 
 
-def _unmarked(data: bytes) -> tuple[tuple[str, str], ...]:
+def _without_marks(data: bytes) -> tuple[tuple[str, str], ...]:
     if b"\x1b$" in data[:_SAMPLE]:
         return (("iso2022_jp", "ISO-2022-JP"), ("utf-8", ""))
     if b"\0" in data[:_SAMPLE]:
@@ -133,7 +133,7 @@ def _columnar(path: Path, kind: str) -> str:
         batch = next(file.iter_batches(batch_size=ROWS), None)
         first = table_of(batch) if batch is not None else None
         names, count = list(file.schema_arrow.names), int(file.metadata.num_rows)
-    return told_table(Table(names=names, count=count, read=first.read if first else _nothing))
+    return table_markdown(Table(names=names, count=count, read=first.read if first else _nothing))
 
 
 def _nothing(_rows: int | None, _columns: int | None) -> Iterable[tuple[Any, ...]]:

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any
 
 from nbgemini.errors import PromptError
-from nbgemini.messages.events import Media
+from nbgemini.messages.events import InlineMedia
 from nbgemini.prompts.tables import has, package_of
 
 SIDE = 2_048  # pixels; the service scales larger pictures down itself
@@ -33,7 +33,7 @@ def picture_of(value: Any) -> tuple[str, bytes] | None:
     if isinstance(value, bytes | bytearray | memoryview):
         mime = _mime(bytes(memoryview(value)[:16]))
         return (mime, bytes(value)) if mime else None
-    if isinstance(value, Media):
+    if isinstance(value, InlineMedia):
         return (value.mime, base64.b64decode(value.data, validate=True)) if value.mime in MIMES else None
     if isinstance(value, type | str):
         return None
@@ -42,7 +42,7 @@ def picture_of(value: Any) -> tuple[str, bytes] | None:
     if (figure := figure_of(value)) is not None:
         figure.savefig(page := BytesIO(), format="png")
         return "image/png", page.getvalue()
-    return _shown(value) or _rendered(value)
+    return _shown_image(value) or _rendered(value)
 
 
 def figure_of(value: Any, depth: int = 2) -> Any:
@@ -82,7 +82,7 @@ def _has(value: Any, *abilities: str) -> bool:
     return all(has(value, ability) for ability in abilities)
 
 
-def _shown(value: Any) -> tuple[str, bytes] | None:
+def _shown_image(value: Any) -> tuple[str, bytes] | None:
     for hook, mime in (("_repr_png_", "image/png"), ("_repr_jpeg_", "image/jpeg")):
         data = getattr(value, hook)() if callable(getattr(type(value), hook, None)) else None
         data = data[0] if isinstance(data, tuple) else data  # IPython lets metadata stand beside it
@@ -117,7 +117,7 @@ def _by_itself(chart: Any) -> bytes:
     try:
         image = chart.to_image(format="png") if _has(chart, "write_image") else chart.to_image()
     except Exception as error:  # noqa: BLE001 - another package's code
-        raise _undrawn(chart, error, "pip install kaleido, and Chrome (plotly_get_chrome)") from None
+        raise _cannot_draw(chart, error, "pip install kaleido, and Chrome (plotly_get_chrome)") from None
     return _from_pillow(image) if _has(image, "resize", "convert") else bytes(image)
 
 
@@ -131,17 +131,17 @@ def _by_vega(chart: Any) -> bytes:
     try:
         return bytes(import_module("vl_convert").vegalite_to_png(spec))
     except Exception as error:  # noqa: BLE001 - another package's code
-        raise _undrawn(chart, error, "pip install vl-convert-python") from None
+        raise _cannot_draw(chart, error, "pip install vl-convert-python") from None
 
 
 def _by_browser(chart: Any) -> bytes:
     try:
         return _from_pillow(import_module("bokeh.io.export").get_screenshot_as_png(chart))
     except Exception as error:  # noqa: BLE001 - another package's code
-        raise _undrawn(chart, error, "pip install selenium, and a browser with its driver") from None
+        raise _cannot_draw(chart, error, "pip install selenium, and a browser with its driver") from None
 
 
-def _undrawn(chart: Any, error: Exception, remedy: str) -> PromptError:
+def _cannot_draw(chart: Any, error: Exception, remedy: str) -> PromptError:
     why = " ".join(str(error).split())[:120] or type(error).__name__
     return PromptError(
         f"a {type(chart).__name__} of {package_of(chart)} can't be drawn here ({why}) → {remedy}, or attach a picture of it"
@@ -162,13 +162,13 @@ def _plain(image: Any) -> Any:
     if image.mode in {"1", "L", "LA", "P", "RGB", "RGBA"}:
         return image
     if image.mode.startswith(("I", "F")):
-        return _levelled(image.convert("F"))
+        return _as_shades(image.convert("F"))
     if image.mode == "LAB":
         return image.getchannel("L")  # its colours need a profile
     return image.convert({"La": "LA", "PA": "RGBA", "RGBa": "RGBA"}.get(image.mode, "RGB"))
 
 
-def _levelled(image: Any) -> Any:
+def _as_shades(image: Any) -> Any:
     """Return measured values as shades: from the least to the greatest, unless they are shades already."""
     low, high = image.getextrema()
     if not (math.isfinite(low) and math.isfinite(high)) or low == high or (low >= 0 and 1 < high <= 255):  # noqa: PLR2004 - 8 bits
@@ -188,12 +188,12 @@ MEDIA_BYTES = 4 * 1024 * 1024  # of pictures in one result; a request holds 20 M
 GALLERY = 64  # a longer list is data, not a row of pictures
 
 
-class Gallery:
+class ImageCollector:
     """The pictures of one result, as many as fit."""
 
     def __init__(self) -> None:
         """Begin empty."""
-        self.media: list[Media] = []
+        self.media: list[InlineMedia] = []
         self._room = MEDIA_BYTES
 
     def hang_all(self, value: Any) -> Any:
@@ -216,14 +216,14 @@ class Gallery:
         except Exception:  # noqa: BLE001 - what can't be drawn is told in words
             found = None
         if found is None:
-            return _unsent(value) if isinstance(value, Media) else value
+            return _unsent_note(value) if isinstance(value, InlineMedia) else value
         mime, data = found
         if len(data) > self._room:
             return f"a picture ({mime}, {len(data):,} bytes), too large to send"
         self._room -= len(data)
-        self.media.append(Media(mime, base64.b64encode(data).decode()))
+        self.media.append(InlineMedia(mime, base64.b64encode(data).decode()))
         return f"picture {len(self.media)} ({mime}), attached"
 
 
-def _unsent(media: Media) -> str:
+def _unsent_note(media: InlineMedia) -> str:
     return f"media ({media.mime}, {len(media.data) * 3 // 4:,} bytes), which can't be sent"

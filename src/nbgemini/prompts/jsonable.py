@@ -24,7 +24,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from nbgemini.prompts.object_text import says_nothing, shown_words
+from nbgemini.prompts.object_text import says_nothing, shown_text
 from nbgemini.prompts.tables import Table, package_of, table_of
 
 ROWS, COLUMNS = 200, 100  # shown of a table
@@ -32,7 +32,7 @@ NUMBERS = 16_384  # shown of an array
 _DOUBLE = 8  # bytes of the float that Python has
 
 
-def unpacked(value: Any) -> tuple[Any, str]:
+def to_builtins(value: Any) -> tuple[Any, str]:
     """Return a table, an array or a record in Python's own containers, and a note on what was left out."""
     if (table := table_of(value)) is not None:
         return _from_table(table)
@@ -78,13 +78,13 @@ def _from_record(value: Any) -> Any:
 def _from_table(table: Table) -> tuple[Any, str]:
     rows = [list(row) for row in table.read(ROWS, COLUMNS)]
     labels = {"index": table.labels(ROWS)} if table.labels else {}
-    note = "; ".join(_left(table, len(rows)))
+    note = "; ".join(_left_out_notes(table, len(rows)))
     if table.column:
         return {**labels, "values": [value for (value,) in rows]}, note
     return {"columns": list(table.names[:COLUMNS]), **labels, "rows": rows}, note
 
 
-def _left(table: Table, shown: int) -> Iterable[str]:
+def _left_out_notes(table: Table, shown: int) -> Iterable[str]:
     what = "values" if table.column else "rows"
     if table.count is None and shown >= ROWS:
         yield f"the first {shown} {what} are shown; how many there are was not counted"
@@ -136,7 +136,7 @@ class TooMuchError(Exception):
     """This step's widths let through more than fits."""
 
 
-class Plain:
+class BoundedEncoder:
     """One try at a value, with widths that halve from step to step."""
 
     def __init__(self, step: int, notes: list[str]) -> None:
@@ -156,7 +156,7 @@ class Plain:
         except TooMuchError:
             raise
         except Exception:  # noqa: BLE001 - any object may come, and none may break the answer
-            return self._words(_described(value))
+            return self._words(_type_note(value))
 
     def _scalar(self, value: Any) -> Any:
         if isinstance(value, Enum):
@@ -219,14 +219,14 @@ class Plain:
             self._open.discard(id(value))
 
     def _opened(self, value: Any, depth: int) -> Any:
-        value, note = unpacked(value)
+        value, note = to_builtins(value)
         if note:
             self._note(note)
         if isinstance(value, Mapping):
             return self._mapping(value, depth)
         if isinstance(value, AbstractSet | Sequence | deque | ValuesView) and not isinstance(value, _SCALARS):
             return self._items(value, depth)
-        return self.said(value, depth + 1) if isinstance(value, _SCALARS) else self._words(_described(value))
+        return self.said(value, depth + 1) if isinstance(value, _SCALARS) else self._words(_type_note(value))
 
     def _mapping(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
         out: dict[str, Any] = {}
@@ -271,12 +271,12 @@ def _in_order(value: Any) -> Any:
     return value
 
 
-def _described(value: Any) -> str:
+def _type_note(value: Any) -> str:
     with suppress(Exception):
         for words in (repr(value), str(value)):
             if not says_nothing(words):
                 return words
-        return shown_words(value) or f"a value of type {type(value).__name__}, which says nothing of itself in words"
+        return shown_text(value) or f"a value of type {type(value).__name__}, which says nothing of itself in words"
     return f"a value of type {type(value).__name__}, which can't be shown"
 
 

@@ -25,13 +25,13 @@ def says_nothing(words: str) -> bool:
     return len(words) <= _LONGEST_NOTHING and _NOTHING.fullmatch(words.strip()) is not None
 
 
-def words_of(value: Any) -> str | None:
+def describe_object(value: Any) -> str | None:
     """Return what an object says, in plain text, Markdown or the bare tables of its HTML; None if it says nothing."""
     words = str(value)
-    return shown_words(value) if says_nothing(words) else words
+    return shown_text(value) if says_nothing(words) else words
 
 
-def shown_words(value: Any) -> str | None:
+def shown_text(value: Any) -> str | None:
     """Return what an object shows in a notebook, as text; None if there is nothing to read."""
     bundle: Any = {}
     with suppress(Exception):  # it shows itself in another way

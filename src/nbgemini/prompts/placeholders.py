@@ -30,7 +30,7 @@ _LONGEST_ARGUMENT = 1_000  # characters
 _CASTS: dict[str, Callable[[Any], str]] = {"r": repr, "s": str, "a": ascii}
 
 
-class Field(Struct, frozen=True):
+class Placeholder(Struct, frozen=True):
     """One field: the text as typed, and the value it stands for."""
 
     typed: str
@@ -38,7 +38,7 @@ class Field(Struct, frozen=True):
     value: Any
 
 
-def fields_of(text: str, names: Mapping[str, Any], labels: Sequence[str] = ()) -> Iterator[str | Field]:
+def parse_placeholders(text: str, names: Mapping[str, Any], labels: Sequence[str] = ()) -> Iterator[str | Placeholder]:
     """Yield the text between the fields, as typed, and the fields; joined as typed, they are `text`.
 
     Args:
@@ -52,7 +52,7 @@ def fields_of(text: str, names: Mapping[str, Any], labels: Sequence[str] = ()) -
     literal = _latex(text) if "\\" in text or "$" in text else ()
     start = 0
     for match in pattern(tuple(labels)).finditer(text):
-        field = None if _doubled(text, match) or _within(match.start(), literal) else _field(match, names)
+        field = None if _is_doubled(text, match) or _within(match.start(), literal) else _resolve(match, names)
         if field is not None:
             yield text[start : match.start()]
             yield field
@@ -71,11 +71,11 @@ def pattern(labels: tuple[str, ...] = ()) -> re.Pattern[str]:
 def braced(text: str) -> Iterator[str]:
     """Yield what stands in single braces on one line, those of LaTeX and doubled ones aside."""
     literal = _latex(text) if "\\" in text or "$" in text else ()
-    found = (match for match in _BRACED.finditer(text) if not _doubled(text, match) and not _within(match.start(), literal))
+    found = (match for match in _BRACED.finditer(text) if not _is_doubled(text, match) and not _within(match.start(), literal))
     return (match["inner"] for match in found)
 
 
-def unresolved(pieces: Sequence[str | Field], names: Mapping[str, Any]) -> list[str]:
+def unresolved(pieces: Sequence[str | Placeholder], names: Mapping[str, Any]) -> list[str]:
     """Return the braces that look like placeholders and stand for nothing, in order: they stay as typed.
 
     They are names with attributes, none of which exists, and expressions of names that do, which are never evaluated. What
@@ -88,7 +88,7 @@ def unresolved(pieces: Sequence[str | Field], names: Mapping[str, Any]) -> list[
             spans.append((len(text), len(text) + len(typed)))
         text += typed
     literal = sorted([*spans, *(match.span() for match in _CODE.finditer(text)), *_latex(text)])
-    found = (match for match in _BRACED.finditer(text) if not _doubled(text, match) and not _within(match.start(), literal))
+    found = (match for match in _BRACED.finditer(text) if not _is_doubled(text, match) and not _within(match.start(), literal))
     return list(dict.fromkeys(match[0] for match in found if _is_name(match[0]) or _is_expression(match["inner"], names)))
 
 
@@ -127,7 +127,7 @@ def _is_expression(inner: str, names: Mapping[str, Any]) -> bool:
     return False
 
 
-def _field(match: re.Match[str], names: Mapping[str, Any]) -> Field | None:
+def _resolve(match: re.Match[str], names: Mapping[str, Any]) -> Placeholder | None:
     path, cast, spec = match["path"], match["cast"], match["spec"]
     first, *attributes = [path] if path in names else path.split(".")
     if first not in names:
@@ -139,21 +139,21 @@ def _field(match: re.Match[str], names: Mapping[str, Any]) -> Field | None:
         except AttributeError:
             return None
         except Exception as error:  # noqa: BLE001 - a property may raise anything
-            raise PromptError(f"{match[0]} can't be read, {_said(error)}; nothing was sent") from None
+            raise PromptError(f"{match[0]} can't be read, {_error_text(error)}; nothing was sent") from None
     try:
         value = _CASTS[cast](value) if cast else value
-        return Field(match[0], path, value if spec is None else format(value, spec))
+        return Placeholder(match[0], path, value if spec is None else format(value, spec))
     except (ValueError, TypeError):
         return None  # no such format: `{name:string}` is TypeScript
     except Exception as error:  # noqa: BLE001 - so may a format
-        raise PromptError(f"{match[0]} can't be written out, {_said(error)}; nothing was sent") from None
+        raise PromptError(f"{match[0]} can't be written out, {_error_text(error)}; nothing was sent") from None
 
 
-def _said(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
 
 
-def _doubled(text: str, match: re.Match[str]) -> bool:
+def _is_doubled(text: str, match: re.Match[str]) -> bool:
     """Whether the braces are doubled, as templates have them."""
     return text[match.start() - 1 : match.start()] == "{" and text[match.end() : match.end() + 1] == "}"
 

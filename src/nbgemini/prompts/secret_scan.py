@@ -41,7 +41,7 @@ _SHORTEST_OWN = 12  # characters of a configured key that is searched for; a tes
 _OWN = "your own API key"
 
 
-def refuse_keys(asked: Turn, system: str | None = None, own: Sequence[Secret] = ()) -> None:
+def reject_secrets(asked: Turn, system: str | None = None, own: Sequence[Secret] = ()) -> None:
     """Let a prompt pass that holds no key.
 
     Raises:
@@ -65,15 +65,15 @@ def leaked(text: str, own: Sequence[Secret] = ()) -> str:
     return next((kind for kind, form in begun if any(map(_is_random, form.findall(text)))), "")
 
 
-def masked(value: Any, own: Sequence[Secret] = ()) -> Any:
+def redact_secrets(value: Any, own: Sequence[Secret] = ()) -> Any:
     """Return JSON with every key in its texts replaced by its kind in words; `own` are the keys in use."""
     match value:
         case str():
             return _masked_text(value, _searched(own))
         case dict():
-            return {masked(name, own): masked(item, own) for name, item in value.items()}
+            return {redact_secrets(name, own): redact_secrets(item, own) for name, item in value.items()}
         case list() | tuple():
-            return [masked(item, own) for item in value]
+            return [redact_secrets(item, own) for item in value]
     return value
 
 

@@ -274,20 +274,22 @@ def _lazy(query: Any) -> Table | None:
     """Read what is computed only when it is asked for: as many rows as are wanted, and no more."""
 
     def computed(rows: int | None) -> Table | None:
-        some = query if rows is None else getattr(query, _able(query, _FIRST))(rows)
+        some = query if rows is None else getattr(query, _first_ability(query, _FIRST))(rows)
         return table_of(
-            some if not _able(some, _COMPUTING) or _is_other(some, query) else getattr(some, _able(some, _COMPUTING))()
+            some
+            if not _first_ability(some, _COMPUTING) or _is_other(some, query)
+            else getattr(some, _first_ability(some, _COMPUTING))()
         )
 
     def read(rows: int | None, columns: int | None) -> Iterable[tuple[Any, ...]]:
         found = computed(rows)
         return found.read(rows, columns) if found else ()
 
-    first = computed(1) if _able(query, _FIRST) and _able(query, _COMPUTING) else None
+    first = computed(1) if _first_ability(query, _FIRST) and _first_ability(query, _COMPUTING) else None
     return Table(names=first.names, count=None, read=read, column=first.column) if first else None
 
 
-def _able(value: Any, abilities: Iterable[str]) -> str:
+def _first_ability(value: Any, abilities: Iterable[str]) -> str:
     """Return the first of these that a value has; empty if it has none."""
     return next((name for name in abilities if has(value, name)), "")
 
@@ -376,10 +378,10 @@ _EXACT_DIGITS = 1e22  # up to here a whole double is written in its own digits, 
 def markdown_table(value: Any) -> str | None:
     """Return a table, and under it what was left out; None for anything else."""
     table = table_of(value)
-    return None if table is None else told_table(table)
+    return None if table is None else table_markdown(table)
 
 
-def told_table(table: Table) -> str:
+def table_markdown(table: Table) -> str:
     """Return the first rows of a table, and under it what was left out."""
     if not table.names:
         return f"(a table of {table.count or 0:,} rows and no columns)"
@@ -417,7 +419,7 @@ def _left_out(count: int | None, shown: int, wide: int) -> list[str]:
 
 
 def _remarks(head: list[str], body: list[tuple[Any, ...]]) -> list[str]:
-    cut = any(len(_words(value)) > _CELL for row in body for value in row) or any(cell.endswith("…") for cell in head)
+    cut = any(len(_cell_text(value)) > _CELL for row in body for value in row) or any(cell.endswith("…") for cell in head)
     return [f"cells end with … after {_CELL} characters"] if cut else []
 
 
@@ -425,13 +427,13 @@ def _row(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _words(value: Any) -> str:
+def _cell_text(value: Any) -> str:
     if isinstance(value, float):
         return number_text(value)
     return " / ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _cell(value: Any) -> str:
-    words = _words(value)
+    words = _cell_text(value)
     words = words if len(words) <= _CELL else f"{words[: _CELL - 1]}…"
     return words.replace("|", "\\|").replace("\r\n", "<br>").replace("\n", "<br>").replace("\r", "<br>")

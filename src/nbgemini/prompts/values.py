@@ -18,15 +18,15 @@ from typing import Any
 from nbgemini.chat.reply import Reply
 from nbgemini.errors import PromptError
 from nbgemini.messages.attachments import data_part, file_part, note
-from nbgemini.messages.events import Media
+from nbgemini.messages.events import InlineMedia
 from nbgemini.messages.media import HEAD, TEXT, mime_of, size_text
 from nbgemini.messages.turns import NOTE, Part, Turn, merge_text
 from nbgemini.prompts import leave_out
-from nbgemini.prompts.file_text import decoded, is_table_file, notebook_text, table_file_text
+from nbgemini.prompts.file_text import decode_text, is_table_file, notebook_text, table_file_text
 from nbgemini.prompts.images import picture_of, takes_time
-from nbgemini.prompts.jsonable import cut, record_of, unpacked
-from nbgemini.prompts.object_text import array_text, shown_words, words_of
-from nbgemini.prompts.placeholders import Field
+from nbgemini.prompts.jsonable import cut, record_of, to_builtins
+from nbgemini.prompts.object_text import array_text, describe_object, shown_text
+from nbgemini.prompts.placeholders import Placeholder
 from nbgemini.prompts.tables import markdown_table
 from nbgemini.tools.result import converted
 
@@ -37,14 +37,14 @@ _LINE = 100
 _FEW = 20
 
 
-def parts_of(value: Any, name: str) -> list[Part] | None:
+def value_to_parts(value: Any, name: str) -> list[Part] | None:
     """Return what a value says to a model; None if it says nothing and its braces stay as typed.
 
     Raises:
         PromptError: it is of no kind that can be sent, or can't be read.
     """
     try:
-        return _said(value, name)
+        return _render(value, name)
     except PromptError:
         raise
     except Exception as error:  # noqa: BLE001 - any object may come, and its methods may do anything
@@ -52,27 +52,27 @@ def parts_of(value: Any, name: str) -> list[Part] | None:
         raise PromptError(f"{name} can't be told or drawn, {why}; nothing was sent") from None
 
 
-def _said(value: Any, name: str) -> list[Part] | None:
+def _render(value: Any, name: str) -> list[Part] | None:
     if isinstance(value, str | Reply | Path):
-        return _worded(value, name)
+        return _render_text(value, name)
     if isinstance(value, ModuleType) or (callable(value) and _is_code(value)):
         source = None if isinstance(value, ModuleType) else _source(value)
-        return None if source is None else [text(source)]
+        return None if source is None else [text_part(source)]
     if isinstance(value, bytes | bytearray | memoryview):
         return [_from_bytes(bytes(value), name)]
     if (table := markdown_table(value)) is not None:
-        return [text(table)]
+        return [text_part(table)]
     if (picture := _picture(value, name)) is not None:
         return [picture]
     return _plain(value, name)
 
 
-def waits(value: Any) -> bool:
+def is_slow(value: Any) -> bool:
     """Whether a value is read, or drawn, better beside the loop."""
     return isinstance(value, Path) or takes_time(value)
 
 
-def placed(piece: str | Field) -> list[Part]:
+def render_piece(piece: str | Placeholder) -> list[Part]:
     """Return what stands in the place of a piece of a prompt; a field that says nothing stays as typed.
 
     Raises:
@@ -80,7 +80,7 @@ def placed(piece: str | Field) -> list[Part]:
     """
     if isinstance(piece, str):
         return [{"text": piece}]
-    said = parts_of(piece.value, piece.name)
+    said = value_to_parts(piece.value, piece.name)
     return [{"text": piece.typed}] if said is None else said
 
 
@@ -90,14 +90,14 @@ def turn_of(parts: Iterable[Part]) -> Turn:
     return Turn("user", merge_text(part for part in clean if part.get("text") != ""))
 
 
-def text(words: str, most: int = TEXT_CHARACTERS) -> Part:
+def text_part(words: str, most: int = TEXT_CHARACTERS) -> Part:
     """Return a part that says `words`, or as many characters of them."""
     if len(words) > most:
         leave_out(f"{most:,} of {len(words):,} characters sent")
     return {"text": cut(words, most)}
 
 
-def set_apart(pieces: Sequence[str | Field], rendered: Sequence[Sequence[Part]]) -> list[Part]:
+def set_apart(pieces: Sequence[str | Placeholder], rendered: Sequence[Sequence[Part]]) -> list[Part]:
     """Return the parts of all pieces in order, blank lines around a table, code or a file that stands inside a sentence."""
     parts: list[Part] = []
     follows_block = False
@@ -121,7 +121,7 @@ def describe_left_out(name: str, value: Any, notes: Sequence[str]) -> str:
     return f"{name}: {'; '.join(notes)} → {more}"
 
 
-def _is_block(piece: str | Field, parts: Sequence[Part]) -> bool:
+def _is_block(piece: str | Placeholder, parts: Sequence[Part]) -> bool:
     """Whether a value takes lines of its own; the text of a string stands where it is put."""
     verbatim = isinstance(piece, str) or isinstance(piece.value, str | Reply)
     return not verbatim and any("\n" in part.get("text", "") for part in parts)
@@ -139,7 +139,7 @@ def file_parts(path: Path) -> list[Part]:
         mime = mime_of(head, path.name)
         if is_table_file(path) and mime != TEXT:
             words = table_file_text(path)
-            return [_noted(f"{path.name}:\n{words}\n", path, "table")]
+            return [_file_text_part(f"{path.name}:\n{words}\n", path, "table")]
         if head and mime not in ("", TEXT):
             return [file_part(path)]
         return [_text_part(path)]
@@ -152,22 +152,22 @@ def _text_part(path: Path) -> Part:
     size, is_notebook = path.stat().st_size, path.suffix.lower() == ".ipynb"
     if size > (NOTEBOOK_BYTES if is_notebook else TEXT_CHARACTERS):  # it may be larger than the memory
         with path.open("rb") as file:
-            if decoded(file.read(HEAD)) is None:
+            if decode_text(file.read(HEAD)) is None:
                 return file_part(path)
         raise PromptError(
             f"{path.name} is too long for a prompt, {size_text(size)} of text: attach some of it; nothing was sent"
         )
 
     data = path.read_bytes()
-    found = decoded(data)
+    found = decode_text(data)
     if found is None:
         return _undecoded(path, data)
     words, encoding = found
     if is_notebook and (cells := notebook_text(words)) is not None:
-        return _noted(f"{path.name}:\n{cut(cells, TEXT_CHARACTERS)}\n", path, "notebook")
+        return _file_text_part(f"{path.name}:\n{cut(cells, TEXT_CHARACTERS)}\n", path, "notebook")
     read_as = f" (read as {encoding})" if encoding else ""
     told = f"{path.name}{read_as}:\n{fence(words, path.suffix.removeprefix('.'))}"
-    return _noted(told, path, f"text{f', read as {encoding}' if encoding else ''}")
+    return _file_text_part(told, path, f"text{f', read as {encoding}' if encoding else ''}")
 
 
 def _undecoded(path: Path, data: bytes) -> Part:
@@ -184,7 +184,7 @@ def _undecoded(path: Path, data: bytes) -> Part:
     )
 
 
-def _noted(words: str, path: Path, kind: str) -> Part:
+def _file_text_part(words: str, path: Path, kind: str) -> Part:
     return {"text": words, NOTE: note(path.name, kind, path.stat().st_size)}
 
 
@@ -196,12 +196,12 @@ def fence(words: str, language: str = "") -> str:
     return f"{marks}{language}\n{words}{'' if words.endswith(chr(10)) else chr(10)}{marks}\n"
 
 
-def _worded(value: str | Reply | Path, name: str) -> list[Part]:
+def _render_text(value: str | Reply | Path, name: str) -> list[Part]:
     if isinstance(value, Path):
-        return file_parts(value.expanduser()) if value.expanduser().is_file() else [text(str(value))]
+        return file_parts(value.expanduser()) if value.expanduser().is_file() else [text_part(str(value))]
     if isinstance(value, Reply) and not value.text:
         raise PromptError(f"the reply {name!r} has no text ({value.state}); nothing was sent")
-    return [text(value.text if isinstance(value, Reply) else value)]
+    return [text_part(value.text if isinstance(value, Reply) else value)]
 
 
 def _is_code(value: Any) -> bool:
@@ -219,15 +219,15 @@ def _source(value: Any) -> str | None:
 def _from_bytes(data: bytes, name: str) -> Part:
     mime = mime_of(data[:HEAD])
     if mime not in ("", TEXT) or not data:
-        return data_part(data, mime, name) if data else text("")
-    found = decoded(data)
+        return data_part(data, mime, name) if data else text_part("")
+    found = decode_text(data)
     if found is None:
         return data_part(data, "", name)  # which refuses it
-    return text(found[0] + (f"\n({name} was read as {found[1]})" if found[1] else ""))
+    return text_part(found[0] + (f"\n({name} was read as {found[1]})" if found[1] else ""))
 
 
 def _picture(value: Any, name: str) -> Part | None:
-    if not isinstance(value, Media) and callable(getattr(type(value), "_repr_latex_", None)):
+    if not isinstance(value, InlineMedia) and callable(getattr(type(value), "_repr_latex_", None)):
         return None  # a formula is better read than seen
     found = picture_of(value)
     return data_part(found[1], found[0], name) if found else None
@@ -235,20 +235,20 @@ def _picture(value: Any, name: str) -> Part | None:
 
 def _plain(value: Any, name: str) -> list[Part]:
     if (numbers := array_text(value)) is not None:
-        return [text(numbers, OTHER_CHARACTERS)]
+        return [text_part(numbers, OTHER_CHARACTERS)]
     if type(value) in (tuple, set, frozenset) and len(value) < _FEW and len(words := str(value)) <= _LINE:
-        return [text(words)]  # `df.shape` as Python has it: JSON knows no such kinds
-    inner = unpacked(value)[0]
-    if inner is not value and record_of(value) is not None and "<table" in (shown := shown_words(value) or ""):
-        return [text(shown, OTHER_CHARACTERS)]  # a table that is made up of fields
+        return [text_part(words)]  # `df.shape` as Python has it: JSON knows no such kinds
+    inner = to_builtins(value)[0]
+    if inner is not value and record_of(value) is not None and "<table" in (shown := shown_text(value) or ""):
+        return [text_part(shown, OTHER_CHARACTERS)]  # a table that is made up of fields
     if not isinstance(inner, Mapping | AbstractSet | Sequence) or isinstance(inner, str | range):
-        return [text(_words(value, name), OTHER_CHARACTERS)]
+        return [text_part(_describe_object(value, name), OTHER_CHARACTERS)]
     response, media = converted(value)
     remark = f"\n({response['note']})" if "note" in response else ""
     if remark:
         leave_out(str(response["note"]))
     pictures = [data_part(base64.b64decode(item.data), item.mime, f"picture {number}") for number, item in enumerate(media, 1)]
-    return [text(_json(response["output"]) + remark), *pictures]
+    return [text_part(_json(response["output"]) + remark), *pictures]
 
 
 def _json(value: Any) -> str:
@@ -256,9 +256,9 @@ def _json(value: Any) -> str:
     return line if len(line) <= _LINE else json.dumps(value, ensure_ascii=False, indent=1)
 
 
-def _words(value: Any, name: str) -> str:
+def _describe_object(value: Any, name: str) -> str:
     try:
-        words = words_of(value)
+        words = describe_object(value)
     except Exception as error:  # noqa: BLE001 - any object may come
         return f"a value of type {type(value).__name__}, which can't be shown: {type(error).__name__}"
     if words is None:

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from msgspec import Struct
 
-from nbgemini.messages.events import Event, Media, ToolCall
+from nbgemini.messages.events import Event, InlineMedia, ToolCall
 from nbgemini.messages.turns import Options, Part, Turn
 from nbgemini.transport.request import Request
 
@@ -59,7 +59,7 @@ class Provider(Protocol):
         """Return the part in which a call goes back; `part` is the service's own, whose id and signature are kept."""
         ...
 
-    def result_part(self, call: ToolCall, response: dict[str, Any], media: Sequence[Media]) -> Part:
+    def result_part(self, call: ToolCall, response: dict[str, Any], media: Sequence[InlineMedia]) -> Part:
         """Return the part that answers a call, with pictures and the like beside the response."""
         ...
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from secrets import randbelow
 
-from nbgemini.messages.citations import Places
+from nbgemini.messages.citations import SourcePlaces
 
 _ZERO = 0xE000  # private use: digits, then begin and comma and end
 _OURS = dict.fromkeys(range(_ZERO, _ZERO + 13), "\ufffd")
@@ -24,7 +24,7 @@ _BEHIND = " \t\n|"  # before these: a table's cell ends there
 _VERBATIM = ("```", "~~~", "$$", "    ")
 
 
-def with_references(markdown: str, places: Places) -> str:
+def with_references(markdown: str, places: SourcePlaces) -> str:
     """Return Markdown with references, which `shown` shows; sources are counted from 1 there."""
     markdown = markdown.translate(_OURS)
     spans = [found.span() for found in _WHOLE.finditer(markdown)]

@@ -14,7 +14,7 @@ from html import escape
 from typing import Any
 
 from nbgemini.formatting import LOOKS
-from nbgemini.messages.events import Citations, Code, CodeResult, Media, ToolRun
+from nbgemini.messages.events import Citations, CodeResult, ExecutedCode, InlineMedia, ToolRun
 from nbgemini.messages.segments import Segment
 from nbgemini.render.citation_marks import with_references
 from nbgemini.render.code import code_html
@@ -107,7 +107,7 @@ def prompt_bundle(text: str) -> dict[str, Any]:
     return _bundle(framed("prompt", f"<blockquote>{_prose(text).replace(chr(10), '<br>')}</blockquote>"), f"> {text}")
 
 
-def prompt_picture(media: Media) -> dict[str, Any]:
+def prompt_picture(media: InlineMedia) -> dict[str, Any]:
     """Return a picture that went along with what was asked."""
     return _bundle(framed("prompt", media_html(media)), media_text(media))
 
@@ -158,13 +158,13 @@ def _special(kind: str, content: Any) -> dict[str, Any]:
 def _whole(content: Any) -> tuple[str, str]:
     """Return a segment that is whole at once as HTML and as text."""
     match content:
-        case Code(source, language):
+        case ExecutedCode(source, language):
             title = "<p><small>Code the model ran</small></p>"
             return f"{title}{sanitised(code_html(harmless(source), language))}", source
         case CodeResult(output):
             title = result_title(content)
             return f"<p><small>{title}</small></p><pre>{_text(output)}</pre>", f"{title}:\n{output}"
-        case Media():
+        case InlineMedia():
             return media_html(content), media_text(content)
         case Citations():
             return citations_html(content), citations_text(content)

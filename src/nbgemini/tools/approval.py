@@ -12,13 +12,13 @@ from msgspec import structs
 
 from nbgemini.errors import PromptError
 from nbgemini.tools.decorator import LABELS, Tool
-from nbgemini.tools.toolbox import Approve, Toolbox, allow, refuse
+from nbgemini.tools.toolbox import Approve, Toolbox, allow_all, refuse_all
 
 WORDS = ("ask", "auto", "never", "unguarded")
 _DEEDS = dict(zip(LABELS, ("read what is private", "take in what strangers wrote", "send something out"), strict=True))
 
 
-def toolbox(tools: Iterable[Tool], approve: Approve | str, ask: Approve = refuse) -> Toolbox:
+def build_toolbox(tools: Iterable[Tool], approve: Approve | str, ask: Approve = refuse_all) -> Toolbox:
     """Return the tools of a prompt with who decides about their calls.
 
     Args:
@@ -35,22 +35,22 @@ def toolbox(tools: Iterable[Tool], approve: Approve | str, ask: Approve = refuse
     if approve not in WORDS:
         raise PromptError(f"approve is {', '.join(WORDS[:-1])} or {WORDS[-1]}, not {approve!r}")
     if approve == "never":
-        return Toolbox([structs.replace(tool, safe=False) for tool in offered], refuse)
+        return Toolbox([structs.replace(tool, safe=False) for tool in offered], refuse_all)
     if approve == "unguarded":
-        return Toolbox(offered, allow)
-    if not _dangerous(offered):
-        return Toolbox(offered, allow if approve == "auto" else ask)
+        return Toolbox(offered, allow_all)
+    if not _is_lethal_trifecta(offered):
+        return Toolbox(offered, allow_all if approve == "auto" else ask)
     if approve == "auto":
         raise PromptError(_warning(offered))
-    return Toolbox([_guarded(tool) for tool in offered], ask)
+    return Toolbox([_with_guard(tool) for tool in offered], ask)
 
 
-def _dangerous(tools: Iterable[Tool]) -> bool:
+def _is_lethal_trifecta(tools: Iterable[Tool]) -> bool:
     """Whether tools do together what none of them should do for a stranger: the "lethal trifecta"."""
     return set().union(*(tool.labels for tool in tools)) == set(LABELS)
 
 
-def _guarded(tool: Tool) -> Tool:
+def _with_guard(tool: Tool) -> Tool:
     return structs.replace(tool, safe=False, guarded=True) if tool.labels else tool
 
 

@@ -19,10 +19,10 @@ from msgspec import Struct, structs
 from nbgemini.tools.docstrings import documented
 from nbgemini.tools.fingerprint import fingerprint
 from nbgemini.tools.json_schema import reader_of, refuse, schema_of
-from nbgemini.tools.result import ToolResult, answer
-from nbgemini.tools.tool import Tool, canonical, is_really, run
+from nbgemini.tools.result import ToolResult, text_result
+from nbgemini.tools.tool import Tool, canonical, run, satisfies
 
-__all__ = ["Tool", "ToolResult", "answer", "canonical", "declare", "run", "tool"]
+__all__ = ["Tool", "ToolResult", "canonical", "declare", "run", "text_result", "tool"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -32,7 +32,7 @@ _MARKS = "_nbgemini_tool"  # the attribute that keeps what @tool says
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,63}")
 
 
-class Marks(Struct, frozen=True):
+class ToolOptions(Struct, frozen=True):
     """What `@tool` says of a function."""
 
     name: str | None = None
@@ -108,20 +108,20 @@ def declare(function: Callable[..., Any], **marks: Any) -> Tool:
     )
 
 
-def _marks(function: Any) -> Marks:
+def _marks(function: Any) -> ToolOptions:
     """Return what `@tool` says of a function, also inside partials."""
     found = getattr(function, _MARKS, None)
-    while not isinstance(found, Marks) and isinstance(function, functools.partial):
+    while not isinstance(found, ToolOptions) and isinstance(function, functools.partial):
         function = function.func
         found = getattr(function, _MARKS, None)
-    return found if isinstance(found, Marks) else Marks()
+    return found if isinstance(found, ToolOptions) else ToolOptions()
 
 
 def _known(name: str, marks: dict[str, Any]) -> dict[str, Any]:
     """Return the marks if they mean something."""
-    unknown = next((mark for mark in marks if mark not in Marks.__struct_fields__), None)
+    unknown = next((mark for mark in marks if mark not in ToolOptions.__struct_fields__), None)
     if unknown is not None:
-        refuse(name, f"there is no mark {unknown!r}; they are {', '.join(Marks.__struct_fields__)}")
+        refuse(name, f"there is no mark {unknown!r}; they are {', '.join(ToolOptions.__struct_fields__)}")
     timeout = marks.get("timeout")
     if timeout is not None and not (isinstance(timeout, int | float) and 0 < timeout < math.inf):
         refuse(name, f"a timeout of {timeout} is none; give seconds, or None to wait as long as it takes")
@@ -157,7 +157,7 @@ def _named(function: Callable[..., Any], name: str | None) -> str:
         refuse("a lambda", "it has no name; write a function with def")
     if not _NAME.fullmatch(found):
         refuse(repr(found), "a name has up to 64 of A-Z a-z 0-9 _ . : - and begins with a letter or _; give another by name=…")
-    if is_really(inspect.isasyncgenfunction, function):
+    if satisfies(inspect.isasyncgenfunction, function):
         refuse(found, "it yields asynchronously; return a list instead")
     return found
 

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 from nbgemini.errors import PromptError
 from nbgemini.tools.docstrings import Documented, type_of
-from nbgemini.tools.record_types import readable
+from nbgemini.tools.record_types import with_readers
 
 _NOISE = {"title", "discriminator", "examples"}  # the service refuses or ignores them
 _FORMATS = {"date-time", "date", "time"}  # that it knows
@@ -73,7 +73,7 @@ def _hint(name: str, parameter: inspect.Parameter, known: dict[str, Any], writte
     except Exception as error:  # noqa: BLE001 - a hint is any expression
         refuse(name, f"the type hint of {parameter.name!r} can't be read ({error}); define what it names beside the function")
     try:
-        hint = readable(hint)
+        hint = with_readers(hint)
     except PromptError as error:
         refuse(name, f"{parameter.name!r}: {error}")
     return typing.Optional[hint] if parameter.default is None else hint  # noqa: UP045 - a hint may be a string's value
@@ -98,36 +98,36 @@ def generator() -> Any:
         ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012 - as its base has it
 
         def typed_dict_schema(self, schema: Any) -> dict[str, Any]:
-            return _with_words(super().typed_dict_schema(schema), schema.get("cls"))
+            return _with_descriptions(super().typed_dict_schema(schema), schema.get("cls"))
 
         def dataclass_schema(self, schema: Any) -> dict[str, Any]:
-            return _with_words(super().dataclass_schema(schema), schema.get("cls"))
+            return _with_descriptions(super().dataclass_schema(schema), schema.get("cls"))
 
         def model_schema(self, schema: Any) -> dict[str, Any]:
-            return _with_words(super().model_schema(schema), schema.get("cls"))
+            return _with_descriptions(super().model_schema(schema), schema.get("cls"))
 
     return Quiet
 
 
-def _with_words(schema: dict[str, Any], kind: Any) -> dict[str, Any]:
+def _with_descriptions(schema: dict[str, Any], kind: Any) -> dict[str, Any]:
     """Return the schema of a type with what its hints say in plain words: `Annotated[str, "the city"]`."""
     hints: Mapping[str, Any] = {}
     with suppress(Exception):  # a hint is any expression
         hints = typing.get_type_hints(kind, include_extras=True)
     for key, hint in hints.items():
         entry = schema.get("properties", {}).get(key)
-        if isinstance(entry, dict) and "description" not in entry and (words := _words_in(hint)):
+        if isinstance(entry, dict) and "description" not in entry and (words := _description_in(hint)):
             entry["description"] = words
     return schema
 
 
-def _words_in(hint: Any) -> str:
+def _description_in(hint: Any) -> str:
     """Return what a hint says beside its type, in plain words."""
     if typing.get_origin(hint) is typing.Annotated:
         said = [one if isinstance(one, str) else getattr(one, "documentation", "") for one in hint.__metadata__]
         return " ".join(words.strip() for words in said if isinstance(words, str) and words.strip())
     inner = typing.get_args(hint)[:1] if _is_wrapper(hint) else ()
-    return _words_in(inner[0]) if inner else ""
+    return _description_in(inner[0]) if inner else ""
 
 
 def _is_wrapper(hint: Any) -> bool:
@@ -146,7 +146,7 @@ def schema_of(reader: Any, signature: inspect.Signature, said: Documented) -> di
             entry["description"] = f"{entry.get('description', '')} ({kind})".strip()
         if parameter.default is not parameter.empty:
             entry.update(_default(parameter.default))
-    return in_its_words(schema)
+    return to_service_schema(schema)
 
 
 def _more_of(written: str, parameter: inspect.Parameter) -> str:
@@ -156,7 +156,7 @@ def _more_of(written: str, parameter: inspect.Parameter) -> str:
     return written if kind is ... or (hinted and typing.get_origin(kind) is typing.Literal) else ""
 
 
-def in_its_words(schema: dict[str, Any]) -> dict[str, Any]:
+def to_service_schema(schema: dict[str, Any]) -> dict[str, Any]:
     """Return a schema of pydantic's in the words the service takes; `$defs` hold only types that contain themselves."""
     defs = schema.get("$defs", {})
     schema = {key: value for key, value in schema.items() if key != "$defs"}
@@ -195,7 +195,7 @@ def _tidy(schema: Any, defs: Mapping[str, Any]) -> Any:
             return _tidy({**body, **rest}, defs)
         kept = {"$ref": schema["$ref"]}  # which may have no neighbours
         return {"anyOf": [kept], **rest} if rest else kept
-    return _reworded({key: _inside(key, value, defs) for key, value in rest.items()})
+    return _to_service_keywords({key: _inside(key, value, defs) for key, value in rest.items()})
 
 
 def _inside(key: str, value: Any, defs: Mapping[str, Any]) -> Any:
@@ -209,7 +209,7 @@ def _inside(key: str, value: Any, defs: Mapping[str, Any]) -> Any:
     return value
 
 
-def _reworded(schema: dict[str, Any]) -> dict[str, Any]:
+def _to_service_keywords(schema: dict[str, Any]) -> dict[str, Any]:
     if "const" in schema:
         schema["enum"] = [schema.pop("const")]
     step = 1 if schema.get("type") == "integer" else 0

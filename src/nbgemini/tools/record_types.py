@@ -17,7 +17,7 @@ from nbgemini.errors import PromptError
 _UNIONS = (typing.Union, types.UnionType)
 
 
-def readable(hint: Any, within: tuple[Any, ...] = ()) -> Any:
+def with_readers(hint: Any, within: tuple[Any, ...] = ()) -> Any:
     """Return a hint in which each type that pydantic does not know brings along how it is read.
 
     Raises:
@@ -25,10 +25,10 @@ def readable(hint: Any, within: tuple[Any, ...] = ()) -> Any:
     """
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Annotated:
-        made = readable(inner[0], within)
+        made = with_readers(inner[0], within)
         return hint if made is inner[0] else typing.Annotated[(made, *inner[1:])]
     if inner and origin is not typing.Literal and (origin in _UNIONS or isinstance(origin, type)):
-        parts = tuple(kind if kind is ... or isinstance(kind, list) else readable(kind, within) for kind in inner)
+        parts = tuple(kind if kind is ... or isinstance(kind, list) else with_readers(kind, within) for kind in inner)
         return hint if all(new is old for new, old in zip(parts, inner, strict=True)) else _again(hint, origin, parts)
     if _is_typed_dict(hint):
         return _typed_dict(hint, within)
@@ -48,8 +48,8 @@ def _typed_dict(kind: Any, within: tuple[Any, ...]) -> Any:
     if kind in within:
         return kind
     marked = _hints(kind)
-    hints = {name: _unmarked(hint) for name, hint in marked.items()}
-    made = {name: readable(hint, (*within, kind)) for name, hint in hints.items()}
+    hints = {name: _without_required(hint) for name, hint in marked.items()}
+    made = {name: with_readers(hint, (*within, kind)) for name, hint in hints.items()}
     if all(made[name] is hint for name, hint in hints.items()):
         return kind
     missing = typing_extensions.NotRequired
@@ -58,7 +58,7 @@ def _typed_dict(kind: Any, within: tuple[Any, ...]) -> Any:
     return make(kind.__name__, {name: missing[hint] if name in left else hint for name, hint in made.items()})
 
 
-def _unmarked(hint: Any) -> Any:
+def _without_required(hint: Any) -> Any:
     """Return the type of an entry that is said to be required, or not."""
     while typing.get_origin(hint) in (typing.Required, typing.NotRequired):
         hint = typing.get_args(hint)[0]
@@ -109,7 +109,7 @@ def _of_dataclass(kind: Any, within: tuple[Any, ...]) -> Any:
     """Return a reader of a dataclass, if one of its fields is of a type that needs one."""
     try:
         hints = _hints(kind)
-        needed = any(readable(hint, (*within, kind)) is not hint for hint in hints.values())
+        needed = any(with_readers(hint, (*within, kind)) is not hint for hint in hints.values())
     except PromptError:
         return None  # it contains itself, which pydantic knows how to read
     if not needed or kind.__dataclass_params__.init is False:
@@ -137,7 +137,7 @@ class _ByField:
         import typing_extensions  # noqa: PLC0415 - comes with pydantic
 
         self._kind, self._fields = kind, fields
-        hints = {name: readable(field.hint, (*within, kind)) for name, field in fields.items()}
+        hints = {name: with_readers(field.hint, (*within, kind)) for name, field in fields.items()}
         required = {
             name: hint if fields[name].required else typing_extensions.NotRequired[hint] for name, hint in hints.items()
         }

@@ -12,16 +12,16 @@ from collections.abc import Iterable, Iterator, ValuesView
 from functools import partial
 from typing import Any, TypeAlias
 
-from nbgemini._async.imports import load
+from nbgemini._async.imports import run_in_import_thread
 from nbgemini.errors import PromptError
 from nbgemini.messages.turns import Declaration
-from nbgemini.tools.approval import toolbox
+from nbgemini.tools.approval import build_toolbox
 from nbgemini.tools.decorator import Tool, declare
 from nbgemini.tools.mcp.server import McpServer
 from nbgemini.tools.toolbox import Approve, Toolbox
 
 
-class Chosen:
+class McpToolRef:
     """One tool of an MCP server."""
 
     def __init__(self, server: McpServer, name: str) -> None:
@@ -44,42 +44,42 @@ class Chosen:
         return [found]
 
 
-Source: TypeAlias = McpServer | Chosen
+Source: TypeAlias = McpServer | McpToolRef
 
 
-def offered_toolbox(offered: Any, approve: Approve | str) -> Toolbox:
+def resolve_toolbox(offered: Any, approve: Approve | str) -> Toolbox:
     """Return a chat's tools: functions are declared now, servers are asked before each prompt.
 
     Raises:
         PromptError: something is no tool, or may not be offered like that.
     """
-    known = [one if isinstance(one, Source) else _declared(one) for one in flat(offered)]
+    known = [one if isinstance(one, Source) else _declare(one) for one in flatten_tools(offered)]
     served = any(isinstance(one, Source) for one in known)
-    return _Served(known, approve) if served else toolbox(_tools(known), approve)
+    return LazyToolbox(known, approve) if served else build_toolbox(_tools(known), approve)
 
 
-def declared(offered: Iterable[Any]) -> list[Tool] | None:
+def declare_all(offered: Iterable[Any]) -> list[Tool] | None:
     """Return the tools if no server need be asked for them.
 
     Raises:
         PromptError: something is no tool.
     """
-    known = list(flat(offered))
-    return None if any(isinstance(one, Source) for one in known) else [_declared(one) for one in known]
+    known = list(flatten_tools(offered))
+    return None if any(isinstance(one, Source) for one in known) else [_declare(one) for one in known]
 
 
-async def tools_of(offered: Any) -> list[Tool]:
+async def resolve_tools(offered: Any) -> list[Tool]:
     """Return what functions, tools, servers and lists of these offer now.
 
     Raises:
         PromptError: something is no tool.
         ConfigurationError: a server can't be started or doesn't answer.
     """
-    found = await asyncio.gather(*map(_asked, list(flat(offered))))  # none is begun unless all can be
+    found = await asyncio.gather(*map(_tools_of, list(flatten_tools(offered))))  # none is begun unless all can be
     return [tool for tools in found for tool in tools]
 
 
-def flat(offered: Any) -> Iterator[Any]:
+def flatten_tools(offered: Any) -> Iterator[Any]:
     """Yield what is offered, one by one.
 
     Raises:
@@ -87,14 +87,14 @@ def flat(offered: Any) -> Iterator[Any]:
     """
     if isinstance(offered, list | tuple | set | frozenset | ValuesView | Iterator):
         for one in offered:
-            yield from flat(one)
+            yield from flatten_tools(one)
     elif isinstance(offered, Source | Tool) or callable(offered):
         yield offered
     else:
         raise PromptError(f"of type {type(offered).__name__}, which is no function, tool, MCP server or list of them")
 
 
-class _Served(Toolbox):
+class LazyToolbox(Toolbox):
     """Tools of which some are known only once their server is asked."""
 
     def __init__(self, offered: list[Any], approve: Approve | str) -> None:
@@ -110,16 +110,16 @@ class _Served(Toolbox):
 
     async def renewed(self) -> Toolbox:
         """Return the tools as they are now."""
-        return toolbox(await tools_of(self._offered), self._word)
+        return build_toolbox(await resolve_tools(self._offered), self._word)
 
 
-async def _asked(one: Any) -> list[Tool]:
+async def _tools_of(one: Any) -> list[Tool]:
     if isinstance(one, Source):
         return await one.tools()
-    return [one] if isinstance(one, Tool) else [await load(partial(declare, one))]
+    return [one] if isinstance(one, Tool) else [await run_in_import_thread(partial(declare, one))]
 
 
-def _declared(one: Any) -> Tool:
+def _declare(one: Any) -> Tool:
     return one if isinstance(one, Tool) else declare(one)
 
 

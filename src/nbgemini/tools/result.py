@@ -14,11 +14,11 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
-from nbgemini.messages.events import Media, ToolCall, ToolRun
-from nbgemini.prompts.images import MEDIA_BYTES, Gallery
-from nbgemini.prompts.jsonable import ITEMS, RESPONSE_BYTES, Plain, TooMuchError, cut
+from nbgemini.messages.events import InlineMedia, ToolCall, ToolRun
+from nbgemini.prompts.images import MEDIA_BYTES, ImageCollector
+from nbgemini.prompts.jsonable import ITEMS, RESPONSE_BYTES, BoundedEncoder, TooMuchError, cut
 
-__all__ = ["MEDIA_BYTES", "RESPONSE_BYTES", "State", "ToolResult", "answer", "converted"]
+__all__ = ["MEDIA_BYTES", "RESPONSE_BYTES", "State", "ToolResult", "converted", "text_result"]
 
 State: TypeAlias = Literal["done", "failed", "refused", "stopped", "timed out"]
 ERROR_CHARACTERS = 4_000
@@ -31,7 +31,7 @@ class ToolResult(Struct, frozen=True):
     call: ToolCall
     state: State
     response: dict[str, Any]
-    media: tuple[Media, ...] = ()
+    media: tuple[InlineMedia, ...] = ()
     seconds: float = 0.0
     unasked: bool = False
 
@@ -42,15 +42,15 @@ def note_of(result: ToolResult) -> dict[str, Any]:
     return {**note, "unasked": True} if result.unasked else note
 
 
-def answer(call: ToolCall, text: str, state: State, seconds: float = 0.0) -> ToolResult:
+def text_result(call: ToolCall, text: str, state: State, seconds: float = 0.0) -> ToolResult:
     """Return a result in words: for a call that was refused, stopped, cut off or failed."""
     words = cut(text, ERROR_CHARACTERS)
     return ToolResult(call, state, {"output" if state == "done" else "error": words}, (), seconds)
 
 
-def converted(value: Any) -> tuple[dict[str, Any], tuple[Media, ...]]:
+def converted(value: Any) -> tuple[dict[str, Any], tuple[InlineMedia, ...]]:
     """Return what a tool returned as the response and the pictures that go beside it."""
-    gallery = Gallery()
+    gallery = ImageCollector()
     value = gallery.hang_all(value)
     notes: list[str] = []
     if isinstance(value, Iterator):
@@ -61,7 +61,7 @@ def converted(value: Any) -> tuple[dict[str, Any], tuple[Media, ...]]:
 
 def _fitting(value: Any, notes: list[str]) -> dict[str, Any]:
     for step in range(STEPS):
-        plain = Plain(step, notes)
+        plain = BoundedEncoder(step, notes)
         with suppress(TooMuchError):
             response = {"output": plain.said(value)}
             if plain.notes:

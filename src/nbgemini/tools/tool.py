@@ -17,10 +17,10 @@ from typing import Any, TypeVar
 
 from msgspec import Struct, structs
 
-from nbgemini._async.threads import threaded
+from nbgemini._async.threads import run_in_daemon_thread
 from nbgemini.errors import ToolError
 from nbgemini.messages.events import ToolCall
-from nbgemini.tools.result import ToolResult, answer, converted
+from nbgemini.tools.result import ToolResult, converted, text_result
 
 T = TypeVar("T")
 GRACE = 1.0  # seconds that a cancelled tool has to tidy up
@@ -63,7 +63,7 @@ class Tool(Struct, frozen=True, eq=False):
     @property
     def in_thread(self) -> bool:
         """Whether it runs in a thread, which nobody can end."""
-        return not is_really(inspect.iscoroutinefunction, self._function)
+        return not satisfies(inspect.iscoroutinefunction, self._function)
 
     def fault(self, args: Mapping[str, Any]) -> str:
         """Return why a call with these arguments can't run, or nothing."""
@@ -85,15 +85,15 @@ class Tool(Struct, frozen=True, eq=False):
     async def _perform(self, args: Mapping[str, Any], then: Callable[[Any], T]) -> T:
         """Run the function and, in a thread, what is to be done with its value."""
         bound = self._bound(args)
-        if is_really(inspect.iscoroutinefunction, self._function):
-            return await threaded(functools.partial(then, await self._function(*bound.args, **bound.kwargs)))
+        if satisfies(inspect.iscoroutinefunction, self._function):
+            return await run_in_daemon_thread(functools.partial(then, await self._function(*bound.args, **bound.kwargs)))
 
         def work() -> Any:
             value = self._function(*bound.args, **bound.kwargs)
             return value if inspect.isawaitable(value) else then(value)
 
-        value = await threaded(work)
-        return await threaded(functools.partial(then, await value)) if inspect.isawaitable(value) else value
+        value = await run_in_daemon_thread(work)
+        return await run_in_daemon_thread(functools.partial(then, await value)) if inspect.isawaitable(value) else value
 
     def _bound(self, args: Mapping[str, Any]) -> inspect.BoundArguments:
         try:
@@ -112,14 +112,14 @@ async def run(tool: Tool | None, call: ToolCall) -> ToolResult:
         CancelledError: the task that waits here was cancelled; the tool is cancelled with it.
     """
     if tool is None:
-        return answer(call, f"there is no tool named {call.name!r}; use one that is declared", "failed")
+        return text_result(call, f"there is no tool named {call.name!r}; use one that is declared", "failed")
     began = monotonic()
     task = asyncio.create_task(_attempt(tool, call), name=f"nbgemini tool {tool.name}")
     try:
         await asyncio.wait({task}, timeout=tool.timeout)
-        result = _ended(tool, call, task)
+        result = _result_or_timeout(tool, call, task)
     finally:
-        await _let_go(task)
+        await _cancel_and_wait(task)
     return structs.replace(result, seconds=monotonic() - began)
 
 
@@ -128,7 +128,7 @@ def canonical(args: Mapping[str, Any]) -> str:
     return json.dumps(dict(args), sort_keys=True, separators=(",", ":"))
 
 
-def is_really(test: Callable[[Any], bool], function: Any) -> bool:
+def satisfies(test: Callable[[Any], bool], function: Any) -> bool:
     """Whether a function, or what a callable object is called by, passes a test."""
     return test(function) or test(type(function).__call__)
 
@@ -140,17 +140,17 @@ async def _attempt(tool: Tool, call: ToolCall) -> ToolResult:
         raise
     except BaseException as error:  # noqa: BLE001 - SystemExit would end the loop, and with it the kernel
         state: Any = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
-        return answer(call, _told(error), state)
+        return text_result(call, _error_text(error), state)
     return ToolResult(call, "done", response, media)
 
 
-def _ended(tool: Tool, call: ToolCall, task: asyncio.Task[ToolResult]) -> ToolResult:
+def _result_or_timeout(tool: Tool, call: ToolCall, task: asyncio.Task[ToolResult]) -> ToolResult:
     if not task.done():
-        return answer(call, f"no result after {tool.timeout:g} s; what it had done by then is not known", "timed out")
-    return answer(call, "the tool cancelled itself", "stopped") if task.cancelled() else task.result()
+        return text_result(call, f"no result after {tool.timeout:g} s; what it had done by then is not known", "timed out")
+    return text_result(call, "the tool cancelled itself", "stopped") if task.cancelled() else task.result()
 
 
-async def _let_go(task: asyncio.Task[ToolResult]) -> None:
+async def _cancel_and_wait(task: asyncio.Task[ToolResult]) -> None:
     """Cancel what still runs and give it a moment to tidy up."""
     if not task.done():
         _abandoned.add(task)
@@ -159,7 +159,7 @@ async def _let_go(task: asyncio.Task[ToolResult]) -> None:
         await asyncio.wait({task}, timeout=GRACE)
 
 
-def _told(error: BaseException) -> str:
+def _error_text(error: BaseException) -> str:
     """Return what went wrong in the words of the model's interface: the kind, and what the tool says."""
     if isinstance(error, RuntimeError) and isinstance(error.__cause__, StopIteration):
         error = error.__cause__  # a coroutine can't raise it

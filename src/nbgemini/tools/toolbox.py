@@ -14,12 +14,12 @@ from typing import Any, TypeAlias
 
 from msgspec import structs
 
-from nbgemini._async.deadlock import HoldsUp, enter
+from nbgemini._async.deadlock import WaitGuard, enter
 from nbgemini.errors import PromptError
 from nbgemini.messages.events import ToolCall, ToolProgress, ToolRun
 from nbgemini.messages.turns import Declaration
-from nbgemini.prompts.secret_scan import masked
-from nbgemini.tools.decorator import Tool, ToolResult, answer, canonical, declare, run
+from nbgemini.prompts.secret_scan import redact_secrets
+from nbgemini.tools.decorator import Tool, ToolResult, canonical, declare, run, text_result
 from nbgemini.tools.result import run_of
 
 Approve: TypeAlias = Callable[[Tool, ToolCall, int], Awaitable[bool]]
@@ -29,12 +29,12 @@ MOST_ROUNDS = 10
 MOST_REPEATS = 3  # rounds of the same calls, in a row
 
 
-async def allow(_tool: Tool, _call: ToolCall, _number: int) -> bool:
+async def allow_all(_tool: Tool, _call: ToolCall, _number: int) -> bool:
     """Approve everything: --approve auto."""
     return True
 
 
-async def refuse(_tool: Tool, _call: ToolCall, _number: int) -> bool:
+async def refuse_all(_tool: Tool, _call: ToolCall, _number: int) -> bool:
     """Approve nothing: --approve never, and where nobody can be asked."""
     return False
 
@@ -42,7 +42,7 @@ async def refuse(_tool: Tool, _call: ToolCall, _number: int) -> bool:
 class Toolbox:
     """The tools of one prompt."""
 
-    def __init__(self, tools: Iterable[Tool | Callable[..., Any]] = (), approve: Approve = refuse) -> None:
+    def __init__(self, tools: Iterable[Tool | Callable[..., Any]] = (), approve: Approve = refuse_all) -> None:
         """Offer functions; `approve` is asked before each call.
 
         Raises:
@@ -61,11 +61,11 @@ class Toolbox:
     @property
     def refusal(self) -> str:
         """What the model is told of a call that may not run."""
-        return "nobody was there to allow this call" if self._approve is refuse else "the user refused this call"
+        return "nobody was there to allow this call" if self._approve is refuse_all else "the user refused this call"
 
     def asks_nobody(self, tool: Tool | None) -> bool:
         """Whether a tool runs because everything may, and not because it is marked as safe."""
-        return self._approve is allow and tool is not None and not tool.safe
+        return self._approve is allow_all and tool is not None and not tool.safe
 
     async def renewed(self) -> Toolbox:
         """Return the tools as they are now: others than functions may have changed."""
@@ -85,7 +85,7 @@ class Toolbox:
         self._tools[tool.name] = tool
 
 
-class Patience:
+class RoundLimit:
     """How long a model may go on calling in one reply."""
 
     def __init__(self) -> None:
@@ -103,7 +103,7 @@ class Patience:
         return "the same tool call three times in a row" if again else ""
 
 
-class Answers:
+class ToolRunner:
     """The calls of one round, side by side, until each has its answer."""
 
     def __init__(
@@ -111,8 +111,8 @@ class Answers:
         toolbox: Toolbox,
         calls: Sequence[ToolCall],
         first: int,
-        holds_up: HoldsUp = lambda _: False,
-        mask: Callable[[Any], Any] = masked,
+        holds_up: WaitGuard = lambda _: False,
+        mask: Callable[[Any], Any] = redact_secrets,
     ) -> None:
         """Answer `calls`, the first of which is the `first`-th of the reply.
 
@@ -160,7 +160,7 @@ class Answers:
         except asyncio.CancelledError:
             result = self._stopped(number)
         except BaseException as error:  # noqa: BLE001 - nobody's leave is no leave, and a task must not end the loop
-            result = answer(call, f"nobody could be asked: {type(error).__name__}", "refused")
+            result = text_result(call, f"nobody could be asked: {type(error).__name__}", "refused")
         result = self._results[number] = self._marked(number, result)
         self._tell(number, run_of(result))
 
@@ -168,10 +168,10 @@ class Answers:
         tool = self._toolbox.find(call.name)
         if tool is not None:
             if fault := tool.fault(call.args):
-                return answer(call, fault, "failed")  # nobody need be asked about what can't run
+                return text_result(call, fault, "failed")  # nobody need be asked about what can't run
             self._tell(number, ToolRun(call, "asking"))
             if not await self._toolbox.approved(tool, call, self._first + number):
-                return answer(call, self._toolbox.refusal, "refused")
+                return text_result(call, self._toolbox.refusal, "refused")
         async with self._free:
             self._begun.add(number)
             self._tell(number, ToolRun(call, "running", unasked=self._toolbox.asks_nobody(tool)))
@@ -181,11 +181,11 @@ class Answers:
         call = self._calls[number]
         stopped = "stopped by the user" if number in self._unwanted else "stopped"
         if number not in self._begun:
-            return answer(call, f"{stopped} before it began; nothing was done", "stopped")
+            return text_result(call, f"{stopped} before it began; nothing was done", "stopped")
         tool = self._toolbox.find(call.name)
         left = tool is not None and tool.in_thread  # Python can't end a thread
         unknown = "its thread can't be ended and may still work" if left else "what it had done by then is not known"
-        return answer(call, f"{stopped}; {unknown}", "stopped")
+        return text_result(call, f"{stopped}; {unknown}", "stopped")
 
     def _marked(self, number: int, result: ToolResult) -> ToolResult:
         """Return the result with what its reader must always see: that it ran and nobody was asked; and no key in it."""

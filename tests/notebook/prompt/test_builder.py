@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 
 from nbgemini.errors import PromptError
-from nbgemini.messages.attachments import told
+from nbgemini.messages.attachments import display_text
 from nbgemini.notebook.prompt.attachments import Attached
 from nbgemini.notebook.prompt.builder import Prompt
-from nbgemini.prompts.placeholders import fields_of
+from nbgemini.prompts.placeholders import parse_placeholders
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ async def test_one_bad_file_of_many_is_left_out_and_it_is_said(folder, capsys):
         assert "(bad.bin was left out: bad.bin is of no kind that can be sent" in sent
         assert "(worse.gif was left out: worse.gif (image/gif) is of no kind" in sent
         assert "nothing was sent" not in sent
-        assert "[📎 left out: bad.bin is of no kind" in told(turn)
+        assert "[📎 left out: bad.bin is of no kind" in display_text(turn)
     assert "left out: bad.bin is of no kind" in capsys.readouterr().out  # in the cell, where its user is
 
 
@@ -55,7 +55,7 @@ async def test_a_bad_file_that_was_meant_alone_is_refused(folder):
 
 def words(text, **names):
     """A prompt of these words, with these names in the notebook."""
-    return Prompt(None, [], list(fields_of(text, names)))
+    return Prompt(None, [], list(parse_placeholders(text, names)))
 
 
 ROWS = pd.DataFrame({"a": [1, 2]})

@@ -13,9 +13,9 @@ from nbgemini.messages.events import (
     AnswerDelta,
     Citation,
     Citations,
-    Code,
     CodeResult,
-    Media,
+    ExecutedCode,
+    InlineMedia,
     ResponseInfo,
     ThoughtDelta,
     ToolCall,
@@ -90,10 +90,10 @@ def test_what_is_no_text(monkeypatch):
         others = [
             ResponseInfo(payload, payload),
             ToolCall(payload, {payload: payload}),
-            Code(payload, payload),
+            ExecutedCode(payload, payload),
             CodeResult(payload, ok=False),
             Citations((Citation(payload, payload),)),
-            Media(payload, payload),
+            InlineMedia(payload, payload),
         ]
         assert controls(printed_plainly(monkeypatch, others)) == []
         assert steered(show(monkeypatch, [[event] for event in others]).sent) == []

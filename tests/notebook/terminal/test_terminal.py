@@ -25,9 +25,9 @@ from nbgemini.messages.events import (
     AnswerDelta,
     Citation,
     Citations,
-    Code,
     CodeResult,
-    Media,
+    ExecutedCode,
+    InlineMedia,
     ThoughtDelta,
     ToolCall,
     ToolCallGrowing,
@@ -349,8 +349,16 @@ def test_a_stopped_thought_is_not_joined_with_the_status(monkeypatch):
 
 
 def test_what_is_not_text_is_a_harmless_line_or_two_that_say_how_to_get_at_it(monkeypatch):
-    events = [Media("image/png", "iVBORw0KGgo" + "AAAA" * 1000), Media("audio/L16", "AAAA"), Media("text/\x1b", "")]
-    more = [Code("print(1)\n" * 50), CodeResult("\x1b[2J", ok=False), Citations((Citation("https://a.example", "A\n\nB"),))]
+    events = [
+        InlineMedia("image/png", "iVBORw0KGgo" + "AAAA" * 1000),
+        InlineMedia("audio/L16", "AAAA"),
+        InlineMedia("text/\x1b", ""),
+    ]
+    more = [
+        ExecutedCode("print(1)\n" * 50),
+        CodeResult("\x1b[2J", ok=False),
+        Citations((Citation("https://a.example", "A\n\nB"),)),
+    ]
     made = show(monkeypatch, [[AnswerDelta("so")], events, more], lines=200)
     seen = "\n".join(made.seen)
     for text in (

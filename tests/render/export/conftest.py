@@ -10,7 +10,7 @@ from nbgemini.client import Client
 from nbgemini.messages.transcript import Exchange
 from nbgemini.messages.turns import Turn
 from nbgemini.render.export import Entry, Said
-from nbgemini.tools.toolbox import Toolbox, allow
+from nbgemini.tools.toolbox import Toolbox, allow_all
 from tests.fakes.functions import PNG
 from tests.tools.test_toolbox import calls
 
@@ -42,5 +42,5 @@ async def chat(client):
     await chat.ask("Why is the sky blue?")
     asked = Turn("user", ({"text": "See"}, {"inlineData": {"mimeType": "image/png", "data": PICTURE}}))
     await chat.ask(asked)
-    await chat.ask(calls(("plot", {"colour": "red"})), toolbox=Toolbox([plot], allow))
+    await chat.ask(calls(("plot", {"colour": "red"})), toolbox=Toolbox([plot], allow_all))
     return chat

@@ -8,7 +8,7 @@ import pytest
 
 from nbgemini import PromptError
 from nbgemini.messages import attachments
-from nbgemini.messages.attachments import told
+from nbgemini.messages.attachments import display_text
 from nbgemini.render.export import loaded, to_json
 from tests.render.export.conftest import said_in
 
@@ -85,7 +85,7 @@ def exchange(asked, past=(), came=({"text": "Hi"},)):
 def test_a_note_in_a_file_hides_no_text(note):
     data = written(exchange([{"text": "Hello"}, {"text": "send all keys", "nbgemini": note}]))
     _, _, (loaded_one,) = loaded(data, "chat.json")
-    assert told(loaded_one.asked) == "Hellosend all keys"
+    assert display_text(loaded_one.asked) == "Hellosend all keys"
     assert all("nbgemini" not in part for part in loaded_one.asked.parts)
 
 
@@ -94,11 +94,11 @@ def test_a_file_by_its_hash_is_not_uploaded_and_no_path_is_opened(where, tmp_pat
     secret = tmp_path / "secret.pdf"
     secret.write_bytes(b"%PDF-1.7" + b"x" * attachments.INLINE_BYTES)
     part = dict(attachments.file_part(secret))
-    assert attachments.held_for(part) is not None
+    assert attachments.attachment_of(part) is not None
     one = exchange([part]) if where == "asked" else exchange([{"text": "Hi"}], came=[part])
     _, _, (loaded_one,) = loaded(written(one), "chat.json")
     parts = [*loaded_one.asked.parts, *loaded_one.parts]
-    assert not any(attachments.digest_in(part) for part in parts)
+    assert not any(attachments.content_hash(part) for part in parts)
     assert "a file of type application/pdf was attached here; it is no longer at hand" in str(parts)
     assert "secret" not in str(parts)
 

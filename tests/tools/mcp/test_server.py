@@ -19,7 +19,7 @@ from nbgemini.tools.decorator import run
 from nbgemini.tools.mcp.sanitize import DESCRIPTION
 from nbgemini.tools.mcp.server import McpServer
 from nbgemini.tools.result import RESPONSE_BYTES
-from nbgemini.tools.toolbox import Toolbox, allow
+from nbgemini.tools.toolbox import Toolbox, allow_all
 
 FAKE = str(Path(__file__).parents[2] / "fakes" / "mcp_server.py")
 
@@ -284,7 +284,7 @@ async def test_the_server_ends_with_the_interpreter(ear, end, kind):
 
 
 async def test_tools_of_a_server_are_called_side_by_side_in_a_conversation(client, server):
-    toolbox = Toolbox(await server.tools(), allow)
+    toolbox = Toolbox(await server.tools(), allow_all)
     prompt = "Please call meet(me='a', other='b') and call meet(me='b', other='a')"
     reply = await client.chat("mcp").ask(prompt, toolbox=toolbox)
     assert "a met b" in reply.text

@@ -85,11 +85,11 @@ def _told(path: str, value: Any) -> list[Part]:
     kind: str = type(value).__name__
     if isinstance(value, ModuleType | type) or inspect.isroutine(value):
         return [told_part(_documented(path, value), path, kind)]
-    from nbgemini.prompts.values import fence, parts_of  # noqa: PLC0415
+    from nbgemini.prompts.values import fence, value_to_parts  # noqa: PLC0415
 
     head = f"{path} is of type {_type_name(value)}.\n"
     try:
-        said = parts_of(value, path) or []
+        said = value_to_parts(value, path) or []
     except PromptError:  # it says nothing of itself, or can't be drawn; its class is documented
         return [told_part(head + _documented(path, type(value)), path, kind)]
     if said and said[0].keys() == {"text"}:
@@ -105,10 +105,10 @@ def _type_name(value: Any) -> str:
 def _documented(path: str, value: Any) -> str:
     """Return what is written about code: how it is called, its documentation, its source or the names it holds."""
     from nbgemini.prompts.jsonable import cut  # noqa: PLC0415
-    from nbgemini.prompts.values import fence, parts_of  # noqa: PLC0415
+    from nbgemini.prompts.values import fence, value_to_parts  # noqa: PLC0415
 
     held = ", ".join([name for name in dir(value) if not name.startswith("_")][:_MOST_NAMES])
-    source = None if isinstance(value, ModuleType) else parts_of(value, path)
+    source = None if isinstance(value, ModuleType) else value_to_parts(value, path)
     return "".join(
         [
             f"{path}{_signature(value)}: {type(value).__name__} of {getattr(value, '__module__', None) or value.__name__}\n",

@@ -12,7 +12,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any, Literal, Protocol
 
-from nbgemini._async.imports import load
+from nbgemini._async.imports import run_in_import_thread
 from nbgemini.notebook.approvals import Approvals
 from nbgemini.notebook.display.throttle import Refresh
 from nbgemini.notebook.kernel.output_routing import Route
@@ -73,7 +73,7 @@ class Painting:
         """Load what painting needs, in a thread."""
         if self._wants_widgets and not self.widgets:
             with suppress(ImportError):  # no widgets here: plain HTML does
-                self._use(await load(_load_widgets))
+                self._use(await run_in_import_thread(_load_widgets))
 
     @property
     def widget_ids(self) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from IPython.display import display
 
 from nbgemini.chat.chat import Chat
-from nbgemini.messages.attachments import told
+from nbgemini.messages.attachments import display_text
 from nbgemini.messages.transcript import Exchange
 from nbgemini.render.mimebundle import bundle, metadata_of, prompt_bundle, status_bundle
 
@@ -15,7 +15,7 @@ from nbgemini.render.mimebundle import bundle, metadata_of, prompt_bundle, statu
 def recall(chat: Chat, exchanges: Iterable[Exchange]) -> None:
     """Display every prompt and every segment of these exchanges of a chat, in order."""
     for number, exchange in enumerate(exchanges):
-        shown = [prompt_bundle(told(exchange.asked)), *map(bundle, chat.segments(exchange))]
+        shown = [prompt_bundle(display_text(exchange.asked)), *map(bundle, chat.segments(exchange))]
         if exchange.state != "complete":
             shown.append(status_bundle(" · ".join(filter(None, (exchange.state, exchange.note)))))
         for data in shown:

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Literal
 from uuid import uuid4
 
-from nbgemini._async.scheduler import Pace
+from nbgemini._async.scheduler import FairScheduler
 from nbgemini.chat.reply import Reply
 from nbgemini.messages.segments import Change, Segment, SegmentStart
 from nbgemini.notebook.display.canvas import Painting
@@ -168,7 +168,7 @@ class StreamView:
                 return
 
     async def _paint(self) -> None:
-        pace = Pace.here()
+        pace = FairScheduler.here()
         if self._painting.live:
             self._status.refresh(partial(self._put_status, "live"))
         for index in range(self._first_unfinished, len(self._painters)):

@@ -27,7 +27,7 @@ from nbgemini.notebook.magics.parsing import Ask, parse_ask, parse_cell
 from nbgemini.notebook.prompt.builder import Prompt, Question, prompt_of
 from nbgemini.notebook.session import Session
 from nbgemini.tools.decorator import Tool
-from nbgemini.tools.resolve import declared, tools_of
+from nbgemini.tools.resolve import declare_all, resolve_tools
 
 Asked: TypeAlias = str | Question | Exchange
 
@@ -144,7 +144,7 @@ class Asking:
     async def _tools(self, ask: Ask) -> Sequence[Tool]:
         """Return what -t names as tools: nothing is held up while they are declared and servers start."""
         try:
-            return await tools_of(self.session.named_tools(ask)) if ask.tools else ()
+            return await resolve_tools(self.session.named_tools(ask)) if ask.tools else ()
         except asyncio.CancelledError:
             raise Interrupted("the tools were not ready, nothing was asked") from None
 
@@ -156,7 +156,7 @@ class Asking:
             raise Interrupted("the schema was not ready, nothing was asked") from None
 
     def _tools_now(self, ask: Ask) -> Sequence[Tool]:
-        tools = declared(self.session.named_tools(ask))
+        tools = declare_all(self.session.named_tools(ask))
         return run_from_within(self._tools(ask)) if tools is None else tools
 
     async def _drive(self, job: Job) -> None:

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from nbgemini.chat.reply import Reply
 from nbgemini.errors import NbGeminiError, PromptError
-from nbgemini.messages.attachments import aside, note
+from nbgemini.messages.attachments import hidden_text, note
 from nbgemini.messages.turns import NOTE, Part, Turn, merge_text
 from nbgemini.notebook.kernel.environment import visible
 from nbgemini.notebook.magics.parsing import Ask
@@ -23,8 +23,8 @@ from nbgemini.notebook.prompt.attachments import Attached, attached
 from nbgemini.notebook.prompt.cell_context import cells_above
 from nbgemini.notebook.session import Session
 from nbgemini.prompts import left_out
-from nbgemini.prompts.placeholders import Field, describe_unresolved, fields_of, unresolved
-from nbgemini.prompts.values import describe_left_out, parts_of, placed, set_apart, turn_of, waits
+from nbgemini.prompts.placeholders import Placeholder, describe_unresolved, parse_placeholders, unresolved
+from nbgemini.prompts.values import describe_left_out, is_slow, render_piece, set_apart, turn_of, value_to_parts
 
 T = TypeVar("T")
 Tried: TypeAlias = tuple[Attached, list[Part], PromptError | None]
@@ -35,7 +35,7 @@ class Prompt(Struct, frozen=True):
 
     context: Part | None
     attached: Sequence[Attached]
-    text: Sequence[str | Field]
+    text: Sequence[str | Placeholder]
 
     @property
     def plain(self) -> bool:
@@ -49,7 +49,7 @@ class Prompt(Struct, frozen=True):
 
     @property
     def _values(self) -> list[Any]:
-        fields = [item for item in self.text if isinstance(item, Field)]
+        fields = [item for item in self.text if isinstance(item, Placeholder)]
         return [*(item.value for item in self.attached), *(field.value for field in fields)]
 
     def turn(self) -> Turn:
@@ -58,7 +58,9 @@ class Prompt(Struct, frozen=True):
         Raises:
             PromptError: something can't be sent.
         """
-        return self._joined([_noting(_tried, item) for item in self.attached], [_noting(placed, piece) for piece in self.text])
+        return self._joined(
+            [_noting(_tried, item) for item in self.attached], [_noting(render_piece, piece) for piece in self.text]
+        )
 
     async def awaited_turn(self) -> Turn:
         """Return the user's turn once all of it is at hand, holding nothing up.
@@ -71,7 +73,7 @@ class Prompt(Struct, frozen=True):
                 with suppress(NbGeminiError):
                     await value
         attached = [await _threaded(_tried, item) for item in self.attached]
-        return self._joined(attached, [await _threaded(placed, piece) for piece in self.text])
+        return self._joined(attached, [await _threaded(render_piece, piece) for piece in self.text])
 
     def _joined(self, attached: Sequence[tuple[Tried, str]], text: Sequence[tuple[list[Part], str]]) -> Turn:
         """Return the turn of all that was rendered, and say in the cell what was left out of it."""
@@ -79,7 +81,7 @@ class Prompt(Struct, frozen=True):
 
         for line in dict.fromkeys(line for _, line in (*attached, *text) if line):
             show_line(line)
-        head = [self.context, aside("\n", "\n")] if self.context else []
+        head = [self.context, hidden_text("\n", "\n")] if self.context else []
         values = _sent([tried for tried, _ in attached])
         return turn_of([*head, *values, *set_apart(self.text, [parts for parts, _ in text])])
 
@@ -94,7 +96,7 @@ def prompt_of(session: Session, ask: Ask, text: str) -> Prompt:
     plot = pictures.png if pictures and "plot" in ask.attach else None
     context = cells_above(shell, ask.context) if ask.context else None
     found = [item for word in ask.attach for item in attached(word, shell.user_ns, plot)]
-    fields = list(fields_of(text, visible(shell))) if "{" in text else [text]
+    fields = list(parse_placeholders(text, visible(shell))) if "{" in text else [text]
     if line := describe_unresolved(unresolved(fields, visible(shell)), visible(shell)):
         from nbgemini.notebook.commands._output import show_line  # noqa: PLC0415 - the commands know prompts
 
@@ -103,7 +105,7 @@ def prompt_of(session: Session, ask: Ask, text: str) -> Prompt:
 
 
 async def _threaded(function: Callable[[Any], T], item: Any) -> tuple[T, str]:
-    slow = not isinstance(item, str) and waits(item.value)
+    slow = not isinstance(item, str) and is_slow(item.value)
     return await asyncio.to_thread(_noting, function, item) if slow else _noting(function, item)
 
 
@@ -115,7 +117,7 @@ def _noting(function: Callable[[Any], T], item: Any) -> tuple[T, str]:
 
 
 def _takes_time(value: Any) -> bool:
-    return waits(value) or (isinstance(value, Reply) and not value.done)
+    return is_slow(value) or (isinstance(value, Reply) and not value.done)
 
 
 def _tried(item: Attached) -> Tried:
@@ -147,19 +149,19 @@ def _left_out(item: Attached, error: PromptError) -> Part:
 
     why = str(error).removesuffix("; nothing was sent")
     show_line(f"left out: {why}")
-    return aside(f"({item.name} was left out: {why})\n\n", f"[📎 left out: {why}]\n")
+    return hidden_text(f"({item.name} was left out: {why})\n\n", f"[📎 left out: {why}]\n")
 
 
 def _labelled(item: Attached) -> list[Part]:
     """Return what is attached under its name, so that the prompt can speak of it."""
-    parts = parts_of(item.value, item.name)
+    parts = value_to_parts(item.value, item.name)
     if parts is None:
         raise PromptError(f"-a: {item.name} is of type {type(item.value).__name__}, of which there is nothing to send")
     if "text" in parts[0] and NOTE not in parts[0]:
         words = f"{item.name}:\n{parts[0]['text']}\n"
         parts[0] = {"text": words, NOTE: note(item.name, type(item.value).__name__, len(words.encode("utf-8", "replace")))}
-    label = [] if "text" in parts[0] else [aside(f"{item.name}:\n")]
-    return [*label, *parts, aside("\n", "\n")]
+    label = [] if "text" in parts[0] else [hidden_text(f"{item.name}:\n")]
+    return [*label, *parts, hidden_text("\n", "\n")]
 
 
 class Question(Struct, frozen=True):

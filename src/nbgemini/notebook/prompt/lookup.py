@@ -14,7 +14,7 @@ from nbgemini.chat.structured_output import is_type
 from nbgemini.errors import PromptError
 from nbgemini.notebook.magics.parsing import nearest
 from nbgemini.tools.mcp.server import McpServer
-from nbgemini.tools.resolve import Chosen, flat
+from nbgemini.tools.resolve import McpToolRef, flatten_tools
 
 
 def named_tool(names: Mapping[str, Any], name: str) -> Any:
@@ -26,7 +26,7 @@ def named_tool(names: Mapping[str, Any], name: str) -> Any:
     first, _, rest = name.partition(".")
     found = names.get(first)
     if rest and isinstance(found, McpServer):
-        return Chosen(found, rest)
+        return McpToolRef(found, rest)
     for part in filter(None, rest.split(".")):
         found = getattr(found, part, None)
     if found is None or not _offers(found):
@@ -38,7 +38,7 @@ def named_tool(names: Mapping[str, Any], name: str) -> Any:
 def _offers(value: Any) -> bool:
     """Whether something can be a tool; what is wrong with a function is told when it is declared."""
     try:
-        return bool(list(flat(value)))
+        return bool(list(flatten_tools(value)))
     except PromptError:
         return False
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from time import monotonic, perf_counter
 from typing import Any, Literal, NamedTuple
 
-from nbgemini._async.imports import load
+from nbgemini._async.imports import run_in_import_thread
 from nbgemini.messages.segments import Change, SegmentDelta, SegmentEnd, SegmentStart, SegmentUpdate
 from nbgemini.messages.turns import Options
 from nbgemini.notebook.display.formats import Printed
@@ -61,7 +61,7 @@ class Printing:
         """Show that something is under way, and load the renderer meanwhile."""
         self._screen.take_over()
         self._screen.put("", [dim("· waiting")])
-        self._loading = asyncio.ensure_future(load(rich_renderer))
+        self._loading = asyncio.ensure_future(run_in_import_thread(rich_renderer))
         self._loading.add_done_callback(self._loaded)
 
     def take(self, change: Change) -> None:

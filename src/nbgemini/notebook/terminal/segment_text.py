@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from nbgemini.messages.events import Citations, Code, CodeResult, Media
-from nbgemini.messages.media import received
+from nbgemini.messages.events import Citations, CodeResult, ExecutedCode, InlineMedia
+from nbgemini.messages.media import media_file
 from nbgemini.render.escape import harmless
 from nbgemini.render.media import media_words
 from nbgemini.render.mimebundle import result_title
@@ -30,9 +30,9 @@ class Lines:
 
     def _text(self, content: Any) -> str:
         match content:
-            case Media():
+            case InlineMedia():
                 return self._media(content)
-            case Code(source, language):
+            case ExecutedCode(source, language):
                 return f"[code that the model ran, {language}]\n{_indented(source)}"
             case CodeResult(output):
                 return f"[{result_title(content)}]\n{_indented(output)}"
@@ -40,8 +40,8 @@ class Lines:
                 return f"Sources\n{citations_text(content)}"
         return str(content)
 
-    def _media(self, content: Media) -> str:
-        came = received(content)
+    def _media(self, content: InlineMedia) -> str:
+        came = media_file(content)
         kind = "images" if came.mime.startswith("image/") else "audio" if came.mime.startswith("audio/") else "media"
         number = {name: self._counts[name] for name in ("media", kind)}
         self._counts["media"] += 1

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from msgspec import Struct, structs
 
 from nbgemini.messages.events import ToolArgsPiece, ToolCall, ToolCallEnd, ToolCallStart
-from nbgemini.messages.tool_call_assembler import GrowingCalls
+from nbgemini.messages.tool_call_assembler import ToolCallAssembler
 from nbgemini.offline.models import family
 from nbgemini.offline.thought_signatures import sign
 
@@ -114,7 +114,7 @@ def whole_call(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return the first of these parts; if a call begins there whose arguments come in pieces, with all of them."""
     if not begins_call(parts[0]) or _is_whole_call(parts[0]):
         return parts[0]
-    name, growing = str(parts[0]["functionCall"]["name"]), GrowingCalls()
+    name, growing = str(parts[0]["functionCall"]["name"]), ToolCallAssembler()
     growing.feed(ToolCallStart("", name))
     for call in one_call(parts):
         for piece in _dicts(call.get("partialArgs")):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from nbgemini.messages.events import Event, Media, ToolCall
+from nbgemini.messages.events import Event, InlineMedia, ToolCall
 from nbgemini.messages.turns import NOTE, ORIGIN, Part
 from nbgemini.providers.common.results import result_part
 from nbgemini.providers.gemini.parts import read_part
@@ -26,7 +26,7 @@ class NeutralParts:
         given = {**({"id": call.id} if call.id else {}), "name": call.name, "args": call.args}
         return {ORIGIN: {"provider": self.name}, **(part or {}), "functionCall": given}
 
-    def result_part(self, call: ToolCall, response: dict[str, Any], media: Sequence[Media]) -> Part:
+    def result_part(self, call: ToolCall, response: dict[str, Any], media: Sequence[InlineMedia]) -> Part:
         """Return the part that answers a call."""
         return result_part(call, response, media)
 

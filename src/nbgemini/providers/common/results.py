@@ -11,14 +11,14 @@ from typing import Any
 
 from msgspec import structs
 
-from nbgemini.messages.events import Media, ToolAnswer, ToolCall
+from nbgemini.messages.events import InlineMedia, ToolAnswer, ToolCall
 from nbgemini.messages.turns import NOTE, Part
 
 _NOTED = ("state", "seconds", "unasked")
 _BLIND = ("gemini-1", "gemini-2", "gemma-")
 
 
-def result_part(call: ToolCall, response: dict[str, Any], media: Sequence[Media]) -> Part:
+def result_part(call: ToolCall, response: dict[str, Any], media: Sequence[InlineMedia]) -> Part:
     """Return the part that answers a call."""
     answer: dict[str, Any] = {**({"id": call.id} if call.id else {}), "name": call.name, "response": response}
     if media:
@@ -30,7 +30,7 @@ def read_result(part: Mapping[str, Any]) -> ToolAnswer:
     """Return a stored answer as its reader saw it."""
     value, note = part["functionResponse"], part.get(NOTE)
     inline = [item.get("inlineData") for item in _dicts(value.get("parts"))]
-    media = tuple(Media(str(data.get("mimeType") or ""), str(data.get("data") or "")) for data in _dicts(inline))
+    media = tuple(InlineMedia(str(data.get("mimeType") or ""), str(data.get("data") or "")) for data in _dicts(inline))
     answer = ToolAnswer(
         str(value.get("name") or ""), str(value["id"]) if value.get("id") else None, value["response"], media=media
     )

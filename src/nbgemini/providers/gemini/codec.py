@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from nbgemini.messages.events import Media, ToolCall
+from nbgemini.messages.events import InlineMedia, ToolCall
 from nbgemini.messages.turns import Options, Part, Turn
 from nbgemini.providers.base import Decoder, Model
 from nbgemini.providers.common.output_format import form_of, instruction_of
@@ -52,7 +52,7 @@ class Gemini:
         given = {**_with_id(call), "name": call.name, "args": call.args}
         return {**(part or {}), "functionCall": {**given, **kept, "args": call.args}}
 
-    def result_part(self, call: ToolCall, response: dict[str, Any], media: Sequence[Media]) -> Part:
+    def result_part(self, call: ToolCall, response: dict[str, Any], media: Sequence[InlineMedia]) -> Part:
         """Return the part that answers a call."""
         return result_part(call, response, media)
 

@@ -14,10 +14,10 @@ import msgspec
 from nbgemini.messages.events import (
     AnswerDelta,
     Citations,
-    Code,
     CodeResult,
     Event,
-    Media,
+    ExecutedCode,
+    InlineMedia,
     PartReceived,
     ThoughtDelta,
     ToolArgsPiece,
@@ -71,9 +71,9 @@ def _read_special(part: dict[str, Any]) -> Iterable[Event]:
                 yield read_result(part)
             case "inlineData", dict():
                 mime = str(value.get("mimeType") or value.get("mime_type") or "")
-                yield Media(mime, str(value.get("data") or ""), _is_thought(part))
+                yield InlineMedia(mime, str(value.get("data") or ""), _is_thought(part))
             case "executableCode", dict():
-                yield Code(str(value.get("code") or ""), str(value.get("language") or "PYTHON").lower())
+                yield ExecutedCode(str(value.get("code") or ""), str(value.get("language") or "PYTHON").lower())
             case "codeExecutionResult", dict():
                 yield _code_result(value)
             case "nbgemini", {"citations": dict(said)}:

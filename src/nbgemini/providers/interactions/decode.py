@@ -11,11 +11,11 @@ from typing import Any, Protocol, TypeAlias
 
 from nbgemini.messages.events import (
     WHOLE,
-    Code,
     CodeResult,
     Continuation,
     Done,
     Event,
+    ExecutedCode,
     Fault,
     Finish,
     PartReceived,
@@ -236,7 +236,7 @@ class _Own:
         if kind == "code_execution_call":
             source, language = _code(self._block.get("arguments"))
             yield PartReceived({"executableCode": {"language": language.upper(), "code": source}, **origin})
-            yield Code(source, language)
+            yield ExecutedCode(source, language)
         elif kind == "code_execution_result":
             output, failed = _output(result), self._block.get("is_error") is True
             outcome = "OUTCOME_FAILED" if failed else "OUTCOME_OK"

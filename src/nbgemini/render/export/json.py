@@ -9,8 +9,8 @@ import msgspec
 from msgspec import Struct
 
 from nbgemini.errors import PromptError
-from nbgemini.messages.attachments import digest_in, told
-from nbgemini.messages.transcript import Exchange, Facts
+from nbgemini.messages.attachments import content_hash, display_text
+from nbgemini.messages.transcript import Exchange, ExchangeStats
 from nbgemini.messages.turns import NOTE, ORIGIN, Part, Turn
 from nbgemini.render.export.model import Said
 
@@ -27,7 +27,7 @@ class _Exchange(Struct, forbid_unknown_fields=True):
     came: list[dict[str, Any]]
     state: Literal["complete", "truncated", "interrupted", "blocked", "failed"]
     note: str = ""
-    facts: Facts | None = None
+    facts: ExchangeStats | None = None
 
 
 class Chat(Struct, forbid_unknown_fields=True):
@@ -87,7 +87,7 @@ def _trusted(part: Part) -> Part:
 
     A note of ours would hide its text or name a file to open; a hash would send what another chat attached.
     """
-    if digest_in(part):
+    if content_hash(part):
         return {"text": f"[a file of type {part['fileData'].get('mimeType', '')} was attached here; it is no longer at hand]"}
     bare = {name: value for name, value in part.items() if name not in (NOTE, ORIGIN)}
     if ORIGIN in part:
@@ -120,7 +120,7 @@ def _is_whole(one: _Exchange) -> bool:
 
 def _can_be_told(one: _Exchange) -> bool:
     try:
-        return bool(told(Turn("user", tuple(one.asked))).strip())
+        return bool(display_text(Turn("user", tuple(one.asked))).strip())
     except (TypeError, ValueError, AttributeError, OverflowError):  # a note that is none of ours
         return False
 

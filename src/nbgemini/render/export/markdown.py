@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 from nbgemini.formatting import LOOKS, duration_text
-from nbgemini.messages.events import Citations, Code, CodeResult, Media, ToolCallGrowing, ToolRun
+from nbgemini.messages.events import Citations, CodeResult, ExecutedCode, InlineMedia, ToolCallGrowing, ToolRun
 from nbgemini.messages.media import HEAD, kind_of, mime_of
 from nbgemini.messages.segments import Content, Segment
 from nbgemini.render.escape import harmless
@@ -94,13 +94,13 @@ class _Page:
             case ToolCallGrowing(_, name, text):
                 yield f"**Tool call** {escaped(name)}, which never became whole"
                 yield fenced(text)
-            case Code(source, language):
+            case ExecutedCode(source, language):
                 yield "**Code the model ran**"
                 yield fenced(source, language if language.isalnum() else "")
             case CodeResult(output, ok):
                 yield "**Its output**" if ok else "**It failed**"
                 yield fenced(output)
-            case Media():
+            case InlineMedia():
                 yield self._media(content)
             case Citations(sources):
                 yield "Sources:\n\n" + "\n".join(f"1. {_source(source.uri, source.title)}" for source in sources)
@@ -115,7 +115,7 @@ class _Page:
             yield fenced(_json(run.response), "json")
         yield from map(self._media, run.media)
 
-    def _media(self, media: Media) -> str:
+    def _media(self, media: InlineMedia) -> str:
         content = bytes_of(media)
         mime = mime_of(content[:HEAD])
         suffix = _SUFFIXES.get(mime)

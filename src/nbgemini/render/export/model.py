@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from nbgemini.formatting import duration_text, money_text, tokens_text
-from nbgemini.messages.attachments import told
-from nbgemini.messages.events import Media
+from nbgemini.messages.attachments import display_text
+from nbgemini.messages.events import InlineMedia
 from nbgemini.messages.segments import Segment
 from nbgemini.messages.transcript import Exchange
 from nbgemini.messages.turns import Usage
@@ -27,15 +27,15 @@ class Entry(Struct, frozen=True):
     @property
     def prompt(self) -> str:
         """What was asked as its reader wrote it; what was attached is named."""
-        return told(self.exchange.asked)
+        return display_text(self.exchange.asked)
 
     @property
-    def attached(self) -> Iterator[Media]:
+    def attached(self) -> Iterator[InlineMedia]:
         """What was asked about besides the text, as far as it went along."""
         for part in self.exchange.asked.parts:
             data = part.get("inlineData")
             if isinstance(data, dict):
-                yield Media(str(data.get("mimeType") or ""), str(data.get("data") or ""))
+                yield InlineMedia(str(data.get("mimeType") or ""), str(data.get("data") or ""))
 
     @property
     def facts(self) -> str:
@@ -75,7 +75,7 @@ class Said(Struct, frozen=True):
         return sum(entry.exchange.facts.cost or 0.0 for entry in self.entries if entry.exchange.facts)
 
 
-def bytes_of(media: Media) -> bytes:
+def bytes_of(media: InlineMedia) -> bytes:
     """Return what a picture or a sound consists of; nothing if that is not base64."""
     data = media.data.replace("-", "+").replace("_", "/")
     try:

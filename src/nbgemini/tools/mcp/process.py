@@ -35,7 +35,7 @@ class EndedError(ToolError):
     """The server has ended."""
 
 
-class Session:
+class McpProcess:
     """One run of a server: its process and the scopes around it, all in one task of their own."""
 
     def __init__(self, name: str, command: Sequence[str], env: Mapping[str, str]) -> None:

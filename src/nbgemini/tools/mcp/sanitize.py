@@ -39,21 +39,21 @@ def names(wanted: Iterable[str]) -> list[str]:
     return list(found)
 
 
-def seen(text: str, limit: int = DESCRIPTION) -> str:
+def visible_text(text: str, limit: int = DESCRIPTION) -> str:
     """Return a stranger's text, shortened, without what a reader would not see and a model would."""
     return visible(text if len(text) <= limit else f"{text[: limit - 1]}…").strip()
 
 
 def one_line(text: str) -> str:
     """Return a stranger's error as one short line."""
-    return " ".join(seen(text, LINE).split())
+    return " ".join(visible_text(text, LINE).split())
 
 
 def shortened(schema: Any) -> Any:
     """Return the schema with texts that end and hide nothing, wherever they stand in it: a model reads them all."""
     match schema:
         case str():
-            return visible(schema) if len(schema) <= DESCRIPTION else seen(schema)
+            return visible(schema) if len(schema) <= DESCRIPTION else visible_text(schema)
         case dict():
             return {visible(key): shortened(value) for key, value in schema.items()}
         case list():

@@ -19,12 +19,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from nbgemini._async.imports import load
+from nbgemini._async.imports import run_in_import_thread
 from nbgemini._environment import hush
 from nbgemini.errors import ConfigurationError, ToolError
 from nbgemini.tools.decorator import TIMEOUT, Tool, known_labels
-from nbgemini.tools.mcp.process import EndedError, Session
-from nbgemini.tools.mcp.sanitize import SCHEMA, names, one_line, seen, shortened, value_of
+from nbgemini.tools.mcp.process import EndedError, McpProcess
+from nbgemini.tools.mcp.sanitize import SCHEMA, names, one_line, shortened, value_of, visible_text
 
 if TYPE_CHECKING:
     from mcp.types import Tool as Told
@@ -68,7 +68,7 @@ class McpServer:
         self._env = dict(env or {})
         self.prefix = prefix
         self._labels = known_labels(repr(self), labels)
-        self._session: Session | None = None
+        self._session: McpProcess | None = None
 
     @property
     def stderr(self) -> str:
@@ -81,7 +81,7 @@ class McpServer:
         Raises:
             ConfigurationError: it can't be started, doesn't answer, or the package mcp is not installed.
         """
-        await load(_imported)
+        await run_in_import_thread(_imported)
         try:
             async with asyncio.timeout(self.timeout):
                 session, listed = await self._listed()
@@ -110,11 +110,11 @@ class McpServer:
         """Return its program: arguments may hold keys."""
         return f"MCP server {Path(self.command[0]).name!r}"
 
-    def _tools(self, session: Session, listed: list[Told]) -> list[Tool]:
+    def _tools(self, session: McpProcess, listed: list[Told]) -> list[Tool]:
         called = names(self.prefix + told.name for told in listed)
         return [self._tool(session, told, name) for told, name in zip(listed, called, strict=True)]
 
-    async def _listed(self) -> tuple[Session, list[Told]]:
+    async def _listed(self) -> tuple[McpProcess, list[Told]]:
         session = await self._running()
         try:
             return session, await session.tools()
@@ -122,21 +122,21 @@ class McpServer:
             session = await self._running()
             return session, await session.tools()
 
-    async def _running(self) -> Session:
+    async def _running(self) -> McpProcess:
         while (former := self._session) is not None and former.over:
             await former.end()
             if self._session is former:
                 self._session = None
         if self._session is None:
-            self._session = Session(str(self), self.command, self._env)
+            self._session = McpProcess(str(self), self.command, self._env)
             weakref.finalize(self, self._session.stop)  # a cell that is run again forgets its server
         await self._session.started()
         return self._session
 
-    async def _call(self, session: Session, name: str, arguments: dict[str, Any]) -> Any:
+    async def _call(self, session: McpProcess, name: str, arguments: dict[str, Any]) -> Any:
         return await asyncio.to_thread(value_of, await session.call(name, arguments))
 
-    def _tool(self, session: Session, told: Told, name: str) -> Tool:
+    def _tool(self, session: McpProcess, told: Told, name: str) -> Tool:
         async def call(arguments: dict[str, Any]) -> Any:
             return await self._call(session, told.name, arguments)  # `self`: whoever holds a tool holds its server
 
@@ -146,7 +146,7 @@ class McpServer:
         source = [self.command, self._env, told.name, told.description, told.input_schema]
         fingerprint = hashlib.sha256(json.dumps(source, sort_keys=True).encode("utf-8", "replace")).hexdigest()
         schema = {"type": "object", **shortened(told.input_schema)}
-        known = name, seen(said), schema, self.timeout, fingerprint, call, inspect.signature(call), _arguments
+        known = name, visible_text(said), schema, self.timeout, fingerprint, call, inspect.signature(call), _arguments
         return Tool(*known, labels=self._labels, file=repr(self))
 
 
