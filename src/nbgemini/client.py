@@ -24,6 +24,8 @@ from nbgemini.tools.toolbox import Approve
 from nbgemini.transport.retry import Sleep
 
 if TYPE_CHECKING:
+    import httpx2
+
     from nbgemini.bulk.batch import Batch
     from nbgemini.bulk.progress import Progress
     from nbgemini.bulk.table import MapResult, MapRow
@@ -58,6 +60,7 @@ class Client:
         api_key: str | None = None,
         log: Log | None = None,
         sleep: Sleep = asyncio.sleep,
+        http_client: httpx2.AsyncClient | None = None,
     ) -> None:
         """Use `settings`; what they leave open is the environment's. Nothing is opened before the first prompt.
 
@@ -66,12 +69,13 @@ class Client:
             api_key: Gemini's; another service's belongs into the environment or `Settings(services=…)`.
             log: writes every reply down: a journal.
             sleep: waits so many seconds before a request is sent again.
+            http_client: sends all requests, instead of one of our own for each event loop; it is not closed here.
         """
         settings = settings or Settings()
         if api_key is not None:
             settings = msgspec.structs.replace(settings, key=api_key)
         self.chats: dict[str, Chat] = {}
-        self.services = services = ServiceRegistry(settings, sleep)
+        self.services = services = ServiceRegistry(settings, sleep, http_client)
         self._context = ChatContext(
             services.endpoint, services.guard, services.mask, lambda: self.settings.prices, log, self.aclose
         )
