@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
+from importlib import import_module
 from typing import Annotated
 
 import pytest
@@ -20,7 +21,6 @@ from pydantic import BaseModel, Field, field_validator
 
 from nbgemini.errors import ToolError
 from nbgemini.messages.events import ToolCall
-from nbgemini.tools import tool as tool_run
 from nbgemini.tools.decorator import canonical, declare, run
 from tests.fakes.functions import (
     FORECAST,
@@ -30,6 +30,8 @@ from tests.fakes.functions import (
     no_parameters,
     raising,
 )
+
+tool_run = import_module("nbgemini.tools.tool")  # the package has a function of that name
 
 
 @given(st.dictionaries(st.text(), st.integers() | st.lists(st.text()) | st.dictionaries(st.text(), st.integers() | st.none())))

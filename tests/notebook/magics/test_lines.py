@@ -69,7 +69,7 @@ RUNS = [  # a cell; what `_gemini` is then asked and how, by attribute; or what 
     ("%gemini show other", "what?"),
     ("%gemini show 'two words'", "hello"),
     ("%gemini fork other branch", "-c branch continues there"),
-    ("%gemini drop branch", "the last turn is forgotten"),
+    ("%gemini drop branch", "the last exchange is forgotten"),
     ("%gemini stop", "nothing is running"),
     ("%gemini stop other", "nothing is running"),
     ("%gemini stop --all", "nothing is running"),
