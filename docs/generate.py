@@ -23,8 +23,8 @@ def pages() -> dict[Path, str]:
 
 def _magics() -> str:
     options = build_parser()._actions  # noqa: SLF001 - argparse has no public list of its options
-    examples = [f"{_sentence(meaning)}:\n\n```ipython\n{cell}\n```\n" for cell, meaning in map(example, EXAMPLES)]
-    commands = [f"| `{f'%gemini {name}'.strip()}` | {_first_line(run)} |" for name, run in COMMANDS.items()]
+    examples = [f"{meaning[:1].upper()}{meaning[1:]}:\n\n```ipython\n{cell}\n```\n" for cell, meaning in map(example, EXAMPLES)]
+    commands = [f"| `%gemini {name}`".replace(" `", " `") + f" | {_first_line(run)} |" for name, run in COMMANDS.items()]
     maps = [f"| `%gemini map {line}` | {_cell(meaning)} |" for line, meaning in MAP_EXAMPLES.values()]
     return "\n".join(
         [
@@ -35,7 +35,7 @@ def _magics() -> str:
             "\n### One example for each option\n",
             *examples,
             "## `%gemini COMMAND`\n\n| command | what it does |\n|---|---|",
-            *commands,
+            *(row.replace("`%gemini `", "`%gemini`") for row in commands),
             "\n## `%gemini map [options] NAME TEMPLATE…`\n",
             "One prompt for each row. A template of several lines is the text of a cell `%%gemini map [options] NAME`.\n",
             "| option | meaning |\n|---|---|",
@@ -75,10 +75,6 @@ def _rows(actions: Iterable[Action]) -> list[str]:
         f"| `{', '.join(action.option_strings)}{' ' + str(action.metavar) if action.metavar else ''}` | {_cell((action.help or '') % {})} |"
         for action in actions
     ]
-
-
-def _sentence(text: str) -> str:
-    return text if "." in text.split(maxsplit=1)[0] else text[:1].upper() + text[1:]
 
 
 def _first_line(run: object) -> str:
