@@ -26,6 +26,7 @@ from nbgemini.transport.api_errors import GEMINI_KEY, error_from_body, retry_aft
 from nbgemini.transport.base import Answer
 from nbgemini.transport.framing import DONE, Framer
 from nbgemini.transport.http1 import Http1
+from nbgemini.transport.key_filter import in_turns, without_key
 from nbgemini.transport.origin import Origin, origin_of
 from nbgemini.transport.request import Request
 from nbgemini.transport.timeouts import Watch
@@ -145,11 +146,13 @@ class RestSource:
 
     async def frames(self, request: Request) -> AsyncGenerator[bytes, None]:
         """Yield the frames of the answer as they come; in none of them, and in no error, is the key."""
-        pace = Pace.here()
         with self._no_key_in_errors():
-            async with aclosing(self._frames(request)) as frames:
-                async for frame in frames:
-                    yield await _hidden(frame, self._mask, pace)
+            async with (
+                aclosing(self._frames(request)) as frames,
+                aclosing(without_key(frames, self._mask)) as passed,
+            ):
+                async for frame in passed:
+                    yield frame
 
     async def _frames(self, request: Request) -> AsyncGenerator[bytes, None]:
         """Yield them as they are."""
@@ -169,7 +172,7 @@ class RestSource:
         outgoing = Outgoing(method, self._origin.target(path, {}), headers or {}, content)
         with self._no_key_in_errors(), self._watch() as watch:
             async with self._answered(outgoing, watch) as response:
-                return Answer(response.headers, await _hidden(await whole(response, watch), self._mask, Pace.here()))
+                return Answer(response.headers, await in_turns(self._mask.steps(await whole(response, watch)), Pace.here()))
 
     async def aclose(self) -> None:
         """Close the connections of the running loop."""
@@ -235,17 +238,6 @@ class RestSource:
         service = self._service
         key = {service.header: f"{service.scheme}{self._key.reveal()}"} if self._key else {}
         return {**service.headers, **key}
-
-
-async def _hidden(data: bytes, mask: Mask, pace: Pace) -> bytes:
-    """Return data without the key; others have their turn meanwhile."""
-    steps = mask.steps(data)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return bytes(end.value)
-        await pace.ready()
 
 
 def _new_transport(origin: Origin, identity: Identity, limits: Limits) -> Transport:
