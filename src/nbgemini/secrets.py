@@ -55,17 +55,19 @@ class Mask:
     A key that is too short to be one, as a test's may be, is not looked for.
     """
 
-    __slots__ = ("_encoded", "_in_encoded", "_keys", "_longest", "_pattern")
+    __slots__ = ("_encoded", "_escapes", "_in_encoded", "_keys", "_longest", "_pattern", "_plain")
 
     def __init__(self, *keys: Secret) -> None:
         """Look for these keys."""
         self._keys = tuple(sorted({key for key in keys if len(key.reveal()) >= _SHORTEST}, key=_length, reverse=True))
         self._longest = max(map(_length, self._keys), default=0) * _LONGEST_SPELLING
-        encoded = [form for key in self._keys for form in _in_base64(key)]
-        spellings = [*map(_spelled, self._keys)]
+        spellings, encoded = [*map(_spelled, self._keys)], [form for key in self._keys for form in _in_base64(key)]
         self._pattern = re.compile("|".join(spellings).encode()) if self._keys else None
         self._encoded = re.compile("|".join([*map(_base64_spelled, encoded), *spellings]).encode())
         self._in_encoded = [max(re.findall("[A-Za-z0-9]+", form), key=len).encode() for form in encoded]
+        texts = [key.reveal().lower() for key in self._keys]
+        self._plain = [text.encode() for text in texts] if all(map(str.isascii, texts)) else None
+        self._escapes = (b"\\u00", b"%", b"&#", *(f"\\{sign}".encode() for sign in set("".join(texts)) if not sign.isalnum()))
 
     def __repr__(self) -> str:
         """Tell no key."""
@@ -75,6 +77,17 @@ class Mask:
     def forms(self) -> list[str]:
         """What the keys are, as they are and in base64, all in lower case."""
         return [form.lower() for key in self._keys for form in (key.reveal(), *_in_base64(key))]
+
+    def found_in(self, data: bytes) -> bool:
+        """Return whether a key stands in a short piece of data; where nothing is escaped this takes no pattern."""
+        if self._pattern is None:
+            return False
+        if self._plain is None or any(sign in data for sign in self._escapes):
+            return self._encoded.search(data) is not None
+        if any(run in data for run in self._in_encoded):
+            return True
+        lower = data.lower()
+        return any(text in lower for text in self._plain)
 
     def hide(self, data: bytes) -> bytes:
         """Return the data with something else in the place of a key."""
@@ -89,10 +102,7 @@ class Mask:
         """Do the same, a bounded piece at each step, so that others may have their turn."""
         if self._pattern is None:
             return data
-        pattern = self._pattern
-        for run in self._in_encoded:  # to look for base64 as a pattern takes longer; no `any`: this is done for every frame
-            if run in data:
-                pattern = self._encoded
+        pattern = self._encoded if any(run in data for run in self._in_encoded) else self._pattern  # base64 takes longer
         pieces, kept, at = [], 0, 0
         while at < len(data):
             found = pattern.search(data, at, at + STEP + self._longest)
@@ -132,9 +142,8 @@ def _letter(letter: str) -> str:
 def _in_base64(key: Secret) -> list[str]:
     """Return what of a key can be told in base64, for each place where it may stand in the encoded text."""
     text = key.reveal().encode()
-    return [
-        b64encode(b"\0" * before + text)[(4 * before + 2) // 3 : (before + len(text)) // 3 * 4].decode() for before in range(3)
-    ]
+    found = (b64encode(b"\0" * before + text).decode() for before in range(3))
+    return [one[(4 * before + 2) // 3 : (before + len(text)) // 3 * 4] for before, one in enumerate(found)]
 
 
 def _base64_spelled(form: str) -> str:

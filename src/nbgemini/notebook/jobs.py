@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeAlias, cast
 
-from nbgemini._async.handle import Running
+from nbgemini._async.handle import StreamHandle
 from nbgemini.bulk.table import Mapped
 from nbgemini.chat.chat import Chat
 from nbgemini.chat.reply import Reply
@@ -57,6 +57,10 @@ class Job:
         said = (self.chat.name or "one-shot", reply.model, f"{reply.seconds:.0f} s", doing_text(reply))
         return " · ".join(filter(None, said))
 
+    def will_run(self) -> None:
+        """Let what reads the reply wait for it from now on."""
+        self.chat.will_drive(self.reply)
+
     def open(self) -> None:
         """Show a first sign of life, while the cell still runs."""
         self._view.open()
@@ -88,7 +92,7 @@ class Jobs:
         for other in self.running:
             if job.cell and other.cell == job.cell:
                 other.reply.stop()
-        job.reply.begun()
+        job.will_run()
         task = asyncio.get_running_loop().create_task(job.run(), name=f"nbgemini {job.chat.name or 'one-shot'}")
         job.open()  # after the task, whose request then goes out before the widgets are loaded
         self._tasks[job] = task
@@ -96,7 +100,7 @@ class Jobs:
         task.add_done_callback(lambda ended: self._ended(job, ended))
         return task
 
-    async def ended(self, replies: list[Running]) -> None:
+    async def ended(self, replies: list[StreamHandle]) -> None:
         """Return when the jobs of these replies are over."""
         tasks = [task for job, task in self._tasks.items() if job.reply in replies]
         if tasks:
@@ -133,6 +137,10 @@ class MapJob(Job):
     def doing(self) -> str:
         """How far it is."""
         return f"map · {self.table.progress.line()}"
+
+    def will_run(self) -> None:
+        """Let what reads the rows wait for them from now on."""
+        self.table.lifecycle.start()
 
     async def run(self) -> None:
         """Ask all rows and show what came."""

@@ -27,17 +27,15 @@ _Result = TypeVar("_Result")
 _FOLD = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 
 
-async def without_key(frames: AsyncIterable[bytes], mask: Mask) -> AsyncGenerator[bytes, None]:
-    """Yield the frames of one stream without the keys of `mask`."""
-    if not mask.forms:
-        async for frame in frames:
-            yield frame
-        return
-    keys, pace = KeyFilter(mask), Pace.here()
+async def without_key(batches: AsyncIterable[list[bytes]], mask: Mask) -> AsyncGenerator[bytes, None]:
+    """Yield the frames of one stream, which come in batches, without the keys of `mask`."""
+    keys = KeyFilter(mask)
     try:
-        async for frame in frames:
-            for passed in await in_turns(keys.feed(frame), pace):
-                yield passed
+        async for batch in batches:
+            suspects = keys.suspects(batch)
+            for frame in batch:
+                for passed in await in_turns(keys.feed(frame)) if suspects else (frame,):
+                    yield passed
     except NbGeminiError:
         for passed in keys.close():
             yield passed
@@ -46,8 +44,9 @@ async def without_key(frames: AsyncIterable[bytes], mask: Mask) -> AsyncGenerato
         yield passed
 
 
-async def in_turns(steps: Generator[None, None, _Result], pace: Pace) -> _Result:
+async def in_turns(steps: Generator[None, None, _Result]) -> _Result:
     """Return what the steps return; others have their turn between them."""
+    pace = Pace.here()
     while True:
         try:
             next(steps)
@@ -60,19 +59,26 @@ class KeyFilter:
     """Filters the frames of one stream."""
 
     def __init__(self, mask: Mask) -> None:
-        """Look for the keys of `mask`, of which there is one."""
+        """Look for the keys of `mask`."""
         self._mask = mask
         self._forms = mask.forms
         self._heads = [b"\\u00", *(form[:_TELLING].encode() for form in self._forms)]  # a letter may be escaped
-        self._ends = _pattern_of_ends(self._forms)
+        self._ends = _pattern_of_ends(self._forms) if self._forms else None
         self._whole = re.compile("|".join(map(re.escape, self._forms)))
         self._waiting: list[_Frame] = []
         self._begun: dict[str, list[_Piece]] = {}  # by place: the pieces at whose end a key may have begun
 
+    def suspects(self, batch: Sequence[bytes]) -> bool:
+        """Return whether a key, or the beginning of one, may be in frames that came together, or one has begun before."""
+        if self._ends is None:
+            return False
+        together = b"\n".join(batch)
+        return bool(self._begun) or len(together) > STEP or self._mask.found_in(together) or self._may_begin_in(together)
+
     def feed(self, frame: bytes) -> Generator[None, None, list[bytes]]:
         """Return the frames that can be passed on by now; others have their turn between the steps."""
         frame = yield from self._mask.steps(frame)
-        if not self._begun and not (self._may_begin_in(frame) if len(frame) <= STEP else (yield from self._may_begin(frame))):
+        if not self._begun and not (yield from self._may_begin(frame)):
             return [frame]
         if frame == DONE:
             return [*self.close(), frame]
@@ -99,19 +105,17 @@ class KeyFilter:
         return frames
 
     def _may_begin(self, frame: bytes) -> Generator[None, None, bool]:
-        """Return whether a key may begin at the end of a text of a long frame."""
+        """Return whether a key may begin at the end of a text of this frame."""
         for at in range(0, len(frame), STEP):
             if self._may_begin_in(frame[at : at + STEP + _TELLING]):
                 return True
-            yield
+            if at + STEP < len(frame):
+                yield
         return False
 
     def _may_begin_in(self, part: bytes) -> bool:
         part = part.lower()
-        for head in self._heads:  # no `any`: this is done for every frame
-            if head in part:
-                return True
-        return self._ends.search(part) is not None
+        return any(head in part for head in self._heads) or bool(self._ends and self._ends.search(part))
 
     def _join(self, piece: _Piece) -> None:
         """Let a text go on where an earlier one ended."""

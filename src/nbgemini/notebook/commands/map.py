@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 from nbgemini.notebook.api_key import find_key
 from nbgemini.notebook.kernel.environment import kernel_of
-from nbgemini.notebook.magics.map_options import OUT, MapAsk, check_into, only_first, parse_map, put_into, rows_named
+from nbgemini.notebook.magics.map_options import (
+    OUT,
+    MapAsk,
+    check_into,
+    only_first,
+    parse_map,
+    put_into,
+    rows_named,
+    without_answers,
+)
 
 if TYPE_CHECKING:
     from nbgemini.bulk.table import Mapped
@@ -34,16 +43,17 @@ async def map_(session: Session, rest: str) -> None:
     said = parse_map(rest)
     rows = rows_named(session.shell.user_ns, said.name)
     check_into(rows, said.name, said.into)
+    asked = without_answers(rows, said.template, said.into)
     schema = await schema_for(session.named_schema(said.ask))
     await find_key(session, said.ask)
-    job = _begun(session, said, rows, schema)
+    job = _begun(session, said, rows, asked, schema)
     task = session.jobs.start(job)
     if _waits(session, said):
         await _until(session, task, job.table)
 
 
-def _begun(session: Session, said: MapAsk, rows: Any, schema: Schema | None) -> MapJob:
-    """Return the job of a map, not started yet; `_gemini_map` and the name after -o hold its rows.
+def _begun(session: Session, said: MapAsk, rows: Any, asked: Any, schema: Schema | None) -> MapJob:
+    """Return the job of a map of `asked`, not started yet; `_gemini_map` and the name after -o hold its rows.
 
     Raises:
         NbGeminiError: nothing was sent.
@@ -54,7 +64,7 @@ def _begun(session: Session, said: MapAsk, rows: Any, schema: Schema | None) -> 
     chat = client.one_shot()
     options = {**session.changes(said.ask, chat), "schema": schema, "format": "markdown"}
     ask = partial(client.map, concurrency=said.concurrency, fresh=said.fresh, store=_store(session), progress=view.tell)
-    table = view.table = ask(said.template, only_first(rows, said.first), **options)
+    table = view.table = ask(said.template, only_first(asked, said.first), **options)
     session.spending.follow(cast("Any", Bill(table)))
     session.shell.user_ns[OUT] = table
     if said.ask.out:
