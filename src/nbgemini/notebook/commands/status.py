@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbgemini.formatting import money_text, tokens_text
-from nbgemini.notebook.commands._args import no_more, turns_text
+from nbgemini.notebook.commands._args import exchanges_text, no_more
 from nbgemini.notebook.commands._output import show_table
 from nbgemini.replay.session import Record
 from nbgemini.services import key_command, split_model
@@ -60,7 +60,7 @@ def model_of(chat: Chat) -> str:
 def _chat_text(session: Session, chat: Chat) -> str:
     context = context_of(session, chat)
     cost = sum(exchange.facts.cost or 0.0 for exchange in chat.transcript if exchange.facts)
-    return " · ".join(filter(None, (turns_text(len(chat.transcript)), context and f"context {context}", money_text(cost))))
+    return " · ".join(filter(None, (exchanges_text(len(chat.transcript)), context and f"context {context}", money_text(cost))))
 
 
 def _label(job: Job) -> str:
