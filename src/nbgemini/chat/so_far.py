@@ -26,6 +26,7 @@ class SoFar:
         error: why it failed, was blocked or cut off; None otherwise, and before its end.
         played: where it came from, in a word, if from no service just now: `replay` (a cassette), `cache`; else empty.
         prices: what its cost is reckoned by.
+        from_demo: whether the offline service was asked: its errors carry no id that would tell.
     """
 
     def __init__(self, incoming: Incoming, options: Options) -> None:
@@ -36,6 +37,7 @@ class SoFar:
         self.misfit = ""
         self.error: NbGeminiError | None = None
         self.played = ""
+        self.from_demo = False
         self._incoming = incoming
         self._options = options
 
@@ -112,4 +114,4 @@ class SoFar:
     @property
     def offline(self) -> bool:
         """Whether no live service answered, so that nothing was spent: the offline one did, or a cassette, or a cache."""
-        return bool(self.played) or self._incoming.response_id.startswith(OFFLINE_ID)
+        return bool(self.played) or self.from_demo or self._incoming.response_id.startswith(OFFLINE_ID)
