@@ -28,6 +28,7 @@ def talked(python, tmp_path_factory):
     """A kernel in which one chat went from service to service, with a tool each time."""
     journal = tmp_path_factory.mktemp("providers") / "journal.sqlite3"
     kernel = Kernel(python)
+    kernel.run("from tests.fakes.services import install\ninstall()")
     kernel.run(f"%load_ext nbgemini\n%gemini demo fast\n%config Gemini.journal = '{journal}'\n{ADD}")
     ask = "%%gemini --approve auto -k low -t add -m "
     kernel.turns = [

@@ -14,10 +14,10 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
-from typing import Any
 
 from msgspec import Struct
 
+from nbgemini._async.callbacks import SafeCallback
 from nbgemini.bulk.aimd import Concurrency
 from nbgemini.bulk.progress import Progress
 from nbgemini.bulk.rows import GENEROUS, Intake, Manner, Suspicion, Waiting, concerns_all, fill, kept_of, limit_of
@@ -25,10 +25,13 @@ from nbgemini.bulk.sources import RowSource
 from nbgemini.bulk.store import RowStore
 from nbgemini.bulk.table import Mapped, Row
 from nbgemini.bulk.template import MissingError, Template
-from nbgemini.chat import endpoint
 from nbgemini.chat.reply import Reply
 from nbgemini.errors import ApiError, NbGeminiError, PromptError
 from nbgemini.messages.turns import Usage
+
+_FAILED = "a callback of a map failed; the map goes on without it"
+
+_FAILED = "a callback of a map failed; the map goes on without it"
 
 
 class Counts:
@@ -73,24 +76,6 @@ class Counts:
 _guarded_log = logging.getLogger("nbgemini")
 
 
-class Guarded:
-    """A callback that is left out once it has failed: whatever it has, the map must not have it."""
-
-    def __init__(self, callback: Callable[[Any], object] | None) -> None:
-        """Call it for each value, if there is one."""
-        self._callback = callback
-
-    def __call__(self, value: Any) -> None:
-        """Call it."""
-        if self._callback is None:
-            return
-        try:
-            self._callback(value)
-        except Exception:  # noqa: BLE001 - anybody's code
-            _guarded_log.exception("a callback of a map failed; the map goes on without it")
-            self._callback = None
-
-
 _OFTEN = 0.25  # seconds between two reports
 _log = logging.getLogger("nbgemini")
 
@@ -127,7 +112,7 @@ class MapRun:
         self._manner = plan.manner
         self._store = plan.store
         self._intake = Intake(plan.manner, plan.template, plan.source, None if plan.fresh else plan.store)
-        self._tell, self._on_row = Guarded(plan.tell), Guarded(plan.on_row)
+        self._tell, self._on_row = SafeCallback(plan.tell, _FAILED), SafeCallback(plan.on_row, _FAILED)
         self._concurrency = Concurrency(plan.concurrency, monotonic, random.random)
         self._counts = Counts(plan.source.total)
         self._suspicion = Suspicion()
@@ -141,7 +126,7 @@ class MapRun:
         """Ask all rows of a table and put into it what comes."""
         loop = asyncio.get_running_loop()
         self._table = table
-        table.attach(lambda: loop.call_soon_threadsafe(self._stop))
+        table.lifecycle.on_stop(lambda: loop.call_soon_threadsafe(self._stop))
         try:
             if self._store is not None:
                 await self._store.open()
@@ -202,7 +187,7 @@ class MapRun:
         """Stop for a fault that concerns all rows."""
         if self._table.so_far.error is None:
             self._table.so_far.error = error
-        self._table.stopping = True
+        self._table.lifecycle.stopping = True
         self._stop()
 
     async def _feed(self) -> None:
@@ -247,7 +232,7 @@ class MapRun:
     async def _ask(self, item: Waiting) -> None:
         began, item.row.state = monotonic(), "running"
         try:
-            reply = item.reply = self._manner.begin(item.turn)
+            reply = item.reply = self._manner.begin(item)
             if self._stopped:
                 reply.stop()
             await self._manner.chat.drive(reply)
@@ -277,7 +262,7 @@ class MapRun:
         self._concurrency.limited(began, limit.retry_after)
         if monotonic() + self._concurrency.wait - item.refused_at > GENEROUS:
             return False
-        if endpoint.BUDGET.spend():
+        if self._manner.endpoint.retry.budget.spend():
             item.paid += 1
         else:
             self._concurrency.alone()  # no storm: one after the other until answers fill the budget again
@@ -310,7 +295,7 @@ class MapRun:
             except NbGeminiError as error:
                 self._end(error)
         item.row.state = reply.state if reply.state != "waiting" else "interrupted"
-        self._manner.write_down(item, reply)
+        self._manner.write_down(reply)
         self._learn(item, reply)
         self._ended(item.row)
 
@@ -321,7 +306,7 @@ class MapRun:
             self._concurrency.succeeded()
             item.attempts.succeeded()
             if item.paid:
-                endpoint.BUDGET.refund(item.paid)
+                self._manner.endpoint.retry.budget.refund(item.paid)
         elif reply.error is not None and self._suspicion.falls_on(reply.error):
             self._end(reply.error)
 

@@ -12,7 +12,7 @@ from nbgemini.bulk.store import RowKey, RowStore, StoredAnswer
 from nbgemini.bulk.table import Mapped, Row
 from nbgemini.bulk.template import Template
 from nbgemini.chat.chat import Chat, Log
-from nbgemini.chat.endpoint import Sending
+from nbgemini.chat.endpoint import Endpoint
 from nbgemini.chat.reply import Reply
 from nbgemini.chat.structured_output import read_answer
 from nbgemini.errors import ApiError, AuthenticationError, ConfigurationError, NbGeminiError, PromptError, RateLimitError
@@ -46,14 +46,14 @@ class Manner(Struct, frozen=True):
 
     Attributes:
         chat: what asks them; it sends nothing again by itself.
-        sending: the same way with its own patience, which counts the attempts of a row.
+        endpoint: the same one with its own retries, which count the attempts of a row.
         options: what all requests have in common; the model with its service.
         address: who answers: the same request to another service is another row.
         log: who writes the requests down.
     """
 
     chat: Chat
-    sending: Sending
+    endpoint: Endpoint
     options: Options
     address: str
     log: Log | None = None
@@ -66,26 +66,23 @@ class Manner(Struct, frozen=True):
         """
         if self.options.tools:
             raise PromptError("a map offers the model no tools; %%gemini -t and client.chat do")
-        self.sending.provider.encode([user_turn("?")], self._bare)
+        self.endpoint.codec.encode([user_turn("?")], self._bare)
 
     def waiting(self, row: Row, turn: Turn, names: Counter[str]) -> Waiting:
         """Return a row that can be asked; `names` counts equal ones."""
-        request = self.sending.provider.encode([turn], self._bare)
+        request = self.endpoint.codec.encode([turn], self._bare)
         key = digest([self.address, key_of(request)])
         names[key] += 1
-        return Waiting(row, turn, (key, names[key]), self.sending.attempts())
+        return Waiting(row, turn, (key, names[key]), self.endpoint.retry.attempts())
 
-    def begin(self, turn: Turn) -> Reply:
+    def begin(self, item: Waiting) -> Reply:
         """Return a reply that can be driven."""
         changes = {name: value for name, value in structs.asdict(self.options).items() if name != "tools"}
-        reply = self.chat.begin(turn, **changes)
-        reply.purpose = "map"
-        return reply
+        return self.chat.begin(item.turn, purpose="map", retries=item.paid + item.attempts.made - 1, **changes)
 
-    def write_down(self, item: Waiting, reply: Reply) -> None:
+    def write_down(self, reply: Reply) -> None:
         """Put the request into the journal: one for a row, however often it was sent."""
         if self.log is not None:
-            reply.retries = item.paid + item.attempts.made - 1
             self.log.follow(reply)
 
     def recall(self, row: Row, kept: StoredAnswer) -> bool:

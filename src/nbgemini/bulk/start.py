@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from nbgemini._storage.sqlite import default_path
 from nbgemini.bulk.map import MapRun, Plan
@@ -17,7 +17,12 @@ from nbgemini.bulk.sources import RowSource
 from nbgemini.bulk.store import RowStore
 from nbgemini.bulk.table import Mapped, Row
 from nbgemini.bulk.template import Template
+from nbgemini.chat.chat import Chat, ChatContext
+from nbgemini.chat.services import ServiceRegistry
 from nbgemini.errors import PromptError
+from nbgemini.messages.turns import Options
+from nbgemini.replay.session import Replay
+from nbgemini.services import split_model
 
 
 class How(Struct, frozen=True, kw_only=True):
@@ -30,22 +35,30 @@ class How(Struct, frozen=True, kw_only=True):
     on_row: Callable[[Row], object] | None = None
 
 
-def planned(manner: Manner, template: str, rows: Any, how: How) -> Mapped:
-    """Return the table of a map, which asks once it is awaited or started.
+def planned(  # noqa: PLR0913, PLR0917 - what asks, what is asked, and how
+    services: ServiceRegistry, context: ChatContext, options: Options, template: str, rows: Any, how: How
+) -> Mapped:
+    """Return the table of a map, which asks a client's services once it is awaited or started.
 
     Raises:
         PromptError: these are no rows, or an option means nothing.
     """
     if how.concurrency < 1:
         raise PromptError(f"at least one row is asked at a time, not {how.concurrency}")
+    endpoint = services.endpoint(options.model)
+    once = endpoint.without_retries()  # and the same to the end, whatever is set meanwhile
+    chat = Chat(None, structs.replace(context, endpoint=lambda _model, _taping: once, log=None), options)
+    address = services.settings.service(split_model(options.model)[0]).base_url
+    manner = Manner(chat, endpoint, options, address, context.log)
     manner.check()
+    replayed = isinstance(services.taping, Replay)
     source = RowSource(rows)
     plan = Plan(
         manner=manner,
         template=Template(template, source.doubled),
         source=source,
         concurrency=how.concurrency,
-        store=_store(how.store),
+        store=_store(False if replayed else how.store),
         fresh=how.fresh,
         tell=how.progress if callable(how.progress) else None if how.progress is False else bar(),
         on_row=how.on_row,

@@ -11,7 +11,7 @@ from typing import Any, Literal, Self, TypeAlias, overload
 
 from msgspec import Struct
 
-from nbgemini._async.handle import Running
+from nbgemini._async.handle import Lifecycle, StreamHandle, complete
 from nbgemini.bulk.progress import Progress
 from nbgemini.errors import NbGeminiError
 from nbgemini.messages.turns import Usage
@@ -69,14 +69,13 @@ class Rows(Sequence[Row]):
     """The rows of a map as they stand; once the map is over they are its own.
 
     Attributes:
-        error: why the rest was not asked, where a fault concerned all rows; None otherwise.
         labels: the index of the rows in their table; None where there is none.
         remark: what was done to make rows of the table, in words.
     """
 
     def __init__(self, labels: Any = None, remark: str = "") -> None:
         """Begin with none."""
-        self.error: NbGeminiError | None = None
+        self._error: NbGeminiError | None = None
         self.labels = labels
         self.remark = remark
         self._rows: list[Row] = []
@@ -97,6 +96,15 @@ class Rows(Sequence[Row]):
         """Put one row more at the end."""
         self._rows.append(Row(len(self._rows), given))
         return self._rows[-1]
+
+    @property
+    def error(self) -> NbGeminiError | None:
+        """Why the rest was not asked, where a fault concerned all rows; None otherwise."""
+        return self._error
+
+    @error.setter
+    def error(self, error: NbGeminiError | None) -> None:
+        self._error = error
 
     @property
     def texts(self) -> list[str | None]:
@@ -159,7 +167,7 @@ class Rows(Sequence[Row]):
         return f"<Rows {sum(row.answered for row in self._rows):,} of {len(self):,} answered>"
 
 
-class Mapped(Running, Sequence[Row]):
+class Mapped(StreamHandle, Sequence[Row]):
     """The rows of a map; awaiting it asks them, and returns it. Whoever reads them before the end waits for it.
 
     Attributes:
@@ -171,21 +179,12 @@ class Mapped(Running, Sequence[Row]):
         self, run: Callable[[Mapped], Awaitable[None]], total: int | None = None, labels: Any = None, remark: str = ""
     ) -> None:
         """Begin with no row; `run` asks them all."""
-        super().__init__()
+        self.lifecycle = Lifecycle()
+        super().__init__(self.lifecycle)
         self.progress = Progress(total=total)
         self.so_far = Rows(labels, remark)
         self._run = run
         self._task: asyncio.Task[None] | None = None
-
-    @property
-    def whole(self) -> Rows:
-        """The rows, once they are over.
-
-        Raises:
-            UnfinishedError: they are not, and can't be waited for here.
-        """
-        self.wait_here()
-        return self.so_far
 
     @overload
     def __getitem__(self, index: int) -> Row: ...
@@ -193,11 +192,13 @@ class Mapped(Running, Sequence[Row]):
     def __getitem__(self, index: slice) -> list[Row]: ...
     def __getitem__(self, index: int | slice) -> Row | list[Row]:
         """Return a row, or a list of them."""
-        return self.whole[index]
+        self.wait_here()
+        return self.so_far[index]
 
     def __len__(self) -> int:
         """Count the rows."""
-        return len(self.whole)
+        self.wait_here()
+        return len(self.so_far)
 
     @property
     def state(self) -> Literal["running", "complete", "interrupted"]:
@@ -207,57 +208,31 @@ class Mapped(Running, Sequence[Row]):
         )
         return ended if self.done else "running"
 
-    @property
-    def texts(self) -> list[str | None]:
-        """The answers in order; None where there is none."""
-        return self.whole.texts
-
-    @property
-    def answers(self) -> list[Any]:
-        """The objects in order, where a schema was given, else the texts."""
-        return self.whole.answers
-
-    @property
-    def errors(self) -> dict[int, str]:
-        """What went wrong, by the row's number."""
-        return self.whole.errors
-
-    @property
-    def error(self) -> NbGeminiError | None:
-        """Why the rest was not asked, where a fault concerned all rows; None otherwise."""
-        return self.whole.error
-
-    @property
-    def usage(self) -> Usage:
-        """Tokens of all rows, of earlier runs too."""
-        return self.whole.usage
-
-    @property
-    def cost(self) -> float | None:
-        """USD of all rows, of earlier runs too; None where no price is known."""
-        return self.whole.cost
-
-    @property
-    def badge(self) -> str:
-        """What marks answers that are no service's own."""
-        return self.whole.badge
+    texts = complete(Rows.texts)
+    answers = complete(Rows.answers)
+    errors = complete(Rows.errors)
+    error = complete(Rows.error)
+    usage = complete(Rows.usage)
+    cost = complete(Rows.cost)
+    badge = complete(Rows.badge)
 
     def to_frame(self) -> Any:
         """Return a DataFrame: the columns of the input, the answer (and its fields), error, tokens and cost."""
-        return self.whole.to_frame()
+        self.wait_here()
+        return self.so_far.to_frame()
 
     def start(self) -> asyncio.Task[None]:
         """Ask the rows on the running loop; once begun, it is the same task."""
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._to_the_end(), name="nbgemini map")
-            self.begun()
+            self.lifecycle.start()
         return self._task
 
     async def _to_the_end(self) -> None:
         try:
             await self._run(self)
         finally:
-            self.end_now()
+            self.lifecycle.finish()
 
     async def _outcome(self) -> Self:
         task = self.start()
@@ -278,6 +253,10 @@ class Mapped(Running, Sequence[Row]):
             NbGeminiError: a fault concerned all rows, and none has an answer.
         """
         return self._outcome().__await__()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy has, and a file: all but what asked the rows."""
+        return {**super().__getstate__(), "_run": None, "_task": None}
 
     def __repr__(self) -> str:
         """Say how far it is."""

@@ -23,7 +23,7 @@ def keyless(session: Session, args: PromptArgs) -> Service | None:
     if not in_colab():
         return None
     model = session.options.model(args.model or session.config.model) or session.client.settings.model
-    return session.client.lacking(model, session.options.taping(args))
+    return session.client.services.lacking(model, session.options.taping(args))
 
 
 async def find_key(session: Session, args: PromptArgs) -> None:

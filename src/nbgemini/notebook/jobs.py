@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol, TypeAlias
 
-from nbgemini._async.handle import Running
+from nbgemini._async.handle import StreamHandle
 from nbgemini.bulk.table import Mapped
 from nbgemini.chat.chat import Chat
 from nbgemini.chat.reply import Reply
@@ -48,7 +48,7 @@ class Activity(Protocol):
     cell: str | None
 
     @property
-    def handle(self) -> Running:
+    def handle(self) -> StreamHandle:
         """How it is stopped, and waited for."""
         ...
 
@@ -65,6 +65,10 @@ class Activity(Protocol):
     @property
     def description(self) -> str:
         """What it is, how far it is, and what it waits for, in one line."""
+        ...
+
+    def prepare(self) -> None:
+        """Let what reads the result wait for it from now on, as the running loop is about to run this."""
         ...
 
     def open(self) -> None:
@@ -88,7 +92,7 @@ class ReplyJob:
         self._complete = complete
 
     @property
-    def handle(self) -> Running:
+    def handle(self) -> StreamHandle:
         """The reply."""
         return self.reply
 
@@ -108,6 +112,10 @@ class ReplyJob:
         reply = self.reply
         facts = (self.chat or "no chat", reply.model, f"{reply.seconds:.0f} s", doing_text(reply))
         return " · ".join(filter(None, facts))
+
+    def prepare(self) -> None:
+        """Let what reads the reply wait for it from now on."""
+        self._chat.will_drive(self.reply)
 
     def open(self) -> None:
         """Show a first sign of life, while the cell still runs."""
@@ -135,7 +143,7 @@ class MapJob:
         self._done = done
 
     @property
-    def handle(self) -> Running:
+    def handle(self) -> StreamHandle:
         """The map."""
         return self.table
 
@@ -148,6 +156,10 @@ class MapJob:
     def description(self) -> str:
         """How far it is."""
         return f"map · {self.table.progress.line()}"
+
+    def prepare(self) -> None:
+        """Let what reads the rows wait for them from now on."""
+        self.table.lifecycle.start()
 
     def open(self) -> None:
         """Show a first sign of life, while the cell still runs."""
@@ -179,7 +191,7 @@ class Jobs:
         """Start something on the running loop; what the same cell started before is stopped."""
         if job.cell:
             self.stop(other for other in self.running if other.cell == job.cell)
-        job.handle.begun()
+        job.prepare()
         task = asyncio.get_running_loop().create_task(job.run(), name=f"nbgemini {job.chat or 'one-shot'}")
         job.open()  # after the task, whose request then goes out before the widgets are loaded
         self._tasks[job] = task
@@ -187,7 +199,7 @@ class Jobs:
         task.add_done_callback(lambda ended: self._ended(job, ended))
         return task
 
-    async def ended(self, handles: list[Running]) -> None:
+    async def ended(self, handles: list[StreamHandle]) -> None:
         """Return when what has these handles is over."""
         tasks = [task for job, task in self._tasks.items() if job.handle in handles]
         if tasks:

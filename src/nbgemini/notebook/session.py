@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import uuid4
 
 import msgspec
 
-from nbgemini._async.handle import Running
+from nbgemini._async.handle import StreamHandle
 from nbgemini.bulk.table import Mapped
 from nbgemini.chat.reply import Answer, Reply
 from nbgemini.client import Client
@@ -33,10 +33,11 @@ from nbgemini.notebook.settings import SettingsResolver
 from nbgemini.notebook.usage import UsageMeter
 from nbgemini.notebook.views import ViewFactory
 from nbgemini.replay.session import Replay
-from nbgemini.services import full_name
 from nbgemini.tools.approval import toolbox as toolbox_of
 from nbgemini.tools.decorator import Tool
 from nbgemini.tools.toolbox import refuse
+
+Prompt: TypeAlias = str | Turn | Exchange
 
 LAST_REPLY = "_gemini"
 _PROPERTIES = {name for kind in (Answer, Mapped) for name, value in vars(kind).items() if isinstance(value, property)}
@@ -78,7 +79,7 @@ class Session:
         self._client = Client(self.backend.settings(), log=self._journal)
         self._results = Results(shell)
         self._results.install()
-        self._bound: dict[str, Running] = {}
+        self._bound: dict[str, StreamHandle] = {}
         self._prompts: dict[str, int] = {}  # how many the running execution has sent
 
     @property
@@ -97,34 +98,39 @@ class Session:
     @property
     def answering(self) -> str:
         """What answers: `live`, `offline`, another host, or a cassette."""
-        taping = self._client.taping
+        taping = self._client.services.taping
         return f"replay of {taping.path.name}" if isinstance(taping, Replay) else self.backend.name
 
     @property
-    def pending(self) -> dict[str, Running]:
+    def pending(self) -> dict[str, StreamHandle]:
         """What still runs, by the names that -o gave it."""
         names = self.shell.user_ns
         self._bound = {name: handle for name, handle in self._bound.items() if not handle.done and names.get(name) is handle}
         return self._bound
 
     @property
-    def last(self) -> dict[str, Running]:
+    def last(self) -> dict[str, StreamHandle]:
         """The last reply and the last map while they run, by the names that always hold them."""
         names = self.shell.user_ns
         found = {name: names.get(name) for name in (LAST_REPLY, LAST_MAP)}
-        return {name: handle for name, handle in found.items() if isinstance(handle, Running) and not handle.done}
+        return {name: handle for name, handle in found.items() if isinstance(handle, StreamHandle) and not handle.done}
 
     def close(self) -> None:
         """Stop all streams and the offline service."""
         self.jobs.stop()
-        self._client.retire()
+        self._client.services.endpoints.retire()
         self.views.close()
         self.backend.leave_demo()
         self._journal.close()
         self._results.remove()
 
     def begin(
-        self, args: PromptArgs, prompt: str | Turn | Exchange, tools: Sequence[Tool] = (), schema: Schema | None = None
+        self,
+        args: PromptArgs,
+        prompt: Prompt,
+        tools: Sequence[Tool] = (),
+        schema: Schema | None = None,
+        purpose: str = "prompt",
     ) -> ReplyJob:
         """Store the prompt and return its job, not started yet; `_gemini` and the name after -o hold the reply.
 
@@ -148,9 +154,9 @@ class Session:
             toolbox=toolbox_of(tools, self.options.approve(args), ask) if tools else None,
             taping=self.options.taping(args),
             schema=schema,
+            purpose=purpose,
             **self.options.resolve(args, chat.options),
         )
-        reply.so_far.from_demo = self.backend.in_demo
         if "system" in args.changes:
             chat.options = msgspec.structs.replace(chat.options, system=args.changes["system"])
         self.usage.follow_reply(reply)
@@ -160,7 +166,7 @@ class Session:
             self.bind(args.out, reply)
         return ReplyJob(chat, reply, self.views.reply_view(args, reply, approvals), cell, self._complete)
 
-    def bind(self, name: str, handle: Running) -> None:
+    def bind(self, name: str, handle: StreamHandle) -> None:
         """Bind what runs to a name of the notebook; a cell that reads the name waits for it."""
         self.shell.user_ns[name] = self._bound[name] = handle
 
@@ -192,7 +198,7 @@ class Session:
     async def _complete(self, reply: Reply) -> None:
         """Add to a finished reply what only the service knows: a better error, and the size of the context window."""
         if reply.error:
-            reply.error.args = (await self.client.explain(reply.error, full_name(reply.provider, reply.options.model)),)
-        if reply.incoming.context >= WORTH_ASKING:
+            reply.error.args = (await self.client.services.explain(reply.error, reply.provider, reply.options.model),)
+        if reply.so_far.context >= WORTH_ASKING:
             await self.windows.learn(self.client, reply.provider)
         reply.window = self.windows.of(self.client, reply.model, reply.provider)

@@ -43,11 +43,6 @@ class SettingsResolver:
         base_url = self.settings().base_url
         return "live" if base_url == LIVE_URL else base_url
 
-    @property
-    def in_demo(self) -> bool:
-        """Whether the offline service answers."""
-        return self._service is not None
-
     def set_key(self, service: str, key: str) -> None:
         """Use this key for a service, and leave the demo.
 
@@ -88,7 +83,7 @@ class SettingsResolver:
         if self._service:
             settings = structs.replace(settings, base_url=self._service.url, version="v1beta", key=Secret("offline"))
         else:
-            settings = structs.replace(settings, key=self._key("gemini", KNOWN["gemini"], settings.key))
+            settings = structs.replace(settings, key=self._key("gemini", KNOWN["gemini"], settings.secret))
         return structs.replace(
             settings,
             model=str(config.aliases.get(config.model, config.model)) or DEFAULT_MODEL,

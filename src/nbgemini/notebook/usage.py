@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from nbgemini._async.handle import Running
+from nbgemini._async.handle import StreamHandle
 from nbgemini.chat.reply import Reply
 from nbgemini.messages.turns import Usage
 
@@ -18,9 +18,9 @@ class UsageMeter:
     def __init__(self) -> None:
         """Begin with nothing."""
         self._total: Spent = Usage(), 0.0
-        self._running: dict[Running, Callable[[], Spent]] = {}
+        self._running: dict[StreamHandle, Callable[[], Spent]] = {}
 
-    def follow(self, handle: Running, spent: Callable[[], Spent]) -> None:
+    def follow(self, handle: StreamHandle, spent: Callable[[], Spent]) -> None:
         """Count from now on what `spent` returns: tokens, and USD where a price is known."""
         self._running[handle] = spent
         handle.when_done(lambda: self._settle(handle))
@@ -40,6 +40,6 @@ class UsageMeter:
         """USD, as far as prices are known."""
         return sum((spent()[1] for spent in self._running.values()), self._total[1])
 
-    def _settle(self, handle: Running) -> None:
+    def _settle(self, handle: StreamHandle) -> None:
         tokens, cost = self._running.pop(handle)()
         self._total = self._total[0] + tokens, self._total[1] + cost

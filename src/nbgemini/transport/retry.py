@@ -9,11 +9,17 @@ AWS SDKs' standard mode.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from nbgemini.errors import ApiError, NbGeminiError
+
+Sleep: TypeAlias = Callable[[float], Awaitable[object]]
 
 
 class Policy(Struct, frozen=True):
@@ -83,3 +89,18 @@ class Attempts:
         if asked is not None:
             return asked * (1 + 0.1 * self._chance())
         return self._policy.first_wait * float(2 ** (self.made - 1)) * (1 + self._chance()) / 2
+
+
+BUDGET = Budget()  # of the process: a hundred clients in a storm are one storm
+
+
+class Retry(Struct, frozen=True):
+    """How requests are retried: how often, after how long, and out of which budget."""
+
+    policy: Policy = Policy()
+    sleep: Sleep = asyncio.sleep
+    budget: Budget = field(default_factory=lambda: BUDGET)
+
+    def attempts(self) -> Attempts:
+        """Return the count of one request's attempts, from now on."""
+        return Attempts(self.policy, self.budget, monotonic, random.random)

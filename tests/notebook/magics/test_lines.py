@@ -96,7 +96,7 @@ RUNS = [  # a cell; what `_gemini` is then asked and how, by attribute; or what 
     ("%gemini map --first 2 -h", "%gemini map [OPTIONS] NAME TEMPLATE"),
     ("%%gemini map?", "%gemini map [OPTIONS] NAME TEMPLATE"),
     ("%gemini approvals", "no tool is always allowed"),
-    ("%gemini ask --once -m openai/gpt-5.4-mini hello", {"provider": "openai"}),
+    ("%gemini ask --once -m openai/gpt-5.4-mini Why is the sky blue?", {"provider": "openai"}),
     ("%gemini demo fast", "offline service"),
 ]
 

@@ -22,7 +22,7 @@ async def record(session: Session, rest: str) -> None:
     if len(words) != 1:
         raise usage_error("record")
     if words == ["off"]:
-        if isinstance(session.client.taping, Record):
+        if isinstance(session.client.services.taping, Record):
             await session.client.record(None)
         show_line("nothing is recorded from here on")
         return
@@ -36,7 +36,7 @@ async def replay(session: Session, rest: str) -> None:
     """Answer all prompts from a cassette: no key, no network, no cost; `off` ends it."""
     words, speed, strict = _parse_replay(split_words(rest), usual_speed(session.shell))
     if words == ["off"]:
-        if isinstance(session.client.taping, Replay):
+        if isinstance(session.client.services.taping, Replay):
             await session.client.replay(None)
         show_line("nothing is replayed from here on")
         return
@@ -48,7 +48,7 @@ async def replay(session: Session, rest: str) -> None:
 
 def _ended(session: Session, kind: type[Record | Replay]) -> str:
     """Return what ends now, if anything: there is one cassette for all prompts."""
-    taping = session.client.taping
+    taping = session.client.services.taping
     verb = "recorded in" if kind is Record else "replayed from"
     return f"; nothing more is {verb} {taping.path.name}" if isinstance(taping, kind) else ""
 

@@ -25,7 +25,7 @@ async def status(session: Session, rest: str) -> None:
     rows = [
         ("model", client.settings.model),
         ("backend", session.answering),
-        *([("recorded in", client.taping.path.name)] if isinstance(client.taping, Record) else []),
+        *([("recorded in", client.services.taping.path.name)] if isinstance(client.services.taping, Record) else []),
         ("key", key_text(session)),
         *(chats or [("chats", "none yet")]),
         *((f"chat {name} (earlier session)", _saved_text(name, count, at)) for name, count, at in saved_chats(session)),
@@ -64,7 +64,7 @@ def key_text(session: Session) -> str:
     if session.answering == "offline" or session.answering.startswith("replay"):
         return "none needed"
     client = session.client
-    service = client.connections.service(split_model(client.settings.model)[0])
+    service = client.settings.service(split_model(client.settings.model)[0])
     return "set" if service.key else f"none → {key_command(service)}" if service.needs_key else "none needed"
 
 

@@ -35,7 +35,6 @@ from nbgemini.tools.decorator import Tool
 from nbgemini.tools.resolve import declared, tools_of
 
 Prompt: TypeAlias = str | PromptDraft | Exchange
-Parts: TypeAlias = tuple[str | Turn | Exchange, Sequence[Tool], Schema | None]
 Request: TypeAlias = "tuple[PromptArgs, Prompt] | Callable[[], Coroutine[Any, Any, None] | None]"
 """What a line asks for: a prompt to send, or a command to run."""
 
@@ -125,7 +124,7 @@ class MagicRunner:
     async def _ask_awaited(self, args: PromptArgs, prompt: Prompt) -> None:
         parts = await self._build(args, prompt), await self._tools(args), await self._schema(args)
         await find_key(self.session, args)
-        job = self._begin(args, prompt, parts)
+        job = self.session.begin(args, *parts, purpose=_purpose(prompt))
         task = self.session.jobs.start(job)
         if self.session.views.waits(args):
             await self._until(task, job.reply)
@@ -136,7 +135,7 @@ class MagicRunner:
         parts = self._build_now(args, prompt), self._tools_now(args), schema
         if keyless(self.session, args):
             run_from_within(find_key(self.session, args))
-        job = self._begin(args, prompt, parts)
+        job = self.session.begin(args, *parts, purpose=_purpose(prompt))
         if not _loop_runs():
             run_from_within(self._drive_alone(job))
         elif self.session.views.waits(args):
@@ -144,11 +143,6 @@ class MagicRunner:
         else:
             self.session.jobs.start(job)
         return job.reply
-
-    def _begin(self, args: PromptArgs, prompt: Prompt, parts: Parts) -> ReplyJob:
-        job = self.session.begin(args, *parts)
-        job.reply.purpose = prompt.purpose if isinstance(prompt, PromptDraft) else "prompt"
-        return job
 
     async def _build(self, args: PromptArgs, prompt: Prompt) -> str | Turn | Exchange:
         """Return the prompt with its values in place; nothing is held up while files are read and replies awaited."""
@@ -213,6 +207,10 @@ class MagicRunner:
         if reply.error and reply.state in ("failed", "blocked"):
             raise reply.error
         put_code(self.session.shell, reply)
+
+
+def _purpose(prompt: Prompt) -> str:
+    return prompt.purpose if isinstance(prompt, PromptDraft) else "prompt"
 
 
 def _loop_runs() -> bool:

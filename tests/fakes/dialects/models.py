@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from nbgemini.offline.dialects.declining import Declined
+from tests.fakes.dialects.errors import RequestError
 
 _DAY = "2026-11-21T00:00:00Z"
 _SECONDS = 1_795_219_200  # the same day
@@ -56,10 +56,10 @@ def claude(name: str) -> Claude:
     """Return a model of Anthropic's.
 
     Raises:
-        Declined: there is none of this name.
+        RequestError: there is none of this name.
     """
     if name not in CLAUDES:
-        raise Declined(404, f"model: {name}")
+        raise RequestError(404, f"model: {name}")
     return CLAUDES[name]
 
 
@@ -67,11 +67,11 @@ def gpt(name: str) -> str:
     """Return the name of a model of OpenAI's.
 
     Raises:
-        Declined: there is none of this name.
+        RequestError: there is none of this name.
     """
     if name not in GPTS:
         message = f"The model `{name}` does not exist or you do not have access to it."
-        raise Declined(404, message, code="model_not_found")
+        raise RequestError(404, message, code="model_not_found")
     return name
 
 
@@ -79,13 +79,13 @@ def claude_page(query: dict[str, str]) -> dict[str, Any]:
     """Return a page of Anthropic's list.
 
     Raises:
-        Declined: the page's size is none, or it is to begin nowhere.
+        RequestError: the page's size is none, or it is to begin nowhere.
     """
     names, limit = list(CLAUDES), query.get("limit", str(_PAGE))
     if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= _LARGEST_PAGE):
-        raise Declined(400, f"limit: Input should be between 1 and {_LARGEST_PAGE}")
+        raise RequestError(400, f"limit: Input should be between 1 and {_LARGEST_PAGE}")
     if not {query.get("after_id", names[0]), query.get("before_id", names[0])} <= set(names):
-        raise Declined(400, "after_id and before_id: Not a model's id")
+        raise RequestError(400, "after_id and before_id: Not a model's id")
     rest = names[names.index(query["after_id"]) + 1 :] if "after_id" in query else names
     rest = rest[: rest.index(query["before_id"])] if query.get("before_id") in rest else rest
     page = [claude_entry(name) for name in rest[: int(limit)]]
@@ -97,7 +97,7 @@ def claude_entry(name: str) -> dict[str, Any]:
     """Return a model as Anthropic lists it.
 
     Raises:
-        Declined: there is none of this name.
+        RequestError: there is none of this name.
     """
     return {
         "type": "model",
@@ -135,6 +135,6 @@ def gpt_entry(name: str) -> dict[str, Any]:
     """Return a model as OpenAI lists it.
 
     Raises:
-        Declined: there is none of this name.
+        RequestError: there is none of this name.
     """
     return {"id": gpt(name), "object": "model", "created": _SECONDS, "owned_by": "nbgemini-offline"}

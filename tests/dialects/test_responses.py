@@ -8,9 +8,9 @@ import httpx2
 import openai
 import pytest
 
-from nbgemini.offline.dialects.keeping import Kept
-from tests.offline.dialects import CALLS, SAID, SCHEMA, SUM, sunny, told
-from tests.offline.raw import ask
+from tests.fakes.dialects.conversation_store import ConversationStore
+from tests.support.dialect_prompts import CALLS, SAID, SCHEMA, SUM, sunny, told
+from tests.support.raw_requests import ask
 
 MODEL = "gpt-offline"
 TOOL = {"type": "function", "name": "weather", "description": "the weather in a city", "parameters": SCHEMA, "strict": False}
@@ -127,7 +127,7 @@ async def test_a_conversation_is_kept_unless_that_is_not_wanted(official):
 
 
 def test_only_so_much_is_kept():
-    kept = Kept()
+    kept = ConversationStore()
     for number in range(1001):
         kept.keep(str(number), [number], {f"item{number}"})
     assert (kept.found("0"), kept.found("1000"), len(kept.items)) == (None, [1000], 1000)

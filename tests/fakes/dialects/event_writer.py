@@ -9,10 +9,10 @@ from typing import Any, Protocol, TypeAlias
 
 from msgspec import Struct
 
-from nbgemini.offline.dialects.declining import Declined
-from nbgemini.offline.dialects.speech import Run, Speech
 from nbgemini.offline.directive import Told
 from nbgemini.offline.script import Script
+from tests.fakes.dialects.answer_runs import Run, Speech
+from tests.fakes.dialects.errors import RequestError
 
 Event: TypeAlias = tuple[str, Any]  # its name, for the line `event:`, and its data
 
@@ -77,17 +77,17 @@ def written(speech: Speech, writer: Writer, told: Told) -> Written:
     return Written(script, [_lines(events, writer) for _, events in timed], begin, end, writer.whole(speech), broken)
 
 
-def overloaded() -> Declined:
+def overloaded() -> RequestError:
     """Return the error of a whole answer that broke on its way."""
-    return Declined(503, _OVERLOADED)
+    return RequestError(503, _OVERLOADED)
 
 
-def refusal(told: Told) -> Declined:
+def refusal(told: Told) -> RequestError:
     """Return the error of a directive with a `status`; what it says in Google's words is left to Google's protocol."""
     said = {name: value for name, value in told.error.items() if isinstance(value, str)}
     headers = {"retry-after": told.retry_delay.removesuffix("s")} if told.retry_delay else {}
     message = said.get("message", "Refused, as the prompt asked for.")
-    return Declined(
+    return RequestError(
         told.status or _OK, message, kind=said.get("type", ""), param=said.get("param"), code=said.get("code"), headers=headers
     )
 

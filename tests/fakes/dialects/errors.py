@@ -15,7 +15,7 @@ _UNKNOWN = re.compile(r"^Object contains unknown field `(.*)`$", re.DOTALL)
 _INDEX = re.compile(r"\[(\d+|\.\.\.)\]")
 
 
-class Declined(Exception):  # noqa: N818 - it is what the request is
+class RequestError(Exception):
     """A request is answered with an error.
 
     Attributes:
@@ -42,7 +42,7 @@ class Declined(Exception):  # noqa: N818 - it is what the request is
         self.headers = dict(headers or {})
 
 
-class Misshapen(Exception):  # noqa: N818 - it is what the body is
+class ShapeError(Exception):
     """A body has a field too few, one too many, or one of another type; each protocol says so in its own words.
 
     Attributes:
@@ -68,12 +68,12 @@ def shaped(body: Any, shape: type[_T]) -> _T:
     """Return the body as that type.
 
     Raises:
-        Misshapen: it is not.
+        ShapeError: it is not.
     """
     try:
         return msgspec.convert(body, shape)
     except msgspec.ValidationError as error:
-        raise Misshapen(error) from None
+        raise ShapeError(error) from None
 
 
 def key_in(headers: Mapping[str, str], *names: str) -> str:

@@ -8,12 +8,12 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import Struct
 
-from nbgemini.offline.dialects.declining import Declined, Misshapen
-from nbgemini.offline.dialects.writing import Writer
 from nbgemini.offline.gemini.schema_answers import adapted
 from nbgemini.offline.gemini.tool_choice import chosen
 from nbgemini.offline.gemini.validation import is_answer_to_calls
 from nbgemini.offline.http_server import HttpRequest
+from tests.fakes.dialects.errors import RequestError, ShapeError
+from tests.fakes.dialects.event_writer import Writer
 
 
 class Question(Struct, frozen=True):
@@ -44,7 +44,7 @@ class Dialect(Protocol):
         """Let a request pass that carries a key.
 
         Raises:
-            Declined: it carries none, or a bad one.
+            RequestError: it carries none, or a bad one.
         """
         ...
 
@@ -52,7 +52,7 @@ class Dialect(Protocol):
         """Return what a GET is answered with.
 
         Raises:
-            Declined: there is nothing at this address.
+            RequestError: there is nothing at this address.
         """
         ...
 
@@ -60,8 +60,8 @@ class Dialect(Protocol):
         """Return what a POST asks; where no model is needed, the answer.
 
         Raises:
-            Declined: the service would not take it.
-            Misshapen: its shape is wrong.
+            RequestError: the service would not take it.
+            ShapeError: its shape is wrong.
         """
         ...
 
@@ -73,11 +73,11 @@ class Dialect(Protocol):
         """Remember an answer that a later request may go on from."""
         ...
 
-    def misshapen(self, found: Misshapen) -> Declined:
+    def misshapen(self, found: ShapeError) -> RequestError:
         """Say in the protocol's words what is wrong with a shape."""
         ...
 
-    def error(self, declined: Declined, number: int) -> Any:
+    def error(self, declined: RequestError, number: int) -> Any:
         """Return the error as the protocol writes it."""
         ...
 

@@ -8,8 +8,8 @@ import httpx2
 import openai
 import pytest
 
-from tests.offline.dialects import CALLS, SAID, SCHEMA, SUM, sunny, told
-from tests.offline.raw import ask
+from tests.support.dialect_prompts import CALLS, SAID, SCHEMA, SUM, sunny, told
+from tests.support.raw_requests import ask
 
 MODEL = "gpt-offline"
 TOOL = {"type": "function", "function": {"name": "weather", "description": "the weather in a city", "parameters": SCHEMA}}

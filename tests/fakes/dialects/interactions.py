@@ -10,9 +10,14 @@ from typing import Any
 
 import msgspec
 
-from nbgemini.offline.dialects.declining import Declined, Misshapen, shaped
-from nbgemini.offline.dialects.dialect import Question, gemini_body, grouped, result_part
-from nbgemini.offline.dialects.interactions_request import (
+from nbgemini.offline.http_server import HttpRequest
+from nbgemini.offline.models import family, resolve
+from nbgemini.offline.routes import version_of
+from tests.fakes.dialects.base import Question, gemini_body, grouped, result_part
+from tests.fakes.dialects.conversation_store import ConversationStore
+from tests.fakes.dialects.errors import RequestError, ShapeError, shaped
+from tests.fakes.dialects.event_writer import Writer
+from tests.fakes.dialects.interactions_request import (
     Asked,
     Config,
     Content,
@@ -26,12 +31,7 @@ from nbgemini.offline.dialects.interactions_request import (
     check,
     with_steps,
 )
-from nbgemini.offline.dialects.interactions_writer import InteractionWriter
-from nbgemini.offline.dialects.keeping import Kept
-from nbgemini.offline.dialects.writing import Writer
-from nbgemini.offline.http_server import HttpRequest
-from nbgemini.offline.models import family, resolve
-from nbgemini.offline.routes import version_of
+from tests.fakes.dialects.interactions_writer import InteractionWriter
 
 _CODES = {
     400: "invalid_request",
@@ -53,7 +53,7 @@ class Interactions:
 
     def __init__(self) -> None:
         """Begin with nothing kept."""
-        self._kept = Kept()
+        self._kept = ConversationStore()
 
     def allow(self, request: HttpRequest) -> None:
         """Check the key, as all of Google's services do."""
@@ -61,7 +61,7 @@ class Interactions:
 
     def look(self, _request: HttpRequest) -> Any:
         """Find nothing: interactions can be gone on with, but not read again."""
-        raise Declined(404, "Requested entity was not found.")
+        raise RequestError(404, "Requested entity was not found.")
 
     def read(self, request: HttpRequest, body: Any) -> Question:
         """Read a request for an interaction."""
@@ -69,7 +69,7 @@ class Interactions:
         version = version_of(request)
         model = resolve(asked.model.removeprefix("models/"), version)
         if model is None:
-            raise Declined(404, f"models/{asked.model} is not found for API version {version}.")
+            raise RequestError(404, f"models/{asked.model} is not found for API version {version}.")
         steps = [*self._earlier(asked), *asked.input]
         check(asked, steps)
         thinks = family(model).thinks
@@ -86,19 +86,19 @@ class Interactions:
         if asked.store:
             self._kept.keep(answer["id"], [*steps, *shaped(answer["steps"], list[Step_])])
 
-    def misshapen(self, found: Misshapen) -> Declined:
+    def misshapen(self, found: ShapeError) -> RequestError:
         """Say it as the Interactions API does."""
         *outer, name = found.path or ["body"]
         where = "".join(f"[{step}]" if step.isdigit() else f".{step}" for step in outer).removeprefix(".")
         at = f" at '{where}'" if where else ""
         match found.fault:
             case "missing":
-                return Declined(400, f"The required parameter '{name}' is missing{at}.")
+                return RequestError(400, f"The required parameter '{name}' is missing{at}.")
             case "unknown":
-                return Declined(400, f"Unknown parameter '{name}'{at}.")
-        return Declined(400, f"The value for '{name}'{at} is not supported: {found.said}.")
+                return RequestError(400, f"Unknown parameter '{name}'{at}.")
+        return RequestError(400, f"The value for '{name}'{at} is not supported: {found.said}.")
 
-    def error(self, declined: Declined, _number: int) -> Any:
+    def error(self, declined: RequestError, _number: int) -> Any:
         """Return the error as the Interactions API writes it."""
         return {"error": {"code": declined.code or _CODES.get(declined.status, "unknown"), "message": str(declined)}}
 
@@ -106,7 +106,7 @@ class Interactions:
         if asked.previous_interaction_id is None:
             return []
         if (steps := self._kept.found(asked.previous_interaction_id)) is None:
-            raise Declined(404, f"Interaction '{asked.previous_interaction_id}' not found.")
+            raise RequestError(404, f"Interaction '{asked.previous_interaction_id}' not found.")
         return steps
 
 

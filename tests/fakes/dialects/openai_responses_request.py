@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
-from nbgemini.offline.dialects.declining import Declined
-from nbgemini.offline.dialects.openai import Form
 from nbgemini.offline.thought_signatures import is_seal
+from tests.fakes.dialects.errors import RequestError
+from tests.fakes.dialects.openai_common import Form
 
 Free: TypeAlias = dict[str, Any]
 
@@ -184,14 +184,14 @@ def check(asked: Asked, items: list[Item_], stored: Container[str]) -> None:
     """Check the items of a conversation; what has a `stored` id is known here.
 
     Raises:
-        Declined: with the message of the error.
+        RequestError: with the message of the error.
     """
     if not items:
-        raise Declined(400, "Missing required parameter: 'input'.", param="input", code="missing_required_parameter")
+        raise RequestError(400, "Missing required parameter: 'input'.", param="input", code="missing_required_parameter")
     for number, tool in enumerate(asked.tools):
         if tool.get("type") == "function" and not tool.get("name"):
             where = f"tools[{number}].name"
-            raise Declined(400, f"Missing required parameter: '{where}'.", param=where, code="missing_required_parameter")
+            raise RequestError(400, f"Missing required parameter: '{where}'.", param=where, code="missing_required_parameter")
     _check_calls(items)
     for item in items:
         if isinstance(item, Reasoning):
@@ -205,10 +205,10 @@ def _check_calls(items: list[Item_]) -> None:
         if isinstance(item, FunctionCall):
             called.add(item.call_id)
             if item.call_id not in answered:
-                raise Declined(400, f"No tool output found for function call {item.call_id}.", param="input")
+                raise RequestError(400, f"No tool output found for function call {item.call_id}.", param="input")
         elif isinstance(item, FunctionCallOutput) and item.call_id not in called:
             message = f"No tool call found for function call output with call_id {item.call_id}."
-            raise Declined(400, message, param="input")
+            raise RequestError(400, message, param="input")
 
 
 def _check_seal(item: Reasoning, stored: Container[str]) -> None:
@@ -218,13 +218,13 @@ def _check_seal(item: Reasoning, stored: Container[str]) -> None:
                 f"The encrypted content for item {item.id} could not be verified. Reason: Encrypted content could not be "
                 "decrypted or parsed."
             )
-            raise Declined(400, message, code="invalid_encrypted_content")
+            raise RequestError(400, message, code="invalid_encrypted_content")
     elif item.id not in stored:
         message = (
             f"Item with id '{item.id}' not found. Items are not persisted when `store` is set to false. Try again with `store` "
             "set to true, or remove this item from your input."
         )
-        raise Declined(404, message, param="input")
+        raise RequestError(404, message, param="input")
 
 
 def thoughts(summary: list[Summary]) -> list[str]:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from nbgemini.offline.dialects.anthropic_request import (
+from nbgemini.offline.gemini.stream import count_tokens
+from nbgemini.offline.http_server import HttpRequest
+from nbgemini.offline.thought_signatures import seal
+from tests.fakes.dialects.answer_runs import Run, Speech
+from tests.fakes.dialects.anthropic_request import (
     Any_,
     Asked,
     Block,
@@ -17,15 +21,11 @@ from nbgemini.offline.dialects.anthropic_request import (
     ToolUse,
     turns,
 )
-from nbgemini.offline.dialects.anthropic_rules import VERSIONS, check, thinks
-from nbgemini.offline.dialects.catalog import claude, claude_entry, claude_page
-from nbgemini.offline.dialects.declining import Declined, Misshapen, is_bad, key_in, shaped
-from nbgemini.offline.dialects.dialect import Question, gemini_body, result_part
-from nbgemini.offline.dialects.speech import Run, Speech
-from nbgemini.offline.dialects.writing import Event, Writer
-from nbgemini.offline.gemini.stream import count_tokens
-from nbgemini.offline.http_server import HttpRequest
-from nbgemini.offline.thought_signatures import seal
+from tests.fakes.dialects.anthropic_rules import VERSIONS, check, thinks
+from tests.fakes.dialects.base import Question, gemini_body, result_part
+from tests.fakes.dialects.errors import RequestError, ShapeError, is_bad, key_in, shaped
+from tests.fakes.dialects.event_writer import Event, Writer
+from tests.fakes.dialects.models import claude, claude_entry, claude_page
 
 _KINDS = {
     400: "invalid_request_error",
@@ -55,13 +55,13 @@ class Anthropic:
         """Check the key and the version."""
         key, version = key_in(request.headers, "x-api-key"), request.headers.get("anthropic-version")
         if not key:
-            raise Declined(401, "x-api-key header is required")
+            raise RequestError(401, "x-api-key header is required")
         if is_bad(key):
-            raise Declined(401, "invalid x-api-key")
+            raise RequestError(401, "invalid x-api-key")
         if not version:
-            raise Declined(400, "anthropic-version: header is required")
+            raise RequestError(400, "anthropic-version: header is required")
         if version not in VERSIONS:
-            raise Declined(400, f'anthropic-version: "{version[:40]}" is not a valid version')
+            raise RequestError(400, f'anthropic-version: "{version[:40]}" is not a valid version')
 
     def look(self, request: HttpRequest) -> Any:
         """Return the models, or one."""
@@ -89,12 +89,12 @@ class Anthropic:
     def keep(self, question: Question, answer: dict[str, Any]) -> None:
         """Keep nothing: a request holds the whole chat."""
 
-    def misshapen(self, found: Misshapen) -> Declined:
+    def misshapen(self, found: ShapeError) -> RequestError:
         """Say it as Anthropic does."""
         said = {"missing": "Field required", "unknown": "Extra inputs are not permitted"}.get(found.fault, found.said)
-        return Declined(400, f"{'.'.join(found.path)}: {said}".removeprefix(": "))
+        return RequestError(400, f"{'.'.join(found.path)}: {said}".removeprefix(": "))
 
-    def error(self, declined: Declined, number: int) -> Any:
+    def error(self, declined: RequestError, number: int) -> Any:
         """Return the error as Anthropic writes it."""
         kind = declined.kind or _KINDS.get(declined.status, "api_error")
         return {"type": "error", "error": {"type": kind, "message": str(declined)}, "request_id": f"req_offline_{number}"}

@@ -6,9 +6,9 @@ import anthropic
 import httpx2
 import pytest
 
-from nbgemini.offline.server import OfflineService
-from tests.offline.dialects import CALLS, SAID, SCHEMA, SUM, sunny, told
-from tests.offline.raw import ask, until
+from tests.fakes.services import FakeServices
+from tests.support.dialect_prompts import CALLS, SAID, SCHEMA, SUM, sunny, told
+from tests.support.raw_requests import ask, until
 
 MODEL = "claude-offline"
 TOOL = {"name": "weather", "description": "the weather in a city", "input_schema": SCHEMA}
@@ -295,7 +295,7 @@ async def test_a_stalled_stream_is_let_go_of_at_once(service, official):
 
 
 async def test_pauses_are_kept():
-    with OfflineService(pace=1) as service:
+    with FakeServices(pace=1) as service:
         async with anthropic.AsyncAnthropic(api_key="k", base_url=service.url) as client:
             events = await events_of(client, **asked(told(frames=2, gap=0)))
     assert "".join(e.delta.text for e in events if e.type == "content_block_delta").startswith("word0")

@@ -6,8 +6,8 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
-from nbgemini.offline.dialects.declining import Declined
 from nbgemini.offline.thought_signatures import is_seal
+from tests.fakes.dialects.errors import RequestError
 
 Free: TypeAlias = dict[str, Any]
 
@@ -156,18 +156,18 @@ def check(asked: Asked, steps: list[Step_]) -> None:
     """Check the steps of an interaction.
 
     Raises:
-        Declined: with the message of the 400.
+        RequestError: with the message of the 400.
     """
     if not steps or not isinstance(steps[-1], UserInput | FunctionResult):
-        raise Declined(400, "Please ensure that multiturn requests begin and end with a user role.")
+        raise RequestError(400, "Please ensure that multiturn requests begin and end with a user role.")
     for number, tool in enumerate(asked.tools):
         if tool.get("type") == "function" and not tool.get("name"):
-            raise Declined(400, f"The required parameter 'name' is missing at 'tools[{number}]'.")
+            raise RequestError(400, f"The required parameter 'name' is missing at 'tools[{number}]'.")
     waiting: set[str] = set()
     for step in steps:
         waiting = _after(step, waiting)
     if waiting:
-        raise Declined(400, _COUNT)
+        raise RequestError(400, _COUNT)
 
 
 def _after(step: Step_, waiting: set[str]) -> set[str]:
@@ -177,12 +177,12 @@ def _after(step: Step_, waiting: set[str]) -> set[str]:
             return waiting | {id_}
         case FunctionResult(call_id=id_):
             if id_ not in waiting:
-                raise Declined(400, f"No function call found for the function result with call_id '{id_}'.")
+                raise RequestError(400, f"No function call found for the function result with call_id '{id_}'.")
             return waiting - {id_}
         case Thought(signature=str(signature), summary=summary) if not is_seal(signature, thoughts(summary)):
-            raise Declined(400, "Invalid thought signature.")
+            raise RequestError(400, "Invalid thought signature.")
         case UserInput() | ModelOutput() if waiting:
-            raise Declined(400, _COUNT)
+            raise RequestError(400, _COUNT)
     return waiting
 
 

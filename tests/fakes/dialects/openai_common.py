@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from nbgemini.offline.dialects.catalog import gpt_entry, gpt_page
-from nbgemini.offline.dialects.declining import Declined, Misshapen, is_bad, key_in
 from nbgemini.offline.http_server import HttpRequest
+from tests.fakes.dialects.errors import RequestError, ShapeError, is_bad, key_in
+from tests.fakes.dialects.models import gpt_entry, gpt_page
 
 _WHERE = "You can find your API key at https://platform.openai.com/account/api-keys."
 _KINDS = {429: ("requests", "rate_limit_exceeded")}
@@ -26,26 +26,28 @@ class OpenAI:
         """Check the key."""
         key = key_in(request.headers)
         if not key:
-            raise Declined(401, f"You didn't provide an API key. {_WHERE}")
+            raise RequestError(401, f"You didn't provide an API key. {_WHERE}")
         if is_bad(key):
-            raise Declined(401, f"Incorrect API key provided: bad***. {_WHERE}", code="invalid_api_key")
+            raise RequestError(401, f"Incorrect API key provided: bad***. {_WHERE}", code="invalid_api_key")
 
     def look(self, request: HttpRequest) -> Any:
         """Return the models, or one."""
         name = request.path.removeprefix("/v1/models").strip("/")
         return gpt_entry(name) if name else gpt_page()
 
-    def misshapen(self, found: Misshapen) -> Declined:
+    def misshapen(self, found: ShapeError) -> RequestError:
         """Say it as OpenAI does."""
         where = "".join(f"[{step}]" if step.isdigit() else f".{step}" for step in found.path).removeprefix(".")
         match found.fault:
             case "missing":
-                return Declined(400, f"Missing required parameter: '{where}'.", param=where, code="missing_required_parameter")
+                return RequestError(
+                    400, f"Missing required parameter: '{where}'.", param=where, code="missing_required_parameter"
+                )
             case "unknown":
-                return Declined(400, f"Unknown parameter: '{where}'.", param=where, code="unknown_parameter")
-        return Declined(400, f"Invalid value for '{where}': {found.said}.", param=where, code="invalid_value")
+                return RequestError(400, f"Unknown parameter: '{where}'.", param=where, code="unknown_parameter")
+        return RequestError(400, f"Invalid value for '{where}': {found.said}.", param=where, code="invalid_value")
 
-    def error(self, declined: Declined, _number: int) -> Any:
+    def error(self, declined: RequestError, _number: int) -> Any:
         """Return the error as OpenAI writes it."""
         kind, code = _KINDS.get(declined.status, _SERVER if declined.status >= _SERVER_ERRORS else _CLIENT)
         words = {"type": declined.kind or kind, "param": declined.param, "code": declined.code or code}

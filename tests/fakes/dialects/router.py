@@ -4,33 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from nbgemini.offline.dialects.anthropic import Anthropic
-from nbgemini.offline.dialects.chat import Chat
-from nbgemini.offline.dialects.declining import Declined, Misshapen
-from nbgemini.offline.dialects.dialect import Dialect, Question
-from nbgemini.offline.dialects.interactions import Interactions
-from nbgemini.offline.dialects.responses import Responses
-from nbgemini.offline.dialects.speech import speech_of
-from nbgemini.offline.dialects.writing import Written, overloaded, refusal, written
 from nbgemini.offline.gemini.stream import count_tokens
 from nbgemini.offline.http_server import HttpRequest
 from nbgemini.offline.input_report import Head
 from nbgemini.offline.json_body import Invalid
 from nbgemini.offline.responder import EVENTS, Delivery, send_json, stream, whole
 from nbgemini.offline.script import answer_to
-
-_POSTS = {
-    "/v1/messages": "anthropic",
-    "/v1/messages/count_tokens": "anthropic",
-    "/v1/chat/completions": "chat",
-    "/v1/responses": "responses",
-    "/v1/interactions": "interactions",
-    "/v1beta/interactions": "interactions",
-    "/v1alpha/interactions": "interactions",
-}
+from tests.fakes.dialects.answer_runs import speech_of
+from tests.fakes.dialects.anthropic import Anthropic
+from tests.fakes.dialects.base import Dialect, Question
+from tests.fakes.dialects.errors import RequestError, ShapeError
+from tests.fakes.dialects.event_writer import Written, overloaded, refusal, written
+from tests.fakes.dialects.interactions import Interactions
+from tests.fakes.dialects.openai_chat import Chat
+from tests.fakes.dialects.openai_responses import Responses
 
 
-class Dialects:
+class DialectRouter:
     """The protocols that a service speaks besides Gemini's own."""
 
     def __init__(self, head: Head) -> None:
@@ -38,29 +28,25 @@ class Dialects:
         self._head = head
         self._dialects: dict[str, Dialect] = {
             "anthropic": Anthropic(),
-            "chat": Chat(),
-            "responses": Responses(),
+            "openai-chat": Chat(),
+            "openai": Responses(),
             "interactions": Interactions(),
         }
 
-    def of(self, request: HttpRequest) -> Dialect | None:
-        """Return the protocol of a request, or None if it is Gemini's."""
-        name = _POSTS.get(request.path) if request.method == "POST" else _listing(request)
-        return self._dialects.get(name or "")
-
-    async def answer(self, dialect: Dialect, request: HttpRequest, body: Any, count: tuple[int, int], to: Delivery) -> None:
+    async def answer(self, provider: str, request: HttpRequest, body: Any, count: tuple[int, int], to: Delivery) -> None:
         """Answer a request; the counts are how many were equal to it before, and how many there were at all.
 
         Raises:
             ConnectionError: the client has left, or the answer breaks off as it should.
         """
+        dialect = self._dialects[provider]
         try:
             dialect.allow(request)
             if request.method == "GET":
                 await send_json(to.writer, 200, dialect.look(request))
             else:
                 await self._ask(dialect, request, body, count, to)
-        except (Declined, Misshapen, Invalid) as fault:
+        except (RequestError, ShapeError, Invalid) as fault:
             declined = _declined(fault, dialect)
             await send_json(to.writer, declined.status, dialect.error(declined, count[1]), declined.headers)
 
@@ -93,16 +79,7 @@ async def _send(question: Question, answer: Written, to: Delivery) -> None:
         await whole(answer.script, 200, answer.whole, to)
 
 
-def _declined(fault: Declined | Misshapen | Invalid, dialect: Dialect) -> Declined:
-    if isinstance(fault, Misshapen):
+def _declined(fault: RequestError | ShapeError | Invalid, dialect: Dialect) -> RequestError:
+    if isinstance(fault, ShapeError):
         return dialect.misshapen(fault)
-    return Declined(400, str(fault)) if isinstance(fault, Invalid) else fault
-
-
-def _listing(request: HttpRequest) -> str | None:
-    """Return whose list of models is asked for: only headers tell, all stand at one address."""
-    if request.method != "GET" or not f"{request.path}/".startswith("/v1/models/"):
-        return None
-    if "x-goog-api-key" in request.headers or "key" in request.query:
-        return None
-    return "anthropic" if "anthropic-version" in request.headers else "chat" if "authorization" in request.headers else None
+    return RequestError(400, str(fault)) if isinstance(fault, Invalid) else fault

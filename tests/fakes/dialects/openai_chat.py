@@ -6,8 +6,13 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from nbgemini.offline.dialects.catalog import gpt
-from nbgemini.offline.dialects.chat_request import (
+from nbgemini.offline.http_server import HttpRequest
+from tests.fakes.dialects.answer_runs import Run, Speech
+from tests.fakes.dialects.base import Question, arguments, gemini_body, grouped, result_part
+from tests.fakes.dialects.errors import shaped
+from tests.fakes.dialects.event_writer import Event, Writer
+from tests.fakes.dialects.models import gpt
+from tests.fakes.dialects.openai_chat_request import (
     Any_,
     Asked,
     Assistant,
@@ -21,12 +26,7 @@ from nbgemini.offline.dialects.chat_request import (
     Tool,
     check,
 )
-from nbgemini.offline.dialects.declining import shaped
-from nbgemini.offline.dialects.dialect import Question, arguments, gemini_body, grouped, result_part
-from nbgemini.offline.dialects.openai import OpenAI, file_part, form_of
-from nbgemini.offline.dialects.speech import Run, Speech
-from nbgemini.offline.dialects.writing import Event, Writer
-from nbgemini.offline.http_server import HttpRequest
+from tests.fakes.dialects.openai_common import OpenAI, file_part, form_of
 
 _STOPS = {"STOP": "stop", "MAX_TOKENS": "length"}
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from nbgemini.offline.dialects.anthropic_request import (
+from nbgemini.offline.thought_signatures import is_seal
+from tests.fakes.dialects.anthropic_request import (
     Asked,
     Counted,
     Document,
@@ -17,9 +18,8 @@ from nbgemini.offline.dialects.anthropic_request import (
     ToolUse,
     turns,
 )
-from nbgemini.offline.dialects.catalog import Claude
-from nbgemini.offline.dialects.declining import Declined
-from nbgemini.offline.thought_signatures import is_seal
+from tests.fakes.dialects.errors import RequestError
+from tests.fakes.dialects.models import Claude
 
 OLD, NEW = "2023-06-01", "2026-10-21"
 VERSIONS = ("2023-01-01", OLD, NEW)
@@ -35,7 +35,7 @@ def check(asked: Counted, model: Claude, version: str) -> None:
     """Check all rules.
 
     Raises:
-        Declined: with the message of the 400.
+        RequestError: with the message of the 400.
     """
     if isinstance(asked, Asked):
         _sampling(asked, model, version)
@@ -46,8 +46,8 @@ def check(asked: Counted, model: Claude, version: str) -> None:
     _signed(asked)
 
 
-def _refuse(message: str) -> Declined:
-    return Declined(400, message)
+def _refuse(message: str) -> RequestError:
+    return RequestError(400, message)
 
 
 def _sampling(asked: Asked, model: Claude, version: str) -> None:

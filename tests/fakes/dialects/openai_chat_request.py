@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
-from nbgemini.offline.dialects.declining import Declined
-from nbgemini.offline.dialects.openai import Form
+from tests.fakes.dialects.errors import RequestError
+from tests.fakes.dialects.openai_common import Form
 
 Free: TypeAlias = dict[str, Any]
 
@@ -200,17 +200,17 @@ def check(asked: Asked) -> None:
     """Check what is asked, and the order of messages.
 
     Raises:
-        Declined: with the message of the 400.
+        RequestError: with the message of the 400.
     """
     if asked.stream_options is not None and not asked.stream:
         message = "The 'stream_options' parameter is only allowed when 'stream' is enabled."
-        raise Declined(400, message, param="stream_options")
+        raise RequestError(400, message, param="stream_options")
     if asked.max_tokens is not None and asked.model != "gpt-offline":
         message = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
-        raise Declined(400, message, param="max_tokens", code="unsupported_parameter")
+        raise RequestError(400, message, param="max_tokens", code="unsupported_parameter")
     if not asked.messages:
         message = "Invalid 'messages': empty array. Expected an array with minimum length 1, but got an empty array instead."
-        raise Declined(400, message, param="messages", code="empty_array")
+        raise RequestError(400, message, param="messages", code="empty_array")
     for number, message_ in enumerate(asked.messages):
         _check_one(asked.messages, number, message_)
 
@@ -222,7 +222,7 @@ def _check_one(messages: Sequence[Any_], number: int, message: Any_) -> None:
         return
     if not (message.content or message.tool_calls or message.refusal):
         said = "Invalid assistant message: content or tool_calls must be set"
-        raise Declined(400, said, param=f"messages.[{number}].content")
+        raise RequestError(400, said, param=f"messages.[{number}].content")
     waiting = {call.id for call in message.tool_calls or ()}
     for answer in messages[number + 1 :]:
         if not isinstance(answer, Tool):
@@ -233,7 +233,7 @@ def _check_one(messages: Sequence[Any_], number: int, message: Any_) -> None:
             "An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'. "
             f"The following tool_call_ids did not have response messages: {', '.join(sorted(waiting))}"
         )
-        raise Declined(400, said, param=f"messages.[{number + 1}].role")
+        raise RequestError(400, said, param=f"messages.[{number + 1}].role")
 
 
 def _check_answer(messages: Sequence[Any_], number: int, message: Tool) -> None:
@@ -241,7 +241,7 @@ def _check_answer(messages: Sequence[Any_], number: int, message: Tool) -> None:
     calls = before.tool_calls if isinstance(before, Assistant) else None
     if not calls:
         said = "messages with role 'tool' must be a response to a preceeding message with 'tool_calls'."
-        raise Declined(400, f"Invalid parameter: {said}", param=f"messages.[{number}].role")
+        raise RequestError(400, f"Invalid parameter: {said}", param=f"messages.[{number}].role")
     if message.tool_call_id not in {call.id for call in calls}:
         said = f"'tool_call_id' of '{message.tool_call_id}' not found in 'tool_calls' of previous message."
-        raise Declined(400, f"Invalid parameter: {said}", param=f"messages.[{number}].tool_call_id")
+        raise RequestError(400, f"Invalid parameter: {said}", param=f"messages.[{number}].tool_call_id")

@@ -9,8 +9,8 @@ from google import genai
 from google.genai import types
 from google.genai._gaos.lib import compat_errors
 
-from tests.offline.dialects import CALLS, SAID, SCHEMA, SUM, sunny, told
-from tests.offline.raw import ask
+from tests.support.dialect_prompts import CALLS, SAID, SCHEMA, SUM, sunny, told
+from tests.support.raw_requests import ask
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),

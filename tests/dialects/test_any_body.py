@@ -8,10 +8,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nbgemini.offline.server import OfflineService
-from tests.offline.dialects import CALLS, SCHEMA
-from tests.offline.raw import ask
+from tests.fakes.services import FakeServices
 from tests.offline.test_any_body import ANYTHING, FITTING, places, replaced
+from tests.support.dialect_prompts import CALLS, SCHEMA
+from tests.support.raw_requests import ask
 
 USER = {"role": "user", "content": CALLS}
 FORM = {"type": "json_schema", "schema": SCHEMA}
@@ -119,7 +119,7 @@ ASKED = st.sampled_from(list(CALLED)).flatmap(
 
 @pytest.fixture(scope="module")
 def running():
-    with OfflineService(pace=0) as service:
+    with FakeServices(pace=0) as service:
         yield service
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from nbgemini.offline.dialects.catalog import gpt
-from nbgemini.offline.dialects.declining import Declined, shaped
-from nbgemini.offline.dialects.dialect import Question, arguments, gemini_body, grouped, result_part
-from nbgemini.offline.dialects.keeping import Kept
-from nbgemini.offline.dialects.openai import OpenAI, file_part, form_of
-from nbgemini.offline.dialects.responses_request import (
+from nbgemini.offline.http_server import HttpRequest
+from tests.fakes.dialects.base import Question, arguments, gemini_body, grouped, result_part
+from tests.fakes.dialects.conversation_store import ConversationStore
+from tests.fakes.dialects.errors import RequestError, shaped
+from tests.fakes.dialects.event_writer import Writer
+from tests.fakes.dialects.models import gpt
+from tests.fakes.dialects.openai_common import OpenAI, file_part, form_of
+from tests.fakes.dialects.openai_responses_request import (
     Asked,
     FunctionCall,
     FunctionCallOutput,
@@ -25,9 +27,7 @@ from nbgemini.offline.dialects.responses_request import (
     check,
     with_types,
 )
-from nbgemini.offline.dialects.responses_writer import ResponseWriter
-from nbgemini.offline.dialects.writing import Writer
-from nbgemini.offline.http_server import HttpRequest
+from tests.fakes.dialects.openai_responses_writer import ResponseWriter
 
 
 class Responses(OpenAI):
@@ -35,7 +35,7 @@ class Responses(OpenAI):
 
     def __init__(self) -> None:
         """Begin with nothing kept."""
-        self._kept = Kept()
+        self._kept = ConversationStore()
 
     def read(self, _request: HttpRequest, body: Any) -> Question:
         """Read a request for a response."""
@@ -62,7 +62,7 @@ class Responses(OpenAI):
             return []
         if (items := self._kept.found(asked.previous_response_id)) is None:
             message = f"Previous response with id '{asked.previous_response_id}' not found."
-            raise Declined(400, message, param="previous_response_id", code="previous_response_not_found")
+            raise RequestError(400, message, param="previous_response_id", code="previous_response_not_found")
         return items
 
 

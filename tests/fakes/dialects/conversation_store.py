@@ -8,7 +8,7 @@ from typing import Any
 _MOST = 1000
 
 
-class Kept:
+class ConversationStore:
     """The latest conversations.
 
     Attributes:
