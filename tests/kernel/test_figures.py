@@ -50,14 +50,14 @@ def test_an_empty_journal_says_what_will_stand_there(talked):
 
 
 def test_usage_adds_up_and_what_is_offline_costs_nothing_and_stands_apart(talked):
-    for by in ("model", "chat", "day", "provider"):
-        text, period = shown(talked.run(f"%gemini usage today --by {by}"))
+    for by in ("model", "chat", "day", "provider", "notebook"):
+        text, scope = shown(talked.run(f"%gemini usage today --by {by}"))
         head, row, total = table(text)
-        assert head[:2] == [by, "requests"]
+        assert re.fullmatch(r"today: 20\d\d-\d\d-\d\d · notebook .+, this one", scope), scope
+        assert head[:2] == [by, "exchanges"]
         assert row[0].endswith("(offline)")
         assert total[:2] == ["total (offline)", "2"]
         assert "$" not in text
-        assert period == "2 requests of all notebooks today"
     (error,) = errors(talked.run("%gemini usage --by modle"))
     assert "'modle' is not understood (did you mean model?); usage: %gemini usage [today|week|all]" in error["evalue"]
 

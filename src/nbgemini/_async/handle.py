@@ -236,7 +236,9 @@ else:
                 handle.wait_here()
                 return read.fget(handle.so_far)
 
-            super().__init__(value, doc=read.__doc__)
+            value.__annotations__["return"] = read.fget.__annotations__["return"]
+            super().__init__(value)
+            self.__doc__ = read.__doc__  # or else Python would show the one of this class
 
 
 def refuse(why: str) -> NoReturn:

@@ -63,7 +63,7 @@ def planned(  # noqa: PLR0913, PLR0917 - what asks, what is asked, and how
         tell=how.progress if callable(how.progress) else None if how.progress is False else bar(),
         on_row=how.on_row,
     )
-    remarks = [said for name, said in source.remarks.items() if plan.template.speaks_of(name)]
+    remarks = [said for name, said in source.remarks.items() if plan.template.reads(name)]
     return Mapped(MapRun(plan), source.total, source.labels, "; ".join(remarks))
 
 

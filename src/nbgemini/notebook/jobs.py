@@ -67,7 +67,7 @@ class Activity(Protocol):
         """What it is, how far it is, and what it waits for, in one line."""
         ...
 
-    def prepare(self) -> None:
+    def will_run(self) -> None:
         """Let what reads the result wait for it from now on, as the running loop is about to run this."""
         ...
 
@@ -113,7 +113,7 @@ class ReplyJob:
         facts = (self.chat or "no chat", reply.model, f"{reply.seconds:.0f} s", doing_text(reply))
         return " · ".join(filter(None, facts))
 
-    def prepare(self) -> None:
+    def will_run(self) -> None:
         """Let what reads the reply wait for it from now on."""
         self._chat.will_drive(self.reply)
 
@@ -157,7 +157,7 @@ class MapJob:
         """How far it is."""
         return f"map · {self.table.progress.line()}"
 
-    def prepare(self) -> None:
+    def will_run(self) -> None:
         """Let what reads the rows wait for them from now on."""
         self.table.lifecycle.start()
 
@@ -191,7 +191,7 @@ class Jobs:
         """Start something on the running loop; what the same cell started before is stopped."""
         if job.cell:
             self.stop(other for other in self.running if other.cell == job.cell)
-        job.prepare()
+        job.will_run()
         task = asyncio.get_running_loop().create_task(job.run(), name=f"nbgemini {job.chat or 'one-shot'}")
         job.open()  # after the task, whose request then goes out before the widgets are loaded
         self._tasks[job] = task

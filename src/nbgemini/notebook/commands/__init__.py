@@ -56,7 +56,7 @@ COMMANDS: dict[str, Command] = {
     "retry": Command("Send the last prompt of a chat again; the new answer replaces the old one."),
     "stop": Command("Stop the streams of a chat (default: the current one), or all; what arrived is kept.", chats.stop),
     "approvals": Command("List the tools that always run without asking, or revoke that.", tool_approvals.approvals),
-    "usage": Command("Add up requests, tokens, cost and waiting times of all notebooks; times are medians.", usage.usage),
+    "usage": Command("Add up exchanges, tokens, cost and waiting times of all notebooks.", usage.usage),
     "journal": Command("List the last N requests (10): when, chat, model, outcome, tokens, cost, times.", journal.journal),
     "export": Command("Write a chat to a .md, .ipynb or .json file; load reads .json again.", export.export),
     "cache": Command("Show what the cache holds, its hit rate and what it saved; clear empties it.", cache.cache),

@@ -32,7 +32,7 @@ SYNTAX: dict[str, str] = {  # what may follow each command
     "retry": "[CHAT]",
     "stop": "[CHAT | --all]",
     "approvals": "[revoke TOOL | revoke --all]",
-    "usage": "[today|week|all] [--by model|chat|day|provider]",
+    "usage": "[today|week|all] [--by model|chat|day|provider|notebook]",
     "journal": "[N]",
     "export": "FILE [CHAT] [--thoughts] [--force]",
     "cache": "[clear]",

@@ -88,9 +88,10 @@ def load(session: Session, rest: str) -> None:
 
 def reset(session: Session, rest: str) -> None:
     """Forget a chat for good, its saved exchanges too; its streams are stopped first."""
-    chat = named_chat(session, rest, also=[name for name, *_ in saved_chats(session)])
+    saved = {name: count for name, count, _ in saved_chats(session)}
+    chat = named_chat(session, rest, also=[*saved])
     session.jobs.stop(job for job in session.jobs.running if job.chat == chat.name)
-    count = len(chat.transcript)
+    count = len(chat.transcript) or saved.get(chat.name, 0)
     chat.transcript.clear()
     if session.journal:
         session.journal.forget(chat.name)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbgemini.errors import ConfigurationError
 from nbgemini.formatting import money_text
-from nbgemini.notebook.commands._args import plural, split_words, time_text, usage_error
+from nbgemini.notebook.commands._args import split_words, usage_error
 from nbgemini.notebook.commands._output import show_line, show_table
 from nbgemini.notebook.options import nearest
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from nbgemini.notebook.session import Session
 
 NO_JOURNAL = 'there is no journal; %config Gemini.journal = "auto" starts one'
-_PERIODS = {"today": "today", "week": "in the last 7 days", "all": "since {}"}
+_PERIODS = {"today": "today", "week": "the last 7 days", "all": "all that the journal holds"}
 _WEEK = 7 * 24 * 3600.0
-_COLUMNS = ("requests", "failed", "retries", "in", "cached", "thought", "out", "USD", "first token", "total time")
+_COLUMNS = ("exchanges", "failed", "retries", "in", "cached", "thought", "out", "USD", "first token", "total time")
 
 
 def usage(session: Session, rest: str) -> None:
-    """Add up the requests of a period by model, chat, day or provider; waiting times are medians."""
+    """Add up the exchanges of a period by model, chat, day, provider or notebook; waiting times are medians."""
     from nbgemini.journal.report import summaries, totals  # noqa: PLC0415 - with the journal
 
     period, by = _parse(split_words(rest))
@@ -31,15 +31,26 @@ def usage(session: Session, rest: str) -> None:
         raise ConfigurationError(NO_JOURNAL)
     rows = session.journal.requests_since(_start(period))
     if not rows:
-        when = "yet" if period == "all" else _PERIODS[period]
+        when = {"today": "today", "week": "in the last 7 days"}.get(period, "yet")
         show_line(f"no requests {when}; the tokens, cost and times of each prompt will be added up here")
         return
     shown = [*summaries(rows, by), *totals(rows)]
     show_table((by, *_COLUMNS), [_row(summary) for summary in shown])
+    show_line(_scope(period, rows, session.journal.notebook))
     unpriced = sum(summary.unpriced for summary in shown if summary.name == "total" and not summary.kind)
-    missing = f"; {unpriced} of them have no known price (%gemini models shows the prices)" if unpriced else ""
-    when = _PERIODS[period].format(time_text(rows[0]["at"]))
-    show_line(f"{plural(len(rows), 'request')} of all notebooks {when}{missing}")
+    if unpriced:
+        show_line(f"{unpriced} of these exchanges have no known price; %gemini models shows the known ones")
+
+
+def _scope(period: str, rows: list[dict[str, Any]], here: str) -> str:
+    """Return which days and notebooks the figures are of."""
+    from nbgemini.journal.report import BY  # noqa: PLC0415
+
+    days, notebooks = sorted(map(BY["day"], rows)), sorted({row["notebook"] for row in rows})
+    names = sorted(set(map(BY["notebook"], rows)))
+    where = f"notebook {names[0]}" if len(notebooks) == 1 else f"{len(notebooks)} notebooks; --by notebook tells them apart"
+    this = ", this one" if notebooks == [here] else ""
+    return f"{_PERIODS[period]}: {days[0]}{f' to {days[-1]}' if days[0] != days[-1] else ''} · {where}{this}"
 
 
 def _parse(words: list[str]) -> tuple[str, str]:

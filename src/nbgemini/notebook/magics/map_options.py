@@ -10,11 +10,11 @@ from typing import Any, NoReturn, TypeGuard
 from msgspec import Struct
 
 from nbgemini.bulk.sources import RowSource
+from nbgemini.bulk.template import Template
 from nbgemini.errors import PromptError
 from nbgemini.notebook.magics.options import LineParser, add_generation, add_wait, count, identifier, number
 from nbgemini.notebook.magics.parsing import leading_options, split_word
 from nbgemini.notebook.options import PromptArgs, nearest
-from nbgemini.prompts.placeholders import braced
 from nbgemini.prompts.tables import may_be_table, package_of
 
 OUT = "_gemini_map"
@@ -153,9 +153,8 @@ def check_into(rows: Any, args: MapArgs) -> None:
         kind = f"{package_of(rows)}.{type(rows).__name__}" if may_be_table(rows) else type(rows).__name__
         where = f"the answers are in {OUT}.answers"
         raise PromptError(f"--into adds a column to a pandas DataFrame, and {args.name} is a {kind}; {where}")
-    marks = tuple(f"{args.into}{mark}" for mark in ":!.")
-    if any(name == args.into or name.startswith(marks) for name in braced(args.template)):
-        raise PromptError(f"--into {args.into} would overwrite a column that the template reads; choose another name")
+    if Template(args.template).names(args.into):
+        raise PromptError(f"--into {args.into} would overwrite the column that the template reads; name another one")
 
 
 def without_column(rows: Any, column: str | None) -> Any:
@@ -164,8 +163,9 @@ def without_column(rows: Any, column: str | None) -> Any:
 
 
 def add_column(frame: Any, column: str, answers: list[Any]) -> None:
-    """Add answers to a DataFrame as a column; rows that were not asked get None."""
-    frame[column] = answers + [None] * (len(frame) - len(answers))
+    """Add answers to a DataFrame as a column; rows that were not asked keep what they had, or get None."""
+    former = frame[column].tolist() if column in frame.columns else [None] * len(frame)
+    frame[column] = answers + former[len(answers) :]
 
 
 def _inside(value: Any) -> list[str]:
