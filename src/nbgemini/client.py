@@ -24,9 +24,11 @@ from nbgemini.tools.toolbox import Approve
 from nbgemini.transport.retry import Sleep
 
 if TYPE_CHECKING:
+    import httpx2
+
     from nbgemini.bulk.batch import Batch
     from nbgemini.bulk.progress import Progress
-    from nbgemini.bulk.table import Mapped, Row
+    from nbgemini.bulk.table import MapResult, MapRow
     from nbgemini.cache.cache import Cache
     from nbgemini.providers.base import Model
 
@@ -58,6 +60,7 @@ class Client:
         api_key: str | None = None,
         log: Log | None = None,
         sleep: Sleep = asyncio.sleep,
+        http_client: httpx2.AsyncClient | None = None,
     ) -> None:
         """Use `settings`; what they leave open is the environment's. Nothing is opened before the first prompt.
 
@@ -66,12 +69,13 @@ class Client:
             api_key: Gemini's; another service's belongs into the environment or `Settings(services=…)`.
             log: writes every reply down: a journal.
             sleep: waits so many seconds before a request is sent again.
+            http_client: sends all requests, instead of one of our own for each event loop; it is not closed here.
         """
         settings = settings or Settings()
         if api_key is not None:
             settings = msgspec.structs.replace(settings, key=api_key)
         self.chats: dict[str, Chat] = {}
-        self.services = services = ServiceRegistry(settings, sleep)
+        self.services = services = ServiceRegistry(settings, sleep, http_client)
         self._context = ChatContext(
             services.endpoint, services.guard, services.mask, lambda: self.settings.prices, log, self.aclose
         )
@@ -133,9 +137,9 @@ class Client:
         fresh: bool = False,
         store: str | Path | None = None,
         progress: Callable[[Progress], object] | bool | None = None,
-        on_row: Callable[[Row], object] | None = None,
+        on_row: Callable[[MapRow], object] | None = None,
         **options: Any,
-    ) -> Mapped:
+    ) -> MapResult:
         """Return a table that asks `template` for each of `rows` when it is awaited; no row that has its answer is paid twice.
 
         `{column}` stands for a value of the row, `{row}` for the row itself, every other brace for itself. Where rows are plain
@@ -154,11 +158,11 @@ class Client:
         Raises:
             NbGeminiError: these are no rows, an option means nothing to the model, or there is no key.
         """
-        from nbgemini.bulk.start import How, planned  # noqa: PLC0415 - SQLite is loaded at the first map
+        from nbgemini.bulk.map import MapOptions, create_map  # noqa: PLC0415 - SQLite is loaded at the first map
 
         asked = formed(msgspec.structs.replace(Options(model=self.settings.model), **options, fresh=fresh))
-        how = How(concurrency=concurrency, store=store, fresh=fresh, progress=progress, on_row=on_row)
-        return planned(self.services, self._context, asked, template, rows, how)
+        how = MapOptions(concurrency=concurrency, store=store, fresh=fresh, progress=progress, on_row=on_row)
+        return create_map(self.services, self._context, asked, template, rows, how)
 
     @deferred
     async def batch(self, /, template: str | Sequence[Any], rows: Any = None, *, title: str = "", **options: Any) -> Batch:

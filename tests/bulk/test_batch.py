@@ -15,7 +15,7 @@ from nbgemini.errors import ApiError, NbGeminiError, PromptError, RateLimitError
 from nbgemini.messages.turns import Options
 from nbgemini.prices import shipped
 from nbgemini.providers.gemini.batch import Answered, Status, answers_in
-from nbgemini.transport.http import RestSource
+from nbgemini.transport.http import HttpSource
 from tests.canary import CANARY
 
 
@@ -149,7 +149,7 @@ async def test_a_batch_is_submitted_once_whatever_the_network_does(client, monke
         raise TransportError("the connection broke", passing=True)
         yield
 
-    monkeypatch.setattr(RestSource, "frames", broken)
+    monkeypatch.setattr(HttpSource, "frames", broken)
     with pytest.raises(TransportError, match="whether the batch was taken nobody knows"):
         await client.batch(["hi"])
     assert len(sent) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbgemini.cache.cache import Cache
 from nbgemini.cache.config import Caches
@@ -23,11 +23,15 @@ from nbgemini.replay.session import Cassettes, Record, Replay, Taping, place_of,
 from nbgemini.services import Service, full_name, key_command, split_model
 from nbgemini.settings import GOOGLE, Settings
 from nbgemini.transport.base import Source
-from nbgemini.transport.http import RestSource
+from nbgemini.transport.client import HttpClients
+from nbgemini.transport.http import HttpSource
 from nbgemini.transport.limiter import Places
 from nbgemini.transport.retry import Policy, Retry, Sleep
 from nbgemini.transport.sdk import HAVE_CLIENTS, official
-from nbgemini.transport.transport import Limits
+from nbgemini.transport.timeouts import Timeouts
+
+if TYPE_CHECKING:
+    import httpx2
 
 _NOT_FOUND = 404
 
@@ -35,9 +39,10 @@ _NOT_FOUND = 404
 class Endpoints:
     """The endpoints of all services by one set of settings; nothing is opened before it is used."""
 
-    def __init__(self, settings: Settings, sleep: Sleep, caches: Caches) -> None:
-        """Ask by these settings; `sleep` waits so many seconds before a request is sent again; `caches` outlive them."""
+    def __init__(self, settings: Settings, sleep: Sleep, caches: Caches, http_client: httpx2.AsyncClient | None) -> None:
+        """Ask by these settings; `sleep` waits before a request is sent again; the caches and a user's client outlive them."""
         self._settings = settings
+        self._http_clients = HttpClients(http_client)
         self._retry = Retry(Policy(attempts=settings.retries + 1), sleep)
         self._caches = caches
         self._known: dict[str, Endpoint] = {}
@@ -88,7 +93,7 @@ class Endpoints:
 
     def _source(self, service: Service) -> Source:
         settings = self._settings
-        limits = Limits(
+        timeouts = Timeouts(
             connect=settings.connect_timeout,
             write=settings.write_timeout,
             first=settings.first_timeout,
@@ -96,8 +101,8 @@ class Endpoints:
             content=settings.content_timeout,
         )
         if service.cloud or (settings.source == "sdk" and service.dialect in HAVE_CLIENTS):
-            return official(service, limits, settings.project, settings.location)
-        return RestSource(service.base_url, service.key, service=service, limits=limits)
+            return official(service, timeouts, self._http_clients, settings.project, settings.location)
+        return HttpSource(service.base_url, service.key, service=service, timeouts=timeouts, clients=self._http_clients)
 
 
 class ServiceRegistry:
@@ -109,14 +114,15 @@ class ServiceRegistry:
         taping: what is recorded or replayed for all prompts.
     """
 
-    def __init__(self, settings: Settings, sleep: Sleep) -> None:
+    def __init__(self, settings: Settings, sleep: Sleep, http_client: httpx2.AsyncClient | None = None) -> None:
         """Open nothing yet."""
         self.settings = settings
         self.taping: Taping | None = None
         self._sleep = sleep
+        self._http_client = http_client
         self._caches = Caches()
         self._cassettes = Cassettes()
-        self.endpoints = Endpoints(settings, sleep, self._caches)
+        self.endpoints = Endpoints(settings, sleep, self._caches, http_client)
 
     @property
     def cache(self) -> Cache | None:
@@ -131,7 +137,7 @@ class ServiceRegistry:
         """Ask by other settings from the next request on."""
         self.settings = settings
         self.endpoints.retire()
-        self.endpoints = Endpoints(settings, self._sleep, self._caches)
+        self.endpoints = Endpoints(settings, self._sleep, self._caches, self._http_client)
 
     async def record(self, path: str | Path | None) -> int:
         """Record what is asked from now on into a cassette and return its size; None ends it."""

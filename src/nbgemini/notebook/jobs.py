@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol, TypeAlias
 
 from nbgemini._async.handle import StreamHandle
-from nbgemini.bulk.table import Mapped
+from nbgemini.bulk.table import MapResult
 from nbgemini.chat.chat import Chat
 from nbgemini.chat.reply import Reply
 from nbgemini.chat.status_text import doing_text
@@ -135,7 +135,7 @@ class MapJob:
 
     chat = None
 
-    def __init__(self, table: Mapped, view: MapView, cell: str | None, done: Callable[[], None]) -> None:
+    def __init__(self, table: MapResult, view: MapView, cell: str | None, done: Callable[[], None]) -> None:
         """Run `table` and show it in `view`; `done` is called once all rows are over."""
         self.table = table
         self.cell = cell

@@ -10,7 +10,7 @@ from uuid import uuid4
 import msgspec
 
 from nbgemini._async.handle import StreamHandle
-from nbgemini.bulk.table import Mapped
+from nbgemini.bulk.table import MapResult
 from nbgemini.chat.reply import Answer, Reply
 from nbgemini.client import Client
 from nbgemini.journal import Journal
@@ -40,7 +40,7 @@ from nbgemini.tools.toolbox import refuse
 Prompt: TypeAlias = str | Turn | Exchange
 
 LAST_REPLY = "_gemini"
-_PROPERTIES = {name for kind in (Answer, Mapped) for name, value in vars(kind).items() if isinstance(value, property)}
+_PROPERTIES = {name for kind in (Answer, MapResult) for name, value in vars(kind).items() if isinstance(value, property)}
 FINAL_FIELDS = (_PROPERTIES | {"to_frame"}) - {"state"}  # what of a reply or a map is complete only at its end
 
 

@@ -14,7 +14,7 @@ from nbgemini.notebook.kernel.environment import kernel_of
 from nbgemini.notebook.magics.map_options import OUT, MapArgs, add_column, check_into, only_first, rows_named, without_column
 
 if TYPE_CHECKING:
-    from nbgemini.bulk.table import Mapped
+    from nbgemini.bulk.table import MapResult
     from nbgemini.messages.turns import Schema
     from nbgemini.notebook.display.map_progress import MapView
     from nbgemini.notebook.jobs import MapJob
@@ -60,7 +60,7 @@ def _create_job(session: Session, args: MapArgs, rows: Any, schema: Schema | Non
     return MapJob(table, view, session.cell_key(), partial(_finish, view, table, args.into, rows))
 
 
-def _finish(view: MapView, table: Mapped, into: str | None, rows: Any) -> None:
+def _finish(view: MapView, table: MapResult, into: str | None, rows: Any) -> None:
     """Add the answers to the DataFrame as a column, if --into names one."""
     if into is None:
         return
@@ -88,7 +88,7 @@ def _waits(session: Session, args: MapArgs) -> bool:
     return session.views.waits(args.prompt) or kernel_of(session.shell) is None
 
 
-async def _until(session: Session, task: asyncio.Task[None], table: Mapped) -> None:
+async def _until(session: Session, task: asyncio.Task[None], table: MapResult) -> None:
     """Wait for all rows; an interrupt of the cell stops the map and keeps what is done."""
     from nbgemini.notebook.display.map_progress import fails  # noqa: PLC0415
     from nbgemini.notebook.kernel.interrupts import PATIENCE, Interrupted, ctrl_c_stops  # noqa: PLC0415

@@ -15,11 +15,12 @@ import pytest
 from nbgemini.errors import ApiError, ConfigurationError, TransportError, WireError
 from nbgemini.secrets import Secret
 from nbgemini.services import KNOWN
-from nbgemini.transport.http import Limits, RestSource
-from nbgemini.transport.httpx2_transport import LIBRARIES, Httpx2Response, mapped, new_client
+from nbgemini.transport.client import translate_error
+from nbgemini.transport.http import HttpSource
 from nbgemini.transport.origin import origin_of
 from nbgemini.transport.request import Request
-from nbgemini.transport.sdk.base import library_of
+from nbgemini.transport.sdk.base import lent_client, library_of
+from nbgemini.transport.timeouts import Timeouts
 from tests.fakes.raw import CLOSE, END, RESET, STALL, RawServer, chunk, event, head, text_frame
 from tests.transport.official import KEY, KINDS, PACKAGES, assert_forgets_the_key, each_kind, frames_of, service_at, source_of
 
@@ -73,7 +74,7 @@ async def test_what_is_refused_is_told_as_by_rest_after_one_request(kind, status
 
 
 async def frames_by_rest(kind, server):
-    source = RestSource(server.url, Secret(KEY), service=KNOWN[kind])
+    source = HttpSource(server.url, Secret(KEY), service=KNOWN[kind])
     try:
         async with aclosing(source.frames(KINDS[kind][1])) as frames:
             return [json.loads(frame) async for frame in frames]
@@ -106,7 +107,7 @@ async def test_a_broken_connection_gives_the_frames_before_it_and_then_our_error
 @each_kind
 @pytest.mark.parametrize(
     ("script", "limits"),
-    [([STALL], Limits(first=0.1)), ([head(), event(text_frame("a")), STALL], Limits(gap=0.1))],
+    [([STALL], Timeouts(first=0.1)), ([head(), event(text_frame("a")), STALL], Timeouts(gap=0.1))],
     ids=["before the first byte", "in the middle"],
 )
 async def test_silence_is_ended_by_our_limits(kind, script, limits):
@@ -164,9 +165,9 @@ def test_one_source_serves_several_loops(kind):
 @each_kind
 async def test_the_client_is_made_off_the_loop(kind, monkeypatch):
     cls, made_in = KINDS[kind][0], []
-    made = cls._made
+    made = cls._new_sdk
     monkeypatch.setattr(
-        cls, "_made", lambda self, *given: (made_in.append(threading.current_thread().name), made(self, *given))[1]
+        cls, "_new_sdk", lambda self, *given: (made_in.append(threading.current_thread().name), made(self, *given))[1]
     )
     async with RawServer([head(), event(text_frame("a")), END]) as server:
         await frames_of(kind, server)
@@ -186,7 +187,7 @@ async def test_a_missing_package_is_named_with_what_brings_it(kind, monkeypatch)
 @each_kind
 def test_an_address_that_would_show_the_key_is_refused(kind):
     with pytest.raises(ConfigurationError):
-        KINDS[kind][0](service_at(kind, "http://example.org"), Limits())
+        KINDS[kind][0](service_at(kind, "http://example.org"), Timeouts())
 
 
 def test_no_official_client_is_imported_before_it_is_asked():
@@ -210,20 +211,23 @@ def test_older_clients_get_connections_of_the_library_they_are_made_for(monkeypa
         assert library_of("a-client") == library
 
 
-@pytest.mark.parametrize("library", LIBRARIES)
-async def test_both_libraries_are_lent_and_speak_as_one(library):
-    """Streams, and errors in our own words."""
+@pytest.mark.parametrize("library", ["httpx2", "httpx"])
+@pytest.mark.parametrize("kind", ["anthropic"])
+async def test_either_library_is_lent_the_same_connections(kind, library):
+    """Streams, and errors in our own words: what the one library's client asks, our httpx2 client carries."""
     http = pytest.importorskip(library)
-    client = await asyncio.to_thread(new_client, Limits(), origin_of("http://127.0.0.1:1"), library)
-    assert isinstance(client, http.AsyncClient)
-    assert not client.follow_redirects
     async with RawServer([head(), event(text_frame("a")), END]) as server:
-        response = Httpx2Response(await client.send(client.build_request("GET", server.url), stream=True), "here", Limits())
-        assert (response.status, bool(await response.chunk())) == (200, True)
-        await response.aclose()
-    with pytest.raises(http.ConnectError) as caught:
-        await client.get("http://127.0.0.1:9")
-    assert "can't reach here" in str(mapped(caught.value, "here", Limits()))
-    await client.aclose()
-    with pytest.raises(ZeroDivisionError):
-        mapped(ZeroDivisionError(), "here", Limits())
+        source = source_of(kind, server)
+        async with lent_client(http, source._carry) as client:
+            assert isinstance(client, http.AsyncClient)
+            assert not client.follow_redirects
+            async with client.stream("POST", server.url, json={"a": 1}) as response:
+                assert (response.status_code, b"".join([piece async for piece in response.aiter_bytes()])[:5]) == (
+                    200,
+                    b"data:",
+                )
+    with pytest.raises(Exception, match=".") as caught:
+        async with lent_client(http, source._carry) as client:
+            await client.get("http://127.0.0.1:9")
+    assert "can't reach here" in str(translate_error(caught.value, "here", Timeouts()))
+    await source.aclose()

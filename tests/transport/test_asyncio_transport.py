@@ -15,11 +15,9 @@ import uvloop
 
 from nbgemini.errors import ApiError, ConfigurationError, TransportError
 from nbgemini.secrets import Secret
-from nbgemini.transport.http import Limits, RestSource
-from nbgemini.transport.http1 import AGENT
-from nbgemini.transport.origin import Origin
+from nbgemini.transport.http import AGENT, HttpSource
 from nbgemini.transport.request import Request
-from nbgemini.transport.transport import Outgoing
+from nbgemini.transport.timeouts import Timeouts
 from tests.canary import CANARY, found_in, said_by
 from tests.fakes.fault_server import FaultServer
 from tests.fakes.raw import RawServer
@@ -32,7 +30,7 @@ WHOLE = (head(), Chunk(b'{"a": 1}'), END)
 
 @asynccontextmanager
 async def source_at(server, **limits):
-    source = RestSource(server.url, Secret("k" * 20), limits=Limits(**limits))
+    source = HttpSource(server.url, Secret("k" * 20), timeouts=Timeouts(**limits))
     try:
         yield source
     finally:
@@ -116,11 +114,11 @@ async def test_what_comes_between_the_end_and_the_leaving_is_no_answer_to_the_ne
     go = asyncio.Event()
     stale = Send(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n" + b'{"b": 2}')
     async with FaultServer(after=(*WHOLE, Until(go), stale)) as server, source_at(server) as source:
-        transport = await source._transport()
-        response = await transport.ask(Outgoing("GET", "/v1beta/models"), source._watch())
-        assert (await response.chunk(), await response.chunk()) == (b'{"a": 1}', b"")
+        client = await source._clients.client()
+        response = await client.send(client.build_request("GET", f"{server.url}/v1beta/models"), stream=True)
+        assert [piece async for piece in response.stream] == [b'{"a": 1}']
         go.set()
-        await until(lambda: response._connection.heard)
+        await until(lambda: response.stream._stream._connection.readable)
         await response.aclose()
         assert await asked(source) == [{"a": 1}]
         assert server.connections == 2
@@ -242,7 +240,7 @@ async def test_a_reader_in_no_hurry_holds_the_service_back():
 @pytest.mark.parametrize("key", ["a\r\nx-evil: 1", "a\nb", "ключ", "a\x00b", "a\x7f"])
 async def test_no_header_holds_more_than_its_value(key):
     async with FaultServer(after=WHOLE) as server:
-        source = RestSource(server.url, Secret(CANARY + key))
+        source = HttpSource(server.url, Secret(CANARY + key))
         with pytest.raises(ConfigurationError, match="key") as caught:
             await asked(source)
         await source.aclose()
@@ -270,12 +268,13 @@ PATHS = [
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_both_ways_ask_for_the_same_place(path, monkeypatch):
+async def test_both_ways_ask_for_the_same_place(path, ask_by_httpx2):
     lines = []
-    for proxied in (False, True):
-        monkeypatch.setattr(Origin, "proxied", proxied)
+    for by_httpx2 in (False, True):
+        if by_httpx2:
+            ask_by_httpx2()
         async with RawServer([b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"]) as server:
-            source = RestSource(f"{server.url}/base", Secret("k" * 20))
+            source = HttpSource(f"{server.url}/base", Secret("k" * 20))
             try:
                 await source.call("POST", path, {"Content-Type": "a/b"}, b"body")
             except (ConfigurationError, TransportError) as error:
@@ -318,7 +317,7 @@ def test_other_loops_carry_it_too_and_leave_nothing_open(service):
     url = service.url.replace("127.0.0.1", "localhost")
 
     async def talk():
-        source = RestSource(url, Secret("k" * 20))
+        source = HttpSource(url, Secret("k" * 20))
         models = [await asked(source) for _ in range(3)]
         async with aclosing(source.frames(ASKED)) as frames:
             await anext(frames)
