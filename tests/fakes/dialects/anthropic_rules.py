@@ -163,7 +163,7 @@ def _signed(asked: Counted) -> None:
                 isinstance(block, Thinking) and not is_seal(block.signature, block.thinking)
             ):
                 kind = type(block).__struct_config__.tag
-                raise _refuse(f"messages.{number}.content.{index}: InvalidRequest `signature` in `{kind}` block")
+                raise _refuse(f"messages.{number}.content.{index}: Invalid `signature` in `{kind}` block")
     said = turns(asked.messages)
     if asked.thinking and asked.thinking.type == "enabled" and len(said) > 1:
         first = said[-2].blocks[0]
