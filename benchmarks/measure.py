@@ -135,6 +135,9 @@ async def gaps_while(read, streams):
 
     beating = asyncio.create_task(heartbeat())
     await asyncio.gather(*(read(stream, lambda: None) for stream in streams))
+    counted = len(gaps)
+    while len(gaps) == counted:  # a gap that ends with the stream is one too
+        await asyncio.sleep(0)
     beating.cancel()
     gaps.sort()
     return [gaps[-1] * 1000, gaps[len(gaps) * 99 // 100] * 1000]
