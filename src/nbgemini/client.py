@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from nbgemini.bulk.batch import Batch
     from nbgemini.bulk.progress import Progress
-    from nbgemini.bulk.table import Mapped, Row
+    from nbgemini.bulk.table import MapResult, MapRow
     from nbgemini.cache.cache import Cache
     from nbgemini.providers.base import Model
 
@@ -137,9 +137,9 @@ class Client:
         fresh: bool = False,
         store: str | Path | None = None,
         progress: Callable[[Progress], object] | bool | None = None,
-        on_row: Callable[[Row], object] | None = None,
+        on_row: Callable[[MapRow], object] | None = None,
         **options: Any,
-    ) -> Mapped:
+    ) -> MapResult:
         """Return a table that asks `template` for each of `rows` when it is awaited; no row that has its answer is paid twice.
 
         `{column}` stands for a value of the row, `{row}` for the row itself, every other brace for itself. Where rows are plain
@@ -158,11 +158,11 @@ class Client:
         Raises:
             NbGeminiError: these are no rows, an option means nothing to the model, or there is no key.
         """
-        from nbgemini.bulk.start import How, planned  # noqa: PLC0415 - SQLite is loaded at the first map
+        from nbgemini.bulk.map import MapOptions, create_map  # noqa: PLC0415 - SQLite is loaded at the first map
 
         asked = formed(msgspec.structs.replace(Options(model=self.settings.model), **options, fresh=fresh))
-        how = How(concurrency=concurrency, store=store, fresh=fresh, progress=progress, on_row=on_row)
-        return planned(self.services, self._context, asked, template, rows, how)
+        how = MapOptions(concurrency=concurrency, store=store, fresh=fresh, progress=progress, on_row=on_row)
+        return create_map(self.services, self._context, asked, template, rows, how)
 
     @deferred
     async def batch(self, /, template: str | Sequence[Any], rows: Any = None, *, title: str = "", **options: Any) -> Batch:

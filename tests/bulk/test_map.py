@@ -501,7 +501,7 @@ async def test_what_the_model_writes_is_shown_escaped_and_bounded(store):
     assert shown["text/html"].count("<tr>") == 12
     assert "89 more rows in to_frame()" in shown["text/plain"]
     assert len(shown["text/html"]) < 20_000
-    assert repr(table).startswith("<Mapped 99 of 100 rows · 1 failed · ")
+    assert repr(table).startswith("<MapResult 99 of 100 rows · 1 failed · ")
 
 
 class TestStore:

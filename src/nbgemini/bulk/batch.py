@@ -19,7 +19,7 @@ from nbgemini._async.scheduler import Pace
 from nbgemini.bulk.progress import Progress
 from nbgemini.bulk.rows import fill
 from nbgemini.bulk.sources import RowSource
-from nbgemini.bulk.table import Mapped, Row, Rows
+from nbgemini.bulk.table import MapResult, MapRow, Rows
 from nbgemini.bulk.template import Template
 from nbgemini.chat.endpoint import Endpoint
 from nbgemini.chat.rounds import reply_of
@@ -104,7 +104,7 @@ class Batch:
         await self._manner.endpoint.fetch(codec.status_request(self._manner.version, self.name, "cancel"))
         return await self.refresh()
 
-    async def results(self) -> Mapped:
+    async def results(self) -> MapResult:
         """Wait for the end and return the rows, as `client.map` does, at half the price.
 
         Raises:
@@ -115,7 +115,7 @@ class Batch:
         answers = await self._answers()
         if not answers and self.state != "complete":
             raise self.error or NbGeminiError(f"{self.name} was {self.state} before any row had its answer; submit it again")
-        return await Mapped(partial(self._read_all, answers), codec.total_of(answers, self._count()))
+        return await MapResult(partial(self._read_all, answers), codec.total_of(answers, self._count()))
 
     async def _answers(self) -> Sequence[Answered]:
         """Return what came, from the answer itself or from the file that it names."""
@@ -131,7 +131,7 @@ class Batch:
     def _count(self) -> int:
         return len(self._rows) if self._rows is not None else self.status.total
 
-    async def _read_all(self, answers: Sequence[Answered], table: Mapped) -> None:
+    async def _read_all(self, answers: Sequence[Answered], table: MapResult) -> None:
         """Read row after row, the loop staying alive."""
         pace, total = Pace.here(), codec.total_of(answers, self._count())
         for number, answer in enumerate(codec.by_row(answers, total)):
@@ -140,7 +140,7 @@ class Batch:
             self._read(table.so_far.add(self._rows[number] if known and self._rows else None), answer)
         table.progress = _progress(table.so_far)
 
-    def _read(self, row: Row, answer: Answered | None) -> None:
+    def _read(self, row: MapRow, answer: Answered | None) -> None:
         """Read what came of a row as every answer is read."""
         options = structs.replace(self._manner.options, model=self._manner.options.model or self.status.model)
         reply = reply_of(lambda: _frame(answer), options, self._manner.endpoint, self._manner.prices)

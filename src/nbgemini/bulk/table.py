@@ -25,7 +25,7 @@ _COLUMNS = 6  # of the input
 _ANSWERED = ("complete", "truncated")
 
 
-class Row(Struct, eq=False):
+class MapRow(Struct, eq=False):
     """One row of a map.
 
     Attributes:
@@ -62,10 +62,10 @@ class Row(Struct, eq=False):
     def __repr__(self) -> str:
         """Show the state and the beginning of the answer."""
         said = f"{self.text[:60]!r}{'…' if len(self.text) > 60 else ''}" if self.answered else self.error  # noqa: PLR2004
-        return f"<Row {self.index} {self.state}: {said}>"
+        return f"<MapRow {self.index} {self.state}: {said}>"
 
 
-class Rows(Sequence[Row]):
+class Rows(Sequence[MapRow]):
     """The rows of a map as they stand; once the map is over they are its own.
 
     Attributes:
@@ -78,13 +78,13 @@ class Rows(Sequence[Row]):
         self._error: NbGeminiError | None = None
         self.labels = labels
         self.remark = remark
-        self._rows: list[Row] = []
+        self._rows: list[MapRow] = []
 
     @overload
-    def __getitem__(self, index: int) -> Row: ...
+    def __getitem__(self, index: int) -> MapRow: ...
     @overload
-    def __getitem__(self, index: slice) -> list[Row]: ...
-    def __getitem__(self, index: int | slice) -> Row | list[Row]:
+    def __getitem__(self, index: slice) -> list[MapRow]: ...
+    def __getitem__(self, index: int | slice) -> MapRow | list[MapRow]:
         """Return a row, or a list of them."""
         return self._rows[index]
 
@@ -92,9 +92,9 @@ class Rows(Sequence[Row]):
         """Count the rows that were taken so far."""
         return len(self._rows)
 
-    def add(self, given: Any) -> Row:
+    def add(self, given: Any) -> MapRow:
         """Put one row more at the end."""
-        self._rows.append(Row(len(self._rows), given))
+        self._rows.append(MapRow(len(self._rows), given))
         return self._rows[-1]
 
     @property
@@ -158,7 +158,7 @@ class Rows(Sequence[Row]):
         headers = ["", *columns, "answer", *(["trouble"] if any(row.error for row in shown) else [])]
         return headers, [_cells(row, columns)[: len(headers)] for row in shown]
 
-    def _shown(self) -> list[Row]:
+    def _shown(self) -> list[MapRow]:
         with_trouble = [row for row in self._rows[SHOWN:] if row.error][:SHOWN_TROUBLE]
         return [*self._rows[:SHOWN], *with_trouble]
 
@@ -167,7 +167,7 @@ class Rows(Sequence[Row]):
         return f"<Rows {sum(row.answered for row in self._rows):,} of {len(self):,} answered>"
 
 
-class Mapped(StreamHandle, Sequence[Row]):
+class MapResult(StreamHandle, Sequence[MapRow]):
     """The rows of a map; awaiting it asks them, and returns it. Whoever reads them before the end waits for it.
 
     Attributes:
@@ -176,7 +176,7 @@ class Mapped(StreamHandle, Sequence[Row]):
     """
 
     def __init__(
-        self, run: Callable[[Mapped], Awaitable[None]], total: int | None = None, labels: Any = None, remark: str = ""
+        self, run: Callable[[MapResult], Awaitable[None]], total: int | None = None, labels: Any = None, remark: str = ""
     ) -> None:
         """Begin with no row; `run` asks them all."""
         self.lifecycle = Lifecycle()
@@ -187,10 +187,10 @@ class Mapped(StreamHandle, Sequence[Row]):
         self._task: asyncio.Task[None] | None = None
 
     @overload
-    def __getitem__(self, index: int) -> Row: ...
+    def __getitem__(self, index: int) -> MapRow: ...
     @overload
-    def __getitem__(self, index: slice) -> list[Row]: ...
-    def __getitem__(self, index: int | slice) -> Row | list[Row]:
+    def __getitem__(self, index: slice) -> list[MapRow]: ...
+    def __getitem__(self, index: int | slice) -> MapRow | list[MapRow]:
         """Return a row, or a list of them."""
         self.wait_here()
         return self.so_far[index]
@@ -260,7 +260,7 @@ class Mapped(StreamHandle, Sequence[Row]):
 
     def __repr__(self) -> str:
         """Say how far it is."""
-        return f"<Mapped {self.progress.line()}>"
+        return f"<MapResult {self.progress.line()}>"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         """Show the line and a bounded table, escaped."""
@@ -278,7 +278,7 @@ class Mapped(StreamHandle, Sequence[Row]):
         return "text/html", self._repr_html_()
 
 
-def _record(row: Row) -> dict[str, Any]:
+def _record(row: MapRow) -> dict[str, Any]:
     """Return a row for a DataFrame; names of ours give way to those of the input."""
     record = dict(_input(row))
     facts = {"answer": row.text if row.answered else None, **_fields(row.parsed)}
@@ -301,17 +301,17 @@ def _fields(parsed: Any) -> dict[str, Any]:
     return {"parsed": parsed}
 
 
-def _input(row: Row) -> Mapping[str, Any]:
+def _input(row: MapRow) -> Mapping[str, Any]:
     return {str(name): value for name, value in row.input.items()} if isinstance(row.input, Mapping) else {"row": row.input}
 
 
-def _said(row: Row) -> str:
+def _said(row: MapRow) -> str:
     if row.parsed is not None and _fields(row.parsed).keys() != {"parsed"}:
         return ", ".join(f"{name}: {value}" for name, value in _fields(row.parsed).items())
     return row.text
 
 
-def _cells(row: Row, columns: Sequence[str]) -> list[str]:
+def _cells(row: MapRow, columns: Sequence[str]) -> list[str]:
     given = (_input(row).get(name, "") for name in columns)
     return [str(row.index), *map(_cell, given), _cell(_said(row)), _cell(row.error)]
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeAlias, cast
 
 from nbgemini._async.handle import StreamHandle
-from nbgemini.bulk.table import Mapped
+from nbgemini.bulk.table import MapResult
 from nbgemini.chat.chat import Chat
 from nbgemini.chat.reply import Reply
 from nbgemini.chat.status_text import doing_text
@@ -123,7 +123,7 @@ class Jobs:
 class MapJob(Job):
     """One running map."""
 
-    def __init__(self, chat: Chat, table: Mapped, view: MapView, cell: str | None, done: Callable[[], None]) -> None:
+    def __init__(self, chat: Chat, table: MapResult, view: MapView, cell: str | None, done: Callable[[], None]) -> None:
         """Hold what belongs together; `done` is called once all rows are over."""
         handle, shown = (
             cast("Reply", table),
@@ -156,7 +156,7 @@ class Bill:
 
     offline = False  # rows that no service answered have no cost
 
-    def __init__(self, table: Mapped) -> None:
+    def __init__(self, table: MapResult) -> None:
         """Read what it tells of its progress."""
         self._table = table
         self.so_far = self

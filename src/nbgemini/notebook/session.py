@@ -12,7 +12,7 @@ import msgspec
 
 from nbgemini._async.handle import StreamHandle
 from nbgemini._storage.sqlite import default_path
-from nbgemini.bulk.table import Mapped
+from nbgemini.bulk.table import MapResult
 from nbgemini.chat.chat import Chat
 from nbgemini.chat.reply import Answer, Reply
 from nbgemini.client import Client
@@ -64,7 +64,7 @@ def usual_speed(shell: Any) -> float:
 Prompt: TypeAlias = str | Turn | Exchange
 
 LAST_REPLY = "_gemini"
-_WHOLE = {name for kind in (Answer, Mapped) for name, value in vars(kind).items() if isinstance(value, property)}
+_WHOLE = {name for kind in (Answer, MapResult) for name, value in vars(kind).items() if isinstance(value, property)}
 _SAME = ("connect_timeout", "write_timeout", "first_timeout", "gap_timeout", "content_timeout", "retries", "max_streams")
 
 

@@ -69,15 +69,24 @@ class Attempts:
         return self._policy.attempts
 
     def again(self, error: NbGeminiError) -> float | None:
-        """Return after how many seconds the next attempt may begin; None if there is none."""
+        """Return after how many seconds the next attempt may begin, and pay for it; None if there is none."""
+        wait = self.delay(error)
+        return wait if wait is not None and self.take() else None
+
+    def delay(self, error: NbGeminiError) -> float | None:
+        """Return after how many seconds the policy allows the next attempt; None if it allows none."""
         wait = self._wait(error)
         late = self._clock() - self._began + wait > self._policy.total
         if not error.passing or self.made >= self._policy.attempts or wait > self._policy.longest_wait or late:
             return None
-        if not self._budget.spend():
-            return None
-        self.made += 1
         return wait
+
+    def take(self) -> bool:
+        """Pay for the next attempt and count it; False if the budget has too little left."""
+        if not self._budget.spend():
+            return False
+        self.made += 1
+        return True
 
     def succeeded(self) -> None:
         """Give back what was spent."""

@@ -24,7 +24,7 @@ from nbgemini.notebook.magics.map_options import (
 )
 
 if TYPE_CHECKING:
-    from nbgemini.bulk.table import Mapped
+    from nbgemini.bulk.table import MapResult
     from nbgemini.messages.turns import Schema
     from nbgemini.notebook.display.map_progress import MapView
     from nbgemini.notebook.jobs import MapJob
@@ -73,7 +73,7 @@ def _begun(session: Session, said: MapAsk, rows: Any, asked: Any, schema: Schema
     return MapJob(chat, table, view, session.cell_key(), partial(_finish, view, table, said.into, rows))
 
 
-def _finish(view: MapView, table: Mapped, into: str | None, rows: Any) -> None:
+def _finish(view: MapView, table: MapResult, into: str | None, rows: Any) -> None:
     """Add the answers to the table that was gone through."""
     if into is None:
         return
@@ -101,7 +101,7 @@ def _waits(session: Session, said: MapAsk) -> bool:
     return session.waits(said.ask) or kernel_of(session.shell) is None
 
 
-async def _until(session: Session, task: asyncio.Task[None], table: Mapped) -> None:
+async def _until(session: Session, task: asyncio.Task[None], table: MapResult) -> None:
     """Wait for all rows; an interrupt of the cell stops the map and keeps what is done."""
     from nbgemini.notebook.display.map_progress import fails  # noqa: PLC0415
     from nbgemini.notebook.kernel.interrupts import PATIENCE, Interrupted, ctrl_c_stops  # noqa: PLC0415
