@@ -1,4 +1,4 @@
-"""A cell's prompt becomes a turn: the cells above, what is attached, and the prompt with its values in place, in this order.
+"""Builds the user's turn: the cells above, what is attached, and the prompt with its values in place, in this order.
 
 Invariant: a prompt that takes nothing from the notebook stays the very text it is. Files are read, and charts rendered, in a
 thread; figures are drawn on the loop, because matplotlib is not made for threads.
@@ -18,10 +18,10 @@ from nbgemini.errors import NbGeminiError, PromptError
 from nbgemini.messages.attachments import hidden_text, note
 from nbgemini.messages.turns import NOTE, Part, Turn, merge_text
 from nbgemini.notebook.kernel.environment import visible
-from nbgemini.notebook.magics.parsing import Ask
+from nbgemini.notebook.options import PromptArgs
 from nbgemini.notebook.prompt.attachments import Attached, attached
 from nbgemini.notebook.prompt.cell_context import cells_above
-from nbgemini.notebook.session import Session
+from nbgemini.notebook.prompt.watchers import LastPicture
 from nbgemini.prompts import left_out
 from nbgemini.prompts.placeholders import Placeholder, describe_unresolved, parse_placeholders, unresolved
 from nbgemini.prompts.values import describe_left_out, is_slow, render_piece, set_apart, turn_of, value_to_parts
@@ -30,40 +30,50 @@ T = TypeVar("T")
 Tried: TypeAlias = tuple[Attached, list[Part], PromptError | None]
 
 
-class Prompt(Struct, frozen=True):
-    """What a prompt is made of, in order; `context` comes first."""
+class PromptDraft(Struct, frozen=True):
+    """A prompt before its values are read.
 
-    context: Part | None
+    Attributes:
+        attached: what -a names.
+        text: the user's words, with the placeholders in them.
+        context: the cells above.
+        about: what nbgemini itself asks before the user's words; sent as it is.
+        purpose: `prompt`, or what nbgemini asks for: `fix`, `explain`.
+    """
+
     attached: Sequence[Attached]
     text: Sequence[str | Placeholder]
+    context: Part | None = None
+    about: Sequence[Part] = ()
+    purpose: str = "prompt"
 
     @property
     def plain(self) -> bool:
         """Whether it is nothing but the text as typed."""
-        return not self.context and not self.attached and len(self.text) == 1
+        return not self.about and not self.context and not self.attached and len(self.text) == 1
 
     @property
     def waits(self) -> bool:
         """Whether something in it must be read or waited for."""
-        return any(_takes_time(value) for value in self._values)
+        return any(is_slow(value) or (isinstance(value, Reply) and not value.done) for value in self._values)
 
     @property
     def _values(self) -> list[Any]:
         fields = [item for item in self.text if isinstance(item, Placeholder)]
         return [*(item.value for item in self.attached), *(field.value for field in fields)]
 
-    def turn(self) -> Turn:
+    def build_now(self) -> Turn:
         """Return the user's turn.
 
         Raises:
             PromptError: something can't be sent.
         """
-        return self._joined(
-            [_noting(_tried, item) for item in self.attached], [_noting(render_piece, piece) for piece in self.text]
+        return self._turn(
+            [_noting(_try, item) for item in self.attached], [_noting(render_piece, piece) for piece in self.text]
         )
 
-    async def awaited_turn(self) -> Turn:
-        """Return the user's turn once all of it is at hand, holding nothing up.
+    async def build(self) -> Turn:
+        """Return the user's turn once all of it is at hand; nothing is held up meanwhile.
 
         Raises:
             PromptError: something can't be sent.
@@ -72,39 +82,35 @@ class Prompt(Struct, frozen=True):
             if isinstance(value, Reply):
                 with suppress(NbGeminiError):
                     await value
-        attached = [await _threaded(_tried, item) for item in self.attached]
-        return self._joined(attached, [await _threaded(render_piece, piece) for piece in self.text])
+        attached = [await _in_thread(_try, item) for item in self.attached]
+        return self._turn(attached, [await _in_thread(render_piece, piece) for piece in self.text])
 
-    def _joined(self, attached: Sequence[tuple[Tried, str]], text: Sequence[tuple[list[Part], str]]) -> Turn:
-        """Return the turn of all that was rendered, and say in the cell what was left out of it."""
-        from nbgemini.notebook.commands._output import show_line  # noqa: PLC0415 - the commands know prompts
-
+    def _turn(self, attached: Sequence[tuple[Tried, str]], text: Sequence[tuple[list[Part], str]]) -> Turn:
+        """Return the turn of all that was rendered; tell the user what was left out of values."""
         for line in dict.fromkeys(line for _, line in (*attached, *text) if line):
-            show_line(line)
+            _show(line)
         head = [self.context, hidden_text("\n", "\n")] if self.context else []
-        values = _sent([tried for tried, _ in attached])
-        return turn_of([*head, *values, *set_apart(self.text, [parts for parts, _ in text])])
+        words = set_apart(self.text, [parts for parts, _ in text])
+        turn = turn_of([*head, *_sendable([tried for tried, _ in attached]), *words])
+        return Turn("user", merge_text((*self.about, *turn.parts))) if self.about else turn
 
 
-def prompt_of(session: Session, ask: Ask, text: str) -> Prompt:
-    """Return what the prompt of a cell is made of.
+def draft_prompt(shell: Any, pictures: LastPicture, args: PromptArgs, text: str) -> PromptDraft:
+    """Return the draft of a prompt: the text with its placeholders, what is attached, and the cells above.
 
     Raises:
         PromptError: -a names nothing, or a value can't be read.
     """
-    shell, pictures = session.shell, session.pictures
-    plot = pictures.png if pictures and "plot" in ask.attach else None
-    context = cells_above(shell, ask.context) if ask.context else None
-    found = [item for word in ask.attach for item in attached(word, shell.user_ns, plot)]
+    plot = pictures.png if "plot" in args.attach else None
+    context = cells_above(shell, args.context) if args.context else None
+    found = [item for word in args.attach for item in attached(word, shell.user_ns, plot)]
     fields = list(parse_placeholders(text, visible(shell))) if "{" in text else [text]
     if line := describe_unresolved(unresolved(fields, visible(shell)), visible(shell)):
-        from nbgemini.notebook.commands._output import show_line  # noqa: PLC0415 - the commands know prompts
-
-        show_line(f"⚠ {line}")
-    return Prompt(context, found, fields)
+        _show(f"⚠ {line}")
+    return PromptDraft(found, fields, context)
 
 
-async def _threaded(function: Callable[[Any], T], item: Any) -> tuple[T, str]:
+async def _in_thread(function: Callable[[Any], T], item: Any) -> tuple[T, str]:
     slow = not isinstance(item, str) and is_slow(item.value)
     return await asyncio.to_thread(_noting, function, item) if slow else _noting(function, item)
 
@@ -112,16 +118,18 @@ async def _threaded(function: Callable[[Any], T], item: Any) -> tuple[T, str]:
 def _noting(function: Callable[[Any], T], item: Any) -> tuple[T, str]:
     """Return what comes of an item, and a line on what was left out of its value, if anything."""
     with left_out() as notes:
-        made = function(item)
-    return made, describe_left_out(item.name, item.value, notes) if notes else ""
+        rendered = function(item)
+    return rendered, describe_left_out(item.name, item.value, notes) if notes else ""
 
 
-def _takes_time(value: Any) -> bool:
-    return is_slow(value) or (isinstance(value, Reply) and not value.done)
+def _show(line: str) -> None:
+    from nbgemini.notebook.commands._output import show_line  # noqa: PLC0415 - the commands know prompts
+
+    show_line(line)
 
 
-def _tried(item: Attached) -> Tried:
-    """Return what is attached, or why not, if it is one of several."""
+def _try(item: Attached) -> Tried:
+    """Return the parts of an attachment, or why it can't be sent if it is one of several."""
     try:
         return item, _labelled(item), None
     except PromptError as error:
@@ -130,8 +138,8 @@ def _tried(item: Attached) -> Tried:
         return item, [], error
 
 
-def _sent(tried: Sequence[Tried]) -> list[Part]:
-    """Return all parts; of several files that were meant at once, those that can't be sent are said and left out.
+def _sendable(tried: Sequence[Tried]) -> list[Part]:
+    """Return all parts; of the files that one pattern named, those that can't be sent are left out with a note.
 
     Raises:
         PromptError: none of them can be sent.
@@ -144,19 +152,17 @@ def _sent(tried: Sequence[Tried]) -> list[Part]:
 
 
 def _left_out(item: Attached, error: PromptError) -> Part:
-    """Say in the cell, in the prompt and to whoever reads the chat again what does not go along."""
-    from nbgemini.notebook.commands._output import show_line  # noqa: PLC0415 - the commands know prompts
-
+    """Tell the user, and the model, what was left out."""
     why = str(error).removesuffix("; nothing was sent")
-    show_line(f"left out: {why}")
+    _show(f"left out: {why}")
     return hidden_text(f"({item.name} was left out: {why})\n\n", f"[📎 left out: {why}]\n")
 
 
 def _labelled(item: Attached) -> list[Part]:
-    """Return what is attached under its name, so that the prompt can speak of it."""
+    """Return the parts of an attachment under its name, so that the prompt can refer to it."""
     parts = value_to_parts(item.value, item.name)
     if parts is None:
-        raise PromptError(f"-a: {item.name} is of type {type(item.value).__name__}, of which there is nothing to send")
+        raise PromptError(f"-a: {item.name} is a {type(item.value).__name__}, which can't be sent")
     if "text" in parts[0] and NOTE not in parts[0]:
         words = f"{item.name}:\n{parts[0]['text']}\n"
         parts[0] = {"text": words, NOTE: note(item.name, type(item.value).__name__, len(words.encode("utf-8", "replace")))}
@@ -164,38 +170,6 @@ def _labelled(item: Attached) -> list[Part]:
     return [*label, *parts, hidden_text("\n", "\n")]
 
 
-class Question(Struct, frozen=True):
-    """A prompt about something; `purpose` is why, in a word."""
-
-    purpose: str
-    about: Sequence[Part]
-    words: Prompt
-
-    @property
-    def waits(self) -> bool:
-        """Whether something in it must be read or waited for."""
-        return self.words.waits
-
-    def turn(self) -> Turn:
-        """Return the user's turn.
-
-        Raises:
-            PromptError: something can't be sent.
-        """
-        return self._with(self.words.turn())
-
-    async def awaited_turn(self) -> Turn:
-        """Return the user's turn once all of it is at hand.
-
-        Raises:
-            PromptError: something can't be sent.
-        """
-        return self._with(await self.words.awaited_turn())
-
-    def _with(self, said: Turn) -> Turn:
-        return Turn("user", merge_text((*self.about, *said.parts)))
-
-
-def told_part(words: str, name: str, kind: str) -> Part:
-    """Return text for the model that its reader sees by name only, when the chat is shown again."""
+def named_text(words: str, name: str, kind: str) -> Part:
+    """Return text for the model of which the user sees only the name when the chat is shown again."""
     return {"text": words, NOTE: note(name, kind, len(words.encode("utf-8", "replace")))}
