@@ -71,7 +71,7 @@ from pathlib import Path
 from nbgemini import Client, Settings
 from nbgemini.journal import Journal
 from nbgemini.secrets import Secret
-from nbgemini.tools.toolbox import Toolbox, allow
+from nbgemini.tools.toolbox import Toolbox, allow_all
 url, path, model, prompt = sys.argv[1:]
 def hang(n: int) -> None:
     print("runs", n, flush=True)
@@ -80,7 +80,7 @@ def hang(n: int) -> None:
         threading.Event().wait()
 async def main():
     client = Client(Settings(key=Secret("k"), base_url=url, model=model), log=Journal(Path(path), "a.ipynb"))
-    await client.chat().ask(prompt, toolbox=Toolbox([hang], allow))
+    await client.chat().ask(prompt, toolbox=Toolbox([hang], allow_all))
 asyncio.run(main())
 """
 

@@ -6,12 +6,12 @@ import pytest
 
 from nbgemini import Client, Settings
 from nbgemini.notebook.config import Gemini
-from nbgemini.notebook.settings import Backend
+from nbgemini.notebook.settings import SettingsResolver
 
 
 @pytest.fixture
 def backend():
-    backend = Backend(Gemini())
+    backend = SettingsResolver(Gemini())
     yield backend
     backend.leave_demo()
 

@@ -251,7 +251,7 @@ def test_figures_axes_and_lists_of_them():
 
 def test_nothing_heavy_is_imported_to_look_at_a_value():
     code = (
-        "import sys; from nbgemini.prompts.values import parts_of; parts_of({'a': 1}, 'x'); "
+        "import sys; from nbgemini.prompts.values import value_to_parts; value_to_parts({'a': 1}, 'x'); "
         "print([name for name in ('pandas', 'numpy', 'matplotlib', 'PIL') if name in sys.modules])"
     )
     import subprocess
