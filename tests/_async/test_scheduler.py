@@ -15,7 +15,7 @@ def work(seconds):
 
 
 async def test_a_busy_stream_lets_others_run_between_its_budgets():
-    pace, turns = FairScheduler(budget=0.001), 0
+    scheduler, turns = FairScheduler(budget=0.001), 0
 
     async def other():
         nonlocal turns
@@ -25,18 +25,18 @@ async def test_a_busy_stream_lets_others_run_between_its_budgets():
 
     running = asyncio.create_task(other())
     for _ in range(100):
-        await pace.ready()
+        await scheduler.turn()
         work(0.0005)
     running.cancel()
     assert turns >= 20
 
 
 async def test_streams_take_turns_in_order():
-    pace, order = FairScheduler(budget=0.0), []
+    scheduler, order = FairScheduler(budget=0.0), []
 
     async def stream(name):
         for _ in range(3):
-            await pace.ready()
+            await scheduler.turn()
             order.append(name)
             work(0.0001)
 
@@ -45,9 +45,9 @@ async def test_streams_take_turns_in_order():
 
 
 async def test_a_cancelled_stream_leaves_the_queue():
-    pace = FairScheduler(budget=0.0)
-    waiting = [asyncio.create_task(pace.ready()) for _ in range(3)]
+    scheduler = FairScheduler(budget=0.0)
+    waiting = [asyncio.create_task(scheduler.turn()) for _ in range(3)]
     await asyncio.sleep(0)
     waiting[1].cancel()
     await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 1)
-    await asyncio.wait_for(pace.ready(), 1)
+    await asyncio.wait_for(scheduler.turn(), 1)

@@ -213,7 +213,7 @@ def test_citations_are_kept_once_and_whole():
 
 def test_a_round_rests_on_so_much_and_no_more():
     citing = CitationTracker()
-    known = citing.take(Citations(tuple(Citation(f"https://a.example/{n}") for n in range(MOST + 10))))
+    known = citing.update(Citations(tuple(Citation(f"https://a.example/{n}") for n in range(MOST + 10))))
     assert len(known.sources) == MOST
 
 

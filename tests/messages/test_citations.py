@@ -48,10 +48,10 @@ def test_without_its_text_a_passage_must_end_between_characters():
 
 def test_later_rounds_count_on():
     citing = CitationTracker()
-    citing.take(Citations((Citation("a"),), (Passage(0, 1, "x", (0,)),), ("q",)))
-    citing.take(Citations(pages=(Page("p"),)))
+    citing.update(Citations((Citation("a"),), (Passage(0, 1, "x", (0,)),), ("q",)))
+    citing.update(Citations(pages=(Page("p"),)))
     citing.begin_round()
-    found = citing.take(Citations((Citation("b"),), (Passage(0, 2, "y", (0,)),), ("q", "r")))
+    found = citing.update(Citations((Citation("b"),), (Passage(0, 2, "y", (0,)),), ("q", "r")))
     assert [source.uri for source in found.sources] == ["a", "b"]
     assert [one.sources for one in found.passages] == [(0,), (1,)]
     assert (found.queries, found.pages) == (("q", "r"), (Page("p"),))
@@ -59,5 +59,5 @@ def test_later_rounds_count_on():
 
 def test_within_a_round_what_is_newer_replaces():
     citing = CitationTracker()
-    citing.take(Citations((Citation("a"),)))
-    assert citing.take(Citations((Citation("a"), Citation("b")))).sources == (Citation("a"), Citation("b"))
+    citing.update(Citations((Citation("a"),)))
+    assert citing.update(Citations((Citation("a"), Citation("b")))).sources == (Citation("a"), Citation("b"))

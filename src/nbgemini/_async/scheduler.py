@@ -1,7 +1,7 @@
 """A work budget over all streams of a loop, so that a burst never holds the loop.
 
 Bytes that already wait in a socket's buffer are read without suspending, so a reader in a hurry would keep every other
-task waiting. Each stream asks `ready()` before a frame: within the budget it goes on at once; past it, it waits its turn,
+task waiting. Each stream asks `turn()` before a frame: within the budget it goes on at once; past it, it waits its turn,
 first come, first served, one stream a turn of the loop.
 """
 
@@ -26,10 +26,10 @@ class FairScheduler:
 
     @staticmethod
     def here() -> FairScheduler:
-        """Return the pace of the running loop."""
+        """Return the scheduler of the running loop."""
         return _paces.setdefault(asyncio.get_running_loop(), FairScheduler())
 
-    async def ready(self) -> None:
+    async def turn(self) -> None:
         """Return at once while the turn's budget lasts, else when it is this stream's turn."""
         if self._until is None:
             self._until = perf_counter() + self._budget

@@ -133,9 +133,9 @@ class Batch:
 
     async def _read_all(self, answers: Sequence[Answered], table: MapResult) -> None:
         """Read row after row, the loop staying alive."""
-        pace, total = FairScheduler.here(), codec.total_of(answers, self._count())
+        scheduler, total = FairScheduler.here(), codec.total_of(answers, self._count())
         for number, answer in enumerate(codec.by_row(answers, total)):
-            await pace.ready()
+            await scheduler.turn()
             known = self._rows is not None and number < len(self._rows)
             self._read(table.so_far.add(self._rows[number] if known and self._rows else None), answer)
         table.progress = _progress(table.so_far)
@@ -223,10 +223,10 @@ async def submit(manner: Manner, template: str, rows: Any, title: str) -> Batch:
     form = Template(template, source.doubled)
     given: list[Any] = []
     bodies: list[Mapping[str, Any]] = []
-    pace = FairScheduler.here()
+    scheduler = FairScheduler.here()
     while some := await source.some():
         for row in some:
-            await pace.ready()
+            await scheduler.turn()
             given.append(row)
             bodies.append(await _body(manner, form, row, len(bodies)))
     if not given:

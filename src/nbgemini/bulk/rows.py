@@ -166,7 +166,7 @@ class RowLoader:
             table.so_far.add(given)
 
     async def _prepare(self, row: MapRow, loaded: LoadedRows) -> None:
-        await FairScheduler.here().ready()
+        await FairScheduler.here().turn()
         try:
             turn = await self._template.turn(row.input)
             loaded.pending.append(self._context.pending(row, turn, self._equal))

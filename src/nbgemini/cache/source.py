@@ -73,10 +73,10 @@ class CachedSource:
         self._cache.stats.share(entry, followers)
 
     async def _ask(self, request: Request, shared: Shared) -> None:
-        pace = FairScheduler.here()
+        scheduler = FairScheduler.here()
         async with aclosing(self._source.frames(request)) as frames:
             async for frame in frames:
-                await pace.ready()
+                await scheduler.turn()
                 await shared.add(frame)
         shared.end()
 

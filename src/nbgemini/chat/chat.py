@@ -203,7 +203,7 @@ class Chat:
     async def _prepared(self, changes: dict[str, Any]) -> dict[str, Any]:
         """Return what differs for a prompt, with servers asked for their tools and the schema read, off the loop."""
         schema = await schema_for(changes.get("schema", self.options.schema))
-        return {"toolbox": await self.toolbox.renewed(), **changes, "schema": schema}
+        return {"toolbox": await self.toolbox.refreshed(), **changes, "schema": schema}
 
     def _loop_context(self, reply: Reply) -> LoopContext:
         return LoopContext(

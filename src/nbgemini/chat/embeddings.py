@@ -43,9 +43,9 @@ async def embed(
     found, (service, name) = validate_texts(texts), split_model(model)
     if service != "gemini":
         raise PromptError(f"{service} makes no vectors here; Gemini's models do, such as gemini-embedding-001")
-    pace = FairScheduler.here()
+    scheduler = FairScheduler.here()
     for text in found:
-        await pace.ready()
+        await scheduler.turn()
         services.guard(user_turn(text), None)
     endpoint, free, version = services.endpoint(model), asyncio.Semaphore(_SIDE_BY_SIDE), services.settings.version
     asked = [(embed_request(version, name, some, dimensions, task), len(some)) for some in _portions(found)]

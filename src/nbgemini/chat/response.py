@@ -109,7 +109,7 @@ class _StoredCitations:
 
     def fold(self, citations: Citations) -> Citations:
         """Take them in; they may come again with every frame, and are stored once they have grown."""
-        known, self._changed = self.tracker.take(citations), True
+        known, self._changed = self.tracker.update(citations), True
         if len(known.sources) + len(known.passages) >= self._enough:
             self.store()
         return known

@@ -165,7 +165,7 @@ class RequestLoop:
 
     async def _rounds(self) -> AsyncGenerator[Step, None]:
         """Ask, listen, run tools, ask again."""
-        patience = RoundLimit()
+        limit = RoundLimit()
         while True:
             async with aclosing(self._requests.ask(self._context.turns())) as steps:
                 async for step in steps:
@@ -173,7 +173,7 @@ class RequestLoop:
             calls = self._state.response.calls()
             if not calls:
                 return
-            self._limit(calls, patience.lost(calls))
+            self._limit(calls, limit.exceeded(calls))
             async with aclosing(self._run(calls)) as steps:
                 async for step in steps:
                     yield step
@@ -189,7 +189,7 @@ class RequestLoop:
                 async for event in progress:
                     yield [event], state.feed([event])
         finally:
-            state.add_results(runner.all())
+            state.add_results(runner.results())
 
     def _limit(self, calls: list[ToolCall], why: str) -> None:
         """End a conversation of the model with our tools that goes nowhere; its last calls get results too.
@@ -252,7 +252,7 @@ class RequestSender:
 
     async def _attempt(self, request: Request) -> AsyncGenerator[Step, None]:
         """Send a request once, as soon as there is a permit."""
-        state, pace, decode = self._state, FairScheduler.here(), self._endpoint.codec.decoder()
+        state, scheduler, decode = self._state, FairScheduler.here(), self._endpoint.codec.decoder()
         async with self._endpoint.limiter.permit() as permit:
             while not permit.granted.is_set():
                 yield self._wait_for(Queued(permit.ahead))
@@ -262,11 +262,11 @@ class RequestSender:
                 async with aclosing(self._endpoint.source.frames(request)) as frames:
                     async for frame in frames:
                         state.origin = _origin(frame, state.origin)
-                        await pace.ready()
+                        await scheduler.turn()
                         decoded = decode(frame) if len(frame) <= _SMALL else await asyncio.to_thread(decode, frame)
                         for at in range(0, len(decoded), _AT_ONCE):
                             if at:
-                                await pace.ready()
+                                await scheduler.turn()
                             events = state.fold(decoded[at : at + _AT_ONCE], first=not at)
                             yield events, state.show(events)
                             state.response.raise_fault()

@@ -29,7 +29,7 @@ class CitationTracker:
         self._earlier = Citations()
         self._round = Citations()
 
-    def take(self, said: Citations) -> Citations:
+    def update(self, said: Citations) -> Citations:
         """Return all that is known now."""
         before = self._round
         self._round = Citations(*(getattr(said, name)[:MOST] or getattr(before, name) for name in Citations.__struct_fields__))

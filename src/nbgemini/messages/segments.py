@@ -149,15 +149,15 @@ class Segmenter:
                 case AnswerDelta(text) if text:
                     self._append("answer", text, changes)
                 case ToolCallGrowing():
-                    self._grow(event, changes)
+                    self._update_call(event, changes)
                 case ToolCall():
-                    self._made(event, changes)
+                    self._complete_call(event, changes)
                 case ToolProgress(number, run):
                     self._update(self.runs[number], run, changes)
                 case ToolAnswer():
-                    self._answered(event, changes)
+                    self._add_answer(event, changes)
                 case InlineMedia() | ExecutedCode() | CodeResult():
-                    self._come(event, changes)
+                    self._add_whole(event, changes)
                 case Citations():
                     self._citations = event  # repeated and growing on every chunk of some models: shown once, last
         return changes
@@ -167,12 +167,12 @@ class Segmenter:
         changes: list[Change] = []
         self._end(changes)
         for _, call in _holding(ToolCallGrowing, self._growing.values()):
-            self._grow(structs.replace(call, state="broken"), changes)
+            self._update_call(structs.replace(call, state="broken"), changes)
         for segment, run in _holding(ToolRun, self.runs):
             self._update(segment, structs.replace(run, state="stopped"), changes)
         if self._citations:
             self._cite(self._citations, changes)
-            self._whole(self._citations, changes)
+            self._add_segment(self._citations, changes)
             self._citations = None
         return changes
 
@@ -185,7 +185,7 @@ class Segmenter:
                 segment.cited = found
                 changes.append(SegmentCited(segment.index, found))
 
-    def _come(self, content: InlineMedia | ExecutedCode | CodeResult, changes: list[Change]) -> None:
+    def _add_whole(self, content: InlineMedia | ExecutedCode | CodeResult, changes: list[Change]) -> None:
         """Show what comes whole; only raw sound comes in pieces."""
         raw = content if isinstance(content, InlineMedia) and continues(content, content) else None
         if raw and self._sound and continues(self._sound[-1], raw):
@@ -194,20 +194,20 @@ class Segmenter:
             self._start("audio", raw, changes)
             self._sound = [raw]
         else:
-            self._whole(content, changes)
+            self._add_segment(content, changes)
 
-    def _grow(self, call: ToolCallGrowing, changes: list[Change]) -> None:
+    def _update_call(self, call: ToolCallGrowing, changes: list[Change]) -> None:
         """Show a call as far as it is known; its segment is free for the next one with this key once it has ended."""
         segment = self._growing.get(call.key)
         if segment is None:
-            self._whole(call, changes)
+            self._add_segment(call, changes)
             segment = self._growing[call.key] = self.segments[-1]
         elif segment.content != call:
             self._update(segment, call, changes)
         if call.state != "growing":
             del self._growing[call.key]
 
-    def _made(self, call: ToolCall, changes: list[Change]) -> None:
+    def _complete_call(self, call: ToolCall, changes: list[Change]) -> None:
         """Show a whole call: where it grew, if it did."""
         for key, segment in self._growing.items():
             known = segment.content
@@ -216,13 +216,13 @@ class Segmenter:
                 self._update(segment, ToolRun(call), changes)
                 break
         else:
-            self._whole(ToolRun(call), changes)
+            self._add_segment(ToolRun(call), changes)
             segment = self.segments[-1]
         self._numbers[segment.index] = len(self.runs)
         self.runs.append(segment)
         self._unanswered.setdefault((call.name, call.id), deque()).append(segment)
 
-    def _answered(self, event: ToolAnswer, changes: list[Change]) -> None:
+    def _add_answer(self, event: ToolAnswer, changes: list[Change]) -> None:
         """Give a stored answer to the first call that it fits and that has none."""
         waiting = self._unanswered.get((event.name, event.id))
         while waiting:
@@ -249,7 +249,7 @@ class Segmenter:
         segments[-1].append(text)
         changes.append(SegmentDelta(len(segments) - 1, text))
 
-    def _whole(self, content: Content, changes: list[Change]) -> None:
+    def _add_segment(self, content: Content, changes: list[Change]) -> None:
         self._start(_kind(content), content, changes)
         self._end(changes)
 

@@ -67,7 +67,7 @@ class ToolCallAssembler:
             self._frame = frame
         match event:
             case ToolCall():
-                return self._once(event, None)
+                return self._unless_repeated(event, None)
             case ToolCallStart():
                 return self._start(event)
             case ToolArgsDelta() | ToolArgsText() | ToolArgsPiece():
@@ -101,9 +101,9 @@ class ToolCallAssembler:
         if args is None:
             return [call.known("broken")]
         part = {**(end.part or {}), **(call.part or {})}
-        return self._once(ToolCall(call.name, args, call.id), part or None) or [call.known("again")]
+        return self._unless_repeated(ToolCall(call.name, args, call.id), part or None) or [call.known("again")]
 
-    def _once(self, call: ToolCall, part: Part | None) -> list[ToolCall | ToolCallGrowing]:
+    def _unless_repeated(self, call: ToolCall, part: Part | None) -> list[ToolCall | ToolCallGrowing]:
         """Return the call, unless it is one that has been made: models have sent a hundred copies of one call."""
         mark = _mark(call)
         if mark is not None:

@@ -196,19 +196,19 @@ class ImageCollector:
         self.media: list[InlineMedia] = []
         self._room = MEDIA_BYTES
 
-    def hang_all(self, value: Any) -> Any:
+    def collect_all(self, value: Any) -> Any:
         """Return `value` with words in place of each picture, itself or one floor down."""
         if figure_of(value) is not None:
-            return self._hang(value)  # the axes of one figure are one picture
+            return self._collect(value)  # the axes of one figure are one picture
         if type(value) is dict and len(value) <= GALLERY:
-            hung: Any = {key: self._hang(item) for key, item in value.items()}
+            hung: Any = {key: self._collect(item) for key, item in value.items()}
             return hung if any(hung[key] is not value[key] for key in value) else value
         if type(value) in {list, tuple} and len(value) <= GALLERY:
-            hung = [self._hang(item) for item in value]
+            hung = [self._collect(item) for item in value]
             return hung if any(new is not old for new, old in zip(hung, value, strict=True)) else value
-        return self._hang(value)
+        return self._collect(value)
 
-    def _hang(self, value: Any) -> Any:
+    def _collect(self, value: Any) -> Any:
         try:
             found = picture_of(value)
         except PromptError as error:

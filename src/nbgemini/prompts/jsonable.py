@@ -148,7 +148,7 @@ class BoundedEncoder:
         self._room = RESPONSE_BYTES
         self._open: set[int] = set()
 
-    def said(self, value: Any, depth: int = 0) -> Any:
+    def encode(self, value: Any, depth: int = 0) -> Any:
         """Return `value` in JSON's own types."""
         self._spend(2)  # a comma and a blank
         try:
@@ -160,7 +160,7 @@ class BoundedEncoder:
 
     def _scalar(self, value: Any) -> Any:
         if isinstance(value, Enum):
-            return self.said(value.value)
+            return self.encode(value.value)
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, int | float):
@@ -226,13 +226,13 @@ class BoundedEncoder:
             return self._mapping(value, depth)
         if isinstance(value, AbstractSet | Sequence | deque | ValuesView) and not isinstance(value, _SCALARS):
             return self._items(value, depth)
-        return self.said(value, depth + 1) if isinstance(value, _SCALARS) else self._words(_type_note(value))
+        return self.encode(value, depth + 1) if isinstance(value, _SCALARS) else self._words(_type_note(value))
 
     def _mapping(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
         out: dict[str, Any] = {}
         for key, item in islice(value.items(), self._width):
             name = self._key(key)
-            out[name if name not in out else f"{name} #{len(out)}"] = self.said(item, depth + 1)
+            out[name if name not in out else f"{name} #{len(out)}"] = self.encode(item, depth + 1)
         if len(value) > self._width:
             out["…"] = self._left_out(len(value) - self._width)
         return out
@@ -245,10 +245,10 @@ class BoundedEncoder:
     def _items(self, value: Any, depth: int) -> list[Any]:
         size, half = len(value), self._width // 2
         if size <= self._width:
-            return [self.said(item, depth + 1) for item in _in_order(value)]
+            return [self.encode(item, depth + 1) for item in _in_order(value)]
         tail = value[-half:] if isinstance(value, list | tuple | range) else ()
         left_out = self._left_out(size - half - len(tail))
-        begin, end = ([self.said(item, depth + 1) for item in part] for part in (islice(value, half), tail))
+        begin, end = ([self.encode(item, depth + 1) for item in part] for part in (islice(value, half), tail))
         return [*begin, f"… {left_out} …", *end]
 
     def _left_out(self, count: int) -> str:

@@ -108,7 +108,7 @@ class LazyToolbox(Toolbox):
         """Raise: nobody knows yet."""
         raise PromptError("an MCP server must be asked for its tools first: use await chat.ask(…) or chat.stream(…)")
 
-    async def renewed(self) -> Toolbox:
+    async def refreshed(self) -> Toolbox:
         """Return the tools as they are now."""
         return build_toolbox(await resolve_tools(self._offered), self._word)
 

@@ -51,7 +51,7 @@ def text_result(call: ToolCall, text: str, state: State, seconds: float = 0.0) -
 def converted(value: Any) -> tuple[dict[str, Any], tuple[InlineMedia, ...]]:
     """Return what a tool returned as the response and the pictures that go beside it."""
     gallery = ImageCollector()
-    value = gallery.hang_all(value)
+    value = gallery.collect_all(value)
     notes: list[str] = []
     if isinstance(value, Iterator):
         value = list(islice(value, ITEMS))
@@ -63,7 +63,7 @@ def _fitting(value: Any, notes: list[str]) -> dict[str, Any]:
     for step in range(STEPS):
         plain = BoundedEncoder(step, notes)
         with suppress(TooMuchError):
-            response = {"output": plain.said(value)}
+            response = {"output": plain.encode(value)}
             if plain.notes:
                 response["note"] = "; ".join(plain.notes)
             if len(json.dumps(response, allow_nan=False)) <= RESPONSE_BYTES:

@@ -67,7 +67,7 @@ class Toolbox:
         """Whether a tool runs because everything may, and not because it is marked as safe."""
         return self._approve is allow_all and tool is not None and not tool.safe
 
-    async def renewed(self) -> Toolbox:
+    async def refreshed(self) -> Toolbox:
         """Return the tools as they are now: others than functions may have changed."""
         return self
 
@@ -93,7 +93,7 @@ class RoundLimit:
         self._rounds = 0
         self._last: deque[list[str]] = deque(maxlen=MOST_REPEATS)
 
-    def lost(self, calls: Iterable[ToolCall]) -> str:
+    def exceeded(self, calls: Iterable[ToolCall]) -> str:
         """Take note of a round of calls; return why it is one too many, or nothing."""
         self._rounds += 1
         self._last.append(sorted(f"{call.name} {canonical(call.args)}" for call in calls))
@@ -125,14 +125,14 @@ class ToolRunner:
         self._first = first
         self._free = asyncio.Semaphore(AT_ONCE)
         self._begun: set[int] = set()
-        self._unwanted: set[int] = set()  # calls that the reader stopped
+        self._stopped_by_user: set[int] = set()  # calls that the reader stopped
         self._tasks: list[asyncio.Task[None]] = []
         self._results: dict[int, ToolResult] = {}
         self._news: asyncio.Queue[ToolProgress] = asyncio.Queue()
 
     async def progress(self) -> AsyncGenerator[ToolProgress, None]:
         """Run the calls and yield each step; leaving it early stops those that run."""
-        tasks = self._tasks = [asyncio.create_task(self._one(number, call)) for number, call in enumerate(self._calls)]
+        tasks = self._tasks = [asyncio.create_task(self._answer(number, call)) for number, call in enumerate(self._calls)]
         try:
             while len(self._results) < len(tasks) or not self._news.empty():
                 yield await self._news.get()
@@ -145,14 +145,16 @@ class ToolRunner:
         """Stop the n-th call of the reply alone, if it is one of these and not over."""
         number -= self._first
         if 0 <= number < len(self._tasks) and not self._tasks[number].done():
-            self._unwanted.add(number)
+            self._stopped_by_user.add(number)
             self._tasks[number].cancel()
 
-    def all(self) -> list[ToolResult]:
+    def results(self) -> list[ToolResult]:
         """Return an answer to every call, in the order of the calls."""
-        return [self._results.get(number) or self._marked(number, self._stopped(number)) for number in range(len(self._calls))]
+        return [
+            self._results.get(number) or self._labelled(number, self._stopped(number)) for number in range(len(self._calls))
+        ]
 
-    async def _one(self, number: int, call: ToolCall) -> None:
+    async def _answer(self, number: int, call: ToolCall) -> None:
         """Answer a call; whoever cancels this task, and whatever an approval raises, it has its answer."""
         enter(self._holds_up)
         try:
@@ -161,25 +163,25 @@ class ToolRunner:
             result = self._stopped(number)
         except BaseException as error:  # noqa: BLE001 - nobody's leave is no leave, and a task must not end the loop
             result = text_result(call, f"nobody could be asked: {type(error).__name__}", "refused")
-        result = self._results[number] = self._marked(number, result)
-        self._tell(number, run_of(result))
+        result = self._results[number] = self._labelled(number, result)
+        self._report(number, run_of(result))
 
     async def _result(self, number: int, call: ToolCall) -> ToolResult:
         tool = self._toolbox.find(call.name)
         if tool is not None:
             if fault := tool.fault(call.args):
                 return text_result(call, fault, "failed")  # nobody need be asked about what can't run
-            self._tell(number, ToolRun(call, "asking"))
+            self._report(number, ToolRun(call, "asking"))
             if not await self._toolbox.approved(tool, call, self._first + number):
                 return text_result(call, self._toolbox.refusal, "refused")
         async with self._free:
             self._begun.add(number)
-            self._tell(number, ToolRun(call, "running", unasked=self._toolbox.asks_nobody(tool)))
+            self._report(number, ToolRun(call, "running", unasked=self._toolbox.asks_nobody(tool)))
             return await run(tool, call)
 
     def _stopped(self, number: int) -> ToolResult:
         call = self._calls[number]
-        stopped = "stopped by the user" if number in self._unwanted else "stopped"
+        stopped = "stopped by the user" if number in self._stopped_by_user else "stopped"
         if number not in self._begun:
             return text_result(call, f"{stopped} before it began; nothing was done", "stopped")
         tool = self._toolbox.find(call.name)
@@ -187,10 +189,10 @@ class ToolRunner:
         unknown = "its thread can't be ended and may still work" if left else "what it had done by then is not known"
         return text_result(call, f"{stopped}; {unknown}", "stopped")
 
-    def _marked(self, number: int, result: ToolResult) -> ToolResult:
+    def _labelled(self, number: int, result: ToolResult) -> ToolResult:
         """Return the result with what its reader must always see: that it ran and nobody was asked; and no key in it."""
         unasked = number in self._begun and self._toolbox.asks_nobody(self._toolbox.find(result.call.name))
         return structs.replace(result, unasked=unasked, response=self._mask(result.response))
 
-    def _tell(self, number: int, run: ToolRun) -> None:
+    def _report(self, number: int, run: ToolRun) -> None:
         self._news.put_nowait(ToolProgress(self._first + number, run))

@@ -82,10 +82,10 @@ class HttpResponse:
 
     async def read(self, enough: int) -> bytes:
         """Return the body; not much more than `enough` bytes of it."""
-        read, size, pace = [], 0, FairScheduler.here()
+        read, size, scheduler = [], 0, FairScheduler.here()
         async with aclosing(self.pieces()) as pieces:
             async for piece in pieces:
-                await pace.ready()
+                await scheduler.turn()
                 read.append(piece)
                 size += len(piece)
                 if size > enough:
@@ -311,11 +311,11 @@ async def iter_frames(response: HttpResponse, mask: Mask, *, streams: bool = Fal
 
     Where a stream was asked for (`streams`), one object that comes instead says so too.
     """
-    framer, head, any_frame, told, pace = Framer(), b"", False, False, FairScheduler.here()
+    framer, head, any_frame, told, scheduler = Framer(), b"", False, False, FairScheduler.here()
     async with aclosing(response.pieces()) as pieces:
         async for piece in pieces:
             for at in range(0, len(piece), PIECE):
-                await pace.ready()
+                await scheduler.turn()
                 if frames := framer.feed(piece[at : at + PIECE]):
                     any_frame = True
                     response.stall.content_came()

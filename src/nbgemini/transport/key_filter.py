@@ -46,13 +46,13 @@ async def without_key(batches: AsyncIterable[list[bytes]], mask: Mask) -> AsyncG
 
 async def in_turns(steps: Generator[None, None, _Result]) -> _Result:
     """Return what the steps return; others have their turn between them."""
-    pace = FairScheduler.here()
+    scheduler = FairScheduler.here()
     while True:
         try:
             next(steps)
         except StopIteration as end:
             return cast("_Result", end.value)
-        await pace.ready()
+        await scheduler.turn()
 
 
 class KeyFilter:

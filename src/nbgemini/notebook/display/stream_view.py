@@ -168,14 +168,14 @@ class StreamView:
                 return
 
     async def _paint(self) -> None:
-        pace = FairScheduler.here()
+        scheduler = FairScheduler.here()
         if self._painting.live:
             self._status.refresh(partial(self._put_status, "live"))
         for index in range(self._first_unfinished, len(self._painters)):
             painter = self._painters[index]
             if painter.at_rest:
                 continue
-            await pace.ready()  # there may be thousands
+            await scheduler.turn()  # there may be thousands
             if painter.place is None:
                 self._give_place(painter)
             await painter.paint()

@@ -210,11 +210,11 @@ def lent_client(library: Any, carry: Callable[[Any], Awaitable[HttpResponse]]) -
             self._response = response
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
-            framer, pace = Framer(), FairScheduler.here()
+            framer, scheduler = Framer(), FairScheduler.here()
             async with aclosing(self._response.pieces()) as pieces:
                 async for piece in pieces:
                     for at in range(0, len(piece), PIECE):
-                        await pace.ready()
+                        await scheduler.turn()
                         framer.feed(piece[at : at + PIECE])
                         yield piece[at : at + PIECE]
 
