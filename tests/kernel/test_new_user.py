@@ -50,7 +50,7 @@ HOUR = [  # a cell, and what it must show
     ("%gemini explain lenn", "no object 'lenn' in this notebook"),
     ("%gemini show", "Why is the sky blue?"),
     ("rows = ['a', 'b']", ""),
-    ("%gemini map rows Say {row}", "2 done"),
+    ("%gemini map rows Say {row}", "in _gemini_map"),
     ("%gemini map rows", "usage: %gemini map [OPTIONS] NAME TEMPLATE"),
     ("def weather(place: str) -> str:\n    'The weather.'\n    return 'rain'", ""),
     ("%%gemini -t weather --approve auto\nHow is the weather in Oslo?", "Tool weather"),
