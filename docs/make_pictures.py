@@ -1,4 +1,4 @@
-"""Make the pictures of the documentation from a real JupyterLab in Chromium, offline (`python -m docs.make_pictures`).
+"""Make the pictures of the documentation from a real JupyterLab in Chromium, offline (`make pictures`).
 
 Every picture of README and docs is in `docs/pictures`, and is made here.
 """

@@ -57,6 +57,7 @@ def test_every_page_is_in_a_table_of_contents():
 def test_every_picture_is_in_one_folder_and_made_by_one_script():
     shown = {name for page in PAGES for name in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", page.read_text(encoding="utf-8"))}
     assert {name.rpartition("pictures/")[2] for name in shown} == {path.name for path in (DOCS / "pictures").iterdir()}
+    assert all(path.stat().st_size < 2_000_000 for path in (DOCS / "pictures").iterdir())
 
 
 def test_files_that_the_architecture_names_exist():
