@@ -170,3 +170,8 @@ def test_a_script_runs_as_it_stands(script, offline, monkeypatch, tmp_path, caps
 def test_no_docstring_holds_code_that_nothing_runs():
     """There is none today; the first one is to be run like the scripts above."""
     assert docstring_blocks() == []
+
+
+def test_the_script_that_makes_the_pictures_can_begin():
+    module = runpy.run_path(str(DOCS / "make_pictures.py"), run_name="pictures")
+    assert module["PICTURES"] == DOCS / "pictures"
