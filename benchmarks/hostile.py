@@ -117,7 +117,7 @@ async def beat(gaps: list[tuple[float, float]]) -> None:
 
 async def ask(name: str, port: str) -> str:
     from nbgemini import Client, NbGeminiError, Settings
-    from nbgemini.secret import Secret
+    from nbgemini.secrets import Secret
 
     async def f(n: int = 0, x: str = "") -> int:  # noqa: ARG001
         """Return n."""
@@ -140,8 +140,8 @@ async def call_mcp(count: int) -> str:
 
     async with McpServer([sys.executable, "-c", BLOCKS.replace("COUNT", str(count))]) as server:
         (tool,) = await server.tools()
-        from nbgemini.events import ToolCall
-        from nbgemini.tools import run
+        from nbgemini.messages.events import ToolCall
+        from nbgemini.tools.decorator import run
 
         result = await run(tool, ToolCall("f", {}))
         return f"{result.state}: {str(result.response)[:70]}"

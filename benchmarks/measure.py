@@ -63,7 +63,7 @@ def reader(who, url):
         read = segments_only(url)
     else:
         from nbgemini import Client, Settings
-        from nbgemini.secret import Secret
+        from nbgemini.secrets import Secret
 
         client = Client(Settings(key=Secret("k"), base_url=url))
 
@@ -77,11 +77,11 @@ def reader(who, url):
 
 def segments_only(url):
     """Frames to segments, without the conversation around them."""
-    from nbgemini.providers.gemini import Gemini
-    from nbgemini.request import Request
-    from nbgemini.secret import Secret
-    from nbgemini.segments import Segmenter
-    from nbgemini.sources.rest import RestSource
+    from nbgemini.messages.segments import Segmenter
+    from nbgemini.providers.gemini.codec import Gemini
+    from nbgemini.secrets import Secret
+    from nbgemini.transport.http import RestSource
+    from nbgemini.transport.request import Request
 
     source, gemini = RestSource(url, Secret("k")), Gemini()
 
@@ -162,7 +162,7 @@ def traffic(who):
     sys.path.insert(0, str(Path(__file__).parents[1]))
     from tests.kernel.conftest import Kernel, is_final_status, parent, wire_size
 
-    from nbgemini.offline.service import OfflineService
+    from nbgemini.offline.server import OfflineService
 
     with OfflineService() as service:
         kernel = Kernel(sys.executable)
@@ -185,7 +185,7 @@ def traffic(who):
 def with_tools(group, who):
     """Measure turns with tools: the offline service asks for them."""
     import tool_turns
-    from nbgemini.offline.service import OfflineService
+    from nbgemini.offline.server import OfflineService
 
     with OfflineService(pace=0) as service:
         return asyncio.run(getattr(tool_turns, group)(who, service.url))

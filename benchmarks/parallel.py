@@ -32,7 +32,7 @@ async def timed(ask_all, counts):
 
 def nbgemini(url):
     from nbgemini import Client, Settings
-    from nbgemini.secret import Secret
+    from nbgemini.secrets import Secret
 
     client = Client(Settings(key=Secret("k"), base_url=url, model=MODEL))
 

@@ -67,7 +67,7 @@ def asker(who, url):
     """A coroutine function that asks with one function offered."""
     if who == "nbgemini":
         from nbgemini import Client, Settings
-        from nbgemini.secret import Secret
+        from nbgemini.secrets import Secret
 
         client = Client(Settings(key=Secret("k"), base_url=url, model="gemini-3.8-flash"))
 

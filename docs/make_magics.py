@@ -8,9 +8,9 @@ from pathlib import Path
 
 from nbgemini.notebook.commands import COMMANDS
 from nbgemini.notebook.config import Gemini
-from nbgemini.notebook.manual import EXAMPLES, example
-from nbgemini.notebook.map_manual import MAP_EXAMPLES, actions
-from nbgemini.notebook.prompt_options import build_parser
+from nbgemini.notebook.magics.help import EXAMPLES, example
+from nbgemini.notebook.magics.map_help import MAP_EXAMPLES, actions
+from nbgemini.notebook.magics.options import build_parser
 
 PAGE = Path(__file__).with_name("magics.md")
 

@@ -52,7 +52,7 @@ def _no_keys(monkeypatch):
 
 @pytest.fixture
 def service():
-    from nbgemini.offline.service import OfflineService
+    from nbgemini.offline.server import OfflineService
 
     with OfflineService(pace=0) as running:
         yield running
@@ -61,7 +61,7 @@ def service():
 @pytest.fixture
 def settings(service):
     from nbgemini import Settings
-    from nbgemini.secret import Secret
+    from nbgemini.secrets import Secret
 
     return Settings(key=Secret(CANARY), base_url=service.url, model="gemini-3.8-flash")
 
@@ -81,6 +81,7 @@ async def soon(_seconds):
 @pytest.fixture(autouse=True)
 def _full_budget(monkeypatch):
     """Let no test live on what others have left for sending again."""
-    from nbgemini import retry, sending
+    from nbgemini.chat import endpoint
+    from nbgemini.transport import retry
 
-    monkeypatch.setattr(sending, "BUDGET", retry.Budget())
+    monkeypatch.setattr(endpoint, "BUDGET", retry.Budget())

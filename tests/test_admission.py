@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 
-from nbgemini.admission import Places
+from nbgemini.transport.limiter import Places
 
 
 async def hold(places, log, name, until):

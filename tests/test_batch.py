@@ -10,12 +10,12 @@ import msgspec
 import pytest
 
 from nbgemini import Client
-from nbgemini.batch import Batch, Manner
+from nbgemini.bulk.batch import Batch, Manner
 from nbgemini.errors import ApiError, NbGeminiError, PromptError, RateLimitError, ServerError, TransportError
+from nbgemini.messages.turns import Options
 from nbgemini.prices import shipped
-from nbgemini.providers.gemini_batch import Answered, Status, answers_in
-from nbgemini.sources.rest import RestSource
-from nbgemini.turns import Options
+from nbgemini.providers.gemini.batch import Answered, Status, answers_in
+from nbgemini.transport.http import RestSource
 from tests.canary import CANARY
 
 
@@ -130,7 +130,7 @@ async def test_a_cancelled_batch_says_so(client):
 
 
 async def test_many_rows_go_as_a_file_and_come_back_as_one(client, service, monkeypatch):
-    monkeypatch.setattr("nbgemini.submitting.REQUEST_BYTES", 1000)
+    monkeypatch.setattr("nbgemini.bulk.batch.REQUEST_BYTES", 1000)
     prompts = [said(f"answer {number}") for number in range(40)]
     prompts[7] = directed(status=503)
     batch = await client.batch(prompts, title="large")
@@ -180,7 +180,7 @@ async def test_a_name_that_is_none_is_told(client, service):
 
 
 async def test_a_row_costs_half(client, monkeypatch):
-    monkeypatch.setattr("nbgemini.so_far.OFFLINE_ID", "never")
+    monkeypatch.setattr("nbgemini.chat.so_far.OFFLINE_ID", "never")
     batch = await client.batch([said("a few words of an answer")])
     [row] = await batch.results()
     whole = await client.generate(said("a few words of an answer"))

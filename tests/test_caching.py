@@ -10,11 +10,11 @@ import pytest
 
 from nbgemini import Client
 from nbgemini.errors import ConfigurationError, ServerError
-from nbgemini.holding import data_part
 from nbgemini.journal import Journal
-from nbgemini.journal.summary import kind_of
-from nbgemini.secret import Secret
-from nbgemini.turns import Turn
+from nbgemini.journal.report import kind_of
+from nbgemini.messages.attachments import data_part
+from nbgemini.messages.turns import Turn
+from nbgemini.secrets import Secret
 from tests.canary import CANARY, found_under
 from tests.conftest import soon
 from tests.offline.test_files import png

@@ -20,11 +20,11 @@ from msgspec import structs
 
 from nbgemini import AuthenticationError, Client, ConfigurationError, NbGeminiError, PromptError, Settings
 from nbgemini.journal import Journal
-from nbgemini.request import Request
-from nbgemini.secret import Secret
+from nbgemini.secrets import Secret
 from nbgemini.services import compatible, services_from
-from nbgemini.sources.origin import Origin
-from nbgemini.sources.rest import Limits, RestSource
+from nbgemini.transport.http import Limits, RestSource
+from nbgemini.transport.origin import Origin
+from nbgemini.transport.request import Request
 from tests.canary import CANARY, Listener, found_in, found_under, said_by
 from tests.fakes.raw import CLOSE, END, RESET, STALL, RawServer, chunk, event, head, text_frame
 

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbgemini import cassette
-from nbgemini.cassette import end_line, error_of, frame_line, opening_line, read
 from nbgemini.errors import ApiError, ConfigurationError, RateLimitError, ServerError, TransportError, WireError
-from nbgemini.playing import Player
-from nbgemini.request import Request
-from nbgemini.request_facts import differences, facts_of
-from nbgemini.request_key import key_of
+from nbgemini.replay import cassette
+from nbgemini.replay.cassette import end_line, error_of, frame_line, opening_line, read
+from nbgemini.replay.diff import differences, facts_of
+from nbgemini.replay.fingerprint import key_of
+from nbgemini.replay.player import Player
+from nbgemini.transport.request import Request
 
 
 def asked(text, *, model="gemini-3.8-flash", earlier=(), **more):

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from nbgemini import Client, Settings
-from nbgemini.chat import Chat
+from nbgemini.chat.chat import Chat
 from nbgemini.errors import (
     ApiError,
     AuthenticationError,
@@ -17,8 +17,8 @@ from nbgemini.errors import (
     ServerError,
     TransportError,
 )
-from nbgemini.events import AnswerDelta, ThoughtDelta
-from nbgemini.secret import Secret
+from nbgemini.messages.events import AnswerDelta, ThoughtDelta
+from nbgemini.secrets import Secret
 from nbgemini.settings import offline_settings
 from tests.fakes.raw import CLOSE, END, STALL, RawServer, event, head, text_frame
 

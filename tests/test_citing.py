@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbgemini.citing import Citing, places
-from nbgemini.events import Citation, Citations, Page, Passage
+from nbgemini.messages.citations import Citing, places
+from nbgemini.messages.events import Citation, Citations, Page, Passage
 
 texts = st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=4)
 

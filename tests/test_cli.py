@@ -11,8 +11,8 @@ import pytest
 
 from nbgemini import Client, Settings
 from nbgemini.cli import main
-from nbgemini.offline.service import OfflineService
-from nbgemini.secret import Secret
+from nbgemini.offline.server import OfflineService
+from nbgemini.secrets import Secret
 from tests.conftest import soon
 from tests.fakes.tape import record
 

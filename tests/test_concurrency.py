@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbgemini.concurrency import Concurrency
+from nbgemini.bulk.aimd import Concurrency
 
 
 class Clock:

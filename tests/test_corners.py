@@ -8,20 +8,20 @@ from contextlib import suppress
 
 import pytest
 
+from nbgemini.chat.response import Incoming
 from nbgemini.errors import NbGeminiError, PromptError, ServerError
-from nbgemini.events import Code, Media, ToolArgsDelta, ToolArgsPiece, ToolCall, ToolCallEnd, ToolCallStart, Unknown
-from nbgemini.incoming import Incoming
-from nbgemini.providers.gemini import Gemini
-from nbgemini.providers.thinking import thinking_config
-from nbgemini.render.blocks import Blocks
-from nbgemini.render.links import host_of
+from nbgemini.messages.events import Code, Media, ToolArgsDelta, ToolArgsPiece, ToolCall, ToolCallEnd, ToolCallStart, Unknown
+from nbgemini.messages.segments import Segment, Segmenter
+from nbgemini.messages.tool_call_assembler import GrowingCalls
+from nbgemini.messages.transcript import Exchange
+from nbgemini.messages.turns import user_turn
+from nbgemini.providers.gemini.codec import Gemini
+from nbgemini.providers.gemini.models import thinking_config
 from nbgemini.render.markdown import to_html
-from nbgemini.render.parser import parse_all
-from nbgemini.render.sanitise import sanitised
-from nbgemini.segments import Segment, Segmenter
-from nbgemini.tool_args import GrowingCalls
-from nbgemini.transcript import Exchange
-from nbgemini.turns import user_turn
+from nbgemini.render.sanitize import sanitised
+from nbgemini.render.streaming_markdown import Blocks
+from nbgemini.render.syntax.parser import parse_all
+from nbgemini.render.urls import host_of
 
 
 def test_an_error_is_one_line_in_a_cell():

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from nbgemini import Client, ConfigurationError
-from nbgemini.cassette import LARGEST
-from nbgemini.cassette import read as read_cassette
-from nbgemini.disk import content, regular, write
+from nbgemini._storage.files import content, regular, write
+from nbgemini.messages.media import Received
 from nbgemini.notebook.commands.export import _write
 from nbgemini.prices import read as read_prices
-from nbgemini.received import Received
+from nbgemini.replay.cassette import LARGEST
+from nbgemini.replay.cassette import read as read_cassette
 
 
 @pytest.fixture(autouse=True)
@@ -141,7 +141,7 @@ def test_a_saved_picture_is_its_owners_alone(tmp_path):
 
 
 def test_a_cassette_of_blank_lines_takes_no_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr("nbgemini.cassette.LARGEST", 2**21)
+    monkeypatch.setattr("nbgemini.replay.cassette.LARGEST", 2**21)
     path = tmp_path / "x.gemini.jsonl"
     path.write_bytes(b"\n" * 2**21)
     assert read_cassette(path) == []

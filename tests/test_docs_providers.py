@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from nbgemini.errors import PromptError
-from nbgemini.providers.codecs import codec_of
+from nbgemini.messages.turns import Declaration, Options, Schema, Turn
+from nbgemini.providers.registry import codec_of
 from nbgemini.services import KNOWN
-from nbgemini.turns import Declaration, Options, Schema, Turn
 
 PAGE = (Path(__file__).parents[1] / "docs" / "providers.md").read_text(encoding="utf-8")
 NEWEST = {

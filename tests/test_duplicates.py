@@ -8,9 +8,9 @@ import pytest
 from msgspec import structs
 
 from nbgemini import Client, Settings
-from nbgemini.events import ToolRun
-from nbgemini.render.card import card_html
-from nbgemini.secret import Secret
+from nbgemini.messages.events import ToolRun
+from nbgemini.render.tool_card import card_html
+from nbgemini.secrets import Secret
 from nbgemini.services import services_from
 from tests.fakes.raw import END, RawServer, chunk, head
 

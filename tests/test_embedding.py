@@ -11,7 +11,7 @@ import pytest
 
 from nbgemini import Client
 from nbgemini.errors import PromptError, ServerError
-from nbgemini.sources.rest import RestSource
+from nbgemini.transport.http import RestSource
 from tests.canary import CANARY
 
 

@@ -7,9 +7,9 @@ import json
 import pytest
 from google.genai.types import BlockedReason, FinishReason
 
-from nbgemini.endings import ending_words
 from nbgemini.errors import BlockedError
-from nbgemini.notebook.status import status_text
+from nbgemini.messages.stop_reasons import ending_words
+from nbgemini.notebook.display.status_line import status_text
 
 SILENT = {"STOP", "FINISH_REASON_UNSPECIFIED", "CONTINUATION", "BLOCKED_REASON_UNSPECIFIED"}
 

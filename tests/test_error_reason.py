@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbgemini.error_body import error_from_body, error_from_data
-from nbgemini.error_reason import Reason, error_in, reason_of
 from nbgemini.errors import ApiError, AuthenticationError, RateLimitError, ServerError
+from nbgemini.transport.api_errors import Reason, error_from_body, error_from_data, error_in, reason_of
 
 
 def error(code, body):

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from nbgemini.error_body import error_from_body, error_from_data
 from nbgemini.errors import ApiError, AuthenticationError, RateLimitError, ServerError
+from nbgemini.transport.api_errors import error_from_body, error_from_data
 
 CLAUDE, GPT = "ANTHROPIC_API_KEY", "OPENAI_API_KEY"
 

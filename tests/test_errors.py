@@ -11,8 +11,8 @@ import traceback
 
 import pytest
 
-from nbgemini.error_body import error_from_body
 from nbgemini.errors import ApiError, BlockedError, NbGeminiError, ToolError, TransportError
+from nbgemini.transport.api_errors import error_from_body
 from tests.corpus import PAYLOADS
 from tests.render.checker import controls
 

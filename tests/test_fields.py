@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbgemini.errors import PromptError
-from nbgemini.fields import Field, fields_of
+from nbgemini.prompts.placeholders import Field, fields_of
 
 
 class Thing:

@@ -10,13 +10,15 @@ from contextlib import aclosing
 import msgspec
 import pytest
 
-from nbgemini import Client, files, holding
+from nbgemini import Client
+from nbgemini.chat import uploads as files
 from nbgemini.errors import ApiError, PromptError
-from nbgemini.events import Uploading
-from nbgemini.holding import data_part, described, digest_in, file_part, note, told
 from nbgemini.journal import Journal
-from nbgemini.notebook.status import doing_text
-from nbgemini.turns import NOTE, Turn
+from nbgemini.messages import attachments
+from nbgemini.messages.attachments import data_part, described, digest_in, file_part, note, told
+from nbgemini.messages.events import Uploading
+from nbgemini.messages.turns import NOTE, Turn
+from nbgemini.notebook.display.status_line import doing_text
 from tests.conftest import soon
 from tests.fakes.narrow import NarrowLine
 from tests.offline.test_files import png
@@ -203,13 +205,13 @@ async def test_after_a_restart_a_file_is_found_again_by_its_path_and_content(cli
     path = tmp_path / "x.pdf"
     path.write_bytes(b"%PDF-".ljust(LARGE, b"\0"))
     part = file_part(path)
-    monkeypatch.setattr(holding, "_held", {})
+    monkeypatch.setattr(attachments, "_held", {})
     assert "uploaded" in (await client.generate(asked(part, {"text": "?"}))).text
 
 
 async def test_a_file_that_is_gone_is_told_in_words(service, client, monkeypatch):
     part = picture()
-    monkeypatch.setattr(holding, "_held", {})
+    monkeypatch.setattr(attachments, "_held", {})
     await client.generate(asked(part, {"text": "?"}))
     [body] = bodies(service)
     assert "[a file of type image/png was attached here; it is no longer at hand]" in body["contents"][0]["parts"][0]["text"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbgemini.json_text import json_begun, json_text, json_texts
+from nbgemini.chat.structured_output import json_begun, json_text, json_texts
 
 VALUE = '{"a": [1, "}"]}'
 

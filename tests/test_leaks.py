@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbgemini.errors import PromptError
-from nbgemini.leaks import leaked, masked
-from nbgemini.secret import Secret
+from nbgemini.prompts.secret_scan import leaked, masked
+from nbgemini.secrets import Secret
 
 ALPHANUMERIC = string.ascii_letters + string.digits
 

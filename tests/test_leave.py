@@ -8,12 +8,12 @@ from types import SimpleNamespace
 import pytest
 
 from nbgemini.errors import PromptError
-from nbgemini.events import ToolCall
-from nbgemini.leave import WORDS, toolbox
-from nbgemini.render.bundle import bundle
-from nbgemini.segments import Segment
-from nbgemini.toolbox import Toolbox, allow
-from nbgemini.tools import declare, tool
+from nbgemini.messages.events import ToolCall
+from nbgemini.messages.segments import Segment
+from nbgemini.render.mimebundle import bundle
+from nbgemini.tools.approval import WORDS, toolbox
+from nbgemini.tools.decorator import declare, tool
+from nbgemini.tools.toolbox import Toolbox, allow
 from tests.test_toolbox import ask, calls, goes_on, outputs
 
 
@@ -227,6 +227,6 @@ def test_a_segment_of_a_model_can_not_say_that_it_was_asked():
 
 
 def declare_run(name):
-    from nbgemini.events import ToolRun
+    from nbgemini.messages.events import ToolRun
 
     return ToolRun(ToolCall(name, {}), "done")

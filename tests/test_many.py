@@ -9,9 +9,12 @@ import pytest
 from msgspec import structs
 
 from nbgemini import Client, ToolError
-from nbgemini.citing import MOST, Citing, places
+from nbgemini._async.scheduler import Pace
+from nbgemini.chat.response import MOST_ARGUMENTS, MOST_CALLS, Incoming
+from nbgemini.chat.rounds import MOST_SEGMENTS
 from nbgemini.errors import WireError
-from nbgemini.events import (
+from nbgemini.messages.citations import MOST, Citing, places
+from nbgemini.messages.events import (
     Citation,
     Citations,
     Finish,
@@ -25,14 +28,11 @@ from nbgemini.events import (
     ToolProgress,
     ToolRun,
 )
-from nbgemini.incoming import MOST_ARGUMENTS, MOST_CALLS, Incoming
-from nbgemini.listening import MOST_SEGMENTS
-from nbgemini.pace import Pace
-from nbgemini.providers.gemini import Gemini
-from nbgemini.segments import Segmenter
-from nbgemini.tool_args import weight
-from nbgemini.transcript import Exchange
-from nbgemini.turns import NOTE, user_turn
+from nbgemini.messages.segments import Segmenter
+from nbgemini.messages.tool_call_assembler import weight
+from nbgemini.messages.transcript import Exchange
+from nbgemini.messages.turns import NOTE, user_turn
+from nbgemini.providers.gemini.codec import Gemini
 from tests.fakes.raw import END, RawServer, chunk, event, head
 
 

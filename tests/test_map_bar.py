@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from nbgemini.mapping.bar import Bar, bar
-from nbgemini.progress import Progress
+from nbgemini.bulk.progress import Progress
+from nbgemini.bulk.progress_bar import Bar, bar
 
 
 def test_without_a_terminal_there_is_none(monkeypatch):

@@ -15,10 +15,10 @@ import pytest
 
 from nbgemini import McpServer
 from nbgemini.errors import ConfigurationError
-from nbgemini.events import ToolCall
-from nbgemini.mcp_pipes import LARGEST, MOST_BLOCKS, MOST_VALUES, Process, message
-from nbgemini.mcp_said import SCHEMA, names, shortened, value_of
-from nbgemini.tool_run import run
+from nbgemini.messages.events import ToolCall
+from nbgemini.tools.mcp.pipes import LARGEST, MOST_BLOCKS, MOST_VALUES, Process, message
+from nbgemini.tools.mcp.sanitize import SCHEMA, names, shortened, value_of
+from nbgemini.tools.tool import run
 from tests.canary import CANARY, found_in
 
 SERVER = """

@@ -14,12 +14,12 @@ import pytest
 from msgspec import structs
 
 from nbgemini.errors import ConfigurationError, PromptError
-from nbgemini.events import ToolCall
-from nbgemini.mcp_said import DESCRIPTION
-from nbgemini.mcp_tools import McpServer
-from nbgemini.tool_result import RESPONSE_BYTES
-from nbgemini.toolbox import Toolbox, allow
-from nbgemini.tools import run
+from nbgemini.messages.events import ToolCall
+from nbgemini.tools.decorator import run
+from nbgemini.tools.mcp.sanitize import DESCRIPTION
+from nbgemini.tools.mcp.server import McpServer
+from nbgemini.tools.result import RESPONSE_BYTES
+from nbgemini.tools.toolbox import Toolbox, allow
 
 FAKE = str(Path(__file__).parent / "fakes" / "mcp_server.py")
 
@@ -244,7 +244,7 @@ def test_a_command_is_a_list(command):
 
 
 async def test_a_missing_extra_is_named(monkeypatch):
-    from nbgemini import mcp_tools
+    from nbgemini.tools.mcp import server as mcp_tools
 
     mcp_tools._imported.cache_clear()
     monkeypatch.setitem(sys.modules, "mcp", None)
@@ -260,7 +260,7 @@ async def test_two_servers_with_tools_of_one_name_need_a_prefix(server):
 
 LEFT = """
 import asyncio, sys
-from nbgemini.mcp_tools import McpServer
+from nbgemini.tools.mcp.server import McpServer
 server = McpServer(sys.argv[1:], env={"EAR": "%s"})
 """
 ENDS = {

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from nbgemini.notebook_file import notebook_text
-from nbgemini.turns import NOTE
-from nbgemini.values import parts_of
+from nbgemini.messages.turns import NOTE
+from nbgemini.prompts.file_text import notebook_text
+from nbgemini.prompts.values import parts_of
 
 OUTPUTS = [
     {"output_type": "display_data", "data": {"image/png": "A" * 6_000_000, "text/plain": "<Figure size 640x480 with 1 Axes>"}},

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbgemini.errors import PromptError
-from nbgemini.object_words import html_text, says_nothing, words_of
-from nbgemini.tool_result import converted
-from nbgemini.values import parts_of
+from nbgemini.prompts.object_text import html_text, says_nothing, words_of
+from nbgemini.prompts.values import parts_of
+from nbgemini.tools.result import converted
 
 
 class Silent:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from nbgemini import offering
 from nbgemini.errors import ConfigurationError, PromptError
-from nbgemini.mcp_tools import McpServer
-from nbgemini.offering import Chosen, declared, offered_toolbox, tools_of
-from nbgemini.tools import declare, tool
+from nbgemini.tools import resolve
+from nbgemini.tools.decorator import declare, tool
+from nbgemini.tools.mcp.server import McpServer
+from nbgemini.tools.resolve import Chosen, declared, offered_toolbox, tools_of
 
 SMALL = str(Path(__file__).parent / "fakes" / "small_mcp_server.py")
 
@@ -60,7 +60,7 @@ async def test_functions_are_declared_off_the_loop(monkeypatch):
         where.append(threading.current_thread() is threading.main_thread())
         return declare(function)
 
-    monkeypatch.setattr(offering, "declare", noted)
+    monkeypatch.setattr(resolve, "declare", noted)
     await tools_of([add, send])
     assert where == [False, False]
 

@@ -11,7 +11,7 @@ from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletionChunk
 
 from nbgemini.errors import NbGeminiError
-from nbgemini.events import (
+from nbgemini.messages.events import (
     AnswerDelta,
     Continuation,
     Finish,
@@ -27,8 +27,8 @@ from nbgemini.events import (
     ToolRun,
     UsageReport,
 )
-from nbgemini.openai_chunks import openai_chunks
-from nbgemini.turns import Usage
+from nbgemini.messages.openai_chunks import openai_chunks
+from nbgemini.messages.turns import Usage
 from tests.test_toolbox import calls
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from time import perf_counter
 
-from nbgemini.pace import Pace
+from nbgemini._async.scheduler import Pace
 
 
 def work(seconds):

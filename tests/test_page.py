@@ -8,12 +8,12 @@ import sys
 
 import pytest
 
+from nbgemini.chat.reply import Reply
 from nbgemini.client import Client
-from nbgemini.looks import LOOKS
-from nbgemini.offline.service import OfflineService
+from nbgemini.formatting import LOOKS
+from nbgemini.offline.server import OfflineService
 from nbgemini.render.latex import verbatim
-from nbgemini.reply import Reply
-from nbgemini.secret import Secret
+from nbgemini.secrets import Secret
 from nbgemini.settings import Settings
 from tests.render.checker import faults
 
@@ -22,7 +22,7 @@ DIRECTIVE = f"offline: {json.dumps({'parts': [['thought', 'Hm.'], ['answer', ANS
 ALONE = """
 import asyncio, sys
 from nbgemini import Client, Settings
-from nbgemini.secret import Secret
+from nbgemini.secrets import Secret
 async def main():
     async with Client(Settings(key=Secret("k"), base_url=URL, model="gemini-3.8-flash")) as client:
         reply = await client.generate("hello")

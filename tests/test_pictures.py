@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 from nbgemini.errors import PromptError
-from nbgemini.pictures import figure_of, picture_of, takes_time
-from nbgemini.tool_result import converted
-from nbgemini.values import parts_of
+from nbgemini.prompts.images import figure_of, picture_of, takes_time
+from nbgemini.prompts.values import parts_of
+from nbgemini.tools.result import converted
 from tests.fakes.functions import PNG
 
 Image = pytest.importorskip("PIL.Image")

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from nbgemini import Client, ConfigurationError
+from nbgemini.messages.turns import Usage
 from nbgemini.prices import Price, Prices, Rates, read, shipped
-from nbgemini.turns import Usage
 
 DAY = dt.date(2026, 11, 21)
 MILLION = 1_000_000

@@ -8,9 +8,9 @@ import pytest
 
 from nbgemini import Client
 from nbgemini.journal import Journal
-from nbgemini.render.bundle import bundle
-from nbgemini.toolbox import Toolbox
-from nbgemini.tools import declare
+from nbgemini.render.mimebundle import bundle
+from nbgemini.tools.decorator import declare
+from nbgemini.tools.toolbox import Toolbox
 from tests.fakes.functions import PNG
 from tests.test_toolbox import calls, goes_on
 

@@ -7,14 +7,14 @@ import json
 import msgspec
 import pytest
 
-from nbgemini.events import Citation, Citations
-from nbgemini.incoming import Incoming
-from nbgemini.providers.gemini import Gemini
-from nbgemini.providers.neutral import recall
-from nbgemini.render.bundle import bundle
-from nbgemini.tools import declare
-from nbgemini.transcript import Exchange
-from nbgemini.turns import Turn, user_turn
+from nbgemini.chat.response import Incoming
+from nbgemini.messages.events import Citation, Citations
+from nbgemini.messages.transcript import Exchange
+from nbgemini.messages.turns import Turn, user_turn
+from nbgemini.providers.common.parts import recall
+from nbgemini.providers.gemini.codec import Gemini
+from nbgemini.render.mimebundle import bundle
+from nbgemini.tools.decorator import declare
 from tests.kinds import KINDS, SUPPORTS, TEXT, prompt
 
 

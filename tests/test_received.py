@@ -9,9 +9,9 @@ import wave
 import pytest
 
 from nbgemini.errors import ConfigurationError
-from nbgemini.events import Media
-from nbgemini.received import continues, joined, received
-from nbgemini.segments import Segmenter
+from nbgemini.messages.events import Media
+from nbgemini.messages.media import continues, joined, received
+from nbgemini.messages.segments import Segmenter
 
 L16 = "audio/L16;codec=pcm;rate=24000"
 PNG = b"\x89PNG\r\n\x1a\nrest"

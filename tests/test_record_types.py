@@ -12,11 +12,11 @@ import pytest
 import typing_extensions
 from pydantic import BaseModel
 
+from nbgemini.bulk.table import _fields
+from nbgemini.chat.structured_output import Misfit, schema_of
 from nbgemini.errors import PromptError
-from nbgemini.mapped import _fields
-from nbgemini.record_types import readable
-from nbgemini.schema import Misfit, schema_of
-from nbgemini.tools import declare
+from nbgemini.tools.decorator import declare
+from nbgemini.tools.record_types import readable
 from tests.fakes.functions import called, output
 
 attrs = pytest.importorskip("attrs")

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbgemini.request import Request
-from nbgemini.request_key import key_of
+from nbgemini.replay.fingerprint import key_of
+from nbgemini.transport.request import Request
 
 PATH = "v1beta/models/gemini-3.8-flash:streamGenerateContent"
 TEXTS = st.text(min_size=1, max_size=12)

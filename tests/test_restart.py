@@ -11,11 +11,11 @@ import pytest
 
 from nbgemini import Client, Settings
 from nbgemini.journal import Journal
-from nbgemini.offline.signatures import sign
-from nbgemini.offline.validate import validate
-from nbgemini.request_key import normalised
-from nbgemini.secret import Secret
-from nbgemini.toolbox import Toolbox, allow
+from nbgemini.offline.gemini.validation import validate
+from nbgemini.offline.thought_signatures import sign
+from nbgemini.replay.fingerprint import normalised
+from nbgemini.secrets import Secret
+from nbgemini.tools.toolbox import Toolbox, allow
 from tests.fakes.raw import END, RawServer, event, head, text_frame
 
 MODELS = ("gemini-3.8-flash", "gemini-2.5-flash")
@@ -70,8 +70,8 @@ import asyncio, sys
 from pathlib import Path
 from nbgemini import Client, Settings
 from nbgemini.journal import Journal
-from nbgemini.secret import Secret
-from nbgemini.toolbox import Toolbox, allow
+from nbgemini.secrets import Secret
+from nbgemini.tools.toolbox import Toolbox, allow
 url, path, model, prompt = sys.argv[1:]
 def hang(n: int) -> None:
     print("runs", n, flush=True)

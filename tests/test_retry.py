@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbgemini.error_body import error_from_body, error_from_data, retry_after
 from nbgemini.errors import ConfigurationError, RateLimitError, ServerError, TransportError, WireError
-from nbgemini.retry import Attempts, Budget, Policy
+from nbgemini.transport.api_errors import error_from_body, error_from_data, retry_after
+from nbgemini.transport.retry import Attempts, Budget, Policy
 
 PER_DAY = {"violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]}
 

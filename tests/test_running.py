@@ -9,10 +9,10 @@ import threading
 
 import pytest
 
-from nbgemini import running
+from nbgemini._async import handle
+from nbgemini._async.callers import found_by, found_no_longer
+from nbgemini._async.handle import Running
 from nbgemini.errors import UnfinishedError
-from nbgemini.readers import found_by, found_no_longer
-from nbgemini.running import Running
 
 
 def begun():
@@ -44,8 +44,8 @@ async def test_a_thread_waits():
 
 async def test_a_thread_that_the_loop_waits_for_is_told(monkeypatch):
     """Nobody would ever wake it: the cell waits for the thread, and the thread for the stream."""
-    monkeypatch.setattr(running, "_BEAT", 0.01)
-    monkeypatch.setattr(running, "_PATIENCE", 0.05)
+    monkeypatch.setattr(handle, "_BEAT", 0.01)
+    monkeypatch.setattr(handle, "_PATIENCE", 0.05)
     one, said = begun(), []
 
     def read():
@@ -61,7 +61,7 @@ async def test_a_thread_that_the_loop_waits_for_is_told(monkeypatch):
 
 
 async def test_a_thread_bears_a_loop_that_turns_seldom(monkeypatch):
-    monkeypatch.setattr(running, "_BEAT", 0.001)
+    monkeypatch.setattr(handle, "_BEAT", 0.001)
     one = begun()
     waiting = asyncio.create_task(asyncio.to_thread(one.wait_here))
     for _ in range(20):

@@ -11,8 +11,8 @@ import pydantic
 import pytest
 from typing_extensions import TypedDict
 
+from nbgemini.chat.structured_output import Misfit, decoded, schema_of, value_so_far
 from nbgemini.errors import PromptError
-from nbgemini.schema import Misfit, decoded, schema_of, value_so_far
 
 
 class Planet(pydantic.BaseModel):

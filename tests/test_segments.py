@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbgemini.events import (
+from nbgemini.messages.events import (
     AnswerDelta,
     Citation,
     Citations,
@@ -18,8 +18,8 @@ from nbgemini.events import (
     ToolRun,
     UsageReport,
 )
-from nbgemini.segments import SegmentDelta, SegmentEnd, Segmenter, SegmentStart, SegmentUpdate, last_text
-from nbgemini.turns import Usage
+from nbgemini.messages.segments import SegmentDelta, SegmentEnd, Segmenter, SegmentStart, SegmentUpdate, last_text
+from nbgemini.messages.turns import Usage
 
 texts = st.text(max_size=4)
 any_event = st.one_of(

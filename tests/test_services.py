@@ -6,7 +6,7 @@ import pytest
 
 from nbgemini import Client, Settings
 from nbgemini.errors import ConfigurationError
-from nbgemini.secret import Secret
+from nbgemini.secrets import Secret
 from nbgemini.services import KNOWN, address_of, services_from
 from nbgemini.settings import from_environment
 from tests.conftest import soon

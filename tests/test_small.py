@@ -10,7 +10,7 @@ import sys
 import pytest
 
 import nbgemini
-from nbgemini.secret import Secret
+from nbgemini.secrets import Secret
 from nbgemini.settings import LIVE_URL, Settings, from_environment
 
 

@@ -15,12 +15,12 @@ from contextlib import aclosing, asynccontextmanager, suppress
 import pytest
 
 from nbgemini import Client, Settings
-from nbgemini.events import ToolRun
+from nbgemini.chat.endpoint import Sending
 from nbgemini.journal import Journal
-from nbgemini.secret import Secret
-from nbgemini.segments import SegmentDelta, SegmentStart, SegmentUpdate
-from nbgemini.sending import Sending
-from nbgemini.toolbox import Toolbox
+from nbgemini.messages.events import ToolRun
+from nbgemini.messages.segments import SegmentDelta, SegmentStart, SegmentUpdate
+from nbgemini.secrets import Secret
+from nbgemini.tools.toolbox import Toolbox
 from tests.fakes.line import STREAM_ENDS, Line
 from tests.fakes.reader import contents
 

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from nbgemini.errors import PromptError
-from nbgemini.turns import NOTE
-from nbgemini.values import parts_of
+from nbgemini.messages.turns import NOTE
+from nbgemini.prompts.values import parts_of
 
 
 @pytest.mark.parametrize("name", ["a.xlsx", "a.ods", "a.parquet", "a.feather", "a.XLSX"])

@@ -8,10 +8,9 @@ import decimal
 import pandas as pd
 import pytest
 
-from nbgemini.mapping.source import RowSource
-from nbgemini.markdown_table import markdown_table
-from nbgemini.tables import is_missing, may_be_table, single, table_of
-from nbgemini.tool_result import converted
+from nbgemini.bulk.sources import RowSource
+from nbgemini.prompts.tables import is_missing, markdown_table, may_be_table, single, table_of
+from nbgemini.tools.result import converted
 
 
 class Rowwise:

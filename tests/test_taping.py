@@ -15,9 +15,9 @@ import msgspec
 import pytest
 
 from nbgemini import Client, ConfigurationError, RateLimitError, Settings
-from nbgemini.cassette import read
 from nbgemini.errors import ServerError
-from nbgemini.sources import recorded
+from nbgemini.replay import recorder
+from nbgemini.replay.cassette import read
 from tests.canary import CANARY, found_in
 from tests.conftest import soon
 from tests.fakes.raw import CLOSE, END, RawServer, chunk, event, head, text_frame
@@ -272,14 +272,14 @@ async def test_replaying_again_begins_anew_and_so_does_a_changed_file(client, ta
 
 
 async def test_a_stream_waits_for_a_slow_disk_and_never_fills_memory(client, tape, monkeypatch):
-    monkeypatch.setattr(recorded, "_MOST_WAITING", 1000)
+    monkeypatch.setattr(recorder, "_MOST_WAITING", 1000)
     waits = []
 
-    async def written(self, ours=recorded.CassetteFile.written):
+    async def written(self, ours=recorder.CassetteFile.written):
         waits.append(self._added - self._taken)
         await ours(self)
 
-    monkeypatch.setattr(recorded.CassetteFile, "written", written)
+    monkeypatch.setattr(recorder.CassetteFile, "written", written)
     await client.record(tape)
     await client.generate(told(frames=50, chars=500, gap=0))
     assert len(waits) > 3
@@ -290,7 +290,7 @@ async def test_a_stream_waits_for_a_slow_disk_and_never_fills_memory(client, tap
 SCRIPT = """
 import asyncio, sys
 from nbgemini import Client, Settings
-from nbgemini.secret import Secret
+from nbgemini.secrets import Secret
 
 async def main(url, tape, who):
     async with Client(Settings(key=Secret("k"), base_url=url, model="gemini-3.8-flash")) as client:

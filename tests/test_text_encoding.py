@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbgemini.errors import PromptError
-from nbgemini.text_encoding import decoded
-from nbgemini.turns import NOTE
-from nbgemini.values import parts_of
+from nbgemini.messages.turns import NOTE
+from nbgemini.prompts.file_text import decoded
+from nbgemini.prompts.values import parts_of
 
 JAPANESE = "これは日本語のテキストです。\nレビューはとても良い。\n"
 GERMAN = "Größe; Ärger \u2013 „schön“ kostet 5 €\nMüller;3,5\n"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from nbgemini.error_body import error_from_data
 from nbgemini.errors import ApiError, RateLimitError
+from nbgemini.transport.api_errors import error_from_data
 
 SAID = "The input token count (1200293) exceeds the maximum number of tokens allowed (1048576)."
 

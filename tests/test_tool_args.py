@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbgemini.events import (
+from nbgemini.messages.events import (
     AnswerDelta,
     ToolArgsDelta,
     ToolArgsPiece,
@@ -18,7 +18,7 @@ from nbgemini.events import (
     ToolCallGrowing,
     ToolCallStart,
 )
-from nbgemini.tool_args import GrowingCalls
+from nbgemini.messages.tool_call_assembler import GrowingCalls
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=12)
 names = st.text(max_size=4) | st.sampled_from(["a", "a.b", "it's", '"', "\\", "[0]", "$", "\n"])

@@ -9,9 +9,9 @@ import pytest
 from pydantic import BaseModel, Field
 from typing_extensions import Doc, TypedDict
 
-from nbgemini.schema import schema_of
-from nbgemini.tool_docs import type_of
-from nbgemini.tools import declare
+from nbgemini.chat.structured_output import schema_of
+from nbgemini.tools.decorator import declare
+from nbgemini.tools.docstrings import type_of
 
 
 def numpy_style(a, b, c=0, d=0):

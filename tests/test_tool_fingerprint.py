@@ -8,7 +8,7 @@ from collections import defaultdict, deque
 
 import pytest
 
-from nbgemini.tools import declare
+from nbgemini.tools.decorator import declare
 from tests.fakes.functions import (
     cached,
     three,

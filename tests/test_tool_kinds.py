@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from nbgemini.errors import PromptError
-from nbgemini.tools import declare, tool
+from nbgemini.tools.decorator import declare, tool
 from tests.fakes.functions import called
 
 

@@ -7,8 +7,8 @@ from io import BytesIO
 
 import pytest
 
-from nbgemini.events import Media
-from nbgemini.tool_result import MEDIA_BYTES, converted
+from nbgemini.messages.events import Media
+from nbgemini.tools.result import MEDIA_BYTES, converted
 from tests.fakes.functions import (
     PNG,
     output,

@@ -19,9 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
-from nbgemini.events import ToolCall
-from nbgemini.tool_result import MEDIA_BYTES, RESPONSE_BYTES, converted
-from nbgemini.tools import answer, declare
+from nbgemini.messages.events import ToolCall
+from nbgemini.tools.decorator import answer, declare
+from nbgemini.tools.result import MEDIA_BYTES, RESPONSE_BYTES, converted
 from tests.fakes.functions import (
     PNG,
     Extra,

@@ -18,10 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, field_validator
 
-from nbgemini import tool_run
 from nbgemini.errors import ToolError
-from nbgemini.events import ToolCall
-from nbgemini.tools import canonical, declare, run
+from nbgemini.messages.events import ToolCall
+from nbgemini.tools import tool as tool_run
+from nbgemini.tools.decorator import canonical, declare, run
 from tests.fakes.functions import (
     FORECAST,
     Spot,
@@ -344,8 +344,8 @@ async def test_cancelling_from_outside_cancels_the_tool(kind):
 def test_a_stuck_tool_does_not_hold_up_the_end_of_python():
     code = (
         "import asyncio, threading\n"
-        "from nbgemini.events import ToolCall\n"
-        "from nbgemini.tools import declare, run\n"
+        "from nbgemini.messages.events import ToolCall\n"
+        "from nbgemini.tools.decorator import declare, run\n"
         "def stuck(): threading.Event().wait()\n"
         "print(asyncio.run(run(declare(stuck, timeout=0.01), ToolCall('stuck', {}))).state)"
     )
@@ -366,7 +366,5 @@ def test_a_tool_outlives_its_loop_quietly():
 
 
 def test_importing_pulls_in_nothing_heavy():
-    code = (
-        "import sys, nbgemini.tools; print({'pydantic', 'numpy', 'pandas', 'PIL', 'matplotlib', 'httpx2'} & set(sys.modules))"
-    )
+    code = "import sys, nbgemini.tools.decorator; print({'pydantic', 'numpy', 'pandas', 'PIL', 'matplotlib', 'httpx2'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "set()\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nbgemini.tools import declare
+from nbgemini.tools.decorator import declare
 from tests.fakes.functions import (
     FORECAST,
     NULL,

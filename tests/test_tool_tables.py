@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from nbgemini.tool_result import RESPONSE_BYTES, converted
+from nbgemini.tools.result import RESPONSE_BYTES, converted
 from tests.fakes.functions import (
     output,
 )

@@ -11,14 +11,14 @@ import pytest
 
 from nbgemini import Client, Settings
 from nbgemini.errors import PromptError, ServerError, ToolError, TransportError
-from nbgemini.events import AnswerDelta, ThoughtDelta, ToolCall, ToolProgress
-from nbgemini.offline.signatures import sign
-from nbgemini.offline.validate import validate
-from nbgemini.request_key import normalised
-from nbgemini.secret import Secret
-from nbgemini.segments import SegmentEnd, SegmentStart, SegmentUpdate
-from nbgemini.toolbox import MOST_ROUNDS, Toolbox, allow, refuse
-from nbgemini.turns import Usage
+from nbgemini.messages.events import AnswerDelta, ThoughtDelta, ToolCall, ToolProgress
+from nbgemini.messages.segments import SegmentEnd, SegmentStart, SegmentUpdate
+from nbgemini.messages.turns import Usage
+from nbgemini.offline.gemini.validation import validate
+from nbgemini.offline.thought_signatures import sign
+from nbgemini.replay.fingerprint import normalised
+from nbgemini.secrets import Secret
+from nbgemini.tools.toolbox import MOST_ROUNDS, Toolbox, allow, refuse
 from tests.fakes.raw import CLOSE, END, RESET, STALL, RawServer, event, head, text_frame
 
 MODELS = ("gemini-3.8-flash", "gemini-2.5-flash")

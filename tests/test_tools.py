@@ -15,7 +15,7 @@ import pytest
 from pydantic import Field
 
 from nbgemini.errors import PromptError
-from nbgemini.tools import declare
+from nbgemini.tools.decorator import declare
 from tests.fakes.functions import (
     Adder,
     AsyncAdder,

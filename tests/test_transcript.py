@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from nbgemini.transcript import Exchange, Facts, Transcript, alternating
-from nbgemini.turns import Turn, Usage, user_turn
+from nbgemini.messages.transcript import Exchange, Facts, Transcript, alternating
+from nbgemini.messages.turns import Turn, Usage, user_turn
 
 CALL = {"functionCall": {"name": "f", "args": {}}, "thoughtSignature": "sig"}
 ANSWER = {"functionResponse": {"name": "f", "response": {"output": 1}}}

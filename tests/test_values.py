@@ -10,10 +10,10 @@ import wave
 
 import pytest
 
-from nbgemini import holding
 from nbgemini.errors import PromptError
-from nbgemini.turns import NOTE
-from nbgemini.values import TEXT_CHARACTERS, fence, parts_of
+from nbgemini.messages import attachments
+from nbgemini.messages.turns import NOTE
+from nbgemini.prompts.values import TEXT_CHARACTERS, fence, parts_of
 from tests.offline.test_files import png
 
 
@@ -157,7 +157,7 @@ def test_a_file_that_may_not_be_read_is_one_line(tmp_path, monkeypatch):
 
 
 def test_large_things_are_named_by_their_content(tmp_path, monkeypatch):
-    monkeypatch.setattr(holding, "INLINE_BYTES", 100)
+    monkeypatch.setattr(attachments, "INLINE_BYTES", 100)
     path = tmp_path / "long.wav"
     with wave.open(str(path), "wb") as sound:
         sound.setnchannels(1)
@@ -167,7 +167,7 @@ def test_large_things_are_named_by_their_content(tmp_path, monkeypatch):
     [from_file], [from_bytes] = parts_of(path, "path"), parts_of(path.read_bytes(), "sound")
     assert from_file["fileData"] == from_bytes["fileData"]
     assert from_file["fileData"]["fileUri"].startswith("sha256:")
-    assert holding.described(from_file) == "long.wav · audio · 16.0 kB"
+    assert attachments.described(from_file) == "long.wav · audio · 16.0 kB"
 
 
 def test_a_fence_is_longer_than_any_inside():
@@ -206,7 +206,7 @@ def test_pictures_are_parts_in_the_order_of_the_text():
     image = pytest.importorskip("PIL.Image").new("RGB", (4, 3))
     [part] = parts_of(image, "image")
     assert part["inlineData"]["mimeType"] == "image/png"
-    assert holding.described(part).startswith("image · image · ")
+    assert attachments.described(part).startswith("image · image · ")
 
 
 def test_a_formula_is_read_and_not_seen():
@@ -251,7 +251,7 @@ def test_figures_axes_and_lists_of_them():
 
 def test_nothing_heavy_is_imported_to_look_at_a_value():
     code = (
-        "import sys; from nbgemini.values import parts_of; parts_of({'a': 1}, 'x'); "
+        "import sys; from nbgemini.prompts.values import parts_of; parts_of({'a': 1}, 'x'); "
         "print([name for name in ('pandas', 'numpy', 'matplotlib', 'PIL') if name in sys.modules])"
     )
     import subprocess

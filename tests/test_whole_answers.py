@@ -9,7 +9,7 @@ from msgspec import structs
 
 from nbgemini import Client, Settings
 from nbgemini.errors import ApiError, TransportError
-from nbgemini.secret import Secret
+from nbgemini.secrets import Secret
 from nbgemini.services import KNOWN
 from tests.conftest import soon
 from tests.fakes.raw import CLOSE, END, RawServer, chunk, head

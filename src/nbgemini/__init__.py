@@ -10,7 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nbgemini.chat import Chat as Chat
+    from nbgemini.chat.chat import Chat as Chat
+    from nbgemini.chat.reply import Reply as Reply
     from nbgemini.client import Client as Client
     from nbgemini.errors import (
         ApiError as ApiError,
@@ -39,20 +40,19 @@ if TYPE_CHECKING:
     from nbgemini.errors import (
         TransportError as TransportError,
     )
-    from nbgemini.mcp_tools import McpServer as McpServer
-    from nbgemini.reply import Reply as Reply
     from nbgemini.settings import Settings as Settings
-    from nbgemini.tools import Tool as Tool
-    from nbgemini.tools import tool as tool
+    from nbgemini.tools.decorator import Tool as Tool
+    from nbgemini.tools.decorator import tool as tool
+    from nbgemini.tools.mcp.server import McpServer as McpServer
 
 _HOME = {
-    "Chat": "nbgemini.chat",
+    "Chat": "nbgemini.chat.chat",
     "Client": "nbgemini.client",
-    "McpServer": "nbgemini.mcp_tools",
-    "Reply": "nbgemini.reply",
+    "McpServer": "nbgemini.tools.mcp.server",
+    "Reply": "nbgemini.chat.reply",
     "Settings": "nbgemini.settings",
-    "Tool": "nbgemini.tools",
-    "tool": "nbgemini.tools",
+    "Tool": "nbgemini.tools.decorator",
+    "tool": "nbgemini.tools.decorator",
     "ApiError": "nbgemini.errors",
     "AuthenticationError": "nbgemini.errors",
     "BlockedError": "nbgemini.errors",

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nbgemini.doctor import versions
+from nbgemini._environment import versions
 
 _NOTEBOOK = "01-quickstart.ipynb"
 _NEEDED = "needs JupyterLab: pip install 'nbgemini[demo]'"
@@ -94,7 +94,7 @@ def _print_cell(cell: Any) -> None:
 
 def _serve(options: argparse.Namespace) -> int:
     from nbgemini.errors import ConfigurationError  # noqa: PLC0415
-    from nbgemini.offline.service import OfflineService  # noqa: PLC0415
+    from nbgemini.offline.server import OfflineService  # noqa: PLC0415
 
     try:
         service = OfflineService(port=options.port, pace=options.pace, cassette=options.cassette).start()

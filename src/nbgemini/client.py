@@ -4,38 +4,189 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import math
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import msgspec
 
-from nbgemini.chat import Chat, Log
-from nbgemini.errors import ApiError, NbGeminiError, PromptError
-from nbgemini.leaks import masked, refuse_keys
-from nbgemini.offering import offered_toolbox
-from nbgemini.pace import Pace
-from nbgemini.reaching import Reach
-from nbgemini.reply import Reply
-from nbgemini.schema import formed, schema_for
-from nbgemini.sending import Sleep
-from nbgemini.services import split_model
+from nbgemini._async.scheduler import Pace
+from nbgemini.cache.cache import Cache
+from nbgemini.cache.config import Caches
+from nbgemini.chat.chat import Chat, Log
+from nbgemini.chat.endpoint import Sending, Sleep, fetch
+from nbgemini.chat.reply import Reply
+from nbgemini.chat.services import Connections
+from nbgemini.chat.structured_output import formed, schema_for
+from nbgemini.errors import ApiError, ConfigurationError, NbGeminiError, PromptError
+from nbgemini.messages.turns import Options, Turn, user_turn
+from nbgemini.prompts.secret_scan import masked, refuse_keys
+from nbgemini.providers.base import Counting, Model
+from nbgemini.replay.session import Cassettes, Record, Replay, Taping, place_of, refuse_both
+from nbgemini.services import Service, split_model
 from nbgemini.settings import Settings, from_environment
-from nbgemini.taping import Replay
-from nbgemini.toolbox import Approve
-from nbgemini.turns import Options, Turn, user_turn
+from nbgemini.tools.resolve import offered_toolbox
+from nbgemini.tools.toolbox import Approve
 
 if TYPE_CHECKING:
-    from nbgemini.batch import Batch, Manner
-    from nbgemini.mapped import Mapped, Row
-    from nbgemini.progress import Progress
+    from nbgemini.bulk.batch import Batch, Manner
+    from nbgemini.bulk.progress import Progress
+    from nbgemini.bulk.table import Mapped, Row
+
+
+class Reach:
+    """The ways to all services, shared by whatever is asked.
+
+    Attributes:
+        settings: where and as whom it asks; change them with `use`.
+        connections: the ways to the services that were asked.
+    """
+
+    def __init__(self, settings: Settings, sleep: Sleep) -> None:
+        """Open nothing yet."""
+        self.settings = settings
+        self._sleep = sleep
+        self._caches = Caches()
+        self.connections = Connections(settings, sleep, self._caches)
+        self._taping: Taping | None = None
+        self._cassettes = Cassettes()
+
+    @property
+    def cache(self) -> Cache | None:
+        """Where whole answers are kept; None if nowhere.
+
+        Raises:
+            ConfigurationError: the setting means nothing, or needs a package that is not installed.
+        """
+        return self._caches.of(self.settings.cache, self.settings.cache_seconds)
+
+    @property
+    def taping(self) -> Taping | None:
+        """What is recorded or replayed for all prompts."""
+        return self._taping
+
+    async def record(self, path: str | Path | None) -> int:
+        """Record what is asked from now on into a cassette and return its size, as it may hold answers already; None ends it.
+
+        Raises:
+            ConfigurationError: it can't be written, or is being replayed.
+        """
+        taping = Record(place_of(path)) if path is not None else None
+        refuse_both(taping, self._taping)
+        size = await self._cassettes.prepare(taping.path) if taping else 0
+        self._taping = taping
+        await self._cassettes.written()
+        return size
+
+    async def replay(self, path: str | Path | None, *, strict: bool = True, speed: float = math.inf) -> int:
+        """Answer from a cassette from now on, from its beginning, and return how many answers it holds; None ends it.
+
+        Args:
+            path: the cassette.
+            strict: an answer that it does not hold is an error; else it comes from the live service.
+            speed: how many times faster than it was recorded; infinity plays at once.
+
+        Raises:
+            ConfigurationError: it can't be read, or is being recorded, or the speed is none.
+        """
+        if not speed > 0:
+            raise ConfigurationError(f"a cassette plays at a speed above 0, not {speed}")
+        taping = Replay(place_of(path), strict, speed) if path is not None else None
+        refuse_both(taping, self._taping)
+        if taping:
+            self._cassettes.rewind(taping.path)
+        count = await self._cassettes.answers(taping.path) if taping else 0
+        self._taping = taping
+        return count
+
+    def sending(self, model: str, taping: Taping | None = None) -> Sending:
+        """Return how requests go out to a model, while this is recorded or replayed, or what is by default.
+
+        Raises:
+            ConfigurationError: there is no such service, no key for it, or the cassette is in use the other way.
+        """
+        refuse_both(taping, self._taping)
+        ways, (name, _) = self.connections, split_model(model)
+        match taping or self._taping:
+            case Record() as record:
+                live, key = ways.to(name), ways.service(name).key
+                return live.through(self._cassettes.recorded(live.source, record, live.provider.name, key))
+            case Replay(speed=speed) as replay:
+                source = self._cassettes.replayed(replay, lambda: ways.to(name).source)
+                return ways.through(source, ways.service(name), lambda seconds: self._sleep(seconds / speed))
+        return ways.to(name)
+
+    def lacking(self, model: str, taping: Taping | None = None) -> Service | None:
+        """Return the service of a model if a request to it would be refused for want of a key; a cassette needs none.
+
+        Raises:
+            ConfigurationError: there is no such service.
+        """
+        if isinstance(taping or self._taping, Replay):
+            return None
+        service = self.connections.service(split_model(model)[0])
+        return service if service.lacks_key else None
+
+    def use(self, settings: Settings) -> None:
+        """Ask by other settings from the next request on."""
+        self.settings = settings
+        self.retire()
+        self.connections = Connections(settings, self._sleep, self._caches)
+
+    async def list_models(self, service: str = "gemini") -> list[Model]:
+        """Return the models of a service, all pages.
+
+        Raises:
+            NbGeminiError: there is no such service, no key for it, or no answer.
+        """
+        models: list[Model] = []
+        page, sending = "", self.sending(f"{service}:")
+        while True:
+            request = sending.provider.list_request(page)
+            found, page = sending.provider.decode_models(await fetch(sending, request))
+            models += found
+            if not page:
+                return models
+
+    async def count_tokens(self, prompt: str, *, model: str | None = None) -> int:
+        """Return how many tokens the service counts in `prompt`.
+
+        Raises:
+            PromptError: the service counts nothing.
+        """
+        sending, (service, name) = self.sending(model or self.settings.model), split_model(model or self.settings.model)
+        if not isinstance(sending.provider, Counting):
+            raise PromptError(f"{service} can't count tokens ahead of a prompt; Gemini and Anthropic can")
+        request = sending.provider.count_request([user_turn(prompt)], name)
+        return sending.provider.decode_count(await fetch(sending, request))
+
+    def retire(self) -> None:
+        """Close the connections as soon as the running streams have ended; the next prompt opens others."""
+        self.connections.retire()
+
+    async def aclose(self) -> None:
+        """Close the connections of the running loop."""
+        await self._cassettes.written()
+        await self.connections.aclose()
+        await self._caches.aclose()
+
+    async def __aenter__(self) -> Self:
+        """Enter."""
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        """Close."""
+        await self.aclose()
+
 
 _NOT_FOUND = 404
 
 
 def _page_of(reply: Reply) -> dict[str, str]:
-    from nbgemini.page import page_of  # noqa: PLC0415 - where somebody looks at one
+    from nbgemini.chat.page import page_of  # noqa: PLC0415 - where somebody looks at one
 
     return page_of(reply)
 
@@ -135,7 +286,7 @@ class Client(Reach):
         Raises:
             NbGeminiError: these are no rows, an option means nothing to the model, or there is no key.
         """
-        from nbgemini.mapping import How, Manner, planned  # noqa: PLC0415 - SQLite is loaded at the first map
+        from nbgemini.bulk import How, Manner, planned  # noqa: PLC0415 - SQLite is loaded at the first map
 
         asked = formed(msgspec.structs.replace(Options(model=self.settings.model), **options, fresh=fresh))
         sending, address = self.sending(asked.model), self.connections.service(split_model(asked.model)[0]).base_url
@@ -158,20 +309,20 @@ class Client(Reach):
             PromptError: these are no rows, an option means nothing to the model, or it is another service's.
             TransportError: nobody knows whether the batch was taken; it is not submitted again.
         """
-        from nbgemini.submitting import submit  # noqa: PLC0415 - for those who ask
+        from nbgemini.bulk.batch import submit  # noqa: PLC0415 - for those who ask
 
         text, given = (template, rows) if isinstance(template, str) else ("{row}", template)
         return await submit(await self._batching(options), text, given, title)
 
     async def batches(self) -> list[Batch]:
         """Return all batches that the service knows, the latest first."""
-        from nbgemini.batch import batches  # noqa: PLC0415 - for those who ask
+        from nbgemini.bulk.batch import batches  # noqa: PLC0415 - for those who ask
 
         return await batches(await self._batching({"model": "gemini:"}))
 
     async def batch_named(self, name: str, rows: Sequence[Any] | None = None, **options: Any) -> Batch:
         """Return a batch that was submitted before, here or elsewhere; `rows` and `schema` are as they were given then."""
-        from nbgemini.batch import batch_named  # noqa: PLC0415 - for those who ask
+        from nbgemini.bulk.batch import batch_named  # noqa: PLC0415 - for those who ask
 
         return await batch_named(await self._batching({**options, "model": "gemini:"}), name, rows)
 
@@ -195,7 +346,7 @@ class Client(Reach):
         Raises:
             PromptError: a text is empty or holds a key, the task is none, or the model is another service's.
         """
-        from nbgemini.embedding import embed, listed  # noqa: PLC0415 - for those who ask
+        from nbgemini.chat.embeddings import embed, listed  # noqa: PLC0415 - for those who ask
 
         found, (service, name) = listed(texts), split_model(model)
         if service != "gemini":
@@ -222,7 +373,7 @@ class Client(Reach):
         return str(error)
 
     async def _batching(self, options: dict[str, Any]) -> Manner:
-        from nbgemini.batch import Manner  # noqa: PLC0415 - for those who ask
+        from nbgemini.bulk.batch import Manner  # noqa: PLC0415 - for those who ask
 
         schema, model = await schema_for(options.get("schema")), options.get("model") or self.settings.model
         service, bare = split_model(model)

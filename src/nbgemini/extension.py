@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from nbgemini.bars import show_by, show_no_longer
-from nbgemini.looks import LOOKS
-from nbgemini.notebook.cells import Cells
-from nbgemini.notebook.complete import Completer
+from nbgemini._async.callers import found_by, found_no_longer
+from nbgemini.bulk.progress_bar import show_by, show_no_longer
+from nbgemini.formatting import LOOKS
 from nbgemini.notebook.config import Gemini
-from nbgemini.notebook.first_cell import FirstCell
-from nbgemini.notebook.magic import GeminiMagics
-from nbgemini.notebook.pending import WaitFirst
-from nbgemini.notebook.waiting import AwaitHook
-from nbgemini.readers import found_by, found_no_longer
+from nbgemini.notebook.kernel.cell_transforms import AwaitHook, FirstCell
+from nbgemini.notebook.kernel.pending_names import WaitFirst
+from nbgemini.notebook.kernel.running_cells import Cells
+from nbgemini.notebook.magics.completion import Completer
+from nbgemini.notebook.magics.magics import GeminiMagics
 
 _ATTRIBUTE = "_nbgemini"
 
@@ -40,7 +39,7 @@ def load(shell: Any) -> None:
     shell.ast_transformers.append(wait_first)
 
     def bar() -> Any:
-        from nbgemini.notebook.map_bar import bar_of  # noqa: PLC0415 - at the first map
+        from nbgemini.notebook.display.map_progress import bar_of  # noqa: PLC0415 - at the first map
 
         return bar_of(shell)
 

@@ -14,9 +14,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from nbgemini.disk import content
+from nbgemini._storage.files import content
 from nbgemini.errors import ConfigurationError
-from nbgemini.turns import Usage
+from nbgemini.messages.turns import Usage
 
 _DAY = re.compile(r"-20\d\d-?[01]\d-?[0-3]\d$")  # as Anthropic and OpenAI name their snapshots
 _LARGEST = 4 * 2**20  # bytes of a file

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct, structs
 
 from nbgemini.errors import ConfigurationError
-from nbgemini.secret import Secret
+from nbgemini.secrets import Secret
 
 Dialect: TypeAlias = Literal["gemini", "interactions", "anthropic", "openai", "openai-chat"]
 

@@ -10,7 +10,7 @@ from typing import Literal
 from msgspec import Struct, field
 
 from nbgemini.prices import Prices, shipped
-from nbgemini.secret import Secret
+from nbgemini.secrets import Secret
 from nbgemini.services import GEMINI_URL, Service, compatible, offline, services_from
 
 LIVE_URL = GEMINI_URL

@@ -11,7 +11,7 @@ from tests.browser.rig import Notebook
 
 STORY = '''
 from IPython.display import display
-from nbgemini.notebook.live import Live, accordion, view_of
+from nbgemini.notebook.display.widget import Live, accordion, view_of
 
 class Story:
     """Kernel side of one widget: what was sent, so that a page can ask for all of it."""

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from nbgemini.caching import Cache, open_cache
-from nbgemini.caching.key import Identity
-from nbgemini.caching.redis import RedisStore
-from nbgemini.providers.gemini import Gemini
-from nbgemini.request import Request
-from nbgemini.secret import Secret
+from nbgemini.cache import Cache, open_cache
+from nbgemini.cache.key import Identity
+from nbgemini.cache.redis import RedisStore
+from nbgemini.providers.gemini.codec import Gemini
+from nbgemini.secrets import Secret
+from nbgemini.transport.request import Request
 from tests.fakes.raw import text_frame
 
 DECODE = Gemini().decoder()

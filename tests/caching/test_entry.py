@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbgemini.caching.entry import judged, packed, unpacked
-from nbgemini.caching.key import key_for, may_be_kept
-from nbgemini.events import Continuation, Fault, Finish, ToolArgsDelta, ToolCall, ToolCallStart
-from nbgemini.providers.gemini import Gemini
-from nbgemini.turns import Declaration, Options, user_turn
+from nbgemini.cache.entry import judged, packed, unpacked
+from nbgemini.cache.key import key_for, may_be_kept
+from nbgemini.messages.events import Continuation, Fault, Finish, ToolArgsDelta, ToolCall, ToolCallStart
+from nbgemini.messages.turns import Declaration, Options, user_turn
+from nbgemini.providers.gemini.codec import Gemini
 from tests.caching.conftest import ANSWER, DECODE, IDENTITY
 from tests.conftest import golden_frames
 from tests.providers.contracted import CONTRACTED, WHAT

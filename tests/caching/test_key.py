@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbgemini.caching.key import Identity, key_for, may_be_kept
-from nbgemini.request import Request
-from nbgemini.secret import Secret
+from nbgemini.cache.key import Identity, key_for, may_be_kept
+from nbgemini.secrets import Secret
+from nbgemini.transport.request import Request
 from tests.caching.conftest import IDENTITY, asked
 
 scalars = st.none() | st.booleans() | st.integers(-99, 99) | st.floats(-9, 9) | st.text("aA_ éb", max_size=4)

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from nbgemini.caching import open_cache
-from nbgemini.database import default_path
+from nbgemini._storage.sqlite import default_path
+from nbgemini.cache import open_cache
 from nbgemini.errors import ConfigurationError
 
 
@@ -67,5 +67,5 @@ def test_a_missing_package_is_named(monkeypatch):
 def test_nothing_is_imported_before_it_is_used():
     import subprocess
 
-    code = "import sys; from nbgemini.caching import open_cache; open_cache('redis://h'); assert 'redis' not in sys.modules"
+    code = "import sys; from nbgemini.cache import open_cache; open_cache('redis://h'); assert 'redis' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

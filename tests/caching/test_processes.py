@@ -12,13 +12,13 @@ from contextlib import closing
 
 import pytest
 
-from nbgemini.caching import open_cache
+from nbgemini.cache import open_cache
 from tests.caching.conftest import DECODE
 
 HEAD = """
 import asyncio, json, os, sys
-from nbgemini.caching import open_cache
-from nbgemini.providers.gemini import Gemini
+from nbgemini.cache import open_cache
+from nbgemini.providers.gemini.codec import Gemini
 path, *rest = sys.argv[1:]
 decode = Gemini().decoder()
 def answer(number, size=200):

@@ -13,11 +13,11 @@ from itertools import count
 
 import pytest
 
-from nbgemini.caching import open_cache
-from nbgemini.caching.memory import MemoryStore
-from nbgemini.caching.redis import PREFIX
-from nbgemini.caching.sqlite import SqliteStore
-from nbgemini.caching.store import Limits, Size
+from nbgemini.cache import open_cache
+from nbgemini.cache.base import Limits, Size
+from nbgemini.cache.memory import MemoryStore
+from nbgemini.cache.redis import PREFIX
+from nbgemini.cache.sqlite import SqliteStore
 from tests.caching.conftest import ANSWER, DECODE
 from tests.canary import CANARY, found_in
 

@@ -13,13 +13,13 @@ from contextlib import asynccontextmanager, closing
 import pytest
 
 from nbgemini import Client, Settings
-from nbgemini.caching import open_cache
-from nbgemini.caching.cache import Cache
-from nbgemini.caching.guard import Guard, within
-from nbgemini.caching.memory import MemoryStore
-from nbgemini.caching.redis import PREFIX
-from nbgemini.caching.store import Limits
-from nbgemini.secret import Secret
+from nbgemini.cache import open_cache
+from nbgemini.cache.base import Limits
+from nbgemini.cache.cache import Cache
+from nbgemini.cache.circuit_breaker import Guard, within
+from nbgemini.cache.memory import MemoryStore
+from nbgemini.cache.redis import PREFIX
+from nbgemini.secrets import Secret
 from tests.caching.conftest import ANSWER, DECODE
 
 
@@ -296,7 +296,7 @@ async def test_a_file_that_another_program_locks_costs_nothing(tmp_path, told):
 FULL = """
 import asyncio, resource, signal, sys
 from nbgemini import Client, Settings
-from nbgemini.secret import Secret
+from nbgemini.secrets import Secret
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
 async def main():

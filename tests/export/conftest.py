@@ -7,10 +7,10 @@ import base64
 import pytest
 
 from nbgemini.client import Client
-from nbgemini.export import Entry, Said
-from nbgemini.toolbox import Toolbox, allow
-from nbgemini.transcript import Exchange
-from nbgemini.turns import Turn
+from nbgemini.messages.transcript import Exchange
+from nbgemini.messages.turns import Turn
+from nbgemini.render.export import Entry, Said
+from nbgemini.tools.toolbox import Toolbox, allow
 from tests.fakes.functions import PNG
 from tests.test_toolbox import calls
 

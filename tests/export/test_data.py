@@ -6,9 +6,10 @@ import json
 
 import pytest
 
-from nbgemini import PromptError, holding
-from nbgemini.export import loaded, to_json
-from nbgemini.holding import told
+from nbgemini import PromptError
+from nbgemini.messages import attachments
+from nbgemini.messages.attachments import told
+from nbgemini.render.export import loaded, to_json
 from tests.export.conftest import said_in
 
 
@@ -91,13 +92,13 @@ def test_a_note_in_a_file_hides_no_text(note):
 @pytest.mark.parametrize("where", ["asked", "came"])
 def test_a_file_by_its_hash_is_not_uploaded_and_no_path_is_opened(where, tmp_path):
     secret = tmp_path / "secret.pdf"
-    secret.write_bytes(b"%PDF-1.7" + b"x" * holding.INLINE_BYTES)
-    part = dict(holding.file_part(secret))
-    assert holding.held_for(part) is not None
+    secret.write_bytes(b"%PDF-1.7" + b"x" * attachments.INLINE_BYTES)
+    part = dict(attachments.file_part(secret))
+    assert attachments.held_for(part) is not None
     one = exchange([part]) if where == "asked" else exchange([{"text": "Hi"}], came=[part])
     _, _, (loaded_one,) = loaded(written(one), "chat.json")
     parts = [*loaded_one.asked.parts, *loaded_one.parts]
-    assert not any(holding.digest_in(part) for part in parts)
+    assert not any(attachments.digest_in(part) for part in parts)
     assert "a file of type application/pdf was attached here; it is no longer at hand" in str(parts)
     assert "secret" not in str(parts)
 

@@ -9,8 +9,8 @@ from html.parser import HTMLParser
 import mistune
 import pytest
 
-from nbgemini.export import to_json, to_markdown
-from nbgemini.export.safe import fenced, safe_markdown
+from nbgemini.render.export import to_json, to_markdown
+from nbgemini.render.export.safe_markdown import fenced, safe_markdown
 from tests.corpus import PAYLOADS
 from tests.export.conftest import said_by, said_in
 from tests.fakes.functions import PNG

@@ -7,8 +7,8 @@ import json
 import nbformat
 import pytest
 
-from nbgemini.export import to_notebook
-from nbgemini.render.bundle import bundle
+from nbgemini.render.export import to_notebook
+from nbgemini.render.mimebundle import bundle
 from tests.corpus import PAYLOADS
 from tests.export.conftest import said_by, said_in
 from tests.render.checker import controls, faults

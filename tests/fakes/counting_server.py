@@ -11,7 +11,7 @@ import json
 from contextlib import suppress
 from time import monotonic
 
-from nbgemini.offline.http import Connection, read_request
+from nbgemini.offline.http_server import Connection, read_request
 from tests.fakes.script import Send, frame, refusal, stream
 
 USAGE = {"promptTokenCount": 5, "candidatesTokenCount": 2, "totalTokenCount": 7}

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from nbgemini import Client, Settings
-from nbgemini.secret import Secret
+from nbgemini.secrets import Secret
 
 FRAMES = 20
 PLACES = 20

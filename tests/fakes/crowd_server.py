@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 
-from nbgemini.offline.http import Connection, read_request
+from nbgemini.offline.http_server import Connection, read_request
 from tests.fakes.script import END, event, frame, head, thought
 
 begun, opened = [], asyncio.Event()

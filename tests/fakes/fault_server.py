@@ -20,12 +20,12 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from nbgemini.errors import NbGeminiError
-from nbgemini.offline.http import Connection, HttpRequest, read_request
-from nbgemini.offline.payload import Invalid, decoded
-from nbgemini.offline.signatures import place
-from nbgemini.offline.validate import validate
-from nbgemini.request_key import normalised
-from nbgemini.wire import Framer
+from nbgemini.offline.gemini.validation import validate
+from nbgemini.offline.http_server import Connection, HttpRequest, read_request
+from nbgemini.offline.json_body import Invalid, decoded
+from nbgemini.offline.thought_signatures import place
+from nbgemini.replay.fingerprint import normalised
+from nbgemini.transport.framing import Framer
 from tests.fakes.script import (
     FINE,
     Chunk,

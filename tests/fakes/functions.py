@@ -13,9 +13,9 @@ from typing import Annotated, Literal
 import typing_extensions
 from pydantic import BaseModel, Field
 
-from nbgemini.events import ToolCall
-from nbgemini.tool_result import converted
-from nbgemini.tools import declare, run
+from nbgemini.messages.events import ToolCall
+from nbgemini.tools.decorator import declare, run
+from nbgemini.tools.result import converted
 
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
 

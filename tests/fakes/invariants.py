@@ -11,10 +11,10 @@ import json
 import traceback
 
 from nbgemini.errors import NbGeminiError
-from nbgemini.events import AnswerDelta, ThoughtDelta
-from nbgemini.providers.neutral import recall
-from nbgemini.render.bundle import bundle
-from nbgemini.segments import SegmentDelta, SegmentEnd, SegmentStart
+from nbgemini.messages.events import AnswerDelta, ThoughtDelta
+from nbgemini.messages.segments import SegmentDelta, SegmentEnd, SegmentStart
+from nbgemini.providers.common.parts import recall
+from nbgemini.render.mimebundle import bundle
 from tests.fakes.script import FINE
 from tests.fakes.watched import CANARY, Asked, Watched
 from tests.render.checker import Checker

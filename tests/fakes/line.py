@@ -10,10 +10,10 @@ import asyncio
 import itertools
 import json
 
+from nbgemini.offline.gemini.validation import validate
 from nbgemini.offline.models import family
-from nbgemini.offline.signatures import sign
-from nbgemini.offline.validate import validate
-from nbgemini.request_key import normalised
+from nbgemini.offline.thought_signatures import sign
+from nbgemini.replay.fingerprint import normalised
 
 STREAM_ENDS = object()
 

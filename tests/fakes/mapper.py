@@ -6,7 +6,7 @@ import asyncio
 import sys
 
 from nbgemini import Client, Settings
-from nbgemini.secret import Secret
+from nbgemini.secrets import Secret
 
 
 def settings(url):

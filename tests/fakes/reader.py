@@ -6,12 +6,12 @@ import asyncio
 from types import SimpleNamespace
 
 from nbgemini import Client, Settings
-from nbgemini.events import ToolCallGrowing
+from nbgemini.chat.endpoint import Sending
 from nbgemini.journal import Journal
+from nbgemini.messages.events import ToolCallGrowing
+from nbgemini.messages.segments import SegmentDelta, SegmentStart, SegmentUpdate
 from nbgemini.notebook.jobs import Jobs
-from nbgemini.secret import Secret
-from nbgemini.segments import SegmentDelta, SegmentStart, SegmentUpdate
-from nbgemini.sending import Sending
+from nbgemini.secrets import Secret
 
 
 def contents(segments):

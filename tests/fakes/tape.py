@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from itertools import count
 
-from nbgemini.cassette import end_line, frame_line, opening_line
-from nbgemini.request import Request
+from nbgemini.replay.cassette import end_line, frame_line, opening_line
+from nbgemini.transport.request import Request
 
 _numbers = count()
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nbgemini import Client, Settings
-from nbgemini.chat import Chat
-from nbgemini.reply import Reply
-from nbgemini.secret import Secret
-from nbgemini.segments import Change
+from nbgemini.chat.chat import Chat
+from nbgemini.chat.reply import Reply
+from nbgemini.messages.segments import Change
+from nbgemini.secrets import Secret
 from tests.fakes.fault_server import FaultServer, Hit
 from tests.fakes.script import FINE, Script
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from nbgemini.retry import Budget
+from nbgemini.transport.retry import Budget
 
 
 @pytest.fixture(autouse=True)
 def _own_budget(monkeypatch):
-    monkeypatch.setattr("nbgemini.sending.BUDGET", Budget())
+    monkeypatch.setattr("nbgemini.chat.endpoint.BUDGET", Budget())

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from nbgemini.errors import PromptError
-from nbgemini.notebook.arguments import Ask
-from nbgemini.notebook.composing import prompt_of
+from nbgemini.notebook.magics.parsing import Ask
+from nbgemini.notebook.prompt.builder import prompt_of
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 GB = 1000**3

@@ -8,7 +8,7 @@ import json
 import threading
 import weakref
 
-from nbgemini.toolbox import Toolbox, allow
+from nbgemini.tools.toolbox import Toolbox, allow
 
 CALLS = [["call", "add", {"a": number, "b": 1}] for number in range(5)]
 PROMPT = f"offline: {json.dumps({'parts': [['thought', 'Let me add.'], ['frame', *CALLS]], 'gap': 0})}"

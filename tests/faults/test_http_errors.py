@@ -13,7 +13,7 @@ import pytest
 
 from nbgemini import Client, Settings
 from nbgemini.errors import ApiError, AuthenticationError, BlockedError, RateLimitError, ServerError, TransportError
-from nbgemini.secret import Secret
+from nbgemini.secrets import Secret
 from tests.fakes.fault_server import FaultServer
 from tests.fakes.invariants import assert_all
 from tests.fakes.script import END, FINE, Close, Reset, events, frame, head, refusal, stream

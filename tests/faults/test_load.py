@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from nbgemini.events import Queued
-from nbgemini.providers.gemini import Gemini
-from nbgemini.reply import Reply
-from nbgemini.transcript import Exchange
-from nbgemini.turns import Options, user_turn
-from nbgemini.wire import Framer
+from nbgemini.chat.reply import Reply
+from nbgemini.messages.events import Queued
+from nbgemini.messages.transcript import Exchange
+from nbgemini.messages.turns import Options, user_turn
+from nbgemini.providers.gemini.codec import Gemini
+from nbgemini.transport.framing import Framer
 from tests.fakes.invariants import assert_all
 from tests.fakes.script import END, Chunk, Until, event, frame, head, stream
 from tests.fakes.watched import watched

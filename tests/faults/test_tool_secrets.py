@@ -10,9 +10,9 @@ import pytest
 
 from nbgemini import Client
 from nbgemini.journal import Journal
-from nbgemini.render.bundle import bundle
-from nbgemini.toolbox import Toolbox, allow, refuse
-from nbgemini.tools import tool
+from nbgemini.render.mimebundle import bundle
+from nbgemini.tools.decorator import tool
+from nbgemini.tools.toolbox import Toolbox, allow, refuse
 from tests.canary import CANARY, found_in, found_under
 from tests.test_leaks import KEYS
 

@@ -9,7 +9,7 @@ import zlib
 import pytest
 
 from nbgemini.errors import ServerError, TransportError, WireError
-from nbgemini.wire import Framer
+from nbgemini.transport.framing import Framer
 from tests.conftest import as_array, golden_frames
 from tests.fakes.invariants import assert_all
 from tests.fakes.proxy import Bandwidth, Down, Latency, LimitData, Proxy, ResetPeer, Slicer, SlowClose, Timeout
@@ -197,7 +197,7 @@ async def test_a_large_part_is_shown_in_bounded_memory():  # W16
 
 @pytest.mark.parametrize("start", [b'data: {"candidates": [{"content": {"parts": [{"text": "', b": ", b"data: "])
 async def test_a_part_without_end_is_too_large(start, monkeypatch):  # W16
-    monkeypatch.setattr("nbgemini.sources.reading.Framer", lambda: Framer(2**20))
+    monkeypatch.setattr("nbgemini.transport.http.Framer", lambda: Framer(2**20))
     more = Chunk(b"x" * 2**16)
     reply = await told(head(), *events(*TWO), Chunk(start), *[more] * 40, END)
     assert (reply.state, reply.text) == ("failed", "A1 ")

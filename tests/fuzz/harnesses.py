@@ -9,10 +9,9 @@ from pathlib import Path
 
 import msgspec
 
-from nbgemini.cassette import end_line, error_of, frame_line, opening_line, read
-from nbgemini.error_body import error_from_body
+from nbgemini.chat.partial_json import closed
 from nbgemini.errors import ApiError, ConfigurationError, NbGeminiError, WireError
-from nbgemini.events import (
+from nbgemini.messages.events import (
     PartReceived,
     ToolArgsDelta,
     ToolArgsPiece,
@@ -22,16 +21,17 @@ from nbgemini.events import (
     ToolCallGrowing,
     ToolCallStart,
 )
+from nbgemini.messages.segments import Segmenter
+from nbgemini.messages.tool_call_assembler import GrowingCalls
 from nbgemini.offline.cassette import Cassette
-from nbgemini.partial_json import closed
-from nbgemini.providers.gemini import Gemini
+from nbgemini.providers.gemini.codec import Gemini
 from nbgemini.render.markdown import to_html
-from nbgemini.render.sanitise import sanitised
-from nbgemini.request import Request
-from nbgemini.segments import Segmenter
-from nbgemini.tool_args import GrowingCalls
-from nbgemini.wire import Framer
-from nbgemini.wire.http_response import HttpResponse
+from nbgemini.render.sanitize import sanitised
+from nbgemini.replay.cassette import end_line, error_of, frame_line, opening_line, read
+from nbgemini.transport.api_errors import error_from_body
+from nbgemini.transport.framing import Framer
+from nbgemini.transport.framing.http_response import HttpResponse
+from nbgemini.transport.request import Request
 from tests.render.checker import controls, faults
 
 _NEXT = b"".join(

@@ -8,7 +8,7 @@ import pytest
 
 from nbgemini import Client, Settings
 from nbgemini.journal import Journal
-from nbgemini.secret import Secret
+from nbgemini.secrets import Secret
 
 THOROUGH = int(os.environ.get("NBGEMINI_THOROUGH", "1"))  # times what a push tests
 
@@ -17,7 +17,7 @@ import asyncio, sys
 from pathlib import Path
 from nbgemini import Client, Settings
 from nbgemini.journal import Journal
-from nbgemini.secret import Secret
+from nbgemini.secrets import Secret
 url, path, prompt, count = sys.argv[1:]
 async def main():
     journal = Journal(Path(path), "a.ipynb")

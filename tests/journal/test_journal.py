@@ -12,7 +12,7 @@ from contextlib import closing
 import pytest
 
 from nbgemini import Client, NbGeminiError, Settings
-from nbgemini.secret import Secret
+from nbgemini.secrets import Secret
 from tests.journal.conftest import later
 
 

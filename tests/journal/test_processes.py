@@ -18,7 +18,7 @@ import asyncio, json, sys, time
 from pathlib import Path
 from nbgemini import Client, Settings
 from nbgemini.journal import Journal
-from nbgemini.secret import Secret
+from nbgemini.secrets import Secret
 url, path, *rest = sys.argv[1:]
 journal = Journal(Path(path), "a.ipynb")
 client = Client(Settings(key=Secret("k"), base_url=url), log=journal)

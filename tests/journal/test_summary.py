@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nbgemini import NbGeminiError
-from nbgemini.journal.summary import BY, summaries, totals
+from nbgemini.journal.report import BY, summaries, totals
 from tests.journal.conftest import later
 
 ROW = {

@@ -16,11 +16,10 @@ from contextlib import closing
 import pytest
 
 from nbgemini import Client, Settings
-from nbgemini.database import on_network
+from nbgemini._storage.sqlite import on_network
 from nbgemini.journal import Journal
-from nbgemini.journal.file import JournalFile
-from nbgemini.journal.tables import VERSION
-from nbgemini.secret import Secret
+from nbgemini.journal.schema import VERSION, JournalFile
+from nbgemini.secrets import Secret
 from tests.journal.conftest import ASK, THOROUGH, later
 
 
@@ -354,7 +353,7 @@ def _made(path, count=1):
     """A journal with some exchanges."""
 
     async def ask():
-        from nbgemini.offline.service import OfflineService
+        from nbgemini.offline.server import OfflineService
 
         journal = Journal(path, "a.ipynb")
         with OfflineService(pace=0) as service:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nbgemini.offline.service import OfflineService
+from nbgemini.offline.server import OfflineService
 from tests.kernel.conftest import Kernel, at_rest, complaints, is_idle, kinds, outputs, parent
 
 WIDGET = "application/vnd.jupyter.widget-view+json"

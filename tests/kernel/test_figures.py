@@ -97,7 +97,7 @@ def test_models_are_a_table_that_marks_the_current_one_and_aliases(talked):
 def test_a_window_that_fills_is_told_and_warned_of(talked):
     talked.run('%config Gemini.aliases = {"small": "gemma-4-31b-it"}\nlong = "word " * 120_000\nmore = long[:300_000]')
     talked.run("%%gemini --wait -c long -m small\n{long}", sits=False)
-    half = talked.text("from nbgemini.notebook.status import *\nprint(status_text(_gemini))")
+    half = talked.text("from nbgemini.notebook.display.status_line import *\nprint(status_text(_gemini))")
     assert "context 57 % full" in half
     assert "⚠" not in half
     assert "of 262,144 tokens" in shown(talked.run("%gemini chats"))[0]

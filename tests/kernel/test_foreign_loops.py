@@ -30,7 +30,7 @@ TEXT = "".join(f"word{n} and so on, ".ljust(20, ".")[:20] for n in range(12))
 CLIENT = f"""
 import asyncio, threading
 from nbgemini import Client, Settings
-from nbgemini.secret import Secret
+from nbgemini.secrets import Secret
 client = Client(Settings(key=Secret("k"), base_url=URL, model="gemini-3.8-flash"))
 async def ask():
     async with client:
@@ -54,7 +54,7 @@ NEEDS_UVLOOP = pytest.mark.skipif(sys.platform == "win32", reason="there is no u
 
 @pytest.fixture(scope="module")
 def service():
-    from nbgemini.offline.service import OfflineService
+    from nbgemini.offline.server import OfflineService
 
     with OfflineService(pace=0) as running:
         yield running

@@ -113,9 +113,7 @@ def test_a_server_that_never_answers_holds_up_no_other_task_and_can_be_interrupt
 
 
 FIRST = f"%%gemini --once --wait -t double --approve auto\n{calls(('double', {'x': 2}))}"
-ON_THE_LOOP = (
-    "from nbgemini.tools import declare\ngaps.clear()\nawait asyncio.sleep(0.05)\ndeclare(double)\nawait asyncio.sleep(0.05)"
-)
+ON_THE_LOOP = "from nbgemini.tools.decorator import declare\ngaps.clear()\nawait asyncio.sleep(0.05)\ndeclare(double)\nawait asyncio.sleep(0.05)"
 
 
 def longest_gap(fresh_kernel, code):

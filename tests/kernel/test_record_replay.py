@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from nbgemini.offline.service import OfflineService
+from nbgemini.offline.server import OfflineService
 from tests.kernel.conftest import Kernel, complaints, is_final_status, kinds, outputs, parent, said, summary
 
 NOWHERE = "http://127.0.0.1:9"

@@ -21,7 +21,7 @@ def started(python):
     with Service(*[HALF, WHOLE] * 40) as service:
         kernel = Kernel(python, GOOGLE_GEMINI_BASE_URL=service.url, GEMINI_API_KEY="k")
         kernel.run("%load_ext nbgemini")
-        kernel.run("from nbgemini.notebook import live")  # loaded, so that the first line is a widget
+        kernel.run("from nbgemini.notebook.display import widget")  # loaded, so that the first line is a widget
         yield kernel, service
         kernel.close()
 

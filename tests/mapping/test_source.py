@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from nbgemini.bulk.sources import RowSource
 from nbgemini.errors import PromptError
-from nbgemini.mapping.source import RowSource
 
 
 async def rows_of(value):

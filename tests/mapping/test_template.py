@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from nbgemini import Client
+from nbgemini.bulk.template import MissingError, Template
 from nbgemini.errors import PromptError
-from nbgemini.mapping.template import MissingError, Template
 from tests.fakes.counting_server import CountingServer
 from tests.fakes.mapper import settings
 

@@ -6,9 +6,9 @@ import asyncio
 
 from msgspec import structs
 
-from nbgemini.events import ToolCall
-from nbgemini.notebook.approval import Approvals
-from nbgemini.tools import declare
+from nbgemini.messages.events import ToolCall
+from nbgemini.notebook.approvals import Approvals
+from nbgemini.tools.decorator import declare
 
 CALL = ToolCall("add", {"a": 1})
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbgemini.errors import PromptError
-from nbgemini.notebook.arguments import Ask, parse_ask, parse_cell
-from nbgemini.notebook.manual import manual
-from nbgemini.notebook.prompt_options import option_names
+from nbgemini.notebook.magics.help import manual
+from nbgemini.notebook.magics.options import option_names
+from nbgemini.notebook.magics.parsing import Ask, parse_ask, parse_cell
 
 
 @pytest.mark.parametrize(

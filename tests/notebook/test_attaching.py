@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from nbgemini.errors import PromptError
-from nbgemini.notebook.attaching import MOST_FILES, attached
+from nbgemini.notebook.prompt.attachments import MOST_FILES, attached
 
 
 @pytest.fixture

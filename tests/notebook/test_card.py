@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from nbgemini.events import ToolArgsPiece, ToolCallEnd, ToolCallStart, ToolProgress, ToolRun
-from nbgemini.notebook.card import CardPainter
-from nbgemini.notebook.painting import Painting
-from nbgemini.notebook.refresh import Refresh
-from nbgemini.notebook.routing import Straight
-from nbgemini.segments import SegmentStart
+from nbgemini.messages.events import ToolArgsPiece, ToolCallEnd, ToolCallStart, ToolProgress, ToolRun
+from nbgemini.messages.segments import SegmentStart
+from nbgemini.notebook.display.canvas import Painting
+from nbgemini.notebook.display.throttle import Refresh
+from nbgemini.notebook.display.tool_call_view import CardPainter
+from nbgemini.notebook.kernel.output_routing import Straight
 from tests.notebook.test_terminal import new_reply
 from tests.notebook.test_text import Place
 

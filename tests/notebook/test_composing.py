@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from nbgemini.errors import PromptError
-from nbgemini.holding import told
-from nbgemini.notebook.attaching import Attached
-from nbgemini.notebook.composing import Prompt
+from nbgemini.messages.attachments import told
+from nbgemini.notebook.prompt.attachments import Attached
+from nbgemini.notebook.prompt.builder import Prompt
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbgemini.notebook.deltas import Deltas, units
-from nbgemini.notebook.refresh import Refresh
-from nbgemini.render.blocks import Blocks
-from nbgemini.render.text import harmless
+from nbgemini.notebook.display.deltas import Deltas, units
+from nbgemini.notebook.display.throttle import Refresh
+from nbgemini.render.escape import harmless
+from nbgemini.render.streaming_markdown import Blocks
 
 markdown = st.lists(
     st.sampled_from(["word ", "😀 ", "*em* ", "\n", "\n\n", "# head\n", "- item\n", "```\n", "|a|b|\n|-|-|\n", "<b> ", "$x$ "]),

@@ -49,7 +49,7 @@ def opened(monkeypatch):
     """The comms that were opened, in order."""
     import comm
 
-    from nbgemini.notebook import live
+    from nbgemini.notebook.display import widget as live
 
     for shared in (live._new_layout, live._new_module):
         shared.cache_clear()
@@ -61,13 +61,13 @@ def opened(monkeypatch):
 
 
 def widget(**how):
-    from nbgemini.notebook.live import Live
+    from nbgemini.notebook.display.widget import Live
 
     return Live("answer", **{"snapshot": dict, **how})
 
 
 def test_source_travels_without_comments_and_indentation(opened):
-    from nbgemini.notebook import live
+    from nbgemini.notebook.display import widget as live
 
     widget()
     module = next(comm.state for comm in opened if "code" in comm.state)
@@ -87,7 +87,7 @@ def test_every_widget_starts_from_the_one_module_of_its_page(opened):
 
 
 def test_first_widget_opens_a_layout_and_the_module_and_the_next_only_itself(opened):
-    from nbgemini.notebook.live import accordion
+    from nbgemini.notebook.display.widget import accordion
 
     accordion("Thinking…", widget())
     accordion("Thinking…", widget())
@@ -96,7 +96,7 @@ def test_first_widget_opens_a_layout_and_the_module_and_the_next_only_itself(ope
 
 
 def test_an_accordion_is_closed_and_names_its_child(opened):
-    from nbgemini.notebook.live import accordion
+    from nbgemini.notebook.display.widget import accordion
 
     inner = widget()
     state = accordion("Thinking…", inner) and opened[-1].state
@@ -173,7 +173,7 @@ def test_widgets_are_let_go_once_every_page_has_let_go(opened):
 
 @pytest.mark.usefixtures("opened")
 def test_some_widgets_are_kept_for_pages_that_come_back():
-    from nbgemini.notebook import live
+    from nbgemini.notebook.display import widget as live
 
     kept = [widget() for _ in range(live._MOST_KEPT + 2)]
     for one in kept:
@@ -227,7 +227,7 @@ def test_import_opens_no_comm_and_may_happen_in_a_thread():
         "assert not {'anywidget', 'ipywidgets'} & set(sys.modules)\n"
         "def refuse(**_): raise AssertionError('a comm was opened')\n"
         "comm.create_comm = refuse\n"
-        "thread = threading.Thread(target=__import__, args=('nbgemini.notebook.live',))\n"
+        "thread = threading.Thread(target=__import__, args=('nbgemini.notebook.display.widget',))\n"
         "thread.start(); thread.join()\n"
         "print('anywidget' in sys.modules)"
     )
@@ -239,7 +239,7 @@ def test_import_opens_no_comm_and_may_happen_in_a_thread():
 def test_bytes_of_a_widget_in_a_real_kernel():
     kernel = Kernel(sys.executable)
     try:
-        kernel.run("from nbgemini.notebook.live import Live, accordion")
+        kernel.run("from nbgemini.notebook.display.widget import Live, accordion")
         kernel.run("first = Live('status', snapshot=dict)")
         alone = kernel.run("answer = Live('answer', snapshot=dict)")
         both = kernel.run("thought = accordion('Thinking…', Live('thought', snapshot=dict))")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from nbgemini.notebook.commands import COMMANDS
-from nbgemini.notebook.manual import EXAMPLES, commands_manual, example, manual
-from nbgemini.notebook.prompt_options import build_parser
+from nbgemini.notebook.magics.help import EXAMPLES, commands_manual, example, manual
+from nbgemini.notebook.magics.options import build_parser
 from tests.fakes.shell import Shell
 
 MADE = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nbgemini.notebook.map_manual import MAP_EXAMPLES, actions, manual
+from nbgemini.notebook.magics.map_help import MAP_EXAMPLES, actions, manual
 from tests.fakes.shell import Shell
 
 MADE = """

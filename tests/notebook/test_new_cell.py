@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from nbgemini.code_blocks import code_of
-from nbgemini.notebook.new_cell import button_html, has_commands, offered_code, put_code
-from nbgemini.turns import Options
+from nbgemini.messages.code_blocks import code_of
+from nbgemini.messages.turns import Options
+from nbgemini.notebook.display.insert_cell import button_html, has_commands, offered_code, put_code
 
 
 class Shell:

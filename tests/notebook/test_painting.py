@@ -6,10 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from nbgemini.notebook import painting as module
-from nbgemini.notebook.painting import Painting
-from nbgemini.notebook.refresh import Refresh
-from nbgemini.notebook.routing import Straight
+from nbgemini.notebook.display import canvas as module
+from nbgemini.notebook.display.canvas import Painting
+from nbgemini.notebook.display.throttle import Refresh
+from nbgemini.notebook.kernel.output_routing import Straight
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
-from nbgemini.notebook.questions import called
+from nbgemini.notebook.kernel.cell_transforms import called
 
 ASK = "get_ipython().run_line_magic('gemini', 'ask why?')"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 import weakref
 
-from nbgemini.notebook.spending import Spending
-from nbgemini.turns import Usage
+from nbgemini.messages.turns import Usage
+from nbgemini.notebook.usage import Spending
 
 
 async def test_running_and_ended_replies_count_and_ended_ones_are_let_go(client):

@@ -20,7 +20,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from nbgemini.events import (
+from nbgemini.chat.reply import Reply
+from nbgemini.messages.events import (
     AnswerDelta,
     Citation,
     Citations,
@@ -33,13 +34,12 @@ from nbgemini.events import (
     ToolProgress,
     ToolRun,
 )
-from nbgemini.notebook.renderer import Renderer, RichRenderer
-from nbgemini.notebook.terminal import Plain, TerminalView
-from nbgemini.providers.gemini import Gemini
-from nbgemini.render.text import harmless
-from nbgemini.reply import Reply
-from nbgemini.transcript import Exchange
-from nbgemini.turns import Options, user_turn
+from nbgemini.messages.transcript import Exchange
+from nbgemini.messages.turns import Options, user_turn
+from nbgemini.notebook.terminal.markdown import Renderer, RichRenderer
+from nbgemini.notebook.terminal.view import Plain, TerminalView
+from nbgemini.providers.gemini.codec import Gemini
+from nbgemini.render.escape import harmless
 from tests.render.test_blocks import PIECES
 
 OURS = re.compile(r"\x1b\[(?:[\d;]*m|\d+A|J|\?7[lh])")  # all that we ever send

@@ -6,12 +6,12 @@ import asyncio
 
 import pytest
 
-from nbgemini.events import Finish
-from nbgemini.notebook.terminal import TerminalView
-from nbgemini.providers.gemini import Gemini
-from nbgemini.reply import Reply
-from nbgemini.transcript import Exchange
-from nbgemini.turns import Options, user_turn
+from nbgemini.chat.reply import Reply
+from nbgemini.messages.events import Finish
+from nbgemini.messages.transcript import Exchange
+from nbgemini.messages.turns import Options, user_turn
+from nbgemini.notebook.terminal.view import TerminalView
+from nbgemini.providers.gemini.codec import Gemini
 from tests.notebook.test_terminal import answer, terminal
 
 

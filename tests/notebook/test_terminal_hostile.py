@@ -9,10 +9,20 @@ from functools import cache
 
 import pytest
 
-from nbgemini.events import AnswerDelta, Citation, Citations, Code, CodeResult, Media, ResponseInfo, ThoughtDelta, ToolCall
-from nbgemini.notebook.renderer import RichRenderer
-from nbgemini.notebook.terminal import TerminalView
-from nbgemini.render.text import harmless
+from nbgemini.messages.events import (
+    AnswerDelta,
+    Citation,
+    Citations,
+    Code,
+    CodeResult,
+    Media,
+    ResponseInfo,
+    ThoughtDelta,
+    ToolCall,
+)
+from nbgemini.notebook.terminal.markdown import RichRenderer
+from nbgemini.notebook.terminal.view import TerminalView
+from nbgemini.render.escape import harmless
 from tests.corpus import PAYLOADS
 from tests.corpus.controls import INVISIBLE, TERMINAL
 from tests.notebook.test_terminal import OURS, new_reply, show

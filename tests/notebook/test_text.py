@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from nbgemini.notebook.painting import Painting
-from nbgemini.notebook.refresh import Refresh
-from nbgemini.notebook.routing import Straight
-from nbgemini.notebook.text import TextPainter
-from nbgemini.segments import Segment, SegmentDelta, SegmentEnd
+from nbgemini.messages.segments import Segment, SegmentDelta, SegmentEnd
+from nbgemini.notebook.display.canvas import Painting
+from nbgemini.notebook.display.text_view import TextPainter
+from nbgemini.notebook.display.throttle import Refresh
+from nbgemini.notebook.kernel.output_routing import Straight
 
 
 class Place:

@@ -9,8 +9,8 @@ from typing import Annotated, Literal, Optional
 import pytest
 
 from nbgemini.errors import PromptError
-from nbgemini.notebook.arguments import parse_ask
-from nbgemini.notebook.type_naming import named_type
+from nbgemini.notebook.magics.parsing import parse_ask
+from nbgemini.notebook.prompt.lookup import named_type
 
 
 class Planet:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from nbgemini import Client, Settings
-from nbgemini.figures import percent
-from nbgemini.notebook.windows import Windows, fill_text
-from nbgemini.secret import Secret
+from nbgemini.formatting import percent
+from nbgemini.notebook.context_windows import Windows, fill_text
+from nbgemini.secrets import Secret
 
 
 async def test_a_service_is_asked_once_however_many_want_to_know(client, monkeypatch):

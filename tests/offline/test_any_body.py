@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nbgemini.offline.service import OfflineService
+from nbgemini.offline.server import OfflineService
 from tests.offline.raw import CALL, TOOLS, USER, ask, model, path, prompt
 
 METHODS = ["streamGenerateContent?alt=sse", "streamGenerateContent", "generateContent", "countTokens"]

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbgemini import Client
-from nbgemini.offline.bounds import bounded
-from nbgemini.offline.frames import Said, tokens
+from nbgemini.offline.gemini.limits import bounded
+from nbgemini.offline.gemini.stream import Said, tokens
 from nbgemini.settings import offline_settings
 from tests.conftest import soon
 from tests.offline.raw import ask, directive, path

@@ -7,7 +7,7 @@ import pytest
 from nbgemini import ConfigurationError
 from nbgemini.errors import RateLimitError, TransportError
 from nbgemini.offline.cassette import Cassette
-from nbgemini.offline.service import OfflineService
+from nbgemini.offline.server import OfflineService
 from tests.fakes.tape import record
 from tests.offline.raw import ANSWER, CALL, USER, ask, model, path, prompt
 

@@ -6,7 +6,7 @@ import anthropic
 import openai
 import pytest
 
-from nbgemini.offline.choice import chosen
+from nbgemini.offline.gemini.tool_choice import chosen
 from tests.offline.raw import ask, path, prompt
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer"}}, "required": ["city"]}

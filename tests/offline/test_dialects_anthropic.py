@@ -6,7 +6,7 @@ import anthropic
 import httpx2
 import pytest
 
-from nbgemini.offline.service import OfflineService
+from nbgemini.offline.server import OfflineService
 from tests.offline.dialects import CALLS, SAID, SCHEMA, SUM, sunny, told
 from tests.offline.raw import ask, until
 

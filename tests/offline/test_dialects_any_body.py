@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nbgemini.offline.service import OfflineService
+from nbgemini.offline.server import OfflineService
 from tests.offline.dialects import CALLS, SCHEMA
 from tests.offline.raw import ask
 from tests.offline.test_any_body import ANYTHING, FITTING, places, replaced

@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 
-from nbgemini.offline.looking import seen
+from nbgemini.offline.input_report import seen
 
 genai = pytest.importorskip("google.genai")
 

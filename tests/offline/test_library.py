@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from nbgemini.offline.library import written_answer
+from nbgemini.offline.canned_answers import written_answer
 
 
 def said(*prompts):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbgemini.offline.mending import mended
+from nbgemini.offline.typo_fix import mended
 
 CELL = "Code in my notebook failed with {error}\nSay why.\n\nCell [3], which failed:\n```python\n{code}\n```\nTraceback:\n```\n…\n```\n"
 VALUES = "Values when it failed:\n```\nsales: DataFrame of shape (2, 2), columns city str, sold int64\n```\n"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbgemini.offline.payload import Invalid
-from nbgemini.offline.response_schema import adapted, answer_in, check_form, from_openapi
+from nbgemini.offline.gemini.schema_answers import adapted, answer_in, check_form, from_openapi
+from nbgemini.offline.json_body import Invalid
 from tests.offline.raw import USER, ask, path
 
 KEYS = st.sampled_from(

@@ -8,10 +8,10 @@ import json
 import pytest
 
 from nbgemini.offline.cassette import Cassette
-from nbgemini.offline.service import OfflineService
-from nbgemini.offline.signatures import genuine, sign
-from nbgemini.offline.validate import Invalid, validate
-from nbgemini.request_key import normalised
+from nbgemini.offline.gemini.validation import Invalid, validate
+from nbgemini.offline.server import OfflineService
+from nbgemini.offline.thought_signatures import genuine, sign
+from nbgemini.replay.fingerprint import normalised
 from tests.fakes.tape import record
 
 USER = {"role": "user", "parts": [{"text": "hi"}]}

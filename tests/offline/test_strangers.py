@@ -7,11 +7,11 @@ import json
 
 import pytest
 
-from nbgemini.offline.files import FileStore
-from nbgemini.offline.http import LARGEST_BODY, HttpRequest, Room, read_request
-from nbgemini.offline.payload import Invalid, decoded
+from nbgemini.offline.gemini.files import FileStore
+from nbgemini.offline.http_server import LARGEST_BODY, HttpRequest, Room, read_request
+from nbgemini.offline.json_body import Invalid, decoded
 from nbgemini.offline.routes import Refused
-from nbgemini.offline.service import OfflineService
+from nbgemini.offline.server import OfflineService
 
 PATH = "/v1beta/models/gemini-3.8-flash:generateContent"
 BODY = json.dumps({"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}).encode()
@@ -162,7 +162,7 @@ def test_a_body_of_too_many_values_is_not_read():
 
 
 def test_files_have_a_largest_size_together(monkeypatch):
-    monkeypatch.setattr("nbgemini.offline.files._MOST", 1000)
+    monkeypatch.setattr("nbgemini.offline.gemini.files._MOST", 1000)
     store = FileStore()
 
     def upload(size):
@@ -179,6 +179,6 @@ def test_files_have_a_largest_size_together(monkeypatch):
         upload(600)
     store.answer(HttpRequest("DELETE", f"/v1beta/{first}", {}, {}, b""), "")
     upload(600)
-    monkeypatch.setattr("nbgemini.offline.files._MOST_FILES", 1)
+    monkeypatch.setattr("nbgemini.offline.gemini.files._MOST_FILES", 1)
     with pytest.raises(Refused, match="quota"):
         upload(1)

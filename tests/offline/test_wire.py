@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from nbgemini.offline.service import OfflineService
+from nbgemini.offline.server import OfflineService
 from tests.offline.raw import ask, connect, directive, model, path, prompt, read, request
 
 ARRAY = path("gemini-2.0-flash", "streamGenerateContent")

@@ -11,13 +11,13 @@ from functools import cache
 from itertools import groupby, pairwise
 from typing import Any, NamedTuple
 
-from nbgemini.providers.anthropic import Anthropic
-from nbgemini.providers.gemini import Gemini
-from nbgemini.providers.interactions import Interactions
-from nbgemini.providers.openai import OpenAI
-from nbgemini.providers.openai_chat import OpenAIChat
-from nbgemini.providers.protocol import Provider
-from nbgemini.turns import Usage
+from nbgemini.messages.turns import Usage
+from nbgemini.providers.anthropic.codec import Anthropic
+from nbgemini.providers.base import Provider
+from nbgemini.providers.gemini.codec import Gemini
+from nbgemini.providers.interactions.codec import Interactions
+from nbgemini.providers.openai.chat import OpenAIChat
+from nbgemini.providers.openai.responses import OpenAI
 
 WHAT = ("interleaved", "tools", "unknown", "blocked", "truncated", "error")
 Said = list[tuple[str, str]]  # "thought" or "answer", and a piece of its text

@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import json
 
-from nbgemini.events import PartReceived
-from nbgemini.providers.interactions import Interactions
-from nbgemini.turns import Options
+from nbgemini.messages.events import PartReceived
+from nbgemini.messages.turns import Options
+from nbgemini.providers.interactions.codec import Interactions
 
 codec = Interactions()
 ASK = Options(model="gemini-3.8-flash")

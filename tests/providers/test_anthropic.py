@@ -12,15 +12,15 @@ import pytest
 from pydantic import Field
 
 from nbgemini import Client, Settings
+from nbgemini.chat.structured_output import schema_of
 from nbgemini.errors import PromptError
-from nbgemini.events import Citation, Citations, Code, CodeResult, Finish, Page, PartReceived, Passage, ToolCall
-from nbgemini.providers.anthropic import Anthropic
-from nbgemini.providers.anthropic_schema import fitted
-from nbgemini.providers.neutral import recall
-from nbgemini.providers.protocol import Model
-from nbgemini.schema import schema_of
+from nbgemini.messages.events import Citation, Citations, Code, CodeResult, Finish, Page, PartReceived, Passage, ToolCall
+from nbgemini.messages.turns import Declaration, Options, Schema, Turn, Usage, user_turn
+from nbgemini.providers.anthropic.codec import Anthropic
+from nbgemini.providers.anthropic.schema import fitted
+from nbgemini.providers.base import Model
+from nbgemini.providers.common.parts import recall
 from nbgemini.services import services_from
-from nbgemini.turns import Declaration, Options, Schema, Turn, Usage, user_turn
 from tests.conftest import golden_bytes
 from tests.fakes.raw import END, RawServer, chunk, head
 from tests.providers.test_contract import Talk, decoded, golden, leaves, marked, written

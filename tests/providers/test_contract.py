@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nbgemini.chat.response import Incoming
 from nbgemini.errors import ApiError, BlockedError, PromptError, TransportError, WireError
-from nbgemini.events import ToolCall
-from nbgemini.incoming import Incoming
-from nbgemini.segments import Segmenter
-from nbgemini.tool_result import ToolResult
-from nbgemini.transcript import Transcript
-from nbgemini.turns import NOTE, ORIGIN, Declaration, Options, Turn, user_turn
-from nbgemini.wire import Framer
+from nbgemini.messages.events import ToolCall
+from nbgemini.messages.segments import Segmenter
+from nbgemini.messages.transcript import Transcript
+from nbgemini.messages.turns import NOTE, ORIGIN, Declaration, Options, Turn, user_turn
+from nbgemini.tools.result import ToolResult
+from nbgemini.transport.framing import Framer
 from tests.conftest import golden_bytes
 from tests.providers.contracted import CONTRACTED, WHAT
 

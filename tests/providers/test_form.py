@@ -6,10 +6,10 @@ import json
 
 import pytest
 
+from nbgemini.chat.structured_output import formed
 from nbgemini.errors import PromptError
-from nbgemini.providers.form import form_of, instruction_of
-from nbgemini.schema import formed
-from nbgemini.turns import Declaration, Options
+from nbgemini.messages.turns import Declaration, Options
+from nbgemini.providers.common.output_format import form_of, instruction_of
 
 JSON = {"responseMimeType": "application/json"}
 TOOL = Declaration("f", "d", {})

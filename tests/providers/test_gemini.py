@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbgemini.errors import PromptError, WireError
-from nbgemini.events import (
+from nbgemini.messages.events import (
     AnswerDelta,
     CodeResult,
     Fault,
@@ -26,12 +26,12 @@ from nbgemini.events import (
     Unknown,
     UsageReport,
 )
-from nbgemini.providers.gemini import Gemini
-from nbgemini.providers.thinking import thinking_config, thinking_text
-from nbgemini.secret import Secret
-from nbgemini.sources.rest import RestSource
-from nbgemini.tool_args import GrowingCalls
-from nbgemini.turns import Declaration, Options, Turn, Usage, merge_text, user_turn
+from nbgemini.messages.tool_call_assembler import GrowingCalls
+from nbgemini.messages.turns import Declaration, Options, Turn, Usage, merge_text, user_turn
+from nbgemini.providers.gemini.codec import Gemini
+from nbgemini.providers.gemini.models import thinking_config, thinking_text
+from nbgemini.secrets import Secret
+from nbgemini.transport.http import RestSource
 from tests.conftest import golden_frames, golden_names
 
 gemini = Gemini()

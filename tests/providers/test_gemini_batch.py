@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbgemini.errors import PromptError, RateLimitError, ServerError, WireError
-from nbgemini.providers.gemini_batch import (
+from nbgemini.providers.gemini.batch import (
     Answered,
     answers_in,
     batches_request,

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from nbgemini.errors import RateLimitError, WireError
-from nbgemini.providers.gemini_embed import embed_request, vectors_of
+from nbgemini.providers.gemini.embeddings import embed_request, vectors_of
 
 
 def answer(*vectors):

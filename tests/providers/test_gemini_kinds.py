@@ -9,10 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbgemini.errors import PromptError
-from nbgemini.events import AnswerDelta, Citation, Citations, CodeResult, Finish, Media, Page, PartReceived, Passage, Unknown
-from nbgemini.providers.gemini import Gemini
-from nbgemini.providers.neutral import recall
-from nbgemini.turns import NOTE, Declaration, Options, Turn, user_turn
+from nbgemini.messages.events import (
+    AnswerDelta,
+    Citation,
+    Citations,
+    CodeResult,
+    Finish,
+    Media,
+    Page,
+    PartReceived,
+    Passage,
+    Unknown,
+)
+from nbgemini.messages.turns import NOTE, Declaration, Options, Turn, user_turn
+from nbgemini.providers.common.parts import recall
+from nbgemini.providers.gemini.codec import Gemini
 from tests.conftest import golden_bytes, golden_frames
 
 gemini = Gemini()

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from nbgemini.errors import PromptError
-from nbgemini.events import (
+from nbgemini.messages.events import (
     AnswerDelta,
     Fault,
     Finish,
@@ -18,11 +18,11 @@ from nbgemini.events import (
     ToolCallStart,
     UsageReport,
 )
-from nbgemini.providers.codecs import codec_of
-from nbgemini.providers.gemini import Gemini
-from nbgemini.providers.interactions import Interactions
-from nbgemini.turns import Declaration, Options, Schema, Turn, user_turn
-from nbgemini.wire import Framer
+from nbgemini.messages.turns import Declaration, Options, Schema, Turn, user_turn
+from nbgemini.providers.gemini.codec import Gemini
+from nbgemini.providers.interactions.codec import Interactions
+from nbgemini.providers.registry import codec_of
+from nbgemini.transport.framing import Framer
 from tests.conftest import golden_bytes
 from tests.fakes.raw import END, RawServer, chunk, head
 from tests.providers.contracted import WHAT

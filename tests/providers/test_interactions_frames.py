@@ -7,7 +7,7 @@ import json
 import pytest
 
 from nbgemini.errors import ApiError, AuthenticationError, RateLimitError, ServerError, WireError
-from nbgemini.events import (
+from nbgemini.messages.events import (
     AnswerDelta,
     Citation,
     Citations,
@@ -30,9 +30,9 @@ from nbgemini.events import (
     Unknown,
     UsageReport,
 )
-from nbgemini.providers.gemini import Gemini
-from nbgemini.providers.neutral import recall
-from nbgemini.turns import Turn, Usage, user_turn
+from nbgemini.messages.turns import Turn, Usage, user_turn
+from nbgemini.providers.common.parts import recall
+from nbgemini.providers.gemini.codec import Gemini
 from tests.providers.interacting import ASK, PNG, codec, completed, encoded, parts, step, stream, without_parts
 
 

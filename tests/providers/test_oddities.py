@@ -7,14 +7,14 @@ import json
 import pytest
 from msgspec import Struct
 
+from nbgemini.chat.response import Incoming
 from nbgemini.errors import ApiError
-from nbgemini.events import Citation, ToolCall
-from nbgemini.incoming import Incoming
-from nbgemini.providers.codecs import codec_of
-from nbgemini.segments import Segmenter
-from nbgemini.transcript import Exchange
-from nbgemini.turns import Options, Turn, Usage, user_turn
-from nbgemini.wire import DONE, Framer
+from nbgemini.messages.events import Citation, ToolCall
+from nbgemini.messages.segments import Segmenter
+from nbgemini.messages.transcript import Exchange
+from nbgemini.messages.turns import Options, Turn, Usage, user_turn
+from nbgemini.providers.registry import codec_of
+from nbgemini.transport.framing import DONE, Framer
 
 CALL = ToolCall("add", {"a": 1})
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 import pytest
 
+from nbgemini.chat.response import Incoming
+from nbgemini.chat.structured_output import schema_of
 from nbgemini.errors import PromptError, RateLimitError
-from nbgemini.events import (
+from nbgemini.messages.events import (
     AnswerDelta,
     Citation,
     Citations,
@@ -27,14 +29,12 @@ from nbgemini.events import (
     Unknown,
     UsageReport,
 )
-from nbgemini.incoming import Incoming
-from nbgemini.providers.codecs import codec_of
-from nbgemini.providers.neutral import recall
-from nbgemini.providers.openai import OpenAI
-from nbgemini.schema import schema_of
-from nbgemini.segments import Segmenter
-from nbgemini.transcript import Exchange
-from nbgemini.turns import Declaration, Options, Turn, Usage, merge_text, user_turn
+from nbgemini.messages.segments import Segmenter
+from nbgemini.messages.transcript import Exchange
+from nbgemini.messages.turns import Declaration, Options, Turn, Usage, merge_text, user_turn
+from nbgemini.providers.common.parts import recall
+from nbgemini.providers.openai.responses import OpenAI
+from nbgemini.providers.registry import codec_of
 from tests.conftest import golden_bytes
 from tests.fakes.raw import END, RawServer, chunk, head
 from tests.providers.test_contract import cut

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbgemini.error_body import error_from_body
+from nbgemini.chat.response import Incoming
+from nbgemini.chat.structured_output import schema_of
 from nbgemini.errors import ApiError, AuthenticationError, PromptError, RateLimitError, ServerError
-from nbgemini.events import (
+from nbgemini.messages.events import (
     AnswerDelta,
     Citation,
     Citations,
@@ -28,14 +29,13 @@ from nbgemini.events import (
     Unknown,
     UsageReport,
 )
-from nbgemini.incoming import Incoming
-from nbgemini.providers.neutral import recall
-from nbgemini.providers.openai_chat import OpenAIChat
-from nbgemini.providers.thought_tags import TaggedText
-from nbgemini.schema import schema_of
-from nbgemini.tool_result import answer
-from nbgemini.transcript import Exchange, Transcript
-from nbgemini.turns import Declaration, Options, Turn, Usage, user_turn
+from nbgemini.messages.transcript import Exchange, Transcript
+from nbgemini.messages.turns import Declaration, Options, Turn, Usage, user_turn
+from nbgemini.providers.common.parts import recall
+from nbgemini.providers.common.thought_tags import TaggedText
+from nbgemini.providers.openai.chat import OpenAIChat
+from nbgemini.tools.result import answer
+from nbgemini.transport.api_errors import error_from_body
 from tests.conftest import golden_bytes
 from tests.fakes.raw import END, RawServer, chunk, head
 from tests.providers.test_contract import cut

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from nbgemini import Client, Settings
-from nbgemini.secret import Secret
+from nbgemini.secrets import Secret
 from nbgemini.services import Service, services_from
 
 KEY = "sk-real-servers-want-one"

@@ -11,9 +11,9 @@ from msgspec import structs
 
 from nbgemini import Client, Settings
 from nbgemini.errors import ApiError
-from nbgemini.offline.service import OfflineService
-from nbgemini.secret import Secret
-from nbgemini.segments import SegmentDelta
+from nbgemini.messages.segments import SegmentDelta
+from nbgemini.offline.server import OfflineService
+from nbgemini.secrets import Secret
 from tests.real.conftest import KEY, services, told
 
 DIALECTS = ("chat", "responses", "messages")

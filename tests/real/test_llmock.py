@@ -6,7 +6,7 @@ import pytest
 
 from nbgemini import Client, Settings
 from nbgemini.errors import ApiError, NbGeminiError
-from nbgemini.secret import Secret
+from nbgemini.secrets import Secret
 from tests.real.conftest import KEY, services, told
 
 DIALECTS = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from nbgemini import Client, McpServer, Settings
-from nbgemini.offline.service import OfflineService
-from nbgemini.secret import Secret
+from nbgemini.offline.server import OfflineService
+from nbgemini.secrets import Secret
 from tests.real.conftest import INTERPRETER
 
 

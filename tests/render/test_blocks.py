@@ -11,12 +11,12 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from nbgemini.render import blocks as module
+from nbgemini.render import streaming_markdown as module
 from nbgemini.render.block_html import render
-from nbgemini.render.blocks import Blocks
-from nbgemini.render.definitions import environment
+from nbgemini.render.escape import harmless
 from nbgemini.render.markdown import to_html
-from nbgemini.render.text import harmless
+from nbgemini.render.streaming_markdown import Blocks
+from nbgemini.render.syntax.definitions import environment
 from tests.corpus.answers import ANSWERS
 from tests.render.checker import text_of
 

@@ -7,8 +7,9 @@ import re
 
 import pytest
 
-from nbgemini.events import Citation, Citations, Code, CodeResult, Media, ToolCall, ToolRun
-from nbgemini.render.bundle import (
+from nbgemini.messages.events import Citation, Citations, Code, CodeResult, Media, ToolCall, ToolRun
+from nbgemini.messages.segments import Segment
+from nbgemini.render.mimebundle import (
     bundle,
     error_bundle,
     live_bundle,
@@ -18,7 +19,6 @@ from nbgemini.render.bundle import (
     table_bundle,
     thought_title,
 )
-from nbgemini.segments import Segment
 from tests.render.checker import faults, text_of
 
 TEXTS = {"text/html", "text/plain"}

@@ -9,9 +9,9 @@ from itertools import pairwise
 
 import pytest
 
-from nbgemini.events import ToolArgsDelta, ToolArgsPiece, ToolCall, ToolCallGrowing, ToolCallStart, ToolRun
-from nbgemini.render.card import card_html, card_text, card_title, grown_text, length_note
-from nbgemini.tool_args import GrowingCalls
+from nbgemini.messages.events import ToolArgsDelta, ToolArgsPiece, ToolCall, ToolCallGrowing, ToolCallStart, ToolRun
+from nbgemini.messages.tool_call_assembler import GrowingCalls
+from nbgemini.render.tool_card import card_html, card_text, card_title, grown_text, length_note
 
 HOSTILE = "<img src=x onerror=alert(1)>\u202e\x1b[2J$x$"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from pygments.lexers import get_lexer_by_name
 
-from nbgemini.render import coloured_code as module
-from nbgemini.render.coloured_code import code_html, is_colourable
-from nbgemini.render.sanitise import sanitised
+from nbgemini.render import code as module
+from nbgemini.render.code import code_html, is_colourable
+from nbgemini.render.sanitize import sanitised
 from tests.render.checker import faults
 from tests.render.checker import text_of as text_with_end_of
 

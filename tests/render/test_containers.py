@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from nbgemini.render import parser as module
 from nbgemini.render.markdown import to_html
+from nbgemini.render.syntax import parser as module
 from tests.render.checker import text_of
 
 

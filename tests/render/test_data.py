@@ -8,11 +8,11 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import given
 
-from nbgemini.render.answers import answer_bundle, at_rest
-from nbgemini.render.bundle import bundle
-from nbgemini.render.data import data_html, is_row
-from nbgemini.segments import Segment
-from nbgemini.turns import Options
+from nbgemini.messages.segments import Segment
+from nbgemini.messages.turns import Options
+from nbgemini.render.answer import answer_bundle, at_rest
+from nbgemini.render.json_html import data_html, is_row
+from nbgemini.render.mimebundle import bundle
 from tests.test_partial_json import VALUES
 
 EVIL = "<script>alert(1)</script>\u202e$x$"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from nbgemini.render.bundle import bundle
+from nbgemini.messages.segments import Segment
 from nbgemini.render.markdown import to_html
-from nbgemini.segments import Segment
+from nbgemini.render.mimebundle import bundle
 from tests.render.checker import faults, text_of
 
 HEBREW, ARABIC = "\u05e9\u05dc\u05d5\u05dd", "\u0645\u0631\u062d\u0628\u0627"

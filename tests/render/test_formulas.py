@@ -12,11 +12,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nbgemini.events import Citation, Citations, ToolCall, ToolRun
-from nbgemini.render.bundle import bundle, error_bundle, live_bundle, prompt_bundle, status_bundle, table_bundle
-from nbgemini.render.formulas import formula
+from nbgemini.messages.events import Citation, Citations, ToolCall, ToolRun
+from nbgemini.messages.segments import Segment
 from nbgemini.render.markdown import to_html
-from nbgemini.segments import Segment
+from nbgemini.render.math import formula
+from nbgemini.render.mimebundle import bundle, error_bundle, live_bundle, prompt_bundle, status_bundle, table_bundle
 from tests.render.checker import faults, text_of
 
 START = re.compile(r"\$\$|\$|\\\(|\\\[|\\begin\s*\{([^}]*)\}|\\(?:[\\$]|(?:eq)?ref\s*\{[^}]*\})")

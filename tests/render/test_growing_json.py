@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbgemini.notebook.deltas import Deltas
-from nbgemini.render.growing_json import Indented, JsonBlocks
+from nbgemini.notebook.display.deltas import Deltas
+from nbgemini.render.streaming_json import Indented, JsonBlocks
 from tests.test_partial_json import VALUES
 
 ROWS = [

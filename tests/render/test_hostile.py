@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbgemini.events import Citation, Citations, Code, CodeResult, Media, Page, Passage, ToolCall, ToolRun
-from nbgemini.notebook.deltas import Deltas
-from nbgemini.render.blocks import Blocks
-from nbgemini.render.bundle import bundle, error_bundle, live_bundle, prompt_bundle, status_bundle, table_bundle
+from nbgemini.messages.events import Citation, Citations, Code, CodeResult, Media, Page, Passage, ToolCall, ToolRun
+from nbgemini.messages.segments import Segment
+from nbgemini.notebook.display.deltas import Deltas
+from nbgemini.render.escape import harmless
 from nbgemini.render.markdown import code_html, to_html
-from nbgemini.render.sanitise import sanitised
-from nbgemini.render.text import harmless
-from nbgemini.segments import Segment
+from nbgemini.render.mimebundle import bundle, error_bundle, live_bundle, prompt_bundle, status_bundle, table_bundle
+from nbgemini.render.sanitize import sanitised
+from nbgemini.render.streaming_markdown import Blocks
 from tests.corpus import PAYLOADS
 from tests.render.checker import controls, faults, text_of
 

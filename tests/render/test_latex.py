@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nbconvert import LatexExporter
 
-from nbgemini.looks import LOOKS
-from nbgemini.render.bundle import bundle
+from nbgemini.formatting import LOOKS
+from nbgemini.messages.segments import Segment
+from nbgemini.render.citation_marks import with_references
 from nbgemini.render.latex import quoted, to_latex, verbatim
 from nbgemini.render.latex_math import UnfitError, in_words, written
-from nbgemini.render.references import with_references
-from nbgemini.segments import Segment
+from nbgemini.render.mimebundle import bundle
 
 ELEMENTS = {
     "# Sky *blue*": "\\section*{Sky \\emph{blue}}",

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbgemini.events import Citation, Citations
-from nbgemini.render.bundle import bundle
-from nbgemini.render.links import UNREADABLE, host_of, plain_url, speaks_for_itself
+from nbgemini.messages.events import Citation, Citations
+from nbgemini.messages.segments import Segment
 from nbgemini.render.markdown import to_html
-from nbgemini.segments import Segment
+from nbgemini.render.mimebundle import bundle
+from nbgemini.render.urls import UNREADABLE, host_of, plain_url, speaks_for_itself
 from tests.render.checker import faults, text_of
 
 

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from nbgemini.render import blocks as module
-from nbgemini.render.blocks import Blocks
+from nbgemini.render import streaming_markdown as module
 from nbgemini.render.markdown import code_html, to_html
+from nbgemini.render.streaming_markdown import Blocks
 from tests.render.checker import faults, text_of
 
 REL = 'target="_blank" rel="noopener noreferrer nofollow"'

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbgemini.render.text import Incoming, harmless
+from nbgemini.render.escape import Incoming, harmless
 from tests.render.checker import controls
 
 

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from nbgemini.offline.service import OfflineService
+from nbgemini.offline.server import OfflineService
 from tests.kernel.conftest import Kernel, at_rest
 
 FRAMES = 1000  # of a turn

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nbgemini.sources.origin import Origin
+from nbgemini.transport.origin import Origin
 
 
 @pytest.fixture(params=["our own", "through httpx2"])

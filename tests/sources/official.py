@@ -9,13 +9,13 @@ from contextlib import aclosing
 import pytest
 from msgspec import structs
 
-from nbgemini.request import Request
-from nbgemini.secret import Secret
+from nbgemini.secrets import Secret
 from nbgemini.services import KNOWN
-from nbgemini.sources.rest import Limits
-from nbgemini.sources.sdk import SdkSource
-from nbgemini.sources.sdk_anthropic import AnthropicSdkSource
-from nbgemini.sources.sdk_openai import OpenAiSdkSource
+from nbgemini.transport.http import Limits
+from nbgemini.transport.request import Request
+from nbgemini.transport.sdk.anthropic import AnthropicSdkSource
+from nbgemini.transport.sdk.google import SdkSource
+from nbgemini.transport.sdk.openai import OpenAiSdkSource
 
 KEY = "AIzaCANARYcanaryCANARYcanaryCANARYcanary"
 SAID = [{"role": "user", "content": "hi"}]

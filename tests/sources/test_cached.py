@@ -9,14 +9,14 @@ from contextlib import aclosing, suppress
 import msgspec
 import pytest
 
-from nbgemini.caching import open_cache
-from nbgemini.caching.cache import Cache
-from nbgemini.caching.memory import MemoryStore
+from nbgemini.cache import open_cache
+from nbgemini.cache.cache import Cache
+from nbgemini.cache.memory import MemoryStore
+from nbgemini.cache.source import CachedSource
+from nbgemini.cache.tee import Shared
 from nbgemini.errors import ServerError, TransportError
-from nbgemini.request import Request
-from nbgemini.sources.cached import CachedSource
-from nbgemini.sources.protocol import Cached
-from nbgemini.sources.shared import Shared
+from nbgemini.transport.base import Cached
+from nbgemini.transport.request import Request
 from tests.caching.conftest import ANSWER, DECODE, IDENTITY, asked
 from tests.fakes.raw import text_frame
 
@@ -334,7 +334,7 @@ async def test_a_fresh_one_is_asked_and_takes_the_place(well, source):
 async def test_another_key_asks_for_itself(well, source, cache):
     well.say(*ANSWER, None, *ANSWER, None)
     await all_of(source)
-    from nbgemini.secret import Secret
+    from nbgemini.secrets import Secret
 
     other = CachedSource(well, cache, msgspec.structs.replace(IDENTITY, key=Secret("other")), lambda: DECODE)
     await all_of(other)
@@ -466,7 +466,7 @@ async def test_what_was_forgotten_on_its_way_into_the_store_is_forgotten(well, s
             await let.wait()
         return await really(function, *args)
 
-    monkeypatch.setattr("nbgemini.caching.cache.asyncio.to_thread", in_a_thread)
+    monkeypatch.setattr("nbgemini.cache.cache.asyncio.to_thread", in_a_thread)
     store.let.set()
     well.say(*ANSWER, None)
     source = CachedSource(well, cache, IDENTITY, lambda: DECODE)

@@ -14,14 +14,13 @@ from contextlib import aclosing
 import pytest
 from IPython.core.ultratb import VerboseTB
 
+from nbgemini._async.scheduler import Pace
 from nbgemini.errors import ConfigurationError, NbGeminiError, TransportError, WireError
-from nbgemini.pace import Pace
-from nbgemini.request import Request
-from nbgemini.secret import Secret
+from nbgemini.secrets import Secret
 from nbgemini.services import KNOWN
-from nbgemini.sources.origin import Origin
-from nbgemini.sources.reading import LARGEST_BODY
-from nbgemini.sources.rest import Limits, RestSource
+from nbgemini.transport.http import LARGEST_BODY, Limits, RestSource
+from nbgemini.transport.origin import Origin
+from nbgemini.transport.request import Request
 from tests.canary import found_in, said_by
 from tests.fakes.raw import CLOSE, END, RESET, STALL, RawServer, chunk, event, head, text_frame
 from tests.sources.official import KEY, KINDS, service_at

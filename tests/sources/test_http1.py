@@ -14,12 +14,12 @@ import pytest
 import uvloop
 
 from nbgemini.errors import ApiError, ConfigurationError, TransportError
-from nbgemini.request import Request
-from nbgemini.secret import Secret
-from nbgemini.sources.http1 import AGENT
-from nbgemini.sources.origin import Origin
-from nbgemini.sources.rest import Limits, RestSource
-from nbgemini.sources.transport import Outgoing
+from nbgemini.secrets import Secret
+from nbgemini.transport.http import Limits, RestSource
+from nbgemini.transport.http1 import AGENT
+from nbgemini.transport.origin import Origin
+from nbgemini.transport.request import Request
+from nbgemini.transport.transport import Outgoing
 from tests.canary import CANARY, found_in, said_by
 from tests.fakes.fault_server import FaultServer
 from tests.fakes.raw import RawServer

@@ -13,13 +13,13 @@ from importlib import metadata
 import pytest
 
 from nbgemini.errors import ApiError, ConfigurationError, TransportError, WireError
-from nbgemini.request import Request
-from nbgemini.secret import Secret
+from nbgemini.secrets import Secret
 from nbgemini.services import KNOWN
-from nbgemini.sources.lent import library_of
-from nbgemini.sources.origin import origin_of
-from nbgemini.sources.rest import Limits, RestSource
-from nbgemini.sources.through_httpx2 import LIBRARIES, Httpx2Response, mapped, new_client
+from nbgemini.transport.http import Limits, RestSource
+from nbgemini.transport.httpx2_transport import LIBRARIES, Httpx2Response, mapped, new_client
+from nbgemini.transport.origin import origin_of
+from nbgemini.transport.request import Request
+from nbgemini.transport.sdk.base import library_of
 from tests.fakes.raw import CLOSE, END, RESET, STALL, RawServer, chunk, event, head, text_frame
 from tests.sources.official import KEY, KINDS, PACKAGES, assert_forgets_the_key, each_kind, frames_of, service_at, source_of
 
@@ -191,8 +191,8 @@ def test_an_address_that_would_show_the_key_is_refused(kind):
 
 def test_no_official_client_is_imported_before_it_is_asked():
     code = (
-        "import sys, nbgemini, nbgemini.client, nbgemini.sources.official, nbgemini.sources.sdk\n"
-        "import nbgemini.sources.sdk_anthropic, nbgemini.sources.sdk_openai\n"
+        "import sys, nbgemini, nbgemini.client, nbgemini.transport.sdk, nbgemini.transport.sdk.google\n"
+        "import nbgemini.transport.sdk.anthropic, nbgemini.transport.sdk.openai\n"
         "print(sorted({'google.genai', 'anthropic', 'openai', 'httpx2', 'pydantic'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -8,10 +8,10 @@ import os
 import pytest
 
 from nbgemini.errors import ConfigurationError
-from nbgemini.request import Request
-from nbgemini.secret import Secret
-from nbgemini.sources.origin import origin_of
-from nbgemini.sources.rest import RestSource
+from nbgemini.secrets import Secret
+from nbgemini.transport.http import RestSource
+from nbgemini.transport.origin import origin_of
+from nbgemini.transport.request import Request
 from tests.fakes.fault_server import FaultServer
 from tests.fakes.script import END, Chunk, head
 

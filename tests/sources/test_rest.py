@@ -18,9 +18,9 @@ from nbgemini.errors import (
     TransportError,
     WireError,
 )
-from nbgemini.request import Request
-from nbgemini.secret import Secret
-from nbgemini.sources.rest import Limits, RestSource
+from nbgemini.secrets import Secret
+from nbgemini.transport.http import Limits, RestSource
+from nbgemini.transport.request import Request
 from tests.conftest import as_array, golden_frames
 from tests.fakes.raw import CLOSE, END, RESET, STALL, RawServer, chunk, event, head, text_frame
 

@@ -10,14 +10,14 @@ from msgspec import structs
 
 from nbgemini import Client
 from nbgemini.errors import AuthenticationError, ConfigurationError, ServerError, TransportError, WireError
-from nbgemini.events import AnswerDelta, Citation, Citations, Finish, Media, PartReceived
-from nbgemini.providers.gemini import Gemini
-from nbgemini.request import Request
-from nbgemini.secret import Secret
+from nbgemini.messages.events import AnswerDelta, Citation, Citations, Finish, Media, PartReceived
+from nbgemini.messages.turns import Options, user_turn
+from nbgemini.providers.gemini.codec import Gemini
+from nbgemini.secrets import Secret
 from nbgemini.services import KNOWN
-from nbgemini.sources.rest import Limits, RestSource
-from nbgemini.sources.sdk import SdkSource
-from nbgemini.turns import Options, user_turn
+from nbgemini.transport.http import Limits, RestSource
+from nbgemini.transport.request import Request
+from nbgemini.transport.sdk.google import SdkSource
 from tests.conftest import golden_frames, soon
 from tests.fakes.raw import END, RawServer, chunk, event, head, text_frame
 

@@ -8,12 +8,12 @@ from contextlib import aclosing
 import pytest
 from msgspec import structs
 
-from nbgemini.providers.anthropic import Anthropic
-from nbgemini.secret import Secret
+from nbgemini.messages.turns import Options, user_turn
+from nbgemini.providers.anthropic.codec import Anthropic
+from nbgemini.secrets import Secret
 from nbgemini.services import KNOWN
-from nbgemini.sources.rest import Limits, RestSource
-from nbgemini.sources.sdk_anthropic import AnthropicSdkSource
-from nbgemini.turns import Options, user_turn
+from nbgemini.transport.http import Limits, RestSource
+from nbgemini.transport.sdk.anthropic import AnthropicSdkSource
 from tests.conftest import golden_bytes
 from tests.fakes.raw import END, RawServer, chunk, head
 from tests.providers.contracted import CONTRACTED, WHAT

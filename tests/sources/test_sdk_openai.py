@@ -8,12 +8,12 @@ from contextlib import aclosing
 import pytest
 from msgspec import structs
 
-from nbgemini.providers.codecs import codec_of
-from nbgemini.secret import Secret
+from nbgemini.messages.turns import Options, user_turn
+from nbgemini.providers.registry import codec_of
+from nbgemini.secrets import Secret
 from nbgemini.services import KNOWN
-from nbgemini.sources.rest import Limits, RestSource
-from nbgemini.sources.sdk_openai import OpenAiSdkSource
-from nbgemini.turns import Options, user_turn
+from nbgemini.transport.http import Limits, RestSource
+from nbgemini.transport.sdk.openai import OpenAiSdkSource
 from tests.conftest import golden_bytes
 from tests.fakes.raw import END, RawServer, chunk, head
 from tests.providers.contracted import CONTRACTED, WHAT

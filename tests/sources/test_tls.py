@@ -13,10 +13,10 @@ import httpx2
 import pytest
 
 from nbgemini.errors import ConfigurationError, TransportError
-from nbgemini.request import Request
-from nbgemini.secret import Secret
-from nbgemini.sources.rest import RestSource
-from nbgemini.sources.tls import tls_context
+from nbgemini.secrets import Secret
+from nbgemini.transport.http import RestSource
+from nbgemini.transport.request import Request
+from nbgemini.transport.tls import tls_context
 
 pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="makes its certificate with openssl")
 

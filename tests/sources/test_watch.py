@@ -8,9 +8,9 @@ import time
 import pytest
 
 from nbgemini.errors import TransportError
-from nbgemini.request import Request
-from nbgemini.secret import Secret
-from nbgemini.sources.rest import Limits, RestSource
+from nbgemini.secrets import Secret
+from nbgemini.transport.http import Limits, RestSource
+from nbgemini.transport.request import Request
 from tests.fakes.raw import END, STALL, RawServer, chunk, event, head, text_frame
 
 pytestmark = pytest.mark.usefixtures("way")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from nbgemini.errors import WireError
-from nbgemini.wire import Framer
-from nbgemini.wire.framer import MOST_FILLER, MOST_VALUES
+from nbgemini.transport.framing import Framer
+from nbgemini.transport.framing.framer import MOST_FILLER, MOST_VALUES
 
 PIECE = 8_192
 FILLERS = {

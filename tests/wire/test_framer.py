@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbgemini.errors import WireError
-from nbgemini.providers.gemini import Gemini
-from nbgemini.wire import Framer
+from nbgemini.providers.gemini.codec import Gemini
+from nbgemini.transport.framing import Framer
 from tests.conftest import as_array, golden_bytes, golden_frames, golden_names
 
 MANY = settings(max_examples=2000, derandomize=True, deadline=None)

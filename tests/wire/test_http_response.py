@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbgemini.wire.http_head import LARGEST_HEAD
-from nbgemini.wire.http_response import HttpResponse
-from nbgemini.wire.unpacking import LARGEST_PIECE
+from nbgemini.transport.framing.http_head import LARGEST_HEAD
+from nbgemini.transport.framing.http_response import HttpResponse
+from nbgemini.transport.framing.unpacking import LARGEST_PIECE
 
 MANY = settings(max_examples=2000, derandomize=True, deadline=None)
 OK = b"HTTP/1.1 200 OK\r\n"

@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from nbgemini.database import check, is_damage
-from nbgemini.journal import restoring
-from nbgemini.journal.file import JournalFile, read
-from nbgemini.journal.following import Following
-from nbgemini.journal.tables import REQUEST
+from nbgemini._storage.sqlite import check, is_damage
+from nbgemini.chat.reply import Reply
+from nbgemini.journal import reader
+from nbgemini.journal.recorder import Following
+from nbgemini.journal.schema import REQUEST, JournalFile, read
 from nbgemini.journal.writer import Writer
-from nbgemini.reply import Reply
-from nbgemini.transcript import Exchange
+from nbgemini.messages.transcript import Exchange
 
 _PATIENCE = 5.0  # seconds for who asks until all is written
 _GLANCE = 0.2  # the same for who reads on the loop
@@ -95,12 +94,12 @@ class Journal:
 
     def chats(self) -> list[tuple[str, int, float]]:
         """Return name, number of exchanges and time of the last one for every chat of this notebook's former kernels."""
-        return self._read(restoring.CHATS, (self.notebook, self._session))
+        return self._read(reader.CHATS, (self.notebook, self._session))
 
     def exchanges(self, chat: str) -> list[Exchange]:
         """Return what the newest former kernel asked in a chat and what came."""
         place = (self.notebook, chat, self.notebook, chat, self._session)
-        return restoring.restored(self._read(restoring.ASKED, place), self._read(restoring.CAME, place))
+        return reader.restored(self._read(reader.ASKED, place), self._read(reader.CAME, place))
 
     def requests(self, count: int) -> list[dict[str, Any]]:
         """Return the last requests of all notebooks, newest first."""

@@ -16,10 +16,10 @@ from enum import Enum
 from queue import Empty, SimpleQueue
 from typing import TypeAlias
 
-from nbgemini.database import is_damage
-from nbgemini.journal.file import JournalFile
-from nbgemini.journal.following import Following
-from nbgemini.reply import Reply
+from nbgemini._storage.sqlite import is_damage
+from nbgemini.chat.reply import Reply
+from nbgemini.journal.recorder import Following
+from nbgemini.journal.schema import JournalFile
 
 Write: TypeAlias = Callable[[sqlite3.Connection], object]
 

@@ -10,7 +10,7 @@ from traitlets import Bool, CaselessStrEnum, Dict, Float, Int, TraitError, Unico
 from traitlets.config import Configurable
 
 from nbgemini.errors import ConfigurationError
-from nbgemini.looks import LOOKS
+from nbgemini.formatting import LOOKS
 
 
 class Gemini(Configurable):
@@ -109,7 +109,7 @@ class Gemini(Configurable):
 
     @validate("think")
     def _thinkable(self, proposal: Any) -> str:
-        from nbgemini.notebook.prompt_options import think_level  # noqa: PLC0415 - %load_ext stays quick
+        from nbgemini.notebook.magics.options import think_level  # noqa: PLC0415 - %load_ext stays quick
 
         try:
             return str(think_level(proposal["value"])) if proposal["value"] else ""
@@ -118,7 +118,7 @@ class Gemini(Configurable):
 
     @validate("cache")
     def _place(self, proposal: Any) -> str:
-        from nbgemini.caching.opening import check  # noqa: PLC0415 - %load_ext stays quick
+        from nbgemini.cache.config import check  # noqa: PLC0415 - %load_ext stays quick
 
         try:
             check(proposal["value"] or "off")

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, cast
 
-from nbgemini.chat import Chat
-from nbgemini.notebook.gui import Gui
-from nbgemini.reply import Reply
-from nbgemini.running import Running
-from nbgemini.segments import Change
-from nbgemini.status_words import doing_text
+from nbgemini._async.handle import Running
+from nbgemini.bulk.table import Mapped
+from nbgemini.chat.chat import Chat
+from nbgemini.chat.reply import Reply
+from nbgemini.chat.status_text import doing_text
+from nbgemini.messages.segments import Change
+from nbgemini.messages.turns import Usage
+from nbgemini.notebook.display.map_progress import MapView
+from nbgemini.notebook.kernel.gui import Gui
 
 Complete: TypeAlias = Callable[[Reply], Awaitable[None]]
 
@@ -111,3 +114,56 @@ class Jobs:
             self._gui.let_back()
         if not task.cancelled():
             task.exception()  # seen here, so that the loop does not complain; the reply holds the error
+
+
+class MapJob(Job):
+    """One running map."""
+
+    def __init__(self, chat: Chat, table: Mapped, view: MapView, cell: str | None, done: Callable[[], None]) -> None:
+        """Hold what belongs together; `done` is called once all rows are over."""
+        handle, shown = (
+            cast("Reply", table),
+            cast("View", view),
+        )  # it is stopped and waited for as a reply is, and is told no changes
+        super().__init__(chat, handle, shown, cell, _nothing_more)
+        self.table = table
+        self._done = done
+
+    @property
+    def doing(self) -> str:
+        """How far it is."""
+        return f"map · {self.table.progress.line()}"
+
+    async def run(self) -> None:
+        """Ask all rows and show what came."""
+        try:
+            await asyncio.wait([self.table.start()])
+            self._done()
+        finally:
+            await self._view.finish()
+
+
+class Bill:
+    """What a map spends in this run, as replies tell it."""
+
+    offline = False  # rows that no service answered have no cost
+
+    def __init__(self, table: Mapped) -> None:
+        """Read what it tells of its progress."""
+        self._table = table
+        self.so_far = self
+        self.when_done = table.when_done
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens."""
+        return self._table.progress.usage
+
+    @property
+    def cost(self) -> float | None:
+        """USD."""
+        return self._table.progress.cost
+
+
+async def _nothing_more(_: Reply) -> None:
+    """A map is complete as it is."""

@@ -10,46 +10,57 @@ from uuid import uuid4
 
 import msgspec
 
-from nbgemini.chat import Chat
+from nbgemini._async.handle import Running
+from nbgemini._storage.sqlite import default_path
+from nbgemini.bulk.table import Mapped
+from nbgemini.chat.chat import Chat
+from nbgemini.chat.reply import Answer, Reply
 from nbgemini.client import Client
-from nbgemini.database import default_path
 from nbgemini.journal import Journal
-from nbgemini.leave import toolbox as toolbox_of
-from nbgemini.mapped import Mapped
-from nbgemini.notebook import surroundings
-from nbgemini.notebook.approval import Approvals
-from nbgemini.notebook.arguments import Ask
-from nbgemini.notebook.backend import Backend
-from nbgemini.notebook.cell_code import code_title
+from nbgemini.messages.transcript import Exchange
+from nbgemini.messages.turns import Schema, Turn
+from nbgemini.notebook.approvals import Approvals
 from nbgemini.notebook.config import Gemini
-from nbgemini.notebook.display import StreamView
-from nbgemini.notebook.gui import Gui
-from nbgemini.notebook.interrupts import IdleInterrupt
+from nbgemini.notebook.context_windows import WORTH_ASKING, Windows
+from nbgemini.notebook.display.canvas import Painting
+from nbgemini.notebook.display.insert_cell import has_commands, offered_code
+from nbgemini.notebook.display.output_area import output_around
+from nbgemini.notebook.display.stream_view import StreamView
+from nbgemini.notebook.display.throttle import Refresh
 from nbgemini.notebook.jobs import Job, Jobs, View
-from nbgemini.notebook.last_error import LastError
-from nbgemini.notebook.last_picture import LastPicture
-from nbgemini.notebook.map_arguments import OUT as LAST_MAP
-from nbgemini.notebook.naming import named_tool
-from nbgemini.notebook.new_cell import has_commands, offered_code
-from nbgemini.notebook.output_area import output_around
-from nbgemini.notebook.painting import Painting
-from nbgemini.notebook.prompt_options import think_level
-from nbgemini.notebook.recording import taping_of
-from nbgemini.notebook.refresh import Refresh
-from nbgemini.notebook.result import Results
-from nbgemini.notebook.routing import Route, Routes, Straight
-from nbgemini.notebook.spending import Spending
-from nbgemini.notebook.terminal import TerminalView
-from nbgemini.notebook.type_naming import named_type
-from nbgemini.notebook.windows import WORTH_ASKING, Windows
-from nbgemini.reply import Answer, Reply
-from nbgemini.running import Running
+from nbgemini.notebook.kernel import environment
+from nbgemini.notebook.kernel.gui import Gui
+from nbgemini.notebook.kernel.interrupts import IdleInterrupt
+from nbgemini.notebook.kernel.output_routing import Route, Routes, Straight
+from nbgemini.notebook.kernel.result import Results
+from nbgemini.notebook.magics.map_options import OUT as LAST_MAP
+from nbgemini.notebook.magics.options import think_level
+from nbgemini.notebook.magics.parsing import Ask
+from nbgemini.notebook.prompt.cell_code import code_title
+from nbgemini.notebook.prompt.lookup import named_tool, named_type
+from nbgemini.notebook.prompt.watchers import LastError, LastPicture
+from nbgemini.notebook.settings import Backend
+from nbgemini.notebook.terminal.view import TerminalView
+from nbgemini.notebook.usage import Spending
+from nbgemini.replay.session import AT_ONCE, Record, Replay, Taping, place_of
 from nbgemini.services import full_name
-from nbgemini.taping import Replay
-from nbgemini.toolbox import refuse
-from nbgemini.tools import Tool
-from nbgemini.transcript import Exchange
-from nbgemini.turns import Schema, Turn
+from nbgemini.tools.approval import toolbox as toolbox_of
+from nbgemini.tools.decorator import Tool
+from nbgemini.tools.toolbox import refuse
+
+
+def taping_of(ask: Ask, shell: Any) -> Taping | None:
+    """Return what a prompt's line wants recorded or replayed, if it does."""
+    if ask.record:
+        return Record(place_of(ask.record))
+    return Replay(place_of(ask.replay), speed=usual_speed(shell)) if ask.replay else None
+
+
+def usual_speed(shell: Any) -> float:
+    """Return how fast a cassette plays unless its user says: as it was recorded for a reader, at once for nobody."""
+    headless = environment.kernel_of(shell) is not None and not environment.someone_sits_there(shell)
+    return AT_ONCE if headless else 1.0
+
 
 LAST_REPLY = "_gemini"
 _WHOLE = {name for kind in (Answer, Mapped) for name, value in vars(kind).items() if isinstance(value, property)}
@@ -63,7 +74,7 @@ class Session:
         """Begin with nothing open."""
         self.shell = shell
         self.config = config
-        self.gui = Gui(surroundings.kernel_of(shell))
+        self.gui = Gui(environment.kernel_of(shell))
         self.jobs = Jobs(self.gui)
         self.pictures: LastPicture | None = None
         self.errors: LastError | None = None
@@ -81,7 +92,7 @@ class Session:
         self._decided = [0.0]
         self._last_view: tuple[str, StreamView] | None = None
         self._refresh = Refresh()
-        self._interrupts = IdleInterrupt(surroundings.kernel_of(shell), self.jobs.stop)
+        self._interrupts = IdleInterrupt(environment.kernel_of(shell), self.jobs.stop)
 
     @property
     def client(self) -> Client:
@@ -99,7 +110,7 @@ class Session:
         if self._journal is not None and (wanted == "off" or path != self._journal.path):
             self._close_journal()
         if self._journal is None and wanted != "off":
-            self._journal = Journal(path, surroundings.notebook_name(self.shell))
+            self._journal = Journal(path, environment.notebook_name(self.shell))
         return self._journal
 
     @property
@@ -188,7 +199,7 @@ class Session:
             return ask.wait
         if self.config.wait != "auto":
             return bool(self.config.wait)
-        return not surroundings.someone_sits_there(self.shell) or self._routes.captured
+        return not environment.someone_sits_there(self.shell) or self._routes.captured
 
     def follow(self, reply: Reply) -> None:
         """Write a reply down, if there is a journal."""
@@ -222,13 +233,13 @@ class Session:
         return str(self.config.aliases.get(name, name))
 
     def _view(self, ask: Ask, reply: Reply, approvals: Approvals | None) -> View:
-        if surroundings.kernel_of(self.shell) is None:
+        if environment.kernel_of(self.shell) is None:
             return TerminalView(reply)
         route, painting = self.canvas(ask)
         painting.approvals = approvals
         if not self.waits(ask) and has_commands(self.shell):
             painting.offered = partial(offered_code, reply)
-        execution = surroundings.execution_id(self.shell)
+        execution = environment.execution_id(self.shell)
         self._last_view = execution, StreamView(self.shell, route, reply, painting, self._earlier_in(execution))
         return self._last_view[1]
 
@@ -252,10 +263,10 @@ class Session:
             return "at_end"
         if self.waits(ask) and output_around(self.shell) is not None:
             return "at_end"  # it takes in no update
-        if not surroundings.someone_sits_there(self.shell):
-            return "kept" if surroundings.may_be_cut_off(self.shell) and self.waits(ask) else "at_end"
-        deaf = self.waits(ask) and not surroundings.clicks_arrive_while_waiting(self.shell)
-        wanted = self.config.widgets and surroundings.takes_our_widgets() and not self._refresh.no_widgets
+        if not environment.someone_sits_there(self.shell):
+            return "kept" if environment.may_be_cut_off(self.shell) and self.waits(ask) else "at_end"
+        deaf = self.waits(ask) and not environment.clicks_arrive_while_waiting(self.shell)
+        wanted = self.config.widgets and environment.takes_our_widgets() and not self._refresh.no_widgets
         return "widgets" if wanted and not deaf else "html"
 
     def _is_captured(self, ask: Ask) -> bool:
@@ -264,10 +275,10 @@ class Session:
 
     def cell_key(self) -> str | None:
         """Return a name for this prompt that is the same when its cell is run again: the cell and the n-th in it."""
-        cell = surroundings.cell_id(self.shell)
+        cell = environment.cell_id(self.shell)
         if cell is None:
             return None
-        execution = surroundings.execution_id(self.shell)
+        execution = environment.execution_id(self.shell)
         self._asked = {execution: self._asked.get(execution, 0) + 1}
         return f"{cell}#{self._asked[execution]}"
 

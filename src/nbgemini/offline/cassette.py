@@ -7,13 +7,13 @@ from typing import Any
 
 import msgspec
 
-from nbgemini.cassette import Recording, Trouble, read
-from nbgemini.offline.answers import Script
-from nbgemini.offline.frames import Timed, parts_of
-from nbgemini.offline.signatures import Place, place
-from nbgemini.playing import Player
-from nbgemini.request import Request
-from nbgemini.request_key import key_of
+from nbgemini.offline.gemini.stream import Timed, parts_of
+from nbgemini.offline.script import Script
+from nbgemini.offline.thought_signatures import Place, place
+from nbgemini.replay.cassette import Recording, Trouble, read
+from nbgemini.replay.fingerprint import key_of
+from nbgemini.replay.player import Player
+from nbgemini.transport.request import Request
 
 _ERRORS = range(400, 600)
 

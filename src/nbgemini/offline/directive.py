@@ -21,9 +21,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct, structs
 
-from nbgemini.offline.frames import Said
-from nbgemini.offline.kinds import code, code_result, grounding, picture, sound
-from nbgemini.offline.payload import Invalid, decoded
+from nbgemini.offline.gemini.stream import Said
+from nbgemini.offline.json_body import Invalid, decoded
+from nbgemini.offline.sample_media import code, code_result, grounding, picture, sound
 
 _LINE = re.compile(r"^offline: (\{.*\})[ \t\r]*$", re.MULTILINE)
 _GAP = 0.12  # seconds

@@ -6,7 +6,7 @@ import base64
 import re
 from typing import Any
 
-from nbgemini.offline.http import HttpRequest
+from nbgemini.offline.http_server import HttpRequest
 from nbgemini.offline.models import embeds, listed, resolve
 
 _STATUS = {400: "INVALID_ARGUMENT", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED"}

@@ -11,13 +11,13 @@ from functools import cache
 from html import escape
 from typing import Any
 
-from nbgemini.render.coloured_code import code_html
-from nbgemini.render.formulas import display_formula, formula, untypeset
-from nbgemini.render.links import UNREADABLE, address_of, host_of, leads_somewhere, speaks_for_itself
-from nbgemini.render.parser import markdown_parser, parse_all
-from nbgemini.render.references import shown, without_references
-from nbgemini.render.sanitise import is_inline_image, sanitised
-from nbgemini.render.text import is_rtl, legible
+from nbgemini.render.citation_marks import shown, without_references
+from nbgemini.render.code import code_html
+from nbgemini.render.escape import is_rtl, legible
+from nbgemini.render.math import display_formula, formula, untypeset
+from nbgemini.render.sanitize import is_inline_image, sanitised
+from nbgemini.render.syntax.parser import markdown_parser, parse_all
+from nbgemini.render.urls import UNREADABLE, address_of, host_of, leads_somewhere, speaks_for_itself
 
 _MOST_TRIGGERS = 5_000  # elements around a single character
 _MOST_REPEATED = 300_000  # characters of addresses and titles that are defined once and used often

@@ -13,15 +13,15 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-from nbgemini.looks import LOOKS
-from nbgemini.render.blocks import LARGEST
-from nbgemini.render.definitions import environment
+from nbgemini.formatting import LOOKS
+from nbgemini.render.citation_marks import shown, without_references
+from nbgemini.render.escape import harmless
 from nbgemini.render.latex_math import UnfitError, in_words, written
-from nbgemini.render.links import UNREADABLE, address_of, host_of, leads_somewhere, plain_url, speaks_for_itself
-from nbgemini.render.parser import parse_all
-from nbgemini.render.references import shown, without_references
-from nbgemini.render.sanitise import is_inline_image
-from nbgemini.render.text import harmless
+from nbgemini.render.sanitize import is_inline_image
+from nbgemini.render.streaming_markdown import LARGEST
+from nbgemini.render.syntax.definitions import environment
+from nbgemini.render.syntax.parser import parse_all
+from nbgemini.render.urls import UNREADABLE, address_of, host_of, leads_somewhere, plain_url, speaks_for_itself
 
 _DEEPEST = 4  # lists and quotes in each other
 _WIDEST = 70  # characters of a row that needs no breaking

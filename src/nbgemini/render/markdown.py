@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nbgemini.render.blocks import LARGEST, Blocks
-from nbgemini.render.coloured_code import code_html
+from nbgemini.render.code import code_html
+from nbgemini.render.streaming_markdown import LARGEST, Blocks
 
 __all__ = ["LARGEST", "code_html", "to_html"]
 

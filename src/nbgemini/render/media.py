@@ -8,11 +8,10 @@ from __future__ import annotations
 import base64
 from html import escape
 
-from nbgemini.events import Media
-from nbgemini.media import size_text
-from nbgemini.received import Received, received
-from nbgemini.render.formulas import untypeset
-from nbgemini.render.text import harmless
+from nbgemini.messages.events import Media
+from nbgemini.messages.media import Received, received, size_text
+from nbgemini.render.escape import harmless
+from nbgemini.render.math import untypeset
 
 LARGEST = 20_000_000  # bytes that a page shows
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from nbgemini.errors import PromptError
-from nbgemini.notebook.arguments import nearest
-from nbgemini.notebook.commands import cache, cassettes, chats, export, models, record, service, standing, usage
+from nbgemini.notebook.commands import cache, chats, export, journal, models, record_replay, setup, status, usage
 from nbgemini.notebook.commands.map import map_
+from nbgemini.notebook.magics.parsing import nearest
 
 if TYPE_CHECKING:
     from nbgemini.notebook.session import Session
@@ -40,7 +40,7 @@ def _explain(_session: Session, _rest: str) -> None:
 
 
 COMMANDS: dict[str, Command] = {
-    "": standing.status,
+    "": status.status,
     "ask": _ask,
     "fix": _fix,
     "explain": _explain,
@@ -55,14 +55,14 @@ COMMANDS: dict[str, Command] = {
     "retry": _retry,
     "stop": chats.stop,
     "usage": usage.usage,
-    "journal": record.journal,
+    "journal": journal.journal,
     "export": export.export,
     "cache": cache.cache,
-    "record": cassettes.record,
-    "replay": cassettes.replay,
-    "key": service.key,
-    "demo": service.demo,
-    "doctor": service.doctor,
+    "record": record_replay.record,
+    "replay": record_replay.replay,
+    "key": setup.key,
+    "demo": setup.demo,
+    "doctor": setup.doctor,
 }
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nbgemini.errors import ConfigurationError, PromptError
-from nbgemini.figures import money_text, tokens_text
-from nbgemini.media import size_text
-from nbgemini.notebook.arguments import nearest
-from nbgemini.notebook.commands.showing import show_line, show_table
-from nbgemini.notebook.commands.words import words_of
-from nbgemini.turns import Usage
+from nbgemini.formatting import money_text, tokens_text
+from nbgemini.messages.media import size_text
+from nbgemini.messages.turns import Usage
+from nbgemini.notebook.commands._args import words_of
+from nbgemini.notebook.commands._output import show_line, show_table
+from nbgemini.notebook.magics.parsing import nearest
 
 if TYPE_CHECKING:
-    from nbgemini.caching import Cache, Stats
+    from nbgemini.cache import Cache, Stats
     from nbgemini.notebook.session import Session
     from nbgemini.prices import Prices
 

@@ -6,12 +6,12 @@ import shlex
 from typing import TYPE_CHECKING
 
 from nbgemini.errors import PromptError
-from nbgemini.notebook.arguments import Ask, nearest
+from nbgemini.messages.transcript import Exchange
+from nbgemini.notebook.commands._args import day_text, named_chat, no_more, only_name, saved_chats, turns_text, words_of
+from nbgemini.notebook.commands._output import show_line, show_table
 from nbgemini.notebook.commands.export import is_file, load_file
-from nbgemini.notebook.commands.showing import show_line, show_table
-from nbgemini.notebook.commands.standing import context_of, learn_windows, model_of
-from nbgemini.notebook.commands.words import day_text, named_chat, no_more, only_name, saved_chats, turns_text, words_of
-from nbgemini.transcript import Exchange
+from nbgemini.notebook.commands.status import context_of, learn_windows, model_of
+from nbgemini.notebook.magics.parsing import Ask, nearest
 
 if TYPE_CHECKING:
     from nbgemini.notebook.session import Session
@@ -40,7 +40,7 @@ async def chats(session: Session, rest: str) -> None:
 
 def show(session: Session, rest: str) -> None:
     """Show a whole chat again from its transcript, or as a former kernel of this notebook left it."""
-    from nbgemini.notebook.recall import recall  # noqa: PLC0415
+    from nbgemini.notebook.display.history import recall  # noqa: PLC0415
 
     chat = named_chat(session, rest, also=[name for name, *_ in saved_chats(session)])
     if len(chat.transcript):

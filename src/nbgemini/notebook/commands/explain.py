@@ -10,12 +10,12 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from nbgemini.errors import PromptError
-from nbgemini.notebook.arguments import Ask, nearest, parse_ask
-from nbgemini.notebook.surroundings import visible
-from nbgemini.turns import Part
+from nbgemini.messages.turns import Part
+from nbgemini.notebook.kernel.environment import visible
+from nbgemini.notebook.magics.parsing import Ask, nearest, parse_ask
 
 if TYPE_CHECKING:
-    from nbgemini.notebook.question import Question
+    from nbgemini.notebook.prompt.builder import Question
     from nbgemini.notebook.session import Session
 
 _DOC, _MOST_NAMES = 6_000, 200
@@ -28,8 +28,7 @@ def asked_to_explain(session: Session, rest: str) -> tuple[Ask, Question]:
     Raises:
         PromptError: there is no such object, or no cell has run; the message names what is near.
     """
-    from nbgemini.notebook.composing import prompt_of  # noqa: PLC0415 - at first use
-    from nbgemini.notebook.question import Question  # noqa: PLC0415
+    from nbgemini.notebook.prompt.builder import Question, prompt_of  # noqa: PLC0415 - at first use
 
     ask, words = parse_ask(rest)
     if words and _are_words(rest, words):
@@ -44,7 +43,7 @@ def _are_words(rest: str, words: str) -> bool:
 
 
 def _about_last_cell(session: Session) -> tuple[Part, ...]:
-    from nbgemini.notebook.above import cells_above  # noqa: PLC0415
+    from nbgemini.notebook.prompt.cell_context import cells_above  # noqa: PLC0415
 
     cell = cells_above(session.shell, 1)
     if cell is None:
@@ -81,12 +80,12 @@ def _found(path: str, names: Mapping[str, Any]) -> Any:
 
 
 def _told(path: str, value: Any) -> list[Part]:
-    from nbgemini.notebook.question import told_part  # noqa: PLC0415
+    from nbgemini.notebook.prompt.builder import told_part  # noqa: PLC0415
 
     kind: str = type(value).__name__
     if isinstance(value, ModuleType | type) or inspect.isroutine(value):
         return [told_part(_documented(path, value), path, kind)]
-    from nbgemini.values import fence, parts_of  # noqa: PLC0415
+    from nbgemini.prompts.values import fence, parts_of  # noqa: PLC0415
 
     head = f"{path} is of type {_type_name(value)}.\n"
     try:
@@ -105,8 +104,8 @@ def _type_name(value: Any) -> str:
 
 def _documented(path: str, value: Any) -> str:
     """Return what is written about code: how it is called, its documentation, its source or the names it holds."""
-    from nbgemini.tool_plain import cut  # noqa: PLC0415
-    from nbgemini.values import fence, parts_of  # noqa: PLC0415
+    from nbgemini.prompts.jsonable import cut  # noqa: PLC0415
+    from nbgemini.prompts.values import fence, parts_of  # noqa: PLC0415
 
     held = ", ".join([name for name in dir(value) if not name.startswith("_")][:_MOST_NAMES])
     source = None if isinstance(value, ModuleType) else parts_of(value, path)

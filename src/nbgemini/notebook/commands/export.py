@@ -9,15 +9,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbgemini.disk import write
+from nbgemini._storage.files import write
 from nbgemini.errors import PromptError
-from nbgemini.notebook.commands.showing import show_line
-from nbgemini.notebook.commands.words import named_chat, turns_text, words_of
+from nbgemini.notebook.commands._args import named_chat, turns_text, words_of
+from nbgemini.notebook.commands._output import show_line
 
 if TYPE_CHECKING:
-    from nbgemini.chat import Chat
-    from nbgemini.export import Said
+    from nbgemini.chat.chat import Chat
     from nbgemini.notebook.session import Session
+    from nbgemini.render.export import Said
 
 _USAGE = "%gemini export FILE [CHAT] [--thoughts] [--force]"
 _KINDS = ".md, .ipynb or .json"
@@ -51,7 +51,7 @@ def load_file(session: Session, words: list[str]) -> None:
     Raises:
         PromptError: the file can't be read or is another program's, or there is such a chat already.
     """
-    from nbgemini.export import loaded  # noqa: PLC0415 - at the first use
+    from nbgemini.render.export import loaded  # noqa: PLC0415 - at the first use
 
     if len(words) > 2:  # noqa: PLR2004 - file and name
         raise PromptError(f"%gemini load takes a file and a name, not {' '.join(words[2:])!r} too")
@@ -98,7 +98,7 @@ def _said(words: list[str]) -> tuple[Path, str | None, set[str]]:
 
 
 def _told(chat: Chat) -> Said:
-    from nbgemini.export import Entry, Said  # noqa: PLC0415
+    from nbgemini.render.export import Entry, Said  # noqa: PLC0415
 
     over = [exchange for exchange in chat.transcript if exchange.state not in ("running", "waiting")]
     entries = [Entry(exchange, chat.segments(exchange)) for exchange in over]
@@ -109,7 +109,7 @@ def _told(chat: Chat) -> Said:
 
 def _files(told: Said, path: Path, *, thoughts: bool) -> dict[Path, bytes]:
     """Return what is to be written where."""
-    from nbgemini.export import to_json, to_markdown, to_notebook  # noqa: PLC0415
+    from nbgemini.render.export import to_json, to_markdown, to_notebook  # noqa: PLC0415
 
     if path.suffix == ".md":
         folder = path.with_name(f"{path.stem}_files")

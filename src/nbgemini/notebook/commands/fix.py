@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nbgemini.errors import PromptError
-from nbgemini.notebook.arguments import Ask, parse_ask
+from nbgemini.notebook.magics.parsing import Ask, parse_ask
 
 if TYPE_CHECKING:
-    from nbgemini.notebook.question import Question
+    from nbgemini.notebook.prompt.builder import Question
     from nbgemini.notebook.session import Session
 
 _ASKED = (
@@ -24,9 +24,12 @@ def asked_to_fix(session: Session, rest: str) -> tuple[Ask, Question]:
     Raises:
         PromptError: nothing has failed yet, or an option can't be understood.
     """
-    from nbgemini.notebook.composing import prompt_of  # noqa: PLC0415 - at first use
-    from nbgemini.notebook.failure import one_line, told_failure  # noqa: PLC0415
-    from nbgemini.notebook.question import Question, told_part  # noqa: PLC0415
+    from nbgemini.notebook.prompt.builder import (  # noqa: PLC0415
+        Question,
+        prompt_of,
+        told_part,
+    )
+    from nbgemini.notebook.prompt.error_context import one_line, told_failure  # noqa: PLC0415
 
     ask, hint = parse_ask(rest)
     failure = session.errors.failure() if session.errors else None

@@ -10,24 +10,24 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
-from nbgemini.notebook.key import find_key
-from nbgemini.notebook.map_arguments import OUT, MapAsk, check_into, only_first, parse_map, put_into, rows_named
-from nbgemini.notebook.surroundings import kernel_of
+from nbgemini.notebook.api_key import find_key
+from nbgemini.notebook.kernel.environment import kernel_of
+from nbgemini.notebook.magics.map_options import OUT, MapAsk, check_into, only_first, parse_map, put_into, rows_named
 
 if TYPE_CHECKING:
-    from nbgemini.mapped import Mapped
-    from nbgemini.notebook.map_job import MapJob
-    from nbgemini.notebook.map_view import MapView
+    from nbgemini.bulk.table import Mapped
+    from nbgemini.messages.turns import Schema
+    from nbgemini.notebook.display.map_progress import MapView
+    from nbgemini.notebook.jobs import MapJob
     from nbgemini.notebook.session import Session
-    from nbgemini.turns import Schema
 
 
 async def map_(session: Session, rest: str) -> None:
     """Ask one prompt for each row: map [options] NAME TEMPLATE…; NAME is a DataFrame, list or column, {column} its value."""
-    from nbgemini.schema import schema_for  # noqa: PLC0415 - with the session
+    from nbgemini.chat.structured_output import schema_for  # noqa: PLC0415 - with the session
 
     if not rest.strip() or rest.strip() == "?":
-        from nbgemini.notebook.map_manual import manual  # noqa: PLC0415
+        from nbgemini.notebook.magics.map_help import manual  # noqa: PLC0415
 
         sys.stdout.write(manual())
         return
@@ -48,7 +48,7 @@ def _begun(session: Session, said: MapAsk, rows: Any, schema: Schema | None) -> 
     Raises:
         NbGeminiError: nothing was sent.
     """
-    from nbgemini.notebook.map_job import Bill, MapJob  # noqa: PLC0415
+    from nbgemini.notebook.jobs import Bill, MapJob  # noqa: PLC0415
 
     client, view = session.client, _view(session, said)
     chat = client.one_shot()
@@ -75,10 +75,10 @@ def _finish(view: MapView, table: Mapped, into: str | None, rows: Any) -> None:
 
 
 def _view(session: Session, said: MapAsk) -> MapView:
-    from nbgemini.notebook.map_view import PageView, PrintedView  # noqa: PLC0415
+    from nbgemini.notebook.display.map_progress import PageView, PrintedView  # noqa: PLC0415
 
     if kernel_of(session.shell) is None:
-        from nbgemini.mapping.bar import bar  # noqa: PLC0415
+        from nbgemini.bulk.progress_bar import bar  # noqa: PLC0415
 
         return PrintedView(bar())
     route, painting = session.canvas(said.ask)
@@ -93,8 +93,8 @@ def _waits(session: Session, said: MapAsk) -> bool:
 
 async def _until(session: Session, task: asyncio.Task[None], table: Mapped) -> None:
     """Wait for all rows; an interrupt of the cell stops the map and keeps what is done."""
-    from nbgemini.notebook.map_view import fails  # noqa: PLC0415
-    from nbgemini.notebook.stopping import PATIENCE, Interrupted, ctrl_c_stops  # noqa: PLC0415
+    from nbgemini.notebook.display.map_progress import fails  # noqa: PLC0415
+    from nbgemini.notebook.kernel.interrupts import PATIENCE, Interrupted, ctrl_c_stops  # noqa: PLC0415
 
     terminal = kernel_of(session.shell) is None
     try:

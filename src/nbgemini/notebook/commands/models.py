@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nbgemini.errors import PromptError
-from nbgemini.notebook.commands.showing import show_line, show_table
+from nbgemini.notebook.commands._output import show_line, show_table
 from nbgemini.services import full_name, split_model
 
 if TYPE_CHECKING:
     from nbgemini.notebook.session import Session
-    from nbgemini.providers.protocol import Model
+    from nbgemini.providers.base import Model
 
 _HEADERS = ("model", "", "input tokens", "output tokens", "-k, --think", "USD per million in / out")
 
@@ -29,7 +29,7 @@ async def models(session: Session, rest: str) -> None:
 
 
 def _row(session: Session, service: str, model: Model) -> tuple[str, ...]:
-    from nbgemini.providers.thinking import thinking_text  # noqa: PLC0415 - with the session
+    from nbgemini.providers.gemini.models import thinking_text  # noqa: PLC0415 - with the session
 
     settings = session.client.settings
     full = full_name(service, model.name)

@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from nbgemini.errors import ConfigurationError, PromptError
-from nbgemini.figures import money_text
-from nbgemini.notebook.arguments import nearest
-from nbgemini.notebook.commands.showing import show_line, show_table
-from nbgemini.notebook.commands.words import words_of
+from nbgemini.formatting import money_text
+from nbgemini.notebook.commands._args import words_of
+from nbgemini.notebook.commands._output import show_line, show_table
+from nbgemini.notebook.magics.parsing import nearest
 
 if TYPE_CHECKING:
-    from nbgemini.journal.summary import Summary
+    from nbgemini.journal.report import Summary
     from nbgemini.notebook.session import Session
 
 _SPANS = ("today", "week", "all")
@@ -24,7 +24,7 @@ _NUMBERS = ("requests", "failed", "sent again", "in", "cached", "thought", "out"
 
 def usage(session: Session, rest: str) -> None:
     """Add up what was asked: today, this week or in all, --by model, chat, day or provider; waiting times are medians."""
-    from nbgemini.journal.summary import summaries, totals  # noqa: PLC0415 - with the journal
+    from nbgemini.journal.report import summaries, totals  # noqa: PLC0415 - with the journal
 
     span, by = _said(words_of(rest))
     if session.journal is None:
@@ -46,7 +46,7 @@ def _said(words: list[str]) -> tuple[str, str]:
     Raises:
         PromptError: something else was said.
     """
-    from nbgemini.journal.summary import BY  # noqa: PLC0415
+    from nbgemini.journal.report import BY  # noqa: PLC0415
 
     span, by, rest = "all", "model", [part for word in words for part in word.split("=", 1)]
     while rest:

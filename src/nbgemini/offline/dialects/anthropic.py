@@ -23,9 +23,9 @@ from nbgemini.offline.dialects.declining import Declined, Misshapen, is_bad, key
 from nbgemini.offline.dialects.dialect import Question, gemini_body, result_part
 from nbgemini.offline.dialects.speech import Run, Speech
 from nbgemini.offline.dialects.writing import Event, Writer
-from nbgemini.offline.frames import count_tokens
-from nbgemini.offline.http import HttpRequest
-from nbgemini.offline.signatures import seal
+from nbgemini.offline.gemini.stream import count_tokens
+from nbgemini.offline.http_server import HttpRequest
+from nbgemini.offline.thought_signatures import seal
 
 _KINDS = {
     400: "invalid_request_error",

@@ -19,7 +19,7 @@ from nbgemini.offline.dialects.anthropic_request import (
 )
 from nbgemini.offline.dialects.catalog import Claude
 from nbgemini.offline.dialects.declining import Declined
-from nbgemini.offline.signatures import is_seal
+from nbgemini.offline.thought_signatures import is_seal
 
 OLD, NEW = "2023-06-01", "2026-10-21"
 VERSIONS = ("2023-01-01", OLD, NEW)

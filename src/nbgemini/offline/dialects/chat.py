@@ -26,7 +26,7 @@ from nbgemini.offline.dialects.dialect import Question, arguments, gemini_body, 
 from nbgemini.offline.dialects.openai import OpenAI, file_part, form_of
 from nbgemini.offline.dialects.speech import Run, Speech
 from nbgemini.offline.dialects.writing import Event, Writer
-from nbgemini.offline.http import HttpRequest
+from nbgemini.offline.http_server import HttpRequest
 
 _STOPS = {"STOP": "stop", "MAX_TOKENS": "length"}
 

@@ -8,12 +8,12 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import Struct
 
-from nbgemini.offline.choice import chosen
 from nbgemini.offline.dialects.declining import Declined, Misshapen
 from nbgemini.offline.dialects.writing import Writer
-from nbgemini.offline.http import HttpRequest
-from nbgemini.offline.response_schema import adapted
-from nbgemini.offline.validate import is_answer_to_calls
+from nbgemini.offline.gemini.schema_answers import adapted
+from nbgemini.offline.gemini.tool_choice import chosen
+from nbgemini.offline.gemini.validation import is_answer_to_calls
+from nbgemini.offline.http_server import HttpRequest
 
 
 class Question(Struct, frozen=True):

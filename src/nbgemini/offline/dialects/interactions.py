@@ -29,7 +29,7 @@ from nbgemini.offline.dialects.interactions_request import (
 from nbgemini.offline.dialects.interactions_writer import InteractionWriter
 from nbgemini.offline.dialects.keeping import Kept
 from nbgemini.offline.dialects.writing import Writer
-from nbgemini.offline.http import HttpRequest
+from nbgemini.offline.http_server import HttpRequest
 from nbgemini.offline.models import family, resolve
 from nbgemini.offline.routes import version_of
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 from msgspec import Struct
 
 from nbgemini.offline.dialects.declining import Declined
-from nbgemini.offline.signatures import is_seal
+from nbgemini.offline.thought_signatures import is_seal
 
 Free: TypeAlias = dict[str, Any]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from nbgemini.offline.dialects.speech import Run, Speech
 from nbgemini.offline.dialects.writing import Event
-from nbgemini.offline.signatures import seal
+from nbgemini.offline.thought_signatures import seal
 
 _STATUS = {"STOP": "completed", "MAX_TOKENS": "incomplete"}
 

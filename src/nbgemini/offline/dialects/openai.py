@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from nbgemini.offline.dialects.catalog import gpt_entry, gpt_page
 from nbgemini.offline.dialects.declining import Declined, Misshapen, is_bad, key_in
-from nbgemini.offline.http import HttpRequest
+from nbgemini.offline.http_server import HttpRequest
 
 _WHERE = "You can find your API key at https://platform.openai.com/account/api-keys."
 _KINDS = {429: ("requests", "rate_limit_exceeded")}

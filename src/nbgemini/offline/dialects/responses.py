@@ -27,7 +27,7 @@ from nbgemini.offline.dialects.responses_request import (
 )
 from nbgemini.offline.dialects.responses_writer import ResponseWriter
 from nbgemini.offline.dialects.writing import Writer
-from nbgemini.offline.http import HttpRequest
+from nbgemini.offline.http_server import HttpRequest
 
 
 class Responses(OpenAI):

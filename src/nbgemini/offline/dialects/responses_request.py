@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from nbgemini.offline.dialects.declining import Declined
 from nbgemini.offline.dialects.openai import Form
-from nbgemini.offline.signatures import is_seal
+from nbgemini.offline.thought_signatures import is_seal
 
 Free: TypeAlias = dict[str, Any]
 

@@ -11,7 +11,7 @@ import msgspec
 from nbgemini.offline.dialects.responses_request import Asked
 from nbgemini.offline.dialects.speech import Run, Speech
 from nbgemini.offline.dialects.writing import Event
-from nbgemini.offline.signatures import seal
+from nbgemini.offline.thought_signatures import seal
 
 _IDS = {"thought": "rs", "text": "msg", "call": "fc"}
 _REASONS = {"MAX_TOKENS": "max_output_tokens"}

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from nbgemini.offline.answers import answer_to
-from nbgemini.offline.delivery import EVENTS, Delivery, send_json, stream, whole
 from nbgemini.offline.dialects.anthropic import Anthropic
 from nbgemini.offline.dialects.chat import Chat
 from nbgemini.offline.dialects.declining import Declined, Misshapen
@@ -14,10 +12,12 @@ from nbgemini.offline.dialects.interactions import Interactions
 from nbgemini.offline.dialects.responses import Responses
 from nbgemini.offline.dialects.speech import speech_of
 from nbgemini.offline.dialects.writing import Written, overloaded, refusal, written
-from nbgemini.offline.frames import count_tokens
-from nbgemini.offline.http import HttpRequest
-from nbgemini.offline.looking import Head
-from nbgemini.offline.payload import Invalid
+from nbgemini.offline.gemini.stream import count_tokens
+from nbgemini.offline.http_server import HttpRequest
+from nbgemini.offline.input_report import Head
+from nbgemini.offline.json_body import Invalid
+from nbgemini.offline.responder import EVENTS, Delivery, send_json, stream, whole
+from nbgemini.offline.script import answer_to
 
 _POSTS = {
     "/v1/messages": "anthropic",

@@ -8,10 +8,10 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct, structs
 
-from nbgemini.offline.answers import Answer
 from nbgemini.offline.directive import cut_evenly
-from nbgemini.offline.frames import Said, begins_call, one_call, tokens, whole_call
-from nbgemini.offline.payload import Invalid
+from nbgemini.offline.gemini.stream import Said, begins_call, one_call, tokens, whole_call
+from nbgemini.offline.json_body import Invalid
+from nbgemini.offline.script import Answer
 
 Kind: TypeAlias = Literal["thought", "text", "call"]
 

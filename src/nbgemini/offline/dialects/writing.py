@@ -9,10 +9,10 @@ from typing import Any, Protocol, TypeAlias
 
 from msgspec import Struct
 
-from nbgemini.offline.answers import Script
 from nbgemini.offline.dialects.declining import Declined
 from nbgemini.offline.dialects.speech import Run, Speech
 from nbgemini.offline.directive import Told
+from nbgemini.offline.script import Script
 
 Event: TypeAlias = tuple[str, Any]  # its name, for the line `event:`, and its data
 

@@ -1,0 +1,281 @@
+"""Thousands of prompts as one batch, by Google's Batch API: half the price, an answer within a day, and a kernel that may end.
+
+Invariants: a batch is submitted once, never again by itself; what came of a row is read as every answer is, and a row's trouble
+is its own; waiting may be stopped at any time, the batch goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
+from functools import partial
+from typing import Any, Self
+
+from msgspec import Struct, structs
+
+from nbgemini._async.scheduler import Pace
+from nbgemini.bulk.progress import Progress
+from nbgemini.bulk.rows import fill
+from nbgemini.bulk.sources import RowSource
+from nbgemini.bulk.table import Mapped, Row, Rows
+from nbgemini.bulk.template import Template
+from nbgemini.chat.endpoint import Sending, fetch, persist
+from nbgemini.chat.reply import Reply
+from nbgemini.chat.uploads import REQUEST_BYTES, Files
+from nbgemini.errors import ApiError, ConfigurationError, NbGeminiError, PromptError, TransportError, WireError
+from nbgemini.messages.attachments import LARGEST_BYTES, Held
+from nbgemini.messages.media import size_text
+from nbgemini.messages.transcript import Exchange
+from nbgemini.messages.turns import Options, Turn, user_turn
+from nbgemini.prices import Prices
+from nbgemini.providers.base import Provider
+from nbgemini.providers.gemini import batch as codec
+from nbgemini.providers.gemini.batch import Answered, BatchState, Status
+from nbgemini.transport.request import Request
+
+_SHARE = 0.5  # of the price of the same request at once; ai.google.dev/gemini-api/docs/batch-api, 2026-11-21
+_FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 2.0, 60.0, 1.5  # seconds between two looks
+
+
+class Manner(Struct, frozen=True):
+    """How batches are spoken of: by which way, in which version of the API, with which options their answers were asked for.
+
+    `guard` raises PromptError for what must not leave.
+    """
+
+    sending: Sending
+    version: str
+    options: Options
+    prices: Prices
+    guard: Callable[[Turn, str | None], None]
+
+
+class Batch:
+    """One batch, wherever it was submitted.
+
+    Attributes:
+        status: what the service said of it last.
+    """
+
+    def __init__(self, manner: Manner, status: Status, rows: Sequence[Any] | None = None) -> None:
+        """Know the batch; `rows` is what was given, where that is known."""
+        self.status = status
+        self._manner = manner
+        self._rows = rows
+
+    @property
+    def name(self) -> str:
+        """What it is called: `batches/…`; keep it, and `client.batch_named` finds the batch on another day."""
+        return self.status.name
+
+    @property
+    def state(self) -> BatchState:
+        """`waiting` or `running`, then one of `complete`, `failed`, `cancelled`, `expired`; as of the last look."""
+        return self.status.state
+
+    @property
+    def error(self) -> ApiError | None:
+        """Why the whole batch failed; None if it did not."""
+        return self.status.error
+
+    async def refresh(self) -> Self:
+        """Look how it stands."""
+        request = codec.status_request(self._manner.version, self.name)
+        self.status = await _read_status(await fetch(self._manner.sending, request))
+        return self
+
+    async def wait(self, every: float | None = None) -> Self:
+        """Return when it is over; stopped, only the waiting ends.
+
+        Args:
+            every: seconds between two looks; by default they grow from 2 to 60.
+        """
+        pause = every or _FIRST_PAUSE
+        while not (await self.refresh()).status.over:
+            await self._manner.sending.sleep(pause)
+            pause = every or min(pause * _GROWTH, _LONGEST_PAUSE)
+        return self
+
+    async def cancel(self) -> Self:
+        """Stop the batch; the rows that have their answer stay, and cost what they cost."""
+        await fetch(self._manner.sending, codec.status_request(self._manner.version, self.name, "cancel"))
+        return await self.refresh()
+
+    async def results(self) -> Mapped:
+        """Wait for the end and return the rows, as `client.map` does, at half the price.
+
+        Raises:
+            NbGeminiError: the batch came to nothing.
+        """
+        if not (self.status.over and (self.status.answers or self.status.file)):
+            await self.wait()
+        answers = await self._answers()
+        if not answers and self.state != "complete":
+            raise self.error or NbGeminiError(f"{self.name} was {self.state} before any row had its answer; submit it again")
+        return await Mapped(partial(self._read_all, answers), codec.total_of(answers, self._count()))
+
+    async def _answers(self) -> Sequence[Answered]:
+        """Return what came, from the answer itself or from the file that it names."""
+        if not self.status.file:
+            return self.status.answers
+        sending, files = self._manner.sending, self._manner.sending.files
+        if not isinstance(files, Files) or not self.status.file.startswith("files/"):
+            raise WireError(f"the service names no file of answers, but {self.status.file[:80]!r} → ask again")
+        path = f"{self._manner.version}/{self.status.file}:download?alt=media"
+        lines = (await persist(sending, lambda: files.caller.call("GET", path))).body
+        return await asyncio.to_thread(codec.answers_in, lines)
+
+    def _count(self) -> int:
+        return len(self._rows) if self._rows is not None else self.status.total
+
+    async def _read_all(self, answers: Sequence[Answered], table: Mapped) -> None:
+        """Read row after row, the loop staying alive."""
+        pace, total = Pace.here(), codec.total_of(answers, self._count())
+        for number, answer in enumerate(codec.by_row(answers, total)):
+            await pace.ready()
+            known = self._rows is not None and number < len(self._rows)
+            self._read(table.so_far.add(self._rows[number] if known and self._rows else None), answer)
+        table.progress = _progress(table.so_far)
+
+    def _read(self, row: Row, answer: Answered | None) -> None:
+        """Read what came of a row as every answer is read."""
+        options = structs.replace(self._manner.options, model=self._manner.options.model or self.status.model)
+        reply = Reply(Exchange(user_turn("")), options, self._manner.sending.provider, chat=None, turn=0)
+        reply.so_far.prices = self._manner.prices
+        try:
+            _take(reply, answer, self._manner.sending.provider)
+            reply.end()
+        except NbGeminiError as error:
+            reply.end_broken(error)
+        fill(row, reply)
+        row.state, row.seconds = reply.state, 0.0
+        row.cost = None if row.cost is None else row.cost * _SHARE
+
+    def __repr__(self) -> str:
+        """Say how it stands."""
+        status = self.status
+        rows = f", {status.done + status.failed:,} of {self._count():,} rows" if self._count() else ""
+        return f"<Batch {self.name} {self.state}{rows}>"
+
+
+async def batches(manner: Manner) -> list[Batch]:
+    """Return all batches that the service knows, the latest first."""
+    found: list[Status] = []
+    page = ""
+    while True:
+        some, page = codec.statuses_of(await fetch(manner.sending, codec.batches_request(manner.version, page)))
+        found += some
+        if not page:
+            return [Batch(manner, status) for status in found]
+
+
+async def batch_named(manner: Manner, name: str, rows: Sequence[Any] | None) -> Batch:
+    """Return the batch of this name.
+
+    Raises:
+        PromptError: no batch can be called so.
+        ApiError: there is none.
+    """
+    frame = await fetch(manner.sending, codec.status_request(manner.version, name))
+    return Batch(manner, await _read_status(frame), rows)
+
+
+async def _read_status(frame: bytes) -> Status:
+    """Read how a batch stands in a thread: the answers of all rows may stand there too."""
+    return await asyncio.to_thread(codec.status_of, frame)
+
+
+def _take(reply: Reply, answer: Answered | None, provider: Provider) -> None:
+    if answer is None:
+        raise WireError("no answer came for this row → submit it again")
+    if answer.error:
+        raise answer.error
+    reply.show(reply.take(provider.decoder()(answer.frame)))
+    reply.incoming.raise_fault()
+    reply.incoming.raise_if_empty()
+
+
+def _progress(table: Rows) -> Progress:
+    done = sum(row.answered for row in table)
+    return Progress(total=len(table), done=done, failed=len(table) - done, usage=table.usage, cost=table.cost, over=True)
+
+
+async def submit(manner: Manner, template: str, rows: Any, title: str) -> Batch:
+    """Submit one batch and return it.
+
+    Raises:
+        PromptError: these are no rows, a prompt can't be made or holds a key, or the model does not take an option.
+        TransportError: nobody knows whether the batch was taken.
+        ApiError: it was not.
+    """
+    _check(manner)
+    source = RowSource(rows)
+    form = Template(template, source.doubled)
+    given: list[Any] = []
+    bodies: list[Mapping[str, Any]] = []
+    pace = Pace.here()
+    while some := await source.some():
+        for row in some:
+            await pace.ready()
+            given.append(row)
+            bodies.append(await _body(manner, form, row, len(bodies)))
+    if not given:
+        raise PromptError("there are no rows; no batch was submitted")
+    request = await _request(manner, bodies, title or f"{len(given):,} rows")
+    return Batch(manner, codec.status_of(await _once(manner, request)), given)
+
+
+def _check(manner: Manner) -> None:
+    if manner.options.tools:
+        raise PromptError("a batch offers the model no tools; %%gemini -t and client.chat do")
+    manner.sending.provider.encode([user_turn("?")], manner.options)
+
+
+async def _body(manner: Manner, form: Template, row: Any, number: int) -> Mapping[str, Any]:
+    """Return what is asked for one row; large files go ahead of it."""
+    try:
+        turn = await form.turn(row)
+        _refuse_empty(turn)
+        manner.guard(turn, manner.options.system)
+    except PromptError as error:
+        raise PromptError(f"row {number}: {error}; no batch was submitted") from None
+    shipment = manner.sending.files.shipment([turn])
+    async with aclosing(shipment.progress()) as notices:
+        async for _ in notices:
+            pass
+    return manner.sending.provider.encode(shipment.turns, manner.options).body or {}
+
+
+def _refuse_empty(turn: Turn) -> None:
+    if not any(part.get("text", "x").strip() for part in turn.parts):
+        raise PromptError("its prompt is empty")
+
+
+async def _request(manner: Manner, bodies: list[Mapping[str, Any]], title: str) -> Request:
+    """Return the request that submits them, the file of lines uploaded if there must be one."""
+    version, model = manner.version, manner.options.model
+    lines = await asyncio.to_thread(lambda: b"".join(codec.line_of(number, body) for number, body in enumerate(bodies)))
+    if len(lines) <= REQUEST_BYTES:
+        return codec.inline_request(version, model, bodies, title)
+    return codec.file_request(version, model, await _uploaded(manner, lines, title), title)
+
+
+async def _uploaded(manner: Manner, lines: bytes, title: str) -> str:
+    files = manner.sending.files
+    if len(lines) > LARGEST_BYTES:
+        raise PromptError(f"a batch holds up to 2 GB, these rows are {size_text(len(lines))}; submit them in parts")
+    if not isinstance(files, Files):
+        raise ConfigurationError("rows this large are uploaded first, which this service has no place for")
+    digest = await asyncio.to_thread(lambda: hashlib.sha256(lines).hexdigest())
+    return await files.upload(Held(digest, title, codec.JSONL, len(lines), lines))
+
+
+async def _once(manner: Manner, request: Request) -> bytes:
+    """Send what must not be done twice."""
+    try:
+        return await fetch(manner.sending.once(), request)
+    except TransportError as error:
+        error.args = (f"{error}; whether the batch was taken nobody knows → await client.batches()",)
+        raise

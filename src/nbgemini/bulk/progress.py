@@ -1,0 +1,100 @@
+"""How far a map is, as a value, and what that says of the time and the money that are left."""
+
+from __future__ import annotations
+
+from math import ceil
+
+from msgspec import Struct
+
+from nbgemini.formatting import duration_text, money_text, tokens_text
+from nbgemini.messages.turns import Usage
+
+_LONG = 120  # seconds, and minutes: what is longer is told in the next unit
+
+
+class Progress(Struct, frozen=True, kw_only=True):
+    """How far a map is.
+
+    Attributes:
+        total: rows in all; None where the end is not known yet.
+        done: rows with an answer, on disk.
+        failed: rows without.
+        stored: those of `done` that an earlier run had paid for.
+        running: rows that are being asked.
+        interrupted: rows that were not asked, or not to the end, because the map was stopped.
+        usage: tokens of this run.
+        cost: USD of this run; None where no price is known.
+        seconds: since it began.
+        places: rows that may be asked at once now.
+        wait: seconds until the service may be asked again, as it said.
+        over: whether nothing more will come.
+    """
+
+    total: int | None = None
+    done: int = 0
+    failed: int = 0
+    stored: int = 0
+    running: int = 0
+    interrupted: int = 0
+    usage: Usage = Usage()
+    cost: float | None = None
+    seconds: float = 0.0
+    places: int = 0
+    wait: float = 0.0
+    over: bool = False
+
+    @property
+    def left(self) -> int | None:
+        """Rows that have no end yet."""
+        return None if self.total is None else max(0, self.total - self.done - self.failed)
+
+    @property
+    def part(self) -> float | None:
+        """How much is over, from 0 to 1."""
+        return None if self.left is None else 1 - self.left / self.total if self.total else 1.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """About how long it takes from here, if it goes on as it went."""
+        ended = self.done - self.stored + self.failed
+        return self.seconds * self.left / ended if ended and self.left is not None else None
+
+    @property
+    def cost_left(self) -> float | None:
+        """About what the rest will cost."""
+        paid = self.done - self.stored
+        return self.cost * self.left / paid if self.cost and paid and self.left is not None else None
+
+    def line(self) -> str:
+        """Return all of it in one line."""
+        return " · ".join(filter(None, (self._rows(), *self._going(), tokens_text(self.usage), self._money(), self._time())))
+
+    def _rows(self) -> str:
+        of = f" of {self.total:,}" if self.total is not None and not (self.over and self.done == self.total) else ""
+        counts = {"from an earlier run": self.stored, "failed": self.failed, "not asked to the end": self.interrupted}
+        more = [f"{count:,} {words}" for words, count in counts.items() if count]
+        rows = "row" if (self.total or self.done) == 1 else "rows"
+        return " · ".join([f"{self.done:,}{of} {rows}", *more])
+
+    def _going(self) -> tuple[str, ...]:
+        if self.over:
+            return ()
+        wait = f"the service's limit: on in {ceil(self.wait)} s" if self.wait else ""
+        return (f"{self.places} at once" if self.places else "", wait)
+
+    def _money(self) -> str:
+        spent = money_text(self.cost)
+        about = money_text((self.cost or 0.0) + (self.cost_left or 0.0)) if self.cost_left else ""
+        return f"{spent} of about {about}" if about and not self.over else spent
+
+    def _time(self) -> str:
+        if self.over:
+            return duration_text(self.seconds)
+        return f"about {span(self.seconds_left)} left" if self.seconds_left is not None else ""
+
+
+def span(seconds: float) -> str:
+    """Return a time in the unit that fits."""
+    if seconds > _LONG * 60:
+        return f"{seconds / 3600:.1f} h"
+    return f"{ceil(seconds)} s" if seconds <= _LONG else f"{ceil(seconds / 60)} min"

@@ -1,0 +1,345 @@
+"""What came of a map: its rows in their order, growing while it runs, and the handle to wait for it or stop it.
+
+Invariants: a row is where its input was; what one row's trouble is, no other row has; model text is shown escaped and bounded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from typing import Any, Literal, Self, TypeAlias, overload
+
+from msgspec import Struct
+
+from nbgemini._async.handle import Running
+from nbgemini.bulk.progress import Progress
+from nbgemini.errors import NbGeminiError
+from nbgemini.messages.turns import Usage
+from nbgemini.prompts.jsonable import record_of
+
+RowState: TypeAlias = Literal["waiting", "running", "complete", "truncated", "blocked", "failed", "interrupted"]
+
+SHOWN, SHOWN_TROUBLE = 10, 5  # rows on the page: the first, and of the others those with trouble
+_CELL = 160  # characters
+_COLUMNS = 6  # of the input
+_ANSWERED = ("complete", "truncated")
+
+
+class Row(Struct, eq=False):
+    """One row of a map.
+
+    Attributes:
+        index: its place, from 0.
+        input: what was given.
+        state: `waiting` or `running`, then one of `complete`, `truncated`, `blocked`, `failed`, `interrupted`.
+        text: the answer.
+        parsed: the object, where a schema was given.
+        error: why there is none, or not all of it, in one line; empty if all is well.
+        usage: its tokens.
+        cost: in USD; None where no price is known.
+        seconds: how long it took.
+        stored: whether an earlier run had paid for it.
+        badge: what marks an answer that is no service's own, now: `offline service`, `replay` …
+    """
+
+    index: int
+    input: Any
+    state: RowState = "waiting"
+    text: str = ""
+    parsed: Any = None
+    error: str = ""
+    usage: Usage = Usage()
+    cost: float | None = None
+    seconds: float = 0.0
+    stored: bool = False
+    badge: str = ""
+
+    @property
+    def answered(self) -> bool:
+        """Whether there is an answer, if only its beginning because of a limit."""
+        return self.state in _ANSWERED
+
+    def __repr__(self) -> str:
+        """Show the state and the beginning of the answer."""
+        said = f"{self.text[:60]!r}{'…' if len(self.text) > 60 else ''}" if self.answered else self.error  # noqa: PLR2004
+        return f"<Row {self.index} {self.state}: {said}>"
+
+
+class Rows(Sequence[Row]):
+    """The rows of a map as they stand; once the map is over they are its own.
+
+    Attributes:
+        error: why the rest was not asked, where a fault concerned all rows; None otherwise.
+        labels: the index of the rows in their table; None where there is none.
+        remark: what was done to make rows of the table, in words.
+    """
+
+    def __init__(self, labels: Any = None, remark: str = "") -> None:
+        """Begin with none."""
+        self.error: NbGeminiError | None = None
+        self.labels = labels
+        self.remark = remark
+        self._rows: list[Row] = []
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Row]: ...
+    def __getitem__(self, index: int | slice) -> Row | list[Row]:
+        """Return a row, or a list of them."""
+        return self._rows[index]
+
+    def __len__(self) -> int:
+        """Count the rows that were taken so far."""
+        return len(self._rows)
+
+    def add(self, given: Any) -> Row:
+        """Put one row more at the end."""
+        self._rows.append(Row(len(self._rows), given))
+        return self._rows[-1]
+
+    @property
+    def texts(self) -> list[str | None]:
+        """The answers in order; None where there is none."""
+        return [row.text if row.answered else None for row in self._rows]
+
+    @property
+    def answers(self) -> list[Any]:
+        """The objects in order, where a schema was given, else the texts."""
+        return [row.parsed for row in self._rows] if any(row.parsed is not None for row in self._rows) else self.texts
+
+    @property
+    def errors(self) -> dict[int, str]:
+        """What went wrong, by the row's number."""
+        return {row.index: row.error for row in self._rows if row.error}
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of all rows, of earlier runs too."""
+        return sum((row.usage for row in self._rows), Usage())
+
+    @property
+    def cost(self) -> float | None:
+        """USD of all rows, of earlier runs too; None where no price is known."""
+        known = [row.cost for row in self._rows if row.cost is not None]
+        return sum(known) if known else None
+
+    @property
+    def badge(self) -> str:
+        """What marks answers that are no service's own."""
+        return ", ".join(dict.fromkeys(row.badge for row in self._rows if row.badge))
+
+    def to_frame(self) -> Any:
+        """Return a DataFrame: the columns of the input, the answer (and its fields), error, tokens and cost."""
+        import pandas as pd  # type: ignore[import-untyped,unused-ignore]  # noqa: PLC0415 - only who has tables has it
+
+        index = None if self.labels is None else self.labels[: len(self)]
+        return pd.DataFrame([_record(row) for row in self._rows], index=index)
+
+    @property
+    def left_out(self) -> str:
+        """Say what was done to its rows, and which the table does not show."""
+        more = len(self) - len(self._shown())
+        rest = f"{more:,} more rows in to_frame()" if more else ""
+        return "".join(f" · {said}" for said in (self.remark, rest) if said)
+
+    def table(self) -> tuple[list[str], list[list[str]]]:
+        """Return headers and cells of a bounded table: the first rows, and of the others those with trouble."""
+        shown = self._shown()
+        columns = list(dict.fromkeys(name for row in shown for name in _input(row)))[:_COLUMNS]
+        headers = ["", *columns, "answer", *(["trouble"] if any(row.error for row in shown) else [])]
+        return headers, [_cells(row, columns)[: len(headers)] for row in shown]
+
+    def _shown(self) -> list[Row]:
+        with_trouble = [row for row in self._rows[SHOWN:] if row.error][:SHOWN_TROUBLE]
+        return [*self._rows[:SHOWN], *with_trouble]
+
+    def __repr__(self) -> str:
+        """Count them."""
+        return f"<Rows {sum(row.answered for row in self._rows):,} of {len(self):,} answered>"
+
+
+class Mapped(Running, Sequence[Row]):
+    """The rows of a map; awaiting it asks them, and returns it. Whoever reads them before the end waits for it.
+
+    Attributes:
+        progress: how far it is.
+        so_far: the same rows as they stand, and reading those never waits.
+    """
+
+    def __init__(
+        self, run: Callable[[Mapped], Awaitable[None]], total: int | None = None, labels: Any = None, remark: str = ""
+    ) -> None:
+        """Begin with no row; `run` asks them all."""
+        super().__init__()
+        self.progress = Progress(total=total)
+        self.so_far = Rows(labels, remark)
+        self._run = run
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def whole(self) -> Rows:
+        """The rows, once they are over.
+
+        Raises:
+            UnfinishedError: they are not, and can't be waited for here.
+        """
+        self.wait_here()
+        return self.so_far
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Row]: ...
+    def __getitem__(self, index: int | slice) -> Row | list[Row]:
+        """Return a row, or a list of them."""
+        return self.whole[index]
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return len(self.whole)
+
+    @property
+    def state(self) -> Literal["running", "complete", "interrupted"]:
+        """Whether it runs, all rows are over, or some were not asked to the end."""
+        ended: Literal["complete", "interrupted"] = (
+            "interrupted" if any(row.state == "interrupted" for row in self.so_far) else "complete"
+        )
+        return ended if self.done else "running"
+
+    @property
+    def texts(self) -> list[str | None]:
+        """The answers in order; None where there is none."""
+        return self.whole.texts
+
+    @property
+    def answers(self) -> list[Any]:
+        """The objects in order, where a schema was given, else the texts."""
+        return self.whole.answers
+
+    @property
+    def errors(self) -> dict[int, str]:
+        """What went wrong, by the row's number."""
+        return self.whole.errors
+
+    @property
+    def error(self) -> NbGeminiError | None:
+        """Why the rest was not asked, where a fault concerned all rows; None otherwise."""
+        return self.whole.error
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of all rows, of earlier runs too."""
+        return self.whole.usage
+
+    @property
+    def cost(self) -> float | None:
+        """USD of all rows, of earlier runs too; None where no price is known."""
+        return self.whole.cost
+
+    @property
+    def badge(self) -> str:
+        """What marks answers that are no service's own."""
+        return self.whole.badge
+
+    def to_frame(self) -> Any:
+        """Return a DataFrame: the columns of the input, the answer (and its fields), error, tokens and cost."""
+        return self.whole.to_frame()
+
+    def start(self) -> asyncio.Task[None]:
+        """Ask the rows on the running loop; once begun, it is the same task."""
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._to_the_end(), name="nbgemini map")
+            self.begun()
+        return self._task
+
+    async def _to_the_end(self) -> None:
+        try:
+            await self._run(self)
+        finally:
+            self.end_now()
+
+    async def _outcome(self) -> Self:
+        task = self.start()
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            self.stop()
+            await asyncio.wait([task])
+            raise
+        if self.so_far.error and not any(row.answered for row in self.so_far):
+            raise self.so_far.error
+        return self
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        """Ask all rows and return them; cancelled, what is done stays done, here and on disk.
+
+        Raises:
+            NbGeminiError: a fault concerned all rows, and none has an answer.
+        """
+        return self._outcome().__await__()
+
+    def __repr__(self) -> str:
+        """Say how far it is."""
+        return f"<Mapped {self.progress.line()}>"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        """Show the line and a bounded table, escaped."""
+        from nbgemini.render.mimebundle import map_bundle, status_bundle, table_bundle  # noqa: PLC0415 - where there is a page
+
+        line = status_bundle(self.progress.line() + self.so_far.left_out, self.so_far.badge)
+        return map_bundle(line, *([table_bundle(*self.so_far.table())] if self.so_far else []))
+
+    def _repr_html_(self) -> str:
+        """Return the same as HTML."""
+        return str(self._repr_mimebundle_()["text/html"])
+
+    def _mime_(self) -> tuple[str, str]:
+        """Return what marimo shows."""
+        return "text/html", self._repr_html_()
+
+
+def _record(row: Row) -> dict[str, Any]:
+    """Return a row for a DataFrame; names of ours give way to those of the input."""
+    record = dict(_input(row))
+    facts = {"answer": row.text if row.answered else None, **_fields(row.parsed)}
+    facts |= {"error": row.error or None, "tokens": row.usage.total, "cost": row.cost}
+    for name, value in facts.items():
+        record[name if name not in record else f"{name}_"] = value
+    return record
+
+
+def _fields(parsed: Any) -> dict[str, Any]:
+    """Return the fields of an object; a value without any is one."""
+    if parsed is None:
+        return {}
+    if isinstance(parsed, Mapping):
+        return {str(name): value for name, value in parsed.items()}
+    if isinstance(fields := getattr(type(parsed), "model_fields", None), Mapping):  # pydantic's
+        return {name: getattr(parsed, name) for name in fields}
+    if (record := record_of(parsed)) is not None:
+        return record
+    return {"parsed": parsed}
+
+
+def _input(row: Row) -> Mapping[str, Any]:
+    return {str(name): value for name, value in row.input.items()} if isinstance(row.input, Mapping) else {"row": row.input}
+
+
+def _said(row: Row) -> str:
+    if row.parsed is not None and _fields(row.parsed).keys() != {"parsed"}:
+        return ", ".join(f"{name}: {value}" for name, value in _fields(row.parsed).items())
+    return row.text
+
+
+def _cells(row: Row, columns: Sequence[str]) -> list[str]:
+    given = (_input(row).get(name, "") for name in columns)
+    return [str(row.index), *map(_cell, given), _cell(_said(row)), _cell(row.error)]
+
+
+def _cell(value: Any) -> str:
+    try:
+        words = " ".join(str(value).split())
+    except Exception:  # noqa: BLE001 - any object may come
+        words = f"a {type(value).__name__}"
+    return words if len(words) <= _CELL else f"{words[: _CELL - 1]}…"

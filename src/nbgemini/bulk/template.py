@@ -1,0 +1,202 @@
+"""A template for many prompts: `{column}` stands for a value of the row, every other brace for itself.
+
+`{row}` is the whole row, unless a column is called so; where rows are plain values and the template has no `{row}`, the value
+follows the template after an empty line. `{}` stays as typed. Invariants: a value is never searched for names; what looks like
+a column and is none is told before anything is asked; a row without any of the values it is asked about is not asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from nbgemini.errors import PromptError
+from nbgemini.messages.turns import Turn
+from nbgemini.prompts.placeholders import Field, braced, fields_of, pattern
+from nbgemini.prompts.tables import is_missing
+from nbgemini.prompts.values import placed, turn_of
+
+ROW = "row"
+_MANY = 12  # columns that a message names
+_NEAR = 0.72  # how alike two names are for one to be meant by the other
+_WORDS = re.compile(r"[^\W\d]\w*(?:[ .\-/][^\W\d]?\w*){0,4}")  # what a column may be called
+_SPEC = re.compile(r"[^\w]|\d|^[a-zA-Z%]$")  # how a value is written, and not what TypeScript has there
+
+
+class MissingError(PromptError):
+    """A row is not asked, because nothing of what it is asked about is there."""
+
+
+class Template:
+    """The text that all rows have in common."""
+
+    def __init__(self, text: str, doubled: Collection[str] = ()) -> None:
+        """Find out what stands in its braces; `doubled` are the names that several columns have."""
+        self._text = text
+        self._doubled = doubled
+        self._braced = tuple(dict.fromkeys(braced(text)))
+        self._checked: tuple[str, ...] | None = None
+
+    def speaks_of(self, name: str) -> bool:
+        """Whether it names this column, or the whole row."""
+        return any(
+            inner == word or inner.startswith((f"{word}:", f"{word}!", f"{word}."))
+            for inner in self._braced
+            for word in (name, ROW)
+        )
+
+    def check(self, row: Any) -> None:
+        """Look whether a row has what is named.
+
+        Raises:
+            PromptError: a column is missing, or none is named.
+        """
+        names = names_in(row)
+        known = tuple(names)
+        labels = _labels(known)
+        found = [match for inner in self._braced if (match := pattern(labels).fullmatch(f"{{{inner}}}"))]
+        for match in found:
+            self._check_field(match, names, row)
+        if known == self._checked:
+            return
+        named = {match["path"] for match in found}
+        for inner in self._braced:
+            if isinstance(row, Mapping) and not pattern(labels).fullmatch(f"{{{inner}}}") and _means_column(inner, row):
+                raise PromptError(f"{_missing(inner, row)}; nothing was asked")
+        if isinstance(row, Mapping) and not any(_first(path, names) in names for path in named):
+            raise PromptError(f"the template names no column, so that all rows would ask the same; {_known(row)}")
+        self._checked = known
+
+    async def turn(self, row: Any) -> Turn:
+        """Return the prompt of a row; files are read in a thread.
+
+        Raises:
+            PromptError: a column is missing, or its value can't be said.
+            MissingError: all of its values are missing.
+        """
+        self.check(row)
+        reads = any(isinstance(value, Path) for value in names_in(row).values())
+        return await asyncio.to_thread(self._turn, row) if reads else self._turn(row)
+
+    def _turn(self, row: Any) -> Turn:
+        return turn_of([part for piece in self._pieces(row) for part in placed(piece)])
+
+    def _pieces(self, row: Any) -> Iterator[str | Field]:
+        names = names_in(row)
+        if is_missing(row):
+            raise MissingError("this row is empty; it was not asked")
+        there = {name: _Gap() if name != ROW and is_missing(value) else value for name, value in names.items()}
+        pieces = list(fields_of(self._text, there, _labels(tuple(names))))
+        used = {_first(piece.name, names) for piece in pieces if isinstance(piece, Field)}
+        if used and isinstance(row, Mapping) and all(isinstance(there[name], _Gap) for name in used):
+            gone = ", ".join(f"{{{name}}}" for name in sorted(used))
+            raise MissingError(f"nothing stands in {gone} of this row; it was not asked")
+        yield from pieces
+        if not isinstance(row, Mapping) and ROW not in used:
+            yield "\n\n" if self._text.strip() else ""
+            yield Field("", ROW, row)
+
+    def _check_field(self, match: re.Match[str], names: Mapping[str, Any], row: Any) -> None:
+        path, spec = match["path"], match["spec"]
+        first = _first(path, names)
+        if first not in names:
+            if spec is None or (isinstance(row, Mapping) and (_SPEC.search(spec) or _near(path, row))):
+                raise PromptError(f"{_missing(match[0][1:-1], row)}; nothing was asked")
+            return
+        if first in self._doubled:
+            raise PromptError(f"several columns are called {first!r}, so that {match[0]} could mean each; rename them")
+        value = names[first]
+        if is_missing(value):
+            return
+        if path != first and not _reaches(value, path.split(".")[1:]):
+            raise PromptError(f"{_missing(path, row)}; nothing was asked")
+        if path == first and spec and _SPEC.search(spec) and not match["cast"] and not _is_written(value, spec):
+            raise PromptError(f"{match[0]} can't be written: {str(value)[:40]!r} is of type {type(value).__name__}")
+
+
+def names_in(row: Any) -> Mapping[str, Any]:
+    """Return the names that a row gives to a template."""
+    return {ROW: row, **{str(name): value for name, value in row.items()}} if isinstance(row, Mapping) else {ROW: row}
+
+
+class _Gap:
+    """Stands where a value is missing, however it is to be written."""
+
+    def __str__(self) -> str:
+        return "(missing)"
+
+    __repr__ = __str__
+
+    def __format__(self, _: str) -> str:
+        return str(self)
+
+    def __getattr__(self, name: str) -> _Gap:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self
+
+
+def _first(path: str, names: Mapping[str, Any]) -> str:
+    """Return the name in a path: all of it if there is one of that name, else what stands before its first dot."""
+    return path if path in names else path.partition(".")[0]
+
+
+@lru_cache(maxsize=64)
+def _labels(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name in names if name and not name.isidentifier())
+
+
+def _reaches(value: Any, attributes: Iterable[str]) -> bool:
+    for name in attributes:
+        try:
+            value = getattr(value, name)
+        except AttributeError:
+            return False
+        except Exception:  # noqa: BLE001 - a property may raise anything; it is told when it is read
+            return True
+    return True
+
+
+def _is_written(value: Any, spec: str) -> bool:
+    try:
+        format(value, spec)
+    except (ValueError, TypeError):
+        return False
+    except Exception:  # noqa: BLE001 - told when it is written
+        return True
+    return True
+
+
+def _means_column(inner: str, row: Mapping[Any, Any]) -> bool:
+    """Whether what stands in braces is meant as a column: called nearly as one is, or in the manner of one."""
+    name = inner.partition(":")[0].partition("!")[0].strip()
+    if not name or name in map(str, row) or name[0] in "\"'{[<":
+        return False
+    manner = any(" " in str(column) for column in row) and " " in name
+    return bool(_near(name, row)) or (manner and name == inner and _WORDS.fullmatch(name) is not None)
+
+
+def _near(name: str, row: Mapping[Any, Any], cutoff: float = _NEAR) -> str:
+    """Return the column that is called nearly so, in whatever case; empty if none is."""
+    columns = {str(column).casefold(): str(column) for column in row}
+    near = difflib.get_close_matches(name.casefold(), columns, 1, cutoff)
+    return columns[near[0]] if near else ""
+
+
+def _missing(inner: str, row: Any) -> str:
+    if not isinstance(row, Mapping):
+        return f"{{{inner}}} names a column, but the rows are plain values, which {{{ROW}}} stands for"
+    name = inner.partition(":")[0].partition("!")[0].strip()
+    near = _near(name, row, 0.6) or _near(name.partition(".")[0], row, 0.6)
+    instead = f" (did you mean {near}?)" if near else "" if name.isidentifier() else f" ({{{{{inner}}}}} stays as typed)"
+    return f"no column {name!r}{instead}; {_known(row)}"
+
+
+def _known(row: Mapping[Any, Any]) -> str:
+    names = [f"{{{name}}}" for name in row]
+    return f"there is {', '.join(names[:_MANY])}{' …' if len(names) > _MANY else ''}"

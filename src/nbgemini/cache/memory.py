@@ -1,0 +1,76 @@
+"""A store in this kernel's memory."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from time import monotonic
+
+from nbgemini.cache.base import Limits, Size
+
+
+class MemoryStore:
+    """What was used least recently goes first."""
+
+    where = "memory of this kernel"
+    patience = 1.0
+
+    def __init__(self, limits: Limits, clock: Callable[[], float] = monotonic) -> None:
+        """Begin with nothing."""
+        self.bound = f"the {limits.entries:,} used last"
+        self._limits = limits
+        self._clock = clock
+        self._kept: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
+        self._bytes = 0
+        self._one_at_a_time = threading.Lock()  # loops of several threads may share it
+
+    async def prepare(self) -> None:
+        """Nothing is loaded."""
+
+    async def get(self, key: str) -> bytes | None:
+        """Return what is kept under a name."""
+        with self._one_at_a_time:
+            until, value = self._kept.get(key, (0.0, b""))
+            if not value or until <= self._clock():
+                self._drop(key)
+                return None
+            self._kept.move_to_end(key)
+            return value
+
+    async def put(self, key: str, value: bytes) -> None:
+        """Keep this."""
+        with self._one_at_a_time:
+            self._drop(key)
+            self._kept[key] = self._clock() + self._limits.seconds, value
+            self._bytes += len(value)
+            while len(self._kept) > self._limits.entries or self._bytes > self._limits.bytes:
+                self._drop(next(iter(self._kept)))
+
+    async def drop(self, key: str) -> None:
+        """Keep nothing under this name."""
+        with self._one_at_a_time:
+            self._drop(key)
+
+    async def clear(self) -> int:
+        """Keep nothing."""
+        with self._one_at_a_time:
+            count = len(self._kept)
+            self._kept.clear()
+            self._bytes = 0
+            return count
+
+    async def size(self) -> Size:
+        """Return how much is kept."""
+        with self._one_at_a_time:
+            now = self._clock()
+            for key in [key for key, (until, _) in self._kept.items() if until <= now]:
+                self._drop(key)
+            return Size(len(self._kept), self._bytes)
+
+    async def aclose(self) -> None:
+        """Nothing is open; it is kept for the next loop."""
+
+    def _drop(self, key: str) -> None:
+        _, value = self._kept.pop(key, (0.0, b""))
+        self._bytes -= len(value)

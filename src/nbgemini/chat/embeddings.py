@@ -1,0 +1,54 @@
+"""Texts as vectors: many texts in few requests, side by side, each sent again after trouble that passes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator
+
+from nbgemini.chat.endpoint import Sending, fetch
+from nbgemini.errors import PromptError
+from nbgemini.providers.gemini.embeddings import AT_ONCE, embed_request, vectors_of
+from nbgemini.transport.request import Request
+
+_SIDE_BY_SIDE = 16  # requests of one call: 1,600 texts
+
+
+def listed(texts: str | Iterable[str]) -> list[str]:
+    """Return the texts that are to become vectors.
+
+    Raises:
+        PromptError: one is no text, or empty, which the service would refuse with all others of its request.
+    """
+    found = [texts] if isinstance(texts, str) else list(texts)
+    for number, text in enumerate(found):
+        if not isinstance(text, str):
+            raise PromptError(f"text {number} is a {type(text).__name__}, no text; nothing was sent")
+        if not text.strip():
+            raise PromptError(f"text {number} is empty; nothing was sent")
+    return [text.encode("utf-8", "replace").decode() for text in found]
+
+
+async def embed(sending: Sending, texts: list[str], how: tuple[str, str, int | None, str | None]) -> list[list[float]]:
+    """Return one vector for each text, in their order; `how` is version, model, dimensions, task.
+
+    Raises:
+        NbGeminiError: the vectors of some texts did not come; the others are dropped with them.
+    """
+    version, model, dimensions, task = how
+    free = asyncio.Semaphore(_SIDE_BY_SIDE)
+    asked = [(embed_request(version, model, some, dimensions, task), len(some)) for some in _portions(texts)]
+
+    async def ask(request: Request, count: int) -> list[list[float]]:
+        async with free:
+            return vectors_of(await fetch(sending, request), count)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(ask(*one)) for one in asked]
+    except ExceptionGroup as trouble:
+        raise trouble.exceptions[0] from None
+    return [vector for task in tasks for vector in task.result()]
+
+
+def _portions(texts: list[str]) -> Iterator[list[str]]:
+    return (texts[start : start + AT_ONCE] for start in range(0, len(texts), AT_ONCE))

@@ -1,0 +1,60 @@
+"""What the line below an answer says, in words: model, tokens, cost, time, how it ended, and what it waits for."""
+
+from __future__ import annotations
+
+from math import ceil
+
+from nbgemini.chat.reply import Reply
+from nbgemini.formatting import duration_text, money_text, percent, tokens_text
+from nbgemini.messages.events import Queued, Retrying, Uploading
+
+_ENDINGS = {"interrupted": "stopped", "truncated": "cut off", "blocked": "withheld", "failed": "failed"}
+_TELLING, _WARNING = 0.5, 0.8  # of a window
+
+
+def status_text(reply: Reply) -> str:
+    """Return the whole line as text."""
+    if not reply.done:
+        return f"{facts_text(reply)} · {doing_text(reply) or 'streaming'}"
+    words = reply.exchange.note if reply.state == "truncated" and not reply.so_far.error else ""
+    ending = words or _ENDINGS.get(reply.state, "")
+    return " · ".join(word for word in (facts_text(reply), duration_text(reply.seconds), ending, context_text(reply)) if word)
+
+
+def misfit_text(reply: Reply) -> str:
+    """Return where an answer is not what was asked for, or nothing; a reader who stopped it knows."""
+    return "" if reply.state == "interrupted" else reply.so_far.misfit
+
+
+def doing_text(reply: Reply) -> str:
+    """Return what an answer waits for before it goes on, or nothing."""
+    match reply.notice:
+        case Retrying(why, _, attempt, attempts):
+            return f"{why}, retrying in {ceil(reply.wait_left)} s ({attempt} of {attempts})"
+        case Uploading(name, sent, size):
+            return f"uploading {name} {100 * sent // size} %" if sent < size else f"the service looks at {name}"
+        case Queued(ahead):
+            return f"waiting: {ahead} ahead" if ahead else "waiting: next in line"
+    if reply.state != "waiting":
+        return ""
+    return "waiting for approval" if reply.so_far.segments else "waiting for its turn"
+
+
+def badge_text(reply: Reply) -> str:
+    """Return what marks an answer that is not Gemini's own, now, or nothing."""
+    return reply.so_far.badge
+
+
+def context_text(reply: Reply) -> str:
+    """Return how full the chat's window is once that is more than half, with the way out before it is full."""
+    if reply.chat is None or not reply.window or reply.incoming.context <= reply.window * _TELLING:
+        return ""
+    filled = f"context {percent(reply.incoming.context, reply.window)} full"
+    warns = reply.incoming.context >= reply.window * _WARNING
+    return f"⚠ {filled} → %gemini drop, reset or fork before it is" if warns else filled
+
+
+def facts_text(reply: Reply) -> str:
+    """Return who answered, with how many tokens, for how much."""
+    money = "nothing spent" if reply.so_far.played else "" if reply.so_far.offline else money_text(reply.so_far.cost)
+    return " · ".join(word for word in (reply.model, tokens_text(reply.so_far.usage), money) if word)

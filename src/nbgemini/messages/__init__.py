@@ -1,0 +1,1 @@
+"""What travels: turns, events, segments, tool calls, citations, media, and why an answer ended; pure."""

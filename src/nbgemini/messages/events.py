@@ -1,0 +1,308 @@
+"""What a stream says, one fact at a time, in no provider's dialect.
+
+An event is a value: frozen, comparable, without behaviour. A provider's `decode` makes events out of a frame; everything
+after it (segments, transcript, displays) knows only these. `PartReceived` carries the service's own part verbatim, for the
+next request; every other content event is for the person who reads.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct
+
+from nbgemini.errors import NbGeminiError
+from nbgemini.messages.turns import Part, Usage
+
+EndState: TypeAlias = Literal["complete", "truncated", "blocked"]
+
+
+class PartReceived(Struct, frozen=True):
+    """One part of the model's turn exactly as the service sent it."""
+
+    part: Part
+
+
+class ThoughtDelta(Struct, frozen=True):
+    """Text that continues the current thought."""
+
+    text: str
+
+
+class AnswerDelta(Struct, frozen=True):
+    """Text that continues the current answer."""
+
+    text: str
+
+
+class ToolCall(Struct, frozen=True):
+    """The model asks for one of our functions; `id` is absent in families that have none."""
+
+    name: str
+    args: dict[str, Any]
+    id: str | None = None
+
+
+class ToolCallStart(Struct, frozen=True):
+    """A call begins whose arguments come in pieces; `key` tells calls that grow side by side apart.
+
+    `part` is the service's own part, all but the arguments: the call goes back in it, for its signature.
+    """
+
+    key: str
+    name: str
+    id: str | None = None
+    part: Part | None = None
+
+
+class ToolArgsDelta(Struct, frozen=True):
+    """Text that continues the JSON text of a call's arguments."""
+
+    key: str
+    text: str
+
+
+class ToolArgsText(Struct, frozen=True):
+    """The whole JSON text of a call's arguments: it replaces what came of them."""
+
+    key: str
+    text: str
+
+
+class ToolArgsPiece(Struct, frozen=True):
+    """One value of a call's arguments at a path like `$.flight.seats[0]`; while there is `more`, texts at one path append."""
+
+    key: str
+    path: str
+    value: Any
+    more: bool = False
+
+
+class ToolCallEnd(Struct, frozen=True):
+    """The service ends a growing call; `part` is what its last part holds besides the arguments, if anything."""
+
+    key: str
+    part: Part | None = None
+
+
+class ToolCallGrowing(Struct, frozen=True):
+    """What is known so far of a call that is not complete: the arguments as JSON text, maybe broken off.
+
+    `state` says how it ended without becoming a call: `broken`, its arguments are not whole, or `again`, it had been made.
+    """
+
+    key: str
+    name: str
+    text: str
+    id: str | None = None
+    state: Literal["growing", "broken", "again"] = "growing"
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will become of it as it is."""
+        return self.state != "growing"
+
+
+class Media(Struct, frozen=True):
+    """Inline bytes: `data` is base64 as it came; a thought is a draft of the model's, not its answer."""
+
+    mime: str
+    data: str
+    thought: bool = False
+
+
+RunState: TypeAlias = Literal["proposed", "asking", "running", "done", "failed", "refused", "stopped", "timed out"]
+
+
+class ToolRun(Struct, frozen=True):
+    """What became of a call so far.
+
+    Attributes:
+        response: what goes back to the model, once there is something.
+        unasked: whether it ran because its user had said that nobody need be asked.
+    """
+
+    call: ToolCall
+    state: RunState = "proposed"
+    response: dict[str, Any] | None = None
+    media: tuple[Media, ...] = ()
+    seconds: float = 0.0
+    unasked: bool = False
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will become of it."""
+        return self.state not in ("proposed", "asking", "running")
+
+
+class ToolProgress(Struct, frozen=True):
+    """The n-th call of the reply, from 0, is further than it was."""
+
+    number: int
+    run: ToolRun
+
+
+class ToolAnswer(Struct, frozen=True):
+    """Our stored answer to a call, read again; without a state it is older than notes, or another program's."""
+
+    name: str
+    id: str | None
+    response: dict[str, Any]
+    state: RunState | None = None
+    media: tuple[Media, ...] = ()
+    seconds: float = 0.0
+    unasked: bool = False
+
+    def of(self, call: ToolCall) -> ToolRun:
+        """Return what became of the call that this answers."""
+        state = self.state or ("failed" if self.response.keys() == {"error"} else "done")
+        return ToolRun(call, state, self.response, self.media, self.seconds, self.unasked)
+
+
+class Code(Struct, frozen=True):
+    """Code that the model runs at the service."""
+
+    source: str
+    language: str = "python"
+
+
+class CodeResult(Struct, frozen=True):
+    """What that code printed; `ok` is false when it failed, `late` is true when it was stopped for taking too long."""
+
+    output: str
+    ok: bool = True
+    late: bool = False
+
+
+class Citation(Struct, frozen=True):
+    """One source that an answer rests on."""
+
+    uri: str
+    title: str = ""
+
+
+class Passage(Struct, frozen=True):
+    """These bytes of the answer, which are `text`, rest on these sources, counted from 0."""
+
+    start: int
+    end: int
+    text: str
+    sources: tuple[int, ...]
+
+
+class Page(Struct, frozen=True):
+    """A page that the service was to read, and why it could not, if so."""
+
+    url: str
+    trouble: str = ""
+
+
+class Citations(Struct, frozen=True):
+    """What the answer so far rests on: sources, where they are cited, what was searched for, pages that were read.
+
+    A later report replaces it.
+    """
+
+    sources: tuple[Citation, ...] = ()
+    passages: tuple[Passage, ...] = ()
+    queries: tuple[str, ...] = ()
+    pages: tuple[Page, ...] = ()
+
+
+class UsageReport(Struct, frozen=True):
+    """Token counts so far: a running total, so the latest report replaces the former."""
+
+    usage: Usage
+
+
+class ResponseInfo(Struct, frozen=True):
+    """Which model answered (it may differ from the alias asked for) and the response's id."""
+
+    model: str
+    response_id: str = ""
+
+
+class Finish(Struct, frozen=True):
+    """How the service says the answer ended. It may come more than once; the last one counts."""
+
+    state: EndState
+    reason: str
+    message: str = ""
+
+
+class Done(Struct, frozen=True):
+    """The service said that this is all, perhaps without a reason: what came is whole, if anything did."""
+
+
+WHOLE = Finish("complete", "done")  # the end of an answer that is whole, and for which no reason was given
+
+
+class Continuation(Struct, frozen=True):
+    """The service cut the answer in two: the next round sends this token back."""
+
+    token: str
+
+
+class Queued(Struct, frozen=True):
+    """The request waits for a place; so many others come before it."""
+
+    ahead: int
+
+
+class Retrying(Struct, frozen=True):
+    """The request goes out again after trouble that passes: in how many seconds, and as which attempt of how many."""
+
+    why: str
+    seconds: float
+    attempt: int
+    attempts: int
+
+
+class Uploading(Struct, frozen=True):
+    """A file goes out ahead of the request: so many of its bytes are there; with all of them, the service looks at it."""
+
+    name: str
+    sent: int
+    size: int
+
+
+class Fault(Struct, frozen=True):
+    """The service reported an error inside a stream that had begun well."""
+
+    error: NbGeminiError
+
+
+class Unknown(Struct, frozen=True):
+    """Something newer than this decoder: kept in the turn, counted, never fatal."""
+
+    name: str
+
+
+Event: TypeAlias = (
+    PartReceived
+    | ThoughtDelta
+    | AnswerDelta
+    | ToolCall
+    | ToolCallStart
+    | ToolArgsDelta
+    | ToolArgsText
+    | ToolArgsPiece
+    | ToolCallEnd
+    | ToolCallGrowing
+    | ToolProgress
+    | ToolAnswer
+    | Media
+    | Code
+    | CodeResult
+    | Citations
+    | UsageReport
+    | ResponseInfo
+    | Finish
+    | Done
+    | Continuation
+    | Queued
+    | Retrying
+    | Uploading
+    | Fault
+    | Unknown
+)

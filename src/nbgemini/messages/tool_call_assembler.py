@@ -1,0 +1,325 @@
+"""Tool calls as they arrive: a delta appends, a complete text replaces; the event says which, never the text.
+
+Invariants (property-tested): a call is made once, and only of arguments that the service ended and that are a JSON object, or
+nothing; pieces, however cut, give exactly that object; nothing is quadratic in its length; whatever comes, nothing is raised.
+Calls without ids that say the same are so many calls if one frame holds them; those of later frames are echoes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import pairwise
+from typing import Any, Literal, TypeAlias
+
+from nbgemini.messages.events import (
+    Event,
+    ToolArgsDelta,
+    ToolArgsPiece,
+    ToolArgsText,
+    ToolCall,
+    ToolCallEnd,
+    ToolCallGrowing,
+    ToolCallStart,
+)
+from nbgemini.messages.turns import Part
+
+_NOT_JSON = (TypeError, ValueError, RecursionError)
+_SHORT = 4096  # characters: arguments up to here are shown at every piece,
+_GROWTH = 1 / 32  # and longer ones whenever they are so much longer: showing all at every piece would be quadratic
+_DEEPEST = 64
+_STEP = re.compile(
+    r"""
+    \. (?P<bare> [^.\[\]*]+ )
+    | \[ (?P<index> [0-9]{1,9} ) \]
+    | \[ (?P<double> "(?: [^"\\] | \\. )*" ) \]
+    | \[' (?P<single> (?: [^'\\] | \\. )* ) '\]
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+_Step: TypeAlias = str | int
+_Piece: TypeAlias = ToolArgsDelta | ToolArgsText | ToolArgsPiece
+
+
+class GrowingCalls:
+    """The tool calls of one response: those that still grow, and which have been made.
+
+    Attributes:
+        part: the service's own part of the call that `feed` returned last, all but its arguments; None if it came whole.
+    """
+
+    def __init__(self) -> None:
+        """Begin with no call."""
+        self.part: Part | None = None
+        self._open: dict[str, _Call] = {}
+        self._made: dict[str | tuple[str, str], int] = {}  # how many there are of each
+        self._here: dict[str | tuple[str, str], int] = {}  # and of how many this frame has told
+        self._frame: int | None = None
+
+    def feed(self, event: Event, frame: int | None = None) -> list[ToolCall | ToolCallGrowing]:
+        """Take the next event and return what it makes known: a call once it is complete, and how far others are.
+
+        `frame` is the number of the frame that says it; without one, it is the only event of its frame.
+        """
+        if frame is None or frame != self._frame:
+            self._here.clear()
+            self._frame = frame
+        match event:
+            case ToolCall():
+                return self._once(event, None)
+            case ToolCallStart():
+                return self._start(event)
+            case ToolArgsDelta() | ToolArgsText() | ToolArgsPiece():
+                call = self._open.get(event.key)
+                return call.take(event) if call else []
+            case ToolCallEnd():
+                return self._end(event)
+        return []
+
+    def close(self) -> list[ToolCall | ToolCallGrowing]:
+        """End the response: return the calls whose end never came, as far as they are known."""
+        calls, self._open = self._open, {}
+        return [call.known("broken") for call in calls.values()]
+
+    def _start(self, start: ToolCallStart) -> list[ToolCall | ToolCallGrowing]:
+        before = self._open.get(start.key)
+        if before and start.id and before.id == start.id:
+            return []  # some say again with every piece whose it is
+        self._open.pop(start.key, None)
+        news: list[ToolCall | ToolCallGrowing] = [before.known("broken")] if before else []
+        if start.id not in self._made:
+            self._open[start.key] = call = _Call(start)
+            news.append(call.known())
+        return news
+
+    def _end(self, end: ToolCallEnd) -> list[ToolCall | ToolCallGrowing]:
+        call = self._open.pop(end.key, None)
+        if call is None:
+            return []
+        args = call.args.whole()
+        if args is None:
+            return [call.known("broken")]
+        part = {**(end.part or {}), **(call.part or {})}
+        return self._once(ToolCall(call.name, args, call.id), part or None) or [call.known("again")]
+
+    def _once(self, call: ToolCall, part: Part | None) -> list[ToolCall | ToolCallGrowing]:
+        """Return the call, unless it is one that has been made: models have sent a hundred copies of one call."""
+        mark = _mark(call)
+        if mark is not None:
+            made, here = self._made.get(mark, 0), self._here.get(mark, 0) + 1
+            self._here[mark] = 1 if call.id else here  # an id names one call
+            if self._here[mark] <= made:
+                return []
+            self._made[mark] = made + 1
+        self.part = part
+        return [call]
+
+
+def weight(value: Any, enough: int) -> int:
+    """Return about how many characters a value has as JSON; not much more than `enough` of them are counted."""
+    total, waiting = 0, [value]
+    while waiting and total <= enough:
+        value = waiting.pop()
+        total += 4 + (len(value) if isinstance(value, str) else 0)
+        if isinstance(value, dict):
+            total += sum(map(len, value))
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+    return total
+
+
+def _mark(call: ToolCall) -> str | tuple[str, str] | None:
+    """Return what tells a call from others: its id, or without one all that it says."""
+    try:
+        return call.id or (call.name, json.dumps(call.args, sort_keys=True))
+    except _NOT_JSON:
+        return None
+
+
+class _Call:
+    """A call that grows."""
+
+    def __init__(self, start: ToolCallStart) -> None:
+        self.key, self.name, self.id, self.part = start.key, start.name, start.id, start.part
+        self.args = _Arguments()
+        self._shown = 0
+
+    def take(self, piece: _Piece) -> list[ToolCall | ToolCallGrowing]:
+        """Add a piece, and say how far the call is if that is news."""
+        match piece:
+            case ToolArgsText(_, text):
+                self.args, self._shown = _Arguments(text), 0
+            case ToolArgsDelta(_, text):
+                self.args.append(text)
+            case _:
+                self.args.put(piece.path, piece.value, piece.more)
+        due = self.args.size <= _SHORT or self.args.size >= self._shown * (1 + _GROWTH)
+        return [self.known()] if due else []
+
+    def known(self, state: Literal["growing", "broken", "again"] = "growing") -> ToolCallGrowing:
+        """Return what is known so far."""
+        self._shown = self.args.size
+        return ToolCallGrowing(self.key, self.name, self.args.text(), self.id, state)
+
+
+class _Arguments:
+    """What came of one call's arguments: JSON text, or values at their paths. Both at once make no sense, and no call.
+
+    Attributes:
+        size: how many characters came.
+    """
+
+    def __init__(self, text: str = "") -> None:
+        self.size = len(text)
+        self._texts = [text] if text else []
+        self._tree: dict[str, Any] = {}
+        self._sound = True
+
+    def append(self, text: str) -> None:
+        """Continue the JSON text."""
+        self.size += len(text)
+        if text:
+            self._texts.append(text)
+        self._sound = self._sound and not self._tree
+
+    def put(self, path: str, value: Any, more: bool) -> None:
+        """Set the value at the path, or continue the text there; a path that leads nowhere spoils the arguments."""
+        self.size += len(path)
+        self._tree = self._tree or {"$": {}}
+        try:
+            text = value if isinstance(value, str) else json.dumps(value)
+            self.size += len(text)
+            # A copy: later paths may lead into the value, and events never change.
+            _put(self._tree, _steps(path), _Text(text, more) if isinstance(value, str) else json.loads(text))
+        except _NOT_JSON:
+            self._sound = False
+        self._sound = self._sound and not self._texts
+
+    def text(self) -> str:
+        """Return the JSON text so far."""
+        if not self._tree:
+            text = "".join(self._texts)
+            self._texts = [text] if text else []
+            return _mended(text)
+        try:
+            return _mended(json.dumps(self._tree["$"], ensure_ascii=False, default=str))
+        except _NOT_JSON:
+            return ""
+
+    def whole(self) -> dict[str, Any] | None:
+        """Return the arguments, or None if they are not complete."""
+        try:
+            text = json.dumps(self._tree["$"], default=_ended) if self._tree else "".join(self._texts)
+            args = arguments_of(text)
+            args = json.loads(_mended(json.dumps(args, ensure_ascii=False, allow_nan=False)))
+        except _NOT_JSON:
+            return None
+        return args if self._sound and isinstance(args, dict) else None
+
+
+def arguments_of(text: str) -> Any:
+    """Return what the JSON text of a call's arguments holds: nothing in any form is no arguments, and a text in it is read too.
+
+    Raises:
+        ValueError: it is not JSON.
+    """
+    args = json.loads(text) if text.strip() else None
+    if isinstance(args, str):  # some gateways write it twice
+        args = json.loads(args) if args.strip() else None
+    return {} if args is None or args == [] else args
+
+
+class _Text:
+    """A text at a path, in pieces; `more` are to come."""
+
+    def __init__(self, text: str, more: bool) -> None:
+        self.pieces = [text]
+        self.more = more
+
+    def __str__(self) -> str:
+        """Return the text so far."""
+        return "".join(self.pieces)
+
+
+def _ended(text: _Text) -> str:
+    if text.more:
+        raise ValueError("the text has no end")
+    return str(text)
+
+
+def _mended(text: str) -> str:
+    """Join surrogates that were cut apart and replace lone ones, which UTF-8 can't carry."""
+    return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _steps(path: str) -> list[_Step]:
+    """Return the steps of a JSONPath that names one place.
+
+    Raises:
+        ValueError: it is none.
+    """
+    steps: list[_Step] = ["$"]
+    at = 1 if path.startswith("$") else len(path) + 1
+    while at < len(path) and len(steps) <= _DEEPEST and (found := _STEP.match(path, at)):
+        steps.append(_step(found))
+        at = found.end()
+    if at != len(path):
+        raise ValueError("not a path")
+    return steps
+
+
+def _step(found: re.Match[str]) -> _Step:
+    match found.lastgroup:
+        case "index":
+            return int(found["index"])
+        case "bare":
+            return found["bare"]
+        case "single":  # JSON knows double quotes only
+            quoted = re.sub(
+                r"\\.|\"", lambda sign: {"\\'": "'", '"': '\\"'}.get(sign[0], sign[0]), found["single"], flags=re.DOTALL
+            )
+            return str(json.loads(f'"{quoted}"', strict=False))
+    return str(json.loads(found["double"], strict=False))
+
+
+def _put(tree: dict[str, Any], steps: list[_Step], value: Any) -> None:
+    """Put the value where the steps lead; what lies on the way is made.
+
+    Raises:
+        ValueError: there is another value already, in the way or at the end.
+    """
+    node: Any = tree
+    for step, following in pairwise(steps):
+        if not _holds(node, step):
+            _add(node, step, [] if isinstance(following, int) else {})
+        node = node[step]
+    here = node[steps[-1]] if _holds(node, steps[-1]) else None
+    if isinstance(here, _Text) and isinstance(value, _Text) and (here.more or value.pieces == [""]):
+        here.pieces += value.pieces
+        here.more = value.more
+    else:
+        _add(node, steps[-1], value, anew=node is tree)
+
+
+def _holds(node: Any, step: _Step) -> bool:
+    if isinstance(node, list) and isinstance(step, int):
+        return step < len(node)
+    if isinstance(node, dict) and isinstance(step, str):
+        return step in node
+    raise ValueError("the path leads through another value")
+
+
+def _add(node: Any, step: _Step, value: Any, *, anew: bool = False) -> None:
+    """Add a value to an object, or at the end of a list.
+
+    Raises:
+        ValueError: it has been told (models are known to mix paths up), or an item before it has not.
+    """
+    if isinstance(node, list) and step == len(node):
+        node.append(value)
+    elif isinstance(node, dict) and (anew or step not in node):
+        node[step] = value
+    else:
+        raise ValueError("a value twice, or none before it")

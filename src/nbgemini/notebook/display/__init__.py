@@ -1,0 +1,1 @@
+"""What stands below a cell: segments, tool calls, the status line, on pages with and without widgets."""

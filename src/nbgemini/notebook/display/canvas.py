@@ -1,0 +1,185 @@
+"""How segments get onto the page: through widgets, as repainted HTML, or only once they are whole.
+
+Rendering Markdown takes milliseconds a block, so it happens in a thread; each finished block is rendered once. Traffic
+grows with the answer: widgets get deltas, plain HTML is repainted only after it has grown by half.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic
+from typing import Any, Literal, Protocol
+
+from nbgemini._async.imports import load
+from nbgemini.notebook.approvals import Approvals
+from nbgemini.notebook.display.throttle import Refresh
+from nbgemini.notebook.kernel.output_routing import Route
+from nbgemini.render.markdown import to_html
+
+_CALMEST = 2.0  # times the shortest interval, reached after a second: a long answer is read more calmly
+_PATIENCE = 6.0  # seconds that a page has to start the first widget
+_WIDGETS = "nbgemini.notebook.display.widget"  # anywidget and ipywidgets: 70 ms of CPU at the first use
+
+
+class Place(Protocol):
+    """Where a segment stands on the page."""
+
+    for_good: bool  # whether the page keeps the widget, having no record of the static output that would replace it
+
+    def show(self, data: dict[str, Any], state: Literal["live", "final"], widget: Any = None) -> None:
+        """Show this bundle, or the widget as long as the segment is live."""
+        ...
+
+
+class Painting:
+    """The way one stream is painted, and its tools."""
+
+    def __init__(self, way: str, route: Route, refresh: Refresh, updates_per_second: float, *, shows_errors: bool) -> None:
+        """Choose the way: `widgets`, `html`, `kept` (nobody looks, but the cell may be cut off) or `at_end`."""
+        self.live = way != "at_end"
+        self.kept = way == "kept"
+        self.widgets = False
+        self.moved = False  # whether a page has made our outputs anew, and so knows nothing of displays any more
+        self.inside = False  # whether all stands inside a widget that takes in outputs, and so in one of ours until the end
+        self.shows_errors = shows_errors
+        self.approvals: Approvals | None = None  # None: nobody can be asked
+        self.offered: Callable[[str], str] = lambda _: ""  # the code of an answer that a button puts into a new cell
+        self._wants_widgets = way == "widgets" and not refresh.no_widgets
+        self._route = route
+        self._refresh = refresh
+        self._began = monotonic()
+        self._shortest = 1.0 / max(0.1, updates_per_second)
+        self._silence = 0.0  # seconds in which no page was heard
+        self._looked = self._began
+        self._open: list[Any] = []
+        self._ids: list[str] = []
+        self._module: Any = None
+
+    @property
+    def pause(self) -> float:
+        """Seconds until the next repaint: few at first, more later and when much is going on."""
+        return self._refresh.pause(self._shortest * min(_CALMEST, 1.0 + monotonic() - self._began))
+
+    def begin(self) -> None:
+        """Count this stream, and use the widgets at once if they were loaded before."""
+        self._refresh.join()
+        module = sys.modules.get(_WIDGETS)
+        if self._wants_widgets and hasattr(module, "view_of"):  # not still being imported by the loading thread
+            self._use(module)
+
+    async def prepare(self) -> None:
+        """Load what painting needs, in a thread."""
+        if self._wants_widgets and not self.widgets:
+            with suppress(ImportError):  # no widgets here: plain HTML does
+                self._use(await load(_load_widgets))
+
+    @property
+    def widget_ids(self) -> list[str]:
+        """The ids by which the outputs of a page name our widgets."""
+        return self._ids
+
+    def status_widget(
+        self,
+        snapshot: Callable[[], dict[str, Any]],
+        on_stop: Callable[[], None],
+        document: Callable[[], dict[str, Any]] | None = None,
+    ) -> Any:
+        """Return a new widget for the status line; `document` returns what a page should hold that has missed some of it."""
+        return self._opened(lambda: self._module.Live("status", snapshot=snapshot, on_stop=on_stop, document=document))
+
+    def text_widget(self, kind: str, snapshot: Callable[[], dict[str, Any]]) -> Any:
+        """Return a new widget for streamed text."""
+        return self._opened(lambda: self._module.Live(kind, snapshot=snapshot, on_moved=self._note_moved))
+
+    def accordion(self, title: str, child: Any) -> Any:
+        """Return a closed accordion around `child`."""
+        return self._opened(lambda: self._module.accordion(title, child))
+
+    def retitle(self, accordion: Any, title: str) -> None:
+        """Change the title of an accordion."""
+        self._route.run(lambda: accordion.set_title(0, title))
+
+    def column(self, *children: Any) -> Any:
+        """Return a widget with these below each other."""
+        return self._opened(lambda: self._module.column(*children))
+
+    def card(self, snapshot: Callable[[], dict[str, Any]], on_verdict: Callable[[str], None]) -> Any:
+        """Return a new widget for a tool call."""
+        how = {"snapshot": snapshot, "on_verdict": on_verdict, "on_moved": self._note_moved}
+        return self._opened(lambda: self._module.Live("card", **how))
+
+    def renew(self, widget: Any) -> None:
+        """Send all that a widget shows once more, in the place of what it showed."""
+        self._route.run(widget.renew)
+
+    def change(self, widget: Any, trait: str, value: Any) -> None:
+        """Change what a widget shows."""
+        self._route.run(lambda: setattr(widget, trait, value))
+
+    def view_of(self, widget: Any) -> dict[str, Any]:
+        """Return the part of a bundle that shows this widget."""
+        view: dict[str, Any] = self._module.view_of(widget)
+        return view
+
+    def tell(self, widget: Any, next_ops: Callable[[], list[list[Any]]]) -> None:
+        """Send deltas to a widget."""
+        self._refresh.sent(self._route.run(lambda: widget.tell(next_ops)))
+
+    def end(self) -> None:
+        """Note that the stream is over."""
+        self._refresh.leave()
+
+    def close_all(self, but: Any = None) -> None:
+        """Close the widgets, `but` one that is kept for a while: the page shows static outputs in their places."""
+        widgets, self._open = self._open, []
+        if but is not None:
+            self._module.keep(but)
+        for widget in widgets:
+            if widget is but:
+                continue
+            with suppress(Exception):  # its comm may be dead; it is not needed any more
+                self._route.run(widget.close)
+
+    def give_up_widgets(self) -> None:
+        """Go on with plain HTML."""
+        self.widgets = False
+
+    def note_page(self, widget: Any) -> None:
+        """Note whether a page has started this widget: where anywidget can't be loaded, none does, and HTML streams.
+
+        A front end may have to fetch anywidget first, so it has some seconds; the next streams have learnt from this one. While
+        a cell holds the loop nothing is heard, so only time counts in which the loop has turned.
+        """
+        now = monotonic()
+        self._silence += min(now - self._looked, _PATIENCE / 4)
+        self._looked = now
+        if widget.greeted or not self.widgets or self._silence <= _PATIENCE:
+            return
+        self._refresh.silent = widget
+        self._module.keep(widget)  # it may be heard yet
+        self._open.remove(widget)
+        self.give_up_widgets()
+        if self.approvals is not None:
+            self.approvals.close()
+
+    def _note_moved(self) -> None:
+        self.moved = True
+
+    def _use(self, module: Any) -> None:
+        self._module = module
+        self.widgets = True
+
+    def _opened(self, make: Callable[[], Any]) -> Any:
+        widget = self._route.run(make)
+        self._open.append(widget)
+        self._ids.append(widget.model_id)
+        return widget
+
+
+def _load_widgets() -> Any:
+    from nbgemini.notebook.display import widget as live  # noqa: PLC0415 - at first use, in a thread
+
+    to_html("`the parser too`")
+    return live

@@ -1,0 +1,106 @@
+"""Where a display goes: below a cell, or into the ipywidgets Output that takes in what the cell displays.
+
+An Output (`with out:`, `@out.capture()`) appends what is displayed inside it, knows no updates, and hears nothing any more
+once the block is left. So its list of outputs is rewritten from here: the page tells the kernel of it, and takes the new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any
+
+from nbgemini.notebook.kernel.environment import message_id
+from nbgemini.notebook.kernel.output_routing import Route
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+_PATIENCE = 50  # looks, a tenth of a second apart, for what a page tells of an Output
+
+
+class CellArea:
+    """The outputs below one cell."""
+
+    def __init__(self, shell: Any, route: Route) -> None:
+        """Publish by `route`."""
+        self._shell = shell
+        self._route = route
+
+    def show(self, output: dict[str, Any], display_id: str, *, update: bool) -> None:
+        """Show an output, or show it in the place of what has this id."""
+        how = {"metadata": output["metadata"], "transient": {"display_id": display_id}, "update": update}
+        self._route.run(
+            lambda: self._shell.display_pub.publish(data=output["data"], **how)
+        )  # who publishes is the route's to say
+
+    def refresh(self) -> bool:
+        """Show what could not be shown so far; whether that is all."""
+        return True
+
+
+class OutputArea:
+    """The outputs inside an ipywidgets Output."""
+
+    def __init__(self, cell: CellArea, widget: Any) -> None:
+        """Show as the cell would what comes inside the block, for the widget takes it in."""
+        self._cell = cell
+        self._widget = widget
+        self._message = widget.msg_id
+        self._shown: list[dict[str, Any]] = []
+        self._wanted: dict[str, dict[str, Any]] = {}
+
+    def show(self, output: dict[str, Any], display_id: str, *, update: bool) -> None:
+        """Show an output, or show it in the place of what has this id."""
+        if not update and self._widget.msg_id == self._message:
+            self._shown.append(output)
+            self._cell.show(output, display_id, update=False)
+        self._wanted[display_id] = output
+
+    def refresh(self) -> bool:
+        """Show what could not be shown so far; whether that is all."""
+        held, wanted = list(self._widget.outputs), list(self._wanted.values())
+        if self._shown == wanted:
+            return True
+        ours = [index for index, output in enumerate(held) if any(_same(output, one) for one in self._shown)]
+        if not ours:
+            return False  # the page has not told yet what the widget holds
+        others = [output for index, output in enumerate(held) if index not in ours]
+        self._widget.outputs = (*others[: ours[0]], *wanted, *others[ours[0] :])
+        self._shown = wanted
+        return True
+
+
+def area_of(shell: Any, route: Route) -> CellArea | OutputArea:
+    """Return where the cell that runs now displays."""
+    cell, widget = CellArea(shell, route), output_around(shell)
+    return cell if widget is None else OutputArea(cell, widget)
+
+
+async def settled(area: CellArea | OutputArea) -> None:
+    """Return once all is shown; where a page does not tell what its Output holds, it keeps showing the widgets."""
+    for _ in range(_PATIENCE):
+        if area.refresh():
+            return
+        await asyncio.sleep(0.1)
+
+
+def output_around(shell: Any) -> Any | None:
+    """Return the Output that takes in what is displayed now, if there is one."""
+    module = sys.modules.get("ipywidgets.widgets.widget")
+    if module is None:
+        return None
+    known = getattr(module, "_instances", None)  # of ipywidgets 8; in 7 the class has them, once it has been imported whole
+    known = getattr(getattr(module, "Widget", None), "widgets", {}) if known is None else known
+    message = message_id(shell)
+    around = [widget for widget in list(known.values()) if getattr(widget, "msg_id", "") == message != ""]
+    return around[-1] if around else None
+
+
+def _same(held: dict[str, Any], output: dict[str, Any]) -> bool:
+    """Whether what a page tells of an output is this one of ours."""
+    one, other = held.get("data", {}), output["data"]
+    views = (one.get(VIEW, {}).get("model_id"), other.get(VIEW, {}).get("model_id"))
+    return views[0] == views[1] if any(views) else _html(one) == _html(other)
+
+
+def _html(data: dict[str, Any]) -> str:
+    return "".join(data.get("text/html", ""))

@@ -1,0 +1,54 @@
+"""Who paints one segment: what changed is taken in as it comes, which is cheap, and painted a few times a second."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from nbgemini.messages.segments import Change, Segment
+from nbgemini.notebook.display.canvas import Painting, Place
+
+
+class SegmentPainter(ABC):
+    """What all painters have in common.
+
+    Attributes:
+        place: where the segment stands on the page, once it has a place.
+        at_rest: whether its static output is shown, for good.
+    """
+
+    def __init__(self, segment: Segment, painting: Painting) -> None:
+        """Begin with nothing painted."""
+        self.kind = segment.kind
+        self.place: Place | None = None
+        self.at_rest = False
+        self._segment = segment
+        self._painting = painting
+        self._widget: Any = None
+
+    @property
+    @abstractmethod
+    def waiting(self) -> bool:
+        """Whether there is something to paint."""
+
+    @abstractmethod
+    def take(self, change: Change) -> None:
+        """Take in what changed in the segment."""
+
+    @abstractmethod
+    def end_of_stream(self) -> None:
+        """Note that the whole stream is over: everything becomes static."""
+
+    @abstractmethod
+    def begin(self, place: Place) -> None:
+        """Take the place on the page."""
+
+    @abstractmethod
+    async def paint(self) -> None:
+        """Show what is new; put the segment to rest once nothing more will come of it."""
+
+    @property
+    def _needed(self) -> bool:
+        """Whether the page may know nothing of the static output that takes the widget's place."""
+        stays = self.place is not None and self.place.for_good
+        return self._widget is not None and (bool(self._widget.rebuilt) or self._painting.moved or stays)

@@ -1,0 +1,124 @@
+"""The one line below an answer: model, tokens, cost, time, how it ended, and Stop while it runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from time import monotonic
+from typing import Any, Literal
+
+from nbgemini.chat.reply import Reply
+from nbgemini.chat.status_text import badge_text, doing_text, facts_text, misfit_text, status_text
+from nbgemini.notebook.display.canvas import Painting, Place
+from nbgemini.notebook.display.reload_container import Home
+from nbgemini.render.mimebundle import error_bundle, status_bundle
+
+
+class StatusLine:
+    """The status of one reply, as a widget while it runs and as a line of text at rest."""
+
+    def __init__(self, reply: Reply, painting: Painting, document: Callable[[], dict[str, Any]]) -> None:
+        """Begin with the model's name alone; `document` returns the outputs that a page should hold."""
+        self._reply = reply
+        self._painting = painting
+        self._document = document
+        self._over = False
+        self.note = ""  # what it says besides
+        self.taken_in = False  # whether every page holds the outputs at rest
+        self._widget: Any = None
+        self._home: Home | None = None
+        self._sent: dict[str, Any] = {}
+        self._sent_at = 0.0
+        self._shown = ""
+
+    def refresh(self, replace: Callable[[], None]) -> None:
+        """Tell the widget what is new; `replace` shows the line again once there is a widget for it."""
+        if self._widget is None and self._painting.widgets:
+            self.open()
+            replace()
+        had_widgets = self._painting.widgets
+        if self._widget is not None:
+            self._painting.note_page(self._widget)
+        if self._widget is not None and self._painting.widgets:
+            self._tell()
+        elif had_widgets or doing_text(self._reply) != self._shown:
+            replace()
+
+    def open(self) -> None:
+        """Make the widget, if there are any."""
+        if self._painting.widgets:
+            self._widget = self._painting.status_widget(self._snapshot, self._reply.stop, self._document)
+            self._home = Home(self._painting, self._widget)
+
+    def room(self) -> Place | None:
+        """Return a place beside the line for the next segment, if the page would miss a new output."""
+        inside = self._painting.inside and self._painting.widgets
+        return self._home.room() if self._home is not None and (self._rebuilt or inside) else None
+
+    @property
+    def _rebuilt(self) -> bool:
+        return self._widget is not None and self._painting.widgets and bool(self._widget.rebuilt or self._painting.moved)
+
+    @property
+    def segments(self) -> list[dict[str, Any]]:
+        """The bundles of the segments that stand beside the line, once they are at rest."""
+        return self._home.bundles if self._home is not None else []
+
+    def _snapshot(self) -> dict[str, Any]:
+        return {"status": self._fields(), **({"over": self._painting.widget_ids} if self._over else {})}
+
+    def _tell(self) -> None:
+        """Send what is new: who answers and what it waits for at once, counts once a second; the browser's own clock ticks."""
+        fields, now = self._fields(), monotonic()
+        news = any(fields[name] != self._sent.get(name) for name in ("badge", "busy", "doing"))
+        if news or (now - self._sent_at >= 1.0 and fields["text"] != self._sent.get("text")):
+            self._painting.tell(self._widget, lambda: [["s", fields]])
+            self._sent, self._sent_at = fields, now
+
+    def end(self) -> None:
+        """Tell the pages that all is at rest, and close the widgets once each shows the static outputs in their places.
+
+        A page that was loaded again, or whose cell was moved, applies no update: it asks for the outputs and puts them into its
+        document. The widgets stay for a page that is closed now and comes back.
+        """
+        self._over = True
+        if self._widget is None or not self._widget.greeted:
+            self._painting.close_all()  # no page listens
+            return
+        self._widget.when_gone(self._loop_call(self._release))
+        self._painting.tell(self._widget, lambda: [["s", self._fields()], ["o", self._painting.widget_ids]])
+
+    def _release(self) -> None:
+        """Close what no page shows any more."""
+        self.taken_in = True
+        self._painting.close_all(but=self._widget)
+
+    @staticmethod
+    def _loop_call(deed: Callable[[], None]) -> Callable[[], object]:
+        """Return what does it on this loop, from whatever thread it is called."""
+        loop = asyncio.get_running_loop()
+        return lambda: None if loop.is_closed() else loop.call_soon_threadsafe(deed)
+
+    def show(self, place: Place, state: Literal["live", "final"]) -> None:
+        """Show the line as it is now."""
+        data, self._shown = self._bundle(state), doing_text(self._reply)
+        place.show(data, state, self._home.widget if self._home is not None and self._painting.widgets else None)
+
+    def _bundle(self, state: Literal["live", "final"]) -> dict[str, Any]:
+        reply = self._reply
+        error = reply.so_far.error
+        trouble = str(error) if error and self._painting.shows_errors else misfit_text(reply)
+        if state == "final" and trouble:
+            return error_bundle(_line(badge_text(reply), status_text(reply), self.note), trouble)
+        return status_bundle(_line(status_text(reply), self.note), badge_text(reply))
+
+    def _fields(self) -> dict[str, Any]:
+        reply = self._reply
+        doing = doing_text(reply)
+        text = _line(status_text(reply) if self._over else _line(facts_text(reply), doing), self.note)
+        since = 0 if self._over else round(reply.seconds, 1)
+        return {"text": text, "badge": badge_text(reply), "busy": not reply.done, "since": since, "doing": doing}
+
+
+def _line(*words: str) -> str:
+    return " · ".join(filter(None, words))

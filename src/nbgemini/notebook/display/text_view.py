@@ -1,0 +1,151 @@
+"""A thought or an answer on the page: text that grows."""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+from typing import Any
+
+from nbgemini.messages.segments import Change, Segment, SegmentCited, SegmentDelta, SegmentEnd
+from nbgemini.messages.turns import Options
+from nbgemini.notebook.display.canvas import Painting, Place
+from nbgemini.notebook.display.deltas import Deltas
+from nbgemini.notebook.display.formats import Form
+from nbgemini.notebook.display.segment_view import SegmentPainter
+from nbgemini.render.mimebundle import live_bundle, thought_title
+from nbgemini.render.streaming_markdown import Block
+
+_GROWTH = 1.5  # plain HTML: repaint when it has grown by half, so that all repaints together stay below 4 x the answer
+_FIRST_REPAINT = 200  # characters
+_KEPT_A_SECOND = 20_000  # the same where nobody looks
+
+
+class TextPainter(SegmentPainter):
+    """Paints one segment."""
+
+    def __init__(self, segment: Segment, painting: Painting, options: Options | None = None) -> None:
+        """Begin with nothing painted; `options` say in which format the answer comes."""
+        super().__init__(segment, painting)
+        self._form = Form(segment, options, painting.offered)
+        self._blocks = self._form.growing()
+        self._deltas = Deltas()
+        self._fresh: list[str] = []
+        self._painted = 0  # characters in the last repaint of plain HTML
+        self._kept = self._began = monotonic()
+        self._seconds: float | None = None
+        self._stream_over = False
+        self._accordion: Any = None
+        self._title = ""
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is something to paint."""
+        return bool(self._fresh) or (self._seconds is not None and not self._parked and not self.at_rest)
+
+    @property
+    def _parked(self) -> bool:
+        """Whether a thought is whole, but stays the accordion that a reader may have open until the stream ends."""
+        return self._accordion is not None and self._title.startswith("Thought") and not self._stream_over
+
+    def take(self, change: Change) -> None:
+        """Take in text, or that the segment is whole."""
+        match change:
+            case SegmentDelta(_, text):
+                self._fresh.append(text)
+            case SegmentEnd():
+                self._end()
+            case SegmentCited():
+                self.at_rest = False  # it is shown once more, with its references
+
+    def end_of_stream(self) -> None:
+        """Note that the whole stream is over: everything becomes static."""
+        self._end()
+        self._stream_over = True
+
+    def begin(self, place: Place) -> None:
+        """Take the place on the page."""
+        self.place = place
+        if self._seconds is not None or not self._painting.live:
+            return
+        if self._painting.widgets:
+            self._open_widget()
+        place.show(live_bundle(self.kind, ""), "live", self._accordion or self._widget)
+
+    async def paint(self) -> None:
+        """Show what is new; put the segment to rest once it is whole."""
+        self._take_in()
+        if self._widget is not None and self._painting.widgets and (self._seconds is None or self._accordion or self._needed):
+            await self._send_deltas()
+            self._name_accordion()
+        elif self._seconds is None and self._painting.live:
+            await self._repaint()
+        if self._seconds is not None and not self._parked:
+            await self._rest()
+
+    async def _send_deltas(self) -> None:
+        blocks = await asyncio.to_thread(self._blocks.advance) if self._blocks.promising else []
+        self._tell(blocks)
+
+    def _tell(self, blocks: list[Block]) -> None:
+        self._painting.tell(self._widget, lambda: self._deltas.next(blocks, self._blocks.tail()))
+
+    def _name_accordion(self) -> None:
+        if self._accordion is None:
+            return
+        title = f"Thinking… {monotonic() - self._began:.0f} s" if self._seconds is None else thought_title(self._seconds)
+        if title != self._title:
+            self._title = title
+            self._painting.retitle(self._accordion, title)
+
+    async def _repaint(self) -> None:
+        """Show plain HTML again, if it has grown enough."""
+        length = len(self._segment.text)
+        if self._painting.kept:
+            await self._keep(length)
+            return
+        if self.place and length >= max(_FIRST_REPAINT, self._painted * _GROWTH):
+            self._painted = length
+            await asyncio.to_thread(self._blocks.advance)
+            self.place.show(live_bundle(self.kind, self._blocks.tail(), html=self._blocks.html()), "live")
+
+    async def _keep(self, length: int) -> None:
+        """Show what came as it would stand at rest, each second and later seldom: so much a second, and no more."""
+        now = monotonic()
+        if self.place and length > self._painted and now - self._kept >= max(1.0, length / _KEPT_A_SECOND):
+            self._painted, self._kept = length, now
+            self.place.show(await asyncio.to_thread(self._form.at_rest, None, None, opened=False), "live")
+
+    def _take_in(self) -> None:
+        self._blocks.append("".join(self._fresh))
+        self._fresh.clear()
+
+    async def _rest(self) -> None:
+        self._take_in()  # the last words may have come while something was painted
+        cited = self._segment.cited
+        last, data = await asyncio.to_thread(self._at_rest_bundle)
+        if self._needed:
+            self._tell(last)
+        else:
+            self._deltas.next(last, "")  # for a page that comes back later
+        if self._deltas.correct(self._blocks.html()) and self._needed:  # what was defined late
+            self._painting.renew(self._widget)
+        if self.place:
+            self.place.show(data, "final", self._widget)
+        self.at_rest = self._segment.cited == cited  # else its sources came meanwhile
+
+    def _at_rest_bundle(self) -> tuple[list[Block], dict[str, Any]]:
+        """Return the last blocks and the whole bundle; in a thread, since both may take long."""
+        last = self._blocks.close()
+        html = self._blocks.html()
+        opened = self._accordion is not None and self._accordion.selected_index == 0
+        return last, self._form.at_rest(html, self._seconds, opened=opened)
+
+    def _end(self) -> None:
+        if self._seconds is None:
+            self._seconds = monotonic() - self._began
+
+    def _open_widget(self) -> None:
+        self._widget = self._painting.text_widget(self._form.role, self._deltas.snapshot)
+        if self.kind == "thought":
+            self._title = "Thinking…"
+            self._accordion = self._painting.accordion(self._title, self._widget)

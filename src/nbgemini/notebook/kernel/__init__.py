@@ -1,0 +1,1 @@
+"""How kernels and front ends differ, and what is done to each: waiting cells, interrupts, routes of outputs, loops."""

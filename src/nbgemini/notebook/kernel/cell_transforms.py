@@ -1,0 +1,194 @@
+"""How a cell waits for its answer with the loop alive.
+
+A hook behind IPython's own transformations puts `await` before a magic call that stands at the beginning of a line, so the
+cell is natively asynchronous: other tasks, widgets and interrupts go on. In[] and the history keep what was typed. A magic
+called from a function, inside %%time or from a thread is not reached by the hook; there the loop is run from within. So it is
+for what the text of a cell does not show: a function, exec, a script or a shell line that reads a reply (see `cells`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+from IPython.core.inputtransformer2 import make_tokens_by_line
+
+from nbgemini._async.nested_loop import run_within
+from nbgemini._environment import hush
+
+_ASKS = r"gemini\s+(?:ask|fix|explain|map)\s[^?]*[^?\s].*\?\s*$"
+_LINE = re.compile(
+    r"""^(?P<before>\s*(?:[^%\#\n]*?[^%\#\n=!<>]=\s*)?)  # indented, or assigned
+    %(?P<name>\w+)\b\s*(?P<rest>.*)$""",
+    re.VERBOSE | re.DOTALL,
+)
+_ASKING = re.compile(rf"(?:^|\s)%{_ASKS}", re.DOTALL)
+_BARE = re.compile(r"^(?P<before>\s*)(?P<name>gemini)\s+(?P<rest>.*)$", re.DOTALL)
+_BARE_ASKING = re.compile(rf"^\s*{_ASKS}", re.DOTALL)
+
+
+def called(lines: list[str], *, automagic: bool) -> list[str]:
+    """Return the lines of a cell with those that ask as calls; `automagic`: the magic is known without its `%` too."""
+    questions = any(line.rstrip().endswith("?") for line in lines) and any("gemini" in line for line in lines)
+    if not questions or lines[0].startswith("%%"):
+        return lines
+    hidden = _inside_strings(lines)
+    made: list[str] = []
+    number = 0
+    while number < len(lines):
+        last = _last(lines, number)
+        call = None if number in hidden else _call(_joined(lines[number : last + 1]), automagic=automagic)
+        made += lines[number : last + 1] if call is None else [call + "\n", *["\n"] * (last - number)]
+        number = last + 1
+    return made
+
+
+def _call(line: str, *, automagic: bool) -> str | None:
+    """Return the call that a line is short for; None if it asks nothing."""
+    found = _LINE.match(line) if _ASKING.search(line) else None
+    if found is None and automagic and _BARE_ASKING.match(line):
+        found = _BARE.match(line)
+    return found and f"{found['before']}get_ipython().run_line_magic({found['name']!r}, {found['rest'].strip()!r})"
+
+
+def _last(lines: Sequence[str], number: int) -> int:
+    """Return the number of the line that a line goes on to."""
+    while number + 1 < len(lines) and lines[number].rstrip("\r\n").endswith("\\"):
+        number += 1
+    return number
+
+
+def _joined(lines: Sequence[str]) -> str:
+    *before, last = [line.rstrip("\r\n") for line in lines]
+    return "".join(f"{line[:-1].rstrip()} " for line in before) + (last.lstrip() if before else last)
+
+
+def _inside_strings(lines: list[str]) -> set[int]:
+    """Return the numbers of the lines that begin inside a string."""
+    tokens: list[Any] = [token for line in make_tokens_by_line(lines) for token in line]
+    return {number for token in tokens if token.string.strip() for number in range(token.start[0], token.end[0])}
+
+
+T = TypeVar("T")
+
+AWAITED = "_awaited"  # the magic's other name, which the hook writes: it tells the magic that its result is awaited
+_CALL = re.compile(r"^get_ipython\(\)\.run_(cell|line)_magic\('gemini',", re.MULTILINE)
+
+
+class AwaitHook:
+    """The transformation, and the two events that tell a whole cell from a piece of one."""
+
+    def __init__(self, shell: Any, complete: Callable[[str], str], ours: Callable[[], bool] = lambda: True) -> None:
+        """Watch `shell`; `complete` is given each whole cell, once it may await, to add what it likes.
+
+        `ours` says whether `%%gemini` means us: another extension may have taken the name.
+        """
+        self._ours = ours
+        self._shell = shell
+        self._complete = complete
+        self._running = 0
+
+    def install(self) -> None:
+        """Begin."""
+        self._shell.input_transformers_cleanup.append(self.keep_questions)
+        self._shell.input_transformers_post.append(self.transform)
+        self._shell.events.register("pre_run_cell", self._entered)
+        self._shell.events.register("post_run_cell", self._left)
+
+    def remove(self) -> None:
+        """End; harmless twice."""
+        if self.transform in self._shell.input_transformers_post:
+            self._shell.input_transformers_cleanup.remove(self.keep_questions)
+            self._shell.input_transformers_post.remove(self.transform)
+            self._shell.events.unregister("pre_run_cell", self._entered)
+            self._shell.events.unregister("post_run_cell", self._left)
+
+    def keep_questions(self, lines: list[str]) -> list[str]:
+        """Keep IPython from taking the question mark of `%gemini ask …?` (or fix, explain, map) for a call for help."""
+        automagic = bool(getattr(self._shell, "automagic", False)) and "gemini" not in self._shell.user_ns
+        return called(lines, automagic=automagic)
+
+    def transform(self, lines: list[str]) -> list[str]:
+        """Put `await` before our magics, in whole cells only: %%time and exec compile pieces that can't await."""
+        if self._running or not self._awaits_on_our_loop or not self._ours():
+            return lines
+        code = _CALL.sub(rf"await get_ipython().run_\1_magic('gemini{AWAITED}',", "".join(lines))
+        return self._complete(code).splitlines(keepends=True)
+
+    @property
+    def _awaits_on_our_loop(self) -> bool:
+        """Whether a cell that awaits does so on the kernel's own loop: `%autoawait trio` brings another one."""
+        shell = self._shell
+        ours = getattr(shell, "loop_runner_map", {}).get("asyncio", (None,))[0]
+        runs_here = getattr(shell, "loop_runner", ours) is ours and getattr(shell, "trio_runner", None) is None
+        return runs_here and bool(getattr(shell, "autoawait", False))
+
+    def _entered(self, *_: Any) -> None:
+        self._running += 1
+
+    def _left(self, *_: Any) -> None:
+        self._running = max(0, self._running - 1)
+
+
+def run_from_within(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run to the end in code that is not async, the running loop (if there is one) staying alive.
+
+    Raises:
+        ConfigurationError: the loop is of a kind that can't be entered again (uvloop).
+    """
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        hush("asyncio")
+        return asyncio.run(coroutine)
+    return run_within(loop, coroutine)
+
+
+_QUESTION = re.compile(r"^\s*(?:(?P<name>\w+)\s*=\s*)?%gemini\s+(?P<line>(?:ask|fix|explain|map)\s.*\?)\s*$", re.MULTILINE)
+_HELP = ("pinfo", "pinfo2")  # what `?` and `??` become
+
+
+class FirstCell:
+    """The questions of the running cell that are still to be asked."""
+
+    def __init__(self, shell: Any) -> None:
+        """Look for them in what was typed."""
+        self._shell = shell
+        typed = getattr(getattr(shell, "history_manager", None), "input_hist_raw", None) or [""]
+        self._questions = list(_QUESTION.finditer(typed[-1]))
+        self._magics: dict[str, Any] = shell.magics_manager.magics["line"]
+        self._help: dict[str, Any] = {}
+
+    def listen(self) -> None:
+        """Begin, if there are any; ends with the cell."""
+        if self._questions:
+            self._step_in()
+            self._shell.events.register("post_run_cell", self._over)
+
+    def _step_in(self) -> None:
+        self._help = {name: self._magics[name] for name in _HELP if name in self._magics}
+        self._magics.update({name: partial(self._look, name) for name in self._help})
+
+    def _step_back(self) -> None:
+        self._magics.update(self._help)
+
+    def _look(self, name: str, about: str = "") -> None:
+        """Ask what was a question; all else is help, which may be loaded only now and takes its own name again."""
+        words = about.strip()
+        question = next((found for found in self._questions if words and found["line"].rstrip("? ").endswith(words)), None)
+        if question is None:
+            self._step_back()
+            self._shell.run_line_magic(name, about)
+            self._step_in()
+            return
+        self._questions.remove(question)
+        reply = self._shell.run_line_magic("gemini", question["line"])
+        if question["name"]:
+            self._shell.user_ns[question["name"]] = reply
+
+    def _over(self, *_: Any) -> None:
+        self._step_back()
+        self._shell.events.unregister("post_run_cell", self._over)

@@ -1,0 +1,110 @@
+"""What kind of place the notebook runs in: who listens, and which cell is speaking."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nbgemini.notebook.kernel.colab import in_colab
+
+_UNSET = object()
+_LAST_CELL = "_nbgemini_last_cell"
+
+
+def kernel_of(shell: Any) -> Any | None:
+    """Return the kernel, or None in a terminal."""
+    return getattr(shell, "kernel", None)
+
+
+def someone_sits_there(shell: Any) -> bool:
+    """Whether the front end can ask its reader: nbclient, papermill, nbconvert and nbval can't."""
+    return bool(_request(shell).get("content", {}).get("allow_stdin"))
+
+
+def may_be_cut_off(shell: Any) -> bool:
+    """Whether a runner that ends a cell after a time may be at work, which keeps what was shown until then.
+
+    nbclient, papermill and nbconvert are told from nbval, which reads no change of an output, by what they do after an error.
+    """
+    kernel = kernel_of(shell)
+    return kernel is not None and bool(_request(shell).get("content", {}).get("stop_on_error"))
+
+
+def runs_silently(shell: Any) -> bool:
+    """Whether the code that runs is a front end's own, which looks at the user's objects, and no cell."""
+    kernel = kernel_of(shell)
+    return kernel is not None and bool(_request(shell).get("content", {}).get("silent"))
+
+
+def takes_our_widgets() -> bool:
+    """Whether the front end shows widgets it does not know by heart: Colab does only after its user has switched that on."""
+    return not in_colab()
+
+
+def cell_id(shell: Any) -> str | None:
+    """Return the id of the notebook cell that runs now, if the front end names it."""
+    return _request(shell).get("metadata", {}).get("cellId")
+
+
+def execution_id(shell: Any) -> str:
+    """Return a name for this very execution of the cell."""
+    return str(_request(shell).get("header", {}).get("msg_id", ""))
+
+
+def message_id(shell: Any) -> str:
+    """Return the id of the message that the kernel works on: a cell's request, or a click."""
+    return str(_now(shell)[1].get("header", {}).get("msg_id", ""))
+
+
+def clicks_arrive_while_waiting(shell: Any) -> bool:
+    """Whether widgets' messages are heard while a cell awaits: ipykernel 6 hears them only after the cell."""
+    kernel = kernel_of(shell)
+    return kernel is not None and hasattr(kernel, "_shell_parent")
+
+
+def notebook_name(shell: Any) -> str:
+    """Return the notebook's path where the front end tells it (a Jupyter server, VS Code), else the working directory."""
+    told = os.environ.get("JPY_SESSION_NAME") or shell.user_ns.get("__vsc_ipynb_file__")
+    return str(told or Path.cwd())
+
+
+def visible(shell: Any) -> Mapping[str, Any]:
+    """Return the names that the user or a cell has set: what IPython itself put there (`In`, `_`, `exit`) is not meant."""
+    hidden = shell.user_ns_hidden
+    return {name: value for name, value in shell.user_ns.items() if hidden.get(name, _UNSET) is not value}
+
+
+def note_cell(shell: Any) -> None:
+    """Remember the request of the cell that runs now: what a button's callback asks later has its place below it."""
+    request = _now(shell)
+    if _is_cell(request[1]):
+        setattr(shell, _LAST_CELL, request)
+
+
+def outside_cells(shell: Any) -> bool:
+    """Whether no cell asks, but a widget's callback: the front end shows outputs of those nowhere."""
+    request = _now(shell)[1]
+    return bool(request) and not _is_cell(request)
+
+
+def cell_request(shell: Any) -> tuple[Any, dict[str, Any]]:
+    """Return the identity and the request of the cell that runs now; in a callback, of the cell that ran last."""
+    now = _now(shell)
+    return now if _is_cell(now[1]) else getattr(shell, _LAST_CELL, now)
+
+
+def _now(shell: Any) -> tuple[Any, dict[str, Any]]:
+    kernel = kernel_of(shell)
+    if kernel is None:
+        return None, {}
+    return kernel._parent_ident["shell"], kernel.get_parent("shell") or {}  # noqa: SLF001 - comm messages need the identity too
+
+
+def _is_cell(request: Mapping[str, Any]) -> bool:
+    return request.get("header", {}).get("msg_type") == "execute_request"
+
+
+def _request(shell: Any) -> dict[str, Any]:
+    return cell_request(shell)[1]

@@ -1,0 +1,73 @@
+"""An interrupt while no cell runs stops the background streams.
+
+The kernel puts its own handler of SIGINT in place for the time of each request and puts the former one back afterwards; with
+no cell running, an interrupt is ignored. The former one is where ours goes: a running cell keeps its interrupts to itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from nbgemini._async.handle import Running
+
+_FORMER = "saved_sigint_handler"  # what ipykernel 6 and 7 put back after each request
+
+
+class IdleInterrupt:
+    """Listens for interrupts between cells."""
+
+    def __init__(self, kernel: Any, heard: Callable[[], object]) -> None:
+        """Call `heard`, which must be thread-safe, for each of them, once installed."""
+        self._kernel = kernel
+        self._heard = heard
+        self._former: Any = None
+
+    def install(self) -> None:
+        """Begin, while a request is being handled; harmless twice."""
+        former = getattr(self._kernel, _FORMER, None)
+        if former is not None and former != self._on_signal:
+            self._former = former
+            setattr(self._kernel, _FORMER, self._on_signal)
+
+    def remove(self) -> None:
+        """End, while a request is being handled; harmless when not installed."""
+        if getattr(self._kernel, _FORMER, None) == self._on_signal:
+            setattr(self._kernel, _FORMER, self._former)
+
+    def _on_signal(self, number: int, frame: Any) -> None:
+        self._heard()
+        if callable(self._former):
+            self._former(number, frame)
+
+
+PATIENCE = 2.0  # seconds that an interrupted cell gives what it waits for to show what arrived
+
+
+class Interrupted(KeyboardInterrupt):
+    """The cell was interrupted."""
+
+    def __init__(self, outcome: str = "stopped; what arrived is kept") -> None:
+        """Say what became of the stream."""
+        super().__init__(f"Interrupted: {outcome}")
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+@contextmanager
+def ctrl_c_stops(running: Running) -> Iterator[None]:
+    """Let Ctrl-C in a terminal stop what runs; a KeyboardInterrupt would tear the loop away from under it."""
+    loop = asyncio.get_running_loop()
+    try:
+        loop.add_signal_handler(signal.SIGINT, running.stop)
+    except (NotImplementedError, RuntimeError, ValueError):
+        yield  # another thread, or Windows
+        return
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)

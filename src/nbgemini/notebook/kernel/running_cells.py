@@ -1,0 +1,94 @@
+"""The cells that run now: their code waits for what it reads, while coroutines, callbacks and tools on the same loop can't.
+
+A cell may wait for long: it is run from within, by its own task. Any other task on the loop has to await; and whatever only
+looks at an object must neither wait nor be given half of it: Tab, `reply?`, %whos, a debugger, a front end's list of variables.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from typing import Any
+
+from nbgemini._async.callers import Reader, plainly
+from nbgemini.notebook.kernel.environment import kernel_of, note_cell, runs_silently
+
+_LOOKS = (  # modules that read what nobody asked them to read
+    "IPython.core.completer",
+    "IPython.core.guarded_eval",
+    "IPython.core.magics.namespace",
+    "IPython.core.oinspect",
+    "_pydevd_bundle",
+    "debugpy",
+    "jedi",
+    "pydevd",
+)
+_RUNS_A_CELL = "run_code"  # IPython's
+_CODE = ("execute_request", "comm_open", "comm_msg", "comm_close", None)  # messages that a user's code answers
+
+
+class Cells:
+    """The cells of one shell that run now: the task and the thread of each."""
+
+    def __init__(self, shell: Any) -> None:
+        """Know of none."""
+        self._shell = shell
+        self._running: list[tuple[asyncio.Task[Any] | None, int]] = []
+
+    def install(self) -> None:
+        """Begin, inside of a cell: it counts as one."""
+        self._entered()
+        self._shell.events.register("pre_run_cell", self._entered)
+        self._shell.events.register("post_run_cell", self._left)
+
+    def remove(self) -> None:
+        """End."""
+        self._shell.events.unregister("pre_run_cell", self._entered)
+        self._shell.events.unregister("post_run_cell", self._left)
+
+    def reader(self) -> Reader:
+        """Return who reads here and now."""
+        if _is_looked_at() or self._front_end_looks():
+            return "looks"
+        if plainly() == "waits":
+            return "waits"
+        here = asyncio.current_task()  # none in a callback
+        return "waits" if here is not None and any(task is here for task, _ in self._running) else "awaits"
+
+    def _front_end_looks(self) -> bool:
+        """Whether a front end completes, inspects, or runs code of its own: silently, so it is no cell of the user's."""
+        kernel = kernel_of(self._shell)
+        if kernel is None or threading.current_thread() is not threading.main_thread():
+            return False
+        request = kernel.get_parent("shell") or {}
+        if request.get("header", {}).get("msg_type") not in _CODE:
+            return True
+        return runs_silently(self._shell)
+
+    def _entered(self, *_: Any) -> None:
+        note_cell(self._shell)
+        self._running.append((_task(), threading.get_ident()))
+
+    def _left(self, *_: Any) -> None:
+        here = threading.get_ident()
+        last = next((n for n in reversed(range(len(self._running))) if self._running[n][1] == here), None)
+        if last is not None:
+            del self._running[last]
+
+
+def _is_looked_at() -> bool:
+    """Whether a tool reads, as the calls that led here tell, from the cell on: the kernel itself may be run by a debugger."""
+    frame = sys._getframe(1)  # noqa: SLF001 - documented
+    while frame is not None and frame.f_code.co_name != _RUNS_A_CELL:
+        if str(frame.f_globals.get("__name__", "")).startswith(_LOOKS):
+            return True
+        frame = frame.f_back  # type: ignore[assignment]
+    return False
+
+
+def _task() -> asyncio.Task[Any] | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None

@@ -1,0 +1,1 @@
+"""The magics: options, help, completion, and how a prompt's cell runs."""

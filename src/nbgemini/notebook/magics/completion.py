@@ -1,0 +1,232 @@
+"""Tab completion: options and their values, commands and what goes with them, and names in a prompt's braces.
+
+Invariants: only what is known is offered; a list of models that is not known yet is fetched beside, never waited for; whatever
+goes wrong, there is no completion and no error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol, TypeAlias
+
+from IPython.core import completer as ipython
+
+from nbgemini.notebook.config import Gemini
+from nbgemini.notebook.kernel.environment import kernel_of
+from nbgemini.notebook.magics.completion_sources import Offers, paths
+
+Offered: TypeAlias = Callable[[str, int, int], tuple[str, list[str]]]
+"""From a cell's text, a row and a column to what is being typed there and what it may become."""
+
+_METHOD = "completions"
+
+
+class Source(Protocol):
+    """Completions that one completer gives."""
+
+    def install(self) -> None:
+        """Begin."""
+        ...
+
+    def remove(self) -> None:
+        """End; harmless twice."""
+        ...
+
+
+class _Matcher:
+    """IPython 8.6 and later."""
+
+    def __init__(self, completer: Any, offered: Offered) -> None:
+        self._completer = completer
+
+        @ipython.context_matcher(identifier="nbgemini", priority=1000)  # before jedi, which then need not run
+        def match(context: Any) -> dict[str, Any]:
+            typed, words = offered(context.full_text, context.cursor_line, context.cursor_position)
+            found = [ipython.SimpleCompletion(word, type="nbgemini") for word in words]
+            return {"completions": found, "suppress": True, "matched_fragment": typed, "ordered": True}
+
+        self._matcher = match
+
+    def install(self) -> None:
+        self._completer.custom_matchers.append(self._matcher)
+
+    def remove(self) -> None:
+        with contextlib.suppress(ValueError):
+            self._completer.custom_matchers.remove(self._matcher)
+
+
+class _InPlace:
+    """IPython before 8.6."""
+
+    def __init__(self, completer: Any, offered: Offered) -> None:
+        self._completer = completer
+        self._offered = offered
+
+    def install(self) -> None:
+        setattr(self._completer, _METHOD, self._completions)
+
+    def remove(self) -> None:
+        vars(self._completer).pop(_METHOD, None)
+
+    def _completions(self, text: str, offset: int) -> Iterator[Any]:
+        """Return ours where something of ours is typed, or else IPython's: that would run properties to see what they have."""
+        before = text[:offset].split("\n")
+        typed, words = self._offered(text, len(before) - 1, len(before[-1]))
+        if not typed and not words:
+            return getattr(type(self._completer), _METHOD)(self._completer, text, offset)
+        return iter([ipython.Completion(offset - len(typed), offset, word, type="nbgemini") for word in words])
+
+
+def source_of(completer: Any, offered: Offered) -> Source:
+    """Return the way into this completer; nothing is changed before it is installed."""
+    return (_Matcher if hasattr(ipython, "context_matcher") else _InPlace)(completer, offered)
+
+
+Found: TypeAlias = tuple[str, Iterable[str]]  # what is being typed, and all that could stand there
+
+_CELL = re.compile(r"%%gemini(\s|$)")
+_LINE = re.compile(r"\s*(?:[\w.,\s]+=\s*)?%gemini\s+(?P<rest>.*)$")
+_FIELD = re.compile(r"(?<!\{)\{(?P<path>(?:[^\W\d][\w.]*)?)$")
+_PROMPTS = ("ask", "fix", "explain")
+_MOST = 500
+_NOTHING: Found = ("", ())
+
+
+class Completer:
+    """What Tab offers in one shell."""
+
+    def __init__(self, shell: Any, config: Gemini, session: Callable[[], Any]) -> None:
+        """`session` returns the session, or None while nothing was asked: it is not made for a Tab."""
+        self._shell = shell
+        self._session = session
+        self._offers = Offers(shell, config, session)
+        self._source = source_of(shell.Completer, self.offered)
+        self._learning: asyncio.Task[None] | None = None
+
+    def install(self) -> None:
+        """Begin."""
+        self._source.install()
+
+    def remove(self) -> None:
+        """End; harmless twice."""
+        self._source.remove()
+
+    def offered(self, text: str, row: int, column: int) -> tuple[str, list[str]]:
+        """Return what is being typed at a place in a cell, and the whole words of ours that it may become."""
+        try:
+            typed, known = self._found(text, row, column)
+            return typed, [word for word in dict.fromkeys(known) if word.startswith(typed)][:_MOST]
+        except Exception:  # noqa: BLE001 - Tab never fails
+            return "", []
+
+    def _found(self, text: str, row: int, column: int) -> Found:
+        lines = text.split("\n")
+        before = lines[row][:column]
+        if _CELL.match(lines[0]):
+            rest = before.removeprefix("%%gemini")
+            return self._in_prompt(before) if row else self._in_options(rest.lstrip()) if rest else _NOTHING
+        match = _LINE.match(before)
+        return self._in_command(match["rest"]) if match else _NOTHING
+
+    def _in_command(self, rest: str) -> Found:
+        from nbgemini.notebook.commands import COMMANDS  # noqa: PLC0415 - at the first Tab
+
+        name, blank, rest = rest.partition(" ")
+        if not blank:
+            return name, filter(None, COMMANDS)
+        if name in _PROMPTS:
+            options, words = self._in_options(rest.lstrip()), self._in_words(name, rest)
+            both = options[0] == words[0] and options is not _NOTHING
+            return (options[0], [*words[1], *options[1]]) if both else words if options is _NOTHING else options
+        if name == "map":
+            return self._in_map(rest.lstrip())
+        typed = _last_word(rest)
+        return typed, self._behind(name, typed)
+
+    def _in_map(self, rest: str) -> Found:
+        """Return what may stand in the line of a map: options, then a table, then columns in braces."""
+        from nbgemini.notebook.magics.map_options import build_map_parser  # noqa: PLC0415
+        from nbgemini.notebook.magics.parsing import leading_options, next_word  # noqa: PLC0415 - at the first Tab
+
+        parser = build_map_parser()
+        found = self._in_options(rest, parser)
+        if found is not _NOTHING:
+            return found if found[0] or not isinstance(found[1], dict) else ("", [*self._offers.rows(""), *found[1]])
+        name, template = next_word(leading_options(rest, parser)[1])
+        if not template and not rest.endswith(" "):
+            return name, self._offers.rows(name)
+        match = _FIELD.search(rest)
+        return (match["path"], self._offers.columns(name)) if match else _NOTHING
+
+    def _behind(self, command: str, typed: str) -> Iterable[str]:
+        """Return what may stand behind a command that asks nothing."""
+        offers = self._offers
+        behind: dict[str, Callable[[], Iterable[str]]] = {
+            "show": lambda: [*offers.chats(), *offers.saved_chats()],
+            "reset": lambda: [*offers.chats(), *offers.saved_chats()],
+            "load": offers.saved_chats,
+            "fork": offers.chats,
+            "drop": offers.chats,
+            "retry": offers.chats,
+            "stop": lambda: ["--all", *offers.chats()],
+            "demo": lambda: ("fast", "off"),
+            "record": lambda: ["off", *paths(typed)],
+            "replay": lambda: ["--live", "--speed", "--strict", "off", *paths(typed)],
+            "export": lambda: paths(typed),
+            "models": self._models,
+        }
+        return behind[command]() if command in behind else ()
+
+    def _in_words(self, command: str, rest: str) -> Found:
+        """Return what may stand in the words behind a question's options."""
+        typed = _last_word(rest)
+        in_prompt = self._in_prompt(rest)
+        return (typed, self._offers.objects(typed)) if command == "explain" and in_prompt is _NOTHING else in_prompt
+
+    def _in_prompt(self, before: str) -> Found:
+        match = _FIELD.search(before)
+        return (match["path"], self._offers.fields(match["path"])) if match else _NOTHING
+
+    def _in_options(self, rest: str, parser: Any = None) -> Found:
+        """Return what may stand at the end of a line of options; nothing where the prompt has begun."""
+        from nbgemini.notebook.magics.options import build_parser  # noqa: PLC0415 - at the first Tab
+
+        parser = parser or build_parser()
+        actions = {name: action for action in parser._actions for name in action.option_strings}  # noqa: SLF001
+        typed = _last_word(rest)
+        wanted: Any = None  # the option whose value comes next
+        for word in rest.removesuffix(typed).split():
+            if wanted is None and not word.startswith("-"):
+                return _NOTHING
+            wanted = None if wanted is not None or "=" in word else actions.get(word)
+            wanted = wanted if wanted is not None and wanted.nargs != 0 else None
+        name, equals, value = typed.partition("=")
+        if wanted is None and equals and name in actions:
+            wanted, typed = actions[name], value
+        if wanted is not None:
+            return self._in_value(wanted, typed)
+        return (typed, actions) if not typed or typed.startswith("-") else _NOTHING
+
+    def _in_value(self, option: Any, typed: str) -> Found:
+        if option.choices:
+            return typed, option.choices
+        if option.dest == "model":
+            return typed, self._models()
+        typed = typed.rpartition(",")[2] if option.dest == "tools" else typed
+        return typed, self._offers.values(option.dest, typed)
+
+    def _models(self) -> list[str]:
+        """Return what is known, and learn more for the next time."""
+        session = self._session()
+        if session and kernel_of(self._shell) is not None and (self._learning is None or self._learning.done()):
+            with contextlib.suppress(RuntimeError):  # no loop runs here
+                loop = asyncio.get_running_loop()
+                self._learning = loop.create_task(session.windows.learn(session.client))
+        return self._offers.models()
+
+
+def _last_word(text: str) -> str:
+    return re.split(r"\s", text)[-1]

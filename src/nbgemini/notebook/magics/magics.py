@@ -1,0 +1,107 @@
+"""%%gemini and %gemini as IPython knows them: thin names; everything behind them is imported at the first use.
+
+Each magic has two names; a fifth one waits for pending variables. IPython calls `gemini` where the result can't be awaited;
+the await hook rewrites whole cells to call `gemini_awaited`, whose coroutine the cell then awaits.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from IPython.core.magic import Magics, magics_class, no_var_expand
+
+from nbgemini.notebook.config import Gemini
+from nbgemini.notebook.kernel.cell_transforms import AWAITED
+from nbgemini.notebook.kernel.environment import runs_silently
+from nbgemini.notebook.kernel.pending_names import WAIT, with_wait
+from nbgemini.notebook.magics.registration import Names
+from nbgemini.notebook.prompt.watchers import LastError, LastPicture
+
+
+@magics_class
+class GeminiMagics(Magics):
+    """The magics of one shell."""
+
+    def __init__(self, shell: Any, config: Gemini) -> None:
+        """Register nothing yet; the extension does."""
+        super().__init__(shell)
+        self._shell: Any = shell
+        self._settings = config
+        self._made: Any = None
+        self._pictures = LastPicture(shell)
+        self._errors = LastError(shell)
+        self.names = Names(
+            shell,
+            {
+                ("cell", "gemini"): self.cell,
+                ("line", "gemini"): self.line,
+                ("cell", f"gemini{AWAITED}"): self.cell_awaited,
+                ("line", f"gemini{AWAITED}"): self.line_awaited,
+                ("line", WAIT): self.wait_for,
+            },
+        )
+
+    @property
+    def asking(self) -> Any:
+        """The work behind the names, made at the first use: %load_ext must stay quick."""
+        if self._made is None:
+            session = import_module("nbgemini.notebook.session").Session(self._shell, self._settings)
+            session.pictures, session.errors = self._pictures, self._errors
+            self._made = import_module("nbgemini.notebook.magics.runner").Asking(session)
+        return self._made
+
+    def session(self) -> Any:
+        """Return the session; None as long as nothing was asked."""
+        return None if self._made is None else self._made.session
+
+    def register(self) -> None:
+        """Give the shell the names."""
+        self._pictures.install()
+        self._errors.install()
+        self.names.take()
+
+    def unregister(self) -> None:
+        """Take them back and stop what runs."""
+        self._pictures.remove()
+        self._errors.remove()
+        self.names.give_back()
+        if self._made is not None:
+            self._made.session.close()
+
+    @no_var_expand
+    def cell(self, line: str, cell: str) -> Any:
+        """Ask Gemini."""
+        return self.asking.cell(line, cell)
+
+    @no_var_expand
+    def line(self, line: str) -> Any:
+        """Do what is not a prompt."""
+        return self.asking.line(line)
+
+    @no_var_expand
+    def cell_awaited(self, line: str, cell: str) -> Any:
+        """Return the coroutine of a cell."""
+        return self.asking.cell_awaited(line, cell)
+
+    @no_var_expand
+    def line_awaited(self, line: str) -> Any:
+        """Return the coroutine of a line."""
+        return self.asking.line_awaited(line)
+
+    @no_var_expand
+    def wait_for(self, line: str) -> Any:
+        """Return the coroutine that waits for the replies with these names."""
+        return self.asking.wait_for(line.split())
+
+    def complete(self, code: str) -> str:
+        """Let a cell that reads a pending reply or map wait for it."""
+        if self._made is None or runs_silently(self._shell):
+            return code
+        session = self._made.session
+        return with_wait(code, session.pending, session.last, session.fields)
+
+
+# IPython asks an object's `getdoc` first: the manuals are made from the parser when somebody reads them.
+GeminiMagics.cell.getdoc = lambda: import_module("nbgemini.notebook.magics.help").manual()  # type: ignore[attr-defined]
+GeminiMagics.line.getdoc = lambda: import_module("nbgemini.notebook.magics.help").commands_manual()  # type: ignore[attr-defined]

@@ -1,0 +1,57 @@
+"""What a terminal shows of a segment that is no text and no call: some harmless lines, and how to get at the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nbgemini.messages.events import Citations, Code, CodeResult, Media
+from nbgemini.messages.media import received
+from nbgemini.render.escape import harmless
+from nbgemini.render.media import media_words
+from nbgemini.render.mimebundle import result_title
+from nbgemini.render.source_list import citations_text
+
+_LONGEST_LINE = 500
+_MOST_LINES = 40
+
+
+class Lines:
+    """The lines of one reply; it counts its pictures and sounds."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._counts = {"images": 0, "audio": 0, "media": 0}
+
+    def of(self, content: Any) -> str:
+        """Return what is shown of a segment's content."""
+        lines = harmless(self._text(content)).rstrip("\n").split("\n")
+        more = [f"… {len(lines) - _MOST_LINES} lines more"] if len(lines) > _MOST_LINES else []
+        return "\n".join([*(line[:_LONGEST_LINE] for line in lines[:_MOST_LINES]), *more])
+
+    def _text(self, content: Any) -> str:
+        match content:
+            case Media():
+                return self._media(content)
+            case Code(source, language):
+                return f"[code that the model ran, {language}]\n{_indented(source)}"
+            case CodeResult(output):
+                return f"[{result_title(content)}]\n{_indented(output)}"
+            case Citations():
+                return f"Sources\n{citations_text(content)}"
+        return str(content)
+
+    def _media(self, content: Media) -> str:
+        came = received(content)
+        kind = "images" if came.mime.startswith("image/") else "audio" if came.mime.startswith("audio/") else "media"
+        number = {name: self._counts[name] for name in ("media", kind)}
+        self._counts["media"] += 1
+        if came.thought or kind == "media":
+            kind = "media"
+        else:
+            self._counts[kind] += 1
+        words = media_words(came) if kind != "audio" else "Sound from the model"  # its length is known at its end
+        return f"[{words} → _gemini.{kind}[{number[kind]}].save('…')]"
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.rstrip("\n").split("\n"))

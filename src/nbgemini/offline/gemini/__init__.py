@@ -1,0 +1,1 @@
+"""Gemini's API as the offline service speaks it."""

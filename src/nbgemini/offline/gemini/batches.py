@@ -1,0 +1,215 @@
+"""The offline service's batches, as google-genai asks for them: submit, look, list, cancel, delete, download.
+
+A batch waits at the first look, runs at the second, and is over at the third; its rows are answered as prompts are. Answers
+stand in it, or in a file if its rows came in one. Counts are strings, as recorded ones are.
+Source: ai.google.dev/api/batch-api.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from asyncio import StreamWriter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+from msgspec import Struct, field
+
+from nbgemini.offline.gemini.files import FileStore
+from nbgemini.offline.http_server import HttpRequest, head
+from nbgemini.offline.json_body import Invalid, decoded
+from nbgemini.offline.responder import outcome, send_json
+from nbgemini.offline.routes import Refused, generating_model
+from nbgemini.offline.script import Script
+
+Ask: TypeAlias = Callable[[str, Any], Script]
+
+_CREATE = re.compile(r"(models/[^/:]+):batchGenerateContent")
+_NAMED = re.compile(r"batches/([a-z0-9]+)(:cancel)?")
+_DOWNLOAD = re.compile(r"(?:download/)?(?:v1|v1beta|v1alpha)/(files/batch-[a-z0-9]+):download")
+_TYPE = "type.googleapis.com/google.ai.generativelanguage.v1main.GenerateContentBatch"
+_PENDING, _RUNNING, _SUCCEEDED, _CANCELLED = (
+    f"BATCH_STATE_{word}" for word in ("PENDING", "RUNNING", "SUCCEEDED", "CANCELLED")
+)
+_RPC = {400: 3, 401: 16, 403: 7, 404: 5, 429: 8, 499: 1, 503: 14, 504: 4}  # google.rpc.Code by HTTP status
+_INTERNAL, _OK = 13, 200
+_PAGE = 50
+
+
+class _Batch(Struct):
+    name: str
+    model: str
+    title: str
+    rows: list[dict[str, Any]]
+    file: str
+    created: str
+    state: str = _PENDING
+    looks: int = 0
+    answers: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Batches:
+    """The batches that were submitted."""
+
+    def __init__(self, files: FileStore, ask: Ask) -> None:
+        """Begin empty; `ask` prepares the answer to one row."""
+        self._files = files
+        self._ask = ask
+        self._known: dict[str, _Batch] = {}
+        self._ids = itertools.count(1)
+
+    async def speak(self, request: HttpRequest, version: str, body: Any, writer: StreamWriter) -> bool:
+        """Answer a request about batches; False if it is about something else.
+
+        Raises:
+            Refused: there is no such batch or model, or the request makes no sense.
+        """
+        if (found := _DOWNLOAD.fullmatch(request.path.strip("/"))) and request.method == "GET":
+            lines = self._lines(found[1])
+            writer.write(head(_OK, "application/jsonl", length=len(lines)) + lines)
+            await writer.drain()
+            return True
+        answer = self._answer(request, request.path.strip("/").removeprefix(version).strip("/"), version, body)
+        if answer is not None:
+            await send_json(writer, _OK, answer)
+        return answer is not None
+
+    def _answer(self, request: HttpRequest, path: str, version: str, body: Any) -> dict[str, Any] | None:
+        if (found := _CREATE.fullmatch(path)) and request.method == "POST":
+            return self._created(generating_model(found[1], "generateContent", version), body)
+        if path == "batches" and request.method == "GET":
+            return self._page(request.query)
+        named = _NAMED.fullmatch(path)
+        asked = (request.method, bool(named[2])) if named else None
+        if named is None or asked not in (("GET", False), ("DELETE", False), ("POST", True)):
+            return None
+        batch = self._found(f"batches/{named[1]}")
+        if request.method == "GET":
+            return self._looked_at(batch)
+        if request.method == "POST":
+            batch.state = _CANCELLED if batch.state in (_PENDING, _RUNNING) else batch.state
+        else:
+            del self._known[batch.name]
+        return {}
+
+    def _created(self, model: str, body: Any) -> dict[str, Any]:
+        if isinstance(body, Invalid):
+            raise Refused(400, str(body))
+        batch = _of(body, "batch")
+        given = _of(batch, "inputConfig")
+        file = _of(given, "fileName", "")
+        rows = self._rows(file) if file else _of(_of(given, "requests"), "requests", [])
+        if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+            raise Refused(400, "* BatchGenerateContentRequest.batch.input_config: requests is not specified")
+        name = f"batches/offline{next(self._ids):07}"
+        self._known[name] = _Batch(name, model, str(_of(batch, "displayName", "")), rows, file, _now())
+        return _shown(self._known[name])
+
+    def _rows(self, file: str) -> list[dict[str, Any]]:
+        """Return the rows of an uploaded file, one a line."""
+        data, size = self._files.head(f"/{file}")
+        if not size or len(data) < size:
+            raise Refused(404, f"The file {file} is not there, or too large for the offline service.")
+        return [_row(line) for line in data.splitlines() if line.strip()]
+
+    def _looked_at(self, batch: _Batch) -> dict[str, Any]:
+        batch.looks += 1
+        if batch.state == _PENDING and batch.looks > 1:
+            batch.state = _RUNNING
+        elif batch.state == _RUNNING:
+            batch.answers = [{**_key(row), **self._answered(batch.model, row)} for row in batch.rows]
+            batch.state = _SUCCEEDED
+        return _shown(batch)
+
+    def _answered(self, model: str, row: dict[str, Any]) -> dict[str, Any]:
+        asked = row.get("request")
+        wanted = {name: value for name, value in asked.items() if name != "model"} if isinstance(asked, dict) else asked
+        try:
+            script = self._ask(model, wanted)
+        except Invalid as invalid:
+            return {"error": {"code": _RPC[400], "message": str(invalid)}}
+        except Refused as refused:
+            return {"error": _error(refused.code, refused.error)}
+        if script.status != _OK:
+            return {"error": _error(script.status, script.error)}
+        status, data = outcome([frame for _, frame in script.frames])
+        return {"response": data} if status == _OK else {"error": _error(status, data["error"])}
+
+    def _lines(self, file: str) -> bytes:
+        batch = self._found(file.replace("files/batch-", "batches/"))
+        return b"".join(json.dumps(answer, ensure_ascii=False).encode() + b"\n" for answer in batch.answers)
+
+    def _page(self, query: dict[str, str]) -> dict[str, Any]:
+        """Return one page of batches, the latest first; without what came of them."""
+        batches = [_shown(batch, whole=False) for batch in reversed(self._known.values())]
+        size, token = query.get("pageSize", "0"), query.get("pageToken", "0")
+        if not (size.isdecimal() and token.isdecimal()):
+            raise Refused(400, "Request contains an invalid argument.")
+        end = int(token) + (int(size) or _PAGE)
+        page = batches[int(token) : end]
+        return {**({"operations": page} if page else {}), **({"nextPageToken": str(end)} if end < len(batches) else {})}
+
+    def _found(self, name: str) -> _Batch:
+        if name not in self._known:
+            raise Refused(404, f"Requested entity was not found: {name}")
+        return self._known[name]
+
+
+def _shown(batch: _Batch, *, whole: bool = True) -> dict[str, Any]:
+    over = batch.state in (_SUCCEEDED, _CANCELLED)
+    failed = sum("error" in answer for answer in batch.answers)
+    counts = {
+        "requestCount": len(batch.rows),
+        "successfulRequestCount": len(batch.answers) - failed,
+        "failedRequestCount": failed,
+        "pendingRequestCount": 0 if over else len(batch.rows),
+    }
+    about = {
+        "@type": _TYPE,
+        "model": f"models/{batch.model}",
+        "displayName": batch.title,
+        "createTime": batch.created,
+        "updateTime": _now(),
+        "batchStats": {name: str(count) for name, count in counts.items() if count},
+        "state": batch.state,
+        "name": batch.name,
+        **({"inputConfig": {"fileName": batch.file}} if batch.file else {}),
+    }
+    shown = {"name": batch.name, "metadata": about, **({"done": True} if over else {})}
+    if batch.state != _SUCCEEDED or not whole:
+        return shown
+    output = {"responsesFile": batch.name.replace("batches/", "files/batch-")} if batch.file else _inlined(batch)
+    return {**shown, "metadata": {**about, "output": output}, "response": {"@type": f"{_TYPE}Output", **output}}
+
+
+def _inlined(batch: _Batch) -> dict[str, Any]:
+    return {"inlinedResponses": {"inlinedResponses": batch.answers}}
+
+
+def _key(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in ("key", "metadata") if name in row}
+
+
+def _row(line: bytes) -> dict[str, Any]:
+    try:
+        row = decoded(line)
+    except Invalid as invalid:
+        raise Refused(400, str(invalid)) from None
+    return row if isinstance(row, dict) else {}
+
+
+def _error(status: int, error: dict[str, Any]) -> dict[str, Any]:
+    return {"code": _RPC.get(status, _INTERNAL), "message": str(error.get("message", ""))}
+
+
+def _of(value: Any, name: str, missing: Any = None) -> Any:
+    """Return a field in either spelling."""
+    spelt = re.sub(r"[A-Z]", lambda match: f"_{match[0].lower()}", name)
+    found = value.get(name, value.get(spelt)) if isinstance(value, dict) else None
+    return {} if found is None and missing is None else missing if found is None else found
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")

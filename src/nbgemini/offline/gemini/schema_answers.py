@@ -1,0 +1,249 @@
+"""The form of an answer: what Gemini would take as one, and an answer in it, the same for the same request."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from nbgemini.offline.json_body import Invalid
+
+_JSON, _ENUM = "application/json", "text/x.enum"
+_KNOWN = {
+    "$id", "$defs", "$ref", "$anchor", "$schema", "type", "format", "title", "description", "enum", "items", "prefixItems",
+    "minItems", "maxItems", "minimum", "maximum", "anyOf", "oneOf", "properties", "additionalProperties", "required",
+    "propertyOrdering",
+}  # fmt: skip
+_WHERE = "* GenerateContentRequest.generation_config.response_json_schema"
+_SHAPES: dict[str, type | tuple[type, ...]] = {
+    "properties": dict, "$defs": dict, "enum": list, "anyOf": list, "oneOf": list, "prefixItems": list, "required": list,
+    "$ref": str, "minItems": (int, str), "maxItems": (int, str), "minimum": (int, float), "maximum": (int, float),
+}  # fmt: skip
+_SHARED = ("format", "title", "description", "enum", "minItems", "maxItems", "minimum", "maximum", "required")
+_CHOICES = (str, int, float)
+_ITEMS, _MOST_ITEMS = 3, 1000
+_DEEPEST = 3  # how often a type that contains itself does so here
+_FORMATS = {"date-time": "2026-11-2{n}T12:00:00Z", "date": "2026-11-2{n}", "time": "1{n}:00:00"}
+_PLANETS: dict[str, tuple[Any, ...]] = {
+    "name": ("Mercury", "Venus", "Earth", "Mars", "Jupiter", "Saturn", "Uranus", "Neptune"),
+    "mass": (0.055, 0.815, 1.0, 0.107, 317.8, 95.2, 14.5, 17.1),
+    "radius": (2440, 6052, 6371, 3390, 69911, 58232, 25362, 24622),
+    "moons": (0, 0, 1, 2, 95, 146, 28, 16),
+    "rings": (False, False, False, False, True, True, True, True),
+    "kind": ("rocky", "rocky", "rocky", "rocky", "gas giant", "gas giant", "ice giant", "ice giant"),
+}
+
+
+def check_form(config: dict[str, Any], model: str, *, functions: bool, tools: bool) -> None:
+    """Check what a normalised `generationConfig` says about the form of the answer.
+
+    Raises:
+        Invalid: with the message of the 400.
+    """
+    schema, mime = config.get("responseJsonSchema"), config.get("responseMimeType", "text/plain")
+    if schema is not None and config.get("responseSchema") is not None:
+        raise Invalid("Only one of response_schema and response_json_schema may be set.")
+    if (schema is not None or config.get("responseSchema") is not None) and mime not in (_JSON, _ENUM):
+        raise Invalid(f"{_WHERE}: only allowed when response mime type is 'application/json'")
+    if mime == _JSON and (functions or tools) and model.startswith(("gemini-1", "gemini-2", "gemma-")):
+        what = "Function calling" if functions else "Tool use"
+        raise Invalid(f"{what} with a response mime type: 'application/json' is unsupported")
+    written = config.get("responseSchema")
+    if mime == _ENUM and not _dict(written if schema is None else schema).get("enum"):
+        raise Invalid("* GenerateContentRequest.generation_config.response_schema: enum must be specified for text/x.enum")
+    if schema is not None:
+        _check_all(schema, _WHERE)
+    if written is not None:
+        _check_all(from_openapi(written), _WHERE.replace("_json", ""))
+
+
+def from_openapi(schema: Any) -> dict[str, Any]:
+    """Return a schema in Google's subset of OpenAPI (types in capitals, `nullable`, an order of properties) as JSON Schema."""
+    said = _dict(schema)
+    made = {name: value for name, value in said.items() if name in _SHARED}
+    if "type" in said:
+        made["type"] = str(said["type"]).lower()
+    if "items" in said:
+        made["items"] = from_openapi(said["items"])
+    if "anyOf" in said:
+        made["anyOf"] = [from_openapi(entry) for entry in said["anyOf"]]
+    if "properties" in said:
+        order = {name: None for name in [*said.get("propertyOrdering", ()), *said["properties"]] if name in said["properties"]}
+        made["properties"] = {name: from_openapi(said["properties"][name]) for name in order}
+    return made
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def adapted(schema: Any, where: str) -> Any:
+    """Return a schema of another service's in the words that answers are made by; what they don't know bounds nothing.
+
+    Raises:
+        Invalid: what is left is no schema.
+    """
+    fit = _fit(schema)
+    _check_all(fit, where)
+    return fit
+
+
+def _fit(schema: Any) -> Any:
+    if not isinstance(schema, dict):
+        return schema
+    said = {"$defs" if name == "definitions" else name: value for name, value in schema.items()}
+    if isinstance(said.get("allOf"), list) and said["allOf"]:
+        said = {**said, **(said["allOf"][0] if isinstance(said["allOf"][0], dict) else {})}
+    said |= {"enum": [said["const"]]} if "const" in said else {}
+    kept = {name: _fit_inside(name, value) for name, value in said.items() if name in _KNOWN}
+    if "$ref" in kept:
+        return {name: value for name, value in kept.items() if name.startswith("$")}
+    empty = kept.get("type") == "object" and not kept.get("properties") and not kept.get("additionalProperties")
+    return {**kept, "additionalProperties": {"type": "string"}} if empty else kept
+
+
+def _fit_inside(name: str, value: Any) -> Any:
+    if name in ("properties", "$defs") and isinstance(value, dict):
+        return {key: _fit(entry) for key, entry in value.items()}
+    if isinstance(value, list) and name in ("anyOf", "oneOf", "prefixItems"):
+        return [_fit(entry) for entry in value]
+    return _fit(value) if name in ("items", "additionalProperties") else value
+
+
+def _check_all(schema: Any, where: str) -> None:
+    _check(schema, where, _types(schema))
+    _check_circles(schema, where)
+
+
+def answer_in(schema: Any, prompt: str) -> str:
+    """Return JSON that follows `schema` (None: any)."""
+    planets = "planet" in prompt.lower()
+    if not isinstance(schema, dict):
+        first = prompt.strip().partition("\n")[0][:200]
+        return json.dumps({"asked": first, "from": "nbgemini's offline service, not Gemini"}, ensure_ascii=False)
+    return json.dumps(_Made(schema.get("$defs", {}), planets=planets).value(schema, "value", 1), ensure_ascii=False)
+
+
+class _Made:
+    """Makes values of a schema."""
+
+    def __init__(self, types: dict[str, Any], *, planets: bool) -> None:
+        self._types = types
+        self._planets = planets
+        self._depth = 0
+
+    def value(self, schema: Any, name: str, number: int) -> Any:
+        """Return the value that stands under `name`, the `number`-th of its kind."""
+        schema = schema if isinstance(schema, dict) else {}  # `true` bounds nothing
+        if "$ref" in schema:
+            return self.value(self._types[schema["$ref"].rpartition("/")[2]], name, number)
+        for key in ("anyOf", "oneOf"):
+            if schema.get(key):
+                return self.value(schema[key][0], name, number)
+        if schema.get("enum"):
+            return schema["enum"][(number - 1) % len(schema["enum"])]
+        kind = schema.get("type", "string")
+        return self._of_kind(str(kind[0] if isinstance(kind, list) and kind else kind).lower(), schema, name, number)
+
+    def _of_kind(self, kind: str, schema: dict[str, Any], name: str, number: int) -> Any:
+        match kind:
+            case "object":
+                return self._object(schema, number)
+            case "array":
+                return self._array(schema, name)
+            case "boolean":
+                return self._known(name, number, number % 2 == 1)
+            case "null":
+                return None
+            case "integer" | "number":
+                return self._number(kind, schema, self._known(name, number, number))
+        text = _FORMATS.get(str(schema.get("format")))
+        return self._known(name, number, f"{name} {number}" if text is None else text.replace("{n}", str(number % 10)))
+
+    def _known(self, name: str, number: int, otherwise: Any) -> Any:
+        found = _PLANETS.get(name.lower()) if self._planets else None
+        known = found[(number - 1) % len(found)] if found else otherwise
+        return known if type(known) is type(otherwise) or {type(known), type(otherwise)} == {int, float} else otherwise
+
+    def _object(self, schema: dict[str, Any], number: int) -> dict[str, Any]:
+        self._depth += 1
+        required = map(str, schema.get("required", ())) if self._depth > _DEEPEST else schema.get("properties", {})
+        made = {key: self.value(schema.get("properties", {}).get(key), key, number) for key in required}
+        more = schema.get("additionalProperties")
+        if isinstance(more, dict) and not made:
+            made = {f"key {n}": self.value(more, "value", n) for n in range(1, _ITEMS + 1)}
+        self._depth -= 1
+        return made
+
+    def _array(self, schema: dict[str, Any], name: str) -> list[Any]:
+        if "prefixItems" in schema:
+            return [self.value(item, name, n) for n, item in enumerate(schema["prefixItems"], 1)]
+        many = len(_PLANETS["name"]) if self._planets and self._depth == 0 else _ITEMS
+        least = min(int(schema.get("minItems", 0)), _MOST_ITEMS)
+        count = least if self._depth > _DEEPEST else max(least, min(int(schema.get("maxItems", many)), many))
+        return [self.value(schema.get("items", {}), name.removesuffix("s"), n) for n in range(1, count + 1)]
+
+    @staticmethod
+    def _number(kind: str, schema: dict[str, Any], number: float) -> float:
+        low, high = schema.get("minimum", number), schema.get("maximum", number)
+        bounded = max(low, min(high, number))
+        return int(bounded) if kind == "integer" else bounded
+
+
+def _check(schema: Any, where: str, types: dict[str, Any]) -> None:
+    """Check that a schema says nothing that is not known, and of each object what is in it."""
+    if isinstance(schema, bool):
+        return
+    if not isinstance(schema, dict):
+        raise Invalid(f"{where}: not a JSON Schema")
+    _check_words(schema, where, types)
+    for key in ("properties", "$defs"):
+        for name, entry in schema.get(key, {}).items():
+            _check(entry, f"{where}.{key}[{name}]", types)
+    for key in ("anyOf", "oneOf", "prefixItems"):
+        for number, entry in enumerate(schema.get(key, ())):
+            _check(entry, f"{where}.{key}[{number}]", types)
+    for key in ("items", "additionalProperties"):
+        _check(schema.get(key, True), f"{where}.{key}", types)
+
+
+def _check_words(schema: dict[str, Any], where: str, types: dict[str, Any]) -> None:
+    if unknown := sorted(schema.keys() - _KNOWN):
+        raise Invalid(f"{where}: unsupported keyword {unknown[0]}")
+    for key, shape in _SHAPES.items():
+        if key in schema and not isinstance(schema[key], shape):
+            raise Invalid(f"{where}.{key}: wrong type")
+    if any(not str(schema.get(key, 0)).isdecimal() for key in ("minItems", "maxItems")):
+        raise Invalid(f"{where}: not a count")
+    if "$ref" in schema and any(not key.startswith("$") for key in schema):
+        raise Invalid(f"{where}: $ref may have no neighbours")
+    if "$ref" in schema and schema["$ref"].rpartition("/")[2] not in types:
+        raise Invalid(f"{where}: {schema['$ref']} is not defined")
+    if any(type(value) not in _CHOICES for value in schema.get("enum", ())):
+        raise Invalid(f"{where}.enum: only strings and numbers")
+    if schema.get("type") == "object" and not schema.get("properties") and not schema.get("additionalProperties"):
+        raise Invalid(f"{where}.properties: should be non-empty for OBJECT type")
+
+
+def _check_circles(schema: Any, where: str) -> None:
+    types = _types(schema)
+    for name in types:
+        if _needs(types, types[name], name, set()):
+            raise Invalid(f"{where}: {name} is cyclic in a required property")
+
+
+def _types(schema: Any) -> dict[str, Any]:
+    types = schema.get("$defs") if isinstance(schema, dict) else None
+    return types if isinstance(types, dict) else {}
+
+
+def _needs(types: dict[str, Any], schema: Any, name: str, seen: set[str]) -> bool:
+    """Say whether a value of `schema` must hold one of type `name`."""
+    if not isinstance(schema, dict):
+        return False
+    if "$ref" in schema:
+        found = schema["$ref"].rpartition("/")[2]
+        return found == name or (found not in seen and _needs(types, types[found], name, seen | {found}))
+    held = [schema.get("properties", {}).get(str(key)) for key in schema.get("required", ())]
+    held += [schema.get("items"), schema.get("additionalProperties")]
+    held += [entry for key in ("anyOf", "oneOf", "prefixItems") for entry in schema.get(key, ())]
+    return any(_needs(types, entry, name, seen) for entry in held)

@@ -1,0 +1,186 @@
+"""What is said, as frames: with ids, signatures, usage and the finish where the model's family has them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias
+
+from msgspec import Struct, structs
+
+from nbgemini.messages.events import ToolArgsPiece, ToolCall, ToolCallEnd, ToolCallStart
+from nbgemini.messages.tool_call_assembler import GrowingCalls
+from nbgemini.offline.models import family
+from nbgemini.offline.thought_signatures import sign
+
+Timed: TypeAlias = tuple[float, dict[str, Any]]
+
+CHARS_A_TOKEN = 4
+_TILE_TOKENS = 258  # ai.google.dev, "Understand and count tokens"
+_FIRST_ID = 966934
+
+
+class Said(Struct, frozen=True):
+    """One part to say, and the wait before it; `joined` puts it into the frame of the one before.
+
+    `beside` is what the frame's candidate says besides: of sources, of safety.
+    """
+
+    part: dict[str, Any]
+    wait: float
+    joined: bool = False
+    beside: dict[str, Any] = {}
+
+
+def frames_of(said: Sequence[Said], contents: list[dict[str, Any]], model: str, finish: str | None) -> list[Timed]:
+    """Return the frames in which a model of this family says this."""
+    said = _signed(said, model)
+    frames: list[Timed] = []
+    before: Said | None = None
+    for item, usage in zip(said, _usages(said, count_tokens(contents), model), strict=True):
+        if frames and before and _stands_with(before, item, model):
+            frames[-1][1]["candidates"][0]["content"]["parts"].append(item.part)
+            frames[-1][1]["usageMetadata"] = usage
+        else:
+            frames.append((item.wait, _frame(item.part, usage)))
+        frames[-1][1]["candidates"][0] |= item.beside
+        before = item
+    if before and finish is not None:
+        _finish(frames[-1][1]["candidates"][0], before, model, finish)
+    return frames
+
+
+def count_tokens(contents: list[dict[str, Any]]) -> int:
+    """Return the number of tokens: about four characters each, at least one; any picture or file counts as one tile."""
+    return max(1, sum(_part_tokens(part) for content in contents for part in content["parts"]))
+
+
+def candidates_of(frame: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the candidates of a frame, however strange it is."""
+    return _dicts(frame.get("candidates"))
+
+
+def parts_of(frame: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the parts of a frame, however strange it is."""
+    contents = _dicts([candidate.get("content") for candidate in candidates_of(frame)])
+    return [part for content in contents for part in _dicts(content.get("parts"))]
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _stands_with(before: Said, item: Said, model: str) -> bool:
+    """Say whether two parts share a frame: models before 3 put calls in a row into one."""
+    together = not family(model).signs_last and _is_whole_call(before.part) and _is_whole_call(item.part)
+    return item.joined or together
+
+
+def _is_whole_call(part: dict[str, Any]) -> bool:
+    return begins_call(part) and not part["functionCall"].get("willContinue")
+
+
+def begins_call(part: dict[str, Any]) -> bool:
+    """Say whether a call begins in a part: later pieces of its arguments have no name."""
+    call = part.get("functionCall")
+    return isinstance(call, dict) and "name" in call
+
+
+def _signed(said: Sequence[Said], model: str) -> list[Said]:
+    """Put signatures (and call ids) where the model's family has them."""
+    kind = family(model)
+    said = [_with_id(item, number) for number, item in enumerate(said)] if kind.ids else list(said)
+    calls = [n for n, item in enumerate(said) if begins_call(item.part)]
+    if kind.signs_last:
+        said.append(Said({"text": ""}, 0.0))
+        codes = [n for n, item in enumerate(said) if _is_signed_alone(item.part)]
+        signed = {*calls[:1], *codes, *(() if calls else (len(said) - 1,))}
+    else:
+        signed = set((calls or _texts_after_thoughts(said))[:1] if kind.signs else [])
+    return [_sign(item, said[n:]) if n in signed else item for n, item in enumerate(said)]
+
+
+def _is_signed_alone(part: dict[str, Any]) -> bool:
+    """Say whether it is code, or a picture of the answer."""
+    return isinstance(part.get("executableCode"), dict) or ("inlineData" in part and not part.get("thought"))
+
+
+def _sign(item: Said, rest: Sequence[Said]) -> Said:
+    signed = item.part if "thoughtSignature" in item.part else sign(item.part, whole_call([said.part for said in rest]))
+    return structs.replace(item, part=signed)
+
+
+def whole_call(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the first of these parts; if a call begins there whose arguments come in pieces, with all of them."""
+    if not begins_call(parts[0]) or _is_whole_call(parts[0]):
+        return parts[0]
+    name, growing = str(parts[0]["functionCall"]["name"]), GrowingCalls()
+    growing.feed(ToolCallStart("", name))
+    for call in one_call(parts):
+        for piece in _dicts(call.get("partialArgs")):
+            growing.feed(_piece(piece))
+    made = growing.feed(ToolCallEnd(""))
+    args = next((call.args for call in made if isinstance(call, ToolCall)), {})
+    return {"functionCall": {"name": name, "args": args}}
+
+
+def one_call(parts: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the pieces of the first call, to the one that no other follows."""
+    for call in _dicts([part.get("functionCall") for part in parts]):
+        yield call
+        if not call.get("willContinue"):
+            return
+
+
+def _piece(piece: dict[str, Any]) -> ToolArgsPiece:
+    value = next((piece[kind] for kind in ("stringValue", "numberValue", "boolValue") if kind in piece), None)
+    return ToolArgsPiece("", str(piece.get("jsonPath")), value, bool(piece.get("willContinue")))
+
+
+def _texts_after_thoughts(said: Sequence[Said]) -> list[int]:
+    thought = next((n for n, item in enumerate(said) if item.part.get("thought")), len(said))
+    return [n for n, item in enumerate(said) if n > thought and item.part.get("text") and not item.part.get("thought")]
+
+
+def _with_id(item: Said, number: int) -> Said:
+    if not begins_call(item.part) or "id" in item.part["functionCall"]:
+        return item
+    call = {"id": f"call_{_FIRST_ID + number}", **item.part["functionCall"]}
+    return structs.replace(item, part={**item.part, "functionCall": call})
+
+
+def _usages(said: Sequence[Said], asked: int, model: str) -> list[dict[str, int]]:
+    """Return the running totals as the family counts: 3 and later hide thoughts until they answer, 2.0 counts at the end."""
+    kind, thought, made, answered = family(model), 0, 0, False
+    usages: list[dict[str, int]] = []
+    for number, item in enumerate(said, 1):
+        count = tokens(str(item.part.get("text", json.dumps(item.part.get("functionCall", "")))))
+        thought, made = (thought + count, made) if item.part.get("thought") else (thought, made + count)
+        answered = answered or not item.part.get("thought")
+        shown = thought if answered or not kind.signs_last else 0
+        usages.append(_usage(asked, shown, made if kind.thinks or number == len(said) else 0))
+    return usages
+
+
+def _usage(asked: int, thought: int, made: int) -> dict[str, int]:
+    counts = {"promptTokenCount": asked, "candidatesTokenCount": made, "thoughtsTokenCount": thought}
+    return {name: count for name, count in {**counts, "totalTokenCount": asked + thought + made}.items() if count}
+
+
+def _part_tokens(part: dict[str, Any]) -> int:
+    return _TILE_TOKENS if {"inlineData", "fileData"} & part.keys() else tokens(json.dumps(part.get("text", part)))
+
+
+def tokens(text: str) -> int:
+    """Return how many tokens a text counts as."""
+    return -(-len(text) // CHARS_A_TOKEN)
+
+
+def _frame(part: dict[str, Any], usage: dict[str, int]) -> dict[str, Any]:
+    return {"candidates": [{"content": {"parts": [part], "role": "model"}, "index": 0}], "usageMetadata": usage}
+
+
+def _finish(candidate: dict[str, Any], last: Said, model: str, reason: str) -> None:
+    candidate["finishReason"] = reason
+    if "functionCall" in last.part and not family(model).signs_last:
+        candidate["finishMessage"] = "Model generated function call(s)."

@@ -1,0 +1,92 @@
+"""Whether a model may call, must call, or must not, in the words of each protocol; and the call that it makes if it must."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from nbgemini.offline.gemini.schema_answers import adapted, answer_in, from_openapi
+from nbgemini.offline.json_body import Invalid
+
+_MODES = ("MODE_UNSPECIFIED", "AUTO", "ANY", "NONE", "VALIDATED")
+_WHERE = "tool_config.function_calling_config"
+_WORDS = {"required": "ANY", "any": "ANY", "tool": "ANY", "function": "ANY", "none": "NONE"}
+
+
+def check_choice(body: dict[str, Any]) -> None:
+    """Check how a normalised request says what to call.
+
+    Raises:
+        Invalid: with the message of the 400.
+    """
+    config = _config(body)
+    mode, allowed = _mode(config), config.get("allowedFunctionNames") or []
+    if mode == "ANY" and not _declared(body):
+        raise Invalid("Function calling config is set without function_declarations.")
+    if allowed and mode not in ("ANY", "VALIDATED"):
+        raise Invalid(f"{_WHERE}.allowed_function_names: should only be set when the mode is ANY or VALIDATED.")
+    if unknown := [name for name in allowed if name not in _declared(body)]:
+        raise Invalid(f"{_WHERE}.allowed_function_names: {unknown[0]} is not in function_declarations.")
+
+
+def chosen(choice: Any) -> dict[str, Any]:
+    """Return what the `tool_choice` of another protocol means in Gemini's words; nothing if it leaves the choice."""
+    kind = choice.get("type") or choice.get("mode") if isinstance(choice, dict) else choice
+    mode = _WORDS.get(kind.lower()) if isinstance(kind, str) else None
+    if mode is None:
+        return {}
+    named = choice.get("name") or _dict(choice.get("function")).get("name") if isinstance(choice, dict) else None
+    return {"functionCallingConfig": {"mode": mode, **({"allowedFunctionNames": [named]} if named else {})}}
+
+
+def forced(body: dict[str, Any], prompt: str) -> dict[str, Any] | None:
+    """Return the call that a request leaves no choice about: of the first function allowed, with arguments of its types."""
+    config, declared = _config(body), _declared(body)
+    if _mode(config) != "ANY" or not declared:
+        return None
+    allowed = config.get("allowedFunctionNames")
+    name = next(iter(allowed or declared))
+    schema = _parameters(declared.get(name, {}))
+    args = json.loads(answer_in(schema, prompt)) if schema.get("properties") else {}
+    return {"name": name, "args": args if isinstance(args, dict) else {}}
+
+
+def callable_names(body: dict[str, Any]) -> Iterable[str]:
+    """Return the functions that may be called."""
+    config, declared = _config(body), _declared(body)
+    if _mode(config) == "NONE":
+        return ()
+    return config.get("allowedFunctionNames") or declared
+
+
+def _parameters(function: Mapping[str, Any]) -> dict[str, Any]:
+    schema = function.get("parametersJsonSchema")
+    found = schema if isinstance(schema, dict) else from_openapi(function.get("parameters"))
+    return dict(adapted({"type": "object", **found}, "parameters"))
+
+
+def _config(body: dict[str, Any]) -> dict[str, Any]:
+    return _dict(_dict(body.get("toolConfig")).get("functionCallingConfig"))
+
+
+def _mode(config: Mapping[str, Any]) -> str:
+    """Return the mode, which may be its number.
+
+    Raises:
+        Invalid: it is none.
+    """
+    mode = config.get("mode", "AUTO")
+    known = _MODES[mode] if type(mode) is int and 0 <= mode < len(_MODES) else str(mode).upper()
+    if known not in _MODES:
+        raise Invalid(f"Invalid value at '{_WHERE}.mode' (TYPE_ENUM), {json.dumps(mode)}")
+    return known
+
+
+def _declared(body: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    tools = body.get("tools", ())
+    return {str(function.get("name")): function for tool in tools for function in tool.get("functionDeclarations", ())}
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

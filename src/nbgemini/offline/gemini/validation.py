@@ -1,0 +1,195 @@
+"""Whether a request is one that Gemini would take; pure, and as strict.
+
+Names are accepted in camelCase and snake_case outside of free-form objects, and null is absent, as in proto-JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+from typing import Any
+
+from nbgemini.offline.gemini.request_schema import COUNT, GENERATE, check
+from nbgemini.offline.gemini.schema_answers import check_form
+from nbgemini.offline.gemini.tool_choice import check_choice
+from nbgemini.offline.json_body import Invalid
+from nbgemini.offline.models import family
+from nbgemini.offline.thought_signatures import Place, genuine
+
+_KINDS = {
+    "text", "inlineData", "functionCall", "functionResponse", "fileData", "executableCode", "codeExecutionResult",
+    "toolCall", "toolResponse",
+}  # fmt: skip
+_NO_DATA = "required oneof field 'data' must have one initialized field"
+_CALL_ORDER = "Please ensure that function call turn comes immediately after a user turn or after a function response turn."
+_RESPONSE_ORDER = "Please ensure that function response turn comes immediately after a function call turn."
+_RESPONSE_COUNT = (
+    "Please ensure that the number of function response parts is equal to the number of function call parts "
+    "of the function call turn."
+)
+_MISSING = (
+    "Function call is missing a thought_signature in functionCall parts. This is required for tools to work correctly, and "
+    "missing thought_signature may lead to degraded model performance. Additional data, function call `default_api:{name}` , "
+    "position {position}. Please refer to https://ai.google.dev/gemini-api/docs/thought-signatures for more details."
+)
+
+
+def validate(body: dict[str, Any], model: str, foreign: Container[Place] = ()) -> None:
+    """Check a normalised request; `foreign` holds the signatures of others that are taken.
+
+    Raises:
+        Invalid: with the message of the 400.
+    """
+    check(body, GENERATE)
+    _thinking(body.get("generationConfig", {}).get("thinkingConfig", {}), model)
+    _tools(body, model)
+    check_choice(body)
+    _modalities(body.get("generationConfig", {}).get("responseModalities", ["TEXT"]), model)
+    contents = body.get("contents")
+    if not contents:
+        raise Invalid("* GenerateContentRequest.contents: contents is not specified")
+    _contents(contents)
+    _order(contents)
+    _form(body, model)
+    _signatures(contents, model, foreign)
+
+
+def _form(body: dict[str, Any], model: str) -> None:
+    tools = [tool for tool in body.get("tools", ()) if tool]
+    functions = any("functionDeclarations" in tool for tool in tools)
+    check_form(body.get("generationConfig", {}), model, functions=functions, tools=bool(tools))
+
+
+def counted(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the contents whose tokens a normalised request wants to know.
+
+    Raises:
+        Invalid: with the message of the 400.
+    """
+    check(body, COUNT)
+    contents: list[dict[str, Any]] = body.get("generateContentRequest", body).get("contents", [])
+    _contents(contents)
+    return contents
+
+
+def is_answer_to_calls(content: dict[str, Any]) -> bool:
+    """Whether a content holds nothing but function responses."""
+    return all("functionResponse" in part for part in content["parts"])
+
+
+def _thinking(config: dict[str, Any], model: str) -> None:
+    offered = family(model)
+    if not offered.thinks and config.get("includeThoughts"):
+        raise Invalid(f"Thinking is not enabled for models/{model}")
+    if "thinkingBudget" in config and "thinkingLevel" in config:
+        raise Invalid("You can only set only one of thinking budget and thinking level.")
+    level = config.get("thinkingLevel")
+    if level is not None and str(level).upper() not in offered.levels:
+        raise Invalid(f"Thinking level {level} is not supported for this model.")
+
+
+def _tools(body: dict[str, Any], model: str) -> None:
+    """Check that functions and the service's own tools are told of in the way that the model's family takes."""
+    names = {name for tool in body.get("tools", ()) for name in tool}
+    if "functionDeclarations" not in names or len(names) == 1:
+        return
+    if not family(model).signs_last:
+        raise Invalid("Tool use with function calling is unsupported by the model.")
+    if not body.get("toolConfig", {}).get("includeServerSideToolInvocations"):
+        raise Invalid(
+            "Please enable tool_config.include_server_side_tool_invocations to use Built-in tools with Function calling."
+        )
+
+
+def _modalities(asked: list[Any], model: str) -> None:
+    spoken = "-tts" in model
+    if ("AUDIO" in asked) != spoken or ("IMAGE" in asked and "-image" not in model):
+        raise Invalid(f"The requested combination of response modalities is not supported by the model. models/{model}")
+
+
+def _contents(contents: list[dict[str, Any]]) -> None:
+    for position, content in enumerate(contents):
+        where = f"* GenerateContentRequest.contents[{position}]"
+        if content.get("role", "user") not in ("user", "model", "function", "tool"):
+            raise Invalid("Please use a valid role: user, model.")
+        if not content.get("parts"):
+            raise Invalid(f"{where}.parts: contents.parts must not be empty.")
+        for index, part in enumerate(content["parts"]):
+            _part(part, f"{where}.parts[{index}]")
+
+
+def _part(part: dict[str, Any], where: str) -> None:
+    kinds = _KINDS & part.keys()
+    if len(kinds) > 1 or not (kinds or part.get("thoughtSignature")):
+        raise Invalid(f"{where}.data: {_NO_DATA}")
+    if "functionResponse" in part and not part["functionResponse"].get("name"):
+        raise Invalid(f"{where}.function_response.name: Name cannot be empty.")
+
+
+def _is_user(content: dict[str, Any]) -> bool:
+    return bool(content.get("role", "user") != "model")
+
+
+def _order(contents: list[dict[str, Any]]) -> None:
+    if not _is_user(contents[0]) or not _is_user(contents[-1]):
+        raise Invalid("Please ensure that multiturn requests begin and end with a user role.")
+    for before, content in _pairs(contents):
+        _turn(_calls(before["parts"]) if before else [], content)
+
+
+def _turn(calls: list[dict[str, Any]], content: dict[str, Any]) -> None:
+    """Check that a content answers the calls just before it: each once, in their order; the official client leaves ids out."""
+    answers = [part["functionResponse"] for part in content["parts"] if "functionResponse" in part]
+    if _is_user(content) and any("functionCall" in part for part in content["parts"]):
+        raise Invalid(_CALL_ORDER)
+    if answers and not (calls and _is_user(content)):
+        raise Invalid(_RESPONSE_ORDER)
+    if [call["name"] for call in calls] != [answer["name"] for answer in answers]:
+        raise Invalid(_RESPONSE_COUNT)
+    if any(answer.get("id") not in (None, call.get("id")) for call, answer in zip(calls, answers, strict=True)):
+        raise Invalid("Please ensure that function response ids match the ids of the function calls.")
+
+
+def _calls(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the calls; one whose arguments came in pieces counts once.
+
+    Raises:
+        Invalid: a call has no name.
+    """
+    calls: list[dict[str, Any]] = []
+    continues = False
+    for call in (part["functionCall"] for part in parts if "functionCall" in part):
+        calls += [] if continues else [call]
+        continues = bool(call.get("willContinue"))
+    if not all(call.get("name") for call in calls):
+        raise Invalid("* GenerateContentRequest.contents.parts.function_call.name: Name cannot be empty.")
+    return calls
+
+
+def _pairs(contents: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any] | None, dict[str, Any]]]:
+    """Yield each content with the one before it; model contents in a row count as one: the official client sends many."""
+    merged: list[dict[str, Any]] = []
+    for content in contents:
+        if merged and _is_user(content) == _is_user(merged[-1]) and not _is_user(content):
+            merged[-1] = {**merged[-1], "parts": [*merged[-1]["parts"], *content["parts"]]}
+        else:
+            merged.append(content)
+    yield from zip([None, *merged], merged, strict=False)
+
+
+def _signatures(contents: list[dict[str, Any]], model: str, foreign: Container[Place]) -> None:
+    for content in contents:
+        for part in content["parts"]:
+            if part.get("thoughtSignature") and not genuine(part, foreign):
+                raise Invalid("Invalid thought signature.")
+    if not family(model).signs_last:
+        return
+    asked = max(n for n, content in enumerate(contents) if _is_user(content) and not is_answer_to_calls(content))
+    waiting = True
+    for position, content in enumerate(contents[asked:], asked):
+        if _is_user(content):
+            waiting = True
+        calls = [part for part in content["parts"] if "functionCall" in part]
+        if calls and waiting:
+            waiting = False
+            if not calls[0].get("thoughtSignature"):
+                raise Invalid(_MISSING.format(name=calls[0]["functionCall"].get("name"), position=position))

@@ -1,0 +1,124 @@
+"""What the offline service says that is no text: pictures, sound, code it has run, sources; the same for the same words."""
+
+from __future__ import annotations
+
+import base64
+import math
+import re
+import struct
+import zlib
+from array import array
+from collections.abc import Iterable
+from typing import Any
+
+from nbgemini.offline.gemini.stream import Said
+
+_SIGNED = "*From nbgemini's offline service, not from Gemini.*"
+_RATE = 24_000  # samples a second
+_PIECE = 0.5  # seconds of sound in one part
+_MOST_PIXELS, _MOST_SECONDS = 4_000_000, 600
+_SMALL = 512  # pixels on a side: larger pictures are not compressed, so that their size is known
+_URL = re.compile(r"https?://[^\s<>\"')\]]{1,500}")
+_GAP = 0.12
+_FOUND = (
+    ("The offline service searches nothing.", "https://example.org/offline", "example.org"),
+    ("What it says here, “quotes” and ½ included, shows where sources stand.", "https://example.com/sources", "example.com"),
+)
+
+
+def picture(words: str, side: int = 120) -> dict[str, Any]:
+    """Return a part with a PNG: stripes in two colours that follow from the words."""
+    side = max(1, min(side, math.isqrt(_MOST_PIXELS)))
+    seed = zlib.crc32(words.encode("utf-8", "replace"))
+    one, other = seed.to_bytes(4, "big")[:3], (seed ^ 0xFFFFFF7F).to_bytes(4, "big")[:3]
+    rows = [b"\0" + b"".join(((one, other)[(x + y) // (side // 6 + 1) % 2]) for x in range(side)) for y in range(side)]
+    size = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    pixels = zlib.compress(b"".join(rows), 9 if side <= _SMALL else 0)
+    data = b"\x89PNG\r\n\x1a\n" + b"".join(map(_chunk, (b"IHDR", b"IDAT", b"IEND"), (size, pixels, b"")))
+    return {"inlineData": {"mimeType": "image/png", "data": base64.b64encode(data).decode()}}
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def sound(seconds: float) -> list[dict[str, Any]]:
+    """Return the parts of a tone, half a second each, as speech models send them: raw samples."""
+    count, size = int(min(seconds, _MOST_SECONDS) * _RATE), int(_PIECE * _RATE)
+    samples = array("h", (int(8_000 * math.sin(n * 2 * math.pi * 440 / _RATE)) for n in range(count)))
+    pieces = [samples[start : start + size] for start in range(0, count, size)]
+    mime = f"audio/L16;codec=pcm;rate={_RATE}"
+    return [{"inlineData": {"mimeType": mime, "data": base64.b64encode(piece.tobytes()).decode()}} for piece in pieces]
+
+
+def code(source: str) -> dict[str, Any]:
+    """Return the part in which a model runs code."""
+    return {"executableCode": {"language": "PYTHON", "code": source}}
+
+
+def code_result(output: str, outcome: str = "OK") -> dict[str, Any]:
+    """Return the part that says what came of it."""
+    return {"codeExecutionResult": {"outcome": f"OUTCOME_{outcome}", "output": output}}
+
+
+def grounding(text: str, supports: Iterable[tuple[str, str, str]], queries: Iterable[str]) -> dict[str, Any]:
+    """Return what a candidate says of its sources: which passage of its text rests on which address, with its title."""
+    supports = list(supports)
+    chunks = [{"web": {"uri": uri, "title": title}} for _, uri, title in supports]
+    places = [{"segment": _segment(text, words), "groundingChunkIndices": [n]} for n, (words, _, _) in enumerate(supports)]
+    return {
+        "groundingMetadata": {
+            "webSearchQueries": list(queries),
+            "searchEntryPoint": {"renderedContent": "<style>body{display:none}</style><script>offline()</script>"},
+            "groundingChunks": chunks,
+            "groundingSupports": places,
+        }
+    }
+
+
+def _segment(text: str, words: str) -> dict[str, Any]:
+    """Return a place in a text in bytes; what is 0 is not sent."""
+    start = len(text[: max(0, text.find(words))].encode())
+    return {**({"startIndex": start} if start else {}), "endIndex": start + len(words.encode()), "text": words}
+
+
+def undirected(body: dict[str, Any], model: str, prompt: str) -> list[Said] | None:
+    """Return what there is to say to a prompt that calls for more than text, or None."""
+    if "-tts" in model:
+        return [Said(part, _GAP) for part in sound(min(3.0, 0.05 * len(prompt)))]
+    if "-image" in model:
+        draft = [Said({**picture(f"draft of {prompt}", 60), "thought": True}, _GAP)] if model.startswith("gemini-3") else []
+        return [*draft, Said({"text": f"Stripes for your words. {_SIGNED}\n"}, _GAP), Said(picture(prompt), _GAP)]
+    names = {name for tool in body.get("tools", ()) for name in tool}
+    used = [*_ran(names), *_read(names, prompt), *_searched(names, prompt)]
+    return used or None
+
+
+def _ran(names: set[str]) -> list[Said]:
+    if "codeExecution" not in names:
+        return []
+    parts = [
+        {"text": "Let me compute that.\n"},
+        code("print(6 * 7)\n"),
+        code_result("42\n"),
+        {"text": f"It is 42. {_SIGNED}\n\n"},
+    ]
+    return [Said(part, _GAP) for part in parts]
+
+
+def _read(names: set[str], prompt: str) -> list[Said]:
+    if "urlContext" not in names:
+        return []
+    status = "URL_RETRIEVAL_STATUS_ERROR"  # it reaches no network
+    pages = [{"retrievedUrl": url, "urlRetrievalStatus": status} for url in _URL.findall(prompt)[:20]]
+    text = {"text": f"The offline service reads no pages. {_SIGNED}\n\n"}
+    return [Said(text, _GAP, beside={"urlContextMetadata": {"urlMetadata": pages}})]
+
+
+def _searched(names: set[str], prompt: str) -> list[Said]:
+    if "googleSearch" not in names:
+        return []
+    text = f"{' '.join(words for words, _, _ in _FOUND)} {_SIGNED}"
+    pieces = [text[:40], text[40:]]
+    found = grounding(text, _FOUND, [prompt.strip().partition("\n")[0][:100]])
+    return [Said({"text": pieces[0]}, _GAP), Said({"text": pieces[1]}, _GAP, beside=found)]

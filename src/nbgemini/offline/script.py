@@ -1,0 +1,197 @@
+"""What the offline service answers: a script of timed frames, the same for the same request."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from typing import Any
+
+from msgspec import Struct, structs
+
+from nbgemini.messages.code_blocks import code_of
+from nbgemini.offline.canned_answers import Run, written_answer
+from nbgemini.offline.directive import Told, refusal, said_by, told_in
+from nbgemini.offline.gemini.limits import bounded
+from nbgemini.offline.gemini.schema_answers import answer_in, from_openapi
+from nbgemini.offline.gemini.stream import Said, Timed, frames_of
+from nbgemini.offline.gemini.tool_choice import callable_names, forced
+from nbgemini.offline.gemini.validation import is_answer_to_calls
+from nbgemini.offline.input_report import Head, seen
+from nbgemini.offline.models import family
+from nbgemini.offline.sample_media import undirected
+from nbgemini.offline.typo_fix import mended
+
+_FIRST_PIECE = 9
+_PIECES = (31, 57, 44, 72, 26, 63)  # characters: uneven, as real chunks are
+_THINKS, _BETWEEN = 0.8, 0.12  # seconds at natural pace
+_CALL = re.compile(r"call ([A-Za-z_][\w.:-]*)\(([^()]*)\)")
+_CODE_ONLY = "with code only"  # in a system instruction
+_OVERLOADED = {"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}
+
+
+class Script(Struct, frozen=True):
+    """Timed frames and what goes wrong on the way; `natural` pauses follow the service's pace."""
+
+    frames: list[Timed]
+    natural: bool = True
+    cut: int | None = None
+    stall: int | None = None
+    status: int = 200
+    error: dict[str, Any] = {}
+
+
+class Answer(Struct, frozen=True):
+    """What there is to say, before any protocol writes it; refused, it is nothing."""
+
+    told: Told
+    said: list[Said]
+    refused: bool = False
+
+
+def refused(prompt: str, earlier: int) -> Script | None:
+    """Return the refusal that a prompt asks for, or None; `earlier` requests have asked the very same.
+
+    Raises:
+        Invalid: the prompt's directive is not one.
+    """
+    told = told_in(prompt)
+    return Script([], status=told.status or 0, error=refusal(told)) if _refuses(told, earlier) else None
+
+
+def _refuses(told: Told, earlier: int) -> bool:
+    return bool(told.status) and (told.times is None or earlier < told.times)
+
+
+def answer_to(body: dict[str, Any], model: str, earlier: int = 0, head: Head = lambda _: (b"", 0)) -> Answer:
+    """Return the answer to a valid, normalised request; `earlier` requests have asked the very same; `head` has the files.
+
+    Raises:
+        Invalid: the prompt's directive is not one.
+    """
+    told = told_in(_prompts(body)[-1])
+    if _refuses(told, earlier):
+        return Answer(told, [], refused=True)
+    said, finish = bounded(_said(told, body, model, head), body.get("generationConfig", {}), told.finish)
+    return Answer(structs.replace(told, finish=finish), said)
+
+
+def script(body: dict[str, Any], model: str, response_id: str, earlier: int = 0, head: Head = lambda _: (b"", 0)) -> Script:
+    """Return the answer as Gemini's frames.
+
+    Raises:
+        Invalid: the prompt's directive is not one.
+    """
+    answer = answer_to(body, model, earlier, head)
+    told = answer.told
+    if answer.refused:
+        return Script([], status=told.status or 0, error=refusal(told))
+    frames = frames_of(answer.said, body["contents"], model, told.finish)
+    for _, frame in frames:
+        frame |= {"modelVersion": model, "responseId": response_id}
+    if told.fault is not None and told.fault <= len(frames):
+        frames[told.fault :] = [(0.0, _OVERLOADED)]
+    return Script(frames, natural=told.gap is None, cut=told.cut, stall=told.stall)
+
+
+def _text(content: dict[str, Any]) -> str:
+    return "".join(part.get("text", "") for part in content["parts"] if not part.get("thought"))
+
+
+def _prompts(body: dict[str, Any]) -> list[str]:
+    users = [content for content in body["contents"] if content.get("role", "user") != "model"]
+    return [_text(content) for content in users if not is_answer_to_calls(content)]
+
+
+def _said(told: Told, body: dict[str, Any], model: str, head: Head) -> list[Said]:
+    """Return what the directive says, but no call that has been answered; without one, what there is to say."""
+    directed = said_by(told)
+    answered = is_answer_to_calls(body["contents"][-1])
+    if directed is not None and not (answered and any("functionCall" in said.part for said in directed)):
+        return directed
+    said = _undirected(body, model, head)
+    return said if told.gap is None else [structs.replace(item, wait=told.gap) for item in said]
+
+
+def _undirected(body: dict[str, Any], model: str, head: Head) -> list[Said]:
+    if calls := _calls(body):
+        return [Said({"functionCall": call}, _BETWEEN) for call in calls]
+    if is_answer_to_calls(body["contents"][-1]):
+        return _natural(_in_form(body, [("answer", _told_results(body["contents"][-1]))]))
+    if (more := undirected(body, model, _prompts(body)[-1])) is not None:
+        return more
+    thinking = body.get("generationConfig", {}).get("thinkingConfig", {})
+    thinks = family(model).thinks and thinking.get("includeThoughts") and thinking.get("thinkingBudget") not in (0, "0")
+    prompts = _prompts(body)
+    runs = mended(prompts[-1]) or seen(body["contents"][-1], head) or written_answer(prompts, len(body["contents"]))
+    return _natural(_in_form(body, [run for run in runs if run[0] == "answer" or thinks]))
+
+
+def _in_form(body: dict[str, Any], runs: list[Run]) -> list[Run]:
+    """Return what there is to say in the form that was asked for: JSON, or nothing but code."""
+    config = body.get("generationConfig", {})
+    thoughts = [run for run in runs if run[0] == "thought"][:1]
+    if config.get("responseMimeType") == "application/json":
+        return [*thoughts, ("answer", answer_in(_schema(config), _prompts(body)[-1]))]
+    if config.get("responseMimeType") == "text/x.enum":
+        return [*thoughts, ("answer", str(json.loads(answer_in(_schema(config), _prompts(body)[-1]))))]
+    if _CODE_ONLY in json.dumps(body.get("systemInstruction", "")).lower():
+        return [*thoughts, ("answer", _code_only("".join(text for kind, text in runs if kind == "answer")))]
+    return runs
+
+
+def _schema(config: dict[str, Any]) -> Any:
+    """Return the schema of the answer, whichever of two ways it is written in; None if there is none."""
+    written = config.get("responseSchema")
+    return config.get("responseJsonSchema") if written is None else from_openapi(written)
+
+
+def _code_only(answer: str) -> str:
+    code = code_of(answer) or f"print({answer.partition(chr(10))[0]!r})"
+    return f"```python\n{code}\n```"
+
+
+def _told_results(content: dict[str, Any]) -> str:
+    results = [part["functionResponse"] for part in content["parts"]]
+    said = "\n".join(f"- `{result['name']}` gave `{json.dumps(result.get('response'))}`" for result in results)
+    return f"The tools have answered:\n\n{said}\n\n*From nbgemini's offline service, not from Gemini.*"
+
+
+def _calls(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the calls that the prompt asks for, once; or the one that the request leaves no choice about, every time."""
+    prompt, names = _prompts(body)[-1], set(callable_names(body))
+    answered = is_answer_to_calls(body["contents"][-1])
+    found = [] if answered else [(name, _keywords(text)) for name, text in _CALL.findall(prompt) if name in names]
+    calls = [{"name": name, "args": args} for name, args in found if args is not None]
+    must = None if calls else forced(body, prompt)
+    return calls or ([must] if must else [])
+
+
+def _keywords(text: str) -> dict[str, Any] | None:
+    """Return the arguments of a call, or None: words in brackets are not always one."""
+    try:
+        call = ast.parse(f"f({text})", mode="eval").body
+        keywords = call.keywords if isinstance(call, ast.Call) else []
+        args = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in keywords}
+        return dict(json.loads(json.dumps(args, allow_nan=False, ensure_ascii=False).encode()))
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):  # or not one that JSON can say
+        return None
+
+
+def _natural(runs: list[tuple[str, str]]) -> list[Said]:
+    said: list[Said] = []
+    for kind, text in runs:
+        if kind == "thought":
+            said.append(Said({"text": text, "thought": True}, _THINKS))
+        else:
+            said += [Said({"text": piece}, _BETWEEN) for piece in _cut_unevenly(text)]
+    return said
+
+
+def _cut_unevenly(text: str) -> list[str]:
+    pieces, start, number = [text[:_FIRST_PIECE]], _FIRST_PIECE, 0
+    while start < len(text):
+        size = _PIECES[number % len(_PIECES)]
+        pieces.append(text[start : start + size])
+        start, number = start + size, number + 1
+    return pieces

@@ -1,0 +1,111 @@
+"""What an object says of itself: its text, or, where that says nothing, what it would show in a notebook, as text."""
+
+from __future__ import annotations
+
+import re
+import sys
+from contextlib import suppress
+from html.parser import HTMLParser
+from typing import Any
+
+from nbgemini.prompts.images import bundle_of
+from nbgemini.prompts.tables import number_text, package_of, single
+
+_LONGEST_HTML = 2_000_000  # characters
+_LONGEST_NOTHING = 1_000
+_NOTHING = re.compile(r"<[^\n]*\b(?:object|at 0x[0-9A-Fa-f]+)>+|<_io\.[^\n]*>")
+_SILENT = {"script", "style", "svg", "iframe", "template", "head", "button"}
+_ROWS = {"table", "thead", "tbody", "tfoot", "tr", "td", "th", "caption"}
+_BLOCKS = {"p", "div", "br", "li", "ul", "ol", "pre", "h1", "h2", "h3", "h4", "h5", "h6", "details", "summary", "section", "hr"}
+
+
+def says_nothing(words: str) -> bool:
+    """Whether a text is what Python writes of an object that has no text of its own: `<… object at 0x…>`."""
+    return len(words) <= _LONGEST_NOTHING and _NOTHING.fullmatch(words.strip()) is not None
+
+
+def words_of(value: Any) -> str | None:
+    """Return what an object says, in plain text, Markdown or the bare tables of its HTML; None if it says nothing."""
+    words = str(value)
+    return shown_words(value) if says_nothing(words) else words
+
+
+def shown_words(value: Any) -> str | None:
+    """Return what an object shows in a notebook, as text; None if there is nothing to read."""
+    bundle: Any = {}
+    with suppress(Exception):  # it shows itself in another way
+        bundle = bundle_of(value)
+    markdown = bundle.get("text/markdown") or _hook(value, "_repr_markdown_")
+    if markdown:
+        return markdown if isinstance(markdown, str) else None
+    html = bundle.get("text/html") or _hook(value, "_repr_html_")
+    if isinstance(html, str) and (text := html_text(html)):
+        return text
+    plain = bundle.get("text/plain")
+    return plain if isinstance(plain, str) and not says_nothing(plain) else None
+
+
+def html_text(html: str) -> str:
+    """Return what is to be read of some HTML: its text, and its tables without what only styles them."""
+    reader = _Reader()
+    reader.feed(html[:_LONGEST_HTML])
+    lines = (" ".join(line.split()) for line in "".join(reader.pieces).splitlines())
+    text = "\n".join(line for line in lines if line)
+    return text if re.sub(r"<[^>]*>", "", text).strip() else ""
+
+
+def _hook(value: Any, name: str) -> Any:
+    found = getattr(value, name)() if callable(getattr(type(value), name, None)) else None
+    return found[0] if isinstance(found, tuple) else found
+
+
+class _Reader(HTMLParser):
+    """Keeps text and the bare tags of tables."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.pieces: list[str] = []
+        self._silent = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in _SILENT:
+            self._silent += 1
+        elif tag in _ROWS and not self._silent:
+            spans = "".join(f' {name}="{value}"' for name, value in attrs if name in ("colspan", "rowspan") and value != "1")
+            self.pieces += ["\n" if tag in ("table", "tr") else "", f"<{tag}{spans}>"]
+        elif tag in _BLOCKS:
+            self.pieces.append("\n")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in _SILENT:
+            self._silent = max(0, self._silent - 1)
+        elif tag in _ROWS and not self._silent:
+            self.pieces += [f"</{tag}>", "\n" if tag == "table" else ""]
+        elif tag in _BLOCKS:
+            self.pieces.append("\n")
+
+    def handle_data(self, data: str) -> None:
+        if not self._silent:
+            self.pieces.append(re.sub(r"\s+", " ", data))
+
+
+_WHOLE = 1_000  # values; of a larger array the corners are shown
+
+
+def array_text(value: Any) -> str | None:
+    """Return an array of NumPy, or of another package that can be made one, as text; None for anything else."""
+    numpy = sys.modules.get("numpy")
+    able = hasattr(type(value), "__array__") and not hasattr(type(value), "to_frame")
+    if numpy is None or isinstance(value, type) or not able or not getattr(value, "shape", None):
+        return None
+    own = package_of(value) == "numpy"
+    array = value if own or isinstance(value, numpy.ndarray) else numpy.asarray(value)
+    kind = f"{package_of(value)} " if not own else ""
+    left_out = f"; only the corners are shown of its {array.size:,} values" if array.size > _WHOLE else ""
+    narrow = array.dtype.itemsize <= 4  # noqa: PLR2004 - bytes
+
+    def told(number: Any) -> str:
+        return str(number) if number is numpy.ma.masked else number_text(single(float(number)) if narrow else number)
+
+    body = numpy.array2string(array, threshold=_WHOLE, formatter={"float_kind": told} if array.dtype.kind == "f" else None)
+    return f"{kind}array of shape {tuple(array.shape)}, {array.dtype}{left_out}\n{body}"

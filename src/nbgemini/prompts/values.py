@@ -1,0 +1,234 @@
+"""A Python value as the model gets it: text for what can be said, pictures and media as parts, in place.
+
+Invariants: every value is bounded, and what was left out is said where it was; what says nothing is refused; nothing is
+imported to look at a value.
+"""
+
+from __future__ import annotations
+
+import base64
+import inspect
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from nbgemini.chat.reply import Reply
+from nbgemini.errors import PromptError
+from nbgemini.messages.attachments import data_part, file_part, note
+from nbgemini.messages.events import Media
+from nbgemini.messages.media import HEAD, TEXT, mime_of, size_text
+from nbgemini.messages.turns import NOTE, Part, Turn, merge_text
+from nbgemini.prompts.file_text import decoded, is_table_file, notebook_text, table_file_text
+from nbgemini.prompts.images import picture_of, takes_time
+from nbgemini.prompts.jsonable import cut, record_of, unpacked
+from nbgemini.prompts.object_text import array_text, shown_words, words_of
+from nbgemini.prompts.placeholders import Field
+from nbgemini.prompts.tables import markdown_table
+from nbgemini.tools.result import converted
+
+NOTEBOOK_BYTES = 64 * 1024 * 1024  # of a notebook's file, most of which are its pictures
+TEXT_CHARACTERS = 4_000_000  # about what a window of a million tokens holds
+OTHER_CHARACTERS = 20_000  # of what a value without a form of its own says
+_LINE = 100
+_FEW = 20
+
+
+def parts_of(value: Any, name: str) -> list[Part] | None:
+    """Return what a value says to a model; None if it says nothing and its braces stay as typed.
+
+    Raises:
+        PromptError: it is of no kind that can be sent, or can't be read.
+    """
+    try:
+        return _said(value, name)
+    except PromptError:
+        raise
+    except Exception as error:  # noqa: BLE001 - any object may come, and its methods may do anything
+        why = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise PromptError(f"{name} can't be told or drawn, {why}; nothing was sent") from None
+
+
+def _said(value: Any, name: str) -> list[Part] | None:
+    if isinstance(value, str | Reply | Path):
+        return _worded(value, name)
+    if isinstance(value, ModuleType) or (callable(value) and _is_code(value)):
+        source = None if isinstance(value, ModuleType) else _source(value)
+        return None if source is None else [text(source)]
+    if isinstance(value, bytes | bytearray | memoryview):
+        return [_from_bytes(bytes(value), name)]
+    if (table := markdown_table(value)) is not None:
+        return [text(table)]
+    if (picture := _picture(value, name)) is not None:
+        return [picture]
+    return _plain(value, name)
+
+
+def waits(value: Any) -> bool:
+    """Whether a value is read, or drawn, better beside the loop."""
+    return isinstance(value, Path) or takes_time(value)
+
+
+def placed(piece: str | Field) -> list[Part]:
+    """Return what stands in the place of a piece of a prompt; a field that says nothing stays as typed.
+
+    Raises:
+        PromptError: the value can't be sent.
+    """
+    if isinstance(piece, str):
+        return [{"text": piece}]
+    said = parts_of(piece.value, piece.name)
+    return [{"text": piece.typed}] if said is None else said
+
+
+def turn_of(parts: Iterable[Part]) -> Turn:
+    """Return the user's turn of these parts; lone surrogates, which UTF-8 can't carry, become question marks."""
+    clean = [{**part, "text": part["text"].encode("utf-8", "replace").decode()} if "text" in part else part for part in parts]
+    return Turn("user", merge_text(part for part in clean if part.get("text") != ""))
+
+
+def text(words: str) -> Part:
+    """Return a part that says `words`."""
+    return {"text": cut(words, TEXT_CHARACTERS)}
+
+
+def file_parts(path: Path) -> list[Part]:
+    """Return a file: text inline, under its name, anything else as a part.
+
+    Raises:
+        PromptError: it can't be read or sent.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+        mime = mime_of(head, path.name)
+        if is_table_file(path) and mime != TEXT:
+            words = table_file_text(path)
+            return [_noted(f"{path.name}:\n{words}\n", path, "table")]
+        if head and mime not in ("", TEXT):
+            return [file_part(path)]
+        return [_text_part(path)]
+    except OSError as error:
+        raise PromptError(f"{path} can't be read: {error.strerror or error}; nothing was sent") from None
+
+
+def _text_part(path: Path) -> Part:
+    """Return a file of text, or one of no kind that is known, which may be text in another encoding than UTF-8."""
+    size, is_notebook = path.stat().st_size, path.suffix.lower() == ".ipynb"
+    if size > (NOTEBOOK_BYTES if is_notebook else TEXT_CHARACTERS):  # it may be larger than the memory
+        with path.open("rb") as file:
+            if decoded(file.read(HEAD)) is None:
+                return file_part(path)
+        raise PromptError(
+            f"{path.name} is too long for a prompt, {size_text(size)} of text: attach some of it; nothing was sent"
+        )
+
+    data = path.read_bytes()
+    found = decoded(data)
+    if found is None:
+        return _undecoded(path, data)
+    words, encoding = found
+    if is_notebook and (cells := notebook_text(words)) is not None:
+        return _noted(f"{path.name}:\n{cut(cells, TEXT_CHARACTERS)}\n", path, "notebook")
+    read_as = f" (read as {encoding})" if encoding else ""
+    told = f"{path.name}{read_as}:\n{fence(words, path.suffix.removeprefix('.'))}"
+    return _noted(told, path, f"text{f', read as {encoding}' if encoding else ''}")
+
+
+def _undecoded(path: Path, data: bytes) -> Part:
+    """Return what is no text as a file of its kind; text in an encoding that nobody knows is refused.
+
+    Raises:
+        PromptError: it can't be sent.
+    """
+    if b"\0" in data[:TEXT_CHARACTERS] or mime_of(data[:HEAD], path.name) not in ("", TEXT):
+        return file_part(path)
+    raise PromptError(
+        f"{path.name} is text in an encoding other than UTF-8, or no text → text = Path({path.name!r}).read_text('…') with its"
+        " encoding in a cell, and attach text; nothing was sent"
+    )
+
+
+def _noted(words: str, path: Path, kind: str) -> Part:
+    return {"text": words, NOTE: note(path.name, kind, path.stat().st_size)}
+
+
+def fence(words: str, language: str = "") -> str:
+    """Return text as a block of code, in a fence that it does not close itself."""
+    marks = "```"
+    while marks in words:
+        marks += "`"
+    return f"{marks}{language}\n{words}{'' if words.endswith(chr(10)) else chr(10)}{marks}\n"
+
+
+def _worded(value: str | Reply | Path, name: str) -> list[Part]:
+    if isinstance(value, Path):
+        return file_parts(value.expanduser()) if value.expanduser().is_file() else [text(str(value))]
+    if isinstance(value, Reply) and not value.text:
+        raise PromptError(f"the reply {name!r} has no text ({value.state}); nothing was sent")
+    return [text(value.text if isinstance(value, Reply) else value)]
+
+
+def _is_code(value: Any) -> bool:
+    return isinstance(value, type) or inspect.isroutine(value)
+
+
+def _source(value: Any) -> str | None:
+    """Return how a function or class of Python is written."""
+    try:
+        return cut(inspect.getsource(value), OTHER_CHARACTERS)
+    except (OSError, TypeError):
+        return None
+
+
+def _from_bytes(data: bytes, name: str) -> Part:
+    mime = mime_of(data[:HEAD])
+    if mime not in ("", TEXT) or not data:
+        return data_part(data, mime, name) if data else text("")
+    found = decoded(data)
+    if found is None:
+        return data_part(data, "", name)  # which refuses it
+    return text(found[0] + (f"\n({name} was read as {found[1]})" if found[1] else ""))
+
+
+def _picture(value: Any, name: str) -> Part | None:
+    if not isinstance(value, Media) and callable(getattr(type(value), "_repr_latex_", None)):
+        return None  # a formula is better read than seen
+    found = picture_of(value)
+    return data_part(found[1], found[0], name) if found else None
+
+
+def _plain(value: Any, name: str) -> list[Part]:
+    if (numbers := array_text(value)) is not None:
+        return [text(cut(numbers, OTHER_CHARACTERS))]
+    if type(value) in (tuple, set, frozenset) and len(value) < _FEW and len(words := str(value)) <= _LINE:
+        return [text(words)]  # `df.shape` as Python has it: JSON knows no such kinds
+    inner = unpacked(value)[0]
+    if inner is not value and record_of(value) is not None and "<table" in (shown := shown_words(value) or ""):
+        return [text(cut(shown, OTHER_CHARACTERS))]  # a table that is made up of fields
+    if not isinstance(inner, Mapping | AbstractSet | Sequence) or isinstance(inner, str | range):
+        return [text(cut(_words(value, name), OTHER_CHARACTERS))]
+    response, media = converted(value)
+    remark = f"\n({response['note']})" if "note" in response else ""
+    pictures = [data_part(base64.b64decode(item.data), item.mime, f"picture {number}") for number, item in enumerate(media, 1)]
+    return [text(_json(response["output"]) + remark), *pictures]
+
+
+def _json(value: Any) -> str:
+    line = json.dumps(value, ensure_ascii=False)
+    return line if len(line) <= _LINE else json.dumps(value, ensure_ascii=False, indent=1)
+
+
+def _words(value: Any, name: str) -> str:
+    try:
+        words = words_of(value)
+    except Exception as error:  # noqa: BLE001 - any object may come
+        return f"a value of type {type(value).__name__}, which can't be shown: {type(error).__name__}"
+    if words is None:
+        raise PromptError(
+            f"{name} is of type {type(value).__name__}, which says nothing of itself in words → name an attribute of it, or"
+            " give text, a list, a table or a picture made of it; nothing was sent"
+        )
+    return words

@@ -1,0 +1,287 @@
+"""The blocks of an answer of Anthropic's as they grow: text, thinking, calls, and what the service's own tools did.
+
+Invariant: whatever must go back as it came is kept, whole, under the part's origin once the block has ended.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeAlias
+
+from nbgemini.messages.events import (
+    AnswerDelta,
+    Event,
+    PartReceived,
+    ThoughtDelta,
+    ToolArgsDelta,
+    ToolArgsText,
+    ToolCallEnd,
+    ToolCallStart,
+    Unknown,
+)
+from nbgemini.messages.turns import ORIGIN, Part
+from nbgemini.providers.anthropic.citations import Sources
+from nbgemini.providers.anthropic.encode import NAME
+from nbgemini.providers.common.parts import recall
+
+Data: TypeAlias = dict[str, Any]
+
+_OK, _FAILED, _LATE = "OUTCOME_OK", "OUTCOME_FAILED", "OUTCOME_DEADLINE_EXCEEDED"
+
+
+def kept(block: Data, **part: Any) -> Part:
+    """Return a part that keeps a block, and says so much of it to everybody."""
+    return {**(part or {"text": ""}), ORIGIN: {"provider": NAME, "block": block}}
+
+
+class Block:
+    """A block that says nothing to a reader: it is kept, unless it grew in a way that is newer than this decoder."""
+
+    def __init__(self, key: str, start: Data, sources: Sources) -> None:
+        """Begin with what came first."""
+        self.key: Final = key
+        self.start: Final = start
+        self.sources: Final = sources
+        self.grew_strangely = False
+
+    def begin(self) -> Iterable[Event]:
+        """Say what is known at once."""
+        return ()
+
+    def grow(self, delta: Data) -> Iterable[Event]:
+        """Take what continues the block."""
+        self.grew_strangely = True
+        return (Unknown(f"delta {delta.get('type')}"),)
+
+    def end(self) -> Iterable[Event]:
+        """Say what is known once it is whole."""
+        return () if self.grew_strangely else recall([self.part()])
+
+    def part(self) -> Part:
+        """Return the part that keeps it."""
+        return kept(self.start)
+
+
+class UnknownBlock(Block):
+    """A block that is newer than this decoder."""
+
+    def begin(self) -> Iterable[Event]:
+        """Count it."""
+        return (Unknown(f"block {self.start.get('type')}"),)
+
+
+class TextBlock(Block):
+    """A piece of the answer, perhaps with what it rests on."""
+
+    def __init__(self, key: str, start: Data, sources: Sources) -> None:
+        """Begin, maybe with text and citations at once."""
+        super().__init__(key, start, sources)
+        self._texts: list[str] = []
+        self._citations = list(start["citations"]) if isinstance(start.get("citations"), list) else []
+
+    def begin(self) -> Iterable[Event]:
+        """Say the text that it begins with."""
+        return self._say(self.start.get("text"))
+
+    def grow(self, delta: Data) -> Iterable[Event]:
+        """Take text or a citation."""
+        match delta:
+            case {"type": "text_delta", "text": text}:
+                return self._say(text)
+            case {"type": "citations_delta", "citation": dict(citation)}:
+                self._citations.append(citation)
+                return ()
+        return (Unknown(f"delta {delta.get('type')}"),)
+
+    def end(self) -> Iterable[Event]:
+        """Say what it rests on, and keep that."""
+        text = "".join(self._texts)
+        if not self._citations:
+            self.sources.pass_over(text)
+            return ()
+        block = {**self.start, "text": text, "citations": self._citations}
+        return (*recall([kept(block)]), *self.sources.cite(text, self._citations))
+
+    def _say(self, text: Any) -> Iterable[Event]:
+        if not isinstance(text, str) or not text:
+            return ()
+        self._texts.append(text)
+        return PartReceived({"text": text}), AnswerDelta(text)
+
+
+class ThinkingBlock(Block):
+    """A thought; it is signed at its end."""
+
+    def __init__(self, key: str, start: Data, sources: Sources) -> None:
+        """Begin, maybe with all of it at once."""
+        super().__init__(key, start, sources)
+        self._texts: list[str] = []
+        self._signature = str(start.get("signature") or "")
+
+    def begin(self) -> Iterable[Event]:
+        """Say the thought that it begins with."""
+        return self._say(self.start.get("thinking"))
+
+    def grow(self, delta: Data) -> Iterable[Event]:
+        """Take thoughts or the signature."""
+        match delta:
+            case {"type": "thinking_delta", "thinking": text}:
+                return self._say(text)
+            case {"type": "signature_delta", "signature": str(signature)}:
+                self._signature = signature
+                return ()
+        return (Unknown(f"delta {delta.get('type')}"),)
+
+    def end(self) -> Iterable[Event]:
+        """Keep it if it is signed: no other goes back."""
+        block = {**self.start, "thinking": "".join(self._texts), "signature": self._signature}
+        part = kept(block, text="", thought=True, thoughtSignature=self._signature)
+        return (PartReceived(part),) if self._signature else ()
+
+    def _say(self, text: Any) -> Iterable[Event]:
+        if not isinstance(text, str) or not text:
+            return ()
+        self._texts.append(text)
+        return PartReceived({"text": text, "thought": True}), ThoughtDelta(text)
+
+
+class RedactedBlock(Block):
+    """A thought that nobody may read."""
+
+    def part(self) -> Part:
+        """Return the part that keeps it, signed so that it goes back."""
+        return kept(self.start, text="", thought=True, thoughtSignature=str(self.start.get("data") or ""))
+
+
+class CallBlock(Block):
+    """A call of one of our functions; its arguments come as pieces of JSON, of which there may be none.
+
+    Gateways begin with the whole arguments; if pieces follow, these replace them.
+    """
+
+    def __init__(self, key: str, start: Data, sources: Sources) -> None:
+        """Begin, maybe with the arguments at once."""
+        super().__init__(key, start, sources)
+        known = start.get("input")
+        self._known = known if isinstance(known, str) else json.dumps(known) if isinstance(known, dict) and known else ""
+
+    def begin(self) -> Iterable[Event]:
+        """Begin the call."""
+        whole = (ToolArgsText(self.key, self._known),) if self._known else ()
+        part = kept({name: value for name, value in self.start.items() if name != "input"})
+        start = ToolCallStart(
+            self.key, str(self.start.get("name") or ""), _optional(self.start.get("id")), {ORIGIN: part[ORIGIN]}
+        )
+        return (start, *whole)
+
+    def grow(self, delta: Data) -> Iterable[Event]:
+        """Take a piece of the arguments."""
+        match delta:
+            case {"type": "input_json_delta", "partial_json": str(text)} if not text:
+                return ()
+            case {"type": "input_json_delta", "partial_json": str(text)}:
+                known, self._known = self._known, ""
+                return (ToolArgsText(self.key, text) if known else ToolArgsDelta(self.key, text),)
+        return (Unknown(f"delta {delta.get('type')}"),)
+
+    def end(self) -> Iterable[Event]:
+        """End the call."""
+        return (ToolCallEnd(self.key),)
+
+
+class UseBlock(Block):
+    """A use of one of the service's own tools."""
+
+    def __init__(self, key: str, start: Data, sources: Sources) -> None:
+        """Begin with what is asked of the tool, or nothing yet."""
+        super().__init__(key, start, sources)
+        self._texts: list[str] = []
+
+    def grow(self, delta: Data) -> Iterable[Event]:
+        """Take a piece of what is asked."""
+        match delta:
+            case {"type": "input_json_delta", "partial_json": str(text)}:
+                self._texts.append(text)
+                return ()
+        return (Unknown(f"delta {delta.get('type')}"),)
+
+    def end(self) -> Iterable[Event]:
+        """Say what is run, searched or read."""
+        asked = _object("".join(self._texts)) or self.start.get("input")
+        asked = asked if isinstance(asked, dict) else {}
+        block = {**self.start, "input": asked}
+        read = _CODES.get(str(self.start.get("name")))
+        part = kept(block, executableCode=read(asked)) if read else kept(block)
+        return (*recall([part]), *self.sources.ask(block))
+
+
+class RanBlock(Block):
+    """What code of the model's printed."""
+
+    def part(self) -> Part:
+        """Return the part that keeps it and says what was printed."""
+        result = self.start.get("content")
+        result = result if isinstance(result, dict) else {}
+        late = result.get("error_code") == "execution_time_exceeded"
+        ok = "error_code" not in result and result.get("return_code") in (None, 0)
+        outcome = _LATE if late else _OK if ok else _FAILED
+        said = (result.get(name) for name in ("stdout", "stderr", "content", "error_code"))
+        output = "\n".join(text for text in said if isinstance(text, str) and text)
+        return kept(self.start, codeExecutionResult={"outcome": outcome, "output": output})
+
+
+class FoundBlock(Block):
+    """What was found in the web, or read there."""
+
+    def end(self) -> Iterable[Event]:
+        """Keep it, and say which pages were read."""
+        return (*super().end(), *self.sources.found(self.start))
+
+
+BLOCKS: dict[str, type[Block]] = {
+    "text": TextBlock,
+    "thinking": ThinkingBlock,
+    "redacted_thinking": RedactedBlock,
+    "tool_use": CallBlock,
+    "server_tool_use": UseBlock,
+    "web_search_tool_result": FoundBlock,
+    "web_fetch_tool_result": FoundBlock,
+    "code_execution_tool_result": RanBlock,
+    "bash_code_execution_tool_result": RanBlock,
+    "text_editor_code_execution_tool_result": RanBlock,
+    "tool_search_tool_result": Block,
+    "container_upload": Block,
+}
+
+
+def _python(asked: Data) -> Data:
+    return {"language": "PYTHON", "code": str(asked.get("code") or "")}
+
+
+def _shell(asked: Data) -> Data:
+    return {"language": "BASH", "code": str(asked.get("command") or "")}
+
+
+def _editing(asked: Data) -> Data:
+    head = " ".join(str(asked[name]) for name in ("command", "path") if asked.get(name))
+    return {"language": "TEXT", "code": "\n".join(str(text) for text in (head, asked.get("file_text")) if text)}
+
+
+_CODES: dict[str, Callable[[Data], Data]] = {
+    "code_execution": _python,
+    "bash_code_execution": _shell,
+    "text_editor_code_execution": _editing,
+}
+
+
+def _object(text: str) -> Data | None:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _optional(value: Any) -> str | None:
+    return str(value) if value else None

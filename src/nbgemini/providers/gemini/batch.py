@@ -1,0 +1,249 @@
+"""Gemini's Batch API: rows to one batch, a batch's state, and what came of each row.
+
+Sources: ai.google.dev/api/batch-api and google-genai 3.4; recorded answers name the states BATCH_STATE_…, other places
+JOB_STATE_…. Real answers come out of order and sometimes without their key (python-genai issues 1909 and 2008).
+Invariants: answers are cut out and not read, as one text may hold thousands; each is given to the row whose key it bears; only
+where none bears a key does the order count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, TypeAlias, TypeVar
+
+import msgspec
+from msgspec import Raw, Struct
+
+from nbgemini.errors import ApiError, PromptError, WireError
+from nbgemini.providers.gemini.citations import dicts
+from nbgemini.providers.gemini.decode import load
+from nbgemini.transport.api_errors import error_from_data
+from nbgemini.transport.request import Request
+
+BatchState: TypeAlias = Literal["waiting", "running", "complete", "failed", "cancelled", "expired"]
+
+JSONL = "application/jsonl"
+_STATES: Mapping[str, BatchState] = {
+    "RUNNING": "running", "PAUSED": "running", "UPDATING": "running", "CANCELLING": "running", "SUCCEEDED": "complete",
+    "PARTIALLY_SUCCEEDED": "complete", "FAILED": "failed", "CANCELLED": "cancelled", "EXPIRED": "expired",
+}  # fmt: skip
+_OVER = ("complete", "failed", "cancelled", "expired")
+_WORDS = (
+    "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE",
+    "DATA_LOSS", "UNAUTHENTICATED",
+)  # of google.rpc.Code, by number  # fmt: skip
+_DIGITS = 9  # of a row's number
+_NOTHING = Raw(b"")
+_T = TypeVar("_T", bound=Struct)
+
+
+class Answered(Struct, frozen=True):
+    """What came of one row: a frame as of a stream that has but one, or an error."""
+
+    key: str
+    frame: bytes = b""
+    error: ApiError | None = None
+
+
+class _Operation(Struct):
+    name: Any = None
+    done: Any = None
+    error: Any = None
+    metadata: Raw = _NOTHING
+    response: Raw = _NOTHING
+
+
+class _About(Struct):
+    state: Any = None
+    displayName: Any = None  # noqa: N815 - theirs
+    model: Any = None
+    createTime: Any = None  # noqa: N815
+    batchStats: Any = None  # noqa: N815
+    output: Raw = _NOTHING
+
+
+class _Output(Struct):
+    inlinedResponses: Raw = _NOTHING  # noqa: N815
+    responsesFile: Any = None  # noqa: N815
+
+
+class _Entry(Struct):
+    key: Any = None
+    metadata: Any = None
+    error: Any = None
+    response: Raw = _NOTHING
+
+
+class Status(Struct, frozen=True):
+    """A batch as the service describes it; counts are of rows, `file` holds the answers if they don't stand in `answers`."""
+
+    name: str
+    state: BatchState
+    title: str = ""
+    model: str = ""
+    created: str = ""
+    total: int = 0
+    done: int = 0
+    failed: int = 0
+    error: ApiError | None = None
+    answers: tuple[Answered, ...] = ()
+    file: str = ""
+
+    @property
+    def over(self) -> bool:
+        """Whether it changes no more."""
+        return self.state in _OVER
+
+
+def inline_request(version: str, model: str, rows: Sequence[Mapping[str, Any]], title: str) -> Request:
+    """Return the request that submits rows: each the body of a request for an answer."""
+    asked = [{"request": row, "metadata": {"key": str(number)}} for number, row in enumerate(rows)]
+    return _create(version, model, {"requests": {"requests": asked}}, title)
+
+
+def file_request(version: str, model: str, file: str, title: str) -> Request:
+    """Return the request that submits an uploaded file of lines."""
+    return _create(version, model, {"fileName": file}, title)
+
+
+def line_of(number: int, row: Mapping[str, Any]) -> bytes:
+    """Return a row as a line of such a file."""
+    return msgspec.json.encode({"key": str(number), "request": row}) + b"\n"
+
+
+def status_request(version: str, name: str, method: str = "") -> Request:
+    """Return the request that looks at a batch, or does something to it (`cancel`).
+
+    Raises:
+        PromptError: this is no name of a batch.
+    """
+    bare = name.removeprefix("batches/")
+    if not bare or not bare.isascii() or not bare.replace("-", "").replace("_", "").isalnum():
+        raise PromptError(f"no batch can be called {name!r}; (await client.batches()) lists them")
+    path = f"{version}/batches/{bare}"
+    return Request(f"{path}:{method}", {}) if method else Request(path, method="GET")
+
+
+def batches_request(version: str, page: str = "") -> Request:
+    """Return the request for one page of the list of batches."""
+    return Request(f"{version}/batches", None, {"pageSize": "100", **({"pageToken": page} if page else {})}, "GET")
+
+
+def status_of(frame: bytes) -> Status:
+    """Return what an answer says of a batch.
+
+    Raises:
+        WireError: it names none.
+    """
+    found = _read(frame, _Operation)
+    if not isinstance(found.name, str):
+        raise WireError("the service did not say which batch this is → ask again")
+    return _status(found)
+
+
+def statuses_of(frame: bytes) -> tuple[list[Status], str]:
+    """Return the batches of one page and the token of the next page (empty at the end)."""
+    data = load(frame)
+    data = data if isinstance(data, dict) else {}
+    listed = [_read(msgspec.json.encode(one), _Operation) for one in dicts(data.get("operations"))]
+    return [_status(one) for one in listed], str(data.get("nextPageToken") or "")
+
+
+def answers_in(lines: bytes) -> list[Answered]:
+    """Return what a file of answers holds; a line that is none counts for nothing."""
+    found = [_read(line, _Entry) for line in lines.splitlines() if line.strip()]
+    return [_answered(entry) for entry in found if entry != _Entry()]
+
+
+def by_row(answers: Sequence[Answered], rows: int) -> list[Answered | None]:
+    """Return for each of so many rows what came of it; None if nothing did."""
+    if not any(answer.key for answer in answers):
+        return [*answers[:rows], *[None] * (rows - len(answers))]
+    found: dict[int, Answered] = {}
+    for answer in answers:
+        if answer.key.isascii() and answer.key.isdigit() and len(answer.key) <= _DIGITS:
+            found.setdefault(int(answer.key), answer)
+    return [found.get(number) for number in range(rows)]
+
+
+def _create(version: str, model: str, given: dict[str, Any], title: str) -> Request:
+    name = model if "/" in model else f"models/{model}"
+    return Request(f"{version}/{name}:batchGenerateContent", {"batch": {"displayName": title, "inputConfig": given}})
+
+
+def _status(found: _Operation) -> Status:
+    about = _read(found.metadata, _About)
+    output = _read(found.response or about.output, _Output)
+    stats = about.batchStats if isinstance(about.batchStats, dict) else {}
+    return Status(
+        str(found.name or ""),
+        _state(str(about.state or ""), over=found.done is True, well=not found.error),
+        str(about.displayName or ""),
+        str(about.model or "").removeprefix("models/"),
+        str(about.createTime or ""),
+        _count(stats, "requestCount"),
+        _count(stats, "successfulRequestCount"),
+        _count(stats, "failedRequestCount"),
+        _error(found.error) if found.error else None,
+        tuple(_answered(_read(entry, _Entry)) for entry in _entries(output.inlinedResponses)),
+        str(output.responsesFile or ""),
+    )
+
+
+def _entries(inlined: Raw) -> list[Raw]:
+    """Return the answers of a list, which mostly stands in an object of the same name."""
+    try:
+        return msgspec.json.decode(_read(inlined, _Output).inlinedResponses or inlined, type=list[Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return []
+
+
+def _read(text: bytes | Raw, kind: type[_T]) -> _T:
+    """Return an object of a JSON text, mended if it must be; one without anything if it is none."""
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    try:
+        return msgspec.json.decode(msgspec.json.encode(load(bytes(text))), type=kind)
+    except (WireError, msgspec.ValidationError):
+        return kind()
+
+
+def _state(word: str, *, over: bool, well: bool) -> BatchState:
+    known = _STATES.get(word.removeprefix("BATCH_STATE_").removeprefix("JOB_STATE_"))
+    if known is None or (over and known not in _OVER):
+        return ("complete" if well else "failed") if over else "waiting"
+    return known
+
+
+def _answered(entry: _Entry) -> Answered:
+    metadata = entry.metadata if isinstance(entry.metadata, dict) else {}
+    key = metadata.get("key") if entry.key is None else entry.key
+    said, frame = "" if key is None else str(key), bytes(entry.response)
+    if entry.error or not frame.startswith(b"{"):
+        return Answered(said, error=_error(entry.error or {"message": "the service sent nothing for this row"}))
+    return Answered(said, frame)
+
+
+def _error(error: Any) -> ApiError:
+    """Return the error of a google.rpc.Status, whose code is one of gRPC's."""
+    told = dict(error) if isinstance(error, dict) else {"message": str(error)}
+    code = told.get("code")
+    if isinstance(code, int) and 0 < code < len(_WORDS):
+        del told["code"]
+        told.setdefault("status", _WORDS[code])
+    return error_from_data(0, told)
+
+
+def _count(stats: Mapping[str, Any], name: str) -> int:
+    number = str(stats.get(name) or "0")
+    return int(number) if number.isascii() and number.isdigit() and len(number) <= _DIGITS else 0
+
+
+def total_of(answers: Iterable[Answered], told: int) -> int:
+    """Return how many rows a batch had, by what it says and by what came."""
+    keys = [answer.key for answer in answers]
+    numbers = [int(key) + 1 for key in keys if key.isascii() and key.isdigit() and len(key) <= _DIGITS]
+    return max([told, *numbers, 0 if numbers else len(keys)])

@@ -1,0 +1,239 @@
+"""The events of one stream of OpenAI's Responses API.
+
+Invariants: a delta continues its text, `done` replaces arguments and adds only what did not come of a text; two texts of one
+kind that follow each other are two paragraphs; whatever a frame holds, decoding gives events or one WireError.
+Source: the stream events of openai 3.52.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from nbgemini.messages.events import (
+    Done,
+    Event,
+    Fault,
+    Finish,
+    PartReceived,
+    ResponseInfo,
+    ToolArgsDelta,
+    ToolCallEnd,
+    Unknown,
+    UsageReport,
+)
+from nbgemini.providers.base import OVER
+from nbgemini.providers.gemini.citations import dicts
+from nbgemini.providers.gemini.decode import load
+from nbgemini.providers.openai.common import usage_of
+from nbgemini.providers.openai.responses_identity import Item, Place
+from nbgemini.providers.openai.responses_speech import NOWHERE, TEXTS, Speech, code_parts, kept, thinking_part
+from nbgemini.transport.api_errors import error_from_data, error_in
+
+_SILENT = (
+    "response.in_progress", "response.queued", "response.content_part.", "response.output_text.", "response.refusal.",
+    "response.reasoning_summary_part.", "response.reasoning_summary_text.", "response.reasoning_text.",
+    "response.reasoning_part.", "response.web_search_call.", "response.code_interpreter_call", "keepalive",
+)  # fmt: skip
+_PARTS = {"summary": "summary_text", "content": "reasoning_text"}  # where in a reasoning item which of them stand
+_ALIKE = {"text": "output_text"}  # what others call the kinds of a message's content
+_KINDS = ("message", "reasoning", "function_call")
+_LIMITS = ("max_output_tokens", "max_tokens", "length")
+_WELL = ("completed", "complete", "done")
+
+
+class Stream(Speech):
+    """One stream."""
+
+    def __init__(self) -> None:
+        """Begin before its first event."""
+        super().__init__()
+        self._informed = self._ended = False
+        self._others: Counter[str] = Counter()  # items of other kinds
+        self._notes: dict[Place, list[Any]] = {}  # what came of sources before the text was whole
+
+    def feed(self, frame: bytes) -> list[Event]:
+        """Return what a frame says.
+
+        Raises:
+            WireError: it is not JSON.
+        """
+        data = load(frame)
+        self._events = []
+        if isinstance(data, dict):
+            self._read(str(data.get("type") or ""), data)
+        elif isinstance(data, bytes):
+            self._close(whole=data != OVER)
+        return self._events
+
+    def _read(self, kind: str, data: dict[str, Any]) -> None:
+        stem, _, word = kind.rpartition(".")
+        if stem in TEXTS and word in ("delta", "done"):
+            item, place = self._place(stem, data)
+            if word == "delta":
+                self._tell(item, place, data.get("delta"))
+            else:
+                self._rest(item, place, data.get("refusal" if place[1] == "refusal" else "text"))
+        elif stem == "response.function_call_arguments":
+            self._read_arguments(word, data)
+        elif kind == "response.output_item.added":
+            self._begin_item(data, _dict(data.get("item")))
+        elif kind == "response.output_item.done":
+            self._end_item(data, _dict(data.get("item")))
+        elif kind == "response.output_text.annotation.added":
+            item = self._items.continued("message", data)
+            place = item.place("output_text", data.get("content_index"))
+            self._notes.setdefault(place, []).append(data.get("annotation"))
+        else:
+            self._read_envelope(kind, data)
+
+    def _read_arguments(self, word: str, data: dict[str, Any]) -> None:
+        item = self._items.continued("function_call", data)
+        if word == "done":
+            self._begin_call(item, data)
+            self._replace(item, data.get("arguments"))
+        elif text := str(data.get("delta") or ""):
+            self._call(item, ToolArgsDelta(item.key, text))
+
+    def _read_envelope(self, kind: str, data: dict[str, Any]) -> None:
+        """Read what concerns the whole response."""
+        response = _dict(data.get("response"))
+        match kind:
+            case "response.created":
+                self._inform(response)
+            case "response.completed" | "response.incomplete" | "response.failed" | "response.done" | "response.cancelled":
+                self._finish(response.get("status") or kind.removeprefix("response."), response)
+            case "error":
+                self._fail(data.get("error") or data)
+            case "" if isinstance(data.get("output"), list):
+                self._finish(data.get("status") or "done", data)  # it came in one piece, though a stream was asked for
+            case _ if error := error_in(data, bare=not kind.startswith("response.")):
+                self._fail(error)
+            case _ if kind and not kind.startswith(_SILENT):
+                self._events.append(Unknown(kind))
+
+    def _inform(self, response: dict[str, Any]) -> None:
+        if (model := response.get("model")) and not self._informed:
+            self._informed = True
+            self._events.append(ResponseInfo(str(model), str(response.get("id") or "")))
+
+    def _begin_item(self, data: dict[str, Any], item: dict[str, Any]) -> None:
+        self._near = ()
+        if (kind := item.get("type")) in _KINDS:
+            known = self._items.begun(kind, data, item)
+            if kind == "function_call":
+                self._begin_call(known, item)
+
+    def _end_item(self, data: dict[str, Any], item: dict[str, Any]) -> None:
+        kind = item.get("type")
+        if kind in _KINDS:
+            self._end(self._items.ended(kind, data, item, _text_of(item)), item)
+        else:
+            self._end_other(item)
+
+    def _end(self, known: Item, item: dict[str, Any]) -> None:
+        """Read an item that is whole: what did not come of it yet, and what goes back."""
+        known.open = False
+        match known.kind:
+            case "reasoning":
+                self._end_thought(known, item)
+            case "message":
+                self._end_message(known, item)
+            case _:
+                self._begin_call(known, {"name": "?", **item} if known.early else item)
+                self._replace(known, item.get("arguments"))
+                self._events += [ToolCallEnd(known.key)] if known.begun else []
+
+    def _end_other(self, item: dict[str, Any]) -> None:
+        kind = str(item.get("type"))
+        self._others[kind] += 1
+        match kind:
+            case "code_interpreter_call":
+                self._last = NOWHERE
+                self._events += code_parts(item)
+            case "web_search_call":
+                self._events.append(PartReceived(kept(item)))
+                self._cite(self._sources.search(item))
+            case _:
+                self._events.append(Unknown(kind))
+
+    def _end_thought(self, known: Item, item: dict[str, Any]) -> None:
+        for where, kind in _PARTS.items():
+            for number, part in enumerate(dicts(item.get(where))):
+                self._rest(known, known.place(kind, number), part.get("text"))
+        if thinking := thinking_part(item):
+            self._events.append(PartReceived(thinking))
+
+    def _end_message(self, known: Item, item: dict[str, Any]) -> None:
+        for number, part in enumerate(_content(item)):
+            kind = str(part.get("type"))
+            place = known.place(_ALIKE.get(kind, kind), number)
+            if place[1] == "output_text":
+                self._rest(known, place, part.get("text"))
+                notes = [*dicts(part.get("annotations")), *dicts(self._notes.get(place))]
+                self._cite(self._sources.cited(place, part.get("text"), notes))
+            elif kind == "refusal":
+                self._rest(known, place, part.get("refusal"))
+            else:
+                self._events.append(Unknown(kind))
+        if isinstance(phase := item.get("phase"), str):
+            self._events.append(PartReceived({"text": "", **kept({"type": "message", "phase": phase})}))
+
+    def _finish(self, status: Any, response: dict[str, Any]) -> None:
+        """Read how it ended, and, of all that it holds, what never came by itself."""
+        self._ended = True
+        self._inform(response)
+        self._catch_up(dicts(response.get("output")))
+        self._flush()
+        if isinstance(usage := response.get("usage"), dict) and usage:
+            self._events.append(UsageReport(usage_of(usage, "input", "output")))
+        reason = str(_dict(response.get("incomplete_details")).get("reason") or "")
+        if status == "failed":
+            self._fail(response.get("error"))
+        elif self._refused:
+            self._events.append(Finish("blocked", "refusal", "".join(self._refused)))
+        elif reason == "content_filter":
+            self._events.append(Finish("blocked", reason))
+        elif status in _WELL and reason not in _LIMITS:
+            self._events += [*self._ends(), Finish("complete", "completed")]
+        elif not reason or reason in _LIMITS:
+            self._events.append(Finish("truncated", reason or "incomplete"))
+        else:
+            self._events += [*self._ends(), Finish("truncated", reason)]
+
+    def _catch_up(self, output: list[dict[str, Any]]) -> None:
+        counts: Counter[str] = Counter()
+        for item in output:
+            kind = str(item.get("type"))
+            number, counts[kind] = counts[kind], counts[kind] + 1
+            if kind not in _KINDS:
+                if number >= self._others[kind]:
+                    self._end_other(item)
+            elif (known := self._items.listed(kind, number, item)).open:
+                self._end(known, item)
+
+    def _close(self, *, whole: bool) -> None:
+        """Say what was held back, as nothing more comes; if the server says that this is the `whole`, the calls are too."""
+        self._flush()
+        if whole:
+            self._events += [*([] if self._ended else self._ends()), Done()]
+
+    def _fail(self, error: Any) -> None:
+        said = error if isinstance(error, dict) else {"message": str(error or "")}
+        self._events.append(Fault(error_from_data(0, said, key_name="OPENAI_API_KEY")))
+
+
+def _content(item: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the content of a message, which some write as a text."""
+    content = item.get("content")
+    return [{"type": "output_text", "text": content}] if isinstance(content, str) else dicts(content)
+
+
+def _text_of(item: dict[str, Any]) -> str:
+    """Return all text of a whole item, in the order in which it comes."""
+    texts = [part.get("text") or part.get("refusal") for part in (*dicts(item.get("summary")), *_content(item))]
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

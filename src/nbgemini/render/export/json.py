@@ -1,0 +1,133 @@
+"""A chat as JSON: all that is needed to continue it, thoughts and signatures too, and read again with a reader's suspicion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from nbgemini.errors import PromptError
+from nbgemini.messages.attachments import digest_in, told
+from nbgemini.messages.transcript import Exchange, Facts
+from nbgemini.messages.turns import NOTE, ORIGIN, Part, Turn
+from nbgemini.render.export.model import Said
+
+_KINDS = {"text", "inlineData", "fileData"}
+_ASKED = {*_KINDS, NOTE}
+_ANSWERED = {"functionResponse", "thoughtSignature", NOTE, ORIGIN}
+_HOW_IT_WENT = {"state": str, "seconds": int | float, "unasked": bool}  # what the card of a call shows
+_FOUND = {"citations": dict}  # the sources below an answer
+
+
+class _Exchange(Struct, forbid_unknown_fields=True):
+    asked: list[dict[str, Any]]
+    past: list[Turn]
+    came: list[dict[str, Any]]
+    state: Literal["complete", "truncated", "interrupted", "blocked", "failed"]
+    note: str = ""
+    facts: Facts | None = None
+
+
+class Chat(Struct, forbid_unknown_fields=True):
+    """A chat as it stands in its file."""
+
+    nbgemini: Literal["chat"]
+    version: Literal[1]
+    chat: str
+    model: str
+    at: str
+    exchanges: list[_Exchange]
+    system: str | None = None
+
+
+def to_json(said: Said) -> str:
+    """Return the file's text."""
+    exchanges = [_saved(entry.exchange) for entry in said.entries]
+    chat = Chat("chat", 1, said.chat, said.model, said.at, exchanges, said.system)
+    return msgspec.json.format(msgspec.json.encode(chat), indent=1).decode() + "\n"
+
+
+def loaded(data: bytes, file: str) -> tuple[str, str | None, list[Exchange]]:
+    """Return the name of a chat, its system instruction and its exchanges; `file` is what the error calls it.
+
+    Raises:
+        PromptError: it is another program's file, another version's, or was changed so that it can't be continued.
+    """
+    try:
+        chat = msgspec.json.decode(data, type=Chat)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise PromptError(f"{file} is no chat that %gemini export wrote ({error})") from None
+    wrong = next((number for number, one in enumerate(chat.exchanges, 1) if not _is_whole(one)), None)
+    if wrong is not None:
+        raise PromptError(f"{file} was changed: exchange {wrong} has no prompt, or calls without their answers")
+    hidden = next((number for number, one in enumerate(chat.exchanges, 1) if not _is_shown(one)), None)
+    if hidden is not None:
+        raise PromptError(f"{file} was changed: exchange {hidden} holds what would be sent and not shown")
+    return chat.chat, chat.system, [_exchange(one) for one in chat.exchanges]
+
+
+def _saved(exchange: Exchange) -> _Exchange:
+    state: Any = exchange.state
+    past = list(exchange.past)
+    return _Exchange(_dicts(exchange.asked.parts), past, _dicts(exchange.parts), state, exchange.note, exchange.facts)
+
+
+def _exchange(one: _Exchange) -> Exchange:
+    exchange = Exchange(Turn("user", tuple(map(_trusted, one.asked))))
+    exchange.past = [Turn(turn.role, tuple(filter(None, map(_trusted, turn.parts)))) for turn in one.past]
+    exchange.parts = list(filter(None, map(_trusted, one.came)))
+    exchange.state, exchange.note, exchange.facts = one.state, one.note, one.facts
+    return exchange
+
+
+def _trusted(part: Part) -> Part:
+    """Return a part without what only this program may say of it, what another service alone reads, and files by their hash.
+
+    A note of ours would hide its text or name a file to open; a hash would send what another chat attached.
+    """
+    if digest_in(part):
+        return {"text": f"[a file of type {part['fileData'].get('mimeType', '')} was attached here; it is no longer at hand]"}
+    bare = {name: value for name, value in part.items() if name not in (NOTE, ORIGIN)}
+    if ORIGIN in part:
+        bare.pop("thoughtSignature", None)  # it is that service's own
+        bare = {} if bare.get("text") == "" and bare.keys() <= {"text", "thought"} else bare
+    said = part.get(NOTE)
+    shown = _HOW_IT_WENT if "functionResponse" in part else _FOUND if part.keys() == {NOTE} else {}
+    kept = {name: said[name] for name, kind in shown.items() if isinstance(said, dict) and isinstance(said.get(name), kind)}
+    return {**bare, NOTE: kept} if kept else bare
+
+
+def _is_shown(one: _Exchange) -> bool:
+    """Whether all that would be sent is shown too: a prompt of text and files, answers to calls that are nothing else."""
+    asked = all(len(part.keys() & _KINDS) == 1 and part.keys() <= _ASKED for part in one.asked)
+    return asked and all(
+        "functionResponse" in part and part.keys() <= _ANSWERED for turn in one.past[1::2] for part in turn.parts
+    )
+
+
+def _dicts(parts: Sequence[Part]) -> list[dict[str, Any]]:
+    return [dict(part) for part in parts]
+
+
+def _is_whole(one: _Exchange) -> bool:
+    """Whether an exchange can be sent again: it was asked, and each round of calls is a pair of turns of equal length."""
+    pairs = list(zip(one.past[::2], one.past[1::2], strict=False))
+    paired = len(pairs) * 2 == len(one.past) and all((ours.role, theirs.role) == ("user", "model") for theirs, ours in pairs)
+    return _can_be_told(one) and paired and all(_count(theirs, "functionCall") == _answers(ours) for theirs, ours in pairs)
+
+
+def _can_be_told(one: _Exchange) -> bool:
+    try:
+        return bool(told(Turn("user", tuple(one.asked))).strip())
+    except (TypeError, ValueError, AttributeError, OverflowError):  # a note that is none of ours
+        return False
+
+
+def _answers(turn: Turn) -> int:
+    return _count(turn, "functionResponse") or -1
+
+
+def _count(turn: Turn, kind: str) -> int:
+    return sum(kind in part for part in turn.parts)

@@ -1,0 +1,139 @@
+"""A chat as Markdown, with its pictures in a folder beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from urllib.parse import quote
+
+from nbgemini.formatting import LOOKS, duration_text
+from nbgemini.messages.events import Citations, Code, CodeResult, Media, ToolCallGrowing, ToolRun
+from nbgemini.messages.media import HEAD, kind_of, mime_of
+from nbgemini.messages.segments import Content, Segment
+from nbgemini.render.escape import harmless
+from nbgemini.render.export.model import Entry, Said, bytes_of
+from nbgemini.render.export.safe_markdown import escaped, fenced, quoted, safe_markdown
+from nbgemini.render.urls import plain_url
+
+_SUFFIXES = {
+    "image/png": "png",
+    "image/jpeg": "jpg",
+    "image/webp": "webp",
+    "image/gif": "gif",
+    "application/pdf": "pdf",
+    "audio/mp3": "mp3",
+    "audio/wav": "wav",
+    "audio/ogg": "ogg",
+    "audio/flac": "flac",
+}
+
+
+def to_markdown(said: Said, folder: str, *, thoughts: bool) -> tuple[str, dict[str, bytes]]:
+    """Return the file's text, and the files that belong into `folder` beside it, by their names.
+
+    Args:
+        said: the chat.
+        folder: what the folder for pictures is called.
+        thoughts: whether the model's thoughts are told too, folded.
+    """
+    page = _Page(folder, thoughts=thoughts)
+    blocks = [_front(said), f"# {escaped(said.chat)}"]
+    for number, entry in enumerate(said.entries, 1):
+        blocks += [
+            f"## {number}",
+            *page.asked(entry),
+            *page.came(entry),
+            *([f"*{escaped(entry.facts)}*"] if entry.facts else []),
+        ]
+    return "\n\n".join(blocks) + "\n", page.files
+
+
+def _front(said: Said) -> str:
+    """Return the front matter; JSON's texts and numbers are YAML's too."""
+    usage = said.usage
+    facts = {
+        "title": harmless(said.chat),
+        "model": harmless(said.model),
+        "exported": said.at,
+        **({"system": harmless(said.system)} if said.system else {}),
+        "tokens": {"in": usage.input, "thought": usage.thought, "out": usage.output},
+        **({"usd": round(said.cost, 6)} if said.cost else {}),
+    }
+    return "\n".join(["---", *(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in facts.items()), "---"])
+
+
+class _Page:
+    """The page as it grows, and its pictures."""
+
+    def __init__(self, folder: str, *, thoughts: bool) -> None:
+        self.files: dict[str, bytes] = {}
+        self._folder = folder
+        self._thoughts = thoughts
+
+    def asked(self, entry: Entry) -> Iterator[str]:
+        if entry.prompt.strip():
+            yield quoted(safe_markdown(entry.prompt))
+        yield from map(self._media, entry.attached)
+
+    def came(self, entry: Entry) -> Iterator[str]:
+        for segment in entry.segments:
+            yield from self._segment(segment)
+
+    def _segment(self, segment: Segment) -> Iterator[str]:
+        if segment.kind == "answer":
+            yield safe_markdown(segment.text)
+        elif segment.kind != "thought" and segment.content is not None:
+            yield from self._special(segment.content)
+        elif self._thoughts:
+            yield f"<details>\n<summary>Thoughts</summary>\n\n{safe_markdown(segment.text)}\n\n</details>"
+
+    def _special(self, content: Content) -> Iterator[str]:
+        match content:
+            case ToolRun():
+                yield from self._tool(content)
+            case ToolCallGrowing(_, name, text):
+                yield f"**Tool call** {escaped(name)}, which never became whole"
+                yield fenced(text)
+            case Code(source, language):
+                yield "**Code the model ran**"
+                yield fenced(source, language if language.isalnum() else "")
+            case CodeResult(output, ok):
+                yield "**Its output**" if ok else "**It failed**"
+                yield fenced(output)
+            case Media():
+                yield self._media(content)
+            case Citations(sources):
+                yield "Sources:\n\n" + "\n".join(f"1. {_source(source.uri, source.title)}" for source in sources)
+
+    def _tool(self, run: ToolRun) -> Iterator[str]:
+        took = f", {duration_text(run.seconds)}" if run.seconds and LOOKS.durations else ""
+        unasked = ", ran unasked" if run.unasked else ""
+        yield f"**Tool call** {escaped(run.call.name)} ({run.state}{took}{unasked})"
+        yield fenced(_json(run.call.args), "json")
+        if run.response is not None:
+            yield "Result:"
+            yield fenced(_json(run.response), "json")
+        yield from map(self._media, run.media)
+
+    def _media(self, media: Media) -> str:
+        content = bytes_of(media)
+        mime = mime_of(content[:HEAD])
+        suffix = _SUFFIXES.get(mime)
+        if suffix is None:
+            return f"({escaped(media.mime)} of {len(content):,} bytes is not kept here)"
+        name = f"{kind_of(mime)}-{len(self.files) + 1}.{suffix}"
+        self.files[name] = content
+        sign = "!" if mime.startswith("image/") else ""
+        return f"{sign}[{mime} of {len(content):,} bytes]({quote(self._folder)}/{name})"
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=1, default=str)
+
+
+def _source(uri: str, title: str) -> str:
+    url = plain_url(uri)
+    return f"[{escaped(title or url)}](<{quote(url, safe=_URL)}>)" if url else escaped(title or uri)
+
+
+_URL = ":/?#[]@!$&'()*+,;=%-._~"

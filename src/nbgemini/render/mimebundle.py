@@ -1,0 +1,200 @@
+"""One segment as a static mimebundle: text/html that is sanitised, text/plain that is harmless, media that is what it says.
+
+The outermost element says by its class what it is (`nbgemini-answer`, `-tool`, …), and by `nbgemini-live` that more will come:
+neither the metadata, which has to stay as it is for good, nor a MIME type of our own could say so in every front end.
+Text that came as Markdown is there as text/latex too, for documents that are made of a notebook. Never text/markdown: a front
+end would render it unsanitised. No inline style: a saved file looks right with any theme.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from nbgemini.formatting import LOOKS
+from nbgemini.messages.events import Citations, Code, CodeResult, Media, ToolRun
+from nbgemini.messages.segments import Segment
+from nbgemini.render.citation_marks import with_references
+from nbgemini.render.code import code_html
+from nbgemini.render.escape import harmless
+from nbgemini.render.latex import quoted, to_latex
+from nbgemini.render.markdown import to_html
+from nbgemini.render.math import untypeset
+from nbgemini.render.media import media_html, media_text
+from nbgemini.render.sanitize import sanitised
+from nbgemini.render.source_list import citations_html, citations_text
+from nbgemini.render.tool_card import card_html, card_text
+
+_NUMBER = re.compile(r"(?:[<$]*[\d.,/ ]*\d(?: s| %)?|\?)?")
+_PREVIEW = 200  # characters of plain text while it streams
+_CLASS = 'class="'
+
+
+def bundle(segment: Segment, *, html: str | None = None, seconds: float | None = None, opened: bool = False) -> dict[str, Any]:
+    """Return the bundle of a segment at rest.
+
+    Args:
+        segment: what to show.
+        html: its text already rendered and sanitised, where that was done on the way.
+        seconds: how long a thought took.
+        opened: whether a thought is shown open, because its reader had opened it.
+    """
+    if segment.kind == "thought":
+        return _thought(segment.text, html, seconds, opened=opened)
+    if segment.kind == "answer":
+        source = with_references(segment.text, segment.cited) if segment.cited else segment.text
+        shown = to_html(source) if segment.cited else _rendered(source, html)
+        return _bundle(framed("answer", shown), segment.text, to_latex(source))
+    return _special(segment.kind, segment.content)
+
+
+def framed(kind: str, html: str) -> str:
+    """Return finished HTML in the element whose class says what it is."""
+    return f'<div class="nbgemini-{kind.replace("_", "-")}">{html}</div>'
+
+
+def metadata_of(chat: str | None = None, turn: int | None = None) -> dict[str, Any]:
+    """Return the metadata of a display: what never changes of it, since VS Code takes other metadata for another output."""
+    return {"nbgemini": {"chat": chat, "turn": turn}}
+
+
+def as_live(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a bundle of ours marked as one that is still to change."""
+    return {**data, "text/html": data["text/html"].replace(_CLASS, f"{_CLASS}nbgemini-live ", 1)}
+
+
+def status_bundle(line: str, badge: str = "") -> dict[str, Any]:
+    """Return one quiet line."""
+    text = f"{badge} · {line}" if badge else line
+    shown = f'<span class="nbgemini-badge">{_prose(badge)}</span> · {_prose(line)}' if badge else _prose(line)
+    return _bundle(framed("status", f"<small>{shown}</small>"), text)
+
+
+def progress_bundle(part: float | None, line: str, badge: str = "") -> dict[str, Any]:
+    """Return one quiet line behind a bar; nobody knows how long it is where `part` is None."""
+    filled = "" if part is None else f' value="{part:.3f}"'
+    said = status_bundle(line, badge)
+    bar = f'<div class="nbgemini-status"><progress max="1"{filled}></progress> '
+    return {**said, "text/html": said["text/html"].replace('<div class="nbgemini-status">', bar, 1)}
+
+
+def map_bundle(*bundles: dict[str, Any]) -> dict[str, Any]:
+    """Return what a map shows, one part below the other."""
+    html, plain = ("\n".join(data[mime] for data in bundles) for mime in ("text/html", "text/plain"))
+    return _bundle(framed("map", html), plain)
+
+
+def error_bundle(title: str, message: str) -> dict[str, Any]:
+    """Return a card that says what went wrong."""
+    shown = f"<p>⚠ {_prose(message)}<br><small>{_prose(title)}</small></p>"
+    return _bundle(framed("status nbgemini-error", shown), f"⚠ {message}\n{title}")
+
+
+def live_bundle(kind: str, tail: str, *, html: str = "") -> dict[str, Any]:
+    """Return a segment that still streams, for a page without widgets: `html` is done, `tail` is not."""
+    rest = f"<p>{_prose(tail).replace(chr(10), '<br>')}</p>" if tail.strip() else ""
+    if kind == "audio":
+        return _bundle(framed(kind, "<p><small>Sound is coming…</small></p>"), "Sound is coming…")
+    if kind == "thought":
+        return _bundle(f'<details class="nbgemini-thought"><summary>Thinking…</summary>{html}{rest}</details>', "Thinking…")
+    return _bundle(framed(kind, html + rest), tail[-_PREVIEW:])
+
+
+def prompt_bundle(text: str) -> dict[str, Any]:
+    """Return what was asked, for a chat shown again."""
+    return _bundle(framed("prompt", f"<blockquote>{_prose(text).replace(chr(10), '<br>')}</blockquote>"), f"> {text}")
+
+
+def prompt_picture(media: Media) -> dict[str, Any]:
+    """Return a picture that went along with what was asked."""
+    return _bundle(framed("prompt", media_html(media)), media_text(media))
+
+
+def table_bundle(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """Return a table of plain texts."""
+    sides = ["right" if all(map(_is_number, column)) else "left" for column in zip(*rows, strict=True)] or ["left"] * len(
+        headers
+    )
+    head = "".join(f'<th><div align="{side}">{_prose(cell)}</div></th>' for cell, side in zip(headers, sides, strict=True))
+    lines = ("".join(_cell(str(cell), side) for cell, side in zip(row, sides, strict=True)) for row in rows)
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return _bundle(framed("table", table), _aligned([headers, *rows]))
+
+
+def _cell(text: str, side: str) -> str:
+    """Return a cell; the side is the content's own, as JupyterLab's style has its way with cells."""
+    return f'<td><div align="{side}">{_prose(text)}</div></td>'
+
+
+def _is_number(cell: object) -> bool:
+    return _NUMBER.fullmatch(str(cell)) is not None
+
+
+def thought_title(seconds: float | None) -> str:
+    """Return the title of a thought that is over."""
+    return "Thoughts" if seconds is None or not LOOKS.durations else f"Thought for {max(1, round(seconds))} s"
+
+
+def _thought(text: str, html: str | None, seconds: float | None, *, opened: bool) -> dict[str, Any]:
+    title = thought_title(seconds)
+    details = f'<details class="nbgemini-thought"{" open" if opened else ""}>'
+    shown = f"{details}<summary>{title}</summary>{_rendered(text, html)}</details>"
+    barred = "\n".join(f"│ {line}" for line in harmless(text).strip().split("\n"))
+    return _bundle(shown, f"{title}\n{barred}", quoted(title, to_latex(text, in_quote=True)))
+
+
+def _special(kind: str, content: Any) -> dict[str, Any]:
+    if kind == "tool_call":
+        pictures = "".join(map(media_html, content.media)) if isinstance(content, ToolRun) else ""
+        card = card_html(content)
+        return _bundle(framed("tool", card + pictures) if pictures else card, card_text(content))
+    html, plain = _whole(content)
+    return _bundle(framed(kind, html), plain)
+
+
+def _whole(content: Any) -> tuple[str, str]:
+    """Return a segment that is whole at once as HTML and as text."""
+    match content:
+        case Code(source, language):
+            title = "<p><small>Code the model ran</small></p>"
+            return f"{title}{sanitised(code_html(harmless(source), language))}", source
+        case CodeResult(output):
+            title = result_title(content)
+            return f"<p><small>{title}</small></p><pre>{_text(output)}</pre>", f"{title}:\n{output}"
+        case Media():
+            return media_html(content), media_text(content)
+        case Citations():
+            return citations_html(content), citations_text(content)
+    return "", ""
+
+
+def result_title(result: CodeResult) -> str:
+    """Return how code that the model ran ended."""
+    return "Its output" if result.ok else "⚠ It took too long and was stopped" if result.late else "⚠ It failed"
+
+
+def _rendered(text: str, html: str | None) -> str:
+    return to_html(text) if html is None else html
+
+
+def _text(text: str) -> str:
+    """Return text for an attribute or for code, where no typesetter looks for formulas."""
+    return escape(harmless(text))
+
+
+def _prose(text: str) -> str:
+    return untypeset(_text(text))
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(str(row[column])) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join(lines)
+
+
+def _bundle(html: str, plain: str, latex: str = "") -> dict[str, Any]:
+    bundle = {"text/html": html, "text/plain": harmless(plain)}
+    return {**bundle, "text/latex": latex} if latex else bundle

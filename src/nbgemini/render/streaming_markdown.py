@@ -1,0 +1,278 @@
+"""Markdown rendered block by block while it streams: each finished block once, the unfinished rest as text.
+
+A top-level block is finished when the next one has begun, because Markdown's block structure is decided from left to right,
+line by line. So a line that is still being written ends a block only where no rest of that line could continue it, and what
+follows an open formula is undecided until that is closed, or prose has ended it. A link or a footnote may be defined later than
+it is used: once the text is whole, the blocks that asked for it in vain are rendered once more.
+Invariants: the blocks' HTML does not depend on how the text was cut; the work over a whole stream is linear.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from html import escape
+from itertools import pairwise
+from threading import Lock
+from typing import Any
+
+from msgspec import Struct
+
+from nbgemini.render.block_html import as_text, render
+from nbgemini.render.escape import Incoming
+from nbgemini.render.syntax.definitions import environment, is_defined_now, missed
+from nbgemini.render.syntax.parser import parse_blocks
+
+LARGEST = 1_000_000  # characters of a text that are rendered; what comes behind them is shown as it is
+_LARGEST = 40_000  # characters of an open block before it is cut at a line end, so that one block never takes long
+_CLOSED_BY_BLANK = {"paragraph_open", "heading_open", "hr", "fence", "math_block", "table_open"}
+_AFTER_BLANK_LINE = re.compile(r"\n[ \t]*\n[ \t\n]*\Z")
+_OPEN_CODE = re.compile(r" {0,3}(?:(`{3,})[^`\n]*|(~{3,})[^\n]*)\n")
+_LONGEST_FENCE = 200  # characters of an unfinished line that are kept to see a fence cut in two
+_EDGE = 16  # characters of the end that are kept to see a blank line cut in two
+_GROWTH = 1.12  # the rest is parsed again after it has grown by this,
+_ALLOWANCE = 3  # or as long as all that was parsed stays below so many times the text
+
+
+class Block(Struct, frozen=True):
+    """One finished block.
+
+    `source` is the Markdown it takes, with the blank lines behind it. `plain` says that `html` is exactly one paragraph of
+    that source, so that a page which has the text needs no HTML.
+    """
+
+    html: str
+    source: str
+    plain: bool = False
+
+
+class Blocks:
+    """Cuts a growing Markdown text into finished blocks."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._lock = Lock()
+        self._pieces: list[str] = []
+        self._length = 0
+        self._total = 0
+        self._edge = ""
+        self._incoming = Incoming()
+        self._parse_at = 1.0
+        self._fresh = False
+        self._code_end: re.Pattern[str] | None = None
+        self._line = ""
+        self._finished: list[str] = []
+        self._waiting: list[tuple[int, str, tuple[frozenset[str], frozenset[str]]]] = []
+        self._rendered_length = 0
+        self._number = 0
+        self._env: dict[str, Any] = environment()
+        self.parsed = 0
+
+    def append(self, text: str) -> str:
+        """Take in text and return what of it can be shown."""
+        shown = self._incoming.feed(text)
+        self._add(shown)
+        return shown
+
+    def advance(self) -> list[Block]:
+        """Render the blocks that are finished by now; may run in another thread."""
+        return self._take(*self._finished_by_now())
+
+    def close(self) -> list[Block]:
+        """Render all that is left, and once more what asked for something that was defined later."""
+        self._end()
+        blocks: list[Block] = []
+        while tail := self.tail():
+            blocks += self._take(tail, self._ends(tail, growing=False) or [len(tail)])
+        self._look_back()
+        return blocks
+
+    def cut(self) -> list[str]:
+        """Return the sources of the blocks that are finished by now, for a reader who wants no HTML."""
+        return self._cut(*self._finished_by_now())
+
+    def cut_all(self) -> list[str]:
+        """Return the sources of all blocks that are left."""
+        self._end()
+        sources: list[str] = []
+        while tail := self.tail():
+            sources += self._cut(tail, self._ends(tail, growing=False) or [len(tail)])
+        return sources
+
+    def html(self) -> str:
+        """Return all finished blocks."""
+        return "".join(self._finished)
+
+    def tail(self) -> str:
+        """Return the text that is not part of a finished block yet."""
+        with self._lock:
+            return self._joined()
+
+    @property
+    def promising(self) -> bool:
+        """Whether there may be a finished block, and looking for it keeps the work linear."""
+        affordable = self.parsed + self._length <= _ALLOWANCE * self._total
+        return self._fresh and (affordable or self._length >= self._parse_at)
+
+    def _add(self, shown: str) -> None:
+        if not shown:
+            return
+        with self._lock:
+            self._fresh = self._may_end_a_block(shown) or self._fresh
+            self._edge = (self._edge + shown[-_EDGE:])[-_EDGE:]
+            self._pieces.append(shown)
+            self._length += len(shown)
+            self._total += len(shown)
+
+    def _may_end_a_block(self, shown: str) -> bool:
+        if not self._code_end:
+            begins_block = not shown.isspace() and _AFTER_BLANK_LINE.search(self._edge) is not None
+            return begins_block or "\n" in shown
+        lines = self._line + shown
+        self._line = _unfinished_line(lines)[:_LONGEST_FENCE]
+        return bool(self._code_end.search(lines))
+
+    def _joined(self) -> str:
+        self._pieces = ["".join(self._pieces)]
+        return self._pieces[0]
+
+    def _end(self) -> None:
+        self._add(self._incoming.end())
+
+    def _finished_by_now(self) -> tuple[str, list[int]]:
+        if not self.promising:
+            return "", []
+        with self._lock:
+            tail = self._joined()
+            self._fresh = False
+        return tail, self._ends(tail)
+
+    def _ends(self, tail: str, *, growing: bool = True) -> list[int]:
+        self.parsed += len(tail)
+        return _finished_ends(tail, growing=growing)
+
+    def _take(self, tail: str, ends: list[int]) -> list[Block]:
+        blocks = [self._rendered(source) for source in _cut_at(tail, ends)]
+        with self._lock:  # more text may have come meanwhile
+            self._drop(tail, ends)
+            self._finished += [block.html for block in blocks]
+        return blocks
+
+    def _cut(self, tail: str, ends: list[int]) -> list[str]:
+        with self._lock:
+            self._drop(tail, ends)
+        return _cut_at(tail, ends)
+
+    def _drop(self, tail: str, ends: list[int]) -> None:
+        if tail:
+            end = ends[-1] if ends else 0
+            self._pieces = [self._joined()[end:]]
+            self._length = len(self._pieces[0])
+            self._parse_at = max(1.0, (len(tail) - end) * _GROWTH)
+            self._code_end = _end_of_open_code(self._pieces[0])
+            self._line = _unfinished_line(self._pieces[0])[:_LONGEST_FENCE]
+
+    def _rendered(self, source: str) -> Block:
+        html = render(source, self._env) if self._rendered_length < LARGEST else as_text(source)
+        self._rendered_length += len(source)
+        self._remember(source)
+        text = source.rstrip(" \t\n")
+        plain = html == f"<p>{escape(text, quote=False)}</p>\n"
+        return Block(html, source, plain)
+
+    def _remember(self, source: str) -> None:
+        """Keep a block that asked for what is not defined yet."""
+        self._number += 1
+        labels = missed(self._env)
+        if any(labels):
+            self._waiting.append((self._number - 1, source, labels))
+
+    def _look_back(self) -> None:
+        for number, source, labels in self._waiting:
+            if is_defined_now(self._env, labels):
+                self._finished[number] = render(source, self._env)
+        self._waiting.clear()
+
+
+def _end_of_open_code(tail: str) -> re.Pattern[str] | None:
+    """Return what ends the code that the tail begins with and never left: until that comes, nothing need be parsed."""
+    found = _OPEN_CODE.match(tail)
+    if not found:
+        return None
+    fence = found[1] or found[2]
+    end = re.compile(rf"^ {{0,3}}{fence}{fence[0]}*[ \t]*\n", re.MULTILINE)
+    return None if end.search(tail, found.end()) else end
+
+
+def _unfinished_line(text: str) -> str:
+    return text[text.rfind("\n") + 1 :]
+
+
+def _cut_at(tail: str, ends: list[int]) -> list[str]:
+    return [tail[start:end] for start, end in pairwise([0, *ends])]
+
+
+def _finished_ends(tail: str, *, growing: bool) -> list[int]:
+    """Return where the finished blocks of `tail` end, blank lines behind them included."""
+    if len(tail) <= _LARGEST:
+        return _later_starts(tail, growing=growing)
+    lines = tail[: tail.rfind("\n", 0, _LARGEST) + 1]
+    if not lines:
+        return [_LARGEST]
+    ends = _later_starts(lines, growing=True) or _ends_inside(lines)
+    if not ends:  # code that is longer, or fences that only the whole text settles
+        ends = _later_starts(tail, growing=growing)
+    return [end for end in ends if end <= ends[0] + _LARGEST]
+
+
+def _ends_inside(text: str) -> list[int]:
+    """Return where a block that is too long is cut: before its last item, or behind a line that is no code."""
+    tokens, _ = parse_blocks(text, growing=True)
+    lines = text.split("\n")
+    items = {token.map[0] for token in tokens if token.type == "list_item_open" and token.level == 1} - {0}
+    code = {line for token in tokens if token.type == "fence" for line in range(*token.map)}  # its rest would be Markdown
+    last = max(items or {line for line in range(1, len(lines)) if line - 1 not in code}, default=0)
+    return [sum(len(line) + 1 for line in lines[:last])] if last else []
+
+
+def _later_starts(text: str, *, growing: bool) -> list[int]:
+    """Return where every block but the first begins, as far as that is settled."""
+    tokens, undecided = parse_blocks(text, growing=growing)
+    lines = text.split("\n")
+    blocks = _top_blocks(tokens, lines)
+    starts = {first for (former, _), (_, first) in pairwise(blocks) if _is_settled(former, first, lines)} - {0}
+    offsets, total = [], 0
+    for number, line in enumerate(lines[: undecided + 1]):
+        if number in starts and (number < undecided or _is_blank(lines[number - 1])):
+            offsets.append(total)
+        total += len(line) + 1
+    return offsets
+
+
+def _top_blocks(tokens: Sequence[Any], lines: Sequence[str]) -> list[tuple[str, int]]:
+    """Return type and first line of each top-level block; a link definition has no token, but the lines that no other has."""
+    found: list[tuple[str, int]] = []
+    line = 0
+    for token in (token for token in tokens if token.level == 0 and token.map and token.nesting >= 0):
+        found += [*_definitions(lines, line, token.map[0]), (token.type, token.map[0])]
+        line = token.map[1]
+    return [*found, *_definitions(lines, line, len(lines))]
+
+
+def _definitions(lines: Sequence[str], start: int, end: int) -> list[tuple[str, int]]:
+    return next(([("definition", number)] for number in range(start, end) if not _is_blank(lines[number])), [])
+
+
+def _is_blank(line: str) -> bool:
+    return not line.strip(" \t")
+
+
+def _is_settled(former: str, first: int, lines: Sequence[str]) -> bool:
+    """Say whether the rest of an unfinished last line cannot make the block that begins at `first` a part of the former one."""
+    after_blank = _is_blank(lines[first - 1])
+    if former == "definition":
+        return after_blank  # or its title may come yet
+    if after_blank and former in _CLOSED_BY_BLANK:
+        return True
+    deciding = first if after_blank else first + 1  # the line below tells whether this one is a table's head
+    return deciding < len(lines) - 1

@@ -1,0 +1,1 @@
+"""The Markdown that models write, beyond CommonMark: inline, blocks, definitions, mathematics."""

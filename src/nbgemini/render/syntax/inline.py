@@ -1,0 +1,196 @@
+"""Which `*` and `~` begin and which end emphasis, also where writing has no spaces.
+
+CommonMark looks at the characters on both sides and knows words between spaces and ASCII punctuation. In Chinese, Japanese and
+Korean there are no such spaces, and „…“, «…» and 「…」 belong to the words they stand around. So what stands inside decides:
+an opening bracket cannot stand before an end, a closing one not behind a beginning.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
+from typing import Any
+from unicodedata import category, east_asian_width
+
+_QUOTES = ("Pi", "Pf")  # German ends with what English begins with
+_NEITHER_OPENS = ("Pe", "Sc", "Sm")
+_NEITHER_CLOSES = ("Ps", "Sc", "Sm")
+_ASCII_OPENING = "([{<"
+_ASCII_CLOSING = ")]}>.,:;!?%"
+_ASCII_QUOTES = "\"'"
+_SPANISH = "¡¿"
+_SPACE = " "
+_NO_BREAK = "\u00a0\u202f"  # within French quotes
+
+
+def forgiving(rule: Callable[[Any, bool], bool], signs: str) -> Callable[[Any, bool], bool]:
+    """Return a rule for emphasis that also knows writing without spaces."""
+
+    def emphasis(state: Any, silent: bool) -> bool:
+        if state.src[state.pos] not in signs:
+            return False
+        state.scanDelims = partial(_scan, state, type(state).scanDelims)
+        return rule(state, silent)
+
+    return emphasis
+
+
+def _scan(state: Any, by_the_book: Callable[[Any, int, bool], Any], start: int, within_words: bool) -> Any:
+    scanned = by_the_book(state, start, within_words)
+    if not within_words:  # an underscore
+        return scanned
+    end = start + scanned.length
+    before, after = _at(state, start - 1), _at(state, end)
+    can_open = scanned.can_open or _may_open(before, after, _at(state, end + 1))
+    can_close = scanned.can_close or _may_close(_at(state, start - 2), before, after)
+    return scanned._replace(can_open=can_open, can_close=can_close)
+
+
+def _at(state: Any, place: int) -> str:
+    return state.src[place] if 0 <= place < state.posMax else _SPACE
+
+
+def _may_open(before: str, after: str, behind: str) -> bool:
+    """Say whether what follows belongs inside: `は**「重要」`."""
+    if after.isspace():
+        return False
+    if after.isascii():
+        return _is_wide(before) and (after in _ASCII_OPENING or after in _ASCII_QUOTES)
+    kind = _kind(after)
+    return behind in _NO_BREAK or not behind.isspace() if kind in _QUOTES else kind not in _NEITHER_OPENS
+
+
+def _may_close(farther: str, before: str, after: str) -> bool:
+    """Say whether what stands before belongs inside: `注意。**正文`, `(important)**な`, `"Wort"**en`."""
+    if before.isspace():
+        return False
+    if before in _ASCII_QUOTES:
+        return not farther.isspace() and farther not in _ASCII_OPENING
+    if before.isascii():
+        return before in _ASCII_CLOSING or (_is_wide(after) and before not in _ASCII_OPENING)
+    if _is_wide(before) and _kind(before) == "Sm":  # a wave dash
+        return True
+    kind = _kind(before)
+    return (
+        farther in _NO_BREAK or not farther.isspace()
+        if kind in _QUOTES
+        else kind not in _NEITHER_CLOSES and before not in _SPANISH
+    )
+
+
+@lru_cache(maxsize=1_000)
+def _kind(char: str) -> str:
+    return category(char)
+
+
+@lru_cache(maxsize=1_000)
+def _is_wide(char: str) -> bool:
+    return not char.isascii() and east_asian_width(char) in "WF"
+
+
+_TAG = re.compile(r"<(?:(?P<br>br)\s{0,9}/?|(?P<close>/?)(?P<name>sub|sup|kbd))\s{0,9}>", re.IGNORECASE)
+_DEEPEST = 4  # of our elements in each other
+_SCHEME = re.compile(r"(?<![A-Za-z0-9])https?\Z", re.IGNORECASE)
+_ADDRESS = re.compile(
+    r"://(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(?::[0-9]{1,5})?)(?P<path>[/?#][\w!#$%&'()*+,./:;=?@{|}~-]*)?"
+)
+_BEHIND = "?!.,:;*_~'|"  # belongs to the sentence, not to the address
+_PAIRS = {")": "(", "}": "{"}
+_TASK = re.compile(r"\[(?P<done>[ xX])\][ \t]+(?=\S)")
+_BOXES = {" ": "☐", "x": "☑"}
+
+
+def small_tag(state: Any, silent: bool) -> bool:
+    """Parse `<br>`, `<sub>`, `<sup>` and `<kbd>` without attributes; nothing else is HTML."""
+    if state.src[state.pos] != "<":
+        return False
+    found = _TAG.match(state.src, state.pos, state.posMax)
+    if not found:
+        return False
+    if not silent:
+        token = state.push("hardbreak" if found["br"] else "small_tag", (found["name"] or "br").lower(), 0)
+        if not found["br"]:
+            token.content, token.meta = found.group(), {"close": bool(found["close"])}
+    state.pos = found.end()
+    return True
+
+
+def pair_small_tags(state: Any) -> None:
+    """Make elements of the tags that have both ends in the same place, and text of all others."""
+    _pair(state.tokens)
+
+
+def _pair(tokens: Sequence[Any]) -> None:
+    open_tags: list[Any] = [None]  # None: an element of Markdown
+    for token in tokens:
+        if token.nesting > 0:
+            open_tags.append(None)
+        elif token.nesting < 0:
+            while open_tags.pop() is not None:
+                pass
+        elif token.type == "small_tag":
+            _take(token, open_tags)
+    for token in tokens:
+        if token.type == "small_tag":
+            token.type, token.tag = "text", ""
+
+
+def _take(token: Any, open_tags: list[Any]) -> None:
+    opening = open_tags[-1]
+    if not token.meta["close"]:
+        if None in open_tags[-_DEEPEST:]:
+            open_tags.append(token)
+    elif opening is not None and opening.tag == token.tag:
+        open_tags.pop()
+        opening.type, opening.nesting, opening.content = "small_open", 1, ""
+        token.type, token.nesting, token.content = "small_close", -1, ""
+
+
+def bare_address(state: Any, silent: bool) -> bool:
+    """Parse a web address that stands in the text, without the punctuation behind it."""
+    if state.src[state.pos] != ":" or state.linkLevel:
+        return False
+    scheme = _SCHEME.search(state.src, max(0, state.pos - 6), state.pos)
+    found = _ADDRESS.match(state.src, state.pos, state.posMax) if scheme else None
+    if not scheme or not found or not (address := _trimmed(found, state.src[found.end() : found.end() + 1])):
+        return False
+    if not silent:
+        state.pending = state.pending[: -len(scheme.group())]
+        url = f"{scheme.group()}{address}"
+        token = state.push("link_open", "a", 1)
+        token.attrs, token.markup = {"href": state.md.normalizeLink(url)}, "linkify"
+        state.push("text", "", 0).content = url
+        state.push("link_close", "a", -1).markup = "linkify"
+    state.pos += len(address)
+    return True
+
+
+def _trimmed(found: re.Match[str], behind: str) -> str:
+    """Return what of it is the address, or nothing where its host would not be what a reader takes for it."""
+    if not found["path"]:
+        return "" if behind in ("@", "\\") or (behind.isalnum() and not _spans_is_wide(behind)) else found.group()
+    address, path = found.group(), found["path"]
+    for place in range(1, len(path)):  # …/path查看 goes on in Chinese, …/wiki/日本 is all of it
+        if _spans_is_wide(path[place]) and path[place - 1].isascii() and path[place - 1].isalnum():
+            address = address[: len(address) - len(path) + place]
+            break
+    counts = Counter(address)
+    end = len(address)
+    while (last := address[end - 1]) in _BEHIND or counts[last] > counts[_PAIRS.get(last, last)]:
+        counts[last] -= 1
+        end -= 1
+    return address[:end]
+
+
+def _spans_is_wide(char: str) -> bool:
+    return not char.isascii() and east_asian_width(char) in "WF"
+
+
+def check_boxes(state: Any) -> None:
+    """Show `[ ]` and `[x]` at the beginning of a list's item as boxes."""
+    tokens = state.tokens
+    for item, opening, text in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        if item.type == "list_item_open" and opening.type == "paragraph_open" and (found := _TASK.match(text.content)):
+            text.content = f"{_BOXES[found['done'].lower()]} {text.content[found.end() :]}"

@@ -1,0 +1,1 @@
+"""Recorded exchanges: written, found again by fingerprint, and played."""

@@ -1,0 +1,233 @@
+"""Cassettes: recorded answers as lines of JSON, found again by what was asked.
+
+A line opens an answer, holds one of its frames with the seconds since the request, or ends it; it names its answer, so that
+several may be recorded at once. What comes is written as it comes: a recording that breaks off is a cassette too, and a line
+that was cut off is left out.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, BinaryIO, Literal, TypeAlias
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from nbgemini._storage.files import regular
+from nbgemini.errors import (
+    ApiError,
+    AuthenticationError,
+    ConfigurationError,
+    NbGeminiError,
+    RateLimitError,
+    ServerError,
+    TransportError,
+    WireError,
+)
+from nbgemini.replay.diff import Facts, facts_of
+from nbgemini.replay.fingerprint import key_of
+from nbgemini.transport.request import Request
+
+VERSION = 1
+LARGEST = 256 * 1024 * 1024  # bytes of a file that is read
+
+End: TypeAlias = Literal["open", "complete", "left", "error"]
+
+_Seconds = Annotated[float, Meta(ge=0, le=1e6)]
+_STARTS = (b'{"answer":', b'{"cassette":')
+_CUT_OFF = "Input data was truncated"  # how msgspec says it
+_KINDS: dict[str, type[NbGeminiError]] = {
+    kind.__name__: kind for kind in (ApiError, AuthenticationError, RateLimitError, ServerError, TransportError, WireError)
+}
+
+
+class Trouble(Struct, frozen=True, omit_defaults=True):
+    """An error that ended an answer; the names are those of `errors`."""
+
+    kind: str
+    message: str
+    code: int = 0
+    status: str = ""
+    reason: str = ""
+    retry_after: _Seconds | None = None
+    daily: bool = False
+    passing: bool = False
+
+
+class Recording(Struct):
+    """One recorded answer; `end` is `open` if the recording broke off, `left` if its reader stopped it."""
+
+    request: str
+    asked: Facts
+    provider: str = ""
+    frames: list[tuple[float, bytes]] = []
+    end: End = "open"
+    seconds: float = 0.0
+    trouble: Trouble | None = None
+
+
+class _Line(Struct, omit_defaults=True):
+    cassette: int = 0
+    answer: str = ""
+    provider: str = ""
+    request: str = ""
+    asked: Facts | None = None
+    t: _Seconds = 0.0
+    frame: Raw | UnsetType = UNSET
+    base64: bytes | UnsetType = UNSET
+    end: End = "open"
+    error: Trouble | None = None
+
+
+def opening_line(answer: str, provider: str, request: Request) -> bytes:
+    """Return the line that opens an answer."""
+    return _written(_Line(VERSION, answer, provider, key_of(request), facts_of(request)))
+
+
+def frame_line(answer: str, seconds: float, frame: bytes) -> bytes:
+    """Return the line of a frame, which stands in it as JSON if it is that."""
+    line = _Line(answer=answer, t=round(seconds, 4))
+    try:
+        msgspec.json.decode(frame)
+        line.frame = Raw(frame.replace(b"\n", b" ").replace(b"\r", b" "))  # between values: no text holds bare ones
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        line.base64 = frame
+    return _written(line)
+
+
+def end_line(answer: str, seconds: float, end: End, error: NbGeminiError | None = None) -> bytes:
+    """Return the line that ends an answer."""
+    trouble = _trouble_of(error) if error else None
+    return _written(_Line(answer=answer, t=round(seconds, 4), end=end, error=trouble))
+
+
+def read(path: Path) -> list[Recording]:
+    """Return the recordings of a file in the order in which they began.
+
+    Raises:
+        ConfigurationError: there is no such file, it is too large, or no cassette.
+    """
+    try:
+        with regular(path, "rb") as file:
+            return _recordings(path, file)
+    except OSError as error:
+        raise ConfigurationError(f"can't read the cassette {path}: {error.strerror}") from None
+
+
+def _recordings(path: Path, file: BinaryIO) -> list[Recording]:
+    recordings: list[Recording] = []
+    known: dict[str, Recording] = {}
+    for line in _decoded(path, _lines(path, file)):
+        _take(line, known, recordings)
+    return recordings
+
+
+def _lines(path: Path, file: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines of a file, one at a time: it may hold nothing else, and many of them."""
+    size, left = os.fstat(file.fileno()).st_size, LARGEST
+    while size <= LARGEST and (line := file.readline(left + 1)):
+        left -= len(line)
+        size = max(size, LARGEST - left)  # it may grow
+        if left >= 0:
+            yield line.removesuffix(b"\n")
+    if size > LARGEST:
+        raise ConfigurationError(f"{path} is too large for a cassette: {size >> 20} MB of at most {LARGEST >> 20}")
+
+
+def is_cassette(line: bytes) -> bool:
+    """Whether a file that begins with this line is one, or may become one."""
+    try:
+        return not line.strip() or msgspec.json.decode(line, type=_Line).cassette > 0
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+
+
+def reports_error(frame: bytes) -> bool:
+    """Whether a frame is an error that a service reports inside its stream: after it there is nothing more."""
+    try:
+        data = msgspec.json.decode(frame or b"{}")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return isinstance(data, dict) and "error" in data
+
+
+def error_of(trouble: Trouble) -> NbGeminiError:
+    """Return the error as it was raised."""
+    kind = _KINDS.get(trouble.kind, TransportError)
+    error = _refusal(kind, trouble) if issubclass(kind, ApiError) else kind(trouble.message)
+    error.passing = trouble.passing
+    return error
+
+
+def _refusal(kind: type[ApiError], trouble: Trouble) -> ApiError:
+    error = kind(trouble.message, code=trouble.code, status=trouble.status, reason=trouble.reason)
+    error.retry_after = trouble.retry_after
+    if isinstance(error, RateLimitError):
+        error.daily = trouble.daily
+    return error
+
+
+def _trouble_of(error: NbGeminiError) -> Trouble:
+    trouble = Trouble(type(error).__name__, str(error), passing=error.passing)
+    if not isinstance(error, ApiError):
+        return trouble
+    again, daily = error.retry_after, isinstance(error, RateLimitError) and error.daily
+    facts = {"code": error.code, "status": error.status, "reason": error.reason, "retry_after": again, "daily": daily}
+    return msgspec.structs.replace(trouble, **facts)
+
+
+def _written(line: _Line) -> bytes:
+    return msgspec.json.encode(line) + b"\n"
+
+
+def _decoded(path: Path, lines: Iterable[bytes]) -> Iterator[_Line]:
+    decoder = msgspec.json.Decoder(_Line)
+    for number, text in enumerate(lines, 1):
+        try:
+            if text.strip():
+                yield _of_our_version(decoder.decode(text))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            if isinstance(error, RecursionError) or not _is_cut_off(text):
+                raise ConfigurationError(f"{path} is not a cassette, or damaged: line {number}: {error}") from None
+
+
+def _is_cut_off(text: bytes) -> bool:
+    """Whether this is the beginning of a line of ours."""
+    begins = any(text.startswith(start) or start.startswith(text) for start in _STARTS)
+    return begins and not _is_whole(text)
+
+
+def _is_whole(text: bytes) -> bool:
+    """Whether all brackets of a line that is wrong are closed: then it was not cut off."""
+    try:
+        msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return text.endswith(b"}") and str(error) != _CUT_OFF
+    return True
+
+
+def _of_our_version(line: _Line) -> _Line:
+    if line.cassette > VERSION:
+        raise msgspec.DecodeError("a newer nbgemini wrote it")
+    if not line.answer:
+        raise msgspec.DecodeError("it names no answer")
+    return line
+
+
+def _take(line: _Line, known: dict[str, Recording], recordings: list[Recording]) -> None:
+    if line.asked is not None:
+        known[line.answer] = Recording(line.request, line.asked, line.provider)
+        recordings.append(known[line.answer])
+        return
+    recording = known.get(line.answer)
+    if recording is None:
+        return  # its opening was cut off
+    recording.seconds = line.t
+    if line.frame is not UNSET:
+        recording.frames.append((line.t, bytes(line.frame)))
+    elif line.base64 is not UNSET:
+        recording.frames.append((line.t, line.base64))
+    else:
+        recording.end, recording.trouble = line.end, line.error

@@ -1,0 +1,200 @@
+"""Python functions offered to the model: declared once, from what their writer has written anyway.
+
+What a call may do without leave is said by `@tool` in the user's own code, never by a name, a hint, a docstring or a model.
+pydantic is imported at the first declaration.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+import re
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any, Final, TypeVar, overload
+
+from msgspec import Struct, structs
+
+from nbgemini.tools.docstrings import documented
+from nbgemini.tools.fingerprint import fingerprint
+from nbgemini.tools.json_schema import reader_of, refuse, schema_of
+from nbgemini.tools.result import ToolResult, answer
+from nbgemini.tools.tool import Tool, canonical, is_really, run
+
+__all__ = ["Tool", "ToolResult", "answer", "canonical", "declare", "run", "tool"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+TIMEOUT = 60.0  # seconds
+LABELS: Final = ("private", "untrusted", "external")
+_MARKS = "_nbgemini_tool"  # the attribute that keeps what @tool says
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,63}")
+
+
+class Marks(Struct, frozen=True):
+    """What `@tool` says of a function."""
+
+    name: str | None = None
+    timeout: float | None = TIMEOUT
+    safe: bool = False
+    labels: frozenset[str] = frozenset()
+
+
+@overload
+def tool(function: F, /) -> F: ...
+@overload
+def tool(function: Tool, /, **marks: Any) -> Tool: ...
+@overload
+def tool(
+    function: None = None,
+    /,
+    *,
+    name: str | None = ...,
+    timeout: float | None = ...,
+    safe: bool = ...,
+    labels: Iterable[str] = ...,
+) -> Callable[[F], F]: ...
+def tool(function: Any = None, /, **marks: Any) -> Any:
+    """Say how a function is offered to the model; it stays the function it was.
+
+    Args:
+        function: what is decorated; also a tool of an MCP server.
+        marks: `name` for the model; `timeout` in seconds, None for as long as it takes; `safe=True` if a call may run unasked;
+            `labels`, what it does of `private` (reads what is nobody else's business), `untrusted` (takes in what strangers
+            wrote), `external` (can send something out).
+
+    Raises:
+        PromptError: a mark that means nothing.
+    """
+    if function is None:
+        return functools.partial(tool, **marks)
+    if isinstance(function, Tool):
+        return structs.replace(function, **_known(function.name, marks))
+    said = structs.replace(_marks(function), **_known(_name_of(function), marks))
+    with suppress(AttributeError, TypeError):
+        setattr(function, _MARKS, said)
+        return function
+    return declare(function, **marks)  # a bound method or a built-in can carry no mark
+
+
+def declare(function: Callable[..., Any], **marks: Any) -> Tool:
+    """Make a tool out of a function, from its signature, type hints and docstring, and from its marks or these.
+
+    Raises:
+        PromptError: the model could not call it.
+    """
+    marked = structs.replace(_marks(function), **_known(_name_of(function), marks))
+    name = _named(function, marked.name)
+    core = _core(function)
+    signature = _signature(function, name)
+    said = documented(inspect.getdoc(core) or "")
+    reader = reader_of(name, signature, getattr(core, "__globals__", {}), said.types)
+    code = getattr(core, "__code__", None)
+    return Tool(
+        name,
+        said.description or name.replace("_", " "),  # the service asks for one
+        schema_of(reader, signature, said),
+        marked.timeout,
+        fingerprint(function, core),
+        function,
+        signature,
+        reader.validate_json,
+        marked.safe,
+        marked.labels,
+        file=code.co_filename if code else "",
+        line=code.co_firstlineno if code else 0,
+        _anew=functools.partial(fingerprint, function, core),
+    )
+
+
+def _marks(function: Any) -> Marks:
+    """Return what `@tool` says of a function, also inside partials."""
+    found = getattr(function, _MARKS, None)
+    while not isinstance(found, Marks) and isinstance(function, functools.partial):
+        function = function.func
+        found = getattr(function, _MARKS, None)
+    return found if isinstance(found, Marks) else Marks()
+
+
+def _known(name: str, marks: dict[str, Any]) -> dict[str, Any]:
+    """Return the marks if they mean something."""
+    unknown = next((mark for mark in marks if mark not in Marks.__struct_fields__), None)
+    if unknown is not None:
+        refuse(name, f"there is no mark {unknown!r}; they are {', '.join(Marks.__struct_fields__)}")
+    timeout = marks.get("timeout")
+    if timeout is not None and not (isinstance(timeout, int | float) and 0 < timeout < math.inf):
+        refuse(name, f"a timeout of {timeout} is none; give seconds, or None to wait as long as it takes")
+    if not isinstance(marks.get("safe", False), bool):
+        refuse(name, f"safe is True or False, not {marks['safe']!r}")
+    return {**marks, "labels": known_labels(name, marks["labels"])} if "labels" in marks else marks
+
+
+def known_labels(name: str, labels: str | Iterable[str]) -> frozenset[str]:
+    """Return labels if they mean something.
+
+    Raises:
+        PromptError: one does not.
+    """
+    said = [labels] if isinstance(labels, str) else list(labels)
+    unknown = next((label for label in said if label not in LABELS), None)
+    if unknown is not None:
+        refuse(name, f"there is no label {unknown!r}; they are {', '.join(LABELS)}")
+    return frozenset(said)
+
+
+def _name_of(function: Any) -> str:
+    while isinstance(function, functools.partial):
+        function = function.func
+    return str(getattr(function, "__name__", type(function).__name__))
+
+
+def _named(function: Callable[..., Any], name: str | None) -> str:
+    found = name or _name_of(function)
+    if not callable(function) or isinstance(function, type):
+        refuse(repr(found), "it is no function; pass a function or a method")
+    if found == "<lambda>":
+        refuse("a lambda", "it has no name; write a function with def")
+    if not _NAME.fullmatch(found):
+        refuse(repr(found), "a name has up to 64 of A-Z a-z 0-9 _ . : - and begins with a letter or _; give another by name=…")
+    if is_really(inspect.isasyncgenfunction, function):
+        refuse(found, "it yields asynchronously; return a list instead")
+    return found
+
+
+def _core(function: Any) -> Any:
+    """Return the function somebody wrote, inside partials, decorators and callable objects."""
+    while (inner := _inner(function)) is not None:
+        function = inner
+    return function if inspect.isroutine(function) else type(function).__call__
+
+
+def _inner(function: Any) -> Any:
+    return function.func if isinstance(function, functools.partial) else getattr(function, "__wrapped__", None)
+
+
+def _signature(function: Callable[..., Any], name: str) -> inspect.Signature:
+    """Return the signature, without what a partial has settled.
+
+    Raises:
+        PromptError: it can't be read, or doesn't name each parameter.
+    """
+    try:
+        signature = inspect.signature(function)
+    except Exception as error:  # noqa: BLE001 - since Python 3.14 this evaluates the hints
+        refuse(name, f"its parameters can't be read ({error}); wrap it in a function of your own")
+    for parameter in signature.parameters.values():
+        if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
+            refuse(name, f"its parameter {parameter} takes anything, so the model can't know what; name each parameter")
+    first = next(iter(signature.parameters), "")
+    if first in {"self", "cls"}:
+        refuse(name, f"it asks for {first!r}; pass the method of an object")
+    return signature.replace(parameters=[p for p in signature.parameters.values() if p.name not in _settled(function)])
+
+
+def _settled(function: Any) -> set[str]:
+    settled: set[str] = set()
+    while isinstance(function, functools.partial):
+        settled |= set(function.keywords)
+        function = function.func
+    return settled

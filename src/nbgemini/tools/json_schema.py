@@ -1,0 +1,222 @@
+"""A function's parameters as the model is told them and as they are read: pydantic's reader, and JSON Schema the service takes.
+
+pydantic is imported by the first of these calls.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import re
+import types
+import typing
+from collections.abc import Mapping
+from contextlib import suppress
+from types import SimpleNamespace
+from typing import Any, NoReturn
+
+from nbgemini.errors import PromptError
+from nbgemini.tools.docstrings import Documented, type_of
+from nbgemini.tools.record_types import readable
+
+_NOISE = {"title", "discriminator", "examples"}  # the service refuses or ignores them
+_FORMATS = {"date-time", "date", "time"}  # that it knows
+
+
+def refuse(name: str, why: str) -> NoReturn:
+    """Raise the one line that says why something can't be a tool."""
+    raise PromptError(f"{name} can't be a tool: {why}") from None
+
+
+def reader_of(name: str, signature: inspect.Signature, known: dict[str, Any], written: Mapping[str, str]) -> Any:
+    """Return pydantic's reader of the arguments: a TypedDict, whose keys may have any name and whose defaults stay Python's.
+
+    Args:
+        name: of the tool.
+        signature: of its function.
+        known: the names that hints may use.
+        written: the types that the docstring names, for parameters without a hint.
+
+    Raises:
+        PromptError: a type hint can't be read, or JSON can't carry it.
+    """
+    import typing_extensions  # noqa: PLC0415 - comes with pydantic
+
+    entries = {}
+    for key, parameter in signature.parameters.items():
+        hint = _hint(name, parameter, known, written.get(key, ""))
+        _readable(name, key, hint)
+        entries[key] = hint if parameter.default is parameter.empty else typing_extensions.NotRequired[hint]
+    return _made(entries)
+
+
+def _made(entries: dict[str, Any]) -> Any:
+    import pydantic  # noqa: PLC0415 - 0.1 s, for those who declare tools
+    import typing_extensions  # noqa: PLC0415
+
+    make: Any = typing_extensions.TypedDict
+    shape = make("Arguments", entries)
+    shape.__pydantic_config__ = {"extra": "forbid"}
+    return pydantic.TypeAdapter(shape)
+
+
+def _hint(name: str, parameter: inspect.Parameter, known: dict[str, Any], written: str) -> Any:
+    if type(parameter.default).__name__ == "FieldInfo":
+        refuse(name, f"the default of {parameter.name!r} is a Field; write {parameter.name}: Annotated[type, Field(…)] = value")
+    if parameter.annotation is parameter.empty:
+        kind = type_of(written) if written else ...
+        return Any if kind is ... else typing.Optional[kind] if parameter.default is None else kind  # noqa: UP045 - as below
+    holder = SimpleNamespace(__annotations__={"it": parameter.annotation})
+    try:
+        hint = typing.get_type_hints(holder, known, include_extras=True)["it"]
+    except Exception as error:  # noqa: BLE001 - a hint is any expression
+        refuse(name, f"the type hint of {parameter.name!r} can't be read ({error}); define what it names beside the function")
+    try:
+        hint = readable(hint)
+    except PromptError as error:
+        refuse(name, f"{parameter.name!r}: {error}")
+    return typing.Optional[hint] if parameter.default is None else hint  # noqa: UP045 - a hint may be a string's value
+
+
+def _readable(name: str, key: str, hint: Any) -> None:
+    try:
+        _made({key: hint}).json_schema(schema_generator=generator())
+    except Exception as error:  # noqa: BLE001 - pydantic runs what the types bring along
+        if getattr(error, "code", "") == "typed-dict-version":
+            refuse(name, f"{key!r} is a TypedDict of typing, which can't be read before Python 3.12; use typing_extensions'")
+        shown = inspect.formatannotation(hint)
+        refuse(name, f"{key!r} is of type {shown}, which JSON can't carry; take text, numbers, lists or a dataclass instead")
+
+
+@functools.cache
+def generator() -> Any:
+    """Return pydantic's writer of JSON Schema, which then warns of nothing."""
+    from pydantic.json_schema import GenerateJsonSchema  # noqa: PLC0415
+
+    class Quiet(GenerateJsonSchema):
+        ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012 - as its base has it
+
+        def typed_dict_schema(self, schema: Any) -> dict[str, Any]:
+            return _with_words(super().typed_dict_schema(schema), schema.get("cls"))
+
+        def dataclass_schema(self, schema: Any) -> dict[str, Any]:
+            return _with_words(super().dataclass_schema(schema), schema.get("cls"))
+
+        def model_schema(self, schema: Any) -> dict[str, Any]:
+            return _with_words(super().model_schema(schema), schema.get("cls"))
+
+    return Quiet
+
+
+def _with_words(schema: dict[str, Any], kind: Any) -> dict[str, Any]:
+    """Return the schema of a type with what its hints say in plain words: `Annotated[str, "the city"]`."""
+    hints: Mapping[str, Any] = {}
+    with suppress(Exception):  # a hint is any expression
+        hints = typing.get_type_hints(kind, include_extras=True)
+    for key, hint in hints.items():
+        entry = schema.get("properties", {}).get(key)
+        if isinstance(entry, dict) and "description" not in entry and (words := _words_in(hint)):
+            entry["description"] = words
+    return schema
+
+
+def _words_in(hint: Any) -> str:
+    """Return what a hint says beside its type, in plain words."""
+    if typing.get_origin(hint) is typing.Annotated:
+        said = [one if isinstance(one, str) else getattr(one, "documentation", "") for one in hint.__metadata__]
+        return " ".join(words.strip() for words in said if isinstance(words, str) and words.strip())
+    inner = typing.get_args(hint)[:1] if _is_wrapper(hint) else ()
+    return _words_in(inner[0]) if inner else ""
+
+
+def _is_wrapper(hint: Any) -> bool:
+    """Whether a hint says something about a type and is none itself: `NotRequired[…]`, `… | None`."""
+    return not isinstance(typing.get_origin(hint), type) or typing.get_origin(hint) is types.UnionType
+
+
+def schema_of(reader: Any, signature: inspect.Signature, said: Documented) -> dict[str, Any]:
+    """Return the JSON Schema of the parameters, in the words the service takes; what the docstring says stands with them."""
+    schema = reader.json_schema(schema_generator=generator())
+    for key, parameter in signature.parameters.items():
+        entry = schema["properties"].get(key, {})
+        if key in said.parameters:
+            entry.setdefault("description", said.parameters[key])
+        if key in said.types and (kind := _more_of(said.types[key], parameter)):
+            entry["description"] = f"{entry.get('description', '')} ({kind})".strip()
+        if parameter.default is not parameter.empty:
+            entry.update(_default(parameter.default))
+    return in_its_words(schema)
+
+
+def _more_of(written: str, parameter: inspect.Parameter) -> str:
+    """Return what the type in a docstring says beyond the hint, or beyond the type that it was read as."""
+    kind = type_of(written)
+    hinted = parameter.annotation is not parameter.empty
+    return written if kind is ... or (hinted and typing.get_origin(kind) is typing.Literal) else ""
+
+
+def in_its_words(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema of pydantic's in the words the service takes; `$defs` hold only types that contain themselves."""
+    defs = schema.get("$defs", {})
+    schema = {key: value for key, value in schema.items() if key != "$defs"}
+    circular = _circular(defs)
+    plain = {key: body for key, body in defs.items() if key not in circular}
+    kept = {"$defs": {key: _tidy(defs[key], plain) for key in sorted(circular)}} if circular else {}
+    return {**_tidy(schema, plain), **kept}
+
+
+def _default(value: Any) -> dict[str, Any]:
+    from pydantic_core import to_jsonable_python  # noqa: PLC0415
+
+    with suppress(Exception):  # a default that JSON can't say is Python's own business
+        said = to_jsonable_python(value)
+        json.dumps(said, allow_nan=False)
+        return {} if said is None else {"default": said}
+    return {}
+
+
+def _circular(defs: Mapping[str, Any]) -> set[str]:
+    """Return the names of the types that contain themselves."""
+    uses = {key: set(re.findall(r'"\$ref": "#/\$defs/([^"]+)"', json.dumps(body))) for key, body in defs.items()}
+    for _ in defs:  # each pass looks at least one type farther
+        uses = {key: found.union(*(uses[other] for other in found)) for key, found in uses.items()}
+    return {key for key, found in uses.items() if key in found}
+
+
+def _tidy(schema: Any, defs: Mapping[str, Any]) -> Any:
+    """Return a schema in the words the service takes; `defs` are put in place, a `$ref` stays only where a type is circular."""
+    if not isinstance(schema, dict):
+        return schema
+    rest = {key: value for key, value in schema.items() if key not in _NOISE and key != "$ref"}
+    if "$ref" in schema:
+        body = defs.get(schema["$ref"].removeprefix("#/$defs/"))
+        if body is not None:
+            return _tidy({**body, **rest}, defs)
+        kept = {"$ref": schema["$ref"]}  # which may have no neighbours
+        return {"anyOf": [kept], **rest} if rest else kept
+    return _reworded({key: _inside(key, value, defs) for key, value in rest.items()})
+
+
+def _inside(key: str, value: Any, defs: Mapping[str, Any]) -> Any:
+    match key:
+        case "properties" | "patternProperties":
+            return {name: _tidy(entry, defs) for name, entry in value.items()}
+        case "anyOf" | "oneOf" | "allOf" | "prefixItems":
+            return [_tidy(entry, defs) for entry in value]
+        case "items" | "additionalProperties" | "propertyNames" | "contains" | "not":
+            return _tidy(value, defs)
+    return value
+
+
+def _reworded(schema: dict[str, Any]) -> dict[str, Any]:
+    if "const" in schema:
+        schema["enum"] = [schema.pop("const")]
+    step = 1 if schema.get("type") == "integer" else 0
+    for word, plain, off in (("exclusiveMinimum", "minimum", step), ("exclusiveMaximum", "maximum", -step)):
+        if word in schema:
+            schema[plain] = schema.pop(word) + off  # of other numbers, pydantic still refuses the edge
+    if schema.get("format") not in {None, *_FORMATS} and schema.get("type") == "string":
+        said = f"(format: {schema.pop('format')})"
+        schema["description"] = f"{schema.get('description', '')} {said}".strip()
+    return schema

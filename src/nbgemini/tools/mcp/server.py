@@ -1,0 +1,165 @@
+"""Tools of a stdio MCP server, offered like functions.
+
+Invariants: a call ends with its answer, its timeout, its cancellation or the server's end, whatever the server does; the
+process ends with `aclose`, with the last reference to it or with the interpreter; what a server says about its tools is
+shortened, and holds no character that can't be seen. The package mcp is imported at the first use, in the loading thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import hashlib
+import inspect
+import json
+import logging
+import weakref
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from nbgemini._async.imports import load
+from nbgemini._environment import hush
+from nbgemini.errors import ConfigurationError, ToolError
+from nbgemini.tools.decorator import TIMEOUT, Tool, known_labels
+from nbgemini.tools.mcp.process import EndedError, Session
+from nbgemini.tools.mcp.sanitize import SCHEMA, names, one_line, seen, shortened, value_of
+
+if TYPE_CHECKING:
+    from mcp.types import Tool as Told
+
+
+class McpServer:
+    """One stdio MCP server: its tools, offered like functions.
+
+    Attributes:
+        command: what is run.
+        timeout: seconds that the server has to start, and each call to be answered.
+        prefix: what stands before the tools' names.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        timeout: float | None = TIMEOUT,
+        prefix: str = "",
+        labels: Iterable[str] = (),
+    ) -> None:
+        """Name the server; it starts when its tools are asked for.
+
+        Args:
+            command: program and arguments.
+            env: variables of its environment; of ours it gets PATH, HOME and the like, and no key.
+            timeout: seconds to start, and for each call; None waits as long as it takes.
+            prefix: put before the tools' names, where two servers have tools of one name.
+            labels: what its tools do, as `@tool` says it.
+
+        Raises:
+            ConfigurationError: the command is not a list.
+            PromptError: there is no such label.
+        """
+        if isinstance(command, str) or not command:
+            raise ConfigurationError("the command of an MCP server is a list, like ['npx', '-y', 'some-server']")
+        self.command = tuple(str(word) for word in command)
+        self.timeout = timeout
+        self._env = dict(env or {})
+        self.prefix = prefix
+        self._labels = known_labels(repr(self), labels)
+        self._session: Session | None = None
+
+    @property
+    def stderr(self) -> str:
+        """The last of what the server said beside its messages."""
+        return self._session.last_words if self._session else ""
+
+    async def tools(self) -> list[Tool]:
+        """Return what the server offers now; it is started if it isn't running.
+
+        Raises:
+            ConfigurationError: it can't be started, doesn't answer, or the package mcp is not installed.
+        """
+        await load(_imported)
+        try:
+            async with asyncio.timeout(self.timeout):
+                session, listed = await self._listed()
+        except TimeoutError:
+            await self.aclose()
+            raise ConfigurationError(f"{self} did not answer within {self.timeout:g} s") from None
+        except ToolError as error:
+            raise ConfigurationError(f"{self} does not tell its tools: {one_line(str(error))}") from None
+        return await asyncio.to_thread(self._tools, session, listed)
+
+    async def aclose(self) -> None:
+        """End the server; calls that still run fail."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.end()
+
+    async def __aenter__(self) -> Self:
+        """Enter."""
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        """End the server."""
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        """Return its program: arguments may hold keys."""
+        return f"MCP server {Path(self.command[0]).name!r}"
+
+    def _tools(self, session: Session, listed: list[Told]) -> list[Tool]:
+        called = names(self.prefix + told.name for told in listed)
+        return [self._tool(session, told, name) for told, name in zip(listed, called, strict=True)]
+
+    async def _listed(self) -> tuple[Session, list[Told]]:
+        session = await self._running()
+        try:
+            return session, await session.tools()
+        except EndedError:  # unnoticed, since it was asked last
+            session = await self._running()
+            return session, await session.tools()
+
+    async def _running(self) -> Session:
+        while (former := self._session) is not None and former.over:
+            await former.end()
+            if self._session is former:
+                self._session = None
+        if self._session is None:
+            self._session = Session(str(self), self.command, self._env)
+            weakref.finalize(self, self._session.stop)  # a cell that is run again forgets its server
+        await self._session.started()
+        return self._session
+
+    async def _call(self, session: Session, name: str, arguments: dict[str, Any]) -> Any:
+        return await asyncio.to_thread(value_of, await session.call(name, arguments))
+
+    def _tool(self, session: Session, told: Told, name: str) -> Tool:
+        async def call(arguments: dict[str, Any]) -> Any:
+            return await self._call(session, told.name, arguments)  # `self`: whoever holds a tool holds its server
+
+        said = told.description or told.title or name.replace("_", " ")  # the service asks for one
+        if len(json.dumps(told.input_schema)) > SCHEMA:
+            raise ConfigurationError(f"{self}: the schema of its tool {one_line(told.name)} has more than {SCHEMA >> 10} KiB")
+        source = [self.command, self._env, told.name, told.description, told.input_schema]
+        fingerprint = hashlib.sha256(json.dumps(source, sort_keys=True).encode("utf-8", "replace")).hexdigest()
+        schema = {"type": "object", **shortened(told.input_schema)}
+        known = name, seen(said), schema, self.timeout, fingerprint, call, inspect.signature(call), _arguments
+        return Tool(*known, labels=self._labels, file=repr(self))
+
+
+@functools.cache
+def _imported() -> None:
+    try:
+        import mcp  # noqa: PLC0415 - 1 s, for those who have a server
+    except ImportError:
+        raise ConfigurationError("tools of MCP servers need the package mcp: pip install 'nbgemini[mcp]'") from None
+    hush("asyncio", mcp.__name__)
+    logging.getLogger(mcp.__name__).addHandler(logging.NullHandler())  # else each bad line of a server lands in the notebook
+
+
+def _arguments(data: bytes) -> dict[str, Any]:
+    """Return the arguments as the one that a tool of a server has; it checks them itself."""
+    return {"arguments": json.loads(data)}

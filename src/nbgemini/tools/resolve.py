@@ -1,0 +1,127 @@
+"""What was named as tools becomes tools: functions are declared, MCP servers are asked what they offer now.
+
+Invariant: `tools_of` holds the loop up for nothing: to declare, which imports pydantic the first time, is work for the loading
+thread, and servers start side by side.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+from collections.abc import Iterable, Iterator, ValuesView
+from functools import partial
+from typing import Any, TypeAlias
+
+from nbgemini._async.imports import load
+from nbgemini.errors import PromptError
+from nbgemini.messages.turns import Declaration
+from nbgemini.tools.approval import toolbox
+from nbgemini.tools.decorator import Tool, declare
+from nbgemini.tools.mcp.server import McpServer
+from nbgemini.tools.toolbox import Approve, Toolbox
+
+
+class Chosen:
+    """One tool of an MCP server."""
+
+    def __init__(self, server: McpServer, name: str) -> None:
+        """Choose it by the server's name for it."""
+        self._server = server
+        self._name = name
+
+    async def tools(self) -> list[Tool]:
+        """Return the one tool.
+
+        Raises:
+            PromptError: the server has none of this name.
+        """
+        known = {tool.name: tool for tool in await self._server.tools()}
+        found = known.get(self._name) or known.get(self._server.prefix + self._name)
+        if found is None:
+            near = difflib.get_close_matches(self._name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(known)[:9]) or 'none'}"
+            raise PromptError(f"{self._server} has no tool {self._name!r}; {hint}")
+        return [found]
+
+
+Source: TypeAlias = McpServer | Chosen
+
+
+def offered_toolbox(offered: Any, approve: Approve | str) -> Toolbox:
+    """Return a chat's tools: functions are declared now, servers are asked before each prompt.
+
+    Raises:
+        PromptError: something is no tool, or may not be offered like that.
+    """
+    known = [one if isinstance(one, Source) else _declared(one) for one in flat(offered)]
+    served = any(isinstance(one, Source) for one in known)
+    return _Served(known, approve) if served else toolbox(_tools(known), approve)
+
+
+def declared(offered: Iterable[Any]) -> list[Tool] | None:
+    """Return the tools if no server need be asked for them.
+
+    Raises:
+        PromptError: something is no tool.
+    """
+    known = list(flat(offered))
+    return None if any(isinstance(one, Source) for one in known) else [_declared(one) for one in known]
+
+
+async def tools_of(offered: Any) -> list[Tool]:
+    """Return what functions, tools, servers and lists of these offer now.
+
+    Raises:
+        PromptError: something is no tool.
+        ConfigurationError: a server can't be started or doesn't answer.
+    """
+    found = await asyncio.gather(*map(_asked, list(flat(offered))))  # none is begun unless all can be
+    return [tool for tools in found for tool in tools]
+
+
+def flat(offered: Any) -> Iterator[Any]:
+    """Yield what is offered, one by one.
+
+    Raises:
+        PromptError: something is no tool.
+    """
+    if isinstance(offered, list | tuple | set | frozenset | ValuesView | Iterator):
+        for one in offered:
+            yield from flat(one)
+    elif isinstance(offered, Source | Tool) or callable(offered):
+        yield offered
+    else:
+        raise PromptError(f"of type {type(offered).__name__}, which is no function, tool, MCP server or list of them")
+
+
+class _Served(Toolbox):
+    """Tools of which some are known only once their server is asked."""
+
+    def __init__(self, offered: list[Any], approve: Approve | str) -> None:
+        """Keep what to ask, and who decides."""
+        super().__init__()
+        self._offered = offered
+        self._word = approve
+
+    @property
+    def declarations(self) -> tuple[Declaration, ...]:
+        """Raise: nobody knows yet."""
+        raise PromptError("an MCP server must be asked for its tools first: use await chat.ask(…) or chat.stream(…)")
+
+    async def renewed(self) -> Toolbox:
+        """Return the tools as they are now."""
+        return toolbox(await tools_of(self._offered), self._word)
+
+
+async def _asked(one: Any) -> list[Tool]:
+    if isinstance(one, Source):
+        return await one.tools()
+    return [one] if isinstance(one, Tool) else [await load(partial(declare, one))]
+
+
+def _declared(one: Any) -> Tool:
+    return one if isinstance(one, Tool) else declare(one)
+
+
+def _tools(known: Iterable[Any]) -> list[Tool]:
+    return [one for one in known if isinstance(one, Tool)]

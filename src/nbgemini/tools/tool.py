@@ -1,0 +1,186 @@
+"""A tool, and a call of it: run beside the loop, and always answered.
+
+Invariants: `run` answers whatever a tool does, but an end that comes from outside; a tool that isn't async runs in a thread of
+its own, so it holds up neither the loop, nor another tool, nor the kernel's end; bad arguments never reach a function.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import json
+import textwrap
+from collections.abc import Callable, Mapping
+from time import monotonic
+from typing import Any, TypeVar
+
+from msgspec import Struct, structs
+
+from nbgemini._async.threads import threaded
+from nbgemini.errors import ToolError
+from nbgemini.messages.events import ToolCall
+from nbgemini.tools.result import ToolResult, answer, converted
+
+T = TypeVar("T")
+GRACE = 1.0  # seconds that a cancelled tool has to tidy up
+FAULTS = 8  # wrong arguments named in one answer
+_abandoned: set[asyncio.Task[ToolResult]] = set()  # a loop holds its tasks weakly
+
+
+class Tool(Struct, frozen=True, eq=False):
+    """A function as the model may call it.
+
+    Attributes:
+        schema: the JSON Schema of its parameters.
+        timeout: seconds that a call may take; None for as long as it takes.
+        fingerprint: of what runs; leave given for good ends with it.
+        safe: whether its user says that it may run unasked.
+        labels: what its user says of it: `private`, `untrusted`, `external`.
+        guarded: whether each call must be asked for, in the company it is offered in.
+    """
+
+    name: str
+    description: str
+    schema: dict[str, Any]
+    timeout: float | None
+    fingerprint: str
+    _function: Callable[..., Any]
+    _signature: inspect.Signature
+    _check: Callable[[bytes], dict[str, Any]]
+    safe: bool = False
+    labels: frozenset[str] = frozenset()
+    guarded: bool = False
+
+    file: str = ""  # where its function is written, if it is
+    line: int = 0
+    _anew: Callable[[], str] | None = None
+
+    def fingerprint_now(self) -> str:
+        """Return the fingerprint as it is by now: what a function reaches may have changed since it was declared."""
+        return self.fingerprint if self._anew is None else self._anew()
+
+    @property
+    def in_thread(self) -> bool:
+        """Whether it runs in a thread, which nobody can end."""
+        return not is_really(inspect.iscoroutinefunction, self._function)
+
+    def fault(self, args: Mapping[str, Any]) -> str:
+        """Return why a call with these arguments can't run, or nothing."""
+        try:
+            self._bound(args)
+        except ToolError as error:
+            return str(error)
+        return ""
+
+    async def call(self, args: Mapping[str, Any]) -> Any:
+        """Check the arguments and run the function: on this loop if it is async, else in a thread.
+
+        Raises:
+            ToolError: the arguments don't fit; one line names each.
+            BaseException: whatever the function raises.
+        """
+        return await self._perform(args, lambda value: value)
+
+    async def _perform(self, args: Mapping[str, Any], then: Callable[[Any], T]) -> T:
+        """Run the function and, in a thread, what is to be done with its value."""
+        bound = self._bound(args)
+        if is_really(inspect.iscoroutinefunction, self._function):
+            return await threaded(functools.partial(then, await self._function(*bound.args, **bound.kwargs)))
+
+        def work() -> Any:
+            value = self._function(*bound.args, **bound.kwargs)
+            return value if inspect.isawaitable(value) else then(value)
+
+        value = await threaded(work)
+        return await threaded(functools.partial(then, await value)) if inspect.isawaitable(value) else value
+
+    def _bound(self, args: Mapping[str, Any]) -> inspect.BoundArguments:
+        try:
+            values = self._check(json.dumps(dict(args), ensure_ascii=False).encode("utf-8", "replace"))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ToolError(f"bad arguments for {self.name}: {_faults(error)}") from None
+        bound = inspect.BoundArguments(self._signature, values)
+        bound.apply_defaults()  # also those of positional parameters that others follow
+        return bound
+
+
+async def run(tool: Tool | None, call: ToolCall) -> ToolResult:
+    """Run a call and return what goes back to the model.
+
+    Raises:
+        CancelledError: the task that waits here was cancelled; the tool is cancelled with it.
+    """
+    if tool is None:
+        return answer(call, f"there is no tool named {call.name!r}; use one that is declared", "failed")
+    began = monotonic()
+    task = asyncio.create_task(_attempt(tool, call), name=f"nbgemini tool {tool.name}")
+    try:
+        await asyncio.wait({task}, timeout=tool.timeout)
+        result = _ended(tool, call, task)
+    finally:
+        await _let_go(task)
+    return structs.replace(result, seconds=monotonic() - began)
+
+
+def canonical(args: Mapping[str, Any]) -> str:
+    """Return arguments as JSON that is equal whenever they are."""
+    return json.dumps(dict(args), sort_keys=True, separators=(",", ":"))
+
+
+def is_really(test: Callable[[Any], bool], function: Any) -> bool:
+    """Whether a function, or what a callable object is called by, passes a test."""
+    return test(function) or test(type(function).__call__)
+
+
+async def _attempt(tool: Tool, call: ToolCall) -> ToolResult:
+    try:
+        response, media = await tool._perform(call.args, converted)  # noqa: SLF001 - one room
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - SystemExit would end the loop, and with it the kernel
+        state: Any = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
+        return answer(call, _told(error), state)
+    return ToolResult(call, "done", response, media)
+
+
+def _ended(tool: Tool, call: ToolCall, task: asyncio.Task[ToolResult]) -> ToolResult:
+    if not task.done():
+        return answer(call, f"no result after {tool.timeout:g} s; what it had done by then is not known", "timed out")
+    return answer(call, "the tool cancelled itself", "stopped") if task.cancelled() else task.result()
+
+
+async def _let_go(task: asyncio.Task[ToolResult]) -> None:
+    """Cancel what still runs and give it a moment to tidy up."""
+    if not task.done():
+        _abandoned.add(task)
+        task.add_done_callback(_abandoned.discard)
+        task.cancel()
+        await asyncio.wait({task}, timeout=GRACE)
+
+
+def _told(error: BaseException) -> str:
+    """Return what went wrong in the words of the model's interface: the kind, and what the tool says."""
+    if isinstance(error, RuntimeError) and isinstance(error.__cause__, StopIteration):
+        error = error.__cause__  # a coroutine can't raise it
+    if isinstance(error, KeyboardInterrupt):
+        return "the tool was interrupted"
+    try:
+        words = str(error)
+    except Exception:  # noqa: BLE001 - it is a stranger's
+        words = ""
+    return words if words and isinstance(error, ToolError) else ": ".join(filter(None, (type(error).__name__, words)))
+
+
+def _faults(error: Exception) -> str:
+    if not hasattr(error, "errors"):
+        return f"they are no JSON ({error})"
+    faults = error.errors(include_url=False, include_context=False)
+    more = [f"and {len(faults) - FAULTS} more"] if len(faults) > FAULTS else []
+    return "; ".join([*map(_fault, faults[:FAULTS]), *more])
+
+
+def _fault(fault: dict[str, Any]) -> str:
+    where = ".".join(map(str, fault["loc"])) or "arguments"
+    got = "" if fault["type"] == "missing" else f", got {textwrap.shorten(repr(fault['input'])[:200], 60, placeholder='…')}"
+    return f"{where[:100]}: {' '.join(fault['msg'][:200].split())}{got}"

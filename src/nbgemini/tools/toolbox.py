@@ -1,0 +1,196 @@
+"""What is offered to the model in one chat, and who decides whether a call of it runs.
+
+Invariants: only what was offered explicitly can be called; a call runs only after it was approved, and an approval holds for
+one name, one set of arguments and one source of the function; nothing runs twice by itself; nobody to ask means refused; each
+call gets one answer, whoever fails; what is masked in it is masked for all who see it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from typing import Any, TypeAlias
+
+from msgspec import structs
+
+from nbgemini._async.deadlock import HoldsUp, enter
+from nbgemini.errors import PromptError
+from nbgemini.messages.events import ToolCall, ToolProgress, ToolRun
+from nbgemini.messages.turns import Declaration
+from nbgemini.prompts.secret_scan import masked
+from nbgemini.tools.decorator import Tool, ToolResult, answer, canonical, declare, run
+from nbgemini.tools.result import run_of
+
+Approve: TypeAlias = Callable[[Tool, ToolCall, int], Awaitable[bool]]
+
+AT_ONCE = 8  # calls that run side by side
+MOST_ROUNDS = 10
+MOST_REPEATS = 3  # rounds of the same calls, in a row
+
+
+async def allow(_tool: Tool, _call: ToolCall, _number: int) -> bool:
+    """Approve everything: --approve auto."""
+    return True
+
+
+async def refuse(_tool: Tool, _call: ToolCall, _number: int) -> bool:
+    """Approve nothing: --approve never, and where nobody can be asked."""
+    return False
+
+
+class Toolbox:
+    """The tools of one prompt."""
+
+    def __init__(self, tools: Iterable[Tool | Callable[..., Any]] = (), approve: Approve = refuse) -> None:
+        """Offer functions; `approve` is asked before each call.
+
+        Raises:
+            PromptError: a function can't be declared, or two have one name.
+        """
+        self._tools: dict[str, Tool] = {}
+        self._approve = approve
+        for offered in tools:
+            self._add(offered if isinstance(offered, Tool) else declare(offered))
+
+    @property
+    def declarations(self) -> tuple[Declaration, ...]:
+        """What the model is told."""
+        return tuple(Declaration(tool.name, tool.description, tool.schema) for tool in self._tools.values())
+
+    @property
+    def refusal(self) -> str:
+        """What the model is told of a call that may not run."""
+        return "nobody was there to allow this call" if self._approve is refuse else "the user refused this call"
+
+    def asks_nobody(self, tool: Tool | None) -> bool:
+        """Whether a tool runs because everything may, and not because it is marked as safe."""
+        return self._approve is allow and tool is not None and not tool.safe
+
+    async def renewed(self) -> Toolbox:
+        """Return the tools as they are now: others than functions may have changed."""
+        return self
+
+    def find(self, name: str) -> Tool | None:
+        """Return the tool of this name, if it is offered."""
+        return self._tools.get(name)
+
+    async def approved(self, tool: Tool, call: ToolCall, number: int) -> bool:
+        """Whether the n-th call of the reply may run."""
+        return tool.safe or await self._approve(tool, call, number) is True
+
+    def _add(self, tool: Tool) -> None:
+        if tool.name in self._tools:
+            raise PromptError(f"two tools are called {tool.name!r}; give one of them another name")
+        self._tools[tool.name] = tool
+
+
+class Patience:
+    """How long a model may go on calling in one reply."""
+
+    def __init__(self) -> None:
+        """Begin with all of it."""
+        self._rounds = 0
+        self._last: deque[list[str]] = deque(maxlen=MOST_REPEATS)
+
+    def lost(self, calls: Iterable[ToolCall]) -> str:
+        """Take note of a round of calls; return why it is one too many, or nothing."""
+        self._rounds += 1
+        self._last.append(sorted(f"{call.name} {canonical(call.args)}" for call in calls))
+        if self._rounds > MOST_ROUNDS:
+            return f"{MOST_ROUNDS} rounds of tool calls"
+        again = len(self._last) == MOST_REPEATS and all(calls == self._last[0] for calls in self._last)
+        return "the same tool call three times in a row" if again else ""
+
+
+class Answers:
+    """The calls of one round, side by side, until each has its answer."""
+
+    def __init__(
+        self,
+        toolbox: Toolbox,
+        calls: Sequence[ToolCall],
+        first: int,
+        holds_up: HoldsUp = lambda _: False,
+        mask: Callable[[Any], Any] = masked,
+    ) -> None:
+        """Answer `calls`, the first of which is the `first`-th of the reply.
+
+        `holds_up` says what they must not wait for, `mask` takes out of an answer what nobody may see.
+        """
+        self._holds_up = holds_up
+        self._mask = mask
+        self._toolbox = toolbox
+        self._calls = calls
+        self._first = first
+        self._free = asyncio.Semaphore(AT_ONCE)
+        self._begun: set[int] = set()
+        self._unwanted: set[int] = set()  # calls that the reader stopped
+        self._tasks: list[asyncio.Task[None]] = []
+        self._results: dict[int, ToolResult] = {}
+        self._news: asyncio.Queue[ToolProgress] = asyncio.Queue()
+
+    async def progress(self) -> AsyncGenerator[ToolProgress, None]:
+        """Run the calls and yield each step; leaving it early stops those that run."""
+        tasks = self._tasks = [asyncio.create_task(self._one(number, call)) for number, call in enumerate(self._calls)]
+        try:
+            while len(self._results) < len(tasks) or not self._news.empty():
+                yield await self._news.get()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def stop(self, number: int) -> None:
+        """Stop the n-th call of the reply alone, if it is one of these and not over."""
+        number -= self._first
+        if 0 <= number < len(self._tasks) and not self._tasks[number].done():
+            self._unwanted.add(number)
+            self._tasks[number].cancel()
+
+    def all(self) -> list[ToolResult]:
+        """Return an answer to every call, in the order of the calls."""
+        return [self._results.get(number) or self._marked(number, self._stopped(number)) for number in range(len(self._calls))]
+
+    async def _one(self, number: int, call: ToolCall) -> None:
+        """Answer a call; whoever cancels this task, and whatever an approval raises, it has its answer."""
+        enter(self._holds_up)
+        try:
+            result = await self._result(number, call)
+        except asyncio.CancelledError:
+            result = self._stopped(number)
+        except BaseException as error:  # noqa: BLE001 - nobody's leave is no leave, and a task must not end the loop
+            result = answer(call, f"nobody could be asked: {type(error).__name__}", "refused")
+        result = self._results[number] = self._marked(number, result)
+        self._tell(number, run_of(result))
+
+    async def _result(self, number: int, call: ToolCall) -> ToolResult:
+        tool = self._toolbox.find(call.name)
+        if tool is not None:
+            if fault := tool.fault(call.args):
+                return answer(call, fault, "failed")  # nobody need be asked about what can't run
+            self._tell(number, ToolRun(call, "asking"))
+            if not await self._toolbox.approved(tool, call, self._first + number):
+                return answer(call, self._toolbox.refusal, "refused")
+        async with self._free:
+            self._begun.add(number)
+            self._tell(number, ToolRun(call, "running", unasked=self._toolbox.asks_nobody(tool)))
+            return await run(tool, call)
+
+    def _stopped(self, number: int) -> ToolResult:
+        call = self._calls[number]
+        stopped = "stopped by the user" if number in self._unwanted else "stopped"
+        if number not in self._begun:
+            return answer(call, f"{stopped} before it began; nothing was done", "stopped")
+        tool = self._toolbox.find(call.name)
+        left = tool is not None and tool.in_thread  # Python can't end a thread
+        unknown = "its thread can't be ended and may still work" if left else "what it had done by then is not known"
+        return answer(call, f"{stopped}; {unknown}", "stopped")
+
+    def _marked(self, number: int, result: ToolResult) -> ToolResult:
+        """Return the result with what its reader must always see: that it ran and nobody was asked; and no key in it."""
+        unasked = number in self._begun and self._toolbox.asks_nobody(self._toolbox.find(result.call.name))
+        return structs.replace(result, unasked=unasked, response=self._mask(result.response))
+
+    def _tell(self, number: int, run: ToolRun) -> None:
+        self._news.put_nowait(ToolProgress(self._first + number, run))
