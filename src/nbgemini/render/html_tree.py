@@ -53,6 +53,18 @@ class Level(Struct, frozen=True):
     skipped_text: int = 0
 
 
+class Patch(Struct, frozen=True):
+    """What the end of a growing text looks like now, and where it belongs; see `amend`."""
+
+    nodes: list[Node]
+    levels: tuple[Level, ...] = ()
+
+
+def as_it_is(text: str) -> Patch:
+    """Return text that shows as it is."""
+    return Patch([Element("<pre>", "pre", [text])] if text else [])
+
+
 def parse_html(html: str) -> list[Node]:
     """Return the nodes of sanitised HTML; what is left open ends with it, and what is very deep is one node."""
     root = Element("", "div", [])

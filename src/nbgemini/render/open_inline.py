@@ -10,7 +10,7 @@ import re
 from collections.abc import MutableMapping
 from typing import Any
 
-from nbgemini.render.parser import markdown_parser
+from nbgemini.render.syntax.parser import open_delimiters
 
 _MARK = re.compile(r"(?P<formula>\\[(\[]|\$\$)|\\.|(?P<code>`+)|(?P<open>!?\[)|(?P<close>\])", re.DOTALL)
 _CLOSINGS = {"\\(": "\\)", "\\[": "\\]", "$$": "$$"}
@@ -25,32 +25,30 @@ _FAR = 300  # characters: what opened farther away is taken as it stands
 
 def closed(text: str, env: MutableMapping[str, Any]) -> str:
     """Return inline Markdown that has just been written so far with what is open at its end closed, or left out if it is empty."""
-    text, literal = _without_open_formula(text)
-    text = _with_code_and_links_closed(text.rstrip())
-    while not literal and (run := _RUN.search(text) or _PART_OF_TAG.search(text)):
+    before, formula = _before_open_formula(text.rstrip())
+    text = _with_code_and_links_closed(before)
+    while not formula and (run := _RUN.search(text) or _PART_OF_TAG.search(text)):
         text = text[: run.start()].rstrip()
-    text += "".join(reversed(_open_delimiters(text, env)))
-    return text + literal
+    text += _PUNCTUATION.sub(r"\\\g<0>", formula)
+    return text + "".join(reversed(open_delimiters(text, env)))
 
 
-def _without_open_formula(text: str) -> tuple[str, str]:
-    """Return what stands before a formula without end, and that formula as text."""
+def _before_open_formula(text: str) -> tuple[str, str]:
+    """Return what stands before a formula without end, and that formula."""
     at = 0
     while found := _MARK.search(text, at):
         at = found.end()
         if found["code"]:
-            at = _end_of_code(text, found) or at
+            if (end := _end_of_code(text, found)) is None:
+                return text, ""
+            at = end
         elif found["formula"]:
             end = text.find(_CLOSINGS[found["formula"]], at)
             if end < 0:
-                return text[: found.start()], _literal(text[found.start() :])
+                return text[: found.start()], text[found.start() :]
             at = end + 2
     dollar = _DOLLAR.search(text)
-    return (text[: dollar.start()], _literal(dollar[0])) if dollar else (text, "")
-
-
-def _literal(text: str) -> str:
-    return _PUNCTUATION.sub(r"\\\g<0>", text)
+    return (text[: dollar.start()], dollar[0]) if dollar else (text, "")
 
 
 def _end_of_code(text: str, opening: re.Match[str]) -> int | None:
@@ -75,7 +73,7 @@ def _with_code_and_links_closed(text: str) -> str:
             address = _ADDRESS.match(text, at)
             if address:
                 at = address.end()
-            elif at == len(text) or _PART_OF_ADDRESS.match(text, at):
+            elif (at == len(text) and not text.endswith("]", 0, opening.start())) or _PART_OF_ADDRESS.match(text, at):
                 return _without_bracket(text[: found.start()], opening)
     if brackets and len(text) - brackets[-1].end() <= _FAR:
         return _without_bracket(text, brackets[-1])
@@ -90,22 +88,7 @@ def _with_code_closed(text: str, opening: re.Match[str]) -> str:
 
 
 def _without_bracket(text: str, opening: re.Match[str]) -> str:
-    """Return the text of a link that is not whole as text; what of a picture or a footnote's number came is left out."""
+    """Return the text of a link that is not whole as text; what of a picture, a label or a footnote's number came is left out."""
     before, inside = text[: opening.start()], text[opening.end() :]
-    return (before if opening["open"] == "![" or inside.startswith("^") else before + inside).rstrip()
-
-
-def _open_delimiters(text: str, env: MutableMapping[str, Any]) -> list[str]:
-    """Return what has been opened and not closed, from the outermost on."""
-    from markdown_it.rules_inline import StateInline  # noqa: PLC0415 - at first use
-
-    parser = markdown_parser()
-    state = StateInline(text, parser, env, [])
-    parser.inline.tokenize(state)
-    for rule in parser.inline.ruler2.getRules("")[:1]:  # which pairs them
-        rule(state)
-    return [_sign(delimiter) for delimiter in state.delimiters if delimiter.open and delimiter.end < 0]
-
-
-def _sign(delimiter: Any) -> str:
-    return "~~" if chr(delimiter.marker) == "~" else chr(delimiter.marker)
+    is_left_out = opening["open"] == "![" or inside.startswith("^") or before.endswith("]")
+    return (before if is_left_out else before + inside).rstrip()

@@ -12,26 +12,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cache
-from html import escape
 from typing import Any
 
 from msgspec import Struct, structs
 
 from nbgemini.render.block_html import render
-from nbgemini.render.coloured_code import code_html
-from nbgemini.render.definitions import Environment, Footnotes, Links
-from nbgemini.render.html_tree import Element, Level, Node, parse_html
+from nbgemini.render.html_tree import Element, Level, Node, Patch, parse_html
 from nbgemini.render.open_inline import closed
-from nbgemini.render.parser import markdown_parser
-from nbgemini.render.text import legible
+from nbgemini.render.syntax.definitions import Environment, environment_inside
+from nbgemini.render.syntax.parser import OPEN_END
 
 _LARGEST = 2_000  # characters that are rendered again at each update,
 _GROWTH = 1.1  # or more, once they have grown by this
 _AGAIN = 3  # times its length that a text is rendered at most because something changed before its end
 _MOVED = 200  # characters that are finished at least before they are left behind
 _MOST_COLUMNS = 200  # of a table whose head is completed
-_OPEN_END = "nbgemini open end"  # where a parse finds what looks at its block tokens
 _MARKER = r"(?:>|(?:[-*+]|\d{1,9}[.)])(?=[ \t]|$))"
 _UNDECIDED = re.compile(  # a line that may become anything
     rf"[ \t]*(?:{_MARKER}[ \t]*)*(?:[-*+_#=~`|:> \t]*|\d{{1,9}}[.)]?|!?\[[ xX^]?\]?|(?:`{{3,}}|~{{3,}})[^`\n]*)\Z"
@@ -41,14 +36,8 @@ _ROW = re.compile(rf"(?P<lead>(?:[ ]*{_MARKER})*[ ]*)\|(?P<cells>[^\n]*)")
 _CELLS = {f"{name}_{end}" for name in ("thead", "tbody", "th", "td") for end in ("open", "close")}
 _LISTS = ("bullet_list_open", "ordered_list_open")
 _AROUND = {*_LISTS, "list_item_open", "blockquote_open", "table_open", "tbody_open"}
-_PLAIN = re.compile(r"[ ][^*_~`$\[\]()<>&!\\|#:\n]{120,}\Z")
-
-
-class Patch(Struct, frozen=True):
-    """What the end of an open text looks like now, and where it belongs; see `html_tree.amend`."""
-
-    nodes: list[Node]
-    levels: tuple[Level, ...] = ()
+_SHORTEST_RUN = 12  # characters of plain text at the end of a paragraph, before which it may be cut
+_PLAIN = re.compile(rf"[ ][^*_~`$\[\]()<>&!\\|#:\n]{{{_SHORTEST_RUN},}}\Z")
 
 
 class _Cut(Struct, frozen=True):
@@ -62,11 +51,16 @@ class _Cut(Struct, frozen=True):
 
 
 class OpenMarkdown:
-    """The end of a Markdown text that grows."""
+    """The end of a Markdown text that grows.
+
+    Attributes:
+        rendered: how many characters were rendered, over all.
+        blocks: how many blocks it is as far as is known; 0 if nothing is.
+    """
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self.rendered = 0  # characters, over all
+        self.rendered = 0
         self.restart()
 
     def restart(self) -> None:
@@ -75,6 +69,7 @@ class OpenMarkdown:
         self._again = 0  # characters that were rendered again because something changed before the end
         self._length = 0  # of the last rendering
         self._end = _End()
+        self.blocks = 0
 
     def patch(self, text: str, env: Environment) -> Patch | None:
         """Return what is new of this text, which has grown at its end; None where it has to grow further before it is rendered.
@@ -85,6 +80,7 @@ class OpenMarkdown:
         """
         length = len(self._cut.before) + len(text) - self._cut.place
         if _LARGEST < length < self._length * _GROWTH:
+            self.blocks = 0
             return None
         self._length = length
         nodes = self._nodes(text, env)
@@ -96,15 +92,16 @@ class OpenMarkdown:
             self._cut = _Cut()  # the finished items get paragraphs
             nodes = self._nodes(text, env)
         patch = Patch(nodes, self._cut.levels)
+        outermost = self._cut.levels[0]
+        self.blocks = outermost.kept + len(nodes) - outermost.skipped
         self._cut = self._end.cut(text, self._cut, nodes) or self._cut
         return patch
 
     def _nodes(self, text: str, env: Environment) -> list[Node]:
-        source = self._cut.before + _decided(text[self._cut.place :], in_code=self._end.is_open_code)
+        source = _decided(self._cut.before + text[self._cut.place :], in_code=self._end.is_open_code)
         self.rendered += len(source)
         self._end = _End(source, self._cut.loose)
-        _prepare()
-        return parse_html(render(source, {**_overlay(env), _OPEN_END: self._end}))
+        return parse_html(render(source, {**environment_inside(env), OPEN_END: self._end.close}))
 
 
 class _End:
@@ -119,7 +116,7 @@ class _End:
         self._lists: dict[int, bool] = {}  # whether each of them has paragraphs
         self._is_whole = False  # whether its inline text had nothing open
 
-    def take(self, tokens: list[Any], env: Environment) -> None:
+    def close(self, tokens: list[Any], env: Environment) -> None:
         """Close what is open in these block tokens."""
         end = len(tokens)
         while end and tokens[end - 1].nesting < 0:
@@ -134,7 +131,7 @@ class _End:
             if token.type == "fence" and token is tokens[end - 1]:
                 self._chain.append(token)
                 if _is_open(token):
-                    self.is_open_code, token.type = True, "open_fence"
+                    self.is_open_code = token.meta["is_open"] = True
             elif token.type == "inline" and token.content:
                 before, token.content = token.content, closed(token.content, env)
                 self._is_whole = before.rstrip() == token.content
@@ -250,17 +247,19 @@ class _End:
 
     def _cut_in_paragraph(self, text: str, cut: _Cut, nodes: Sequence[Node], kept: Sequence[int]) -> _Cut | None:
         """Return a cut in a long paragraph, where nothing is open."""
+        text = text.rstrip()
         run = _PLAIN.search(text) if self._is_whole and len(self._chain) == len(kept) == 1 else None
         if run is None or self._chain[0].type != "paragraph_open" or len(text) - cut.place < 2 * _MOVED:
             return None
+        begin = text.rfind(" ", run.start(), 1 - _SHORTEST_RUN)
         inside = nodes[-1].children
         last = inside[-1]
-        if not isinstance(last, str) or not last.endswith(run[0]):
+        if not isinstance(last, str) or not last.endswith(text[begin:]):
             return None
         level = cut.levels[1] if cut.before == "x" and len(nodes) == 1 else Level()
-        shown = len(last) - len(run[0]) + (level.text - level.skipped_text if len(inside) == 1 and level.text >= 0 else 0)
+        shown = len(last) - len(text[begin:]) + (level.text - level.skipped_text if len(inside) == 1 and level.text >= 0 else 0)
         levels = (Level(kept[0]), Level(level.kept + len(inside) - 1, 0, shown, 1))
-        return _Cut(run.start(), "x", levels)
+        return _Cut(begin, "x", levels)
 
 
 def _is_open(fence: Any) -> bool:
@@ -294,33 +293,3 @@ def _rest_of_table_head(source: str) -> str:
     lead = re.sub(r"[^> ]", " ", row["lead"])
     begin = "" if source.endswith("\n") else "\n"
     return f"{begin}{lead}|{'---|' * columns}\n" if cells and columns <= _MOST_COLUMNS else ""
-
-
-@cache
-def _prepare() -> None:
-    """Let the parser know of open ends, and the renderer of open code."""
-    parser = markdown_parser()
-    parser.core.ruler.after("block", "open_end", _open_end)
-    parser.add_render_rule("open_fence", _open_fence)
-
-
-def _open_end(state: Any) -> None:
-    if _OPEN_END in state.env:
-        state.env[_OPEN_END].take(state.tokens, state.env)
-
-
-def _open_fence(_self: Any, tokens: Sequence[Any], index: int, _options: Any, env: Any) -> str:
-    words = tokens[index].info.split()
-    html = code_html("", words[0] if words else "")
-    html = re.sub(r"(<code[^>]*>).*</code>", r"\1</code>", html, flags=re.DOTALL)
-    return html.replace("</code>", escape(legible(tokens[index].content, rtl=False), quote=False) + "</code>", 1)
-
-
-def _overlay(env: Environment) -> dict[str, Any]:
-    """Return an environment in which all is defined that is defined in this one, and which leaves it as it is."""
-    class L(Links):
-        def __contains__(self, k): return dict.__contains__(self, k) or dict.__contains__(env["references"], k)
-        def get(self, k, d=None): return dict.get(self, k) or dict.get(env["references"], k, d)
-        def __getitem__(self, k): return self.get(k)
-    f = Footnotes(); f._labels = set(env["footnotes"]._labels)
-    return {"references": L(), "footnotes": f}
