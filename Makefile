@@ -4,8 +4,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m
 
-.PHONY: setup setup-browser setup-servers setup-documents demo check format test coverage fuzz soak kernel kernels colab lowest browser \
+.PHONY: help docs setup setup-browser setup-servers setup-documents demo check format test coverage fuzz soak kernel kernels colab lowest browser \
   notebooks wheel real bench all
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | sort | while IFS="$$(printf '\t')" read name what; do printf '%-16s %s\n' "$$name" "$$what"; done
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -24,16 +27,21 @@ setup-documents:  ## pandoc and TeX from Debian's packages, where there are none
 	@command -v xelatex >/dev/null || (apt-get update -qq && apt-get install -y -qq --no-install-recommends \
 	  pandoc texlive-xetex texlive-latex-extra texlive-fonts-recommended texlive-plain-generic lmodern)
 
-demo: setup
+docs:  ## these pages as a website in docs/_build/html, warnings as errors; the reference pages are written anew
+	$(RUN) docs.generate
+	$(RUN) sphinx --fail-on-warning --keep-going --quiet --builder html docs docs/_build/html
+
+demo: setup  ## the quick-start notebook, offline, here in the terminal
 	$(BIN)/nbgemini demo --headless
 
-check:
+check:  ## ruff, mypy, the floors of the imports
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) mypy
 	$(BIN)/lint-imports
+	$(RUN) tests.measures
 
-format:
+format:  ## formats the code and mends what ruff can
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .
 
@@ -47,7 +55,7 @@ soak:  ## 1,000 streams at once, 10,000 cancelled, 100,000 frames through one ke
 	$(RUN) tests.soak 100000
 	NBGEMINI_THOROUGH=20 $(RUN) pytest -q -s --timeout 600 tests/journal
 
-kernel:
+kernel:  ## tests in a real kernel
 	$(RUN) pytest -q --reruns $(RERUNS) -m kernel
 
 KERNELS := colab 6.29.5-8 6.31.0-8 7.3.0-9 7.4.0-9
@@ -73,16 +81,21 @@ QUICK := asking chats completion kept kinds new_user objects stop streaming tool
 kernels: $(KERNELS:%=.kernels/%/done)  ## the same on Colab's and other kernels, each in an environment of its own
 	NBGEMINI_KERNELS=$$(printf '$(CURDIR)/.kernels/%s/bin/python:' $(KERNELS)) $(RUN) pytest -q -m kernel
 
-colab: .kernels/colab/done
+colab: .kernels/colab/done  ## tests on the versions that Colab has
 	NBGEMINI_KERNELS=$(CURDIR)/.kernels/colab/bin/python $(RUN) pytest -q --reruns $(RERUNS) -n 2 --dist loadfile -m kernel -k colab
 
 lowest: .kernels/lowest/done  ## the quick kernel tests with the lowest versions of everything
 	NBGEMINI_KERNELS=$(CURDIR)/.kernels/lowest/bin/python $(RUN) pytest -q --reruns $(RERUNS) -n 2 --dist loadfile $(QUICK:%=tests/kernel/test_%.py)
 
-browser:
+.collaboration/done: pyproject.toml
+	$(PYTHON) -m venv --clear .collaboration
+	.collaboration/bin/python -m pip install --quiet --editable '.[demo]' 'jupyter-collaboration>=5'
+	touch $@
+
+browser: .collaboration/done  ## JupyterLab and Notebook 7 in Chromium; a JupyterLab for several users has an environment of its own
 	$(RUN) pytest -q --reruns $(RERUNS) -m browser
 
-notebooks:
+notebooks:  ## the example notebooks under nbval
 	$(RUN) pytest -q --nbval notebooks
 
 wheel:  ## a wheel in a clean venv, and beside what Colab has, loads the extension
@@ -97,9 +110,9 @@ wheel:  ## a wheel in a clean venv, and beside what Colab has, loads the extensi
 real: .real/done  ## servers that others wrote, in an environment of their own: llama.cpp with a small model, llmock, an MCP server
 	NBGEMINI_REAL=$(CURDIR)/.real/bin/python $(RUN) pytest -q -m real tests/real
 
-CORE := wire providers render fuzz test_chat.py test_corners.py test_embedding.py test_endings.py test_error_reason.py test_error_words.py \
-  test_recalled_calls.py test_recalled_kinds.py test_many.py test_retry.py test_segments.py test_small.py test_too_long.py test_tool_args.py \
-  test_toolbox.py test_transcript.py
+CORE := messages transport/framing providers render fuzz test_corners.py test_small.py chat/test_chat.py chat/test_embeddings.py \
+  chat/test_many.py chat/test_recalled_calls.py chat/test_recalled_kinds.py tools/test_toolbox.py transport/test_error_reason.py \
+  transport/test_error_words.py transport/test_retry.py transport/test_too_long.py
 BY_CHANCE := split or prefix or test_any_ or anywhere or junk or linear or takes_long
 
 coverage:  ## every branch of the core, without the tests that try everything
@@ -111,11 +124,11 @@ fuzz:  ## SECONDS for each reader of what others wrote; HARNESS=name: one of the
 	-$(RUN) pip install --quiet --group fuzz
 	$(RUN) tests.fuzz $(SECONDS) $(HARNESS)
 
-bench:
+bench:  ## ratios measured side by side on this machine
 	$(RUN) pip install --quiet --group bench
 	$(RUN) benchmarks
 
-STAGES := check test kernel colab lowest notebooks browser wheel real
+STAGES := check docs test kernel colab lowest notebooks browser wheel real
 
 all: setup  ## sets up and runs everything but the benchmarks; the end names what failed
 	@failed=; for stage in $(STAGES); do echo "== $$stage"; $(MAKE) $$stage || failed="$$failed $$stage"; done; \

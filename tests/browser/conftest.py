@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.browser.rig import CHROMIUM, CHROMIUM_FLAGS, Lab, Notebook
+from tests.support.jupyter import CHROMIUM, CHROMIUM_FLAGS, Lab, Notebook
+
+COLLABORATION = Path(__file__).parents[2] / ".collaboration" / "bin" / "python"
 
 
 def pytest_collection_modifyitems(items):
@@ -26,7 +29,9 @@ def servers(tmp_path_factory):
 
         def server_of(front_end):
             if front_end not in running:
-                running[front_end] = stack.enter_context(Lab(tmp_path_factory.mktemp(front_end)))
+                python = COLLABORATION if front_end == "collaboration" else sys.executable
+                _need(Path(python).exists(), f"no environment of its own for {front_end} here: make {front_end}")
+                running[front_end] = stack.enter_context(Lab(tmp_path_factory.mktemp(front_end), python))
             return running[front_end]
 
         yield server_of

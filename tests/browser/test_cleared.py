@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.test_quickstart import CELLS, start
+from tests.support.jupyter import CELLS, start
 
 ONE = '%%gemini\noffline: {"parts": [["thought", "Hm."], ["answer", "Some words of an answer. LONG The end."]], "pieces": 25, "gap": 0.1}'.replace(
     "LONG", "And more. " * 60

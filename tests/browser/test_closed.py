@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from tests.browser.test_quickstart import CELLS, start
+from tests.support.jupyter import CELLS, start
 
 ONE = '%%gemini --once\noffline: {"parts": [["answer", "Some words of an answer. LONG The end."]], "pieces": 20, "gap": 0.2}'.replace(
     "LONG", "And more. " * 60

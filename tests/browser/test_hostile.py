@@ -8,8 +8,8 @@ import re
 import nbformat
 import pytest
 
-from tests.browser.rig import CHROMIUM, CHROMIUM_FLAGS, PATIENCE, Notebook
-from tests.browser.villain import Beacon, Villain, acts
+from tests.support.jupyter import CHROMIUM, CHROMIUM_FLAGS, PATIENCE, Notebook
+from tests.support.villain import Beacon, Villain, acts
 
 HOOK = "for (const name of ['alert', 'confirm', 'prompt']) window[name] = what => nbgeminiRan(name + ' ' + what)"
 OTHERS = re.compile(

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from tests.browser.test_quickstart import CELLS, kinds, start
 from tests.kinds import KINDS, prompt
+from tests.support.jupyter import CELLS, kinds, start
 
 SEEN = f"""() => {{
   const images = [...{CELLS}[1].querySelectorAll("img")];

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.browser.rig import Notebook
+from tests.support.jupyter import Notebook
 
 STORY = '''
 from IPython.display import display

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.browser.test_quickstart import CELLS, LONG, QUICKSTART, kinds, start
+from tests.support.jupyter import CELLS, kinds, start
+from tests.support.stories import LONG, QUICKSTART
 
 
 def test_quick_start_from_the_top_in_notebook_7(notebook):

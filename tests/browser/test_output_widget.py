@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.browser.test_quickstart import CELLS, start
+from tests.support.jupyter import CELLS, start
 
 PARTS = [["thought", "A *thought*."], ["answer", "The **first** answer."], ["thought", "Another."], ["answer", "The end."]]
 TOLD = f"offline: {json.dumps({'parts': PARTS, 'pieces': 4, 'gap': 0.1})}"

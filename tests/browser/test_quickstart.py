@@ -2,27 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from tests.support.outputs import kinds_in
-
-QUICKSTART = Path(__file__).parents[2] / "notebooks" / "01-quickstart.ipynb"
-CELLS = "document.querySelectorAll('.jp-Notebook .jp-Cell')"
-LONG = """%%gemini --once
-offline: {"parts": [["thought", "**First**\\n\\nThinking about it, slowly and in many words.\\n\\n"], ["answer", "LONG"]], "pieces": 60, "gap": 0.1}""".replace(
-    "LONG", "Some words of a long answer. " * 60 + "The end."
-)
-
-
-def start(notebook, *cells, front_end="lab"):
-    book = notebook(["%load_ext nbgemini\n%gemini demo", *cells], front_end=front_end)
-    book.run(0)
-    book.wait_text(0, "offline service")
-    return book
-
-
-def kinds(saved, number):
-    return kinds_in(saved["cells"][number]["outputs"])
+from tests.support.jupyter import CELLS, kinds, start
+from tests.support.stories import LONG, QUICKSTART
 
 
 def test_quick_start_from_the_top(notebook):

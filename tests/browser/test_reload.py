@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.browser.test_quickstart import CELLS, kinds, start
+from tests.support.jupyter import CELLS, kinds, start
 
 TOOL = '''
 import asyncio

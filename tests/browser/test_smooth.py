@@ -8,7 +8,7 @@ from statistics import median
 
 import pytest
 
-from tests.browser.test_quickstart import CELLS, start
+from tests.support.jupyter import CELLS, start
 
 BLOCKS = r"""
 ## Part {n}

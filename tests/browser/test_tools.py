@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.browser.test_quickstart import CELLS, kinds, start
+from tests.support.jupyter import CELLS, kinds, start
 
 TOOL = '''
 import asyncio

@@ -14,7 +14,7 @@ from nbgemini.render.mimebundle import bundle
 from nbgemini.tools.decorator import tool
 from nbgemini.tools.toolbox import Toolbox, allow, refuse
 from tests.canary import CANARY, found_in, found_under
-from tests.test_leaks import KEYS
+from tests.prompts.test_secret_scan import KEYS
 
 DIRECTIVE = {"parts": [["call", "environment", {}]], "gap": 0}
 PROMPT = f"offline: {json.dumps(DIRECTIVE)}"

@@ -16,7 +16,7 @@ from contextlib import closing
 import pytest
 
 from nbgemini import Client, Settings
-from nbgemini._storage.sqlite import on_network
+from nbgemini._storage.sqlite import LockedError, on_network
 from nbgemini.journal import Journal
 from nbgemini.journal.schema import VERSION, JournalFile
 from nbgemini.secrets import Secret
@@ -319,11 +319,12 @@ def test_a_rollback_journal_does_where_several_machines_may_write(path, tmp_path
     ours, theirs = JournalFile(path, mounts), JournalFile(path, mounts)
     ours.open()
     theirs.open()
-    connection = ours.begin()
-    assert connection.execute("PRAGMA journal_mode").fetchone() == ("truncate",)
-    assert theirs.begin() is None
-    ours.commit(connection)
-    theirs.commit(theirs.begin())
+    assert ours.begin().execute("PRAGMA journal_mode").fetchone() == ("truncate",)
+    with pytest.raises(LockedError):
+        theirs.begin()
+    ours.commit()
+    theirs.begin()
+    theirs.commit()
     ours.close()
     theirs.close()
 

@@ -22,7 +22,7 @@ from tests.kernel.conftest import (
     said,
 )
 from tests.kernel.test_streaming import slow
-from tests.notebook.test_terminal import run_ipython
+from tests.notebook.terminal.test_terminal import run_ipython
 from tests.support.outputs import is_live
 
 PROMPT = 'offline: {"frames": 12, "chars": 20, "gap": 0.01}'

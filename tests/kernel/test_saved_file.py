@@ -21,7 +21,7 @@ from nbconvert import HTMLExporter
 from nbgemini.cli import _quickstart
 from tests.kernel.conftest import PATIENCE, kinds
 from tests.kernel.test_streaming import FOUR
-from tests.notebook.test_terminal import run_ipython
+from tests.notebook.terminal.test_terminal import run_ipython
 from tests.support.outputs import kind_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

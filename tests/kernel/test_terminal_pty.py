@@ -8,7 +8,7 @@ import termios
 import pytest
 
 from tests.kernel.test_saved_file import Terminal
-from tests.notebook.test_terminal import OURS, run_ipython
+from tests.notebook.terminal.test_terminal import OURS, run_ipython
 
 WAIT = "[time.sleep(0.01) for _ in iter(lambda: '_gemini' in globals() and 'Sunlight' in _gemini.so_far.text, True)]"
 SKY = "%gemini ask Why is the sky blue?"

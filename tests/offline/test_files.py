@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 
-from nbgemini.offline.input_report import seen
+from nbgemini.offline.input_report import report
 
 genai = pytest.importorskip("google.genai")
 
@@ -69,7 +69,7 @@ def content(*parts):
 
 
 def answer_to(*parts):
-    return "".join(text for kind, text in seen(content(*parts), lambda _: (b"", 0)) if kind == "answer")
+    return "".join(text for kind, text in report(content(*parts), lambda _: (b"", 0)) if kind == "answer")
 
 
 def test_a_table_is_measured():
@@ -80,7 +80,7 @@ def test_a_table_is_measured():
 
 
 def test_without_anything_to_look_at_nothing_is_said():
-    assert seen(content({"text": "a | b and no table\n|---|"}), lambda _: (b"", 0)) == []
+    assert report(content({"text": "a | b and no table\n|---|"}), lambda _: (b"", 0)) == []
 
 
 def test_what_is_no_picture_is_told_by_its_size_alone():

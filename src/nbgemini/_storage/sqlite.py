@@ -1,9 +1,7 @@
-"""A file of SQLite's as one process has it open: made, checked, locked for a moment, moved aside when it is damaged.
+"""A SQLite file that several kernels share: created private, checked, locked for a moment, moved aside when it is damaged.
 
-Invariants: only its owner reads it, and no link leads elsewhere; what is none of ours any more is moved, never deleted, and
-one of a newer version is left as it is; several kernels write in turn. Source: SQLite's WAL with synchronous=NORMAL survives a
-killed process; it needs memory that all writers share, so on a network file system, with writers on several machines, it gives
-way to a rollback journal.
+A file of a newer version is left alone. SQLite's WAL with synchronous=NORMAL survives a killed process, but needs memory that
+all writers share, so a network file system gets a rollback journal instead (sqlite.org/wal.html).
 """
 
 from __future__ import annotations
@@ -11,13 +9,14 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from sqlite3 import Connection
 from typing import Any
 
-_PATIENCE = 1.0  # seconds for another kernel's write
-_READING = 0.2  # the same for who reads, on the loop; with a WAL nobody waits
+_PATIENCE = 1.0  # seconds to wait for another kernel's write
+_READING = 0.2  # the same for reads on the event loop; with a WAL they don't wait
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _DAMAGE = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_MISMATCH)
 MOUNTS = Path("/proc/self/mounts")
@@ -25,31 +24,39 @@ _REMOTE = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "lustre", "gpfs", "beegfs"
 
 
 def default_path(name: str) -> Path:
-    """Return where a file stands unless it is said: beside all others, in Jupyter's data directory."""
+    """Return where a file is unless a setting says otherwise: in Jupyter's data directory."""
     from jupyter_core.paths import jupyter_data_dir  # noqa: PLC0415 - at the first prompt
 
     return Path(jupyter_data_dir()) / "nbgemini" / name
 
 
 class DamagedError(Exception):
-    """The file is none that this version can write to."""
+    """The file can't be used: it is damaged, or another program's."""
 
 
 class NewerError(Exception):
-    """The file belongs to a version that comes after this one."""
+    """A newer version of nbgemini wrote the file."""
+
+
+class LockedError(TimeoutError):
+    """Another program keeps the file locked."""
+
+    def __str__(self) -> str:
+        """Say so."""
+        return "another program keeps it locked"
 
 
 class Database:
-    """One file, open in one thread."""
+    """One SQLite file, used by one thread."""
 
     def __init__(self, path: Path, schema: str, version: int, *, mounts: Path = MOUNTS, patience: float = _PATIENCE) -> None:
         """Open nothing yet.
 
         Args:
             path: the file.
-            schema: the statements that make its tables, a semicolon between them.
-            version: what they are called in the file.
-            mounts: what tells which places lie on the network.
+            schema: the statements that create its tables, separated by semicolons; they may run again.
+            version: the version of the schema, kept in the file.
+            mounts: the list of mounted file systems.
             patience: seconds to wait for another kernel's write.
         """
         self.path = path
@@ -57,81 +64,92 @@ class Database:
         self._version = version
         self._mounts = mounts
         self._patience = patience
-        self._connection: sqlite3.Connection | None = None
+        self._connection: Connection | None = None
         self._identity: tuple[int, int] | None = None
-        self._made = False
+        self._has_tables = False
 
     def open(self) -> None:
-        """Open the file; it is made if there is none.
+        """Open the file and create it if there is none.
 
         Raises:
             DamagedError, NewerError: it can't be written to as it is.
+            LockedError: another program keeps it locked.
             OSError, sqlite3.Error: the place can't be written to.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if self.path.is_symlink():  # whoever laid it may mean a file that is not the user's, or precious
+        if self.path.is_symlink():  # it may lead to a file that is not the user's, or precious
             raise OSError(f"{self.path.name} is a symbolic link; give it the path of the file itself")
         if self.path.is_dir():
             raise IsADirectoryError("it is a directory")  # perhaps a precious one: it stays where it is
         with suppress(FileExistsError):
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL, 0o600))
-        self._identity, self._made = _identity(self.path), False
+        self._identity, self._has_tables = _identity(self.path), False
         self._connection = sqlite3.connect(self.path, timeout=self._patience, isolation_level=None)
-        with _unless_busy():  # then the file stays as another kernel wants it
+        with suppress(LockedError), _locked_if_busy():  # then the file stays as another kernel wants it
             self._check_version(self._connection)  # first: one of another version is not touched
             self._connection.execute(f"PRAGMA journal_mode={'TRUNCATE' if on_network(self.path, self._mounts) else 'WAL'}")
-        self._connection.execute("PRAGMA synchronous=NORMAL")
-        self._connection.execute("PRAGMA secure_delete=ON")  # what is forgotten is not in the file any more
+        with _locked_if_busy():
+            self._connection.execute("PRAGMA synchronous=NORMAL")
+            self._connection.execute("PRAGMA secure_delete=ON")  # deleted text does not stay in the file
 
     def close(self) -> None:
-        """Close it; harmless twice."""
+        """Close the file; harmless twice."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
 
     @property
-    def connection(self) -> sqlite3.Connection:
-        """What reads and writes, once the file is open."""
+    def connection(self) -> Connection:
+        """The connection of the open file."""
         if self._connection is None:
             raise sqlite3.ProgrammingError("not open")
         return self._connection
 
-    def begin(self) -> sqlite3.Connection | None:
-        """Begin to write; None if another program keeps the file locked.
+    def transact(self, *steps: Callable[[Connection], Any]) -> list[Any]:
+        """Run the steps in one transaction and return their results; if one raises, nothing is written.
 
         Raises:
-            DamagedError, NewerError: it can't be written to as it is.
+            DamagedError, NewerError: the file can't be written to as it is.
+            LockedError: another program keeps it locked.
         """
+        connection = self.begin()
+        try:
+            with _locked_if_busy():
+                results = [step(connection) for step in steps]
+            self.commit()
+        except BaseException:
+            with suppress(Exception):  # a full disk may have ended the transaction already
+                connection.rollback()
+            raise
+        return results
+
+    def begin(self) -> Connection:
+        """Begin a transaction; raises what `transact` raises."""
         connection = self.connection
-        with _unless_busy():
+        with _locked_if_busy():
             connection.execute("BEGIN IMMEDIATE")
-        if not connection.in_transaction:
-            return None
-        if not self._made:
-            self._check_version(connection)
-            self._make_tables(connection)
-            self._made = True
+            if not self._has_tables:
+                self._check_version(connection)
+                for statement in self._schema.split(";"):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version={self._version}")
+        self._has_tables = True
         return connection
 
-    def commit(self, connection: sqlite3.Connection) -> None:
-        """End the transaction; with a rollback journal that waits for those who read."""
-        while connection.in_transaction:
-            with _unless_busy():
-                connection.execute("COMMIT")
-
-    def wipe(self) -> None:
-        """Let what was deleted vanish from SQLite's log too, as far as nobody reads there."""
-        if self._connection is not None:
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    def commit(self) -> None:
+        """End the transaction; with a rollback journal this waits for those who read."""
+        while self.connection.in_transaction:
+            with suppress(LockedError), _locked_if_busy():
+                self.connection.execute("COMMIT")
 
     @property
     def stale(self) -> bool:
-        """Whether it must be opened: it never was, or somebody moved or deleted it, and the path leads elsewhere."""
+        """Whether the file must be opened: it never was, or the path leads to another file by now."""
         return self._connection is None or _identity(self.path) != self._identity
 
     def move_aside(self) -> Path | None:
-        """Move the file and SQLite's own beside it away; return where to, or None if another kernel did already."""
-        gone = self.stale  # asked while ours is open: its number can't be another's meanwhile
+        """Move the file and SQLite's own beside it away; return the new path, or None if another kernel did so already."""
+        gone = self.stale  # asked while ours is open: its inode can't be another's meanwhile
         self.close()
         aside = self.path.with_name(f"{self.path.name}.corrupt-{time.strftime('%Y%m%d-%H%M%S')}")
         if gone or aside.exists():
@@ -141,7 +159,7 @@ class Database:
                 self.path.with_name(self.path.name + suffix).rename(f"{aside}{suffix}")
         return aside
 
-    def _check_version(self, connection: sqlite3.Connection) -> None:
+    def _check_version(self, connection: Connection) -> None:
         (tables,) = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()  # second: another kernel may make both right now
         if version > self._version:
@@ -149,19 +167,19 @@ class Database:
         if tables and version != self._version:
             raise DamagedError(f"version {version}, not {self._version}")
 
-    def _make_tables(self, connection: sqlite3.Connection) -> None:
-        for statement in self._schema.split(";"):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version={self._version}")
-
 
 def is_damage(error: Exception) -> bool:
-    """Whether an error says that the file is none of ours any more, rather than that its place makes trouble."""
+    """Whether an error says that the file can't be used any more, rather than that its place makes trouble."""
     return isinstance(error, DamagedError) or _code(error) in _DAMAGE
 
 
-def check(connection: sqlite3.Connection) -> None:
-    """Look through the file.
+def wipe(connection: Connection) -> None:
+    """Remove deleted text from SQLite's log too, as far as nobody reads there."""
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def check(connection: Connection) -> None:
+    """Check the whole file.
 
     Raises:
         DamagedError: it is damaged.
@@ -196,13 +214,14 @@ def on_network(path: Path, mounts: Path = MOUNTS) -> bool:
 
 
 @contextmanager
-def _unless_busy() -> Iterator[None]:
-    """Pass over an error that says only that another program has the file."""
+def _locked_if_busy() -> Iterator[None]:
+    """Raise LockedError for SQLite's own errors about files that other programs use."""
     try:
         yield
     except sqlite3.OperationalError as error:
-        if _code(error) not in _BUSY:
-            raise
+        if _code(error) in _BUSY:
+            raise LockedError from error
+        raise
 
 
 def _code(error: Exception) -> int | None:

@@ -8,7 +8,7 @@ from msgspec import Struct, structs
 
 from nbgemini._async.scheduler import Pace
 from nbgemini.bulk.sources import RowSource
-from nbgemini.bulk.store import Kept, Name, RowStore
+from nbgemini.bulk.store import RowKey, RowStore, StoredAnswer
 from nbgemini.bulk.table import Mapped, Row
 from nbgemini.bulk.template import Template
 from nbgemini.chat.chat import Chat, Log
@@ -30,7 +30,7 @@ _ALIKE = 10  # rows that fail in the same words
 class Waiting:
     """A row in line."""
 
-    def __init__(self, row: Row, turn: Turn, name: Name, attempts: Attempts) -> None:
+    def __init__(self, row: Row, turn: Turn, name: RowKey, attempts: Attempts) -> None:
         """Know its prompt, and what its answer is called on disk."""
         self.row = row
         self.turn = turn
@@ -88,7 +88,7 @@ class Manner(Struct, frozen=True):
             reply.retries = item.paid + item.attempts.made - 1
             self.log.follow(reply)
 
-    def recall(self, row: Row, kept: Kept) -> bool:
+    def recall(self, row: Row, kept: StoredAnswer) -> bool:
         """Fill a row with what an earlier run has paid for; False if it is no answer any more."""
         parsed, misfit = read_answer(self.options, kept.text, kept.state) if self.options.json else (None, "")
         if misfit:
@@ -111,10 +111,10 @@ def fill(row: Row, reply: Reply) -> None:
     row.error = str(reply.error or missing.get(reply.state, ""))
 
 
-def kept_of(row: Row, reply: Reply) -> Kept | None:
+def kept_of(row: Row, reply: Reply) -> StoredAnswer | None:
     """Return what is kept of an answer; None if it is to be asked again another time."""
     whole = reply.state in ("complete", "truncated") and reply.error is None and not reply.misfit
-    return Kept(row.text, reply.state, row.error, row.usage, row.cost, row.seconds, row.badge) if whole else None
+    return StoredAnswer(row.text, reply.state, row.error, row.usage, row.cost, row.seconds, row.badge) if whole else None
 
 
 def limit_of(reply: Reply) -> ApiError | None:

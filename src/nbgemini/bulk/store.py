@@ -1,8 +1,8 @@
-"""The answers of maps on disk, so that no row that is finished is ever paid twice, even if the process is killed.
+"""The answers of maps on disk, so that no finished row is ever paid for twice, even if the process is killed.
 
-Invariants: an answer counts as kept only when it would survive a kill; all that wait are written in one transaction; the loop
-never waits for the disk. Prompts are not kept: a row is known by the hash of its request, and equal rows of one map by their
-number among themselves.
+Invariants: an answer counts as stored only when it would survive a kill; answers that wait are written in one transaction; the
+loop never waits for the disk. Prompts are not stored: a row is known by the hash of its request, and equal rows of one map by
+their number among themselves.
 """
 
 from __future__ import annotations
@@ -11,29 +11,34 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
+from sqlite3 import Connection
 from typing import TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from nbgemini._storage.sqlite import Database, NewerError, is_damage
+from nbgemini._storage.sqlite import Database, LockedError, NewerError
+from nbgemini._storage.sqlite_worker import SqliteWorker
 from nbgemini.errors import ConfigurationError
 from nbgemini.messages.turns import Usage
 
-Name: TypeAlias = tuple[str, int]  # of a row: the hash of its request, and its number among equal ones
+RowKey: TypeAlias = tuple[str, int]  # the hash of a row's request, and its number among equal rows
 T = TypeVar("T")
 
 KEPT_FOR = 30 * 24 * 3600.0  # seconds
 MOST_BYTES = 256 * 1024 * 1024  # of answers
-_PATIENCE = 30.0  # seconds for another process's write
+_PATIENCE = 30.0  # seconds to wait for another process's write
 _VERSION = 1
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answer (key TEXT, n INTEGER, at REAL, size INTEGER, came BLOB, PRIMARY KEY (key, n));
 CREATE INDEX IF NOT EXISTS answer_at ON answer (at)
 """
+_FIND = "SELECT came FROM answer WHERE key=? AND n=?"
+_INSERT = "INSERT OR REPLACE INTO answer VALUES (?, ?, ?, ?, ?)"
 _OLD = "DELETE FROM answer WHERE at<?"
 _TOO_MUCH = (
     "DELETE FROM answer WHERE rowid IN"
@@ -42,8 +47,8 @@ _TOO_MUCH = (
 _log = logging.getLogger("nbgemini")
 
 
-class Kept(Struct, frozen=True):
-    """What is kept of one answer; `cost` is in USD."""
+class StoredAnswer(Struct, frozen=True):
+    """One answer as it is stored; `cost` is in USD."""
 
     text: str
     state: str
@@ -55,91 +60,65 @@ class Kept(Struct, frozen=True):
 
 
 class RowStore:
-    """One file of answers, open in a thread of its own."""
+    """One file of answers."""
 
     def __init__(self, path: Path, *, kept_for: float = KEPT_FOR, most_bytes: int = MOST_BYTES) -> None:
-        """Open nothing yet; older answers, and the oldest beyond so many bytes, are dropped when it opens."""
+        """Open nothing yet; opening deletes answers older than `kept_for` seconds, and the oldest beyond `most_bytes`."""
         self.path = path
         self._kept_for = kept_for
         self._most_bytes = most_bytes
-        self._database = Database(path, _SCHEMA, _VERSION, patience=_PATIENCE)
-        self._thread = ThreadPoolExecutor(1, "nbgemini map")
-        self._todo: list[tuple[Name, Kept]] = []
-        self._writing = asyncio.Lock()
+
+        def on_damage(error: Exception, aside: Path) -> None:
+            _log.warning("%s is damaged (%s); it was moved to %s, a new one begins", path, error, aside.name)
+
+        database = partial(Database, path, _SCHEMA, _VERSION, patience=_PATIENCE)
+        self._worker = SqliteWorker(database, "nbgemini map", on_damage=on_damage)
 
     async def open(self) -> None:
-        """Open the file; it is made if there is none.
+        """Open the file and create it if there is none.
 
         Raises:
             ConfigurationError: it can't be used.
         """
-        await self._in_thread(self._open)
 
-    async def find(self, names: Sequence[Name]) -> dict[Name, Kept]:
-        """Return the answers that are kept of these rows.
+        def tidy(connection: Connection) -> None:
+            connection.execute(_OLD, (time.time() - self._kept_for,))
+            connection.execute(_TOO_MUCH, (self._most_bytes,))
+
+        await self._done(self._worker.write(tidy))
+
+    async def find(self, keys: Sequence[RowKey]) -> dict[RowKey, StoredAnswer]:
+        """Return the stored answers of these rows.
 
         Raises:
             ConfigurationError: the file can't be read.
         """
-        return await self._in_thread(lambda: dict(self._found(names))) if names else {}
 
-    async def keep(self, name: Name, kept: Kept) -> None:
-        """Return when the answer is on disk; whoever comes first writes for all that wait.
+        def find(connection: Connection) -> dict[RowKey, StoredAnswer]:
+            found = ((key, connection.execute(_FIND, key).fetchone()) for key in keys)
+            return {key: msgspec.json.decode(row[0], type=StoredAnswer) for key, row in found if row is not None}
+
+        return await self._done(self._worker.read(find)) if keys else {}
+
+    async def keep(self, key: RowKey, answer: StoredAnswer) -> None:
+        """Return when the answer is on disk.
 
         Raises:
             ConfigurationError: it can't be written.
         """
-        entry = (name, kept)
-        self._todo.append(entry)
-        async with self._writing:
-            if entry in self._todo:
-                todo = list(self._todo)
-                await self._in_thread(lambda: self._write(todo))
-                del self._todo[: len(todo)]
+
+        def insert(connection: Connection) -> None:
+            encoded = msgspec.json.encode(answer)
+            connection.execute(_INSERT, (*key, time.time(), len(encoded), encoded))
+
+        await self._done(self._worker.write(insert))
 
     async def aclose(self) -> None:
         """Close the file."""
-        await self._in_thread(self._database.close)
-        self._thread.shutdown(wait=False)
+        await asyncio.to_thread(self._worker.close, None)
 
-    def _open(self) -> None:
+    async def _done(self, future: Future[T]) -> T:
         try:
-            self._opened()
-        except Exception as error:
-            if not is_damage(error):
-                raise
-            aside = self._database.move_aside()
-            _log.warning("%s is damaged (%s); it was moved to %s, a new one begins", self.path, error, aside and aside.name)
-            self._opened()
-
-    def _opened(self) -> None:
-        self._database.open()
-        connection = self._begun()
-        connection.execute(_OLD, (time.time() - self._kept_for,))
-        connection.execute(_TOO_MUCH, (self._most_bytes,))
-        self._database.commit(connection)
-
-    def _found(self, names: Iterable[Name]) -> Iterable[tuple[Name, Kept]]:
-        for name in names:
-            row = self._database.connection.execute("SELECT came FROM answer WHERE key=? AND n=?", name).fetchone()
-            if row is not None:
-                yield name, msgspec.json.decode(row[0], type=Kept)
-
-    def _write(self, todo: Sequence[tuple[Name, Kept]]) -> None:
-        connection, now = self._begun(), time.time()
-        encoded = [(*name, now, msgspec.json.encode(kept)) for name, kept in todo]
-        rows = [(key, n, at, len(came), came) for key, n, at, came in encoded]
-        connection.executemany("INSERT OR REPLACE INTO answer VALUES (?, ?, ?, ?, ?)", rows)
-        self._database.commit(connection)
-
-    def _begun(self) -> sqlite3.Connection:
-        connection = self._database.begin()
-        if connection is None:
-            raise TimeoutError("another program keeps it locked")
-        return connection
-
-    async def _in_thread(self, deed: Callable[[], T]) -> T:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, deed)
-        except (OSError, sqlite3.Error, NewerError, msgspec.MsgspecError) as error:
+            return await asyncio.wrap_future(future)
+        except (OSError, sqlite3.Error, NewerError, LockedError, msgspec.MsgspecError) as error:
             raise ConfigurationError(f"{self.path} can't keep the rows of a map: {error} → store=FILE takes another") from None

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 T = TypeVar("T")
 
 _TICKS = 5  # a tick that comes late, since a cell held the loop, counts as one
-_AT_ONCE = 16  # more of them wait, each for its turn, and not at all once there is trouble
+AT_ONCE = 16  # more of them wait, each for its turn, and not at all once there is trouble
 _LET_ALONE = 20.0  # seconds
 
 
@@ -56,7 +56,7 @@ class Guard:
             await asyncio.wait({looking})
 
     def _gate(self) -> asyncio.Semaphore:
-        return self._gates.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_AT_ONCE))
+        return self._gates.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE))
 
     def _fail(self, error: Exception) -> None:
         self._again = self._clock() + _LET_ALONE

@@ -19,9 +19,9 @@ from uuid import uuid4
 from nbgemini._storage.sqlite import check, is_damage
 from nbgemini.chat.reply import Reply
 from nbgemini.journal import reader
-from nbgemini.journal.recorder import Following
-from nbgemini.journal.schema import REQUEST, JournalFile, read
-from nbgemini.journal.writer import Writer
+from nbgemini.journal.recorder import ReplyRecorder
+from nbgemini.journal.schema import REQUEST, read
+from nbgemini.journal.writer import JournalWriter
 from nbgemini.messages.transcript import Exchange
 
 _PATIENCE = 5.0  # seconds for who asks until all is written
@@ -45,7 +45,7 @@ class Journal:
         self.trouble = ""
         self._process = os.getpid()
         self._session = uuid4().hex
-        self._writer: Writer | None = None
+        self._writer: JournalWriter | None = None
 
     def follow(self, reply: Reply) -> None:
         """Write down a reply from now on to its end."""
@@ -74,21 +74,21 @@ class Journal:
         if self._writer is None and not self.path.exists():
             return
         writer = self._writing()
-        writer.put(lambda connection: writer.following.forget(connection, chat))
+        writer.put(lambda connection: writer.recorder.forget(connection, chat))
         writer.wipe()
 
     def replace(self, chat: str, exchanges: Sequence[Exchange]) -> None:
         """Write these down as all that this kernel has of a chat."""
         writer, mine = self._writing(), list(exchanges)
-        writer.put(lambda connection: writer.following.replace(connection, chat, mine))
+        writer.put(lambda connection: writer.recorder.replace(connection, chat, mine))
 
     def adopt(self, chat: str, exchanges: Sequence[Exchange], former: str = "") -> None:
         """Write down as this kernel's `chat` what former kernels had, who have it no more; they called it `former`."""
         writer, mine = self._writing(), list(exchanges)
 
         def take_over(connection: sqlite3.Connection) -> None:
-            writer.following.take_over(connection, former or chat)
-            writer.following.replace(connection, chat, mine)
+            writer.recorder.take_over(connection, former or chat)
+            writer.recorder.replace(connection, chat, mine)
 
         writer.put(take_over)
 
@@ -113,12 +113,11 @@ class Journal:
         rows = self._read(f"SELECT {', '.join(REQUEST)} FROM request {which}", (value,))  # noqa: S608 - our own words
         return [dict(zip(REQUEST, row, strict=True)) for row in rows]
 
-    def _writing(self) -> Writer:
+    def _writing(self) -> JournalWriter:
         if self._process != os.getpid():  # forked: the thread and its connection are the parent's
             self._process, self._session, self._writer = os.getpid(), uuid4().hex, None
         if self._writer is None or self._writer.ended:
-            following = Following(self.notebook, self._session)
-            self._writer = Writer(JournalFile(self.path), following, self._tell)
+            self._writer = JournalWriter(self.path, ReplyRecorder(self.notebook, self._session), self._tell)
         return self._writer
 
     def _read(self, query: str, values: Sequence[Any]) -> list[Any]:

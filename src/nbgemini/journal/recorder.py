@@ -1,7 +1,7 @@
-"""The replies that are being written down, and how much of each is written: for the writing thread alone.
+"""The replies that are being written down, and how much of each is written; used by the writing thread alone.
 
-Invariants: what is written last, when a reply is over, is exact; nothing counts as written before the transaction is; a
-forgotten or replaced exchange takes no more text.
+Invariants: what is written last, when a reply is over, is exact; nothing counts as written before its transaction is committed;
+a forgotten or replaced exchange takes no more text.
 """
 
 from __future__ import annotations
@@ -17,41 +17,41 @@ from nbgemini.messages.transcript import Exchange
 from nbgemini.messages.turns import Turn
 
 
-class _Growth:
+class _Written:
     """How much of one reply is written."""
 
     def __init__(self, began: float, *, kept: bool) -> None:
-        """Nothing is; `kept`: its text is to be written too."""
+        """Nothing is; `kept`: its text is written too."""
         self.began = began
         self.kept = kept
-        self.over = False
         self.key = uuid4().hex
         self.begin_anew()
 
     def begin_anew(self) -> None:
         """Count nothing as written."""
+        self.over = False
         self.asked = False
         self.turns = 0
         self.parts = 0
 
 
-class Following:
-    """All replies that still grow."""
+class ReplyRecorder:
+    """The replies that still grow."""
 
     def __init__(self, notebook: str, session: str) -> None:
         """Start with none, for one kernel of a notebook."""
         self.notebook = notebook
         self.session = session
-        self._growing: dict[Reply, _Growth] = {}
+        self._growing: dict[Reply, _Written] = {}
 
     def __len__(self) -> int:
-        """Count them."""
+        """Return their number."""
         return len(self._growing)
 
     def add(self, reply: Reply, began: float) -> None:
         """Write this reply down from the next look on; it takes the place of an earlier one of the same number."""
         self._let_go(reply.chat, reply.turn)
-        self._growing[reply] = _Growth(began, kept=reply.chat is not None)
+        self._growing[reply] = _Written(began, kept=reply.chat is not None)
 
     def forget(self, connection: Connection, chat: str) -> None:
         """Delete all that this notebook's kernels wrote of a chat; what still runs there takes no more text."""
@@ -79,22 +79,24 @@ class Following:
     def look(self, connection: Connection) -> None:
         """Write what came since the last look."""
         for reply, growth in self._growing.items():
+            if growth.over:
+                continue  # its end is written, in this transaction
             growth.over = reply.done  # asked first: what comes after that is for the next look
             if growth.kept:
                 self._write(connection, reply, growth)
             if growth.over:
                 schema.insert_request(connection, self.notebook, growth.began, reply)
 
-    def written(self) -> None:
-        """Let go of those that are over: the transaction that holds their end is done."""
+    def let_go(self) -> None:
+        """Let go of those that are over, once the transaction that holds their end is committed."""
         self._growing = {reply: growth for reply, growth in self._growing.items() if not growth.over}
 
     def begin_anew(self) -> None:
-        """Write everything of those that still grow once more, into a new file."""
+        """Write everything of those that still grow once more: what was written may be lost."""
         for growth in self._growing.values():
             growth.begin_anew()
 
-    def _write(self, connection: Connection, reply: Reply, growth: _Growth) -> None:
+    def _write(self, connection: Connection, reply: Reply, growth: _Written) -> None:
         if not growth.asked:
             place = (self.notebook, self.session, reply.chat, reply.turn)
             schema.delete_exchanges(connection, "notebook=? AND session=? AND chat=? AND number=?", *place)
@@ -112,7 +114,7 @@ class Following:
                 growth.kept = False
 
 
-def _write_news(connection: Connection, exchange: Exchange, growth: _Growth) -> None:
+def _write_news(connection: Connection, exchange: Exchange, growth: _Written) -> None:
     past = exchange.past[growth.turns :]
     if past:
         schema.delete_turns(connection, growth.key, growth.turns)

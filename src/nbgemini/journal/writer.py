@@ -1,179 +1,135 @@
-"""One thread that writes to the journal's file: what it is told, and ten times a second what came of the replies it follows.
+"""What writes to a journal's file: former exchanges at once, and replies from now on, ten times a second while they grow.
 
-Invariants: nobody waits for the disk but who asks to; a locked file costs the record of the newest prompts (counted), never an
-answer and never memory without end; a damaged file is moved aside once; other trouble ends the writing, in one line.
+Invariants: nobody waits for the disk unless they ask to; a locked file costs the record of the newest prompts, which are
+counted, never an answer and never memory without end; trouble that does not pass ends the writing, and is told in one line.
 """
 
 from __future__ import annotations
 
-import atexit
-import sqlite3
-import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from enum import Enum
-from queue import Empty, SimpleQueue
-from typing import TypeAlias
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from functools import partial
+from pathlib import Path
+from sqlite3 import Connection
+from typing import Any, TypeAlias
 
-from nbgemini._storage.sqlite import is_damage
+from nbgemini._storage.sqlite import LockedError, wipe
+from nbgemini._storage.sqlite_worker import SqliteWorker
 from nbgemini.chat.reply import Reply
-from nbgemini.journal.recorder import Following
+from nbgemini.journal.recorder import ReplyRecorder
 from nbgemini.journal.schema import JournalFile
 
-Write: TypeAlias = Callable[[sqlite3.Connection], object]
+Write: TypeAlias = Callable[[Connection], object]
 
-_EVERY = 0.1  # seconds between looks at what came
-_LEAVING = 2.0  # seconds that an ending interpreter waits for the disk
-_MOST = 10_000  # prompts that wait for a locked file
+_EVERY = 0.1  # seconds between two looks at what came
+_LEAVING = 2.0  # seconds that closing waits for the disk
+_MOST = 10_000  # writes that wait for a locked file
 _WAY_OUT = '%config Gemini.journal = "FILE" begins another one'
 
 
-class _Wish(Enum):
-    WIPE = "let deleted text vanish"
-    RETIRE = "end once nothing grows any more"
-    END = "end now"
+class JournalWriter:
+    """The writer of one file.
 
+    Attributes:
+        recorder: what it writes of replies; for writes alone.
+        ended: whether it takes nothing more.
+    """
 
-class Writer:
-    """Who writes to one file."""
-
-    def __init__(self, file: JournalFile, following: Following, tell: Callable[[str], object]) -> None:
-        """Begin; `tell` is called in the thread with a line about what goes wrong."""
-        self._file = file
-        self.following = following
+    def __init__(self, path: Path, recorder: ReplyRecorder, tell: Callable[[str], object]) -> None:
+        """Begin with the first write; `tell` is called in the writing thread with a line about what goes wrong."""
+        self.recorder = recorder
+        self.ended = False
+        self._path = path
         self._tell = tell
-        self._queue: SimpleQueue[Write | threading.Event | _Wish] = SimpleQueue()
-        self._todo: list[Write | threading.Event | _Wish] = []
+        self._failed = False
         self._dropped = 0
-        self._locked = False
-        self._moved = False
-        self._leaving = False
-        self._thread = threading.Thread(target=self._run, name="nbgemini journal", daemon=True)
-        self._thread.start()
-        atexit.register(self.close)
-
-    @property
-    def ended(self) -> bool:
-        """Whether it takes nothing more."""
-        return self._leaving or not self._thread.is_alive()
+        self._look_is_due = False
+        self._worker = SqliteWorker(
+            partial(JournalFile, path),
+            "nbgemini journal",
+            on_damage=lambda error, aside: tell(
+                f"the journal {path} is damaged ({error}); it was moved to {aside.name}, a new one begins"
+            ),
+            on_reset=recorder.begin_anew,
+            persistent=True,
+        )
 
     def follow(self, reply: Reply) -> None:
         """Write a reply down from now on to its end."""
         began = time.time()
-        self._put_or_drop(lambda _: self.following.add(reply, began))
-
-    def put(self, write: Write) -> None:
-        """Write this in its turn."""
-        self._queue.put(write)
-
-    def wipe(self) -> None:
-        """Let deleted text vanish from the disk, once what was put before is written."""
-        self._queue.put(_Wish.WIPE)
-
-    def flush(self, timeout: float) -> bool:
-        """Wait until all that was put is written; return whether it is. A locked file is not waited for twice."""
-        if not self._thread.is_alive():
-            return True
-        written = threading.Event()
-        self._queue.put(written)
-        return written.wait(0 if self._locked else timeout)
-
-    def retire(self) -> None:
-        """End by itself, once all replies it follows are over and written."""
-        self._leaving = True
-        self._queue.put(_Wish.RETIRE)
-
-    def close(self) -> None:
-        """Write what is left and end; harmless twice."""
-        self._leaving = True
-        self._queue.put(_Wish.END)
-        self._thread.join(_LEAVING)
-
-    def _put_or_drop(self, write: Write) -> None:
-        if self._queue.qsize() + len(self._todo) < _MOST:
-            self._queue.put(write)
+        if self._worker.pending < _MOST:
+            self.put(lambda _: self.recorder.add(reply, began))
             return
         self._dropped += 1
         if self._dropped == 1:
-            self._tell(f"the journal {self._file.path} is kept locked by another program; new prompts are not written to it")
+            self._tell(f"the journal {self._path} is kept locked by another program; new prompts are not written to it")
 
-    def _run(self) -> None:
-        try:
-            while self._goes_on():
-                pass
-        except Exception as error:  # noqa: BLE001 - whatever it is, it costs the record only, and nobody waits for ever
-            self._give_up(error)
-        finally:
-            self._file.close()
-            atexit.unregister(self.close)
+    def put(self, write: Write) -> None:
+        """Write this in its turn, and what came of replies by then."""
+        self._submit(write)
+        self._look_soon()
 
-    def _goes_on(self) -> bool:
-        """Write what there is; return whether there will be more."""
-        self._take()
-        try:
-            done = self._written()
-        except Exception as error:
-            if self._moved or not is_damage(error):
-                raise
-            self._move_aside(error)
+    def wipe(self) -> None:
+        """Remove deleted text from the disk, once what was put before is written."""
+        self._worker.read(wipe)
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until all that was put or came is written; return whether it is, or never will be.
+
+        A locked file is not waited for twice.
+        """
+        if self._failed:
             return True
-        ends = _Wish.END in self._todo
-        if done:
-            self._settle()
-        return not ends and not (self._leaving and done and not len(self.following) and self._queue.empty())
-
-    def _take(self) -> None:
-        """Wait for something to do, no longer than until the next look at what came, and take all there is."""
-        more = self._todo or len(self.following)
-        with suppress(Empty):
-            self._todo.append(self._queue.get(timeout=_EVERY if more else None))
-            while True:
-                self._todo.append(self._queue.get_nowait())
-
-    def _written(self) -> bool:
-        """Write it all in one transaction; False if the file is locked."""
-        if self._file.stale:
-            self._file.close()
-            self._file.open()
-            self.following.begin_anew()
-        connection = self._file.begin()
-        self._locked = connection is None
-        if connection is None:
+        written = self._submit(self.recorder.look)
+        try:
+            written.exception(0 if self._worker.locked else timeout)
+        except FutureTimeoutError:
             return False
-        for write in self._todo:
-            if callable(write):
-                write(connection)
-        self.following.look(connection)
-        self._file.commit(connection)
         return True
 
-    def _settle(self) -> None:
-        """Tell those who wait for what is written now."""
-        self.following.written()
-        todo, self._todo = self._todo, []
-        if _Wish.WIPE in todo:
-            self._file.wipe()
-        for event in todo:
-            if isinstance(event, threading.Event):
-                event.set()
+    def retire(self) -> None:
+        """Take no new replies, and end once those that grow are over and written."""
+        self.ended = True
+        self._submit(self.recorder.look)
+
+    def close(self) -> None:
+        """Write what is left and end; harmless twice."""
+        if not self.ended:
+            self.retire()
+        self._worker.close(_LEAVING)
+
+    def _look_soon(self, after: float = 0.0) -> None:
+        """Look at what came, unless that is about to happen."""
+        if not self._look_is_due:
+            self._look_is_due = True
+            self._submit(self._look, after)
+
+    def _look(self, connection: Connection) -> None:
+        self._look_is_due = False
+        self.recorder.look(connection)
+
+    def _submit(self, write: Write, after: float = 0.0) -> Future[Any]:
+        done = self._worker.write(lambda connection: None if self._failed else write(connection), after)
+        done.add_done_callback(self._settle)
+        return done
+
+    def _settle(self, done: Future[Any]) -> None:
+        """Take in, in the writing thread, how a write ended."""
+        error = done.exception()
+        if error is None and not self._failed:
+            self.recorder.let_go()
+            self._tell_dropped()
+            if len(self.recorder):
+                self._look_soon(_EVERY)
+        elif error is not None and not self._failed and not isinstance(error, LockedError):
+            self._failed = True
+            self._tell(f"nothing is written to the journal {self._path} from here on: {error} → {_WAY_OUT}")
+        if self.ended and (self._failed or not len(self.recorder)):
+            self._worker.close()
+
+    def _tell_dropped(self) -> None:
         if self._dropped:
-            self._tell(f"{self._dropped} prompts were not written to the journal {self._file.path}, which was locked")
+            self._tell(f"{self._dropped} prompts were not written to the journal {self._path}, which was locked")
             self._dropped = 0
-
-    def _move_aside(self, error: Exception) -> None:
-        """Make room for a new file in the place of a damaged one."""
-        aside = self._file.move_aside()
-        if aside:
-            self._moved = True
-            self._tell(f"the journal {self._file.path} is damaged ({error}); it was moved to {aside.name}, a new one begins")
-
-    def _give_up(self, error: Exception) -> None:
-        self._tell(f"nothing is written to the journal {self._file.path} from here on: {error} → {_WAY_OUT}")
-        while True:
-            for wish in self._todo:
-                if isinstance(wish, threading.Event):
-                    wish.set()
-                elif wish in (_Wish.END, _Wish.RETIRE):
-                    return
-            self._todo = [self._queue.get()]

@@ -6,30 +6,28 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Iterator
-from statistics import fmean
 from typing import Any, TypeAlias
 
 from nbgemini.messages.media import kind_of, size_text
 from nbgemini.offline.canned_answers import Run
+from nbgemini.offline.table_answers import answer_about, describe, tables_in, without_tables
 
 Head: TypeAlias = Callable[[str], tuple[bytes, int]]
 
-_TABLE = re.compile(
-    r"^\|(.+)\|[ \t]*\n\|(?: *:?-{3,}:? *\|)+[ \t]*\n((?:\|.*\|[ \t]*(?:\n|\Z))*)(?:\n\(first \d+ of ([\d,]+) rows)?",
-    re.MULTILINE,
-)
-_CELLS = re.compile(r"(?<!\\)\|")
 _SIGNED = "\n\n*From nbgemini's offline service, not from Gemini: it measures, and understands nothing.*"
 _SOF = {0xC0, 0xC1, 0xC2, 0xC3}
 
 
-def seen(content: dict[str, Any], head: Head) -> list[Run]:
+def report(content: dict[str, Any], head: Head) -> list[Run]:
     """Return what there is to say of the tables and files in a content; nothing if there are none."""
     lines = [line for part in content["parts"] for line in _described(part, head)]
     if not lines:
         return []
+    text = "".join(str(part.get("text", "")) for part in content["parts"])
+    answers = filter(None, (answer_about(without_tables(text), table) for table in tables_in(text)))
     thought = f"**Looking**\n\nThe prompt brings {len(lines)} thing{'' if len(lines) == 1 else 's'} to look at.\n\n\n"
-    return [("thought", thought), ("answer", "This is what reached me:\n\n" + "\n".join(lines) + _SIGNED)]
+    answer = "\n\n".join([*answers, "This is what reached me:\n\n" + "\n".join(lines)])
+    return [("thought", thought), ("answer", answer + _SIGNED)]
 
 
 def _described(part: dict[str, Any], head: Head) -> Iterator[str]:
@@ -40,7 +38,7 @@ def _described(part: dict[str, Any], head: Head) -> Iterator[str]:
         data, size = head(str(file.get("fileUri", "")))
         yield f"- {_file(str(file.get('mimeType', '')), data, size)}, uploaded"
     elif isinstance(text := part.get("text"), str):
-        yield from (_table(*found.groups()) for found in _TABLE.finditer(text))
+        yield from map(describe, tables_in(text))
 
 
 def _decoded(text: str) -> bytes:
@@ -77,26 +75,3 @@ def _jpeg_pixels(data: bytes) -> tuple[int, int] | None:
             return int.from_bytes(data[at + 7 : at + 9], "big"), int.from_bytes(data[at + 5 : at + 7], "big")
         at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
     return None
-
-
-def _table(head: str, body: str, total: str | None) -> str:
-    names = _row(f"|{head}|")
-    rows = [_row(line) for line in body.splitlines()]
-    columns = [[row[n] for row in rows if n < len(row)] for n in range(len(names))]
-    count = f"{len(rows)} rows shown of {total}" if total else f"{len(rows)} row{'' if len(rows) == 1 else 's'}"
-    told = f"- a **table** of {len(names)} column{'' if len(names) == 1 else 's'} ({', '.join(names)}) and {count}"
-    measured = [line for name, column in zip(names, columns, strict=True) for line in _measured(name, column)]
-    return "\n".join([told, *measured])
-
-
-def _measured(name: str, column: list[str]) -> Iterator[str]:
-    try:
-        numbers = [float(cell) for cell in column]
-    except ValueError:
-        return
-    if numbers:
-        yield f"  - `{name}`: {min(numbers):g} to {max(numbers):g}, {fmean(numbers):.6g} on average"
-
-
-def _row(line: str) -> list[str]:
-    return [cell.strip().replace("\\|", "|") for cell in _CELLS.split(line.strip())[1:-1]]

@@ -11,22 +11,24 @@ from msgspec import Struct, structs
 
 from nbgemini.messages.code_blocks import code_of
 from nbgemini.offline.canned_answers import Run, written_answer
+from nbgemini.offline.cell_fixes import fix_cell
+from nbgemini.offline.code_explanations import explain
 from nbgemini.offline.directive import Told, refusal, said_by, told_in
 from nbgemini.offline.gemini.limits import bounded
 from nbgemini.offline.gemini.schema_answers import answer_in, from_openapi
 from nbgemini.offline.gemini.stream import Said, Timed, frames_of
-from nbgemini.offline.gemini.tool_choice import callable_names, forced
+from nbgemini.offline.gemini.tool_choice import callable_names, forced, guess_call
 from nbgemini.offline.gemini.validation import is_answer_to_calls
-from nbgemini.offline.input_report import Head, seen
+from nbgemini.offline.input_report import Head, report
 from nbgemini.offline.models import family
 from nbgemini.offline.sample_media import undirected
-from nbgemini.offline.typo_fix import mended
 
 _FIRST_PIECE = 9
 _PIECES = (31, 57, 44, 72, 26, 63)  # characters: uneven, as real chunks are
 _THINKS, _BETWEEN = 0.8, 0.12  # seconds at natural pace
 _CALL = re.compile(r"call ([A-Za-z_][\w.:-]*)\(([^()]*)\)")
 _CODE_ONLY = "with code only"  # in a system instruction
+_FILLING = "**Filling the form**\n\nWhat the prompt says goes in, in its order; the rest is made up, as no model is here.\n\n\n"
 _OVERLOADED = {"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}
 
 
@@ -123,7 +125,8 @@ def _undirected(body: dict[str, Any], model: str, head: Head) -> list[Said]:
     thinking = body.get("generationConfig", {}).get("thinkingConfig", {})
     thinks = family(model).thinks and thinking.get("includeThoughts") and thinking.get("thinkingBudget") not in (0, "0")
     prompts = _prompts(body)
-    runs = mended(prompts[-1]) or seen(body["contents"][-1], head) or written_answer(prompts, len(body["contents"]))
+    prompt, last = prompts[-1], body["contents"][-1]
+    runs = fix_cell(prompt) or explain(prompt) or report(last, head) or written_answer(prompts, len(body["contents"]))
     return _natural(_in_form(body, [run for run in runs if run[0] == "answer" or thinks]))
 
 
@@ -131,10 +134,11 @@ def _in_form(body: dict[str, Any], runs: list[Run]) -> list[Run]:
     """Return what there is to say in the form that was asked for: JSON, or nothing but code."""
     config = body.get("generationConfig", {})
     thoughts = [run for run in runs if run[0] == "thought"][:1]
+    filling = [("thought", _FILLING)] if thoughts else []
     if config.get("responseMimeType") == "application/json":
-        return [*thoughts, ("answer", answer_in(_schema(config), _prompts(body)[-1]))]
+        return [*filling, ("answer", answer_in(_schema(config), _prompts(body)[-1]))]
     if config.get("responseMimeType") == "text/x.enum":
-        return [*thoughts, ("answer", str(json.loads(answer_in(_schema(config), _prompts(body)[-1]))))]
+        return [*filling, ("answer", str(json.loads(answer_in(_schema(config), _prompts(body)[-1]))))]
     if _CODE_ONLY in json.dumps(body.get("systemInstruction", "")).lower():
         return [*thoughts, ("answer", _code_only("".join(text for kind, text in runs if kind == "answer")))]
     return runs
@@ -158,13 +162,16 @@ def _told_results(content: dict[str, Any]) -> str:
 
 
 def _calls(body: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the calls that the prompt asks for, once; or the one that the request leaves no choice about, every time."""
+    """Return the calls that the prompt asks for, once; or the one that the request leaves no choice about, every time.
+
+    Where the prompt only mentions what a function is called after, that one is called with what the prompt says.
+    """
     prompt, names = _prompts(body)[-1], set(callable_names(body))
     answered = is_answer_to_calls(body["contents"][-1])
     found = [] if answered else [(name, _keywords(text)) for name, text in _CALL.findall(prompt) if name in names]
     calls = [{"name": name, "args": args} for name, args in found if args is not None]
-    must = None if calls else forced(body, prompt)
-    return calls or ([must] if must else [])
+    call = None if calls else forced(body, prompt) or (None if answered else guess_call(body, prompt))
+    return calls or ([call] if call else [])
 
 
 def _keywords(text: str) -> dict[str, Any] | None:

@@ -329,11 +329,16 @@ const asHtml = ({ root, html, tail, status }, role) => {
   return role === "thought" ? whole.innerHTML : whole.outerHTML;
 };
 
+// Pages that share a document (collaboration) mend it one after the other, in the order in which the kernel answers them: two
+// that added at the same time what is missing would add it twice. All of them hear all answers.
+const PAGE = Math.random().toString(36).slice(2);
+const TURN = 1000; // milliseconds in which what one page has mended reaches the others
+
 // Called once for every model. `initialize` and `render` get different wrappers of it: what they share lives in this closure.
 export default () => {
   const state = newState();
   const views = new Set();
-  let seen = 0, asked, frame, rendered = 0, settle;
+  let seen = 0, asked, frame, rendered = 0, free = 0, settle;
 
   const paint = () => {
     frame ||= requestAnimationFrame((now) => {
@@ -347,7 +352,7 @@ export default () => {
       const manager = model.widget_manager;
       const role = model.get("role");
       const ask = (type) => {
-        if (!asked) model.send({ type });
+        if (!asked) model.send({ type, page: PAGE });
         asked = true;
       };
       // the kernel was restarted, has died, or another one was chosen
@@ -361,9 +366,13 @@ export default () => {
         for (const view of views) view();
         if (role === "status") keep(manager);
       };
-      model.on("msg:custom", ({ n, ops, snapshot, document: whole }) => {
-        // what only another page asked for is no news here
-        if (whole && asked) mend(manager, whole);
+      model.on("msg:custom", ({ n, ops, snapshot, document: whole, page }) => {
+        if (whole) {
+          const now = Date.now();
+          const turn = Math.max(now, free);
+          free = turn + TURN;
+          if (page === PAGE) setTimeout(mend, turn - now, manager, whole);
+        }
         if (snapshot ? asked || n !== seen : ops && n === seen + 1) {
           seen = n;
           if (snapshot) restore(state, snapshot, role);

@@ -129,9 +129,9 @@ class Live(anywidget.AnyWidget):
         match content.get("type"):
             case "hello" | "lost" as word:
                 self._greeted += word == "hello"
-                self._answer(snapshot=True, document=word == "hello" and self.rebuilt)
+                self._answer(content.get("page"), snapshot=True, document=word == "hello" and self.rebuilt)
             case "outputs":
-                self._answer(snapshot=False, document=True)
+                self._answer(content.get("page"), snapshot=False, document=True)
             case "stop":
                 self._on_stop()
             case "moved":
@@ -148,9 +148,9 @@ class Live(anywidget.AnyWidget):
         self._left = 0
         self._on_gone = call
 
-    def _answer(self, *, snapshot: bool, document: bool) -> None:
-        """Answer one page; the others take no notice."""
-        whole = {"document": self._document()} if document and self._document is not None else {}
+    def _answer(self, page: str | None, *, snapshot: bool, document: bool) -> None:
+        """Answer one page; the others learn only that it is this page's turn to mend a document that they may share."""
+        whole = {"document": self._document(), "page": page} if document and self._document is not None else {}
         with self._numbering:
             self.send({"n": self._n, **({"snapshot": self._take_snapshot()} if snapshot else {}), **whole})
 

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from nbgemini.offline.json_body import Invalid
+from nbgemini.offline.prompt_values import PromptValues, as_kind
 
 _JSON, _ENUM = "application/json", "text/x.enum"
 _KNOWN = {
@@ -20,7 +21,7 @@ _SHAPES: dict[str, type | tuple[type, ...]] = {
 }  # fmt: skip
 _SHARED = ("format", "title", "description", "enum", "minItems", "maxItems", "minimum", "maximum", "required")
 _CHOICES = (str, int, float)
-_ITEMS, _MOST_ITEMS = 3, 1000
+_ITEMS, _MOST_ITEMS, _MOST_SAID = 3, 1000, 20
 _DEEPEST = 3  # how often a type that contains itself does so here
 _FORMATS = {"date-time": "2026-11-2{n}T12:00:00Z", "date": "2026-11-2{n}", "time": "1{n}:00:00"}
 _PLANETS: dict[str, tuple[Any, ...]] = {
@@ -120,49 +121,64 @@ def answer_in(schema: Any, prompt: str) -> str:
     if not isinstance(schema, dict):
         first = prompt.strip().partition("\n")[0][:200]
         return json.dumps({"asked": first, "from": "nbgemini's offline service, not Gemini"}, ensure_ascii=False)
-    return json.dumps(_Made(schema.get("$defs", {}), planets=planets).value(schema, "value", 1), ensure_ascii=False)
+    filled = _Filler(schema.get("$defs", {}), PromptValues(prompt), planets=planets).value(schema, "value", 1)
+    return json.dumps(filled, ensure_ascii=False)
 
 
-class _Made:
-    """Makes values of a schema."""
+class _Filler:
+    """Makes values of a schema: what the prompt says, else what is made up."""
 
-    def __init__(self, types: dict[str, Any], *, planets: bool) -> None:
+    def __init__(self, types: dict[str, Any], said: PromptValues, *, planets: bool) -> None:
         self._types = types
+        self._said = said
         self._planets = planets
         self._depth = 0
+        self._row: dict[str, str] = {}  # of a table in the prompt: the record that is being filled
 
     def value(self, schema: Any, name: str, number: int) -> Any:
         """Return the value that stands under `name`, the `number`-th of its kind."""
-        schema = schema if isinstance(schema, dict) else {}  # `true` bounds nothing
-        if "$ref" in schema:
-            return self.value(self._types[schema["$ref"].rpartition("/")[2]], name, number)
-        for key in ("anyOf", "oneOf"):
-            if schema.get(key):
-                return self.value(schema[key][0], name, number)
+        schema = self._resolved(schema)
         if schema.get("enum"):
-            return schema["enum"][(number - 1) % len(schema["enum"])]
-        kind = schema.get("type", "string")
-        return self._of_kind(str(kind[0] if isinstance(kind, list) and kind else kind).lower(), schema, name, number)
+            chosen = self._said.chosen(schema["enum"])
+            return schema["enum"][(number - 1) % len(schema["enum"])] if chosen is None else chosen
+        return self._of_kind(_kind(schema), schema, name, number)
+
+    def _resolved(self, schema: Any) -> dict[str, Any]:
+        """Return a schema without references and choices; `true` bounds nothing."""
+        while isinstance(schema, dict):
+            if "$ref" in schema:
+                schema = self._types[schema["$ref"].rpartition("/")[2]]
+            elif choices := schema.get("anyOf") or schema.get("oneOf"):
+                schema = choices[0]
+            else:
+                return schema
+        return {}
 
     def _of_kind(self, kind: str, schema: dict[str, Any], name: str, number: int) -> Any:
-        match kind:
-            case "object":
-                return self._object(schema, number)
-            case "array":
-                return self._array(schema, name)
-            case "boolean":
-                return self._known(name, number, number % 2 == 1)
-            case "null":
-                return None
-            case "integer" | "number":
-                return self._number(kind, schema, self._known(name, number, number))
+        if kind == "object":
+            return self._object(schema, number)
+        if kind == "array":
+            return self._array(schema, name)
+        if kind == "null":
+            return None
+        found = self._found(kind, schema, name, number)
+        if kind in ("integer", "number"):
+            return _bounded(kind, schema, number if found is None else found)
+        if found is not None:
+            return found
         text = _FORMATS.get(str(schema.get("format")))
-        return self._known(name, number, f"{name} {number}" if text is None else text.replace("{n}", str(number % 10)))
+        made = f"{name} {number}" if text is None else text.replace("{n}", str(number % 10))
+        return number % 2 == 1 if kind == "boolean" else made
 
-    def _known(self, name: str, number: int, otherwise: Any) -> Any:
-        found = _PLANETS.get(name.lower()) if self._planets else None
-        known = found[(number - 1) % len(found)] if found else otherwise
-        return known if type(known) is type(otherwise) or {type(known), type(otherwise)} == {int, float} else otherwise
+    def _found(self, kind: str, schema: dict[str, Any], name: str, number: int) -> Any:
+        """Return what the prompt says: its table, what is known of planets, or the words themselves."""
+        if name in self._row:
+            return as_kind(self._row[name], kind)
+        if self._planets:
+            known = _PLANETS.get(name.lower())
+            value = known[(number - 1) % len(known)] if known else None
+            return value if _is_of(value, kind) else None
+        return self._said.take(name, kind, str(schema.get("format", "")))
 
     def _object(self, schema: dict[str, Any], number: int) -> dict[str, Any]:
         self._depth += 1
@@ -177,16 +193,41 @@ class _Made:
     def _array(self, schema: dict[str, Any], name: str) -> list[Any]:
         if "prefixItems" in schema:
             return [self.value(item, name, n) for n, item in enumerate(schema["prefixItems"], 1)]
-        many = len(_PLANETS["name"]) if self._planets and self._depth == 0 else _ITEMS
+        items = self._resolved(schema.get("items", {}))
+        rows = self._said.rows_with(list(items.get("properties", ()))) if not self._row else []
+        many = len(_PLANETS["name"]) if self._planets and self._depth == 0 else len(rows) or self._said_items(items) or _ITEMS
         least = min(int(schema.get("minItems", 0)), _MOST_ITEMS)
         count = least if self._depth > _DEEPEST else max(least, min(int(schema.get("maxItems", many)), many))
-        return [self.value(schema.get("items", {}), name.removesuffix("s"), n) for n in range(1, count + 1)]
+        made = []
+        for n in range(1, count + 1):
+            self._row = rows[n - 1] if n <= len(rows) else {}
+            made.append(self.value(items, name.removesuffix("s"), n))
+        self._row = {}
+        return made
 
-    @staticmethod
-    def _number(kind: str, schema: dict[str, Any], number: float) -> float:
-        low, high = schema.get("minimum", number), schema.get("maximum", number)
-        bounded = max(low, min(high, number))
-        return int(bounded) if kind == "integer" else bounded
+    def _said_items(self, items: dict[str, Any]) -> int:
+        """Return how many items the values in the prompt are enough for."""
+        fields = items.get("properties", {}).values() if _kind(items) == "object" else [items]
+        kinds = [_kind(self._resolved(field)) for field in fields]
+        texts, numbers = kinds.count("string"), kinds.count("integer") + kinds.count("number")
+        kind, each = ("string", texts) if texts else ("number", numbers)
+        return min(-(-self._said.count(kind) // each), _MOST_SAID) if each else 0
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    kind = schema.get("type", "string")
+    return str(kind[0] if isinstance(kind, list) and kind else kind).lower()
+
+
+def _is_of(value: Any, kind: str) -> bool:
+    kinds: dict[str, tuple[type, ...]] = {"integer": (int, float), "number": (int, float), "boolean": (bool,)}
+    return isinstance(value, kinds.get(kind, (str,))) and (kind == "boolean") == isinstance(value, bool)
+
+
+def _bounded(kind: str, schema: dict[str, Any], number: float) -> float:
+    low, high = schema.get("minimum", number), schema.get("maximum", number)
+    bounded = max(low, min(high, number))
+    return int(bounded) if kind == "integer" else bounded
 
 
 def _check(schema: Any, where: str, types: dict[str, Any]) -> None:

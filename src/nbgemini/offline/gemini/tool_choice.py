@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nbgemini.offline.gemini.schema_answers import adapted, answer_in, from_openapi
 from nbgemini.offline.json_body import Invalid
+from nbgemini.offline.prompt_values import PromptValues
 
 _MODES = ("MODE_UNSPECIFIED", "AUTO", "ANY", "NONE", "VALIDATED")
 _WHERE = "tool_config.function_calling_config"
+_VERBS = re.compile("and|ask|call|data|find|for|get|list|make|name|read|run|set|show|the|tool|write")
 _WORDS = {"required": "ANY", "any": "ANY", "tool": "ANY", "function": "ANY", "none": "NONE"}
 
 
@@ -50,6 +53,26 @@ def forced(body: dict[str, Any], prompt: str) -> dict[str, Any] | None:
     schema = _parameters(declared.get(name, {}))
     args = json.loads(answer_in(schema, prompt)) if schema.get("properties") else {}
     return {"name": name, "args": args if isinstance(args, dict) else {}}
+
+
+def guess_call(body: dict[str, Any], prompt: str) -> dict[str, Any] | None:
+    """Return a call of the function whose name the prompt mentions; None if there is none, or the prompt lacks an argument."""
+    words = set(re.findall(r"[^\W\d_]{3,}", prompt.lower()))
+    for name in callable_names(body):
+        if words & {word for word in re.findall(r"[^\W\d_]{3,}", name.lower()) if not _VERBS.fullmatch(word)}:
+            args = _args_in(prompt, _parameters(_declared(body)[name]))
+            return None if args is None else {"name": name, "args": args}
+    return None
+
+
+def _args_in(prompt: str, schema: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the arguments that must be given, as the prompt has them; None if it lacks one."""
+    values, args = PromptValues(prompt), {}
+    for name in schema.get("required", ()):
+        field = _dict(_dict(schema.get("properties")).get(name))
+        chosen = values.chosen(field["enum"]) if isinstance(field.get("enum"), list) else None
+        args[str(name)] = values.take(str(name), str(field.get("type", "string"))) if chosen is None else chosen
+    return None if None in args.values() else args
 
 
 def callable_names(body: dict[str, Any]) -> Iterable[str]:

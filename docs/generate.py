@@ -1,0 +1,95 @@
+"""Write reference/magics.md and reference/settings.md from the program itself (`make docs` and `python docs/generate.py` run it)."""
+
+from __future__ import annotations
+
+from argparse import Action
+from collections.abc import Iterable
+from pathlib import Path
+
+from nbgemini.notebook.commands import COMMANDS
+from nbgemini.notebook.config import Gemini
+from nbgemini.notebook.magics.help import EXAMPLES, example
+from nbgemini.notebook.magics.map_help import MAP_EXAMPLES, actions
+from nbgemini.notebook.magics.options import build_parser
+
+REFERENCE = Path(__file__).parent / "reference"
+NOTE = "<!-- Written by docs/generate.py: change the help text in the source, not this page. -->"
+
+
+def pages() -> dict[Path, str]:
+    """Return the text of each generated page."""
+    return {REFERENCE / "magics.md": _magics(), REFERENCE / "settings.md": _settings()}
+
+
+def _magics() -> str:
+    options = build_parser()._actions  # noqa: SLF001 - argparse has no public list of its options
+    examples = [f"{meaning[:1].upper()}{meaning[1:]}:\n\n```ipython\n{cell}\n```\n" for cell, meaning in map(example, EXAMPLES)]
+    commands = [f"| `%gemini {name}`".replace(" `", " `") + f" | {_first_line(run)} |" for name, run in COMMANDS.items()]
+    maps = [f"| `%gemini map {line}` | {_cell(meaning)} |" for line, meaning in MAP_EXAMPLES.values()]
+    return "\n".join(
+        [
+            f"# Magics\n\n{NOTE}\n",
+            "In a notebook, `%%gemini?` shows this page for the first magic, `%gemini?` for the second.\n",
+            "## `%%gemini [options]`\n\n| option | meaning |\n|---|---|",
+            *_rows(options),
+            "\n### One example for each option\n",
+            *examples,
+            "## `%gemini COMMAND`\n\n| command | what it does |\n|---|---|",
+            *(row.replace("`%gemini `", "`%gemini`") for row in commands),
+            "\n## `%gemini map [options] NAME TEMPLATE…`\n",
+            "One prompt for each row. A template of several lines is the text of a cell `%%gemini map [options] NAME`.\n",
+            "| option | meaning |\n|---|---|",
+            *_rows(actions()),
+            "\n| example | result |\n|---|---|",
+            *maps,
+            "",
+        ]
+    )
+
+
+def _settings() -> str:
+    traits = sorted(Gemini.class_own_traits(config=True).items())
+    return "\n".join(
+        [
+            f"# Settings\n\n{NOTE}\n",
+            "In a notebook, `%config Gemini` lists all settings with their values, and `%config Gemini.NAME = VALUE` sets one. In",
+            "Python, pass `Settings(…)` to `Client`.\n",
+            "## `%config Gemini`\n\n| setting | default | meaning |\n|---|---|---|",
+            *(f"| `{name}` | {_default(trait)} | {_cell(trait.help)} |" for name, trait in traits),
+            "\n## Environment variables\n",
+            "| variable | meaning |\n|---|---|",
+            "| `GOOGLE_API_KEY`, `GEMINI_API_KEY` | the key for Gemini; the first wins, as in google-genai |",
+            "| `GOOGLE_GEMINI_BASE_URL` | where the Gemini API is, if not at Google |",
+            "| `GOOGLE_GENAI_API_VERSION` | the version of the Gemini API; `v1beta` by default |",
+            "| `GOOGLE_CLOUD_PROJECT`, `GOOGLE_CLOUD_LOCATION` | for `vertex:` |",
+            "| `ANTHROPIC_API_KEY`, `OPENAI_API_KEY`, … | keys and addresses of [other services](../how-to/other-services.md) |",
+            "| `NBGEMINI_CACHE` | the cache, as the setting `cache`; the place for an address with a password |",
+            "| `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY` | proxies; requests to this machine never use one |",
+            "",
+        ]
+    )
+
+
+def _rows(actions: Iterable[Action]) -> list[str]:
+    return [
+        f"| `{', '.join(action.option_strings)}{' ' + str(action.metavar) if action.metavar else ''}` | {_cell((action.help or '') % {})} |"
+        for action in actions
+    ]
+
+
+def _first_line(run: object) -> str:
+    return _cell((run.__doc__ or "").splitlines()[0])
+
+
+def _default(trait: object) -> str:
+    value = trait.default_value  # type: ignore[attr-defined]
+    return "`{}`" if "Undefined" in repr(value) else f"`{value!r}`" if value != "" else ""
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    for page, text in pages().items():
+        page.write_text(text, encoding="utf-8")

@@ -1,0 +1,226 @@
+"""Lines as they are typed, with what comes of them: options, commands, quoting, braces, order."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.fakes.shell import Shell
+
+RUNS = [  # a cell; what `_gemini` is then asked and how, by attribute; or what is printed
+    ("%%gemini\nhello", {"asked": "hello\n", "chat": "main", "model": "gemini-3.8-flash"}),
+    ("%%gemini   \nhello", {"asked": "hello\n"}),
+    ("%%gemini\n\n  two\n\nlines  ", {"asked": "\n  two\n\nlines  \n"}),
+    ("%%gemini --once\nhello", {"chat": None}),
+    ("%%gemini -c other\nhello", {"chat": "other"}),
+    ("%%gemini --chat other\nhello", {"chat": "other"}),
+    ("%%gemini --chat=other\nhello", {"chat": "other"}),
+    ("%%gemini -c 'two words'\nhello", {"chat": "two words"}),
+    ('%%gemini -c "it\'s"\nhello', {"chat": "it's"}),
+    ("%%gemini --once -m gemini-2.5-pro\nhello", {"model": "gemini-2.5-pro"}),
+    ("%%gemini -m gemini-2.5-pro --once\nhello", {"model": "gemini-2.5-pro", "chat": None}),
+    ("%%gemini --once -m quick\nhello", {"model": "gemini-3.5-flash-lite"}),
+    ("%%gemini --once -k low\nhello", {"think": "low"}),
+    ("%%gemini --once -k LOW\nhello", {"think": "low"}),
+    ("%%gemini --once -k 1024 -m gemini-2.5-flash\nhello", {"think": 1024}),
+    ("%%gemini --once --temperature 0\nhello", {"temperature": 0.0}),
+    ("%%gemini --once --temperature=2\nhello", {"temperature": 2.0}),
+    ("%%gemini --once --max-tokens 100\nhello", {"max_tokens": 100}),
+    ("%%gemini --once --seed -3\nhello", {"seed": -3}),
+    ("%%gemini --once --stop-at END --stop-at 'two words'\nhello", {"stop_at": ("END", "two words")}),
+    ("%%gemini --once --timeout 30\nhello", {"timeout": 30.0}),
+    ("%%gemini --once --search\nhello", {"search": True}),
+    ("%%gemini --once --run-code\nhello", {"run_code": True}),
+    ("%%gemini --once --urls\nhello", {"urls": True}),
+    ("%%gemini -c sys -s 'Be brief.'\nhello", {"system": "Be brief."}),
+    ("%%gemini -c sys\nand now?", {"system": "Be brief."}),
+    ('%%gemini --once -s "say \\"x\\""\nhello', {"system": 'say "x"'}),
+    ("%%gemini --once -o answer\nhello", {"out": "answer"}),
+    ("%%gemini --once --wait\nhello", {"state": "complete"}),
+    ("%%gemini --once --no-wait\nhello", {"asked": "hello\n"}),
+    ("%%gemini --once\n{temperature} degrees", {"asked": "21 degrees\n"}),
+    ("%%gemini --once\n{temperature:.1f} or {temperature!r}", {"asked": "21.0 or 21\n"}),
+    ("%%gemini --once\n{nobody} {} {{x}} {'a': 1}", {"asked": "{nobody} {} {{x}} {'a': 1}\n"}),
+    ("%%gemini --once\n{temperature + 1}", {"asked": "{temperature + 1}\n"}),
+    ("%%gemini --once\n{{temperature}}", {"asked": "{{temperature}}\n"}),
+    ("%%gemini --once\n{words}", {"asked": '["a", "b"]\n'}),
+    ("%%gemini --once\n{temperature.real}", {"asked": "21\n"}),
+    ("%%gemini --once\n$HOME !ls %cd ?", {"asked": "$HOME !ls %cd ?\n"}),
+    ("%%gemini --once\n%%gemini -m x", {"asked": "%%gemini -m x\n"}),
+    ("%%gemini --once\n# a comment\n-m is no option here", {"asked": "# a comment\n-m is no option here\n"}),
+    ("%gemini ask hello", {"asked": "hello", "chat": "main"}),
+    ("%gemini ask   two   words  ", {"asked": "two   words"}),
+    ("%gemini ask -c other what?", {"asked": "what?", "chat": "other"}),
+    ("%gemini ask --once -k low why -k high?", {"asked": "why -k high?", "think": "low"}),
+    ("%gemini ask --once -- -m is what?", {"asked": "-m is what?"}),
+    ("%gemini ask --once it's fine", {"asked": "it's fine"}),
+    ('%gemini ask --once say "x"', {"asked": 'say "x"'}),
+    ("%gemini ask --once {temperature}?", {"asked": "21?"}),
+    ("x = %gemini ask --once hello", {"asked": "hello"}),
+    ("for i in range(2):\n    %gemini ask --once hello", {"asked": "hello"}),
+    ("%gemini retry", {"chat": "main"}),
+    ("%gemini retry other", {"chat": "other"}),
+    ("%gemini", "gemini-3.8-flash"),
+    ("%gemini models", "gemini-3.8-flash"),
+    ("%gemini models pro", "gemini-2.5-pro"),
+    ("%gemini chats", "other"),
+    ("%gemini show", "hello"),
+    ("%gemini show other", "what?"),
+    ("%gemini show 'two words'", "hello"),
+    ("%gemini fork other branch", "-c branch continues there"),
+    ("%gemini drop branch", "the last turn is forgotten"),
+    ("%gemini stop", "nothing is running"),
+    ("%gemini stop other", "nothing is running"),
+    ("%gemini stop --all", "nothing is running"),
+    ("%gemini reset other", "forgotten"),
+    ("%gemini journal", "outcome"),
+    ("%gemini journal 1", "outcome"),
+    ("%gemini usage", "gemini"),
+    ("%gemini doctor", "reachable"),
+    ("%gemini   chats  ", "main"),
+    ("%gemini explain temperature", {"chat": "main"}),
+    ("%gemini demo fast", "offline service"),
+]
+
+REFUSED = [  # a cell, and the exact line
+    ("%%gemini\n  ", "PromptError: the prompt is empty; write it below the %%gemini line, or behind %gemini ask"),
+    ("%%gemini hello\nx", "PromptError: 'hello' is not an option; the prompt goes below the %%gemini line"),
+    ("%%gemini --tem 1\nx", "PromptError: unknown option --tem (did you mean --temperature?); %%gemini? is the manual"),
+    (
+        "%%gemini --tempature 1\nx",
+        "PromptError: unknown option --tempature (did you mean --temperature?); %%gemini? is the manual",
+    ),
+    ("%%gemini --xyzzy\nx", "PromptError: unknown option --xyzzy; %%gemini? is the manual"),
+    ("%%gemini -m\nx", "PromptError: Argument -m/--model: expected one argument; %%gemini? is the manual"),
+    ("%%gemini --temperature 3\nx", "PromptError: Argument --temperature: 3 is not between 0 and 2; %%gemini? is the manual"),
+    ("%%gemini --temperature hot\nx", "PromptError: Argument --temperature: 'hot' is not a number; %%gemini? is the manual"),
+    ("%%gemini --max-tokens 0\nx", "PromptError: Argument --max-tokens: 0 is not a positive number; %%gemini? is the manual"),
+    ("%%gemini --max-tokens x\nx", "PromptError: Argument --max-tokens: 'x' is not a whole number; %%gemini? is the manual"),
+    ("%%gemini --seed x\nx", "PromptError: Argument --seed: 'x' is not a whole number; %%gemini? is the manual"),
+    ("%%gemini --context x\nx", "PromptError: Argument --context: 'x' is not a whole number; %%gemini? is the manual"),
+    (
+        "%%gemini -k deep\nx",
+        "PromptError: Argument -k/--think: 'deep' is not off, low, medium, high or a number of tokens; %%gemini? is the manual",
+    ),
+    ("%%gemini -s 'open\nx", "PromptError: a quote is not closed in: 'open"),
+    ("%%gemini -o a-b\nx", "PromptError: Argument -o/--out: 'a-b' is not a Python name; %%gemini? is the manual"),
+    (
+        "%%gemini -w --no-wait\nx",
+        "PromptError: Argument --no-wait: not allowed with argument -w/--wait; %%gemini? is the manual",
+    ),
+    ("%%gemini -t wether\nx", "PromptError: -t: no function 'wether' in this notebook (did you mean weather?)"),
+    ("%%gemini -a wordz\nx", "PromptError: -a: no name and no file 'wordz' (did you mean words?); nothing was sent"),
+    ("%%gemini --replay none.jsonl\nx", "can't read the cassette"),
+    ("%gemini shwo", "PromptError: no command 'shwo' (did you mean show?); %gemini? lists them (a question: %gemini ask …)"),
+    ("%gemini show nobody", "PromptError: no chat 'nobody'; %gemini chats lists them"),
+    ("%gemini show a b", "PromptError: expected the name of a chat, not 'a b'"),
+    ("%gemini reset nobody", "PromptError: no chat 'nobody'; %gemini chats lists them"),
+    ("%gemini drop nobody", "PromptError: no chat 'nobody'; %gemini chats lists them"),
+    ("%gemini fork one", "PromptError: %gemini fork takes two names: the chat to branch, and the new one's"),
+    ("%gemini load nobody", "PromptError: no former kernel left a chat 'nobody'; %gemini chats lists what there is"),
+    ("%gemini journal x", "PromptError: %gemini journal takes a number, not 'x'"),
+    ("%gemini chats x", "PromptError: nothing goes after this command: 'x'"),
+    ("%gemini ask -m openai: hello", "PromptError: no model is named behind openai: → %gemini models openai: lists them"),
+    (
+        "%gemini models antropic:",
+        "ConfigurationError: no service 'antropic' (what stands before the colon in -m); did you mean anthropic?",
+    ),
+    (
+        "%gemini ask -m lama:3 hello",
+        "ConfigurationError: no service 'lama' (what stands before the colon in -m); did you mean ollama?",
+    ),
+    ("%gemini models zzz", "PromptError: no model's name contains 'zzz'; %gemini models lists all"),
+    ("%gemini demo of", "PromptError: %gemini demo, %gemini demo fast (no pauses), or %gemini demo off"),
+    (
+        "%gemini key abc",
+        "PromptError: a key is never typed into a cell, where it would be saved; run %gemini key [SERVICE], it asks",
+    ),
+    ("%gemini explain wether", "PromptError: no object 'wether' in this notebook (did you mean weather?); words go after --"),
+    (
+        "%%gemini --once -m gemini-3.8-flsh\nx",
+        "ApiError: no model 'gemini-3.8-flsh'; did you mean gemini-3.8-flash, gemini-3.7-flash, gemini-3.6-flash?",
+    ),
+]
+
+
+def directed(**told):
+    return "%%gemini --once\nhi\noffline: " + json.dumps(told)
+
+
+INVALID_KEY = {"message": "API key not valid.", "status": "INVALID_ARGUMENT", "details": [{"reason": "API_KEY_INVALID"}]}
+QUOTA = {"message": "Quota exceeded.", "status": "RESOURCE_EXHAUSTED"}
+OF_THE_SERVICE = [
+    (directed(status=400, error=INVALID_KEY), "AuthenticationError: API key not valid. (400 INVALID_ARGUMENT) → set GEMINI_API_KEY or run %gemini key"),
+    (directed(status=403, error={"message": "No.", "status": "PERMISSION_DENIED"}), "AuthenticationError: No. (403 PERMISSION_DENIED) → set GEMINI_API_KEY or run %gemini key"),
+    (directed(status=429, error=QUOTA, retry_delay="42s"), "RateLimitError: Quota exceeded. (429 RESOURCE_EXHAUSTED) → ask again in 42 s; %gemini models lists other models"),
+    (directed(status=429, error=QUOTA, retry_delay="600s"), "RateLimitError: Quota exceeded. (429 RESOURCE_EXHAUSTED) → ask again in 10 min; %gemini models lists other models"),
+    (directed(status=429, error={**QUOTA, "message": "RequestsPerDay"}), "RateLimitError: RequestsPerDay (429 RESOURCE_EXHAUSTED) → the quota of a day begins anew at midnight Pacific time; %gemini models lists other models"),
+    (directed(status=500, error={"message": "boom", "status": "INTERNAL"}), "ServerError: boom (500 INTERNAL) → ask again in a moment"),
+    (directed(status=503, error={"message": "busy", "status": "UNAVAILABLE"}), "ServerError: busy (503 UNAVAILABLE) → ask again in a moment"),
+    (directed(parts=[["answer", "a"]], finish="SAFETY", gap=0), "BlockedError: withheld"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory):
+    shell = Shell(tmp_path_factory.mktemp("ipython"))
+    shell.run("%load_ext nbgemini\n%gemini demo fast")
+    shell.run("%config Gemini.model = 'gemini-3.8-flash'\n%config Gemini.retries = 0")
+    shell.run("%config Gemini.aliases = {'quick': 'gemini-3.5-flash-lite'}")
+    shell.run("temperature = 21\nwords = ['a', 'b']\ndef weather(place: str) -> str:\n    return 'rain'")
+    yield shell
+    shell.close()
+
+
+@pytest.mark.parametrize(("cell", "meant"), RUNS, ids=[cell for cell, _ in RUNS])
+def test_a_line_does_what_it_says(shell, cell, meant):
+    assert shell.run(cell) is None, shell.printed
+    if isinstance(meant, str):
+        assert meant in shell.printed
+        return
+    reply, options = shell.reply, shell.reply.options
+    for name, value in meant.items():
+        if name == "asked":
+            assert shell.asked == value
+        elif name == "out":
+            assert shell.ip.user_ns[value] is reply
+        else:
+            assert getattr(reply if name in ("chat", "state", "model") else options, name) == value
+    assert shell.run("await _gemini") is None
+
+
+@pytest.mark.parametrize(("cell", "line"), [*REFUSED, *OF_THE_SERVICE], ids=lambda text: text[:40])
+def test_a_bad_line_is_told_in_one(shell, cell, line):
+    """The last line that is printed is the error, exactly; for three whose words are others' or a path, their beginning."""
+    said = shell.line(cell)
+    assert said == line if line.startswith(("PromptError", "Api", "Auth", "Rate", "Server")) else line in said
+
+
+def test_no_key_and_no_network(shell, monkeypatch):
+    shell.hang_up()
+    shell.run("%gemini demo off")
+    try:
+        assert "set GEMINI_API_KEY (or GOOGLE_API_KEY), run %gemini key, or try %gemini demo" in shell.line("%%gemini\nhello")
+        monkeypatch.setenv("GEMINI_API_KEY", "k")
+        monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", "http://127.0.0.1:9")
+        assert "connection refused → is the service running on this machine?" in shell.line("%%gemini\nhello")
+    finally:
+        shell.hang_up()
+        shell.run("%gemini demo fast")
+
+
+def test_the_chain_is_there_afterwards(shell):
+    """%tb shows all of what one line told, for a bad line, and for an answer that its cell waited for."""
+    for cell, place in (("%gemini shwo", "command_of"), (OF_THE_SERVICE[0][0], "transport")):
+        last = shell.line(cell)
+        shell.run("%tb")
+        lines = shell.printed.strip().splitlines()
+        assert lines[0] == "Traceback (most recent call last):"
+        assert place in shell.printed
+        assert last.partition(": ")[2] in lines[-1]
+
+
+def test_there_are_many():
+    assert len(RUNS) + len(REFUSED) + len(OF_THE_SERVICE) >= 100
+    assert len(REFUSED) + len(OF_THE_SERVICE) >= 40

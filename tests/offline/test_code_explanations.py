@@ -1,0 +1,102 @@
+"""Code is explained statement by statement, by what was sent and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nbgemini.offline.code_explanations import explain
+
+FUNCTION = '''Explain `pick` of my notebook, briefly: what it is, and how it is used.
+
+pick(n): function of __main__
+Documentation:
+```
+Pick a word.
+```
+Source:
+```python
+def pick(n):
+    """Pick a word."""
+    where = n * 2
+    for word in words:
+        if word:
+            print(word)
+        else:
+            continue
+    try:
+        where += 1
+    except (KeyError, ValueError):
+        raise
+    finally:
+        del where
+    return words[where]
+```
+'''
+CELL = (
+    "Explain what this cell does and what its output means, briefly.\n\nContext: the last cell.\n\n"
+    "Cell [33]:\n```python\n%matplotlib inline\nimport math as m\nx: int = 3\nprint(x)\nx + y\n```\nOutput of [33]:\n```\n3\n```\n"
+)
+
+
+def said(prompt):
+    (_, thought), (_, answer) = explain(prompt)
+    assert thought
+    assert "offline service, not from Gemini" in answer
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("prompt", "words"),
+    [
+        (
+            FUNCTION,
+            [
+                "**In its own words:** Pick a word.",
+                "1. defines the function `pick(n)` (“Pick a word.”):",
+                "- sets `where` to `n * 2`",
+                "- goes through `words`, each time as `word`:",
+                "- if `word`:",
+                "- otherwise:",
+                "- goes on with the next round",
+                "- and if that raises `(KeyError, ValueError)`:",
+                "- and in the end, whatever happened:",
+                "- deletes `where`",
+                "- returns `words[where]`",
+                "From outside it takes `words`.",
+            ],
+        ),
+        (
+            CELL,
+            [
+                "imports `math as m`",
+                "sets `x`, of type `int`, to `3`",
+                "prints `x`",
+                "shows the value of `x + y`",
+                "takes `y`",
+                "3\n```",
+            ],
+        ),
+        ("Explain this code:\nasync def f(a, *, b=2):\n    yield await a", ["defines the coroutine `f(a, *, b=2)`"]),
+        (
+            "explain\n```python\nclass A(B):\n    n: int\nwhile n:\n    break\nassert n\n```",
+            ["the class `A`, a `B`", "leaves the loop"],
+        ),
+        ("Explain `w` of my notebook\n\nw is of type list.\n```\n[1, 2]\n```\n", ["`w` is a `list`", "[1, 2]"]),
+    ],
+)
+def test_what_was_sent_is_explained(prompt, words):
+    answer = said(prompt)
+    assert [word for word in words if word not in answer] == []
+
+
+@pytest.mark.parametrize("prompt", ["Explain, briefly: what is a closure?", "Why?", "Explain\n```python\n(((\n```"])
+def test_words_are_no_code(prompt):
+    assert explain(prompt) is None
+
+
+@given(st.text(), st.text())
+def test_any_prompt_is_safe(text, code):
+    explain(f"Explain {text}\n```python\n{code}\n```\n")
+    explain(f"Explain\n{code}")

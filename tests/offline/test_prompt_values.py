@@ -1,0 +1,53 @@
+"""Schemas and arguments are filled with what the prompt says, in its order; what it does not say is not there."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nbgemini.offline.prompt_values import PromptValues
+
+FIELDS = [("name", "string"), ("age", "integer"), ("city", "string"), ("mail", "string", "email"), ("height", "number")]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "values"),
+    [
+        ("Ada Lovelace is 36 years old and lives in London.", ["Ada Lovelace", 36, "London", None, None]),
+        ("What is the weather in New York tomorrow?", ["New York", None, None, None, None]),
+        ("name: Bob, age = 41, city is Rome; mail bob@example.org, height 1.8", ["Bob", 41, "Rome", "bob@example.org", 41]),
+        ("Who is 'the boss' of “Rome”?", ["the boss", None, "Rome", None, None]),
+        ("please add 3 and 4.5", [None, 3, None, None, 4.5]),
+        ("Bank of England", ["Bank of England", None, None, None, None]),
+        ("", [None] * 5),
+    ],
+)
+def test_values_are_taken_in_their_order(prompt, values):
+    prompt_values = PromptValues(prompt)
+    assert [prompt_values.take(*field) for field in FIELDS] == values
+
+
+def test_the_rows_of_a_table_fill_records_of_its_columns():
+    values = PromptValues("| City | Sold |\n| --- | --- |\n| Paris | 3 |\n| Rome | 5 |\n")
+    assert values.rows_with(["city", "sold", "x"]) == [{"city": "Paris", "sold": "3"}, {"city": "Rome", "sold": "5"}]
+    assert values.rows_with(["x"]) == []
+
+
+def test_a_choice_that_is_named_is_chosen():
+    assert PromptValues("Is it Rocky or not?").chosen(["gas", "rocky", 3]) == "rocky"
+    assert PromptValues("What is it?").chosen(["gas", "rocky"]) is None
+
+
+def test_what_is_left_is_counted_and_stays():
+    values = PromptValues("Ada is 36, Bob is 41")
+    assert (values.count("string"), values.count("integer")) == (2, 2)
+    assert values.take("name", "string") == "Ada"
+    assert values.count("string") == 1
+
+
+@given(st.text())
+def test_any_prompt_is_safe(text):
+    values = PromptValues(text)
+    for field in FIELDS:
+        values.take(*field)

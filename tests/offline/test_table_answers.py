@@ -1,0 +1,75 @@
+"""Simple questions about a table are answered from its rows; what they can't tell is left open."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nbgemini.offline.table_answers import answer_about, describe, tables_in, without_tables
+
+TEXT = """Of last week:
+
+| city | visitors | unit_price | region |
+| --- | --- | --- | --- |
+| Paris | 4200 | 12.6 | W |
+| Rome | 3100 | 8.9 | S |
+| Oslo | 900 | 3.1 | N |
+| Lima | 1500 | NaN | S |
+"""
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("Which city has the highest unit price?", "**Paris** has the highest `unit_price`: 12.6."),
+        ("which city has the fewest visitors?", "**Oslo** has the lowest `visitors`: 900."),
+        ("Top 2 cities by visitors", "1. **Paris**: 4200\n2. **Rome**: 3100"),
+        ("Which city has the best unit price per visitor?", "**Oslo** has the highest `unit_price per visitors`: 0.00344444."),
+        ("What is the average unit price?", "On average: `unit_price` **8.2**."),
+        ("How many visitors in total?", "In total: `visitors` **9700**."),
+        ("median of visitors", "`visitors` **2300**"),
+        ("Sum of visitors by region", "| region | visitors (sum) |\n| --- | ---: |\n| W | 4200 |\n| S | 4600 |\n| N | 900 |"),
+        ("average visitors per region", "| S | 2300 |"),
+        ("How many rows are there?", "The table has **4** rows."),
+        ("How many different regions are there?", "`region` has **3** different values: W, S, N."),
+        ("What columns are there?", "**4** columns: `city`, `visitors`, `unit_price`, `region`."),
+        ("Are there missing values?", "Cells without a value: `unit_price` 1."),
+        ("What is the unit price of Rome?", "**Rome**: `unit_price` 8.9."),
+        ("Tell me about Lima", "**Lima**: `visitors` 1500, `unit_price` NaN, `region` S."),
+        ("Is it nice?", ""),
+    ],
+)
+def test_a_question_is_answered_from_the_rows(question, answer):
+    (table,) = tables_in(TEXT)
+    assert answer in answer_about(question, table)
+    assert bool(answer) == bool(answer_about(question, table))
+
+
+def test_an_answer_from_a_table_that_was_cut_says_so():
+    (table,) = tables_in(TEXT + "\n(first 4 of 5,000 rows)\n")
+    assert "the first 4 of 5,000 rows, which is what was sent" in answer_about("highest visitors?", table)
+    assert "4 rows shown of 5,000" in describe(table)
+
+
+def test_the_question_is_what_stands_around_the_tables():
+    assert without_tables(f"{TEXT}\nand why?").split() == ["Of", "last", "week:", "and", "why?"]
+
+
+def test_a_table_without_rows_answers_nothing():
+    (table,) = tables_in("| a | b |\n| --- | --- |\n")
+    assert answer_about("highest a?", table) == ""
+
+
+@given(
+    st.lists(st.tuples(st.text("ab|\\ ", max_size=5), st.one_of(st.integers(), st.floats(), st.none())), max_size=6), st.text()
+)
+def test_any_table_and_any_question_are_safe(rows, question):
+    frame = pd.DataFrame(rows, columns=["name", "number"])
+    head = ["| name | number |", "| --- | --- |"]
+    lines = [f"| {str(name).replace('|', chr(92) + '|')} | {number} |" for name, number in frame.itertuples(index=False)]
+    for table in tables_in("\n".join([*head, *lines, ""])):
+        describe(table)
+        for asked in (question, "highest number per name", "sum of number by name", "missing?", "average"):
+            answer_about(asked, table)
