@@ -70,7 +70,7 @@ def check_operations(operations):
     for name, path, count, added in operations:
         assert name in ("t", "h")
         assert min([*path, 1]) > 0 <= count
-        assert controls(added) == []
+        assert controls(f"\u05d0{added}") == []  # marks of direction belong to what stands before them
         if name == "h":
             assert faults(added) == []
 

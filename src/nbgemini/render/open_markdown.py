@@ -23,7 +23,8 @@ from nbgemini.render.syntax.definitions import Environment, environment_inside
 from nbgemini.render.syntax.parser import OPEN_END
 
 _LARGEST = 2_000  # characters that are rendered again at each update,
-_GROWTH = 1.1  # or more, once they have grown by this
+_GROWTH = 1.1  # or more, once they have grown by this, or when the text pauses
+_MOST_RENDERED = 20  # times all that came that is rendered in pauses
 _AGAIN = 3  # times its length that a text is rendered at most because something changed before its end
 _MOVED = 200  # characters that are finished at least before they are left behind
 _MOST_COLUMNS = 200  # of a table whose head is completed
@@ -37,7 +38,7 @@ _CELLS = {f"{name}_{end}" for name in ("thead", "tbody", "th", "td") for end in 
 _LISTS = ("bullet_list_open", "ordered_list_open")
 _AROUND = {*_LISTS, "list_item_open", "blockquote_open", "table_open", "tbody_open"}
 _SHORTEST_RUN = 12  # characters of plain text at the end of a paragraph, before which it may be cut
-_PLAIN = re.compile(rf"[ ][^*_~`$\[\]()<>&!\\|#:\n]{{{_SHORTEST_RUN},}}\Z")
+_PLAIN = re.compile(rf"[^*_~`$\[\]()<>&!\\|#:\n]{{{_SHORTEST_RUN},}}\Z")
 
 
 class _Cut(Struct, frozen=True):
@@ -61,6 +62,7 @@ class OpenMarkdown:
     def __init__(self) -> None:
         """Begin with nothing."""
         self.rendered = 0
+        self._total = 0  # characters that came
         self.restart()
 
     def restart(self) -> None:
@@ -68,6 +70,7 @@ class OpenMarkdown:
         self._cut = _Cut()
         self._again = 0  # characters that were rendered again because something changed before the end
         self._length = 0  # of the last rendering
+        self._seen = 0  # characters of the text when this was asked last
         self._end = _End()
         self.blocks = 0
 
@@ -79,7 +82,10 @@ class OpenMarkdown:
             env: what the finished blocks have defined.
         """
         length = len(self._cut.before) + len(text) - self._cut.place
-        if _LARGEST < length < self._length * _GROWTH:
+        self._total += max(0, len(text) - self._seen)
+        is_pause, self._seen = len(text) == self._seen, len(text)
+        is_affordable = length <= _LARGEST or (is_pause and self.rendered < _MOST_RENDERED * self._total)
+        if not is_affordable and length < self._length * _GROWTH:
             self.blocks = 0
             return None
         self._length = length
@@ -252,6 +258,7 @@ class _End:
         if run is None or self._chain[0].type != "paragraph_open" or len(text) - cut.place < 2 * _MOVED:
             return None
         begin = text.rfind(" ", run.start(), 1 - _SHORTEST_RUN)
+        begin = len(text) - _SHORTEST_RUN if begin < 0 else begin
         inside = nodes[-1].children
         last = inside[-1]
         if not isinstance(last, str) or not last.endswith(text[begin:]):
