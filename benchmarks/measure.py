@@ -80,10 +80,10 @@ def segments_only(url):
     from nbgemini.messages.segments import Segmenter
     from nbgemini.providers.gemini.codec import Gemini
     from nbgemini.secrets import Secret
-    from nbgemini.transport.http import RestSource
+    from nbgemini.transport.http import HttpSource
     from nbgemini.transport.request import Request
 
-    source, gemini = RestSource(url, Secret("k")), Gemini()
+    source, gemini = HttpSource(url, Secret("k")), Gemini()
 
     async def read(count, first):
         segmenter = Segmenter()

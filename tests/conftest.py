@@ -52,9 +52,9 @@ def _no_keys(monkeypatch):
 
 @pytest.fixture
 def service():
-    from nbgemini.offline.server import OfflineService
+    from tests.fakes.services import FakeServices
 
-    with OfflineService(pace=0) as running:
+    with FakeServices(pace=0) as running:
         yield running
 
 
@@ -81,7 +81,6 @@ async def soon(_seconds):
 @pytest.fixture(autouse=True)
 def _full_budget(monkeypatch):
     """Let no test live on what others have left for sending again."""
-    from nbgemini.chat import endpoint
     from nbgemini.transport import retry
 
-    monkeypatch.setattr(endpoint, "BUDGET", retry.Budget())
+    monkeypatch.setattr(retry, "BUDGET", retry.Budget())

@@ -14,6 +14,7 @@ import stat
 from contextlib import aclosing
 from urllib.parse import quote
 
+import httpx2
 import msgspec
 import pytest
 from msgspec import structs
@@ -22,9 +23,10 @@ from nbgemini import AuthenticationError, Client, ConfigurationError, NbGeminiEr
 from nbgemini.journal import Journal
 from nbgemini.secrets import Secret
 from nbgemini.services import compatible, services_from
-from nbgemini.transport.http import Limits, RestSource
-from nbgemini.transport.origin import Origin
+from nbgemini.transport import client as http_client
+from nbgemini.transport.http import HttpSource
 from nbgemini.transport.request import Request
+from nbgemini.transport.timeouts import Timeouts
 from tests.canary import CANARY, Listener, found_in, found_under, said_by
 from tests.fakes.raw import CLOSE, END, RESET, STALL, RawServer, chunk, event, head, text_frame
 
@@ -59,7 +61,7 @@ def test_the_search_knows_the_key_in_its_disguises(disguise):
 
 def test_nothing_shows_the_key_that_python_can_print(settings):
     client = Client(settings)
-    source = RestSource("https://a.example", settings.key)
+    source = HttpSource("https://a.example", settings.key)
     chat = client.chat()
     for value in (settings, settings.key, client, source, chat, REQUEST, copy.copy(settings), copy.copy(client)):
         inside = getattr(value, "__dict__", {})
@@ -92,7 +94,7 @@ def test_no_copy_leaves_the_process(settings):
 async def test_no_error_tells_or_holds_the_key(script):
     """Neither the error nor any that it is chained to, nor the variables that a verbose traceback writes."""
     async with RawServer(script[1]) as server:
-        source = RestSource(server.url, Secret(CANARY), limits=Limits(gap=0.5))
+        source = HttpSource(server.url, Secret(CANARY), timeouts=Timeouts(gap=0.5))
         with pytest.raises(NbGeminiError) as caught:
             async with aclosing(source.frames(REQUEST)) as frames:
                 [frame async for frame in frames]
@@ -115,7 +117,7 @@ async def test_no_other_host_gets_the_key(status):
     async with RawServer(WHOLE) as other:
         moved = f"HTTP/1.1 {status}\r\nLocation: {other.url}/v1beta/x\r\nContent-Length: 0\r\n\r\n".encode()
         async with RawServer([moved]) as server:
-            source = RestSource(server.url, Secret(CANARY))
+            source = HttpSource(server.url, Secret(CANARY))
             with pytest.raises(NbGeminiError, match="redirect"):
                 async with aclosing(source.frames(REQUEST)) as frames:
                     [frame async for frame in frames]
@@ -130,13 +132,14 @@ async def test_no_other_host_gets_the_key(status):
 )
 def test_no_network_sees_the_key_unencrypted(url):
     with pytest.raises(ConfigurationError, match="https"):
-        RestSource(url, Secret(CANARY))
+        HttpSource(url, Secret(CANARY))
 
 
 @pytest.mark.parametrize("proxied", [False, True])
 async def test_no_logger_hears_the_key_at_any_level(settings, monkeypatch, proxied):
     """httpx2, which asks where a proxy is set, logs every request that it sends, and below that every step."""
-    monkeypatch.setattr(Origin, "proxied", proxied)
+    if proxied:
+        monkeypatch.setattr(http_client, "_new_client", lambda: httpx2.AsyncClient(trust_env=False))
     listener = Listener()
     with listener.attached():
         async with RawServer([head(), event(text_frame("a")), CLOSE]) as server:

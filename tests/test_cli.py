@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from nbgemini import Client, Settings
+from nbgemini import Client, Settings, cli
 from nbgemini.cli import main
 from nbgemini.offline.server import OfflineService
 from nbgemini.secrets import Secret
@@ -79,3 +79,26 @@ def test_a_port_that_is_none_is_refused(port, capsys):
 def test_a_port_that_can_not_be_used_is_said_by_the_service_too():
     with pytest.raises(OverflowError):
         OfflineService(port=70_000).start()
+
+
+def test_the_demo_s_notebooks_stay_where_it_says(tmp_path, monkeypatch, capsys):
+    opened = []
+    monkeypatch.setattr(cli, "_open_lab", lambda notebook: opened.append(notebook) or 0)
+    folder = tmp_path / "here" / "examples"
+    assert main(["demo", str(folder)]) == 0
+    assert f"The example notebooks are in {folder}" in capsys.readouterr().out
+    names = sorted(path.name for path in folder.iterdir())
+    assert names[0] == "01-quickstart.ipynb"
+    assert len(names) >= 7
+    (folder / "02-tools.ipynb").write_text("mine")
+    (folder / "03-data.ipynb").unlink()
+    assert main(["demo", str(folder)]) == 0
+    assert (folder / "02-tools.ipynb").read_text() == "mine"
+    assert sorted(path.name for path in folder.iterdir()) == names
+    assert opened == [folder / "01-quickstart.ipynb"] * 2
+
+
+def test_a_demo_that_can_not_be_written_is_one_line(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert main(["demo", str(tmp_path / "file" / "inside")]) == 1
+    assert capsys.readouterr().err.startswith(f"nbgemini demo: can't write to {tmp_path / 'file' / 'inside'}: ")

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from nbgemini.chat.response import Incoming
+from nbgemini.chat.response import ResponseAccumulator
 from nbgemini.errors import NbGeminiError, PromptError, ServerError
 from nbgemini.messages.events import Code, Media, ToolArgsDelta, ToolArgsPiece, ToolCall, ToolCallEnd, ToolCallStart, Unknown
 from nbgemini.messages.segments import Segment, Segmenter
@@ -50,8 +50,8 @@ def test_a_segment_tells_itself_from_others():
 
 
 def test_what_is_newer_than_the_decoder_is_counted_and_harms_nothing():
-    incoming = Incoming(Exchange(user_turn("hi")), Gemini(), "m")
-    assert incoming.take([Unknown("hologram")]) == [Unknown("hologram")]
+    incoming = ResponseAccumulator(Exchange(user_turn("hi")), Gemini(), "m")
+    assert incoming.fold([Unknown("hologram")]) == [Unknown("hologram")]
     assert incoming.unknown == {"hologram": 1}
 
 

@@ -127,6 +127,6 @@ def shell(tmp_path):
 
 def test_an_exported_chat_is_loaded_and_goes_on(shell, earlier):
     assert shell.run(f"%gemini load {earlier('chat.json')} old") is None
-    assert "old: 3 turns loaded" in shell.printed
+    assert "old: 3 exchanges loaded" in shell.printed
     assert shell.run("%%gemini --wait --chat old\nWhat is my name?") is None
     assert "Your name is **Ada**" in shell.reply.text

@@ -9,7 +9,9 @@ import pytest
 
 from nbgemini import Client, ConfigurationError
 from nbgemini.messages.turns import Usage
+from nbgemini.offline.models import ALIASES
 from nbgemini.prices import Price, Prices, Rates, read, shipped
+from nbgemini.settings import DEFAULT_MODEL
 
 DAY = dt.date(2026, 11, 21)
 MILLION = 1_000_000
@@ -56,6 +58,15 @@ def test_a_list_of_ones_own_is_read_and_a_wrong_one_is_one_line(tmp_path):
         assert "\n" not in str(raised.value)
     with pytest.raises(ConfigurationError, match="can't read the prices .*No such file"):
         read(tmp_path / "none.json")
+
+
+def test_the_default_model_has_a_price_and_so_have_the_other_moving_names():
+    usage = Usage(input=MILLION, output=MILLION)
+    for name in (DEFAULT_MODEL, "gemini-flash-lite-latest", "gemini-pro-latest"):
+        assert shipped().cost(name, usage, DAY) > 0
+        assert shipped().text(name, DAY)
+    assert shipped().text(DEFAULT_MODEL, DAY) == shipped().text("gemini-3.8-flash", DAY)
+    assert shipped().aliases.items() <= ALIASES.items(), "the offline service means the same"
 
 
 async def test_an_answer_is_reckoned_by_the_clients_prices_and_the_next_by_new_ones(settings):

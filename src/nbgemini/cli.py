@@ -16,6 +16,7 @@ from typing import Any
 from nbgemini._environment import versions
 
 _NOTEBOOK = "01-quickstart.ipynb"
+_FOLDER = Path("nbgemini-demo")
 _NEEDED = "needs JupyterLab: pip install 'nbgemini[demo]'"
 
 
@@ -31,7 +32,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="nbgemini", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    demo = commands.add_parser("demo", help="the quick-start notebook on the offline service: no key, no network")
+    demo = commands.add_parser("demo", help="the example notebooks on the offline service: no key, no network")
+    demo.add_argument(
+        "folder", type=Path, nargs="?", default=Path("nbgemini-demo"), help="where they go, and stay (%(default)s)"
+    )
     demo.add_argument("--headless", action="store_true", help="run it without a browser and print what it shows")
     demo.set_defaults(run=_demo)
     serve = commands.add_parser("serve", help="the offline service for other programs")
@@ -44,22 +48,36 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    with tempfile.TemporaryDirectory(prefix="nbgemini-demo-") as folder:
-        notebook = Path(shutil.copy(_quickstart(), folder))
-        return _run_headless(notebook) if options.headless else _open_lab(notebook)
+    if options.headless:
+        with tempfile.TemporaryDirectory(prefix="nbgemini-demo-") as folder:
+            return _run_headless(_copy_examples(Path(folder)))
+    if not _importable("jupyterlab"):
+        print(f"nbgemini demo {_NEEDED} (or see it here: nbgemini demo --headless)", file=sys.stderr)
+        return 1
+    try:
+        notebook = _copy_examples(options.folder)
+    except OSError as error:
+        print(f"nbgemini demo: can't write to {options.folder}: {error.strerror} → nbgemini demo FOLDER", file=sys.stderr)
+        return 1
+    print(
+        f"The example notebooks are in {notebook.parent.resolve()}; they stay there, with what you change in them.", flush=True
+    )
+    return _open_lab(notebook)
 
 
-def _quickstart() -> Path:
-    """Return the quick-start notebook: in the wheel beside the code, in a clone at its place."""
+def _copy_examples(folder: Path) -> Path:
+    """Copy the example notebooks that are not in a folder yet; return the quick start."""
     here = Path(__file__).parent
-    places = [here / "demo" / _NOTEBOOK, here.parents[1] / "notebooks" / _NOTEBOOK]
-    return next(place for place in places if place.exists())
+    places = [here / "demo", here.parents[1] / "notebooks"]  # in the wheel beside the code, in a clone at its place
+    examples = next(place for place in places if (place / _NOTEBOOK).exists())
+    folder.mkdir(parents=True, exist_ok=True)
+    for example in sorted(examples.glob("*.ipynb")):
+        if not (folder / example.name).exists():
+            shutil.copy(example, folder)
+    return folder / _NOTEBOOK
 
 
 def _open_lab(notebook: Path) -> int:
-    if shutil.which("jupyter-lab") is None and not _importable("jupyterlab"):
-        print(f"nbgemini demo {_NEEDED} (or see it here: nbgemini demo --headless)", file=sys.stderr)
-        return 1
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={notebook.parent}", str(notebook)]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")  # in a container there is often no one else
@@ -107,7 +125,8 @@ def _serve(options: argparse.Namespace) -> int:
         return 1
     with service:
         print(
-            f"nbgemini's offline service speaks Gemini's, Anthropic's and OpenAI's protocols at {service.url} (Ctrl-C ends it)"
+            "nbgemini's offline service speaks Gemini's protocol, and plays recordings in Anthropic's and OpenAI's,"
+            f" at {service.url} (Ctrl-C ends it)"
         )
         print(f"  GOOGLE_GEMINI_BASE_URL={service.url} GEMINI_API_KEY=offline")
         print(f"  ANTHROPIC_BASE_URL={service.url} ANTHROPIC_API_KEY=offline")

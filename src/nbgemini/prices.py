@@ -59,6 +59,7 @@ class Prices(Struct, frozen=True, forbid_unknown_fields=True):
     date: dt.date
     models: dict[str, Price]
     source: str = ""
+    aliases: dict[str, str] = {}  # moving names, and the model that each meant on that day
 
     def cost(self, model: str, usage: Usage, day: dt.date | None = None) -> float | None:
         """Return what this usage costs in USD on a day (today), or None where no price is known."""
@@ -75,7 +76,8 @@ class Prices(Struct, frozen=True, forbid_unknown_fields=True):
         return f"{now.input:g} / {now.output:g}{more}"
 
     def _of(self, model: str) -> Price | None:
-        """Return a model's price; a snapshot of a day costs what its model does."""
+        """Return a model's price; a dated snapshot costs what its model does."""
+        model = self.aliases.get(model, model)
         return self.models.get(model) or self.models.get(_DAY.sub("", model))
 
 

@@ -54,17 +54,29 @@ class Mask:
     A key that is too short to be one, as a test's may be, is not looked for.
     """
 
-    __slots__ = ("_keys", "_longest", "_pattern")
+    __slots__ = ("_escapes", "_keys", "_longest", "_pattern", "_plain")
 
     def __init__(self, *keys: Secret) -> None:
         """Look for these keys."""
         self._keys = tuple(sorted({key for key in keys if len(key.reveal()) >= _SHORTEST}, key=_length, reverse=True))
         self._longest = max(map(_length, self._keys), default=0) * _LONGEST_SPELLING
         self._pattern = re.compile("|".join(map(_spelled, self._keys)).encode()) if self._keys else None
+        texts = [key.reveal().lower() for key in self._keys]
+        self._plain = [text.encode() for text in texts] if all(map(str.isascii, texts)) else None
+        self._escapes = (b"\\u00", b"%", b"&#", *(f"\\{sign}".encode() for sign in set("".join(texts)) if not sign.isalnum()))
 
     def __repr__(self) -> str:
         """Tell no key."""
         return f"Mask({len(self._keys)})"
+
+    def found_in(self, data: bytes) -> bool:
+        """Return whether a key stands in a short piece of data; where nothing is escaped this takes no pattern."""
+        if self._pattern is None:
+            return False
+        if self._plain is None or any(sign in data for sign in self._escapes):
+            return self._pattern.search(data) is not None
+        lower = data.lower()
+        return any(text in lower for text in self._plain)
 
     def hide(self, data: bytes) -> bytes:
         """Return the data with something else in the place of a key."""

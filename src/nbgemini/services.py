@@ -58,7 +58,13 @@ class Service(Struct, frozen=True):
         """Whether nothing can be asked as things stand."""
         return self.needs_key and not self.key
 
+    @property
+    def offline(self) -> bool:
+        """Whether the offline service answers in its place."""
+        return self.key == OFFLINE_KEY
 
+
+OFFLINE_KEY = Secret("offline")  # of the offline service, which needs none
 GEMINI_URL = "https://generativelanguage.googleapis.com"
 _GEMINI = ("GOOGLE_API_KEY", "GEMINI_API_KEY"), ("GOOGLE_GEMINI_BASE_URL",), "x-goog-api-key", ""
 _OPENAI = "https://api.openai.com/v1", Secret(""), ("OPENAI_API_KEY",), ("OPENAI_BASE_URL", "OPENAI_API_BASE")
@@ -144,7 +150,7 @@ def compatible(name: str, url: str, environ: Mapping[str, str]) -> Service:
 def offline(service: Service, url: str) -> Service:
     """Return the offline service in the place of another: it speaks all dialects, where each expects it."""
     base_url = f"{url}/v1" if service.dialect.startswith("openai") else url
-    return structs.replace(service, base_url=base_url, key=Secret("offline"), cloud=False)
+    return structs.replace(service, base_url=base_url, key=OFFLINE_KEY, cloud=False)
 
 
 def service_named(name: str, services: Mapping[str, Service]) -> Service:

@@ -3,32 +3,55 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from nbgemini.prices import Prices, shipped
 from nbgemini.secrets import Secret
-from nbgemini.services import GEMINI_URL, Service, compatible, offline, services_from
+from nbgemini.services import GEMINI_URL, OFFLINE_KEY, Service, compatible, offline, service_named, services_from
 
 LIVE_URL = GEMINI_URL
 DEFAULT_MODEL = "gemini-flash-latest"
+GOOGLE = ("gemini", "interactions")  # one key for both, and Google's store of files
+
+
+def _version(environ: Mapping[str, str]) -> str:
+    version = environ.get("GOOGLE_GENAI_API_VERSION") or "v1beta"
+    return "v1beta" if version == "beta" else version
+
+
+_ENVIRONMENT: dict[str, Callable[[Mapping[str, str]], Any]] = {  # what each of these settings is where it is not given
+    "key": lambda environ: Secret(environ.get("GOOGLE_API_KEY") or environ.get("GEMINI_API_KEY") or ""),
+    "base_url": lambda environ: environ.get("GOOGLE_GEMINI_BASE_URL") or LIVE_URL,
+    "version": _version,
+    "cache": lambda environ: Secret(environ.get("NBGEMINI_CACHE") or "off"),
+    "services": services_from,
+    "project": lambda environ: environ.get("GOOGLE_CLOUD_PROJECT") or "",
+    "location": lambda environ: environ.get("GOOGLE_CLOUD_LOCATION") or "",
+}
+_instead: list[Settings] = []  # whose values stand in for those of the environment
+
+
+def _default(name: str) -> Any:
+    return getattr(_instead[-1], name) if _instead else _ENVIRONMENT[name](os.environ)
 
 
 class Settings(Struct, frozen=True):
-    """Where and as whom to ask, and with what patience (seconds).
+    """Where and as whom to ask, and with what timeouts (seconds). What is not given is as the environment says.
 
     `project` and `location` are Google Cloud's, for `vertex:`. With the source `sdk` the services' own clients carry requests.
-    `key`, `base_url` and `version` are Google's; `services` holds those of all others, by what stands before the colon in a
-    model's name: whole, or as the address of one of your own that speaks Chat Completions. `allow_secrets` lets prompts hold
-    keys. `cache` says where whole answers are kept for `cache_seconds`: `off`, `memory`, `sqlite`, `sqlite:PATH` or `redis://…`.
+    `key` (text, or a `Secret`), `base_url` and `version` are Google's; `services` holds those of all others, by what stands
+    before the colon in a model's name: whole, or as the address of one of your own that speaks Chat Completions.
+    `allow_secrets` lets prompts hold keys. `cache` says where whole answers are kept for `cache_seconds`: `off`, `memory`,
+    `sqlite`, `sqlite:PATH` or `redis://…`.
     """
 
-    key: Secret = Secret("")
-    base_url: str = LIVE_URL
-    version: str = "v1beta"
+    key: Secret | str = field(default_factory=partial(_default, "key"))
+    base_url: str = field(default_factory=partial(_default, "base_url"))
+    version: str = field(default_factory=partial(_default, "version"))
     model: str = DEFAULT_MODEL
     connect_timeout: float = 10.0
     write_timeout: float = 60.0
@@ -38,13 +61,22 @@ class Settings(Struct, frozen=True):
     retries: int = 2
     max_streams: int = 1000
     allow_secrets: bool = False
-    cache: str | Secret = "off"
+    cache: Secret | str = field(default_factory=partial(_default, "cache"))
     cache_seconds: float = 7 * 24 * 3600.0
     prices: Prices = field(default_factory=shipped)
-    services: Mapping[str, Service | str] = field(default_factory=partial(services_from, {}))
+    services: Mapping[str, Service | str] = field(default_factory=partial(_default, "services"))
     source: Literal["rest", "sdk"] = "rest"
-    project: str = ""
-    location: str = ""
+    project: str = field(default_factory=partial(_default, "project"))
+    location: str = field(default_factory=partial(_default, "location"))
+
+    def __post_init__(self) -> None:
+        """Hide a key that was given as text."""
+        structs.force_setattr(self, "key", self.secret)
+
+    @property
+    def secret(self) -> Secret:
+        """Google's key."""
+        return self.key if isinstance(self.key, Secret) else Secret(self.key)
 
     @property
     def known(self) -> dict[str, Service]:
@@ -53,12 +85,21 @@ class Settings(Struct, frozen=True):
             name: compatible(name, service, os.environ) if isinstance(service, str) else service
             for name, service in self.services.items()
         }
-        return {**services_from({}), **own}
+        return {**_default("services"), **own}
 
     @property
     def keys(self) -> tuple[Secret, ...]:
         """All keys in use."""
-        return tuple({key for key in (self.key, *(service.key for service in self.known.values())) if key})
+        return tuple({key for key in (self.secret, *(service.key for service in self.known.values())) if key})
+
+    def service(self, name: str) -> Service:
+        """Return a service with its key and address.
+
+        Raises:
+            ConfigurationError: there is none of this name.
+        """
+        service = service_named(name, self.known)
+        return structs.replace(service, key=self.secret, base_url=self.base_url) if name in GOOGLE else service
 
 
 def from_environment(environ: Mapping[str, str]) -> Settings:
@@ -67,19 +108,15 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
     `GOOGLE_API_KEY` wins over `GEMINI_API_KEY`, and `GOOGLE_GENAI_API_VERSION=beta` means v1beta, as in google-genai.
     `NBGEMINI_CACHE` is the place for the address of a cache, since it may hold a password.
     """
-    version = environ.get("GOOGLE_GENAI_API_VERSION") or "v1beta"
-    return Settings(
-        key=Secret(environ.get("GOOGLE_API_KEY") or environ.get("GEMINI_API_KEY") or ""),
-        base_url=environ.get("GOOGLE_GEMINI_BASE_URL") or LIVE_URL,
-        version="v1beta" if version == "beta" else version,
-        services=services_from(environ),
-        project=environ.get("GOOGLE_CLOUD_PROJECT") or "",
-        location=environ.get("GOOGLE_CLOUD_LOCATION") or "",
-        cache=Secret(environ.get("NBGEMINI_CACHE") or "off"),
-    )
+    return Settings(**{name: read(environ) for name, read in _ENVIRONMENT.items()})
+
+
+def use_instead_of_environment(settings: Settings | None) -> None:
+    """Let settings that are not given be these, and no longer the environment's; None undoes that."""
+    _instead[:] = [] if settings is None else [settings]
 
 
 def offline_settings(url: str) -> Settings:
     """Return settings by which the offline service at `url` answers for all services: no key, no network."""
     services = {name: offline(service, url) for name, service in services_from({}).items()}
-    return Settings(key=Secret("offline"), base_url=url, services=services)
+    return Settings(key=OFFLINE_KEY, base_url=url, version="v1beta", services=services)

@@ -11,15 +11,26 @@ import pytest
 
 from nbgemini._async import handle
 from nbgemini._async.callers import found_by, found_no_longer
-from nbgemini._async.handle import Running
+from nbgemini._async.handle import Lifecycle, StreamHandle, complete
+from nbgemini.bulk.table import Mapped
+from nbgemini.chat.reply import Reply
 from nbgemini.errors import UnfinishedError
+
+
+class Handle(StreamHandle):
+    """A handle that a test ends itself."""
+
+    @property
+    def lifecycle(self):
+        """The writer's side."""
+        return self._lifecycle
 
 
 def begun():
     """One that runs on the running loop."""
-    one = Running()
-    one.begun()
-    return one
+    lifecycle = Lifecycle()
+    lifecycle.start()
+    return Handle(lifecycle)
 
 
 async def test_a_coroutine_is_told_to_await():
@@ -38,7 +49,7 @@ async def test_a_thread_waits():
     waiting = asyncio.create_task(asyncio.to_thread(read))
     await asyncio.to_thread(reading.wait)
     assert not waiting.done()
-    one.end_now()
+    one.lifecycle.finish()
     assert await waiting
 
 
@@ -66,7 +77,7 @@ async def test_a_thread_bears_a_loop_that_turns_seldom(monkeypatch):
     waiting = asyncio.create_task(asyncio.to_thread(one.wait_here))
     for _ in range(20):
         await asyncio.sleep(0.001)
-    one.end_now()
+    one.lifecycle.finish()
     await waiting
 
 
@@ -75,7 +86,7 @@ def test_a_loop_that_rests_is_let_turn_by_its_own_thread():
 
     async def start():
         one = begun()
-        loop.call_later(0.01, one.end_now)
+        loop.call_later(0.01, one.lifecycle.finish)
         return one
 
     try:
@@ -98,7 +109,7 @@ async def _begun():
 
 def test_what_nobody_has_begun_is_not_waited_for():
     with pytest.raises(UnfinishedError, match="nothing has asked for it yet"):
-        Running().wait_here()
+        Handle(Lifecycle()).wait_here()
 
 
 def always():
@@ -115,19 +126,27 @@ async def test_a_notebook_says_who_reads():
         found_no_longer(always)
         found_no_longer(always)
     waiting = asyncio.create_task(asyncio.to_thread(one.wait_here))
-    one.end_now()
+    one.lifecycle.finish()
     await waiting
 
 
 @pytest.mark.parametrize("deed", [copy.copy, copy.deepcopy, pickle.dumps])
 async def test_only_what_is_over_is_copied(deed):
     one = begun()
-    one.attach(lambda: None)
+    one.lifecycle.on_stop(lambda: None)
     with pytest.raises(UnfinishedError, match="what still grows can't be copied or stored"):
         deed(one)
-    one.end_now()
+    one.lifecycle.finish()
     again = deed(one)
     again = pickle.loads(again) if isinstance(again, bytes) else again
     assert again.done
     again.stop()
     again.wait_here()
+
+
+@pytest.mark.parametrize("kind", [Reply, Mapped])
+def test_each_value_says_what_it_is(kind):
+    """As help, `?` and the documentation show it: in words of its own, although all wait in the same way."""
+    values = [value for part in kind.__mro__ for value in vars(part).values() if isinstance(value, complete)]
+    assert len(values) > 5
+    assert [value.__doc__ for value in values if value.__doc__ in (None, complete.__doc__)] == []

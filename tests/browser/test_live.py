@@ -127,7 +127,7 @@ def test_code_being_written_shows_without_its_fences(book):
     book.execute("answer.write('y = 2\\n```\\n')")
     wait_answer(book, "x = 1\ny = 2")
     book.execute("answer.block('<p>done</p>'); answer.write('```inline``` is text')")
-    wait_answer(book, "done\n\ninline is text")
+    book.wait(f"() => {ANSWER}.innerText.trim().endsWith('done\\n\\ninline is text')")
     assert "mono" not in book.page.evaluate(f"() => getComputedStyle({ANSWER}.querySelector('.nbg-text').lastChild.querySelector('pre') || {ANSWER}).fontFamily")
 
 

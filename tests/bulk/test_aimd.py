@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbgemini.bulk.aimd import Concurrency
+from nbgemini.bulk.aimd import AimdLimiter
 
 
 class Clock:
@@ -22,7 +22,7 @@ class Clock:
 
 def new(most=16, chance=0.0):
     clock = Clock()
-    return Concurrency(most, clock, lambda: chance), clock
+    return AimdLimiter(most, clock, lambda: chance), clock
 
 
 def test_it_begins_with_all_places():
@@ -85,7 +85,7 @@ def test_limits_in_vain_are_waited_out_longer_and_longer():
 
 def test_one_at_a_time_when_the_budget_is_spent():
     ours, _ = new()
-    ours.alone()
+    ours.drop_to_one()
     assert ours.room(0)
     assert not ours.room(1)
 
@@ -113,7 +113,7 @@ def test_whatever_happens_there_is_a_place_and_never_too_many(most, history):
                 assert before <= ours.places <= before + 1
                 assert ours.wait <= waited
             case "alone":
-                ours.alone()
+                ours.drop_to_one()
             case (age, asked):
                 ours.limited(clock.now - age, asked)
                 assert ours.places >= max(1, before // 2)
@@ -129,7 +129,7 @@ def test_whatever_happens_there_is_a_place_and_never_too_many(most, history):
 def simulated(allowed, rows=1000, most=20, seconds=0.05):
     """Ask a service that answers in `seconds` what it allows; return requests a row, and how busy it was kept."""
     clock, ends, running, inside, requests, left = Clock(), [], 0, 0, 0, rows
-    ours, start = Concurrency(most, clock, lambda: 0.5), clock.now
+    ours, start = AimdLimiter(most, clock, lambda: 0.5), clock.now
     while left or running:
         while left and ours.room(running):
             left, running, requests = left - 1, running + 1, requests + 1

@@ -15,7 +15,7 @@ from nbgemini.errors import ApiError, NbGeminiError, PromptError, RateLimitError
 from nbgemini.messages.turns import Options
 from nbgemini.prices import shipped
 from nbgemini.providers.gemini.batch import Answered, Status, answers_in
-from nbgemini.transport.http import RestSource
+from nbgemini.transport.http import HttpSource
 from tests.canary import CANARY
 
 
@@ -149,7 +149,7 @@ async def test_a_batch_is_submitted_once_whatever_the_network_does(client, monke
         raise TransportError("the connection broke", passing=True)
         yield
 
-    monkeypatch.setattr(RestSource, "frames", broken)
+    monkeypatch.setattr(HttpSource, "frames", broken)
     with pytest.raises(TransportError, match="whether the batch was taken nobody knows"):
         await client.batch(["hi"])
     assert len(sent) == 1
@@ -180,7 +180,7 @@ async def test_a_name_that_is_none_is_told(client, service):
 
 
 async def test_a_row_costs_half(client, monkeypatch):
-    monkeypatch.setattr("nbgemini.chat.so_far.OFFLINE_ID", "never")
+    monkeypatch.setattr("nbgemini.chat.state.OFFLINE_ID", "never")
     batch = await client.batch([said("a few words of an answer")])
     [row] = await batch.results()
     whole = await client.generate(said("a few words of an answer"))
@@ -191,7 +191,7 @@ async def test_an_answer_that_names_no_model_is_that_of_the_batch(client):
     usage = {"promptTokenCount": 1_000_000, "totalTokenCount": 1_000_000}
     candidate = {"content": {"parts": [{"text": "hi"}]}, "finishReason": "STOP"}
     frame = json.dumps({"candidates": [candidate], "usageMetadata": usage}).encode()
-    manner = Manner(client.sending("gemini:"), "v1beta", Options(model=""), shipped(), lambda _turn, _system: None)
+    manner = Manner(client.services.endpoint("gemini:"), "v1beta", Options(model=""), shipped(), lambda _turn, _system: None)
     done = Status("batches/a", "complete", model="gemini-3.8-flash", answers=(Answered("0", frame),))
     [row] = await Batch(manner, done).results()
     assert row.cost == shipped().cost("gemini-3.8-flash", row.usage) / 2

@@ -16,9 +16,9 @@ import pytest
 
 from nbgemini import Client
 from nbgemini.bulk.store import RowStore, StoredAnswer
-from nbgemini.chat import endpoint
 from nbgemini.errors import ApiError, AuthenticationError, ConfigurationError, PromptError, RateLimitError
 from nbgemini.messages.turns import Usage
+from nbgemini.transport import retry
 from nbgemini.transport.retry import Budget
 from tests.fakes.counting_server import CountingServer
 from tests.fakes.mapper import settings
@@ -332,7 +332,7 @@ async def test_an_asynchronous_generator_is_closed_when_the_map_stops(store):
 
 
 async def test_with_no_budget_left_rows_go_out_one_by_one_and_none_fails(store, monkeypatch):
-    monkeypatch.setattr(endpoint, "BUDGET", Budget(tokens=5))
+    monkeypatch.setattr(retry, "BUDGET", Budget(tokens=5))
     async with CountingServer(at_once=2, seconds=0.005) as server:
         table = await mapped(server, store, numbers(40))
     assert table.errors == {}
@@ -501,7 +501,7 @@ async def test_what_the_model_writes_is_shown_escaped_and_bounded(store):
     assert shown["text/html"].count("<tr>") == 12
     assert "89 more rows in to_frame()" in shown["text/plain"]
     assert len(shown["text/html"]) < 20_000
-    assert repr(table).startswith("<Mapped 99 of 100 rows · 1 failed · ")
+    assert repr(table).startswith("<MapResult 99 of 100 rows · 1 failed · ")
 
 
 class TestStore:

@@ -47,7 +47,7 @@ async def keeping(settings, tmp_path):
 
 async def twice(client, prompt="Why is the sky blue?"):
     first = await client.generate(prompt)
-    await client.connections.aclose()
+    await client.services.endpoints.aclose()
     return first, await client.generate(prompt)
 
 
@@ -106,7 +106,7 @@ async def test_who_asked_first_may_stop(keeping, service):
 
 
 def _followed(client):
-    source = client.sending("gemini-3.8-flash").source
+    source = client.services.endpoint("gemini-3.8-flash").source
     return any(stream.followers == 3 for streams in source._streams.values() for stream in streams.values())
 
 
@@ -129,7 +129,7 @@ async def test_what_did_not_end_well_is_asked_anew(keeping, service, prompt):
     client = keeping()
     for _ in range(2):
         await asyncio.gather(client.generate(prompt), return_exceptions=True)
-        await client.connections.aclose()
+        await client.services.endpoints.aclose()
     assert client.cache.stats.hits == 0
     assert (await client.cache.size()).entries == 0
     assert len(streams(service)) >= 2
@@ -196,7 +196,7 @@ async def test_what_is_recorded_is_whole_on_a_hit_too(settings, tmp_path):
     tape = tmp_path / "talk.gemini.jsonl"
     async with Client(msgspec.structs.replace(settings, cache="memory")) as client:
         first = await client.generate("Why is the sky blue?")
-        await client.connections.aclose()
+        await client.services.endpoints.aclose()
         await client.record(tape)
         assert (await client.generate("Why is the sky blue?")).badge == "cache"
         await client.record(None)
@@ -209,6 +209,6 @@ async def test_what_is_recorded_is_whole_on_a_hit_too(settings, tmp_path):
 async def test_other_settings_leave_what_is_in_memory(settings):
     async with Client(msgspec.structs.replace(settings, cache="memory")) as client:
         await client.generate("Why?")
-        await client.connections.aclose()
+        await client.services.endpoints.aclose()
         client.use(msgspec.structs.replace(client.settings, retries=0))
         assert (await client.generate("Why?")).badge == "cache"

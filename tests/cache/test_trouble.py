@@ -95,7 +95,7 @@ async def test_hit_rate_stats_and_time_on_redis_and_its_end_in_mid_run(asking, r
     for _ in range(2):
         for number in range(10):
             assert (await client.generate(f"hello {number}")).state == "complete"
-            await client.connections.aclose()  # what came is kept
+            await client.services.endpoints.aclose()  # what came is kept
     cache = client.cache
     size = await cache.size()
     assert (cache.stats.hits, cache.stats.misses, size.entries) == (10, 10, 10)
@@ -295,7 +295,7 @@ async def main():
         for number in range(12):
             reply = await client.generate(f'hello {number}\\noffline: {{"frames": 20, "chars": 1000, "gap": 0}}')
             assert reply.state == "complete"
-            await client.connections.aclose()
+            await client.services.endpoints.aclose()
         print("all", client.cache.stats.misses)
 asyncio.run(main())
 """

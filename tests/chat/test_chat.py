@@ -295,7 +295,7 @@ async def test_a_wrong_key_and_an_unknown_model_are_told(service, client):
     assert caught.value.reply.state == "failed"
     with pytest.raises(ApiError) as unknown:
         await client.generate("hello", model="gemini-3.8-flsh")
-    assert "gemini-3.8-flash" in await client.explain(unknown.value, "gemini-3.8-flsh")
+    assert "gemini-3.8-flash" in await client.services.explain(unknown.value, "gemini", "gemini-3.8-flsh")
 
 
 async def test_the_models_and_the_tokens(client):

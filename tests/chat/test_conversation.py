@@ -23,7 +23,6 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
-from nbgemini.chat import endpoint
 from nbgemini.errors import PromptError, ServerError, TransportError
 from nbgemini.messages.transcript import alternating
 from nbgemini.messages.turns import user_turn
@@ -31,6 +30,7 @@ from nbgemini.notebook.commands import chats as commands
 from nbgemini.notebook.jobs import Job
 from nbgemini.providers.gemini.codec import Gemini
 from nbgemini.tools.toolbox import Toolbox
+from nbgemini.transport import retry
 from nbgemini.transport.retry import Budget
 from tests.fakes.line import STREAM_ENDS, Line, said
 from tests.fakes.reader import Kernel, Talk, contents
@@ -411,7 +411,7 @@ class Conversations(RuleBasedStateMachine):
 
 @pytest.mark.timeout(300)
 def test_any_conversation_stays_valid(monkeypatch, capsys):
-    monkeypatch.setattr(endpoint, "BUDGET", Budget(tokens=10**9))  # what a run may do must not hang on the runs before
+    monkeypatch.setattr(retry, "BUDGET", Budget(tokens=10**9))  # what a run may do must not hang on the runs before
     began = time.monotonic()
     loop = asyncio.new_event_loop()
     try:

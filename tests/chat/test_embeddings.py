@@ -11,7 +11,7 @@ import pytest
 
 from nbgemini import Client
 from nbgemini.errors import PromptError, ServerError
-from nbgemini.transport.http import RestSource
+from nbgemini.transport.http import HttpSource
 from tests.canary import CANARY
 
 
@@ -74,7 +74,7 @@ async def test_trouble_that_stays_is_one_error(client):
 
 
 async def test_requests_wait_for_the_clients_places(settings, service, monkeypatch):
-    out, most, frames = 0, 0, RestSource.frames
+    out, most, frames = 0, 0, HttpSource.frames
 
     async def counted(source, request):
         nonlocal out, most
@@ -86,7 +86,7 @@ async def test_requests_wait_for_the_clients_places(settings, service, monkeypat
         finally:
             out -= 1
 
-    monkeypatch.setattr(RestSource, "frames", counted)
+    monkeypatch.setattr(HttpSource, "frames", counted)
     async with Client(msgspec.structs.replace(settings, max_streams=2)) as ours:
         assert len(await ours.embed(["text"] * 401)) == 401
     assert (len(asked(service)), most) == (5, 2)

@@ -11,7 +11,7 @@ from msgspec import structs
 
 from nbgemini import Client, ToolError
 from nbgemini._async.scheduler import Pace
-from nbgemini.chat.response import MOST_ARGUMENTS, MOST_CALLS, Incoming
+from nbgemini.chat.response import MOST_ARGUMENTS, MOST_CALLS, ResponseAccumulator
 from nbgemini.chat.rounds import MOST_SEGMENTS
 from nbgemini.errors import WireError
 from nbgemini.messages.citations import MOST, Citing, places
@@ -112,8 +112,8 @@ async def test_as_many_calls_as_the_limit_are_run(settings):
 
 async def test_the_limit_is_of_a_round(settings):
     reply, ran, _ = await asked(settings, frame(*(call_part(n) for n in range(200))))
-    incoming = reply.incoming
-    incoming.take([ToolCall("f", {"n": n}) for n in range(MOST_CALLS)])
+    incoming = reply._state.response
+    incoming.fold([ToolCall("f", {"n": n}) for n in range(MOST_CALLS)])
     incoming.raise_fault()
     assert len(ran) == 200
 
@@ -135,8 +135,8 @@ BIG = "y" * (MOST_ARGUMENTS + 1)
     ids=["a text", "many values", "a name", "JSON", "pieces of JSON", "a value", "calls that grow"],
 )
 def test_arguments_without_end_are_told(events):
-    incoming = Incoming(Exchange(user_turn("x")), Gemini(), "m")
-    incoming.take([*events, Finish("complete", "STOP")])
+    incoming = ResponseAccumulator(Exchange(user_turn("x")), Gemini(), "m")
+    incoming.fold([*events, Finish("complete", "STOP")])
     with pytest.raises(ToolError, match="none was run"):
         incoming.raise_fault()
     assert incoming.calls() == []
@@ -179,10 +179,10 @@ def find_passages(count):
 
 
 def cite_growing(count):
-    incoming = Incoming(Exchange(user_turn("x")), Gemini(), "m")
+    incoming = ResponseAccumulator(Exchange(user_turn("x")), Gemini(), "m")
     sources = tuple(Citation(f"https://a.example/{n}") for n in range(100))
     for _ in range(count):
-        incoming.take([Citations(sources)])
+        incoming.fold([Citations(sources)])
 
 
 @pytest.mark.parametrize("work", [run_calls, recall_calls, find_passages, cite_growing])
@@ -200,14 +200,14 @@ def test_answers_find_the_first_of_their_calls_that_has_none():
 
 def test_citations_are_kept_once_and_whole():
     exchange = Exchange(user_turn("x"))
-    incoming = Incoming(exchange, Gemini(), "m")
+    incoming = ResponseAccumulator(exchange, Gemini(), "m")
     for count in range(1, 40):
-        incoming.take([Citations(tuple(Citation(f"https://a.example/{n}") for n in range(count)))])
-    incoming.keep_citations()
+        incoming.fold([Citations(tuple(Citation(f"https://a.example/{n}") for n in range(count)))])
+    incoming.store_citations()
     (note,) = [part for part in exchange.parts if part.keys() == {NOTE}]
     assert len(note[NOTE]["citations"]["sources"]) == 39
-    incoming.answer([])
-    incoming.keep_citations()
+    incoming.add_results([])
+    incoming.store_citations()
     assert exchange.parts == [], "a later round that cites nothing keeps nothing"
 
 

@@ -11,10 +11,10 @@ import pytest
 from nbgemini.chat.reply import Reply
 from nbgemini.client import Client
 from nbgemini.formatting import LOOKS
-from nbgemini.offline.server import OfflineService
 from nbgemini.render.latex import verbatim
 from nbgemini.secrets import Secret
 from nbgemini.settings import Settings
+from tests.fakes.services import FakeServices
 from tests.render.checker import faults
 
 ANSWER = "# Head\n\n- **b** <script>alert(1)</script>"
@@ -34,7 +34,7 @@ asyncio.run(main())
 
 @pytest.fixture(scope="module")
 def service():
-    with OfflineService(pace=0) as running:
+    with FakeServices(pace=0) as running:
         yield running
 
 

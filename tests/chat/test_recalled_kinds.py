@@ -7,7 +7,7 @@ import json
 import msgspec
 import pytest
 
-from nbgemini.chat.response import Incoming
+from nbgemini.chat.response import ResponseAccumulator
 from nbgemini.messages.events import Citation, Citations
 from nbgemini.messages.transcript import Exchange
 from nbgemini.messages.turns import Turn, user_turn
@@ -76,10 +76,10 @@ async def test_sources_of_two_rounds_are_counted_on(client, service):
 
 def test_a_later_round_adds_to_the_sources_of_the_earlier():
     exchange = Exchange(user_turn("x"))
-    incoming = Incoming(exchange, Gemini(), "m")
-    incoming.take([Citations((Citation("a"),))])
-    incoming.answer([])
-    (found,) = incoming.take([Citations((Citation("b"),))])
+    incoming = ResponseAccumulator(exchange, Gemini(), "m")
+    incoming.fold([Citations((Citation("a"),))])
+    incoming.add_results([])
+    (found,) = incoming.fold([Citations((Citation("b"),))])
     assert found == incoming.citations == Citations((Citation("a"), Citation("b")))
     assert recall(exchange.parts)[1:] == [found]
 

@@ -15,12 +15,13 @@ from contextlib import aclosing, asynccontextmanager, suppress
 import pytest
 
 from nbgemini import Client, Settings
-from nbgemini.chat.endpoint import Sending
+from nbgemini.chat.endpoint import Endpoint
 from nbgemini.journal import Journal
 from nbgemini.messages.events import ToolRun
 from nbgemini.messages.segments import SegmentDelta, SegmentStart, SegmentUpdate
 from nbgemini.secrets import Secret
 from nbgemini.tools.toolbox import Toolbox
+from nbgemini.transport.retry import Retry
 from tests.fakes.line import STREAM_ENDS, Line
 from tests.fakes.reader import contents
 
@@ -229,7 +230,7 @@ async def asking(url, path, source=None):
     journal = Journal(path, "a.ipynb")
     async with Client(Settings(key=Secret("k"), base_url=url, model=MODEL), log=journal) as client:
         if source:
-            client.connections.put("gemini", Sending(source, sleep=lambda _: asyncio.sleep(0)))
+            client.services.endpoints.put("gemini", Endpoint.over(source, retry=Retry(sleep=lambda _: asyncio.sleep(0))))
         yield client, journal
     journal.close()
 

@@ -104,7 +104,7 @@ async def test_another_service_gets_its_own(service, client, settings):
 async def test_what_the_service_has_forgotten_is_uploaded_again(service, client):
     chat = client.chat()
     await chat.ask(asked(picture(), {"text": "one"}))
-    kept = client.connections.to("gemini").files._remote
+    kept = client.services.endpoints.of("gemini").uploads._remote
     for digest, remote in kept.items():
         kept[digest] = msgspec.structs.replace(remote, until=0.0)
     await chat.ask("two")

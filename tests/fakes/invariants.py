@@ -32,7 +32,7 @@ def assert_one_end(asked: Asked) -> None:
     assert not TERMINAL & set(asked.states[:-1])
     state = reply.state
     reply.stop()
-    assert reply.settle("interrupted") == []
+    assert reply._state.finish("interrupted") == []
     assert (reply.state, reply.exchange.state, asked.ends) == (state, state, 1)
 
 

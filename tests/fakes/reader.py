@@ -6,12 +6,13 @@ import asyncio
 from types import SimpleNamespace
 
 from nbgemini import Client, Settings
-from nbgemini.chat.endpoint import Sending
+from nbgemini.chat.endpoint import Endpoint
 from nbgemini.journal import Journal
 from nbgemini.messages.events import ToolCallGrowing
 from nbgemini.messages.segments import SegmentDelta, SegmentStart, SegmentUpdate
 from nbgemini.notebook.jobs import Jobs
 from nbgemini.secrets import Secret
+from nbgemini.transport.retry import Retry
 
 
 def contents(segments):
@@ -60,7 +61,7 @@ class Kernel:
     def __init__(self, line, path):
         self.journal = Journal(path, "a.ipynb")
         self.client = Client(Settings(key=Secret("k"), base_url="http://localhost", model=line.model), log=self)
-        self.client.connections.put("gemini", Sending(line, sleep=lambda _: asyncio.sleep(0)))
+        self.client.services.endpoints.put("gemini", Endpoint.over(line, retry=Retry(sleep=lambda _: asyncio.sleep(0))))
         self.config = SimpleNamespace(chat="main")
         self.jobs = Jobs()
         self.shell = SimpleNamespace()

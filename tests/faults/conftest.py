@@ -9,4 +9,4 @@ from nbgemini.transport.retry import Budget
 
 @pytest.fixture(autouse=True)
 def _own_budget(monkeypatch):
-    monkeypatch.setattr("nbgemini.chat.endpoint.BUDGET", Budget())
+    monkeypatch.setattr("nbgemini.transport.retry.BUDGET", Budget())

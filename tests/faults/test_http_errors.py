@@ -52,7 +52,7 @@ async def test_a_wait_for_the_next_attempt_can_be_stopped():  # H1
             asleep.set()
             await asyncio.Event().wait()
 
-        chat.client._sleep = sleep
+        chat.client.services._sleep = sleep
         chat.client.use(Settings(key=chat.client.settings.key, base_url=chat.server.url, model=MODEL, retries=2))
         asked = chat.begin()
         driving = asyncio.create_task(chat.chat.drive(asked.reply, asked.apply))

@@ -11,15 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from nbgemini.chat.reply import Reply
 from nbgemini.messages.events import Queued
-from nbgemini.messages.transcript import Exchange
-from nbgemini.messages.turns import Options, user_turn
 from nbgemini.providers.gemini.codec import Gemini
 from nbgemini.transport.framing import Framer
 from tests.fakes.invariants import assert_all
 from tests.fakes.script import END, Chunk, Until, event, frame, head, stream
 from tests.fakes.watched import watched
+from tests.support.replies import WrittenReply
 
 
 @pytest.fixture
@@ -98,7 +96,7 @@ def test_a_long_answer_costs_each_piece_the_same():  # L6
     body = b"".join(event(frame(f"{n:0{size}}")) for n in range(count)) + event(frame(finish="STOP"))
     pieces = [body[at : at + 1448] for at in range(0, len(body), 1448)]
     framer, gemini = Framer(), Gemini()
-    reply = Reply(Exchange(user_turn("x")), Options(model="m"), gemini, chat=None, turn=0)
+    reply = WrittenReply()
     most = 0
     tracemalloc.start()
     for number, piece in enumerate(pieces):

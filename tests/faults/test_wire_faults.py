@@ -173,7 +173,7 @@ async def test_what_is_unknown_is_kept_and_counted():  # W15
     empty = [frame(), {"candidates": []}, {"candidates": [{"content": {}}]}, {"candidates": [{}]}, {}]
     reply = await told(*stream(*empty, known, *empty))
     assert (reply.state, reply.text) == ("complete", "A1 A2")
-    assert sorted(reply.incoming.unknown) == ["holo", "tempo", "weather"]
+    assert sorted(reply._state.response.unknown) == ["holo", "tempo", "weather"]
     assert {"text": "A2", "colour": "red"} in reply.exchange.parts
     assert {"holo": {"a": 1}} in reply.exchange.parts
 

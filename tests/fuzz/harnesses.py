@@ -29,8 +29,8 @@ from nbgemini.render.markdown import to_html
 from nbgemini.render.sanitize import sanitised
 from nbgemini.replay.cassette import end_line, error_of, frame_line, opening_line, read
 from nbgemini.transport.api_errors import error_from_body
+from nbgemini.transport.asyncio_transport import ResponseParser
 from nbgemini.transport.framing import Framer
-from nbgemini.transport.framing.http_response import HttpResponse
 from nbgemini.transport.request import Request
 from tests.render.checker import controls, faults
 
@@ -169,14 +169,12 @@ def _frames(chunks):
 
 
 def _body(chunks):
-    response, body = HttpResponse(), []
+    parser, body = ResponseParser(), []
     for chunk in chunks:
-        body.append(response.feed(chunk))
-        while response.more:
-            body.append(response.feed(b""))
-    response.end()
-    assert response.done != bool(response.trouble)
-    return b"".join(body), response.status, dict(response.headers), response.done
+        body.append(parser.feed(chunk))
+    parser.end()
+    assert parser.done != bool(parser.fault)
+    return b"".join(body), parser.status, parser.headers if parser.status else [], parser.done
 
 
 def _tool_events(data):

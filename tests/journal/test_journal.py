@@ -146,7 +146,7 @@ async def test_an_answer_that_is_asked_again_takes_no_more_text(asking, journal,
     second = asking.chat().begin("two", cell="c#1")
     assert journal.flush()
     first.exchange.parts.append({"text": "late"})
-    first.settle("interrupted")
+    first._state.finish("interrupted")
     await asking.chat().drive(second)
     journal.close()
     (exchange,) = later(path).exchanges("main")
@@ -208,8 +208,7 @@ async def test_after_its_end_a_journal_begins_again(asking, journal, path):
 
 
 async def test_a_request_is_known_with_all_that_it_took(asking, journal):
-    reply = asking.chat().begin("hello")
-    reply.purpose, reply.retries = "fix", 2
+    reply = asking.chat().begin("hello", purpose="fix", retries=2)
     await asking.chat().drive(reply)
     with pytest.raises(NbGeminiError) as refused:
         await asking.chat("b").ask('offline: {"status": 404}')

@@ -9,7 +9,7 @@ from nbgemini.journal.report import BY, summaries, totals
 from tests.journal.conftest import later
 
 ROW = {
-    "at": 0.0, "chat": "main", "provider": "gemini", "model": "m", "state": "complete", "retries": 0, "offline": 0,
+    "at": 0.0, "notebook": "/home/ada/a.ipynb", "chat": "main", "provider": "gemini", "model": "m", "state": "complete", "retries": 0, "offline": 0,
     "input": 10, "thought": 3, "output": 5, "cached": 2, "cost": 0.5, "first": 1.0, "seconds": 2.0,
 }  # fmt: skip
 ROWS = [
@@ -77,3 +77,7 @@ async def test_rows_are_told_by_when_they_began_and_who_answered(asking, journal
     assert [row["cost"] for row in rows] == [None] * 4
     assert later(path).requests_since(rows[1]["at"]) == rows[1:]
     assert later(path).requests_since(rows[-1]["at"] + 1) == []
+
+
+def test_a_notebook_goes_by_the_name_of_its_file():
+    assert {one.name for one in summaries([*ROWS, {**ROW, "notebook": ""}], "notebook")} == {"a.ipynb", "(no name)"}

@@ -24,7 +24,7 @@ def chatting(kernel):
 
 
 def test_a_fork_knows_what_was_said_and_goes_its_own_way(chatting):
-    assert "1 turn of main" in line_of(chatting.run("%gemini fork main branch"))
+    assert "1 exchange of main" in line_of(chatting.run("%gemini fork main branch"))
     chatting.run("%gemini ask -c branch --wait My name is Max.")
     chatting.run("%gemini ask -c branch --wait What is my name?")
     assert "Max" in said_by(chatting)

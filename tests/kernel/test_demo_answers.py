@@ -98,3 +98,20 @@ def test_a_function_is_called_with_what_was_asked(demo):
     said = answer(demo, "%%gemini --once --wait -t weather --approve auto\nWhat is the weather in New York?")
     assert "sunny in New York" in said
     assert "offline service, not from Gemini" in said
+
+
+@pytest.mark.parametrize(
+    "model", ["anthropic:claude-opus-5-5", "openai:gpt-6-luna", "ollama:llama3.3:70b", "interactions:gemini-3.8-flash"]
+)
+def test_models_of_other_services_are_played_from_recordings(demo, model):
+    assert "offline service, not from Gemini" in answer(
+        demo, f"%%gemini --once --wait -m {model}\nWhy is the sky blue, but the sunset red?"
+    )
+    assert demo.text("print(_gemini.provider, _gemini.model)").split() == model.split(":", 1)
+
+
+def test_what_has_no_recording_is_one_line_that_names_what_has_one(demo):
+    (error,) = complaints(demo.run("%%gemini --once --wait -m anthropic:claude-opus-5-5\nhello", sits=False))
+    assert "claude-opus-5-5 has no recording of this prompt; it has: “Why is the sky blue, but the sunset red?”" in error
+    assert "%gemini demo off" in error
+    assert "\n" not in error

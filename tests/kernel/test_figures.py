@@ -50,10 +50,11 @@ def test_an_empty_journal_says_what_will_stand_there(talked):
 
 
 def test_usage_adds_up_and_what_is_offline_costs_nothing_and_stands_apart(talked):
-    for by in ("model", "chat", "day", "provider"):
-        (text,) = shown(talked.run(f"%gemini usage today --by {by}"))
+    for by in ("model", "chat", "day", "provider", "notebook"):
+        text, scope = shown(talked.run(f"%gemini usage today --by {by}"))
         head, row, total = table(text)
-        assert head[:2] == [by, "requests"]
+        assert re.fullmatch(r"today: 20\d\d-\d\d-\d\d · notebook .+, this one", scope), scope
+        assert head[:2] == [by, "exchanges"]
         assert row[0].endswith("(offline)")
         assert total[:2] == ["total (offline)", "2"]
         assert "$" not in text
@@ -74,7 +75,7 @@ def test_where_we_stand_tells_chats_and_how_full_they_are(talked):
     text = shown(talked.run("%gemini"))[0]
     assert "offline, none needed" in text
     row = next(line for line in text.splitlines() if line.startswith("chat main"))
-    assert "2 turns · context < 1 % of 1,048,576 tokens" in row
+    assert "2 exchanges · context < 1 % of 1,048,576 tokens" in row
     assert "journal.sqlite3" in text
     assert "< 1 % of 1,048,576 tokens" in shown(talked.run("%gemini chats"))[0]
 
@@ -141,7 +142,7 @@ def test_prices_of_ones_own_count(talked):
 def test_the_chat_becomes_a_file_of_each_kind_and_nothing_is_overwritten(talked):
     for name, chat in (("chat.md", ""), ("chat.ipynb", "main"), ("chat.json", "main")):
         (line,) = shown(talked.run(f"%gemini export {name} {chat}"))
-        assert line == f"main: 2 turns written to {name}"
+        assert line == f"main: 2 exchanges written to {name}"
         written = (talked.folder / name).read_text()
         (error,) = errors(talked.run(f"%gemini export {name}"))
         assert error["evalue"] == f"{name} exists already; --force overwrites it"
@@ -172,10 +173,10 @@ def test_the_notebook_opens_without_us_and_shows_the_same(talked):
 def test_an_exported_chat_is_loaded_again_and_goes_on(talked):
     talked.run("%gemini export back.json")
     (line,) = shown(talked.run("%gemini load back.json copy"))
-    assert line == "copy: 2 turns loaded; the next prompt continues them"
+    assert line == "copy: 2 exchanges loaded; the next prompt continues them"
     talked.run("%gemini ask --wait -c copy Go on.", sits=False)
     assert talked.text("print(_gemini.state, _gemini.turn)") == "complete 2\n"
-    assert "has turns already" in errors(talked.run("%gemini load back.json copy"))[0]["evalue"]
+    assert "has exchanges already" in errors(talked.run("%gemini load back.json copy"))[0]["evalue"]
     (talked.folder / "foreign.json").write_text('{"cells": []}')
     assert "no chat that %gemini export wrote" in errors(talked.run("%gemini load foreign.json"))[0]["evalue"]
     assert "can't read nothing.json" in errors(talked.run("%gemini load nothing.json"))[0]["evalue"]

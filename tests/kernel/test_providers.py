@@ -28,6 +28,7 @@ def talked(python, tmp_path_factory):
     """A kernel in which one chat went from service to service, with a tool each time."""
     journal = tmp_path_factory.mktemp("providers") / "journal.sqlite3"
     kernel = Kernel(python)
+    kernel.run("from tests.fakes.services import install\ninstall()")
     kernel.run(f"%load_ext nbgemini\n%gemini demo fast\n%config Gemini.journal = '{journal}'\n{ADD}")
     ask = "%%gemini --approve auto -k low -t add -m "
     kernel.turns = [
@@ -47,7 +48,7 @@ def test_one_chat_goes_from_service_to_service_with_its_calls_and_their_answers(
 
 
 def test_each_service_is_counted_by_its_name_as_offline_and_for_nothing(talked):
-    (text,) = shown(talked.run("%gemini usage today --by provider"))
+    text, _ = shown(talked.run("%gemini usage today --by provider"))
     rows = table(text)
     assert {row[0] for row in rows[1:-1]} == {
         f"{model.partition(':')[0]} (offline)".replace("gemini-3.8-flash", "gemini") for model in MODELS

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nbgemini.offline.server import OfflineService
-from tests.offline.raw import CALL, TOOLS, USER, ask, model, path, prompt
+from tests.support.raw_requests import CALL, TOOLS, USER, ask, model, path, prompt
 
 METHODS = ["streamGenerateContent?alt=sse", "streamGenerateContent", "generateContent", "countTokens"]
 MODELS = ["gemini-3.8-flash", "gemini-2.5-flash", "gemini-2.0-flash"]

@@ -13,7 +13,7 @@ from nbgemini.offline.gemini.limits import bounded
 from nbgemini.offline.gemini.stream import Said, tokens
 from nbgemini.settings import offline_settings
 from tests.conftest import soon
-from tests.offline.raw import ask, directive, path
+from tests.support.raw_requests import ask, directive, path
 
 WORDS = "one two three four five six seven eight nine ten"
 

@@ -9,7 +9,7 @@ from nbgemini.errors import RateLimitError, TransportError
 from nbgemini.offline.cassette import Cassette
 from nbgemini.offline.server import OfflineService
 from tests.fakes.tape import record
-from tests.offline.raw import ANSWER, CALL, USER, ask, model, path, prompt
+from tests.support.raw_requests import ANSWER, CALL, USER, ask, model, path, prompt
 
 REAL = "CiQB0e2Kb+/x8="  # of another service
 CALLING = {**CALL, "thoughtSignature": REAL}

@@ -7,7 +7,7 @@ import openai
 import pytest
 
 from nbgemini.offline.gemini.tool_choice import chosen
-from tests.offline.raw import ask, path, prompt
+from tests.support.raw_requests import ask, path, prompt
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer"}}, "required": ["city"]}
 PLACE = {"type": "OBJECT", "properties": {"place_name": {"type": "STRING"}, "unit": {"type": "STRING", "enum": ["C", "F"]}}}

@@ -9,7 +9,7 @@ import pytest
 from nbgemini.offline.directive import Told, said_by, told_in
 from nbgemini.offline.json_body import Invalid
 from nbgemini.offline.server import OfflineService
-from tests.offline.raw import TOOLS, ask, connect, directive, model, path, prompt, request, until
+from tests.support.raw_requests import TOOLS, ask, connect, directive, model, path, prompt, request, until
 
 STREAM, WHOLE = path("gemini-2.0-flash"), path("gemini-2.0-flash", "generateContent")
 MODERN, MODERN_WHOLE = path(), path(method="generateContent")

@@ -10,7 +10,7 @@ from nbgemini.offline.canned_answers import written_answer
 
 
 def said(*prompts):
-    return "".join(text for kind, text in written_answer(list(prompts), len(prompts)) if kind == "answer")
+    return "".join(text for kind, text in written_answer(list(prompts)) if kind == "answer")
 
 
 @pytest.mark.parametrize(

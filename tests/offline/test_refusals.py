@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from tests.offline.raw import ANSWER, CALL, USER, ask, connect, model, path, prompt, read, request
+from tests.support.raw_requests import ANSWER, CALL, USER, ask, connect, model, path, prompt, read, request
 
 TARGETS = [path(), path(method="streamGenerateContent"), path(method="generateContent")]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nbgemini.offline.gemini.schema_answers import adapted, answer_in, check_form, from_openapi
 from nbgemini.offline.json_body import Invalid
-from tests.offline.raw import USER, ask, path
+from tests.support.raw_requests import USER, ask, path
 
 KEYS = st.sampled_from(
     ["type", "properties", "items", "anyOf", "prefixItems", "enum", "required", "$ref", "$defs", "minItems", "maxItems",

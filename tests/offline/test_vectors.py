@@ -9,7 +9,7 @@ from google import genai
 from google.genai import errors, types
 
 from tests.offline.dialects import told
-from tests.offline.raw import ask, path
+from tests.support.raw_requests import ask, path
 
 pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.filterwarnings("ignore::UserWarning")]
 MODEL = "gemini-embedding-2"

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from nbgemini.offline.server import OfflineService
-from tests.offline.raw import ask, connect, directive, model, path, prompt, read, request
+from tests.support.raw_requests import ask, connect, directive, model, path, prompt, read, request
 
 ARRAY = path("gemini-2.0-flash", "streamGenerateContent")
 SSE = path("gemini-2.0-flash")

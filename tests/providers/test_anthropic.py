@@ -499,7 +499,7 @@ def test_a_thought_that_nobody_may_read_goes_back_and_a_call_may_have_no_argumen
     talk = Talk("anthropic").ask("When?", golden("anthropic", "redacted"))
     (call,) = talk.incoming.calls()
     assert call == ToolCall("now", {}, "toolu_CALL3")
-    talk.incoming.answer([])
+    talk.incoming.add_results([])
     assert [part.get("thoughtSignature") for part in talk.exchange.past[0].parts] == ["SIGNED10", None]
     assert talk.segments == [("tool_call", "")]
 
@@ -645,7 +645,7 @@ async def test_a_whole_talk_with_tools_against_a_service_that_checks_it(service)
     assert "5" in first.text
     assert first.thoughts
     assert asked_ == ["Rome", "Oslo"]
-    assert not reply.incoming.unknown
+    assert not reply._state.response.unknown
 
 
 def test_text_and_reading_again_agree():

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbgemini.chat.response import Incoming
+from nbgemini.chat.response import ResponseAccumulator
 from nbgemini.errors import ApiError, BlockedError, PromptError, TransportError, WireError
 from nbgemini.messages.events import ToolCall
 from nbgemini.messages.segments import Segmenter
@@ -70,7 +70,7 @@ class Talk:
 
     def ask(self, prompt, frames):
         _, self.exchange = self.transcript.ask(user_turn(prompt) if isinstance(prompt, str) else prompt)
-        self.incoming = Incoming(self.exchange, self.codec, self.of.model)
+        self.incoming = ResponseAccumulator(self.exchange, self.codec, self.of.model)
         self.segmenter = Segmenter()
         self.events = []
         return self.listen(frames)
@@ -79,21 +79,21 @@ class Talk:
         decode = self.codec.decoder()
         self.incoming.begin_attempt()
         for frame in frames:
-            events = self.incoming.take(decode(frame))
+            events = self.incoming.fold(decode(frame))
             self.events += events
             self.segmenter.feed(events)
-        self.continuation = self.incoming.next_request()
+        self.continuation = self.incoming.continuation()
         return self
 
     def end(self):
         self.segmenter.close()
-        self.exchange.state, self.error = self.incoming.outcome()
+        self.exchange.state, self.error, self.exchange.note = self.incoming.outcome()
         return self
 
     def answer(self):
         """Answer the calls as `add` would."""
         calls = self.incoming.calls()
-        self.incoming.answer(ToolResult(call, "done", {"output": call.args["a"] + call.args["b"]}) for call in calls)
+        self.incoming.add_results(ToolResult(call, "done", {"output": call.args["a"] + call.args["b"]}) for call in calls)
         return self
 
     @property

@@ -31,7 +31,7 @@ from nbgemini.messages.turns import Declaration, Options, Turn, Usage, merge_tex
 from nbgemini.providers.gemini.codec import Gemini
 from nbgemini.providers.gemini.models import thinking_config, thinking_text
 from nbgemini.secrets import Secret
-from nbgemini.transport.http import RestSource
+from nbgemini.transport.http import HttpSource
 from tests.conftest import golden_frames, golden_names
 
 gemini = Gemini()
@@ -371,7 +371,7 @@ async def test_the_service_takes_calls_back_with_their_results(service, kind, mo
 
 
 async def events_of(service, request):
-    source = RestSource(service.url, Secret("a-good-key"))
+    source = HttpSource(service.url, Secret("a-good-key"))
     try:
         async with aclosing(source.frames(request)) as frames:
             async for frame in frames:

@@ -7,7 +7,7 @@ import json
 import pytest
 from msgspec import Struct
 
-from nbgemini.chat.response import Incoming
+from nbgemini.chat.response import ResponseAccumulator
 from nbgemini.errors import ApiError
 from nbgemini.messages.events import Citation, ToolCall
 from nbgemini.messages.segments import Segmenter
@@ -22,7 +22,7 @@ CALL = ToolCall("add", {"a": 1})
 class Came(Struct):
     """What came of a stream."""
 
-    incoming: Incoming
+    incoming: ResponseAccumulator
     segmenter: Segmenter
     exchange: Exchange
 
@@ -52,12 +52,12 @@ def came(dialect, *frames, done=False):
     """Fold frames, objects or bytes, as a reply folds them; `done`: the service says `[DONE]` behind them."""
     codec = codec_of(dialect, "v1beta")
     decode, exchange, segmenter = codec.decoder(), Exchange(user_turn("Go on.")), Segmenter()
-    incoming = Incoming(exchange, codec, "m")
+    incoming = ResponseAccumulator(exchange, codec, "m")
     incoming.begin_attempt()
     written = [frame if isinstance(frame, bytes) else json.dumps(frame).encode() for frame in frames]
     for frame in [*written, *([DONE] if done else []), b""]:
-        segmenter.feed(incoming.take(decode(frame)))
-    incoming.next_request()
+        segmenter.feed(incoming.fold(decode(frame)))
+    incoming.continuation()
     segmenter.close()
     return Came(incoming, segmenter, exchange)
 
@@ -578,7 +578,7 @@ def test_a_limit_that_a_gateway_hides_is_said_as_a_limit(native):
     frame["choices"][0]["native_finish_reason"] = native
     said = came("openai-chat", frame)
     assert (said.state, said.calls, said.incoming.finish.reason) == ("truncated", [], native)
-    assert "→" in said.exchange.note
+    assert "→" in said.incoming.outcome().note
     hidden = completed(message("Hi"), incomplete_details={"reason": "max_output_tokens"})
     assert came("openai", hidden).state == "truncated"
 

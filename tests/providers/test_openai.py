@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from nbgemini.chat.response import Incoming
+from nbgemini.chat.response import ResponseAccumulator
 from nbgemini.chat.structured_output import schema_of
 from nbgemini.errors import PromptError, RateLimitError
 from nbgemini.messages.events import (
@@ -102,8 +102,8 @@ async def as_the_client_has_it(name):
 
 
 def as_we_have_it(name):
-    incoming, decode = Incoming(Exchange(user_turn("Go on.")), openai, MODEL), openai.decoder()
-    events = [event for frame in cut(golden_bytes(f"openai_{name}")) for event in incoming.take(decode(frame))]
+    incoming, decode = ResponseAccumulator(Exchange(user_turn("Go on.")), openai, MODEL), openai.decoder()
+    events = [event for frame in cut(golden_bytes(f"openai_{name}")) for event in incoming.fold(decode(frame))]
     texts = "".join(event.text for event in events if isinstance(event, AnswerDelta))
     thoughts = "".join(event.text for event in events if isinstance(event, ThoughtDelta)).replace("\n\n", "")
     return texts, thoughts, [(call.id, call.name, call.args) for call in incoming.calls()], incoming.usage
@@ -186,8 +186,8 @@ def test_what_the_end_says_of_arguments_replaces_their_deltas():
         done,
         item("function_call", name="f", call_id="c"),
     ]
-    incoming = Incoming(Exchange(user_turn("")), openai, MODEL)
-    incoming.take(decoded(*frames, event("completed", response={})))
+    incoming = ResponseAccumulator(Exchange(user_turn("")), openai, MODEL)
+    incoming.fold(decoded(*frames, event("completed", response={})))
     assert incoming.calls() == [ToolCall("f", {"a": 1}, "c")]
 
 

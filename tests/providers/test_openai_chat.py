@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbgemini.chat.response import Incoming
+from nbgemini.chat.response import ResponseAccumulator
 from nbgemini.chat.structured_output import schema_of
 from nbgemini.errors import ApiError, AuthenticationError, PromptError, RateLimitError, ServerError
 from nbgemini.messages.events import (
@@ -69,9 +69,9 @@ def call(arguments=None, index=0, call_id=None, name=None):
 
 def made(*frames, finish="tool_calls"):
     """The calls that come of these frames, as the chat takes them."""
-    incoming = Incoming(Exchange(user_turn("")), codec, MODEL)
-    incoming.take(decoded(*frames, piece(finish)))
-    incoming.next_request()
+    incoming = ResponseAccumulator(Exchange(user_turn("")), codec, MODEL)
+    incoming.fold(decoded(*frames, piece(finish)))
+    incoming.continuation()
     return incoming.calls()
 
 
@@ -108,8 +108,8 @@ async def as_the_client_has_it(name):
 
 
 def as_we_have_it(name):
-    incoming, decode = Incoming(Exchange(user_turn("Go on.")), codec, MODEL), codec.decoder()
-    events = [event for frame in cut(golden_bytes(f"openai_chat_{name}")) for event in incoming.take(decode(frame))]
+    incoming, decode = ResponseAccumulator(Exchange(user_turn("Go on.")), codec, MODEL), codec.decoder()
+    events = [event for frame in cut(golden_bytes(f"openai_chat_{name}")) for event in incoming.fold(decode(frame))]
     texts = ["".join(event.text for event in events if isinstance(event, kind)) for kind in (AnswerDelta, ThoughtDelta)]
     return *texts, [(call.id, call.name, call.args) for call in incoming.calls()], incoming.usage
 
@@ -298,8 +298,8 @@ def test_why_it_ended(finish, state):
 
 
 def test_a_stream_without_an_end_is_cut_off():
-    incoming = Incoming(Exchange(user_turn("")), codec, MODEL)
-    incoming.take(decoded(piece(content="Half"), {"choices": [], "usage": {"prompt_tokens": 1}}))
+    incoming = ResponseAccumulator(Exchange(user_turn("")), codec, MODEL)
+    incoming.fold(decoded(piece(content="Half"), {"choices": [], "usage": {"prompt_tokens": 1}}))
     assert incoming.outcome()[0] == "truncated"
 
 
@@ -484,12 +484,12 @@ def talk(*rounds):
     """A chat of these rounds, each a list of frames; calls are answered."""
     transcript = Transcript()
     _, exchange = transcript.ask(user_turn("Do."))
-    incoming = Incoming(exchange, codec, MODEL)
+    incoming = ResponseAccumulator(exchange, codec, MODEL)
     for frames in rounds:
-        incoming.take(decoded(*frames))
+        incoming.fold(decoded(*frames))
         if calls := incoming.calls():
-            incoming.answer([answer(one, "done", "done") for one in calls])
-    exchange.state, _ = incoming.outcome()
+            incoming.add_results([answer(one, "done", "done") for one in calls])
+    exchange.state, *_ = incoming.outcome()
     _, last = transcript.ask(user_turn("Go on."))
     return transcript.request_turns(last)
 

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from nbgemini.offline.server import OfflineService
+from tests.fakes.services import FakeServices
 from tests.kernel.conftest import Kernel, at_rest
 
 FRAMES = 1000  # of a turn
@@ -33,7 +33,7 @@ PROMPT = '%%gemini\nWhy is the sky blue?\noffline: {"pieces": 800, "gap": 0.001}
 
 def run(frames, most_mb):
     """Stream so many frames; print what was counted, and return whether nothing stayed behind."""
-    with tempfile.TemporaryDirectory() as folder, OfflineService(pace=0) as service:
+    with tempfile.TemporaryDirectory() as folder, FakeServices(pace=0) as service:
         environ = {"GOOGLE_GEMINI_BASE_URL": service.url, "GEMINI_API_KEY": "k", "JUPYTER_DATA_DIR": folder}
         kernel = Kernel(sys.executable, **environ)
         try:

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import httpx2
 import pytest
 
-from nbgemini.transport.origin import Origin
+from nbgemini.transport import client
+from nbgemini.transport.tls import tls_context
 
 
-@pytest.fixture(params=["our own", "through httpx2"])
-def way(request, monkeypatch):
-    """Ask over our own connections, or over httpx2's, as if a proxy stood between."""
-    if request.param == "through httpx2":
-        monkeypatch.setattr(Origin, "proxied", True)
+@pytest.fixture
+def ask_by_httpx2(monkeypatch):
+    """What makes requests go out by httpx2's own transport, as they do by a user's client or a proxy."""
+
+    def ask():
+        monkeypatch.setattr(client, "_new_client", lambda: httpx2.AsyncClient(verify=tls_context(), trust_env=False))
+
+    return ask
+
+
+@pytest.fixture(params=["our transport", "httpx2's transport"])
+def way(request):
+    """Ask over our own connections, or over httpx2's."""
+    if request.param == "httpx2's transport":
+        request.getfixturevalue("ask_by_httpx2")()
     return request.param

@@ -11,17 +11,17 @@ from msgspec import structs
 
 from nbgemini.secrets import Secret
 from nbgemini.services import KNOWN
-from nbgemini.transport.http import Limits
 from nbgemini.transport.request import Request
 from nbgemini.transport.sdk.anthropic import AnthropicSdkSource
-from nbgemini.transport.sdk.google import SdkSource
+from nbgemini.transport.sdk.google import GoogleSdkSource
 from nbgemini.transport.sdk.openai import OpenAiSdkSource
+from nbgemini.transport.timeouts import Timeouts
 
 KEY = "AIzaCANARYcanaryCANARYcanaryCANARYcanary"
 SAID = [{"role": "user", "content": "hi"}]
 KINDS = {
     "gemini": (
-        SdkSource,
+        GoogleSdkSource,
         Request(
             "v1beta/models/m:streamGenerateContent",
             {"contents": [{"role": "user", "parts": [{"text": "hi"}, {"newPart": {"a": 1}}]}], "newField": [1]},
@@ -47,7 +47,7 @@ def service_at(kind, url):
 
 
 def source_of(kind, server, limits=None):
-    return KINDS[kind][0](service_at(kind, server.url), limits or Limits())
+    return KINDS[kind][0](service_at(kind, server.url), limits or Timeouts())
 
 
 async def frames_of(kind, server, limits=None):

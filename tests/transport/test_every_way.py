@@ -18,9 +18,10 @@ from nbgemini._async.scheduler import Pace
 from nbgemini.errors import ConfigurationError, NbGeminiError, TransportError, WireError
 from nbgemini.secrets import Secret
 from nbgemini.services import KNOWN
-from nbgemini.transport.http import LARGEST_BODY, Limits, RestSource
-from nbgemini.transport.origin import Origin
+from nbgemini.transport.http import LARGEST_BODY, HttpSource
 from nbgemini.transport.request import Request
+from nbgemini.transport.sdk.base import lent_client, library_of
+from nbgemini.transport.timeouts import Timeouts
 from tests.canary import found_in, said_by
 from tests.fakes.raw import CLOSE, END, RESET, STALL, RawServer, chunk, event, head, text_frame
 from tests.transport.official import KEY, KINDS, service_at
@@ -30,17 +31,17 @@ every_way = pytest.mark.parametrize("way", WAYS)
 GZIPPED = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-def source_of(way, url, monkeypatch, key=KEY):
+def source_of(way, url, ask_by_httpx2, key=KEY):
     """A source that asks this way, and what it is to ask."""
     if way in KINDS:
-        return KINDS[way][0](service_at(way, url), Limits()), KINDS[way][1]
+        return KINDS[way][0](service_at(way, url), Timeouts()), KINDS[way][1]
     if way == "httpx2":
-        monkeypatch.setattr(Origin, "proxied", True)
-    return RestSource(url, Secret(key), service=KNOWN["gemini"]), KINDS["gemini"][1]
+        ask_by_httpx2()
+    return HttpSource(url, Secret(key), service=KNOWN["gemini"]), KINDS["gemini"][1]
 
 
-async def frames_of(way, url, monkeypatch, key=KEY):
-    source, request = source_of(way, url, monkeypatch, key)
+async def frames_of(way, url, ask_by_httpx2, key=KEY):
+    source, request = source_of(way, url, ask_by_httpx2, key)
     try:
         async with aclosing(source.frames(request)) as frames:
             return [bytes(frame) async for frame in frames]
@@ -66,7 +67,9 @@ def certificates(tmp_path_factory):
 @every_way
 @pytest.mark.parametrize("scheme", ["https", "HTTPS", "Https", " https"])
 @pytest.mark.parametrize("kind", ["self-signed", "another host's"])
-async def test_no_request_goes_to_who_is_not_vouched_for(way, scheme, kind, certificates, monkeypatch):
+async def test_no_request_goes_to_who_is_not_vouched_for(  # noqa: PLR0913, PLR0917 - fixtures
+    way, scheme, kind, certificates, monkeypatch, ask_by_httpx2
+):
     heard = []
 
     async def talk(reader, writer):
@@ -79,7 +82,7 @@ async def test_no_request_goes_to_who_is_not_vouched_for(way, scheme, kind, cert
     server = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=context)
     url = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     with pytest.raises(TransportError, match="certificate"):
-        await frames_of(way, url, monkeypatch)
+        await frames_of(way, url, ask_by_httpx2)
     server.close()
     assert heard == []
 
@@ -87,12 +90,12 @@ async def test_no_request_goes_to_who_is_not_vouched_for(way, scheme, kind, cert
 @every_way
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LOCALHOST", "localhost."])
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
-async def test_no_proxy_hears_of_loopback(way, host, variable, monkeypatch):
+async def test_no_proxy_hears_of_loopback(way, host, variable, monkeypatch, ask_by_httpx2):
     async with RawServer([head(), END]) as proxy, RawServer([head(), event(text_frame("a")), END]) as server:
         for name in ("NO_PROXY", "no_proxy"):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv(variable, proxy.url)
-        frames = await frames_of(way, server.url.replace("127.0.0.1", host), monkeypatch)
+        frames = await frames_of(way, server.url.replace("127.0.0.1", host), ask_by_httpx2)
     assert [json.loads(frame) for frame in frames] == [text_frame("a")]
     assert proxy.requests == []
     assert len(server.requests) == 1
@@ -101,10 +104,11 @@ async def test_no_proxy_hears_of_loopback(way, host, variable, monkeypatch):
 @pytest.mark.parametrize("kind", KINDS)
 async def test_no_address_of_a_clients_own_is_asked_unencrypted(kind):
     """Clients have variables of their own that set addresses."""
-    source = KINDS[kind][0](service_at(kind, "https://service.example"), Limits())
-    pool = await source._pool()
-    with pytest.raises(ConfigurationError, match="plain http"):
-        await pool.get("HTTP://elsewhere.example/v1?key=x")
+    source = KINDS[kind][0](service_at(kind, "https://service.example"), Timeouts())
+    library = importlib.import_module(library_of(source.distribution))
+    async with lent_client(library, source._carry) as client:
+        with pytest.raises(ConfigurationError, match="plain http"):
+            await client.get("HTTP://elsewhere.example/v1?key=x")
     await source.aclose()
 
 
@@ -120,7 +124,7 @@ BOMBS = {
 
 @every_way
 @pytest.mark.parametrize("bomb", BOMBS)
-async def test_what_unpacks_to_nothing_is_refused_in_bounded_pieces(way, bomb, monkeypatch):
+async def test_what_unpacks_to_nothing_is_refused_in_bounded_pieces(way, bomb, monkeypatch, ask_by_httpx2):
     turns = 0
     ready = Pace.ready
 
@@ -135,17 +139,17 @@ async def test_what_unpacks_to_nothing_is_refused_in_bounded_pieces(way, bomb, m
         with pytest.raises(
             WireError, match=None if way == "gemini" else r"comments and blanks|too large"
         ):  # that has other words
-            await frames_of(way, server.url, monkeypatch)
+            await frames_of(way, server.url, ask_by_httpx2)
     if way != "gemini":  # which refuses the first line
         assert turns > 4 * 2**20 // 32_768, "others have their turn after every piece"
 
 
 @pytest.mark.parametrize("way", ["rest", "httpx2"])
-async def test_a_whole_body_has_a_largest_size(way, monkeypatch):
+async def test_a_whole_body_has_a_largest_size(way, ask_by_httpx2):
     sent = gzip.compress(b" " * (LARGEST_BODY + 2**20), 1)
     headers = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(sent)}\r\n\r\n".encode()
     async with RawServer([headers, sent]) as server:
-        source, _ = source_of(way, server.url, monkeypatch)
+        source, _ = source_of(way, server.url, ask_by_httpx2)
         with pytest.raises(WireError, match="larger than 128 MiB"):
             await source.call("GET", "v1beta/files/x")
         await source.aclose()
@@ -154,7 +158,7 @@ async def test_a_whole_body_has_a_largest_size(way, monkeypatch):
 async def test_a_frame_of_too_many_values_is_refused_unread():
     many = b'data: {"a": [' + b"0," * 600_000 + b"0]}\r\n\r\n"
     async with RawServer([head(), chunk(many), END]) as server:
-        source = RestSource(server.url, Secret(KEY))
+        source = HttpSource(server.url, Secret(KEY))
         with pytest.raises(WireError, match="500,000 values"):
             async with aclosing(source.frames(KINDS["gemini"][1])) as frames:
                 [frame async for frame in frames]
@@ -192,12 +196,12 @@ def places(echo):
 
 @pytest.mark.parametrize("echo", ECHOES)
 @pytest.mark.parametrize("way", ["rest", "httpx2", "gemini"])
-async def test_no_frame_repeats_the_key(way, echo, monkeypatch):
+async def test_no_frame_repeats_the_key(way, echo, ask_by_httpx2):
     for name, frame in places(ECHOES[echo]).items():
         if name == "a fault" and way == "gemini":
             continue  # that client raises it
         async with RawServer([head(), chunk(b"data: " + frame + b"\r\n\r\n"), END]) as server:
-            frames = await frames_of(way, server.url, monkeypatch)
+            frames = await frames_of(way, server.url, ask_by_httpx2)
         said = b"".join(frames).decode()
         assert "[key]" in said or way == "gemini", "whose client leaves some words out"
         for form in (ECHOES[echo], KEY, KEY.lower(), KEY.upper()):
@@ -219,10 +223,10 @@ ERRORS = {
 @every_way
 @pytest.mark.parametrize("error", ERRORS)
 @pytest.mark.parametrize("case", [str, str.lower, str.upper])
-async def test_no_error_repeats_the_key_or_a_piece_of_it(way, error, case, monkeypatch):
+async def test_no_error_repeats_the_key_or_a_piece_of_it(way, error, case, ask_by_httpx2):
     async with RawServer(ERRORS[error](case(KEY))) as server:
         with pytest.raises(NbGeminiError) as caught:
-            await frames_of(way, server.url, monkeypatch)
+            await frames_of(way, server.url, ask_by_httpx2)
     said = f"{caught.value} {vars(caught.value)}".lower()
     pieces = [KEY.lower()[at : at + 8] for at in range(len(KEY) - 7)]
     assert not [piece for piece in pieces if piece in said]
@@ -231,15 +235,15 @@ async def test_no_error_repeats_the_key_or_a_piece_of_it(way, error, case, monke
 
 @every_way
 @pytest.mark.parametrize("key", [f"{KEY}\r\nX-Evil: 1", f"{KEY}\n", f"\x00{KEY}", f"{KEY}é"])
-async def test_a_key_that_no_header_can_hold_is_refused_and_not_repeated(way, key, monkeypatch):
+async def test_a_key_that_no_header_can_hold_is_refused_and_not_repeated(way, key, monkeypatch, ask_by_httpx2):
     async with RawServer([head(), event(text_frame("a")), END]) as server:
         if way in KINDS:
             monkeypatch.setattr("tests.transport.official.KEY", key)
         if key.strip() == KEY:  # blanks that pasting adds are not part of it
-            assert await frames_of(way, server.url, monkeypatch, key)
+            assert await frames_of(way, server.url, ask_by_httpx2, key)
         else:
             with pytest.raises(ConfigurationError) as caught:
-                await frames_of(way, server.url, monkeypatch, key)
+                await frames_of(way, server.url, ask_by_httpx2, key)
             assert KEY not in str(caught.value)
             assert server.requests == []
     assert b"x-evil" not in b"".join(request for request, _ in server.requests).lower()
@@ -247,10 +251,10 @@ async def test_a_key_that_no_header_can_hold_is_refused_and_not_repeated(way, ke
 
 @every_way
 @pytest.mark.parametrize("model", ["m\r\nX-Evil: 1", "m HTTP/1.1\r\n\r\nGET /evil", "m\x00", "../../evil?x=1#y", "é\u2028"])
-async def test_no_name_of_a_model_becomes_a_header_or_another_request(way, model, monkeypatch):
+async def test_no_name_of_a_model_becomes_a_header_or_another_request(way, model, ask_by_httpx2):
     source_request = KINDS["gemini"][1]
     async with RawServer([head(), event(text_frame("a")), END]) as server:
-        source, request = source_of(way, server.url, monkeypatch)
+        source, request = source_of(way, server.url, ask_by_httpx2)
         if request.path == source_request.path:
             request = Request(f"v1beta/models/{model}:streamGenerateContent", request.body, request.query)
         else:
@@ -283,10 +287,10 @@ ENDS = {
 
 @every_way
 @pytest.mark.parametrize("end", ENDS)
-async def test_no_verbose_traceback_shows_the_key(way, end, monkeypatch):
+async def test_no_verbose_traceback_shows_the_key(way, end, ask_by_httpx2):
     """As `%xmode Verbose` writes it, with the variables of all functions, and as `%debug` finds them."""
     async with RawServer(ENDS[end]) as server:
-        source, request = source_of(way, server.url, monkeypatch)
+        source, request = source_of(way, server.url, ask_by_httpx2)
 
         async def ask():
             async with aclosing(source.frames(request)) as frames:
@@ -315,7 +319,7 @@ async def test_no_verbose_traceback_shows_the_key(way, end, monkeypatch):
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_client_that_can_not_begin_shows_no_key(kind, monkeypatch):
-    source = KINDS[kind][0](service_at(kind, "https://service.example"), Limits())
+    source = KINDS[kind][0](service_at(kind, "https://service.example"), Timeouts())
     module = await asyncio.to_thread(importlib.import_module, source.package)
     name = {"gemini": "Client", "anthropic": "AsyncAnthropic"}.get(kind, "AsyncOpenAI")
 

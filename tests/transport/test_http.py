@@ -19,8 +19,9 @@ from nbgemini.errors import (
     WireError,
 )
 from nbgemini.secrets import Secret
-from nbgemini.transport.http import Limits, RestSource
+from nbgemini.transport.http import HttpSource
 from nbgemini.transport.request import Request
+from nbgemini.transport.timeouts import Timeouts
 from tests.conftest import as_array, golden_frames
 from tests.fakes.raw import CLOSE, END, RESET, STALL, RawServer, chunk, event, head, text_frame
 
@@ -30,7 +31,7 @@ REQUEST = Request("v1beta/models/m:streamGenerateContent", {"contents": []}, {"a
 
 
 async def frames_of(server, limits=None):
-    source = RestSource(server.url, Secret(KEY), limits=limits)
+    source = HttpSource(server.url, Secret(KEY), timeouts=limits)
     try:
         async with aclosing(source.frames(REQUEST)) as frames:
             return [json.loads(frame) async for frame in frames]
@@ -114,7 +115,7 @@ async def test_a_page_in_place_of_an_answer_is_told():
 async def test_a_broken_connection_gives_the_frames_before_it_and_then_our_error(ending):
     came = []
     async with RawServer([head(), event(text_frame("a")), ending]) as server:
-        source = RestSource(server.url, Secret(KEY))
+        source = HttpSource(server.url, Secret(KEY))
         with pytest.raises(TransportError) as caught:
             async with aclosing(source.frames(REQUEST)) as frames:
                 async for frame in frames:
@@ -128,7 +129,7 @@ async def test_a_broken_connection_gives_the_frames_before_it_and_then_our_error
 async def test_silence_is_ended_by_the_gap_limit():
     async with RawServer([head(), event(text_frame("a")), STALL]) as server:
         with pytest.raises(TransportError, match="no data"):
-            await frames_of(server, Limits(gap=0.1))
+            await frames_of(server, Timeouts(gap=0.1))
 
 
 async def test_nobody_listens():
@@ -146,7 +147,7 @@ async def test_a_redirect_is_not_followed():
 
 async def test_leaving_early_closes_the_connection_at_once():
     async with RawServer([head(), event(text_frame("a")), STALL]) as server:
-        source = RestSource(server.url, Secret(KEY))
+        source = HttpSource(server.url, Secret(KEY))
         async with aclosing(source.frames(REQUEST)) as frames:
             await anext(frames)
         await asyncio.wait_for(server.gone.wait(), 1)
@@ -167,11 +168,11 @@ async def test_cancelling_closes_the_connection_at_once():
 @pytest.mark.parametrize("url", ["http://example.org", "ftp://x", "example.org", ""])
 def test_an_address_that_would_show_the_key_is_refused(url):
     with pytest.raises(ConfigurationError):
-        RestSource(url, Secret(KEY))
+        HttpSource(url, Secret(KEY))
 
 
 def test_one_source_serves_several_loops(service):
-    source = RestSource(service.url, Secret("k"))
+    source = HttpSource(service.url, Secret("k"))
 
     async def models():
         async with aclosing(source.frames(Request("v1beta/models", method="GET"))) as frames:

@@ -9,8 +9,9 @@ import pytest
 
 from nbgemini.errors import ConfigurationError
 from nbgemini.secrets import Secret
-from nbgemini.transport.http import RestSource
-from nbgemini.transport.origin import origin_of
+from nbgemini.transport.http import HttpSource
+from nbgemini.transport.origin import is_loopback, origin_of
+from nbgemini.transport.proxies import proxy_for
 from nbgemini.transport.request import Request
 from tests.fakes.fault_server import FaultServer
 from tests.fakes.script import END, Chunk, head
@@ -91,7 +92,7 @@ def test_loopback_is_never_proxied(monkeypatch, host, name):
     for scheme in ("http", "https", "HTTP"):
         origin = origin_of(f"{scheme}://{host}:8000", secret=scheme != "https")
         assert origin.loopback
-        assert not origin.proxied
+        assert is_loopback(origin.host)
 
 
 @pytest.mark.parametrize(
@@ -129,13 +130,13 @@ def test_plain_http_with_a_key_goes_nowhere_else(base):
 def test_a_proxy_is_for_other_machines(monkeypatch, environ, proxied):
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    assert origin_of("https://a.example").proxied == proxied
+    assert bool(proxy_for("https", "a.example")) == proxied
 
 
 async def test_a_proxy_that_is_set_is_asked(monkeypatch):
     async with FaultServer(after=(head(), Chunk(b'{"a": 1}'), END)) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
-        source = RestSource("http://service.example", Secret(""))
+        source = HttpSource("http://service.example", Secret(""))
         assert [frame async for frame in source.frames(Request("v1/models", method="GET"))] == [b'{"a": 1}']
         await source.aclose()
         assert proxy.hits[0].request.headers["host"] == "service.example"
@@ -146,7 +147,7 @@ async def test_a_proxy_that_cannot_be_used_is_told_in_one_line(monkeypatch, prox
     if proxy.startswith("socks") and importlib.util.find_spec("socksio"):
         pytest.skip("here it can be used")
     monkeypatch.setenv("ALL_PROXY", proxy)
-    source = RestSource("http://service.example", Secret(""))
+    source = HttpSource("http://service.example", Secret(""))
     with pytest.raises(ConfigurationError, match="the proxy that the environment sets") as caught:
         [frame async for frame in source.frames(Request("v1/models", method="GET"))]
     await source.aclose()

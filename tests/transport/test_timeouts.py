@@ -9,8 +9,9 @@ import pytest
 
 from nbgemini.errors import TransportError
 from nbgemini.secrets import Secret
-from nbgemini.transport.http import Limits, RestSource
+from nbgemini.transport.http import HttpSource
 from nbgemini.transport.request import Request
+from nbgemini.transport.timeouts import Timeouts
 from tests.fakes.raw import END, STALL, RawServer, chunk, event, head, text_frame
 
 pytestmark = pytest.mark.usefixtures("way")
@@ -45,7 +46,7 @@ class Comments:
 
 
 async def frames_of(url, limits):
-    source, came = RestSource(url, Secret("k" * 39), limits=limits), []
+    source, came = HttpSource(url, Secret("k" * 39), timeouts=limits), []
     try:
         async for frame in source.frames(REQUEST):
             came.append(frame)
@@ -63,7 +64,7 @@ async def failure(url, limits):
 
 async def test_an_answer_that_never_begins():
     async with RawServer([STALL]) as server:
-        error = await failure(server.url, Limits(first=SHORT))
+        error = await failure(server.url, Timeouts(first=SHORT))
         assert "no data from 127.0.0.1 for 0.2 s" in str(error)
         assert error.passing
         await asyncio.wait_for(server.gone.wait(), 5)
@@ -71,26 +72,26 @@ async def test_an_answer_that_never_begins():
 
 async def test_an_answer_that_falls_silent():
     async with RawServer([head(), event(text_frame("one")), STALL]) as server:
-        assert "no data" in str(await failure(server.url, Limits(gap=SHORT)))
+        assert "no data" in str(await failure(server.url, Timeouts(gap=SHORT)))
         await asyncio.wait_for(server.gone.wait(), 5)
 
 
 @pytest.mark.parametrize("before", [(), (event(text_frame("one")),)])
 async def test_signs_of_life_are_no_content(before):
     async with Comments(before) as server:
-        error = await failure(server.url, Limits(gap=5, content=SHORT))
+        error = await failure(server.url, Timeouts(gap=5, content=SHORT))
         assert "nothing but signs of life from 127.0.0.1 for 0.2 s" in str(error)
 
 
 async def test_signs_of_life_are_data():
     async with Comments() as server:
-        assert "signs of life" in str(await failure(server.url, Limits(gap=SHORT, first=SHORT, content=4 * SHORT)))
+        assert "signs of life" in str(await failure(server.url, Timeouts(gap=SHORT, first=SHORT, content=4 * SHORT)))
 
 
 async def test_a_loop_that_was_held_up_is_no_silence():
     """A cell that computed far beyond the limit: what came meanwhile waits in the socket."""
     async with RawServer([head(), event(text_frame("one")), ONE, END]) as server:
-        source = RestSource(server.url, Secret("k" * 39), limits=Limits(first=SHORT, gap=SHORT, content=SHORT))
+        source = HttpSource(server.url, Secret("k" * 39), timeouts=Timeouts(first=SHORT, gap=SHORT, content=SHORT))
         came = []
         async for frame in source.frames(REQUEST):
             came.append(frame)
@@ -102,7 +103,7 @@ async def test_a_loop_that_was_held_up_is_no_silence():
 
 async def test_a_reader_in_no_hurry_is_no_silence():
     async with RawServer([head(), event(text_frame("one")), ONE, END]) as server:
-        source = RestSource(server.url, Secret("k" * 39), limits=Limits(first=SHORT, gap=SHORT, content=SHORT))
+        source = HttpSource(server.url, Secret("k" * 39), timeouts=Timeouts(first=SHORT, gap=SHORT, content=SHORT))
         came = 0
         async for _ in source.frames(REQUEST):
             came += 1
@@ -122,7 +123,7 @@ async def test_a_request_that_nobody_takes():
 
         server = await asyncio.start_server(deaf, "127.0.0.1", 0, limit=1)
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        source = RestSource(url, Secret("k" * 39), limits=Limits(write=SHORT))
+        source = HttpSource(url, Secret("k" * 39), timeouts=Timeouts(write=SHORT))
         big = Request("v1beta/models/m:generateContent", {"contents": ["x" * 20_000_000]})
         with pytest.raises(TransportError, match=r"took nothing of the request for 0.2 s"):
             [frame async for frame in source.frames(big)]

@@ -14,7 +14,7 @@ import pytest
 
 from nbgemini.errors import ConfigurationError, TransportError
 from nbgemini.secrets import Secret
-from nbgemini.transport.http import RestSource
+from nbgemini.transport.http import HttpSource
 from nbgemini.transport.request import Request
 from nbgemini.transport.tls import tls_context
 
@@ -55,7 +55,7 @@ async def answered(certificate, host, count=1):
     context.load_cert_chain(*certificate)
     context.set_alpn_protocols(["h2", "http/1.1"])
     server = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=context)
-    source = RestSource(f"https://{host}:{server.sockets[0].getsockname()[1]}", Secret("k" * 20))
+    source = HttpSource(f"https://{host}:{server.sockets[0].getsockname()[1]}", Secret("k" * 20))
     try:
         came = []
         for _ in range(count):
@@ -95,7 +95,7 @@ async def test_a_server_without_tls_is_told():
     server = await asyncio.start_server(
         lambda _, writer: writer.write(b"HTTP/1.1 400 Plain\r\n\r\n") or writer.close(), "127.0.0.1", 0
     )
-    source = RestSource(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}", Secret("k" * 20))
+    source = HttpSource(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}", Secret("k" * 20))
     with pytest.raises(TransportError, match="can't reach 127.0.0.1") as caught:
         [frame async for frame in source.frames(Request("v1/models", method="GET"))]
     await source.aclose()
@@ -105,7 +105,7 @@ async def test_a_server_without_tls_is_told():
 
 async def test_certificates_that_are_not_there_are_told(monkeypatch, tmp_path):
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
-    source = RestSource("https://127.0.0.1:9", Secret("k" * 20))
+    source = HttpSource("https://127.0.0.1:9", Secret("k" * 20))
     with pytest.raises(ConfigurationError, match="SSL_CERT_FILE"):
         [frame async for frame in source.frames(Request("v1/models", method="GET"))]
     await source.aclose()

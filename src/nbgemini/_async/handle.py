@@ -1,4 +1,4 @@
-"""What runs and ends once: how it is stopped, and how its end is waited for, on the loop, in threads, and in sync code."""
+"""A handle on something that runs and ends once: how it is stopped, and how its end is waited for, wherever that is."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NoReturn, TypeVar
 
 from nbgemini._async import callers, deadlock
 from nbgemini._async.nested_loop import run_within
 from nbgemini.errors import UnfinishedError
 
-_HANDLES = ("_cancel", "_stop_call", "_done", "_callbacks", "_home", "_run", "_task")  # of no use once it is over
-_BEAT, _PATIENCE = 1.0, 20.0  # seconds: how often a thread looks whether the loop still turns, and how long it may stand still
+T = TypeVar("T")
+
+_BEAT, _PATIENCE = 1.0, 20.0  # seconds: how often a thread checks that the loop still turns, and how long it may stand still
 
 
 class _Home(NamedTuple):
@@ -24,72 +25,123 @@ class _Home(NamedTuple):
     process: int
 
 
-class Running:
-    """A handle on what runs; whoever runs it says how it is cancelled, and when it is over."""
+class Lifecycle:
+    """The writer's side of a handle: where it runs, how it is cancelled, and that it has ended.
+
+    Attributes:
+        stopping: whether somebody has asked for its end.
+        home: where it runs; None before it has started.
+    """
 
     def __init__(self) -> None:
-        """Begin."""
+        """Begin; nothing runs yet."""
         self.stopping = False
+        self.home: _Home | None = None
         self._cancel: Callable[[], object] | None = None
         self._stop_call: Callable[[int], object] = lambda _: None
-        self._done = threading.Event()
+        self._ended = threading.Event()
         self._callbacks: list[Callable[[], object]] = []
-        self._home: _Home | None = None
 
     @property
     def done(self) -> bool:
-        """Whether the state is terminal."""
-        return self._done.is_set()
+        """Whether it has ended."""
+        return self._ended.is_set()
 
-    def begun(self) -> None:
-        """Note that the running loop is the one that runs it."""
-        self._home = _Home(asyncio.get_running_loop(), threading.get_ident(), os.getpid())
+    def start(self) -> None:
+        """Note that it runs on the running loop."""
+        self.home = _Home(asyncio.get_running_loop(), threading.get_ident(), os.getpid())
 
-    def attach(self, cancel: Callable[[], object]) -> None:
-        """Say, on the loop that runs it, how the stream is cancelled; `cancel` may be called from any thread."""
-        self.begun()
+    def on_stop(self, cancel: Callable[[], object]) -> None:
+        """Cancel it by `cancel`, which may be called from any thread; at once if it was stopped before it ran."""
+        self.start()
         self._cancel = cancel
-        if self.stopping:  # before it ran
+        if self.stopping:
             cancel()
 
+    def on_stop_call(self, stop_call: Callable[[int], object]) -> None:
+        """Stop the n-th tool call by `stop_call`, which may be called from any thread."""
+        self._stop_call = stop_call
+
     def stop(self) -> None:
-        """Stop the stream and keep what arrived; harmless twice, after the end, and from any thread."""
+        """Cancel it; harmless twice, and after the end."""
         if self.done or self.stopping:
             return
         self.stopping = True
         if self._cancel:
             self._cancel()
 
-    def attach_calls(self, stop_call: Callable[[int], object]) -> None:
-        """Say how one of the calls that are being answered is stopped; `stop_call` may be called from any thread."""
-        self._stop_call = stop_call
-
     def stop_call(self, number: int) -> None:
-        """Stop one of `tool_calls` while it runs, waits or asks; all else goes on. Harmless after its end, from any thread."""
+        """Stop one tool call; harmless after the end."""
         if not self.done:
             self._stop_call(number)
 
     def when_done(self, callback: Callable[[], object]) -> None:
-        """Call back when the state is terminal: at once if it is already."""
+        """Call back at the end, or at once if that is past."""
         if self.done:
             callback()
         else:
             self._callbacks.append(callback)
 
-    def end_now(self) -> None:
-        """Be over, and tell who waits."""
-        self._done.set()
-        for callback in self._callbacks:
+    def finish(self) -> None:
+        """End, and tell everybody who waits."""
+        self._ended.set()
+        callbacks, self._callbacks = self._callbacks, []
+        self._cancel, self._stop_call = None, lambda _: None
+        for callback in callbacks:
             callback()
 
+    def wait(self, seconds: float | None) -> bool:
+        """Block this thread until the end, or for so many seconds; return whether it has ended."""
+        return self._ended.wait(seconds)
+
+    def __reduce__(self) -> tuple[Callable[[], Lifecycle], tuple[()]]:
+        """Let a copy, and a file, have the end alone."""
+        return _ended, ()
+
+
+def _ended() -> Lifecycle:
+    lifecycle = Lifecycle()
+    lifecycle.finish()
+    return lifecycle
+
+
+class StreamHandle:
+    """What users hold of something that runs: they stop it, or wait for its end."""
+
+    def __init__(self, lifecycle: Lifecycle) -> None:
+        """Watch this."""
+        self._lifecycle = lifecycle
+
+    @property
+    def done(self) -> bool:
+        """Whether the state is terminal."""
+        return self._lifecycle.done
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._lifecycle.stopping
+
+    def stop(self) -> None:
+        """Stop the stream and keep what arrived; harmless twice, after the end, and from any thread."""
+        self._lifecycle.stop()
+
+    def stop_call(self, number: int) -> None:
+        """Stop one of `tool_calls` while it runs, waits or asks; all else goes on. Harmless after its end, from any thread."""
+        self._lifecycle.stop_call(number)
+
+    def when_done(self, callback: Callable[[], object]) -> None:
+        """Call back when the state is terminal: at once if it is already."""
+        self._lifecycle.when_done(callback)
+
     async def ended(self) -> None:
-        """Return when it is over."""
+        """Return at the end."""
         if not self.done:
             deadlock.check(self)
-            await self._over(None)
+            await self._end(None)
 
     def wait(self, timeout: float | None) -> None:
-        """Return when it is over, from code that is not async, the loop staying alive.
+        """Return at the end, from code that is not async; the loop stays alive.
 
         Raises:
             TimeoutError: it took longer than `timeout` seconds; it goes on.
@@ -101,13 +153,13 @@ class Running:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            if not self._done.wait(timeout):
+            if not self._lifecycle.wait(timeout):
                 raise TimeoutError(f"not finished after {timeout:g} s; it goes on") from None
             return
-        run_within(loop, self._over(timeout))
+        run_within(loop, self._end(timeout))
 
     def wait_here(self) -> None:
-        """Return when it is over: called by what reads a value that is whole only then, wherever that stands.
+        """Return at the end: called by whatever reads a value that is complete only then.
 
         Raises:
             UnfinishedError: it can't be waited for here.
@@ -117,60 +169,84 @@ class Running:
         if self.done:
             return
         deadlock.check(self)
+        home = self._lifecycle.home
         if callers.reader() != "waits":
-            self._refuse("this code can't wait for it")
-        if self._home is None:
-            self._refuse("nothing has asked for it yet")
-        if self._home.process != os.getpid():
-            self._refuse("it runs in the process that this one was forked from")
+            refuse("this code can't wait for it")
+        if home is None:
+            refuse("nothing has asked for it yet")
+        if home.process != os.getpid():
+            refuse("it runs in the process that this one was forked from")
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            self._wait_without_loop(self._home)
+            self._wait_without_loop(home)
         else:
-            run_within(loop, self._over(None))
+            run_within(loop, self._end(None))
 
     def _wait_without_loop(self, home: _Home) -> None:
         """Wait in a thread that runs no loop: for the loop of another thread, or, in its own, by letting it turn."""
         loop = home.loop
         if loop.is_closed():
-            self._refuse("the loop that ran it is closed")
+            refuse("the loop that ran it is closed")
         if home.thread == threading.get_ident():
-            loop.run_until_complete(self._over(None))
+            loop.run_until_complete(self._end(None))
             return
         turned = threading.Event()
-        stood = 0.0
+        still = 0.0
         loop.call_soon_threadsafe(turned.set)
-        while not self._done.wait(_BEAT):
-            stood = 0.0 if turned.is_set() else stood + _BEAT
-            if stood >= _PATIENCE:
-                self._refuse("the loop that runs it stands still, maybe waiting for this thread")
+        while not self._lifecycle.wait(_BEAT):
+            still = 0.0 if turned.is_set() else still + _BEAT
+            if still >= _PATIENCE:
+                refuse("the loop that runs it stands still, maybe waiting for this thread")
             if turned.is_set():
                 turned.clear()
                 loop.call_soon_threadsafe(turned.set)
 
-    def _refuse(self, why: str) -> NoReturn:
-        raise UnfinishedError(
-            f"not finished yet, and {why} → await it first, or .result() in code that is not async; .so_far has what came"
-        )
-
     def __getstate__(self) -> dict[str, Any]:
-        """Return what a copy has, and a file: all but the handles on what ran.
+        """Return what a copy has, and a file.
 
         Raises:
-            UnfinishedError: it is not over.
+            UnfinishedError: it has not ended.
         """
         if not self.done:
-            self._refuse("what still grows can't be copied or stored")
-        return {name: value for name, value in self.__dict__.items() if name not in _HANDLES}
+            refuse("what still grows can't be copied or stored")
+        return self.__dict__.copy()
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Be over, with all that came."""
-        Running.__init__(self)
-        self.__dict__.update(state)
-        self._done.set()
-
-    async def _over(self, seconds: float | None) -> None:
+    async def _end(self, seconds: float | None) -> None:
         over, loop = asyncio.Event(), asyncio.get_running_loop()
         self.when_done(lambda: loop.call_soon_threadsafe(over.set))
         await asyncio.wait_for(over.wait(), seconds)
+
+
+if TYPE_CHECKING:
+
+    class complete(Generic[T]):  # noqa: N801 - reads as a decorator would
+        """An attribute of a handle that waits for the end, and then reads the same attribute of `so_far`."""
+
+        def __init__(self, read: Callable[[Any], T]) -> None: ...
+        def __get__(self, handle: object, owner: type | None = None) -> T: ...
+
+else:
+
+    class complete(property):  # noqa: N801
+        """An attribute of a handle that waits for the end, and then reads the same attribute of `so_far`."""
+
+        def __init__(self, read: property) -> None:
+            def value(handle: StreamHandle) -> Any:
+                handle.wait_here()
+                return read.fget(handle.so_far)
+
+            value.__annotations__["return"] = read.fget.__annotations__["return"]
+            super().__init__(value)
+            self.__doc__ = read.__doc__  # or else Python would show the one of this class
+
+
+def refuse(why: str) -> NoReturn:
+    """Say why a value can't be read yet, and the ways out.
+
+    Raises:
+        UnfinishedError: always.
+    """
+    raise UnfinishedError(
+        f"not finished yet, and {why} → await it first, or .result() in code that is not async; .so_far has what came"
+    )

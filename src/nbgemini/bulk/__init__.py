@@ -1,8 +1,1 @@
-"""One prompt for each of many rows, thousands at once; a finished row is never paid twice."""
-
-from __future__ import annotations
-
-from nbgemini.bulk.rows import Manner
-from nbgemini.bulk.start import How, planned
-
-__all__ = ["How", "Manner", "planned"]
+"""One prompt for each of many rows: at once (`map`), or as a batch within a day (`batch`)."""

@@ -14,7 +14,7 @@ _FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0  # seconds, where the service names none
 _JITTER = 0.1  # of what it names: others were told the same
 
 
-class Concurrency:
+class AimdLimiter:
     """Additive increase, multiplicative decrease, and one pause for all.
 
     Attributes:
@@ -60,7 +60,7 @@ class Concurrency:
         else:
             self._asked_until = max(self._asked_until, now + asked * (1 + _JITTER * self._chance()))
 
-    def alone(self) -> None:
+    def drop_to_one(self) -> None:
         """Go on with one request at a time."""
         self._grow(1 - self.places)
 

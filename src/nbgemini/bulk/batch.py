@@ -19,20 +19,21 @@ from nbgemini._async.scheduler import Pace
 from nbgemini.bulk.progress import Progress
 from nbgemini.bulk.rows import fill
 from nbgemini.bulk.sources import RowSource
-from nbgemini.bulk.table import Mapped, Row, Rows
+from nbgemini.bulk.table import MapResult, MapRow, Rows
 from nbgemini.bulk.template import Template
-from nbgemini.chat.endpoint import Sending, fetch, persist
-from nbgemini.chat.reply import Reply
+from nbgemini.chat.endpoint import Endpoint
+from nbgemini.chat.rounds import reply_of
+from nbgemini.chat.services import ServiceRegistry
+from nbgemini.chat.structured_output import schema_for
 from nbgemini.chat.uploads import REQUEST_BYTES, Files
 from nbgemini.errors import ApiError, ConfigurationError, NbGeminiError, PromptError, TransportError, WireError
 from nbgemini.messages.attachments import LARGEST_BYTES, Held
 from nbgemini.messages.media import size_text
-from nbgemini.messages.transcript import Exchange
 from nbgemini.messages.turns import Options, Turn, user_turn
 from nbgemini.prices import Prices
-from nbgemini.providers.base import Provider
 from nbgemini.providers.gemini import batch as codec
 from nbgemini.providers.gemini.batch import Answered, BatchState, Status
+from nbgemini.services import split_model
 from nbgemini.transport.request import Request
 
 _SHARE = 0.5  # of the price of the same request at once; ai.google.dev/gemini-api/docs/batch-api, 2026-11-21
@@ -45,7 +46,7 @@ class Manner(Struct, frozen=True):
     `guard` raises PromptError for what must not leave.
     """
 
-    sending: Sending
+    endpoint: Endpoint
     version: str
     options: Options
     prices: Prices
@@ -83,7 +84,7 @@ class Batch:
     async def refresh(self) -> Self:
         """Look how it stands."""
         request = codec.status_request(self._manner.version, self.name)
-        self.status = await _read_status(await fetch(self._manner.sending, request))
+        self.status = await _read_status(await self._manner.endpoint.fetch(request))
         return self
 
     async def wait(self, every: float | None = None) -> Self:
@@ -94,16 +95,16 @@ class Batch:
         """
         pause = every or _FIRST_PAUSE
         while not (await self.refresh()).status.over:
-            await self._manner.sending.sleep(pause)
+            await self._manner.endpoint.retry.sleep(pause)
             pause = every or min(pause * _GROWTH, _LONGEST_PAUSE)
         return self
 
     async def cancel(self) -> Self:
         """Stop the batch; the rows that have their answer stay, and cost what they cost."""
-        await fetch(self._manner.sending, codec.status_request(self._manner.version, self.name, "cancel"))
+        await self._manner.endpoint.fetch(codec.status_request(self._manner.version, self.name, "cancel"))
         return await self.refresh()
 
-    async def results(self) -> Mapped:
+    async def results(self) -> MapResult:
         """Wait for the end and return the rows, as `client.map` does, at half the price.
 
         Raises:
@@ -114,23 +115,23 @@ class Batch:
         answers = await self._answers()
         if not answers and self.state != "complete":
             raise self.error or NbGeminiError(f"{self.name} was {self.state} before any row had its answer; submit it again")
-        return await Mapped(partial(self._read_all, answers), codec.total_of(answers, self._count()))
+        return await MapResult(partial(self._read_all, answers), codec.total_of(answers, self._count()))
 
     async def _answers(self) -> Sequence[Answered]:
         """Return what came, from the answer itself or from the file that it names."""
         if not self.status.file:
             return self.status.answers
-        sending, files = self._manner.sending, self._manner.sending.files
+        endpoint, files = self._manner.endpoint, self._manner.endpoint.uploads
         if not isinstance(files, Files) or not self.status.file.startswith("files/"):
             raise WireError(f"the service names no file of answers, but {self.status.file[:80]!r} → ask again")
         path = f"{self._manner.version}/{self.status.file}:download?alt=media"
-        lines = (await persist(sending, lambda: files.caller.call("GET", path))).body
+        lines = (await endpoint.persist(lambda: files.caller.call("GET", path))).body
         return await asyncio.to_thread(codec.answers_in, lines)
 
     def _count(self) -> int:
         return len(self._rows) if self._rows is not None else self.status.total
 
-    async def _read_all(self, answers: Sequence[Answered], table: Mapped) -> None:
+    async def _read_all(self, answers: Sequence[Answered], table: MapResult) -> None:
         """Read row after row, the loop staying alive."""
         pace, total = Pace.here(), codec.total_of(answers, self._count())
         for number, answer in enumerate(codec.by_row(answers, total)):
@@ -139,16 +140,10 @@ class Batch:
             self._read(table.so_far.add(self._rows[number] if known and self._rows else None), answer)
         table.progress = _progress(table.so_far)
 
-    def _read(self, row: Row, answer: Answered | None) -> None:
+    def _read(self, row: MapRow, answer: Answered | None) -> None:
         """Read what came of a row as every answer is read."""
         options = structs.replace(self._manner.options, model=self._manner.options.model or self.status.model)
-        reply = Reply(Exchange(user_turn("")), options, self._manner.sending.provider, chat=None, turn=0)
-        reply.so_far.prices = self._manner.prices
-        try:
-            _take(reply, answer, self._manner.sending.provider)
-            reply.end()
-        except NbGeminiError as error:
-            reply.end_broken(error)
+        reply = reply_of(lambda: _frame(answer), options, self._manner.endpoint, self._manner.prices)
         fill(row, reply)
         row.state, row.seconds = reply.state, 0.0
         row.cost = None if row.cost is None else row.cost * _SHARE
@@ -160,12 +155,27 @@ class Batch:
         return f"<Batch {self.name} {self.state}{rows}>"
 
 
+async def batch_manner(services: ServiceRegistry, options: dict[str, Any]) -> Manner:
+    """Return how batches are spoken of by a client's services, with these options.
+
+    Raises:
+        PromptError: the model is another service's.
+    """
+    settings = services.settings
+    schema, model = await schema_for(options.get("schema")), options.get("model") or settings.model
+    service, bare = split_model(model)
+    if service != "gemini":
+        raise PromptError(f"only Gemini's Batch API is known here; client.map asks {service}'s models now")
+    asked = structs.replace(Options(model=bare), **{**options, "schema": schema, "model": bare})
+    return Manner(services.endpoint(model), settings.version, asked, settings.prices, services.guard)
+
+
 async def batches(manner: Manner) -> list[Batch]:
     """Return all batches that the service knows, the latest first."""
     found: list[Status] = []
     page = ""
     while True:
-        some, page = codec.statuses_of(await fetch(manner.sending, codec.batches_request(manner.version, page)))
+        some, page = codec.statuses_of(await manner.endpoint.fetch(codec.batches_request(manner.version, page)))
         found += some
         if not page:
             return [Batch(manner, status) for status in found]
@@ -178,7 +188,7 @@ async def batch_named(manner: Manner, name: str, rows: Sequence[Any] | None) -> 
         PromptError: no batch can be called so.
         ApiError: there is none.
     """
-    frame = await fetch(manner.sending, codec.status_request(manner.version, name))
+    frame = await manner.endpoint.fetch(codec.status_request(manner.version, name))
     return Batch(manner, await _read_status(frame), rows)
 
 
@@ -187,14 +197,12 @@ async def _read_status(frame: bytes) -> Status:
     return await asyncio.to_thread(codec.status_of, frame)
 
 
-def _take(reply: Reply, answer: Answered | None, provider: Provider) -> None:
+def _frame(answer: Answered | None) -> bytes:
     if answer is None:
         raise WireError("no answer came for this row → submit it again")
     if answer.error:
         raise answer.error
-    reply.show(reply.take(provider.decoder()(answer.frame)))
-    reply.incoming.raise_fault()
-    reply.incoming.raise_if_empty()
+    return answer.frame
 
 
 def _progress(table: Rows) -> Progress:
@@ -230,7 +238,7 @@ async def submit(manner: Manner, template: str, rows: Any, title: str) -> Batch:
 def _check(manner: Manner) -> None:
     if manner.options.tools:
         raise PromptError("a batch offers the model no tools; %%gemini -t and client.chat do")
-    manner.sending.provider.encode([user_turn("?")], manner.options)
+    manner.endpoint.codec.encode([user_turn("?")], manner.options)
 
 
 async def _body(manner: Manner, form: Template, row: Any, number: int) -> Mapping[str, Any]:
@@ -241,11 +249,11 @@ async def _body(manner: Manner, form: Template, row: Any, number: int) -> Mappin
         manner.guard(turn, manner.options.system)
     except PromptError as error:
         raise PromptError(f"row {number}: {error}; no batch was submitted") from None
-    shipment = manner.sending.files.shipment([turn])
+    shipment = manner.endpoint.uploads.shipment([turn])
     async with aclosing(shipment.progress()) as notices:
         async for _ in notices:
             pass
-    return manner.sending.provider.encode(shipment.turns, manner.options).body or {}
+    return manner.endpoint.codec.encode(shipment.turns, manner.options).body or {}
 
 
 def _refuse_empty(turn: Turn) -> None:
@@ -263,7 +271,7 @@ async def _request(manner: Manner, bodies: list[Mapping[str, Any]], title: str) 
 
 
 async def _uploaded(manner: Manner, lines: bytes, title: str) -> str:
-    files = manner.sending.files
+    files = manner.endpoint.uploads
     if len(lines) > LARGEST_BYTES:
         raise PromptError(f"a batch holds up to 2 GB, these rows are {size_text(len(lines))}; submit them in parts")
     if not isinstance(files, Files):
@@ -275,7 +283,7 @@ async def _uploaded(manner: Manner, lines: bytes, title: str) -> str:
 async def _once(manner: Manner, request: Request) -> bytes:
     """Send what must not be done twice."""
     try:
-        return await fetch(manner.sending.once(), request)
+        return await manner.endpoint.without_retries().fetch(request)
     except TransportError as error:
         error.args = (f"{error}; whether the batch was taken nobody knows → await client.batches()",)
         raise

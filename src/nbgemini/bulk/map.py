@@ -1,8 +1,7 @@
-"""Asking thousands of prompts at once: as many out as the service bears, each answer on disk before it counts.
+"""One prompt for each of many rows: as many at once as the service takes, each answer on disk before it counts.
 
-Invariants: rows stay in their order, and one row's trouble is its own; a limit is waited out by all rows together, and the row
-goes back to the head of the line; a row that is kept is not asked again; a fault that concerns all ends the map with what is
-done; memory holds what came, and never more than a few rows ahead.
+Invariants: rows stay in their order, and one row's trouble is its own; a row with a stored answer is not asked again; an error
+that concerns all rows ends the map with what is done; memory holds what came, and never more than a few rows ahead.
 """
 
 from __future__ import annotations
@@ -10,39 +9,96 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
+from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from nbgemini.bulk.aimd import Concurrency
+from nbgemini._async.callbacks import SafeCallback
+from nbgemini._storage.sqlite import default_path
+from nbgemini.bulk.aimd import AimdLimiter
+from nbgemini.bulk.outcome import (
+    BackOff,
+    Done,
+    RetryAfter,
+    StopAll,
+    SystemicFailureDetector,
+    concerns_all,
+    outcome,
+)
 from nbgemini.bulk.progress import Progress
-from nbgemini.bulk.rows import GENEROUS, Intake, Manner, Suspicion, Waiting, concerns_all, fill, kept_of, limit_of
+from nbgemini.bulk.progress_bar import bar
+from nbgemini.bulk.rows import MapContext, PendingRow, RowLoader, answer_to_store, fill
+from nbgemini.bulk.scheduler import Scheduler
 from nbgemini.bulk.sources import RowSource
 from nbgemini.bulk.store import RowStore
-from nbgemini.bulk.table import Mapped, Row
+from nbgemini.bulk.table import MapResult, MapRow
 from nbgemini.bulk.template import MissingError, Template
-from nbgemini.chat import endpoint
+from nbgemini.chat.chat import Chat, ChatContext
 from nbgemini.chat.reply import Reply
-from nbgemini.errors import ApiError, NbGeminiError, PromptError
-from nbgemini.messages.turns import Usage
+from nbgemini.chat.services import ServiceRegistry
+from nbgemini.errors import NbGeminiError, PromptError
+from nbgemini.messages.turns import Options, Usage
+from nbgemini.replay.session import Replay
+from nbgemini.services import split_model
+
+_REPORT_EVERY = 0.25  # seconds
+_CALLBACK_FAILED = "a callback of a map failed; the map goes on without it"
+_log = logging.getLogger("nbgemini")
 
 
-class Counts:
-    """The counts of one map."""
+class MapOptions(Struct, frozen=True, kw_only=True):
+    """How a map goes; see `Client.map`. Without a `store` (False) nothing is stored."""
+
+    concurrency: int = 20
+    store: str | Path | Literal[False] | None = None
+    fresh: bool = False
+    progress: Callable[[Progress], object] | bool | None = None
+    on_row: Callable[[MapRow], object] | None = None
+
+
+def create_map(  # noqa: PLR0913, PLR0917 - what asks, what is asked, and how
+    services: ServiceRegistry, chats: ChatContext, options: Options, template: str, rows: Any, how: MapOptions
+) -> MapResult:
+    """Return the result of a map, which asks a client's services once it is awaited or started.
+
+    Raises:
+        PromptError: these are no rows, or an option means nothing.
+    """
+    if how.concurrency < 1:
+        raise PromptError(f"at least one row is asked at a time, not {how.concurrency}")
+    endpoint = services.endpoint(options.model)
+    once = endpoint.without_retries()  # and the same to the end, whatever is set meanwhile
+    chat = Chat(None, structs.replace(chats, endpoint=lambda _model, _taping: once, log=None), options)
+    address = services.settings.service(split_model(options.model)[0]).base_url
+    context = MapContext(chat, endpoint, options, address, chats.log)
+    context.check()
+    source = RowSource(rows)
+    run = MapRun(context, Template(template, source.doubled), source, _store_of(services, how), how)
+    remarks = [remark for name, remark in source.remarks.items() if run.template.reads(name)]
+    return MapResult(run, source.total, source.labels, "; ".join(remarks))
+
+
+def _store_of(services: ServiceRegistry, how: MapOptions) -> RowStore | None:
+    if how.store is False or isinstance(services.taping, Replay):
+        return None
+    return RowStore(Path(how.store).expanduser() if how.store else default_path("maps.sqlite3"))
+
+
+class ProgressCounter:
+    """Counts the rows of one map."""
 
     def __init__(self, total: int | None) -> None:
-        """Begin with none."""
+        """Begin with no row."""
         self._total = total
         self._began = monotonic()
         self._done = self._stored = self._failed = self._interrupted = 0
         self._usage = Usage()
         self._cost: float | None = None
 
-    def add(self, row: Row) -> None:
+    def add(self, row: MapRow) -> None:
         """Count a row that is over."""
         self._done += row.answered
         self._stored += row.stored
@@ -52,7 +108,7 @@ class Counts:
             self._usage += row.usage
             self._cost = self._cost if row.cost is None else (self._cost or 0.0) + row.cost
 
-    def progress(self, running: int, concurrency: Concurrency, *, over: bool) -> Progress:
+    def progress(self, running: int, limiter: AimdLimiter, *, over: bool) -> Progress:
         """Return how far it is."""
         return Progress(
             total=self._done + self._failed + self._interrupted if over else self._total,
@@ -64,283 +120,168 @@ class Counts:
             usage=self._usage,
             cost=self._cost,
             seconds=monotonic() - self._began,
-            places=concurrency.places,
-            wait=concurrency.wait,
+            places=limiter.places,
+            wait=limiter.wait,
             over=over,
         )
-
-
-_guarded_log = logging.getLogger("nbgemini")
-
-
-class Guarded:
-    """A callback that is left out once it has failed: whatever it has, the map must not have it."""
-
-    def __init__(self, callback: Callable[[Any], object] | None) -> None:
-        """Call it for each value, if there is one."""
-        self._callback = callback
-
-    def __call__(self, value: Any) -> None:
-        """Call it."""
-        if self._callback is None:
-            return
-        try:
-            self._callback(value)
-        except Exception:  # noqa: BLE001 - anybody's code
-            _guarded_log.exception("a callback of a map failed; the map goes on without it")
-            self._callback = None
-
-
-_OFTEN = 0.25  # seconds between two reports
-_log = logging.getLogger("nbgemini")
-
-
-class Plan(Struct, frozen=True, kw_only=True):
-    """What is asked, and how.
-
-    Attributes:
-        manner: how each row is asked.
-        template: what each row is asked.
-        source: the rows.
-        concurrency: how many are asked at once at most.
-        store: where answers are kept.
-        fresh: whether rows are asked again that have an answer there.
-        tell: called with how far it is, a few times a second.
-        on_row: called with each row that is over.
-    """
-
-    manner: Manner
-    template: Template
-    source: RowSource
-    concurrency: int
-    store: RowStore | None
-    fresh: bool = False
-    tell: Callable[[Progress], object] | None = None
-    on_row: Callable[[Row], object] | None = None
 
 
 class MapRun:
     """One run of a map, to its end."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(
+        self, context: MapContext, template: Template, source: RowSource, store: RowStore | None, how: MapOptions
+    ) -> None:
         """Ask nothing yet."""
-        self._manner = plan.manner
-        self._store = plan.store
-        self._intake = Intake(plan.manner, plan.template, plan.source, None if plan.fresh else plan.store)
-        self._tell, self._on_row = Guarded(plan.tell), Guarded(plan.on_row)
-        self._concurrency = Concurrency(plan.concurrency, monotonic, random.random)
-        self._counts = Counts(plan.source.total)
-        self._suspicion = Suspicion()
-        self._line: deque[Waiting] = deque()
-        self._running: dict[asyncio.Task[None], Waiting] = {}
-        self._held: set[asyncio.TimerHandle] = set()
-        self._news, self._hungry = asyncio.Event(), asyncio.Event()
-        self._fed = self._stopped = False
+        self.template = template
+        self._context = context
+        self._store = store
+        self._loader = RowLoader(context, template, source, None if how.fresh else store)
+        show = how.progress if callable(how.progress) else None if how.progress is False else bar()
+        self._show, self._on_row = SafeCallback(show, _CALLBACK_FAILED), SafeCallback(how.on_row, _CALLBACK_FAILED)
+        self._limiter = AimdLimiter(how.concurrency, monotonic, random.random)
+        self._scheduler = Scheduler(self._limiter, self._ask)
+        self._counter = ProgressCounter(source.total)
+        self._failures = SystemicFailureDetector()
 
-    async def __call__(self, table: Mapped) -> None:
-        """Ask all rows of a table and put into it what comes."""
+    async def __call__(self, table: MapResult) -> None:
+        """Ask all rows of a table and fill it with what comes."""
         loop = asyncio.get_running_loop()
         self._table = table
-        table.attach(lambda: loop.call_soon_threadsafe(self._stop))
+        table.lifecycle.on_stop(lambda: loop.call_soon_threadsafe(self._scheduler.stop))
         try:
             if self._store is not None:
                 await self._store.open()
-            await self._go()
+            await self._run()
         except NbGeminiError as error:
             table.so_far.error = error
         finally:
             await self._close()
 
-    async def _go(self) -> None:
-        beside = [asyncio.ensure_future(self._feed()), asyncio.ensure_future(self._tell_often())]
+    async def _run(self) -> None:
+        beside = [asyncio.ensure_future(self._load()), asyncio.ensure_future(self._report_often())]
         try:
-            while not self._over:
-                self._news.clear()
-                self._send()
-                await self._next_news()
+            await self._scheduler.run()
         finally:
             for task in beside:
                 task.cancel()
-            if self._running:  # this task was cancelled
-                self._stop()
-                await asyncio.wait(self._running)
             await asyncio.gather(*beside, return_exceptions=True)
 
-    @property
-    def _over(self) -> bool:
-        return not self._running and (self._stopped or (self._fed and not self._line and not self._held))
-
-    async def _next_news(self) -> None:
-        """Wait until something has happened, or may again."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._concurrency.wait if self._line and self._concurrency.wait else None):
-                await self._news.wait()
-
     async def _close(self) -> None:
-        """Put everything to rest: what was not asked to its end is marked."""
-        if self._stopped:
-            await self._intake.rest(self._table)
+        """Mark what was not asked to its end, and close the store."""
+        if self._scheduler.stopped:
+            await self._loader.add_rest(self._table)
         for row in self._table.so_far:
             if row.state in ("waiting", "running"):
                 row.state = "interrupted"
-                self._counts.add(row)
+                self._counter.add(row)
         if self._store is not None:
             await self._store.aclose()
         self._report(over=True)
 
-    def _stop(self) -> None:
-        """Ask nothing more, and end what is being asked; what is done stays."""
-        self._stopped = True
-        for timer in self._held:
-            timer.cancel()
-        for item in self._running.values():
-            if item.reply is not None:
-                item.reply.stop()
-        self._news.set()
-
-    def _end(self, error: NbGeminiError) -> None:
-        """Stop for a fault that concerns all rows."""
-        if self._table.so_far.error is None:
-            self._table.so_far.error = error
-        self._table.stopping = True
-        self._stop()
-
-    async def _feed(self) -> None:
-        """Take the rows in, never many more than are asked."""
+    async def _load(self) -> None:
+        """Load the rows, never many more than are asked."""
         try:
-            while (taken := await self._intake.some(self._table)) is not None:
-                self._line.extend(taken.waiting)
-                for row in taken.stored:
-                    self._ended(row)
-                for row, error in taken.refused:
+            while (loaded := await self._loader.load(self._table)) is not None:
+                for row in loaded.stored:
+                    self._count(row)
+                for row, error in loaded.refused:
                     self._fail(row, error)
-                self._news.set()
-                await self._hunger()
+                await self._scheduler.add(loaded.pending)
         except NbGeminiError as error:
-            self._end(error)
+            self._stop_all(error)
         except Exception as error:  # noqa: BLE001 - an iterator is anybody's code
             words = f"the rows broke off, {type(error).__name__}: {error}; those before are done"
             self._table.so_far.error = PromptError(words)
         finally:
-            self._fed = True
-            self._news.set()
+            self._scheduler.complete()
 
-    async def _hunger(self) -> None:
-        while len(self._line) >= 2 * self._concurrency.most:
-            self._hungry.clear()
-            await self._hungry.wait()
-
-    def _send(self) -> None:
-        """Ask as many rows as there is room for."""
-        while self._line and not self._stopped and self._concurrency.room(len(self._running)):
-            item = self._line.popleft()
-            task = asyncio.ensure_future(self._ask(item))
-            self._running[task] = item
-            task.add_done_callback(self._asked)
-        if len(self._line) < self._concurrency.most:
-            self._hungry.set()
-
-    def _asked(self, task: asyncio.Task[None]) -> None:
-        self._running.pop(task).reply = None
-        self._news.set()
-
-    async def _ask(self, item: Waiting) -> None:
+    async def _ask(self, item: PendingRow) -> None:
         began, item.row.state = monotonic(), "running"
         try:
-            reply = item.reply = self._manner.begin(item.turn)
-            if self._stopped:
+            reply = item.reply = self._context.begin(item)
+            if self._scheduler.stopped:
                 reply.stop()
-            await self._manner.chat.drive(reply)
-            if not self._again(item, reply, began):
-                await self._settle(item, reply)
+            await self._context.chat.drive(reply)
+            await self._act(item, reply, began)
         except NbGeminiError as error:
             self._fail(item.row, error)
         except Exception as error:  # noqa: BLE001 - it is one row's, and the others go on
             _log.exception("a row of a map failed")
             self._fail(item.row, NbGeminiError(f"unexpected {type(error).__name__}: {error}"))
 
-    def _again(self, item: Waiting, reply: Reply, began: float) -> bool:
-        """Put a row back that met trouble which passes; return whether it is."""
-        error = reply.error
-        if error is None or concerns_all(error) or self._stopped:
-            return False
-        if (limit := limit_of(reply)) is not None:
-            return self._limited(item, limit, began)
-        wait = None if reply.segments else item.attempts.again(error)
-        if wait is not None:
-            self._hold(item, wait)
-        return wait is not None
+    async def _act(self, item: PendingRow, reply: Reply, began: float) -> None:
+        """Do what a reply means for its row, and for all."""
+        match Done() if self._scheduler.stopped else outcome(reply, item, monotonic()):
+            case RetryAfter(seconds) if item.attempts.take():
+                self._scheduler.put_back(item, seconds)
+            case BackOff(retry_after):
+                self._back_off(item, began, retry_after)
+            case StopAll(error):
+                await self._settle(item, reply)
+                self._stop_all(error)
+            case _:
+                await self._settle(item, reply)
 
-    def _limited(self, item: Waiting, limit: ApiError, began: float) -> bool:
-        """Let all rows wait, and this one be the next; False if it has been at that for too long."""
-        item.refused_at = item.refused_at or began
-        self._concurrency.limited(began, limit.retry_after)
-        if monotonic() + self._concurrency.wait - item.refused_at > GENEROUS:
-            return False
-        if endpoint.BUDGET.spend():
+    def _back_off(self, item: PendingRow, began: float, retry_after: float | None) -> None:
+        """Let all rows wait, and this one be the next."""
+        if item.limited_since is None:
+            item.limited_since = began
+        self._limiter.limited(began, retry_after)
+        if self._context.budget.spend():
             item.paid += 1
         else:
-            self._concurrency.alone()  # no storm: one after the other until answers fill the budget again
-        self._put_back(item)
-        return True
+            self._limiter.drop_to_one()  # no storm: one after the other until answers fill the budget again
+        self._scheduler.put_back(item)
 
-    def _hold(self, item: Waiting, seconds: float) -> None:
-        """Put a row back a little later; the others go on."""
-        item.row.state = "waiting"
-
-        def put_back() -> None:
-            self._held.discard(timer)
-            self._put_back(item)
-
-        timer = asyncio.get_running_loop().call_later(seconds, put_back)
-        self._held.add(timer)
-
-    def _put_back(self, item: Waiting) -> None:
-        item.row.state = "waiting"
-        self._line.appendleft(item)
-        self._news.set()
-
-    async def _settle(self, item: Waiting, reply: Reply) -> None:
-        """Take a row's end in: it counts once it is on disk."""
+    async def _settle(self, item: PendingRow, reply: Reply) -> None:
+        """Fill a row that is over; it counts once it is on disk."""
         fill(item.row, reply)
-        kept = kept_of(item.row, reply)
-        if kept is not None and self._store is not None:
+        answer = answer_to_store(item.row, reply)
+        if answer is not None and self._store is not None:
             try:
-                await self._store.keep(item.name, kept)
+                await self._store.keep(item.key, answer)
             except NbGeminiError as error:
-                self._end(error)
+                self._stop_all(error)
         item.row.state = reply.state if reply.state != "waiting" else "interrupted"
-        self._manner.write_down(item, reply)
-        self._learn(item, reply)
-        self._ended(item.row)
-
-    def _learn(self, item: Waiting, reply: Reply) -> None:
-        """Draw from a row's end what it means for the others."""
+        self._context.record(reply)
         if item.row.answered:
-            self._suspicion.clear()
-            self._concurrency.succeeded()
-            item.attempts.succeeded()
-            if item.paid:
-                endpoint.BUDGET.refund(item.paid)
-        elif reply.error is not None and self._suspicion.falls_on(reply.error):
-            self._end(reply.error)
+            self._succeeded(item)
+        elif reply.error is not None and self._failures.detects(reply.error):
+            self._stop_all(reply.error)
+        self._count(item.row)
 
-    def _fail(self, row: Row, error: NbGeminiError) -> None:
+    def _succeeded(self, item: PendingRow) -> None:
+        self._failures.succeeded()
+        self._limiter.succeeded()
+        item.attempts.succeeded()
+        if item.paid:
+            self._context.budget.refund(item.paid)
+
+    def _fail(self, row: MapRow, error: NbGeminiError) -> None:
+        """Fail a row that could not be asked."""
         row.state, row.error = "failed", str(error)
-        if not isinstance(error, MissingError) and self._suspicion.falls_on(error):
-            self._end(error)
-        self._ended(row)
+        if not isinstance(error, MissingError) and (self._failures.detects(error) or concerns_all(error)):
+            self._stop_all(error)
+        self._count(row)
 
-    def _ended(self, row: Row) -> None:
-        self._counts.add(row)
+    def _stop_all(self, error: NbGeminiError) -> None:
+        """Stop for an error that concerns all rows."""
+        if self._table.so_far.error is None:
+            self._table.so_far.error = error
+        self._table.lifecycle.stopping = True
+        self._scheduler.stop()
+
+    def _count(self, row: MapRow) -> None:
+        self._counter.add(row)
         if row.state != "interrupted":
             self._on_row(row)
 
-    async def _tell_often(self) -> None:
+    async def _report_often(self) -> None:
         while True:
             self._report(over=False)
-            await asyncio.sleep(_OFTEN)
+            await asyncio.sleep(_REPORT_EVERY)
 
     def _report(self, *, over: bool) -> None:
-        self._table.progress = self._counts.progress(len(self._running), self._concurrency, over=over)
-        self._tell(self._table.progress)
+        self._table.progress = self._counter.progress(self._scheduler.running, self._limiter, over=over)
+        self._show(self._table.progress)

@@ -11,7 +11,7 @@ from typing import Any, Literal, Self, TypeAlias, overload
 
 from msgspec import Struct
 
-from nbgemini._async.handle import Running
+from nbgemini._async.handle import Lifecycle, StreamHandle, complete
 from nbgemini.bulk.progress import Progress
 from nbgemini.errors import NbGeminiError
 from nbgemini.messages.turns import Usage
@@ -25,7 +25,7 @@ _COLUMNS = 6  # of the input
 _ANSWERED = ("complete", "truncated")
 
 
-class Row(Struct, eq=False):
+class MapRow(Struct, eq=False):
     """One row of a map.
 
     Attributes:
@@ -62,30 +62,29 @@ class Row(Struct, eq=False):
     def __repr__(self) -> str:
         """Show the state and the beginning of the answer."""
         said = f"{self.text[:60]!r}{'…' if len(self.text) > 60 else ''}" if self.answered else self.error  # noqa: PLR2004
-        return f"<Row {self.index} {self.state}: {said}>"
+        return f"<MapRow {self.index} {self.state}: {said}>"
 
 
-class Rows(Sequence[Row]):
+class Rows(Sequence[MapRow]):
     """The rows of a map as they stand; once the map is over they are its own.
 
     Attributes:
-        error: why the rest was not asked, where a fault concerned all rows; None otherwise.
         labels: the index of the rows in their table; None where there is none.
         remark: what was done to make rows of the table, in words.
     """
 
     def __init__(self, labels: Any = None, remark: str = "") -> None:
         """Begin with none."""
-        self.error: NbGeminiError | None = None
+        self._error: NbGeminiError | None = None
         self.labels = labels
         self.remark = remark
-        self._rows: list[Row] = []
+        self._rows: list[MapRow] = []
 
     @overload
-    def __getitem__(self, index: int) -> Row: ...
+    def __getitem__(self, index: int) -> MapRow: ...
     @overload
-    def __getitem__(self, index: slice) -> list[Row]: ...
-    def __getitem__(self, index: int | slice) -> Row | list[Row]:
+    def __getitem__(self, index: slice) -> list[MapRow]: ...
+    def __getitem__(self, index: int | slice) -> MapRow | list[MapRow]:
         """Return a row, or a list of them."""
         return self._rows[index]
 
@@ -93,10 +92,19 @@ class Rows(Sequence[Row]):
         """Count the rows that were taken so far."""
         return len(self._rows)
 
-    def add(self, given: Any) -> Row:
+    def add(self, given: Any) -> MapRow:
         """Put one row more at the end."""
-        self._rows.append(Row(len(self._rows), given))
+        self._rows.append(MapRow(len(self._rows), given))
         return self._rows[-1]
+
+    @property
+    def error(self) -> NbGeminiError | None:
+        """Why the rest was not asked, where a fault concerned all rows; None otherwise."""
+        return self._error
+
+    @error.setter
+    def error(self, error: NbGeminiError | None) -> None:
+        self._error = error
 
     @property
     def texts(self) -> list[str | None]:
@@ -150,7 +158,7 @@ class Rows(Sequence[Row]):
         headers = ["", *columns, "answer", *(["trouble"] if any(row.error for row in shown) else [])]
         return headers, [_cells(row, columns)[: len(headers)] for row in shown]
 
-    def _shown(self) -> list[Row]:
+    def _shown(self) -> list[MapRow]:
         with_trouble = [row for row in self._rows[SHOWN:] if row.error][:SHOWN_TROUBLE]
         return [*self._rows[:SHOWN], *with_trouble]
 
@@ -159,7 +167,7 @@ class Rows(Sequence[Row]):
         return f"<Rows {sum(row.answered for row in self._rows):,} of {len(self):,} answered>"
 
 
-class Mapped(Running, Sequence[Row]):
+class MapResult(StreamHandle, Sequence[MapRow]):
     """The rows of a map; awaiting it asks them, and returns it. Whoever reads them before the end waits for it.
 
     Attributes:
@@ -168,36 +176,29 @@ class Mapped(Running, Sequence[Row]):
     """
 
     def __init__(
-        self, run: Callable[[Mapped], Awaitable[None]], total: int | None = None, labels: Any = None, remark: str = ""
+        self, run: Callable[[MapResult], Awaitable[None]], total: int | None = None, labels: Any = None, remark: str = ""
     ) -> None:
         """Begin with no row; `run` asks them all."""
-        super().__init__()
+        self.lifecycle = Lifecycle()
+        super().__init__(self.lifecycle)
         self.progress = Progress(total=total)
         self.so_far = Rows(labels, remark)
         self._run = run
         self._task: asyncio.Task[None] | None = None
 
-    @property
-    def whole(self) -> Rows:
-        """The rows, once they are over.
-
-        Raises:
-            UnfinishedError: they are not, and can't be waited for here.
-        """
-        self.wait_here()
-        return self.so_far
-
     @overload
-    def __getitem__(self, index: int) -> Row: ...
+    def __getitem__(self, index: int) -> MapRow: ...
     @overload
-    def __getitem__(self, index: slice) -> list[Row]: ...
-    def __getitem__(self, index: int | slice) -> Row | list[Row]:
+    def __getitem__(self, index: slice) -> list[MapRow]: ...
+    def __getitem__(self, index: int | slice) -> MapRow | list[MapRow]:
         """Return a row, or a list of them."""
-        return self.whole[index]
+        self.wait_here()
+        return self.so_far[index]
 
     def __len__(self) -> int:
         """Count the rows."""
-        return len(self.whole)
+        self.wait_here()
+        return len(self.so_far)
 
     @property
     def state(self) -> Literal["running", "complete", "interrupted"]:
@@ -207,57 +208,31 @@ class Mapped(Running, Sequence[Row]):
         )
         return ended if self.done else "running"
 
-    @property
-    def texts(self) -> list[str | None]:
-        """The answers in order; None where there is none."""
-        return self.whole.texts
-
-    @property
-    def answers(self) -> list[Any]:
-        """The objects in order, where a schema was given, else the texts."""
-        return self.whole.answers
-
-    @property
-    def errors(self) -> dict[int, str]:
-        """What went wrong, by the row's number."""
-        return self.whole.errors
-
-    @property
-    def error(self) -> NbGeminiError | None:
-        """Why the rest was not asked, where a fault concerned all rows; None otherwise."""
-        return self.whole.error
-
-    @property
-    def usage(self) -> Usage:
-        """Tokens of all rows, of earlier runs too."""
-        return self.whole.usage
-
-    @property
-    def cost(self) -> float | None:
-        """USD of all rows, of earlier runs too; None where no price is known."""
-        return self.whole.cost
-
-    @property
-    def badge(self) -> str:
-        """What marks answers that are no service's own."""
-        return self.whole.badge
+    texts = complete(Rows.texts)
+    answers = complete(Rows.answers)
+    errors = complete(Rows.errors)
+    error = complete(Rows.error)
+    usage = complete(Rows.usage)
+    cost = complete(Rows.cost)
+    badge = complete(Rows.badge)
 
     def to_frame(self) -> Any:
         """Return a DataFrame: the columns of the input, the answer (and its fields), error, tokens and cost."""
-        return self.whole.to_frame()
+        self.wait_here()
+        return self.so_far.to_frame()
 
     def start(self) -> asyncio.Task[None]:
         """Ask the rows on the running loop; once begun, it is the same task."""
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._to_the_end(), name="nbgemini map")
-            self.begun()
+            self.lifecycle.start()
         return self._task
 
     async def _to_the_end(self) -> None:
         try:
             await self._run(self)
         finally:
-            self.end_now()
+            self.lifecycle.finish()
 
     async def _outcome(self) -> Self:
         task = self.start()
@@ -279,9 +254,13 @@ class Mapped(Running, Sequence[Row]):
         """
         return self._outcome().__await__()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy has, and a file: all but what asked the rows."""
+        return {**super().__getstate__(), "_run": None, "_task": None}
+
     def __repr__(self) -> str:
         """Say how far it is."""
-        return f"<Mapped {self.progress.line()}>"
+        return f"<MapResult {self.progress.line()}>"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         """Show the line and a bounded table, escaped."""
@@ -299,7 +278,7 @@ class Mapped(Running, Sequence[Row]):
         return "text/html", self._repr_html_()
 
 
-def _record(row: Row) -> dict[str, Any]:
+def _record(row: MapRow) -> dict[str, Any]:
     """Return a row for a DataFrame; names of ours give way to those of the input."""
     record = dict(_input(row))
     facts = {"answer": row.text if row.answered else None, **_fields(row.parsed)}
@@ -322,17 +301,17 @@ def _fields(parsed: Any) -> dict[str, Any]:
     return {"parsed": parsed}
 
 
-def _input(row: Row) -> Mapping[str, Any]:
+def _input(row: MapRow) -> Mapping[str, Any]:
     return {str(name): value for name, value in row.input.items()} if isinstance(row.input, Mapping) else {"row": row.input}
 
 
-def _said(row: Row) -> str:
+def _said(row: MapRow) -> str:
     if row.parsed is not None and _fields(row.parsed).keys() != {"parsed"}:
         return ", ".join(f"{name}: {value}" for name, value in _fields(row.parsed).items())
     return row.text
 
 
-def _cells(row: Row, columns: Sequence[str]) -> list[str]:
+def _cells(row: MapRow, columns: Sequence[str]) -> list[str]:
     given = (_input(row).get(name, "") for name in columns)
     return [str(row.index), *map(_cell, given), _cell(_said(row)), _cell(row.error)]
 

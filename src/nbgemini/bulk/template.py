@@ -42,13 +42,13 @@ class Template:
         self._braced = tuple(dict.fromkeys(braced(text)))
         self._checked: tuple[str, ...] | None = None
 
-    def speaks_of(self, name: str) -> bool:
-        """Whether it names this column, or the whole row."""
-        return any(
-            inner == word or inner.startswith((f"{word}:", f"{word}!", f"{word}."))
-            for inner in self._braced
-            for word in (name, ROW)
-        )
+    def names(self, name: str) -> bool:
+        """Whether a placeholder names this column."""
+        return any(inner == name or inner.startswith((f"{name}:", f"{name}!", f"{name}.")) for inner in self._braced)
+
+    def reads(self, name: str) -> bool:
+        """Whether the value of this column is sent, by its name or in the whole row."""
+        return self.names(name) or self.names(ROW)
 
     def check(self, row: Any) -> None:
         """Look whether a row has what is named.

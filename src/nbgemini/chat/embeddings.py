@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator
 
-from nbgemini.chat.endpoint import Sending, fetch
+from nbgemini._async.scheduler import Pace
+from nbgemini.chat.services import ServiceRegistry
 from nbgemini.errors import PromptError
+from nbgemini.messages.turns import user_turn
 from nbgemini.providers.gemini.embeddings import AT_ONCE, embed_request, vectors_of
+from nbgemini.services import split_model
 from nbgemini.transport.request import Request
 
 _SIDE_BY_SIDE = 16  # requests of one call: 1,600 texts
@@ -28,19 +31,28 @@ def listed(texts: str | Iterable[str]) -> list[str]:
     return [text.encode("utf-8", "replace").decode() for text in found]
 
 
-async def embed(sending: Sending, texts: list[str], how: tuple[str, str, int | None, str | None]) -> list[list[float]]:
-    """Return one vector for each text, in their order; `how` is version, model, dimensions, task.
+async def embed(
+    services: ServiceRegistry, texts: str | Iterable[str], model: str, dimensions: int | None, task: str | None
+) -> list[list[float]]:
+    """Return one vector for each text, in their order.
 
     Raises:
+        PromptError: a text is empty or holds a key, the task is none, or the model is another service's.
         NbGeminiError: the vectors of some texts did not come; the others are dropped with them.
     """
-    version, model, dimensions, task = how
-    free = asyncio.Semaphore(_SIDE_BY_SIDE)
-    asked = [(embed_request(version, model, some, dimensions, task), len(some)) for some in _portions(texts)]
+    found, (service, name) = listed(texts), split_model(model)
+    if service != "gemini":
+        raise PromptError(f"{service} makes no vectors here; Gemini's models do, such as gemini-embedding-001")
+    pace = Pace.here()
+    for text in found:
+        await pace.ready()
+        services.guard(user_turn(text), None)
+    endpoint, free, version = services.endpoint(model), asyncio.Semaphore(_SIDE_BY_SIDE), services.settings.version
+    asked = [(embed_request(version, name, some, dimensions, task), len(some)) for some in _portions(found)]
 
     async def ask(request: Request, count: int) -> list[list[float]]:
         async with free:
-            return vectors_of(await fetch(sending, request), count)
+            return vectors_of(await endpoint.fetch(request), count)
 
     try:
         async with asyncio.TaskGroup() as group:

@@ -47,10 +47,10 @@ def badge_text(reply: Reply) -> str:
 
 def context_text(reply: Reply) -> str:
     """Return how full the chat's window is once that is more than half, with the way out before it is full."""
-    if reply.chat is None or not reply.window or reply.incoming.context <= reply.window * _TELLING:
+    if reply.chat is None or not reply.window or reply.so_far.context <= reply.window * _TELLING:
         return ""
-    filled = f"context {percent(reply.incoming.context, reply.window)} full"
-    warns = reply.incoming.context >= reply.window * _WARNING
+    filled = f"context {percent(reply.so_far.context, reply.window)} full"
+    warns = reply.so_far.context >= reply.window * _WARNING
     return f"⚠ {filled} → %gemini drop, reset or fork before it is" if warns else filled
 
 

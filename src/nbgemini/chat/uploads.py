@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from time import monotonic, time
@@ -23,7 +23,7 @@ from nbgemini.messages.attachments import Held, digest_in, held_for, held_inline
 from nbgemini.messages.events import Retrying, Uploading
 from nbgemini.messages.turns import NOTE, Part, Turn
 from nbgemini.transport.base import Answer, Caller, Source
-from nbgemini.transport.retry import Attempts
+from nbgemini.transport.retry import Retry
 
 REQUEST_BYTES = 18 * 1024 * 1024  # of base64 in one request, which may have 20 MB in all
 KEPT_SECONDS = 48 * 3600
@@ -46,16 +46,9 @@ class _Remote(Struct, frozen=True):
 class Files:
     """The files that one client has uploaded."""
 
-    def __init__(
-        self,
-        source: Source,
-        version: str,
-        attempts: Callable[[], Attempts],
-        sleep: Callable[[float], Awaitable[object]],
-    ) -> None:
+    def __init__(self, source: Source, version: str, retry: Retry) -> None:
         """Upload through `source`, if it can; nothing is uploaded yet."""
-        self.sleep = sleep
-        self.attempts = attempts
+        self.retry = retry
         self.version = version
         self._source = source
         self._remote: dict[str, _Remote] = {}
@@ -157,13 +150,13 @@ class _Upload:
                     yield retrying
             yield Uploading(self._held.name, self._sent, self._held.size)
             if self.file.get("state") == "PROCESSING":
-                await self._files.sleep(_LOOK_AGAIN)
+                await self._files.retry.sleep(_LOOK_AGAIN)
         if self.file.get("state") == "FAILED" or not self.file.get("uri"):
             raise PromptError(f"the service can't use {self._held.name}: {_reason(self.file)}; nothing was asked")
 
     async def _persist(self) -> AsyncGenerator[Retrying, None]:
         """Do the next step, and again after trouble that passes."""
-        attempts = self._files.attempts()
+        attempts = self._files.retry.attempts()
         while True:
             try:
                 await self._step(again=attempts.made > 1)
@@ -175,7 +168,7 @@ class _Upload:
                 attempts.succeeded()
                 return
             yield Retrying(f"uploading {self._held.name}", wait, attempts.made, attempts.most)
-            await self._files.sleep(wait)
+            await self._files.retry.sleep(wait)
 
     async def _step(self, *, again: bool) -> None:
         if not self._target:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from pathlib import PurePath
 from statistics import median
 from typing import Any, TypeAlias
 
@@ -39,6 +40,7 @@ BY: dict[str, Callable[[Row], str]] = {
     "chat": lambda row: str(row["chat"] or "(once)"),
     "day": lambda row: datetime.fromtimestamp(row["at"]).astimezone().strftime("%Y-%m-%d"),
     "provider": lambda row: str(row["provider"]),
+    "notebook": lambda row: PurePath(str(row["notebook"])).name or "(no name)",
 }
 
 

@@ -24,7 +24,7 @@ def keyless(session: Session, ask: Ask) -> Service | None:
     if not in_colab():
         return None
     model = session.model_named(ask.model or session.config.model) or session.client.settings.model
-    return session.client.lacking(model, taping_of(ask, session.shell))
+    return session.client.services.lacking(model, taping_of(ask, session.shell))
 
 
 async def find_key(session: Session, ask: Ask) -> None:

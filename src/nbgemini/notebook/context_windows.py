@@ -47,7 +47,7 @@ class Windows:
 def _place(client: Client, service: str) -> tuple[str, str]:
     """Return what tells services apart: in the demo all have other addresses."""
     known = client.settings.known
-    return service, client.connections.service(service).base_url if service in known else ""
+    return service, client.settings.service(service).base_url if service in known else ""
 
 
 def fill_text(tokens: int, window: int | None) -> str:

@@ -10,8 +10,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeAlias, cast
 
-from nbgemini._async.handle import Running
-from nbgemini.bulk.table import Mapped
+from nbgemini._async.handle import StreamHandle
+from nbgemini.bulk.table import MapResult
 from nbgemini.chat.chat import Chat
 from nbgemini.chat.reply import Reply
 from nbgemini.chat.status_text import doing_text
@@ -57,6 +57,10 @@ class Job:
         said = (self.chat.name or "one-shot", reply.model, f"{reply.seconds:.0f} s", doing_text(reply))
         return " · ".join(filter(None, said))
 
+    def will_run(self) -> None:
+        """Let what reads the reply wait for it from now on."""
+        self.chat.will_drive(self.reply)
+
     def open(self) -> None:
         """Show a first sign of life, while the cell still runs."""
         self._view.open()
@@ -88,7 +92,7 @@ class Jobs:
         for other in self.running:
             if job.cell and other.cell == job.cell:
                 other.reply.stop()
-        job.reply.begun()
+        job.will_run()
         task = asyncio.get_running_loop().create_task(job.run(), name=f"nbgemini {job.chat.name or 'one-shot'}")
         job.open()  # after the task, whose request then goes out before the widgets are loaded
         self._tasks[job] = task
@@ -96,7 +100,7 @@ class Jobs:
         task.add_done_callback(lambda ended: self._ended(job, ended))
         return task
 
-    async def ended(self, replies: list[Running]) -> None:
+    async def ended(self, replies: list[StreamHandle]) -> None:
         """Return when the jobs of these replies are over."""
         tasks = [task for job, task in self._tasks.items() if job.reply in replies]
         if tasks:
@@ -119,7 +123,7 @@ class Jobs:
 class MapJob(Job):
     """One running map."""
 
-    def __init__(self, chat: Chat, table: Mapped, view: MapView, cell: str | None, done: Callable[[], None]) -> None:
+    def __init__(self, chat: Chat, table: MapResult, view: MapView, cell: str | None, done: Callable[[], None]) -> None:
         """Hold what belongs together; `done` is called once all rows are over."""
         handle, shown = (
             cast("Reply", table),
@@ -133,6 +137,10 @@ class MapJob(Job):
     def doing(self) -> str:
         """How far it is."""
         return f"map · {self.table.progress.line()}"
+
+    def will_run(self) -> None:
+        """Let what reads the rows wait for them from now on."""
+        self.table.lifecycle.start()
 
     async def run(self) -> None:
         """Ask all rows and show what came."""
@@ -148,7 +156,7 @@ class Bill:
 
     offline = False  # rows that no service answered have no cost
 
-    def __init__(self, table: Mapped) -> None:
+    def __init__(self, table: MapResult) -> None:
         """Read what it tells of its progress."""
         self._table = table
         self.so_far = self

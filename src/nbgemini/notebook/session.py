@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import uuid4
 
 import msgspec
 
-from nbgemini._async.handle import Running
+from nbgemini._async.handle import StreamHandle
 from nbgemini._storage.sqlite import default_path
-from nbgemini.bulk.table import Mapped
+from nbgemini.bulk.table import MapResult
 from nbgemini.chat.chat import Chat
 from nbgemini.chat.reply import Answer, Reply
 from nbgemini.client import Client
@@ -43,7 +43,6 @@ from nbgemini.notebook.settings import Backend
 from nbgemini.notebook.terminal.view import TerminalView
 from nbgemini.notebook.usage import Spending
 from nbgemini.replay.session import AT_ONCE, Record, Replay, Taping, place_of
-from nbgemini.services import full_name
 from nbgemini.tools.approval import toolbox as toolbox_of
 from nbgemini.tools.decorator import Tool
 from nbgemini.tools.toolbox import refuse
@@ -62,8 +61,10 @@ def usual_speed(shell: Any) -> float:
     return AT_ONCE if headless else 1.0
 
 
+Prompt: TypeAlias = str | Turn | Exchange
+
 LAST_REPLY = "_gemini"
-_WHOLE = {name for kind in (Answer, Mapped) for name, value in vars(kind).items() if isinstance(value, property)}
+_WHOLE = {name for kind in (Answer, MapResult) for name, value in vars(kind).items() if isinstance(value, property)}
 _SAME = ("connect_timeout", "write_timeout", "first_timeout", "gap_timeout", "content_timeout", "retries", "max_streams")
 
 
@@ -86,7 +87,7 @@ class Session:
         self._results = Results(shell)
         self._results.install()
         self._asked: dict[str, int] = {}
-        self._out: dict[str, Running] = {}
+        self._out: dict[str, StreamHandle] = {}
         self._routes = Routes(shell)
         self._always_approved: set[str] = set()
         self._decided = [0.0]
@@ -116,22 +117,22 @@ class Session:
     @property
     def answering(self) -> str:
         """Who answers: `live`, `offline`, another host, or a cassette."""
-        taping = self._client.taping
+        taping = self._client.services.taping
         return f"replay of {taping.path.name}" if isinstance(taping, Replay) else self.backend.name
 
     @property
-    def pending(self) -> dict[str, Running]:
+    def pending(self) -> dict[str, StreamHandle]:
         """What still runs and an --out variable holds."""
         names = self.shell.user_ns
         self._out = {name: reply for name, reply in self._out.items() if not reply.done and names.get(name) is reply}
         return self._out
 
     @property
-    def last(self) -> dict[str, Running]:
+    def last(self) -> dict[str, StreamHandle]:
         """The last reply and the last map, by the names that always hold them, while they run."""
         names = self.shell.user_ns
         found = {name: names.get(name) for name in (LAST_REPLY, LAST_MAP)}
-        return {name: running for name, running in found.items() if isinstance(running, Running) and not running.done}
+        return {name: running for name, running in found.items() if isinstance(running, StreamHandle) and not running.done}
 
     @property
     def fields(self) -> set[str]:
@@ -141,13 +142,15 @@ class Session:
     def close(self) -> None:
         """Stop all streams and the offline service."""
         self.jobs.stop()
-        self._client.retire()
+        self._client.services.endpoints.retire()
         self._interrupts.remove()
         self.backend.leave_demo()
         self._close_journal()
         self._results.remove()
 
-    def begin(self, ask: Ask, prompt: str | Turn | Exchange, tools: Sequence[Tool] = (), schema: Schema | None = None) -> Job:
+    def begin(
+        self, ask: Ask, prompt: Prompt, tools: Sequence[Tool] = (), schema: Schema | None = None, purpose: str = "prompt"
+    ) -> Job:
         """Store the prompt and return its job, not started yet; `_gemini` and the name after -o hold the reply.
 
         An exchange is asked again, in its own place.
@@ -166,8 +169,8 @@ class Session:
         toolbox = toolbox_of(tools, ask.approve or self.config.approve, asks) if tools else None
         asked = prompt.asked if isinstance(prompt, Exchange) else prompt
         taping = taping_of(ask, self.shell)
-        asked_in = None if ask.once else cell
-        reply = chat.begin(asked, cell=asked_in, toolbox=toolbox, taping=taping, schema=schema, **self.changes(ask, chat))
+        how = {"toolbox": toolbox, "taping": taping, "schema": schema, "purpose": purpose, **self.changes(ask, chat)}
+        reply = chat.begin(asked, cell=None if ask.once else cell, **how)
         if "system" in ask.changes:
             chat.options = msgspec.structs.replace(chat.options, system=ask.changes["system"])
         self.spending.follow(reply)
@@ -250,7 +253,7 @@ class Session:
         updates = self.config.updates_per_second
         return route, Painting(self._way(ask), route, self._refresh, updates, shows_errors=not self.waits(ask))
 
-    def bind(self, name: str, running: Running) -> None:
+    def bind(self, name: str, running: StreamHandle) -> None:
         """Let a name of the notebook hold what runs: a cell that reads it waits for it."""
         self.shell.user_ns[name] = self._out[name] = running
 
@@ -285,7 +288,7 @@ class Session:
     async def _complete(self, reply: Reply) -> None:
         """Add to an answer that is over what the service alone can tell: a better error, how large the window is."""
         if reply.error:
-            reply.error.args = (await self.client.explain(reply.error, full_name(reply.provider, reply.options.model)),)
-        if reply.incoming.context >= WORTH_ASKING:
+            reply.error.args = (await self.client.services.explain(reply.error, reply.provider, reply.options.model),)
+        if reply.so_far.context >= WORTH_ASKING:
             await self.windows.learn(self.client, reply.provider)
         reply.window = self.windows.of(self.client, reply.model, reply.provider)

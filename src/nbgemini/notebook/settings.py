@@ -83,7 +83,7 @@ class Backend:
         if self._service:
             settings = structs.replace(settings, base_url=self._service.url, version="v1beta", key=Secret("offline"))
         else:
-            settings = structs.replace(settings, key=self._key("gemini", KNOWN["gemini"], settings.key))
+            settings = structs.replace(settings, key=self._key("gemini", KNOWN["gemini"], settings.secret))
         return structs.replace(
             settings,
             model=str(config.aliases.get(config.model, config.model)) or DEFAULT_MODEL,

@@ -1,4 +1,4 @@
-"""A small loopback service that speaks as Gemini, Anthropic and OpenAI do: for demos, tests and notebooks without a key."""
+"""A stand-in for the services on this machine: Gemini's protocol, and recordings of the others."""
 
 from nbgemini.offline.server import OfflineService
 

@@ -67,7 +67,7 @@ _ASYNCIO: list[Run] = [
 ]
 
 
-def written_answer(prompts: list[str], contents: int) -> list[Run]:
+def written_answer(prompts: list[str]) -> list[Run]:
     """Return the runs of thought and answer for the last of these prompts."""
     prompt = prompts[-1]
     words = set(re.findall(r"[a-z]+", prompt.lower()))
@@ -79,7 +79,7 @@ def written_answer(prompts: list[str], contents: int) -> list[Run]:
         return _arithmetic(sum_)
     if "asyncio" in words:
         return _ASYNCIO
-    return _code(prompt, words) or _default(prompts, contents)
+    return _code(prompt, words) or _default(prompts)
 
 
 def _code(prompt: str, words: set[str]) -> list[Run]:
@@ -111,11 +111,12 @@ def _arithmetic(found: re.Match[str]) -> list[Run]:
     ]
 
 
-def _default(prompts: list[str], contents: int) -> list[Run]:
+def _default(prompts: list[str]) -> list[Run]:
+    exchanges = f"{len(prompts)} exchange{'' if len(prompts) == 1 else 's'}"
     before = f" Before that you asked: “{_first_line(prompts[-2])[:80]}”." if len(prompts) > 1 else ""
     answer = (
         "This is nbgemini's **offline service**, not Gemini: it speaks the same protocol, but its answers are prepared.\n\n"
-        f"You asked: “{_first_line(prompts[-1])[:200]}”\n\nThis chat has {contents} turn{'' if contents == 1 else 's'} so far.{before}\n\n"
+        f"You asked: “{_first_line(prompts[-1])[:200]}”\n\nThis chat has {exchanges} so far.{before}\n\n"
         "For real answers set `GEMINI_API_KEY`, or run `%gemini key`."
     )
     return [("thought", "**No prepared answer**\n\nI say what I am and what I was asked.\n\n\n"), ("answer", answer)]

@@ -96,11 +96,8 @@ def _inside(node: ast.stmt) -> Iterator[tuple[str, list[ast.stmt]]]:
             yield words, inner
 
 
-def _statement(node: ast.stmt) -> str:  # noqa: C901, PLR0911, PLR0912 - a table
+def _statement(node: ast.stmt) -> str:  # noqa: PLR0911 - a table
     match node:
-        case ast.Import(names=names) | ast.ImportFrom(names=names):
-            origin = f" from `{node.module}`" if isinstance(node, ast.ImportFrom) else ""
-            return f"imports {_listed(map(ast.unparse, names))}{origin}"
         case ast.FunctionDef() | ast.AsyncFunctionDef():
             kind = (
                 "the coroutine"
@@ -113,16 +110,6 @@ def _statement(node: ast.stmt) -> str:  # noqa: C901, PLR0911, PLR0912 - a table
         case ast.ClassDef(bases=bases):
             kind = f", a {_listed(map(ast.unparse, bases))}" if bases else ""
             return f"defines the class `{node.name}`{kind}{_documented(node)}:"
-        case ast.Assign(targets=targets, value=value):
-            return f"sets {_listed(map(ast.unparse, targets))} to {_code(value)}"
-        case ast.AnnAssign(value=None):
-            return f"declares {_code(node.target)} of type {_code(node.annotation)}"
-        case ast.AnnAssign(value=ast.expr() as value):
-            return f"sets {_code(node.target)}, of type {_code(node.annotation)}, to {_code(value)}"
-        case ast.AugAssign(op=ast.Add()):
-            return f"adds {_code(node.value)} to {_code(node.target)}"
-        case ast.Return(value=value):
-            return f"returns {_code(value)}" if value else "returns"
         case ast.For() | ast.AsyncFor():
             return f"goes through {_code(node.iter)}, each time as {_code(node.target)}:"
         case ast.While():
@@ -133,6 +120,24 @@ def _statement(node: ast.stmt) -> str:  # noqa: C901, PLR0911, PLR0912 - a table
             return f"with {_listed(map(ast.unparse, node.items))}:"
         case ast.Try():
             return "tries this:"
+    return _simple(node)
+
+
+def _simple(node: ast.stmt) -> str:  # noqa: C901, PLR0911, PLR0912 - a table
+    match node:
+        case ast.Import(names=names) | ast.ImportFrom(names=names):
+            origin = f" from `{node.module}`" if isinstance(node, ast.ImportFrom) else ""
+            return f"imports {_listed(map(ast.unparse, names))}{origin}"
+        case ast.Assign(targets=targets, value=value):
+            return f"sets {_listed(map(ast.unparse, targets))} to {_code(value)}"
+        case ast.AnnAssign(value=None):
+            return f"declares {_code(node.target)} of type {_code(node.annotation)}"
+        case ast.AnnAssign(value=ast.expr() as value):
+            return f"sets {_code(node.target)}, of type {_code(node.annotation)}, to {_code(value)}"
+        case ast.AugAssign(op=ast.Add()):
+            return f"adds {_code(node.value)} to {_code(node.target)}"
+        case ast.Return(value=value):
+            return f"returns {_code(value)}" if value else "returns"
         case ast.Raise(exc=ast.expr() as error):
             return f"raises {_code(error)}"
         case ast.Assert():

@@ -126,7 +126,7 @@ def _undirected(body: dict[str, Any], model: str, head: Head) -> list[Said]:
     thinks = family(model).thinks and thinking.get("includeThoughts") and thinking.get("thinkingBudget") not in (0, "0")
     prompts = _prompts(body)
     prompt, last = prompts[-1], body["contents"][-1]
-    runs = fix_cell(prompt) or explain(prompt) or report(last, head) or written_answer(prompts, len(body["contents"]))
+    runs = fix_cell(prompt) or explain(prompt) or report(last, head) or written_answer(prompts)
     return _natural(_in_form(body, [run for run in runs if run[0] == "answer" or thinks]))
 
 

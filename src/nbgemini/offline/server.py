@@ -19,8 +19,6 @@ from msgspec import Struct
 
 from nbgemini._environment import hush
 from nbgemini.offline.cassette import Cassette
-from nbgemini.offline.dialects.dialect import Dialect
-from nbgemini.offline.dialects.speaking import Dialects
 from nbgemini.offline.gemini.batches import Batches
 from nbgemini.offline.gemini.embeddings import text_of, vectors
 from nbgemini.offline.gemini.files import FileStore
@@ -28,6 +26,7 @@ from nbgemini.offline.gemini.stream import count_tokens
 from nbgemini.offline.gemini.validation import counted, validate
 from nbgemini.offline.http_server import LARGEST_BODY, Connection, HttpRequest, Room, read_request
 from nbgemini.offline.json_body import Invalid, decoded
+from nbgemini.offline.recorded_services import RecordedServices, provider_of
 from nbgemini.offline.responder import Delivery, deliver, send_json
 from nbgemini.offline.routes import (
     EMBEDS,
@@ -79,7 +78,7 @@ class OfflineService:
         self._cassette = Cassette(cassette) if cassette else None
         self._files = FileStore()
         self._batches = Batches(self._files, self._prepared_row)
-        self._dialects = Dialects(self._files.head)
+        self._others = RecordedServices(cassette)
         self._ids = itertools.count(1)
         self._room, self._kept = Room(), 0  # kept: bytes of the bodies that are remembered
         self._sizes: deque[int] = deque()
@@ -159,8 +158,8 @@ class OfflineService:
             try:
                 refuse_strangers(request)
                 body = self._remembered(request)
-                dialect = self._dialects.of(request)
-                await (self._speak(dialect, request, body, to) if dialect else self._speak_gemini(request, body, to))
+                provider = provider_of(request)
+                await (self._speak(provider, request, body, to) if provider else self._speak_gemini(request, body, to))
             except Refused as refused:
                 error = {"error": refused.error}
                 await send_json(to.writer, refused.code, [error] if _array(request) else error)
@@ -178,13 +177,17 @@ class OfflineService:
         elif not await self._batches.speak(request, version, body, to.writer):
             await self._answer(request, version, body, to)
 
-    async def _speak(self, dialect: Dialect, request: HttpRequest, body: Any, to: Delivery) -> None:
+    async def _speak(self, provider: str, request: HttpRequest, body: Any, to: Delivery) -> None:
+        """Answer in the place of another service."""
         streams = isinstance(body, dict) and body.get("stream") is True
         self.open_streams += streams
         try:
-            await self._dialects.answer(dialect, request, body, (self._earlier(request), next(self._ids)), to)
+            await self._answer_other(provider, request, body, to)
         finally:
             self.open_streams -= streams
+
+    async def _answer_other(self, provider: str, request: HttpRequest, body: Any, to: Delivery) -> None:
+        await self._others.answer(provider, request, body, to)
 
     def _earlier(self, request: HttpRequest) -> int:
         """Return how often the very same has been asked."""

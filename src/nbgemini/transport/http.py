@@ -1,115 +1,109 @@
-"""Frames over HTTP: one request out, the frames of its answer in.
+"""Frames over HTTP: one request out, the frames of its response in.
 
 Invariants: the key travels in one header and nowhere else; redirects are never followed (a redirect would carry the key to
-another host); each event loop has connections of its own; what is slow to load (certificates, httpx2 where there is a proxy) is
-loaded once, in a thread.
+another host); a body is read in bounded pieces, and others have their turn between them; what is read whole has a largest size;
+of a body nothing is quoted before the key was taken out.
 """
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import AsyncGenerator, Iterator, Mapping
+import zlib
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
-from functools import partial
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary
 
 import msgspec
 
-from nbgemini._async.imports import load
 from nbgemini._async.scheduler import Pace
 from nbgemini.errors import ApiError, ConfigurationError, NbGeminiError, TransportError, WireError
-from nbgemini.secrets import Mask, Secret
+from nbgemini.secrets import STEP, Mask, Secret
 from nbgemini.services import KNOWN, Service
 from nbgemini.transport.api_errors import GEMINI_KEY, error_from_body, retry_after
 from nbgemini.transport.base import Answer
+from nbgemini.transport.client import HttpClients, translate_error
 from nbgemini.transport.framing import DONE, Framer
-from nbgemini.transport.http1 import Http1
-from nbgemini.transport.origin import Origin, origin_of
+from nbgemini.transport.origin import origin_of
 from nbgemini.transport.request import Request
-from nbgemini.transport.timeouts import Watch
-from nbgemini.transport.tls import context_for
-from nbgemini.transport.transport import Identity, Limits, Outgoing, Response, Transport
+from nbgemini.transport.timeouts import StallTimeout, Timeouts
 
-_LARGEST_ERROR = 65_536  # bytes of an error body that are read
-LARGEST_BODY = 128 * 2**20  # bytes of an answer that is no stream
+if TYPE_CHECKING:
+    import httpx2
+
+AGENT = "nbgemini/0.1.0"
+LARGEST_BODY = 128 * 2**20  # bytes of a response that is no stream
 PIECE = 8_192  # bytes of which frames are made at once: of the smallest that takes two milliseconds
+LARGEST_UNPACKED = 32_768  # bytes that are unpacked at once: half a megabyte can hold half a gigabyte of nothing
+_LARGEST_ERROR = 65_536  # bytes of an error body that are read
 _ENOUGH = 2_000  # bytes to tell what it was, and to hold a key whole
 _OK = 200
-_NO_KEY = Mask()
-
-
-async def raise_if_refused(response: Response, watch: Watch, mask: Mask = _NO_KEY, key_name: str = GEMINI_KEY) -> None:
-    """Raise the error that a response is, if it is none that was asked for.
-
-    Some repeat the key that they refuse: it is hidden. `key_name` is where the service's key stands.
-    """
-    if response.status == _OK:
-        return
-    if response.status // 100 == 3:  # noqa: PLR2004 - HTTP
-        where = urlsplit(response.headers.get("location", "")).hostname or "nowhere"
-        raise TransportError(f"unexpected redirect to {where}; it was not followed, to keep the key at home")
-    body = mask.hide(await _read(response, watch, _LARGEST_ERROR))
-    wait = retry_after(response.headers.get("retry-after", ""), response.headers.get("date", ""))
-    raise error_from_body(response.status, body, wait, key_name=key_name)
-
-
-async def whole(response: Response, watch: Watch) -> bytes:
-    """Return the body.
-
-    Raises:
-        WireError: it is too large.
-    """
-    body = await _read(response, watch, LARGEST_BODY)
-    if len(body) > LARGEST_BODY:
-        raise WireError(f"the answer is larger than {LARGEST_BODY >> 20} MiB → ask for less at once")
-    return body
-
-
-async def _read(response: Response, watch: Watch, enough: int) -> bytes:
-    """Return the body; not much more than `enough` bytes of it."""
-    pieces, held, pace = [], 0, Pace.here()
-    while held <= enough and (chunk := await watch.awaited(response.chunk())):
-        await pace.ready()
-        pieces.append(chunk)
-        held += len(chunk)
-    return b"".join(pieces)
-
-
-async def cut(response: Response, watch: Watch, mask: Mask = _NO_KEY, *, streams: bool = False) -> AsyncGenerator[bytes, None]:
-    """Yield the frames of a response as they come, and `[DONE]` once it says that it is whole.
-
-    Where a stream was asked for (`streams`), one object that comes instead says so too.
-    """
-    framer, head, any_frame, told, pace = Framer(), b"", False, False, Pace.here()
-    while chunk := await watch.awaited(response.chunk()):
-        for at in range(0, len(chunk), PIECE):
-            await pace.ready()
-            for frame in framer.feed(chunk[at : at + PIECE]):
-                any_frame = True
-                watch.frame()
-                yield frame
-        if framer.whole and not told:
-            told = any_frame = True
-            yield DONE
-        if not any_frame and len(head) < _ENOUGH:
-            head += chunk[:_ENOUGH]
-    for frame in framer.close():
-        any_frame = True
-        yield frame
-    if framer.whole and not told and (streams or not framer.is_json):
-        yield DONE
-    elif not any_frame and head.strip() and head.strip()[:1] not in b"{[d":
-        kind = response.headers.get("content-type", "unknown type")
-        raise WireError(f"not an answer of the API ({kind}): {mask.hide(head)[:80]!r} → check the base URL")
-
-
+_GZIP = {"gzip", "x-gzip"}
+_CODINGS = {*_GZIP, "deflate"}
 _HEADER = re.compile(r"[\x20-\x7e]*")
+_ALWAYS = {"accept": "*/*", "accept-encoding": "gzip, deflate", "user-agent": AGENT}
 _JSON = {"content-type": "application/json"}
+_REQUEST_IS_OUT = "receive_response_headers.started"  # in the words of httpcore2's trace extension
 
 
-class RestSource:
+class HttpResponse:
+    """A response whose head has come.
+
+    Attributes:
+        status: the status code.
+        headers: names in any case find their values.
+    """
+
+    def __init__(self, response: httpx2.Response, stall: StallTimeout, translate: Callable[[Exception], NbGeminiError]) -> None:
+        stall.response_begun()
+        self.status = response.status_code
+        self.headers: Mapping[str, str] = response.headers
+        self.stall = stall
+        self._response = response
+        self._translate = translate
+
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        """Yield the body in bounded pieces, unpacked.
+
+        Raises:
+            TransportError: it ended before it was whole, came too slowly, or can't be unpacked.
+        """
+        coding = self.headers.get("content-encoding", "").strip().lower()
+        unpacker = Unpacker(coding) if coding in _CODINGS else None
+        async with aclosing(aiter(self._response.stream)) as chunks:  # type: ignore[type-var,arg-type]
+            while chunk := await self._next(chunks):
+                if unpacker is None:
+                    yield chunk
+                    continue
+                for piece in unpacker.pieces(chunk):
+                    yield piece
+
+    async def read(self, enough: int) -> bytes:
+        """Return the body; not much more than `enough` bytes of it."""
+        read, size, pace = [], 0, Pace.here()
+        async with aclosing(self.pieces()) as pieces:
+            async for piece in pieces:
+                await pace.ready()
+                read.append(piece)
+                size += len(piece)
+                if size > enough:
+                    break
+        return b"".join(read)
+
+    async def aclose(self) -> None:
+        """Close the connection at once, unless all was read and it may serve again."""
+        await self._response.aclose()
+
+    async def _next(self, chunks: Any) -> bytes:
+        try:
+            return await self.stall.wait(anext(chunks, b""))
+        except Exception as error:  # noqa: BLE001 - the border: what leaves is ours, the rest goes on as it was
+            trouble = self._translate(error)
+        raise trouble  # out here it has no context: the library's error holds the request, and that the key
+
+
+class HttpSource:
     """Sends requests to one base URL with one key."""
 
     def __init__(
@@ -118,7 +112,8 @@ class RestSource:
         key: Secret,
         *,
         service: Service = KNOWN["gemini"],
-        limits: Limits | None = None,
+        timeouts: Timeouts | None = None,
+        clients: HttpClients | None = None,
     ) -> None:
         """Remember where and as whom to ask; nothing is opened yet.
 
@@ -126,7 +121,8 @@ class RestSource:
             base_url: what all paths stand behind.
             key: as whom; empty where the service wants none.
             service: which headers it wants.
-            limits: how long to wait for what.
+            timeouts: how long to wait for what.
+            clients: by which requests go out; else clients of its own.
 
         Raises:
             ConfigurationError: the URL is none, or would send the key unencrypted over a network.
@@ -137,67 +133,87 @@ class RestSource:
         self._service = service
         self._mask = Mask(key)
         self._key_name = service.key_names[-1] if service.key_names else ""
-        self._limits = limits or Limits()
-        self._transports: WeakKeyDictionary[asyncio.AbstractEventLoop, Transport] = WeakKeyDictionary()
-        self._streams = 0
-        self._retired = False
-        self._closing: set[asyncio.Task[None]] = set()
+        self._timeouts = timeouts or Timeouts()
+        self._clients = clients or HttpClients()
 
     async def frames(self, request: Request) -> AsyncGenerator[bytes, None]:
-        """Yield the frames of the answer as they come; in none of them, and in no error, is the key."""
-        pace = Pace.here()
+        """Yield the frames of the response as they come; in none of them, and in no error, is the key."""
+        mask = self._mask
         with self._no_key_in_errors():
-            async with aclosing(self._frames(request)) as frames:
-                async for frame in frames:
-                    yield await _hidden(frame, self._mask, pace)
+            async with aclosing(self._batches(request)) as batches:
+                async for batch in batches:
+                    hides = sum(map(len, batch)) > STEP or mask.found_in(b"\n".join(batch))
+                    for frame in batch:
+                        yield await _hidden(frame, mask) if hides else frame
 
-    async def _frames(self, request: Request) -> AsyncGenerator[bytes, None]:
-        """Yield them as they are."""
+    async def _batches(self, request: Request) -> AsyncGenerator[list[bytes], None]:
+        """Yield the frames as they are; those that came together, together."""
         body = None if request.body is None else msgspec.json.encode(request.body)
-        target = self._origin.target(request.path, request.query)
-        outgoing = Outgoing(request.method, target, _JSON if body is not None else {}, body or b"")
-        with self._watch() as watch:
-            async with (
-                self._answered(outgoing, watch) as response,
-                aclosing(cut(response, watch, self._mask, streams=request.streams)) as frames,
-            ):
-                async for frame in frames:
-                    yield frame
+        target, headers = self._origin.target(request.path, request.query), {} if body is None else _JSON
+        async with (
+            self._responding(request.method, target, headers, body) as response,
+            aclosing(iter_frames(response, self._mask, streams=request.streams)) as batches,
+        ):
+            async for batch in batches:
+                yield batch
 
     async def call(self, method: str, path: str, headers: Mapping[str, str] | None = None, content: bytes = b"") -> Answer:
-        """Send one request and return the whole answer; a path that begins with a slash stands below the host."""
-        outgoing = Outgoing(method, self._origin.target(path, {}), headers or {}, content)
-        with self._no_key_in_errors(), self._watch() as watch:
-            async with self._answered(outgoing, watch) as response:
-                return Answer(response.headers, await _hidden(await whole(response, watch), self._mask, Pace.here()))
+        """Send one request and return the whole response; a path that begins with a slash stands below the host."""
+        with self._no_key_in_errors():
+            async with self._responding(method, self._origin.target(path, {}), headers or {}, content) as response:
+                body = await response.read(LARGEST_BODY)
+                if len(body) > LARGEST_BODY:
+                    raise WireError(f"the answer is larger than {LARGEST_BODY >> 20} MiB → ask for less at once")
+                return Answer(dict(response.headers), await _hidden(body, self._mask))
 
     async def aclose(self) -> None:
         """Close the connections of the running loop."""
-        transport = self._transports.pop(asyncio.get_running_loop(), None)
-        if transport is not None:
-            await transport.aclose()
+        await self._clients.aclose()
 
     def retire(self) -> None:
         """Close the running loop's connections as soon as no stream needs them."""
-        self._retired = True
-        self._close_if_over()
+        self._clients.retire()
 
     @asynccontextmanager
-    async def _answered(self, outgoing: Outgoing, watch: Watch) -> AsyncGenerator[Response, None]:
-        """Send a request and hand over the answer, if it is one."""
-        self._streams += 1
+    async def _responding(
+        self, method: str, target: str, headers: Mapping[str, str], content: bytes | None
+    ) -> AsyncGenerator[HttpResponse, None]:
+        """Send a request and hand over the response, if it is none that refuses it."""
+        with self._clients.streaming():
+            client = await self._clients.client()
+            with StallTimeout(self._host, self._timeouts) as stall:
+                response = await self._send(client, stall, method, target, headers, content)
+                try:
+                    found = HttpResponse(response, stall, self._translate)
+                    await raise_for_status(found, self._mask, self._key_name)
+                    yield found
+                finally:
+                    await response.aclose()
+
+    async def _send(self, client: httpx2.AsyncClient, stall: StallTimeout, *what: Any) -> httpx2.Response:
         try:
-            transport = await self._transport()
-            response = await watch.awaited(transport.ask(outgoing, watch))
-            try:
-                watch.begun()
-                await raise_if_refused(response, watch, self._mask, self._key_name)
-                yield response
-            finally:
-                await response.aclose()
-        finally:
-            self._streams -= 1
-            self._close_if_over()
+            return await stall.wait(client.send(self._request(stall, *what), stream=True, follow_redirects=False))
+        except Exception as error:  # noqa: BLE001 - the border, as above
+            trouble = self._translate(error)
+        raise trouble
+
+    def _request(
+        self, stall: StallTimeout, method: str, target: str, headers: Mapping[str, str], content: bytes | None
+    ) -> httpx2.Request:
+        """Return the library's request; no variable of a coroutine ever holds the key."""
+        import httpx2  # noqa: PLC0415 - loaded in a thread, for the client
+
+        service = self._service
+        key = {service.header: f"{service.scheme}{self._key.reveal()}"} if self._key else {}
+        length = {} if content is None and method == "GET" else {"content-length": str(len(content or b""))}
+        fields = {"host": self._origin.header, **_ALWAYS, **headers, **service.headers, **key, **length}
+        return httpx2.Request(
+            method,
+            _url(f"{self._origin.root}{target}"),
+            headers=[(name.encode(), value.encode()) for name, value in fields.items()],
+            stream=httpx2.ByteStream(content or b""),
+            extensions=request_extensions(self._timeouts, stall),
+        )
 
     @contextmanager
     def _no_key_in_errors(self) -> Iterator[None]:
@@ -212,46 +228,118 @@ class RestSource:
                 error.status, error.reason = self._mask.hide_parts(error.status), self._mask.hide_parts(error.reason)
             raise
 
-    def _watch(self) -> Watch:
-        return Watch(self._host, self._limits.first, self._limits.gap, self._limits.content)
-
-    def _close_if_over(self) -> None:
-        if self._retired and not self._streams:
-            with suppress(RuntimeError):  # no loop runs: nothing is open on it
-                closing = asyncio.get_running_loop().create_task(self.aclose())
-                self._closing.add(closing)
-                closing.add_done_callback(self._closing.discard)
-
-    async def _transport(self) -> Transport:
-        loop = asyncio.get_running_loop()
-        transport = self._transports.get(loop)
-        if transport is None:
-            made = await load(partial(_new_transport, self._origin, self._identity, self._limits))
-            transport = self._transports.setdefault(loop, made)
-        return transport
-
-    def _identity(self) -> dict[str, str]:
-        """Return the headers that say who asks."""
-        service = self._service
-        key = {service.header: f"{service.scheme}{self._key.reveal()}"} if self._key else {}
-        return {**service.headers, **key}
+    def _translate(self, error: Exception) -> NbGeminiError:
+        return translate_error(error, self._host, self._timeouts)
 
 
-async def _hidden(data: bytes, mask: Mask, pace: Pace) -> bytes:
+class Unpacker:
+    """Undoes one content coding as the bytes come, by no more than a bounded piece at a time."""
+
+    def __init__(self, coding: str) -> None:
+        self._head = b""
+        self._inflate = zlib.decompressobj(wbits=31) if coding in _GZIP else None
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        """Take the next bytes and yield what they hold.
+
+        Raises:
+            TransportError: what follows was not packed this way.
+        """
+        if self._inflate is None:
+            data = self._head = self._head + data
+            if len(data) < 2:  # noqa: PLR2004 - the head of zlib's format, which some services leave out
+                return
+            zlibs = data[0] & 15 == zlib.DEFLATED and (data[0] << 8 | data[1]) % 31 == 0
+            self._inflate = zlib.decompressobj(wbits=15 if zlibs else -15)
+        more = not self._inflate.eof
+        while more:
+            before = self._inflate.copy()
+            try:
+                piece = self._inflate.decompress(data, LARGEST_UNPACKED)
+            except zlib.error as error:
+                yield from _until_fault(before, data)
+                why = " ".join(str(error).split())
+                raise TransportError(f"the answer can't be unpacked: {why} → ask again", passing=True) from None
+            data = self._inflate.unconsumed_tail
+            more = len(piece) == LARGEST_UNPACKED
+            if piece:
+                yield piece
+
+
+def _until_fault(inflate: zlib._Decompress, data: bytes) -> Iterator[bytes]:
+    """Yield what the sound beginning of `data` holds, which zlib forgets."""
+    with suppress(zlib.error):
+        for at in range(len(data)):
+            yield inflate.decompress(data[at : at + 1], LARGEST_UNPACKED)
+
+
+@lru_cache(maxsize=128)
+def _url(address: str) -> httpx2.URL:
+    import httpx2  # noqa: PLC0415 - as above
+
+    return httpx2.URL(address)
+
+
+def request_extensions(timeouts: Timeouts, stall: StallTimeout) -> dict[str, Any]:
+    """Return what a transport is to know of a request; for reading there is the stall timeout, told when the request is out."""
+
+    async def trace(event: str, _: object) -> None:
+        if event.endswith(_REQUEST_IS_OUT):
+            stall.request_sent()
+
+    return {"timeout": {"connect": timeouts.connect, "write": timeouts.write, "read": None, "pool": None}, "trace": trace}
+
+
+async def raise_for_status(response: HttpResponse, mask: Mask, key_name: str = GEMINI_KEY) -> None:
+    """Raise the error that a response is, if it is one.
+
+    Some repeat the key that they refuse: it is hidden. `key_name` is the variable that holds the service's key.
+    """
+    if response.status == _OK:
+        return
+    if response.status // 100 == 3:  # noqa: PLR2004 - HTTP
+        where = urlsplit(response.headers.get("location", "")).hostname or "nowhere"
+        raise TransportError(f"unexpected redirect to {where}; it was not followed, to keep the key at home")
+    body = mask.hide(await response.read(_LARGEST_ERROR))
+    wait = retry_after(response.headers.get("retry-after", ""), response.headers.get("date", ""))
+    raise error_from_body(response.status, body, wait, key_name=key_name)
+
+
+async def iter_frames(response: HttpResponse, mask: Mask, *, streams: bool = False) -> AsyncGenerator[list[bytes], None]:
+    """Yield the frames of a response as they come, in lists, and `[DONE]` once it says that it is whole.
+
+    Where a stream was asked for (`streams`), one object that comes instead says so too.
+    """
+    framer, head, any_frame, told, pace = Framer(), b"", False, False, Pace.here()
+    async with aclosing(response.pieces()) as pieces:
+        async for piece in pieces:
+            for at in range(0, len(piece), PIECE):
+                await pace.ready()
+                if frames := framer.feed(piece[at : at + PIECE]):
+                    any_frame = True
+                    response.stall.content_came()
+                    yield frames
+            if framer.whole and not told:
+                told = any_frame = True
+                yield [DONE]
+            if not any_frame and len(head) < _ENOUGH:
+                head += piece[:_ENOUGH]
+    if last := framer.close():
+        any_frame = True
+        yield last
+    if framer.whole and not told and (streams or not framer.is_json):
+        yield [DONE]
+    elif not any_frame and head.strip() and head.strip()[:1] not in b"{[d":
+        kind = response.headers.get("content-type", "unknown type")
+        raise WireError(f"not an answer of the API ({kind}): {mask.hide(head)[:80]!r} → check the base URL")
+
+
+async def _hidden(data: bytes, mask: Mask) -> bytes:
     """Return data without the key; others have their turn meanwhile."""
-    steps = mask.steps(data)
+    steps, pace = mask.steps(data), Pace.here()
     while True:
         try:
             next(steps)
         except StopIteration as end:
             return bytes(end.value)
         await pace.ready()
-
-
-def _new_transport(origin: Origin, identity: Identity, limits: Limits) -> Transport:
-    """Build what carries requests there; runs in a thread, because to load certificates or a library holds the interpreter."""
-    if not origin.proxied:
-        return Http1(origin, identity, limits, context_for(origin) if origin.secure else None)
-    from nbgemini.transport.httpx2_transport import ThroughHttpx2  # noqa: PLC0415 - a library that next to nobody needs
-
-    return ThroughHttpx2(origin, identity, limits)

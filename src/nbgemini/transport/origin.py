@@ -1,15 +1,13 @@
-"""Where requests go: a base URL, read once; encryption, trust and proxies follow from what it says.
+"""Where requests go: a base URL, read once; encryption and trust follow from what it says.
 
-Invariants: what is asked is what was checked, for the address is written anew from what was read; loopback is never proxied;
-plain http with a key never leaves the machine.
+Invariants: what is asked is what was checked, for the address is written anew from what was read; plain http with a key never
+leaves the machine.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from urllib.parse import quote, urlencode, urlsplit
@@ -22,7 +20,6 @@ _NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?")
 _NUMBER = re.compile(r"0[xX][0-9A-Fa-f]*|[0-9]+")  # a last label like this makes a host an address, in old spellings
 _NEVER = re.compile(r"[\x00-\x20\x7f\\]")  # readers of URLs don't agree on what these mean
 _AS_IT_IS = "/:@!$&'()*+,;=~%?"  # in a path: what stands escaped is escaped
-_BY_VARIABLES_ALONE = sys.platform not in ("win32", "darwin")  # how proxies are set
 _PORTS = {"https": 443, "http": 80}
 
 
@@ -54,11 +51,6 @@ class Origin(Struct, frozen=True):
     def loopback(self) -> bool:
         """Whether it is on this machine."""
         return is_loopback(self.host)
-
-    @property
-    def proxied(self) -> bool:
-        """Whether the environment wants a proxy for this; in doubt it does."""
-        return not self.loopback and _proxied("https" if self.secure else "http", self.host)
 
     def target(self, path: str, query: Mapping[str, str]) -> str:
         """Return path and query for the wire; a path that begins with a slash stands below the host, not below the base."""
@@ -119,12 +111,3 @@ def _shown(base: str) -> str:
     """Return a base URL without what may be a password."""
     before, at, after = base.rpartition("@")
     return repr(f"{before.partition('//')[0]}//…@{after}" if at else base)
-
-
-def _proxied(scheme: str, host: str) -> bool:
-    if _BY_VARIABLES_ALONE and not any(name.lower().endswith("_proxy") for name in os.environ):
-        return False
-    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415 - 20 ms that next to nobody needs
-
-    proxies = getproxies()
-    return bool(proxies.get(scheme) or proxies.get("all")) and not proxy_bypass(host)

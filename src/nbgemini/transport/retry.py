@@ -9,11 +9,17 @@ AWS SDKs' standard mode.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from nbgemini.errors import ApiError, NbGeminiError
+
+Sleep: TypeAlias = Callable[[float], Awaitable[object]]
 
 
 class Policy(Struct, frozen=True):
@@ -63,15 +69,24 @@ class Attempts:
         return self._policy.attempts
 
     def again(self, error: NbGeminiError) -> float | None:
-        """Return after how many seconds the next attempt may begin; None if there is none."""
+        """Return after how many seconds the next attempt may begin, and pay for it; None if there is none."""
+        wait = self.delay(error)
+        return wait if wait is not None and self.take() else None
+
+    def delay(self, error: NbGeminiError) -> float | None:
+        """Return after how many seconds the policy allows the next attempt; None if it allows none."""
         wait = self._wait(error)
         late = self._clock() - self._began + wait > self._policy.total
         if not error.passing or self.made >= self._policy.attempts or wait > self._policy.longest_wait or late:
             return None
-        if not self._budget.spend():
-            return None
-        self.made += 1
         return wait
+
+    def take(self) -> bool:
+        """Pay for the next attempt and count it; False if the budget has too little left."""
+        if not self._budget.spend():
+            return False
+        self.made += 1
+        return True
 
     def succeeded(self) -> None:
         """Give back what was spent."""
@@ -83,3 +98,18 @@ class Attempts:
         if asked is not None:
             return asked * (1 + 0.1 * self._chance())
         return self._policy.first_wait * float(2 ** (self.made - 1)) * (1 + self._chance()) / 2
+
+
+BUDGET = Budget()  # of the process: a hundred clients in a storm are one storm
+
+
+class Retry(Struct, frozen=True):
+    """How requests are retried: how often, after how long, and out of which budget."""
+
+    policy: Policy = Policy()
+    sleep: Sleep = asyncio.sleep
+    budget: Budget = field(default_factory=lambda: BUDGET)
+
+    def attempts(self) -> Attempts:
+        """Return the count of one request's attempts, from now on."""
+        return Attempts(self.policy, self.budget, monotonic, random.random)

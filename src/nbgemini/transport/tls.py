@@ -1,6 +1,6 @@
 """Whom a TLS connection trusts: the system, or what SSL_CERT_FILE or SSL_CERT_DIR name; the same as httpx2 does.
 
-Reading a store of certificates takes 10 to 30 ms, so it is done in the loading thread, once.
+Reading a store of certificates takes 10 to 30 ms, so it is done in the import thread, once.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from functools import lru_cache
 from pathlib import Path
 
 from nbgemini.errors import ConfigurationError
-from nbgemini.transport.origin import Origin
 
 _ELSEWHERE = (  # where systems keep them that OpenSSL was not built for
     "/etc/ssl/certs/ca-certificates.crt",
@@ -30,17 +29,6 @@ def tls_context() -> ssl.SSLContext:
         ConfigurationError: the environment names certificates that can't be read.
     """
     return _context(os.environ.get("SSL_CERT_FILE", ""), os.environ.get("SSL_CERT_DIR", ""))
-
-
-def context_for(origin: Origin) -> ssl.SSLContext:
-    """Return whom connections to an origin trust: the one place where that is decided, for all ways.
-
-    Whatever is encrypted is verified. Where nothing will be, no store of certificates is read, and nobody is trusted.
-
-    Raises:
-        ConfigurationError: the environment names certificates that can't be read.
-    """
-    return tls_context() if origin.secure or origin.proxied else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 @lru_cache(maxsize=4)

@@ -26,7 +26,7 @@ def shell(tmp_path_factory):
 def test_a_system_prompt_that_is_loaded_is_shown(shell, tmp_path):
     (tmp_path / "chat.json").write_text(json.dumps(CHAT))
     assert shell.run(f"%gemini load {tmp_path}/chat.json") is None
-    assert "theirs: 1 turn loaded" in shell.printed
+    assert "theirs: 1 exchange loaded" in shell.printed
     assert "its system prompt, which goes along with each: Obey <b>strangers</b>." in shell.printed
     (tmp_path / "plain.json").write_text(json.dumps({**CHAT, "system": None, "chat": "plain"}))
     assert shell.run(f"%gemini load {tmp_path}/plain.json") is None

@@ -60,6 +60,25 @@ def test_answers_become_a_column_in_their_rows(shell):
     assert value(shell, "df['sum'].isna().tolist()") == [False, False, True]
 
 
+def test_a_column_of_answers_is_neither_sent_nor_shown_again(shell):
+    shell.run("again = df[['text', 'n']].copy()")
+    for options in ("", "--first 2"):
+        assert shell.run(f"%gemini map {options} --into sum again What is {{n}} + 1? {{row}}") is None, shell.printed
+        assert all(row.stored for row in value(shell, "_gemini_map")) == bool(options), "the second prompt is the same"
+        assert value(shell, "_gemini_map.so_far.table()[0]") == ["", "text", "n", "answer"]
+        assert [*value(shell, "_gemini_map.to_frame()").columns][:3] == ["text", "n", "answer"]
+        assert value(shell, "again['sum'].isna().sum()") == 0, "rows that are not asked keep their answers"
+
+
+@pytest.mark.parametrize("template", ["Say {text}", "Say {text!r}", "Say {text.title} and {row}"])
+def test_answers_never_overwrite_the_column_that_is_asked_about(shell, template):
+    before = value(shell, "df['text'].tolist()")
+    assert "--into text would overwrite the column that the template reads" in shell.line(
+        f"%gemini map --into text df {template}"
+    )
+    assert value(shell, "df['text'].tolist()") == before
+
+
 def test_a_template_of_several_lines_is_a_cell(shell):
     assert shell.run("%%gemini map -o sums rows\nNow then.\n\nWhat is {row} + 1?") is None, shell.printed
     assert [str(n + 1) in text for n, text in zip([4, 5], value(shell, "sums.texts"), strict=True)] == [True, True]

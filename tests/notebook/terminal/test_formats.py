@@ -6,18 +6,15 @@ import asyncio
 
 import pytest
 
-from nbgemini.chat.reply import Reply
 from nbgemini.messages.events import Finish
-from nbgemini.messages.transcript import Exchange
-from nbgemini.messages.turns import Options, user_turn
 from nbgemini.notebook.terminal.view import TerminalView
-from nbgemini.providers.gemini.codec import Gemini
 from tests.notebook.terminal.test_terminal import answer, terminal
+from tests.support.replies import WrittenReply
 
 
 def printed(monkeypatch, text, form):
     with terminal(monkeypatch) as made:
-        reply = Reply(Exchange(user_turn("x")), Options(model="m", format=form), Gemini(), chat=None, turn=0)
+        reply = WrittenReply(format=form)
         view = TerminalView(reply)
         for events in answer(text, [3, 9]):
             view.apply(reply.feed(events))

@@ -34,13 +34,11 @@ from nbgemini.messages.events import (
     ToolProgress,
     ToolRun,
 )
-from nbgemini.messages.transcript import Exchange
-from nbgemini.messages.turns import Options, user_turn
 from nbgemini.notebook.terminal.markdown import Renderer, RichRenderer
 from nbgemini.notebook.terminal.view import Plain, TerminalView
-from nbgemini.providers.gemini.codec import Gemini
 from nbgemini.render.escape import harmless
 from tests.corpus.pieces import PIECES
+from tests.support.replies import WrittenReply
 
 OURS = re.compile(r"\x1b\[(?:[\d;]*m|\d+A|J|\?7[lh])")  # all that we ever send
 
@@ -133,7 +131,7 @@ def terminal(monkeypatch, columns=80, lines=24):
 
 
 def new_reply():
-    return Reply(Exchange(user_turn("x")), Options(model="m"), Gemini(), chat=None, turn=0)
+    return WrittenReply()
 
 
 def show(monkeypatch, steps, *, end=True, **size):
@@ -143,7 +141,7 @@ def show(monkeypatch, steps, *, end=True, **size):
         view = TerminalView(reply)
         for events in steps:
             view.apply(reply.feed(events))
-        changes = reply.end() if end else reply.end_cut()
+        changes = reply.end() if end else reply.interrupt()
         view.apply(changes if end else [])
         asyncio.run(view.finish())
     return made

@@ -12,8 +12,9 @@ from nbgemini.messages.turns import Options, user_turn
 from nbgemini.providers.anthropic.codec import Anthropic
 from nbgemini.secrets import Secret
 from nbgemini.services import KNOWN
-from nbgemini.transport.http import Limits, RestSource
+from nbgemini.transport.http import HttpSource
 from nbgemini.transport.sdk.anthropic import AnthropicSdkSource
+from nbgemini.transport.timeouts import Timeouts
 from tests.conftest import golden_bytes
 from tests.fakes.raw import END, RawServer, chunk, head
 from tests.providers.contracted import CONTRACTED, WHAT
@@ -31,7 +32,7 @@ async def frames_of(source, request):
 
 
 def official(url):
-    return AnthropicSdkSource(structs.replace(ANTHROPIC, key=Secret("a-good-key"), base_url=url), Limits())
+    return AnthropicSdkSource(structs.replace(ANTHROPIC, key=Secret("a-good-key"), base_url=url), Timeouts())
 
 
 @pytest.mark.parametrize("what", WHAT)
@@ -39,7 +40,7 @@ async def test_golden_streams_come_as_by_rest(what):
     request = codec.encode([user_turn("hi")], Options(model=CONTRACTED["anthropic"].model, think="low", max_tokens=9000))
     async with RawServer([head(), chunk(golden_bytes(f"anthropic_{what}")), END]) as server:
         theirs = await frames_of(official(server.url), request)
-        ours = await frames_of(RestSource(server.url, Secret("a-good-key"), service=ANTHROPIC), request)
+        ours = await frames_of(HttpSource(server.url, Secret("a-good-key"), service=ANTHROPIC), request)
     assert theirs == ours != []
     (by_client, told), (by_rest, expected) = server.requests
     assert json.loads(told) == json.loads(expected)

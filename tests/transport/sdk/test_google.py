@@ -15,9 +15,10 @@ from nbgemini.messages.turns import Options, user_turn
 from nbgemini.providers.gemini.codec import Gemini
 from nbgemini.secrets import Secret
 from nbgemini.services import KNOWN
-from nbgemini.transport.http import Limits, RestSource
+from nbgemini.transport.http import HttpSource
 from nbgemini.transport.request import Request
-from nbgemini.transport.sdk.google import SdkSource
+from nbgemini.transport.sdk.google import GoogleSdkSource
+from nbgemini.transport.timeouts import Timeouts
 from tests.conftest import golden_frames, soon
 from tests.fakes.raw import END, RawServer, chunk, event, head, text_frame
 
@@ -27,7 +28,7 @@ ASK = gemini.encode([user_turn("hi")], Options(model="gemini-3.8-flash"))
 
 
 def source_at(url, key=KEY, **vertex):
-    return SdkSource(structs.replace(KNOWN["gemini"], key=Secret(key), base_url=url), Limits(), **vertex)
+    return GoogleSdkSource(structs.replace(KNOWN["gemini"], key=Secret(key), base_url=url), Timeouts(), **vertex)
 
 
 async def frames_of(source, request=ASK):
@@ -125,7 +126,7 @@ async def test_models_are_listed_page_by_page(service):
     request = gemini.list_request()
     request = Request(request.path, None, {"pageSize": "2"}, "GET")
     (theirs,) = await frames_of(source_at(service.url), request)
-    (ours,) = await frames_of(RestSource(service.url, Secret(KEY)), request)
+    (ours,) = await frames_of(HttpSource(service.url, Secret(KEY)), request)
     (models, token), (expected, following) = gemini.decode_models(theirs), gemini.decode_models(ours)
     assert models == expected
     assert token == following != ""
@@ -136,7 +137,7 @@ async def test_models_are_listed_page_by_page(service):
 async def test_tokens_are_counted(service):
     request = gemini.count_request([user_turn("one two three")], "gemini-3.8-flash")
     (theirs,) = await frames_of(source_at(service.url), request)
-    (ours,) = await frames_of(RestSource(service.url, Secret(KEY)), request)
+    (ours,) = await frames_of(HttpSource(service.url, Secret(KEY)), request)
     assert gemini.decode_count(theirs) == gemini.decode_count(ours) > 0
 
 

@@ -12,8 +12,9 @@ from nbgemini.messages.turns import Options, user_turn
 from nbgemini.providers.registry import codec_of
 from nbgemini.secrets import Secret
 from nbgemini.services import KNOWN
-from nbgemini.transport.http import Limits, RestSource
+from nbgemini.transport.http import HttpSource
 from nbgemini.transport.sdk.openai import OpenAiSdkSource
+from nbgemini.transport.timeouts import Timeouts
 from tests.conftest import golden_bytes
 from tests.fakes.raw import END, RawServer, chunk, head
 from tests.providers.contracted import CONTRACTED, WHAT
@@ -30,7 +31,7 @@ async def frames_of(source, request):
 
 
 def official(dialect, url, key="a-good-key"):
-    return OpenAiSdkSource(structs.replace(KNOWN[dialect], key=Secret(key), base_url=f"{url}/v1"), Limits())
+    return OpenAiSdkSource(structs.replace(KNOWN[dialect], key=Secret(key), base_url=f"{url}/v1"), Timeouts())
 
 
 @pytest.mark.parametrize("dialect", PATHS)
@@ -41,7 +42,7 @@ async def test_golden_streams_come_as_by_rest(dialect, what):
     )
     async with RawServer([head(), chunk(golden_bytes(f"{dialect.replace('-', '_')}_{what}")), END]) as server:
         theirs = await frames_of(official(dialect, server.url), request)
-        ours = await frames_of(RestSource(f"{server.url}/v1", Secret("a-good-key"), service=KNOWN[dialect]), request)
+        ours = await frames_of(HttpSource(f"{server.url}/v1", Secret("a-good-key"), service=KNOWN[dialect]), request)
     assert theirs == ours != []
     (by_client, told), (by_rest, expected) = server.requests
     assert json.loads(told) == json.loads(expected)

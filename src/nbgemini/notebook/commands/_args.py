@@ -53,9 +53,9 @@ def named_chat(session: Session, rest: str, also: Sequence[str] = ()) -> Any:  #
     return session.client.chat(name or session.config.chat)
 
 
-def turns_text(count: int) -> str:
-    """Return how many turns, in words."""
-    return f"{count} turn{'' if count == 1 else 's'}"
+def exchanges_text(count: int) -> str:
+    """Return a number of exchanges (a prompt and what came of it), as in "2 exchanges"."""
+    return f"{count:,} exchange{'' if count == 1 else 's'}"
 
 
 def day_text(at: float) -> str:

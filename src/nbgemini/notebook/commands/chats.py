@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nbgemini.errors import PromptError
 from nbgemini.messages.transcript import Exchange
-from nbgemini.notebook.commands._args import day_text, named_chat, no_more, only_name, saved_chats, turns_text, words_of
+from nbgemini.notebook.commands._args import day_text, exchanges_text, named_chat, no_more, only_name, saved_chats, words_of
 from nbgemini.notebook.commands._output import show_line, show_table
 from nbgemini.notebook.commands.export import is_file, load_file
 from nbgemini.notebook.commands.status import context_of, learn_windows, model_of
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 async def chats(session: Session, rest: str) -> None:
-    """List the chats: turns, model, and how full the model's window is."""
+    """List the chats: exchanges, model, and how full the model's window is."""
     no_more(rest)
     await learn_windows(session)
     running = {job.chat.name for job in session.jobs.running}
@@ -35,7 +35,7 @@ async def chats(session: Session, rest: str) -> None:
     rows += [
         (name, str(count), "", "", f"saved {day_text(at)}; %gemini load {name}") for name, count, at in saved_chats(session)
     ]
-    show_table(("chat", "turns", "model", "context", ""), rows or [("none yet", "", "", "", "")])
+    show_table(("chat", "exchanges", "model", "context", ""), rows or [("none yet", "", "", "", "")])
 
 
 def show(session: Session, rest: str) -> None:
@@ -68,22 +68,23 @@ def load(session: Session, rest: str) -> None:
     called: str = only_name(words[1:]) or name
     chat = session.client.chat(called)
     if len(chat.transcript):
-        count = turns_text(len(chat.transcript))
+        count = exchanges_text(len(chat.transcript))
         raise PromptError(f"{chat.name} has {count} already; %gemini load {name} NAME loads the saved ones as another chat")
     chat.transcript.exchanges[:] = saved
     session.journal.adopt(called, saved, former=name)
-    show_line(f"{chat.name}: {turns_text(len(saved))} loaded; the next prompt continues them")
+    show_line(f"{chat.name}: {exchanges_text(len(saved))} loaded; the next prompt continues them")
 
 
 def reset(session: Session, rest: str) -> None:
     """Forget a chat, for good: what former kernels saved of it too; its streams are stopped first."""
-    chat = named_chat(session, rest, also=[name for name, *_ in saved_chats(session)])
+    saved = {name: count for name, count, _ in saved_chats(session)}
+    chat = named_chat(session, rest, also=[*saved])
     session.jobs.stop(chat.name)
-    count = len(chat.transcript)
+    count = len(chat.transcript) or saved.get(chat.name, 0)
     chat.transcript.clear()
     if session.journal:
         session.journal.forget(chat.name)
-    show_line(f"{chat.name}: {turns_text(count)} forgotten")
+    show_line(f"{chat.name}: {exchanges_text(count)} forgotten")
 
 
 def fork(session: Session, rest: str) -> None:
@@ -99,21 +100,21 @@ def fork(session: Session, rest: str) -> None:
     branch.transcript.exchanges[:] = [exchange for exchange in chat.transcript if exchange.state not in ("running", "waiting")]
     if session.journal:
         session.journal.replace(name, branch.transcript.exchanges)
-    show_line(f"{name}: {turns_text(len(branch.transcript))} of {chat.name}; -c {name} continues there")
+    show_line(f"{name}: {exchanges_text(len(branch.transcript))} of {chat.name}; -c {name} continues there")
 
 
 def drop(session: Session, rest: str) -> None:
-    """Forget the last turn of a chat."""
+    """Forget the last exchange of a chat."""
     chat = named_chat(session, rest)
     if not len(chat.transcript):
-        raise PromptError(f"{chat.name} has no turn to drop")
+        raise PromptError(f"{chat.name} has no exchange to drop")
     last = chat.transcript.exchanges[-1]
     if last.state in ("running", "waiting"):
         raise PromptError(f"{chat.name} is still answering; %gemini stop {chat.name} first")
     chat.transcript.exchanges.pop()
     if session.journal:
         session.journal.replace(chat.name, chat.transcript.exchanges)
-    show_line(f"{chat.name}: the last turn is forgotten, {turns_text(len(chat.transcript))} left")
+    show_line(f"{chat.name}: the last exchange is forgotten, {exchanges_text(len(chat.transcript))} left")
 
 
 def stop(session: Session, rest: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from nbgemini._storage.files import write
 from nbgemini.errors import PromptError
-from nbgemini.notebook.commands._args import named_chat, turns_text, words_of
+from nbgemini.notebook.commands._args import exchanges_text, named_chat, words_of
 from nbgemini.notebook.commands._output import show_line
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ def export(session: Session, rest: str) -> None:
     _refuse_to_lose(list(files), force="--force" in flags)
     _write(files)
     left = len(chat.transcript) - len(told.entries)
-    rest_text = f"; {turns_text(left)} still answering, not in it" if left else ""
+    rest_text = f"; {exchanges_text(left)} still answering, not in it" if left else ""
     pictures = f", its pictures ({len(files) - 1}) to {path.stem}_files" if len(files) > 1 else ""
-    show_line(f"{chat.name}: {turns_text(len(told.entries))} written to {path}{pictures}{rest_text}")
+    show_line(f"{chat.name}: {exchanges_text(len(told.entries))} written to {path}{pictures}{rest_text}")
 
 
 def is_file(word: str) -> bool:
@@ -59,13 +59,13 @@ def load_file(session: Session, words: list[str]) -> None:
     name, system, exchanges = loaded(_read(path), path.name)
     chat = session.client.chat(words[1] if len(words) > 1 else name)
     if len(chat.transcript):
-        raise PromptError(f"{chat.name} has turns already; %gemini load {words[0]} NAME loads these as another chat")
+        raise PromptError(f"{chat.name} has exchanges already; %gemini load {words[0]} NAME loads these as another chat")
     if system:
         session.client.chat(chat.name or name, system=system)
     chat.transcript.exchanges[:] = exchanges
     if session.journal:
         session.journal.replace(chat.name or name, exchanges)
-    show_line(f"{chat.name}: {turns_text(len(exchanges))} loaded; the next prompt continues them")
+    show_line(f"{chat.name}: {exchanges_text(len(exchanges))} loaded; the next prompt continues them")
     if system:
         show_line(f"its system prompt, which goes along with each: {system}")
 

@@ -12,10 +12,19 @@ from typing import TYPE_CHECKING, Any, cast
 
 from nbgemini.notebook.api_key import find_key
 from nbgemini.notebook.kernel.environment import kernel_of
-from nbgemini.notebook.magics.map_options import OUT, MapAsk, check_into, only_first, parse_map, put_into, rows_named
+from nbgemini.notebook.magics.map_options import (
+    OUT,
+    MapAsk,
+    check_into,
+    only_first,
+    parse_map,
+    put_into,
+    rows_named,
+    without_answers,
+)
 
 if TYPE_CHECKING:
-    from nbgemini.bulk.table import Mapped
+    from nbgemini.bulk.table import MapResult
     from nbgemini.messages.turns import Schema
     from nbgemini.notebook.display.map_progress import MapView
     from nbgemini.notebook.jobs import MapJob
@@ -34,16 +43,17 @@ async def map_(session: Session, rest: str) -> None:
     said = parse_map(rest)
     rows = rows_named(session.shell.user_ns, said.name)
     check_into(rows, said.name, said.into)
+    asked = without_answers(rows, said.template, said.into)
     schema = await schema_for(session.named_schema(said.ask))
     await find_key(session, said.ask)
-    job = _begun(session, said, rows, schema)
+    job = _begun(session, said, rows, asked, schema)
     task = session.jobs.start(job)
     if _waits(session, said):
         await _until(session, task, job.table)
 
 
-def _begun(session: Session, said: MapAsk, rows: Any, schema: Schema | None) -> MapJob:
-    """Return the job of a map, not started yet; `_gemini_map` and the name after -o hold its rows.
+def _begun(session: Session, said: MapAsk, rows: Any, asked: Any, schema: Schema | None) -> MapJob:
+    """Return the job of a map of `asked`, not started yet; `_gemini_map` and the name after -o hold its rows.
 
     Raises:
         NbGeminiError: nothing was sent.
@@ -54,7 +64,7 @@ def _begun(session: Session, said: MapAsk, rows: Any, schema: Schema | None) -> 
     chat = client.one_shot()
     options = {**session.changes(said.ask, chat), "schema": schema, "format": "markdown"}
     ask = partial(client.map, concurrency=said.concurrency, fresh=said.fresh, store=_store(session), progress=view.tell)
-    table = view.table = ask(said.template, only_first(rows, said.first), **options)
+    table = view.table = ask(said.template, only_first(asked, said.first), **options)
     session.spending.follow(cast("Any", Bill(table)))
     session.shell.user_ns[OUT] = table
     if said.ask.out:
@@ -63,7 +73,7 @@ def _begun(session: Session, said: MapAsk, rows: Any, schema: Schema | None) -> 
     return MapJob(chat, table, view, session.cell_key(), partial(_finish, view, table, said.into, rows))
 
 
-def _finish(view: MapView, table: Mapped, into: str | None, rows: Any) -> None:
+def _finish(view: MapView, table: MapResult, into: str | None, rows: Any) -> None:
     """Add the answers to the table that was gone through."""
     if into is None:
         return
@@ -91,7 +101,7 @@ def _waits(session: Session, said: MapAsk) -> bool:
     return session.waits(said.ask) or kernel_of(session.shell) is None
 
 
-async def _until(session: Session, task: asyncio.Task[None], table: Mapped) -> None:
+async def _until(session: Session, task: asyncio.Task[None], table: MapResult) -> None:
     """Wait for all rows; an interrupt of the cell stops the map and keeps what is done."""
     from nbgemini.notebook.display.map_progress import fails  # noqa: PLC0415
     from nbgemini.notebook.kernel.interrupts import PATIENCE, Interrupted, ctrl_c_stops  # noqa: PLC0415

@@ -25,7 +25,7 @@ async def record(session: Session, rest: str) -> None:
     if len(words) != 1:
         raise PromptError(_RECORD)
     if words == ["off"]:
-        if isinstance(session.client.taping, Record):
+        if isinstance(session.client.services.taping, Record):
             await session.client.record(None)
         show_line("nothing is recorded from here on")
         return
@@ -39,7 +39,7 @@ async def replay(session: Session, rest: str) -> None:
     """Answer all prompts from FILE, a cassette: no key, no network, nothing spent; `off` ends it."""
     words, speed, strict = _replay_words(words_of(rest), usual_speed(session.shell))
     if words == ["off"]:
-        if isinstance(session.client.taping, Replay):
+        if isinstance(session.client.services.taping, Replay):
             await session.client.replay(None)
         show_line("nothing is replayed from here on")
         return
@@ -51,7 +51,7 @@ async def replay(session: Session, rest: str) -> None:
 
 def _former(session: Session, kind: type[Record | Replay]) -> str:
     """Say what ends with this, if something does: one cassette serves all prompts."""
-    taping = session.client.taping
+    taping = session.client.services.taping
     verb = "recorded into" if kind is Record else "replayed from"
     return f"; nothing more is {verb} {taping.path.name}" if isinstance(taping, kind) else ""
 

@@ -49,7 +49,7 @@ async def doctor(session: Session, rest: str) -> None:
     rows = [
         *versions(),
         ("backend", session.answering),
-        ("key", "set" if session.client.settings.key else "none → %gemini key"),
+        ("key", "set" if session.client.settings.secret else "none → %gemini key"),
         ("other services", _others(session)),
     ]
     rows.append(

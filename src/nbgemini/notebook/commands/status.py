@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbgemini.formatting import money_text, tokens_text
-from nbgemini.notebook.commands._args import no_more, turns_text
+from nbgemini.notebook.commands._args import exchanges_text, no_more
 from nbgemini.notebook.commands._output import show_table
 from nbgemini.replay.session import Record
 from nbgemini.services import key_command, split_model
@@ -25,7 +25,7 @@ async def status(session: Session, rest: str) -> None:
     rows = [
         ("model", client.settings.model),
         ("backend", session.answering),
-        *([("recorded into", client.taping.path.name)] if isinstance(client.taping, Record) else []),
+        *([("recorded into", client.services.taping.path.name)] if isinstance(client.services.taping, Record) else []),
         ("key", _needless(session.answering) or _key_text(session)),
         *([(f"chat {chat.name}", _chat_text(session, chat)) for chat in client.chats.values()] or [("chats", "none yet")]),
         *([(_label(job), job.doing) for job in session.jobs.running] or [("running", "nothing")]),
@@ -60,7 +60,7 @@ def model_of(chat: Chat) -> str:
 def _chat_text(session: Session, chat: Chat) -> str:
     context = context_of(session, chat)
     cost = sum(exchange.facts.cost or 0.0 for exchange in chat.transcript if exchange.facts)
-    return " · ".join(filter(None, (turns_text(len(chat.transcript)), context and f"context {context}", money_text(cost))))
+    return " · ".join(filter(None, (exchanges_text(len(chat.transcript)), context and f"context {context}", money_text(cost))))
 
 
 def _label(job: Job) -> str:
@@ -79,5 +79,5 @@ def _needless(backend: str) -> str:
 def _key_text(session: Session) -> str:
     """Say whether there is a key for the model that is asked."""
     client = session.client
-    service = client.connections.service(split_model(client.settings.model)[0])
+    service = client.settings.service(split_model(client.settings.model)[0])
     return "set" if service.key else f"none → {key_command(service)}" if service.needs_key else "none needed"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbgemini.errors import ConfigurationError, PromptError
 from nbgemini.formatting import money_text
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 _SPANS = ("today", "week", "all")
 _WEEK = 7 * 24 * 3600.0
-_USAGE = "%gemini usage [today|week|all] [--by model|chat|day|provider]"
-_NUMBERS = ("requests", "failed", "sent again", "in", "cached", "thought", "out", "USD", "first text", "in all")
+_USAGE = "%gemini usage [today|week|all] [--by model|chat|day|provider|notebook]"
+_NUMBERS = ("exchanges", "failed", "sent again", "in", "cached", "thought", "out", "USD", "first text", "in all")
 
 
 def usage(session: Session, rest: str) -> None:
-    """Add up what was asked: today, this week or in all, --by model, chat, day or provider; waiting times are medians."""
+    """Add up what was asked: today, this week or in all, --by model, chat, day, provider or notebook; times are medians."""
     from nbgemini.journal.report import summaries, totals  # noqa: PLC0415 - with the journal
 
     span, by = _said(words_of(rest))
@@ -35,9 +35,10 @@ def usage(session: Session, rest: str) -> None:
         return
     shown = [*summaries(rows, by), *totals(rows)]
     show_table((by, *_NUMBERS), [_row(one) for one in shown])
+    show_line(_scope(span, rows, session.journal.notebook))
     missing = sum(one.unpriced for one in shown if one.name == "total" and not one.kind)
     if missing:
-        show_line(f"{missing} of these requests have no known price; %gemini models shows whose is known")
+        show_line(f"{missing} of these exchanges have no known price; %gemini models shows whose is known")
 
 
 def _said(words: list[str]) -> tuple[str, str]:
@@ -65,6 +66,18 @@ def _start(span: str) -> float:
     if span == "today":
         return datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
     return time.time() - _WEEK if span == "week" else 0.0
+
+
+def _scope(span: str, rows: list[dict[str, Any]], here: str) -> str:
+    """Return which days and notebooks the figures are of."""
+    from nbgemini.journal.report import BY  # noqa: PLC0415
+
+    days, notebooks = sorted(map(BY["day"], rows)), sorted({row["notebook"] for row in rows})
+    period = {"today": "today", "week": "the last 7 days"}.get(span, "all that the journal holds")
+    names = sorted(set(map(BY["notebook"], rows)))
+    where = f"notebook {names[0]}" if len(notebooks) == 1 else f"{len(notebooks)} notebooks; --by notebook tells them apart"
+    mine = ", this one" if notebooks == [here] else ""
+    return f"{period}: {days[0]}{f' to {days[-1]}' if days[0] != days[-1] else ''} · {where}{mine}"
 
 
 def _row(one: Summary) -> tuple[str, ...]:

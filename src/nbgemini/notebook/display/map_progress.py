@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 from uuid import uuid4
 
 from nbgemini.bulk.progress import Progress
-from nbgemini.bulk.table import Mapped
+from nbgemini.bulk.table import MapResult
 from nbgemini.notebook.display.canvas import Painting
 from nbgemini.notebook.kernel.environment import kernel_of, someone_sits_there
 from nbgemini.notebook.kernel.output_routing import Route, Routes
@@ -25,7 +25,7 @@ from nbgemini.render.mimebundle import (
 _WIDTH = 20  # squares of the bar in a widget
 
 
-def fails(table: Mapped | None) -> bool:
+def fails(table: MapResult | None) -> bool:
     """Whether a fault of all rows left no answer."""
     return table is not None and table.so_far.error is not None and not any(row.answered for row in table.so_far)
 
@@ -38,7 +38,7 @@ class MapView(Protocol):
         note: what its last line says besides.
     """
 
-    table: Mapped | None
+    table: MapResult | None
     note: str
 
     def open(self) -> None:
@@ -59,7 +59,7 @@ class PageView:
 
     def __init__(self, shell: Any, route: Route, painting: Painting, badge: str, cell_fails: bool) -> None:
         """Show nothing yet; `cell_fails`: an error that left nothing to show is the cell's own."""
-        self.table: Mapped | None = None
+        self.table: MapResult | None = None
         self.note = ""
         self._shell = shell
         self._route = route
@@ -162,7 +162,7 @@ class PrintedView:
 
     def __init__(self, bar: Any) -> None:
         """Show how far it is by `bar`, if there is one."""
-        self.table: Mapped | None = None
+        self.table: MapResult | None = None
         self.note = ""
         self._bar = bar
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from nbgemini._async.handle import Running
+from nbgemini._async.handle import StreamHandle
 
 _FORMER = "saved_sigint_handler"  # what ipykernel 6 and 7 put back after each request
 
@@ -59,7 +59,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 @contextmanager
-def ctrl_c_stops(running: Running) -> Iterator[None]:
+def ctrl_c_stops(running: StreamHandle) -> Iterator[None]:
     """Let Ctrl-C in a terminal stop what runs; a KeyboardInterrupt would tear the loop away from under it."""
     loop = asyncio.get_running_loop()
     try:

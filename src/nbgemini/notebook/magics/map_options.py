@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeGuard
 from msgspec import Struct
 
 from nbgemini.bulk.sources import RowSource
+from nbgemini.bulk.template import Template
 from nbgemini.errors import PromptError
 from nbgemini.notebook.magics.options import LineParser, count, identifier, number, think_level, whole
 from nbgemini.notebook.magics.parsing import Ask, leading_options, nearest, next_word
@@ -154,9 +155,23 @@ def check_into(rows: Any, word: str, column: str | None) -> None:
         )
 
 
+def without_answers(rows: Any, template: str, column: str | None) -> Any:
+    """Return a DataFrame without the column that answers go into: those of an earlier run are neither sent nor shown again.
+
+    Raises:
+        PromptError: the template reads that column.
+    """
+    if column is None or column not in rows.columns:
+        return rows
+    if Template(template).names(column):
+        raise PromptError(f"--into {column} would overwrite the column that the template reads; name another one")
+    return rows.drop(columns=[column])
+
+
 def put_into(frame: Any, column: str, answers: list[Any]) -> None:
-    """Add answers to a DataFrame as a column; rows that were not asked have none."""
-    frame[column] = answers + [None] * (len(frame) - len(answers))
+    """Add answers to a DataFrame as a column; rows that were not asked keep what they had, or have none."""
+    former = frame[column].tolist() if column in frame.columns else [None] * len(frame)
+    frame[column] = answers + former[len(answers) :]
 
 
 def _inside(value: Any) -> list[str]:

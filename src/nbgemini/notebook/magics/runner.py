@@ -98,8 +98,7 @@ class Asking:
     async def _ask_awaited(self, ask: Ask, prompt: Asked) -> None:
         made = await self._composed(ask, prompt), await self._tools(ask), await self._schema(ask)
         await find_key(self.session, ask)
-        job = self.session.begin(ask, *made)
-        job.reply.purpose = _purpose(prompt)
+        job = self.session.begin(ask, *made, purpose=_purpose(prompt))
         task = self.session.jobs.start(job)
         if self.session.waits(ask):
             await self._until(task, job.reply)
@@ -110,8 +109,7 @@ class Asking:
         made = self._composed_now(ask, prompt), self._tools_now(ask), schema
         if keyless(self.session, ask):
             run_from_within(find_key(self.session, ask))
-        job = self.session.begin(ask, *made)
-        job.reply.purpose = _purpose(prompt)
+        job = self.session.begin(ask, *made, purpose=_purpose(prompt))
         if not _loop_runs():
             run_from_within(self._alone(job))
         elif self.session.waits(ask):

@@ -70,9 +70,10 @@ class Framer:
 
     def _checked(self, frames: list[bytes]) -> list[bytes]:
         """Return the frames; if there are none any more, because one was too large, say so."""
-        if any(_holds_too_much(frame) for frame in frames):
-            raise WireError(f"answer part too large: over {MOST_VALUES:,} values → ask for less at once")
         if frames:
+            for frame in frames:
+                if len(frame) > MOST_VALUES and _holds_too_much(frame):
+                    raise WireError(f"answer part too large: over {MOST_VALUES:,} values → ask for less at once")
             self._since = 0
             return frames
         if self._framing and self._framing.too_large:
@@ -84,7 +85,7 @@ class Framer:
 
 def _holds_too_much(frame: bytes) -> bool:
     """Whether a frame has so many values that reading it would hold up everybody: commas are counted, those in texts too."""
-    values, at = 0, 0 if len(frame) > MOST_VALUES else len(frame)
+    values = at = 0
     while at < len(frame) and values <= MOST_VALUES:
         values += sum(frame.count(sign, at, at + _COUNTED) for sign in (b",", b"[", b"{"))
         at += _COUNTED

@@ -15,6 +15,7 @@ from nbgemini.transport.framing.json_objects import LARGEST, JsonFramer
 
 DONE = b"[DONE]"
 _FIELD = b"data: "
+_OBJECT = b"data: {"
 
 
 class SseFramer:
@@ -46,6 +47,11 @@ class SseFramer:
         """Return how many bytes of a line or an event are here that has not ended."""
         return self._line_held + self._data_held + self._bare.held
 
+    @property
+    def _between_events(self) -> bool:
+        """Whether nothing of an event has come that has not ended."""
+        return not self._data and self._several is None and not self._reports_error
+
     def feed(self, chunk: bytes) -> list[bytes]:
         """Take the next bytes and return the frames that are whole now."""
         if self._after_cr and chunk:
@@ -54,8 +60,17 @@ class SseFramer:
             return []
         self._after_cr = chunk.endswith(b"\r")
         frames: list[bytes] = []
-        for line in self._lines(chunk):
+        lines, at = self._lines(chunk), 0
+        plain, last = self._between_events, len(lines) - 1
+        while at <= last and not self.too_large:
+            line = lines[at]
+            if plain and at < last and line.startswith(_OBJECT) and not lines[at + 1] and len(line) <= self._longest:
+                frames.append(line[6:])  # nearly every event: one line with an object, and a blank one
+                at += 2
+                continue
             self._take(line, frames)
+            plain = self._between_events
+            at += 1
         if self._line_held > self._longest:
             self._give_up()
         return frames
@@ -90,8 +105,6 @@ class SseFramer:
         self._several, self._cut = None, []
 
     def _take(self, line: bytes, frames: list[bytes]) -> None:
-        if self.too_large:
-            return
         if line.startswith(b"data:"):
             self._add(line[6:] if line[5:6] == b" " else line[5:])
             self._data_held += len(line)

@@ -13,10 +13,10 @@ from __future__ import annotations
 import re
 import sys
 import warnings
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -25,12 +25,10 @@ from nbgemini.errors import ConfigurationError, NbGeminiError, TransportError
 from nbgemini.services import GEMINI_URL, Service
 from nbgemini.transport.api_errors import error_from_data
 from nbgemini.transport.base import Answer
+from nbgemini.transport.client import HttpClients
 from nbgemini.transport.request import Request
-from nbgemini.transport.sdk.base import Asked, LentSource
-from nbgemini.transport.transport import Limits
-
-if TYPE_CHECKING:
-    import httpx2
+from nbgemini.transport.sdk.base import Ask, SdkCall, SdkSource
+from nbgemini.transport.timeouts import Timeouts
 
 _METHOD = re.compile(r"(?P<version>[^/]+)/(?P<model>.+):(?P<method>streamGenerateContent|countTokens)")
 _MODELS = re.compile(r"(?P<version>[^/]+)/models")
@@ -39,26 +37,33 @@ _REPLACED = [{"role": "user", "parts": [{"text": "-"}]}]  # the client wants con
 _VERTEX = "aiplatform.googleapis.com"
 
 
-class SdkSource(LentSource):
+class GoogleSdkSource(SdkSource):
     """Sends requests with google-genai's async client."""
 
     package = "google.genai"
     installed_by = distribution = "google-genai"
-    reads_itself = True
 
-    def __init__(
-        self, service: Service, limits: Limits, *, vertex: bool = False, project: str = "", location: str = ""
+    def __init__(  # noqa: PLR0913 - each a thing of its own
+        self,
+        service: Service,
+        timeouts: Timeouts,
+        clients: HttpClients | None = None,
+        *,
+        vertex: bool = False,
+        project: str = "",
+        location: str = "",
     ) -> None:
         """Remember where and as whom to ask.
 
         Args:
             service: Gemini, with its key; Vertex AI needs none where there are credentials of Google Cloud.
-            limits: how long to wait for what.
+            timeouts: how long to wait for what.
+            clients: by which requests go out; else clients of its own.
             vertex: whether to ask Vertex AI.
             project: the project at Google Cloud; that of the credentials if empty.
             location: its region; `global` if empty.
         """
-        super().__init__(service, limits)
+        super().__init__(service, timeouts, clients)
         self._vertex, self._project, self._location = vertex, project, location
         self._elsewhere = self._origin.url != GEMINI_URL
         if vertex and not self._elsewhere:
@@ -70,16 +75,16 @@ class SdkSource(LentSource):
             raise ConfigurationError("Vertex AI stores no files for prompts; attach what is smaller, or a gs:// address")
         return await super().call(method, path, headers, content)
 
-    def _way(self, request: Request) -> Callable[[Any, Request, Asked], AsyncGenerator[bytes, None]] | None:
+    def _ask_for(self, request: Request) -> Ask | None:
         if found := _METHOD.fullmatch(request.path):
-            return self._stream if found["method"] == "streamGenerateContent" else self._count
+            return self._generate if found["method"] == "streamGenerateContent" else self._count
         if _MODELS.fullmatch(request.path) and request.method == "GET":
             return self._list
         if self._vertex:
             raise ConfigurationError(f"Vertex AI is not asked for {request.path.rpartition('/')[2]} through google-genai")
         return None
 
-    def _made(self, module: ModuleType, pool: httpx2.AsyncClient) -> Any:
+    def _new_sdk(self, module: ModuleType, http_client: Any) -> Any:
         hush("google_genai")
         # A value that is newer than the client is news, no fault; it would be said on the user's page.
         warnings.filterwarnings("ignore", ".* is not a valid ", UserWarning, r"google\.genai\.")
@@ -90,32 +95,32 @@ class SdkSource(LentSource):
             return module.Client(
                 vertexai=self._vertex,
                 api_key=self._key.reveal() if keyed else None,  # in no variable: a verbose traceback writes these
-                http_options={"httpx_async_client": pool, **base},
+                http_options={"httpx_async_client": http_client, **base},
                 **cloud,
             )
         except Exception as error:  # noqa: BLE001 - whatever it misses
             trouble = self._mask.hide_parts(str(error))
         raise ConfigurationError(f"google-genai can't begin: {trouble}")
 
-    async def _stream(self, sdk: Any, request: Request, asked: Asked) -> AsyncGenerator[bytes, None]:
+    async def _generate(self, sdk: Any, request: Request, call: SdkCall) -> AsyncGenerator[bytes, None]:
         config = {**_off(), "http_options": self._options(request)}
         chunks = await sdk.aio.models.generate_content_stream(model=self._model(request), contents=_REPLACED, config=config)
         async with aclosing(chunks):
-            chunk = await asked.first(anext(chunks, None))
+            chunk = await call.begin(anext(chunks, None))
             while chunk is not None:
                 yield _frame(_as_sent(_plain(chunk)))
-                chunk = await asked.watch.awaited(anext(chunks, None))
+                chunk = await call.stall.wait(anext(chunks, None))
 
-    async def _count(self, sdk: Any, request: Request, asked: Asked) -> AsyncGenerator[bytes, None]:
+    async def _count(self, sdk: Any, request: Request, call: SdkCall) -> AsyncGenerator[bytes, None]:
         config = {"http_options": self._options(request)}
         counted = sdk.aio.models.count_tokens(model=self._model(request), contents=_REPLACED, config=config)
-        yield _frame(_plain(await asked.first(counted)))
+        yield _frame(_plain(await call.begin(counted)))
 
-    async def _list(self, sdk: Any, request: Request, asked: Asked) -> AsyncGenerator[bytes, None]:
+    async def _list(self, sdk: Any, request: Request, call: SdkCall) -> AsyncGenerator[bytes, None]:
         size, token = request.query.get("pageSize"), request.query.get("pageToken")
         config = {"query_base": True, "page_size": int(size) if size else None, "page_token": token}
         version = {} if self._vertex else {"api_version": request.path.partition("/")[0]}
-        pager = await asked.first(sdk.aio.models.list(config={**config, "http_options": version}))
+        pager = await call.begin(sdk.aio.models.list(config={**config, "http_options": version}))
         following = pager.config.get("page_token")
         models = [_model(_plain(model)) for model in pager.page]
         yield _frame({"models": models, **({"nextPageToken": following} if following else {})})
@@ -129,9 +134,9 @@ class SdkSource(LentSource):
         version = {} if self._vertex else {"api_version": request.path.partition("/")[0]}
         return {"extra_body": dict(request.body or {}), **version}
 
-    def _mapped(self, error: Exception) -> NbGeminiError:
+    def _translate_sdk(self, error: Exception) -> NbGeminiError:
         ours = _of_google(error) if self.package in sys.modules else None  # else it has said nothing yet
-        return ours or super()._mapped(error)
+        return ours or super()._translate_sdk(error)
 
 
 def _of_google(error: Exception) -> NbGeminiError | None:

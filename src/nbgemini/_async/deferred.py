@@ -1,0 +1,85 @@
+"""A coroutine that code which is not async can run to its end as well: `await it`, or `.result()`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from nbgemini._async.nested_loop import run_within
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+P = ParamSpec("P")
+
+
+class SupportsAclose(Protocol):
+    """Whatever holds connections of an event loop."""
+
+    async def aclose(self) -> None:
+        """Close the connections of the running loop."""
+        ...
+
+
+S = TypeVar("S", bound=SupportsAclose)
+
+
+class Deferred(Coroutine[Any, Any, T_co]):
+    """What an async method returns: nothing is done before it is awaited, made a task, or asked for its result."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, T_co], aclose: Callable[[], Awaitable[None]]) -> None:
+        """Run `coroutine`; a loop that ends with it closes its connections by `aclose`."""
+        self._coroutine = coroutine
+        self._aclose = aclose
+
+    def __await__(self) -> Generator[Any, None, T_co]:
+        """Run it on the running loop."""
+        return self._coroutine.__await__()
+
+    def send(self, value: Any) -> Any:
+        """Go on, as a task does."""
+        return self._coroutine.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        """Raise inside of it, as a task does that is cancelled."""
+        return self._coroutine.throw(*error)
+
+    def close(self) -> None:
+        """Give it up."""
+        self._coroutine.close()
+
+    def result(self, timeout: float | None = None) -> T_co:
+        """Run it to its end in code that is not async and return what it returns; a running loop stays alive meanwhile.
+
+        Raises:
+            TimeoutError: it took longer than `timeout` seconds, and was given up.
+            ConfigurationError: the running loop can't be entered again (uvloop).
+        """
+        work = asyncio.wait_for(self._coroutine, timeout)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(self._alone(work))
+        return run_within(loop, work)
+
+    async def _alone(self, work: Coroutine[Any, Any, T_co]) -> T_co:
+        try:
+            return await work
+        finally:
+            await self._aclose()
+
+    def __repr__(self) -> str:
+        """Say how to go on."""
+        name = getattr(self._coroutine, "__qualname__", "…")
+        return f"<{name}(…): await it, or .result() in code that is not async>"
+
+
+def deferred(method: Callable[Concatenate[S, P], Coroutine[Any, Any, T]]) -> Callable[Concatenate[S, P], Deferred[T]]:
+    """Let an async method return a `Deferred`."""
+
+    @wraps(method)
+    def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
+        return Deferred(method(self, *args, **kwargs), self.aclose)
+
+    return call

@@ -1,0 +1,131 @@
+"""One httpx2 client for each event loop, by which everything goes out: our own requests and those of the official clients.
+
+Invariant: what the client raises leaves as one of our own errors, without the request that it held.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from nbgemini._async.imports import load
+from nbgemini._environment import hush
+from nbgemini.errors import ConfigurationError, NbGeminiError, TransportError
+from nbgemini.transport.origin import is_loopback
+from nbgemini.transport.timeouts import Timeouts
+
+if TYPE_CHECKING:
+    import httpx2
+
+
+class HttpClients:
+    """The clients of all event loops, or one that the user made."""
+
+    def __init__(self, client: httpx2.AsyncClient | None = None) -> None:
+        """Open nothing yet; a user's `client` is used on every loop, and never closed here."""
+        self._given = client
+        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx2.AsyncClient] = WeakKeyDictionary()
+        self._streams = 0
+        self._retired = False
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def client(self) -> httpx2.AsyncClient:
+        """Return the client of the running loop."""
+        if self._given is not None:
+            return self._given
+        loop = asyncio.get_running_loop()
+        client = self._clients.get(loop)
+        if client is None:
+            made = await load(_new_client)
+            client = self._clients.setdefault(loop, made)
+        return client
+
+    @contextmanager
+    def streaming(self) -> Iterator[None]:
+        """Keep the connections of a retired client open until this stream is over."""
+        self._streams += 1
+        try:
+            yield
+        finally:
+            self._streams -= 1
+            self._close_if_unused()
+
+    async def aclose(self) -> None:
+        """Close the connections of the running loop."""
+        client = self._clients.pop(asyncio.get_running_loop(), None)
+        if client is not None:
+            await client.aclose()
+
+    def retire(self) -> None:
+        """Close the connections of the running loop as soon as no stream needs them."""
+        self._retired = True
+        self._close_if_unused()
+
+    def _close_if_unused(self) -> None:
+        if self._retired and not self._streams:
+            with suppress(RuntimeError):  # no loop runs: nothing is open on it
+                closing = asyncio.get_running_loop().create_task(self.aclose())
+                self._closing.add(closing)
+                closing.add_done_callback(self._closing.discard)
+
+
+def _new_client() -> httpx2.AsyncClient:
+    """Import httpx2 and build a client; runs in a thread, because the import holds the interpreter."""
+    import httpx2  # noqa: PLC0415
+
+    from nbgemini.transport.proxies import RoutingTransport  # noqa: PLC0415
+
+    hush("asyncio", "httpx2")
+    return httpx2.AsyncClient(transport=RoutingTransport(), trust_env=False, follow_redirects=False, timeout=None)
+
+
+def translate_error(error: Exception, host: str, timeouts: Timeouts) -> NbGeminiError:
+    """Return our own error for the client's; raise any other again."""
+    import httpx2  # noqa: PLC0415 - loaded long ago
+
+    match error:
+        case NbGeminiError():
+            return error
+        case httpx2.ConnectTimeout():
+            message, passing = f"{host} did not accept a connection in {timeouts.connect:g} s", True
+        case httpx2.ConnectError():  # a certificate will be no better the next time
+            message, passing = f"can't reach {host}: {cause(error)} → {_way_out(host)}", not _is_about_tls(error)
+        case httpx2.TimeoutException():
+            message, passing = f"{host} took nothing of the request for {timeouts.write:g} s", True
+        case httpx2.ProxyError():
+            message, passing = f"the proxy does not let us through to {host}: {cause(error)}", False
+        case httpx2.LocalProtocolError() | httpx2.InvalidURL():
+            return ConfigurationError(f"no request can hold what {host} is to be told → is the key copied right?")
+        case httpx2.HTTPError():
+            message, passing = f"the connection to {host} broke: {cause(error)} → ask again", True
+        case _:
+            raise error
+    return TransportError(message, passing=passing)
+
+
+def cause(error: Exception) -> str:
+    """Say in a few words what the system said; never the URL."""
+    inner: BaseException = error
+    while inner.__cause__ or inner.__context__:
+        inner = inner.__cause__ or inner.__context__  # type: ignore[assignment]
+    text: Any = getattr(inner, "strerror", None) or str(inner) or type(inner).__name__
+    if "Connect call failed" in text:
+        return "connection refused"
+    return " ".join(str(text).split())[:120]
+
+
+def _is_about_tls(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _way_out(host: str) -> str:
+    """Say what helps where nobody can be reached: on this machine it is not the network."""
+    return "is the service running on this machine?" if is_loopback(host) else "check the network, or %gemini demo"

@@ -1,0 +1,77 @@
+"""Which way a request takes: our own connections, or httpx2's through the proxy that the environment sets; loopback never."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import partial
+
+import httpx2
+
+from nbgemini._async.imports import load
+from nbgemini._environment import hush
+from nbgemini.errors import ConfigurationError
+from nbgemini.transport.asyncio_transport import AsyncioTransport
+from nbgemini.transport.client import cause
+from nbgemini.transport.origin import is_loopback
+from nbgemini.transport.tls import tls_context
+
+_BY_VARIABLES_ALONE = sys.platform not in ("win32", "darwin")  # how proxies are set
+
+
+class RoutingTransport(httpx2.AsyncBaseTransport):
+    """All connections of one event loop; what is slow to load (certificates, httpx2's own transport) is loaded in a thread."""
+
+    def __init__(self) -> None:
+        self._direct = AsyncioTransport(lambda: load(tls_context))
+        self._proxied: dict[str, httpx2.AsyncBaseTransport] = {}
+        self._routes: dict[tuple[str, str], httpx2.AsyncBaseTransport] = {}
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send a request and wait for the head of its response.
+
+        Raises:
+            ConfigurationError: the proxy can't be used, or the environment names certificates that can't be read.
+        """
+        origin = request.url.scheme, request.url.host
+        if origin not in self._routes:
+            self._routes[origin] = self._direct if is_loopback(origin[1]) else await load(partial(self._route, *origin))
+        return await self._routes[origin].handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        for transport in (self._direct, *self._proxied.values()):
+            await transport.aclose()
+
+    def _route(self, scheme: str, host: str) -> httpx2.AsyncBaseTransport:
+        proxy = proxy_for(scheme, host)
+        if proxy and proxy not in self._proxied:
+            self._proxied[proxy] = _through(proxy)
+        return self._proxied[proxy] if proxy else self._direct
+
+
+def proxy_for(scheme: str, host: str) -> str:
+    """Return the address of the proxy for a host; empty if the environment wants none."""
+    if _BY_VARIABLES_ALONE and not any(name.lower().endswith("_proxy") for name in os.environ):
+        return ""
+    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415 - 20 ms that next to nobody needs
+
+    proxies = getproxies()
+    proxy = proxies.get(scheme) or proxies.get("all") or ""
+    return "" if not proxy or proxy_bypass(host) else proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _through(proxy: str) -> httpx2.AsyncBaseTransport:
+    import anyio  # noqa: PLC0415 - and httpcore2: only behind a proxy
+
+    hush("httpcore2")
+    anyio.run(anyio.sleep, 0)  # loads anyio's backend, which the first connection would do on the loop, for 60 ms
+    try:
+        return httpx2.AsyncHTTPTransport(
+            verify=tls_context(), proxy=proxy, limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20)
+        )
+    except ImportError as error:
+        why = cause(error)
+    except (ValueError, httpx2.InvalidURL):  # which quotes the address, and that may hold a password
+        why = "its address is none that is known"
+    raise ConfigurationError(f"the proxy that the environment sets can't be used: {why} → look at HTTPS_PROXY, ALL_PROXY")
