@@ -98,9 +98,7 @@ def test_accordion_opened_while_text_flows_stays_open_and_blocks_appear_once(boo
     assert book.page.evaluate(f"() => {CELL}.querySelector('.jupyter-widget-Collapse-open')") is None
     book.cell(0).locator(".jupyter-widget-Collapse-header").click()
     book.wait(f"() => {THOUGHT}.innerText === 'First some words'")
-    book.execute(
-        "thought.write(' and a formula.\\n\\nThen')"
-    )
+    book.execute("thought.write(' and a formula.\\n\\nThen')")
     book.wait(f"() => {THOUGHT}.querySelector('p')?.textContent === 'First some words and a formula.'")
     book.page.evaluate(f"() => {{ window.kept = {THOUGHT}.querySelector('p') }}")
     book.execute("fold.titles = ('Thinking… 2 s',); thought.write(' more')")
@@ -116,19 +114,28 @@ def test_blocks_and_tail_are_what_was_sent_and_text_is_never_markup(book):
     wait_answer(book, f"{hostile}one\n\n{hostile}😀 two")
     book.execute(f"answer.block({TABLE!r}); answer.write('end')")
     book.wait(f"() => {ANSWER}.querySelector('table') && {ANSWER}.innerText.endsWith('end')")
-    assert book.page.evaluate(f"() => [...{ANSWER}.firstChild.children].map((node) => node.tagName)") == ["P", "P", "TABLE", "P"]
+    assert book.page.evaluate(f"() => [...{ANSWER}.firstChild.children].map((node) => node.tagName)") == [
+        "P",
+        "P",
+        "TABLE",
+        "P",
+    ]
     assert book.page.evaluate(f"() => {ANSWER}.querySelectorAll('img').length") == 0
 
 
 def test_code_being_written_shows_without_its_fences(book):
     book.execute("answer.write('```python\\nx = 1\\n')")
     wait_answer(book, "x = 1")
-    assert "mono" in book.page.evaluate(f"() => getComputedStyle({ANSWER}.querySelector('.nbg-text').lastChild.querySelector('pre') || {ANSWER}).fontFamily")
+    assert "mono" in book.page.evaluate(
+        f"() => getComputedStyle({ANSWER}.querySelector('.nbg-text').lastChild.querySelector('pre') || {ANSWER}).fontFamily"
+    )
     book.execute("answer.write('y = 2\\n```\\n')")
     wait_answer(book, "x = 1\ny = 2")
     book.execute("answer.block('<p>done</p>'); answer.write('```inline``` is text')")
     book.wait(f"() => {ANSWER}.innerText.trim().endsWith('done\\n\\ninline is text')")
-    assert "mono" not in book.page.evaluate(f"() => getComputedStyle({ANSWER}.querySelector('.nbg-text').lastChild.querySelector('pre') || {ANSWER}).fontFamily")
+    assert "mono" not in book.page.evaluate(
+        f"() => getComputedStyle({ANSWER}.querySelector('.nbg-text').lastChild.querySelector('pre') || {ANSWER}).fontFamily"
+    )
 
 
 def test_selection_and_scroll_position_are_the_readers(book):
@@ -318,9 +325,7 @@ def test_picture(book, theme):
     book.dark(theme == "dark")
     book.cell(0).locator(".jupyter-widget-Collapse-header").click()
     book.execute("thought.write('Primes have two divisors.\\n\\n'); thought.write('So 1 is none')")
-    book.execute(
-        f"answer.write('The first primes, in a table and as code:\\n\\n'); answer.block({TABLE!r})"
-    )
+    book.execute(f"answer.write('The first primes, in a table and as code:\\n\\n'); answer.block({TABLE!r})")
     book.execute(f"answer.block({CODE!r}); answer.write('```python\\nfor prime in primes():\\n    print(prime)\\n')")
     book.execute("status.tell(text='gemini-3.8-flash · 12 in / 34 thought / 56 out', badge='offline service', since=3)")
     book.wait(f"() => {ANSWER}.innerText.includes('print(prime)') && {STATUS}.innerText.includes('56 out')")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 
 import pytest
 
@@ -11,9 +12,12 @@ CELL = "document.querySelectorAll('.jp-Notebook .jp-Cell')[1]"
 SHAPES = {
     "list": "".join(f"- **Item {n}**: some `code` and words that go on for a while\n" for n in range(12)),
     "nested list": "".join(f"{n}. *Top {n}* with words\n   - inner **bold** {n}\n   - inner `code` {n}\n" for n in range(1, 6)),
-    "table": "| Name | Value | Note |\n|:---|---:|---|\n" + "".join(f"| **row {n}** | {n} | `x` and words |\n" for n in range(14)),
+    "table": "| Name | Value | Note |\n|:---|---:|---|\n"
+    + "".join(f"| **row {n}** | {n} | `x` and words |\n" for n in range(14)),
     "quote": "".join(f"> Quoted **words** {n} with `code` and *more* of it.\n>\n" for n in range(8)),
-    "code": "Some code:\n\n```python\n" + "".join(f"def f{n}(x):\n    return x * {n}  # words\n\n" for n in range(9)) + "```\n\nAfter it.",
+    "code": "Some code:\n\n```python\n"
+    + "".join(f"def f{n}(x):\n    return x * {n}  # words\n\n" for n in range(9))
+    + "```\n\nAfter it.",
     "headings": "".join(f"## Heading {n} with `code`\n\nText **below** it, a few words.\n\n" for n in range(8)),
     "long paragraph": "A paragraph with **bold words**, *some more*, `code` and [a link](https://a.example/page) in it. " * 8,
 }
@@ -38,7 +42,9 @@ WATCH = """() => {
 
 
 def ask(text, gap=0.06):
-    return f"%%gemini --once\noffline: {json.dumps({'parts': [['answer', text]], 'pieces': max(40, len(text) // 12), 'gap': gap})}"
+    return (
+        f"%%gemini --once\noffline: {json.dumps({'parts': [['answer', text]], 'pieces': max(40, len(text) // 12), 'gap': gap})}"
+    )
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -60,7 +66,7 @@ def test_an_answer_is_formatted_while_it_comes_and_keeps_its_place(notebook, sha
     for shown, *_ in seen:
         assert not RAW.search(shown.replace("x * ", "")), shown[-200:]
     lengths = [moment[1] for moment in seen]
-    steps = [later - now for now, later in zip(lengths, lengths[1:], strict=False)]
+    steps = [later - now for now, later in pairwise(lengths)]
     print(
         f"{shape}: {len(seen)} frames, layout shift {found['shift']:.4f}, height {seen[-1][2]} -> {at_rest[1]}, "
         f"largest step {max(steps)} characters, {sum(step < 0 for step in steps)} backwards"
@@ -83,6 +89,8 @@ def test_picture(notebook, theme):
     book.wait_text(0, "offline service")
     book.run(1)
     for number, share in enumerate((0.25, 0.6, 0.9)):
-        book.wait(f"size => {CELL}.querySelector('.nbg-text')?.textContent.length > size", int(len(SHAPES["mixed"]) * share * 0.8))
+        book.wait(
+            f"size => {CELL}.querySelector('.nbg-text')?.textContent.length > size", int(len(SHAPES["mixed"]) * share * 0.8)
+        )
         book.page.evaluate(f"() => {CELL}.querySelector('.nbg-status')?.scrollIntoView({{block: 'end'}})")
         book.screenshot(f"mid-stream-{theme}-{number}")

@@ -49,7 +49,10 @@ WIDGETS = [
     ("thought", {"html": "<p>A <em>thought</em> in <code>code</code></p>", "open": "<p>and more</p>"}),
     (
         "answer",
-        {"html": "<p>An <strong>answer</strong></p><ul><li>an item</li></ul><pre><code>x = 1</code></pre>", "open": "<p>tail</p>"},
+        {
+            "html": "<p>An <strong>answer</strong></p><ul><li>an item</li></ul><pre><code>x = 1</code></pre>",
+            "open": "<p>tail</p>",
+        },
     ),
     (
         "status",

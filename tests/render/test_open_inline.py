@@ -62,4 +62,6 @@ def test_what_is_open_is_closed(text, shown):
 def test_what_is_closed_stays_as_it_is(text):
     """No text is lost but signs, and closing ends."""
     once = closed(text, environment())
-    assert [char for char in once if char.isalpha()] == [char for char in text if char.isalpha()] or "![" in text or "](" in text
+    assert (
+        [char for char in once if char.isalpha()] == [char for char in text if char.isalpha()] or "![" in text or "](" in text
+    )

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from nbgemini.render.html_tree import parse_html, to_html
 from nbgemini.render.markdown import to_html as rendered
 from tests.corpus.answers import ANSWERS
-from tests.render.checker import faults
 from tests.corpus.pieces import markdown
+from tests.render.checker import faults
 from tests.support.live_page import Stream, text_of
 
 RAW = re.compile(r"\*\*|__|\|-|```|~~~|^[ ]*#+ |^[ ]*[-*+] |\]\(|`", re.MULTILINE)

@@ -103,4 +103,7 @@ def text_of(nodes):
     return "".join(node if isinstance(node, str) else f"{_BREAK.get(node.name, '')}{text_of(node.children)}" for node in nodes)
 
 
-_BREAK = dict.fromkeys("p li tr pre h1 h2 h3 h4 h5 h6 blockquote br".split(), "\n") | {"td": "\t", "th": "\t"}
+_BREAK = dict.fromkeys(["p", "li", "tr", "pre", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "br"], "\n") | {
+    "td": "\t",
+    "th": "\t",
+}

@@ -21,7 +21,31 @@ _TOKEN = re.compile(r"<(?P<close>/?)(?P<name>[a-z0-9]+)(?:[^<>\"]|\"[^\"]*\")*>|
 _DEEPEST = 60  # elements in each other
 _WHOLE = ""  # in the place of a name: the tag is all of the element
 _VOID = frozenset({"br", "hr", "img", _WHOLE})
-_BLOCKS = frozenset("p h1 h2 h3 h4 h5 h6 ul ol li blockquote pre table thead tbody tr th td div hr details".split())
+_BLOCKS = frozenset(
+    [
+        "p",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "ul",
+        "ol",
+        "li",
+        "blockquote",
+        "pre",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "div",
+        "hr",
+        "details",
+    ]
+)
 _ENTITIES = {"&amp;": "&", "&lt;": "<", "&gt;": ">", "&nbsp;": "\xa0"}
 _ENTITY = re.compile("|".join(_ENTITIES))
 
@@ -112,15 +136,17 @@ def amend(shown: list[Node], new: Sequence[Node], levels: Sequence[Level] = ()) 
     return operations
 
 
-def _amend(shown: list[Node], new: Sequence[Node], levels: Sequence[Level], path: list[int], operations: list[Operation]) -> None:
+def _amend(
+    shown: list[Node], new: Sequence[Node], levels: Sequence[Level], path: list[int], operations: list[Operation]
+) -> None:
     level = levels[0] if levels else Level()
     end, at = list(new[level.skipped :]), level.kept
     kept = shown[at] if at < len(shown) else None
     if level.text >= 0 and isinstance(kept, str):
-        begun = end.pop(0)[level.skipped_text :] if end and isinstance(end[0], str) else ""
-        end.insert(0, kept[: level.text] + begun)
-    elif len(levels) > 1 and isinstance(kept, Element) and end and isinstance(end[0], Element):
-        _amend(kept.children, end[0].children, levels[1:], [*path, len(shown) - at], operations)
+        begun = end.pop(0) if end and isinstance(end[0], str) else ""
+        end.insert(0, kept[: level.text] + str(begun)[level.skipped_text :])
+    elif len(levels) > 1 and isinstance(kept, Element) and end and isinstance(first := end[0], Element):
+        _amend(kept.children, first.children, levels[1:], [*path, len(shown) - at], operations)
         at, end = at + 1, end[1:]
     _replace_end(shown, end, at, path, operations)
 
@@ -136,12 +162,12 @@ def _replace_end(shown: list[Node], end: list[Node], at: int, path: list[int], o
         same += 1
     at, end = at + same, end[same:]
     surplus = len(shown) - at
-    old, new = shown[at] if surplus else None, end[0] if end else None
-    if isinstance(old, str) and isinstance(new, str) and (common := _common(old, new)):
+    before, after = shown[at] if surplus else None, end[0] if end else None
+    if isinstance(before, str) and isinstance(after, str) and (common := _common(before, after)):
         if surplus > 1:
             operations.append(["h", path, surplus - 1, ""])
-        operations.append(["t", path, units(old[common:]), new[common:]])
-        surplus, end, shown[at:] = 0, end[1:], [new]
+        operations.append(["t", path, units(before[common:]), after[common:]])
+        surplus, end, shown[at:] = 0, end[1:], [after]
         at += 1
     if surplus or end:
         operations.append(["h", path, surplus, to_html(end)])

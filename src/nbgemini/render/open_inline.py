@@ -24,7 +24,7 @@ _FAR = 300  # characters: what opened farther away is taken as it stands
 
 
 def closed(text: str, env: MutableMapping[str, Any]) -> str:
-    """Return inline Markdown that has just been written so far with what is open at its end closed, or left out if it is empty."""
+    """Return inline Markdown that is still being written with what is open at its end closed, or left out if it is empty."""
     before, formula = _before_open_formula(text.rstrip())
     text = _with_code_and_links_closed(before)
     while not formula and (run := _RUN.search(text) or _PART_OF_TAG.search(text)):
@@ -88,7 +88,7 @@ def _with_code_closed(text: str, opening: re.Match[str]) -> str:
 
 
 def _without_bracket(text: str, opening: re.Match[str]) -> str:
-    """Return the text of a link that is not whole as text; what of a picture, a label or a footnote's number came is left out."""
+    """Return the text of a link that is not whole as text; what came of a picture, a label or a footnote is left out."""
     before, inside = text[: opening.start()], text[opening.end() :]
     is_left_out = opening["open"] == "![" or inside.startswith("^") or before.endswith("]")
     return (before if is_left_out else before + inside).rstrip()

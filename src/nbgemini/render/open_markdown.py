@@ -100,24 +100,26 @@ class OpenMarkdown:
         patch = Patch(nodes, self._cut.levels)
         outermost = self._cut.levels[0]
         self.blocks = outermost.kept + len(nodes) - outermost.skipped
-        self._cut = self._end.cut(text, self._cut, nodes) or self._cut
+        self._cut = self._end.cut(text, nodes) or self._cut
         return patch
 
     def _nodes(self, text: str, env: Environment) -> list[Node]:
         source = _decided(self._cut.before + text[self._cut.place :], in_code=self._end.is_open_code)
         self.rendered += len(source)
-        self._end = _End(source, self._cut.loose)
+        self._end = _End(source, self._cut)
         return parse_html(render(source, {**environment_inside(env), OPEN_END: self._end.close}))
 
 
 class _End:
     """What is open at the end of a text."""
 
-    def __init__(self, source: str = "", loose: tuple[bool, ...] = ()) -> None:
-        """Look at this source; so many lists are left behind, each with paragraphs in its items or without."""
-        self.loose = loose
+    def __init__(self, source: str = "", cut: _Cut | None = None) -> None:
+        """Look at this source, which begins at that cut."""
+        self._old = cut or _Cut()
+        self.loose = self._old.loose
         self.is_open_code = False
         self._lines = source.split("\n")
+        self._kept: list[int] = []  # how many nodes stand before each element of what is open
         self._chain: list[Any] = []  # the tokens of what is open, from the outermost on
         self._lists: dict[int, bool] = {}  # whether each of them has paragraphs
         self._is_whole = False  # whether its inline text had nothing open
@@ -149,7 +151,7 @@ class _End:
         """Give all items of a list paragraphs once some have them; a list that is left behind remembers."""
         number, open_lists, found = 0, [], list(self.loose)
         for token in tokens:
-            if token.type in ("bullet_list_open", "ordered_list_open"):
+            if token.type in _LISTS:
                 open_lists.append((token, number))
                 self._lists[id(token)] = number < len(self.loose) and self.loose[number]
                 number += 1
@@ -166,51 +168,45 @@ class _End:
                             found[at] = True
         self.loose = tuple(found)
 
-    def cut(self, text: str, cut: _Cut, nodes: Sequence[Node]) -> _Cut | None:
+    def cut(self, text: str, nodes: Sequence[Node]) -> _Cut | None:
         """Return a better place to begin rendering next time, where enough is finished; `nodes` is what was rendered."""
-        kept = self._kept(cut, nodes)
-        if found := self._cut_in_paragraph(text, cut, nodes, kept):
+        self._count(nodes)
+        if found := self._cut_in_paragraph(text, nodes):
             return found
         best = None
-        for depth, token in enumerate(self._chain[: len(kept)]):
+        for depth, token in enumerate(self._chain[: len(self._kept)]):
             if token.type in _CELLS:
                 continue
             begins = token.map[0]
             if begins > (self._chain[depth - 1].map[0] if depth else 0):
                 raw = self._chain[depth - 2].map[0] if token.type == "tr_open" else None
-                best = self._cut_at(text, cut, begins, depth, kept, raw) or best
-        if self.is_open_code and len(kept) == len(self._chain):
-            return self._cut_in_code(text, best or cut, cut, nodes, kept) or best
+                best = self._cut_at(begins, depth, raw) or best
+        if self.is_open_code and len(self._kept) == len(self._chain):
+            return self._cut_in_code(best or self._old, nodes) or best
         return best
 
-    def _kept(self, cut: _Cut, nodes: Sequence[Node]) -> list[int]:
-        """Return how many nodes stand before each element of what is open, on the page."""
-        kept, is_old = [], True
+    def _count(self, nodes: Sequence[Node]) -> None:
+        """Count the nodes that stand before each element of what is open, on the page."""
+        is_old = True
         for depth, token in enumerate(self._chain):
-            last = len(nodes) - 1
-            if token.hidden or last < 0 or isinstance(nodes[last], str):
+            last = nodes[-1] if nodes else ""
+            if token.hidden or isinstance(last, str):
                 break
-            level = cut.levels[depth] if is_old and depth < len(cut.levels) else Level()
-            kept.append(level.kept + last - level.skipped)
-            is_old = is_old and last == level.skipped and level.text < 0
-            nodes = nodes[last].children
-        return kept
+            level = self._old.levels[depth] if is_old and depth < len(self._old.levels) else Level()
+            self._kept.append(level.kept + len(nodes) - 1 - level.skipped)
+            is_old = is_old and len(nodes) - 1 == level.skipped and level.text < 0
+            nodes = last.children
 
-    def _cut_at(
-        self, text: str, cut: _Cut, line: int, depth: int, kept: Sequence[int], raw: int | None = None, last: tuple[Level, ...] = ()
-    ) -> _Cut | None:
+    def _cut_at(self, line: int, depth: int, raw: int | None = None, last: tuple[Level, ...] = ()) -> _Cut | None:
         """Return a cut before this line, inside the first so many of what is open.
 
         Args:
-            text: the whole text.
-            cut: the cut before.
             line: the number of a line of the source.
             depth: how much of what is open is left around it.
-            kept: how many nodes stand before each element.
             raw: the line with which code or a table begins that the cut is in, if it is in one.
             last: how the inside of code goes on.
         """
-        place = sum(len(one) + 1 for one in self._lines[:line]) - len(cut.before)
+        place = sum(len(one) + 1 for one in self._lines[:line]) - len(self._old.before)
         around = self._chain[:depth]
         if place < _MOVED or any(token.type not in _AROUND for token in around):
             return None
@@ -218,14 +214,16 @@ class _End:
         if before is None:
             return None
         levels = [
-            Level(kept[at], int(at > 0 and (self._chain[at - 1].type == "table_open" or id(self._chain[at - 1]) in headed)))
+            Level(
+                self._kept[at], int(at > 0 and (self._chain[at - 1].type == "table_open" or id(self._chain[at - 1]) in headed))
+            )
             for at in range(depth + 1)
         ]
         loose = tuple(self._lists[id(token)] for token in around if token.type in _LISTS)
-        return _Cut(cut.place + place, before, (*levels, *last), loose)
+        return _Cut(self._old.place + place, before, (*levels, *last), loose)
 
     def _standing_for(self, around: Sequence[Any], raw: int | None) -> tuple[str | None, set[int]]:
-        """Return lines that open these lists and quotes once more, with a heading in some, and in which; and lines as they are."""
+        """Return lines that open these lists and quotes again, and in which of them a heading stands for what was before."""
         containers = [token for token in around if token.type in ("list_item_open", "blockquote_open")]
         lines, headed = [], set()
         for at, token in enumerate(containers):
@@ -243,29 +241,29 @@ class _End:
             lines += self._lines[raw : raw + (2 if around and around[-1].type == "tbody_open" else 1)]
         return "".join(f"{line}\n" for line in lines), headed
 
-    def _cut_in_code(self, text: str, outside: _Cut, cut: _Cut, nodes: Sequence[Node], kept: Sequence[int]) -> _Cut | None:
+    def _cut_in_code(self, outside: _Cut, nodes: Sequence[Node]) -> _Cut | None:
         """Return a cut before the last line of code."""
         shown = _last_text(nodes)
-        end = shown.rfind("\n") + 1 + (cut.levels[-1].text if cut.outside is not None else 0)
+        end = shown.rfind("\n") + 1 + (self._old.levels[-1].text if self._old.outside is not None else 0)
         inside = (Level(), Level(), Level(0, 0, end))
-        found = self._cut_at(text, cut, len(self._lines) - 1, len(self._chain) - 1, kept, self._chain[-1].map[0], inside)
-        return structs.replace(found, outside=cut.outside or outside) if found and shown else None
+        found = self._cut_at(len(self._lines) - 1, len(self._chain) - 1, self._chain[-1].map[0], inside)
+        return structs.replace(found, outside=self._old.outside or outside) if found and shown else None
 
-    def _cut_in_paragraph(self, text: str, cut: _Cut, nodes: Sequence[Node], kept: Sequence[int]) -> _Cut | None:
+    def _cut_in_paragraph(self, text: str, nodes: Sequence[Node]) -> _Cut | None:
         """Return a cut in a long paragraph, where nothing is open."""
         text = text.rstrip()
-        run = _PLAIN.search(text) if self._is_whole and len(self._chain) == len(kept) == 1 else None
-        if run is None or self._chain[0].type != "paragraph_open" or len(text) - cut.place < 2 * _MOVED:
+        run = _PLAIN.search(text) if self._is_whole and len(self._chain) == len(self._kept) == 1 else None
+        if run is None or self._chain[0].type != "paragraph_open" or len(text) - self._old.place < 2 * _MOVED:
             return None
         begin = text.rfind(" ", run.start(), 1 - _SHORTEST_RUN)
         begin = len(text) - _SHORTEST_RUN if begin < 0 else begin
-        inside = nodes[-1].children
-        last = inside[-1]
+        inside = nodes[-1].children if isinstance(nodes[-1], Element) else []
+        last = inside[-1] if inside else None
         if not isinstance(last, str) or not last.endswith(text[begin:]):
             return None
-        level = cut.levels[1] if cut.before == "x" and len(nodes) == 1 else Level()
+        level = self._old.levels[1] if self._old.before == "x" and len(nodes) == 1 else Level()
         shown = len(last) - len(text[begin:]) + (level.text - level.skipped_text if len(inside) == 1 and level.text >= 0 else 0)
-        levels = (Level(kept[0]), Level(level.kept + len(inside) - 1, 0, shown, 1))
+        levels = (Level(self._kept[0]), Level(level.kept + len(inside) - 1, 0, shown, 1))
         return _Cut(begin, "x", levels)
 
 

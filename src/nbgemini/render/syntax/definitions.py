@@ -49,9 +49,12 @@ class Footnotes:
         """Note that there is one."""
         self._labels.add(label)
 
+    def __contains__(self, label: str) -> bool:
+        return label in self._labels
+
     def has(self, label: str) -> bool:
         """Say whether there is one; note that it was asked for where there is none."""
-        known = label in self._labels or (self._earlier is not None and label in self._earlier._labels)
+        known = label in self._labels or (self._earlier is not None and label in self._earlier)
         if not known:
             self.missed.add(label)
         return known
