@@ -27,11 +27,11 @@ from nbgemini.errors import PromptError, ServerError, TransportError
 from nbgemini.messages.transcript import alternating
 from nbgemini.messages.turns import user_turn
 from nbgemini.notebook.commands import chats as commands
-from nbgemini.notebook.jobs import Job
+from nbgemini.notebook.jobs import ReplyJob
 from nbgemini.providers.gemini.codec import Gemini
 from nbgemini.tools.toolbox import Toolbox
 from nbgemini.transport import retry
-from nbgemini.transport.retry import Budget
+from nbgemini.transport.retry import RetryBudget
 from tests.fakes.line import STREAM_ENDS, Line, said
 from tests.fakes.reader import Kernel, Talk, contents
 
@@ -150,7 +150,7 @@ class Conversations(RuleBasedStateMachine):
             """Say no more about an error."""
 
         def start():
-            talk.task = self.kernel.jobs.start(Job(chat, reply, talk, cell, explained))
+            talk.task = self.kernel.jobs.start(ReplyJob(chat, reply, talk, cell, explained))
 
         self.run(start)
 
@@ -162,7 +162,7 @@ class Conversations(RuleBasedStateMachine):
 
     def retry(self, which):
         try:
-            ask, exchange = commands.last_asked(self.kernel, self.chat(which).name)
+            ask, exchange = commands.last_exchange(self.kernel, self.chat(which).name)
         except PromptError:
             return
         exchange.cell = exchange.cell or uuid4().hex
@@ -411,7 +411,7 @@ class Conversations(RuleBasedStateMachine):
 
 @pytest.mark.timeout(300)
 def test_any_conversation_stays_valid(monkeypatch, capsys):
-    monkeypatch.setattr(retry, "BUDGET", Budget(tokens=10**9))  # what a run may do must not hang on the runs before
+    monkeypatch.setattr(retry, "BUDGET", RetryBudget(tokens=10**9))  # what a run may do must not hang on the runs before
     began = time.monotonic()
     loop = asyncio.new_event_loop()
     try:

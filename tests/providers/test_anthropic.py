@@ -19,7 +19,7 @@ from nbgemini.messages.turns import Declaration, Options, Schema, Turn, Usage, u
 from nbgemini.providers.anthropic.codec import Anthropic
 from nbgemini.providers.anthropic.schema import fitted
 from nbgemini.providers.base import Model
-from nbgemini.providers.common.parts import recall
+from nbgemini.providers.common.parts import parts_to_events
 from nbgemini.services import services_from
 from tests.conftest import golden_bytes
 from tests.fakes.raw import END, RawServer, chunk, head
@@ -393,7 +393,7 @@ def test_a_search_shows_what_is_cited_and_all_of_it_goes_back_in_place():
     ]
     sent = [json.loads(frame) for frame in golden("anthropic", "search")]
     assert marked("SIGNED", sent) == marked("SIGNED", content)
-    assert talk.incoming.citations in recall(talk.exchange.parts)
+    assert talk.incoming.citations in parts_to_events(talk.exchange.parts)
 
 
 def test_code_that_ran_is_shown_and_goes_back_in_place():
@@ -413,7 +413,7 @@ def test_code_that_ran_is_shown_and_goes_back_in_place():
         "code_execution_tool_result",
     ]
     assert "container" not in body_, "with the next prompt it may be gone"
-    shown = [event for event in recall(talk.exchange.parts) if isinstance(event, Code | CodeResult)]
+    shown = [event for event in parts_to_events(talk.exchange.parts) if isinstance(event, Code | CodeResult)]
     assert len(shown) == 4
 
 
@@ -506,11 +506,17 @@ def test_a_thought_that_nobody_may_read_goes_back_and_a_call_may_have_no_argumen
 
 def test_thousands_of_citations_are_not_told_anew_with_each_of_them():
     text = {"type": "text", "text": "a", "citations": [{"url": "https://a.example"}]}
-    use = {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"query": "q"}}
-    read = {"type": "web_fetch_tool_result", "tool_use_id": "s", "content": {"url": "https://b.example"}}
-    for block in (text, use, read):
+    for kind in ("text", "use", "read"):
+        blocks = [
+            {
+                "text": text,
+                "use": {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"query": f"q{n}"}},
+                "read": {"type": "web_fetch_tool_result", "tool_use_id": "s", "content": {"url": f"https://{n}.example"}},
+            }[kind]
+            for n in range(1_200)
+        ]
         reports = [
-            event for event in events(*[frame for _ in range(1_200) for frame in start(block)]) if type(event) is Citations
+            event for event in events(*[frame for block in blocks for frame in start(block)]) if type(event) is Citations
         ]
         assert len(reports) == 1_000
 
@@ -650,5 +656,5 @@ async def test_a_whole_talk_with_tools_against_a_service_that_checks_it(service)
 
 def test_text_and_reading_again_agree():
     talk = Talk("anthropic").ask("hi", golden("anthropic", "interleaved")).end()
-    again = [event.text for event in recall(talk.exchange.parts) if getattr(event, "text", "")]
+    again = [event.text for event in parts_to_events(talk.exchange.parts) if getattr(event, "text", "")]
     assert "".join(again) == "First thought.First answer.Second thought.Second answer."
