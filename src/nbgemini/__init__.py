@@ -68,7 +68,7 @@ __all__ = [*sorted(_HOME.keys() - {"Tool"})]  # noqa: PLE0604 - the names stand 
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name at its first use."""
+    """Import a public name at its first use; `__version__` is that of the installed package."""
     if name == "__version__":
         return import_module("importlib.metadata").version("nbgemini")
     if name not in _HOME:

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
-from importlib import import_module
 from typing import Annotated
 
 import pytest
@@ -31,7 +30,7 @@ from tests.fakes.functions import (
     raising,
 )
 
-tool_run = import_module("nbgemini.tools.tool")  # the package has a function of that name
+tool_module = sys.modules["nbgemini.tools.tool"]  # the package's attribute of that name is the decorator
 
 
 @given(st.dictionaries(st.text(), st.integers() | st.lists(st.text()) | st.dictionaries(st.text(), st.integers() | st.none())))
@@ -271,7 +270,7 @@ async def test_an_async_tool_is_cancelled_in_time_and_may_tidy_up():
 
 
 async def test_a_tool_that_will_not_be_cancelled_is_left_behind(monkeypatch):
-    monkeypatch.setattr(tool_run, "GRACE", 0.01)
+    monkeypatch.setattr(tool_module, "GRACE", 0.01)
     release = asyncio.Event()
 
     async def stubborn():
@@ -282,11 +281,11 @@ async def test_a_tool_that_will_not_be_cancelled_is_left_behind(monkeypatch):
                 continue
 
     assert (await called(declare(stubborn, timeout=0.01))).state == "timed out"
-    (left,) = tool_run._abandoned
+    (left,) = tool_module._abandoned
     release.set()
     await left
     await asyncio.sleep(0)
-    assert not tool_run._abandoned
+    assert not tool_module._abandoned
 
 
 async def test_a_stuck_tool_is_answered_and_its_late_result_is_nobodys():
