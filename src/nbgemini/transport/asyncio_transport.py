@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 import ssl
 from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from functools import partial
 from typing import Any, TypeAlias
 
 import httptools
 import httpx2
+
+from nbgemini.transport.client import shut_down
 
 Origin: TypeAlias = tuple[str, str, int]  # scheme, host, port
 
@@ -71,11 +72,7 @@ class Connection(asyncio.Protocol):
         Shut down first if a request uses it: a child that was forked meanwhile holds a copy of the socket.
         """
         if not self.idle and not self.closed.done():
-            with suppress(OSError), socket.socket(fileno=self._socket.fileno()) as same:
-                try:
-                    same.shutdown(socket.SHUT_RDWR)
-                finally:
-                    same.detach()
+            shut_down(self._socket)
         self.ended = True
         self._transport.abort()
 
