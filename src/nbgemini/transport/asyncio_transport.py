@@ -33,6 +33,7 @@ _LARGEST_HEAD = 65_536  # bytes, of trailers too
 _MOST_HEADERS = 256
 _REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [\x21-\x7e]+ HTTP/1\.1")
 _HEADER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t\x20-\x7e]*")
+_EXTENSIONS = {"http_version": b"HTTP/1.1", "reason_phrase": b""}  # which httpx2 would look up for its log, wanted or not
 _PORTS = {"https": 443, "http": 80}
 
 
@@ -326,7 +327,7 @@ class AsyncioTransport(httpx2.AsyncBaseTransport):
         except BaseException:
             connection.abort()
             raise
-        return httpx2.Response(body.parser.status, headers=body.parser.headers, stream=body)
+        return httpx2.Response(body.parser.status, headers=body.parser.headers, stream=body, extensions=_EXTENSIONS)
 
     async def aclose(self) -> None:
         """Close all connections, those in use too."""
