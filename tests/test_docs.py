@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import pkgutil
 import re
 import runpy
 import tomllib
@@ -56,6 +57,7 @@ def test_every_page_is_in_a_table_of_contents():
 def test_every_picture_is_in_one_folder_and_made_by_one_script():
     shown = {name for page in PAGES for name in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", page.read_text(encoding="utf-8"))}
     assert {name.rpartition("pictures/")[2] for name in shown} == {path.name for path in (DOCS / "pictures").iterdir()}
+    assert all(path.stat().st_size < 2_000_000 for path in (DOCS / "pictures").iterdir())
 
 
 def test_files_that_the_architecture_names_exist():
@@ -63,6 +65,15 @@ def test_files_that_the_architecture_names_exist():
     named = re.findall(r"`([\w/]+(?:\.\w+|/))`", page)
     assert len(named) > 40
     assert [name for name in named if not (ROOT / "src" / "nbgemini" / name).exists()] == []
+
+
+def test_what_the_reference_takes_from_docstrings_exists():
+    named = [
+        name for page in PAGES for name in re.findall(r"^\.\. auto\w+:: (\S+)", page.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    assert len(named) > 8
+    for name in named:
+        assert pkgutil.resolve_name(name).__doc__, name
 
 
 @pytest.mark.parametrize(
@@ -159,3 +170,8 @@ def test_a_script_runs_as_it_stands(script, offline, monkeypatch, tmp_path, caps
 def test_no_docstring_holds_code_that_nothing_runs():
     """There is none today; the first one is to be run like the scripts above."""
     assert docstring_blocks() == []
+
+
+def test_the_script_that_makes_the_pictures_can_begin():
+    module = runpy.run_path(str(DOCS / "make_pictures.py"), run_name="pictures")
+    assert module["PICTURES"] == DOCS / "pictures"

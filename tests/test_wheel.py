@@ -42,7 +42,7 @@ def test_the_wheel_installs_and_answers(wheel, tmp_path, monkeypatch):
     python = tmp_path / "env" / "bin" / "python"
     run(python, "-m", "pip", "install", "--quiet", wheel)
     assert_answers(python, tmp_path, monkeypatch)
-    assert "site-packages" in run(python, "-c", "from nbgemini.cli import _quickstart; print(_quickstart())")
+    assert "site-packages" in run(python, "-c", "import nbgemini; print(nbgemini.__file__)")
 
 
 def test_beside_what_colab_has_it_changes_nothing_and_answers(wheel, tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ from msgspec import Struct, structs
 from nbgemini.chat.inline_files import Carrying
 from nbgemini.chat.uploads import Files
 from nbgemini.errors import NbGeminiError, WireError
-from nbgemini.providers.base import Provider
+from nbgemini.providers.base import Codec
 from nbgemini.providers.gemini.codec import Gemini
 from nbgemini.transport.base import Source
 from nbgemini.transport.limiter import ConcurrencyLimiter
@@ -38,7 +38,7 @@ class Endpoint(Struct, frozen=True, eq=False):
         offline: whether the offline service answers, so that nothing is spent.
     """
 
-    codec: Provider
+    codec: Codec
     source: Source
     limiter: ConcurrencyLimiter
     retry: Retry
@@ -46,7 +46,7 @@ class Endpoint(Struct, frozen=True, eq=False):
     offline: bool = False
 
     @classmethod
-    def over(cls, source: Source, codec: Provider | None = None, *, streams: int = 1000, retry: Retry | None = None) -> Self:
+    def over(cls, source: Source, codec: Codec | None = None, *, streams: int = 1000, retry: Retry | None = None) -> Self:
         """Return an endpoint of a source, Gemini's by default; large files are uploaded through it."""
         retry = retry or Retry()
         return cls(codec or Gemini(), source, ConcurrencyLimiter(streams), retry, Files(source, "v1beta", retry))
