@@ -249,7 +249,7 @@ async def test_what_the_user_always_allows_is_marked_from_the_next_call_on():
         answers = ToolRunner(box, [ToolCall("inbox", {})], 0)
         async for _ in answers.progress():
             pass
-        marks.append(answers.all()[0].unasked)
+        marks.append(answers.results()[0].unasked)
     assert marks == [False, True]
 
 
@@ -257,4 +257,4 @@ async def test_never_is_what_the_user_said():
     answers = ToolRunner(build_toolbox([declare(inbox)], "never"), [ToolCall("inbox", {})], 0)
     async for _ in answers.progress():
         pass
-    assert answers.all()[0].response == {"error": "not run: the user set approve to never, so no tool may run"}
+    assert answers.results()[0].response == {"error": "not run: the user set approve to never, so no tool may run"}
