@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m
 
-.PHONY: help docs setup setup-browser setup-servers setup-documents demo check format test coverage fuzz soak kernel kernels colab lowest browser \
+.PHONY: help docs pictures setup setup-browser setup-servers setup-documents demo check format test coverage fuzz soak kernel kernels colab lowest browser \
   notebooks wheel real bench all
 
 help:  ## this list
@@ -30,6 +30,9 @@ setup-documents:  ## pandoc and TeX from Debian's packages, where there are none
 docs:  ## these pages as a website in docs/_build/html, warnings as errors; the reference pages are written anew
 	$(RUN) docs.generate
 	$(RUN) sphinx --fail-on-warning --keep-going --quiet --builder html docs docs/_build/html
+
+pictures:  ## the pictures of the documentation anew, from a real page
+	$(RUN) docs.make_pictures
 
 demo: setup  ## the quick-start notebook, offline, here in the terminal
 	$(BIN)/nbgemini demo --headless
@@ -61,7 +64,7 @@ kernel:  ## tests in a real kernel
 KERNELS := colab 6.29.5-8 6.31.0-8 7.3.0-9 7.4.0-9
 BESIDE := -e '.[mcp]' matplotlib pandas uvloop  # what kernel tests want in a kernel's own environment
 COLAB_PYTHON ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python) $(shell command -v python3.13) $(PYTHON))
-QUICK := asking chats completion kept kinds new_user objects stop streaming tools waiting_and_stopping
+QUICK := asking chats completion data kept kinds new_user objects stop streaming tools waiting_and_stopping
 
 .kernels/colab/done: tests/kernel/colab.txt pyproject.toml  ## what Colab has
 	$(COLAB_PYTHON) -m venv --clear .kernels/colab
