@@ -30,7 +30,7 @@ def load(shell: Any) -> None:
     LOOKS.durations, LOOKS.latex = config.show_duration, config.latex
     AUDIENCE.magics = True
     magics = GeminiMagics(shell, config)
-    hook = AwaitHook(shell, magics.complete, lambda: magics.names.ours)
+    hook = AwaitHook(shell, magics.complete, lambda: magics.registration.active)
     wait_first = WaitFirst()
     completer = Completer(shell, config, magics.session)
     shell.configurables.append(config)
