@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from nbgemini.notebook.commands import COMMANDS
+from nbgemini.notebook.commands._args import syntax
 from nbgemini.notebook.config import Gemini
-from nbgemini.notebook.magics.help import EXAMPLES, example
-from nbgemini.notebook.magics.map_help import MAP_EXAMPLES, actions
+from nbgemini.notebook.magics.help import EXAMPLES, MAP_EXAMPLES, example
+from nbgemini.notebook.magics.map_options import build_map_parser
 from nbgemini.notebook.magics.options import build_parser
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -22,24 +23,23 @@ def pages() -> dict[Path, str]:
 
 
 def _magics() -> str:
-    options = build_parser()._actions  # noqa: SLF001 - argparse has no public list of its options
     examples = [f"{meaning[:1].upper()}{meaning[1:]}:\n\n```ipython\n{cell}\n```\n" for cell, meaning in map(example, EXAMPLES)]
-    commands = [f"| `%gemini {name}`".replace(" `", " `") + f" | {_first_line(run)} |" for name, run in COMMANDS.items()]
+    commands = [f"| `{_cell(syntax(name))}` | {_cell(command.summary)} |" for name, command in COMMANDS.items()]
     maps = [f"| `%gemini map {line}` | {_cell(meaning)} |" for line, meaning in MAP_EXAMPLES.values()]
     return "\n".join(
         [
             f"# Magics\n\n{NOTE}\n",
             "In a notebook, `%%gemini?` shows this page for the first magic, `%gemini?` for the second.\n",
             "## `%%gemini [options]`\n\n| option | meaning |\n|---|---|",
-            *_rows(options),
+            *_rows(build_parser().actions),
             "\n### One example for each option\n",
             *examples,
             "## `%gemini COMMAND`\n\n| command | what it does |\n|---|---|",
-            *(row.replace("`%gemini `", "`%gemini`") for row in commands),
+            *commands,
             "\n## `%gemini map [options] NAME TEMPLATE…`\n",
             "One prompt for each row. A template of several lines is the text of a cell `%%gemini map [options] NAME`.\n",
             "| option | meaning |\n|---|---|",
-            *_rows(actions()),
+            *_rows(build_map_parser().actions),
             "\n| example | result |\n|---|---|",
             *maps,
             "",
@@ -75,10 +75,6 @@ def _rows(actions: Iterable[Action]) -> list[str]:
         f"| `{', '.join(action.option_strings)}{' ' + str(action.metavar) if action.metavar else ''}` | {_cell((action.help or '') % {})} |"
         for action in actions
     ]
-
-
-def _first_line(run: object) -> str:
-    return _cell((run.__doc__ or "").splitlines()[0])
 
 
 def _default(trait: object) -> str:

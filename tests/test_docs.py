@@ -10,6 +10,7 @@ from typing import get_args
 
 import pytest
 
+from nbgemini.cli import _parser
 from nbgemini.messages import events
 from nbgemini.offline.server import OfflineService
 from tests.support.documents import PAGES, ROOT, blocks, docstring_blocks
@@ -64,6 +65,28 @@ def test_files_that_the_architecture_names_exist():
     assert [name for name in named if not (ROOT / "src" / "nbgemini" / name).exists()] == []
 
 
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("Which services are there?", "openai-chat"),
+        ("Is a request retried?", "retry_after"),
+        ("What do its buttons say, such as Stop?", "■ Stop"),
+        ("Where do thoughts become accordions?", "accordion"),
+        ("What may leave the machine?", "PromptError"),
+        ("What HTML may reach a page?", "nh3"),
+        ("Which options does", "--schema"),
+        ("What does it cost?", "per million"),
+        ("How many rows of a map at once?", "class "),
+        ("What does an interrupt between cells do?", "SIGINT"),
+    ],
+)
+def test_a_stranger_finds_the_file_for(question, answer):
+    page = (DOCS / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    (row,) = [line for line in page.splitlines() if line.startswith("|") and question in line]
+    file = ROOT / "src" / "nbgemini" / re.findall(r"`([\w/]+\.\w+)`", row.split("|")[2])[0]
+    assert answer.lower() in file.read_text(encoding="utf-8").lower()
+
+
 def test_files_that_contributing_names_exist():
     page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     named = [name for name in re.findall(r"`([\w/.]+/[\w/.]*)`", page) if "NAME" not in name]
@@ -91,6 +114,15 @@ def test_every_block_says_what_it_is():
     assert {block.place: block.language for page in PAGES for block in blocks(page) if block.language not in LANGUAGES} == {}
 
 
+def test_the_page_of_the_command_line_names_every_command_and_option():
+    page = (DOCS / "reference" / "command-line.md").read_text(encoding="utf-8")
+    commands = _parser()._subparsers._group_actions[0].choices
+    for name, parser in commands.items():
+        assert f"`nbgemini {name}`" in page
+        options = {option for action in parser._actions for option in action.option_strings} - {"-h", "--help"}
+        assert [option for option in options if f"`nbgemini {name} {option}" not in page] == []
+
+
 @pytest.mark.parametrize("line", sorted(set(SHELL)))
 def test_every_command_for_a_shell_exists(line):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -103,8 +135,6 @@ def test_every_command_for_a_shell_exists(line):
         assert "nbgemini" in line
         assert set(extras) <= set(project["optional-dependencies"])
     elif program == "nbgemini":
-        from nbgemini.cli import _parser
-
         _parser().parse_args(words)
     else:
         assert program == "pytest"  # for the reader's own notebook; tests/kernel/test_front_ends.py runs nbval

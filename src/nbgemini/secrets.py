@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hmac
 import re
+from base64 import b64encode
 from collections.abc import Generator
 from typing import NoReturn
 
 _SHORTEST = 12  # characters of a key that is searched for; a test's "offline" is a word
-_HIDDEN = b"[key]"
+HIDDEN = b"[key]"
 _LONGEST_SPELLING = 6  # signs for one letter: \\u0041
-_PART = 8  # characters of a key that are hidden where it was cut
+PART = 8  # characters of a key that are hidden where it was cut
 STEP = 65_536  # bytes that are searched at once: half a millisecond
 
 
@@ -49,18 +50,21 @@ class Secret:
 
 
 class Mask:
-    """What takes keys out of what a service says, in any spelling: in either case, escaped as in JSON, URLs or HTML.
+    """What takes keys out of what a service says, in any spelling: in either case, in base64, escaped as in JSON, URLs or HTML.
 
     A key that is too short to be one, as a test's may be, is not looked for.
     """
 
-    __slots__ = ("_escapes", "_keys", "_longest", "_pattern", "_plain")
+    __slots__ = ("_encoded", "_escapes", "_in_encoded", "_keys", "_longest", "_pattern", "_plain")
 
     def __init__(self, *keys: Secret) -> None:
         """Look for these keys."""
         self._keys = tuple(sorted({key for key in keys if len(key.reveal()) >= _SHORTEST}, key=_length, reverse=True))
         self._longest = max(map(_length, self._keys), default=0) * _LONGEST_SPELLING
-        self._pattern = re.compile("|".join(map(_spelled, self._keys)).encode()) if self._keys else None
+        spellings, encoded = [*map(_spelled, self._keys)], [form for key in self._keys for form in _in_base64(key)]
+        self._pattern = re.compile("|".join(spellings).encode()) if self._keys else None
+        self._encoded = re.compile("|".join([*map(_base64_spelled, encoded), *spellings]).encode())
+        self._in_encoded = [max(re.findall("[A-Za-z0-9]+", form), key=len).encode() for form in encoded]
         texts = [key.reveal().lower() for key in self._keys]
         self._plain = [text.encode() for text in texts] if all(map(str.isascii, texts)) else None
         self._escapes = (b"\\u00", b"%", b"&#", *(f"\\{sign}".encode() for sign in set("".join(texts)) if not sign.isalnum()))
@@ -69,12 +73,19 @@ class Mask:
         """Tell no key."""
         return f"Mask({len(self._keys)})"
 
+    @property
+    def forms(self) -> list[str]:
+        """What the keys are, as they are and in base64, all in lower case."""
+        return [form.lower() for key in self._keys for form in (key.reveal(), *_in_base64(key))]
+
     def found_in(self, data: bytes) -> bool:
         """Return whether a key stands in a short piece of data; where nothing is escaped this takes no pattern."""
         if self._pattern is None:
             return False
         if self._plain is None or any(sign in data for sign in self._escapes):
-            return self._pattern.search(data) is not None
+            return self._encoded.search(data) is not None
+        if any(run in data for run in self._in_encoded):
+            return True
         lower = data.lower()
         return any(text in lower for text in self._plain)
 
@@ -91,11 +102,12 @@ class Mask:
         """Do the same, a bounded piece at each step, so that others may have their turn."""
         if self._pattern is None:
             return data
+        pattern = self._encoded if any(run in data for run in self._in_encoded) else self._pattern  # base64 takes longer
         pieces, kept, at = [], 0, 0
         while at < len(data):
-            found = self._pattern.search(data, at, at + STEP + self._longest)
+            found = pattern.search(data, at, at + STEP + self._longest)
             if found and found.start() < at + STEP:
-                pieces += [data[kept : found.start()], _HIDDEN]
+                pieces += [data[kept : found.start()], HIDDEN]
                 kept = at = found.end()
             else:
                 at += STEP
@@ -127,6 +139,18 @@ def _letter(letter: str) -> str:
     return f"(?:{'|'.join([*map(re.escape, cases), *codes, *slashed])})"
 
 
+def _in_base64(key: Secret) -> list[str]:
+    """Return what of a key can be told in base64, for each place where it may stand in the encoded text."""
+    text = key.reveal().encode()
+    found = (b64encode(b"\0" * before + text).decode() for before in range(3))
+    return [one[(4 * before + 2) // 3 : (before + len(text)) // 3 * 4] for before, one in enumerate(found)]
+
+
+def _base64_spelled(form: str) -> str:
+    """Return a pattern for base64 in the alphabet of MIME or of URLs, escaped or not."""
+    return form.replace("+", "(?:[+-]|%2[Bb])").replace("/", r"(?:\\?/|_|%2[Ff])")
+
+
 def _escapes(code: int) -> list[str]:
     hexadecimal = "".join(f"[{digit}{digit.upper()}]" if digit.isalpha() else digit for digit in f"{code:02x}")
     return [rf"\\u00{hexadecimal}", f"%{hexadecimal}", f"&#x{hexadecimal};", f"&#{code};"] if code < 0x80 else []  # noqa: PLR2004 - ASCII
@@ -134,13 +158,13 @@ def _escapes(code: int) -> list[str]:
 
 def _without_parts(text: str, key: str) -> str:
     lower, pieces, at, kept = text.lower(), [], 0, 0
-    while len(lower) == len(text) and at <= len(lower) - _PART:
-        if lower[at : at + _PART] not in key:
+    while len(lower) == len(text) and at <= len(lower) - PART:
+        if lower[at : at + PART] not in key:
             at += 1
             continue
-        end = at + _PART
+        end = at + PART
         while end < len(lower) and lower[at : end + 1] in key:
             end += 1
-        pieces += [text[kept:at], _HIDDEN.decode()]
+        pieces += [text[kept:at], HIDDEN.decode()]
         kept = at = end
     return "".join([*pieces, text[kept:]])

@@ -113,10 +113,21 @@ KNOWN: Mapping[str, Service] = {
 }
 
 
+_USUAL = {"claude-": "anthropic", "gpt-": "openai", "chatgpt-": "openai", "o1": "openai", "o3": "openai", "o4-": "openai"}
+
+
 def split_model(name: str) -> tuple[str, str]:
-    """Return the service and the bare model that `name` means: Gemini's, unless another stands before a colon."""
+    """Return the service and the bare model of a name: `service:model`, or with a slash for a known service; else Gemini's."""
+    service, slash, model = name.partition("/")
+    if slash and service in KNOWN:
+        return service, model
     service, colon, model = name.partition(":")
     return (service, model) if colon else ("gemini", name)
+
+
+def usual_service(model: str) -> str:
+    """Return the service that a bare model name is known from."""
+    return next((service for begin, service in _USUAL.items() if model.startswith(begin)), "gemini")
 
 
 def bare_model(name: str) -> str:

@@ -27,7 +27,7 @@ from nbgemini.errors import PromptError, ServerError, TransportError
 from nbgemini.messages.transcript import alternating
 from nbgemini.messages.turns import user_turn
 from nbgemini.notebook.commands import chats as commands
-from nbgemini.notebook.jobs import Job
+from nbgemini.notebook.jobs import ReplyJob
 from nbgemini.providers.gemini.codec import Gemini
 from nbgemini.tools.toolbox import Toolbox
 from nbgemini.transport import retry
@@ -150,7 +150,7 @@ class Conversations(RuleBasedStateMachine):
             """Say no more about an error."""
 
         def start():
-            talk.task = self.kernel.jobs.start(Job(chat, reply, talk, cell, explained))
+            talk.task = self.kernel.jobs.start(ReplyJob(chat, reply, talk, cell, explained))
 
         self.run(start)
 
@@ -162,7 +162,7 @@ class Conversations(RuleBasedStateMachine):
 
     def retry(self, which):
         try:
-            ask, exchange = commands.last_asked(self.kernel, self.chat(which).name)
+            ask, exchange = commands.last_exchange(self.kernel, self.chat(which).name)
         except PromptError:
             return
         exchange.cell = exchange.cell or uuid4().hex

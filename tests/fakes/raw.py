@@ -51,6 +51,10 @@ class RawServer:
         self.gone = asyncio.Event()  # a client went away during a stall
         self.open = 0
 
+    def play(self, *scripts):
+        """Answer the next requests with these scripts."""
+        self._scripts = list(scripts)
+
     async def __aenter__(self):
         self._server = await asyncio.start_server(self._play, "127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"

@@ -49,7 +49,7 @@ class Shell:
 
     def hang_up(self):
         """Close the connections: a terminal's loop runs only while a cell does, and would leave them to the collector."""
-        self.run("await get_ipython()._nbgemini[1].asking.session.client.aclose()")
+        self.run("await get_ipython()._nbgemini[1].runner.session.client.aclose()")
 
     def close(self):
         self.hang_up()

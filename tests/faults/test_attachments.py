@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from nbgemini.errors import PromptError
-from nbgemini.notebook.magics.parsing import Ask
-from nbgemini.notebook.prompt.builder import prompt_of
+from nbgemini.notebook.options import PromptArgs
+from nbgemini.notebook.prompt.builder import draft_prompt
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 GB = 1000**3
@@ -58,8 +58,7 @@ REFUSED = {
 
 def composed(*attach, text="What is this?", **names):
     shell = SimpleNamespace(user_ns=names, user_ns_hidden={})
-    session = SimpleNamespace(shell=shell, pictures=None)
-    return prompt_of(session, Ask(attach=tuple(attach)), text).turn()
+    return draft_prompt(shell, None, PromptArgs(attach=tuple(attach)), text).build_now()
 
 
 @pytest.fixture

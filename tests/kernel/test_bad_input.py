@@ -37,7 +37,7 @@ def error_of(messages):
         ("%%gemini -w --no-wait\nhello", ["--no-wait", "--wait"]),
         ("%gemini modles", ["modles", "did you mean models"]),
         ("%gemini show nobody", ["nobody", "%gemini chats"]),
-        ("%gemini key AIzaSomething", ["never typed into a cell"]),
+        ("%gemini key AIzaSomething", ["never type a key into a cell"]),
         ("%gemini ask", ["prompt is empty"]),
     ],
 )

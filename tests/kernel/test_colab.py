@@ -111,7 +111,7 @@ def test_other_services_have_secrets_too(colab):
     [
         "%gemini demo fast",
         "import os\nos.environ['GEMINI_API_KEY'] = 'of the environment'",
-        "get_ipython()._nbgemini[1].asking.session.backend.set_key('gemini', 'typed')",
+        "get_ipython()._nbgemini[1].runner.session.backend.set_key('gemini', 'typed')",
     ],
 )
 def test_who_has_a_key_or_needs_none_is_not_asked(colab, known):
@@ -135,4 +135,4 @@ def test_an_interrupt_ends_the_wait_for_a_key(colab):
     messages = colab.until(lambda message: parent(message) == mine and message["msg_type"] == "stream")
     colab.interrupt()
     messages = colab.until(lambda message: parent(message) == mine and is_idle(message))
-    assert complaints(messages) == ["Interrupted: the key was not there yet, nothing was asked"]
+    assert complaints(messages) == ["Interrupted: the key was not found yet; nothing was sent"]

@@ -45,8 +45,8 @@ def talked(python, tmp_path_factory):
 
 def test_an_empty_journal_says_what_will_stand_there(talked):
     usage, journal = talked.empty
-    assert usage == "nothing asked yet; each prompt's tokens, cost and times will stand here"
-    assert journal.startswith("nothing asked yet; each prompt will have its line here")
+    assert usage == "no requests yet; the tokens, cost and times of each prompt will be added up here"
+    assert journal.startswith("no requests yet; each prompt will be listed here")
 
 
 def test_usage_adds_up_and_what_is_offline_costs_nothing_and_stands_apart(talked):
@@ -59,7 +59,7 @@ def test_usage_adds_up_and_what_is_offline_costs_nothing_and_stands_apart(talked
         assert total[:2] == ["total (offline)", "2"]
         assert "$" not in text
     (error,) = errors(talked.run("%gemini usage --by modle"))
-    assert "'modle' is not understood (did you mean model?); %gemini usage [today|week|all]" in error["evalue"]
+    assert "'modle' is not understood (did you mean model?); usage: %gemini usage [today|week|all]" in error["evalue"]
 
 
 def test_the_journal_has_a_line_for_each_request(talked):
@@ -68,12 +68,12 @@ def test_the_journal_has_a_line_for_each_request(talked):
     assert head[:5] == ["when", "chat", "purpose", "model", "outcome"]
     assert len(rows) == 2
     assert all(row[1:5] == ["main", "prompt", "gemini-3.8-flash (offline)", "complete"] for row in rows)
-    assert "not 'x'" in errors(talked.run("%gemini journal x"))[0]["evalue"]
+    assert "'x' is not a number" in errors(talked.run("%gemini journal x"))[0]["evalue"]
 
 
 def test_where_we_stand_tells_chats_and_how_full_they_are(talked):
     text = shown(talked.run("%gemini"))[0]
-    assert "offline, none needed" in text
+    assert "none needed" in text
     row = next(line for line in text.splitlines() if line.startswith("chat main"))
     assert "2 exchanges · context < 1 % of 1,048,576 tokens" in row
     assert "journal.sqlite3" in text
@@ -173,7 +173,7 @@ def test_the_notebook_opens_without_us_and_shows_the_same(talked):
 def test_an_exported_chat_is_loaded_again_and_goes_on(talked):
     talked.run("%gemini export back.json")
     (line,) = shown(talked.run("%gemini load back.json copy"))
-    assert line == "copy: 2 exchanges loaded; the next prompt continues them"
+    assert line == "copy: 2 exchanges loaded; the next prompt continues the chat"
     talked.run("%gemini ask --wait -c copy Go on.", sits=False)
     assert talked.text("print(_gemini.state, _gemini.turn)") == "complete 2\n"
     assert "has exchanges already" in errors(talked.run("%gemini load back.json copy"))[0]["evalue"]

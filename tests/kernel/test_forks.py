@@ -9,7 +9,7 @@ import pytest
 SLOW = f"offline: {json.dumps({'parts': [['answer', 'x' * 500]], 'pieces': 250, 'gap': 0.1})}"
 BEGIN = "while not late.so_far.text:\n    await asyncio.sleep(0.01)\n"
 GONE = """\
-service = get_ipython()._nbgemini[1].asking.session.backend._service
+service = get_ipython()._nbgemini[1].runner.session.backend._service
 late.stop()
 for _ in range(500):
     if not service.open_streams:

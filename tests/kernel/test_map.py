@@ -67,7 +67,7 @@ def test_an_interrupt_of_a_waiting_cell_stops_it_and_leaves_one_line(made):
     made.interrupt()
     messages = made.until(lambda message: parent(message) == cell and message["content"].get("execution_state") == "idle")
     (error,) = [message["content"] for message in messages if message["msg_type"] == "error"]
-    assert error["traceback"] == ["Interrupted: stopped; what is done is kept, and the same line goes on"]
+    assert error["traceback"] == ["Interrupted: stopped; the finished rows are kept, and running the line again continues"]
     assert made.text("print(_gemini_map.state)").strip() == "interrupted"
 
 
@@ -90,7 +90,7 @@ await client.aclose()
 
 @pytest.mark.parametrize("sits", [True, False])
 def test_a_map_in_python_has_a_bar_below_its_cell(made, tmp_path, sits):
-    made.run("url = get_ipython()._nbgemini[1].asking.session.client.settings.base_url")
+    made.run("url = get_ipython()._nbgemini[1].runner.session.client.settings.base_url")
     messages = made.run(ASKED % (tmp_path / "maps.sqlite3"), sits=sits)
     assert complaints(messages) == []
     (shown,) = outputs(messages, parent(messages[-1]))

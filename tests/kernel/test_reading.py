@@ -262,7 +262,7 @@ def test_a_map_that_is_read_early_waits(places, code, shown):
 
 
 def test_what_nobody_has_asked_for_yet_is_not_waited_for(places):
-    code = "client = get_ipython()._nbgemini[1].asking.session.client\n"
+    code = "client = get_ipython()._nbgemini[1].runner.session.client\n"
     code += "table = client.map('Say {row}', ['a'])\nreply = client.chat('unasked').begin('hi')\n"
     said = places.text(code + "print(tried(lambda: table.texts))\nprint(tried(lambda: reply.text))").splitlines()
     assert [line.partition(" → ")[0] for line in said] == [

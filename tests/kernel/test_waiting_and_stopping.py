@@ -79,7 +79,7 @@ def test_an_interrupted_wait_leaves_the_stream_alone(kernel):
     messages = kernel.until(lambda message: parent(message) == mine and message["content"].get("execution_state") == "idle")
     (error,) = errors(messages)
     assert len(error["traceback"]) == 1
-    assert "goes on" in error["evalue"]
+    assert "continues" in error["evalue"]
     assert kernel.text("print(await late)").strip() == "x" * 80
 
 

@@ -6,7 +6,7 @@ import asyncio
 
 from nbgemini import Client, Settings
 from nbgemini.formatting import percent
-from nbgemini.notebook.context_windows import Windows, fill_text
+from nbgemini.notebook.context_windows import ContextWindows, fill_text
 from nbgemini.secrets import Secret
 
 
@@ -19,7 +19,7 @@ async def test_a_service_is_asked_once_however_many_want_to_know(client, monkeyp
         return await list_models(service)
 
     monkeypatch.setattr(client, "list_models", counted)
-    windows = Windows()
+    windows = ContextWindows()
     assert windows.of(client, "gemma-4-31b-it") is None
     await asyncio.gather(*(windows.learn(client) for _ in range(5)))
     assert asked == [1]
@@ -28,7 +28,7 @@ async def test_a_service_is_asked_once_however_many_want_to_know(client, monkeyp
 
 
 async def test_trouble_leaves_windows_unknown_and_they_are_asked_for_again(service, client):
-    windows = Windows()
+    windows = ContextWindows()
     for settings in (Settings(base_url=service.url), Settings(key=Secret("k"), base_url="http://127.0.0.1:9", retries=0)):
         async with Client(settings) as other:
             await windows.learn(other)

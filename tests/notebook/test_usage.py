@@ -6,22 +6,22 @@ import gc
 import weakref
 
 from nbgemini.messages.turns import Usage
-from nbgemini.notebook.usage import Spending
+from nbgemini.notebook.usage import UsageMeter
 
 
 async def test_running_and_ended_replies_count_and_ended_ones_are_let_go(client):
-    spending = Spending()
+    meter = UsageMeter()
     one, two = client.one_shot(), client.one_shot()
     ended, running = one.begin("hello"), two.begin("hello")
-    spending.follow(ended)
-    spending.follow(running)
-    assert spending.usage == Usage()
+    meter.follow_reply(ended)
+    meter.follow_reply(running)
+    assert meter.tokens == Usage()
     await one.drive(ended)
-    assert spending.usage == ended.usage
-    assert spending.usage.output > 0
+    assert meter.tokens == ended.usage
+    assert meter.tokens.output > 0
     await two.drive(running)
-    assert spending.usage == ended.usage + running.usage
-    assert spending.cost == 0  # offline
+    assert meter.tokens == ended.usage + running.usage
+    assert meter.cost == 0  # offline
     gone = weakref.ref(ended)
     del ended, running
     gc.collect()

@@ -506,11 +506,17 @@ def test_a_thought_that_nobody_may_read_goes_back_and_a_call_may_have_no_argumen
 
 def test_thousands_of_citations_are_not_told_anew_with_each_of_them():
     text = {"type": "text", "text": "a", "citations": [{"url": "https://a.example"}]}
-    use = {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"query": "q"}}
-    read = {"type": "web_fetch_tool_result", "tool_use_id": "s", "content": {"url": "https://b.example"}}
-    for block in (text, use, read):
+    for kind in ("text", "use", "read"):
+        blocks = [
+            {
+                "text": text,
+                "use": {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"query": f"q{n}"}},
+                "read": {"type": "web_fetch_tool_result", "tool_use_id": "s", "content": {"url": f"https://{n}.example"}},
+            }[kind]
+            for n in range(1_200)
+        ]
         reports = [
-            event for event in events(*[frame for _ in range(1_200) for frame in start(block)]) if type(event) is Citations
+            event for event in events(*[frame for block in blocks for frame in start(block)]) if type(event) is Citations
         ]
         assert len(reports) == 1_000
 

@@ -9,6 +9,7 @@ import json
 import shutil
 import ssl
 import subprocess
+from base64 import b64encode
 from contextlib import aclosing
 
 import pytest
@@ -177,6 +178,7 @@ ECHOES = {
     "half in JSON": KEY[:9] + escaped(KEY[9:12]) + KEY[12:],
     "in a URL": "".join(f"%{ord(letter):02X}" for letter in KEY),
     "in HTML": "".join(f"&#{ord(letter)};" for letter in KEY),
+    "in base64": b64encode(b"x" + KEY.encode()).decode(),
 }
 
 
@@ -207,6 +209,18 @@ async def test_no_frame_repeats_the_key(way, echo, ask_by_httpx2):
         for form in (ECHOES[echo], KEY, KEY.lower(), KEY.upper()):
             assert form not in said
         assert KEY.lower() not in json.dumps(json.loads(said)).lower()
+
+
+@pytest.mark.parametrize("way", ["rest", "httpx2", "gemini"])
+async def test_no_frames_together_repeat_the_key(way, ask_by_httpx2):
+    pieces = ["so ", KEY[:2], KEY[2:5], KEY[5:20], f"{KEY[20:]}."]
+    frames = [
+        chunk(b"data: " + places(piece)["text"].replace(b"you sent ", b"").replace(b".", b"") + b"\r\n\r\n") for piece in pieces
+    ]
+    async with RawServer([head(), *frames, END]) as server:
+        came = await frames_of(way, server.url, ask_by_httpx2)
+    texts = [json.loads(frame)["candidates"][0]["content"]["parts"][0].get("text", "") for frame in came]
+    assert "".join(texts) == f"so {KEY[:2]}[key]"
 
 
 ERRORS = {

@@ -1,4 +1,4 @@
-"""The key that a prompt wants and nobody has set: Colab may have it. Elsewhere there is nothing to look for."""
+"""Finds an API key that is neither set nor typed: in Colab's secrets. Elsewhere there is nowhere to look."""
 
 from __future__ import annotations
 
@@ -7,35 +7,34 @@ from typing import TYPE_CHECKING
 
 from nbgemini.notebook.kernel.colab import in_colab
 from nbgemini.notebook.kernel.interrupts import Interrupted
-from nbgemini.notebook.session import taping_of
 
 if TYPE_CHECKING:
-    from nbgemini.notebook.magics.parsing import Ask
+    from nbgemini.notebook.options import PromptArgs
     from nbgemini.notebook.session import Session
     from nbgemini.services import Service
 
 
-def keyless(session: Session, ask: Ask) -> Service | None:
-    """Return the service that a prompt can't be asked of yet, if its key may be had from Colab.
+def keyless(session: Session, args: PromptArgs) -> Service | None:
+    """Return the service whose key a prompt still needs, if Colab may have it.
 
     Raises:
         ConfigurationError: there is no such service.
     """
     if not in_colab():
         return None
-    model = session.model_named(ask.model or session.config.model) or session.client.settings.model
-    return session.client.services.lacking(model, taping_of(ask, session.shell))
+    model = session.options.model(args.model or session.config.model) or session.client.settings.model
+    return session.client.services.lacking(model, session.options.taping(args))
 
 
-async def find_key(session: Session, ask: Ask) -> None:
-    """Let Colab say the key, off the loop.
+async def find_key(session: Session, args: PromptArgs) -> None:
+    """Get the key that a prompt still needs from Colab's secrets, off the loop.
 
     Raises:
-        ConfigurationError: there is none, or this notebook does not get it.
+        ConfigurationError: there is none, or this notebook may not read it.
     """
-    service = keyless(session, ask)
+    service = keyless(session, args)
     try:
         if service is not None:
             await session.backend.find_key(service)
     except asyncio.CancelledError:
-        raise Interrupted("the key was not there yet, nothing was asked") from None
+        raise Interrupted("the key was not found yet; nothing was sent") from None

@@ -1,7 +1,7 @@
-"""The reader's leave for each tool call, asked on its card, without holding anything else up.
+"""Approval of tool calls: asked for on the call's card, without holding anything else up.
 
-An answer counts once and for the call it was given to; "always" holds in this kernel for this function's name, the object it is
-bound to and all that it runs, and is forgotten when one of them changes or can't be told.
+A decision counts for one call. "Always allow" holds in this kernel for the function's name, the object it is bound to and all
+code that it runs; it ends when one of these changes or can't be determined, or when the user revokes it.
 """
 
 from __future__ import annotations
@@ -15,89 +15,113 @@ from typing import Literal, TypeAlias, get_args
 from nbgemini.messages.events import ToolCall
 from nbgemini.tools.decorator import Tool
 
-Verdict: TypeAlias = Literal["once", "always", "refuse"]
-VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+Decision: TypeAlias = Literal["once", "always", "refuse"]
+DECISIONS: tuple[Decision, ...] = get_args(Decision)
+
+
+class AlwaysAllowed:
+    """The functions that run without asking until the kernel ends, each as it was when "Always allow" was clicked.
+
+    Attributes:
+        last_decision: when the last decision about any call fell, by the monotonic clock.
+    """
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._fingerprints: dict[str, set[str]] = {}
+        self.last_decision = 0.0
+
+    def __contains__(self, tool: Tool) -> bool:
+        """Whether a tool may run without asking, as it is now."""
+        known = self._fingerprints.get(tool.name, set())
+        return bool(known) and not tool.guarded and tool.fingerprint_now() in known
+
+    def add(self, tool: Tool) -> None:
+        """Let a tool run without asking from now on, unless it is guarded or has changed since it was offered."""
+        if not tool.guarded and tool.fingerprint_now() == tool.fingerprint:
+            self._fingerprints.setdefault(tool.name, set()).add(tool.fingerprint)
+
+    def names(self) -> list[str]:
+        """Return the names of the tools."""
+        return sorted(self._fingerprints)
+
+    def revoke(self, name: str) -> bool:
+        """Let the tools with this name ask again; return whether there were any."""
+        return self._fingerprints.pop(name, None) is not None
+
+    def clear(self) -> int:
+        """Let all tools ask again; return how many there were."""
+        count = len(self._fingerprints)
+        self._fingerprints.clear()
+        return count
 
 
 class Approvals:
-    """The open questions of one reply."""
+    """The pending approvals of one reply."""
 
-    def __init__(self, always: set[str], title_of: Callable[[str], str] = str, decided: list[float] | None = None) -> None:
-        """Know what may always run.
-
-        Args:
-            always: shared by all replies of the kernel.
-            title_of: what a file is called where the reader sees it, such as the number of a cell.
-            decided: when the last decision fell, by the monotonic clock, shared like `always`.
-        """
+    def __init__(self, always: AlwaysAllowed, title_of: Callable[[str], str] = str) -> None:
+        """Ask unless `always` has the tool; `title_of` returns what the user calls a file, such as "cell 2"."""
         self._always = always
         self._title_of = title_of
-        self._open: dict[int, tuple[asyncio.Future[Verdict], Tool]] = {}
+        self._pending: dict[int, tuple[asyncio.Future[Decision], Tool]] = {}
         self._closed = False
-        self._decided = decided if decided is not None else [0.0]
 
     async def ask(self, tool: Tool, _call: ToolCall, number: int) -> bool:
-        """Wait for the reader's verdict about the n-th call; a guarded tool must be asked about each time."""
-        if self._always and not tool.guarded and _mark(tool) in self._always:
+        """Wait for the user's decision about the n-th call; a guarded tool asks each time."""
+        if tool in self._always:
             return True
         if self._closed:
             return False
-        verdict = asyncio.get_running_loop().create_future()
-        self._open[number] = verdict, tool
+        future = asyncio.get_running_loop().create_future()
+        self._pending[number] = future, tool
         try:
-            said = await verdict
+            decision = await future
         finally:
-            self._open.pop(number, None)
-        if (
-            said == "always" and not tool.guarded and tool.fingerprint_now() == tool.fingerprint
-        ):  # as it was when it was offered
-            self._always.add(_mark(tool))
-        return said != "refuse"
+            self._pending.pop(number, None)
+        if decision == "always":
+            self._always.add(tool)
+        return decision != "refuse"
 
-    def verdicts(self, number: int) -> tuple[Verdict, ...]:
-        """Return what may be said about the n-th call; nothing unless it waits for it."""
-        question = self._open.get(number)
-        if question is None:
+    def choices(self, number: int) -> tuple[Decision, ...]:
+        """Return the decisions that the user may take about the n-th call; none unless it is pending."""
+        pending = self._pending.get(number)
+        if pending is None:
             return ()
-        return tuple(verdict for verdict in VERDICTS if verdict != "always" or not question[1].guarded)
+        return tuple(decision for decision in DECISIONS if decision != "always" or not pending[1].guarded)
 
     def where(self, number: int) -> str:
-        """Return where the function is written that the n-th call would run."""
-        question = self._open.get(number)
-        if question is None or not question[1].file:
+        """Return where the function of the n-th call is defined; empty unless the call is pending."""
+        pending = self._pending.get(number)
+        if pending is None or not pending[1].file:
             return ""
-        tool = question[1]
-        return f"{self._title_of(tool.file)}:{tool.line}" if tool.line else tool.file
+        tool = pending[1]
+        return f"defined in {self._title_of(tool.file)}" + (f", line {tool.line}" if tool.line else "")
 
     def close(self) -> None:
-        """Refuse all calls from now on: there is no page on which somebody could allow them."""
+        """Refuse all calls from now on: there is no page on which anyone could approve them."""
         self._closed = True
-        for number in list(self._open):
+        for number in list(self._pending):
             self.decide(number, "refuse")
 
     @property
     def last_decision(self) -> float:
-        """When a decision about any call of the kernel fell: the second click of a double click may hit another card."""
-        return self._decided[0]
+        """When the last decision in this kernel fell: the second click of a double click may hit another card."""
+        return self._always.last_decision
 
     @property
     def asking(self) -> bool:
-        """Whether a call waits."""
-        return bool(self._open)
+        """Whether a call is pending."""
+        return bool(self._pending)
 
-    def decide(self, number: int, verdict: Verdict) -> None:
-        """Give the verdict, from any thread; what was decided before stays."""
-        question = self._open.get(number)
-        if question is not None:
-            self._decided[0] = monotonic()
+    def decide(self, number: int, decision: Decision) -> None:
+        """Decide about a pending call, from any thread; an earlier decision stands."""
+        pending = self._pending.get(number)
+        if pending is not None:
+            self._always.last_decision = monotonic()
             with suppress(RuntimeError):  # the loop is gone
-                question[0].get_loop().call_soon_threadsafe(_settle, question[0], verdict)
+                pending[0].get_loop().call_soon_threadsafe(_settle, pending[0], decision)
 
 
-def _mark(tool: Tool) -> str:
-    return f"{tool.name} {tool.fingerprint_now()}"
-
-
-def _settle(question: asyncio.Future[Verdict], verdict: Verdict) -> None:
-    if not question.done():
-        question.set_result(verdict)
+def _settle(future: asyncio.Future[Decision], decision: Decision) -> None:
+    if not future.done():
+        future.set_result(decision)

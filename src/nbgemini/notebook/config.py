@@ -109,7 +109,7 @@ class Gemini(Configurable):
 
     @validate("think")
     def _thinkable(self, proposal: Any) -> str:
-        from nbgemini.notebook.magics.options import think_level  # noqa: PLC0415 - %load_ext stays quick
+        from nbgemini.notebook.options import think_level  # noqa: PLC0415 - %load_ext stays quick
 
         try:
             return str(think_level(proposal["value"])) if proposal["value"] else ""

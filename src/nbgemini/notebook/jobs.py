@@ -1,14 +1,14 @@
-"""Running streams on the kernel's loop: start, list, wait, stop. The one owner of tasks.
+"""What runs on the kernel's loop: streamed replies and maps, started, listed, waited for and stopped here.
 
-Invariants: every task has a strong reference here until it ends; a job never raises into the loop (what went wrong stands
-in its reply); stopping is harmless twice and after the end.
+Invariants: every task has a strong reference here until it ends; an activity never raises into the loop (its handle holds the
+error); stopping is harmless twice and after the end.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, TypeAlias, cast
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Protocol, TypeAlias
 
 from nbgemini._async.handle import StreamHandle
 from nbgemini.bulk.table import MapResult
@@ -16,7 +16,6 @@ from nbgemini.chat.chat import Chat
 from nbgemini.chat.reply import Reply
 from nbgemini.chat.status_text import doing_text
 from nbgemini.messages.segments import Change
-from nbgemini.messages.turns import Usage
 from nbgemini.notebook.display.map_progress import MapView
 from nbgemini.notebook.kernel.gui import Gui
 
@@ -24,7 +23,7 @@ Complete: TypeAlias = Callable[[Reply], Awaitable[None]]
 
 
 class View(Protocol):
-    """Who shows a reply."""
+    """Shows a reply."""
 
     def open(self) -> None:
         """Show a first sign of life."""
@@ -39,102 +38,122 @@ class View(Protocol):
         ...
 
 
-class Job:
-    """One running stream."""
+class Activity(Protocol):
+    """Something that runs for a cell until it ends or is stopped.
+
+    Attributes:
+        cell: which prompt of which cell it belongs to; None where the front end names no cells.
+    """
+
+    cell: str | None
+
+    @property
+    def handle(self) -> StreamHandle:
+        """How it is stopped, and waited for."""
+        ...
+
+    @property
+    def chat(self) -> str | None:
+        """The name of its chat, if it has one."""
+        ...
+
+    @property
+    def state(self) -> str:
+        """`running`, `waiting`, or how it ended."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """What it is, how far it is, and what it waits for, in one line."""
+        ...
+
+    def will_run(self) -> None:
+        """Let what reads the result wait for it from now on, as the running loop is about to run this."""
+        ...
+
+    def open(self) -> None:
+        """Show a first sign of life, while the cell still runs."""
+        ...
+
+    async def run(self) -> None:
+        """Run to the end and show it."""
+        ...
+
+
+class ReplyJob:
+    """One streamed reply."""
 
     def __init__(self, chat: Chat, reply: Reply, view: View, cell: str | None, complete: Complete) -> None:
-        """Hold what belongs together."""
-        self.chat = chat
+        """Stream `reply` to `view`; `complete` adds to the finished reply what only the service knows."""
         self.reply = reply
         self.cell = cell
+        self._chat = chat
         self._view = view
         self._complete = complete
 
     @property
-    def doing(self) -> str:
-        """Which chat it is, who answers, for how long, and what it waits for."""
+    def handle(self) -> StreamHandle:
+        """The reply."""
+        return self.reply
+
+    @property
+    def chat(self) -> str | None:
+        """The name of the chat; None for a prompt outside all chats."""
+        return self._chat.name
+
+    @property
+    def state(self) -> str:
+        """The state of the reply."""
+        return self.reply.state
+
+    @property
+    def description(self) -> str:
+        """Chat, model, time, and what the reply waits for."""
         reply = self.reply
-        said = (self.chat.name or "one-shot", reply.model, f"{reply.seconds:.0f} s", doing_text(reply))
-        return " · ".join(filter(None, said))
+        facts = (self.chat or "no chat", reply.model, f"{reply.seconds:.0f} s", doing_text(reply))
+        return " · ".join(filter(None, facts))
 
     def will_run(self) -> None:
         """Let what reads the reply wait for it from now on."""
-        self.chat.will_drive(self.reply)
+        self._chat.will_drive(self.reply)
 
     def open(self) -> None:
         """Show a first sign of life, while the cell still runs."""
         self._view.open()
 
     async def run(self) -> None:
-        """Stream to the end and show it; a stop still shows what arrived."""
+        """Stream to the end and show it; what arrived before a stop is shown too."""
         try:
-            await self.chat.drive(self.reply, self._view.apply)
+            await self._chat.drive(self.reply, self._view.apply)
             await self._complete(self.reply)
         finally:
             await self._view.finish()
 
 
-class Jobs:
-    """All running streams of the kernel."""
+class MapJob:
+    """One map over rows."""
 
-    def __init__(self, gui: Gui | None = None) -> None:
-        """Start with none; the loop of a `gui` stands aside while there are some."""
-        self._gui = gui or Gui(None)
-        self._tasks: dict[Job, asyncio.Task[None]] = {}
+    chat = None
 
-    @property
-    def running(self) -> list[Job]:
-        """The jobs that have not ended, oldest first."""
-        return list(self._tasks)
-
-    def start(self, job: Job) -> asyncio.Task[None]:
-        """Start a job on the running loop; an older one of the same cell is stopped."""
-        for other in self.running:
-            if job.cell and other.cell == job.cell:
-                other.reply.stop()
-        job.will_run()
-        task = asyncio.get_running_loop().create_task(job.run(), name=f"nbgemini {job.chat.name or 'one-shot'}")
-        job.open()  # after the task, whose request then goes out before the widgets are loaded
-        self._tasks[job] = task
-        self._gui.put_aside()
-        task.add_done_callback(lambda ended: self._ended(job, ended))
-        return task
-
-    async def ended(self, replies: list[StreamHandle]) -> None:
-        """Return when the jobs of these replies are over."""
-        tasks = [task for job, task in self._tasks.items() if job.reply in replies]
-        if tasks:
-            await asyncio.wait(tasks)
-
-    def stop(self, chat: str | None = None) -> list[Reply]:
-        """Stop the streams of one chat, or all; return what was stopped."""
-        stopped = [job.reply for job in self.running if chat is None or job.chat.name == chat]
-        for reply in stopped:
-            reply.stop()
-        return stopped
-
-    def _ended(self, job: Job, task: asyncio.Task[Any]) -> None:
-        if self._tasks.pop(job, None):
-            self._gui.let_back()
-        if not task.cancelled():
-            task.exception()  # seen here, so that the loop does not complain; the reply holds the error
-
-
-class MapJob(Job):
-    """One running map."""
-
-    def __init__(self, chat: Chat, table: MapResult, view: MapView, cell: str | None, done: Callable[[], None]) -> None:
-        """Hold what belongs together; `done` is called once all rows are over."""
-        handle, shown = (
-            cast("Reply", table),
-            cast("View", view),
-        )  # it is stopped and waited for as a reply is, and is told no changes
-        super().__init__(chat, handle, shown, cell, _nothing_more)
+    def __init__(self, table: MapResult, view: MapView, cell: str | None, done: Callable[[], None]) -> None:
+        """Run `table` and show it in `view`; `done` is called once all rows are over."""
         self.table = table
+        self.cell = cell
+        self._view = view
         self._done = done
 
     @property
-    def doing(self) -> str:
+    def handle(self) -> StreamHandle:
+        """The map."""
+        return self.table
+
+    @property
+    def state(self) -> str:
+        """The state of the map."""
+        return self.table.state
+
+    @property
+    def description(self) -> str:
         """How far it is."""
         return f"map · {self.table.progress.line()}"
 
@@ -142,8 +161,12 @@ class MapJob(Job):
         """Let what reads the rows wait for them from now on."""
         self.table.lifecycle.start()
 
+    def open(self) -> None:
+        """Show a first sign of life, while the cell still runs."""
+        self._view.open()
+
     async def run(self) -> None:
-        """Ask all rows and show what came."""
+        """Ask for all rows and show the answers."""
         try:
             await asyncio.wait([self.table.start()])
             self._done()
@@ -151,27 +174,44 @@ class MapJob(Job):
             await self._view.finish()
 
 
-class Bill:
-    """What a map spends in this run, as replies tell it."""
+class Jobs:
+    """All that runs in the kernel; the one owner of the tasks."""
 
-    offline = False  # rows that no service answered have no cost
-
-    def __init__(self, table: MapResult) -> None:
-        """Read what it tells of its progress."""
-        self._table = table
-        self.so_far = self
-        self.when_done = table.when_done
+    def __init__(self, gui: Gui | None = None) -> None:
+        """Start with none; the loop of a `gui` stands aside while there are some."""
+        self._gui = gui or Gui(None)
+        self._tasks: dict[Activity, asyncio.Task[None]] = {}
 
     @property
-    def usage(self) -> Usage:
-        """Tokens."""
-        return self._table.progress.usage
+    def running(self) -> list[Activity]:
+        """What has not ended, oldest first."""
+        return list(self._tasks)
 
-    @property
-    def cost(self) -> float | None:
-        """USD."""
-        return self._table.progress.cost
+    def start(self, job: Activity) -> asyncio.Task[None]:
+        """Start something on the running loop; what the same cell started before is stopped."""
+        if job.cell:
+            self.stop(other for other in self.running if other.cell == job.cell)
+        job.will_run()
+        task = asyncio.get_running_loop().create_task(job.run(), name=f"nbgemini {job.chat or 'one-shot'}")
+        job.open()  # after the task, whose request then goes out before the widgets are loaded
+        self._tasks[job] = task
+        self._gui.put_aside()
+        task.add_done_callback(lambda ended: self._ended(job, ended))
+        return task
 
+    async def ended(self, handles: list[StreamHandle]) -> None:
+        """Return when what has these handles is over."""
+        tasks = [task for job, task in self._tasks.items() if job.handle in handles]
+        if tasks:
+            await asyncio.wait(tasks)
 
-async def _nothing_more(_: Reply) -> None:
-    """A map is complete as it is."""
+    def stop(self, jobs: Iterable[Activity] | None = None) -> None:
+        """Stop these, or all."""
+        for job in self.running if jobs is None else list(jobs):
+            job.handle.stop()
+
+    def _ended(self, job: Activity, task: asyncio.Task[Any]) -> None:
+        if self._tasks.pop(job, None):
+            self._gui.let_back()
+        if not task.cancelled():
+            task.exception()  # seen here, so that the loop does not complain; the handle holds the error

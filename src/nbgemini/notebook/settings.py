@@ -1,4 +1,4 @@
-"""Who answers, and as whom we ask: the environment, %config, keys that were typed, or the offline service."""
+"""The settings for the next prompt: from the environment, %config, keys that were typed, and the offline service."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _SAME = ("connect_timeout", "write_timeout", "first_timeout", "gap_timeout", "co
 _GOOGLE = {"gemini", "interactions"}  # one key for both
 
 
-class Backend:
-    """What the environment leaves open: keys kept in memory alone, and whether the offline service answers."""
+class SettingsResolver:
+    """Resolves the settings; holds the keys that live in memory only, and the offline service while it answers."""
 
     def __init__(self, config: Gemini) -> None:
-        """Begin with what the environment and %config say."""
+        """Begin with the environment and %config."""
         self._config = config
         self._keys: dict[str, Secret] = {}  # typed, by service
         self._secrets: dict[tuple[str, ...], Secret] = {}  # Colab's, by the names of the variables they stand in for
@@ -37,29 +37,29 @@ class Backend:
 
     @property
     def name(self) -> str:
-        """`live`, `offline`, or the host that stands in for Google's."""
+        """`live`, `offline`, or the host that answers in place of Google's."""
         if self._service:
             return "offline"
         base_url = self.settings().base_url
         return "live" if base_url == LIVE_URL else base_url
 
     def set_key(self, service: str, key: str) -> None:
-        """Ask a service as whoever this key stands for, and the live one.
+        """Use this key for a service, and leave the demo.
 
         Raises:
-            ConfigurationError: there is no such service, or it wants none.
+            ConfigurationError: there is no such service, or it takes no key.
         """
         known = service_named(service, self._services())
         if not known.key_names and service in self._services():
-            raise ConfigurationError(f"{service} wants no key; set {service.upper()}_API_KEY if yours does")
+            raise ConfigurationError(f"{service} needs no key; set {service.upper()}_API_KEY if yours does")
         self.leave_demo()
         self._keys["gemini" if service in _GOOGLE else service] = Secret(key)
 
     async def find_key(self, service: Service) -> None:
-        """Ask Colab for the key of a service, off the loop; what is typed or in the environment counts more.
+        """Get the key of a service from Colab's secrets, off the loop; typed keys and the environment come first.
 
         Raises:
-            ConfigurationError: there is none, or this notebook does not get it.
+            ConfigurationError: there is none, or this notebook may not read it.
         """
         self._secrets[service.key_names] = await asyncio.to_thread(key_for, service)
 

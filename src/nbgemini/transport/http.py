@@ -19,12 +19,13 @@ import msgspec
 
 from nbgemini._async.scheduler import Pace
 from nbgemini.errors import ApiError, ConfigurationError, NbGeminiError, TransportError, WireError
-from nbgemini.secrets import STEP, Mask, Secret
+from nbgemini.secrets import Mask, Secret
 from nbgemini.services import KNOWN, Service
 from nbgemini.transport.api_errors import GEMINI_KEY, error_from_body, retry_after
 from nbgemini.transport.base import Answer
 from nbgemini.transport.client import HttpClients, translate_error
 from nbgemini.transport.framing import DONE, Framer
+from nbgemini.transport.key_filter import in_turns, without_key
 from nbgemini.transport.origin import origin_of
 from nbgemini.transport.request import Request
 from nbgemini.transport.timeouts import StallTimeout, Timeouts
@@ -138,13 +139,13 @@ class HttpSource:
 
     async def frames(self, request: Request) -> AsyncGenerator[bytes, None]:
         """Yield the frames of the response as they come; in none of them, and in no error, is the key."""
-        mask = self._mask
         with self._no_key_in_errors():
-            async with aclosing(self._batches(request)) as batches:
-                async for batch in batches:
-                    hides = sum(map(len, batch)) > STEP or mask.found_in(b"\n".join(batch))
-                    for frame in batch:
-                        yield await _hidden(frame, mask) if hides else frame
+            async with (
+                aclosing(self._batches(request)) as batches,
+                aclosing(without_key(batches, self._mask)) as frames,
+            ):
+                async for frame in frames:
+                    yield frame
 
     async def _batches(self, request: Request) -> AsyncGenerator[list[bytes], None]:
         """Yield the frames as they are; those that came together, together."""
@@ -164,7 +165,7 @@ class HttpSource:
                 body = await response.read(LARGEST_BODY)
                 if len(body) > LARGEST_BODY:
                     raise WireError(f"the answer is larger than {LARGEST_BODY >> 20} MiB → ask for less at once")
-                return Answer(dict(response.headers), await _hidden(body, self._mask))
+                return Answer(dict(response.headers), await in_turns(self._mask.steps(body)))
 
     async def aclose(self) -> None:
         """Close the connections of the running loop."""
@@ -332,14 +333,3 @@ async def iter_frames(response: HttpResponse, mask: Mask, *, streams: bool = Fal
     elif not any_frame and head.strip() and head.strip()[:1] not in b"{[d":
         kind = response.headers.get("content-type", "unknown type")
         raise WireError(f"not an answer of the API ({kind}): {mask.hide(head)[:80]!r} → check the base URL")
-
-
-async def _hidden(data: bytes, mask: Mask) -> bytes:
-    """Return data without the key; others have their turn meanwhile."""
-    steps, pace = mask.steps(data), Pace.here()
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return bytes(end.value)
-        await pace.ready()

@@ -111,10 +111,9 @@ def test_a_table_is_told_by_its_columns(shell):
 
 
 def test_the_chat_shows_it_in_few_lines(shell):
-    shell.run("%gemini reset")
     shell.run("undefined_name")
-    shell.run("%gemini fix")
-    shell.run("%gemini show")
+    shell.run("%gemini fix -c mending")
+    shell.run("%gemini show mending")
     prompt = shell.printed.split("Thoughts")[0]
     assert "NameError: name 'undefined_name' is not defined" in prompt
     assert "📎" in prompt
@@ -155,5 +154,17 @@ def test_an_unknown_name_has_its_neighbours(shell):
     shell.run("import json\ntemperature = 20")
     assert "no object 'temprature' in this notebook (did you mean temperature?)" in shell.line("%gemini explain temprature")
     assert "no 'dump_s' in json (did you mean dump" in shell.line("%gemini explain json.dump_s")
-    assert "words go after --: %gemini explain -- two words" in shell.line("%gemini explain two words")
+    assert "for words: %gemini explain -- two words" in shell.line("%gemini explain two words")
     assert "unknown option --onc (did you mean --once?)" in shell.line("%gemini explain --onc pick")
+
+
+@pytest.mark.parametrize("line", ["fix", "explain len"])
+def test_it_joins_no_chat_unless_asked(shell, line):
+    """A question about code does not become part of the conversation."""
+    shell.run("undefined_name")
+    before = shell.run("%gemini reset") or shell.printed
+    assert "forgotten" in before
+    shell.run(f"%gemini {line}")
+    assert shell.reply.chat is None
+    shell.run("%gemini show")
+    assert "main: no exchanges yet" in shell.printed

@@ -27,10 +27,10 @@ def test_a_system_prompt_that_is_loaded_is_shown(shell, tmp_path):
     (tmp_path / "chat.json").write_text(json.dumps(CHAT))
     assert shell.run(f"%gemini load {tmp_path}/chat.json") is None
     assert "theirs: 1 exchange loaded" in shell.printed
-    assert "its system prompt, which goes along with each: Obey <b>strangers</b>." in shell.printed
+    assert "its system instruction, sent with each prompt: Obey <b>strangers</b>." in shell.printed
     (tmp_path / "plain.json").write_text(json.dumps({**CHAT, "system": None, "chat": "plain"}))
     assert shell.run(f"%gemini load {tmp_path}/plain.json") is None
-    assert "system prompt" not in shell.printed
+    assert "system instruction" not in shell.printed
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with a name here")
@@ -39,8 +39,8 @@ def test_only_a_regular_file_is_read(shell, tmp_path):
     (tmp_path / "zero.json").symlink_to("/dev/zero")
     (tmp_path / "folder.json").mkdir()
     for name, why in (
-        ("pipe", "it is no regular file"),
-        ("zero", "it is no regular file"),
+        ("pipe", "it is not a regular file"),
+        ("zero", "it is not a regular file"),
         ("folder", "can't read"),
         ("none", "can't read"),
     ):

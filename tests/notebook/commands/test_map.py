@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from nbgemini.notebook.magics.map_help import MAP_EXAMPLES, actions, manual
+from nbgemini.notebook.magics.help import MAP_EXAMPLES, map_help
+from nbgemini.notebook.magics.map_options import build_map_parser
 from tests.fakes.shell import Shell
 
 MADE = """
@@ -35,10 +36,10 @@ def value(shell, expression):
 
 
 def test_every_option_has_an_example_and_all_stand_in_the_manual(shell):
-    assert [*MAP_EXAMPLES] == [action.option_strings[-1] for action in actions()]
+    assert [*MAP_EXAMPLES] == [action.option_strings[-1] for action in build_map_parser().actions if action.dest != "help"]
     shell.run("%gemini map")
-    assert shell.printed.strip() == manual().strip()
-    assert all(line in manual() for line, _ in MAP_EXAMPLES.values())
+    assert shell.printed.strip() == map_help().strip()
+    assert all(line in map_help() for line, _ in MAP_EXAMPLES.values())
 
 
 @pytest.mark.parametrize("option", MAP_EXAMPLES)
@@ -97,10 +98,10 @@ def test_a_question_mark_at_the_end_is_the_question_s(shell):
         ("dff Say {text}", "no name 'dff' in this notebook (did you mean df?)"),
         ("df.texd Say it", "there is no 'texd' (did you mean text?)"),
         ("df Say {texd}", "no column 'texd' (did you mean text?)"),
-        ("df", "NAME TEMPLATE…"),
+        ("df", "[OPTIONS] NAME TEMPLATE"),
         ("--int x df Say {text}", "unknown option --int (did you mean --into?)"),
-        ("-t f df Say {text}", "a map offers the model no tools"),
-        ("--into x rows Say", "--into adds a column to a DataFrame, and rows is a list"),
+        ("-t f df Say {text}", "a map can't use tools"),
+        ("--into x rows Say", "--into adds a column to a pandas DataFrame, and rows is a list"),
         ("-n 0 df Say {text}", "0 is not a positive number"),
         ("MADE Say", "no name 'MADE'"),
     ],
@@ -110,9 +111,9 @@ def test_what_is_wrong_is_told_in_one_line(shell, line, why):
 
 
 def test_what_a_map_spends_is_counted(shell):
-    before = value(shell, "get_ipython()._nbgemini[1].asking.session.spending.usage.total")
+    before = value(shell, "get_ipython()._nbgemini[1].runner.session.usage.tokens.total")
     shell.run("%gemini map --fresh rows Say {row}")
-    after = value(shell, "get_ipython()._nbgemini[1].asking.session.spending.usage.total")
+    after = value(shell, "get_ipython()._nbgemini[1].runner.session.usage.tokens.total")
     assert after - before == value(shell, "_gemini_map.usage.total") > 0
     shell.run("%gemini map rows Say {row}")
-    assert value(shell, "get_ipython()._nbgemini[1].asking.session.spending.usage.total") == after
+    assert value(shell, "get_ipython()._nbgemini[1].runner.session.usage.tokens.total") == after

@@ -7,26 +7,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbgemini.errors import PromptError
-from nbgemini.notebook.magics.help import manual
-from nbgemini.notebook.magics.options import option_names
-from nbgemini.notebook.magics.parsing import Ask, parse_ask, parse_cell
+from nbgemini.notebook.magics.help import prompt_help
+from nbgemini.notebook.magics.options import build_parser
+from nbgemini.notebook.magics.parsing import parse_ask, parse_cell
+from nbgemini.notebook.options import PromptArgs
 
 
 @pytest.mark.parametrize(
     ("line", "meant"),
     [
-        ("", Ask()),
-        ("-m gemini-2.5-pro", Ask(model="gemini-2.5-pro")),
-        ("--model=x --chat c", Ask(model="x", chat="c")),
-        ("--once -w", Ask(once=True, wait=True)),
-        ("--no-wait", Ask(wait=False)),
-        ("-o answer", Ask(out="answer")),
-        ("-k off", Ask(changes={"think": "off"})),
-        ("-k 512", Ask(changes={"think": 512})),
-        ("-k max", Ask(changes={"think": "max"})),
-        ("--temperature 0.5 --max-tokens 9 --seed -3", Ask(changes={"temperature": 0.5, "max_tokens": 9, "seed": -3})),
-        ("--stop-at END --stop-at 'two words'", Ask(changes={"stop_at": ("END", "two words")})),
-        ('-s "be brief" --timeout 2', Ask(changes={"system": "be brief", "timeout": 2.0})),
+        ("", PromptArgs()),
+        ("-m gemini-2.5-pro", PromptArgs(model="gemini-2.5-pro")),
+        ("--model=x --chat c", PromptArgs(model="x", chat="c")),
+        ("--once -w", PromptArgs(once=True, wait=True)),
+        ("--no-wait", PromptArgs(wait=False)),
+        ("-o answer", PromptArgs(out="answer")),
+        ("-k off", PromptArgs(changes={"think": "off"})),
+        ("-k 512", PromptArgs(changes={"think": 512})),
+        ("-k max", PromptArgs(changes={"think": "max"})),
+        ("--temperature 0.5 --max-tokens 9 --seed -3", PromptArgs(changes={"temperature": 0.5, "max_tokens": 9, "seed": -3})),
+        ("--stop-at END --stop-at 'two words'", PromptArgs(changes={"stop_at": ("END", "two words")})),
+        ('-s "be brief" --timeout 2', PromptArgs(changes={"system": "be brief", "timeout": 2.0})),
     ],
 )
 def test_what_a_line_means(line, meant):
@@ -71,4 +72,4 @@ def test_any_prompt_survives(prompt):
 
 
 def test_the_manual_names_every_option():
-    assert all(name in manual() for name in option_names())
+    assert all(name in prompt_help() for name in build_parser().options)

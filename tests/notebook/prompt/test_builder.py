@@ -7,7 +7,7 @@ import pytest
 from nbgemini.errors import PromptError
 from nbgemini.messages.attachments import told
 from nbgemini.notebook.prompt.attachments import Attached
-from nbgemini.notebook.prompt.builder import Prompt
+from nbgemini.notebook.prompt.builder import PromptDraft
 
 
 @pytest.fixture
@@ -19,11 +19,11 @@ def folder(tmp_path):
 
 
 def prompt(folder, *names, among="*"):
-    return Prompt(None, [Attached(name, folder / name, among) for name in names], ["Well?"])
+    return PromptDraft([Attached(name, folder / name, among) for name in names], ["Well?"])
 
 
 async def turns(made):
-    return [made.turn(), await made.awaited_turn()]
+    return [made.build_now(), await made.build()]
 
 
 async def test_one_bad_file_of_many_is_left_out_and_it_is_said(folder, capsys):
@@ -40,12 +40,12 @@ async def test_one_bad_file_of_many_is_left_out_and_it_is_said(folder, capsys):
 async def test_where_all_are_bad_nothing_is_sent(folder):
     made = prompt(folder, "bad.bin", "worse.gif")
     with pytest.raises(PromptError, match="bad.bin is of no kind that can be sent"):
-        made.turn()
+        made.build_now()
     with pytest.raises(PromptError, match="bad.bin is of no kind that can be sent"):
-        await made.awaited_turn()
+        await made.build()
 
 
 async def test_a_bad_file_that_was_meant_alone_is_refused(folder):
-    made = Prompt(None, [Attached("bad.bin", folder / "bad.bin"), Attached("good.txt", folder / "good.txt", "*")], ["Well?"])
+    made = PromptDraft([Attached("bad.bin", folder / "bad.bin"), Attached("good.txt", folder / "good.txt", "*")], ["Well?"])
     with pytest.raises(PromptError, match="bad.bin is of no kind that can be sent"):
-        made.turn()
+        made.build_now()

@@ -1,6 +1,7 @@
-"""%gemini COMMAND: where we stand, and everything that is not a prompt.
+"""`%gemini COMMAND`: everything that is not a prompt.
 
-Every command is a function of the session and the rest of its line; those that ask the service are coroutines.
+A command is a function of the session and the rest of its line; those that ask the service are coroutines. The runner handles
+the commands that send a prompt, and `help`.
 """
 
 from __future__ import annotations
@@ -8,71 +9,82 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from msgspec import Struct
+
 from nbgemini.errors import PromptError
-from nbgemini.notebook.commands import cache, chats, export, journal, models, record_replay, setup, status, usage
-from nbgemini.notebook.commands.map import map_
-from nbgemini.notebook.magics.parsing import nearest
+from nbgemini.notebook.commands import (
+    cache,
+    chats,
+    export,
+    journal,
+    models,
+    record_replay,
+    setup,
+    status,
+    tool_approvals,
+    usage,
+)
+from nbgemini.notebook.commands._args import HELP_FLAGS
+from nbgemini.notebook.options import nearest
 
 if TYPE_CHECKING:
     from nbgemini.notebook.session import Session
 
-Command: TypeAlias = Callable[["Session", str], Coroutine[Any, Any, None] | None]
+Run: TypeAlias = Callable[["Session", str], Coroutine[Any, Any, None] | None]
 
 
-def _ask(_session: Session, _rest: str) -> None:
-    """Ask in one line: %gemini ask [options] your question."""
-    raise AssertionError("the magic handles ask itself")
+class Command(Struct, frozen=True):
+    """One command; `run` is None for what the runner handles itself."""
 
-
-def _retry(_session: Session, _rest: str) -> None:
-    """Ask a chat's last prompt once more; its old answer is forgotten."""
-    raise AssertionError("the magic handles retry itself")
-
-
-def _fix(_session: Session, _rest: str) -> None:
-    """Ask about the last exception, with its cell, traceback and values: %gemini fix [options] [hint]."""
-    raise AssertionError("the magic handles fix itself")
-
-
-def _explain(_session: Session, _rest: str) -> None:
-    """Ask about an object, some words, or the last cell: %gemini explain [options] [OBJECT | -- words]."""
-    raise AssertionError("the magic handles explain itself")
+    summary: str
+    run: Run | None = None
 
 
 COMMANDS: dict[str, Command] = {
-    "": status.status,
-    "ask": _ask,
-    "fix": _fix,
-    "explain": _explain,
-    "map": map_,
-    "models": models.models,
-    "chats": chats.chats,
-    "show": chats.show,
-    "load": chats.load,
-    "reset": chats.reset,
-    "fork": chats.fork,
-    "drop": chats.drop,
-    "retry": _retry,
-    "stop": chats.stop,
-    "usage": usage.usage,
-    "journal": journal.journal,
-    "export": export.export,
-    "cache": cache.cache,
-    "record": record_replay.record,
-    "replay": record_replay.replay,
-    "key": setup.key,
-    "demo": setup.demo,
-    "doctor": setup.doctor,
+    "": Command("Show the state of things: model, key, chats, what runs, tokens and cost so far.", status.status),
+    "ask": Command("Send a prompt in one line: %gemini ask Why is the sky blue?"),
+    "fix": Command("Ask about the last exception, with its cell, traceback and values; the corrected cell is offered."),
+    "explain": Command("Ask about an object, some words after --, or the last cell."),
+    "map": Command("Ask one prompt for each row of a DataFrame, list or column; {column} stands for its value."),
+    "models": Command("List the models of a service: limits, thinking levels and prices.", models.models),
+    "chats": Command("List the chats: exchanges, model, and the saved ones of earlier sessions.", chats.chats),
+    "show": Command("Show a whole chat again, also one that an earlier session saved.", chats.show),
+    "load": Command("Continue a chat that an earlier session saved, or that was exported as .json.", chats.load),
+    "reset": Command("Stop and forget a chat for good, its saved exchanges too.", chats.reset),
+    "fork": Command("Start a new chat with all exchanges of another one.", chats.fork),
+    "drop": Command("Forget the last exchange of a chat.", chats.drop),
+    "retry": Command("Send the last prompt of a chat again; the new answer replaces the old one."),
+    "stop": Command("Stop the streams of a chat (default: the current one), or all; what arrived is kept.", chats.stop),
+    "approvals": Command("List the tools that always run without asking, or revoke that.", tool_approvals.approvals),
+    "usage": Command("Add up exchanges, tokens, cost and waiting times of all notebooks.", usage.usage),
+    "journal": Command("List the last N requests (10): when, chat, model, outcome, tokens, cost, times.", journal.journal),
+    "export": Command("Write a chat to a .md, .ipynb or .json file; load reads .json again.", export.export),
+    "cache": Command("Show what the cache holds, its hit rate and what it saved; clear empties it.", cache.cache),
+    "record": Command("Record all prompts from now on in a cassette FILE; off ends it.", record_replay.record),
+    "replay": Command("Answer all prompts from a cassette FILE: no key, no network; off ends it.", record_replay.replay),
+    "key": Command("Enter the API key of Gemini or another SERVICE; it is kept in memory only.", setup.key),
+    "demo": Command("Switch to the offline service (no key, no network), fast without pauses; off goes back.", setup.demo),
+    "doctor": Command("Check versions, key, front end, and whether the service can be reached.", setup.doctor),
+    "help": Command("Show the commands, or the help of one command or option."),
 }
+
+_WITH_TEXT = ("ask", "fix", "explain", "map")  # their own parsers know --help: in their text it means nothing
 
 
 def command_of(line: str) -> tuple[str, str]:
-    """Split a line into its command and the rest.
+    """Split a line into its command and the rest; a line that asks for help is the `help` command.
 
     Raises:
         PromptError: there is no such command; the message names the nearest.
     """
     name, _, rest = line.strip().partition(" ")
+    rest = rest.strip()
+    if name in HELP_FLAGS:
+        return "help", rest
+    if name.endswith("?") and not rest:
+        return "help", name.rstrip("?")
     if name not in COMMANDS:
-        raise PromptError(f"no command {name!r}{nearest(name, COMMANDS)}; %gemini? lists them (a question: %gemini ask …)")
-    return name, rest
+        raise PromptError(f"no command {name!r}{nearest(name, COMMANDS)}; %gemini help lists them (a question: %gemini ask …)")
+    words = rest.split()
+    wants_help = words[:1] in [[flag] for flag in HELP_FLAGS] or (name not in _WITH_TEXT and {*words} & {"--help", "-h"})
+    return ("help", name) if wants_help or (name == "map" and not rest) else (name, rest)

@@ -1,4 +1,4 @@
-"""What stands behind a command: words, and names of chats."""
+"""The arguments of the commands: their syntax, how a line is split, and names of chats."""
 
 from __future__ import annotations
 
@@ -9,13 +9,54 @@ from typing import TYPE_CHECKING, Any
 
 from nbgemini.errors import PromptError
 from nbgemini.notebook.kernel import environment
-from nbgemini.notebook.magics.parsing import nearest
+from nbgemini.notebook.options import nearest
 
 if TYPE_CHECKING:
     from nbgemini.notebook.session import Session
 
+HELP_FLAGS = ("--help", "-h", "?")
 
-def words_of(rest: str) -> list[str]:
+SYNTAX: dict[str, str] = {  # what may follow each command
+    "": "",
+    "ask": "[OPTIONS] PROMPT",
+    "fix": "[OPTIONS] [HINT]",
+    "explain": "[OPTIONS] [OBJECT | -- WORDS]",
+    "map": "[OPTIONS] NAME TEMPLATE",
+    "models": "[FILTER | SERVICE:FILTER]",
+    "chats": "",
+    "show": "[CHAT]",
+    "load": "[CHAT | FILE.json] [NEW_NAME]",
+    "reset": "[CHAT]",
+    "fork": "CHAT NEW_NAME",
+    "drop": "[CHAT]",
+    "retry": "[CHAT]",
+    "stop": "[CHAT | --all]",
+    "approvals": "[revoke TOOL | revoke --all]",
+    "usage": "[today|week|all] [--by model|chat|day|provider|notebook]",
+    "journal": "[N]",
+    "export": "FILE [CHAT] [--thoughts] [--force]",
+    "cache": "[clear]",
+    "record": "FILE | off",
+    "replay": "FILE [--strict | --live] [--speed X|now] | off",
+    "key": "[SERVICE]",
+    "demo": "[fast | off]",
+    "doctor": "",
+    "help": "[COMMAND | OPTION]",
+}
+
+
+def syntax(command: str) -> str:
+    """Return how a command is written."""
+    return f"%gemini {command} {SYNTAX[command]}".rstrip()
+
+
+def usage_error(command: str, problem: str = "") -> PromptError:
+    """Return the error for a line that a command can't understand: the problem and the syntax."""
+    usage = f"usage: {syntax(command)}"
+    return PromptError(f"{problem}; {usage}" if problem else usage)
+
+
+def split_words(rest: str) -> list[str]:
     """Split as a shell does."""
     try:
         return shlex.split(rest)
@@ -23,41 +64,50 @@ def words_of(rest: str) -> list[str]:
         raise PromptError(f"a quote is not closed in: {rest}") from None
 
 
-def only_name(words: list[str]) -> str | None:
-    """Return the one name that was given, if any."""
+def optional_name(words: list[str]) -> str | None:
+    """Return the name of a chat, or None if there is no word."""
     if len(words) > 1 or (words and words[0].startswith("-")):
         raise PromptError(f"expected the name of a chat, not {' '.join(words)!r}")
     return words[0] if words else None
 
 
-def no_more(rest: str) -> None:
-    """Refuse what stands behind a command that takes nothing."""
+def no_arguments(command: str, rest: str) -> None:
+    """Refuse anything that follows a command without arguments."""
     if rest.strip():
-        raise PromptError(f"nothing goes after this command: {rest.strip()!r}")
+        raise usage_error(command, f"unexpected {rest.strip()!r}")
 
 
 def saved_chats(session: Session) -> list[tuple[str, int, float]]:
-    """Return the chats of former kernels that this one has not begun; a headless run is the same every time, and has none."""
-    headless = environment.kernel_of(session.shell) is not None and not environment.someone_sits_there(session.shell)
-    saved = session.journal.chats() if session.journal and not headless else []
+    """Return name, number of exchanges and last time of the chats that earlier sessions saved and this one has not begun.
+
+    There are none in unattended runs, which give the same outputs each time.
+    """
+    if environment.is_unattended(session.shell):
+        return []
+    saved = session.journal.chats() if session.journal else []
     begun = {chat.name for chat in session.client.chats.values() if len(chat.transcript)}
     return [row for row in saved if row[0] not in begun]
 
 
 def named_chat(session: Session, rest: str, also: Sequence[str] = ()) -> Any:  # a chat that has a name
-    """Return the chat of this name, or the current one; `also` names some that are saved."""
-    name = only_name(words_of(rest))
+    """Return the chat with this name, or the current one; `also` names some that are only saved."""
+    name = optional_name(split_words(rest))
     known = [*session.client.chats, *also]
     if name is not None and name not in known:
         raise PromptError(f"no chat {name!r}{nearest(name, known)}; %gemini chats lists them")
     return session.client.chat(name or session.config.chat)
 
 
+def plural(number: int, name: str) -> str:
+    """Return a count with its noun: `1 exchange`, `2 exchanges`."""
+    return f"{number:,} {name}{'' if number == 1 else 's'}"
+
+
 def exchanges_text(count: int) -> str:
-    """Return a number of exchanges (a prompt and what came of it), as in "2 exchanges"."""
-    return f"{count:,} exchange{'' if count == 1 else 's'}"
+    """Return a number of exchanges in words."""
+    return plural(count, "exchange")
 
 
-def day_text(at: float) -> str:
-    """Return a time of the wall clock as day and minute."""
+def time_text(at: float) -> str:
+    """Return a wall-clock time as day and minute."""
     return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M")

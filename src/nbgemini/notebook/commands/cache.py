@@ -1,16 +1,16 @@
-"""%gemini cache: what answers are kept, and what that saved."""
+"""`%gemini cache`: what the cache holds, and what it saved."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nbgemini.errors import ConfigurationError, PromptError
+from nbgemini.errors import ConfigurationError
 from nbgemini.formatting import money_text, tokens_text
 from nbgemini.messages.media import size_text
 from nbgemini.messages.turns import Usage
-from nbgemini.notebook.commands._args import words_of
+from nbgemini.notebook.commands._args import plural, split_words, usage_error
 from nbgemini.notebook.commands._output import show_line, show_table
-from nbgemini.notebook.magics.parsing import nearest
+from nbgemini.notebook.options import nearest
 
 if TYPE_CHECKING:
     from nbgemini.cache import Cache, Stats
@@ -22,10 +22,10 @@ _UNITS = (("day", 24 * 3600), ("hour", 3600), ("minute", 60))
 
 
 async def cache(session: Session, rest: str) -> None:
-    """Show what answers are kept, for how long, the hit rate and what it saved; `clear` forgets all answers."""
-    words = words_of(rest)
+    """Show where answers are cached, for how long, the hit rate and what it saved; `clear` empties the cache."""
+    words = split_words(rest)
     if words not in ([], ["clear"]):
-        raise PromptError(f"%gemini cache or %gemini cache clear, not {rest.strip()!r}{nearest(rest.strip(), ['clear'])}")
+        raise usage_error("cache", f"{rest.strip()!r} is not understood{nearest(rest.strip(), ['clear'])}")
     kept = session.client.cache
     if kept is None:
         show_line(_NONE)
@@ -38,8 +38,8 @@ async def cache(session: Session, rest: str) -> None:
 async def _clear(kept: Cache) -> None:
     count = await kept.clear()
     if count is None:
-        raise ConfigurationError(f"nothing was forgotten: no answer from {kept.where}")
-    show_line(f"{_count(count, 'answer')} forgotten, in {kept.where}")
+        raise ConfigurationError(f"the cache was not cleared: {kept.where} does not respond")
+    show_line(f"{plural(count, 'answer')} removed from {kept.where}")
 
 
 async def _show(kept: Cache, prices: Prices) -> None:
@@ -57,15 +57,15 @@ async def _show(kept: Cache, prices: Prices) -> None:
 async def _size_text(kept: Cache) -> str:
     size = None if kept.resting else await kept.size()
     if size is None:
-        return "it does not tell"
-    return f"{_count(size.entries, 'answer')}{' or more' if size.more else ''}, {size_text(size.bytes)}"
+        return "unknown"
+    return f"{plural(size.entries, 'answer')}{' or more' if size.more else ''}, {size_text(size.bytes)}"
 
 
 def _rate_text(stats: Stats) -> str:
     if stats.rate is None:
-        return "nothing asked yet"
+        return "no requests yet"
     shared = f", {stats.shared:,} shared" if stats.shared else ""
-    return f"{_count(stats.hits, 'hit')}{shared}, {stats.misses:,} asked: hit rate {stats.rate:.0%}"
+    return f"{plural(stats.hits, 'hit')}{shared}, {stats.misses:,} missed: hit rate {stats.rate:.0%}"
 
 
 def _saved_text(stats: Stats, prices: Prices) -> str:
@@ -79,9 +79,5 @@ def _saved_text(stats: Stats, prices: Prices) -> str:
 def _time_text(seconds: float) -> str:
     for name, length in _UNITS:
         if seconds >= length:
-            return _count(round(seconds / length), name)
-    return _count(round(seconds), "second")
-
-
-def _count(number: int, name: str) -> str:
-    return f"{number:,} {name}{'' if number == 1 else 's'}"
+            return plural(round(seconds / length), name)
+    return plural(round(seconds), "second")

@@ -1,4 +1,4 @@
-"""%gemini chats, show, load, reset, fork, drop, stop and retry: conversations and what runs in them."""
+"""`%gemini chats`, `show`, `load`, `reset`, `fork`, `drop`, `stop` and `retry`: chats, and the streams in them."""
 
 from __future__ import annotations
 
@@ -7,39 +7,50 @@ from typing import TYPE_CHECKING
 
 from nbgemini.errors import PromptError
 from nbgemini.messages.transcript import Exchange
-from nbgemini.notebook.commands._args import day_text, exchanges_text, named_chat, no_more, only_name, saved_chats, words_of
+from nbgemini.notebook.commands._args import (
+    exchanges_text,
+    named_chat,
+    no_arguments,
+    optional_name,
+    plural,
+    saved_chats,
+    split_words,
+    time_text,
+    usage_error,
+)
 from nbgemini.notebook.commands._output import show_line, show_table
 from nbgemini.notebook.commands.export import is_file, load_file
-from nbgemini.notebook.commands.status import context_of, learn_windows, model_of
-from nbgemini.notebook.magics.parsing import Ask, nearest
+from nbgemini.notebook.commands.status import context_text, learn_windows, model_of
+from nbgemini.notebook.options import PromptArgs, nearest
 
 if TYPE_CHECKING:
     from nbgemini.notebook.session import Session
 
 
 async def chats(session: Session, rest: str) -> None:
-    """List the chats: exchanges, model, and how full the model's window is."""
-    no_more(rest)
+    """List the chats: exchanges, model, and how full the model's context window is."""
+    no_arguments("chats", rest)
     await learn_windows(session)
-    running = {job.chat.name for job in session.jobs.running}
+    running = {job.chat for job in session.jobs.running}
     rows = [
         (
-            chat.name,
+            str(chat.name),
             str(len(chat.transcript)),
             model_of(chat),
-            context_of(session, chat),
+            context_text(session, chat),
             "running" if chat.name in running else "",
         )
         for chat in session.client.chats.values()
     ]
     rows += [
-        (name, str(count), "", "", f"saved {day_text(at)}; %gemini load {name}") for name, count, at in saved_chats(session)
+        (name, str(count), "", "", f"earlier session, {time_text(at)} → %gemini load {name}")
+        for name, count, at in saved_chats(session)
     ]
     show_table(("chat", "exchanges", "model", "context", ""), rows or [("none yet", "", "", "", "")])
 
 
 def show(session: Session, rest: str) -> None:
-    """Show a whole chat again from its transcript, or as a former kernel of this notebook left it."""
+    """Show a whole chat again from its transcript, or as an earlier session of this notebook left it."""
     from nbgemini.notebook.display.history import recall  # noqa: PLC0415
 
     chat = named_chat(session, rest, also=[name for name, *_ in saved_chats(session)])
@@ -48,38 +59,38 @@ def show(session: Session, rest: str) -> None:
         return
     saved = session.journal.exchanges(chat.name) if session.journal else []
     if saved:
-        show_line(f"{chat.name}, as a former kernel left it; %gemini load {chat.name} continues it")
+        show_line(f"{chat.name} of an earlier session; %gemini load {chat.name} continues it")
         recall(chat, saved)
     else:
-        show_line(f"{chat.name}: nothing asked yet")
+        show_line(f"{chat.name}: no exchanges yet")
 
 
 def load(session: Session, rest: str) -> None:
-    """Continue a chat that a former kernel of this notebook left, or that was exported to FILE.json; `load A B` calls it B."""
-    words = words_of(rest)
+    """Continue a chat that an earlier session of this notebook saved, or that was exported as .json, maybe under a new name."""
+    words = split_words(rest)
     if words and is_file(words[0]):
         load_file(session, words)
         return
-    name = only_name(words[:1]) or session.config.chat
+    name = optional_name(words[:1]) or session.config.chat
     saved = session.journal.exchanges(name) if session.journal else []
     if not saved or session.journal is None:
         known = [row[0] for row in saved_chats(session)]
-        raise PromptError(f"no former kernel left a chat {name!r}{nearest(name, known)}; %gemini chats lists what there is")
-    called: str = only_name(words[1:]) or name
-    chat = session.client.chat(called)
+        raise PromptError(f"no earlier session saved a chat {name!r}{nearest(name, known)}; %gemini chats lists what there is")
+    new_name: str = optional_name(words[1:]) or name
+    chat = session.client.chat(new_name)
     if len(chat.transcript):
         count = exchanges_text(len(chat.transcript))
-        raise PromptError(f"{chat.name} has {count} already; %gemini load {name} NAME loads the saved ones as another chat")
+        raise PromptError(f"{chat.name} has {count} already; %gemini load {name} NEW_NAME loads the saved ones as another chat")
     chat.transcript.exchanges[:] = saved
-    session.journal.adopt(called, saved, former=name)
-    show_line(f"{chat.name}: {exchanges_text(len(saved))} loaded; the next prompt continues them")
+    session.journal.adopt(new_name, saved, former=name)
+    show_line(f"{chat.name}: {exchanges_text(len(saved))} loaded; the next prompt continues the chat")
 
 
 def reset(session: Session, rest: str) -> None:
-    """Forget a chat, for good: what former kernels saved of it too; its streams are stopped first."""
+    """Forget a chat for good, its saved exchanges too; its streams are stopped first."""
     saved = {name: count for name, count, _ in saved_chats(session)}
     chat = named_chat(session, rest, also=[*saved])
-    session.jobs.stop(chat.name)
+    session.jobs.stop(job for job in session.jobs.running if job.chat == chat.name)
     count = len(chat.transcript) or saved.get(chat.name, 0)
     chat.transcript.clear()
     if session.journal:
@@ -88,10 +99,10 @@ def reset(session: Session, rest: str) -> None:
 
 
 def fork(session: Session, rest: str) -> None:
-    """Branch a chat: `fork A B` begins B with all that was said in A."""
-    words = words_of(rest)
+    """Start a new chat with all exchanges of another one: `fork A B` starts B."""
+    words = split_words(rest)
     if len(words) != 2:  # noqa: PLR2004 - from and to
-        raise PromptError("%gemini fork takes two names: the chat to branch, and the new one's")
+        raise usage_error("fork", "two names are needed")
     chat, name = named_chat(session, shlex.quote(words[0])), words[1]
     if name in session.client.chats and len(session.client.chats[name].transcript):
         raise PromptError(f"there is a chat {name!r} already; %gemini reset {name} forgets it")
@@ -100,7 +111,7 @@ def fork(session: Session, rest: str) -> None:
     branch.transcript.exchanges[:] = [exchange for exchange in chat.transcript if exchange.state not in ("running", "waiting")]
     if session.journal:
         session.journal.replace(name, branch.transcript.exchanges)
-    show_line(f"{name}: {exchanges_text(len(branch.transcript))} of {chat.name}; -c {name} continues there")
+    show_line(f"{name}: {exchanges_text(len(branch.transcript))} of {chat.name}; -c {name} continues it")
 
 
 def drop(session: Session, rest: str) -> None:
@@ -118,32 +129,26 @@ def drop(session: Session, rest: str) -> None:
 
 
 def stop(session: Session, rest: str) -> None:
-    """Stop the streams of a chat (default: the current one), or of all; what arrived is kept."""
-    words = words_of(rest)
-    if words == ["--all"]:
-        show_line(_stopped(len(session.jobs.stop())))
-        return
-    name: str | None = only_name(words) or session.config.chat
-    running = [job.chat.name for job in session.jobs.running]
-    if name not in running and not words and running:
-        name = running[-1]  # nothing of the current chat runs, but something does
-    show_line(_stopped(len(session.jobs.stop(name)) if name or running else 0))
+    """Stop the streams of a chat (default: the current one), or all; what arrived is kept."""
+    words, running = split_words(rest), session.jobs.running
+    if words != ["--all"]:
+        name = optional_name(words) or session.config.chat
+        in_chat = [job for job in running if job.chat == name]
+        running = in_chat if in_chat or words else running[-1:]  # nothing of the current chat runs, but something does
+    session.jobs.stop(running)
+    show_line(f"stopped {plural(len(running), 'stream')}; what arrived is kept" if running else "nothing is running")
 
 
-def _stopped(count: int) -> str:
-    return "nothing is running" if not count else f"stopped {count} stream{'' if count == 1 else 's'}; what arrived is kept"
-
-
-def last_asked(session: Session, rest: str) -> tuple[Ask, Exchange]:
-    """Return what `%gemini retry [CHAT]` asks again.
+def last_exchange(session: Session, rest: str) -> tuple[PromptArgs, Exchange]:
+    """Return the last exchange of a chat, to be sent again by `%gemini retry [CHAT]`.
 
     Raises:
-        PromptError: nothing was asked, or it is still being answered.
+        PromptError: there is none, or it is still being answered.
     """
     chat = named_chat(session, rest)
     if not len(chat.transcript):
-        raise PromptError(f"{chat.name} has no prompt to ask again")
+        raise PromptError(f"{chat.name} has no prompt to send again")
     last: Exchange = chat.transcript.exchanges[-1]
     if last.state in ("running", "waiting"):
         raise PromptError(f"{chat.name} is still answering; %gemini stop {chat.name} first")
-    return Ask(chat=chat.name, changes={"fresh": True}), last
+    return PromptArgs(chat=chat.name, changes={"fresh": True}), last

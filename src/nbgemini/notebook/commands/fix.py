@@ -1,41 +1,39 @@
-"""%gemini fix: a question about the last exception; the corrected cell comes with the answer."""
+"""`%gemini fix`: a prompt about the last exception; the corrected cell comes with the answer."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from nbgemini.errors import PromptError
-from nbgemini.notebook.magics.parsing import Ask, parse_ask
 
 if TYPE_CHECKING:
-    from nbgemini.notebook.prompt.builder import Question
+    from nbgemini.notebook.options import PromptArgs
+    from nbgemini.notebook.prompt.builder import PromptDraft
     from nbgemini.notebook.session import Session
 
-_ASKED = (
+_REQUEST = (
     "Code in my notebook failed with {error}\n"
     "Say in a sentence or two why. Then write the whole corrected cell, ready to run in its place, in one block of Python code."
     "\n\n"
 )
 
 
-def asked_to_fix(session: Session, rest: str) -> tuple[Ask, Question]:
-    """Return what `%gemini fix [options] [hint]` asks.
+def fix_prompt(session: Session, args: PromptArgs, hint: str) -> PromptDraft:
+    """Return the prompt of `%gemini fix [OPTIONS] [HINT]`.
 
     Raises:
-        PromptError: nothing has failed yet, or an option can't be understood.
+        PromptError: nothing has failed yet.
     """
-    from nbgemini.notebook.prompt.builder import (  # noqa: PLC0415
-        Question,
-        prompt_of,
-        told_part,
-    )
+    from nbgemini.notebook.prompt.builder import draft_prompt, named_text  # noqa: PLC0415 - at first use
     from nbgemini.notebook.prompt.error_context import one_line, told_failure  # noqa: PLC0415
 
-    ask, hint = parse_ask(rest)
-    failure = session.errors.failure() if session.errors else None
+    failure = session.errors.failure()
     if failure is None:
         raise PromptError("nothing has failed yet; %gemini fix is about the last exception (%gemini explain: about an object)")
-    told = told_failure(session.shell, failure, session.client.settings.keys)
+    context = told_failure(session.shell, failure, session.client.settings.keys)
     name = f"cell [{failure.number}] and its traceback" if failure.number else "the traceback"
-    asked = {"text": _ASKED.format(error=one_line(failure.error))}
-    return ask, Question("fix", (asked, told_part(told, name, "context")), prompt_of(session, ask, hint))
+    request = {"text": _REQUEST.format(error=one_line(failure.error))}
+    about = request, named_text(context, name, "context")
+    return structs.replace(draft_prompt(session.shell, session.pictures, args, hint), about=about, purpose="fix")

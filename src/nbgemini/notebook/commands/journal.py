@@ -1,4 +1,4 @@
-"""%gemini journal: what ran, when, and with what outcome."""
+"""`%gemini journal`: the last requests, and how each ended."""
 
 from __future__ import annotations
 
@@ -6,31 +6,34 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from nbgemini.errors import ConfigurationError, PromptError
+from nbgemini.errors import ConfigurationError
 from nbgemini.formatting import money_text
-from nbgemini.notebook.commands._args import words_of
+from nbgemini.notebook.commands._args import split_words, usage_error
 from nbgemini.notebook.commands._output import show_line, show_table
+from nbgemini.notebook.commands.usage import NO_JOURNAL
 
 if TYPE_CHECKING:
     from nbgemini.notebook.session import Session
 
+_STATES = {"interrupted": "stopped"}  # as the line below the answer says it
 _HEADERS = (
-    *("when", "chat", "purpose", "model", "outcome", "sent again", "tokens in / thought / out", "cost", "first text", "in all"),
+    *("when", "chat", "purpose", "model", "outcome", "retries"),
+    *("tokens in / thought / out", "cost", "first token", "total time"),
 )
 
 
 def journal(session: Session, rest: str) -> None:
-    """List the last N requests (10): when, chat, model, outcome, retries, tokens, cost, time to the first text and in all."""
-    words = words_of(rest)
+    """List the last N requests (10): when, chat, model, outcome, retries, tokens, cost and times."""
+    words = split_words(rest)
     if len(words) > 1 or (words and not (words[0].isdecimal() and int(words[0][:9]) > 0)):
-        raise PromptError(f"%gemini journal takes a number, not {rest.strip()!r}")
+        raise usage_error("journal", f"{rest.strip()!r} is not a number")
     if session.journal is None:
-        raise ConfigurationError('there is no journal; %config Gemini.journal = "auto" begins one')
+        raise ConfigurationError(NO_JOURNAL)
     rows = session.journal.requests(int(words[0][:9]) if words else 10)
     if rows:
         show_table(_HEADERS, [_row(row) for row in rows])
     else:
-        show_line(f"nothing asked yet; each prompt will have its line here, kept in {session.journal.path}")
+        show_line(f"no requests yet; each prompt will be listed here, from {session.journal.path}")
     if session.journal.trouble:
         show_line(session.journal.trouble)
 
@@ -39,12 +42,13 @@ def _row(row: Mapping[str, Any]) -> tuple[str, ...]:
     from nbgemini.journal.report import kind_of  # noqa: PLC0415 - with the journal
 
     kind = kind_of(row)
+    outcome = (_STATES.get(row["state"], row["state"]), row["error"], row["error"] and row["code"])
     return (
         datetime.fromtimestamp(row["at"]).astimezone().strftime("%Y-%m-%d %H:%M:%S"),
         row["chat"] or "(once)",
         row["purpose"],
         row["model"] + (f" ({kind})" if kind else ""),
-        " ".join(str(word) for word in (row["state"], row["error"], row["code"] if row["error"] else "") if word),
+        " ".join(str(word) for word in outcome if word),
         str(row["retries"] or ""),
         f"{row['input']:,} / {row['thought']:,} / {row['output']:,}",
         money_text(row["cost"]),

@@ -1,27 +1,17 @@
-"""%gemini map: one prompt for each row of a table, thousands at once."""
+"""`%gemini map`: one prompt for each row of a table, thousands at once."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
 from contextlib import nullcontext
 from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from nbgemini.notebook.api_key import find_key
 from nbgemini.notebook.kernel.environment import kernel_of
-from nbgemini.notebook.magics.map_options import (
-    OUT,
-    MapAsk,
-    check_into,
-    only_first,
-    parse_map,
-    put_into,
-    rows_named,
-    without_answers,
-)
+from nbgemini.notebook.magics.map_options import OUT, MapArgs, add_column, check_into, only_first, rows_named, without_column
 
 if TYPE_CHECKING:
     from nbgemini.bulk.table import MapResult
@@ -31,74 +21,71 @@ if TYPE_CHECKING:
     from nbgemini.notebook.session import Session
 
 
-async def map_(session: Session, rest: str) -> None:
-    """Ask one prompt for each row: map [options] NAME TEMPLATE…; NAME is a DataFrame, list or column, {column} its value."""
+async def map_(session: Session, args: MapArgs) -> None:
+    """Start a map, and wait for it where the cell waits.
+
+    Raises:
+        NbGeminiError: nothing was sent, or a fault of all rows left no answer.
+    """
     from nbgemini.chat.structured_output import schema_for  # noqa: PLC0415 - with the session
 
-    if not rest.strip() or rest.strip() == "?":
-        from nbgemini.notebook.magics.map_help import manual  # noqa: PLC0415
-
-        sys.stdout.write(manual())
-        return
-    said = parse_map(rest)
-    rows = rows_named(session.shell.user_ns, said.name)
-    check_into(rows, said.name, said.into)
-    asked = without_answers(rows, said.template, said.into)
-    schema = await schema_for(session.named_schema(said.ask))
-    await find_key(session, said.ask)
-    job = _begun(session, said, rows, asked, schema)
+    rows = rows_named(session.shell.user_ns, args.name)
+    check_into(rows, args)
+    schema = await schema_for(session.named_schema(args.prompt))
+    await find_key(session, args.prompt)
+    job = _create_job(session, args, rows, schema)
     task = session.jobs.start(job)
-    if _waits(session, said):
+    if _waits(session, args):
         await _until(session, task, job.table)
 
 
-def _begun(session: Session, said: MapAsk, rows: Any, asked: Any, schema: Schema | None) -> MapJob:
-    """Return the job of a map of `asked`, not started yet; `_gemini_map` and the name after -o hold its rows.
+def _create_job(session: Session, args: MapArgs, rows: Any, schema: Schema | None) -> MapJob:
+    """Return the job of a map, not started yet; `_gemini_map` and the name after -o hold its rows.
 
     Raises:
         NbGeminiError: nothing was sent.
     """
-    from nbgemini.notebook.jobs import Bill, MapJob  # noqa: PLC0415
+    from nbgemini.notebook.jobs import MapJob  # noqa: PLC0415
 
-    client, view = session.client, _view(session, said)
-    chat = client.one_shot()
-    options = {**session.changes(said.ask, chat), "schema": schema, "format": "markdown"}
-    ask = partial(client.map, concurrency=said.concurrency, fresh=said.fresh, store=_store(session), progress=view.tell)
-    table = view.table = ask(said.template, only_first(asked, said.first), **options)
-    session.spending.follow(cast("Any", Bill(table)))
+    client, view = session.client, _view(session, args)
+    options = session.options.resolve(args.prompt, client.one_shot().options) | {"schema": schema, "format": "markdown"}
+    create = partial(client.map, concurrency=args.concurrency, fresh=args.fresh, store=_store(session), progress=view.tell)
+    asked = only_first(without_column(rows, args.into), args.first)
+    table = view.table = create(args.template, asked, **options)
+    session.usage.follow(table, lambda: (table.progress.usage, table.progress.cost or 0.0))
     session.shell.user_ns[OUT] = table
-    if said.ask.out:
-        session.bind(said.ask.out, table)
-    view.note = f"in {said.ask.out or OUT}"
-    return MapJob(chat, table, view, session.cell_key(), partial(_finish, view, table, said.into, rows))
+    if args.prompt.out:
+        session.bind(args.prompt.out, table)
+    view.note = f"in {args.prompt.out or OUT}"
+    return MapJob(table, view, session.cell_key(), partial(_finish, view, table, args.into, rows))
 
 
 def _finish(view: MapView, table: MapResult, into: str | None, rows: Any) -> None:
-    """Add the answers to the table that was gone through."""
+    """Add the answers to the DataFrame as a column, if --into names one."""
     if into is None:
         return
     try:
-        put_into(rows, into, table.answers)
+        add_column(rows, into, table.answers)
         view.note += f" and in the column {into!r}"
     except Exception as error:  # noqa: BLE001 - the table may have changed since
         view.note += f" · not in {into!r}: {' '.join(str(error).split())[:200]}"
 
 
-def _view(session: Session, said: MapAsk) -> MapView:
+def _view(session: Session, args: MapArgs) -> MapView:
     from nbgemini.notebook.display.map_progress import PageView, PrintedView  # noqa: PLC0415
 
     if kernel_of(session.shell) is None:
         from nbgemini.bulk.progress_bar import bar  # noqa: PLC0415
 
         return PrintedView(bar())
-    route, painting = session.canvas(said.ask)
+    route, painting = session.views.canvas(args.prompt)
     badge = "offline service" if session.answering == "offline" else ""
-    return PageView(session.shell, route, painting, badge, cell_fails=_waits(session, said))
+    return PageView(session.shell, route, painting, badge, cell_fails=_waits(session, args))
 
 
-def _waits(session: Session, said: MapAsk) -> bool:
+def _waits(session: Session, args: MapArgs) -> bool:
     """Whether the cell waits; in a terminal the loop runs no longer than the cell."""
-    return session.waits(said.ask) or kernel_of(session.shell) is None
+    return session.views.waits(args.prompt) or kernel_of(session.shell) is None
 
 
 async def _until(session: Session, task: asyncio.Task[None], table: MapResult) -> None:
@@ -113,7 +100,7 @@ async def _until(session: Session, task: asyncio.Task[None], table: MapResult) -
     except asyncio.CancelledError:
         table.stop()
         await asyncio.wait([task], timeout=PATIENCE)
-        raise Interrupted("stopped; what is done is kept, and the same line goes on") from None
+        raise Interrupted("stopped; the finished rows are kept, and running the line again continues") from None
     finally:
         if terminal:
             await session.client.aclose()  # its loop may not run again
@@ -122,10 +109,10 @@ async def _until(session: Session, task: asyncio.Task[None], table: MapResult) -
 
 
 def _store(session: Session) -> Path | None:
-    """Return where rows are kept: those of the offline service only as long as this kernel lives."""
-    return Path(_passing().name) / "maps.sqlite3" if session.answering == "offline" else None
+    """Return where answers are stored: those of the offline service only until the kernel ends."""
+    return Path(_temporary().name) / "maps.sqlite3" if session.answering == "offline" else None
 
 
 @cache
-def _passing() -> TemporaryDirectory[str]:
+def _temporary() -> TemporaryDirectory[str]:
     return TemporaryDirectory(prefix="nbgemini-maps-")

@@ -1,4 +1,4 @@
-"""%gemini models: what the service offers, what each model takes, and what it costs."""
+"""`%gemini models`: the models of a service, with limits, thinking levels and prices."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _HEADERS = ("model", "", "input tokens", "output tokens", "-k, --think", "USD pe
 
 
 async def models(session: Session, rest: str) -> None:
-    """List the models whose name contains FILTER, of another service with `anthropic:FILTER`: limits, thinking, prices."""
+    """List the models whose names contain FILTER, of another service with SERVICE:FILTER: limits, thinking levels, prices."""
     service, word = split_model(rest.strip())
     listed = await session.client.list_models(service)
     found = [model for model in listed if model.answers and word.lower() in model.name.lower()]
     if not found:
-        raise PromptError(f"no model's name contains {word!r}; {_all(service)} lists all")
+        raise PromptError(f"no model name contains {word!r}; {_all(service)} lists all")
     prices = session.client.settings.prices
     show_table(_HEADERS, [_row(session, service, model) for model in found])
     own = "" if session.config.prices else '; %config Gemini.prices = "file.json" brings your own'

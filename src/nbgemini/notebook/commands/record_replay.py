@@ -1,63 +1,60 @@
-"""%gemini record and %gemini replay: all prompts into a cassette, or out of it."""
+"""`%gemini record` and `replay`: record all prompts in a cassette, or answer them from one."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from nbgemini.errors import PromptError
-from nbgemini.notebook.commands._args import words_of
+from nbgemini.notebook.commands._args import split_words, usage_error
 from nbgemini.notebook.commands._output import show_line
-from nbgemini.notebook.magics.parsing import nearest
-from nbgemini.notebook.session import usual_speed
+from nbgemini.notebook.options import nearest, usual_speed
 from nbgemini.replay.session import AT_ONCE, Record, Replay
 
 if TYPE_CHECKING:
     from nbgemini.notebook.session import Session
 
-_RECORD = "%gemini record FILE, or %gemini record off"
-_REPLAY = "%gemini replay FILE [--strict | --live] [--speed X|now], or %gemini replay off"
 _OPTIONS = ("--strict", "--live", "--speed")
 
 
 async def record(session: Session, rest: str) -> None:
-    """Record all prompts from now on into FILE, a cassette; `off` ends it."""
-    words = words_of(rest)
+    """Record all prompts from now on in a cassette; `off` ends it."""
+    words = split_words(rest)
     if len(words) != 1:
-        raise PromptError(_RECORD)
+        raise usage_error("record")
     if words == ["off"]:
         if isinstance(session.client.services.taping, Record):
             await session.client.record(None)
         show_line("nothing is recorded from here on")
         return
-    former = _former(session, Replay)
+    ended = _ended(session, Replay)
     held = await session.client.record(words[0])
-    added = "; what it holds stays: delete the file to record it anew" if held else ""
-    show_line(f"all prompts are recorded into {words[0]} from here on; %gemini record off ends it{added}{former}")
+    added = "; its earlier recordings are kept: delete the file to start over" if held else ""
+    show_line(f"all prompts are recorded in {words[0]} from here on; %gemini record off ends it{added}{ended}")
 
 
 async def replay(session: Session, rest: str) -> None:
-    """Answer all prompts from FILE, a cassette: no key, no network, nothing spent; `off` ends it."""
-    words, speed, strict = _replay_words(words_of(rest), usual_speed(session.shell))
+    """Answer all prompts from a cassette: no key, no network, no cost; `off` ends it."""
+    words, speed, strict = _parse_replay(split_words(rest), usual_speed(session.shell))
     if words == ["off"]:
         if isinstance(session.client.services.taping, Replay):
             await session.client.replay(None)
         show_line("nothing is replayed from here on")
         return
-    former = _former(session, Record)
+    ended = _ended(session, Record)
     count = await session.client.replay(words[0], strict=strict, speed=speed)
-    missing = "what it does not hold is an error" if strict else "what it does not hold is asked live"
-    show_line(f"answers come from {words[0]} from here on ({count} recorded); {missing}; %gemini replay off ends it{former}")
+    missing = "a prompt that it does not hold is an error" if strict else "prompts that it does not hold go to the live service"
+    show_line(f"answers come from {words[0]} from here on ({count} recorded); {missing}; %gemini replay off ends it{ended}")
 
 
-def _former(session: Session, kind: type[Record | Replay]) -> str:
-    """Say what ends with this, if something does: one cassette serves all prompts."""
+def _ended(session: Session, kind: type[Record | Replay]) -> str:
+    """Return what ends now, if anything: there is one cassette for all prompts."""
     taping = session.client.services.taping
-    verb = "recorded into" if kind is Record else "replayed from"
+    verb = "recorded in" if kind is Record else "replayed from"
     return f"; nothing more is {verb} {taping.path.name}" if isinstance(taping, kind) else ""
 
 
-def _replay_words(words: list[str], speed: float) -> tuple[list[str], float, bool]:
-    """Return the file, how fast, and whether nothing else may answer."""
+def _parse_replay(words: list[str], speed: float) -> tuple[list[str], float, bool]:
+    """Return the words that are no options, the speed, and whether a miss is an error."""
     named: list[str] = []
     strict = True
     rest = iter(words)
@@ -67,11 +64,11 @@ def _replay_words(words: list[str], speed: float) -> tuple[list[str], float, boo
         elif word in _OPTIONS:
             strict = word == "--strict"
         elif word.startswith("-"):
-            raise PromptError(f"unknown option {word}{nearest(word, _OPTIONS)}: {_REPLAY}")
+            raise usage_error("replay", f"unknown option {word}{nearest(word, _OPTIONS)}")
         else:
             named.append(word)
     if len(named) != 1:
-        raise PromptError(_REPLAY)
+        raise usage_error("replay")
     return named, speed, strict
 
 
@@ -83,5 +80,5 @@ def _speed(word: str) -> float:
     except ValueError:
         speed = 0.0
     if not speed > 0:
-        raise PromptError(f"--speed takes now, or how many times faster than recorded, not {word!r}")
+        raise PromptError(f"--speed takes now or a factor (2: twice as fast as recorded), not {word!r}")
     return speed

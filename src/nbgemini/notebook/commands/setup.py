@@ -1,4 +1,4 @@
-"""%gemini key, demo and doctor: the service that answers, and as whom we ask."""
+"""`%gemini key`, `demo` and `doctor`: which service answers, with which key, and what stands in the way."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import getpass
 from typing import TYPE_CHECKING
 
 from nbgemini.errors import ConfigurationError, NbGeminiError, PromptError
-from nbgemini.notebook.commands._args import no_more, words_of
+from nbgemini.notebook.commands._args import no_arguments, split_words, usage_error
 from nbgemini.notebook.commands._output import show_line, show_table
+from nbgemini.notebook.commands.status import key_text
 from nbgemini.notebook.kernel import environment
 
 if TYPE_CHECKING:
@@ -15,54 +16,56 @@ if TYPE_CHECKING:
 
 
 def key(session: Session, rest: str) -> None:
-    """Ask for the API key of Gemini, or of another SERVICE (anthropic, openai …), and keep it in memory only."""
-    service = rest.strip() or "gemini"
-    if service not in session.client.settings.known:
-        raise PromptError("a key is never typed into a cell, where it would be saved; run %gemini key [SERVICE], it asks")
-    if environment.kernel_of(session.shell) is not None and not environment.someone_sits_there(session.shell):
-        raise ConfigurationError(f"nobody to ask for a key here; set {_variable(session, service)} instead")
-    typed = getpass.getpass(f"API key of {service}: ").strip()
+    """Ask for the API key of Gemini, or of another service, and keep it in memory only.
+
+    Raises:
+        PromptError: the word is no service (it may be a key), or nothing was typed.
+        ConfigurationError: the run is unattended.
+    """
+    name = rest.strip() or "gemini"
+    if name not in session.client.settings.known:
+        raise PromptError("never type a key into a cell, where it would be saved; %gemini key [SERVICE] asks for it")
+    if environment.is_unattended(session.shell):
+        raise ConfigurationError(f"nobody can type a key in an unattended run; set {_variable(session, name)} instead")
+    typed = getpass.getpass(f"{'Gemini' if name == 'gemini' else name} API key (hidden): ").strip()
     if not typed:
         raise PromptError("no key was typed; nothing changed")
-    session.backend.set_key(service, typed)
+    session.backend.set_key(name, typed)
     show_line("key kept in memory until the kernel ends")
 
 
 def demo(session: Session, rest: str) -> None:
-    """Switch to the offline service (no key, no network), or back with `off`."""
-    words = words_of(rest)
+    """Switch to the offline service, or back with `off`."""
+    words = split_words(rest)
     if words == ["off"]:
         session.backend.leave_demo()
         show_line("live service from here on")
         return
     if words not in ([], ["fast"]):
-        raise PromptError("%gemini demo, %gemini demo fast (no pauses), or %gemini demo off")
+        raise usage_error("demo", f"{rest.strip()!r} is not understood")
     session.backend.enter_demo(0.0 if words else 1.0)
     show_line("offline service from here on: no key, no network, prepared answers; %gemini demo off ends it")
 
 
 async def doctor(session: Session, rest: str) -> None:
-    """Check versions, key, reachability and widgets."""
+    """Check versions, key, front end, and whether the service can be reached."""
     from nbgemini._environment import versions  # noqa: PLC0415
 
-    no_more(rest)
+    no_arguments("doctor", rest)
+    attended = not environment.is_unattended(session.shell)
+    try:
+        reached = f"reachable, {len(await session.client.list_models())} models"
+    except NbGeminiError as error:
+        reached = f"✗ {error}"
     rows = [
         *versions(),
         ("backend", session.answering),
-        ("key", "set" if session.client.settings.secret else "none → %gemini key"),
-        ("other services", _others(session)),
+        ("key", key_text(session)),
+        ("other services", _other_keys(session)),
+        ("front end", "interactive: cells return at once" if attended else "unattended run: cells wait for their answers"),
+        ("service", reached),
     ]
-    rows.append(
-        (
-            "front end",
-            "someone sits there" if environment.someone_sits_there(session.shell) else "headless: cells wait",
-        )
-    )
-    try:
-        rows.append(("service", f"reachable, {len(await session.client.list_models())} models"))
-    except NbGeminiError as error:
-        rows.append(("service", f"✗ {error}"))
-    show_table(("check", "found"), rows)
+    show_table(("check", "result"), rows)
 
 
 def _variable(session: Session, service: str) -> str:
@@ -70,8 +73,10 @@ def _variable(session: Session, service: str) -> str:
     return names[-1] if names else f"{service.upper()}_API_KEY"
 
 
-def _others(session: Session) -> str:
-    """Return which of the other services can be asked as things stand."""
+def _other_keys(session: Session) -> str:
+    """Return the other services that have a key."""
+    if session.answering == "offline":
+        return "none needed"
     services = session.client.settings.known.values()
     ready = [service.name for service in services if service.key and service.dialect not in ("gemini", "interactions")]
     return f"key set for {', '.join(ready)}" if ready else "no key set; %gemini key anthropic asks for one"

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from nbgemini.chat.reply import Reply
 from nbgemini.messages.events import ToolCallGrowing, ToolRun
 from nbgemini.messages.segments import Change, Segment, SegmentUpdate
-from nbgemini.notebook.approvals import VERDICTS
+from nbgemini.notebook.approvals import DECISIONS
 from nbgemini.notebook.display.canvas import Painting, Place
 from nbgemini.notebook.display.segment_view import SegmentPainter
 from nbgemini.render.mimebundle import bundle
@@ -123,7 +123,7 @@ class CardPainter(SegmentPainter):
     def _offer(self, run: ToolRun) -> None:
         """Choose the buttons, and what their reader should know."""
         approvals, number = self._painting.approvals, self._reply.number_of(self._segment)
-        allowed = approvals.verdicts(number) if run.state == "asking" and approvals is not None else ()
+        allowed = approvals.choices(number) if run.state == "asking" and approvals is not None else ()
         buttons = _STOP if run.state == "running" else tuple(button for button in _ASK if button[0] in allowed)
         if buttons != self._buttons:
             self._buttons, self._since = buttons, monotonic()
@@ -142,7 +142,7 @@ class CardPainter(SegmentPainter):
             return
         if word == "stop":
             self._reply.stop_call(number)
-        elif approvals is not None and word in VERDICTS:
+        elif approvals is not None and word in DECISIONS:
             approvals.decide(number, word)
 
     def _snapshot(self) -> dict[str, Any]:

@@ -28,6 +28,8 @@ _LINE = re.compile(
 _ASKING = re.compile(rf"(?:^|\s)%{_ASKS}", re.DOTALL)
 _BARE = re.compile(r"^(?P<before>\s*)(?P<name>gemini)\s+(?P<rest>.*)$", re.DOTALL)
 _BARE_ASKING = re.compile(rf"^\s*{_ASKS}", re.DOTALL)
+_EMPTY_CELL = re.compile(r"%%gemini(?:\s|$)")
+_HELP_LINE = re.compile(r"^(?P<before>\s*)%gemini\s+(?P<topic>[\w-]+)\s*\?+\s*$")
 
 
 def called(lines: list[str], *, automagic: bool) -> list[str]:
@@ -47,7 +49,9 @@ def called(lines: list[str], *, automagic: bool) -> list[str]:
 
 
 def _call(line: str, *, automagic: bool) -> str | None:
-    """Return the call that a line is short for; None if it asks nothing."""
+    """Return the call that a line is short for; None if it is none of ours."""
+    if wanted := _HELP_LINE.match(line):
+        return f"{wanted['before']}get_ipython().run_line_magic('gemini', {'help ' + wanted['topic']!r})"
     found = _LINE.match(line) if _ASKING.search(line) else None
     if found is None and automagic and _BARE_ASKING.match(line):
         found = _BARE.match(line)
@@ -74,7 +78,7 @@ def _inside_strings(lines: list[str]) -> set[int]:
 
 T = TypeVar("T")
 
-AWAITED = "_awaited"  # the magic's other name, which the hook writes: it tells the magic that its result is awaited
+AWAITED = "_gemini_awaited"  # the magic's other name, which the hook writes: it tells the magic that its result is awaited
 _CALL = re.compile(r"^get_ipython\(\)\.run_(cell|line)_magic\('gemini',", re.MULTILINE)
 
 
@@ -93,7 +97,7 @@ class AwaitHook:
 
     def install(self) -> None:
         """Begin."""
-        self._shell.input_transformers_cleanup.append(self.keep_questions)
+        self._shell.input_transformers_cleanup.append(self.keep_from_ipython)
         self._shell.input_transformers_post.append(self.transform)
         self._shell.events.register("pre_run_cell", self._entered)
         self._shell.events.register("post_run_cell", self._left)
@@ -101,13 +105,18 @@ class AwaitHook:
     def remove(self) -> None:
         """End; harmless twice."""
         if self.transform in self._shell.input_transformers_post:
-            self._shell.input_transformers_cleanup.remove(self.keep_questions)
+            self._shell.input_transformers_cleanup.remove(self.keep_from_ipython)
             self._shell.input_transformers_post.remove(self.transform)
             self._shell.events.unregister("pre_run_cell", self._entered)
             self._shell.events.unregister("post_run_cell", self._left)
 
-    def keep_questions(self, lines: list[str]) -> list[str]:
-        """Keep IPython from taking the question mark of `%gemini ask …?` (or fix, explain, map) for a call for help."""
+    def keep_from_ipython(self, lines: list[str]) -> list[str]:
+        """Keep from IPython what it would take wrongly: a `%%gemini` cell without text, and question marks in `%gemini` lines.
+
+        It refuses an empty cell by itself, and takes `%gemini ask …?` and `%gemini map?` for calls for help with the last word.
+        """
+        if lines and _EMPTY_CELL.match(lines[0]) and not "".join(lines[1:]).strip():
+            return [lines[0], "\n"]
         automagic = bool(getattr(self._shell, "automagic", False)) and "gemini" not in self._shell.user_ns
         return called(lines, automagic=automagic)
 
@@ -115,7 +124,7 @@ class AwaitHook:
         """Put `await` before our magics, in whole cells only: %%time and exec compile pieces that can't await."""
         if self._running or not self._awaits_on_our_loop or not self._ours():
             return lines
-        code = _CALL.sub(rf"await get_ipython().run_\1_magic('gemini{AWAITED}',", "".join(lines))
+        code = _CALL.sub(rf"await get_ipython().run_\1_magic('{AWAITED}',", "".join(lines))
         return self._complete(code).splitlines(keepends=True)
 
     @property
@@ -147,7 +156,9 @@ def run_from_within(coroutine: Coroutine[Any, Any, T]) -> T:
     return run_within(loop, coroutine)
 
 
-_QUESTION = re.compile(r"^\s*(?:(?P<name>\w+)\s*=\s*)?%gemini\s+(?P<line>(?:ask|fix|explain|map)\s.*\?)\s*$", re.MULTILINE)
+_QUESTION = re.compile(
+    r"^\s*(?:(?P<name>\w+)\s*=\s*)?%gemini\s+(?P<line>(?:(?:ask|fix|explain|map)\s.*|[\w-]+)\?)\s*$", re.MULTILINE
+)
 _HELP = ("pinfo", "pinfo2")  # what `?` and `??` become
 
 

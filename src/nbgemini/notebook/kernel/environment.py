@@ -1,4 +1,4 @@
-"""What kind of place the notebook runs in: who listens, and which cell is speaking."""
+"""The notebook's environment: what the front end can do, and which cell is running."""
 
 from __future__ import annotations
 
@@ -18,9 +18,14 @@ def kernel_of(shell: Any) -> Any | None:
     return getattr(shell, "kernel", None)
 
 
-def someone_sits_there(shell: Any) -> bool:
-    """Whether the front end can ask its reader: nbclient, papermill, nbconvert and nbval can't."""
+def is_interactive(shell: Any) -> bool:
+    """Whether the front end can ask its user for input: nbclient, papermill, nbconvert and nbval can't."""
     return bool(_request(shell).get("content", {}).get("allow_stdin"))
+
+
+def is_unattended(shell: Any) -> bool:
+    """Whether a kernel runs cells that nobody watches; a terminal always has its user."""
+    return kernel_of(shell) is not None and not is_interactive(shell)
 
 
 def may_be_cut_off(shell: Any) -> bool:

@@ -16,10 +16,10 @@ from typing import Any
 
 from nbgemini.notebook.kernel.cell_transforms import AWAITED
 
-WAIT = "gemini_pending"  # the magic that the line calls
+WAIT = "_gemini_pending"  # the magic that the line calls
 _LINE = re.compile(rf"await get_ipython\(\)\.run_line_magic\('{WAIT}', '[\w ]+'\);?\n")
 _RUNS_PYTHON = ("time", "timeit", "capture", "prun")  # cell magics whose text is code
-_PROMPTS = ("gemini", f"gemini{AWAITED}")  # whose text names values in braces
+_PROMPTS = ("gemini", AWAITED)  # whose text names values in braces
 _CONTROLS = ("stop", "done", "stopping", "so_far")  # what is asked of a reply that runs: such a cell waits where it reads
 
 

@@ -149,13 +149,13 @@ class Completer:
     def _in_map(self, rest: str) -> Found:
         """Return what may stand in the line of a map: options, then a table, then columns in braces."""
         from nbgemini.notebook.magics.map_options import build_map_parser  # noqa: PLC0415
-        from nbgemini.notebook.magics.parsing import leading_options, next_word  # noqa: PLC0415 - at the first Tab
+        from nbgemini.notebook.magics.parsing import leading_options, split_word  # noqa: PLC0415 - at the first Tab
 
         parser = build_map_parser()
         found = self._in_options(rest, parser)
         if found is not _NOTHING:
             return found if found[0] or not isinstance(found[1], dict) else ("", [*self._offers.rows(""), *found[1]])
-        name, template = next_word(leading_options(rest, parser)[1])
+        name, template = split_word(leading_options(rest, parser)[1])
         if not template and not rest.endswith(" "):
             return name, self._offers.rows(name)
         match = _FIELD.search(rest)

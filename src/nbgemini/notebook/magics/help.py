@@ -1,72 +1,149 @@
-"""The manuals of `%%gemini?` and `%gemini?`, and an example for every option, each of which a test runs."""
+"""The help of `%%gemini` and `%gemini`, with an example of every option; a test runs each example."""
 
 from __future__ import annotations
 
-from nbgemini.notebook.commands import COMMANDS
-from nbgemini.notebook.magics.options import build_parser
+import sys
+from argparse import Action
 
-EXAMPLES: dict[str, tuple[str, str, str]] = {  # by option: the rest of its line, a prompt, and what comes of it
+from nbgemini.errors import PromptError
+from nbgemini.notebook.commands import COMMANDS
+from nbgemini.notebook.commands._args import syntax
+from nbgemini.notebook.magics.map_options import OUT, build_map_parser
+from nbgemini.notebook.magics.options import build_parser
+from nbgemini.notebook.options import nearest
+
+EXAMPLES: dict[str, tuple[str, str, str]] = {  # by option: the rest of its line, a prompt, and what it does
     "--model": ("gemini-3.8-flash", "Why is the sky blue?", "this model, for this prompt"),
     "--chat": ("tutor", "What is a prime number?", 'the chat "tutor"; without -c it is "main"'),
-    "--once": ("", "Name three colours.", "no history, neither read nor written"),
+    "--once": ("", "Name three colours.", "no history is read or written"),
     "--out": ("reply", "Name three colours.", "the next cell can use reply.text, and waits for it"),
     "--tools": ("weather", "How is the weather in Oslo?", "may call your function weather; each call asks on its card"),
-    "--approve": ("auto -t weather", "How is the weather in Oslo?", "calls run unasked"),
-    "--attach": ("fig -a notes.txt", "What do you see?", "a figure and a file go with the prompt"),
-    "--context": ("2", "Is that right?", "the last two cells and what came of them go with the prompt"),
+    "--approve": ("auto -t weather", "How is the weather in Oslo?", "calls run without asking"),
+    "--attach": ("fig -a notes.txt", "What do you see?", "a figure and a file are sent with the prompt"),
+    "--context": ("2", "Is that right?", "the last two cells and their outputs are sent with the prompt"),
     "--search": ("", "Who won yesterday?", "answers from the web, with its sources"),
     "--run-code": ("", "What is the sum of the first 50 primes?", "the model runs Python at the service"),
     "--urls": ("", "Summarise https://example.com", "the service reads the page"),
     "--system": ('"Answer as a patient teacher."', "What is a prime number?", "from now on, in this chat"),
-    "--think": ("high", "Is 2^31 - 1 prime?", "think hard; off, low, medium, or a number of tokens"),
+    "--think": ("high", "Is 2^31 - 1 prime?", "think hard"),
     "--temperature": ("0.2", "Name three colours.", "few surprises"),
     "--max-tokens": ("400", "Tell me of the sea.", "a short answer"),
     "--seed": ("7", "Roll a die.", "the same choices each time, as far as the model can"),
     "--stop-at": ('"###"', "Write two sections.", "ends before this text"),
     "--schema": ("list[Planet] -o reply", "The planets, please.", "reply.parsed is a list of your Planet"),
     "--format": ("code", "Write a generator of primes.", "only code, which goes into a new cell"),
-    "--wait": ("", "Name three colours.", "the cell ends when the answer does; the kernel goes on meanwhile"),
-    "--no-wait": ("", "Name three colours.", "the cell ends at once, even where nobody sits"),
-    "--record": ("colours.gemini.jsonl --once", "Name three colours.", "the answer goes into this cassette too"),
-    "--replay": ("colours.gemini.jsonl --once", "Name three colours.", "and comes out of it: no key, no network"),
+    "--wait": ("", "Name three colours.", "the cell ends when the answer does; the kernel stays responsive"),
+    "--no-wait": ("", "Name three colours.", "the cell ends at once, even in unattended runs"),
+    "--record": ("colours.gemini.jsonl --once", "Name three colours.", "the answer is also recorded in this cassette"),
+    "--replay": ("colours.gemini.jsonl --once", "Name three colours.", "and replayed from it: no key, no network"),
     "--fresh": ("--once", "Name three colours.", "a new answer, even if %config Gemini.cache has one"),
     "--timeout": ("30", "Tell me of the sea.", "at most 30 seconds for the whole answer"),
 }
 
-_HEAD = """Ask Gemini; the answer streams below the cell while other cells run.
+MAP_EXAMPLES: dict[str, tuple[str, str]] = {  # by option: a line, and what it does
+    "--model": ("-m gemini-3.8-flash df Summarise: {text}", "this model for all rows"),
+    "--out": ("-o short df Summarise: {text}", "short.texts in the next cell, which waits for it"),
+    "--into": ("--into summary df Summarise: {text}", 'df["summary"] has the answers'),
+    "--concurrency": ("-n 50 df Summarise: {text}", "fifty rows at once, if the service allows them"),
+    "--first": ("--first 2 df Summarise: {text}", "a trial of two rows; the whole map later does not pay for them again"),
+    "--fresh": ("--fresh df Summarise: {text}", "new answers for all rows"),
+    "--schema": ("--schema Planet df Which planet is it? {text}", f"{OUT}.to_frame() has the fields as columns"),
+    "--system": ('-s "Answer in one word." df.text What is it? {text}', "one column alone"),
+    "--think": ("-k low df Is it good? {text}", "think little"),
+    "--temperature": ("--temperature 0.2 df Name it: {text}", "few surprises"),
+    "--max-tokens": ("--max-tokens 400 df Tell more of {text}", "short answers"),
+    "--seed": ("--seed 7 df Roll a die for {text}", "the same choices each time, as far as the model can"),
+    "--timeout": ("--timeout 30 df Summarise: {text}", "at most 30 seconds for a row"),
+    "--wait": ("-w df Summarise: {text}", "the cell ends when all rows are done"),
+    "--no-wait": ("--no-wait df Summarise: {text}", "the cell ends at once, even in unattended runs"),
+}
 
-  %%gemini [options]
+_PROMPT_HEAD = """Ask Gemini; the answer streams below the cell while other cells run.
+
+  %%gemini [OPTIONS]
   the prompt, as many lines as you like; {name} and {name.attribute} stand for values of the notebook (tables, figures, files
   too), every other brace for itself
 
 Options:"""
 
+_MAP_HEAD = f"""Ask one prompt for each row of a DataFrame, list or column; the rows and their answers are in {OUT}, in order.
+
+  %gemini map [OPTIONS] NAME TEMPLATE
+
+or, with the template on the lines below, %%gemini map [OPTIONS] NAME.
+
+In the template {{column}} stands for a value of the row, {{row}} for the whole row, every other brace for itself; a plain value
+without {{row}} in the template follows it. All rows together wait when the service limits the rate. An answered row is not paid
+for twice: the same line continues where it was stopped, in another kernel too. A row that fails does not stop the others.
+
+Options:"""
+
 
 def example(option: str) -> tuple[str, str]:
-    """Return the cell that shows an option, and what comes of it."""
+    """Return the cell that shows an option, and what it does."""
     rest, prompt, meaning = EXAMPLES[option]
-    return f"%%gemini {_short(option)} {rest}".rstrip() + f"\n{prompt}", meaning
+    return f"%%gemini {build_parser().options[option].option_strings[0]} {rest}".rstrip() + f"\n{prompt}", meaning
 
 
-def manual() -> str:
-    """Return the text of `%%gemini?`: usage, options with their meaning, and an example of each."""
-    rows = [
-        f"  {', '.join(action.option_strings)}{' ' + str(action.metavar) if action.metavar else ''}\n"
-        f"      {(action.help or '') % {}}"
-        for action in build_parser()._actions  # noqa: SLF001 - argparse has no public list of its options
-    ]
-    lines = ((example(option)[0].splitlines()[0], example(option)[1]) for option in EXAMPLES)
-    examples = [f"  {line:42} {meaning}" for line, meaning in lines]
-    commands = f"Commands: %gemini, {', '.join(f'%gemini {name}' for name in COMMANDS if name)} (%gemini? explains them)."
-    return "\n".join([_HEAD, *rows, "", "Examples:", *examples, "", commands, "Settings: %config Gemini."])
+def prompt_help() -> str:
+    """Return the text of `%%gemini?`: usage, options, and an example of each."""
+    examples = (example(option) for option in EXAMPLES)
+    lines = [f"  {cell.splitlines()[0]:42} {meaning}" for cell, meaning in examples]
+    commands = f"Commands: %gemini, {', '.join(f'%gemini {name}' for name in COMMANDS if name)} (%gemini help explains them)."
+    rows = map(_option_help, build_parser().actions)
+    return "\n".join([_PROMPT_HEAD, *rows, "", "Examples:", *lines, "", commands, "Settings: %config Gemini."])
 
 
-def commands_manual() -> str:
-    """Return the text of `%gemini?`."""
-    rows = [f"  %gemini {name:8} {(command.__doc__ or '').splitlines()[0]}" for name, command in COMMANDS.items()]
-    return "\n".join(["Everything about Gemini that is not a prompt (prompts: %%gemini).", "", *rows])
+def commands_help() -> str:
+    """Return the text of `%gemini?` and `%gemini help`: every command in one line."""
+    rows = [f"  {f'%gemini {name}':18} {command.summary}" for name, command in COMMANDS.items()]
+    more = "More: %gemini help COMMAND · the options of prompts: %%gemini? · settings: %config Gemini"
+    return "\n".join(["Prompts go below %%gemini; everything else is a %gemini command:", "", *rows, "", more])
 
 
-def _short(option: str) -> str:
-    names = next(action.option_strings for action in build_parser()._actions if option in action.option_strings)  # noqa: SLF001
-    return str(names[0])
+def map_help() -> str:
+    """Return the help of `%gemini map`."""
+    lines = [f"  %gemini map {line:55} {meaning}" for line, meaning in MAP_EXAMPLES.values()]
+    rows = map(_option_help, build_map_parser().actions)
+    return "\n".join([_MAP_HEAD, *rows, "", "Examples:", *lines, "", "In Python: await client.map(template, rows, …)"])
+
+
+def topic_help(topic: str) -> str:
+    """Return the help of a command, of an option of prompts, or of all commands.
+
+    Raises:
+        PromptError: there is no such topic; the message names the nearest.
+    """
+    topic = topic.strip().removeprefix("%gemini").strip()
+    options = build_parser().options
+    if not topic:
+        return commands_help()
+    if topic == "map":
+        return map_help()
+    if topic in options:
+        option = options[topic]
+        cells = [f"\n\n  %%gemini {name} {EXAMPLES[name][0]}".rstrip() for name in option.option_strings if name in EXAMPLES]
+        return _option_help(option) + "".join(cells)
+    if topic not in COMMANDS:
+        raise PromptError(
+            f"no command or option {topic!r}{nearest(topic, [*COMMANDS, *options])}; %gemini help lists all commands"
+        )
+    if topic == "ask":
+        return prompt_help()
+    takes_options = "[OPTIONS]" in syntax(topic)
+    more = "\n\nOptions: those of a prompt, see %%gemini?" if takes_options else ""
+    return f"{syntax(topic)}\n\n{COMMANDS[topic].summary}{more}"
+
+
+def show_help(topic: str) -> None:
+    """Print the help of a topic.
+
+    Raises:
+        PromptError: there is no such topic.
+    """
+    sys.stdout.write(f"{topic_help(topic)}\n")
+
+
+def _option_help(option: Action) -> str:
+    value = f" {option.metavar}" if option.metavar else f" {'|'.join(option.choices)}" if option.choices else ""
+    return f"  {', '.join(option.option_strings)}{value}\n      {(option.help or '') % {}}"

@@ -1,7 +1,7 @@
-"""%%gemini and %gemini as IPython knows them: thin names; everything behind them is imported at the first use.
+"""`%%gemini` and `%gemini` as IPython knows them; everything behind the names is imported at the first use.
 
 Each magic has two names; a fifth one waits for pending variables. IPython calls `gemini` where the result can't be awaited;
-the await hook rewrites whole cells to call `gemini_awaited`, whose coroutine the cell then awaits.
+the await hook rewrites whole cells to call `_gemini_awaited`, whose coroutine the cell then awaits.
 """
 
 from __future__ import annotations
@@ -36,23 +36,24 @@ class GeminiMagics(Magics):
             {
                 ("cell", "gemini"): self.cell,
                 ("line", "gemini"): self.line,
-                ("cell", f"gemini{AWAITED}"): self.cell_awaited,
-                ("line", f"gemini{AWAITED}"): self.line_awaited,
+                ("cell", AWAITED): self.cell_awaited,
+                ("line", AWAITED): self.line_awaited,
                 ("line", WAIT): self.wait_for,
             },
         )
 
     @property
-    def asking(self) -> Any:
-        """The work behind the names, made at the first use: %load_ext must stay quick."""
+    def runner(self) -> Any:
+        """What does the work, made at the first use: %load_ext must stay quick."""
         if self._made is None:
-            session = import_module("nbgemini.notebook.session").Session(self._shell, self._settings)
-            session.pictures, session.errors = self._pictures, self._errors
-            self._made = import_module("nbgemini.notebook.magics.runner").Asking(session)
+            session = import_module("nbgemini.notebook.session").Session(
+                self._shell, self._settings, self._pictures, self._errors
+            )
+            self._made = import_module("nbgemini.notebook.magics.runner").MagicRunner(session)
         return self._made
 
     def session(self) -> Any:
-        """Return the session; None as long as nothing was asked."""
+        """Return the session; None before the first use."""
         return None if self._made is None else self._made.session
 
     def register(self) -> None:
@@ -72,36 +73,36 @@ class GeminiMagics(Magics):
     @no_var_expand
     def cell(self, line: str, cell: str) -> Any:
         """Ask Gemini."""
-        return self.asking.cell(line, cell)
+        return self.runner.cell(line, cell)
 
     @no_var_expand
     def line(self, line: str) -> Any:
         """Do what is not a prompt."""
-        return self.asking.line(line)
+        return self.runner.line(line)
 
     @no_var_expand
     def cell_awaited(self, line: str, cell: str) -> Any:
         """Return the coroutine of a cell."""
-        return self.asking.cell_awaited(line, cell)
+        return self.runner.cell_awaited(line, cell)
 
     @no_var_expand
     def line_awaited(self, line: str) -> Any:
         """Return the coroutine of a line."""
-        return self.asking.line_awaited(line)
+        return self.runner.line_awaited(line)
 
     @no_var_expand
     def wait_for(self, line: str) -> Any:
         """Return the coroutine that waits for the replies with these names."""
-        return self.asking.wait_for(line.split())
+        return self.runner.wait_for(line.split())
 
     def complete(self, code: str) -> str:
         """Let a cell that reads a pending reply or map wait for it."""
         if self._made is None or runs_silently(self._shell):
             return code
         session = self._made.session
-        return with_wait(code, session.pending, session.last, session.fields)
+        return with_wait(code, session.pending, session.last, import_module("nbgemini.notebook.session").FINAL_FIELDS)
 
 
-# IPython asks an object's `getdoc` first: the manuals are made from the parser when somebody reads them.
-GeminiMagics.cell.getdoc = lambda: import_module("nbgemini.notebook.magics.help").manual()  # type: ignore[attr-defined]
-GeminiMagics.line.getdoc = lambda: import_module("nbgemini.notebook.magics.help").commands_manual()  # type: ignore[attr-defined]
+# IPython asks an object's `getdoc` first: the help is made from the parser when it is read.
+GeminiMagics.cell.getdoc = lambda: import_module("nbgemini.notebook.magics.help").prompt_help()  # type: ignore[attr-defined]
+GeminiMagics.line.getdoc = lambda: import_module("nbgemini.notebook.magics.help").commands_help()  # type: ignore[attr-defined]

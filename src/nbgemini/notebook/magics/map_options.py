@@ -1,4 +1,4 @@
-"""The line of `%gemini map`: its options, what is gone through, and the template."""
+"""The arguments of `%gemini map`: its options, the rows, and the template."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from msgspec import Struct
 from nbgemini.bulk.sources import RowSource
 from nbgemini.bulk.template import Template
 from nbgemini.errors import PromptError
-from nbgemini.notebook.magics.options import LineParser, count, identifier, number, think_level, whole
-from nbgemini.notebook.magics.parsing import Ask, leading_options, nearest, next_word
+from nbgemini.notebook.magics.options import LineParser, add_generation, add_wait, count, identifier, number
+from nbgemini.notebook.magics.parsing import leading_options, split_word
+from nbgemini.notebook.options import PromptArgs, nearest
 from nbgemini.prompts.tables import may_be_table, package_of
 
 OUT = "_gemini_map"
-_MANUAL = "%gemini map"  # without anything it shows its manual
+_USAGE = "%gemini map [OPTIONS] NAME TEMPLATE"
 _CHANGES = ("system", "think", "temperature", "max_tokens", "seed", "timeout")
 
 
-class MapAsk(Struct, frozen=True):
-    """What the line says; `ask` holds what any prompt's line may say."""
+class MapArgs(Struct, frozen=True):
+    """The arguments of a map; `prompt` holds the options that all prompts share."""
 
-    ask: Ask
+    prompt: PromptArgs
     name: str
     template: str
     into: str | None = None
@@ -34,72 +35,70 @@ class MapAsk(Struct, frozen=True):
 
 
 def _no_tools(_: str) -> NoReturn:
-    raise argparse.ArgumentTypeError("a map offers the model no tools; %%gemini -t does, prompt by prompt")
+    raise argparse.ArgumentTypeError("a map can't use tools; %%gemini -t offers them, prompt by prompt")
 
 
-def build_map_parser() -> argparse.ArgumentParser:
-    """Return the parser of a map's options; the manual is made from it too."""
-    parser = LineParser(prog="%gemini map", add_help=False, allow_abbrev=False)
+def build_map_parser() -> LineParser:
+    """Return the parser of a map's options."""
+    parser = LineParser("%gemini map")
     add = parser.add_argument
     add("-m", "--model", metavar="NAME", help="model; %%gemini models lists them")
     add("-o", "--out", metavar="VAR", type=identifier, help=f"bind the rows to this name too (they are always in {OUT})")
-    add("--into", metavar="COLUMN", help="add the answers to the DataFrame as this column, when all is done")
-    add("-n", "--concurrency", metavar="N", type=count, help="how many rows are asked at once at most (default: 20)")
-    add("--first", metavar="N", type=count, help="only the first N rows: try it before it costs")
-    add("--fresh", action="store_true", help="ask also for rows that an earlier run has paid for")
-    add("--schema", metavar="TYPE", help="answer each row with an object of a type of the notebook")
-    add("-s", "--system", metavar="TEXT", help="system instruction of each row")
-    add("-k", "--think", metavar="LEVEL", type=think_level, help="off, low, medium, high, or a token budget")
-    add("--temperature", metavar="X", type=number(0, 2), help="0 to 2: how freely words are chosen")
-    add("--max-tokens", metavar="N", type=count, help="longest answer of a row, in tokens")
-    add("--seed", metavar="N", type=whole, help="ask for repeatable choices")
-    add("--timeout", metavar="S", type=number(0.001, 1e6), help="longest time for one row, in seconds")
-    wait = parser.add_mutually_exclusive_group()
-    wait.add_argument("-w", "--wait", action="store_true", default=None, help="the cell ends when the map does")
-    wait.add_argument("--no-wait", dest="wait", action="store_false", default=None, help="the cell ends at once")
+    add("--into", metavar="COLUMN", help="add the answers to the DataFrame as this column once all rows are done")
+    add("-n", "--concurrency", metavar="N", type=count, help="at most so many rows at once (default: 20)")
+    add("--first", metavar="N", type=count, help="only the first N rows: a cheap trial")
+    add("--fresh", action="store_true", help="ask again for rows that an earlier run has paid for")
+    add("--schema", metavar="TYPE", help="answer each row with an object of a type in the notebook")
+    add_generation(parser, system="system instruction for each row", answer="each answer")
+    add("--timeout", metavar="S", type=number(0.001, 1e6), help="time limit for each row, in seconds")
+    add_wait(parser, end="the map does")
+    add("-h", "--help", action="store_true", help="show this help")
     add("-t", "--tools", metavar="f", type=_no_tools, help=argparse.SUPPRESS)
     return parser
 
 
-def parse_map(line: str) -> MapAsk:
-    """Return what the line of `%gemini map` says.
+def parse_map(line: str) -> MapArgs:
+    """Parse the line of `%gemini map`, or of a `%%gemini map` cell with the cell's text after it.
 
     Raises:
         PromptError: it can't be understood.
     """
-    words, rest = leading_options(line, build_map_parser(), _MANUAL)
+    words, rest = leading_options(line, build_map_parser())
     space = build_map_parser().parse_args(words)
-    name, template = next_word(rest) if rest else ("", "")
-    if not template:
-        raise PromptError("%gemini map [options] NAME TEMPLATE…: a DataFrame, list or column, and what to ask of each row")
-    said = {name: getattr(space, name) for name in _CHANGES}
-    ask = Ask(
+    name, template = split_word(rest) if rest else ("", "")
+    if not template and not space.help:
+        raise PromptError(f"usage: {_USAGE}: a DataFrame, list or column, and what to ask for each row")
+    given = {name: getattr(space, name) for name in _CHANGES}
+    args = PromptArgs(
         model=space.model,
         out=space.out,
         wait=space.wait,
         schema=space.schema,
         once=True,
-        changes={name: value for name, value in said.items() if value is not None},
+        help=space.help,
+        changes={name: value for name, value in given.items() if value is not None},
     )
-    return MapAsk(ask, name, template, space.into, space.concurrency or 20, space.first, space.fresh)
+    return MapArgs(args, name, template, space.into, space.concurrency or 20, space.first, space.fresh)
 
 
-def in_a_cell(line: str, text: str) -> str | None:
-    """Return the line of a map whose template is the text of a cell, `%%gemini map [options] NAME`; None if it is no map."""
+def map_line(line: str, text: str) -> str | None:
+    """Return the line of a map whose template is the text of its cell, `%%gemini map [options] NAME`; None for a prompt."""
     command, _, rest = line.strip().partition(" ")
+    if command == "map?":
+        return "--help"
     return f"{rest}\n{text.strip()}" if command == "map" else None
 
 
 def rows_named(names: Mapping[str, Any], word: str) -> Any:
-    """Return what is gone through: a name of the notebook, or an attribute of one, as `df.text`.
+    """Return the rows of a map: a name of the notebook, or an attribute of one, as `df.text`.
 
     Raises:
-        PromptError: there is nothing of that name.
+        PromptError: there is no such name.
     """
     first, *attributes = word.split(".")
     if first not in names:
         known = [name for name, value in names.items() if not name.startswith("_") and is_rows(value)]
-        raise PromptError(f"no name {first!r} in this notebook{nearest(first, known)}; %gemini map [options] NAME TEMPLATE…")
+        raise PromptError(f"no name {first!r} in this notebook{nearest(first, known)}; usage: {_USAGE}")
     value = names[first]
     for attribute in attributes:
         try:
@@ -142,34 +141,29 @@ def only_first(rows: Any, many: int | None) -> Any:
     return list(itertools.islice(RowSource(rows).rest() if may_be_table(rows) else rows, many))
 
 
-def check_into(rows: Any, word: str, column: str | None) -> None:
-    """Look whether answers can become a column.
+def check_into(rows: Any, args: MapArgs) -> None:
+    """Check that the answers can become a column.
 
     Raises:
-        PromptError: there is no table to take it.
+        PromptError: there is no DataFrame to take it, or the template reads the column of that name.
     """
-    kind = f"{package_of(rows)}.{type(rows).__name__}" if may_be_table(rows) else type(rows).__name__
-    if column is not None and not (hasattr(type(rows), "iloc") and hasattr(type(rows), "columns")):
-        raise PromptError(
-            f"--into adds a column to a DataFrame, and {word} is a {kind}, which takes none in place; {OUT}.answers has them"
-        )
+    if args.into is None:
+        return
+    if not (hasattr(type(rows), "iloc") and hasattr(type(rows), "columns")):
+        kind = f"{package_of(rows)}.{type(rows).__name__}" if may_be_table(rows) else type(rows).__name__
+        where = f"the answers are in {OUT}.answers"
+        raise PromptError(f"--into adds a column to a pandas DataFrame, and {args.name} is a {kind}; {where}")
+    if Template(args.template).names(args.into):
+        raise PromptError(f"--into {args.into} would overwrite the column that the template reads; name another one")
 
 
-def without_answers(rows: Any, template: str, column: str | None) -> Any:
-    """Return a DataFrame without the column that answers go into: those of an earlier run are neither sent nor shown again.
-
-    Raises:
-        PromptError: the template reads that column.
-    """
-    if column is None or column not in rows.columns:
-        return rows
-    if Template(template).names(column):
-        raise PromptError(f"--into {column} would overwrite the column that the template reads; name another one")
-    return rows.drop(columns=[column])
+def without_column(rows: Any, column: str | None) -> Any:
+    """Return the rows without the column that is to hold the answers: an earlier run may have added it."""
+    return rows.drop(columns=[column]) if column is not None and column in rows.columns else rows
 
 
-def put_into(frame: Any, column: str, answers: list[Any]) -> None:
-    """Add answers to a DataFrame as a column; rows that were not asked keep what they had, or have none."""
+def add_column(frame: Any, column: str, answers: list[Any]) -> None:
+    """Add answers to a DataFrame as a column; rows that were not asked keep what they had, or get None."""
     former = frame[column].tolist() if column in frame.columns else [None] * len(frame)
     frame[column] = answers + former[len(answers) :]
 

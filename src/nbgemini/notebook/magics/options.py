@@ -1,27 +1,44 @@
-"""The options of a prompt's line: what each is called, what it takes, what it means; the manual is made from them."""
+"""The options of `%%gemini` and `%gemini map`: their names, values and help, from which the manuals are made."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from typing import Any, NoReturn, get_args
 
 from nbgemini.errors import PromptError
 from nbgemini.messages.turns import Format
+from nbgemini.notebook.options import THINK_LEVELS, think_level
 from nbgemini.tools.approval import WORDS
 
 FORMATS = get_args(Format)
 
 
 class LineParser(argparse.ArgumentParser):
-    """A parser of a magic's line."""
+    """A parser for the options of one magic."""
+
+    def __init__(self, command: str) -> None:
+        """Parse the options of `command`, which messages name as the user types it."""
+        super().__init__(prog=command, add_help=False, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
         """Raise one line instead of leaving the interpreter."""
-        raise PromptError(f"{message[:1].upper()}{message[1:]}; {self.prog.replace('%%gemini', '%%gemini?')} is the manual")
+        problem = message.removeprefix("argument ").replace("expected one argument", "a value is missing")
+        raise PromptError(f"{problem}; {self.prog} --help lists the options")
+
+    @property
+    def options(self) -> Mapping[str, argparse.Action]:
+        """Every option string with its action; hidden options too."""
+        return {name: action for action in self._actions for name in action.option_strings}
+
+    @property
+    def actions(self) -> list[argparse.Action]:
+        """The options that the manual lists, in its order."""
+        return [action for action in self._actions if action.help != argparse.SUPPRESS]
 
 
 def number(low: float, high: float) -> Any:
-    """Return what reads a number between two others."""
+    """Return a function that parses a number between `low` and `high`."""
 
     def read(text: str) -> float:
         try:
@@ -36,10 +53,10 @@ def number(low: float, high: float) -> Any:
 
 
 def whole(text: str) -> int:
-    """Return a whole number.
+    """Parse a whole number.
 
     Raises:
-        argparse.ArgumentTypeError: it is none.
+        argparse.ArgumentTypeError: it is not one.
     """
     try:
         return int(text)
@@ -48,10 +65,10 @@ def whole(text: str) -> int:
 
 
 def count(text: str) -> int:
-    """Return a positive whole number.
+    """Parse a positive whole number.
 
     Raises:
-        argparse.ArgumentTypeError: it is none.
+        argparse.ArgumentTypeError: it is not one.
     """
     value = whole(text)
     if value < 1:
@@ -62,63 +79,79 @@ def count(text: str) -> int:
 def _natural(text: str) -> int:
     value = whole(text)
     if value < 0:
-        raise argparse.ArgumentTypeError(f"{text} is less than none")
+        raise argparse.ArgumentTypeError(f"{text} is negative")
     return value
 
 
-def think_level(text: str) -> str | int:
-    """Return a thinking level or budget as typed.
-
-    Raises:
-        argparse.ArgumentTypeError: neither a level nor a number.
-    """
-    if text.lower() in ("off", "minimal", "low", "medium", "high", "xhigh", "max"):
-        return text.lower()
-    if text.isdigit():
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not off, low, medium, high or a number of tokens")
-
-
 def identifier(text: str) -> str:
-    """Return a Python name.
+    """Parse a Python name.
 
     Raises:
-        argparse.ArgumentTypeError: it is none.
+        argparse.ArgumentTypeError: it is not one.
     """
     if not text.isidentifier():
         raise argparse.ArgumentTypeError(f"{text!r} is not a Python name")
     return text
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of a prompt's options; the manual is made from it too."""
-    parser = LineParser(prog="%%gemini", add_help=False, allow_abbrev=False)
-    for add in (_who, _with_what, _by_what_means, _how, _in_what_form, _when):
-        add(parser)
+def build_parser() -> LineParser:
+    """Return the parser of a prompt's options."""
+    parser = LineParser("%%gemini")
+    _add_chat(parser)
+    _add_content(parser)
+    _add_server_tools(parser)
+    add_generation(parser, system="system instruction for this chat, from now on", answer="the answer")
+    parser.add_argument("--stop-at", metavar="TEXT", action="append", help="end the answer before this text (repeatable)")
+    _add_output(parser)
+    add_wait(parser, end="the answer does")
+    _add_replay(parser)
+    add = parser.add_argument
+    add("--fresh", action="store_true", help="ignore the cache; the new answer replaces the cached one")
+    add("--timeout", metavar="S", type=number(0.001, 1e6), help="time limit for the whole answer, in seconds")
+    add("-h", "--help", action="store_true", help="show this help")
     return parser
 
 
-def option_names() -> list[str]:
-    """Return every option string, for completion and for "did you mean"."""
-    return [name for action in build_parser()._actions for name in action.option_strings]  # noqa: SLF001 - no public list
+def add_generation(parser: LineParser, *, system: str, answer: str) -> None:
+    """Add the options that shape an answer; `system` is the help of -s, `answer` what the limits apply to."""
+    add = parser.add_argument
+    levels = f"{', '.join(THINK_LEVELS)}, or a token budget"
+    add("-s", "--system", metavar="TEXT", help=system)
+    add(
+        "-k",
+        "--think",
+        metavar="LEVEL",
+        type=think_level,
+        help=f"how much to think: {levels}; %%gemini models shows what each model takes",
+    )
+    add("--temperature", metavar="X", type=number(0, 2), help="0 to 2: how freely words are chosen")
+    add("--max-tokens", metavar="N", type=count, help=f"length limit for {answer}, in tokens")
+    add("--seed", metavar="N", type=whole, help="ask for repeatable choices")
 
 
-def _who(parser: argparse.ArgumentParser) -> None:
-    """Add who is asked, and in which chat."""
+def add_wait(parser: LineParser, *, end: str) -> None:
+    """Add -w and --no-wait; `end` is what a waiting cell ends with."""
+    wait = parser.add_mutually_exclusive_group()
+    wait.add_argument("-w", "--wait", action="store_true", default=None, help=f"the cell ends when {end}")
+    wait.add_argument("--no-wait", dest="wait", action="store_false", default=None, help="the cell ends at once")
+
+
+def _add_chat(parser: LineParser) -> None:
+    """Add the model, the chat and the name of the reply."""
     add = parser.add_argument
     add(
         "-m",
         "--model",
         metavar="NAME",
-        help="model, of another service as service:model (anthropic:, openai:, ollama: …); %%gemini models lists them",
+        help="model; for another service service:model (anthropic:, openai:, ollama: …); %%gemini models lists them",
     )
-    add("-c", "--chat", metavar="NAME", help="conversation this cell belongs to (default: main)")
-    add("--once", action="store_true", help="no history: neither read nor written")
+    add("-c", "--chat", metavar="NAME", help="chat this prompt belongs to (default: main)")
+    add("--once", action="store_true", help="outside all chats: no history is read or written")
     add("-o", "--out", metavar="VAR", type=identifier, help="bind the reply to this name too (it is always in _gemini)")
 
 
-def _with_what(parser: argparse.ArgumentParser) -> None:
-    """Add what goes with the prompt: tools, and what the notebook holds."""
+def _add_content(parser: LineParser) -> None:
+    """Add tools, and what goes with the prompt."""
     add = parser.add_argument
     add(
         "-t",
@@ -130,44 +163,34 @@ def _with_what(parser: argparse.ArgumentParser) -> None:
     add(
         "--approve",
         choices=WORDS,
-        help="may a tool run? ask (default): buttons; auto: unasked; never: no; unguarded: auto, also for dangerous company",
+        help="may tools run? ask (default): buttons on the card; auto: without asking; never: no; "
+        "unguarded: like auto, even for risky combinations",
     )
     add(
         "-a",
         "--attach",
         metavar="X",
         action="append",
-        help="what goes with the prompt: a name in the notebook, a file, 'data/*.png', or plot (the last one) (repeatable)",
+        help="attach a name in the notebook, a file, 'data/*.png', or plot (the last figure) (repeatable)",
     )
-    add("--context", metavar="N", type=_natural, help="tell the last N cells too: what was typed, their results and errors")
+    add("--context", metavar="N", type=_natural, help="send the last N cells too: their code, results and errors")
 
 
-def _by_what_means(parser: argparse.ArgumentParser) -> None:
+def _add_server_tools(parser: LineParser) -> None:
     """Add what the service may do by itself."""
     add = parser.add_argument
-    add("--search", action="store_true", help="let the service search the web; its sources stand below the answer")
-    add("--run-code", action="store_true", help="let the model run Python of its own at the service; code and output are shown")
-    add("--urls", action="store_true", help="let the service read the pages whose addresses stand in the prompt")
+    add("--search", action="store_true", help="let the service search the web; sources are listed below the answer")
+    add("--run-code", action="store_true", help="let the service run Python that the model writes; code and output are shown")
+    add("--urls", action="store_true", help="let the service read the pages whose addresses are in the prompt")
 
 
-def _how(parser: argparse.ArgumentParser) -> None:
-    """Add how the answer is made."""
-    add = parser.add_argument
-    add("-s", "--system", metavar="TEXT", help="system instruction of this chat, from now on")
-    add("-k", "--think", metavar="LEVEL", type=think_level, help="off, low, medium, high, or a token budget")
-    add("--temperature", metavar="X", type=number(0, 2), help="0 to 2: how freely words are chosen")
-    add("--max-tokens", metavar="N", type=count, help="longest answer, in tokens")
-    add("--seed", metavar="N", type=whole, help="ask for repeatable choices")
-    add("--stop-at", metavar="TEXT", action="append", help="end the answer before this text (repeatable)")
-
-
-def _in_what_form(parser: argparse.ArgumentParser) -> None:
-    """Add what kind of answer it is to be."""
+def _add_output(parser: LineParser) -> None:
+    """Add the form of the answer."""
     add = parser.add_argument
     add(
         "--schema",
         metavar="TYPE",
-        help="answer with an object of a type of the notebook: Planet, list[Planet]; reply.parsed holds it",
+        help="answer with an object of a type in the notebook: Planet, list[Planet]; reply.parsed holds it",
     )
     add(
         "-f",
@@ -177,14 +200,8 @@ def _in_what_form(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _when(parser: argparse.ArgumentParser) -> None:
-    """Add when the cell ends, and what else is asked: a cassette, a cache."""
-    add = parser.add_argument
-    wait = parser.add_mutually_exclusive_group()
-    wait.add_argument("-w", "--wait", action="store_true", default=None, help="the cell ends when the answer does")
-    wait.add_argument("--no-wait", dest="wait", action="store_false", default=None, help="the cell ends at once")
+def _add_replay(parser: LineParser) -> None:
+    """Add --record and --replay."""
     tape = parser.add_mutually_exclusive_group()
-    tape.add_argument("--record", metavar="FILE", help="write the answer, piece by piece, into this cassette too")
-    tape.add_argument("--replay", metavar="FILE", help="answer from this cassette: no key, no network; else it is an error")
-    add("--fresh", action="store_true", help="ask anew, whatever the cache holds; the new answer takes the old one's place")
-    add("--timeout", metavar="S", type=number(0.001, 1e6), help="longest time for the whole answer, in seconds")
+    tape.add_argument("--record", metavar="FILE", help="also record the answer, frame by frame, in this cassette")
+    tape.add_argument("--replay", metavar="FILE", help="answer from this cassette: no key, no network; a miss is an error")

@@ -1,11 +1,14 @@
-"""What the magics do: a line becomes options, a prompt becomes a job, and the cell waits or doesn't."""
+"""Runs what the magics are given: a prompt becomes a job, a command is run, and the cell waits or doesn't."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import nullcontext
+from functools import partial
 from typing import Any, TypeAlias
+
+from msgspec import structs
 
 from nbgemini.chat.reply import Reply
 from nbgemini.chat.structured_output import schema_for, schema_of
@@ -13,74 +16,102 @@ from nbgemini.messages.transcript import Exchange
 from nbgemini.messages.turns import Schema, Turn
 from nbgemini.notebook.api_key import find_key, keyless
 from nbgemini.notebook.commands import COMMANDS, command_of
-from nbgemini.notebook.commands.chats import last_asked
-from nbgemini.notebook.commands.explain import asked_to_explain
-from nbgemini.notebook.commands.fix import asked_to_fix
+from nbgemini.notebook.commands.chats import last_exchange
+from nbgemini.notebook.commands.explain import explain_prompt
+from nbgemini.notebook.commands.fix import fix_prompt
 from nbgemini.notebook.commands.map import map_
 from nbgemini.notebook.display.insert_cell import put_code
-from nbgemini.notebook.jobs import Job
+from nbgemini.notebook.jobs import ReplyJob
 from nbgemini.notebook.kernel.cell_transforms import run_from_within
 from nbgemini.notebook.kernel.environment import kernel_of
 from nbgemini.notebook.kernel.interrupts import PATIENCE, Interrupted, ctrl_c_stops
-from nbgemini.notebook.magics.map_options import in_a_cell
-from nbgemini.notebook.magics.parsing import Ask, parse_ask, parse_cell
-from nbgemini.notebook.prompt.builder import Prompt, Question, prompt_of
+from nbgemini.notebook.magics.help import show_help
+from nbgemini.notebook.magics.map_options import map_line, parse_map
+from nbgemini.notebook.magics.parsing import parse_ask, parse_cell
+from nbgemini.notebook.options import PromptArgs
+from nbgemini.notebook.prompt.builder import PromptDraft, draft_prompt
 from nbgemini.notebook.session import Session
 from nbgemini.tools.decorator import Tool
 from nbgemini.tools.resolve import declared, tools_of
 
-Asked: TypeAlias = str | Question | Exchange
+Prompt: TypeAlias = str | PromptDraft | Exchange
+Request: TypeAlias = "tuple[PromptArgs, Prompt] | Callable[[], Coroutine[Any, Any, None] | None]"
+"""What a line asks for: a prompt to send, or a command to run."""
 
-_PROMPTS: dict[str, Callable[[Session, str], tuple[Ask, Asked]]] = {
-    "ask": lambda _, rest: parse_ask(rest),
-    "retry": last_asked,
-    "fix": asked_to_fix,
-    "explain": asked_to_explain,
+_QUESTIONS: dict[str, Callable[[Session, PromptArgs, str], Prompt]] = {
+    "ask": lambda _session, _args, text: text,
+    "fix": fix_prompt,
+    "explain": explain_prompt,
 }
 
 
-class Asking:
-    """The magics' work, for one session."""
+class MagicRunner:
+    """Does what the magics ask for, in one session."""
 
     def __init__(self, session: Session) -> None:
         """Work on `session`."""
         self.session = session
 
-    def cell(self, line: str, prompt: str) -> None:
+    def cell(self, line: str, text: str) -> None:
         """Run a `%%gemini` cell from code that can't await."""
-        with self.session.gui.aside():
-            if (of_map := in_a_cell(line, prompt)) is not None:
-                run_from_within(map_(self.session, of_map))
-            else:
-                self._ask(parse_cell(line), prompt)
+        self._run(self._cell_request(line, text))
 
     def line(self, line: str) -> Reply | None:
         """Run a `%gemini` line from code that can't await; `x = %gemini ask …` gets the reply."""
-        name, rest = command_of(line)
-        with self.session.gui.aside():
-            if name in _PROMPTS:
-                return self._ask(*_PROMPTS[name](self.session, rest))
-            waiting = COMMANDS[name](self.session, rest)
-            if waiting is not None:
-                run_from_within(waiting)
-        return None
+        return self._run(self._line_request(line))
 
-    def cell_awaited(self, line: str, prompt: str) -> Coroutine[Any, Any, None]:
+    def cell_awaited(self, line: str, text: str) -> Coroutine[Any, Any, None]:
         """Return the coroutine of a `%%gemini` cell."""
-        if (of_map := in_a_cell(line, prompt)) is not None:
-            return self._alone_on_the_loop(map_(self.session, of_map))
-        return self._alone_on_the_loop(self._ask_awaited(parse_cell(line), prompt))
+        return self._run_awaited(self._cell_request(line, text))
 
     def line_awaited(self, line: str) -> Coroutine[Any, Any, None]:
         """Return the coroutine of a `%gemini` line."""
-        name, rest = command_of(line)
-        if name in _PROMPTS:
-            return self._alone_on_the_loop(self._ask_awaited(*_PROMPTS[name](self.session, rest)))
-        return self._alone_on_the_loop(self._command(name, rest))
+        return self._run_awaited(self._line_request(line))
 
-    async def _alone_on_the_loop(self, coroutine: Coroutine[Any, Any, None]) -> None:
+    def _cell_request(self, line: str, text: str) -> Request:
+        if (line_of_map := map_line(line, text)) is not None:
+            return self._map_request(line_of_map)
+        args = parse_cell(line)
+        return partial(show_help, "ask") if args.help else (args, text)
+
+    def _line_request(self, line: str) -> Request:
+        name, rest = command_of(line)
+        if name == "help":
+            return partial(show_help, rest)
+        if name == "map":
+            return self._map_request(rest)
+        if name == "retry":
+            return last_exchange(self.session, rest)
+        if (run := COMMANDS[name].run) is not None:
+            return partial(run, self.session, rest)
+        args, text = parse_ask(rest)
+        if args.help:
+            return partial(show_help, name)
+        if name != "ask" and args.chat is None:
+            args = structs.replace(args, once=True)  # a question about code is no part of the conversation
+        return args, _QUESTIONS[name](self.session, args, text)
+
+    def _map_request(self, line: str) -> Request:
+        args = parse_map(line)
+        return partial(show_help, "map") if args.prompt.help else partial(map_, self.session, args)
+
+    def _run(self, request: Request) -> Reply | None:
         with self.session.gui.aside():
-            await coroutine
+            if isinstance(request, tuple):
+                return self._ask(*request)
+            coroutine = request()
+            if coroutine is not None:
+                run_from_within(coroutine)
+        return None
+
+    async def _run_awaited(self, request: Request) -> None:
+        with self.session.gui.aside():
+            if isinstance(request, tuple):
+                await self._ask_awaited(*request)
+            else:
+                coroutine = request()
+                if coroutine is not None:
+                    await coroutine
 
     async def wait_for(self, names: list[str]) -> None:
         """Wait until the replies bound to these names have ended, well or not, and are shown."""
@@ -88,81 +119,76 @@ class Asking:
         try:
             await self.session.jobs.ended([pending[name] for name in names if name in pending])
         except asyncio.CancelledError:
-            raise Interrupted("the cell did not run; the answer it waited for goes on (%gemini stop ends it)") from None
+            raise Interrupted("the cell did not run; the answer it waited for continues (%gemini stop stops it)") from None
 
-    async def _command(self, name: str, rest: str) -> None:
-        waiting = COMMANDS[name](self.session, rest)
-        if waiting is not None:
-            await waiting
-
-    async def _ask_awaited(self, ask: Ask, prompt: Asked) -> None:
-        made = await self._composed(ask, prompt), await self._tools(ask), await self._schema(ask)
-        await find_key(self.session, ask)
-        job = self.session.begin(ask, *made, purpose=_purpose(prompt))
+    async def _ask_awaited(self, args: PromptArgs, prompt: Prompt) -> None:
+        parts = await self._build(args, prompt), await self._tools(args), await self._schema(args)
+        await find_key(self.session, args)
+        job = self.session.begin(args, *parts, purpose=_purpose(prompt))
         task = self.session.jobs.start(job)
-        if self.session.waits(ask):
+        if self.session.views.waits(args):
             await self._until(task, job.reply)
 
-    def _ask(self, ask: Ask, prompt: Asked) -> Reply:
+    def _ask(self, args: PromptArgs, prompt: Prompt) -> Reply:
         """Ask in a function, inside %%time, in a thread, or in an assignment."""
-        schema = schema_of(self.session.named_schema(ask)) if ask.schema else None
-        made = self._composed_now(ask, prompt), self._tools_now(ask), schema
-        if keyless(self.session, ask):
-            run_from_within(find_key(self.session, ask))
-        job = self.session.begin(ask, *made, purpose=_purpose(prompt))
+        schema = schema_of(self.session.named_schema(args)) if args.schema else None
+        parts = self._build_now(args, prompt), self._tools_now(args), schema
+        if keyless(self.session, args):
+            run_from_within(find_key(self.session, args))
+        job = self.session.begin(args, *parts, purpose=_purpose(prompt))
         if not _loop_runs():
-            run_from_within(self._alone(job))
-        elif self.session.waits(ask):
+            run_from_within(self._drive_alone(job))
+        elif self.session.views.waits(args):
             run_from_within(self._drive(job))
         else:
             self.session.jobs.start(job)
         return job.reply
 
-    async def _composed(self, ask: Ask, prompt: Asked) -> str | Turn | Exchange:
-        """Return the prompt with its values in place: nothing is held up while files are read and replies awaited."""
-        made = self._made(ask, prompt)
-        if isinstance(made, str | Exchange):
-            return made
+    async def _build(self, args: PromptArgs, prompt: Prompt) -> str | Turn | Exchange:
+        """Return the prompt with its values in place; nothing is held up while files are read and replies awaited."""
+        draft = self._draft(args, prompt)
+        if isinstance(draft, str | Exchange):
+            return draft
         try:
-            return await made.awaited_turn()
+            return await draft.build()
         except asyncio.CancelledError:
-            raise Interrupted("the prompt was not ready, nothing was asked") from None
+            raise Interrupted("the prompt was not ready; nothing was sent") from None
 
-    def _composed_now(self, ask: Ask, prompt: Asked) -> str | Turn | Exchange:
-        made = self._made(ask, prompt)
-        if isinstance(made, str | Exchange):
-            return made
-        return run_from_within(made.awaited_turn()) if made.waits else made.turn()
+    def _build_now(self, args: PromptArgs, prompt: Prompt) -> str | Turn | Exchange:
+        draft = self._draft(args, prompt)
+        if isinstance(draft, str | Exchange):
+            return draft
+        return run_from_within(draft.build()) if draft.waits else draft.build_now()
 
-    def _made(self, ask: Ask, prompt: Asked) -> str | Exchange | Prompt | Question:
-        """Return what the prompt is made of; itself where it is nothing but text, or asked again."""
+    def _draft(self, args: PromptArgs, prompt: Prompt) -> Prompt:
+        """Return the draft of a prompt; the prompt itself if it is only text, or an exchange to send again."""
         if not isinstance(prompt, str):
             return prompt
-        made = prompt_of(self.session, ask, prompt)
-        return prompt if made.plain else made
+        draft = draft_prompt(self.session.shell, self.session.pictures, args, prompt)
+        return prompt if draft.plain else draft
 
-    async def _tools(self, ask: Ask) -> Sequence[Tool]:
-        """Return what -t names as tools: nothing is held up while they are declared and servers start."""
+    async def _tools(self, args: PromptArgs) -> Sequence[Tool]:
+        """Return the tools that -t names; nothing is held up while they are declared and servers start."""
         try:
-            return await tools_of(self.session.named_tools(ask)) if ask.tools else ()
+            return await tools_of(self.session.named_tools(args)) if args.tools else ()
         except asyncio.CancelledError:
-            raise Interrupted("the tools were not ready, nothing was asked") from None
+            raise Interrupted("the tools were not ready; nothing was sent") from None
 
-    async def _schema(self, ask: Ask) -> Schema | None:
-        """Return what --schema names, read off the loop."""
+    def _tools_now(self, args: PromptArgs) -> Sequence[Tool]:
+        tools = declared(self.session.named_tools(args))
+        return run_from_within(self._tools(args)) if tools is None else tools
+
+    async def _schema(self, args: PromptArgs) -> Schema | None:
+        """Return the schema that --schema names, made off the loop."""
         try:
-            return await schema_for(self.session.named_schema(ask))
+            return await schema_for(self.session.named_schema(args))
         except asyncio.CancelledError:
-            raise Interrupted("the schema was not ready, nothing was asked") from None
+            raise Interrupted("the schema was not ready; nothing was sent") from None
 
-    def _tools_now(self, ask: Ask) -> Sequence[Tool]:
-        tools = declared(self.session.named_tools(ask))
-        return run_from_within(self._tools(ask)) if tools is None else tools
-
-    async def _drive(self, job: Job) -> None:
+    async def _drive(self, job: ReplyJob) -> None:
         await self._until(self.session.jobs.start(job), job.reply)
 
-    async def _alone(self, job: Job) -> None:
+    async def _drive_alone(self, job: ReplyJob) -> None:
         """Drive a job on a loop that ends with it, and so must its connections."""
         try:
             await self._drive(job)
@@ -183,8 +209,8 @@ class Asking:
         put_code(self.session.shell, reply)
 
 
-def _purpose(prompt: Asked) -> str:
-    return prompt.purpose if isinstance(prompt, Question) else "prompt"
+def _purpose(prompt: Prompt) -> str:
+    return prompt.purpose if isinstance(prompt, PromptDraft) else "prompt"
 
 
 def _loop_runs() -> bool:

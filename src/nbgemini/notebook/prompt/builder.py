@@ -1,4 +1,4 @@
-"""A cell's prompt becomes a turn: the cells above, what is attached, and the prompt with its values in place, in this order.
+"""Builds the user's turn: the cells above, what is attached, and the prompt with its values in place, in this order.
 
 Invariant: a prompt that takes nothing from the notebook stays the very text it is. Files are read, and charts rendered, in a
 thread; figures are drawn on the loop, because matplotlib is not made for threads.
@@ -18,10 +18,10 @@ from nbgemini.errors import NbGeminiError, PromptError
 from nbgemini.messages.attachments import aside, note
 from nbgemini.messages.turns import NOTE, Part, Turn, merge_text
 from nbgemini.notebook.kernel.environment import visible
-from nbgemini.notebook.magics.parsing import Ask
+from nbgemini.notebook.options import PromptArgs
 from nbgemini.notebook.prompt.attachments import Attached, attached
 from nbgemini.notebook.prompt.cell_context import cells_above
-from nbgemini.notebook.session import Session
+from nbgemini.notebook.prompt.watchers import LastPicture
 from nbgemini.prompts.placeholders import Field, fields_of
 from nbgemini.prompts.values import parts_of, placed, turn_of, waits
 
@@ -29,40 +29,49 @@ T = TypeVar("T")
 Tried: TypeAlias = tuple[Attached, list[Part], PromptError | None]
 
 
-class Prompt(Struct, frozen=True):
-    """What a prompt is made of, in order; `context` comes first."""
+class PromptDraft(Struct, frozen=True):
+    """A prompt before its values are read.
 
-    context: Part | None
+    Attributes:
+        attached: what -a names.
+        text: the user's words, with the placeholders in them.
+        context: the cells above.
+        about: what nbgemini itself asks before the user's words; sent as it is.
+        purpose: `prompt`, or what nbgemini asks for: `fix`, `explain`.
+    """
+
     attached: Sequence[Attached]
     text: Sequence[str | Field]
+    context: Part | None = None
+    about: Sequence[Part] = ()
+    purpose: str = "prompt"
 
     @property
     def plain(self) -> bool:
         """Whether it is nothing but the text as typed."""
-        return not self.context and not self.attached and len(self.text) == 1
+        return not self.about and not self.context and not self.attached and len(self.text) == 1
 
     @property
     def waits(self) -> bool:
         """Whether something in it must be read or waited for."""
-        return any(_takes_time(value) for value in self._values)
+        return any(waits(value) or (isinstance(value, Reply) and not value.done) for value in self._values)
 
     @property
     def _values(self) -> list[Any]:
         fields = [item for item in self.text if isinstance(item, Field)]
         return [*(item.value for item in self.attached), *(field.value for field in fields)]
 
-    def turn(self) -> Turn:
+    def build_now(self) -> Turn:
         """Return the user's turn.
 
         Raises:
             PromptError: something can't be sent.
         """
-        head = [self.context, aside("\n", "\n")] if self.context else []
-        values = _sent([_tried(item) for item in self.attached])
-        return turn_of([*head, *values, *(part for item in self.text for part in placed(item))])
+        attached = [_try(item) for item in self.attached]
+        return self._turn(attached, [part for item in self.text for part in placed(item)])
 
-    async def awaited_turn(self) -> Turn:
-        """Return the user's turn once all of it is at hand, holding nothing up.
+    async def build(self) -> Turn:
+        """Return the user's turn once all of it is at hand; nothing is held up meanwhile.
 
         Raises:
             PromptError: something can't be sent.
@@ -71,37 +80,37 @@ class Prompt(Struct, frozen=True):
             if isinstance(value, Reply):
                 with suppress(NbGeminiError):
                     await value
-        parts: list[Part] = [self.context, aside("\n", "\n")] if self.context else []
-        parts += _sent([await _threaded(_tried, item) for item in self.attached])
+        attached = [await _in_thread(_try, item) for item in self.attached]
+        parts: list[Part] = []
         for piece in self.text:
-            parts += await _threaded(placed, piece) if isinstance(piece, Field) else placed(piece)
-        return turn_of(parts)
+            parts += await _in_thread(placed, piece) if isinstance(piece, Field) else placed(piece)
+        return self._turn(attached, parts)
+
+    def _turn(self, attached: Sequence[Tried], words: Sequence[Part]) -> Turn:
+        head = [self.context, aside("\n", "\n")] if self.context else []
+        turn = turn_of([*head, *_sendable(attached), *words])
+        return Turn("user", merge_text((*self.about, *turn.parts))) if self.about else turn
 
 
-def prompt_of(session: Session, ask: Ask, text: str) -> Prompt:
-    """Return what the prompt of a cell is made of.
+def draft_prompt(shell: Any, pictures: LastPicture, args: PromptArgs, text: str) -> PromptDraft:
+    """Return the draft of a prompt: the text with its placeholders, what is attached, and the cells above.
 
     Raises:
         PromptError: -a names nothing, or a value can't be read.
     """
-    shell, pictures = session.shell, session.pictures
-    plot = pictures.png if pictures and "plot" in ask.attach else None
-    context = cells_above(shell, ask.context) if ask.context else None
-    found = [item for word in ask.attach for item in attached(word, shell.user_ns, plot)]
+    plot = pictures.png if "plot" in args.attach else None
+    context = cells_above(shell, args.context) if args.context else None
+    found = [item for word in args.attach for item in attached(word, shell.user_ns, plot)]
     fields = list(fields_of(text, visible(shell))) if "{" in text else [text]
-    return Prompt(context, found, fields)
+    return PromptDraft(found, fields, context)
 
 
-async def _threaded(function: Callable[[Any], T], item: Any) -> T:
+async def _in_thread(function: Callable[[Any], T], item: Any) -> T:
     return await asyncio.to_thread(function, item) if waits(item.value) else function(item)
 
 
-def _takes_time(value: Any) -> bool:
-    return waits(value) or (isinstance(value, Reply) and not value.done)
-
-
-def _tried(item: Attached) -> Tried:
-    """Return what is attached, or why not, if it is one of several."""
+def _try(item: Attached) -> Tried:
+    """Return the parts of an attachment, or why it can't be sent if it is one of several."""
     try:
         return item, _labelled(item), None
     except PromptError as error:
@@ -110,8 +119,8 @@ def _tried(item: Attached) -> Tried:
         return item, [], error
 
 
-def _sent(tried: Sequence[Tried]) -> list[Part]:
-    """Return all parts; of several files that were meant at once, those that can't be sent are said and left out.
+def _sendable(tried: Sequence[Tried]) -> list[Part]:
+    """Return all parts; of the files that one pattern named, those that can't be sent are left out with a note.
 
     Raises:
         PromptError: none of them can be sent.
@@ -124,7 +133,7 @@ def _sent(tried: Sequence[Tried]) -> list[Part]:
 
 
 def _left_out(item: Attached, error: PromptError) -> Part:
-    """Say in the cell, in the prompt and to whoever reads the chat again what does not go along."""
+    """Tell the user, and the model, what was left out."""
     from nbgemini.notebook.commands._output import show_line  # noqa: PLC0415 - the commands know prompts
 
     why = str(error).removesuffix("; nothing was sent")
@@ -133,10 +142,10 @@ def _left_out(item: Attached, error: PromptError) -> Part:
 
 
 def _labelled(item: Attached) -> list[Part]:
-    """Return what is attached under its name, so that the prompt can speak of it."""
+    """Return the parts of an attachment under its name, so that the prompt can refer to it."""
     parts = parts_of(item.value, item.name)
     if parts is None:
-        raise PromptError(f"-a: {item.name} is of type {type(item.value).__name__}, of which there is nothing to send")
+        raise PromptError(f"-a: {item.name} is a {type(item.value).__name__}, which can't be sent")
     if "text" in parts[0] and NOTE not in parts[0]:
         words = f"{item.name}:\n{parts[0]['text']}\n"
         parts[0] = {"text": words, NOTE: note(item.name, type(item.value).__name__, len(words.encode("utf-8", "replace")))}
@@ -144,38 +153,6 @@ def _labelled(item: Attached) -> list[Part]:
     return [*label, *parts, aside("\n", "\n")]
 
 
-class Question(Struct, frozen=True):
-    """A prompt about something; `purpose` is why, in a word."""
-
-    purpose: str
-    about: Sequence[Part]
-    words: Prompt
-
-    @property
-    def waits(self) -> bool:
-        """Whether something in it must be read or waited for."""
-        return self.words.waits
-
-    def turn(self) -> Turn:
-        """Return the user's turn.
-
-        Raises:
-            PromptError: something can't be sent.
-        """
-        return self._with(self.words.turn())
-
-    async def awaited_turn(self) -> Turn:
-        """Return the user's turn once all of it is at hand.
-
-        Raises:
-            PromptError: something can't be sent.
-        """
-        return self._with(await self.words.awaited_turn())
-
-    def _with(self, said: Turn) -> Turn:
-        return Turn("user", merge_text((*self.about, *said.parts)))
-
-
-def told_part(words: str, name: str, kind: str) -> Part:
-    """Return text for the model that its reader sees by name only, when the chat is shown again."""
+def named_text(words: str, name: str, kind: str) -> Part:
+    """Return text for the model of which the user sees only the name when the chat is shown again."""
     return {"text": words, NOTE: note(name, kind, len(words.encode("utf-8", "replace")))}

@@ -12,7 +12,7 @@ from typing import Any
 
 from nbgemini.chat.structured_output import is_type
 from nbgemini.errors import PromptError
-from nbgemini.notebook.magics.parsing import nearest
+from nbgemini.notebook.options import nearest
 from nbgemini.tools.mcp.server import McpServer
 from nbgemini.tools.resolve import Chosen, flat
 

@@ -21,7 +21,7 @@ from nbgemini.messages.events import (
     Unknown,
 )
 from nbgemini.messages.turns import ORIGIN, Part
-from nbgemini.providers.anthropic.citations import Sources
+from nbgemini.providers.anthropic.citations import CitationReader
 from nbgemini.providers.anthropic.encode import NAME
 from nbgemini.providers.common.parts import recall
 
@@ -38,7 +38,7 @@ def kept(block: Data, **part: Any) -> Part:
 class Block:
     """A block that says nothing to a reader: it is kept, unless it grew in a way that is newer than this decoder."""
 
-    def __init__(self, key: str, start: Data, sources: Sources) -> None:
+    def __init__(self, key: str, start: Data, sources: CitationReader) -> None:
         """Begin with what came first."""
         self.key: Final = key
         self.start: Final = start
@@ -74,7 +74,7 @@ class UnknownBlock(Block):
 class TextBlock(Block):
     """A piece of the answer, perhaps with what it rests on."""
 
-    def __init__(self, key: str, start: Data, sources: Sources) -> None:
+    def __init__(self, key: str, start: Data, sources: CitationReader) -> None:
         """Begin, maybe with text and citations at once."""
         super().__init__(key, start, sources)
         self._texts: list[str] = []
@@ -113,7 +113,7 @@ class TextBlock(Block):
 class ThinkingBlock(Block):
     """A thought; it is signed at its end."""
 
-    def __init__(self, key: str, start: Data, sources: Sources) -> None:
+    def __init__(self, key: str, start: Data, sources: CitationReader) -> None:
         """Begin, maybe with all of it at once."""
         super().__init__(key, start, sources)
         self._texts: list[str] = []
@@ -160,7 +160,7 @@ class CallBlock(Block):
     Gateways begin with the whole arguments; if pieces follow, these replace them.
     """
 
-    def __init__(self, key: str, start: Data, sources: Sources) -> None:
+    def __init__(self, key: str, start: Data, sources: CitationReader) -> None:
         """Begin, maybe with the arguments at once."""
         super().__init__(key, start, sources)
         known = start.get("input")
@@ -193,7 +193,7 @@ class CallBlock(Block):
 class UseBlock(Block):
     """A use of one of the service's own tools."""
 
-    def __init__(self, key: str, start: Data, sources: Sources) -> None:
+    def __init__(self, key: str, start: Data, sources: CitationReader) -> None:
         """Begin with what is asked of the tool, or nothing yet."""
         super().__init__(key, start, sources)
         self._texts: list[str] = []

@@ -8,23 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from nbgemini.messages.events import Citation, Citations, Page, Passage
-from nbgemini.providers.gemini.citations import dicts
-
-_MOST = (
-    1_000  # passages, searches and pages: each of them is told with all before it, and a hostile service could send any number
-)
+from nbgemini.messages.events import Citations
+from nbgemini.providers.common.citations import CitationBuilder
+from nbgemini.providers.common.json import dicts
 
 
-class Sources:
+class CitationReader:
     """What one answer rests on, as far as it has come."""
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self._sources: dict[Citation, int] = {}
-        self._passages: list[Passage] = []
-        self._queries: list[str] = []
-        self._pages: list[Page] = []
+        self._known = CitationBuilder()
         self._addresses: dict[str, str] = {}  # of pages that are to be read, by the id of the use
         self._bytes = 0  # of the answer so far
 
@@ -35,37 +29,32 @@ class Sources:
     def cite(self, text: str, citations: Iterable[Any]) -> Iterable[Citations]:
         """Take a piece of the answer and what it cites."""
         start, self._bytes = self._bytes, self._bytes + _size(text)
-        cited = [
-            Citation(address, str(said.get("title") or "")) for said in dicts(list(citations)) if (address := _address(said))
-        ]
-        if not cited or not text or len(self._passages) >= _MOST:
-            return ()
-        numbers = tuple(dict.fromkeys(self._sources.setdefault(source, len(self._sources)) for source in cited))
-        self._passages.append(Passage(start, self._bytes, text, numbers))
-        return self._all()
+        if text:
+            said = dicts(list(citations))
+            numbers = [self._known.add_source(_address(one), str(one.get("title") or "")) for one in said]
+            self._known.add_passage(start, self._bytes, text, numbers)
+        return self._news()
 
     def ask(self, use: dict[str, Any]) -> Iterable[Citations]:
         """Take what a tool of the service's is asked for."""
         asked = use["input"]
-        if use.get("name") == "web_search" and asked.get("query") and len(self._queries) < _MOST:
-            self._queries.append(str(asked["query"]))
-            return self._all()
+        if use.get("name") == "web_search":
+            self._known.add_query(str(asked.get("query") or ""))
         if use.get("name") == "web_fetch":
             self._addresses[str(use.get("id"))] = str(asked.get("url") or "")
-        return ()
+        return self._news()
 
     def found(self, result: dict[str, Any]) -> Iterable[Citations]:
         """Take what came of reading a page."""
         content = result.get("content")
-        address = self._addresses.get(str(result.get("tool_use_id")), "")
-        if result.get("type") != "web_fetch_tool_result" or not isinstance(content, dict) or len(self._pages) >= _MOST:
-            return ()
-        trouble = str(content.get("error_code") or "").replace("_", " ")
-        self._pages.append(Page(str(content.get("url") or address), trouble))
-        return self._all()
+        if result.get("type") == "web_fetch_tool_result" and isinstance(content, dict):
+            address = str(content.get("url") or self._addresses.get(str(result.get("tool_use_id")), ""))
+            self._known.add_page(address, str(content.get("error_code") or "").replace("_", " "))
+        return self._news()
 
-    def _all(self) -> Iterable[Citations]:
-        return (Citations(tuple(self._sources), tuple(self._passages), tuple(self._queries), tuple(self._pages)),)
+    def _news(self) -> Iterable[Citations]:
+        news = self._known.news()
+        return (news,) if news else ()
 
 
 def _address(said: dict[str, Any]) -> str:

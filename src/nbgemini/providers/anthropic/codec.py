@@ -9,7 +9,7 @@ from nbgemini.errors import PromptError
 from nbgemini.messages.turns import Options, Turn
 from nbgemini.providers.anthropic.decode import Reading, count_of, models_of
 from nbgemini.providers.anthropic.encode import NAME, container_of, messages_of
-from nbgemini.providers.anthropic.models import manner_of
+from nbgemini.providers.anthropic.models import sampling_fields
 from nbgemini.providers.anthropic.tools import offered_tools, output_format, system_of
 from nbgemini.providers.base import Decoder, Model
 from nbgemini.providers.common.parts import NeutralParts
@@ -29,13 +29,13 @@ class Anthropic(NeutralParts):
         """
         if options.seed is not None:
             raise PromptError("Anthropic makes no repeatable choices; leave out --seed")
-        manner = manner_of(options)
-        config = {**manner.pop("output_config", {}), "format": output_format(options)}
+        fields_of_model = sampling_fields(options)
+        config = {**fields_of_model.pop("output_config", {}), "format": output_format(options)}
         fields = {
             "model": options.model,
             "messages": messages_of(turns),
             "system": system_of(options),
-            **manner,
+            **fields_of_model,
             "output_config": {name: value for name, value in config.items() if value} or None,
             "stop_sequences": list(options.stop_at) or None,
             "tools": offered_tools(options) or None,

@@ -23,11 +23,10 @@ from nbgemini.messages.events import (
 )
 from nbgemini.messages.turns import ORIGIN, Usage
 from nbgemini.providers.anthropic.blocks import BLOCKS, Block, Data, UnknownBlock
-from nbgemini.providers.anthropic.citations import Sources
+from nbgemini.providers.anthropic.citations import CitationReader
 from nbgemini.providers.anthropic.encode import NAME
 from nbgemini.providers.base import ONWARD, Model
-from nbgemini.providers.gemini.citations import dicts
-from nbgemini.providers.gemini.decode import load
+from nbgemini.providers.common.json import dicts, load
 from nbgemini.transport.api_errors import error_from_data, error_in
 from nbgemini.transport.framing import DONE
 
@@ -51,7 +50,7 @@ class Reading:
     def __init__(self) -> None:
         """Begin before the first frame."""
         self._blocks: dict[str, Block] = {}
-        self._sources = Sources()
+        self._sources = CitationReader()
         self._usage: Data = {}
 
     def feed(self, frame: bytes) -> list[Event]:

@@ -16,9 +16,9 @@ from typing import Any
 
 from nbgemini.errors import PromptError
 from nbgemini.messages.turns import ORIGIN, Part, Turn, merge_text
+from nbgemini.providers.common.json import dicts
 from nbgemini.providers.common.parts import is_thinking, kept_by
 from nbgemini.providers.common.text_fallback import as_text, is_file, kind_of, missed, said_by_model
-from nbgemini.providers.gemini.citations import dicts
 
 _PICTURES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _PDF = "application/pdf"

@@ -1,4 +1,4 @@
-"""What Anthropic's models take: thinking, temperature, the longest answer; data, dated 2026-11-21; an unknown model passes.
+"""What Anthropic's models take: thinking, temperature, the longest answer; an unknown model passes.
 
 Models from 4.7 on think as much as their effort says and refuse budgets and temperatures; older ones take a budget. Thinking
 comes readable only where that is asked for. `max_tokens` has to be said, and thinking counts against it.
@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from nbgemini.errors import PromptError
 from nbgemini.messages.turns import Options
+from nbgemini.providers.common.models import family_of
 
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 _BUDGET_OF_LEVEL = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 32768}
@@ -48,50 +49,22 @@ class Family(Struct, frozen=True):
         return ", ".join(filter(None, ("off" if self.off else "", *levels, budget)))
 
 
-_BUDGETED = Family(efforts=(), budget=True, thinks=False, samples=True, most=32_000)
-_BOTH = Family(efforts=("low", "medium", "high", "max"), budget=True, thinks=False, samples=True)
-_SILENT = Family(thinks=False)
-_ALWAYS = Family(off="")
 _UNKNOWN = Family(budget=True, thinks=False, samples=True, most=8_192)  # also of services that only speak like Anthropic
 
-# The longest matching beginning of the name counts.
-_FAMILIES = {
-    "claude-": Family(budget=True, thinks=False, samples=True, most=32_000),
-    "claude-fable-": _ALWAYS,
-    "claude-mythos-": _ALWAYS,
-    "claude-opus-5": Family(),
-    "claude-opus-5-5": _ALWAYS,
-    "claude-sonnet-5": Family(),
-    "claude-sonnet-5-5": Family(off="between_tools"),
-    "claude-haiku-5-5": Family(),
-    "claude-opus-4-8": _SILENT,
-    "claude-opus-4-7": _SILENT,
-    "claude-opus-4-6": _BOTH,
-    "claude-sonnet-4-6": _BOTH,
-    "claude-opus-4-5": _BUDGETED,
-    "claude-sonnet-4-5": _BUDGETED,
-    "claude-haiku-4-5": _BUDGETED,
-}
 
-
-def manner_of(options: Options) -> dict[str, Any]:
+def sampling_fields(options: Options) -> dict[str, Any]:
     """Return the fields of a request that say how to think, how freely, and how long.
 
     Raises:
         PromptError: the model can't.
     """
-    family = _family(options.model)
+    family = family_of(options.model, "anthropic", Family) or _UNKNOWN
     thinking = _thinking(options.model, family, options.think)
     budget = thinking.get("thinking", {}).get("budget_tokens", 0)
     most = options.max_tokens or max(family.most, budget + _ANSWER)
     if budget >= most:
         raise PromptError(f"thinking takes {budget:,} of {most:,} --max-tokens; leave more for the answer, or think less (-k)")
     return {"max_tokens": most, **thinking, **_temperature(options, family, thinking)}
-
-
-def _family(model: str) -> Family:
-    matching = [start for start in _FAMILIES if model.startswith(start)]
-    return _FAMILIES[max(matching, key=len)] if matching else _UNKNOWN
 
 
 def _thinking(model: str, family: Family, think: str | int | None) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from typing import Any
 
 from nbgemini.errors import PromptError
 from nbgemini.messages.turns import Options
+from nbgemini.providers.common.models import BEFORE_GEMINI_3
 
-_EITHER_OR = ("gemini-1", "gemini-2", "gemma-")
 _CODE = (
     "Answer with code only: one fenced code block that names its language, complete and ready to run, in Python unless another"
     " language is asked for. Write what needs saying as comments; no text outside of the block."
@@ -26,7 +26,7 @@ def form_of(options: Options) -> dict[str, Any]:
     """
     if not options.json:
         return {}
-    if _offers(options) and options.model.rpartition("/")[2].startswith(_EITHER_OR):
+    if _offers(options) and options.model.rpartition("/")[2].startswith(BEFORE_GEMINI_3):
         raise PromptError(f"{options.model} gives no JSON where it has tools; leave one of them out, or take Gemini 3 or later")
     asked = {"responseMimeType": "application/json"}
     return {**asked, "responseJsonSchema": options.schema.body} if options.schema else asked

@@ -13,9 +13,10 @@ from msgspec import structs
 
 from nbgemini.messages.events import Media, ToolAnswer, ToolCall
 from nbgemini.messages.turns import NOTE, Part
+from nbgemini.providers.common.json import dicts
+from nbgemini.providers.common.models import BEFORE_GEMINI_3
 
 _NOTED = ("state", "seconds", "unasked")
-_BLIND = ("gemini-1", "gemini-2", "gemma-")
 
 
 def result_part(call: ToolCall, response: dict[str, Any], media: Sequence[Media]) -> Part:
@@ -29,8 +30,8 @@ def result_part(call: ToolCall, response: dict[str, Any], media: Sequence[Media]
 def read_result(part: Mapping[str, Any]) -> ToolAnswer:
     """Return a stored answer as its reader saw it."""
     value, note = part["functionResponse"], part.get(NOTE)
-    inline = [item.get("inlineData") for item in _dicts(value.get("parts"))]
-    media = tuple(Media(str(data.get("mimeType") or ""), str(data.get("data") or "")) for data in _dicts(inline))
+    inline = [item.get("inlineData") for item in dicts(value.get("parts"))]
+    media = tuple(Media(str(data.get("mimeType") or ""), str(data.get("data") or "")) for data in dicts(inline))
     answer = ToolAnswer(
         str(value.get("name") or ""), str(value["id"]) if value.get("id") else None, value["response"], media=media
     )
@@ -41,12 +42,8 @@ def read_result(part: Mapping[str, Any]) -> ToolAnswer:
 def fitting(part: Part, model: str) -> dict[str, Any]:
     """Return a part as `model` takes it."""
     answer = part.get("functionResponse")
-    if not isinstance(answer, dict) or not answer.get("parts") or not model.rpartition("/")[2].startswith(_BLIND):
+    if not isinstance(answer, dict) or not answer.get("parts") or not model.rpartition("/")[2].startswith(BEFORE_GEMINI_3):
         return dict(part)
     missed = f"{len(answer['parts'])} attached, but this model can't see what tools attach"
     rest = {name: value for name, value in answer.items() if name != "parts"}
     return {**part, "functionResponse": {**rest, "response": {**answer["response"], "pictures": missed}}}
-
-
-def _dicts(value: Any) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

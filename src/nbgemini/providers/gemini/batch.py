@@ -15,8 +15,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from nbgemini.errors import ApiError, PromptError, WireError
-from nbgemini.providers.gemini.citations import dicts
-from nbgemini.providers.gemini.decode import load
+from nbgemini.providers.common.json import count, dicts, load
 from nbgemini.transport.api_errors import error_from_data
 from nbgemini.transport.request import Request
 
@@ -182,9 +181,9 @@ def _status(found: _Operation) -> Status:
         str(about.displayName or ""),
         str(about.model or "").removeprefix("models/"),
         str(about.createTime or ""),
-        _count(stats, "requestCount"),
-        _count(stats, "successfulRequestCount"),
-        _count(stats, "failedRequestCount"),
+        count(stats.get("requestCount")),
+        count(stats.get("successfulRequestCount")),
+        count(stats.get("failedRequestCount")),
         _error(found.error) if found.error else None,
         tuple(_answered(_read(entry, _Entry)) for entry in _entries(output.inlinedResponses)),
         str(output.responsesFile or ""),
@@ -235,11 +234,6 @@ def _error(error: Any) -> ApiError:
         del told["code"]
         told.setdefault("status", _WORDS[code])
     return error_from_data(0, told)
-
-
-def _count(stats: Mapping[str, Any], name: str) -> int:
-    number = str(stats.get(name) or "0")
-    return int(number) if number.isascii() and number.isdigit() and len(number) <= _DIGITS else 0
 
 
 def total_of(answers: Iterable[Answered], told: int) -> int:

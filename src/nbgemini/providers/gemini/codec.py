@@ -11,7 +11,7 @@ from nbgemini.messages.turns import Options, Part, Turn
 from nbgemini.providers.base import Decoder, Model
 from nbgemini.providers.common.output_format import form_of, instruction_of
 from nbgemini.providers.common.results import result_part
-from nbgemini.providers.gemini.citations import Cited
+from nbgemini.providers.gemini.citations import GroundingReader
 from nbgemini.providers.gemini.decode import count_of, events_of, models_of
 from nbgemini.providers.gemini.encode import content_of
 from nbgemini.providers.gemini.models import thinking_config
@@ -43,7 +43,7 @@ class Gemini:
 
     def decoder(self) -> Decoder:
         """Return what tells what each frame of a stream says: here a frame needs no other, but for its sources."""
-        return partial(events_of, sources=Cited())
+        return partial(events_of, sources=GroundingReader())
 
     def call_part(self, call: ToolCall, part: Part | None) -> Part:
         """Return the part in which a call goes back: all of `part`, its id and signature too, with the whole arguments."""

@@ -5,22 +5,17 @@ Invariants: only the candidate with index 0 is read; whatever a frame holds, dec
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
-import msgspec
-
-from nbgemini.errors import WireError
 from nbgemini.messages.events import Continuation, Done, Event, Fault, Finish, ResponseInfo, Unknown, UsageReport
 from nbgemini.messages.turns import Usage
-from nbgemini.providers.base import OVER, Model
-from nbgemini.providers.gemini.citations import Cited, dicts, safety_words
+from nbgemini.providers.base import Model
+from nbgemini.providers.common.json import count, dicts, load
+from nbgemini.providers.gemini.citations import GroundingReader, safety_words
 from nbgemini.providers.gemini.parts import read_part
 from nbgemini.transport.api_errors import error_from_data, error_in
 from nbgemini.transport.framing import DONE
-
-_decode_json = msgspec.json.Decoder().decode
 
 _WITHHELD = {
     "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR", "IMAGE_SAFETY",
@@ -36,7 +31,7 @@ _CANDIDATE = {
 _SOURCES = {"citationMetadata", "groundingMetadata", "urlContextMetadata"}
 
 
-def events_of(frame: bytes, sources: Cited | None = None) -> list[Event]:
+def events_of(frame: bytes, sources: GroundingReader | None = None) -> list[Event]:
     """Return what a frame says, in its order; `sources` are those of its stream.
 
     Raises:
@@ -67,34 +62,7 @@ def models_of(frame: bytes) -> tuple[list[Model], str]:
 def count_of(frame: bytes) -> int:
     """Return the number of tokens that a countTokens answer names."""
     data = load(frame)
-    return _count(data, "totalTokens") if isinstance(data, dict) else 0
-
-
-def load(frame: bytes) -> Any:
-    """Decode JSON: the fast way, and for bad UTF-8, lone surrogates or NaN the lenient one; what is an end stays bytes."""
-    try:
-        return _decode_json(frame)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass
-    if frame in (OVER, DONE):
-        return frame
-    text = frame.decode("utf-8", "replace")
-    try:
-        return _mended(json.loads(text))
-    except json.JSONDecodeError as error:
-        raise WireError(_not_json(text, error.pos)) from None
-    except (ValueError, RecursionError):  # digits without end, brackets without end
-        raise WireError(_not_json(text, 0)) from None
-
-
-def _not_json(text: str, at: int) -> str:
-    near = text[max(0, at - 30) : at + 30]
-    return f"the service sent what is not JSON, at character {at} of {len(text)}: …{near!r}… → ask again"
-
-
-def _mended(data: Any) -> Any:
-    """Return the data without lone surrogates: no later request could carry them."""
-    return json.loads(json.dumps(data, ensure_ascii=False).encode("utf-8", "replace"))
+    return count(data.get("totalTokens")) if isinstance(data, dict) else 0
 
 
 def _newer(data: dict[str, Any], known: set[str]) -> Iterable[Event]:
@@ -102,7 +70,7 @@ def _newer(data: dict[str, Any], known: set[str]) -> Iterable[Event]:
     return () if data.keys() <= known else [Unknown(name) for name in data if name not in known]
 
 
-def _read_candidate(candidate: dict[str, Any], events: list[Event], sources: Cited | None) -> None:
+def _read_candidate(candidate: dict[str, Any], events: list[Event], sources: GroundingReader | None) -> None:
     events += _newer(candidate, _CANDIDATE)
     content = candidate.get("content")
     if isinstance(content, dict):
@@ -110,7 +78,7 @@ def _read_candidate(candidate: dict[str, Any], events: list[Event], sources: Cit
             read_part(part, events)
     if token := candidate.get("continuationToken"):
         events.append(Continuation(str(token)))
-    if not _SOURCES.isdisjoint(candidate) and (said := (sources or Cited()).read(candidate)):
+    if not _SOURCES.isdisjoint(candidate) and (said := (sources or GroundingReader()).read(candidate)):
         events.append(said)
     if reason := candidate.get("finishReason"):
         events.append(_finish(str(reason), candidate))
@@ -137,12 +105,12 @@ def _finish(reason: str, candidate: dict[str, Any]) -> Finish:
 
 def _usage(usage: dict[str, Any]) -> Usage:
     return Usage(
-        _count(usage, "promptTokenCount"),
-        _count(usage, "thoughtsTokenCount"),
-        _count(usage, "candidatesTokenCount"),
-        _count(usage, "cachedContentTokenCount"),
-        _count(usage, "toolUsePromptTokenCount"),
-        _count(usage, "totalTokenCount"),
+        count(usage.get("promptTokenCount")),
+        count(usage.get("thoughtsTokenCount")),
+        count(usage.get("candidatesTokenCount")),
+        count(usage.get("cachedContentTokenCount")),
+        count(usage.get("toolUsePromptTokenCount")),
+        count(usage.get("totalTokenCount")),
     )
 
 
@@ -152,18 +120,8 @@ def _model(entry: dict[str, Any]) -> Model:
         str(entry.get("name") or "").removeprefix("models/"),
         str(entry.get("displayName") or ""),
         str(entry.get("description") or ""),
-        _count(entry, "inputTokenLimit") or None,
-        _count(entry, "outputTokenLimit") or None,
+        count(entry.get("inputTokenLimit")) or None,
+        count(entry.get("outputTokenLimit")) or None,
         entry.get("thinking") is True,
         "generateContent" in methods if isinstance(methods, list) else True,
     )
-
-
-def _count(data: Mapping[str, Any], key: str) -> int:
-    """Return an int64, which proto-JSON also writes as a string; 0 for anything else."""
-    value = data.get(key, 0)
-    if type(value) is int and 0 <= value < 2**63:  # six times with every frame
-        return value
-    if isinstance(value, (int, float)):
-        return int(value) if abs(value) < 2**63 else 0
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else 0

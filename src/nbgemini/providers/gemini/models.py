@@ -1,4 +1,4 @@
-"""Which model takes which word for thinking: data, dated 2026-11-21; an unknown model passes through.
+"""Which of Gemini's models takes which word for thinking; an unknown model passes through.
 
 Source: the Gemini API's thinking guide; 2.x models take a budget in tokens, 3.x and 4.x a level, and never both.
 """
@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from nbgemini.errors import PromptError
+from nbgemini.providers.common.models import family_of
 
 
 class Family(Struct, frozen=True):
@@ -32,27 +33,8 @@ class Family(Struct, frozen=True):
         return f"{'off, ' if self.off else ''}{self.lowest or 1:,} to {self.highest:,} tokens" if self.thinks else ""
 
 
-_ALL = ("MINIMAL", "LOW", "MEDIUM", "HIGH")
 _BUDGET_OF_LEVEL = {"off": 0, "minimal": 512, "low": 1024, "medium": 8192, "high": 24576, "xhigh": 32768, "max": 32768}
 _NONE = Family(thinks=False)
-
-# The longest matching beginning of the name counts.
-_FAMILIES = {
-    "gemini-1": _NONE,
-    "gemini-2.0": _NONE,
-    "gemma-": _NONE,
-    "gemini-2.5-pro": Family(lowest=128, highest=32768, off=False),
-    "gemini-2.5-flash": Family(highest=24576),
-    "gemini-2.5-flash-lite": Family(lowest=512, highest=24576),
-    "gemini-2.5-flash-image": _NONE,
-    "gemini-3-pro": Family(levels=("LOW", "HIGH")),
-    "gemini-3.1-pro": Family(levels=("LOW", "MEDIUM", "HIGH")),
-    "gemini-3": Family(levels=_ALL),
-    "gemini-4": Family(levels=("LOW", "MEDIUM", "HIGH")),
-    "gemini-4-hydrogen": Family(levels=("LOW", "MEDIUM", "HIGH", "XHIGH")),
-    "gemini-pro-latest": Family(levels=("LOW", "MEDIUM", "HIGH")),
-    "gemini-flash": Family(levels=_ALL),
-}
 
 
 def thinking_config(model: str, think: str | int | None) -> dict[str, Any] | None:
@@ -83,8 +65,7 @@ def _family(model: str) -> Family | None:
     name = model.rsplit("/", 1)[-1]
     if "-tts" in name:
         return _NONE
-    matching = [start for start in _FAMILIES if name.startswith(start)]
-    return _FAMILIES[max(matching, key=len)] if matching else None
+    return family_of(name, "gemini", Family)
 
 
 def _level(model: str, family: Family | None, think: str) -> str:

@@ -28,8 +28,8 @@ from nbgemini.messages.events import (
 )
 from nbgemini.messages.tool_call_assembler import arguments_of
 from nbgemini.messages.turns import NOTE, ORIGIN
+from nbgemini.providers.common.json import dicts
 from nbgemini.providers.common.results import read_result
-from nbgemini.providers.gemini.citations import dicts
 
 _SAID_ELSEWHERE = {
     "thoughtSignature", "thought_signature", "thought", "videoMetadata", "partMetadata", "mediaResolution", NOTE, ORIGIN,

@@ -28,10 +28,9 @@ from nbgemini.messages.events import (
     UsageReport,
 )
 from nbgemini.messages.turns import ORIGIN, Usage
-from nbgemini.providers.gemini.citations import dicts
-from nbgemini.providers.gemini.decode import load
+from nbgemini.providers.common.json import count, dicts, load
 from nbgemini.providers.gemini.parts import read_part
-from nbgemini.providers.interactions.citations import Cited
+from nbgemini.providers.interactions.citations import CitationReader
 from nbgemini.providers.interactions.encode import NAME
 from nbgemini.transport.api_errors import error_from_data, error_in
 from nbgemini.transport.framing import DONE
@@ -120,7 +119,7 @@ class Step(Protocol):
         ...
 
 
-def step_of(key: str, block: Block, cited: Cited) -> Step:
+def step_of(key: str, block: Block, cited: CitationReader) -> Step:
     """Return the step that begins with `block`."""
     kind = block.get("type")
     if kind in ("model_output", "thought"):
@@ -133,7 +132,7 @@ def step_of(key: str, block: Block, cited: Cited) -> Step:
 class _Spoken:
     """Something for the reader: an answer, or a thought, which goes back with its signature."""
 
-    def __init__(self, block: Block, cited: Cited, *, thought: bool) -> None:
+    def __init__(self, block: Block, cited: CitationReader, *, thought: bool) -> None:
         self._block = block
         self._cited = cited
         self._thought = thought
@@ -215,7 +214,7 @@ class _Call:
 class _Own:
     """A step of the service's own: its tools, and whatever is newer than this decoder. It goes back as it came."""
 
-    def __init__(self, block: Block, cited: Cited) -> None:
+    def __init__(self, block: Block, cited: CitationReader) -> None:
         self._block = dict(block)
         self._cited = cited
 
@@ -289,7 +288,7 @@ class Stream:
     def __init__(self) -> None:
         """Begin before the first frame."""
         self._steps: dict[str, Step] = {}
-        self._cited = Cited()
+        self._cited = CitationReader()
         self._earlier, self._usage = Usage(), Usage()
 
     def feed(self, frame: bytes) -> list[Event]:
@@ -361,7 +360,7 @@ class Stream:
 
     def _counted(self, usage: Any) -> Iterable[Event]:
         if isinstance(usage, Mapping):
-            self._usage = Usage(*(_count(usage, f"total_{name}tokens") for name in _COUNTS))
+            self._usage = Usage(*(count(usage.get(f"total_{name}tokens")) for name in _COUNTS))
             yield UsageReport(self._earlier + self._usage)
 
     def _whole(self, interaction: dict[str, Any], steps: list[Any]) -> Iterable[Event]:
@@ -377,8 +376,3 @@ class Stream:
 def _named(interaction: dict[str, Any]) -> Iterable[Event]:
     if model := interaction.get("model"):
         yield ResponseInfo(str(model), str(interaction.get("id") or ""))
-
-
-def _count(usage: Mapping[str, Any], name: str) -> int:
-    value = usage.get(name)
-    return value if type(value) is int and 0 <= value < 2**63 else 0

@@ -14,9 +14,9 @@ from typing import Any
 from nbgemini.errors import PromptError
 from nbgemini.messages.turns import Part, Turn, merge_text
 from nbgemini.providers.common.call_ids import CallIds
+from nbgemini.providers.common.json import dicts
 from nbgemini.providers.common.parts import is_thinking, kept_by
 from nbgemini.providers.common.text_fallback import as_text, said_by_model
-from nbgemini.providers.gemini.citations import dicts
 
 NAME = "interactions"
 _Step = dict[str, Any]

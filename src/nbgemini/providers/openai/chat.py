@@ -15,13 +15,13 @@ from nbgemini.providers.base import Decoder
 from nbgemini.providers.openai.chat_decode import NAME, Stream
 from nbgemini.providers.openai.chat_encode import messages_of
 from nbgemini.providers.openai.common import json_reminder, schema_of, system_of
-from nbgemini.providers.openai.models import Listed, effort_of, reasons, temperature_of
+from nbgemini.providers.openai.models import ModelListMixin, effort_of, reasons, temperature_of
 from nbgemini.transport.request import Request
 
 _NOT_OFFERED = ("search", "run_code", "urls")
 
 
-class OpenAIChat(Listed):
+class OpenAIChat(ModelListMixin):
     """The codec of the Chat Completions API."""
 
     name = NAME

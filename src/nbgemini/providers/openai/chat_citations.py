@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from nbgemini.messages.events import Citation, Citations
+from nbgemini.messages.events import Citations
+from nbgemini.providers.common.citations import CitationBuilder
 
 NAMES = (
     "citations", "annotations", "search_results", "search_info", "web_search", "sources", "references", "executed_tools",
@@ -21,32 +22,22 @@ _INSIDE = ("url_citation", "search_results", "results", "web", "source")  # wher
 _DEEPEST = 3
 _PLACES, _TITLES = ("url", "uri", "link", "source", "href"), ("title", "name")
 _SCHEMES = ("http://", "https://")
-_MOST = 1_000  # each is told with all before it, and a hostile server could send any number
+_MOST = 1_000  # in one frame; a hostile server could send any number
 
 
-class Sources:
+class CitationReader:
     """The sources of one stream: what comes later is added."""
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._known: dict[str, str] = {}  # addresses, and their titles
+        self._known = CitationBuilder()
 
     def take(self, place: dict[str, Any]) -> Citations | None:
         """Take what an object of a frame says of sources, and return all that is known if that is news."""
-        said = [place[name] for name in NAMES if place.get(name)]
-        news = [self._add(address, title) for entry in said for address, title in islice(_sources(entry), _MOST)]
-        if not any(news):
-            return None
-        return Citations(tuple(Citation(address, title) for address, title in self._known.items()))
-
-    def _add(self, address: str, title: str) -> bool:
-        """Add a source, and say whether it is news."""
-        title = title or self._known.get(address, "")
-        full = len(self._known) >= _MOST and address not in self._known
-        if full or self._known.get(address) == title:
-            return False
-        self._known[address] = title
-        return True
+        for entry in (place[name] for name in NAMES if place.get(name)):
+            for address, title in islice(_sources(entry), _MOST):
+                self._known.add_source(address, title)
+        return self._known.news()
 
 
 def _sources(said: Any, depth: int = _DEEPEST) -> Iterator[tuple[str, str]]:

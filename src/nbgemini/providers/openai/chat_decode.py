@@ -32,9 +32,8 @@ from nbgemini.messages.events import (
 )
 from nbgemini.messages.turns import ORIGIN
 from nbgemini.providers.base import OVER
+from nbgemini.providers.common.json import dicts, load
 from nbgemini.providers.common.thought_tags import Said, TaggedText
-from nbgemini.providers.gemini.citations import dicts
-from nbgemini.providers.gemini.decode import load
 from nbgemini.providers.openai import chat_citations as sources
 from nbgemini.providers.openai.common import usage_of
 from nbgemini.transport.api_errors import error_from_data, error_in
@@ -167,7 +166,7 @@ class Stream:
         self._thoughts: dict[str, list[str]] = {}  # by the name under which they came
         self._details: list[dict[str, Any]] = []
         self._refused: list[str] = []
-        self._sources = sources.Sources()
+        self._sources = sources.CitationReader()
 
     def feed(self, frame: bytes) -> list[Event]:
         """Return what a frame says.

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from nbgemini.messages.turns import Options, Schema, Usage
+from nbgemini.providers.common.json import as_dict, count, dicts
 from nbgemini.providers.common.output_format import instruction_of
 from nbgemini.providers.common.text_fallback import is_file
-from nbgemini.providers.gemini.citations import dicts
 from nbgemini.providers.openai.models import efforts_of
 
 _PAPERS = ("application/pdf", "application/msword", "application/vnd.", "application/rtf")
@@ -82,34 +82,17 @@ def json_reminder(options: Options) -> str | None:
     return _OBJECT if options.json and options.schema is None else None
 
 
-_DIGITS = 16
-
-
 def usage_of(said: Mapping[str, Any], asked: str, answered: str) -> Usage:
     """Return token counts; `asked` and `answered` are the dialect's words for input and output.
 
     What was answered is what the total leaves of it: that is right for xAI too, whose output does not hold the reasoning. Where
     the total leaves too little, as it counts no reasoning, it is the output itself.
     """
-    given, made = _count(said, f"{asked}_tokens"), _count(said, f"{answered}_tokens")
-    thought = _count(_dict(said, f"{answered}_tokens_details"), "reasoning_tokens") or _count(said, "reasoning_tokens")
-    cached = _count(_dict(said, f"{asked}_tokens_details"), "cached_tokens")
-    cached = cached or _count(said, "cached_tokens") or _count(said, "prompt_cache_hit_tokens")
-    total = _count(said, "total_tokens") or given + made
+    given, made = count(said.get(f"{asked}_tokens")), count(said.get(f"{answered}_tokens"))
+    of_input, of_output = as_dict(said.get(f"{asked}_tokens_details")), as_dict(said.get(f"{answered}_tokens_details"))
+    thought = count(of_output.get("reasoning_tokens")) or count(said.get("reasoning_tokens"))
+    cached = count(of_input.get("cached_tokens")) or count(said.get("cached_tokens"))
+    cached = cached or count(said.get("prompt_cache_hit_tokens"))
+    total = count(said.get("total_tokens")) or given + made
     inside = made - thought if thought <= made else made
     return Usage(given, thought, max(inside, total - given - thought), cached, 0, total)
-
-
-def _dict(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = data.get(key)
-    return value if isinstance(value, Mapping) else {}
-
-
-def _count(data: Mapping[str, Any], key: str) -> int:
-    """Return a count, which some write as a float or as text; 0 for anything else."""
-    value = data.get(key)
-    if (type(value) is float and value.is_integer()) or (
-        isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < _DIGITS
-    ):
-        value = int(value)
-    return value if type(value) is int and 0 <= value < 2**53 else 0

@@ -1,6 +1,6 @@
-"""Which of OpenAI's models reason, and in which words they are told how much: data, dated 2026-11-21.
+"""Which of OpenAI's models reason, and in which words they are told how much.
 
-A name that is not in the table, and one with a slash, which is a router's, passes through: other servers have their own rules.
+A name that is not in `models.json`, and one with a slash, which is a router's, passes through: other servers have other rules.
 Sources: developers.openai.com, the guides on reasoning and on GPT-6 and the deployment checklist; the compatibility matrix at
 community.openai.com/t/1371738; openai/openai-agents-python#2089; goruck/home-generative-agent v3.46 (GPT-6).
 """
@@ -9,60 +9,29 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import Struct
+
 from nbgemini.errors import PromptError
 from nbgemini.messages.turns import Options
 from nbgemini.providers.base import Model
+from nbgemini.providers.common.json import dicts, load
+from nbgemini.providers.common.models import family_of
 from nbgemini.providers.common.parts import NeutralParts
-from nbgemini.providers.gemini.citations import dicts
-from nbgemini.providers.gemini.decode import load
 from nbgemini.transport.request import Request
 
-_LEVELS = ("low", "medium", "high")
-_MORE = (*_LEVELS, "xhigh")
-_ANY = ("none", *_MORE)
-_PRO = ("medium", "high", "xhigh")
-_CHAT = ("medium",)
-
-# The efforts that a model takes; none at all if it doesn't reason. The longest matching beginning of the name counts.
-_EFFORTS: dict[str, tuple[str, ...]] = {
-    "chatgpt-": (),
-    "gpt-3": (),
-    "gpt-4": (),
-    "gpt-audio": (),
-    "gpt-5": ("minimal", *_LEVELS),
-    "gpt-5-chat": (),
-    "gpt-5-search": (),
-    "gpt-5-codex": _LEVELS,
-    "gpt-5-pro": ("high",),
-    "gpt-5.1": ("none", *_LEVELS),
-    "gpt-5.1-chat": _CHAT,
-    "gpt-5.1-codex": _LEVELS,
-    "gpt-5.1-codex-max": _MORE,
-    "gpt-5.2": _ANY,
-    "gpt-5.2-chat": _CHAT,
-    "gpt-5.2-codex": _MORE,
-    "gpt-5.2-pro": _PRO,
-    "gpt-5.3": _MORE,
-    "gpt-5.3-chat": _CHAT,
-    "gpt-5.4": _ANY,
-    "gpt-5.4-pro": _PRO,
-    "gpt-5.5": _ANY,
-    "gpt-5.5-pro": _PRO,
-    "gpt-5.6": _ANY,
-    "gpt-6": _ANY,
-    "gpt-6-astra": _MORE,
-    "gpt-6.1-sol": _MORE,
-    "gpt-6.2": _MORE,
-    "o1": _LEVELS,
-    "o3": _LEVELS,
-    "o4": _LEVELS,
-}
+_ANY = ("none", "low", "medium", "high", "xhigh")  # of a model that is not known
 _SILENT = (
     "embedding", "tts", "whisper", "dall-e", "moderation", "-image", "realtime", "transcribe", "sora", "babbage", "davinci",
 )  # fmt: skip
 
 
-class Listed(NeutralParts):
+class Family(Struct, frozen=True):
+    """A family of models, by the efforts that it takes; none at all if it doesn't reason."""
+
+    efforts: tuple[str, ...] = ()
+
+
+class ModelListMixin(NeutralParts):
     """The half of a codec that OpenAI's two dialects share: how parts are kept, and the list of models."""
 
     def list_request(self, page: str = "") -> Request:
@@ -77,8 +46,8 @@ class Listed(NeutralParts):
 
 def efforts_of(model: str) -> tuple[str, ...] | None:
     """Return the efforts that a model takes, none if it doesn't reason; None where that is not known."""
-    matching = [start for start in _EFFORTS if model.startswith(start)]
-    return _EFFORTS[max(matching, key=len)] if matching else None
+    family = family_of(model, "openai", Family)
+    return family.efforts if family else None
 
 
 def reasons(model: str) -> bool:

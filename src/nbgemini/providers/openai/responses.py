@@ -13,7 +13,7 @@ from nbgemini.errors import PromptError
 from nbgemini.messages.turns import Options, Turn
 from nbgemini.providers.base import Decoder
 from nbgemini.providers.openai.common import json_reminder, schema_of, system_of
-from nbgemini.providers.openai.models import Listed, effort_of, reasons, temperature_of
+from nbgemini.providers.openai.models import ModelListMixin, effort_of, reasons, temperature_of
 from nbgemini.providers.openai.responses_decode import Stream
 from nbgemini.providers.openai.responses_encode import items_of
 from nbgemini.providers.openai.responses_speech import NAME
@@ -25,7 +25,7 @@ _OWN_TOOLS: dict[str, dict[str, Any]] = {
 }
 
 
-class OpenAI(Listed):
+class OpenAI(ModelListMixin):
     """The codec of the Responses API."""
 
     name = NAME

@@ -23,8 +23,7 @@ from nbgemini.messages.events import (
     UsageReport,
 )
 from nbgemini.providers.base import OVER
-from nbgemini.providers.gemini.citations import dicts
-from nbgemini.providers.gemini.decode import load
+from nbgemini.providers.common.json import as_dict, dicts, load
 from nbgemini.providers.openai.common import usage_of
 from nbgemini.providers.openai.responses_identity import Item, Place
 from nbgemini.providers.openai.responses_speech import NOWHERE, TEXTS, Speech, code_parts, kept, thinking_part
@@ -77,9 +76,9 @@ class Stream(Speech):
         elif stem == "response.function_call_arguments":
             self._read_arguments(word, data)
         elif kind == "response.output_item.added":
-            self._begin_item(data, _dict(data.get("item")))
+            self._begin_item(data, as_dict(data.get("item")))
         elif kind == "response.output_item.done":
-            self._end_item(data, _dict(data.get("item")))
+            self._end_item(data, as_dict(data.get("item")))
         elif kind == "response.output_text.annotation.added":
             item = self._items.continued("message", data)
             place = item.place("output_text", data.get("content_index"))
@@ -97,7 +96,7 @@ class Stream(Speech):
 
     def _read_envelope(self, kind: str, data: dict[str, Any]) -> None:
         """Read what concerns the whole response."""
-        response = _dict(data.get("response"))
+        response = as_dict(data.get("response"))
         match kind:
             case "response.created":
                 self._inform(response)
@@ -187,7 +186,7 @@ class Stream(Speech):
         self._flush()
         if isinstance(usage := response.get("usage"), dict) and usage:
             self._events.append(UsageReport(usage_of(usage, "input", "output")))
-        reason = str(_dict(response.get("incomplete_details")).get("reason") or "")
+        reason = str(as_dict(response.get("incomplete_details")).get("reason") or "")
         if status == "failed":
             self._fail(response.get("error"))
         elif self._refused:
@@ -233,7 +232,3 @@ def _text_of(item: dict[str, Any]) -> str:
     """Return all text of a whole item, in the order in which it comes."""
     texts = [part.get("text") or part.get("refusal") for part in (*dicts(item.get("summary")), *_content(item))]
     return "".join(text for text in texts if isinstance(text, str))
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -8,19 +8,18 @@ from typing import Any
 
 from nbgemini.messages.events import (
     AnswerDelta,
-    Citation,
     Citations,
     Event,
     PartReceived,
-    Passage,
     ThoughtDelta,
     ToolArgsText,
     ToolCallEnd,
     ToolCallStart,
 )
 from nbgemini.messages.turns import ORIGIN
+from nbgemini.providers.common.citations import CitationBuilder
+from nbgemini.providers.common.json import as_dict, as_list, dicts
 from nbgemini.providers.common.thought_tags import Said, TaggedText
-from nbgemini.providers.gemini.citations import dicts
 from nbgemini.providers.gemini.parts import read_part
 from nbgemini.providers.openai.responses_identity import Item, Items, Place
 
@@ -54,16 +53,14 @@ def code_parts(item: dict[str, Any]) -> list[Event]:
     return events
 
 
-class Sources:
+class CitationReader:
     """What one answer rests on, as its messages and searches tell."""
 
     def __init__(self) -> None:
         """Begin with no text and no source."""
         self._length = 0  # bytes of the answer so far
         self._starts: dict[Place, int] = {}  # where in it each text begins
-        self._sources: dict[str, str] = {}  # addresses, and their titles
-        self._passages: list[Passage] = []
-        self._queries: dict[str, None] = {}
+        self._known = CitationBuilder(_MOST_PASSAGES)
 
     def count(self, place: Place, said: str, text: str) -> None:
         """Take a piece of the text at `place`, which is shown as `said`."""
@@ -72,12 +69,10 @@ class Sources:
 
     def search(self, item: dict[str, Any]) -> Citations | None:
         """Take a search, and return all that is known if it is news."""
-        action = item.get("action")
-        action = action if isinstance(action, dict) else {}
-        queries = action.get("queries") or [action.get("query")]
-        new = [query for query in queries if isinstance(query, str) and query] if isinstance(queries, list) else []
-        self._queries.update(dict.fromkeys(new))
-        return self._known() if new else None
+        action = as_dict(item.get("action"))
+        for query in as_list(action.get("queries") or [action.get("query")]):
+            self._known.add_query(query if isinstance(query, str) else "")
+        return self._known.news()
 
     def cited(self, place: Place, text: Any, notes: Iterable[dict[str, Any]]) -> Citations | None:
         """Take the whole text at `place` and the notes on it, and return all that is known if they name sources."""
@@ -85,18 +80,13 @@ class Sources:
         if not notes or not isinstance(text, str):
             return None
         for note in notes:
-            self._sources.setdefault(str(note["url"]), str(note.get("title") or ""))
+            self._known.add_source(str(note["url"]), str(note.get("title") or ""))
         spans = [(note, span) for note in notes[:_MOST_PASSAGES] if (span := _span(note, text))]
         at, start = _offsets(text, (place for _, span in spans for place in span)), self._starts.get(place, 0)
-        numbers = {uri: number for number, uri in enumerate(self._sources)}
         for note, (first, last) in spans:
-            passage = Passage(start + at[first], start + at[last], text[first:last], (numbers[str(note["url"])],))
-            self._passages.append(passage)
-        return self._known()
-
-    def _known(self) -> Citations:
-        sources = tuple(Citation(uri, title) for uri, title in self._sources.items())
-        return Citations(sources, tuple(self._passages[:_MOST_PASSAGES]), tuple(self._queries))
+            number = self._known.add_source(str(note["url"]))
+            self._known.add_passage(start + at[first], start + at[last], text[first:last], [number])
+        return self._known.news()
 
 
 def _flat(note: dict[str, Any]) -> dict[str, Any]:
@@ -148,7 +138,7 @@ class Speech:
         self._text = TaggedText()
         self._last = NOWHERE  # what the text was that came last: its kind, and its place
         self._refused: list[str] = []
-        self._sources = Sources()
+        self._sources = CitationReader()
 
     def _place(self, stem: str, data: dict[str, Any]) -> tuple[Item, Place]:
         """Return where a piece of text stands: mostly where the last one did."""
