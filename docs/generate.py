@@ -23,7 +23,7 @@ def pages() -> dict[Path, str]:
 
 
 def _magics() -> str:
-    examples = [f"{meaning[:1].upper()}{meaning[1:]}:\n\n```ipython\n{cell}\n```\n" for cell, meaning in map(example, EXAMPLES)]
+    examples = [f"{_sentence(meaning)}:\n\n```ipython\n{cell}\n```\n" for cell, meaning in map(example, EXAMPLES)]
     commands = [f"| `{_cell(syntax(name))}` | {_cell(command.summary)} |" for name, command in COMMANDS.items()]
     maps = [f"| `%gemini map {line}` | {_cell(meaning)} |" for line, meaning in MAP_EXAMPLES.values()]
     return "\n".join(
@@ -75,6 +75,10 @@ def _rows(actions: Iterable[Action]) -> list[str]:
         f"| `{', '.join(action.option_strings)}{' ' + str(action.metavar) if action.metavar else ''}` | {_cell((action.help or '') % {})} |"
         for action in actions
     ]
+
+
+def _sentence(text: str) -> str:
+    return text if "." in text.split(maxsplit=1)[0] else text[:1].upper() + text[1:]
 
 
 def _default(trait: object) -> str:

@@ -83,4 +83,4 @@ def _full_budget(monkeypatch):
     """Let no test live on what others have left for sending again."""
     from nbgemini.transport import retry
 
-    monkeypatch.setattr(retry, "BUDGET", retry.Budget())
+    monkeypatch.setattr(retry, "BUDGET", retry.RetryBudget())

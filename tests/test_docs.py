@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import pkgutil
 import re
 import runpy
 import tomllib
@@ -63,6 +64,15 @@ def test_files_that_the_architecture_names_exist():
     named = re.findall(r"`([\w/]+(?:\.\w+|/))`", page)
     assert len(named) > 40
     assert [name for name in named if not (ROOT / "src" / "nbgemini" / name).exists()] == []
+
+
+def test_what_the_reference_takes_from_docstrings_exists():
+    named = [
+        name for page in PAGES for name in re.findall(r"^\.\. auto\w+:: (\S+)", page.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    assert len(named) > 8
+    for name in named:
+        assert pkgutil.resolve_name(name).__doc__, name
 
 
 @pytest.mark.parametrize(

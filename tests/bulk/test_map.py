@@ -19,7 +19,7 @@ from nbgemini.bulk.store import RowStore, StoredAnswer
 from nbgemini.errors import ApiError, AuthenticationError, ConfigurationError, PromptError, RateLimitError
 from nbgemini.messages.turns import Usage
 from nbgemini.transport import retry
-from nbgemini.transport.retry import Budget
+from nbgemini.transport.retry import RetryBudget
 from tests.fakes.counting_server import CountingServer
 from tests.fakes.mapper import settings
 from tests.fakes.script import frame, refusal, stream
@@ -332,7 +332,7 @@ async def test_an_asynchronous_generator_is_closed_when_the_map_stops(store):
 
 
 async def test_with_no_budget_left_rows_go_out_one_by_one_and_none_fails(store, monkeypatch):
-    monkeypatch.setattr(retry, "BUDGET", Budget(tokens=5))
+    monkeypatch.setattr(retry, "BUDGET", RetryBudget(tokens=5))
     async with CountingServer(at_once=2, seconds=0.005) as server:
         table = await mapped(server, store, numbers(40))
     assert table.errors == {}

@@ -16,11 +16,13 @@ from nbgemini.errors import (
     ServerError,
     TransportError,
 )
-from nbgemini.transport.retry import Attempts, Budget, Policy
+from nbgemini.transport.retry import Attempts, RetryBudget, RetryPolicy
 
 
 def row(*, limited_since=None, attempts=3):
-    return SimpleNamespace(limited_since=limited_since, attempts=Attempts(Policy(attempts), Budget(), lambda: 0.0, lambda: 1.0))
+    return SimpleNamespace(
+        limited_since=limited_since, attempts=Attempts(RetryPolicy(attempts), RetryBudget(), lambda: 0.0, lambda: 1.0)
+    )
 
 
 def meaning(error, *, shown=(), now=0.0, **of_row):
@@ -80,8 +82,8 @@ def test_what_has_begun_to_be_answered_is_not_sent_again(error):
 
 
 def test_asking_what_a_reply_means_changes_nothing():
-    budget = Budget(tokens=5)
-    one = SimpleNamespace(limited_since=None, attempts=Attempts(Policy(), budget, lambda: 0.0, lambda: 1.0))
+    budget = RetryBudget(tokens=5)
+    one = SimpleNamespace(limited_since=None, attempts=Attempts(RetryPolicy(), budget, lambda: 0.0, lambda: 1.0))
     reply = SimpleNamespace(error=TransportError("it broke", passing=True), segments=())
     assert {outcome(reply, one, 0.0) for _ in range(10)} == {RetryAfter(1.0)}
     assert one.attempts.made == 1

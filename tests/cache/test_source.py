@@ -15,7 +15,7 @@ from nbgemini.cache.memory import MemoryStore
 from nbgemini.cache.source import CachedSource
 from nbgemini.cache.tee import Shared
 from nbgemini.errors import ServerError, TransportError
-from nbgemini.transport.base import Cached
+from nbgemini.transport.base import CachedFrame
 from nbgemini.transport.request import Request
 from tests.cache.conftest import ANSWER, DECODE, IDENTITY, asked
 from tests.fakes.raw import text_frame
@@ -105,7 +105,7 @@ class Reading:
 
 
 def marked(frames):
-    return [isinstance(frame, Cached) for frame in frames]
+    return [isinstance(frame, CachedFrame) for frame in frames]
 
 
 def followers(source):
@@ -447,7 +447,7 @@ async def test_an_answer_is_there_from_the_moment_it_is_whole(well, slow):
     for source in (first, CachedSource(well, cache, IDENTITY, lambda: DECODE)):
         again = await all_of(source)
         assert again == ANSWER
-        assert all(isinstance(frame, Cached) for frame in again)
+        assert all(isinstance(frame, CachedFrame) for frame in again)
     assert len(well.asked) == 1
     assert not store.let.is_set()
     store.let.set()

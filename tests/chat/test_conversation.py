@@ -31,7 +31,7 @@ from nbgemini.notebook.jobs import ReplyJob
 from nbgemini.providers.gemini.codec import Gemini
 from nbgemini.tools.toolbox import Toolbox
 from nbgemini.transport import retry
-from nbgemini.transport.retry import Budget
+from nbgemini.transport.retry import RetryBudget
 from tests.fakes.line import STREAM_ENDS, Line, said
 from tests.fakes.reader import Kernel, Talk, contents
 
@@ -411,7 +411,7 @@ class Conversations(RuleBasedStateMachine):
 
 @pytest.mark.timeout(300)
 def test_any_conversation_stays_valid(monkeypatch, capsys):
-    monkeypatch.setattr(retry, "BUDGET", Budget(tokens=10**9))  # what a run may do must not hang on the runs before
+    monkeypatch.setattr(retry, "BUDGET", RetryBudget(tokens=10**9))  # what a run may do must not hang on the runs before
     began = time.monotonic()
     loop = asyncio.new_event_loop()
     try:

@@ -11,7 +11,7 @@ from nbgemini.chat.response import ResponseAccumulator
 from nbgemini.messages.events import Citation, Citations
 from nbgemini.messages.transcript import Exchange
 from nbgemini.messages.turns import Turn, user_turn
-from nbgemini.providers.common.parts import recall
+from nbgemini.providers.common.parts import parts_to_events
 from nbgemini.providers.gemini.codec import Gemini
 from nbgemini.render.mimebundle import bundle
 from nbgemini.tools.decorator import declare
@@ -81,7 +81,7 @@ def test_a_later_round_adds_to_the_sources_of_the_earlier():
     incoming.add_results([])
     (found,) = incoming.fold([Citations((Citation("b"),))])
     assert found == incoming.citations == Citations((Citation("a"), Citation("b")))
-    assert recall(exchange.parts)[1:] == [found]
+    assert parts_to_events(exchange.parts)[1:] == [found]
 
 
 async def test_a_sound_that_breaks_off_keeps_what_arrived(client):

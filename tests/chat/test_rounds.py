@@ -12,7 +12,7 @@ from nbgemini.messages.events import Queued, Retrying
 from nbgemini.notebook.display.status_line import doing_text, status_text
 from nbgemini.secrets import Secret
 from nbgemini.transport import retry
-from nbgemini.transport.retry import Budget
+from nbgemini.transport.retry import RetryBudget
 from tests.fakes.raw import CLOSE, END, RESET, STALL, RawServer, chunk, event, head, text_frame
 
 GOOD = [head(), event(text_frame("fine", finish="STOP")), END]
@@ -138,7 +138,7 @@ async def test_the_wait_is_seen_counted_down_and_stoppable():
 
 async def test_many_chats_in_a_storm_share_one_budget(monkeypatch):
     """Fifty prompts meet a service that refuses all: no more than the budget pays for is sent again."""
-    monkeypatch.setattr(retry, "BUDGET", Budget(tokens=100))
+    monkeypatch.setattr(retry, "BUDGET", RetryBudget(tokens=100))
     async with RawServer(BUSY) as server, client_of(server, Sleeps()) as client:
         outcomes = await asyncio.gather(*(client.generate(str(n)) for n in range(50)), return_exceptions=True)
     assert all(isinstance(outcome, ServerError) for outcome in outcomes)

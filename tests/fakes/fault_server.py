@@ -22,7 +22,7 @@ from typing import Any, Self
 from nbgemini.errors import NbGeminiError
 from nbgemini.offline.gemini.validation import validate
 from nbgemini.offline.http_server import Connection, HttpRequest, read_request
-from nbgemini.offline.json_body import Invalid, decoded
+from nbgemini.offline.json_body import InvalidRequest, decode_json
 from nbgemini.offline.thought_signatures import place
 from nbgemini.replay.fingerprint import normalised
 from nbgemini.transport.framing import Framer
@@ -189,8 +189,8 @@ class FaultServer:
             return ()
         try:
             issued = {place(part) for part in self._sent if "thoughtSignature" in part}
-            validate(self._known(decoded(request.body)), model[1], issued)
-        except Invalid as invalid:
+            validate(self._known(decode_json(request.body)), model[1], issued)
+        except InvalidRequest as invalid:
             self.refused.append(str(invalid))
             return refusal(400, status="INVALID_ARGUMENT", message=str(invalid))
         return ()

@@ -13,7 +13,7 @@ import traceback
 from nbgemini.errors import NbGeminiError
 from nbgemini.messages.events import AnswerDelta, ThoughtDelta
 from nbgemini.messages.segments import SegmentDelta, SegmentEnd, SegmentStart
-from nbgemini.providers.common.parts import recall
+from nbgemini.providers.common.parts import parts_to_events
 from nbgemini.render.mimebundle import bundle
 from tests.fakes.script import FINE
 from tests.fakes.watched import CANARY, Asked, Watched
@@ -58,7 +58,7 @@ def assert_kinds_apart(watched: Watched, asked: Asked) -> None:
     texts = ("thought", "answer")
     assert [item for item in shown if item[0] in texts] == [item for item in recalled if item[0] in texts]
     for part in asked.reply.exchange.parts:
-        said = [event for event in recall([part]) if isinstance(event, AnswerDelta | ThoughtDelta)]
+        said = [event for event in parts_to_events([part]) if isinstance(event, AnswerDelta | ThoughtDelta)]
         kind = ThoughtDelta if part.get("thought") else AnswerDelta
         assert all(isinstance(event, kind) for event in said)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from nbgemini.transport.retry import Budget
+from nbgemini.transport.retry import RetryBudget
 
 
 @pytest.fixture(autouse=True)
 def _own_budget(monkeypatch):
-    monkeypatch.setattr("nbgemini.transport.retry.BUDGET", Budget())
+    monkeypatch.setattr("nbgemini.transport.retry.BUDGET", RetryBudget())

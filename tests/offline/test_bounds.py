@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbgemini import Client
-from nbgemini.offline.gemini.limits import bounded
-from nbgemini.offline.gemini.stream import Said, tokens
+from nbgemini.offline.gemini.limits import within_limits
+from nbgemini.offline.gemini.stream import ScriptedPart, tokens
 from nbgemini.settings import offline_settings
 from tests.conftest import soon
 from tests.support.raw_requests import ask, directive, path
@@ -50,8 +50,8 @@ async def test_thoughts_take_of_the_limit_and_a_call_comes_whole_or_not(service)
 
 @given(st.lists(st.text("ab "), max_size=5), st.text("ab ", min_size=1, max_size=2), st.integers(0, 20))
 def test_no_answer_holds_a_stop_text_or_more_than_its_limit(texts, stop, most):
-    said, finish = bounded(
-        [Said({"text": text}, 0.0) for text in texts], {"stopSequences": [stop], "maxOutputTokens": most}, "STOP"
+    said, finish = within_limits(
+        [ScriptedPart({"text": text}, 0.0) for text in texts], {"stopSequences": [stop], "maxOutputTokens": most}, "STOP"
     )
     text = "".join(item.part["text"] for item in said)
     assert "".join(texts).startswith(text)

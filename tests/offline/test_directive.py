@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from nbgemini.offline.directive import Told, said_by, told_in
-from nbgemini.offline.json_body import Invalid
+from nbgemini.offline.directive import Directive, parse_directive, scripted_parts
+from nbgemini.offline.json_body import InvalidRequest
 from nbgemini.offline.server import OfflineService
 from tests.support.raw_requests import TOOLS, ask, connect, directive, model, path, prompt, request, until
 
@@ -139,7 +139,7 @@ async def test_a_stalled_answer_in_one_piece_ends_when_the_client_leaves(service
 
 
 def test_several_parts_stand_in_one_frame():
-    said = said_by(Told(parts=[["answer", "x"], ["frame", ["thought", "t"], ["answer", "y"], A]]))
+    said = scripted_parts(Directive(parts=[["answer", "x"], ["frame", ["thought", "t"], ["answer", "y"], A]]))
     assert [item.joined for item in said] == [False, False, True, True]
 
 
@@ -235,7 +235,7 @@ async def test_a_streamed_call_keeps_its_frames_in_every_family(service):
 
 
 def test_only_a_line_of_its_own_directs():
-    assert told_in('say offline: {"frames": 2}') == Told()
-    assert told_in('x\noffline: {"frames": 2} \r\ny').frames == 2
-    with pytest.raises(Invalid):
-        told_in('offline: {"frames": 2}}')
+    assert parse_directive('say offline: {"frames": 2}') == Directive()
+    assert parse_directive('x\noffline: {"frames": 2} \r\ny').frames == 2
+    with pytest.raises(InvalidRequest):
+        parse_directive('offline: {"frames": 2}}')

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbgemini.offline.gemini.schema_answers import adapted, answer_in, check_form, from_openapi
-from nbgemini.offline.json_body import Invalid
+from nbgemini.offline.json_body import InvalidRequest
 from tests.support.raw_requests import USER, ask, path
 
 KEYS = st.sampled_from(
@@ -31,7 +31,7 @@ FORM = {"responseMimeType": "application/json"}
 
 @given(SCHEMAS)
 def test_any_schema_is_refused_or_answered(schema):
-    with contextlib.suppress(Invalid):
+    with contextlib.suppress(InvalidRequest):
         check_form({**FORM, "responseJsonSchema": schema}, "gemini-3.8-flash", functions=False, tools=False)
         with contextlib.suppress(RecursionError):
             json.loads(answer_in(schema, "planets"))
@@ -103,7 +103,7 @@ def test_schemas_of_other_services_are_followed_as_far_as_they_are_known():
 
 @pytest.mark.parametrize("schema", [5, {"properties": 5}, {"$ref": "#/$defs/nope"}, {"properties": {"a": 5}}])
 def test_what_is_no_schema_at_all_is_refused_there_too(schema):
-    with pytest.raises(Invalid, match="^schema"):
+    with pytest.raises(InvalidRequest, match="^schema"):
         adapted(schema, "schema")
 
 

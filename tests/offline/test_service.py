@@ -8,7 +8,7 @@ import json
 import pytest
 
 from nbgemini.offline.cassette import Cassette
-from nbgemini.offline.gemini.validation import Invalid, validate
+from nbgemini.offline.gemini.validation import InvalidRequest, validate
 from nbgemini.offline.server import OfflineService
 from nbgemini.offline.thought_signatures import genuine, sign
 from nbgemini.replay.fingerprint import normalised
@@ -149,7 +149,7 @@ def answered_as(id_):
     ],
 )
 def test_what_google_refuses_is_refused(body, words):
-    with pytest.raises(Invalid, match=words):
+    with pytest.raises(InvalidRequest, match=words):
         validate(body, "gemini-3.8-flash")
 
 

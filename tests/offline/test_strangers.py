@@ -9,7 +9,7 @@ import pytest
 
 from nbgemini.offline.gemini.files import FileStore
 from nbgemini.offline.http_server import LARGEST_BODY, HttpRequest, Room, read_request
-from nbgemini.offline.json_body import Invalid, decoded
+from nbgemini.offline.json_body import InvalidRequest, decode_json
 from nbgemini.offline.routes import Refused
 from nbgemini.offline.server import OfflineService
 
@@ -156,9 +156,9 @@ def test_what_is_remembered_has_a_largest_size():
 
 def test_a_body_of_too_many_values_is_not_read():
     for text in (b"[" + b"[],[]," * 200_000 + b"0]", "[" + "0," * 500_001 + "0]"):
-        with pytest.raises(Invalid, match="Too many values"):
-            decoded(text)
-    assert decoded(b'["' + b"x" * 1_000_000 + b'"]')
+        with pytest.raises(InvalidRequest, match="Too many values"):
+            decode_json(text)
+    assert decode_json(b'["' + b"x" * 1_000_000 + b'"]')
 
 
 def test_files_have_a_largest_size_together(monkeypatch):

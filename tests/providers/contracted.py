@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from nbgemini.messages.turns import Usage
 from nbgemini.providers.anthropic.codec import Anthropic
-from nbgemini.providers.base import Provider
+from nbgemini.providers.base import Codec
 from nbgemini.providers.gemini.codec import Gemini
 from nbgemini.providers.interactions.codec import Interactions
 from nbgemini.providers.openai.chat import OpenAIChat
@@ -35,7 +35,7 @@ class Contracted(NamedTuple):
         forgets: whether thoughts, signed or not, are for the turn that they belong to, and do not go back with later prompts.
     """
 
-    make: Callable[[], Provider]
+    make: Callable[[], Codec]
     model: str
     speak: Callable[[Said], list[dict[str, Any]]]
     usage: Usage

@@ -19,7 +19,7 @@ from nbgemini.messages.turns import Declaration, Options, Schema, Turn, Usage, u
 from nbgemini.providers.anthropic.codec import Anthropic
 from nbgemini.providers.anthropic.schema import fitted
 from nbgemini.providers.base import Model
-from nbgemini.providers.common.parts import recall
+from nbgemini.providers.common.parts import parts_to_events
 from nbgemini.services import services_from
 from tests.conftest import golden_bytes
 from tests.fakes.raw import END, RawServer, chunk, head
@@ -393,7 +393,7 @@ def test_a_search_shows_what_is_cited_and_all_of_it_goes_back_in_place():
     ]
     sent = [json.loads(frame) for frame in golden("anthropic", "search")]
     assert marked("SIGNED", sent) == marked("SIGNED", content)
-    assert talk.incoming.citations in recall(talk.exchange.parts)
+    assert talk.incoming.citations in parts_to_events(talk.exchange.parts)
 
 
 def test_code_that_ran_is_shown_and_goes_back_in_place():
@@ -413,7 +413,7 @@ def test_code_that_ran_is_shown_and_goes_back_in_place():
         "code_execution_tool_result",
     ]
     assert "container" not in body_, "with the next prompt it may be gone"
-    shown = [event for event in recall(talk.exchange.parts) if isinstance(event, Code | CodeResult)]
+    shown = [event for event in parts_to_events(talk.exchange.parts) if isinstance(event, Code | CodeResult)]
     assert len(shown) == 4
 
 
@@ -656,5 +656,5 @@ async def test_a_whole_talk_with_tools_against_a_service_that_checks_it(service)
 
 def test_text_and_reading_again_agree():
     talk = Talk("anthropic").ask("hi", golden("anthropic", "interleaved")).end()
-    again = [event.text for event in recall(talk.exchange.parts) if getattr(event, "text", "")]
+    again = [event.text for event in parts_to_events(talk.exchange.parts) if getattr(event, "text", "")]
     assert "".join(again) == "First thought.First answer.Second thought.Second answer."

@@ -22,7 +22,7 @@ from nbgemini.messages.events import (
     Unknown,
 )
 from nbgemini.messages.turns import NOTE, Declaration, Options, Turn, user_turn
-from nbgemini.providers.common.parts import recall
+from nbgemini.providers.common.parts import parts_to_events
 from nbgemini.providers.gemini.codec import Gemini
 from tests.conftest import golden_bytes, golden_frames
 
@@ -105,8 +105,8 @@ def test_googles_own_html_is_in_no_event():
 
 def test_stored_sources_are_read_again_and_broken_ones_are_not():
     note = {NOTE: {"citations": {"sources": [{"uri": "https://a.example"}]}}}
-    assert recall([note])[1:] == [Citations((Citation("https://a.example"),))]
-    assert recall([{NOTE: {"citations": {"sources": 3}}}])[1:] == []
+    assert parts_to_events([note])[1:] == [Citations((Citation("https://a.example"),))]
+    assert parts_to_events([{NOTE: {"citations": {"sources": 3}}}])[1:] == []
 
 
 def test_why_something_is_withheld():
@@ -118,21 +118,21 @@ def test_why_something_is_withheld():
 
 def test_code_that_took_too_long():
     part = {"codeExecutionResult": {"outcome": "OUTCOME_DEADLINE_EXCEEDED"}}
-    assert recall([part])[1:] == [CodeResult("", ok=False, late=True)]
+    assert parts_to_events([part])[1:] == [CodeResult("", ok=False, late=True)]
 
 
 @given(
     part=st.dictionaries(st.text(min_size=1, max_size=8).map("x".__add__), st.integers() | st.text(), min_size=1, max_size=3)
 )
 def test_unknown_kinds_are_kept_and_counted(part):
-    kept, *unknown = recall([part])
+    kept, *unknown = parts_to_events([part])
     assert kept == PartReceived(part)
     assert unknown == [Unknown(name) for name in part]
 
 
 def test_the_service_s_own_calls_are_kept_and_not_counted_as_unknown():
     part = {"toolCall": {"id": "1", "toolType": "GOOGLE_SEARCH_WEB"}, "thoughtSignature": "x"}
-    assert recall([part]) == [PartReceived(part)]
+    assert parts_to_events([part]) == [PartReceived(part)]
 
 
 def test_tools_of_the_service_are_asked_for_by_their_names():

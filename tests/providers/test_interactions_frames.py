@@ -31,7 +31,7 @@ from nbgemini.messages.events import (
     UsageReport,
 )
 from nbgemini.messages.turns import Turn, Usage, user_turn
-from nbgemini.providers.common.parts import recall
+from nbgemini.providers.common.parts import parts_to_events
 from nbgemini.providers.gemini.codec import Gemini
 from tests.providers.interacting import ASK, PNG, codec, completed, encoded, parts, step, stream, without_parts
 
@@ -59,7 +59,7 @@ def test_a_thought_and_an_answer_come_in_pieces():
     assert answer == [PartReceived({"text": "ye"}), AnswerDelta("ye"), PartReceived({"text": "s"}), AnswerDelta("s")]
     body = encoded(user_turn("hi"), Turn("model", parts([*thought, *answer])), user_turn("and?"))
     assert [said["type"] for said in body["input"]] == ["user_input", "thought", "model_output", "user_input"]
-    assert recall(parts([*thought, *answer])) == [*thought, *answer]
+    assert parts_to_events(parts([*thought, *answer])) == [*thought, *answer]
 
 
 def test_a_thought_stays_a_thought_whatever_its_pieces_are_called():

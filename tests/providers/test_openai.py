@@ -32,7 +32,7 @@ from nbgemini.messages.events import (
 from nbgemini.messages.segments import Segmenter
 from nbgemini.messages.transcript import Exchange
 from nbgemini.messages.turns import Declaration, Options, Turn, Usage, merge_text, user_turn
-from nbgemini.providers.common.parts import recall
+from nbgemini.providers.common.parts import parts_to_events
 from nbgemini.providers.openai.responses import OpenAI
 from nbgemini.providers.registry import codec_of
 from tests.conftest import golden_bytes
@@ -260,7 +260,7 @@ def test_what_was_stored_is_read_again_as_it_came():
     parts = [event.part for event in decoded_golden("searched") if isinstance(event, PartReceived)]
     segmenter, again = Segmenter(), Segmenter()
     segmenter.feed(event for event in decoded_golden("searched") if not isinstance(event, Citations))
-    again.feed(recall(merge_text(parts)))
+    again.feed(parts_to_events(merge_text(parts)))
     assert [(one.kind, one.text, one.content) for one in again.segments] == [
         (one.kind, one.text, one.content) for one in segmenter.segments
     ]

@@ -31,7 +31,7 @@ from nbgemini.messages.events import (
 )
 from nbgemini.messages.transcript import Exchange, Transcript
 from nbgemini.messages.turns import Declaration, Options, Turn, Usage, user_turn
-from nbgemini.providers.common.parts import recall
+from nbgemini.providers.common.parts import parts_to_events
 from nbgemini.providers.common.thought_tags import TaggedText
 from nbgemini.providers.openai.chat import OpenAIChat
 from nbgemini.tools.result import answer
@@ -376,7 +376,7 @@ def test_a_request_says_what_the_options_say():
         "max_tokens": 9,
     }
     assert codec.encode([user_turn("a")], Options(model=MODEL)).path == "chat/completions"
-    assert recall([{"text": "a", "thought": True}])[1:] == [ThoughtDelta("a")]
+    assert parts_to_events([{"text": "a", "thought": True}])[1:] == [ThoughtDelta("a")]
     assert codec.list_request().path == "models"
     assert codec.decode_models(b'{"data": [{"id": "a"}]}')[0][0].name == "a"
 

@@ -1,17 +1,17 @@
-"""Places: never more than there are, first come, first served, and none is lost."""
+"""Permits: never more than there are, first come, first served, and none is lost."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 
-from nbgemini.transport.limiter import Places
+from nbgemini.transport.limiter import ConcurrencyLimiter
 
 
-async def hold(places, log, name, until):
-    async with places.place() as place:
-        while not place.granted.is_set():
-            await place.wait(10)
+async def hold(limiter, log, name, until):
+    async with limiter.permit() as permit:
+        while not permit.granted.is_set():
+            await permit.wait(10)
         log.append(name)
         await until.wait()
 
@@ -22,8 +22,8 @@ async def settled():
 
 
 async def test_so_many_at_once_and_the_others_in_order():
-    places, log, gates = Places(2), [], [asyncio.Event() for _ in range(5)]
-    tasks = [asyncio.create_task(hold(places, log, number, gate)) for number, gate in enumerate(gates)]
+    limiter, log, gates = ConcurrencyLimiter(2), [], [asyncio.Event() for _ in range(5)]
+    tasks = [asyncio.create_task(hold(limiter, log, number, gate)) for number, gate in enumerate(gates)]
     await settled()
     assert log == [0, 1]
     gates[1].set()
@@ -36,10 +36,10 @@ async def test_so_many_at_once_and_the_others_in_order():
 
 
 async def test_who_waits_knows_how_many_are_ahead():
-    places = Places(1)
-    held, second, third = places.place(), places.place(), places.place()
-    for place in (held, second, third):
-        await place.__aenter__()
+    limiter = ConcurrencyLimiter(1)
+    held, second, third = limiter.permit(), limiter.permit(), limiter.permit()
+    for permit in (held, second, third):
+        await permit.__aenter__()
     assert (held.granted.is_set(), second.ahead, third.ahead) == (True, 0, 1)
     await second.__aexit__(None, None, None)
     assert third.ahead == 0
@@ -48,17 +48,17 @@ async def test_who_waits_knows_how_many_are_ahead():
 
 
 async def test_waiting_ends_to_look_again():
-    places = Places(1)
-    async with places.place(), places.place() as place:
-        await asyncio.wait_for(place.wait(0.001), 5)
-        assert not place.granted.is_set()
+    limiter = ConcurrencyLimiter(1)
+    async with limiter.permit(), limiter.permit() as permit:
+        await asyncio.wait_for(permit.wait(0.001), 5)
+        assert not permit.granted.is_set()
 
 
 async def test_no_place_is_lost_in_a_storm_of_cancellations():
-    places, log, gate = Places(3), [], asyncio.Event()
+    limiter, log, gate = ConcurrencyLimiter(3), [], asyncio.Event()
     chance = random.Random(7)
     for _ in range(100):
-        tasks = [asyncio.create_task(hold(places, log, None, gate)) for _ in range(20)]
+        tasks = [asyncio.create_task(hold(limiter, log, None, gate)) for _ in range(20)]
         await settled()
         for task in chance.sample(tasks, 20):
             task.cancel()
@@ -67,5 +67,5 @@ async def test_no_place_is_lost_in_a_storm_of_cancellations():
         await asyncio.gather(*tasks, return_exceptions=True)
     gate.set()
     log.clear()
-    await asyncio.wait_for(asyncio.gather(*(hold(places, log, n, gate) for n in range(10))), 5)
+    await asyncio.wait_for(asyncio.gather(*(hold(limiter, log, n, gate) for n in range(10))), 5)
     assert len(log) == 10

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from nbgemini.errors import ConfigurationError, RateLimitError, ServerError, TransportError, WireError
 from nbgemini.transport.api_errors import error_from_body, error_from_data, retry_after
-from nbgemini.transport.retry import Attempts, Budget, Policy
+from nbgemini.transport.retry import Attempts, RetryBudget, RetryPolicy
 
 PER_DAY = {"violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]}
 
@@ -23,7 +23,7 @@ class Clock:
 
 
 def attempts(policy=None, budget=None, clock=None, chance=0.0):
-    return Attempts(policy or Policy(), budget or Budget(), clock or Clock(), lambda: chance)
+    return Attempts(policy or RetryPolicy(), budget or RetryBudget(), clock or Clock(), lambda: chance)
 
 
 def limited(delay=None, details=()):
@@ -64,7 +64,7 @@ def test_three_attempts_with_growing_waits():
 
 @given(st.floats(0, 1), st.integers(1, 8), st.lists(st.sampled_from([408, 429, 500, 503]), min_size=1, max_size=10))
 def test_waits_and_attempts_are_bounded(chance, most, codes):
-    request = attempts(Policy(attempts=most), chance=chance)
+    request = attempts(RetryPolicy(attempts=most), chance=chance)
     waits = [wait for code in codes if (wait := request.again(error_from_body(code, b""))) is not None]
     assert len(waits) < most
     for number, wait in enumerate(waits):
@@ -91,7 +91,7 @@ def test_the_whole_time_is_bounded():
 
 def test_many_requests_share_one_budget_and_success_fills_it():
     """A thousand requests in a storm cause a hundred more, not two thousand."""
-    budget, busy = Budget(), error_from_body(503, b"")
+    budget, busy = RetryBudget(), error_from_body(503, b"")
     sent_again = sum(attempts(budget=budget).again(busy) is not None for _ in range(1000))
     assert sent_again == 100
     lucky = attempts(budget=budget)
@@ -102,7 +102,7 @@ def test_many_requests_share_one_budget_and_success_fills_it():
 
 
 def test_a_success_after_retries_gives_back_what_they_cost():
-    budget, busy = Budget(tokens=10), error_from_body(503, b"")
+    budget, busy = RetryBudget(tokens=10), error_from_body(503, b"")
     request = attempts(budget=budget)
     assert request.again(busy)
     assert request.again(busy)

@@ -19,7 +19,7 @@ from nbgemini.errors import PromptError
 from nbgemini.messages.turns import Options, Turn, user_turn
 from nbgemini.replay.fingerprint import digest, fingerprint
 from nbgemini.services import bare_model
-from nbgemini.transport.retry import Attempts, Budget
+from nbgemini.transport.retry import Attempts, RetryBudget
 
 
 class PendingRow:
@@ -101,7 +101,7 @@ class MapContext(Struct, frozen=True):
         return True
 
     @property
-    def budget(self) -> Budget:
+    def budget(self) -> RetryBudget:
         """What retries are paid from."""
         return self.endpoint.retry.budget
 

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from typing import Any
 
 from nbgemini.errors import TransportError
-from nbgemini.transport.base import Cached
+from nbgemini.transport.base import CachedFrame
 
 _MOST = 8 * 1024 * 1024  # bytes that wait for the slowest reader
 
@@ -69,7 +69,7 @@ class Shared:
         self.followers += 1
         try:
             while (frame := await self._next(reader)) is not None:
-                yield frame if reader.pays else Cached(frame)
+                yield frame if reader.pays else CachedFrame(frame)
         finally:
             await self._leave(reader)
         if self._error is not None:

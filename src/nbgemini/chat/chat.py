@@ -28,7 +28,7 @@ from nbgemini.messages.transcript import KERNEL_ENDED, Exchange, Transcript
 from nbgemini.messages.turns import Options, Turn, user_turn
 from nbgemini.prices import Prices, shipped
 from nbgemini.prompts.secret_scan import masked, refuse_keys
-from nbgemini.providers.common.parts import recall
+from nbgemini.providers.common.parts import parts_to_events
 from nbgemini.replay.session import Taping
 from nbgemini.services import split_model
 from nbgemini.tools.toolbox import Toolbox
@@ -153,8 +153,8 @@ class Chat:
         """Return the answer of an exchange as segments, from its parts."""
         segmenter = Segmenter()
         for turn in exchange.past:
-            segmenter.feed(recall(turn.parts))
-        segmenter.feed(recall(exchange.parts))
+            segmenter.feed(parts_to_events(turn.parts))
+        segmenter.feed(parts_to_events(exchange.parts))
         if exchange.note == KERNEL_ENDED:
             segmenter.feed(_unknown_ends(segmenter.runs))
         if exchange.state not in ("running", "waiting"):

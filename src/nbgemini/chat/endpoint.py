@@ -14,12 +14,12 @@ from msgspec import Struct, structs
 from nbgemini.chat.inline_files import Carrying
 from nbgemini.chat.uploads import Files
 from nbgemini.errors import NbGeminiError, WireError
-from nbgemini.providers.base import Provider
+from nbgemini.providers.base import Codec
 from nbgemini.providers.gemini.codec import Gemini
 from nbgemini.transport.base import Source
-from nbgemini.transport.limiter import Places
+from nbgemini.transport.limiter import ConcurrencyLimiter
 from nbgemini.transport.request import Request
-from nbgemini.transport.retry import Policy, Retry
+from nbgemini.transport.retry import Retry, RetryPolicy
 
 T = TypeVar("T")
 
@@ -38,18 +38,18 @@ class Endpoint(Struct, frozen=True, eq=False):
         offline: whether the offline service answers, so that nothing is spent.
     """
 
-    codec: Provider
+    codec: Codec
     source: Source
-    limiter: Places
+    limiter: ConcurrencyLimiter
     retry: Retry
     uploads: Files | Carrying
     offline: bool = False
 
     @classmethod
-    def over(cls, source: Source, codec: Provider | None = None, *, streams: int = 1000, retry: Retry | None = None) -> Self:
+    def over(cls, source: Source, codec: Codec | None = None, *, streams: int = 1000, retry: Retry | None = None) -> Self:
         """Return an endpoint of a source, Gemini's by default; large files are uploaded through it."""
         retry = retry or Retry()
-        return cls(codec or Gemini(), source, Places(streams), retry, Files(source, "v1beta", retry))
+        return cls(codec or Gemini(), source, ConcurrencyLimiter(streams), retry, Files(source, "v1beta", retry))
 
     def through(self, source: Source) -> Self:
         """Return the same endpoint with another source; requests to both stand in one line."""
@@ -57,7 +57,7 @@ class Endpoint(Struct, frozen=True, eq=False):
 
     def without_retries(self) -> Self:
         """Return the same endpoint, which sends each request once."""
-        return structs.replace(self, retry=structs.replace(self.retry, policy=Policy(attempts=1)))
+        return structs.replace(self, retry=structs.replace(self.retry, policy=RetryPolicy(attempts=1)))
 
     async def fetch(self, request: Request) -> bytes:
         """Return the one frame of a response that does not stream.
@@ -76,8 +76,8 @@ class Endpoint(Struct, frozen=True, eq=False):
         attempts = self.retry.attempts()
         while True:
             try:
-                async with self.limiter.place() as place:
-                    await place.granted.wait()
+                async with self.limiter.permit() as permit:
+                    await permit.granted.wait()
                     answer = await ask()
             except NbGeminiError as error:
                 wait = attempts.again(error)

@@ -40,7 +40,7 @@ from nbgemini.messages.stop_reasons import ending_words, is_known
 from nbgemini.messages.tool_call_assembler import GrowingCalls, weight
 from nbgemini.messages.transcript import Exchange, State
 from nbgemini.messages.turns import NOTE, Part, Usage
-from nbgemini.providers.base import Provider
+from nbgemini.providers.base import Codec
 from nbgemini.tools.result import ToolResult, note_of
 
 MOST_CALLS = 256  # in one round, copies and incomplete ones counted too
@@ -148,7 +148,7 @@ class ResponseAccumulator:
         unknown: names of what this decoder is too old for, and how often each came.
     """
 
-    def __init__(self, exchange: Exchange, codec: Provider, model: str) -> None:
+    def __init__(self, exchange: Exchange, codec: Codec, model: str) -> None:
         """Store what comes in `exchange`."""
         self.model = model
         self.response_id = ""

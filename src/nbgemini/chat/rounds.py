@@ -1,7 +1,7 @@
 """The request loop of a reply: ask, listen, run tools, ask again, until the service has said it all.
 
 Invariants: a request is sent again only while nothing of its answer was shown; every stream is owned, so that stopping closes
-the connection at once; whatever waits for a place or for the next attempt holds no place; every call gets a result; exactly
+the connection at once; whatever waits for a permit or for the next attempt holds none; every call gets a result; exactly
 one terminal state, whatever happens.
 """
 
@@ -30,7 +30,7 @@ from nbgemini.prices import Prices
 from nbgemini.providers.base import ONWARD, OVER, Decoder
 from nbgemini.tools.result import answer as text_result
 from nbgemini.tools.toolbox import Answers, Patience, Toolbox
-from nbgemini.transport.base import Cached, Played
+from nbgemini.transport.base import CachedFrame, ReplayedFrame
 from nbgemini.transport.request import Request
 
 Step: TypeAlias = tuple[list[Event], list[Change]]
@@ -203,7 +203,7 @@ class RequestLoop:
 
 
 class RequestSender:
-    """The requests of one reply: each waits for a place, and goes out again after transient failures."""
+    """The requests of one reply: each waits for a permit, and goes out again after transient failures."""
 
     def __init__(self, state: ReplyState, endpoint: Endpoint) -> None:
         """Ask this endpoint."""
@@ -251,12 +251,12 @@ class RequestSender:
             await endpoint.retry.sleep(wait)
 
     async def _attempt(self, request: Request) -> AsyncGenerator[Step, None]:
-        """Send a request once, as soon as there is a place."""
+        """Send a request once, as soon as there is a permit."""
         state, pace, decode = self._state, Pace.here(), self._endpoint.codec.decoder()
-        async with self._endpoint.limiter.place() as place:
-            while not place.granted.is_set():
-                yield self._wait_for(Queued(place.ahead))
-                await place.wait(_LOOK_AGAIN)
+        async with self._endpoint.limiter.permit() as permit:
+            while not permit.granted.is_set():
+                yield self._wait_for(Queued(permit.ahead))
+                await permit.wait(_LOOK_AGAIN)
             state.begin_attempt()
             try:
                 async with aclosing(self._endpoint.source.frames(request)) as frames:
@@ -316,9 +316,9 @@ def reply_of(frame: Callable[[], bytes], options: Options, endpoint: Endpoint, p
 
 def _origin(frame: bytes, before: str) -> str:
     """Return where an answer comes from: a cassette if any of it does, else where its last frame came from, which pays."""
-    if isinstance(frame, Played):
+    if isinstance(frame, ReplayedFrame):
         return frame.badge
-    return "" if before == Cached.badge else before
+    return "" if before == CachedFrame.badge else before
 
 
 def _cause(error: NbGeminiError) -> str:

@@ -25,8 +25,8 @@ from nbgemini.settings import GOOGLE, Settings
 from nbgemini.transport.base import Source
 from nbgemini.transport.client import HttpClients
 from nbgemini.transport.http import HttpSource
-from nbgemini.transport.limiter import Places
-from nbgemini.transport.retry import Policy, Retry, Sleep
+from nbgemini.transport.limiter import ConcurrencyLimiter
+from nbgemini.transport.retry import Retry, RetryPolicy, Sleep
 from nbgemini.transport.sdk import HAVE_CLIENTS, official
 from nbgemini.transport.timeouts import Timeouts
 
@@ -43,7 +43,7 @@ class Endpoints:
         """Ask by these settings; `sleep` waits before a request is sent again; the caches and a user's client outlive them."""
         self._settings = settings
         self._http_clients = HttpClients(http_client)
-        self._retry = Retry(Policy(attempts=settings.retries + 1), sleep)
+        self._retry = Retry(RetryPolicy(attempts=settings.retries + 1), sleep)
         self._caches = caches
         self._known: dict[str, Endpoint] = {}
 
@@ -70,7 +70,7 @@ class Endpoints:
         retry = self._retry if sleep is None else Retry(self._retry.policy, sleep)
         uploads = Files(source, settings.version, retry) if service.name in GOOGLE else Carrying()
         codec = codec_of(service.dialect, settings.version)
-        return Endpoint(codec, source, Places(settings.max_streams), retry, uploads, service.offline)
+        return Endpoint(codec, source, ConcurrencyLimiter(settings.max_streams), retry, uploads, service.offline)
 
     def retire(self) -> None:
         """Close all connections as soon as the running streams have ended."""

@@ -19,7 +19,7 @@ from nbgemini.messages.segments import Change, Segmenter, last_text
 from nbgemini.messages.transcript import Exchange, Facts, State
 from nbgemini.messages.turns import Options, Usage, merge_text
 from nbgemini.prices import Prices, shipped
-from nbgemini.providers.base import Provider
+from nbgemini.providers.base import Codec
 from nbgemini.tools.result import ToolResult, run_of
 
 OFFLINE_ID = "offline-"  # how response ids of the offline service begin
@@ -64,7 +64,7 @@ class ReplyState:
     """
 
     def __init__(
-        self, exchange: Exchange, options: Options, codec: Provider, *, prices: Prices | None = None, offline: bool = False
+        self, exchange: Exchange, options: Options, codec: Codec, *, prices: Prices | None = None, offline: bool = False
     ) -> None:
         """Begin with nothing; `codec` asks and reads."""
         self.exchange = exchange

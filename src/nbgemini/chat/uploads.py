@@ -22,7 +22,7 @@ from nbgemini.errors import ConfigurationError, NbGeminiError, PromptError, Tran
 from nbgemini.messages.attachments import Held, digest_in, held_for, held_inline
 from nbgemini.messages.events import Retrying, Uploading
 from nbgemini.messages.turns import NOTE, Part, Turn
-from nbgemini.transport.base import Answer, Caller, Source
+from nbgemini.transport.base import Answer, Source, SupportsCall
 from nbgemini.transport.retry import Retry
 
 REQUEST_BYTES = 18 * 1024 * 1024  # of base64 in one request, which may have 20 MB in all
@@ -55,13 +55,13 @@ class Files:
         self._locks: dict[str, asyncio.Lock] = {}
 
     @property
-    def caller(self) -> Caller:
+    def caller(self) -> SupportsCall:
         """What uploads.
 
         Raises:
             ConfigurationError: nothing does: a cassette records or plays.
         """
-        if not isinstance(self._source, Caller):
+        if not isinstance(self._source, SupportsCall):
             raise ConfigurationError("a file this large is uploaded first, which can't be while a cassette records or plays")
         return self._source
 

@@ -21,8 +21,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct, structs
 
-from nbgemini.offline.gemini.stream import Said
-from nbgemini.offline.json_body import Invalid, decoded
+from nbgemini.offline.gemini.stream import ScriptedPart
+from nbgemini.offline.json_body import InvalidRequest, decode_json
 from nbgemini.offline.sample_media import code, code_result, grounding, picture, sound
 
 _LINE = re.compile(r"^offline: (\{.*\})[ \t\r]*$", re.MULTILINE)
@@ -32,7 +32,7 @@ _MOST_CHARS = 100_000_000  # of all frames together
 _Count = Annotated[int, Meta(ge=0, le=100_000)]
 
 
-class Told(Struct, frozen=True, forbid_unknown_fields=True):
+class Directive(Struct, frozen=True, forbid_unknown_fields=True):
     """A directive; the names are those of its JSON."""
 
     parts: list[list[Any]] | None = None
@@ -50,41 +50,47 @@ class Told(Struct, frozen=True, forbid_unknown_fields=True):
     retry_delay: Annotated[str, Meta(pattern=r"^\d{1,9}(\.\d{1,9})?s$")] | None = None
 
 
-def told_in(prompt: str) -> Told:
+def parse_directive(prompt: str) -> Directive:
     """Return the directive of a prompt.
 
     Raises:
-        Invalid: it is not one.
+        InvalidRequest: it is not one.
     """
     found = _LINE.search(prompt)
     try:
-        told = msgspec.convert(decoded(found[1]), Told) if found else Told()
+        directive = msgspec.convert(decode_json(found[1]), Directive) if found else Directive()
     except msgspec.ValidationError as error:
-        raise Invalid(f"The prompt's directive is not valid. {error}") from None
-    if (told.frames or 0) * told.chars > _MOST_CHARS:
-        raise Invalid("The prompt's directive is not valid. So much text is too much.")
-    return told
+        raise InvalidRequest(f"The prompt's directive is not valid. {error}") from None
+    if (directive.frames or 0) * directive.chars > _MOST_CHARS:
+        raise InvalidRequest("The prompt's directive is not valid. So much text is too much.")
+    return directive
 
 
-def said_by(told: Told) -> list[Said] | None:
+def scripted_parts(directive: Directive) -> list[ScriptedPart] | None:
     """Return what to say, or None if that is left open.
 
     Raises:
-        Invalid: something in `parts` is not a part.
+        InvalidRequest: something in `parts` is not a part.
     """
-    gap = _GAP if told.gap is None else told.gap
-    if told.frames is not None:
-        return [Said({"text": _filler(number, told.chars)}, gap) for number in range(told.frames)]
-    if told.parts is None:
+    gap = _GAP if directive.gap is None else directive.gap
+    if directive.frames is not None:
+        texts = (_filler(number, directive.chars) for number in range(directive.frames))
+        return [ScriptedPart({"text": text}, gap) for text in texts]
+    if directive.parts is None:
         return None
-    return [said for item in told.parts for said in _entry(item, told.pieces, gap)]
+    return [said for item in directive.parts for said in _entry(item, directive.pieces, gap)]
 
 
-def refusal(told: Told) -> dict[str, Any]:
+def refusal(directive: Directive) -> dict[str, Any]:
     """Return the error of a directive with a `status`."""
-    error = {"code": told.status, "message": "Refused, as the prompt asked for.", "status": "UNAVAILABLE", **told.error}
-    if told.retry_delay:
-        error["details"] = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": told.retry_delay}]
+    error = {
+        "code": directive.status,
+        "message": "Refused, as the prompt asked for.",
+        "status": "UNAVAILABLE",
+        **directive.error,
+    }
+    if directive.retry_delay:
+        error["details"] = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": directive.retry_delay}]
     return error
 
 
@@ -92,33 +98,33 @@ def _filler(number: int, chars: int) -> str:
     return f"word{number} and so on, ".ljust(chars, ".")[:chars]
 
 
-def _entry(item: Any, pieces: int, gap: float) -> list[Said]:  # noqa: PLR0911 - a table
+def _entry(item: Any, pieces: int, gap: float) -> list[ScriptedPart]:  # noqa: PLR0911 - a table
     match item:
         case ["frame", *entries]:
             parts = [said.part for entry in entries for said in _entry(entry, 1, gap)]
-            return [Said(part, gap, joined=number > 0) for number, part in enumerate(parts)]
+            return [ScriptedPart(part, gap, joined=number > 0) for number, part in enumerate(parts)]
         case ["streamed_call", str(name), dict(args)]:
-            return [Said({"functionCall": call}, gap) for call in _call_in_pieces(name, args, pieces)]
+            return [ScriptedPart({"functionCall": call}, gap) for call in _call_in_pieces(name, args, pieces)]
         case ["thought", str(text)]:
-            return [Said({"text": piece, "thought": True}, gap) for piece in cut_evenly(text, pieces)]
+            return [ScriptedPart({"text": piece, "thought": True}, gap) for piece in cut_evenly(text, pieces)]
         case ["answer", str(text)]:
-            return [Said({"text": piece}, gap) for piece in cut_evenly(text, pieces)]
+            return [ScriptedPart({"text": piece}, gap) for piece in cut_evenly(text, pieces)]
         case ["audio", int() | float() as seconds]:
-            return [Said(part, gap) for part in sound(seconds)]
+            return [ScriptedPart(part, gap) for part in sound(seconds)]
         case ["grounded", str(text), list(supports), *queries]:
             return _grounded(text, supports, queries, pieces, gap)
         case ["beside", dict(fields)]:
-            return [Said({"text": ""}, gap, beside=fields)]
-    return [Said(_whole_part(item), gap)]
+            return [ScriptedPart({"text": ""}, gap, beside=fields)]
+    return [ScriptedPart(_whole_part(item), gap)]
 
 
-def _grounded(text: str, supports: list[Any], queries: list[Any], pieces: int, gap: float) -> list[Said]:
+def _grounded(text: str, supports: list[Any], queries: list[Any], pieces: int, gap: float) -> list[ScriptedPart]:
     try:
         places = msgspec.convert(supports, list[tuple[str, str, str]])
         (searched,) = msgspec.convert(queries, list[list[str]]) or [[]]
     except (msgspec.ValidationError, ValueError):
-        raise Invalid("The prompt's directive is not valid. Not [[passage, url, title], …] and [queries].") from None
-    said = [Said({"text": piece}, gap) for piece in cut_evenly(text, pieces)]
+        raise InvalidRequest("The prompt's directive is not valid. Not [[passage, url, title], …] and [queries].") from None
+    said = [ScriptedPart({"text": piece}, gap) for piece in cut_evenly(text, pieces)]
     return [*said[:-1], structs.replace(said[-1], beside=grounding(text, places, searched))]
 
 
@@ -140,7 +146,7 @@ def _whole_part(item: Any) -> dict[str, Any]:  # noqa: PLR0911 - a table
             return {**picture(words), "thought": True}
         case ["raw", dict(part)]:
             return part
-    raise Invalid(f"The prompt's directive is not valid. Not a part: {json.dumps(item, ensure_ascii=False)[:100]}")
+    raise InvalidRequest(f"The prompt's directive is not valid. Not a part: {json.dumps(item, ensure_ascii=False)[:100]}")
 
 
 def cut_evenly(text: str, pieces: int) -> list[str]:

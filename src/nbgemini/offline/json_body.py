@@ -11,24 +11,24 @@ _MOST_VALUES = 500_000  # in memory each takes many times as much as in its text
 _BROKEN = "Invalid JSON payload received. {}"
 
 
-class Invalid(Exception):  # noqa: N818 - it is what the request is
+class InvalidRequest(Exception):  # noqa: N818 - it is what the request is
     """The request is not valid; the text is what Google answers."""
 
 
-def decoded(text: bytes | str) -> Any:
+def decode_json(text: bytes | str) -> Any:
     """Return the value of a JSON text.
 
     Raises:
-        Invalid: it is not JSON, or too deep.
+        InvalidRequest: it is not JSON, or too deep.
     """
     if sum(map(text.count, (b",", b"[", b"{") if isinstance(text, bytes) else (",", "[", "{"))) > _MOST_VALUES:  # type: ignore[arg-type]
-        raise Invalid(_BROKEN.format("Too many values."))
+        raise InvalidRequest(_BROKEN.format("Too many values."))
     try:
         value = msgspec.json.decode(text)
     except (ValueError, RecursionError) as error:
-        raise Invalid(_BROKEN.format(error)) from None
+        raise InvalidRequest(_BROKEN.format(error)) from None
     if _is_too_deep(value):
-        raise Invalid(_BROKEN.format("Message too deep. Max recursion depth reached."))
+        raise InvalidRequest(_BROKEN.format("Message too deep. Max recursion depth reached."))
     return value
 
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import msgspec
 
 from nbgemini.offline.http_server import HttpRequest
-from nbgemini.offline.json_body import Invalid
+from nbgemini.offline.json_body import InvalidRequest
 from nbgemini.offline.responder import EVENTS, Delivery, send_json, stream
 from nbgemini.offline.script import Script
 from nbgemini.replay.cassette import Recording, read
@@ -85,7 +85,7 @@ class RecordedServices:
         Raises:
             ConnectionError: the client has left, or the recording breaks off.
         """
-        if isinstance(body, Invalid) or not isinstance(body, dict):
+        if isinstance(body, InvalidRequest) or not isinstance(body, dict):
             await send_json(to.writer, 400, _error("invalid_request_error", str(body)))
         elif request.method == "GET":
             await self._list(provider, request, to)

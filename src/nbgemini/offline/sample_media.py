@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Iterable
 from typing import Any
 
-from nbgemini.offline.gemini.stream import Said
+from nbgemini.offline.gemini.stream import ScriptedPart
 
 _SIGNED = "*From nbgemini's offline service, not from Gemini.*"
 _RATE = 24_000  # samples a second
@@ -82,19 +82,25 @@ def _segment(text: str, words: str) -> dict[str, Any]:
     return {**({"startIndex": start} if start else {}), "endIndex": start + len(words.encode()), "text": words}
 
 
-def undirected(body: dict[str, Any], model: str, prompt: str) -> list[Said] | None:
+def media_answer(body: dict[str, Any], model: str, prompt: str) -> list[ScriptedPart] | None:
     """Return what there is to say to a prompt that calls for more than text, or None."""
     if "-tts" in model:
-        return [Said(part, _GAP) for part in sound(min(3.0, 0.05 * len(prompt)))]
+        return [ScriptedPart(part, _GAP) for part in sound(min(3.0, 0.05 * len(prompt)))]
     if "-image" in model:
-        draft = [Said({**picture(f"draft of {prompt}", 60), "thought": True}, _GAP)] if model.startswith("gemini-3") else []
-        return [*draft, Said({"text": f"Stripes for your words. {_SIGNED}\n"}, _GAP), Said(picture(prompt), _GAP)]
+        draft = (
+            [ScriptedPart({**picture(f"draft of {prompt}", 60), "thought": True}, _GAP)] if model.startswith("gemini-3") else []
+        )
+        return [
+            *draft,
+            ScriptedPart({"text": f"Stripes for your words. {_SIGNED}\n"}, _GAP),
+            ScriptedPart(picture(prompt), _GAP),
+        ]
     names = {name for tool in body.get("tools", ()) for name in tool}
     used = [*_ran(names), *_read(names, prompt), *_searched(names, prompt)]
     return used or None
 
 
-def _ran(names: set[str]) -> list[Said]:
+def _ran(names: set[str]) -> list[ScriptedPart]:
     if "codeExecution" not in names:
         return []
     parts = [
@@ -103,22 +109,22 @@ def _ran(names: set[str]) -> list[Said]:
         code_result("42\n"),
         {"text": f"It is 42. {_SIGNED}\n\n"},
     ]
-    return [Said(part, _GAP) for part in parts]
+    return [ScriptedPart(part, _GAP) for part in parts]
 
 
-def _read(names: set[str], prompt: str) -> list[Said]:
+def _read(names: set[str], prompt: str) -> list[ScriptedPart]:
     if "urlContext" not in names:
         return []
     status = "URL_RETRIEVAL_STATUS_ERROR"  # it reaches no network
     pages = [{"retrievedUrl": url, "urlRetrievalStatus": status} for url in _URL.findall(prompt)[:20]]
     text = {"text": f"The offline service reads no pages. {_SIGNED}\n\n"}
-    return [Said(text, _GAP, beside={"urlContextMetadata": {"urlMetadata": pages}})]
+    return [ScriptedPart(text, _GAP, beside={"urlContextMetadata": {"urlMetadata": pages}})]
 
 
-def _searched(names: set[str], prompt: str) -> list[Said]:
+def _searched(names: set[str], prompt: str) -> list[ScriptedPart]:
     if "googleSearch" not in names:
         return []
     text = f"{' '.join(words for words, _, _ in _FOUND)} {_SIGNED}"
     pieces = [text[:40], text[40:]]
     found = grounding(text, _FOUND, [prompt.strip().partition("\n")[0][:100]])
-    return [Said({"text": pieces[0]}, _GAP), Said({"text": pieces[1]}, _GAP, beside=found)]
+    return [ScriptedPart({"text": pieces[0]}, _GAP), ScriptedPart({"text": pieces[1]}, _GAP, beside=found)]

@@ -13,15 +13,15 @@ from nbgemini.messages.code_blocks import code_of
 from nbgemini.offline.canned_answers import Run, written_answer
 from nbgemini.offline.cell_fixes import fix_cell
 from nbgemini.offline.code_explanations import explain
-from nbgemini.offline.directive import Told, refusal, said_by, told_in
-from nbgemini.offline.gemini.limits import bounded
+from nbgemini.offline.directive import Directive, parse_directive, refusal, scripted_parts
+from nbgemini.offline.gemini.limits import within_limits
 from nbgemini.offline.gemini.schema_answers import answer_in, from_openapi
-from nbgemini.offline.gemini.stream import Said, Timed, frames_of
+from nbgemini.offline.gemini.stream import ScriptedPart, Timed, frames_of
 from nbgemini.offline.gemini.tool_choice import callable_names, forced, guess_call
 from nbgemini.offline.gemini.validation import is_answer_to_calls
 from nbgemini.offline.input_report import Head, report
 from nbgemini.offline.models import family
-from nbgemini.offline.sample_media import undirected
+from nbgemini.offline.sample_media import media_answer
 
 _FIRST_PIECE = 9
 _PIECES = (31, 57, 44, 72, 26, 63)  # characters: uneven, as real chunks are
@@ -46,8 +46,8 @@ class Script(Struct, frozen=True):
 class Answer(Struct, frozen=True):
     """What there is to say, before any protocol writes it; refused, it is nothing."""
 
-    told: Told
-    said: list[Said]
+    directive: Directive
+    said: list[ScriptedPart]
     refused: bool = False
 
 
@@ -55,45 +55,45 @@ def refused(prompt: str, earlier: int) -> Script | None:
     """Return the refusal that a prompt asks for, or None; `earlier` requests have asked the very same.
 
     Raises:
-        Invalid: the prompt's directive is not one.
+        InvalidRequest: the prompt's directive is not one.
     """
-    told = told_in(prompt)
-    return Script([], status=told.status or 0, error=refusal(told)) if _refuses(told, earlier) else None
+    directive = parse_directive(prompt)
+    return Script([], status=directive.status or 0, error=refusal(directive)) if _is_refused(directive, earlier) else None
 
 
-def _refuses(told: Told, earlier: int) -> bool:
-    return bool(told.status) and (told.times is None or earlier < told.times)
+def _is_refused(directive: Directive, earlier: int) -> bool:
+    return bool(directive.status) and (directive.times is None or earlier < directive.times)
 
 
 def answer_to(body: dict[str, Any], model: str, earlier: int = 0, head: Head = lambda _: (b"", 0)) -> Answer:
     """Return the answer to a valid, normalised request; `earlier` requests have asked the very same; `head` has the files.
 
     Raises:
-        Invalid: the prompt's directive is not one.
+        InvalidRequest: the prompt's directive is not one.
     """
-    told = told_in(_prompts(body)[-1])
-    if _refuses(told, earlier):
-        return Answer(told, [], refused=True)
-    said, finish = bounded(_said(told, body, model, head), body.get("generationConfig", {}), told.finish)
-    return Answer(structs.replace(told, finish=finish), said)
+    directive = parse_directive(_prompts(body)[-1])
+    if _is_refused(directive, earlier):
+        return Answer(directive, [], refused=True)
+    said, finish = within_limits(_scripted(directive, body, model, head), body.get("generationConfig", {}), directive.finish)
+    return Answer(structs.replace(directive, finish=finish), said)
 
 
 def script(body: dict[str, Any], model: str, response_id: str, earlier: int = 0, head: Head = lambda _: (b"", 0)) -> Script:
     """Return the answer as Gemini's frames.
 
     Raises:
-        Invalid: the prompt's directive is not one.
+        InvalidRequest: the prompt's directive is not one.
     """
     answer = answer_to(body, model, earlier, head)
-    told = answer.told
+    directive = answer.directive
     if answer.refused:
-        return Script([], status=told.status or 0, error=refusal(told))
-    frames = frames_of(answer.said, body["contents"], model, told.finish)
+        return Script([], status=directive.status or 0, error=refusal(directive))
+    frames = frames_of(answer.said, body["contents"], model, directive.finish)
     for _, frame in frames:
         frame |= {"modelVersion": model, "responseId": response_id}
-    if told.fault is not None and told.fault <= len(frames):
-        frames[told.fault :] = [(0.0, _OVERLOADED)]
-    return Script(frames, natural=told.gap is None, cut=told.cut, stall=told.stall)
+    if directive.fault is not None and directive.fault <= len(frames):
+        frames[directive.fault :] = [(0.0, _OVERLOADED)]
+    return Script(frames, natural=directive.gap is None, cut=directive.cut, stall=directive.stall)
 
 
 def _text(content: dict[str, Any]) -> str:
@@ -105,29 +105,29 @@ def _prompts(body: dict[str, Any]) -> list[str]:
     return [_text(content) for content in users if not is_answer_to_calls(content)]
 
 
-def _said(told: Told, body: dict[str, Any], model: str, head: Head) -> list[Said]:
+def _scripted(directive: Directive, body: dict[str, Any], model: str, head: Head) -> list[ScriptedPart]:
     """Return what the directive says, but no call that has been answered; without one, what there is to say."""
-    directed = said_by(told)
+    directed = scripted_parts(directive)
     answered = is_answer_to_calls(body["contents"][-1])
     if directed is not None and not (answered and any("functionCall" in said.part for said in directed)):
         return directed
-    said = _undirected(body, model, head)
-    return said if told.gap is None else [structs.replace(item, wait=told.gap) for item in said]
+    said = _unscripted(body, model, head)
+    return said if directive.gap is None else [structs.replace(item, wait=directive.gap) for item in said]
 
 
-def _undirected(body: dict[str, Any], model: str, head: Head) -> list[Said]:
+def _unscripted(body: dict[str, Any], model: str, head: Head) -> list[ScriptedPart]:
     if calls := _calls(body):
-        return [Said({"functionCall": call}, _BETWEEN) for call in calls]
+        return [ScriptedPart({"functionCall": call}, _BETWEEN) for call in calls]
     if is_answer_to_calls(body["contents"][-1]):
-        return _natural(_in_form(body, [("answer", _told_results(body["contents"][-1]))]))
-    if (more := undirected(body, model, _prompts(body)[-1])) is not None:
+        return _with_pauses(_in_form(body, [("answer", _results_text(body["contents"][-1]))]))
+    if (more := media_answer(body, model, _prompts(body)[-1])) is not None:
         return more
     thinking = body.get("generationConfig", {}).get("thinkingConfig", {})
     thinks = family(model).thinks and thinking.get("includeThoughts") and thinking.get("thinkingBudget") not in (0, "0")
     prompts = _prompts(body)
     prompt, last = prompts[-1], body["contents"][-1]
     runs = fix_cell(prompt) or explain(prompt) or report(last, head) or written_answer(prompts)
-    return _natural(_in_form(body, [run for run in runs if run[0] == "answer" or thinks]))
+    return _with_pauses(_in_form(body, [run for run in runs if run[0] == "answer" or thinks]))
 
 
 def _in_form(body: dict[str, Any], runs: list[Run]) -> list[Run]:
@@ -155,7 +155,7 @@ def _code_only(answer: str) -> str:
     return f"```python\n{code}\n```"
 
 
-def _told_results(content: dict[str, Any]) -> str:
+def _results_text(content: dict[str, Any]) -> str:
     results = [part["functionResponse"] for part in content["parts"]]
     said = "\n".join(f"- `{result['name']}` gave `{json.dumps(result.get('response'))}`" for result in results)
     return f"The tools have answered:\n\n{said}\n\n*From nbgemini's offline service, not from Gemini.*"
@@ -185,13 +185,13 @@ def _keywords(text: str) -> dict[str, Any] | None:
         return None
 
 
-def _natural(runs: list[tuple[str, str]]) -> list[Said]:
-    said: list[Said] = []
+def _with_pauses(runs: list[tuple[str, str]]) -> list[ScriptedPart]:
+    said: list[ScriptedPart] = []
     for kind, text in runs:
         if kind == "thought":
-            said.append(Said({"text": text, "thought": True}, _THINKS))
+            said.append(ScriptedPart({"text": text, "thought": True}, _THINKS))
         else:
-            said += [Said({"text": piece}, _BETWEEN) for piece in _cut_unevenly(text)]
+            said += [ScriptedPart({"text": piece}, _BETWEEN) for piece in _cut_unevenly(text)]
     return said
 
 

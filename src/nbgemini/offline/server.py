@@ -25,7 +25,7 @@ from nbgemini.offline.gemini.files import FileStore
 from nbgemini.offline.gemini.stream import count_tokens
 from nbgemini.offline.gemini.validation import counted, validate
 from nbgemini.offline.http_server import LARGEST_BODY, Connection, HttpRequest, Room, read_request
-from nbgemini.offline.json_body import Invalid, decoded
+from nbgemini.offline.json_body import InvalidRequest, decode_json
 from nbgemini.offline.recorded_services import RecordedServices, provider_of
 from nbgemini.offline.responder import Delivery, deliver, send_json
 from nbgemini.offline.routes import (
@@ -201,7 +201,7 @@ class OfflineService:
         headers = {name: value for name, value in request.headers.items() if name not in _SECRET_HEADERS}
         query = {name: value for name, value in request.query.items() if name not in _SECRET_QUERY}
         body = _body(request)
-        known = None if isinstance(body, Invalid) or not request.body else body
+        known = None if isinstance(body, InvalidRequest) or not request.body else body
         while self.requests and (self._kept + len(request.body) > LARGEST_BODY or len(self.requests) == _REMEMBERED):
             self.requests.popleft()
             self._kept -= self._sizes.popleft() if self._sizes else 0
@@ -220,7 +220,7 @@ class OfflineService:
         method = method if request.method == "POST" else ""
         try:
             answer = self._prepared(generating_model(name, method, version), method, body, self._earlier(request))
-        except Invalid as invalid:
+        except InvalidRequest as invalid:
             raise Refused(400, str(invalid)) from None
         if not isinstance(answer, Script):
             await send_json(to.writer, 200, answer)
@@ -237,10 +237,10 @@ class OfflineService:
         return answer if isinstance(answer, Script) else Script([])
 
     def _prepared(self, model: str, method: str, body: Any, earlier: int) -> Script | dict[str, Any]:
-        if isinstance(body, Invalid):
+        if isinstance(body, InvalidRequest):
             raise body
         if not isinstance(body, dict):
-            raise Invalid("Invalid JSON payload received. Root element must be a message.")
+            raise InvalidRequest("Invalid JSON payload received. Root element must be a message.")
         body = normalised(body)
         if method in EMBEDS:
             made = vectors(body, method)
@@ -257,8 +257,8 @@ class OfflineService:
 def _body(request: HttpRequest) -> Any:
     """Return what the body says, or why it says nothing: that is told only to who is allowed to ask."""
     try:
-        return decoded(request.body or b"{}")
-    except Invalid as invalid:
+        return decode_json(request.body or b"{}")
+    except InvalidRequest as invalid:
         return invalid
 
 
@@ -267,7 +267,7 @@ def _held(body: Any) -> int:
     contents = normalised(body).get("contents") if isinstance(body, dict) else None
     try:
         return count_tokens(counted({"contents": contents or []})) if contents else 0
-    except Invalid as invalid:
+    except InvalidRequest as invalid:
         raise Refused(400, str(invalid)) from None
 
 

@@ -34,7 +34,7 @@ OVER = b""  # what a decoder is given once the body has ended: it says then what
 Decoder: TypeAlias = Callable[[bytes], list[Event]]  # of one stream: it may remember what the frames before said
 
 
-class Provider(Protocol):
+class Codec(Protocol):
     """The codec of one service's dialect."""
 
     name: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from importlib import import_module
 
-from nbgemini.providers.base import Provider
+from nbgemini.providers.base import Codec
 
 # Modules and classes by dialect; those of Google's API are told its version.
 _CODECS: Mapping[str, tuple[str, str]] = {
@@ -18,8 +18,8 @@ _CODECS: Mapping[str, tuple[str, str]] = {
 _VERSIONED = {"gemini", "interactions"}
 
 
-def codec_of(dialect: str, version: str) -> Provider:
+def codec_of(dialect: str, version: str) -> Codec:
     """Return the codec of a dialect; Google's API is spoken in this version."""
     module, name = _CODECS[dialect]
-    codec: Callable[..., Provider] = getattr(import_module(module), name)
+    codec: Callable[..., Codec] = getattr(import_module(module), name)
     return codec(version) if dialect in _VERSIONED else codec()

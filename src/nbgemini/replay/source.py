@@ -16,7 +16,7 @@ from nbgemini.errors import ConfigurationError, NbGeminiError, TransportError
 from nbgemini.replay.cassette import Recording, error_of, read
 from nbgemini.replay.fingerprint import fingerprint
 from nbgemini.replay.player import Player
-from nbgemini.transport.base import Played, Source
+from nbgemini.transport.base import ReplayedFrame, Source
 from nbgemini.transport.request import Request
 
 
@@ -86,7 +86,7 @@ class Replayed:
         began = asyncio.get_running_loop().time()
         for seconds, frame in recording.frames:
             await self._until(began, seconds)
-            yield Played(frame)
+            yield ReplayedFrame(frame)
         await self._until(began, recording.seconds)
         error = _end_of(recording)
         if error:

@@ -68,9 +68,9 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Close the socket now; harmless twice.
 
-        Shut down first: a child that was forked meanwhile holds a copy of the socket, and would hold the connection open.
+        Shut down first if a request uses it: a child that was forked meanwhile holds a copy of the socket.
         """
-        if not self.closed.done():
+        if not self.idle and not self.closed.done():
             with suppress(OSError), socket.socket(fileno=self._socket.fileno()) as same:
                 try:
                     same.shutdown(socket.SHUT_RDWR)

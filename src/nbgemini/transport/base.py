@@ -10,13 +10,13 @@ from msgspec import Struct
 from nbgemini.transport.request import Request
 
 
-class Played(bytes):
+class ReplayedFrame(bytes):
     """A frame that no service sent just now; `badge` says in a word where it came from: out of a cassette."""
 
     badge = "replay"
 
 
-class Cached(Played):
+class CachedFrame(ReplayedFrame):
     """A frame of an answer that was paid for before, or by another prompt of the same moment."""
 
     badge = "cache"
@@ -52,7 +52,7 @@ class Answer(Struct, frozen=True):
 
 
 @runtime_checkable
-class Caller(Protocol):
+class SupportsCall(Protocol):
     """What makes one plain call after the other."""
 
     async def call(self, method: str, path: str, headers: Mapping[str, str] | None = None, content: bytes = b"") -> Answer:

@@ -22,7 +22,7 @@ from nbgemini.errors import ApiError, NbGeminiError
 Sleep: TypeAlias = Callable[[float], Awaitable[object]]
 
 
-class Policy(Struct, frozen=True):
+class RetryPolicy(Struct, frozen=True):
     """How patient one request is: attempts with the first one, and seconds."""
 
     attempts: int = 3
@@ -31,7 +31,7 @@ class Policy(Struct, frozen=True):
     total: float = 120.0  # from the first attempt to the last
 
 
-class Budget:
+class RetryBudget:
     """What all requests together may spend on being sent again."""
 
     def __init__(self, tokens: int = 500, cost: int = 5) -> None:
@@ -54,7 +54,9 @@ class Budget:
 class Attempts:
     """One request, however often it is sent."""
 
-    def __init__(self, policy: Policy, budget: Budget, clock: Callable[[], float], chance: Callable[[], float]) -> None:
+    def __init__(
+        self, policy: RetryPolicy, budget: RetryBudget, clock: Callable[[], float], chance: Callable[[], float]
+    ) -> None:
         """Begin the first attempt; `chance` returns random numbers from 0 to 1."""
         self._policy = policy
         self._budget = budget
@@ -100,15 +102,15 @@ class Attempts:
         return self._policy.first_wait * float(2 ** (self.made - 1)) * (1 + self._chance()) / 2
 
 
-BUDGET = Budget()  # of the process: a hundred clients in a storm are one storm
+BUDGET = RetryBudget()  # of the process: a hundred clients in a storm are one storm
 
 
 class Retry(Struct, frozen=True):
     """How requests are retried: how often, after how long, and out of which budget."""
 
-    policy: Policy = Policy()
+    policy: RetryPolicy = RetryPolicy()
     sleep: Sleep = asyncio.sleep
-    budget: Budget = field(default_factory=lambda: BUDGET)
+    budget: RetryBudget = field(default_factory=lambda: BUDGET)
 
     def attempts(self) -> Attempts:
         """Return the count of one request's attempts, from now on."""

@@ -9,8 +9,8 @@ from typing import Any, Literal, TypeAlias
 from msgspec import Struct, structs
 
 from nbgemini.offline.directive import cut_evenly
-from nbgemini.offline.gemini.stream import Said, begins_call, one_call, tokens, whole_call
-from nbgemini.offline.json_body import Invalid
+from nbgemini.offline.gemini.stream import ScriptedPart, begins_call, one_call, tokens, whole_call
+from nbgemini.offline.json_body import InvalidRequest
 from nbgemini.offline.script import Answer
 
 Kind: TypeAlias = Literal["thought", "text", "call"]
@@ -69,17 +69,17 @@ def speech_of(answer: Answer, asked: int, ids: str, *, thinks: bool) -> Speech:
     """Return the speech of an answer; calls get ids that begin with `ids`; who `thinks`, does so before a call too.
 
     Raises:
-        Invalid: the prompt's directive has parts that only Gemini's protocol can say.
+        InvalidRequest: the prompt's directive has parts that only Gemini's protocol can say.
     """
     said = answer.said
     if thinks and any(begins_call(item.part) for item in said) and not any(item.part.get("thought") for item in said):
-        said = [Said({"text": "**A tool**\n\nIt knows better than I do.\n\n\n", "thought": True}, _THINKS), *said]
+        said = [ScriptedPart({"text": "**A tool**\n\nIt knows better than I do.\n\n\n", "thought": True}, _THINKS), *said]
     runs = [run for run in _runs(said) if thinks or run.kind != "thought"]
     named = [structs.replace(run, id=f"{ids}_{n}") if run.kind == "call" else run for n, run in enumerate(runs)]
-    return Speech(named, answer.told.finish, asked)
+    return Speech(named, answer.directive.finish, asked)
 
 
-def _runs(said: Sequence[Said]) -> list[Run]:
+def _runs(said: Sequence[ScriptedPart]) -> list[Run]:
     runs: list[Run] = []
     rest = 0  # pieces of a call that has been taken whole
     for number, item in enumerate(said):
@@ -99,11 +99,11 @@ def _runs(said: Sequence[Said]) -> list[Run]:
 
 def _said(part: dict[str, Any]) -> tuple[Kind, str]:
     if not isinstance(part.get("text"), str):
-        raise Invalid(f"The prompt's directive is not valid. Only Gemini's protocol can say {', '.join(part)[:100]}.")
+        raise InvalidRequest(f"The prompt's directive is not valid. Only Gemini's protocol can say {', '.join(part)[:100]}.")
     return "thought" if part.get("thought") else "text", part["text"]
 
 
-def _call(rest: Sequence[Said]) -> Run:
+def _call(rest: Sequence[ScriptedPart]) -> Run:
     """Return the call that begins here, as many pieces as it comes in."""
     parts = [item.part for item in rest]
     call, waits = whole_call(parts)["functionCall"], [item.wait for item, _ in zip(rest, one_call(parts), strict=False)]

@@ -138,7 +138,7 @@ def gemini_body(  # noqa: PLR0913 - what a request is made of
         stops: the texts that it ends before.
 
     Raises:
-        Invalid: it is no schema.
+        InvalidRequest: it is no schema.
     """
     config: dict[str, Any] = {"thinkingConfig": {"includeThoughts": thinks}}
     if is_json:

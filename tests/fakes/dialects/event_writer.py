@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeAlias
 
 from msgspec import Struct
 
-from nbgemini.offline.directive import Told
+from nbgemini.offline.directive import Directive
 from nbgemini.offline.script import Script
 from tests.fakes.dialects.answer_runs import Run, Speech
 from tests.fakes.dialects.errors import RequestError
@@ -66,14 +66,14 @@ class Written(Struct, frozen=True):
     broken: bool = False  # by an error on the way
 
 
-def written(speech: Speech, writer: Writer, told: Told) -> Written:
+def written(speech: Speech, writer: Writer, directive: Directive) -> Written:
     """Return the speech as this writer writes it."""
     begin = _lines(writer.begin(speech), writer)
-    broken = told.fault is not None and told.fault <= sum(len(run.pieces) for run in speech.runs)
-    timed = list(islice(_timed(speech.runs, writer), told.fault if broken else None))
+    broken = directive.fault is not None and directive.fault <= sum(len(run.pieces) for run in speech.runs)
+    timed = list(islice(_timed(speech.runs, writer), directive.fault if broken else None))
     last = writer.fault(_OVERLOADED) if broken else writer.end(speech) if speech.finish is not None else []
     end = _lines(last, writer)
-    script = Script([(wait, {}) for wait, _ in timed], natural=told.gap is None, cut=told.cut, stall=told.stall)
+    script = Script([(wait, {}) for wait, _ in timed], natural=directive.gap is None, cut=directive.cut, stall=directive.stall)
     return Written(script, [_lines(events, writer) for _, events in timed], begin, end, writer.whole(speech), broken)
 
 
@@ -82,13 +82,18 @@ def overloaded() -> RequestError:
     return RequestError(503, _OVERLOADED)
 
 
-def refusal(told: Told) -> RequestError:
+def refusal(directive: Directive) -> RequestError:
     """Return the error of a directive with a `status`; what it says in Google's words is left to Google's protocol."""
-    said = {name: value for name, value in told.error.items() if isinstance(value, str)}
-    headers = {"retry-after": told.retry_delay.removesuffix("s")} if told.retry_delay else {}
+    said = {name: value for name, value in directive.error.items() if isinstance(value, str)}
+    headers = {"retry-after": directive.retry_delay.removesuffix("s")} if directive.retry_delay else {}
     message = said.get("message", "Refused, as the prompt asked for.")
     return RequestError(
-        told.status or _OK, message, kind=said.get("type", ""), param=said.get("param"), code=said.get("code"), headers=headers
+        directive.status or _OK,
+        message,
+        kind=said.get("type", ""),
+        param=said.get("param"),
+        code=said.get("code"),
+        headers=headers,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from nbgemini.offline.gemini.stream import count_tokens
 from nbgemini.offline.http_server import HttpRequest
 from nbgemini.offline.input_report import Head
-from nbgemini.offline.json_body import Invalid
+from nbgemini.offline.json_body import InvalidRequest
 from nbgemini.offline.responder import EVENTS, Delivery, send_json, stream, whole
 from nbgemini.offline.script import answer_to
 from tests.fakes.dialects.answer_runs import speech_of
@@ -46,12 +46,12 @@ class DialectRouter:
                 await send_json(to.writer, 200, dialect.look(request))
             else:
                 await self._ask(dialect, request, body, count, to)
-        except (RequestError, ShapeError, Invalid) as fault:
+        except (RequestError, ShapeError, InvalidRequest) as fault:
             declined = _declined(fault, dialect)
             await send_json(to.writer, declined.status, dialect.error(declined, count[1]), declined.headers)
 
     async def _ask(self, dialect: Dialect, request: HttpRequest, body: Any, count: tuple[int, int], to: Delivery) -> None:
-        if isinstance(body, Invalid):
+        if isinstance(body, InvalidRequest):
             raise body
         question = dialect.read(request, body)
         if isinstance(question, Question):
@@ -62,10 +62,10 @@ class DialectRouter:
     def _written(self, dialect: Dialect, question: Question, earlier: int, number: int) -> Written:
         answer = answer_to(question.body, question.model, earlier, self._head)
         if answer.refused:
-            raise refusal(answer.told)
+            raise refusal(answer.directive)
         asked, ids = count_tokens(question.body["contents"]), f"{dialect.calls}_{number}"
         speech = speech_of(answer, asked, ids, thinks=question.thinks)
-        made = written(speech, dialect.writer(question, number), answer.told)
+        made = written(speech, dialect.writer(question, number), answer.directive)
         dialect.keep(question, made.whole)
         return made
 
@@ -79,7 +79,7 @@ async def _send(question: Question, answer: Written, to: Delivery) -> None:
         await whole(answer.script, 200, answer.whole, to)
 
 
-def _declined(fault: RequestError | ShapeError | Invalid, dialect: Dialect) -> RequestError:
+def _declined(fault: RequestError | ShapeError | InvalidRequest, dialect: Dialect) -> RequestError:
     if isinstance(fault, ShapeError):
         return dialect.misshapen(fault)
-    return RequestError(400, str(fault)) if isinstance(fault, Invalid) else fault
+    return RequestError(400, str(fault)) if isinstance(fault, InvalidRequest) else fault

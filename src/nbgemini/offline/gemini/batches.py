@@ -19,7 +19,7 @@ from msgspec import Struct, field
 
 from nbgemini.offline.gemini.files import FileStore
 from nbgemini.offline.http_server import HttpRequest, head
-from nbgemini.offline.json_body import Invalid, decoded
+from nbgemini.offline.json_body import InvalidRequest, decode_json
 from nbgemini.offline.responder import outcome, send_json
 from nbgemini.offline.routes import Refused, generating_model
 from nbgemini.offline.script import Script
@@ -95,7 +95,7 @@ class Batches:
         return {}
 
     def _created(self, model: str, body: Any) -> dict[str, Any]:
-        if isinstance(body, Invalid):
+        if isinstance(body, InvalidRequest):
             raise Refused(400, str(body))
         batch = _of(body, "batch")
         given = _of(batch, "inputConfig")
@@ -128,7 +128,7 @@ class Batches:
         wanted = {name: value for name, value in asked.items() if name != "model"} if isinstance(asked, dict) else asked
         try:
             script = self._ask(model, wanted)
-        except Invalid as invalid:
+        except InvalidRequest as invalid:
             return {"error": {"code": _RPC[400], "message": str(invalid)}}
         except Refused as refused:
             return {"error": _error(refused.code, refused.error)}
@@ -194,8 +194,8 @@ def _key(row: dict[str, Any]) -> dict[str, Any]:
 
 def _row(line: bytes) -> dict[str, Any]:
     try:
-        row = decoded(line)
-    except Invalid as invalid:
+        row = decode_json(line)
+    except InvalidRequest as invalid:
         raise Refused(400, str(invalid)) from None
     return row if isinstance(row, dict) else {}
 

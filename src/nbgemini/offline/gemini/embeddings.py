@@ -10,7 +10,7 @@ from typing import Any
 
 from nbgemini.offline.gemini.request_schema import BATCH_EMBED, EMBED, check
 from nbgemini.offline.gemini.stream import count_tokens
-from nbgemini.offline.json_body import Invalid
+from nbgemini.offline.json_body import InvalidRequest
 
 _USUAL, _MOST = 768, 3072  # numbers in a vector
 _AT_ONCE = 100  # texts in a request
@@ -21,15 +21,15 @@ def vectors(body: dict[str, Any], method: str) -> dict[str, Any]:
     """Return the answer to a normalised request for one vector or for many.
 
     Raises:
-        Invalid: with the message of the 400.
+        InvalidRequest: with the message of the 400.
     """
     many = method == "batchEmbedContents"
     check(body, BATCH_EMBED if many else EMBED)
     requests = body.get("requests", []) if many else [body]
     if not requests:
-        raise Invalid("* BatchEmbedContentsRequest.requests: requests is not specified")
+        raise InvalidRequest("* BatchEmbedContentsRequest.requests: requests is not specified")
     if len(requests) > _AT_ONCE:
-        raise Invalid(f"* BatchEmbedContentsRequest.requests: at most {_AT_ONCE} requests can be in one batch")
+        raise InvalidRequest(f"* BatchEmbedContentsRequest.requests: at most {_AT_ONCE} requests can be in one batch")
     made = [{"values": _vector(text_of(request), _size(request))} for request in requests]
     usage = {"promptTokenCount": count_tokens([request["content"] for request in requests])}
     return {"embeddings": made, "usageMetadata": usage} if many else {"embedding": made[0], "usageMetadata": usage}
@@ -39,18 +39,18 @@ def text_of(request: dict[str, Any]) -> str:
     """Return the text that a vector is asked of.
 
     Raises:
-        Invalid: there is none.
+        InvalidRequest: there is none.
     """
     parts = request.get("content", {}).get("parts")
     if not parts:
-        raise Invalid("* EmbedContentRequest.content: contents is not specified")
+        raise InvalidRequest("* EmbedContentRequest.content: contents is not specified")
     return "".join(part.get("text", "") for part in parts)
 
 
 def _size(request: dict[str, Any]) -> int:
     asked = request.get("outputDimensionality", request.get("embedContentConfig", {}).get("outputDimensionality", _USUAL))
     if type(asked) is not int or not 0 < asked <= _MOST:
-        raise Invalid(f"* EmbedContentRequest.output_dimensionality: must be from 1 to {_MOST}")
+        raise InvalidRequest(f"* EmbedContentRequest.output_dimensionality: must be from 1 to {_MOST}")
     return asked
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from nbgemini.offline.http_server import HttpRequest
-from nbgemini.offline.json_body import Invalid, decoded
+from nbgemini.offline.json_body import InvalidRequest, decode_json
 from nbgemini.offline.routes import Refused
 
 KEPT = 1024 * 1024  # bytes of a file that are kept, for looking at it
@@ -107,8 +107,8 @@ class FileStore:
         if said.get("x-goog-upload-protocol") != "resumable" or said.get("x-goog-upload-command") != "start":
             raise Refused(400, "Request contains an invalid argument.")
         try:
-            about = decoded(request.body or b"{}")
-        except Invalid as invalid:
+            about = decode_json(request.body or b"{}")
+        except InvalidRequest as invalid:
             raise Refused(400, str(invalid)) from None
         file = about.get("file") if isinstance(about, dict) else None
         length, mime = said.get("x-goog-upload-header-content-length", ""), said.get("x-goog-upload-header-content-type", "")

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
-from nbgemini.offline.json_body import Invalid
+from nbgemini.offline.json_body import InvalidRequest
 
 
 class Kind(Struct, frozen=True):
@@ -109,11 +109,11 @@ def check(value: Any, shape: Shape, where: str = "") -> None:
     """Compare a normalised JSON value with its shape.
 
     Raises:
-        Invalid: with the message of the 400.
+        InvalidRequest: with the message of the 400.
     """
     if isinstance(shape, Kind):
         if not shape.fits(value):
-            raise Invalid(_wrong(value, shape.name, where))
+            raise InvalidRequest(_wrong(value, shape.name, where))
     elif isinstance(shape, list):
         _check_items(value, shape[0], where)
     else:
@@ -122,19 +122,19 @@ def check(value: Any, shape: Shape, where: str = "") -> None:
 
 def _check_items(value: Any, shape: Shape, where: str) -> None:
     if not isinstance(value, list):
-        raise Invalid(_wrong(value, "repeated field", where))
+        raise InvalidRequest(_wrong(value, "repeated field", where))
     for number, item in enumerate(value):
         check(item, shape, f"{where}[{number}]")
 
 
 def _check_message(value: Any, shape: dict[str, Shape], where: str) -> None:
     if not isinstance(value, dict):
-        raise Invalid(_wrong(value, "TYPE_MESSAGE", where))
+        raise InvalidRequest(_wrong(value, "TYPE_MESSAGE", where))
     for name, item in value.items():
         found = shape.get(name) or shape.get(_OTHERS)
         if found is None:
             at = f" at '{where}'" if where else ""
-            raise Invalid(f'Invalid JSON payload received. Unknown name "{name}"{at}: Cannot find field.')
+            raise InvalidRequest(f'Invalid JSON payload received. Unknown name "{name}"{at}: Cannot find field.')
         check(item, found, f"{where}.{_snake(name)}".removeprefix("."))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from nbgemini.offline.json_body import Invalid
+from nbgemini.offline.json_body import InvalidRequest
 from nbgemini.offline.prompt_values import PromptValues, as_kind
 
 _JSON, _ENUM = "application/json", "text/x.enum"
@@ -38,19 +38,21 @@ def check_form(config: dict[str, Any], model: str, *, functions: bool, tools: bo
     """Check what a normalised `generationConfig` says about the form of the answer.
 
     Raises:
-        Invalid: with the message of the 400.
+        InvalidRequest: with the message of the 400.
     """
     schema, mime = config.get("responseJsonSchema"), config.get("responseMimeType", "text/plain")
     if schema is not None and config.get("responseSchema") is not None:
-        raise Invalid("Only one of response_schema and response_json_schema may be set.")
+        raise InvalidRequest("Only one of response_schema and response_json_schema may be set.")
     if (schema is not None or config.get("responseSchema") is not None) and mime not in (_JSON, _ENUM):
-        raise Invalid(f"{_WHERE}: only allowed when response mime type is 'application/json'")
+        raise InvalidRequest(f"{_WHERE}: only allowed when response mime type is 'application/json'")
     if mime == _JSON and (functions or tools) and model.startswith(("gemini-1", "gemini-2", "gemma-")):
         what = "Function calling" if functions else "Tool use"
-        raise Invalid(f"{what} with a response mime type: 'application/json' is unsupported")
+        raise InvalidRequest(f"{what} with a response mime type: 'application/json' is unsupported")
     written = config.get("responseSchema")
     if mime == _ENUM and not _dict(written if schema is None else schema).get("enum"):
-        raise Invalid("* GenerateContentRequest.generation_config.response_schema: enum must be specified for text/x.enum")
+        raise InvalidRequest(
+            "* GenerateContentRequest.generation_config.response_schema: enum must be specified for text/x.enum"
+        )
     if schema is not None:
         _check_all(schema, _WHERE)
     if written is not None:
@@ -81,7 +83,7 @@ def adapted(schema: Any, where: str) -> Any:
     """Return a schema of another service's in the words that answers are made by; what they don't know bounds nothing.
 
     Raises:
-        Invalid: what is left is no schema.
+        InvalidRequest: what is left is no schema.
     """
     fit = _fit(schema)
     _check_all(fit, where)
@@ -235,7 +237,7 @@ def _check(schema: Any, where: str, types: dict[str, Any]) -> None:
     if isinstance(schema, bool):
         return
     if not isinstance(schema, dict):
-        raise Invalid(f"{where}: not a JSON Schema")
+        raise InvalidRequest(f"{where}: not a JSON Schema")
     _check_words(schema, where, types)
     for key in ("properties", "$defs"):
         for name, entry in schema.get(key, {}).items():
@@ -249,27 +251,27 @@ def _check(schema: Any, where: str, types: dict[str, Any]) -> None:
 
 def _check_words(schema: dict[str, Any], where: str, types: dict[str, Any]) -> None:
     if unknown := sorted(schema.keys() - _KNOWN):
-        raise Invalid(f"{where}: unsupported keyword {unknown[0]}")
+        raise InvalidRequest(f"{where}: unsupported keyword {unknown[0]}")
     for key, shape in _SHAPES.items():
         if key in schema and not isinstance(schema[key], shape):
-            raise Invalid(f"{where}.{key}: wrong type")
+            raise InvalidRequest(f"{where}.{key}: wrong type")
     if any(not str(schema.get(key, 0)).isdecimal() for key in ("minItems", "maxItems")):
-        raise Invalid(f"{where}: not a count")
+        raise InvalidRequest(f"{where}: not a count")
     if "$ref" in schema and any(not key.startswith("$") for key in schema):
-        raise Invalid(f"{where}: $ref may have no neighbours")
+        raise InvalidRequest(f"{where}: $ref may have no neighbours")
     if "$ref" in schema and schema["$ref"].rpartition("/")[2] not in types:
-        raise Invalid(f"{where}: {schema['$ref']} is not defined")
+        raise InvalidRequest(f"{where}: {schema['$ref']} is not defined")
     if any(type(value) not in _CHOICES for value in schema.get("enum", ())):
-        raise Invalid(f"{where}.enum: only strings and numbers")
+        raise InvalidRequest(f"{where}.enum: only strings and numbers")
     if schema.get("type") == "object" and not schema.get("properties") and not schema.get("additionalProperties"):
-        raise Invalid(f"{where}.properties: should be non-empty for OBJECT type")
+        raise InvalidRequest(f"{where}.properties: should be non-empty for OBJECT type")
 
 
 def _check_circles(schema: Any, where: str) -> None:
     types = _types(schema)
     for name in types:
         if _needs(types, types[name], name, set()):
-            raise Invalid(f"{where}: {name} is cyclic in a required property")
+            raise InvalidRequest(f"{where}: {name} is cyclic in a required property")
 
 
 def _types(schema: Any) -> dict[str, Any]:

@@ -20,7 +20,7 @@ _TILE_TOKENS = 258  # ai.google.dev, "Understand and count tokens"
 _FIRST_ID = 966934
 
 
-class Said(Struct, frozen=True):
+class ScriptedPart(Struct, frozen=True):
     """One part to say, and the wait before it; `joined` puts it into the frame of the one before.
 
     `beside` is what the frame's candidate says besides: of sources, of safety.
@@ -32,11 +32,11 @@ class Said(Struct, frozen=True):
     beside: dict[str, Any] = {}
 
 
-def frames_of(said: Sequence[Said], contents: list[dict[str, Any]], model: str, finish: str | None) -> list[Timed]:
+def frames_of(said: Sequence[ScriptedPart], contents: list[dict[str, Any]], model: str, finish: str | None) -> list[Timed]:
     """Return the frames in which a model of this family says this."""
     said = _signed(said, model)
     frames: list[Timed] = []
-    before: Said | None = None
+    before: ScriptedPart | None = None
     for item, usage in zip(said, _usages(said, count_tokens(contents), model), strict=True):
         if frames and before and _stands_with(before, item, model):
             frames[-1][1]["candidates"][0]["content"]["parts"].append(item.part)
@@ -70,7 +70,7 @@ def _dicts(value: Any) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def _stands_with(before: Said, item: Said, model: str) -> bool:
+def _stands_with(before: ScriptedPart, item: ScriptedPart, model: str) -> bool:
     """Say whether two parts share a frame: models before 3 put calls in a row into one."""
     together = not family(model).signs_last and _is_whole_call(before.part) and _is_whole_call(item.part)
     return item.joined or together
@@ -86,13 +86,13 @@ def begins_call(part: dict[str, Any]) -> bool:
     return isinstance(call, dict) and "name" in call
 
 
-def _signed(said: Sequence[Said], model: str) -> list[Said]:
+def _signed(said: Sequence[ScriptedPart], model: str) -> list[ScriptedPart]:
     """Put signatures (and call ids) where the model's family has them."""
     kind = family(model)
     said = [_with_id(item, number) for number, item in enumerate(said)] if kind.ids else list(said)
     calls = [n for n, item in enumerate(said) if begins_call(item.part)]
     if kind.signs_last:
-        said.append(Said({"text": ""}, 0.0))
+        said.append(ScriptedPart({"text": ""}, 0.0))
         codes = [n for n, item in enumerate(said) if _is_signed_alone(item.part)]
         signed = {*calls[:1], *codes, *(() if calls else (len(said) - 1,))}
     else:
@@ -105,7 +105,7 @@ def _is_signed_alone(part: dict[str, Any]) -> bool:
     return isinstance(part.get("executableCode"), dict) or ("inlineData" in part and not part.get("thought"))
 
 
-def _sign(item: Said, rest: Sequence[Said]) -> Said:
+def _sign(item: ScriptedPart, rest: Sequence[ScriptedPart]) -> ScriptedPart:
     signed = item.part if "thoughtSignature" in item.part else sign(item.part, whole_call([said.part for said in rest]))
     return structs.replace(item, part=signed)
 
@@ -137,19 +137,19 @@ def _piece(piece: dict[str, Any]) -> ToolArgsPiece:
     return ToolArgsPiece("", str(piece.get("jsonPath")), value, bool(piece.get("willContinue")))
 
 
-def _texts_after_thoughts(said: Sequence[Said]) -> list[int]:
+def _texts_after_thoughts(said: Sequence[ScriptedPart]) -> list[int]:
     thought = next((n for n, item in enumerate(said) if item.part.get("thought")), len(said))
     return [n for n, item in enumerate(said) if n > thought and item.part.get("text") and not item.part.get("thought")]
 
 
-def _with_id(item: Said, number: int) -> Said:
+def _with_id(item: ScriptedPart, number: int) -> ScriptedPart:
     if not begins_call(item.part) or "id" in item.part["functionCall"]:
         return item
     call = {"id": f"call_{_FIRST_ID + number}", **item.part["functionCall"]}
     return structs.replace(item, part={**item.part, "functionCall": call})
 
 
-def _usages(said: Sequence[Said], asked: int, model: str) -> list[dict[str, int]]:
+def _usages(said: Sequence[ScriptedPart], asked: int, model: str) -> list[dict[str, int]]:
     """Return the running totals as the family counts: 3 and later hide thoughts until they answer, 2.0 counts at the end."""
     kind, thought, made, answered = family(model), 0, 0, False
     usages: list[dict[str, int]] = []
@@ -180,7 +180,7 @@ def _frame(part: dict[str, Any], usage: dict[str, int]) -> dict[str, Any]:
     return {"candidates": [{"content": {"parts": [part], "role": "model"}, "index": 0}], "usageMetadata": usage}
 
 
-def _finish(candidate: dict[str, Any], last: Said, model: str, reason: str) -> None:
+def _finish(candidate: dict[str, Any], last: ScriptedPart, model: str, reason: str) -> None:
     candidate["finishReason"] = reason
     if "functionCall" in last.part and not family(model).signs_last:
         candidate["finishMessage"] = "Model generated function call(s)."

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nbgemini.offline.gemini.schema_answers import adapted, answer_in, from_openapi
-from nbgemini.offline.json_body import Invalid
+from nbgemini.offline.json_body import InvalidRequest
 from nbgemini.offline.prompt_values import PromptValues
 
 _MODES = ("MODE_UNSPECIFIED", "AUTO", "ANY", "NONE", "VALIDATED")
@@ -21,16 +21,16 @@ def check_choice(body: dict[str, Any]) -> None:
     """Check how a normalised request says what to call.
 
     Raises:
-        Invalid: with the message of the 400.
+        InvalidRequest: with the message of the 400.
     """
     config = _config(body)
     mode, allowed = _mode(config), config.get("allowedFunctionNames") or []
     if mode == "ANY" and not _declared(body):
-        raise Invalid("Function calling config is set without function_declarations.")
+        raise InvalidRequest("Function calling config is set without function_declarations.")
     if allowed and mode not in ("ANY", "VALIDATED"):
-        raise Invalid(f"{_WHERE}.allowed_function_names: should only be set when the mode is ANY or VALIDATED.")
+        raise InvalidRequest(f"{_WHERE}.allowed_function_names: should only be set when the mode is ANY or VALIDATED.")
     if unknown := [name for name in allowed if name not in _declared(body)]:
-        raise Invalid(f"{_WHERE}.allowed_function_names: {unknown[0]} is not in function_declarations.")
+        raise InvalidRequest(f"{_WHERE}.allowed_function_names: {unknown[0]} is not in function_declarations.")
 
 
 def chosen(choice: Any) -> dict[str, Any]:
@@ -97,12 +97,12 @@ def _mode(config: Mapping[str, Any]) -> str:
     """Return the mode, which may be its number.
 
     Raises:
-        Invalid: it is none.
+        InvalidRequest: it is none.
     """
     mode = config.get("mode", "AUTO")
     known = _MODES[mode] if type(mode) is int and 0 <= mode < len(_MODES) else str(mode).upper()
     if known not in _MODES:
-        raise Invalid(f"Invalid value at '{_WHERE}.mode' (TYPE_ENUM), {json.dumps(mode)}")
+        raise InvalidRequest(f"Invalid value at '{_WHERE}.mode' (TYPE_ENUM), {json.dumps(mode)}")
     return known
 
 

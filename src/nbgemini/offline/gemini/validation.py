@@ -11,7 +11,7 @@ from typing import Any
 from nbgemini.offline.gemini.request_schema import COUNT, GENERATE, check
 from nbgemini.offline.gemini.schema_answers import check_form
 from nbgemini.offline.gemini.tool_choice import check_choice
-from nbgemini.offline.json_body import Invalid
+from nbgemini.offline.json_body import InvalidRequest
 from nbgemini.offline.models import family
 from nbgemini.offline.thought_signatures import Place, genuine
 
@@ -37,7 +37,7 @@ def validate(body: dict[str, Any], model: str, foreign: Container[Place] = ()) -
     """Check a normalised request; `foreign` holds the signatures of others that are taken.
 
     Raises:
-        Invalid: with the message of the 400.
+        InvalidRequest: with the message of the 400.
     """
     check(body, GENERATE)
     _thinking(body.get("generationConfig", {}).get("thinkingConfig", {}), model)
@@ -46,7 +46,7 @@ def validate(body: dict[str, Any], model: str, foreign: Container[Place] = ()) -
     _modalities(body.get("generationConfig", {}).get("responseModalities", ["TEXT"]), model)
     contents = body.get("contents")
     if not contents:
-        raise Invalid("* GenerateContentRequest.contents: contents is not specified")
+        raise InvalidRequest("* GenerateContentRequest.contents: contents is not specified")
     _contents(contents)
     _order(contents)
     _form(body, model)
@@ -63,7 +63,7 @@ def counted(body: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the contents whose tokens a normalised request wants to know.
 
     Raises:
-        Invalid: with the message of the 400.
+        InvalidRequest: with the message of the 400.
     """
     check(body, COUNT)
     contents: list[dict[str, Any]] = body.get("generateContentRequest", body).get("contents", [])
@@ -79,12 +79,12 @@ def is_answer_to_calls(content: dict[str, Any]) -> bool:
 def _thinking(config: dict[str, Any], model: str) -> None:
     offered = family(model)
     if not offered.thinks and config.get("includeThoughts"):
-        raise Invalid(f"Thinking is not enabled for models/{model}")
+        raise InvalidRequest(f"Thinking is not enabled for models/{model}")
     if "thinkingBudget" in config and "thinkingLevel" in config:
-        raise Invalid("You can only set only one of thinking budget and thinking level.")
+        raise InvalidRequest("You can only set only one of thinking budget and thinking level.")
     level = config.get("thinkingLevel")
     if level is not None and str(level).upper() not in offered.levels:
-        raise Invalid(f"Thinking level {level} is not supported for this model.")
+        raise InvalidRequest(f"Thinking level {level} is not supported for this model.")
 
 
 def _tools(body: dict[str, Any], model: str) -> None:
@@ -93,9 +93,9 @@ def _tools(body: dict[str, Any], model: str) -> None:
     if "functionDeclarations" not in names or len(names) == 1:
         return
     if not family(model).signs_last:
-        raise Invalid("Tool use with function calling is unsupported by the model.")
+        raise InvalidRequest("Tool use with function calling is unsupported by the model.")
     if not body.get("toolConfig", {}).get("includeServerSideToolInvocations"):
-        raise Invalid(
+        raise InvalidRequest(
             "Please enable tool_config.include_server_side_tool_invocations to use Built-in tools with Function calling."
         )
 
@@ -103,16 +103,16 @@ def _tools(body: dict[str, Any], model: str) -> None:
 def _modalities(asked: list[Any], model: str) -> None:
     spoken = "-tts" in model
     if ("AUDIO" in asked) != spoken or ("IMAGE" in asked and "-image" not in model):
-        raise Invalid(f"The requested combination of response modalities is not supported by the model. models/{model}")
+        raise InvalidRequest(f"The requested combination of response modalities is not supported by the model. models/{model}")
 
 
 def _contents(contents: list[dict[str, Any]]) -> None:
     for position, content in enumerate(contents):
         where = f"* GenerateContentRequest.contents[{position}]"
         if content.get("role", "user") not in ("user", "model", "function", "tool"):
-            raise Invalid("Please use a valid role: user, model.")
+            raise InvalidRequest("Please use a valid role: user, model.")
         if not content.get("parts"):
-            raise Invalid(f"{where}.parts: contents.parts must not be empty.")
+            raise InvalidRequest(f"{where}.parts: contents.parts must not be empty.")
         for index, part in enumerate(content["parts"]):
             _part(part, f"{where}.parts[{index}]")
 
@@ -120,9 +120,9 @@ def _contents(contents: list[dict[str, Any]]) -> None:
 def _part(part: dict[str, Any], where: str) -> None:
     kinds = _KINDS & part.keys()
     if len(kinds) > 1 or not (kinds or part.get("thoughtSignature")):
-        raise Invalid(f"{where}.data: {_NO_DATA}")
+        raise InvalidRequest(f"{where}.data: {_NO_DATA}")
     if "functionResponse" in part and not part["functionResponse"].get("name"):
-        raise Invalid(f"{where}.function_response.name: Name cannot be empty.")
+        raise InvalidRequest(f"{where}.function_response.name: Name cannot be empty.")
 
 
 def _is_user(content: dict[str, Any]) -> bool:
@@ -131,7 +131,7 @@ def _is_user(content: dict[str, Any]) -> bool:
 
 def _order(contents: list[dict[str, Any]]) -> None:
     if not _is_user(contents[0]) or not _is_user(contents[-1]):
-        raise Invalid("Please ensure that multiturn requests begin and end with a user role.")
+        raise InvalidRequest("Please ensure that multiturn requests begin and end with a user role.")
     for before, content in _pairs(contents):
         _turn(_calls(before["parts"]) if before else [], content)
 
@@ -140,20 +140,20 @@ def _turn(calls: list[dict[str, Any]], content: dict[str, Any]) -> None:
     """Check that a content answers the calls just before it: each once, in their order; the official client leaves ids out."""
     answers = [part["functionResponse"] for part in content["parts"] if "functionResponse" in part]
     if _is_user(content) and any("functionCall" in part for part in content["parts"]):
-        raise Invalid(_CALL_ORDER)
+        raise InvalidRequest(_CALL_ORDER)
     if answers and not (calls and _is_user(content)):
-        raise Invalid(_RESPONSE_ORDER)
+        raise InvalidRequest(_RESPONSE_ORDER)
     if [call["name"] for call in calls] != [answer["name"] for answer in answers]:
-        raise Invalid(_RESPONSE_COUNT)
+        raise InvalidRequest(_RESPONSE_COUNT)
     if any(answer.get("id") not in (None, call.get("id")) for call, answer in zip(calls, answers, strict=True)):
-        raise Invalid("Please ensure that function response ids match the ids of the function calls.")
+        raise InvalidRequest("Please ensure that function response ids match the ids of the function calls.")
 
 
 def _calls(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the calls; one whose arguments came in pieces counts once.
 
     Raises:
-        Invalid: a call has no name.
+        InvalidRequest: a call has no name.
     """
     calls: list[dict[str, Any]] = []
     continues = False
@@ -161,7 +161,7 @@ def _calls(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
         calls += [] if continues else [call]
         continues = bool(call.get("willContinue"))
     if not all(call.get("name") for call in calls):
-        raise Invalid("* GenerateContentRequest.contents.parts.function_call.name: Name cannot be empty.")
+        raise InvalidRequest("* GenerateContentRequest.contents.parts.function_call.name: Name cannot be empty.")
     return calls
 
 
@@ -180,7 +180,7 @@ def _signatures(contents: list[dict[str, Any]], model: str, foreign: Container[P
     for content in contents:
         for part in content["parts"]:
             if part.get("thoughtSignature") and not genuine(part, foreign):
-                raise Invalid("Invalid thought signature.")
+                raise InvalidRequest("Invalid thought signature.")
     if not family(model).signs_last:
         return
     asked = max(n for n, content in enumerate(contents) if _is_user(content) and not is_answer_to_calls(content))
@@ -192,4 +192,4 @@ def _signatures(contents: list[dict[str, Any]], model: str, foreign: Container[P
         if calls and waiting:
             waiting = False
             if not calls[0].get("thoughtSignature"):
-                raise Invalid(_MISSING.format(name=calls[0]["functionCall"].get("name"), position=position))
+                raise InvalidRequest(_MISSING.format(name=calls[0]["functionCall"].get("name"), position=position))

@@ -23,7 +23,7 @@ from nbgemini.messages.events import (
 from nbgemini.messages.turns import ORIGIN, Part
 from nbgemini.providers.anthropic.citations import CitationReader
 from nbgemini.providers.anthropic.encode import NAME
-from nbgemini.providers.common.parts import recall
+from nbgemini.providers.common.parts import parts_to_events
 
 Data: TypeAlias = dict[str, Any]
 
@@ -56,7 +56,7 @@ class Block:
 
     def end(self) -> Iterable[Event]:
         """Say what is known once it is whole."""
-        return () if self.grew_strangely else recall([self.part()])
+        return () if self.grew_strangely else parts_to_events([self.part()])
 
     def part(self) -> Part:
         """Return the part that keeps it."""
@@ -101,7 +101,7 @@ class TextBlock(Block):
             self.sources.pass_over(text)
             return ()
         block = {**self.start, "text": text, "citations": self._citations}
-        return (*recall([kept(block)]), *self.sources.cite(text, self._citations))
+        return (*parts_to_events([kept(block)]), *self.sources.cite(text, self._citations))
 
     def _say(self, text: Any) -> Iterable[Event]:
         if not isinstance(text, str) or not text:
@@ -213,7 +213,7 @@ class UseBlock(Block):
         block = {**self.start, "input": asked}
         read = _CODES.get(str(self.start.get("name")))
         part = kept(block, executableCode=read(asked)) if read else kept(block)
-        return (*recall([part]), *self.sources.ask(block))
+        return (*parts_to_events([part]), *self.sources.ask(block))
 
 
 class RanBlock(Block):

@@ -12,11 +12,11 @@ from nbgemini.providers.anthropic.encode import NAME, container_of, messages_of
 from nbgemini.providers.anthropic.models import sampling_fields
 from nbgemini.providers.anthropic.tools import offered_tools, output_format, system_of
 from nbgemini.providers.base import Decoder, Model
-from nbgemini.providers.common.parts import NeutralParts
+from nbgemini.providers.common.parts import PartStoreMixin
 from nbgemini.transport.request import Request
 
 
-class Anthropic(NeutralParts):
+class Anthropic(PartStoreMixin):
     """The codec of Anthropic's Messages API, and of services that speak like it."""
 
     name = NAME

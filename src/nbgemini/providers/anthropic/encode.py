@@ -18,7 +18,7 @@ from nbgemini.errors import PromptError
 from nbgemini.messages.turns import ORIGIN, Part, Turn, merge_text
 from nbgemini.providers.common.json import dicts
 from nbgemini.providers.common.parts import is_thinking, kept_by
-from nbgemini.providers.common.text_fallback import as_text, is_file, kind_of, missed, said_by_model
+from nbgemini.providers.common.text_fallback import as_text, is_file, kind_of, part_as_text, placeholder_text
 
 _PICTURES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _PDF = "application/pdf"
@@ -44,7 +44,7 @@ def shown(part: Part) -> dict[str, Any]:
 
 
 def _words(part: Part) -> dict[str, Any]:
-    return {"type": "text", "text": missed(part)}
+    return {"type": "text", "text": placeholder_text(part)}
 
 
 def _refusal(part: Part) -> str:
@@ -175,7 +175,7 @@ def _spoken(turn: Turn, pairs: _Pairs, served: _Served, *, here: bool) -> list[d
         if "functionCall" in part:
             blocks += _called(part, block or {}, pairs.id_of(part))
         elif block is None:
-            blocks += _worded(said_by_model(part))
+            blocks += _worded(part_as_text(part))
         elif block.get("type") == "text":
             _replace_text(blocks, block)
         elif (here or block.get("type") not in THINKING) and served.goes_back(block, here=here):

@@ -16,7 +16,7 @@ from nbgemini.providers.gemini.parts import read_part
 _NOTHING = {"text", "thoughtSignature", ORIGIN, NOTE}
 
 
-class NeutralParts:
+class PartStoreMixin:
     """The half of a codec that is the same for every provider but Gemini: how calls and their answers are kept."""
 
     name: str
@@ -31,7 +31,7 @@ class NeutralParts:
         return result_part(call, response, media)
 
 
-def recall(parts: Iterable[Part]) -> list[Event]:
+def parts_to_events(parts: Iterable[Part]) -> list[Event]:
     """Return what stored parts say, as when they came."""
     events: list[Event] = []
     for part in parts:

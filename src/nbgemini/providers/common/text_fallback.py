@@ -12,7 +12,7 @@ from nbgemini.providers.common.parts import is_thinking
 _TEXTS = ("text/", "application/json", "application/xml", "application/yaml", "application/javascript", "application/x-python")
 
 
-def said_by_model(part: Part) -> str:
+def part_as_text(part: Part) -> str:
     """Return what a part of the model's says, in words; nothing for thoughts and what has none."""
     match part:
         case _ if is_thinking(part):
@@ -48,6 +48,6 @@ def kind_of(part: Part) -> str:
     return str((part.get("inlineData") or part["fileData"]).get("mimeType") or "file of an unknown kind")
 
 
-def missed(part: Part) -> str:
+def placeholder_text(part: Part) -> str:
     """Return words for a file that the model can't be shown."""
     return f"(attached: {kind_of(part)}, which this model can't take)"

@@ -13,7 +13,7 @@ from nbgemini.errors import PromptError
 from nbgemini.messages.turns import Options, Turn
 from nbgemini.providers.base import Decoder, Model
 from nbgemini.providers.common.output_format import form_of, instruction_of
-from nbgemini.providers.common.parts import NeutralParts
+from nbgemini.providers.common.parts import PartStoreMixin
 from nbgemini.providers.gemini.codec import Gemini
 from nbgemini.providers.gemini.models import thinking_config
 from nbgemini.providers.gemini.tools import modalities, offered_tools
@@ -24,7 +24,7 @@ from nbgemini.transport.request import Request
 _OWN_TOOLS = {"search": "google_search", "run_code": "code_execution", "urls": "url_context"}
 
 
-class Interactions(NeutralParts):
+class Interactions(PartStoreMixin):
     """The codec of the Interactions API."""
 
     name = NAME

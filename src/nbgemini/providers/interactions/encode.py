@@ -16,7 +16,7 @@ from nbgemini.messages.turns import Part, Turn, merge_text
 from nbgemini.providers.common.call_ids import CallIds
 from nbgemini.providers.common.json import dicts
 from nbgemini.providers.common.parts import is_thinking, kept_by
-from nbgemini.providers.common.text_fallback import as_text, said_by_model
+from nbgemini.providers.common.text_fallback import as_text, part_as_text
 
 NAME = "interactions"
 _Step = dict[str, Any]
@@ -95,7 +95,7 @@ def _content(part: Part, role: str) -> _Step | None:
                 "uri": uri,
                 **({"mime_type": mime} if mime else {}),
             }
-    said = said_by_model(part)  # code that another API ran, or what it printed
+    said = part_as_text(part)  # code that another API ran, or what it printed
     return {"type": "text", "text": said.strip("\n")} if said else None
 
 

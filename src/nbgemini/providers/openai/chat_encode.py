@@ -16,7 +16,7 @@ from nbgemini.errors import PromptError
 from nbgemini.messages.turns import Part, Turn, merge_text
 from nbgemini.providers.common.call_ids import CallIds
 from nbgemini.providers.common.parts import kept_by
-from nbgemini.providers.common.text_fallback import as_text, is_file, kind_of, missed, said_by_model
+from nbgemini.providers.common.text_fallback import as_text, is_file, kind_of, part_as_text, placeholder_text
 from nbgemini.providers.openai.chat_decode import NAME
 from nbgemini.providers.openai.common import (
     arguments_of,
@@ -82,7 +82,7 @@ def _answered(parts: Iterable[Part], ids: CallIds, *, own: bool, called: bool) -
             calls.append({**block, "id": ids.of_call(call), "type": "function", "function": function})
         else:
             thoughts |= block
-            said.append(said_by_model(part))
+            said.append(part_as_text(part))
     text = "".join(said)
     if text or calls:
         kept = {**(thoughts if calls or called else {}), **({"tool_calls": calls} if calls else {})}
@@ -92,7 +92,7 @@ def _answered(parts: Iterable[Part], ids: CallIds, *, own: bool, called: bool) -
 def _attached(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return what a tool attached to its answer: answers are text alone, so the user shows it."""
     attached = attached_to(answer)
-    shown = [_shown(part) or {"type": "text", "text": missed(part)} for part in attached]
+    shown = [_shown(part) or {"type": "text", "text": placeholder_text(part)} for part in attached]
     return [{"type": "text", "text": f"(attached by {answer.get('name')}:)\n"}, *shown] if shown else []
 
 
@@ -108,7 +108,7 @@ def _content(part: Part, *, last: bool) -> dict[str, Any] | None:
         return shown
     if last:
         raise PromptError(f"Chat Completions takes no {kind_of(part)}; attach pictures, WAV, MP3, PDF or text")
-    return {"type": "text", "text": missed(part)}
+    return {"type": "text", "text": placeholder_text(part)}
 
 
 def _shown(part: Part) -> dict[str, Any] | None:

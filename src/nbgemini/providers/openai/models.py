@@ -16,7 +16,7 @@ from nbgemini.messages.turns import Options
 from nbgemini.providers.base import Model
 from nbgemini.providers.common.json import dicts, load
 from nbgemini.providers.common.models import family_of
-from nbgemini.providers.common.parts import NeutralParts
+from nbgemini.providers.common.parts import PartStoreMixin
 from nbgemini.transport.request import Request
 
 _ANY = ("none", "low", "medium", "high", "xhigh")  # of a model that is not known
@@ -31,7 +31,7 @@ class Family(Struct, frozen=True):
     efforts: tuple[str, ...] = ()
 
 
-class ModelListMixin(NeutralParts):
+class ModelListMixin(PartStoreMixin):
     """The half of a codec that OpenAI's two dialects share: how parts are kept, and the list of models."""
 
     def list_request(self, page: str = "") -> Request:

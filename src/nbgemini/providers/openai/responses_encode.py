@@ -15,7 +15,7 @@ from nbgemini.errors import PromptError
 from nbgemini.messages.turns import Part, Turn, merge_text
 from nbgemini.providers.common.call_ids import CallIds
 from nbgemini.providers.common.parts import kept_by
-from nbgemini.providers.common.text_fallback import as_text, is_file, kind_of, missed, said_by_model
+from nbgemini.providers.common.text_fallback import as_text, is_file, kind_of, part_as_text, placeholder_text
 from nbgemini.providers.openai.common import (
     arguments_of,
     attached_to,
@@ -77,7 +77,7 @@ def _answered(parts: Iterable[Part], ids: CallIds, *, plain: bool) -> Iterator[_
             if not (plain and block["type"] == "reasoning"):
                 yield block
         else:
-            said.append(said_by_model(part))
+            said.append(part_as_text(part))
     yield from _message(said)
 
 
@@ -99,7 +99,7 @@ def _output(answer: Mapping[str, Any]) -> str | list[_Item]:
 
 
 def _missed(part: Part) -> _Item:
-    return {"type": "input_text", "text": missed(part)}
+    return {"type": "input_text", "text": placeholder_text(part)}
 
 
 def _content(part: Part, *, last: bool) -> _Item | None:
