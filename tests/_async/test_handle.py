@@ -12,7 +12,7 @@ import pytest
 from nbgemini._async import handle
 from nbgemini._async.callers import found_by, found_no_longer
 from nbgemini._async.handle import Lifecycle, StreamHandle, complete
-from nbgemini.bulk.table import Mapped
+from nbgemini.bulk.table import MapResult
 from nbgemini.chat.reply import Reply
 from nbgemini.errors import UnfinishedError
 
@@ -144,7 +144,7 @@ async def test_only_what_is_over_is_copied(deed):
     again.wait_here()
 
 
-@pytest.mark.parametrize("kind", [Reply, Mapped])
+@pytest.mark.parametrize("kind", [Reply, MapResult])
 def test_each_value_says_what_it_is(kind):
     """As help, `?` and the documentation show it: in words of its own, although all wait in the same way."""
     values = [value for part in kind.__mro__ for value in vars(part).values() if isinstance(value, complete)]

@@ -18,7 +18,7 @@ import pytest
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
-from nbgemini.cli import _quickstart
+from nbgemini.cli import _copy_examples
 from tests.kernel.conftest import PATIENCE, kinds
 from tests.kernel.test_streaming import FOUR
 from tests.notebook.terminal.test_terminal import run_ipython
@@ -116,8 +116,9 @@ def test_the_demo_of_the_command_line_prints_the_transcript():
     assert "Your name is **Ada**" in run.stdout
 
 
-def test_the_quick_start_is_the_notebook_in_the_repository():
-    assert _quickstart() == Path(__file__).parents[2] / "notebooks" / "01-quickstart.ipynb"
+def test_the_quick_start_is_the_notebook_in_the_repository(tmp_path):
+    ours = Path(__file__).parents[2] / "notebooks" / "01-quickstart.ipynb"
+    assert _copy_examples(tmp_path).read_bytes() == ours.read_bytes()
 
 
 def test_ctrl_c_in_a_terminal_stops_the_answer_and_keeps_it():
