@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m
 
-.PHONY: help docs setup setup-browser setup-servers setup-documents demo check format test coverage fuzz soak kernel kernels colab lowest browser \
+.PHONY: help docs pictures setup setup-browser setup-servers setup-documents demo check format test coverage fuzz soak kernel kernels colab lowest browser \
   notebooks wheel real bench all
 
 help:  ## this list
@@ -30,6 +30,9 @@ setup-documents:  ## pandoc and TeX from Debian's packages, where there are none
 docs:  ## these pages as a website in docs/_build/html, warnings as errors; the reference pages are written anew
 	$(RUN) docs.generate
 	$(RUN) sphinx --fail-on-warning --keep-going --quiet --builder html docs docs/_build/html
+
+pictures:  ## the pictures of the documentation anew, from a real page
+	$(RUN) docs.make_pictures
 
 demo: setup  ## the quick-start notebook, offline, here in the terminal
 	$(BIN)/nbgemini demo --headless

@@ -1,4 +1,4 @@
-"""Make the pictures of the documentation from a real JupyterLab in Chromium, offline (`python -m docs.make_pictures`).
+"""Make the pictures of the documentation from a real JupyterLab in Chromium, offline (`make pictures`).
 
 Every picture of README and docs is in `docs/pictures`, and is made here.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import sync_playwright
-from tests.browser.rig import CHROMIUM, CHROMIUM_FLAGS, Lab, Notebook
+from tests.support.jupyter import CHROMIUM, CHROMIUM_FLAGS, Lab, Notebook
 
 PICTURES = Path(__file__).parent / "pictures"
 MOST_BYTES = 2_000_000

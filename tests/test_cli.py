@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
@@ -102,3 +104,52 @@ def test_a_demo_that_can_not_be_written_is_one_line(tmp_path, capsys):
     (tmp_path / "file").touch()
     assert main(["demo", str(tmp_path / "file" / "inside")]) == 1
     assert capsys.readouterr().err.startswith(f"nbgemini demo: can't write to {tmp_path / 'file' / 'inside'}: ")
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("serve --port 65536", "nbgemini serve: --port: a port is a number from 0 to 65535, not '65536'"),
+        ("serve --pace x", "nbgemini serve: --pace: a pace is 0 or more, not 'x'"),
+        ("serve --pace nan", "nbgemini serve: --pace: a pace is 0 or more, not 'nan'"),
+        ("serve --pace=-1", "nbgemini serve: --pace: a pace is 0 or more, not '-1'"),
+        ("frobnicate", "nbgemini: COMMAND: invalid choice: 'frobnicate'"),
+        ("doctor x", "nbgemini: unrecognized arguments: x"),
+        ("--nope", "nbgemini: unrecognized arguments: --nope"),
+    ],
+)
+def test_a_line_that_can_not_be_understood_is_one_line(line, why, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(line.split())
+    out, err = capsys.readouterr()
+    assert (ended.value.code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(why)
+    assert err.endswith(" --help\n")
+
+
+def test_no_command_shows_the_help(capsys):
+    assert main([]) == 2
+    assert "demo" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a folder", "nothing", "endless"])
+def test_a_cassette_that_can_not_be_read_is_one_line(kind, serve, tmp_path):
+    path = tmp_path / "tape.gemini.jsonl"
+    if kind == "a pipe":
+        os.mkfifo(path)
+    elif kind == "a folder":
+        path.mkdir()
+    elif kind == "endless":
+        path.symlink_to("/dev/zero")
+    process = serve(path)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith(f"nbgemini serve: can't read the cassette {path}")
+
+
+@pytest.mark.parametrize(
+    "command", [["-m", "nbgemini", "--version"], ["-c", "import nbgemini; print('nbgemini', nbgemini.__version__)"]]
+)
+def test_the_version_is_said(command, tmp_path):
+    ended = subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout.strip(), ended.stderr) == (0, f"nbgemini {version('nbgemini')}", "")

@@ -57,6 +57,7 @@ def test_every_page_is_in_a_table_of_contents():
 def test_every_picture_is_in_one_folder_and_made_by_one_script():
     shown = {name for page in PAGES for name in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", page.read_text(encoding="utf-8"))}
     assert {name.rpartition("pictures/")[2] for name in shown} == {path.name for path in (DOCS / "pictures").iterdir()}
+    assert all(path.stat().st_size < 2_000_000 for path in (DOCS / "pictures").iterdir())
 
 
 def test_files_that_the_architecture_names_exist():
@@ -169,3 +170,8 @@ def test_a_script_runs_as_it_stands(script, offline, monkeypatch, tmp_path, caps
 def test_no_docstring_holds_code_that_nothing_runs():
     """There is none today; the first one is to be run like the scripts above."""
     assert docstring_blocks() == []
+
+
+def test_the_script_that_makes_the_pictures_can_begin():
+    module = runpy.run_path(str(DOCS / "make_pictures.py"), run_name="pictures")
+    assert module["PICTURES"] == DOCS / "pictures"

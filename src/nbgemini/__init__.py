@@ -68,7 +68,9 @@ __all__ = [*sorted(_HOME.keys() - {"Tool"})]  # noqa: PLE0604 - the names stand 
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name at its first use."""
+    """Import a public name at its first use; `__version__` is that of the installed package."""
+    if name == "__version__":
+        return import_module("importlib.metadata").version("nbgemini")
     if name not in _HOME:
         raise AttributeError(f"module 'nbgemini' has no attribute {name!r}")
     return getattr(import_module(_HOME[name]), name)

@@ -1,9 +1,10 @@
-"""The command line: `nbgemini demo`, `nbgemini serve`, `nbgemini doctor`."""
+"""The command line: `nbgemini demo`, `nbgemini serve`, `nbgemini doctor`; also `python -m nbgemini`."""
 
 from __future__ import annotations
 
 import argparse
 import errno
+import math
 import os
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from nbgemini._environment import versions
 
@@ -20,9 +21,20 @@ _FOLDER = Path("nbgemini-demo")
 _NEEDED = "needs JupyterLab: pip install 'nbgemini[demo]'"
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Exit with one line, and no usage above it."""
+        problem = message.removeprefix("argument ")
+        self.exit(2, f"{self.prog}: {problem} → {self.prog} --help\n")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
-    options = _parser().parse_args(argv)
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if not hasattr(options, "run"):
+        parser.print_help(sys.stderr)
+        return 2
     try:
         return int(options.run(options) or 0)
     except KeyboardInterrupt:
@@ -30,8 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="nbgemini", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser = _Parser(prog="nbgemini", description="Gemini in Jupyter: demo, offline service, and a look at what is installed.")
+    parser.add_argument("--version", action="version", version=f"nbgemini {dict(versions())['nbgemini']}")
+    commands = parser.add_subparsers(metavar="COMMAND")
     demo = commands.add_parser("demo", help="the example notebooks on the offline service: no key, no network")
     demo.add_argument(
         "folder", type=Path, nargs="?", default=Path("nbgemini-demo"), help="where they go, and stay (%(default)s)"
@@ -40,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=_demo)
     serve = commands.add_parser("serve", help="the offline service for other programs")
     serve.add_argument("--port", type=_port, default=8765, help="0: a free one")
-    serve.add_argument("--pace", type=float, default=1.0, help="0: as fast as possible; 1: as a person would see it")
+    serve.add_argument("--pace", type=_pace, default=1.0, help="0: as fast as possible; 1: as fast as people see it")
     serve.add_argument("--cassette", type=Path, help="recorded answers to play (*.gemini.jsonl)")
     serve.set_defaults(run=_serve)
     commands.add_parser("doctor", help="which versions are installed").set_defaults(run=_doctor)
@@ -140,6 +153,17 @@ def _port(text: str) -> int:
     if not (text.isdecimal() and len(text) <= len("65535") and int(text) < 2**16):
         raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text!r}")
     return int(text)
+
+
+def _pace(text: str) -> float:
+    """Return a factor by which answers are slowed down."""
+    try:
+        pace = float(text)
+    except ValueError:
+        pace = math.nan
+    if not 0 <= pace < math.inf:
+        raise argparse.ArgumentTypeError(f"a pace is 0 or more, not {text!r}")
+    return pace
 
 
 def _doctor(_: argparse.Namespace) -> int:

@@ -11,32 +11,32 @@ from tests.support.jupyter import Notebook
 
 STORY = '''
 from IPython.display import display
+from nbgemini.notebook.display.deltas import Deltas, update_of
 from nbgemini.notebook.display.widget import Live, accordion, view_of
+from nbgemini.render.html_tree import Patch, as_it_is
+from nbgemini.render.streaming_markdown import Block, Blocks
 
 class Story:
     """Kernel side of one widget: what was sent, so that a page can ask for all of it."""
 
     def __init__(self, role):
-        self.html, self.tail, self.status, self.stops = "", "", {}, 0
+        self.blocks, self.deltas, self.status, self.stops = Blocks(), Deltas(), {}, 0
         self.widget = Live(role, snapshot=self.snapshot, on_stop=self.stop)
 
     def snapshot(self):
-        return {"html": self.html, "tail": self.tail, **({"status": self.status} if self.status else {})}
+        return {**self.deltas.snapshot(), **({"status": self.status} if self.status else {})}
 
     def stop(self):
         self.stops += 1
 
     def write(self, text):
-        self.tail += text
-        self.widget.tell(lambda: [["t", text]])
+        self.blocks.append(text)
+        self.widget.tell(lambda: self.deltas.next(update_of(self.blocks.advance(), self.blocks.patch())))
 
     def block(self, html):
-        units, self.tail, self.html = len(self.tail.encode("utf-16-le")) // 2, "", self.html + html
-        self.widget.tell(lambda: [["h", html, units]])
-
-    def paragraph(self):
-        units, self.html, self.tail = len(self.tail.encode("utf-16-le")) // 2, f"{self.html}<p>{self.tail.strip()}</p>", ""
-        self.widget.tell(lambda: [["p", units]])
+        """End what is open, and show HTML below it."""
+        found = [*self.blocks.close(), Block(html, "")]
+        self.widget.tell(lambda: self.deltas.next(update_of(found, Patch([]))))
 
     def tell(self, **fields):
         self.status = {"badge": "", "busy": True, "since": 0, **fields}
@@ -98,9 +98,7 @@ def test_accordion_opened_while_text_flows_stays_open_and_blocks_appear_once(boo
     assert book.page.evaluate(f"() => {CELL}.querySelector('.jupyter-widget-Collapse-open')") is None
     book.cell(0).locator(".jupyter-widget-Collapse-header").click()
     book.wait(f"() => {THOUGHT}.innerText === 'First some words'")
-    book.execute(
-        "thought.write(' and a formula.\\n\\nThen'); thought.widget.tell(lambda: [['p', len('First some words and a formula.\\n\\n')]])"
-    )
+    book.execute("thought.write(' and a formula.\\n\\nThen')")
     book.wait(f"() => {THOUGHT}.querySelector('p')?.textContent === 'First some words and a formula.'")
     book.page.evaluate(f"() => {{ window.kept = {THOUGHT}.querySelector('p') }}")
     book.execute("fold.titles = ('Thinking… 2 s',); thought.write(' more')")
@@ -112,34 +110,43 @@ def test_accordion_opened_while_text_flows_stays_open_and_blocks_appear_once(boo
 
 def test_blocks_and_tail_are_what_was_sent_and_text_is_never_markup(book):
     hostile = "<img src=x onerror=alert(1)> & é "
-    book.execute(f"answer.write({hostile!r} + 'one\\n\\n'); answer.paragraph(); answer.write({hostile!r} + '😀 two')")
+    book.execute(f"answer.write({hostile!r} + 'one\\n\\n'); answer.write({hostile!r} + '😀 two')")
     wait_answer(book, f"{hostile}one\n\n{hostile}😀 two")
     book.execute(f"answer.block({TABLE!r}); answer.write('end')")
     book.wait(f"() => {ANSWER}.querySelector('table') && {ANSWER}.innerText.endsWith('end')")
-    assert book.page.evaluate(f"() => [...{ANSWER}.children].map((node) => node.tagName)") == ["P", "TABLE", "DIV", "BUTTON"]
+    assert book.page.evaluate(f"() => [...{ANSWER}.firstChild.children].map((node) => node.tagName)") == [
+        "P",
+        "P",
+        "TABLE",
+        "P",
+    ]
     assert book.page.evaluate(f"() => {ANSWER}.querySelectorAll('img').length") == 0
 
 
 def test_code_being_written_shows_without_its_fences(book):
     book.execute("answer.write('```python\\nx = 1\\n')")
     wait_answer(book, "x = 1")
-    assert "mono" in book.page.evaluate(f"() => getComputedStyle({ANSWER}.querySelector('.nbg-tail')).fontFamily")
+    assert "mono" in book.page.evaluate(
+        f"() => getComputedStyle({ANSWER}.querySelector('.nbg-text').lastChild.querySelector('pre') || {ANSWER}).fontFamily"
+    )
     book.execute("answer.write('y = 2\\n```\\n')")
     wait_answer(book, "x = 1\ny = 2")
     book.execute("answer.block('<p>done</p>'); answer.write('```inline``` is text')")
-    wait_answer(book, "done\n\n```inline``` is text")
-    assert "mono" not in book.page.evaluate(f"() => getComputedStyle({ANSWER}.querySelector('.nbg-tail')).fontFamily")
+    book.wait(f"() => {ANSWER}.innerText.trim().endsWith('done\\n\\ninline is text')")
+    assert "mono" not in book.page.evaluate(
+        f"() => getComputedStyle({ANSWER}.querySelector('.nbg-text').lastChild.querySelector('pre') || {ANSWER}).fontFamily"
+    )
 
 
 def test_selection_and_scroll_position_are_the_readers(book):
     words = "Some words that stand still. "
-    book.execute(f"for n in range(60):\n    answer.write(f'{{n}} ' + {words!r} + '\\n\\n'); answer.paragraph()")
+    book.execute(f"for n in range(60):\n    answer.write(f'{{n}} ' + {words!r} + '\\n\\n')")
     book.wait(f"() => {ANSWER}.querySelectorAll('p').length === 60")
     book.page.evaluate(f"() => {ANSWER}.querySelectorAll('p')[20].scrollIntoView({{block: 'center'}})")
     book.cell(0).locator("p", has_text="20 Some words").dblclick(position={"x": 40, "y": 8})
     before = book.page.evaluate(f"() => [getSelection().toString(), {ANSWER}.getBoundingClientRect().top]")
     assert before[0].strip() in words
-    book.execute(f"answer.write({words!r} * 50 + '\\n\\nand'); answer.paragraph(); answer.write('The end')")
+    book.execute(f"answer.write({words!r} * 50 + '\\n\\nand'); answer.write('The end')")
     book.wait(f"() => {ANSWER}.innerText.endsWith('The end')")
     assert book.page.evaluate(f"() => [getSelection().toString(), {ANSWER}.getBoundingClientRect().top]") == before
 
@@ -174,7 +181,7 @@ def test_stop_by_keyboard(book, key):
 @pytest.mark.parametrize("allowed", [True, False], ids=["clipboard", "no leave to write"])
 def test_copy_takes_the_answer_as_shown_and_not_its_own_label(book, allowed):
     book.may_use_clipboard(write=allowed)
-    book.execute("answer.write('One.\\n\\n'); answer.paragraph(); answer.write('Two')")
+    book.execute("answer.write('One.\\n\\n'); answer.write('Two')")
     wait_answer(book, "One.\n\nTwo")
     button = book.cell(0).get_by_role("button", name="Copy this answer")
     look = f"() => (style => [style.opacity, style.position])(getComputedStyle({ANSWER}.querySelector('button')))"
@@ -212,7 +219,7 @@ def test_tab_goes_from_thought_to_copy_to_stop_and_stays_while_text_arrives(book
     for n in range(3):
         names.append(book.page.evaluate(name))
         book.execute(
-            f"answer.write('.\\n\\n'); answer.paragraph(); answer.write('more'); thought.write('m'); status.tell(text='{n} in'); fold.titles = ('Thinking… {n} s',)"
+            f"answer.write('.\\n\\n'); answer.write('more'); thought.write('m'); status.tell(text='{n} in'); fold.titles = ('Thinking… {n} s',)"
         )
         book.wait(f"n => {STATUS}.innerText.includes(n + ' in')", n)
         assert book.page.evaluate(name).split("…")[0] == names[-1].split("…")[0]  # an arriving delta takes no focus
@@ -233,20 +240,20 @@ def test_screen_reader_is_told_the_status_but_not_every_tick(book):
 
 
 def test_page_loaded_again_midway_is_complete_and_goes_on(book):
-    book.execute("answer.write('One.\\n\\n'); answer.paragraph(); answer.write('Tw'); status.tell(text='model')")
+    book.execute("answer.write('One.\\n\\n'); answer.write('Tw'); status.tell(text='model')")
     wait_answer(book, "One.\n\nTw")
     book.save()
     book.open()
     book.wait(f"() => {ANSWER}?.innerText === 'One.\\n\\nTw' && {STATUS}?.innerText.includes('model')")
     assert book.execute("", "(answer.widget.rebuilt, thought.widget.rebuilt)") == "(True, True)"
-    book.execute("answer.write('o.\\n\\n'); answer.paragraph(); answer.write('Three')")
+    book.execute("answer.write('o.\\n\\n'); answer.write('Three')")
     wait_answer(book, "One.\n\nTwo.\n\nThree")
 
 
 def test_lost_deltas_are_noticed_and_made_good_and_a_whole_page_is_left_alone(book):
-    book.execute("answer.write('One.\\n\\n'); answer.paragraph()")
+    book.execute("answer.write('One.\\n\\n')")
     wait_answer(book, "One.")
-    book.execute("answer.tail += 'lost '; answer.widget._n += 1; answer.write('and found')")
+    book.execute("answer.blocks.append('lost '); answer.widget._n += 1; answer.write('and found')")
     wait_answer(book, "One.\n\nlost and found")
     book.page.evaluate(f"() => {{ window.kept = {ANSWER}.querySelector('p') }}")
     book.execute("answer.widget._heard(None, {'type': 'hello'}, [])\nanswer.write('!')")  # as another page would
@@ -255,7 +262,7 @@ def test_lost_deltas_are_noticed_and_made_good_and_a_whole_page_is_left_alone(bo
 
 
 def test_two_views_of_one_widget_show_the_same(book):
-    book.execute("answer.write('One.\\n\\n'); answer.paragraph(); answer.write('Two')")
+    book.execute("answer.write('One.\\n\\n'); answer.write('Two')")
     wait_answer(book, "One.\n\nTwo")
     twin = "document.querySelectorAll('.jp-Notebook .jp-Cell')[1].querySelector('.nbg-live')"
     book.run(1)
@@ -283,7 +290,7 @@ def test_traffic_is_that_of_the_text(book):
     wait_answer(book, "x")
     before = book.bytes_received
     book.execute("for n in range(200):\n    answer.write('y' * 500)")
-    book.wait(f"() => {ANSWER}.innerText.length === 100_001")
+    book.wait(f"() => {ANSWER}.textContent.length === 100_001")
     spent = book.bytes_received - before
     print(f"{spent} bytes for 100,000 characters in 200 deltas")
     assert spent <= 100_000 + 200 * 800 + 5_000
@@ -292,8 +299,8 @@ def test_traffic_is_that_of_the_text(book):
 def test_caret_only_where_motion_is_welcome(book):
     book.execute("answer.write('Some')")
     wait_answer(book, "Some")
-    caret = f"() => getComputedStyle({ANSWER}.querySelector('.nbg-tail'), '::after').content"
-    assert book.page.evaluate(caret) == '"▏"'
+    caret = f"() => getComputedStyle({ANSWER}.querySelector('.nbg-caret'), '::after').content"
+    assert book.page.evaluate(caret) == '""'
     book.page.emulate_media(reduced_motion="reduce")
     assert book.page.evaluate(caret) == "none"
     book.page.emulate_media(reduced_motion="no-preference")
@@ -306,11 +313,10 @@ def test_blocks_stand_where_they_will_at_rest(book):
         "tags => tags.map(tag => [...document.querySelectorAll(`.jp-OutputArea-child:nth-child(2) ${tag}`)].pop())"
         ".map(node => [node.tagName, node.getBoundingClientRect().left, getComputedStyle(node).font])"
     )
-    live = book.page.evaluate(look, ["p", "table", "code", ".nbg-code"])
+    live = book.page.evaluate(look, ["p", "table", "code"])
     book.execute(f"rest('answer', '<div><p>Words</p>' + {TABLE!r} + {CODE!r} + '</div>')")
     book.wait(f"() => !{ANSWER}")
-    assert live[:3] == book.page.evaluate(look, ["p", "table", "code"])
-    assert live[3][1:] == live[2][1:]  # code being written, and code
+    assert live == book.page.evaluate(look, ["p", "table", "code"])
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -318,10 +324,8 @@ def test_picture(book, theme):
     """Kept to be looked at."""
     book.dark(theme == "dark")
     book.cell(0).locator(".jupyter-widget-Collapse-header").click()
-    book.execute("thought.write('Primes have two divisors.\\n\\n'); thought.paragraph(); thought.write('So 1 is none')")
-    book.execute(
-        f"answer.write('The first primes, in a table and as code:\\n\\n'); answer.paragraph(); answer.block({TABLE!r})"
-    )
+    book.execute("thought.write('Primes have two divisors.\\n\\n'); thought.write('So 1 is none')")
+    book.execute(f"answer.write('The first primes, in a table and as code:\\n\\n'); answer.block({TABLE!r})")
     book.execute(f"answer.block({CODE!r}); answer.write('```python\\nfor prime in primes():\\n    print(prime)\\n')")
     book.execute("status.tell(text='gemini-3.8-flash · 12 in / 34 thought / 56 out', badge='offline service', since=3)")
     book.wait(f"() => {ANSWER}.innerText.includes('print(prime)') && {STATUS}.innerText.includes('56 out')")

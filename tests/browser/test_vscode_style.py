@@ -46,10 +46,13 @@ body { margin: 12px; background: var(--vscode-editor-background); color: var(--v
 .jupyter-widget-Collapse-header, .jupyter-widget-Collapse-contents { color: black; background: white; border: 1px solid black; }
 </style>"""
 WIDGETS = [
-    ("thought", {"html": "<p>A <em>thought</em> in <code>code</code></p>", "tail": "and more"}),
+    ("thought", {"html": "<p>A <em>thought</em> in <code>code</code></p>", "open": "<p>and more</p>"}),
     (
         "answer",
-        {"html": "<p>An <strong>answer</strong></p><ul><li>an item</li></ul><pre><code>x = 1</code></pre>", "tail": "tail"},
+        {
+            "html": "<p>An <strong>answer</strong></p><ul><li>an item</li></ul><pre><code>x = 1</code></pre>",
+            "open": "<p>tail</p>",
+        },
     ),
     (
         "status",

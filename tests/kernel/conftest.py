@@ -180,7 +180,8 @@ def summary(message):
 def wire_size(messages):
     """Bytes of messages as they travel."""
     parts = ("header", "parent_header", "metadata", "content")
-    return sum(len(json.dumps(message[part], default=str)) for message in messages for part in parts)
+    text = sum(len(json.dumps(message[part], default=str)) for message in messages for part in parts)
+    return text + sum(len(buffer) for message in messages for buffer in message.get("buffers", ()))
 
 
 def outputs(messages, cell):

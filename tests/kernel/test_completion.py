@@ -132,6 +132,38 @@ def test_models_of_the_service_are_learned_beside(kernel):
     assert "gemini-3.8-flash" in tab(kernel, "%%gemini -m |")[1]
 
 
+def test_models_of_another_service_need_its_key_or_its_name(python):
+    """They are offered with their prefix, as -m takes them."""
+    kernel = Kernel(python)
+    try:
+        kernel.run("%load_ext nbgemini\n%config Gemini.journal = 'off'\n%gemini stop")
+        names = tab(kernel, "%%gemini -m |")[1]
+        assert "gemini-3.8-flash" in names
+        assert not [name for name in names if name.startswith(("openai", "anthropic", "gpt", "claude"))]
+        assert "openai:" in tab(kernel, "%%gemini -m op|")[1]
+        assert "openai:gpt-5.4-mini" in tab(kernel, "%%gemini -m openai:|")[1]
+        kernel.run("import os\nos.environ['ANTHROPIC_API_KEY'] = 'k'")
+        names = tab(kernel, "%%gemini -m |")[1]
+        assert "anthropic:claude-sonnet-5" in names
+        assert not [name for name in names if name.startswith("openai")]
+    finally:
+        kernel.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "offered"),
+    [
+        ("%gemini help us|", "usage"),
+        ("%gemini help --th|", "--think"),
+        ("%gemini approvals re|", "revoke"),
+        ("%gemini usage --by no|", "notebook"),
+        ("%gemini key anth|", "anthropic"),
+    ],
+)
+def test_words_of_commands(kernel, text, offered):
+    assert offered in tab(kernel, text)[1]
+
+
 def test_nothing_is_evaluated(kernel):
     kernel.run(
         "class Trap:\n    ran = 0\n    @property\n    def value(self):\n        Trap.ran += 1\n        return self\ntrap = Trap()"

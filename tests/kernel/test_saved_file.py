@@ -116,9 +116,10 @@ def test_the_demo_of_the_command_line_prints_the_transcript():
     assert "Your name is **Ada**" in run.stdout
 
 
-def test_the_quick_start_is_the_notebook_in_the_repository(tmp_path):
-    ours = Path(__file__).parents[2] / "notebooks" / "01-quickstart.ipynb"
-    assert _copy_examples(tmp_path).read_bytes() == ours.read_bytes()
+def test_the_examples_are_the_notebooks_in_the_repository(tmp_path):
+    folder = Path(__file__).parents[2] / "notebooks"
+    assert _copy_examples(tmp_path).read_bytes() == (folder / "01-quickstart.ipynb").read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in folder.glob("*.ipynb")}
 
 
 def test_ctrl_c_in_a_terminal_stops_the_answer_and_keeps_it():

@@ -25,7 +25,7 @@ def other(a: int) -> int:
 
 async def asked(approvals, tool, verdict):
     """Ask about a call, give the verdict if the question stands, and return the decision and whether it was asked."""
-    asking = asyncio.create_task(approvals.ask(tool, CALL, 0))
+    asking = asyncio.create_task(approvals(tool, CALL, 0))
     await asyncio.sleep(0)
     stood = bool(approvals.choices(0))
     approvals.decide(0, verdict)
@@ -76,7 +76,7 @@ async def test_a_guarded_tool_is_asked_about_each_time():
     guarded = structs.replace(declare(add), guarded=True)
     assert await asked(Approvals(always), guarded, "refuse") == (False, True)
     other_kernel = Approvals(AlwaysAllowed())
-    asking = asyncio.create_task(other_kernel.ask(guarded, CALL, 0))
+    asking = asyncio.create_task(other_kernel(guarded, CALL, 0))
     await asyncio.sleep(0)
     assert other_kernel.choices(0) == ("once", "refuse")
     other_kernel.decide(0, "always")
@@ -86,7 +86,7 @@ async def test_a_guarded_tool_is_asked_about_each_time():
 
 async def test_where_a_function_is_written_is_said_as_its_reader_knows_it():
     approvals = Approvals(AlwaysAllowed(), lambda file: "cell 3" if file == __file__ else file)
-    asking = asyncio.create_task(approvals.ask(declare(add), CALL, 7))
+    asking = asyncio.create_task(approvals(declare(add), CALL, 7))
     await asyncio.sleep(0)
     assert approvals.where(7) == f"defined in cell 3, line {add.__code__.co_firstlineno}"
     assert approvals.where(0) == ""
@@ -97,7 +97,7 @@ async def test_where_a_function_is_written_is_said_as_its_reader_knows_it():
 
 async def test_a_verdict_after_the_first_changes_nothing():
     approvals = Approvals(AlwaysAllowed())
-    asking = asyncio.create_task(approvals.ask(declare(add), CALL, 0))
+    asking = asyncio.create_task(approvals(declare(add), CALL, 0))
     await asyncio.sleep(0)
     for verdict in ("refuse", "once", "always"):
         approvals.decide(0, verdict)

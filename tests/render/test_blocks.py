@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import threading
-from html import escape
 from itertools import pairwise
 
 import pytest
@@ -18,61 +17,8 @@ from nbgemini.render.markdown import to_html
 from nbgemini.render.streaming_markdown import Blocks
 from nbgemini.render.syntax.definitions import environment
 from tests.corpus.answers import ANSWERS
+from tests.corpus.pieces import markdown
 from tests.render.checker import text_of
-
-PIECES = [
-    *("a", "b c", " ", "  ", "    ", "\t", "\n", "\n\n", "\n\n\n", "\r\n", "\r"),
-    *("# ", "## h\n", "---\n", "===\n", "***\n", "- ", "* ", "+ x\n", "1. ", "2) y\n", "> ", ">\n", "  - z\n"),
-    *("```", "```py\n", "~~~\n", "    code\n", "$$", "$$\nx\n$$\n", "$x$", "`c`", "*e*", "**s**", "_", "~~d~~"),
-    *(
-        "| a | b |\n|---|---|\n",
-        "| 1 | 2 |\n",
-        "|",
-        "|---|---|",
-        "|---",
-        "--x\n",
-        "- $$",
-        "$$ z",
-        "$$\n",
-        "> $$\n",
-        "\\(y=1\\)",
-        "\\begin{align}\n",
-        "\\end{align}",
-        "= y\n",
-        "\\[",
-        "\\[\n",
-        "\\]\n",
-        "```\n",
-        "````\n",
-        "```  ",
-        "- ```\n",
-        "> ~~~\n",
-        "<div>\n",
-        "</div>\n\n",
-        "<pre>",
-        "-->",
-        "[r]: https://a.example\n",
-        "[r]:",
-        "[r]",
-        "[t][r]",
-        "![r]",
-        "[^n]",
-        "[^n]: note\n",
-        "[^n]:",
-        "- [x] ",
-        "<br>",
-        "<sub>",
-        "</sub>",
-        "https://b.example/x.",
-        "\u05d0",
-        "\u200f",
-        "\u00a0\n",
-        "[l](https://a.example)",
-        "![i](https://a.example/i.png)",
-    ),
-    *("<b>", "<!-- ", "&amp;", "\\", "\\*", "é", "😀", "\x1b[0m", "\u202e", "a&<>\"'"),
-]
-markdown = st.lists(st.sampled_from(PIECES), max_size=30).map("".join)
 
 
 def fed(text, cuts, *, eager=False):
@@ -135,16 +81,6 @@ def test_the_sources_are_the_shown_text(text, cuts):
     found, shown, _ = fed(text, cuts, eager=True)
     assert harmless(text).startswith(shown)  # what waits for the end of its line comes with the last blocks
     assert "".join(block.source for block in found) == harmless(text)
-    for block in found:
-        assert block.plain == (block.html == "<p>" + escape(block.source.rstrip(" \t\n"), quote=False) + "</p>\n")
-
-
-@settings(max_examples=100, deadline=None)
-@given(markdown)
-def test_plain_means_that_the_page_needs_no_html(text):
-    for block in fed(text, [])[0]:
-        if block.plain:
-            assert "<" not in block.html.removeprefix("<p>").removesuffix("</p>\n")
 
 
 @settings(max_examples=200, deadline=None)

@@ -81,10 +81,10 @@ def test_a_text_segment_is_html_and_text(kind, text):
         status_bundle("done"),
         status_bundle("done", "offline"),
         error_bundle("Quota", "Wait"),
-        live_bundle("answer", "*a"),
-        live_bundle("thought", "a"),
-        live_bundle("thought", ""),
-        live_bundle("audio", ""),
+        live_bundle("answer", "<p>a</p>", "*a"),
+        live_bundle("thought", "<p>a</p>", "a"),
+        live_bundle("thought"),
+        live_bundle("audio"),
         prompt_bundle("a\nb"),
         table_bundle(["a"], [["1"], [2]]),
         table_bundle(["a"], []),
@@ -106,7 +106,7 @@ def test_a_thought_is_folded_unless_its_reader_opened_it():
         '<details class="nbgemini-thought"><summary>Thought for 7 s</summary><p><em>a</em></p>\n</details>'
     )
     assert of("thought", "a", opened=True)["text/html"].startswith('<details class="nbgemini-thought" open>')
-    assert live_bundle("thought", "a")["text/html"].startswith('<details class="nbgemini-thought"><summary>')
+    assert live_bundle("thought", "<p>a</p>", "a")["text/html"].startswith('<details class="nbgemini-thought"><summary>')
 
 
 def test_a_thought_is_set_apart_in_text():

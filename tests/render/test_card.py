@@ -77,7 +77,7 @@ def test_what_is_shown_of_growing_arguments_only_grows_and_not_for_ever(by_path)
     assert shown[-1].endswith("…")
 
 
-@pytest.mark.parametrize(("state", "said"), [("running", "runs unasked"), ("done", "ran unasked")])
+@pytest.mark.parametrize(("state", "said"), [("running", "runs without asking"), ("done", "ran without asking")])
 def test_what_runs_unasked_says_so_while_it_runs_and_afterwards(state, said):
     call = ToolRun(ToolCall("f", {}), state, {"output": 1} if state == "done" else None, unasked=True)
     assert f"⚠ {said}" in card_title(call)

@@ -16,7 +16,7 @@ from nbgemini.messages.events import Citation, Citations, ToolCall, ToolRun
 from nbgemini.messages.segments import Segment
 from nbgemini.render.markdown import to_html
 from nbgemini.render.math import formula
-from nbgemini.render.mimebundle import bundle, error_bundle, live_bundle, prompt_bundle, status_bundle, table_bundle
+from nbgemini.render.mimebundle import bundle, error_bundle, prompt_bundle, status_bundle, table_bundle
 from tests.render.checker import faults, text_of
 
 START = re.compile(r"\$\$|\$|\\\(|\\\[|\\begin\s*\{([^}]*)\}|\\(?:[\\$]|(?:eq)?ref\s*\{[^}]*\})")
@@ -241,8 +241,6 @@ def test_no_other_text_is_typeset(text):
         error_bundle(text, text),
         prompt_bundle(text),
         table_bundle([text], [[text]]),
-        live_bundle("answer", text),
-        live_bundle("thought", text),
         bundle(Segment(0, "citations", Citations((Citation("https://a.example", text), Citation(text, ""))))),
         bundle(Segment(0, "tool_call", ToolRun(ToolCall(text, {text: text})))),
     ):

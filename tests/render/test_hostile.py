@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from nbgemini.messages.events import Citation, Citations, Code, CodeResult, Media, Page, Passage, ToolCall, ToolRun
 from nbgemini.messages.segments import Segment
-from nbgemini.notebook.display.deltas import Deltas
+from nbgemini.notebook.display.deltas import Deltas, update_of
 from nbgemini.render.escape import harmless
+from nbgemini.render.html_tree import Patch
 from nbgemini.render.markdown import code_html, to_html
 from nbgemini.render.mimebundle import bundle, error_bundle, live_bundle, prompt_bundle, status_bundle, table_bundle
 from nbgemini.render.sanitize import sanitised
@@ -57,18 +58,21 @@ def test_every_prefix_is_harmless_while_it_streams(payload):
     blocks, deltas = Blocks(), Deltas()
     for char in payload:
         blocks.append(char)
-        check_operations(deltas.next(blocks.advance(), blocks.tail()))
-        check(live_bundle("answer", blocks.tail(), html=blocks.html()))
-    check_operations(deltas.next(blocks.close(), ""))
+        check_operations(deltas.next(update_of(blocks.advance(), blocks.patch())))
+        assert faults(deltas.snapshot()["open"]) == []
+        check(live_bundle("answer", blocks.html() + deltas.open_html(), payload))
+    check_operations(deltas.next(update_of(blocks.close(), Patch([]))))
+    assert deltas.open_html() == ""
     assert faults(deltas.snapshot()["html"]) == []
 
 
 def check_operations(operations):
-    for name, *values in operations:
-        assert name in ("t", "p", "h")
-        assert controls("".join(value for value in values if isinstance(value, str))) == []
+    for name, path, count, added in operations:
+        assert name in ("t", "h")
+        assert min([*path, 1]) > 0 <= count
+        assert controls(f"\u05d0{added}") == []  # marks of direction belong to what stands before them
         if name == "h":
-            assert faults(values[0]) == []
+            assert faults(added) == []
 
 
 @every_payload
@@ -93,8 +97,8 @@ def test_every_other_text_is_harmless(payload):
     for data in (
         error_bundle(payload, payload),
         status_bundle(payload, payload),
-        live_bundle("answer", payload),
-        live_bundle("thought", payload),
+        live_bundle("answer", to_html(payload), payload),
+        live_bundle("thought", to_html(payload), payload),
         prompt_bundle(payload),
         table_bundle([payload, "b"], [[payload, payload]]),
     ):

@@ -13,7 +13,7 @@ from nbgemini.messages.segments import Segment
 from nbgemini.render.mimebundle import bundle
 from nbgemini.tools.approval import WORDS, toolbox
 from nbgemini.tools.decorator import declare, tool
-from nbgemini.tools.toolbox import Toolbox, allow
+from nbgemini.tools.toolbox import Answers, Toolbox, allow
 from tests.tools.test_toolbox import ask, calls, goes_on, outputs
 
 
@@ -76,7 +76,7 @@ async def ran(offered, word, reader):
     ],
 )
 async def test_what_runs_unasked_and_what_is_asked(word, offered, runs, asked):
-    """A reader who refuses: what runs, runs unasked."""
+    """A reader who refuses: what runs, runs without asking."""
     reader = Reader(says=False)
     assert await ran(offered, word, reader) == runs
     assert reader.asked == asked
@@ -200,9 +200,9 @@ async def test_what_ran_unasked_says_so_for_good(client):
     assert True in seen
     for segments in (reply.segments, client.chat().segments(reply.exchange)):
         (added, page), (told, calm) = shown(segments)
-        assert added == "Tool add · done · ⚠ ran unasked"
-        assert '<font color="#d32f2f"><b> · ⚠ ran unasked</b></font>' in page
-        assert "unasked" not in told + calm  # it is safe
+        assert added == "Tool add · done · ⚠ ran without asking"
+        assert '<font color="#d32f2f"><b> · ⚠ ran without asking</b></font>' in page
+        assert "without asking" not in told + calm  # it is safe
     await goes_on(client)
 
 
@@ -222,7 +222,7 @@ async def test_what_the_service_gets_says_nothing_of_leave(client, service):
 
 def test_a_segment_of_a_model_can_not_say_that_it_was_asked():
     """The words stand in the title that is ours; a name can't bring them in red."""
-    segment = Segment(0, "tool_call", declare_run("x · ⚠ ran unasked"))
+    segment = Segment(0, "tool_call", declare_run("x · ⚠ ran without asking"))
     assert "<font" not in bundle(segment)["text/html"]
 
 
@@ -230,3 +230,31 @@ def declare_run(name):
     from nbgemini.messages.events import ToolRun
 
     return ToolRun(ToolCall(name, {}), "done")
+
+
+async def test_what_the_user_always_allows_is_marked_from_the_next_call_on():
+    class Approver:
+        """Asks once, and always allows the tool then."""
+
+        def __init__(self):
+            self.always = []
+
+        async def __call__(self, tool, _call, _number):
+            self.always.append(tool)
+            return True
+
+    offered, marks = declare(inbox), []
+    box = Toolbox([offered], Approver())
+    for _ in range(2):
+        answers = Answers(box, [ToolCall("inbox", {})], 0)
+        async for _ in answers.progress():
+            pass
+        marks.append(answers.all()[0].unasked)
+    assert marks == [False, True]
+
+
+async def test_never_is_what_the_user_said():
+    answers = Answers(toolbox([declare(inbox)], "never"), [ToolCall("inbox", {})], 0)
+    async for _ in answers.progress():
+        pass
+    assert answers.all()[0].response == {"error": "not run: the user set approve to never, so no tool may run"}

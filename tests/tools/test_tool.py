@@ -20,7 +20,6 @@ from pydantic import BaseModel, Field, field_validator
 
 from nbgemini.errors import ToolError
 from nbgemini.messages.events import ToolCall
-from nbgemini.tools import tool as tool_run
 from nbgemini.tools.decorator import canonical, declare, run
 from tests.fakes.functions import (
     FORECAST,
@@ -30,6 +29,8 @@ from tests.fakes.functions import (
     no_parameters,
     raising,
 )
+
+tool_module = sys.modules["nbgemini.tools.tool"]  # the package's attribute of that name is the decorator
 
 
 @given(st.dictionaries(st.text(), st.integers() | st.lists(st.text()) | st.dictionaries(st.text(), st.integers() | st.none())))
@@ -269,7 +270,7 @@ async def test_an_async_tool_is_cancelled_in_time_and_may_tidy_up():
 
 
 async def test_a_tool_that_will_not_be_cancelled_is_left_behind(monkeypatch):
-    monkeypatch.setattr(tool_run, "GRACE", 0.01)
+    monkeypatch.setattr(tool_module, "GRACE", 0.01)
     release = asyncio.Event()
 
     async def stubborn():
@@ -280,11 +281,11 @@ async def test_a_tool_that_will_not_be_cancelled_is_left_behind(monkeypatch):
                 continue
 
     assert (await called(declare(stubborn, timeout=0.01))).state == "timed out"
-    (left,) = tool_run._abandoned
+    (left,) = tool_module._abandoned
     release.set()
     await left
     await asyncio.sleep(0)
-    assert not tool_run._abandoned
+    assert not tool_module._abandoned
 
 
 async def test_a_stuck_tool_is_answered_and_its_late_result_is_nobodys():

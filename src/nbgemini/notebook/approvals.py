@@ -57,18 +57,22 @@ class AlwaysAllowed:
 
 
 class Approvals:
-    """The pending approvals of one reply."""
+    """The pending approvals of one reply; called with a call, it asks about it.
+
+    Attributes:
+        always: the tools that run without asking.
+    """
 
     def __init__(self, always: AlwaysAllowed, title_of: Callable[[str], str] = str) -> None:
         """Ask unless `always` has the tool; `title_of` returns what the user calls a file, such as "cell 2"."""
-        self._always = always
+        self.always = always
         self._title_of = title_of
         self._pending: dict[int, tuple[asyncio.Future[Decision], Tool]] = {}
         self._closed = False
 
-    async def ask(self, tool: Tool, _call: ToolCall, number: int) -> bool:
+    async def __call__(self, tool: Tool, _call: ToolCall, number: int) -> bool:
         """Wait for the user's decision about the n-th call; a guarded tool asks each time."""
-        if tool in self._always:
+        if tool in self.always:
             return True
         if self._closed:
             return False
@@ -79,7 +83,7 @@ class Approvals:
         finally:
             self._pending.pop(number, None)
         if decision == "always":
-            self._always.add(tool)
+            self.always.add(tool)
         return decision != "refuse"
 
     def choices(self, number: int) -> tuple[Decision, ...]:
@@ -106,7 +110,7 @@ class Approvals:
     @property
     def last_decision(self) -> float:
         """When the last decision in this kernel fell: the second click of a double click may hit another card."""
-        return self._always.last_decision
+        return self.always.last_decision
 
     @property
     def asking(self) -> bool:
@@ -117,7 +121,7 @@ class Approvals:
         """Decide about a pending call, from any thread; an earlier decision stands."""
         pending = self._pending.get(number)
         if pending is not None:
-            self._always.last_decision = monotonic()
+            self.always.last_decision = monotonic()
             with suppress(RuntimeError):  # the loop is gone
                 pending[0].get_loop().call_soon_threadsafe(_settle, pending[0], decision)
 

@@ -1,4 +1,4 @@
-"""What `%config Gemini` lists: every setting of the notebook, as traitlets; a value that is none is refused in one line."""
+"""The settings that `%config Gemini` lists, as traitlets; a wrong value is refused in one line."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from nbgemini.formatting import LOOKS
 
 
 class Gemini(Configurable):
-    """Settings of %%gemini; an empty one leaves the choice to the environment or the service."""
+    """The settings of %%gemini; an empty one leaves the choice to the environment or the service."""
 
     model = Unicode("", help="Model for new prompts; empty: gemini-flash-latest.").tag(config=True)
     aliases = Dict(
         key_trait=Unicode(), value_trait=Unicode(), help='Short names of models for -m: {"fast": "gemini-3.5-flash-lite"}.'
     ).tag(config=True)
-    chat = Unicode("main", help="Conversation a cell belongs to unless it says -c.").tag(config=True)
+    chat = Unicode("main", help="Chat that a prompt belongs to unless it says -c.").tag(config=True)
     think = Unicode("", help="off, low, medium, high or a token budget; empty: the model's own default.").tag(config=True)
     system = Unicode("", help="System instruction of new chats.").tag(config=True)
     format = CaselessStrEnum(
@@ -29,16 +29,18 @@ class Gemini(Configurable):
         help="How answers come and are shown unless a cell says -f.",
     ).tag(config=True)
     approve = CaselessStrEnum(
-        ["ask", "auto", "never"], default_value="ask", help="May tools run? ask: buttons on the card. auto: unasked. never: no."
+        ["ask", "auto", "never"],
+        default_value="ask",
+        help="May tools run? ask: buttons on the card. auto: without asking. never: no.",
     ).tag(config=True)
     wait = Union(
         [Bool(), CaselessStrEnum(["auto"])],
         default_value="auto",
-        help="True: a cell waits for its answer. False: it returns at once. auto: it waits where no one sits.",
+        help="True: a cell waits for its answer. False: it returns at once. auto: it waits in unattended runs.",
     ).tag(config=True)
-    widgets = Bool(default_value=True, help="Stream through widgets. False: plain HTML that is repainted now and then.").tag(
-        config=True
-    )
+    widgets = Bool(
+        default_value=True, help="Stream through widgets. False: plain HTML that is repainted a few times a second."
+    ).tag(config=True)
     live = Bool(default_value=True, help="False: show an answer only once it is whole, for consoles that can't update it.").tag(
         config=True
     )
@@ -52,16 +54,16 @@ class Gemini(Configurable):
     ).tag(config=True)
     updates_per_second = Float(10.0, min=0.1, help="How often one stream repaints at most.").tag(config=True)
     connect_timeout = Float(10.0, min=0.001, help="Seconds to wait for a connection.").tag(config=True)
-    write_timeout = Float(60.0, min=0.001, help="Seconds for the service to take the next piece of a request.").tag(config=True)
+    write_timeout = Float(60.0, min=0.001, help="Seconds to wait for the service to accept the next piece of a request.").tag(
+        config=True
+    )
     first_timeout = Float(120.0, min=0.001, help="Seconds to wait for the first byte of an answer.").tag(config=True)
     gap_timeout = Float(120.0, min=0.001, help="Seconds without any data after which a stream counts as broken.").tag(
         config=True
     )
-    content_timeout = Float(300.0, min=0.001, help="Seconds with signs of life but no content after which it does too.").tag(
-        config=True
-    )
-    retries = Int(2, min=0, help="How often a request is sent again after trouble that passes; 0: never.").tag(config=True)
-    max_streams = Int(1000, min=1, help="Streams open at once; more of them wait in line.").tag(config=True)
+    content_timeout = Float(300.0, min=0.001, help="Seconds with data but no content after which it does too.").tag(config=True)
+    retries = Int(2, min=0, help="How often a request is retried after a transient failure; 0: never.").tag(config=True)
+    max_streams = Int(1000, min=1, help="Streams open at once; more of them wait.").tag(config=True)
     services = Dict(
         key_trait=Unicode(),
         value_trait=Unicode(),
@@ -70,19 +72,21 @@ class Gemini(Configurable):
     source = CaselessStrEnum(
         ["rest", "sdk"],
         default_value="rest",
-        help="Who carries requests. rest: nbgemini itself. sdk: the services' own clients (google-genai, anthropic, openai).",
+        help="What sends requests. rest: nbgemini itself. sdk: the services' own clients (google-genai, anthropic, openai).",
     ).tag(config=True)
-    allow_secrets = Bool(default_value=False, help="True: send prompts that hold what looks like a key.").tag(config=True)
+    allow_secrets = Bool(default_value=False, help="True: send prompts even if they contain what looks like a key.").tag(
+        config=True
+    )
     journal = Unicode(
         "auto",
-        help="File that keeps what was asked and came. auto: nbgemini/journal.sqlite3 in Jupyter's data directory. off: none.",
+        help="File that records prompts and answers. auto: nbgemini/journal.sqlite3 in Jupyter's data directory. off: none.",
     ).tag(config=True)
     cache = Unicode(
         "",
-        help="Where whole answers are kept, so that the same prompt is not paid twice: off, memory, sqlite, sqlite:PATH, "
+        help="Where whole answers are cached, so that the same prompt is not paid for twice: off, memory, sqlite, sqlite:PATH, "
         "redis://HOST:PORT/DB. Empty: as NBGEMINI_CACHE says, else off.",
     ).tag(config=True)
-    cache_hours = Float(168.0, min=0.001, help="How long an answer is kept.").tag(config=True)
+    cache_hours = Float(168.0, min=0.001, help="How many hours a cached answer is kept.").tag(config=True)
     prices = Unicode(
         "", help="JSON file of prices instead of the package's own list, whose date %gemini models shows; empty: that."
     ).tag(config=True)
@@ -91,7 +95,7 @@ class Gemini(Configurable):
         """Set a setting.
 
         Raises:
-            ConfigurationError: the value is none; nothing is changed.
+            ConfigurationError: the value is wrong; nothing is changed.
         """
         try:
             super().__setattr__(name, value)

@@ -147,11 +147,10 @@ class Session:
         approvals = None
         if self.views.mode(args) == "widgets":
             approvals = Approvals(self.always_allowed, partial(code_title, self.shell))
-        ask = refuse if approvals is None else approvals.ask
         reply = chat.begin(
             prompt,
             cell=None if args.once else cell,
-            toolbox=toolbox_of(tools, self.options.approve(args), ask) if tools else None,
+            toolbox=toolbox_of(tools, self.options.approve(args), approvals or refuse) if tools else None,
             taping=self.options.taping(args),
             schema=schema,
             purpose=purpose,

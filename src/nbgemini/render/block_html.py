@@ -79,7 +79,7 @@ def _math_block(_self: Any, tokens: Sequence[Any], index: int, _options: Any, _e
 
 def _fence(_self: Any, tokens: Sequence[Any], index: int, _options: Any, env: Any) -> str:
     words = tokens[index].info.split()
-    html = code_html(_code(tokens[index].content), words[0] if words else "")
+    html = code_html(_code(tokens[index].content), words[0] if words else "", coloured=not tokens[index].meta.get("is_open"))
     return html.replace("<div", '<div dir="ltr"', 1) if env[_RTL] else html
 
 

@@ -35,11 +35,12 @@ vbnet verilog vhdl vim visual-basic visualbasic vue xml yaml yml zig zsh
 _LANGUAGES = frozenset(_ALIASES.split())
 
 
-def code_html(source: str, language: str) -> str:
+def code_html(source: str, language: str, *, coloured: bool = True) -> str:
     """Return code as HTML, coloured by class names if the language is known; still to be sanitised."""
     language = "".join(char for char in language if (char.isascii() and char.isalnum()) or char in "+#.-_")[:40]
     named = f' class="language-{language}"' if language else ""
-    return f'<div class="highlight"><pre><code{named}>{_coloured(source, language)}</code></pre></div>\n'
+    shown = _coloured(source, language) if coloured else escape(source, quote=False)
+    return f'<div class="highlight"><pre><code{named}>{shown}</code></pre></div>\n'
 
 
 def is_colourable(source: str, language: str) -> bool:

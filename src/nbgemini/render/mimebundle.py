@@ -92,14 +92,13 @@ def error_bundle(title: str, message: str) -> dict[str, Any]:
     return _bundle(framed("status nbgemini-error", shown), f"⚠ {message}\n{title}")
 
 
-def live_bundle(kind: str, tail: str, *, html: str = "") -> dict[str, Any]:
-    """Return a segment that still streams, for a page without widgets: `html` is done, `tail` is not."""
-    rest = f"<p>{_prose(tail).replace(chr(10), '<br>')}</p>" if tail.strip() else ""
+def live_bundle(kind: str, html: str = "", plain: str = "") -> dict[str, Any]:
+    """Return a segment that still streams, for a page without widgets: all of it as HTML, and its end as text."""
     if kind == "audio":
         return _bundle(framed(kind, "<p><small>Sound is coming…</small></p>"), "Sound is coming…")
     if kind == "thought":
-        return _bundle(f'<details class="nbgemini-thought"><summary>Thinking…</summary>{html}{rest}</details>', "Thinking…")
-    return _bundle(framed(kind, html + rest), tail[-_PREVIEW:])
+        return _bundle(f'<details class="nbgemini-thought"><summary>Thinking…</summary>{html}</details>', "Thinking…")
+    return _bundle(framed(kind, html), plain[-_PREVIEW:])
 
 
 def prompt_bundle(text: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from nbgemini.render.block_html import as_text
 from nbgemini.render.escape import harmless
+from nbgemini.render.html_tree import Patch, as_it_is
 from nbgemini.render.json_html import is_row, opening_html, row_html
 from nbgemini.render.streaming_markdown import Block
 
@@ -134,6 +135,10 @@ class JsonBlocks:
     def html(self) -> str:
         """Return the table so far."""
         return "".join(self._finished) + (_END if self._finished else "")
+
+    def patch(self) -> Patch:
+        """Return how the text behind the last row looks."""
+        return as_it_is(self.tail())
 
     def tail(self) -> str:
         """Return the text behind the last row."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from html import escape
 from itertools import pairwise
 from threading import Lock
 from typing import Any
@@ -20,6 +19,8 @@ from msgspec import Struct
 
 from nbgemini.render.block_html import as_text, render
 from nbgemini.render.escape import Incoming
+from nbgemini.render.html_tree import Patch, parse_html
+from nbgemini.render.open_markdown import OpenMarkdown
 from nbgemini.render.syntax.definitions import environment, is_defined_now, missed
 from nbgemini.render.syntax.parser import parse_blocks
 
@@ -37,13 +38,11 @@ _ALLOWANCE = 3  # or as long as all that was parsed stays below so many times th
 class Block(Struct, frozen=True):
     """One finished block.
 
-    `source` is the Markdown it takes, with the blank lines behind it. `plain` says that `html` is exactly one paragraph of
-    that source, so that a page which has the text needs no HTML.
+    `source` is the Markdown it takes, with the blank lines behind it.
     """
 
     html: str
     source: str
-    plain: bool = False
 
 
 class Blocks:
@@ -66,6 +65,7 @@ class Blocks:
         self._rendered_length = 0
         self._number = 0
         self._env: dict[str, Any] = environment()
+        self._open = OpenMarkdown()
         self.parsed = 0
 
     def append(self, text: str) -> str:
@@ -112,17 +112,27 @@ class Blocks:
     def promising(self) -> bool:
         """Whether there may be a finished block, and looking for it keeps the work linear."""
         affordable = self.parsed + self._length <= _ALLOWANCE * self._total
-        return self._fresh and (affordable or self._length >= self._parse_at)
+        worthwhile = affordable or self._length >= self._parse_at
+        return self._fresh and worthwhile and (self._open.blocks != 1 or self._length > _LARGEST)
+
+    def patch(self) -> Patch | None:
+        """Return how the end that is not finished looks by now; None where it looks as before. May run in another thread."""
+        tail = self.tail()
+        return self._open.patch(tail, self._env) if self._rendered_length < LARGEST else Patch(parse_html(as_text(tail)))
 
     def _add(self, shown: str) -> None:
         if not shown:
             return
         with self._lock:
-            self._fresh = self._may_end_a_block(shown) or self._fresh
+            self._fresh = self._may_end_a_block(shown) or self._is_too_long or self._fresh
             self._edge = (self._edge + shown[-_EDGE:])[-_EDGE:]
             self._pieces.append(shown)
             self._length += len(shown)
             self._total += len(shown)
+
+    @property
+    def _is_too_long(self) -> bool:
+        return self._length > _LARGEST and not self._code_end
 
     def _may_end_a_block(self, shown: str) -> bool:
         if not self._code_end:
@@ -156,6 +166,8 @@ class Blocks:
         with self._lock:  # more text may have come meanwhile
             self._drop(tail, ends)
             self._finished += [block.html for block in blocks]
+        if blocks:
+            self._open.restart()
         return blocks
 
     def _cut(self, tail: str, ends: list[int]) -> list[str]:
@@ -176,9 +188,7 @@ class Blocks:
         html = render(source, self._env) if self._rendered_length < LARGEST else as_text(source)
         self._rendered_length += len(source)
         self._remember(source)
-        text = source.rstrip(" \t\n")
-        plain = html == f"<p>{escape(text, quote=False)}</p>\n"
-        return Block(html, source, plain)
+        return Block(html, source)
 
     def _remember(self, source: str) -> None:
         """Keep a block that asked for what is not defined yet."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nbgemini.render.block_html import as_text
 from nbgemini.render.escape import harmless
+from nbgemini.render.html_tree import Patch, as_it_is
 from nbgemini.render.streaming_markdown import Block
 
 
@@ -35,6 +36,10 @@ class Verbatim:
     def html(self) -> str:
         """Return the block, once there is one."""
         return self._html
+
+    def patch(self) -> Patch:
+        """Return how it looks."""
+        return as_it_is(self.tail())
 
     def tail(self) -> str:
         """Return the text."""

@@ -64,7 +64,7 @@ def _title(call: Call) -> str:
 def _warning(call: Call) -> str:
     if not isinstance(call, ToolRun) or not call.unasked:
         return ""
-    return " · ⚠ ran unasked" if call.over else " · ⚠ runs unasked"
+    return " · ⚠ ran without asking" if call.over else " · ⚠ runs without asking"
 
 
 def card_text(call: Call) -> str:

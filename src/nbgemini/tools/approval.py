@@ -12,7 +12,7 @@ from msgspec import structs
 
 from nbgemini.errors import PromptError
 from nbgemini.tools.decorator import LABELS, Tool
-from nbgemini.tools.toolbox import Approve, Toolbox, allow, refuse
+from nbgemini.tools.toolbox import Approve, Toolbox, allow, forbid, refuse
 
 WORDS = ("ask", "auto", "never", "unguarded")
 _DEEDS = dict(zip(LABELS, ("read what is private", "take in what strangers wrote", "send something out"), strict=True))
@@ -35,7 +35,7 @@ def toolbox(tools: Iterable[Tool], approve: Approve | str, ask: Approve = refuse
     if approve not in WORDS:
         raise PromptError(f"approve is {', '.join(WORDS[:-1])} or {WORDS[-1]}, not {approve!r}")
     if approve == "never":
-        return Toolbox([structs.replace(tool, safe=False) for tool in offered], refuse)
+        return Toolbox([structs.replace(tool, safe=False) for tool in offered], forbid)
     if approve == "unguarded":
         return Toolbox(offered, allow)
     if not _dangerous(offered):

@@ -35,7 +35,12 @@ async def allow(_tool: Tool, _call: ToolCall, _number: int) -> bool:
 
 
 async def refuse(_tool: Tool, _call: ToolCall, _number: int) -> bool:
-    """Approve nothing: --approve never, and where nobody can be asked."""
+    """Approve nothing, because nobody can be asked."""
+    return False
+
+
+async def forbid(_tool: Tool, _call: ToolCall, _number: int) -> bool:
+    """Approve nothing, because the user said so: --approve never."""
     return False
 
 
@@ -61,11 +66,14 @@ class Toolbox:
     @property
     def refusal(self) -> str:
         """What the model is told of a call that may not run."""
+        if self._approve is forbid:
+            return "not run: the user set approve to never, so no tool may run"
         return "nobody was there to allow this call" if self._approve is refuse else "the user refused this call"
 
     def asks_nobody(self, tool: Tool | None) -> bool:
-        """Whether a tool runs because everything may, and not because it is marked as safe."""
-        return self._approve is allow and tool is not None and not tool.safe
+        """Whether a tool runs without asking and is not marked as safe: everything may run, or the user always allows it."""
+        always = getattr(self._approve, "always", ())
+        return tool is not None and not tool.safe and (self._approve is allow or tool in always)
 
     async def renewed(self) -> Toolbox:
         """Return the tools as they are now: others than functions may have changed."""
@@ -125,7 +133,8 @@ class Answers:
         self._first = first
         self._free = asyncio.Semaphore(AT_ONCE)
         self._begun: set[int] = set()
-        self._unwanted: set[int] = set()  # calls that the reader stopped
+        self._unwanted: set[int] = set()  # calls that the user stopped
+        self._unasked: set[int] = set()  # calls that run without asking
         self._tasks: list[asyncio.Task[None]] = []
         self._results: dict[int, ToolResult] = {}
         self._news: asyncio.Queue[ToolProgress] = asyncio.Queue()
@@ -169,12 +178,14 @@ class Answers:
         if tool is not None:
             if fault := tool.fault(call.args):
                 return answer(call, fault, "failed")  # nobody need be asked about what can't run
+            if self._toolbox.asks_nobody(tool):
+                self._unasked.add(number)
             self._tell(number, ToolRun(call, "asking"))
             if not await self._toolbox.approved(tool, call, self._first + number):
                 return answer(call, self._toolbox.refusal, "refused")
         async with self._free:
             self._begun.add(number)
-            self._tell(number, ToolRun(call, "running", unasked=self._toolbox.asks_nobody(tool)))
+            self._tell(number, ToolRun(call, "running", unasked=number in self._unasked))
             return await run(tool, call)
 
     def _stopped(self, number: int) -> ToolResult:
@@ -189,7 +200,7 @@ class Answers:
 
     def _marked(self, number: int, result: ToolResult) -> ToolResult:
         """Return the result with what its reader must always see: that it ran and nobody was asked; and no key in it."""
-        unasked = number in self._begun and self._toolbox.asks_nobody(self._toolbox.find(result.call.name))
+        unasked = number in self._begun and number in self._unasked
         return structs.replace(result, unasked=unasked, response=self._mask(result.response))
 
     def _tell(self, number: int, run: ToolRun) -> None:

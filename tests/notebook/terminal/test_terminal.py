@@ -37,7 +37,7 @@ from nbgemini.messages.events import (
 from nbgemini.notebook.terminal.markdown import Renderer, RichRenderer
 from nbgemini.notebook.terminal.view import Plain, TerminalView
 from nbgemini.render.escape import harmless
-from tests.render.test_blocks import PIECES
+from tests.corpus.pieces import PIECES
 from tests.support.replies import WrittenReply
 
 OURS = re.compile(r"\x1b\[(?:[\d;]*m|\d+A|J|\?7[lh])")  # all that we ever send

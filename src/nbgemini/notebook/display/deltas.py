@@ -1,14 +1,32 @@
 """What a page was told of a growing text, and what it is told next.
 
-The page holds finished blocks as HTML and behind them the text that still grows. Each character travels once: a block that
-was never shown as text comes as HTML at once; a plain paragraph is made by the page from the text it has.
+The page holds the text as HTML; behind its finished blocks stands what is still being written, formatted as far as it came.
+Each character travels once, but for those that turn out to be something else.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from msgspec import Struct
+
+from nbgemini.render.html_tree import Node, Operation, Patch, amend, parse_html, to_html
 from nbgemini.render.streaming_markdown import Block
+
+
+class Update(Struct, frozen=True):
+    """What a text has become: further finished blocks, as HTML and as nodes, and how the rest looks, if it looks different."""
+
+    html: tuple[str, ...]
+    nodes: list[Node]
+    patch: Patch | None
+
+
+def update_of(blocks: Sequence[Block], patch: Patch | None) -> Update:
+    """Return an update; blocks that may be long are parsed here, so not on the loop."""
+    html = tuple(block.html for block in blocks)
+    return Update(html, [node for text in html for node in parse_html(text)], patch)
 
 
 class Deltas:
@@ -16,44 +34,28 @@ class Deltas:
 
     def __init__(self) -> None:
         """Begin with an empty page."""
-        self._html: list[str] = []
-        self._tail = ""
+        self._finished: list[str] = []
+        self._open: list[Node] = []
 
-    def next(self, blocks: list[Block], tail: str) -> list[list[Any]]:
-        """Return what brings the page to these further finished blocks and this growing text behind them.
-
-        Operations are `["t", text]` (append text), `["p", units]` (so many UTF-16 units of the text are a paragraph) and
-        `["h", html, units]` (this HTML takes the place of so many units).
-        """
-        ops: list[list[Any]] = []
-        shown = self._tail
-        for block in blocks:
-            ops += _finished(block, shown[: len(block.source)])
-            shown = shown[len(block.source) :]
-        if len(tail) > len(shown):
-            ops.append(["t", tail[len(shown) :]])
-        self._html += [block.html for block in blocks]
-        self._tail = tail
-        return ops
+    def next(self, update: Update) -> list[Operation]:
+        """Return the operations that bring the page up to date; `html_tree` says what they are."""
+        rest = update.patch or Patch([])
+        if not update.html:
+            return amend(self._open, rest.nodes, rest.levels) if update.patch else []
+        operations = amend(self._open, [*update.nodes, *rest.nodes])
+        del self._open[: len(update.nodes)]
+        self._finished += update.html
+        return operations
 
     def correct(self, html: str) -> bool:
         """Take this for all finished blocks; say whether the page was told otherwise and needs a snapshot."""
-        told, self._html = "".join(self._html), [html]
+        told, self._finished = "".join(self._finished), [html]
         return told != html
+
+    def open_html(self) -> str:
+        """Return what stands behind the finished blocks."""
+        return to_html(self._open)
 
     def snapshot(self) -> dict[str, Any]:
         """Return all that was told so far, for a page that missed some of it."""
-        return {"html": "".join(self._html), "tail": self._tail}
-
-
-def _finished(block: Block, shown: str) -> list[list[Any]]:
-    """Return what turns a block's text into the block, given how much of the text is shown."""
-    if not (block.plain and shown):
-        return [["h", block.html, units(shown)]]
-    missing = block.source[len(shown) :]
-    return [*([["t", missing]] if missing else []), ["p", units(block.source)]]
-
-
-def units(text: str) -> int:
-    """Return the length of a text in UTF-16 units, which is how a browser counts."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+        return {"html": "".join(self._finished), "open": self.open_html()}

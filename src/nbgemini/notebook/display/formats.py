@@ -9,6 +9,7 @@ from nbgemini.messages.segments import Segment
 from nbgemini.messages.turns import Options
 from nbgemini.notebook.display.insert_cell import button_html
 from nbgemini.render.answer import at_rest, is_special
+from nbgemini.render.html_tree import Patch
 from nbgemini.render.streaming_json import Indented, JsonBlocks
 from nbgemini.render.streaming_markdown import Block, Blocks
 from nbgemini.render.streaming_text import Verbatim
@@ -17,7 +18,7 @@ _FENCE = "`" * 12
 
 
 class Growing(Protocol):
-    """Text that grows on a page: finished blocks as HTML, and behind them text."""
+    """Text that grows on a page: finished blocks as HTML, and behind them what is still being written."""
 
     @property
     def promising(self) -> bool:
@@ -40,8 +41,8 @@ class Growing(Protocol):
         """Return all that is finished."""
         ...
 
-    def tail(self) -> str:
-        """Return the text that is not finished."""
+    def patch(self) -> Patch | None:
+        """Return how what is not finished looks; None if it looks as before."""
         ...
 
 

@@ -109,37 +109,78 @@ const useKeys = (el, paint) => {
     });
 };
 
+// Operations on the text, as the kernel's `html_tree` makes them: what is finished is never touched again, so a selection stays.
+const edit = (root, [op, path, count, added]) => {
+  const node = path.reduce((inside, fromEnd) => inside.childNodes[inside.childNodes.length - fromEnd], root);
+  if (op === "t") {
+    const text = node.lastChild;
+    if (count) text.deleteData(text.length - count, count);
+    text.appendData(added);
+    return;
+  }
+  while (count--) node.lastChild.remove();
+  insert(node, added);
+};
+
+const insert = (node, html) => {
+  const { content } = create("template", { innerHTML: html });
+  // the parser cuts long texts
+  content.normalize();
+  // a row of data goes into the table before it
+  const table = node.lastChild?.tBodies?.[0];
+  while (table && content.firstChild?.tagName === "TR") table.append(content.firstChild);
+  node.append(content);
+};
+
+const INLINE = /^(A|B|BR|CODE|DEL|EM|I|IMG|KBD|S|SPAN|STRONG|SUB|SUP)$/;
+const SPREAD = 100; // milliseconds over which text that came at once is shown
+
+// Take what of the operations is due: all of them once the time is over, of a text as many characters as its share is.
+const due = (queue, share) => {
+  const length = ([op, , , added]) => (op === "t" ? added.length + 1 : 1);
+  let budget = Math.ceil(share * queue.reduce((sum, one) => sum + length(one), 0));
+  const ops = [];
+  while (queue.length && budget > 0) {
+    const [op, path, count, added] = queue[0];
+    const whole = budget >= length(queue[0]);
+    budget -= length(queue[0]);
+    if (whole) ops.push(queue.shift());
+    else {
+      let at = added.length + 1 + budget;
+      if (/[\ud800-\udbff]/.test(added[at - 1])) at++;
+      ops.push([op, path, count, added.slice(0, at)]);
+      queue[0] = [op, path, 0, added.slice(at)];
+    }
+  }
+  return ops;
+};
+
 const textView = (el, { state, role, paint }) => {
-  const text = new Text();
-  const rest = create("div", { className: "nbg-tail" });
-  rest.append(text);
-  el.append(rest);
+  let root, began, last, caret, queue = [];
   if (role !== "thought") el.append(copyButton(el));
-  let painted, number;
-  return () => {
-    if (painted !== state.blocks) {
-      while (rest.previousSibling) rest.previousSibling.remove();
-      painted = state.blocks;
-      number = 0;
+  const draw = (now = 0) => {
+    if (began !== state.root) {
+      root?.remove();
+      began = state.root;
+      root = began.cloneNode(true);
+      root.className = "nbg-text";
+      el.prepend(root);
+      queue = [];
     }
-    // once, and never touched again: a selection stays
-    for (; number < painted.length; number++) {
-      const node = (painted[number].content || painted[number]).cloneNode(true);
-      // a row of data goes into the table before it
-      const table = role === "data" && node.firstChild?.tagName === "TR" && rest.previousSibling;
-      if (table?.tBodies) table.tBodies[0].append(node);
-      else rest.before(node);
-    }
-    let shown = state.tail.trimEnd();
-    // code that is still being written shows without its fences
-    const fence = role !== "data" && /^```[^`\n]*(\n|$)/.exec(shown);
-    if (fence) shown = shown.slice(fence[0].length).replace(/\n`+$/, "");
-    rest.classList.toggle("nbg-code", role === "data" || !!fence);
-    el.classList.toggle("nbg-ended", state.ended);
-    if (shown.startsWith(text.data)) text.appendData(shown.slice(text.length));
-    else text.data = shown;
+    const left = state.came + SPREAD - now;
+    const passed = Math.min(now - (last ?? now), 50);
+    last = queue.length ? now : undefined;
+    for (const op of due(queue, left > passed && !state.ended ? passed / left : 1)) edit(root, op);
+    if (queue.length) paint();
+    // the caret stands behind the last word
+    let end = root;
+    while (end.lastChild?.tagName && !INLINE.test(end.lastChild.tagName)) end = end.lastChild;
+    caret?.classList.remove("nbg-caret");
+    caret = end;
+    caret.classList.toggle("nbg-caret", !state.whole && !state.ended);
     if (role === "thought") useKeys(el, paint);
   };
+  return Object.assign(draw, { take: (op) => queue.push(op) });
 };
 
 const statusView = (el, { state, send, paint }) => {
@@ -212,12 +253,12 @@ const cardView = (el, { state, send }) => {
     // arguments that still come
     write(text, state.tail);
     write(clock, state.status.busy ? `${Math.floor(Date.now() / 1000 - state.began)} s` : "");
-    if (painted === state.blocks && ended === state.ended) return;
-    painted = state.blocks;
+    if (painted === state.html && ended === state.ended) return;
+    painted = state.html;
     ended = state.ended;
     const open = box.querySelector("details")?.open;
     const focused = el.contains(document.activeElement);
-    box.replaceChildren(...painted.map((block) => block.content.cloneNode(true)));
+    box.innerHTML = painted;
     // what has been unfolded stays so
     if (open) box.querySelector("details").open = true;
     row.replaceChildren(
@@ -243,44 +284,49 @@ const cardView = (el, { state, send }) => {
 // ---- One model.
 
 const newState = () => ({
-  blocks: [], // finished ones, each an element
-  tail: "", // the text still growing
+  root: create("div"), // the text
+  came: 0, // when it grew last, by the clock of frames
+  html: "", // a card
+  tail: "", // its arguments as they come
   status: {}, // the fields of a line or a card
   began: 0, // seconds since the epoch, by this page's clock
   stopping: false,
   over: null, // once all is at rest: the ids of the reply's widgets
+  whole: false, // whether no more text comes
   ended: false, // whether the kernel has gone
 });
 
-// Operations are those of the kernel's `Deltas`, and "s" (fields), "o" (over).
-const apply = (state, [op, a, units = a]) => {
-  if (op === "t") state.tail += a;
-  else if (op === "o") state.over = a;
-  else if (op === "s") {
-    state.status = a;
-    state.began = Date.now() / 1000 - a.since;
+// Operations besides those on the text: "a" (more arguments), "s" (fields), "e" (no more comes), "o" (over).
+const apply = (state, views, op) => {
+  const [kind, value] = op;
+  if (kind === "a") state.tail += value;
+  else if (kind === "o") state.over = value;
+  else if (kind === "e") state.whole = true;
+  else if (kind === "s") {
+    state.status = value;
+    state.began = Date.now() / 1000 - value.since;
   } else {
-    const plain = op === "p" && create("p", { textContent: state.tail.slice(0, units).trimEnd() });
-    state.blocks.push(plain || create("template", { innerHTML: a }));
-    state.tail = state.tail.slice(units);
+    edit(state.root, op);
+    state.came = performance.now();
+    for (const view of views) view.take?.(op);
   }
 };
 
-const restore = (state, all) => {
-  state.blocks = [];
-  if (all.html) apply(state, ["h", all.html, 0]);
-  if (all.status) apply(state, ["s", all.status]);
-  if (all.over) apply(state, ["o", all.over]);
+const restore = (state, all, role) => {
+  state.html = all.html || "";
+  state.root = create("div");
+  if (role !== "card") for (const html of [state.html, all.open || ""]) insert(state.root, html);
+  if (all.status) apply(state, [], ["s", all.status]);
+  if (all.over) apply(state, [], ["o", all.over]);
   state.tail = all.tail || "";
 };
 
-// The text that still grew stands as it is: nothing in it is markup, and no formula.
-const asHtml = ({ blocks, tail, status }, role) => {
-  const root = create("div", { className: `nbgemini-${{ card: "tool", data: "answer" }[role] || role}` });
-  root.append(...blocks.map((block) => (block.content || block).cloneNode(true)));
-  if (tail.trim()) root.append(create("pre", { textContent: tail.trim() }));
-  if (status.text) root.append(create("small", { textContent: words(status.badge, status.text) }));
-  return role === "thought" ? root.innerHTML : root.outerHTML;
+const asHtml = ({ root, html, tail, status }, role) => {
+  const whole = create("div", { className: `nbgemini-${{ card: "tool", data: "answer" }[role] || role}` });
+  whole.innerHTML = role === "card" ? html : root.innerHTML;
+  if (tail.trim()) whole.append(create("pre", { textContent: tail.trim() }));
+  if (status.text) whole.append(create("small", { textContent: words(status.badge, status.text) }));
+  return role === "thought" ? whole.innerHTML : whole.outerHTML;
 };
 
 // Pages that share a document (collaboration) mend it one after the other, in the order in which the kernel answers them: two
@@ -295,9 +341,9 @@ export default () => {
   let seen = 0, asked, frame, rendered = 0, free = 0, settle;
 
   const paint = () => {
-    frame ||= requestAnimationFrame(() => {
+    frame ||= requestAnimationFrame((now) => {
       frame = 0;
-      for (const view of views) view();
+      for (const view of views) view(now);
     });
   };
 
@@ -329,8 +375,8 @@ export default () => {
         }
         if (snapshot ? asked || n !== seen : ops && n === seen + 1) {
           seen = n;
-          if (snapshot) restore(state, snapshot);
-          else for (const op of ops) apply(state, op);
+          if (snapshot) restore(state, snapshot, role);
+          else for (const op of ops) apply(state, views, op);
           paint();
         }
         // some were lost on the way

@@ -1,9 +1,11 @@
 // What every widget carries: it starts from the one module of its page, which a widget of its own has brought there.
 const pages = (globalThis[Symbol.for("nbgemini")] ||= new Map());
+const unpacked = (bytes) => new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
 const load = async (model) => {
   const bringer = await model.widget_manager.get_model(model.get("module"));
-  document.head.append(Object.assign(document.createElement("style"), { textContent: bringer.get("css") }));
-  return import(URL.createObjectURL(new Blob([bringer.get("code")], { type: "text/javascript" })));
+  const [code, textContent] = await Promise.all([unpacked(bringer.get("code")), unpacked(bringer.get("css"))]);
+  document.head.append(Object.assign(document.createElement("style"), { textContent }));
+  return import(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
 };
 export default () => {
   let part;

@@ -38,7 +38,7 @@ class WholePainter(SegmentPainter):
         """Take the place on the page."""
         self.place = place
         if not self._whole and self._painting.live:
-            place.show(live_bundle(self.kind, ""), "live")
+            place.show(live_bundle(self.kind), "live")
 
     async def paint(self) -> None:
         """Show the segment once it is whole."""

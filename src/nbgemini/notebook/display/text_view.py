@@ -9,11 +9,11 @@ from typing import Any
 from nbgemini.messages.segments import Change, Segment, SegmentCited, SegmentDelta, SegmentEnd
 from nbgemini.messages.turns import Options
 from nbgemini.notebook.display.canvas import Painting, Place
-from nbgemini.notebook.display.deltas import Deltas
+from nbgemini.notebook.display.deltas import Deltas, Update, update_of
 from nbgemini.notebook.display.formats import Form
 from nbgemini.notebook.display.segment_view import SegmentPainter
+from nbgemini.render.html_tree import Patch
 from nbgemini.render.mimebundle import live_bundle, thought_title
-from nbgemini.render.streaming_markdown import Block
 
 _GROWTH = 1.5  # plain HTML: repaint when it has grown by half, so that all repaints together stay below 4 x the answer
 _FIRST_REPAINT = 200  # characters
@@ -33,6 +33,7 @@ class TextPainter(SegmentPainter):
         self._painted = 0  # characters in the last repaint of plain HTML
         self._kept = self._began = monotonic()
         self._seconds: float | None = None
+        self._told_end = False
         self._stream_over = False
         self._accordion: Any = None
         self._title = ""
@@ -69,7 +70,7 @@ class TextPainter(SegmentPainter):
             return
         if self._painting.widgets:
             self._open_widget()
-        place.show(live_bundle(self.kind, ""), "live", self._accordion or self._widget)
+        place.show(live_bundle(self.kind), "live", self._accordion or self._widget)
 
     async def paint(self) -> None:
         """Show what is new; put the segment to rest once it is whole."""
@@ -83,11 +84,17 @@ class TextPainter(SegmentPainter):
             await self._rest()
 
     async def _send_deltas(self) -> None:
-        blocks = await asyncio.to_thread(self._blocks.advance) if self._blocks.promising else []
-        self._tell(blocks)
+        self._tell(await asyncio.to_thread(self._advance))
 
-    def _tell(self, blocks: list[Block]) -> None:
-        self._painting.tell(self._widget, lambda: self._deltas.next(blocks, self._blocks.tail()))
+    def _advance(self) -> Update:
+        """Return what is new; in a thread, since it may take long."""
+        blocks = self._blocks.advance() if self._blocks.promising else []
+        return update_of(blocks, self._blocks.patch())
+
+    def _tell(self, update: Update) -> None:
+        ended = [["e"]] if self._seconds is not None and not self._told_end else []
+        self._told_end = self._seconds is not None
+        self._painting.tell(self._widget, lambda: [*self._deltas.next(update), *ended])
 
     def _name_accordion(self) -> None:
         if self._accordion is None:
@@ -105,8 +112,8 @@ class TextPainter(SegmentPainter):
             return
         if self.place and length >= max(_FIRST_REPAINT, self._painted * _GROWTH):
             self._painted = length
-            await asyncio.to_thread(self._blocks.advance)
-            self.place.show(live_bundle(self.kind, self._blocks.tail(), html=self._blocks.html()), "live")
+            self._deltas.next(await asyncio.to_thread(self._advance))
+            self.place.show(live_bundle(self.kind, self._blocks.html() + self._deltas.open_html(), self._segment.text), "live")
 
     async def _keep(self, length: int) -> None:
         """Show what came as it would stand at rest, each second and later seldom: so much a second, and no more."""
@@ -126,16 +133,16 @@ class TextPainter(SegmentPainter):
         if self._needed:
             self._tell(last)
         else:
-            self._deltas.next(last, "")  # for a page that comes back later
+            self._deltas.next(last)  # for a page that comes back later
         if self._deltas.correct(self._blocks.html()) and self._needed:  # what was defined late
             self._painting.renew(self._widget)
         if self.place:
             self.place.show(data, "final", self._widget)
         self.at_rest = self._segment.cited == cited  # else its sources came meanwhile
 
-    def _at_rest_bundle(self) -> tuple[list[Block], dict[str, Any]]:
+    def _at_rest_bundle(self) -> tuple[Update, dict[str, Any]]:
         """Return the last blocks and the whole bundle; in a thread, since both may take long."""
-        last = self._blocks.close()
+        last = update_of(self._blocks.close(), Patch([]))
         html = self._blocks.html()
         opened = self._accordion is not None and self._accordion.selected_index == 0
         return last, self._form.at_rest(html, self._seconds, opened=opened)

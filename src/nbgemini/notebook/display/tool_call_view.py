@@ -102,7 +102,7 @@ class CardPainter(SegmentPainter):
 
     def _growth(self, shown: str) -> list[list[Any]]:
         new, self._grown = shown[len(self._grown) :], shown
-        return [["t", new]] if new else []
+        return [["a", new]] if new else []
 
     def _repaint(self, place: Place) -> None:
         call = self._call

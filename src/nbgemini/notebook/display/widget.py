@@ -7,6 +7,7 @@ as numbered custom messages; a view that missed some asks for a snapshot. Messag
 
 from __future__ import annotations
 
+import gzip
 from collections import deque
 from collections.abc import Callable
 from functools import cache, partial
@@ -25,19 +26,23 @@ _HERE = Path(__file__).parent
 class Module(anywidget.AnyWidget):
     """What brings the page's part to a page, once: all other widgets start from it, and carry a few lines each."""
 
-    code = traitlets.Unicode().tag(sync=True)
-    css = traitlets.Unicode().tag(sync=True)
+    code = traitlets.Bytes().tag(sync=True)
+    css = traitlets.Bytes().tag(sync=True)
 
     def __init__(self) -> None:
         """Open it; it is never shown."""
         self._esm = "export default {}"
-        super().__init__(code=_source("live.js"), css=_source("live.css"), layout=_shared_layout())
+        super().__init__(code=_packed("live.js"), css=_packed("live.css"), layout=_shared_layout())
 
 
 def _source(name: str) -> str:
     """Return a source file as it travels: without indentation and the lines that are comments."""
     lines = (line.strip() for line in (_HERE / name).read_text(encoding="utf-8").splitlines())
     return "\n".join(line for line in lines if line and not line.startswith(("//", "/*")))
+
+
+def _packed(name: str) -> bytes:
+    return gzip.compress(_source(name).encode(), mtime=0)
 
 
 _MOST_KEPT = 20  # status lines

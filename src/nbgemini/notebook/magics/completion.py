@@ -176,7 +176,12 @@ class Completer:
             "record": lambda: ["off", *paths(typed)],
             "replay": lambda: ["--live", "--speed", "--strict", "off", *paths(typed)],
             "export": lambda: paths(typed),
-            "models": self._models,
+            "models": lambda: self._models(typed),
+            "help": self._topics,
+            "approvals": lambda: ["revoke", "--all", *offers.always_allowed()],
+            "usage": lambda: ("today", "week", "all", "--by", "model", "chat", "day", "provider", "notebook"),
+            "cache": lambda: ("clear",),
+            "key": offers.services,
         }
         return behind[command]() if command in behind else ()
 
@@ -214,18 +219,27 @@ class Completer:
         if option.choices:
             return typed, option.choices
         if option.dest == "model":
-            return typed, self._models()
+            return typed, self._models(typed)
         typed = typed.rpartition(",")[2] if option.dest == "tools" else typed
         return typed, self._offers.values(option.dest, typed)
 
-    def _models(self) -> list[str]:
-        """Return what is known, and learn more for the next time."""
+    def _topics(self) -> list[str]:
+        """Return what `%gemini help` may be asked about."""
+        from nbgemini.notebook.commands import COMMANDS  # noqa: PLC0415 - at the first Tab
+        from nbgemini.notebook.magics.options import build_parser  # noqa: PLC0415
+
+        return [*filter(None, COMMANDS), *build_parser().options]
+
+    def _models(self, typed: str) -> list[str]:
+        """Return the known models, and learn more for the next time."""
         session = self._session()
         if session and kernel_of(self._shell) is not None and (self._learning is None or self._learning.done()):
             with contextlib.suppress(RuntimeError):  # no loop runs here
                 loop = asyncio.get_running_loop()
-                self._learning = loop.create_task(session.windows.learn(session.client))
-        return self._offers.models()
+                named = typed.partition(":")[0]
+                service = named if named in session.client.settings.known else "gemini"
+                self._learning = loop.create_task(session.windows.learn(session.client, service))
+        return self._offers.models(typed)
 
 
 def _last_word(text: str) -> str:

@@ -17,7 +17,6 @@ from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.kernel.environment import visible
 
 _MOST_PATHS = 300
-_LEVELS = ("off", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
 class Offers:
@@ -30,27 +29,39 @@ class Offers:
         self._session = session
 
     def values(self, name: str, typed: str) -> Iterable[str]:
-        """Return what may stand behind the option whose value is called `name`; none is known of words and numbers."""
+        """Return what the option called `name` may be given; nothing is known of words and numbers."""
+        from nbgemini.notebook.options import THINK_LEVELS  # noqa: PLC0415 - at the first Tab
+
         by_name: dict[str, Callable[[], Iterable[str]]] = {
-            "model": self.models,
             "chat": self.chats,
             "tools": lambda: self._named(_is_tool),
             "schema": lambda: self._named(lambda value: isinstance(value, type)),
             "out": lambda: self._named(lambda value: not isinstance(value, ModuleType | type) and not callable(value)),
             "attach": lambda: ["plot", *self._named(_is_value), *paths(typed)],
-            "think": lambda: _LEVELS,
+            "think": lambda: THINK_LEVELS,
             "record": lambda: paths(typed),
             "replay": lambda: paths(typed),
         }
         return by_name[name]() if name in by_name else ()
 
-    def models(self) -> list[str]:
-        """Return the aliases and the models that the service or the prices name."""
+    def models(self, typed: str) -> list[str]:
+        """Return the aliases, and the models of each service that has a key or whose name is typed.
+
+        A service that was not asked yet has those that the price list names.
+        """
         from nbgemini.prices import shipped  # noqa: PLC0415 - at the first Tab
+        from nbgemini.services import full_name, services_from, split_model, usual_service  # noqa: PLC0415
 
         session = self._session()
         listed = session.windows.names(session.client) if session else []
-        return [*self._config.aliases, *(listed or shipped().models)]
+        asked = {split_model(name)[0] for name in listed}
+        priced = ((usual_service(model), model) for model in shipped().models)
+        listed += [full_name(service, model) for service, model in priced if service not in asked]
+        known = session.client.settings.known if session else services_from(os.environ)
+        named = {name for name in known if typed.startswith(f"{name}:")}
+        ready = {"gemini", *named, *(name for name, service in known.items() if service.key)}
+        prefixes = [f"{name}:" for name in known if typed and name.startswith(typed)]
+        return [*self._config.aliases, *(name for name in listed if split_model(name)[0] in ready), *prefixes]
 
     def chats(self) -> list[str]:
         """Return the chats begun so far."""
@@ -58,11 +69,23 @@ class Offers:
         return [*session.client.chats] if session else [self._config.chat]
 
     def saved_chats(self) -> list[str]:
-        """Return the chats that former kernels of this notebook left."""
+        """Return the chats that earlier sessions of this notebook saved."""
         from nbgemini.notebook.commands._args import saved_chats  # noqa: PLC0415 - with the session
 
         session = self._session()
         return [name for name, *_ in saved_chats(session)] if session else []
+
+    def services(self) -> list[str]:
+        """Return the services whose key can be set."""
+        from nbgemini.services import KNOWN  # noqa: PLC0415 - at the first Tab
+
+        session = self._session()
+        return [*(session.client.settings.known if session else KNOWN)]
+
+    def always_allowed(self) -> list[str]:
+        """Return the tools that run without asking."""
+        session = self._session()
+        return session.always_allowed.names() if session else []
 
     def objects(self, typed: str) -> Iterable[str]:
         """Return the names of the notebook, or what the object before the last dot holds."""

@@ -107,7 +107,7 @@ class _Page:
 
     def _tool(self, run: ToolRun) -> Iterator[str]:
         took = f", {duration_text(run.seconds)}" if run.seconds and LOOKS.durations else ""
-        unasked = ", ran unasked" if run.unasked else ""
+        unasked = ", ran without asking" if run.unasked else ""
         yield f"**Tool call** {escaped(run.call.name)} ({run.state}{took}{unasked})"
         yield fenced(_json(run.call.args), "json")
         if run.response is not None:

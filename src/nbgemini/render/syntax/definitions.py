@@ -20,40 +20,54 @@ Environment = MutableMapping[str, Any]
 class Links(dict[str, Any]):
     """Addresses and titles by label, as the parser keeps them."""
 
-    def __init__(self) -> None:
-        """Begin with none."""
+    def __init__(self, earlier: dict[str, Any] | None = None) -> None:
+        """Begin with those that were defined `earlier`, which stay as they are."""
         super().__init__()
         self.missed: set[str] = set()
+        self._earlier = earlier or {}
+
+    def __contains__(self, label: object) -> bool:
+        return super().__contains__(label) or label in self._earlier
 
     def get(self, label: str, default: Any = None) -> Any:
         """Return what is defined; note that it was asked for where it is not."""
         if label not in self and len(label) <= _LONGEST:
             self.missed.add(label)
-        return super().get(label, default)
+        return super().get(label) or dict.get(self._earlier, label, default)
 
 
 class Footnotes:
     """The labels that have a footnote."""
 
-    def __init__(self) -> None:
-        """Begin with none."""
+    def __init__(self, earlier: Footnotes | None = None) -> None:
+        """Begin with those that were defined `earlier`, which stay as they are."""
         self.missed: set[str] = set()
         self._labels: set[str] = set()
+        self._earlier = earlier
 
     def add(self, label: str) -> None:
         """Note that there is one."""
         self._labels.add(label)
 
+    def __contains__(self, label: str) -> bool:
+        return label in self._labels
+
     def has(self, label: str) -> bool:
         """Say whether there is one; note that it was asked for where there is none."""
-        if label not in self._labels:
+        known = label in self._labels or (self._earlier is not None and label in self._earlier)
+        if not known:
             self.missed.add(label)
-        return label in self._labels
+        return known
 
 
 def environment() -> dict[str, Any]:
     """Return what the blocks of one text share."""
     return {_LINKS: Links(), _FOOTNOTES: Footnotes()}
+
+
+def environment_inside(env: Environment) -> dict[str, Any]:
+    """Return what a rendering of text that still grows starts with: all that is defined so far, which it leaves as it is."""
+    return {_LINKS: Links(env[_LINKS]), _FOOTNOTES: Footnotes(env[_FOOTNOTES])}
 
 
 def footnotes_of(env: Environment) -> Footnotes:

@@ -18,6 +18,7 @@ from nbgemini.render.syntax.math import GROWING, UNDECIDED, display_math, enviro
 
 hush("markdown_it")  # a line for each rule that it tries at each line
 
+OPEN_END = "nbgemini open end"  # where a parse of text that still grows finds what closes its open syntax
 _DEEPEST = 20  # elements in each other
 
 
@@ -70,4 +71,22 @@ def markdown_parser() -> Any:
     inline.before("autolink", "small_tag", small_tag)
     parser.inline.ruler2.after("emphasis", "small_tags", pair_small_tags)
     parser.core.ruler.after("block", "check_boxes", check_boxes)
+    parser.core.ruler.after("block", "open_end", _close_open_end)
     return parser
+
+
+def _close_open_end(state: Any) -> None:
+    if OPEN_END in state.env:
+        state.env[OPEN_END](state.tokens, state.env)
+
+
+def open_delimiters(text: str, env: MutableMapping[str, Any]) -> list[str]:
+    """Return the signs of emphasis that inline text opens and never closes, from the outermost on."""
+    from markdown_it.rules_inline import StateInline  # noqa: PLC0415 - at first use
+
+    parser = markdown_parser()
+    state = StateInline(text, parser, env, [])
+    parser.inline.tokenize(state)
+    parser.inline.ruler2.getRules("")[0](state)  # which pairs them
+    signs = {42: "*", 95: "_", 126: "~~"}
+    return [signs[delimiter.marker] for delimiter in state.delimiters if delimiter.open and delimiter.end < 0]

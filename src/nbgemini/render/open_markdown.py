@@ -1,0 +1,300 @@
+"""Markdown that is still being written, rendered as what it will be.
+
+The open syntax at the end of the text is closed before the one renderer and the one sanitiser see it: `**bol` is rendered as
+`**bol**`, half a link as its text, the head of a table as a table; a line of which is not known yet what it begins waits. So
+that a long block costs no more than its length, what is finished in it (items, rows, lines of code) is rendered once: only
+what follows is rendered again, below a few lines that stand for the lists and quotes around it.
+What is shown here may be wrong, as when a star turns out to be no emphasis: once its block is finished, its HTML is the truth.
+Invariant: each rendering leaves the same sanitiser as a finished block.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct, structs
+
+from nbgemini.render.block_html import render
+from nbgemini.render.html_tree import Element, Level, Node, Patch, parse_html
+from nbgemini.render.open_inline import closed
+from nbgemini.render.syntax.definitions import Environment, environment_inside
+from nbgemini.render.syntax.parser import OPEN_END
+
+_LARGEST = 2_000  # characters that are rendered again at each update,
+_GROWTH = 1.1  # or more, once they have grown by this, or when the text pauses
+_MOST_RENDERED = 20  # times all that came that is rendered in pauses
+_AGAIN = 3  # times its length that a text is rendered at most because something changed before its end
+_MOVED = 200  # characters that are finished at least before they are left behind
+_MOST_COLUMNS = 200  # of a table whose head is completed
+_MARKER = r"(?:>|(?:[-*+]|\d{1,9}[.)])(?=[ \t]|$))"
+_UNDECIDED = re.compile(  # a line that may become anything
+    rf"[ \t]*(?:{_MARKER}[ \t]*)*(?:[-*+_#=~`|:> \t]*|\d{{1,9}}[.)]?|!?\[[ xX^]?\]?|(?:`{{3,}}|~{{3,}})[^`\n]*)\Z"
+)
+_PART_OF_FENCE = re.compile(r"[ \t>]*[`~]{1,2}\Z")
+_ROW = re.compile(rf"(?P<lead>(?:[ ]*{_MARKER})*[ ]*)\|(?P<cells>[^\n]*)")
+_CELLS = {f"{name}_{end}" for name in ("thead", "tbody", "th", "td") for end in ("open", "close")}
+_LISTS = ("bullet_list_open", "ordered_list_open")
+_AROUND = {*_LISTS, "list_item_open", "blockquote_open", "table_open", "tbody_open"}
+_SHORTEST_RUN = 12  # characters of plain text at the end of a paragraph, before which it may be cut
+_PLAIN = re.compile(rf"[^*_~`$\[\]()<>&!\\|#:\n]{{{_SHORTEST_RUN},}}\Z")
+
+
+class _Cut(Struct, frozen=True):
+    """Where rendering begins: what stands for that which is left behind, and how its rendering is put in its place."""
+
+    place: int = 0
+    before: str = ""
+    levels: tuple[Level, ...] = (Level(),)
+    loose: tuple[bool, ...] = ()  # of each list around it
+    outside: _Cut | None = None  # for a cut within code: the one before the code
+
+
+class OpenMarkdown:
+    """The end of a Markdown text that grows.
+
+    Attributes:
+        rendered: how many characters were rendered, over all.
+        blocks: how many blocks it is as far as is known; 0 if nothing is.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.rendered = 0
+        self._total = 0  # characters that came
+        self.restart()
+
+    def restart(self) -> None:
+        """Note that blocks were finished: the text begins behind them now."""
+        self._cut = _Cut()
+        self._again = 0  # characters that were rendered again because something changed before the end
+        self._length = 0  # of the last rendering
+        self._seen = 0  # characters of the text when this was asked last
+        self._end = _End()
+        self.blocks = 0
+
+    def patch(self, text: str, env: Environment) -> Patch | None:
+        """Return what is new of this text, which has grown at its end; None where it has to grow further before it is rendered.
+
+        Args:
+            text: harmless Markdown, from the end of the last finished block on.
+            env: what the finished blocks have defined.
+        """
+        length = len(self._cut.before) + len(text) - self._cut.place
+        self._total += max(0, len(text) - self._seen)
+        is_pause, self._seen = len(text) == self._seen, len(text)
+        is_affordable = length <= _LARGEST or (is_pause and self.rendered < _MOST_RENDERED * self._total)
+        if not is_affordable and length < self._length * _GROWTH:
+            self.blocks = 0
+            return None
+        self._length = length
+        nodes = self._nodes(text, env)
+        if self._cut.outside is not None and not self._end.is_open_code:
+            self._cut = self._cut.outside  # it is coloured now
+            nodes = self._nodes(text, env)
+        if self._end.loose != self._cut.loose and self._again < _AGAIN * len(text):
+            self._again += len(text)
+            self._cut = _Cut()  # the finished items get paragraphs
+            nodes = self._nodes(text, env)
+        patch = Patch(nodes, self._cut.levels)
+        outermost = self._cut.levels[0]
+        self.blocks = outermost.kept + len(nodes) - outermost.skipped
+        self._cut = self._end.cut(text, nodes) or self._cut
+        return patch
+
+    def _nodes(self, text: str, env: Environment) -> list[Node]:
+        source = _decided(self._cut.before + text[self._cut.place :], in_code=self._end.is_open_code)
+        self.rendered += len(source)
+        self._end = _End(source, self._cut)
+        return parse_html(render(source, {**environment_inside(env), OPEN_END: self._end.close}))
+
+
+class _End:
+    """What is open at the end of a text."""
+
+    def __init__(self, source: str = "", cut: _Cut | None = None) -> None:
+        """Look at this source, which begins at that cut."""
+        self._old = cut or _Cut()
+        self.loose = self._old.loose
+        self.is_open_code = False
+        self._lines = source.split("\n")
+        self._kept: list[int] = []  # how many nodes stand before each element of what is open
+        self._chain: list[Any] = []  # the tokens of what is open, from the outermost on
+        self._lists: dict[int, bool] = {}  # whether each of them has paragraphs
+        self._is_whole = False  # whether its inline text had nothing open
+
+    def close(self, tokens: list[Any], env: Environment) -> None:
+        """Close what is open in these block tokens."""
+        end = len(tokens)
+        while end and tokens[end - 1].nesting < 0:
+            end -= 1
+        for token in tokens[:end]:
+            if token.nesting > 0:
+                self._chain.append(token)
+            elif token.nesting < 0:
+                self._chain.pop()
+        self._loosen(tokens)
+        for token in reversed(tokens[:end]):
+            if token.type == "fence" and token is tokens[end - 1]:
+                self._chain.append(token)
+                if _is_open(token):
+                    self.is_open_code = token.meta["is_open"] = True
+            elif token.type == "inline" and token.content:
+                before, token.content = token.content, closed(token.content, env)
+                self._is_whole = before.rstrip() == token.content
+                break
+            elif token.type != "inline" and token.type not in _CELLS:
+                break
+
+    def _loosen(self, tokens: Sequence[Any]) -> None:
+        """Give all items of a list paragraphs once some have them; a list that is left behind remembers."""
+        number, open_lists, found = 0, [], list(self.loose)
+        for token in tokens:
+            if token.type in _LISTS:
+                open_lists.append((token, number))
+                self._lists[id(token)] = number < len(self.loose) and self.loose[number]
+                number += 1
+            elif token.type in ("bullet_list_close", "ordered_list_close"):
+                open_lists.pop()
+            elif open_lists and token.type in ("paragraph_open", "paragraph_close"):
+                opening, at = open_lists[-1]
+                if token.level == opening.level + 2:
+                    if self._lists[id(opening)]:
+                        token.hidden = False
+                    elif not token.hidden:
+                        self._lists[id(opening)] = True
+                        if at < len(found):
+                            found[at] = True
+        self.loose = tuple(found)
+
+    def cut(self, text: str, nodes: Sequence[Node]) -> _Cut | None:
+        """Return a better place to begin rendering next time, where enough is finished; `nodes` is what was rendered."""
+        self._count(nodes)
+        if found := self._cut_in_paragraph(text, nodes):
+            return found
+        best = None
+        for depth, token in enumerate(self._chain[: len(self._kept)]):
+            if token.type in _CELLS:
+                continue
+            begins = token.map[0]
+            if begins > (self._chain[depth - 1].map[0] if depth else 0):
+                raw = self._chain[depth - 2].map[0] if token.type == "tr_open" else None
+                best = self._cut_at(begins, depth, raw) or best
+        if self.is_open_code and len(self._kept) == len(self._chain):
+            return self._cut_in_code(best or self._old, nodes) or best
+        return best
+
+    def _count(self, nodes: Sequence[Node]) -> None:
+        """Count the nodes that stand before each element of what is open, on the page."""
+        is_old = True
+        for depth, token in enumerate(self._chain):
+            last = nodes[-1] if nodes else ""
+            if token.hidden or isinstance(last, str):
+                break
+            level = self._old.levels[depth] if is_old and depth < len(self._old.levels) else Level()
+            self._kept.append(level.kept + len(nodes) - 1 - level.skipped)
+            is_old = is_old and len(nodes) - 1 == level.skipped and level.text < 0
+            nodes = last.children
+
+    def _cut_at(self, line: int, depth: int, raw: int | None = None, last: tuple[Level, ...] = ()) -> _Cut | None:
+        """Return a cut before this line, inside the first so many of what is open.
+
+        Args:
+            line: the number of a line of the source.
+            depth: how much of what is open is left around it.
+            raw: the line with which code or a table begins that the cut is in, if it is in one.
+            last: how the inside of code goes on.
+        """
+        place = sum(len(one) + 1 for one in self._lines[:line]) - len(self._old.before)
+        around = self._chain[:depth]
+        if place < _MOVED or any(token.type not in _AROUND for token in around):
+            return None
+        before, headed = self._standing_for(around, raw)
+        if before is None:
+            return None
+        levels = [
+            Level(
+                self._kept[at], int(at > 0 and (self._chain[at - 1].type == "table_open" or id(self._chain[at - 1]) in headed))
+            )
+            for at in range(depth + 1)
+        ]
+        loose = tuple(self._lists[id(token)] for token in around if token.type in _LISTS)
+        return _Cut(self._old.place + place, before, (*levels, *last), loose)
+
+    def _standing_for(self, around: Sequence[Any], raw: int | None) -> tuple[str | None, set[int]]:
+        """Return lines that open these lists and quotes again, and in which of them a heading stands for what was before."""
+        containers = [token for token in around if token.type in ("list_item_open", "blockquote_open")]
+        lines, headed = [], set()
+        for at, token in enumerate(containers):
+            line = token.map[0]
+            following = containers[at + 1].map[0] if at + 1 < len(containers) else raw
+            if following == line:
+                continue
+            markers = sum(one.map[0] == line or one.type == "blockquote_open" for one in containers[: at + 1])
+            opening = re.match(rf"(?:[ ]*{_MARKER}){{{markers}}}(?:[ ]{{1,4}}(?![ ])|[ ]|$)", self._lines[line])
+            if opening is None:
+                return None, set()
+            lines.append(f"{opening[0].rstrip()} # x" if opening[0][-1] != " " else f"{opening[0]}# x")
+            headed.add(id(token))
+        if raw is not None:
+            lines += self._lines[raw : raw + (2 if around and around[-1].type == "tbody_open" else 1)]
+        return "".join(f"{line}\n" for line in lines), headed
+
+    def _cut_in_code(self, outside: _Cut, nodes: Sequence[Node]) -> _Cut | None:
+        """Return a cut before the last line of code."""
+        shown = _last_text(nodes)
+        end = shown.rfind("\n") + 1 + (self._old.levels[-1].text if self._old.outside is not None else 0)
+        inside = (Level(), Level(), Level(0, 0, end))
+        found = self._cut_at(len(self._lines) - 1, len(self._chain) - 1, self._chain[-1].map[0], inside)
+        return structs.replace(found, outside=self._old.outside or outside) if found and shown else None
+
+    def _cut_in_paragraph(self, text: str, nodes: Sequence[Node]) -> _Cut | None:
+        """Return a cut in a long paragraph, where nothing is open."""
+        text = text.rstrip()
+        run = _PLAIN.search(text) if self._is_whole and len(self._chain) == len(self._kept) == 1 else None
+        if run is None or self._chain[0].type != "paragraph_open" or len(text) - self._old.place < 2 * _MOVED:
+            return None
+        begin = text.rfind(" ", run.start(), 1 - _SHORTEST_RUN)
+        begin = len(text) - _SHORTEST_RUN if begin < 0 else begin
+        inside = nodes[-1].children if isinstance(nodes[-1], Element) else []
+        last = inside[-1] if inside else None
+        if not isinstance(last, str) or not last.endswith(text[begin:]):
+            return None
+        level = self._old.levels[1] if self._old.before == "x" and len(nodes) == 1 else Level()
+        shown = len(last) - len(text[begin:]) + (level.text - level.skipped_text if len(inside) == 1 and level.text >= 0 else 0)
+        levels = (Level(self._kept[0]), Level(level.kept + len(inside) - 1, 0, shown, 1))
+        return _Cut(begin, "x", levels)
+
+
+def _is_open(fence: Any) -> bool:
+    lines = fence.content.count("\n") + (not fence.content.endswith("\n") and fence.content != "")
+    return bool(fence.map[1] - fence.map[0] - 1 == lines)
+
+
+def _last_text(nodes: Sequence[Node]) -> str:
+    while nodes and isinstance(last := nodes[-1], Element):
+        nodes = last.children
+    return str(nodes[-1]) if nodes else ""
+
+
+def _decided(source: str, *, in_code: bool) -> str:
+    """Return the source without a last line that may become anything, and with the head of a table completed."""
+    begin = source.rfind("\n") + 1
+    line = source[begin:]
+    if (_PART_OF_FENCE if in_code else _UNDECIDED).match(line):
+        source = source[:begin]
+    return source if in_code else source + _rest_of_table_head(source)
+
+
+def _rest_of_table_head(source: str) -> str:
+    """Return the line that makes a table of the row which a text ends with, if that may be the first one."""
+    *others, line = source.removesuffix("\n").rsplit("\n", 2)
+    row = _ROW.fullmatch(line)
+    if row is None or (others and _ROW.fullmatch(others[-1])) or source.endswith("\n\n"):
+        return ""
+    cells = row["cells"].rstrip()
+    columns = len(re.findall(r"(?<!\\)\|", cells.removesuffix("|"))) + 1
+    lead = re.sub(r"[^> ]", " ", row["lead"])
+    begin = "" if source.endswith("\n") else "\n"
+    return f"{begin}{lead}|{'---|' * columns}\n" if cells and columns <= _MOST_COLUMNS else ""

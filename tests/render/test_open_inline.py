@@ -1,0 +1,67 @@
+"""What is open at the end of a line is closed as it will be."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nbgemini.render.open_inline import closed
+from nbgemini.render.syntax.definitions import environment
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a **bo", "a **bo**"),
+        ("a **bold*", "a **bold**"),
+        ("a **bold**", "a **bold**"),
+        ("a **", "a"),
+        ("a *", "a"),
+        ("a **bold *both", "a **bold *both***"),
+        ("a ~~gone", "a ~~gone~~"),
+        ("snake_case and __strong", "snake_case and __strong__"),
+        ("2 * 3 and a", "2 * 3 and a"),
+        ("a `co", "a `co`"),
+        ("a `", "a"),
+        ("a ``x`y`", "a ``x`y``"),
+        ("a `x` b", "a `x` b"),
+        ("**use `pip ins", "**use `pip ins`**"),
+        (f"a `{'b' * 400}", f"a `{'b' * 400}"),
+        ("a [te", "a te"),
+        ("a [text]", "a text"),
+        ("a [text](htt", "a text"),
+        ("a [text](https://a.example/b_c", "a text"),
+        ("a [**text", "a **text**"),
+        ("a [text](https://a.example) b", "a [text](https://a.example) b"),
+        ("a [text] b", "a [text] b"),
+        ("a [text](see there", "a [text](see there"),
+        ("a ] b", "a ] b"),
+        ("a ![alt", "a"),
+        ("a ![alt](htt", "a"),
+        ("a [^1", "a"),
+        (f"a [{'b' * 400}", f"a [{'b' * 400}"),
+        ("a \\*b", "a \\*b"),
+        ("a \\(x_1 *", "a \\\\\\(x\\_1 \\*"),
+        ("a \\(x\\) *b", "a \\(x\\) *b*"),
+        ("a $x_1 + *", "a \\$x\\_1 \\+ \\*"),
+        ("costs $5 and **b", "costs $5 and **b**"),
+        ("a `$x_1", "a `$x_1`"),
+        ("`a` $x_1", "`a` \\$x\\_1"),
+        ("a <su", "a"),
+        ("a<sub>1</su", "a<sub>1"),
+        ("", ""),
+    ],
+)
+def test_what_is_open_is_closed(text, shown):
+    assert closed(text, environment()) == shown
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from([*"*_`~[]()!$\\ ab\n", "**", "](http://a", "\\(", "$$"]), max_size=20).map("".join))
+def test_what_is_closed_stays_as_it_is(text):
+    """No text is lost but signs, and closing ends."""
+    once = closed(text, environment())
+    assert (
+        [char for char in once if char.isalpha()] == [char for char in text if char.isalpha()] or "![" in text or "](" in text
+    )
