@@ -64,7 +64,7 @@ kernel:  ## tests in a real kernel
 KERNELS := colab 6.29.5-8 6.31.0-8 7.3.0-9 7.4.0-9
 BESIDE := -e '.[mcp]' matplotlib pandas uvloop  # what kernel tests want in a kernel's own environment
 COLAB_PYTHON ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python) $(shell command -v python3.13) $(PYTHON))
-QUICK := asking chats completion kept kinds new_user objects stop streaming tools waiting_and_stopping
+QUICK := asking chats completion data kept kinds new_user objects stop streaming tools waiting_and_stopping
 
 .kernels/colab/done: tests/kernel/colab.txt pyproject.toml  ## what Colab has
 	$(COLAB_PYTHON) -m venv --clear .kernels/colab

@@ -18,7 +18,7 @@ from tests.support.jupyter import CHROMIUM, CHROMIUM_FLAGS, Lab, Notebook
 
 PICTURES = Path(__file__).parent / "pictures"
 MOST_BYTES = 2_000_000
-WIDTH, HEIGHT = 940, 900
+WIDTH, HEIGHT = 940, 980
 LAST_FRAME = 3_000  # milliseconds that the finished answer stands still
 CELLS = [
     "%load_ext nbgemini\n%gemini demo",
@@ -53,7 +53,7 @@ def _record(notebook: Notebook) -> list[tuple[float, Image.Image]]:
     session.send("Page.startScreencast", {"format": "png", "everyNthFrame": 1})
     page.wait_for_timeout(500)
     notebook.run(1)
-    page.wait_for_timeout(1_200)
+    page.wait_for_timeout(600)
     notebook.run(2)
     notebook.wait(
         "() => document.querySelectorAll('.jp-Notebook .jp-Cell')[1].querySelector('.nbgemini-status:not(.nbgemini-live)')"

@@ -28,7 +28,7 @@ def load(shell: Any) -> None:
     config = Gemini(parent=shell)
     LOOKS.durations, LOOKS.latex = config.show_duration, config.latex
     magics = GeminiMagics(shell, config)
-    hook = AwaitHook(shell, magics.complete, lambda: magics.names.ours)
+    hook = AwaitHook(shell, magics.complete, lambda: magics.registration.active)
     wait_first = WaitFirst()
     completer = Completer(shell, config, magics.session)
     shell.configurables.append(config)

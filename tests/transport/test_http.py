@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import traceback
+import warnings
 from contextlib import aclosing
 
 import pytest
@@ -151,6 +153,28 @@ async def test_leaving_early_closes_the_connection_at_once():
         async with aclosing(source.frames(REQUEST)) as frames:
             await anext(frames)
         await asyncio.wait_for(server.gone.wait(), 1)
+        await source.aclose()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows does not fork")
+async def test_a_forked_child_holds_no_stream_open():
+    async with RawServer([head(), event(text_frame("a")), STALL]) as server:
+        source = HttpSource(server.url, Secret(KEY))
+        async with aclosing(source.frames(REQUEST)) as frames:
+            await anext(frames)
+            reading, writing = os.pipe()
+            with warnings.catch_warnings(
+                action="ignore", category=DeprecationWarning
+            ):  # of threads, which the child has no use for
+                child = os.fork()
+            if not child:
+                os.read(reading, 1)
+                os._exit(0)
+        try:
+            await asyncio.wait_for(server.gone.wait(), 5)
+        finally:
+            os.write(writing, b".")
+            await asyncio.to_thread(os.waitpid, child, 0)
         await source.aclose()
 
 

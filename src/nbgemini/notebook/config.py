@@ -100,19 +100,19 @@ class Gemini(Configurable):
         try:
             super().__setattr__(name, value)
         except TraitError as error:
-            said = " ".join(str(error).split())
-            raise ConfigurationError(f"{said} → {name}: {self.traits()[name].help}") from None
+            problem = " ".join(str(error).split())
+            raise ConfigurationError(f"{problem} → {name}: {self.traits()[name].help}") from None
 
     @observe("show_duration")
-    def _say_durations(self, change: Any) -> None:
+    def _apply_durations(self, change: Any) -> None:
         LOOKS.durations = change["new"]
 
     @observe("latex")
-    def _say_it_in_latex(self, change: Any) -> None:
+    def _apply_latex(self, change: Any) -> None:
         LOOKS.latex = change["new"]
 
     @validate("think")
-    def _thinkable(self, proposal: Any) -> str:
+    def _check_think(self, proposal: Any) -> str:
         from nbgemini.notebook.options import think_level  # noqa: PLC0415 - %load_ext stays quick
 
         try:
@@ -121,7 +121,7 @@ class Gemini(Configurable):
             raise TraitError(str(error)) from None
 
     @validate("cache")
-    def _place(self, proposal: Any) -> str:
+    def _check_cache(self, proposal: Any) -> str:
         from nbgemini.cache.config import check  # noqa: PLC0415 - %load_ext stays quick
 
         try:
@@ -131,7 +131,7 @@ class Gemini(Configurable):
         return str(proposal["value"]).strip()
 
     @validate("prices")
-    def _readable(self, proposal: Any) -> str:
+    def _check_prices(self, proposal: Any) -> str:
         from nbgemini.prices import read  # noqa: PLC0415 - same
 
         if not proposal["value"].strip():

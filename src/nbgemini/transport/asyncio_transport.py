@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 import ssl
 from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from functools import partial
 from typing import Any, TypeAlias
 
 import httptools
 import httpx2
+
+from nbgemini.transport.client import shut_down
 
 Origin: TypeAlias = tuple[str, str, int]  # scheme, host, port
 
@@ -32,6 +33,7 @@ _LARGEST_HEAD = 65_536  # bytes, of trailers too
 _MOST_HEADERS = 256
 _REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [\x21-\x7e]+ HTTP/1\.1")
 _HEADER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t\x20-\x7e]*")
+_EXTENSIONS = {"http_version": b"HTTP/1.1", "reason_phrase": b""}  # which httpx2 would look up for its log, wanted or not
 _PORTS = {"https": 443, "http": 80}
 
 
@@ -71,11 +73,7 @@ class Connection(asyncio.Protocol):
         Shut down first if a request uses it: a child that was forked meanwhile holds a copy of the socket.
         """
         if not self.idle and not self.closed.done():
-            with suppress(OSError), socket.socket(fileno=self._socket.fileno()) as same:
-                try:
-                    same.shutdown(socket.SHUT_RDWR)
-                finally:
-                    same.detach()
+            shut_down(self._socket)
         self.ended = True
         self._transport.abort()
 
@@ -329,7 +327,7 @@ class AsyncioTransport(httpx2.AsyncBaseTransport):
         except BaseException:
             connection.abort()
             raise
-        return httpx2.Response(body.parser.status, headers=body.parser.headers, stream=body)
+        return httpx2.Response(body.parser.status, headers=body.parser.headers, stream=body, extensions=_EXTENSIONS)
 
     async def aclose(self) -> None:
         """Close all connections, those in use too."""

@@ -6,6 +6,7 @@ Invariant: what the client raises leaves as one of our own errors, without the r
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -105,6 +106,17 @@ def translate_error(error: Exception, host: str, timeouts: Timeouts) -> NbGemini
         case _:
             raise error
     return TransportError(message, passing=passing)
+
+
+def shut_down(connection: Any) -> None:
+    """Shut the socket of a connection down, given as asyncio has it: a forked child's copy would hold the stream open."""
+    number = connection.fileno()
+    if number >= 0:  # else it is closed
+        with suppress(OSError), socket.socket(fileno=number) as same:
+            try:
+                same.shutdown(socket.SHUT_RDWR)
+            finally:
+                same.detach()
 
 
 def cause(error: Exception) -> str:

@@ -23,7 +23,7 @@ from nbgemini.secrets import Mask, Secret
 from nbgemini.services import KNOWN, Service
 from nbgemini.transport.api_errors import GEMINI_KEY, error_from_body, retry_after
 from nbgemini.transport.base import Answer
-from nbgemini.transport.client import HttpClients, translate_error
+from nbgemini.transport.client import HttpClients, shut_down, translate_error
 from nbgemini.transport.framing import DONE, Framer
 from nbgemini.transport.key_filter import in_turns, without_key
 from nbgemini.transport.origin import origin_of
@@ -63,6 +63,7 @@ class HttpResponse:
         self.stall = stall
         self._response = response
         self._translate = translate
+        self._read_whole = False
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
         """Yield the body in bounded pieces, unpacked.
@@ -79,6 +80,7 @@ class HttpResponse:
                     continue
                 for piece in unpacker.pieces(chunk):
                     yield piece
+            self._read_whole = True
 
     async def read(self, enough: int) -> bytes:
         """Return the body; not much more than `enough` bytes of it."""
@@ -94,6 +96,9 @@ class HttpResponse:
 
     async def aclose(self) -> None:
         """Close the connection at once, unless all was read and it may serve again."""
+        stream = None if self._read_whole else self._response.extensions.get("network_stream")
+        if stream is not None:  # httpx2's own transport closes, but does not shut down
+            shut_down(stream.get_extra_info("socket"))
         await self._response.aclose()
 
     async def _next(self, chunks: Any) -> bytes:
@@ -184,12 +189,9 @@ class HttpSource:
             client = await self._clients.client()
             with StallTimeout(self._host, self._timeouts) as stall:
                 response = await self._send(client, stall, method, target, headers, content)
-                try:
-                    found = HttpResponse(response, stall, self._translate)
+                async with aclosing(HttpResponse(response, stall, self._translate)) as found:
                     await raise_for_status(found, self._mask, self._key_name)
                     yield found
-                finally:
-                    await response.aclose()
 
     async def _send(self, client: httpx2.AsyncClient, stall: StallTimeout, *what: Any) -> httpx2.Response:
         try:

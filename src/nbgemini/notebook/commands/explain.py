@@ -86,13 +86,13 @@ def _describe(path: str, value: Any) -> list[Part]:
 
     head = f"{path} is of type {_type_name(value)}.\n"
     try:
-        said = parts_of(value, path) or []
+        parts = parts_of(value, path) or []
     except PromptError:  # it says nothing of itself, or can't be drawn; its class is documented
         return [named_text(head + _documentation(path, type(value)), path, kind)]
-    if said and said[0].keys() == {"text"}:
-        words = head + fence(str(said[0]["text"]))
-        return [named_text(words, path, kind), *said[1:]]
-    return [{"text": head}, *said]
+    if parts and parts[0].keys() == {"text"}:
+        words = head + fence(str(parts[0]["text"]))
+        return [named_text(words, path, kind), *parts[1:]]
+    return [{"text": head}, *parts]
 
 
 def _type_name(value: Any) -> str:

@@ -27,12 +27,12 @@ def fix_prompt(session: Session, args: PromptArgs, hint: str) -> PromptDraft:
         PromptError: nothing has failed yet.
     """
     from nbgemini.notebook.prompt.builder import draft_prompt, named_text  # noqa: PLC0415 - at first use
-    from nbgemini.notebook.prompt.error_context import one_line, told_failure  # noqa: PLC0415
+    from nbgemini.notebook.prompt.error_context import describe_failure, one_line  # noqa: PLC0415
 
     failure = session.errors.failure()
     if failure is None:
         raise PromptError("nothing has failed yet; %gemini fix is about the last exception (%gemini explain: about an object)")
-    context = told_failure(session.shell, failure, session.client.settings.keys)
+    context = describe_failure(session.shell, failure, session.client.settings.keys)
     name = f"cell [{failure.number}] and its traceback" if failure.number else "the traceback"
     request = {"text": _REQUEST.format(error=one_line(failure.error))}
     about = request, named_text(context, name, "context")

@@ -69,6 +69,60 @@ const keep = (manager) => {
     });
 };
 
+// A file that is saved in mid-answer and opened after the kernel's end: ipywidgets finds in the file's metadata, in the place of
+// each widget that no kernel knows, one of its own that holds HTML.
+const STATE = "application/vnd.jupyter.widget-state+json";
+const CONTROLS = "@jupyter-widgets/controls";
+const CUT = "This notebook was saved while the answer was being written. What had come by then stands here; run the cell again for all of it.";
+const savers = new WeakSet();
+const known = new Map(); // models by their ids
+
+// A document is saved at once: what stands in it is to be known by then.
+const learn = (manager) => {
+  for (const output of codeCells(manager).flatMap(outputsOf)) {
+    const id = viewIn(output);
+    if (id && !known.has(id) && htmlIn(output).includes("nbgemini-live"))
+      manager.get_model(id).then((model) => known.set(id, model), () => {});
+  }
+};
+
+const asState = (html, version) => ({
+  model_name: "HTMLModel",
+  model_module: CONTROLS,
+  model_module_version: version,
+  state: { value: html },
+});
+
+// Put what widgets show into the metadata for as long as the document is being saved.
+const saveShown = (manager) => {
+  const { context } = manager || {};
+  const { model, saveState } = context || {};
+  if (!model?.setMetadata || !saveState || savers.has(context)) return;
+  savers.add(context);
+  let before, holds = false;
+  saveState.connect((_, word) => {
+    if (word === "started") {
+      const state = {};
+      for (const output of codeCells(manager).flatMap(outputsOf)) {
+        const shown = known.get(viewIn(output));
+        if (!shown || !htmlIn(output).includes("nbgemini-live")) continue;
+        const hint = htmlIn(output).includes("nbgemini-status") ? create("small", { textContent: CUT }).outerHTML : "";
+        const version = shown.get("_model_module") === CONTROLS ? shown.get("_model_module_version") : "2.0.0";
+        state[viewIn(output)] = asState(frozen(shown) + hint, version);
+      }
+      if (!Object.keys(state).length) return;
+      before = model.getMetadata("widgets");
+      holds = true;
+      const others = before?.[STATE]?.state;
+      model.setMetadata("widgets", { ...before, [STATE]: { version_major: 2, version_minor: 0, state: { ...others, ...state } } });
+    } else if (holds) {
+      holds = false;
+      if (before) model.setMetadata("widgets", before);
+      else model.deleteMetadata("widgets");
+    }
+  });
+};
+
 // ---- Views: each paints what its model holds into an element.
 
 const copyButton = (el) => {
@@ -393,6 +447,10 @@ export default () => {
       };
       shownBy.set(model.get("key"), () => asHtml(state, role));
       model.on("comm_live_update", end);
+      if (role === "status") {
+        saveShown(manager);
+        const learning = setInterval(() => (state.over || state.ended ? clearInterval(learning) : learn(manager)), 1000);
+      }
       const session = manager?.context?.sessionContext;
       session?.kernelChanged?.connect(end);
       session?.statusChanged?.connect((_, word) => /restart|dead|terminat/.test(word) && end());

@@ -31,7 +31,7 @@ def is_unattended(shell: Any) -> bool:
 def may_be_cut_off(shell: Any) -> bool:
     """Whether a runner that ends a cell after a time may be at work, which keeps what was shown until then.
 
-    nbclient, papermill and nbconvert are told from nbval, which reads no change of an output, by what they do after an error.
+    nbclient, papermill and nbconvert differ from nbval, which reads no update of an output, by what they do after an error.
     """
     kernel = kernel_of(shell)
     return kernel is not None and bool(_request(shell).get("content", {}).get("stop_on_error"))
@@ -70,13 +70,13 @@ def clicks_arrive_while_waiting(shell: Any) -> bool:
 
 
 def notebook_name(shell: Any) -> str:
-    """Return the notebook's path where the front end tells it (a Jupyter server, VS Code), else the working directory."""
-    told = os.environ.get("JPY_SESSION_NAME") or shell.user_ns.get("__vsc_ipynb_file__")
-    return str(told or Path.cwd())
+    """Return the notebook's path where the front end names it (a Jupyter server, VS Code), else the working directory."""
+    named = os.environ.get("JPY_SESSION_NAME") or shell.user_ns.get("__vsc_ipynb_file__")
+    return str(named or Path.cwd())
 
 
 def visible(shell: Any) -> Mapping[str, Any]:
-    """Return the names that the user or a cell has set: what IPython itself put there (`In`, `_`, `exit`) is not meant."""
+    """Return the names that the user or a cell has set, without those of IPython itself (`In`, `_`, `exit`)."""
     hidden = shell.user_ns_hidden
     return {name: value for name, value in shell.user_ns.items() if hidden.get(name, _UNSET) is not value}
 

@@ -16,7 +16,7 @@ from IPython.core import completer as ipython
 
 from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.kernel.environment import kernel_of
-from nbgemini.notebook.magics.completion_sources import Offers, paths
+from nbgemini.notebook.magics.completion_sources import CompletionSources, paths
 
 Offered: TypeAlias = Callable[[str, int, int], tuple[str, list[str]]]
 """From a cell's text, a row and a column to what is being typed there and what it may become."""
@@ -102,7 +102,7 @@ class Completer:
         """`session` returns the session, or None while nothing was asked: it is not made for a Tab."""
         self._shell = shell
         self._session = session
-        self._offers = Offers(shell, config, session)
+        self._sources = CompletionSources(shell, config, session)
         self._source = source_of(shell.Completer, self.offered)
         self._learning: asyncio.Task[None] | None = None
 
@@ -154,34 +154,34 @@ class Completer:
         parser = build_map_parser()
         found = self._in_options(rest, parser)
         if found is not _NOTHING:
-            return found if found[0] or not isinstance(found[1], dict) else ("", [*self._offers.rows(""), *found[1]])
+            return found if found[0] or not isinstance(found[1], dict) else ("", [*self._sources.rows(""), *found[1]])
         name, template = split_word(leading_options(rest, parser)[1])
         if not template and not rest.endswith(" "):
-            return name, self._offers.rows(name)
+            return name, self._sources.rows(name)
         match = _FIELD.search(rest)
-        return (match["path"], self._offers.columns(name)) if match else _NOTHING
+        return (match["path"], self._sources.columns(name)) if match else _NOTHING
 
     def _behind(self, command: str, typed: str) -> Iterable[str]:
         """Return what may stand behind a command that asks nothing."""
-        offers = self._offers
+        sources = self._sources
         behind: dict[str, Callable[[], Iterable[str]]] = {
-            "show": lambda: [*offers.chats(), *offers.saved_chats()],
-            "reset": lambda: [*offers.chats(), *offers.saved_chats()],
-            "load": offers.saved_chats,
-            "fork": offers.chats,
-            "drop": offers.chats,
-            "retry": offers.chats,
-            "stop": lambda: ["--all", *offers.chats()],
+            "show": lambda: [*sources.chats(), *sources.saved_chats()],
+            "reset": lambda: [*sources.chats(), *sources.saved_chats()],
+            "load": sources.saved_chats,
+            "fork": sources.chats,
+            "drop": sources.chats,
+            "retry": sources.chats,
+            "stop": lambda: ["--all", *sources.chats()],
             "demo": lambda: ("fast", "off"),
             "record": lambda: ["off", *paths(typed)],
             "replay": lambda: ["--live", "--speed", "--strict", "off", *paths(typed)],
             "export": lambda: paths(typed),
             "models": lambda: self._models(typed),
             "help": self._topics,
-            "approvals": lambda: ["revoke", "--all", *offers.always_allowed()],
+            "approvals": lambda: ["revoke", "--all", *sources.always_allowed()],
             "usage": lambda: ("today", "week", "all", "--by", "model", "chat", "day", "provider", "notebook"),
             "cache": lambda: ("clear",),
-            "key": offers.services,
+            "key": sources.services,
         }
         return behind[command]() if command in behind else ()
 
@@ -189,11 +189,11 @@ class Completer:
         """Return what may stand in the words behind a question's options."""
         typed = _last_word(rest)
         in_prompt = self._in_prompt(rest)
-        return (typed, self._offers.objects(typed)) if command == "explain" and in_prompt is _NOTHING else in_prompt
+        return (typed, self._sources.objects(typed)) if command == "explain" and in_prompt is _NOTHING else in_prompt
 
     def _in_prompt(self, before: str) -> Found:
         match = _FIELD.search(before)
-        return (match["path"], self._offers.fields(match["path"])) if match else _NOTHING
+        return (match["path"], self._sources.fields(match["path"])) if match else _NOTHING
 
     def _in_options(self, rest: str, parser: Any = None) -> Found:
         """Return what may stand at the end of a line of options; nothing where the prompt has begun."""
@@ -221,7 +221,7 @@ class Completer:
         if option.dest == "model":
             return typed, self._models(typed)
         typed = typed.rpartition(",")[2] if option.dest == "tools" else typed
-        return typed, self._offers.values(option.dest, typed)
+        return typed, self._sources.values(option.dest, typed)
 
     def _topics(self) -> list[str]:
         """Return what `%gemini help` may be asked about."""
@@ -239,7 +239,7 @@ class Completer:
                 named = typed.partition(":")[0]
                 service = named if named in session.client.settings.known else "gemini"
                 self._learning = loop.create_task(session.windows.learn(session.client, service))
-        return self._offers.models(typed)
+        return self._sources.models(typed)
 
 
 def _last_word(text: str) -> str:

@@ -19,7 +19,7 @@ from nbgemini.notebook.kernel.environment import visible
 _MOST_PATHS = 300
 
 
-class Offers:
+class CompletionSources:
     """What is known in one shell."""
 
     def __init__(self, shell: Any, config: Gemini, session: Callable[[], Any]) -> None:

@@ -15,7 +15,7 @@ from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.kernel.cell_transforms import AWAITED
 from nbgemini.notebook.kernel.environment import runs_silently
 from nbgemini.notebook.kernel.pending_names import WAIT, with_wait
-from nbgemini.notebook.magics.registration import Names
+from nbgemini.notebook.magics.registration import MagicRegistration
 from nbgemini.notebook.prompt.watchers import LastError, LastPicture
 
 
@@ -31,7 +31,7 @@ class GeminiMagics(Magics):
         self._made: Any = None
         self._pictures = LastPicture(shell)
         self._errors = LastError(shell)
-        self.names = Names(
+        self.registration = MagicRegistration(
             shell,
             {
                 ("cell", "gemini"): self.cell,
@@ -60,13 +60,13 @@ class GeminiMagics(Magics):
         """Give the shell the names."""
         self._pictures.install()
         self._errors.install()
-        self.names.take()
+        self.registration.register()
 
     def unregister(self) -> None:
         """Take them back and stop what runs."""
         self._pictures.remove()
         self._errors.remove()
-        self.names.give_back()
+        self.registration.unregister()
         if self._made is not None:
             self._made.session.close()
 

@@ -25,8 +25,8 @@ def cells_above(shell: Any, count: int) -> Part | None:
     chosen = [(number, source) for number, source in sources if source.strip() and not _asks(source)][-count:]
     if not chosen:
         return None
-    told = "\n".join(_cell(shell, number, source) for number, source in chosen)
-    words = f"Context: the last {_cells(len(chosen))} of this notebook, run before the prompt below.\n\n{told}\n"
+    text = "\n".join(_cell(shell, number, source) for number, source in chosen)
+    words = f"Context: the last {_cells(len(chosen))} of this notebook, run before the prompt below.\n\n{text}\n"
     return {"text": words, NOTE: note(f"{_cells(len(chosen))} above", "context", len(words.encode("utf-8", "replace")))}
 
 
@@ -49,8 +49,8 @@ def _outputs(shell: Any, number: int) -> Iterator[str]:
     history = shell.history_manager
     seen = list((getattr(history, "outputs", None) or {}).get(number, ()))
     for output in seen:
-        said = output.bundle.get("stream") or output.bundle.get("text/plain") or ""
-        yield said if isinstance(said, str) else "".join(said)
+        text = output.bundle.get("stream") or output.bundle.get("text/plain") or ""
+        yield text if isinstance(text, str) else "".join(text)
     if number in history.output_hist and not any(output.output_type == "execute_result" for output in seen):
         yield _pretty(history.output_hist[number])
     if failed := (getattr(history, "exceptions", None) or {}).get(number):

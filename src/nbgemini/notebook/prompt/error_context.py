@@ -1,7 +1,7 @@
-"""What a model is told of an exception: its cell, the traceback, the values it met, and the versions of what was involved.
+"""The context of an exception for the model: its cell, the traceback, the values it met, and the versions of what was involved.
 
 Invariants: everything is bounded, and nothing of it fails, whatever the objects do; frames of IPython and of nbgemini are cut;
-what is called like a secret, or looks like one, is not told.
+what is named like a secret, or looks like one, is not sent.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = 200
 
 
-def told_failure(shell: Any, failure: Failure, own: Sequence[Secret]) -> str:
-    """Return all that the model is told; `own` are the keys in use, which are never told."""
+def describe_failure(shell: Any, failure: Failure, own: Sequence[Secret]) -> str:
+    """Return the whole context; `own` are the keys in use, which are never sent."""
     cell = (
         f"Cell [{failure.number}], which failed:\n{fence(cut(failure.source.strip(), SOURCE), 'python')}"
         if failure.source
@@ -65,18 +65,18 @@ def one_line(error: BaseException) -> str:
 
 def traceback_text(shell: Any, error: BaseException) -> str:
     """Return the traceback, cells called by their numbers."""
-    told = TracebackException.from_exception(error, compact=True)
-    _clean(shell, told)
-    return cut("".join(cut(line, _LINE) for line in told.format()), _TRACEBACK).rstrip()
+    trace = TracebackException.from_exception(error, compact=True)
+    _clean(shell, trace)
+    return cut("".join(cut(line, _LINE) for line in trace.format()), _TRACEBACK).rstrip()
 
 
-def _clean(shell: Any, told: TracebackException) -> None:
+def _clean(shell: Any, trace: TracebackException) -> None:
     own = _own_directories()
-    kept = [frame for frame in told.stack if not frame.filename.startswith(own)]
-    told.stack = StackSummary.from_list([_renamed(shell, frame) for frame in kept])
-    if getattr(told, "filename", None):
-        told.filename = _title(shell, str(told.filename))
-    for other in (told.__cause__, told.__context__, *(getattr(told, "exceptions", None) or ())):
+    kept = [frame for frame in trace.stack if not frame.filename.startswith(own)]
+    trace.stack = StackSummary.from_list([_renamed(shell, frame) for frame in kept])
+    if getattr(trace, "filename", None):
+        trace.filename = _title(shell, str(trace.filename))
+    for other in (trace.__cause__, trace.__context__, *(getattr(trace, "exceptions", None) or ())):
         if other is not None:
             _clean(shell, other)
 
@@ -126,8 +126,8 @@ def _values(shell: Any, failure: Failure, own: Sequence[Secret]) -> Iterator[str
 
 
 def _lines(read: Iterable[str], names: Mapping[str, Any], own: Sequence[Secret]) -> Iterator[str]:
-    told = [name for name in read if not isinstance(names[name], ModuleType)]
-    for name in told[:_MOST_NAMES]:
+    known = [name for name in read if not isinstance(names[name], ModuleType)]
+    for name in known[:_MOST_NAMES]:
         yield _value_line(name, names[name], own)
 
 
@@ -141,12 +141,12 @@ def _names_in(shell: Any, source: str) -> list[str]:
 
 def _value_line(name: str, value: Any, own: Sequence[Secret]) -> str:
     if _SECRET.search(name):
-        return f"{name}: {type(value).__name__}, which may be a secret and is not told"
+        return f"{name}: {type(value).__name__}, which may be a secret and is not shown"
     try:
         line = cut(" ".join(_described(name, value).split()), _VALUE)
     except Exception as error:  # noqa: BLE001 - any object may do anything
         line = f"{name}: {type(value).__name__}, which can't be shown: {type(error).__name__}"
-    return f"{name}: {type(value).__name__}, which holds a key and is not told" if leaked(line, own) else line
+    return f"{name}: {type(value).__name__}, which holds a key and is not shown" if leaked(line, own) else line
 
 
 def _described(name: str, value: Any) -> str:
