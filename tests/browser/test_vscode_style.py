@@ -13,7 +13,7 @@ import pytest
 
 import nbgemini.notebook
 
-HERE = Path(nbgemini.notebook.__file__).parent
+HERE = Path(nbgemini.notebook.__file__).parent / "display"
 THEMES = {
     "dark": {
         "editor-foreground": "#cccccc",

@@ -215,7 +215,7 @@ def python(request):
 def kernel(python):
     """A kernel in demo mode; its client, which greets no widget as a page would, may be slow without being taken for one that can't."""
     running = Kernel(python)
-    running.run("%load_ext nbgemini\n%gemini demo\nfrom nbgemini.notebook import painting\npainting._PATIENCE = 600")
+    running.run("%load_ext nbgemini\n%gemini demo\nfrom nbgemini.notebook.display import canvas\ncanvas._PATIENCE = 600")
     yield running
     running.close()
 

@@ -15,7 +15,7 @@ def prompt(*parts, **more):
 
 
 def impatient(kernel):
-    kernel.run("%load_ext nbgemini\n%gemini demo\nfrom nbgemini.notebook import painting\npainting._PATIENCE = 0.5")
+    kernel.run("%load_ext nbgemini\n%gemini demo\nfrom nbgemini.notebook.display import canvas\ncanvas._PATIENCE = 0.5")
     kernel.run(TOOL)
 
 

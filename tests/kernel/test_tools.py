@@ -204,7 +204,7 @@ def test_arguments_are_told_once_as_they_come(tools):
     told = [
         m["content"]["data"]["content"] for m in messages if m["msg_type"] == "comm_msg" and m["content"]["comm_id"] in cards
     ]
-    grown = "".join(op[1] for one in told for op in one.get("ops", []) if op[0] == "t")
+    grown = "".join(op[1] for one in told for op in one.get("ops", []) if op[0] == "a")
     assert len(cards) == 1
     assert text.startswith(grown[len('{"text": "') :])
     assert len(grown) > 200

@@ -32,7 +32,7 @@ def growing(text, state="growing"):
 )
 def test_nothing_in_it_is_markup_or_hidden(call):
     card = card_html(call, HOSTILE)
-    assert set(re.findall(r"<(\w+)", card)) <= {"details", "summary", "pre", "p", "small", "span"}
+    assert set(re.findall(r"<(\w+)", card)) <= {"details", "summary", "pre", "p", "small", "span", "b"}
     assert not set("\u202e\x1b") & set(card)
     assert "U+202E" in card
 
@@ -93,8 +93,30 @@ def test_what_runs_unasked_says_so_while_it_runs_and_afterwards(state, said):
         ("ls" + "\u2003\u3000" + "x", "ls‹U+2003›‹U+3000›x"),
         ("\u2800" * 9, "‹9 U+2800›"),
         ("a" + "\n" * 200 + "b", "a‹200 line ends›b"),
-        ("if x:\n                y\n\nz", "if x:\\n                y\\n\\nz"),
+        ("if x:\n                y\n\nz", "\n  if x:\n                  y\n  \n  z"),
     ],
 )
 def test_blanks_that_could_hide_what_would_run_are_marked(text, shown):
     assert shown in html.unescape(card_html(ToolRun(ToolCall("f", {"command": text}), "asking")))
+
+
+@pytest.mark.parametrize(
+    ("args", "shown"),
+    [
+        ({"city": "Bern", "days": 3, "exact": True}, "<b>city:</b> Bern\n<b>days:</b> 3\n<b>exact:</b> true"),
+        (
+            {"days": "3", "none": "null", "empty": ""},
+            "<b>days:</b> &quot;3&quot;\n<b>none:</b> &quot;null&quot;\n<b>empty:</b> &quot;&quot;",
+        ),
+        (
+            {"text": " a", "list": "[1]", "<b>": None},
+            "<b>text:</b> &quot; a&quot;\n<b>list:</b> &quot;[1]&quot;\n<b>&quot;&lt;b&gt;&quot;:</b> null",
+        ),
+        ({"code": "x = 1\nallow: yes"}, "<b>code:</b> \n  x = 1\n  allow: yes"),
+        ({"a": [1]}, "{\n  &quot;a&quot;: [\n    1\n  ]\n}"),
+        ({}, "{}"),
+    ],
+)
+def test_arguments_stand_line_by_line_where_they_are_plain(args, shown):
+    """No text passes for a number, nor one line of it for an argument of its own."""
+    assert f"<pre>{shown}</pre>" in card_html(ToolRun(ToolCall("f", args), "asking"))

@@ -16,6 +16,7 @@ Call: TypeAlias = ToolCallGrowing | ToolRun
 
 _LONGEST = 20_000  # characters of arguments or of a result that the page shows; the model got all of it
 _GROWN = 2_000  # characters of arguments that are shown while they come: nobody reads more of them
+_MOST_LINES = 20  # arguments that stand line by line
 _LONG = 400  # characters of arguments whose reader is told how many there are, before they may run
 _CLOSERS = '"}] \t\r\n'  # the rest of the arguments comes before them
 _WORDS = {
@@ -51,7 +52,7 @@ def card_html(call: Call, about: str = "", *, head: bool = False) -> str:
     """
     opened = " open" if call.state in _OPENED else ""
     known = f"<p><small>{_prose(about)}</small></p>" if about else ""
-    boxes = "" if head else "".join(f"<pre>{_escaped(text)}</pre>" for text in _texts(call))
+    boxes = "" if head else "".join(f"<pre>{text}</pre>" for text in _boxes(call))
     return f'<details class="nbgemini-tool"{opened}><summary>{_title(call)}</summary>{known}{boxes}</details>'
 
 
@@ -96,6 +97,40 @@ def _texts(call: Call) -> list[str]:
     if call.response is not None:
         texts.append(_result(call.response))
     return texts
+
+
+def _boxes(call: Call) -> list[str]:
+    """Return arguments and result as HTML: plain values line by line behind their names, all else as JSON."""
+    texts = [_escaped(text) for text in _texts(call)]
+    if isinstance(call, ToolRun) and 0 < len(call.call.args) <= _MOST_LINES and all(map(_is_plain, call.call.args.values())):
+        texts[0] = "\n".join(_line(name, value, whole=call.state == "asking") for name, value in call.call.args.items())
+    return texts
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, str | int | float)
+
+
+def _line(name: str, value: Any, *, whole: bool) -> str:
+    """Return an argument as HTML; the lines of a text are indented, so that none of them passes for another argument."""
+    text = value if isinstance(value, str) and not _needs_quotes(value) else json.dumps(value, ensure_ascii=False)
+    text = marked_blanks(harmless(text))
+    text = text if whole else _bounded(text)
+    if "\n" in text:
+        text = "".join(f"\n  {line}" for line in text.split("\n"))
+    name = name if name.isidentifier() else json.dumps(name, ensure_ascii=False)
+    return f"<b>{_escaped(marked_blanks(harmless(name)))}:</b> {_escaped(text)}"
+
+
+def _needs_quotes(text: str) -> bool:
+    """Say whether a text would be taken for something else, or for less than it is."""
+    if text != text.strip(" ") or not text or text[0] in '"[{':
+        return True
+    try:
+        float(text)
+    except ValueError:
+        return text in ("true", "false", "null")
+    return True
 
 
 def _result(response: Mapping[str, Any]) -> str:
