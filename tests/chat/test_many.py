@@ -83,13 +83,13 @@ async def asked(settings, *frames):
 
 @pytest.mark.parametrize("frames", ["one", "each its own"])
 async def test_calls_beyond_the_limit_are_told_and_none_is_run(settings, frames, monkeypatch):
-    turns, ready = [], FairScheduler.ready
+    turns, ready = [], FairScheduler.turn
 
     async def counted(self):
         turns.append(1)
         await ready(self)
 
-    monkeypatch.setattr(FairScheduler, "ready", counted)
+    monkeypatch.setattr(FairScheduler, "turn", counted)
     parts = [call_part(n) for n in range(20_000)]
     sent = [frame(*parts)] if frames == "one" else [frame(part, finish=None) for part in parts[:2_000]]
     reply, ran, requests = await asked(settings, *sent)

@@ -127,14 +127,14 @@ BOMBS = {
 @pytest.mark.parametrize("bomb", BOMBS)
 async def test_what_unpacks_to_nothing_is_refused_in_bounded_pieces(way, bomb, monkeypatch, ask_by_httpx2):
     turns = 0
-    ready = FairScheduler.ready
+    ready = FairScheduler.turn
 
     async def counted(self):
         nonlocal turns
         turns += 1
         await ready(self)
 
-    monkeypatch.setattr(FairScheduler, "ready", counted)
+    monkeypatch.setattr(FairScheduler, "turn", counted)
     script = [GZIPPED, chunk(gzip.compress(BOMBS[bomb] * 4, 1)), END]
     async with RawServer(script) as server:
         with pytest.raises(
