@@ -159,7 +159,7 @@ def compatible(name: str, url: str, environ: Mapping[str, str]) -> Service:
 
 
 def offline(service: Service, url: str) -> Service:
-    """Return the offline service in the place of another: it speaks all dialects, where each expects it."""
+    """Return the offline service in the place of another, at the address where it plays that one's recordings."""
     base_url = f"{url}/v1" if service.dialect.startswith("openai") else url
     return structs.replace(service, base_url=base_url, key=OFFLINE_KEY, cloud=False)
 

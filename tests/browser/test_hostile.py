@@ -33,6 +33,13 @@ FOUND = """() => {
   return {outputs: outputs.length, found: [...found, ...links], text: root.innerText.length};
 }"""
 
+FOUND_IN_TEXT = """() => {
+  const roots = [...document.querySelectorAll('.jp-RenderedMarkdown, .jp-OutputArea-output, .jp-RenderedHTMLCommon')];
+  const bad = 'script, iframe, object, embed, form, meta, link, base, video, [onerror], [onload], [onclick], [ontoggle], '
+    + '[data-commandlinker-command], img[src]:not([src^="data:image/"])';
+  const found = roots.flatMap(root => [...root.querySelectorAll(bad)].map(element => element.outerHTML.slice(0, 200)));
+  return {found, text: roots.map(root => root.innerText.length).reduce((a, b) => a + b, 0)};
+}"""
 AT_REST = """() => {
   const cells = [...jupyterapp.shell.currentWidget.content.model.cells];
   const outputs = cells.flatMap(cell => Array.from({length: cell.outputs.length}, (_, n) => cell.outputs.get(n)));
@@ -167,3 +174,31 @@ def exported(book):
     book.page.goto(f"{file.as_uri()}", timeout=PATIENCE)
     book.strangers[:] = [url for url in book.strangers if not OTHERS.match(url) and url != file.as_uri()]
     return book
+
+
+@pytest.mark.timeout(300)
+def test_nothing_in_an_export_runs_or_leaves(page, beacon, tmp_path):
+    """All of it as one chat, exported: as a notebook opened by JupyterLab and turned into a page, and as Markdown in its preview."""
+    open_one, ran = page
+    script = acts()
+    with Villain(script) as villain:
+        asks = [f"%%gemini --wait -c all\nact {number}" for number in range(len(script))]
+        exports = [f"%gemini export {tmp_path / name} all --thoughts" for name in ("all.ipynb", "all.md")]
+        book = open_one("hostile-chat", [SETUP.format(url=villain.url), *asks, *exports])
+        book.run_all()
+        book.wait("() => [...jupyterapp.shell.currentWidget.content.model.cells].at(-1).executionCount")
+        book.wait("() => !jupyterapp.shell.currentWidget.sessionContext.session.kernel.status.includes('busy')")
+    copy = tmp_path / "copy.json"
+    copy.write_text((tmp_path / "all.ipynb").read_text())
+    shown = open_one("hostile-export", copy)
+    shown.page.wait_for_selector(".jp-RenderedMarkdown", timeout=PATIENCE)
+    for one in (shown, exported(shown)):
+        found = one.page.evaluate(FOUND_IN_TEXT)
+        assert found["text"] > 10_000
+        assert (ran, found["found"], one.strangers, beacon.names) == ([], [], [], [])
+    preview = book.path.with_suffix(".md")
+    preview.write_text((tmp_path / "all.md").read_text())
+    book.page.evaluate("path => { jupyterapp.commands.execute('markdownviewer:open', {path}) }", preview.name)
+    book.page.wait_for_selector(".jp-MarkdownViewer .jp-RenderedMarkdown *", timeout=PATIENCE)
+    found = book.page.evaluate(FOUND_IN_TEXT)
+    assert (ran, found["found"], book.strangers, beacon.names) == ([], [], [], [])

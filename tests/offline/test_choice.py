@@ -6,7 +6,7 @@ import anthropic
 import openai
 import pytest
 
-from nbgemini.offline.gemini.tool_choice import chosen
+from tests.fakes.dialects.base import chosen
 from tests.support.raw_requests import ask, path, prompt
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer"}}, "required": ["city"]}

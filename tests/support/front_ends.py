@@ -122,7 +122,32 @@ class SavedFile(JupyterLab):
         return next((mime for mime in (HTML, PLAIN) if mime in output["data"]), None)
 
 
-FRONT_ENDS = (JupyterLab, VSCode, Positron, NbClient, SavedFile)
+class Collaborators(JupyterLab):
+    """The document that two users share: the page that ran a cell writes its outputs, the other trusts none of them.
+
+    An output goes to the shared document where it stands, and an update to the place that the writing page remembers for a
+    display: indexes, which a cleared cell forgets. What is not trusted is shown as HTML.
+    Source: jupyterlab/packages/cells/src/model.ts (`onOutputsChange`), packages/outputarea/src/widget.ts (`_displayIdMap`);
+    the pages themselves are tried in `tests/browser/test_collaboration.py`.
+    """
+
+    def append(self, cell, kind, content):
+        super().append(cell, kind, content)
+        display = content.get("transient", {}).get("display_id")
+        if display:
+            self.displays[display][-1] = (cell, len(self.cells[cell]) - 1)
+
+    def update(self, display, content):
+        for cell, index in self.displays.get(display, ()):
+            if index < len(self.cells[cell]):
+                before = self.cells[cell][index]
+                self.cells[cell][index] = {**before, "data": content["data"], "metadata": content["metadata"]}
+
+    def shown(self, output):
+        return next((mime for mime in (HTML, PLAIN) if mime in output["data"]), None)
+
+
+FRONT_ENDS = (JupyterLab, VSCode, Positron, NbClient, SavedFile, Collaborators)
 
 
 def changed_metadata(log):

@@ -9,11 +9,12 @@ import msgspec
 from msgspec import Struct
 
 from nbgemini.offline.gemini.schema_answers import adapted
-from nbgemini.offline.gemini.tool_choice import chosen
 from nbgemini.offline.gemini.validation import is_answer_to_calls
 from nbgemini.offline.http_server import HttpRequest
 from tests.fakes.dialects.errors import RequestError, ShapeError
 from tests.fakes.dialects.event_writer import Writer
+
+_WORDS = {"required": "ANY", "any": "ANY", "tool": "ANY", "function": "ANY", "none": "NONE"}
 
 
 class Question(Struct, frozen=True):
@@ -110,6 +111,21 @@ def grouped(contents: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _asks(content: dict[str, Any]) -> bool:
     return content["role"] == "user" and not is_answer_to_calls(content)
+
+
+def chosen(choice: Any) -> dict[str, Any]:
+    """Return what the `tool_choice` of another protocol means in Gemini's words; nothing if it leaves the choice."""
+    kind = choice.get("type") or choice.get("mode") if isinstance(choice, dict) else choice
+    mode = _WORDS.get(kind.lower()) if isinstance(kind, str) else None
+    if mode is None:
+        return {}
+    function = choice.get("function") if isinstance(choice, dict) else None
+    named = (
+        choice.get("name") or (function.get("name") if isinstance(function, dict) else None)
+        if isinstance(choice, dict)
+        else None
+    )
+    return {"functionCallingConfig": {"mode": mode, **({"allowedFunctionNames": [named]} if named else {})}}
 
 
 def gemini_body(  # noqa: PLR0913 - what a request is made of

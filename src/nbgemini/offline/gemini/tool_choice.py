@@ -14,7 +14,6 @@ from nbgemini.offline.prompt_values import PromptValues
 _MODES = ("MODE_UNSPECIFIED", "AUTO", "ANY", "NONE", "VALIDATED")
 _WHERE = "tool_config.function_calling_config"
 _VERBS = re.compile("and|ask|call|data|find|for|get|list|make|name|read|run|set|show|the|tool|write")
-_WORDS = {"required": "ANY", "any": "ANY", "tool": "ANY", "function": "ANY", "none": "NONE"}
 
 
 def check_choice(body: dict[str, Any]) -> None:
@@ -31,16 +30,6 @@ def check_choice(body: dict[str, Any]) -> None:
         raise InvalidRequest(f"{_WHERE}.allowed_function_names: should only be set when the mode is ANY or VALIDATED.")
     if unknown := [name for name in allowed if name not in _declared(body)]:
         raise InvalidRequest(f"{_WHERE}.allowed_function_names: {unknown[0]} is not in function_declarations.")
-
-
-def chosen(choice: Any) -> dict[str, Any]:
-    """Return what the `tool_choice` of another protocol means in Gemini's words; nothing if it leaves the choice."""
-    kind = choice.get("type") or choice.get("mode") if isinstance(choice, dict) else choice
-    mode = _WORDS.get(kind.lower()) if isinstance(kind, str) else None
-    if mode is None:
-        return {}
-    named = choice.get("name") or _dict(choice.get("function")).get("name") if isinstance(choice, dict) else None
-    return {"functionCallingConfig": {"mode": mode, **({"allowedFunctionNames": [named]} if named else {})}}
 
 
 def forced(body: dict[str, Any], prompt: str) -> dict[str, Any] | None:
