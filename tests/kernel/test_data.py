@@ -67,8 +67,8 @@ def test_a_figure_goes_along_in_place_and_the_last_one_shown_as_plot(data):
     ("line", "why"),
     [
         ("-a ntoes.md", "did you mean notes or notes.md"),
-        ("-a os", "is of type module"),
-        ("--context -1", "less than none"),
+        ("-a os", "is a module, which can't be sent"),
+        ("--context -1", "is negative"),
         ("-a 'zip*'", "no file matches"),
     ],
 )

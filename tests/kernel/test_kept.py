@@ -65,7 +65,7 @@ def test_a_chat_outlives_its_kernel(notebook, end):
     second.run("%%gemini --wait\nWhat is my name?")
     assert "Zoe" not in second.text("print(_gemini.text)")  # a restarted kernel begins anew unless told otherwise
     (refused,) = [output for output in shown(second, "%gemini load") if "error" in output]
-    assert "%gemini load main NAME" in refused["error"]
+    assert "%gemini load main NEW_NAME" in refused["error"]
     second.run("%gemini load main earlier")
     second.run("%%gemini --wait -c earlier\nWhat is my name?")
     assert "Zoe" in second.text("print(_gemini.state, _gemini.error, _gemini.text)")
@@ -77,7 +77,7 @@ def test_a_forgotten_chat_stays_forgotten(notebook):
     first.run("%%gemini --wait\nMy name is Zoe.")
     first.leave("shutdown")
     second = notebook()
-    assert "saved" in shown(second, "%gemini chats")[0]["data"]["text/plain"]
+    assert "earlier session" in shown(second, "%gemini chats")[0]["data"]["text/plain"]
     second.run("%gemini reset")
     second.leave("shutdown")
     third = notebook()
@@ -109,7 +109,7 @@ def test_the_journal_lists_requests_and_can_be_switched_off(notebook):
     (table,) = shown(kernel, "%gemini journal")
     lines = table["data"]["text/plain"].splitlines()
     assert len(lines) == 3
-    assert "interrupted" in lines[1]
+    assert "stopped" in lines[1]
     assert "complete" in lines[2]
     assert "offline" in lines[2]
     (error,) = [output for output in shown(kernel, "%gemini journal x") if "error" in output]

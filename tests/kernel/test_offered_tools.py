@@ -107,7 +107,7 @@ def test_a_server_that_never_answers_holds_up_no_other_task_and_can_be_interrupt
     served.send("counted = len(gaps)")
     served.interrupt()
     messages = served.until(lambda message: parent(message) == mine and message["msg_type"] == "error")
-    assert messages[-1]["content"]["traceback"] == ["Interrupted: the tools were not ready, nothing was asked"]
+    assert messages[-1]["content"]["traceback"] == ["Interrupted: the tools were not ready; nothing was sent"]
     assert served.text("print(_gemini)").strip() == "None"
     served.run("beating.cancel()\nawait slow.aclose()")
 

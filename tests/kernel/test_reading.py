@@ -69,7 +69,7 @@ WAITS = [
     "print(f'{hidden()}')",
     "print(str(hidden()))",
     "print(hidden())",
-    "print(hidden().whole.text)",
+    "print(hidden().result().text)",
     "print(hidden().segments[0].text)",
     "print(getattr(hidden(), 'text', 'none'))",
     "print(dict(inspect.getmembers(hidden()))['text'])",

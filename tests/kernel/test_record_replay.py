@@ -71,8 +71,8 @@ def test_a_miss_and_what_is_no_cassette_are_one_line(kernel, tmp_path):
     (tmp_path / "notes.txt").write_text("dear diary")
     kernel.run(f"%%gemini --once --wait --record {tape}\nWhy is the sky blue?")
     for code, line in {
-        f"%%gemini --once --wait --replay {tape}\nWhy is the sky red?": "nearest: prompt",
-        f"%%gemini --once --wait --replay {tape} -m gemini-2.0-flash\nWhy is the sky blue?": "gemini-2.0-flash here",
+        f"%%gemini --once --wait --replay {tape}\nWhy is the sky red?": 'nearest (- recorded, + asked): -"prompt"',
+        f"%%gemini --once --wait --replay {tape} -m gemini-2.0-flash\nWhy is the sky blue?": '+"model": "gemini-2.0-flash"',
         f"%%gemini --once --wait --replay {tmp_path / 'none'}\nx": "No such file",
         f"%%gemini --once --wait --replay {tmp_path / 'notes.txt'}\nx": "is not a cassette",
         f"%gemini replay {tmp_path / 'notes.txt'}": "is not a cassette",

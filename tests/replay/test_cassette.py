@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from nbgemini.errors import ApiError, ConfigurationError, RateLimitError, ServerError, TransportError, WireError
 from nbgemini.replay import cassette
 from nbgemini.replay.cassette import end_line, error_of, frame_line, opening_line, read
-from nbgemini.replay.diff import differences, facts_of
-from nbgemini.replay.fingerprint import key_of
+from nbgemini.replay.diff import difference, summarize
+from nbgemini.replay.fingerprint import fingerprint
 from nbgemini.replay.player import Player
 from nbgemini.transport.request import Request
 
@@ -78,7 +78,7 @@ def test_an_error_comes_back_with_all_it_says(tmp_path, error):
 
 
 def test_an_error_of_a_kind_that_nobody_knows_is_one_of_transport():
-    assert type(error_of(cassette.Trouble("SystemExit", "x"))) is TransportError
+    assert type(error_of(cassette.RecordedError("SystemExit", "x"))) is TransportError
 
 
 def test_a_recording_may_break_off_at_any_byte(tmp_path):
@@ -138,8 +138,8 @@ def test_no_file_and_too_large_a_file_say_so(tmp_path, monkeypatch):
 def test_an_empty_file_is_a_cassette_without_answers(tmp_path):
     (tmp_path / "tape").touch()
     player = Player(read(tmp_path / "tape"))
-    assert player.next(key_of(asked("hi"))) is None
-    assert player.missed(asked("hi")) == "nothing is recorded there"
+    assert player.next(fingerprint(asked("hi"))) is None
+    assert player.explain_miss(asked("hi")) == "nothing is recorded there"
 
 
 def played(tmp_path, *answers):
@@ -150,15 +150,15 @@ def played(tmp_path, *answers):
 
 def test_the_nth_equal_request_gets_the_nth_recording_and_the_last_repeats(tmp_path):
     player = played(tmp_path, *(answer(name, asked("hi"), name.encode()) for name in "1234"), answer("x", asked("ho"), b"0"))
-    got = [player.next(key_of(asked("hi"))).frames[0][1] for _ in range(6)]
+    got = [player.next(fingerprint(asked("hi"))).frames[0][1] for _ in range(6)]
     assert got == [b"1", b"2", b"3", b"4", b"4", b"4"]
 
 
 def test_what_was_stopped_answers_only_where_there_is_nothing_else(tmp_path):
     stopped, broken = answer("1", asked("hi"), b"1", end="left"), opening_line("2", "gemini", asked("ho"))
     player = played(tmp_path, stopped, broken, answer("3", asked("hi"), b"3"))
-    assert player.next(key_of(asked("hi"))).frames[0][1] == b"3"
-    assert player.next(key_of(asked("ho"))).end == "open"
+    assert player.next(fingerprint(asked("hi"))).frames[0][1] == b"3"
+    assert player.next(fingerprint(asked("ho"))).end == "open"
 
 
 TURN = {"role": "model", "parts": [{"text": "so"}]}
@@ -168,34 +168,40 @@ CONFIG = {"generationConfig": {"temperature": 0.5}}
 @pytest.mark.parametrize(
     ("recorded", "wanted", "told"),
     [
-        (asked("a"), asked("a", model="m"), "model gemini-3.8-flash there, m here"),
+        (asked("a"), asked("a", model="m"), '-"model": "gemini-3.8-flash" +"model": "m"'),
         (
             asked("Why is the sky blue?"),
             asked("Why is the sky red?"),
-            "'Why is the sky blue?' there, 'Why is the sky red?' here",
+            '-"prompt": "Why is the sky blue?" +"prompt": "Why is the sky red?"',
         ),
-        (asked("a" * 90 + "b"), asked("a" * 90 + "c"), "…'aaaaaaaaaaaaaaaaaaaab' there, …'aaaaaaaaaaaaaaaaaaaac' here"),
-        (asked("a"), asked("a", earlier=[TURN]), "0 earlier turns there, 1 here"),
-        (asked("a", earlier=[TURN]), asked("a", earlier=[{**TURN, "role": "user"}]), "turn 1 of the history differs"),
-        (asked("a"), asked("a "), "attachments or blanks of the prompt differ"),
-        (asked("a"), asked("a", **CONFIG), "temperature nothing there, 0.5 here"),
+        (
+            asked("a" * 90 + "b"),
+            asked("a" * 90 + "c"),
+            '-"prompt": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaab" +"prompt": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaac"',
+        ),
+        (asked("a"), asked("a", earlier=[TURN]), '+"turn 1": "'),
+        (asked("a", earlier=[TURN]), asked("a", earlier=[{**TURN, "role": "user"}]), '-"turn 1": "'),
+        (asked("a"), asked("a "), '-"last turn": "'),
+        (asked("a"), asked("a", **CONFIG), '+"temperature": 0.5'),
         (
             asked("a", systemInstruction={"parts": [{"text": "x" * 99}]}),
             asked("a"),
-            " there, nothing here",
+            '-"systemInstruction": ',
         ),
-        (asked("a"), asked("b", model="m", earlier=[TURN], **CONFIG), "here and 1 more"),
+        (asked("a b"), asked("b c", model="m", earlier=[TURN], **CONFIG, seed=1), "and 1 more"),
     ],
 )
 def test_a_miss_says_what_differs(recorded, wanted, told):
-    assert told in differences(facts_of(recorded), facts_of(wanted))
-    assert "\n" not in differences(facts_of(recorded), facts_of(wanted))
+    assert told in difference(summarize(recorded), summarize(wanted))
+    assert "\n" not in difference(summarize(recorded), summarize(wanted))
 
 
 def test_the_nearest_is_the_one_that_asks_the_same(tmp_path):
     near, far = asked("Why is the sky blue?", model="m"), asked("Tell me a joke")
     player = played(tmp_path, answer("1", far), answer("2", near), answer("3", far))
-    assert player.missed(asked("Why is the sky blue?")) == "nearest: model m there, gemini-3.8-flash here"
+    assert player.explain_miss(asked("Why is the sky blue?")) == (
+        'nearest (- recorded, + asked): -"model": "m" +"model": "gemini-3.8-flash"'
+    )
 
 
 def test_a_miss_after_tools_shows_what_they_gave():
@@ -203,6 +209,6 @@ def test_a_miss_after_tools_shows_what_they_gave():
         response = {"functionResponse": {"name": "weather", "response": {"degrees": degrees}}}
         return Request("v1/models/m:generateContent", {"contents": [{"role": "user", "parts": [response]}]})
 
-    told = differences(facts_of(tool_turn(21)), facts_of(tool_turn(22)))
+    told = difference(summarize(tool_turn(21)), summarize(tool_turn(22)))
     assert "21" in told
     assert "22" in told

@@ -17,7 +17,7 @@ from nbgemini.chat.reply import Reply
 from nbgemini.chat.structured_output import read_answer
 from nbgemini.errors import PromptError
 from nbgemini.messages.turns import Options, Turn, user_turn
-from nbgemini.replay.fingerprint import digest, key_of
+from nbgemini.replay.fingerprint import digest, fingerprint
 from nbgemini.services import bare_model
 from nbgemini.transport.retry import Attempts, RetryBudget
 
@@ -76,7 +76,7 @@ class MapContext(Struct, frozen=True):
     def pending(self, row: MapRow, turn: Turn, equal: Counter[str]) -> PendingRow:
         """Return a row that can be asked; `equal` counts equal requests."""
         request = self.endpoint.codec.encode([turn], self._bare)
-        key = digest([self.address, key_of(request)])
+        key = digest([self.address, fingerprint(request)])
         equal[key] += 1
         return PendingRow(row, turn, (key, equal[key]), self.endpoint.retry.attempts())
 

@@ -10,8 +10,8 @@ import msgspec
 from nbgemini.offline.gemini.stream import Timed, parts_of
 from nbgemini.offline.script import Script
 from nbgemini.offline.thought_signatures import Place, place
-from nbgemini.replay.cassette import Recording, Trouble, read
-from nbgemini.replay.fingerprint import key_of
+from nbgemini.replay.cassette import RecordedError, Recording, read
+from nbgemini.replay.fingerprint import fingerprint
 from nbgemini.replay.player import Player
 from nbgemini.transport.request import Request
 
@@ -38,7 +38,7 @@ class Cassette:
 
     def play(self, model: str, body: dict[str, Any]) -> Script | None:
         """Return the next recording for this request, or None."""
-        recording = self._player.next(key_of(Request(f"models/{model}:generateContent", body)))
+        recording = self._player.next(fingerprint(Request(f"models/{model}:generateContent", body)))
         return _script(recording) if recording else None
 
 
@@ -51,7 +51,7 @@ def _script(recording: Recording) -> Script:
     return Script(waits, cut=None if recording.end == "complete" else len(waits))
 
 
-def _refusal(trouble: Trouble) -> dict[str, Any]:
+def _refusal(trouble: RecordedError) -> dict[str, Any]:
     """Return the service's error; what was added to its message is added by its reader anew."""
     error = {"code": trouble.code, "message": trouble.message.rpartition(f" ({trouble.code}")[0] or trouble.message}
     details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": trouble.reason}] if trouble.reason else []

@@ -20,7 +20,7 @@ from nbgemini.offline.json_body import InvalidRequest
 from nbgemini.offline.responder import EVENTS, Delivery, send_json, stream
 from nbgemini.offline.script import Script
 from nbgemini.replay.cassette import Recording, read
-from nbgemini.replay.fingerprint import key_of
+from nbgemini.replay.fingerprint import fingerprint
 from nbgemini.replay.player import Player
 from nbgemini.transport.request import Request
 
@@ -98,14 +98,14 @@ class RecordedServices:
 
     def _found(self, provider: str, request: HttpRequest, body: dict[str, Any]) -> Recording | None:
         method: Literal["GET", "POST"] = "GET" if request.method == "GET" else "POST"
-        own = self._own.next(key_of(Request(request.path.lstrip("/"), body or None, request.query, method)))
+        own = self._own.next(fingerprint(Request(request.path.lstrip("/"), body or None, request.query, method)))
         if own or request.method == "GET" or not body.get("stream"):
             return own
-        return _bundled().next(key_of(last_asked(provider, body)))
+        return _bundled().next(fingerprint(last_asked(provider, body)))
 
     async def _list(self, provider: str, request: HttpRequest, to: Delivery) -> None:
         """Send the list of models, or one of them."""
-        recording = self._found(provider, request, {}) or _bundled().next(key_of(models_request(provider)))
+        recording = self._found(provider, request, {}) or _bundled().next(fingerprint(models_request(provider)))
         data = msgspec.json.decode(recording.frames[0][1]) if recording and recording.frames else {"data": []}
         name = request.path.removeprefix("/v1/models").strip("/")
         found = next((entry for entry in data["data"] if entry.get("id") == name), None) if name else data

@@ -26,8 +26,8 @@ from nbgemini.errors import (
     TransportError,
     WireError,
 )
-from nbgemini.replay.diff import Facts, facts_of
-from nbgemini.replay.fingerprint import key_of
+from nbgemini.replay.diff import RequestSummary, summarize
+from nbgemini.replay.fingerprint import fingerprint
 from nbgemini.transport.request import Request
 
 VERSION = 1
@@ -43,7 +43,7 @@ _KINDS: dict[str, type[NbGeminiError]] = {
 }
 
 
-class Trouble(Struct, frozen=True, omit_defaults=True):
+class RecordedError(Struct, frozen=True, omit_defaults=True):
     """An error that ended an answer; the names are those of `errors`."""
 
     kind: str
@@ -60,12 +60,12 @@ class Recording(Struct):
     """One recorded answer; `end` is `open` if the recording broke off, `left` if its reader stopped it."""
 
     request: str
-    asked: Facts
+    asked: RequestSummary
     provider: str = ""
     frames: list[tuple[float, bytes]] = []
     end: End = "open"
     seconds: float = 0.0
-    trouble: Trouble | None = None
+    trouble: RecordedError | None = None
 
 
 class _Line(Struct, omit_defaults=True):
@@ -73,17 +73,17 @@ class _Line(Struct, omit_defaults=True):
     answer: str = ""
     provider: str = ""
     request: str = ""
-    asked: Facts | None = None
+    asked: RequestSummary | None = None
     t: _Seconds = 0.0
     frame: Raw | UnsetType = UNSET
     base64: bytes | UnsetType = UNSET
     end: End = "open"
-    error: Trouble | None = None
+    error: RecordedError | None = None
 
 
 def opening_line(answer: str, provider: str, request: Request) -> bytes:
     """Return the line that opens an answer."""
-    return _written(_Line(VERSION, answer, provider, key_of(request), facts_of(request)))
+    return _written(_Line(VERSION, answer, provider, fingerprint(request), summarize(request)))
 
 
 def frame_line(answer: str, seconds: float, frame: bytes) -> bytes:
@@ -153,7 +153,7 @@ def reports_error(frame: bytes) -> bool:
     return isinstance(data, dict) and "error" in data
 
 
-def error_of(trouble: Trouble) -> NbGeminiError:
+def error_of(trouble: RecordedError) -> NbGeminiError:
     """Return the error as it was raised."""
     kind = _KINDS.get(trouble.kind, TransportError)
     error = _refusal(kind, trouble) if issubclass(kind, ApiError) else kind(trouble.message)
@@ -161,7 +161,7 @@ def error_of(trouble: Trouble) -> NbGeminiError:
     return error
 
 
-def _refusal(kind: type[ApiError], trouble: Trouble) -> ApiError:
+def _refusal(kind: type[ApiError], trouble: RecordedError) -> ApiError:
     error = kind(trouble.message, code=trouble.code, status=trouble.status, reason=trouble.reason)
     error.retry_after = trouble.retry_after
     if isinstance(error, RateLimitError):
@@ -169,8 +169,8 @@ def _refusal(kind: type[ApiError], trouble: Trouble) -> ApiError:
     return error
 
 
-def _trouble_of(error: NbGeminiError) -> Trouble:
-    trouble = Trouble(type(error).__name__, str(error), passing=error.passing)
+def _trouble_of(error: NbGeminiError) -> RecordedError:
+    trouble = RecordedError(type(error).__name__, str(error), passing=error.passing)
     if not isinstance(error, ApiError):
         return trouble
     again, daily = error.retry_after, isinstance(error, RateLimitError) and error.daily

@@ -46,14 +46,14 @@ def query_of(request: Request) -> dict[str, str]:
     return {name: value for name, value in request.query.items() if name not in _FRAMING}
 
 
-def essence_of(request: Request) -> Any:
+def canonical_body(request: Request) -> Any:
     """Return the body in its normal form, without what makes no difference."""
     return _essence(normalised(request.body if request.body is None else dict(request.body)), "")
 
 
-def key_of(request: Request) -> str:
-    """Return the name that equal requests share: 64 hexadecimal digits."""
-    return digest([subject_of(request), query_of(request), essence_of(request)])
+def fingerprint(request: Request) -> str:
+    """Return what equal requests have in common: 64 hexadecimal digits."""
+    return digest([subject_of(request), query_of(request), canonical_body(request)])
 
 
 def digest(value: Any) -> str:

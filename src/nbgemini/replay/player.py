@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from nbgemini.replay.cassette import Recording
-from nbgemini.replay.diff import differences, facts_of, likeness
+from nbgemini.replay.diff import difference, likeness, summarize
 from nbgemini.transport.request import Request
 
 _MOST_COMPARED = 500  # recordings
@@ -40,10 +40,10 @@ class Player:
         number, self._asked[key] = self._asked[key], self._asked[key] + 1
         return answers[min(number, len(answers) - 1)]
 
-    def missed(self, request: Request) -> str:
-        """Say what is nearest to a request that was not recorded, and how it differs."""
+    def explain_miss(self, request: Request) -> str:
+        """Return in words which recording is nearest to a request, and how they differ."""
         if not self._recordings:
             return "nothing is recorded there"
-        asked = facts_of(request)
+        asked = summarize(request)
         nearest = max(self._recordings[-_MOST_COMPARED:], key=lambda recording: likeness(recording.asked, asked))
-        return f"nearest: {differences(nearest.asked, asked)}"
+        return f"nearest (- recorded, + asked): {difference(nearest.asked, asked)}"

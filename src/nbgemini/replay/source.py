@@ -14,7 +14,7 @@ from pathlib import Path
 
 from nbgemini.errors import ConfigurationError, NbGeminiError, TransportError
 from nbgemini.replay.cassette import Recording, error_of, read
-from nbgemini.replay.fingerprint import key_of
+from nbgemini.replay.fingerprint import fingerprint
 from nbgemini.replay.player import Player
 from nbgemini.transport.base import ReplayedFrame, Source
 from nbgemini.transport.request import Request
@@ -65,13 +65,13 @@ class Replayed:
     async def frames(self, request: Request) -> AsyncGenerator[bytes, None]:
         """Yield the frames of the recorded answer when they are due."""
         player = await self._file.player()
-        recording = player.next(await asyncio.to_thread(key_of, request))
+        recording = player.next(await asyncio.to_thread(fingerprint, request))
         if recording is not None:
             answer = self._play(recording)
         elif self._live is not None:
             answer = self._live().frames(request)
         else:
-            raise _miss(self._file.path, await asyncio.to_thread(player.missed, request))
+            raise _miss(self._file.path, await asyncio.to_thread(player.explain_miss, request))
         async with aclosing(answer) as frames:
             async for frame in frames:
                 yield frame

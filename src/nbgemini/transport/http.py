@@ -147,10 +147,11 @@ class HttpSource:
         with self._no_key_in_errors():
             async with (
                 aclosing(self._batches(request)) as batches,
-                aclosing(without_key(batches, self._mask)) as frames,
+                aclosing(without_key(batches, self._mask)) as harmless,
             ):
-                async for frame in frames:
-                    yield frame
+                async for batch in harmless:
+                    for frame in batch:
+                        yield frame
 
     async def _batches(self, request: Request) -> AsyncGenerator[list[bytes], None]:
         """Yield the frames as they are; those that came together, together."""

@@ -27,21 +27,20 @@ _Result = TypeVar("_Result")
 _FOLD = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 
 
-async def without_key(batches: AsyncIterable[list[bytes]], mask: Mask) -> AsyncGenerator[bytes, None]:
-    """Yield the frames of one stream, which come in batches, without the keys of `mask`."""
+async def without_key(batches: AsyncIterable[list[bytes]], mask: Mask) -> AsyncGenerator[list[bytes], None]:
+    """Yield the frames of one stream, in batches as they come, without the keys of `mask`."""
     keys = KeyFilter(mask)
     try:
         async for batch in batches:
-            suspects = keys.suspects(batch)
+            if not keys.suspects(batch):
+                yield batch
+                continue
             for frame in batch:
-                for passed in await in_turns(keys.feed(frame)) if suspects else (frame,):
-                    yield passed
+                yield await in_turns(keys.feed(frame))
     except NbGeminiError:
-        for passed in keys.close():
-            yield passed
+        yield keys.close()
         raise
-    for passed in keys.close():
-        yield passed
+    yield keys.close()
 
 
 async def in_turns(steps: Generator[None, None, _Result]) -> _Result:
