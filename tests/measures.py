@@ -68,7 +68,7 @@ def files(source):
 
 
 def top_names(source):
-    names = {path.relative_to(source.root).parts[0].removesuffix(".py") for path in source.paths} - {"__init__"}
+    names = {path.relative_to(source.root).parts[0].removesuffix(".py") for path in source.paths} - {"__init__", "__main__"}
     return Measure(len(names), tuple(sorted(names)))
 
 
