@@ -74,7 +74,13 @@ def test_the_reader_decides(notebook, button, outcome):
     book.run(3)
     book.wait_text(3, "2")
     shown = output(book, 2)
-    for text in ("zoe@example.org", "U+202E", "<b>Zoe</b>", "defined in cell 2, line 5 · no chat · round 1 of 10", "waiting for approval"):
+    for text in (
+        "zoe@example.org",
+        "U+202E",
+        "<b>Zoe</b>",
+        "defined in cell 2, line 5 · no chat · round 1 of 10",
+        "waiting for approval",
+    ):
         assert text in shown
     picture(book, 2, f"tool-asks-{outcome}")
     press(book, 2, button)

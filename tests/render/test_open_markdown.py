@@ -140,3 +140,32 @@ def test_definitions_that_still_come_define_nothing():
     stream.feed("mple\n\nsee [r]")
     stream.close()
     assert 'href="https://a.example"' in to_html(stream.page.root.children)
+
+
+WORDS = "Some words that go on and on, as they do. " * 8
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "".join(f"- {n} {WORDS}\n" for n in range(4)) + "\n- the last\n",  # all items get paragraphs
+        f"- - {WORDS}\n\n    {WORDS}\n\n    the end\n",  # two lists begin in one line
+        f"-\t{WORDS}\n\n\t{WORDS}\n\n\tthe end\n",  # a tab stands for unknown blanks
+        f"{WORDS} {WORDS} https://a.example/{'a' * 200}",
+        f"> - {WORDS}\n>\n>   | a | b |\n>   |---|---|\n" + f">   | {WORDS} | *c* |\n" * 4,
+        f"1. {WORDS}\n   ```py\n" + "   x = 1  # and a comment\n" * 30 + "   ```\n2. the end\n",
+    ],
+)
+def test_wherever_a_block_is_cut_its_end_is_right(text):
+    assert to_html(streamed(text, 20).page.root.children) == to_html(parse_html(rendered(text)))
+
+
+def test_a_long_line_that_can_not_be_cut_is_rendered_seldom_and_in_pauses():
+    stream, text = Stream(), "*it goes on " + "[and on " * 700
+    shown = []
+    for at in range(0, len(text), 50):
+        stream.feed(text[at : at + 50])
+        shown.append(len(text_of(stream.page.root.children)))
+    assert len(set(shown)) < len(shown) - 20
+    stream.feed("")
+    assert len(text_of(stream.page.root.children)) >= len(text) - 20

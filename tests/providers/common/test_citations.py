@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nbgemini.messages.events import Citation, Citations, Page, Passage
+from nbgemini.providers.anthropic.citations import CitationReader
 from nbgemini.providers.common.citations import CitationBuilder
 
 
@@ -44,3 +45,7 @@ def test_there_are_at_most_so_many_of_each():
         known.add_page(str(n))
     told = known.news()
     assert [len(kind) for kind in (told.sources, told.passages, told.queries, told.pages)] == [2, 2, 2, 2]
+
+
+def test_a_block_without_text_cites_nothing():
+    assert tuple(CitationReader().cite("", [{"url": "https://a"}])) == ()
