@@ -45,9 +45,16 @@ async def test_streams_take_turns_in_order():
 
 
 async def test_a_cancelled_stream_leaves_the_queue():
-    pace = Pace(budget=0.0)
-    waiting = [asyncio.create_task(pace.ready()) for _ in range(3)]
+    pace, order = Pace(budget=0.0), []
+
+    async def stream(name):
+        await pace.ready()
+        order.append(name)
+
+    waiting = [asyncio.create_task(stream(name)) for name in "abc"]
     await asyncio.sleep(0)
     waiting[1].cancel()
-    await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 1)
-    await asyncio.wait_for(pace.ready(), 1)
+    ended = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 30)
+    assert [type(one) for one in ended] == [type(None), asyncio.CancelledError, type(None)]
+    await asyncio.wait_for(stream("d"), 30)
+    assert order == ["a", "c", "d"]

@@ -78,7 +78,7 @@ def test_the_reader_decides(notebook, button, outcome):
         "zoe@example.org",
         "U+202E",
         "<b>Zoe</b>",
-        "defined in In[2], line 5 · no chat · round 1 of 10",
+        "defined in cell 2, line 5 · no chat · round 1 of 10",
         "waiting for approval",
     ):
         assert text in shown

@@ -51,7 +51,7 @@ def test_what_is_no_cells_file_keeps_its_name(old):
 def test_ipython_8_says_it_itself():
     known = {"/tmp/1.py": ("Cell", "In[3]")}
     shell = SimpleNamespace(compile=SimpleNamespace(format_code_name=known.get))
-    assert code_title(shell, "/tmp/1.py") == "In[3]"
+    assert code_title(shell, "/tmp/1.py") == "cell 3"
     assert code_title(shell, "/tmp/2.py") == "/tmp/2.py"
 
 

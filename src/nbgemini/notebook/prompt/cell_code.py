@@ -12,6 +12,7 @@ from functools import lru_cache
 from types import CodeType
 from typing import Any
 
+_PROMPT = re.compile(r"In\[(\d+)\]")
 _NUMBERED = re.compile(r"<ipython-input-(\d+)-\w+>")
 
 
@@ -26,8 +27,10 @@ def cell_title(shell: Any, file: str) -> str:
 
 
 def code_title(shell: Any, file: str) -> str:
-    """Return what a file of code is called: a cell by its number, since nobody knows its file."""
-    return cell_title(shell, file) or file
+    """Return what the user calls a file of code: a cell by its number, such as `cell 3`."""
+    title = cell_title(shell, file)
+    number = _PROMPT.search(title)
+    return f"cell {number[1]}" if number else title or file
 
 
 def is_whole_cell(code: CodeType) -> bool:
