@@ -69,7 +69,8 @@ def test_the_default_model_has_a_price_and_so_have_the_other_moving_names():
     assert shipped().aliases.items() <= ALIASES.items(), "the offline service means the same"
 
 
-async def test_an_answer_is_reckoned_by_the_clients_prices_and_the_next_by_new_ones(settings):
+async def test_an_answer_is_reckoned_by_the_clients_prices_and_the_next_by_new_ones(settings, monkeypatch):
+    monkeypatch.setattr("nbgemini.chat.state.OFFLINE_ID", "live-")  # a service whose answers cost
     dear = Prices(DAY, {"gemini-3.8-flash": Price(1e6, 1e6)})
     async with Client(msgspec.structs.replace(settings, prices=dear)) as client:
         reply = await client.chat().ask("hello")

@@ -45,7 +45,7 @@ def encoded(turns=(), **options):
 def test_pictures_come_in_order_and_a_draft_is_a_thought():
     events = [event for event in said("images") if isinstance(event, InlineMedia | AnswerDelta)]
     kinds = [(type(event).__name__, getattr(event, "thought", None)) for event in events]
-    assert kinds == [("Media", True), ("AnswerDelta", None), ("Media", False), ("Media", False)]
+    assert kinds == [("InlineMedia", True), ("AnswerDelta", None), ("InlineMedia", False), ("InlineMedia", False)]
 
 
 def test_a_signed_picture_goes_back_as_it_came():

@@ -193,7 +193,7 @@ def test_a_source_shows_its_host_and_an_odd_one_is_no_link():
 
 def test_the_arguments_of_a_tool_are_readable():
     data = of("tool_call", content=ToolRun(ToolCall("look_up", {"Stadt": "Zürich"})))
-    assert '"Stadt": "Zürich"' in text_of(data["text/html"])
+    assert "Stadt: Zürich" in text_of(data["text/html"])
     assert data["text/plain"].startswith("Tool look_up · called\n{")
 
 

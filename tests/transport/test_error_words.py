@@ -68,18 +68,22 @@ def test_the_words_of_openai(said, of, passing, way_out):
 
 
 @pytest.mark.parametrize(
-    "error",
+    ("of", "said"),
     [
-        claude(400, "invalid_request_error", "prompt is too long: 211180 tokens > 200000 maximum"),
-        gpt(
-            400,
-            "invalid_request_error",
-            "context_length_exceeded",
-            "This model's maximum context length is 200000 tokens. However, your messages resulted in 211180 tokens. Please reduce.",
+        (claude, (400, "invalid_request_error", "prompt is too long: 211180 tokens > 200000 maximum")),
+        (
+            gpt,
+            (
+                400,
+                "invalid_request_error",
+                "context_length_exceeded",
+                "This model's maximum context length is 200000 tokens. However, your messages resulted in 211180 tokens. Please reduce.",
+            ),
         ),
     ],
 )
-def test_too_many_tokens_are_counted_whoever_says_so(error):
+def test_too_many_tokens_are_counted_whoever_says_so(of, said):
+    error = of(*said)
     assert str(error).startswith("11,180 tokens too many: 211,180 were asked, the model takes 200,000 (400 ")
     assert "→ %gemini drop" in str(error)
 
