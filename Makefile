@@ -59,7 +59,7 @@ soak:  ## 1,000 streams at once, 10,000 cancelled, 100,000 frames through one ke
 	NBGEMINI_THOROUGH=20 $(RUN) pytest -q -s --timeout 600 tests/journal
 
 kernel:  ## tests in a real kernel
-	$(RUN) pytest -q --reruns $(RERUNS) -m kernel
+	$(RUN) pytest -q --reruns $(RERUNS) -n 2 --dist loadfile -m kernel
 
 KERNELS := colab 6.29.5-8 6.31.0-8 7.3.0-9 7.4.0-9
 BESIDE := -e '.[mcp]' matplotlib pandas uvloop  # what kernel tests want in a kernel's own environment
