@@ -77,6 +77,16 @@ async def test_a_task_that_is_cancelled_stops_its_reply(client):
         await task
 
 
+def test_a_script_without_a_loop_has_the_rows_of_a_map(settings, tmp_path):
+    client = Client(settings)
+    table = client.map("what is {n} + 1", [{"n": 1}, {"n": 2}], store=tmp_path / "maps.sqlite3", progress=False)
+    assert [row.state for row in table.result()] == ["complete"] * 2
+    assert table.result() is table
+    assert table.result(timeout=0) is table
+    with pytest.raises(NbGeminiError):
+        client.map("{row}", ['offline: {"status": 401}'], store=tmp_path / "maps.sqlite3", progress=False).result()
+
+
 def test_a_script_without_a_loop_has_results(settings):
     client = Client(settings)
     assert client.generate("what is 1 + 1").result().state == "complete"

@@ -78,7 +78,7 @@ def create_map(  # noqa: PLR0913, PLR0917 - what asks, what is asked, and how
     source = RowSource(rows)
     run = MapRun(context, Template(template, source.doubled), source, _store_of(services, how), how)
     remarks = [remark for name, remark in source.remarks.items() if run.template.reads(name)]
-    return MapResult(run, source.total, source.labels, "; ".join(remarks))
+    return MapResult(run, source.total, source.labels, "; ".join(remarks), services.aclose)
 
 
 def _store_of(services: ServiceRegistry, how: MapOptions) -> RowStore | None:

@@ -11,6 +11,7 @@ from typing import Any, Literal, Self, TypeAlias, overload
 
 from msgspec import Struct
 
+from nbgemini._async.deferred import Deferred
 from nbgemini._async.handle import Lifecycle, StreamHandle, complete
 from nbgemini.bulk.progress import Progress
 from nbgemini.errors import NbGeminiError
@@ -167,6 +168,10 @@ class Rows(Sequence[MapRow]):
         return f"<Rows {sum(row.answered for row in self._rows):,} of {len(self):,} answered>"
 
 
+async def _nothing_open() -> None:
+    """Close nothing."""
+
+
 class MapResult(StreamHandle, Sequence[MapRow]):
     """The rows of a map; awaiting it asks them, and returns it. Whoever reads them before the end waits for it.
 
@@ -176,14 +181,20 @@ class MapResult(StreamHandle, Sequence[MapRow]):
     """
 
     def __init__(
-        self, run: Callable[[MapResult], Awaitable[None]], total: int | None = None, labels: Any = None, remark: str = ""
+        self,
+        run: Callable[[MapResult], Awaitable[None]],
+        total: int | None = None,
+        labels: Any = None,
+        remark: str = "",
+        aclose: Callable[[], Awaitable[None]] = _nothing_open,
     ) -> None:
-        """Begin with no row; `run` asks them all."""
+        """Begin with no row; `run` asks them all, and `aclose` closes the connections of a loop that ends with it."""
         self.lifecycle = Lifecycle()
         super().__init__(self.lifecycle)
         self.progress = Progress(total=total)
         self.so_far = Rows(labels, remark)
         self._run = run
+        self._aclose = aclose
         self._task: asyncio.Task[None] | None = None
 
     @overload
@@ -242,9 +253,25 @@ class MapResult(StreamHandle, Sequence[MapRow]):
             self.stop()
             await asyncio.wait([task])
             raise
+        return self._checked()
+
+    def _checked(self) -> Self:
         if self.so_far.error and not any(row.answered for row in self.so_far):
             raise self.so_far.error
         return self
+
+    def result(self, timeout: float | None = None) -> Self:
+        """Ask all rows in code that is not async, or wait for those that are being asked, and return them.
+
+        Raises:
+            TimeoutError: it took longer than `timeout` seconds; what is done stays done.
+            ConfigurationError: the running loop can't be entered again (uvloop).
+            NbGeminiError: a fault concerned all rows, and none has an answer.
+        """
+        if self._task is None and not self.done:
+            return Deferred(self._outcome(), self._aclose).result(timeout)
+        self.wait(timeout)
+        return self._checked()
 
     def __await__(self) -> Generator[Any, None, Self]:
         """Ask all rows and return them; cancelled, what is done stays done, here and on disk.
@@ -256,7 +283,7 @@ class MapResult(StreamHandle, Sequence[MapRow]):
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy has, and a file: all but what asked the rows."""
-        return {**super().__getstate__(), "_run": None, "_task": None}
+        return {**super().__getstate__(), "_run": None, "_aclose": None, "_task": None}
 
     def __repr__(self) -> str:
         """Say how far it is."""
