@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from nbgemini.chat.partial_json import closed
+from nbgemini.chat.structured_output import value_so_far
 from nbgemini.errors import ApiError, ConfigurationError, NbGeminiError, WireError
 from nbgemini.messages.events import (
     PartReceived,
@@ -133,16 +133,13 @@ def _check_recordings(recordings, path, data):
 
 
 def partial_json(data):
-    """The beginning of any text is closed into JSON or nothing, and what is whole stays what it is."""
+    """The beginning of any text gives a value of JSON or nothing, and a whole one that begins with a bracket its value."""
     text = data[:400].decode("utf-8", "replace")
     for end in range(len(text) + 1):
-        whole = closed(text[:end])
-        if whole:
-            json.loads(whole)
-            assert closed(whole) == whole
+        json.dumps(value_so_far(text[:end]))
     with suppress(ValueError, RecursionError):
-        assert json.loads(text) is not None or closed(text)
-        assert closed(text) == text.rstrip(" \t\r\n")
+        whole = json.loads(text)
+        assert not isinstance(whole, dict | list) or repr(value_so_far(text)) == repr(whole)
 
 
 def error_body(data):

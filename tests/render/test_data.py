@@ -13,7 +13,7 @@ from nbgemini.messages.turns import Options
 from nbgemini.render.answer import answer_bundle, at_rest
 from nbgemini.render.json_html import data_html, is_row
 from nbgemini.render.mimebundle import bundle
-from tests.chat.test_partial_json import VALUES
+from tests.support.json_values import VALUES
 
 EVIL = "<script>alert(1)</script>\u202e$x$"
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nbgemini.notebook.display.deltas import Deltas, update_of
 from nbgemini.render.streaming_json import Indented, JsonBlocks
-from tests.chat.test_partial_json import VALUES
+from tests.support.json_values import VALUES
 
 ROWS = [
     {"name": "Mars", "moons": 2, "of": ["Phobos", "Deimos"]},

@@ -17,7 +17,6 @@ from typing import Any
 from msgspec import structs
 
 from nbgemini._async.imports import run_in_import_thread
-from nbgemini.chat.partial_json import closed
 from nbgemini.errors import PromptError
 from nbgemini.messages.turns import Options, Schema
 from nbgemini.tools.json_schema import generator, to_service_schema
@@ -29,6 +28,7 @@ _BRACKET = re.compile(r"[{\[]")
 _BARE = re.compile(r"\s*[{\[\"\-0-9tfn]")
 _THOUGHT = "</think>"  # of a model whose server did not see where its thought began
 _CLOSED_BY = {"{": "}", "[": "]"}
+_READER = json.JSONDecoder()
 
 
 def json_texts(answer: str) -> Iterator[str]:
@@ -189,10 +189,14 @@ def parse_json(text: str) -> Any:
 
 def value_so_far(text: str) -> Any:
     """Return the value of a JSON text that still comes, as far as it has come; None before it begins."""
-    try:
-        return json.loads(closed(json_begun(text)) or "null")
-    except RecursionError:
-        return None
+    from pydantic_core import from_json  # noqa: PLC0415 - pydantic is loaded by those who ask for objects
+
+    begun = json_begun(text).lstrip()
+    with suppress(ValueError):
+        return from_json(begun.encode("utf-8", "replace"), allow_partial="trailing-strings")
+    with suppress(ValueError, RecursionError):
+        return _READER.raw_decode(begun)[0]  # something follows it
+    return None
 
 
 def _parse(adapter: Any, text: str, *, chooses: bool) -> Any:
