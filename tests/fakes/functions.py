@@ -14,8 +14,8 @@ import typing_extensions
 from pydantic import BaseModel, Field
 
 from nbgemini.messages.events import ToolCall
+from nbgemini.prompts.jsonable import converted
 from nbgemini.tools.decorator import declare, run
-from nbgemini.tools.result import converted
 
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbgemini.errors import PromptError
+from nbgemini.prompts.jsonable import converted
 from nbgemini.prompts.object_text import describe_object, html_text, says_nothing
 from nbgemini.prompts.values import value_to_parts
-from nbgemini.tools.result import converted
 
 
 class Silent:

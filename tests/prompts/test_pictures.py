@@ -10,8 +10,8 @@ import pytest
 
 from nbgemini.errors import PromptError
 from nbgemini.prompts.images import figure_of, picture_of, takes_time
+from nbgemini.prompts.jsonable import converted
 from nbgemini.prompts.values import value_to_parts
-from nbgemini.tools.result import converted
 from tests.fakes.functions import PNG
 
 Image = pytest.importorskip("PIL.Image")

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from nbgemini.bulk.sources import RowSource
+from nbgemini.prompts.jsonable import converted
 from nbgemini.prompts.tables import is_missing, markdown_table, may_be_table, single, table_of
-from nbgemini.tools.result import converted
 
 
 class Rowwise:

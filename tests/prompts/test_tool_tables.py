@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from nbgemini.tools.result import RESPONSE_BYTES, converted
+from nbgemini.prompts.jsonable import converted
+from nbgemini.tools.result import RESPONSE_BYTES
 from tests.fakes.functions import (
     output,
 )

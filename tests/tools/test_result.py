@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
 from nbgemini.messages.events import ToolCall
+from nbgemini.prompts.jsonable import converted
 from nbgemini.tools.decorator import declare, text_result
-from nbgemini.tools.result import MEDIA_BYTES, RESPONSE_BYTES, converted
+from nbgemini.tools.result import MEDIA_BYTES, RESPONSE_BYTES
 from tests.fakes.functions import (
     PNG,
     Extra,

@@ -18,8 +18,8 @@ from typing import Any, Self
 from msgspec import Struct
 
 from nbgemini._environment import hush
+from nbgemini.offline.batches import Batches
 from nbgemini.offline.cassette import Cassette
-from nbgemini.offline.gemini.batches import Batches
 from nbgemini.offline.gemini.embeddings import text_of, vectors
 from nbgemini.offline.gemini.files import FileStore
 from nbgemini.offline.gemini.stream import count_tokens

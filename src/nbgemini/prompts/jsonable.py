@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import base64
 import codecs
+import json
 import math
 import sys
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence, ValuesView
+from collections.abc import Iterable, Iterator, Mapping, Sequence, ValuesView
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
@@ -24,6 +25,8 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from nbgemini.messages.events import InlineMedia
+from nbgemini.prompts.images import ImageCollector
 from nbgemini.prompts.object_text import says_nothing, shown_text
 from nbgemini.prompts.tables import Table, package_of, table_of
 
@@ -124,6 +127,7 @@ def _from_pandas(value: Any) -> tuple[Any, str]:
 
 RESPONSE_BYTES = 64 * 1024  # encoded with every character escaped, so no encoder makes more of it
 ITEMS = 1_000  # taken from an iterator, which may never end
+STEPS = 14  # halvings until anything fits
 BINARY = 3_072  # bytes that are neither text nor a picture say little to a model
 EXACT = 2**53  # JSON numbers are doubles at the service
 LONG = 4_096  # bits; Python refuses to print much longer ones
@@ -262,6 +266,29 @@ class BoundedEncoder:
         self._room -= characters
         if self._room < 0:
             raise TooMuchError
+
+
+def converted(value: Any) -> tuple[dict[str, Any], tuple[InlineMedia, ...]]:
+    """Return what a tool returned as the response and the pictures that go beside it."""
+    gallery = ImageCollector()
+    value = gallery.collect_all(value)
+    notes: list[str] = []
+    if isinstance(value, Iterator):
+        value = list(islice(value, ITEMS))
+        notes = [f"at most the first {ITEMS:,} items were taken"] if len(value) == ITEMS else []
+    return _fitting(value, notes), tuple(gallery.media)
+
+
+def _fitting(value: Any, notes: list[str]) -> dict[str, Any]:
+    for step in range(STEPS):
+        plain = BoundedEncoder(step, notes)
+        with suppress(TooMuchError):
+            response = {"output": plain.encode(value)}
+            if plain.notes:
+                response["note"] = "; ".join(plain.notes)
+            if len(json.dumps(response, allow_nan=False)) <= RESPONSE_BYTES:
+                return response
+    return {"output": f"a value of type {type(value).__name__}, too large to send"}
 
 
 def _in_order(value: Any) -> Any:

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from nbgemini.chat.reply import Reply
+from nbgemini._async.handle import StreamHandle
 from nbgemini.errors import PromptError
 from nbgemini.messages.attachments import data_part, file_part, note
 from nbgemini.messages.events import InlineMedia
@@ -24,11 +24,10 @@ from nbgemini.messages.turns import NOTE, Part, Turn, merge_text
 from nbgemini.prompts import leave_out
 from nbgemini.prompts.file_text import decode_text, is_table_file, notebook_text, table_file_text
 from nbgemini.prompts.images import picture_of, takes_time
-from nbgemini.prompts.jsonable import cut, record_of, to_builtins
+from nbgemini.prompts.jsonable import converted, cut, record_of, to_builtins
 from nbgemini.prompts.object_text import array_text, describe_object, shown_text
 from nbgemini.prompts.placeholders import Placeholder
 from nbgemini.prompts.tables import markdown_table
-from nbgemini.tools.result import converted
 
 NOTEBOOK_BYTES = 64 * 1024 * 1024  # of a notebook's file, most of which are its pictures
 TEXT_CHARACTERS = 4_000_000  # about what a window of a million tokens holds
@@ -53,7 +52,7 @@ def value_to_parts(value: Any, name: str) -> list[Part] | None:
 
 
 def _render(value: Any, name: str) -> list[Part] | None:
-    if isinstance(value, str | Reply | Path):
+    if isinstance(value, str | Path) or _is_reply(value):
         return _render_text(value, name)
     if isinstance(value, ModuleType) or (callable(value) and _is_code(value)):
         source = None if isinstance(value, ModuleType) else _source(value)
@@ -123,7 +122,7 @@ def describe_left_out(name: str, value: Any, notes: Sequence[str]) -> str:
 
 def _is_block(piece: str | Placeholder, parts: Sequence[Part]) -> bool:
     """Whether a value takes lines of its own; the text of a string stands where it is put."""
-    verbatim = isinstance(piece, str) or isinstance(piece.value, str | Reply)
+    verbatim = isinstance(piece, str) or isinstance(piece.value, str) or _is_reply(piece.value)
     return not verbatim and any("\n" in part.get("text", "") for part in parts)
 
 
@@ -196,12 +195,17 @@ def fence(words: str, language: str = "") -> str:
     return f"{marks}{language}\n{words}{'' if words.endswith(chr(10)) else chr(10)}{marks}\n"
 
 
-def _render_text(value: str | Reply | Path, name: str) -> list[Part]:
+def _is_reply(value: Any) -> bool:
+    """Tell a reply, whose text is meant, from other things that run."""
+    return isinstance(value, StreamHandle) and hasattr(type(value), "text")
+
+
+def _render_text(value: Any, name: str) -> list[Part]:
     if isinstance(value, Path):
         return file_parts(value.expanduser()) if value.expanduser().is_file() else [text_part(str(value))]
-    if isinstance(value, Reply) and not value.text:
+    if _is_reply(value) and not value.text:
         raise PromptError(f"the reply {name!r} has no text ({value.state}); nothing was sent")
-    return [text_part(value.text if isinstance(value, Reply) else value)]
+    return [text_part(value.text if _is_reply(value) else value)]
 
 
 def _is_code(value: Any) -> bool:

@@ -6,23 +6,18 @@ error. Whatever was left out is counted where it was, and noted.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import suppress
-from itertools import islice
 from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
 from nbgemini.messages.events import InlineMedia, ToolCall, ToolRun
-from nbgemini.prompts.images import MEDIA_BYTES, ImageCollector
-from nbgemini.prompts.jsonable import ITEMS, RESPONSE_BYTES, BoundedEncoder, TooMuchError, cut
+from nbgemini.prompts.images import MEDIA_BYTES
+from nbgemini.prompts.jsonable import RESPONSE_BYTES, cut
 
-__all__ = ["MEDIA_BYTES", "RESPONSE_BYTES", "State", "ToolResult", "converted", "text_result"]
+__all__ = ["MEDIA_BYTES", "RESPONSE_BYTES", "State", "ToolResult", "text_result"]
 
 State: TypeAlias = Literal["done", "failed", "refused", "stopped", "timed out"]
 ERROR_CHARACTERS = 4_000
-STEPS = 14  # halvings until anything fits
 
 
 class ToolResult(Struct, frozen=True):
@@ -46,29 +41,6 @@ def text_result(call: ToolCall, text: str, state: State, seconds: float = 0.0) -
     """Return a result in words: for a call that was refused, stopped, cut off or failed."""
     words = cut(text, ERROR_CHARACTERS)
     return ToolResult(call, state, {"output" if state == "done" else "error": words}, (), seconds)
-
-
-def converted(value: Any) -> tuple[dict[str, Any], tuple[InlineMedia, ...]]:
-    """Return what a tool returned as the response and the pictures that go beside it."""
-    gallery = ImageCollector()
-    value = gallery.collect_all(value)
-    notes: list[str] = []
-    if isinstance(value, Iterator):
-        value = list(islice(value, ITEMS))
-        notes = [f"at most the first {ITEMS:,} items were taken"] if len(value) == ITEMS else []
-    return _fitting(value, notes), tuple(gallery.media)
-
-
-def _fitting(value: Any, notes: list[str]) -> dict[str, Any]:
-    for step in range(STEPS):
-        plain = BoundedEncoder(step, notes)
-        with suppress(TooMuchError):
-            response = {"output": plain.encode(value)}
-            if plain.notes:
-                response["note"] = "; ".join(plain.notes)
-            if len(json.dumps(response, allow_nan=False)) <= RESPONSE_BYTES:
-                return response
-    return {"output": f"a value of type {type(value).__name__}, too large to send"}
 
 
 def run_of(result: ToolResult) -> ToolRun:

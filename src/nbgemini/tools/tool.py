@@ -20,7 +20,8 @@ from msgspec import Struct, structs
 from nbgemini._async.threads import run_in_daemon_thread
 from nbgemini.errors import ToolError
 from nbgemini.messages.events import ToolCall
-from nbgemini.tools.result import ToolResult, converted, text_result
+from nbgemini.prompts.jsonable import converted
+from nbgemini.tools.result import ToolResult, text_result
 
 T = TypeVar("T")
 GRACE = 1.0  # seconds that a cancelled tool has to tidy up

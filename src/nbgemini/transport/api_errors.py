@@ -407,3 +407,14 @@ def _plain(body: bytes) -> str:
 def _one_line(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+
+
+def cause(error: Exception) -> str:
+    """Say in a few words what the system said; never the URL."""
+    inner: BaseException = error
+    while inner.__cause__ or inner.__context__:
+        inner = inner.__cause__ or inner.__context__  # type: ignore[assignment]
+    text: Any = getattr(inner, "strerror", None) or str(inner) or type(inner).__name__
+    if "Connect call failed" in text:
+        return "connection refused"
+    return " ".join(str(text).split())[:120]

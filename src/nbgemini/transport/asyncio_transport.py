@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 import httptools
 import httpx2
 
-from nbgemini.transport.client import shut_down
+from nbgemini.transport.base import shut_down
 
 Origin: TypeAlias = tuple[str, str, int]  # scheme, host, port
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncGenerator, Mapping
-from typing import Protocol, runtime_checkable
+from contextlib import suppress
+from typing import Any, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -63,3 +65,14 @@ class SupportsCall(Protocol):
             ApiError: the service answered with an error.
         """
         ...
+
+
+def shut_down(connection: Any) -> None:
+    """Shut the socket of a connection down, given as asyncio has it: a forked child's copy would hold the stream open."""
+    number = connection.fileno()
+    if number >= 0:  # else it is closed
+        with suppress(OSError), socket.socket(fileno=number) as same:
+            try:
+                same.shutdown(socket.SHUT_RDWR)
+            finally:
+                same.detach()

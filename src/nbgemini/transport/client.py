@@ -6,16 +6,16 @@ Invariant: what the client raises leaves as one of our own errors, without the r
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from nbgemini._async.imports import run_in_import_thread
 from nbgemini._environment import hush
 from nbgemini.errors import ConfigurationError, NbGeminiError, TransportError
+from nbgemini.transport.api_errors import cause
 from nbgemini.transport.origin import is_loopback
 from nbgemini.transport.timeouts import Timeouts
 
@@ -106,28 +106,6 @@ def translate_error(error: Exception, host: str, timeouts: Timeouts) -> NbGemini
         case _:
             raise error
     return TransportError(message, passing=passing)
-
-
-def shut_down(connection: Any) -> None:
-    """Shut the socket of a connection down, given as asyncio has it: a forked child's copy would hold the stream open."""
-    number = connection.fileno()
-    if number >= 0:  # else it is closed
-        with suppress(OSError), socket.socket(fileno=number) as same:
-            try:
-                same.shutdown(socket.SHUT_RDWR)
-            finally:
-                same.detach()
-
-
-def cause(error: Exception) -> str:
-    """Say in a few words what the system said; never the URL."""
-    inner: BaseException = error
-    while inner.__cause__ or inner.__context__:
-        inner = inner.__cause__ or inner.__context__  # type: ignore[assignment]
-    text: Any = getattr(inner, "strerror", None) or str(inner) or type(inner).__name__
-    if "Connect call failed" in text:
-        return "connection refused"
-    return " ".join(str(text).split())[:120]
 
 
 def _is_about_tls(error: BaseException | None) -> bool:

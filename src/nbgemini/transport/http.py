@@ -22,8 +22,8 @@ from nbgemini.errors import ApiError, ConfigurationError, NbGeminiError, Transpo
 from nbgemini.secrets import Mask, Secret
 from nbgemini.services import KNOWN, Service
 from nbgemini.transport.api_errors import GEMINI_KEY, error_from_body, retry_after
-from nbgemini.transport.base import Answer
-from nbgemini.transport.client import HttpClients, shut_down, translate_error
+from nbgemini.transport.base import Answer, shut_down
+from nbgemini.transport.client import HttpClients, translate_error
 from nbgemini.transport.framing import DONE, Framer
 from nbgemini.transport.key_filter import in_turns, without_key
 from nbgemini.transport.origin import origin_of

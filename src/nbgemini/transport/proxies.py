@@ -11,8 +11,8 @@ import httpx2
 from nbgemini._async.imports import run_in_import_thread
 from nbgemini._environment import hush
 from nbgemini.errors import ConfigurationError
+from nbgemini.transport.api_errors import cause
 from nbgemini.transport.asyncio_transport import AsyncioTransport
-from nbgemini.transport.client import cause
 from nbgemini.transport.origin import is_loopback
 from nbgemini.transport.tls import tls_context
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from nbgemini.messages.events import Event, InlineMedia, ToolCall
 from nbgemini.messages.turns import NOTE, ORIGIN, Part
+from nbgemini.providers.common.part_events import read_part
 from nbgemini.providers.common.results import result_part
-from nbgemini.providers.gemini.parts import read_part
 
 _NOTHING = {"text", "thoughtSignature", ORIGIN, NOTE}
 

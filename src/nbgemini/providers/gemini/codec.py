@@ -10,12 +10,12 @@ from nbgemini.messages.events import InlineMedia, ToolCall
 from nbgemini.messages.turns import Options, Part, Turn
 from nbgemini.providers.base import Decoder, Model
 from nbgemini.providers.common.output_format import form_of, instruction_of
+from nbgemini.providers.common.part_events import IN_PIECES
 from nbgemini.providers.common.results import result_part
 from nbgemini.providers.gemini.citations import GroundingReader
 from nbgemini.providers.gemini.decode import count_of, events_of, models_of
 from nbgemini.providers.gemini.encode import content_of
 from nbgemini.providers.gemini.models import thinking_config
-from nbgemini.providers.gemini.parts import IN_PIECES
 from nbgemini.providers.gemini.tools import modalities, offered_tools
 from nbgemini.transport.request import Request
 

@@ -12,8 +12,8 @@ from nbgemini.messages.events import Continuation, Done, Event, Fault, Finish, R
 from nbgemini.messages.turns import Usage
 from nbgemini.providers.base import Model
 from nbgemini.providers.common.json import count, dicts, load
+from nbgemini.providers.common.part_events import read_part
 from nbgemini.providers.gemini.citations import GroundingReader, safety_words
-from nbgemini.providers.gemini.parts import read_part
 from nbgemini.transport.api_errors import error_from_data, error_in
 from nbgemini.transport.framing import DONE
 

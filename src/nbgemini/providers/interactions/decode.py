@@ -29,7 +29,7 @@ from nbgemini.messages.events import (
 )
 from nbgemini.messages.turns import ORIGIN, Usage
 from nbgemini.providers.common.json import count, dicts, load
-from nbgemini.providers.gemini.parts import read_part
+from nbgemini.providers.common.part_events import read_part
 from nbgemini.providers.interactions.citations import CitationReader
 from nbgemini.providers.interactions.encode import NAME
 from nbgemini.transport.api_errors import error_from_data, error_in

@@ -19,8 +19,8 @@ from nbgemini.messages.events import (
 from nbgemini.messages.turns import ORIGIN
 from nbgemini.providers.common.citations import CitationBuilder
 from nbgemini.providers.common.json import as_dict, as_list, dicts
+from nbgemini.providers.common.part_events import read_part
 from nbgemini.providers.common.thought_tags import Said, TaggedText
-from nbgemini.providers.gemini.parts import read_part
 from nbgemini.providers.openai.responses_identity import Item, Items, Place
 
 NAME = "openai"
