@@ -161,7 +161,7 @@ def test_nine_cells(python, tmp_path):
             )
             assert bool(complaints(messages)) == (number == 6)
         assert kinds(shown[1]) == ["thought", "answer", "thought", "answer", "status"]
-        assert "| city | sold |" in str(shown[3])
+        assert "**Rome** has the highest `sold`: 5." in str(shown[3])
         assert kernel.text("print(type(cities.parsed[0]).__name__, len(cities.parsed) > 0)") == "City True\n"
         assert "total = sum(sales['sold'])" in shown[7][1]["data"]["text/plain"]
         assert "gemini-3.8-flash (offline)" in str(shown[8])
