@@ -22,6 +22,7 @@ from weakref import WeakKeyDictionary
 
 from nbgemini._async.imports import run_in_import_thread
 from nbgemini._async.scheduler import FairScheduler
+from nbgemini._environment import hush
 from nbgemini.errors import ConfigurationError, NbGeminiError, WireError
 from nbgemini.services import Service
 from nbgemini.transport.client import HttpClients
@@ -227,6 +228,7 @@ def lent_client(library: Any, carry: Callable[[Any], Awaitable[HttpResponse]]) -
             unpacked = {name: value for name, value in response.headers.items() if name.lower() != "content-encoding"}
             return library.Response(response.status, headers=unpacked, stream=Body(response))
 
+    hush(library.__name__)
     return library.AsyncClient(
         transport=Transport(), trust_env=False, timeout=None, headers={"accept-encoding": "gzip, deflate"}
     )
