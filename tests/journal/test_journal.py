@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-import threading
 import time
 from contextlib import closing
 
@@ -184,10 +183,11 @@ async def test_replacing_a_chat_leaves_what_former_kernels_had(asking, journal, 
 async def test_a_retired_journal_writes_the_end_of_what_is_stopped_and_ends_by_itself(asking, journal, path):
     """As on %unload_ext: stopped first, over a moment later."""
     reply, task = await streaming(asking, slow())
+    assert await asyncio.to_thread(journal.flush)
+    writer = journal._writer._worker._thread
     reply.stop()
     journal.retire()
     await task
-    writer = next(thread for thread in threading.enumerate() if thread.name == "nbgemini journal")
     writer.join(30)
     assert not writer.is_alive()
     (exchange,) = later(path).exchanges("main")

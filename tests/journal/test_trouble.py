@@ -146,7 +146,12 @@ async def test_a_folder_may_be_a_link(asking, journal, path, told, tmp_path):
     assert len(journal.requests(3)) == 1
 
 
+def journal_threads():
+    return {thread for thread in threading.enumerate() if thread.name == "nbgemini journal"}
+
+
 async def test_a_place_that_cannot_be_made_costs_the_record_only(service, tmp_path, told):
+    before = journal_threads()
     (tmp_path / "file").touch()
     journal = Journal(tmp_path / "file" / "journal", "a.ipynb")
     async with client_of(service, journal) as client:
@@ -157,16 +162,17 @@ async def test_a_place_that_cannot_be_made_costs_the_record_only(service, tmp_pa
     assert journal.trouble == told[0]
     assert (journal.chats(), journal.exchanges("main"), journal.requests(3)) == ([], [], [])
     journal.close()
-    assert "nbgemini journal" not in [thread.name for thread in threading.enumerate()]
+    assert journal_threads() <= before
 
 
 async def test_a_journal_that_gave_up_ends_when_it_is_retired(service, tmp_path):
+    before = journal_threads()
     (tmp_path / "file").touch()
     journal = Journal(tmp_path / "file" / "journal", "a.ipynb")
     async with client_of(service, journal) as client:
         await hello(client)
         assert journal.flush()
-    (thread,) = [thread for thread in threading.enumerate() if thread.name == "nbgemini journal"]
+    (thread,) = journal_threads() - before
     journal.retire()
     thread.join(30)
     assert not thread.is_alive()
