@@ -64,6 +64,7 @@ class KeyFilter:
         self._heads = [b"\\u00", *(form[:_TELLING].encode() for form in self._forms)]  # a letter may be escaped
         self._ends = _pattern_of_ends(self._forms) if self._forms else None
         self._whole = re.compile("|".join(map(re.escape, self._forms)))
+        self._beginnings = _by_last_character(self._forms)
         self._waiting: list[_Frame] = []
         self._begun: dict[str, list[_Piece]] = {}  # by place: the pieces at whose end a key may have begun
 
@@ -116,6 +117,10 @@ class KeyFilter:
         part = part.lower()
         return any(head in part for head in self._heads) or bool(self._ends and self._ends.search(part))
 
+    def _beginning(self, text: str) -> int:
+        """Return how many characters at the end of a text may be the beginning of a key."""
+        return next((len(begun) for begun in self._beginnings.get(text[-1:], ()) if text.endswith(begun)), 0)
+
     def _join(self, piece: _Piece) -> None:
         """Let a text go on where an earlier one ended."""
         pieces = [*self._begun.pop(piece.place, ()), piece]
@@ -123,7 +128,7 @@ class KeyFilter:
         found = [match.span() for match in self._whole.finditer(text)]
         for start, end in reversed(found):
             _hide(pieces, start, end)
-        rest = _beginning(text[found[-1][1] if found else 0 :], self._forms)
+        rest = self._beginning(text[found[-1][1] if found else 0 :])
         if rest:
             self._begun[piece.place] = _last(pieces, rest)
 
@@ -193,11 +198,12 @@ def _length(pieces: Sequence[_Piece]) -> int:
     return sum(len(piece.text) - piece.start for piece in pieces)
 
 
-def _beginning(text: str, forms: Sequence[str]) -> int:
-    """Return how many characters at the end of a text may be the beginning of a key."""
-    return max(
-        (size for form in forms for size in range(1, min(len(form), len(text) + 1)) if text.endswith(form[:size])), default=0
-    )
+def _by_last_character(forms: Sequence[str]) -> dict[str, list[str]]:
+    """Return the beginnings of keys by the character they end with, the longest first."""
+    found: dict[str, list[str]] = {}
+    for beginning in sorted({form[:size] for form in forms for size in range(1, len(form) + 1)}, key=len, reverse=True):
+        found.setdefault(beginning[-1], []).append(beginning)
+    return found
 
 
 def _last(pieces: Sequence[_Piece], size: int) -> list[_Piece]:
