@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbgemini.messages.segments import Segment, SegmentDelta, SegmentEnd
-from nbgemini.notebook.display.canvas import Painting
+from nbgemini.notebook.display.canvas import Painting, Refresh
 from nbgemini.notebook.display.text_view import Deltas, TextPainter, update_of
-from nbgemini.notebook.display.throttle import Refresh
 from nbgemini.notebook.kernel.output_routing import Straight
 from nbgemini.render.html_tree import Patch, parse_html
 from nbgemini.render.streaming_markdown import Blocks
