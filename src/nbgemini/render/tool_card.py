@@ -144,10 +144,11 @@ def _result_html(call: Call) -> str:
     if not isinstance(call, ToolRun) or call.response is None:
         return ""
     text = _result(call.response)
+    title = "Result" if call.state == "done" else "What the model was told"
     box = _coloured(text, "json") if text[:1] in ("{", "[") else f"<pre>{_escaped(text)}</pre>"
     if len(text) <= _SHORT and text.count("\n") < _FEW_LINES:
-        return f"<p><small>Result</small></p>{box}"
-    return f"<details><summary><small>Result · {len(text):,} characters</small></summary>{box}</details>"
+        return f"<p><small>{title}</small></p>{box}"
+    return f"<details><summary><small>{title} · {len(text):,} characters</small></summary>{box}</details>"
 
 
 def _code(text: str, language: str, *, whole: bool) -> str:
