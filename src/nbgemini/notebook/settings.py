@@ -1,4 +1,8 @@
-"""The settings for the next prompt: from the environment, %config, keys that were typed, and the offline service."""
+"""The settings and the options of the next prompt.
+
+Settings come from the environment, %config, keys that were typed and the offline service; options from the prompt's own line,
+its chat and %config.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +10,19 @@ import asyncio
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
-from nbgemini.errors import ConfigurationError
+from nbgemini.errors import ConfigurationError, PromptError
 from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.kernel.colab import key_for
+from nbgemini.notebook.kernel.environment import is_unattended
+from nbgemini.notebook.options import PromptArgs, think_level
 from nbgemini.prices import Prices, read, shipped
+from nbgemini.replay.session import AT_ONCE, Record, Replay, Taping, place_of
 from nbgemini.secrets import Secret
-from nbgemini.services import KNOWN, Service, compatible, offline, service_named
+from nbgemini.services import KNOWN, Service, compatible, offline, service_named, split_model, usual_service
 from nbgemini.settings import (
     DEFAULT_MODEL,
     LIVE_URL,
@@ -26,6 +33,7 @@ from nbgemini.settings import (
 )
 
 if TYPE_CHECKING:
+    from nbgemini.messages.turns import Options
     from nbgemini.offline.server import OfflineService
 
 _SAME = ("connect_timeout", "write_timeout", "first_timeout", "gap_timeout", "content_timeout", "retries", "max_streams")
@@ -115,6 +123,62 @@ class SettingsResolver:
 
     def _key(self, name: str, service: Service, of_environment: Secret) -> Secret:
         return self._keys.get(name) or of_environment or self._secrets.get(service.key_names) or Secret("")
+
+
+class OptionResolver:
+    """Resolves a prompt's options: its own line first, then its chat, then %config."""
+
+    def __init__(self, shell: Any, config: Gemini) -> None:
+        """Read the settings of `config` as they stand at each prompt."""
+        self._shell = shell
+        self._config = config
+
+    def resolve(self, args: PromptArgs, chat: Options) -> dict[str, Any]:
+        """Return the options of a prompt in a chat whose own options are `chat`.
+
+        Raises:
+            PromptError: the model belongs to a service that must be named.
+        """
+        config = self._config
+        defaults = {
+            "model": self.model(config.model),
+            "system": chat.system or config.system,
+            "think": think_level(config.think) if config.think else None,
+            "format": None if args.schema else config.format,
+        }
+        given = {**args.changes, **({"model": self.model(args.model)} if args.model else {})}
+        return {name: value for name, value in defaults.items() if value} | given
+
+    def model(self, name: str) -> str:
+        """Return the model that a name or an alias of %config stands for.
+
+        Raises:
+            PromptError: it is the model of a service that must be named.
+        """
+        model = str(self._config.aliases.get(name, name))
+        service = usual_service(model) if split_model(model) == ("gemini", model) else "gemini"
+        if service != "gemini":
+            raise PromptError(f"{model} is not a model of Gemini; say -m {service}:{model}")
+        return model
+
+    def chat_name(self, args: PromptArgs) -> str:
+        """Return the name of the chat that a prompt belongs to."""
+        return args.chat or self._config.chat
+
+    def approve(self, args: PromptArgs) -> str:
+        """Return how a prompt's tool calls are approved."""
+        return args.approve or self._config.approve
+
+    def taping(self, args: PromptArgs) -> Taping | None:
+        """Return the cassette that a prompt is recorded in or replayed from, if there is one."""
+        if args.record:
+            return Record(place_of(args.record))
+        return Replay(place_of(args.replay), speed=usual_speed(self._shell)) if args.replay else None
+
+
+def usual_speed(shell: Any) -> float:
+    """Return how fast a cassette is played: as it was recorded, but at once in unattended runs."""
+    return AT_ONCE if is_unattended(shell) else 1.0
 
 
 @lru_cache(1)
