@@ -21,10 +21,10 @@ from nbgemini.notebook.approvals import AlwaysAllowed, Approvals
 from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.jobs import Jobs, ReplyJob
 from nbgemini.notebook.kernel import environment
-from nbgemini.notebook.kernel.colab import in_colab
+from nbgemini.notebook.kernel.environment import in_colab
 from nbgemini.notebook.kernel.gui import Gui
 from nbgemini.notebook.kernel.interrupts import Interrupted
-from nbgemini.notebook.kernel.result import Results
+from nbgemini.notebook.kernel.running_cells import Results
 from nbgemini.notebook.options import LAST_MAP, LAST_REPLY, PromptArgs
 from nbgemini.notebook.prompt.cells import code_title
 from nbgemini.notebook.prompt.lookup import named_tool, named_type
@@ -34,8 +34,8 @@ from nbgemini.notebook.usage import WORTH_ASKING, ContextWindows, KernelJournal,
 from nbgemini.notebook.views import ViewFactory
 from nbgemini.replay.session import Replay
 from nbgemini.services import Service
-from nbgemini.tools.approval import build_toolbox as toolbox_of
-from nbgemini.tools.decorator import Tool
+from nbgemini.tools.tool import Tool
+from nbgemini.tools.toolbox import build_toolbox as toolbox_of
 from nbgemini.tools.toolbox import refuse_all
 
 Prompt: TypeAlias = str | Turn | Exchange

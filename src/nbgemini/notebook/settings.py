@@ -16,13 +16,12 @@ from msgspec import structs
 
 from nbgemini.errors import ConfigurationError, PromptError
 from nbgemini.notebook.config import Gemini
-from nbgemini.notebook.kernel.colab import key_for
 from nbgemini.notebook.kernel.environment import is_unattended
 from nbgemini.notebook.options import PromptArgs, think_level
 from nbgemini.prices import Prices, read, shipped
 from nbgemini.replay.session import AT_ONCE, Record, Replay, Taping, place_of
 from nbgemini.secrets import Secret
-from nbgemini.services import KNOWN, Service, compatible, offline, service_named, split_model, usual_service
+from nbgemini.services import KNOWN, Service, compatible, key_command, offline, service_named, split_model, usual_service
 from nbgemini.settings import (
     DEFAULT_MODEL,
     LIVE_URL,
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from nbgemini.offline.server import OfflineService
 
 _SAME = ("connect_timeout", "write_timeout", "first_timeout", "gap_timeout", "content_timeout", "retries", "max_streams")
+_PANEL = "in the Secrets panel (the key at the left of the page)"
 _GOOGLE = {"gemini", "interactions"}  # one key for both
 
 
@@ -73,10 +73,13 @@ class SettingsResolver:
     async def find_key(self, service: Service) -> None:
         """Get the key of a service from Colab's secrets, off the loop; typed keys and the environment come first.
 
+        A secret is asked of the page by a message whose answer the asking thread polls for, ten seconds at most; the user may be
+        asked first. So this is called when a prompt needs a key that is not set, never before.
+
         Raises:
             ConfigurationError: there is none, or this notebook may not read it.
         """
-        self._secrets[service.key_names] = await asyncio.to_thread(key_for, service)
+        self._secrets[service.key_names] = await asyncio.to_thread(_colab_secret, service)
 
     def enter_demo(self, pace: float) -> str:
         """Answer from the offline service from now on; return its address."""
@@ -185,3 +188,42 @@ def usual_speed(shell: Any) -> float:
 def _prices(file: str) -> Prices:
     """Return the list of prices in a file that was looked at when it was named; the package's own for no name."""
     return read(Path(file)) if file else shipped()
+
+
+def _colab_secret(service: Service) -> Secret:
+    """Return the first of the user's secrets that are called like the service's keys; waits, so it belongs into a thread.
+
+    Raises:
+        ConfigurationError: there is none, the notebook may not have it, or the page does not answer.
+    """
+    from google.colab import userdata  # noqa: PLC0415 - only there
+
+    troubles: list[str] = []
+    for name in service.key_names:
+        try:
+            found = Secret(str(userdata.get(name) or ""))
+        except Exception as error:  # noqa: BLE001 - whatever the page says, the prompt is refused in our own words
+            kind = type(error).__name__
+        else:
+            if found:
+                return found
+            kind = "SecretNotFoundError"  # an empty one is none
+        if kind == "NotebookAccessError":
+            troubles.append(f"this notebook may not have the secret {name} → switch on its notebook access {_PANEL}")
+        elif kind != "SecretNotFoundError":
+            troubles.append(_no_response(service, name, kind))
+            break  # nobody answers: the next would wait as long
+    raise ConfigurationError(troubles[0] if troubles else _no_secret(service))
+
+
+def _no_response(service: Service, name: str, kind: str) -> str:
+    why = "its page did not answer in time" if kind == "TimeoutException" else f"its page could not be asked ({kind})"
+    return (
+        f"Colab did not hand over the secret {name}: {why} → run the cell again with the page open, or {key_command(service)}"
+    )
+
+
+def _no_secret(service: Service) -> str:
+    last, *others = reversed(service.key_names)
+    also = f" (or {', '.join(others)})" if others else ""
+    return f"no API key: add a secret {last}{also} {_PANEL}, run {key_command(service)}, or try %gemini demo, which needs none"

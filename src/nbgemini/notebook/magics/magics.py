@@ -14,9 +14,8 @@ from typing import Any, TypeAlias
 from IPython.core.magic import Magics, magics_class, no_var_expand
 
 from nbgemini.notebook.config import Gemini
-from nbgemini.notebook.kernel.cell_transforms import AWAITED
+from nbgemini.notebook.kernel.cell_transforms import AWAITED, WAIT, with_wait
 from nbgemini.notebook.kernel.environment import runs_silently
-from nbgemini.notebook.kernel.pending_names import WAIT, with_wait
 from nbgemini.notebook.prompt.watchers import LastError, LastPicture
 
 Owner: TypeAlias = tuple[str, str]  # kind and name

@@ -22,7 +22,7 @@ from nbgemini.notebook.options import (
     nearest,
     think_level,
 )
-from nbgemini.tools.approval import WORDS
+from nbgemini.tools.toolbox import WORDS
 
 FORMATS = get_args(Format)
 
