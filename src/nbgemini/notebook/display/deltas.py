@@ -11,8 +11,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from nbgemini.render.html_tree import Node, Operation, Patch, amend, parse_html, to_html
-from nbgemini.render.streaming_markdown import Block
+from nbgemini.render.html_tree import Node, Operation, Patch, amend, parse_html, serialize_html
+from nbgemini.render.streaming_markdown import RenderedBlock
 
 
 class Update(Struct, frozen=True):
@@ -23,7 +23,7 @@ class Update(Struct, frozen=True):
     patch: Patch | None
 
 
-def update_of(blocks: Sequence[Block], patch: Patch | None) -> Update:
+def update_of(blocks: Sequence[RenderedBlock], patch: Patch | None) -> Update:
     """Return an update; blocks that may be long are parsed here, so not on the loop."""
     html = tuple(block.html for block in blocks)
     return Update(html, [node for text in html for node in parse_html(text)], patch)
@@ -54,7 +54,7 @@ class Deltas:
 
     def open_html(self) -> str:
         """Return what stands behind the finished blocks."""
-        return to_html(self._open)
+        return serialize_html(self._open)
 
     def snapshot(self) -> dict[str, Any]:
         """Return all that was told so far, for a page that missed some of it."""

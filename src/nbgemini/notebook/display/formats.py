@@ -8,11 +8,10 @@ from typing import Any, Protocol
 from nbgemini.messages.segments import Segment
 from nbgemini.messages.turns import Options
 from nbgemini.notebook.display.insert_cell import button_html
-from nbgemini.render.answer import at_rest, is_special
 from nbgemini.render.html_tree import Patch
-from nbgemini.render.streaming_json import Indented, JsonBlocks
-from nbgemini.render.streaming_markdown import Block, Blocks
-from nbgemini.render.streaming_text import Verbatim
+from nbgemini.render.json_html import Indented, JsonBlocks
+from nbgemini.render.mimebundle import at_rest, is_special
+from nbgemini.render.streaming_markdown import Blocks, RenderedBlock, Verbatim
 
 _FENCE = "`" * 12
 
@@ -29,11 +28,11 @@ class Growing(Protocol):
         """Take in text and return it as it will be shown."""
         ...
 
-    def advance(self) -> list[Block]:
+    def advance(self) -> list[RenderedBlock]:
         """Render what is finished; may run in another thread."""
         ...
 
-    def close(self) -> list[Block]:
+    def close(self) -> list[RenderedBlock]:
         """Render what is left."""
         ...
 
