@@ -73,8 +73,8 @@ class SettingsResolver:
     async def find_key(self, service: Service) -> None:
         """Get the key of a service from Colab's secrets, off the loop; typed keys and the environment come first.
 
-        A secret is asked of the page by a message whose answer the asking thread polls for, ten seconds at most; the user may be
-        asked first. So this is called when a prompt needs a key that is not set, never before.
+        A secret is asked of the page by a message whose answer the asking thread polls for, ten seconds at most; the user may
+        be asked first. So this is called when a prompt needs a key that is not set, never before.
 
         Raises:
             ConfigurationError: there is none, or this notebook may not read it.
