@@ -12,7 +12,7 @@ from nbgemini.messages.events import ToolCallGrowing, ToolRun
 from nbgemini.render.code import code_html
 from nbgemini.render.escape import harmless, marked_blanks
 from nbgemini.render.math import untypeset
-from nbgemini.render.sanitize import sanitised
+from nbgemini.render.sanitize import sanitize
 
 Call: TypeAlias = ToolCallGrowing | ToolRun
 
@@ -157,7 +157,7 @@ def _code(text: str, language: str, *, whole: bool) -> str:
 
 
 def _coloured(text: str, language: str) -> str:
-    return sanitised(code_html(harmless(text), language, coloured=len(text) <= _MOST_COLOURED))
+    return sanitize(code_html(harmless(text), language, coloured=len(text) <= _MOST_COLOURED))
 
 
 def _is_plain(value: Any) -> bool:
