@@ -19,12 +19,12 @@ from nbgemini.messages.events import (
     AnswerDelta,
     Citations,
     Continuation,
-    Done,
     Event,
     Fault,
     Finish,
     PartReceived,
     ResponseInfo,
+    StreamEnd,
     ThoughtDelta,
     ToolArgsDelta,
     ToolArgsPiece,
@@ -35,8 +35,9 @@ from nbgemini.messages.events import (
     ToolCallStart,
     Unknown,
     UsageReport,
+    describe_stop_reason,
+    is_known,
 )
-from nbgemini.messages.stop_reasons import describe_stop_reason, is_known
 from nbgemini.messages.tool_call_assembler import ToolCallAssembler, weight
 from nbgemini.messages.transcript import Exchange, State
 from nbgemini.messages.turns import NOTE, Part, Usage
@@ -216,7 +217,7 @@ class ResponseAccumulator:
                 return self._fold_call(event)
             case Citations():
                 return (self._citations.fold(event),)
-            case Finish() | Continuation() | Done():
+            case Finish() | Continuation() | StreamEnd():
                 return self._fold_end(event)
             case Fault(error):
                 self._attempt.fault = self._attempt.fault or error
@@ -224,9 +225,9 @@ class ResponseAccumulator:
                 self.unknown[name] += 1
         return (event,)
 
-    def _fold_end(self, event: Finish | Continuation | Done) -> Sequence[Event]:
+    def _fold_end(self, event: Finish | Continuation | StreamEnd) -> Sequence[Event]:
         match event:
-            case Done():
+            case StreamEnd():
                 self._attempt.done = True
                 return () if self.finish or self.untouched else self._fold_end(WHOLE)
             case Finish():

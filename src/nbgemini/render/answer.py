@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from nbgemini.messages.code_blocks import code_of
-from nbgemini.messages.segments import Segment
+from nbgemini.messages.segments import Segment, code_of
 from nbgemini.messages.turns import Format, Options
 from nbgemini.render.block_html import as_text
 from nbgemini.render.code import code_html
