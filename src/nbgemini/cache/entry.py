@@ -16,11 +16,11 @@ from nbgemini.errors import NbGeminiError
 from nbgemini.messages.events import (
     WHOLE,
     Continuation,
+    Done,
     Event,
     Fault,
     Finish,
     ResponseInfo,
-    StreamEnd,
     ToolArgsDelta,
     ToolArgsPiece,
     ToolArgsText,
@@ -60,7 +60,7 @@ def judged(frames: Sequence[bytes], decode: Decode) -> Entry | None:
         match event:
             case Finish():
                 finish = event
-            case StreamEnd():
+            case Done():
                 finish = finish or WHOLE
             case UsageReport(usage):
                 pass

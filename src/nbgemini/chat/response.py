@@ -19,12 +19,12 @@ from nbgemini.messages.events import (
     AnswerDelta,
     Citations,
     Continuation,
+    Done,
     Event,
     Fault,
     Finish,
     PartReceived,
     ResponseInfo,
-    StreamEnd,
     ThoughtDelta,
     ToolArgsDelta,
     ToolArgsPiece,
@@ -217,7 +217,7 @@ class ResponseAccumulator:
                 return self._fold_call(event)
             case Citations():
                 return (self._citations.fold(event),)
-            case Finish() | Continuation() | StreamEnd():
+            case Finish() | Continuation() | Done():
                 return self._fold_end(event)
             case Fault(error):
                 self._attempt.fault = self._attempt.fault or error
@@ -225,9 +225,9 @@ class ResponseAccumulator:
                 self.unknown[name] += 1
         return (event,)
 
-    def _fold_end(self, event: Finish | Continuation | StreamEnd) -> Sequence[Event]:
+    def _fold_end(self, event: Finish | Continuation | Done) -> Sequence[Event]:
         match event:
-            case StreamEnd():
+            case Done():
                 self._attempt.done = True
                 return () if self.finish or self.untouched else self._fold_end(WHOLE)
             case Finish():

@@ -230,7 +230,7 @@ class Finish(Struct, frozen=True):
     message: str = ""
 
 
-class StreamEnd(Struct, frozen=True):
+class Done(Struct, frozen=True):
     """The service said that this is all, perhaps without a reason: what came is whole, if anything did."""
 
 
@@ -298,7 +298,7 @@ Event: TypeAlias = (
     | UsageReport
     | ResponseInfo
     | Finish
-    | StreamEnd
+    | Done
     | Continuation
     | Queued
     | Retrying

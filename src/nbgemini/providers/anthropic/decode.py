@@ -12,12 +12,12 @@ from typing import Any
 from nbgemini.messages.events import (
     WHOLE,
     Continuation,
+    Done,
     Event,
     Fault,
     Finish,
     PartReceived,
     ResponseInfo,
-    StreamEnd,
     Unknown,
     UsageReport,
 )
@@ -59,7 +59,7 @@ class MessagesDecoder:
         """
         data = load_frame(frame)
         if not isinstance(data, dict):
-            return [*self._close(), StreamEnd()] if data == DONE else []
+            return [*self._close(), Done()] if data == DONE else []
         return [*self._said(data), *_newer(data)]
 
     def _said(self, data: Data) -> Iterable[Event]:
@@ -77,7 +77,7 @@ class MessagesDecoder:
     def _said_seldom(self, data: Data) -> Iterable[Event]:
         match data:
             case {"type": "message_stop"}:
-                return [*self._close(), StreamEnd()]
+                return [*self._close(), Done()]
             case {"type": "message", "content": list(blocks)}:
                 return self._whole(data, blocks)
         error = error_in(data, bare=str(data.get("type")) not in _FIELDS)

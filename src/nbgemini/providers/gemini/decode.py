@@ -11,11 +11,11 @@ from typing import Any
 from nbgemini.messages.events import (
     Citations,
     Continuation,
+    Done,
     Event,
     Fault,
     Finish,
     ResponseInfo,
-    StreamEnd,
     Unknown,
     UsageReport,
 )
@@ -115,7 +115,7 @@ def events_of(frame: bytes, sources: GroundingReader | None = None) -> list[Even
     if isinstance(data, list) and data:
         data = data[0]  # errors come wrapped in an array where the stream is one
     if not isinstance(data, dict):
-        return [StreamEnd()] if data == DONE else []
+        return [Done()] if data == DONE else []
     if ("error" in data or _FRAME.isdisjoint(data)) and (error := error_in(data, bare=_FRAME.isdisjoint(data))):
         return [Fault(error_from_data(0, error))]
     events: list[Event] = []

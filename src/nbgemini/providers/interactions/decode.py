@@ -14,13 +14,13 @@ from nbgemini.messages.events import (
     Citations,
     CodeResult,
     Continuation,
+    Done,
     Event,
     ExecutedCode,
     Fault,
     Finish,
     PartReceived,
     ResponseInfo,
-    StreamEnd,
     ToolArgsDelta,
     ToolArgsText,
     ToolCallEnd,
@@ -345,7 +345,7 @@ class InteractionDecoder:
             data = data[0]  # errors come wrapped in an array where another framing was asked for
         if isinstance(data, dict):
             return list(self._read(data))
-        return [*self._ends(), StreamEnd()] if data == DONE else []
+        return [*self._ends(), Done()] if data == DONE else []
 
     def _read(self, data: dict[str, Any]) -> Iterable[Event]:
         match data:

@@ -20,12 +20,12 @@ from nbgemini.messages.events import (
     WHOLE,
     AnswerDelta,
     Citations,
+    Done,
     Event,
     Fault,
     Finish,
     PartReceived,
     ResponseInfo,
-    StreamEnd,
     ThoughtDelta,
     ToolArgsDelta,
     ToolArgsText,
@@ -345,7 +345,7 @@ class ChatDecoder:
             self._keep_thoughts()
             refused = "".join(self._refused)
             self._events += [Finish("blocked", "refusal", refused)] if refused else self._calls.end()
-        self._events += [StreamEnd()] if whole else []
+        self._events += [Done()] if whole else []
 
     def _keep_thoughts(self) -> None:
         """Keep what was thought, in its server's words: some want it back beside the calls of its turn."""

@@ -14,12 +14,12 @@ from typing import Any
 
 from nbgemini.messages.events import (
     AnswerDelta,
+    Done,
     Event,
     Fault,
     Finish,
     PartReceived,
     ResponseInfo,
-    StreamEnd,
     ThoughtDelta,
     ToolArgsDelta,
     ToolArgsText,
@@ -355,7 +355,7 @@ class ResponsesDecoder(_Speech):
         """Say what was held back, as nothing more comes; if the server says that this is the `whole`, the calls are too."""
         self._flush()
         if whole:
-            self._events += [*([] if self._ended else self._ends()), StreamEnd()]
+            self._events += [*([] if self._ended else self._ends()), Done()]
 
     def _fail(self, error: Any) -> None:
         said = error if isinstance(error, dict) else {"message": str(error or "")}
