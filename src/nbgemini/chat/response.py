@@ -307,17 +307,17 @@ class ResponseAccumulator:
 
     def outcome(self) -> Outcome:
         """Return how the reply ends if the stream ran to its end."""
-        return outcome(self.finish, self._round.incomplete)
+        return _outcome(self.finish, self._round.incomplete)
 
     def outcome_after(self, error: NbGeminiError, *, shown: bool) -> Outcome:
         """Return how the reply ends after an error; `shown` says whether the user has seen anything of an answer."""
         if not isinstance(error, ToolError):
             self._round.close()
         calls = bool(self._round.calls or self._round.incomplete)
-        return outcome_after(error, self.finish, reported=self._attempt.fault is not None, shown=shown, calls=calls)
+        return _outcome_after(error, self.finish, reported=self._attempt.fault is not None, shown=shown, calls=calls)
 
 
-def outcome(finish: Finish | None, incomplete: Sequence[ToolCallGrowing] = ()) -> Outcome:
+def _outcome(finish: Finish | None, incomplete: Sequence[ToolCallGrowing] = ()) -> Outcome:
     """Return how a reply ends by what the service said last; calls that came incomplete cut it short."""
     match finish:
         case Finish("blocked", reason, message):
@@ -333,7 +333,7 @@ def outcome(finish: Finish | None, incomplete: Sequence[ToolCallGrowing] = ()) -
             return Outcome("truncated", TransportError("the service cut the answer off before its end"))
 
 
-def outcome_after(error: NbGeminiError, finish: Finish | None, *, reported: bool, shown: bool, calls: bool) -> Outcome:
+def _outcome_after(error: NbGeminiError, finish: Finish | None, *, reported: bool, shown: bool, calls: bool) -> Outcome:
     """Return how a reply ends after an error: a complete answer stays complete, a broken connection leaves a truncated one.
 
     Calls make it incomplete, as nobody knows whether more of them would have come; an error that the service `reported` inside

@@ -11,7 +11,7 @@ import sys
 import threading
 from typing import Any
 
-from nbgemini._async.callers import Reader, caller_without_notebook
+from nbgemini._async.readers import Reader, reader_without_notebook
 from nbgemini.notebook.kernel.environment import kernel_of, note_cell, runs_silently
 
 _LOOKS = (  # modules that read what nobody asked them to read
@@ -51,7 +51,7 @@ class Cells:
         """Return who reads here and now."""
         if _is_looked_at() or self._front_end_looks():
             return "looks"
-        if caller_without_notebook() == "waits":
+        if reader_without_notebook() == "waits":
             return "waits"
         here = asyncio.current_task()  # none in a callback
         return "waits" if here is not None and any(task is here for task, _ in self._running) else "awaits"
