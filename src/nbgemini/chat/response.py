@@ -45,6 +45,7 @@ from nbgemini.tools.result import ToolResult, note_of
 
 MOST_CALLS = 256  # in one round, copies and incomplete ones counted too
 MOST_ARGUMENTS = 2**20  # characters of all calls of a round; a model's longest answer is shorter
+_TEXT = (AnswerDelta, ThoughtDelta)
 _GROWTH = 9 / 8  # citations are stored again when there are so many more
 
 
@@ -199,19 +200,22 @@ class ResponseAccumulator:
         They are those of one frame, or some of them: `first` says whether they are its first.
         """
         self._frame += first
-        return [meant for event in events for meant in self._fold(event)]
+        meant: list[Event] = []
+        for event in events:  # what comes with every frame goes first; a `match` takes five times as long
+            if isinstance(event, PartReceived):
+                self._exchange.parts.append(event.part)
+            elif isinstance(event, UsageReport):
+                self._attempt.usage = event.usage
+            elif isinstance(event, ResponseInfo):
+                self.model, self.response_id = event.model, event.response_id or self.response_id
+            elif not isinstance(event, _TEXT):
+                meant += self._fold_rare(event)
+                continue
+            meant.append(event)
+        return meant
 
-    def _fold(self, event: Event) -> Sequence[Event]:
-        """Fold one event; what comes with every frame goes first."""
+    def _fold_rare(self, event: Event) -> Sequence[Event]:
         match event:
-            case AnswerDelta() | ThoughtDelta():
-                pass
-            case PartReceived(part):
-                self._exchange.parts.append(part)
-            case UsageReport(usage):
-                self._attempt.usage = usage
-            case ResponseInfo(model, response_id):
-                self.model, self.response_id = model, response_id or self.response_id
             case ToolCall() | ToolCallStart() | ToolArgsDelta() | ToolArgsText() | ToolArgsPiece() | ToolCallEnd():
                 return self._fold_call(event)
             case Citations():
