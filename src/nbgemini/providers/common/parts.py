@@ -40,6 +40,7 @@ _SAID_ELSEWHERE = {
     "toolCall", "toolResponse",  # the service's own: their outcome is in the answer and its sources
 }  # fmt: skip
 _VALUES = ("stringValue", "numberValue", "boolValue", "structValue", "listValue")
+_OUTCOMES = {1: "OUTCOME_OK", 2: "OUTCOME_FAILED", 3: "OUTCOME_DEADLINE_EXCEEDED"}  # as Vertex AI may number them
 IN_PIECES = {"args", "partialArgs", "willContinue"}
 
 
@@ -77,7 +78,7 @@ def _read_special(part: dict[str, Any]) -> Iterable[Event]:
                 mime = str(value.get("mimeType") or value.get("mime_type") or "")
                 yield InlineMedia(mime, str(value.get("data") or ""), _is_thought(part))
             case "executableCode", dict():
-                yield ExecutedCode(str(value.get("code") or ""), str(value.get("language") or "PYTHON").lower())
+                yield ExecutedCode(str(value.get("code") or ""), _language(value.get("language")))
             case "codeExecutionResult", dict():
                 yield _code_result(value)
             case "nbgemini", {"citations": dict(said)}:
@@ -90,8 +91,13 @@ def _is_thought(part: dict[str, Any]) -> bool:
     return part.get("thought") in (True, "true")
 
 
+def _language(name: Any) -> str:
+    return name.lower() if isinstance(name, str) and name else "python"  # the only one that has a number
+
+
 def _code_result(value: dict[str, Any]) -> CodeResult:
     outcome = value.get("outcome", "OUTCOME_OK")
+    outcome = _OUTCOMES.get(outcome, outcome) if type(outcome) is int else outcome
     return CodeResult(str(value.get("output") or ""), outcome == "OUTCOME_OK", outcome == "OUTCOME_DEADLINE_EXCEEDED")
 
 

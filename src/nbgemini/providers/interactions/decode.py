@@ -165,6 +165,8 @@ class Step(Protocol):
 def step_of(key: str, block: Block, cited: _CitationReader) -> Step:
     """Return the step that begins with `block`."""
     kind = block.get("type")
+    if kind in ("text", *_MEDIA):  # content without a step around it, as whole answers had it before there were steps
+        return _Spoken({"content": [block]}, cited, thought=False)
     if kind in ("model_output", "thought"):
         return _Spoken(block, cited, thought=kind == "thought")
     if kind == "function_call":
@@ -403,7 +405,8 @@ class InteractionDecoder:
 
     def _counted(self, usage: Any) -> Iterable[Event]:
         if isinstance(usage, Mapping):
-            self._usage = Usage(*(as_count(usage.get(f"total_{name}tokens")) for name in _COUNTS))
+            asked, thought, said, cached, by_tools, total = (as_count(usage.get(f"total_{name}tokens")) for name in _COUNTS)
+            self._usage = Usage(asked, thought, said, cached, by_tools, total or asked + thought + said + by_tools)
             yield UsageReport(self._earlier + self._usage)
 
     def _whole(self, interaction: dict[str, Any], steps: list[Any]) -> Iterable[Event]:
