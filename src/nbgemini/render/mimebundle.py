@@ -214,6 +214,15 @@ def at_rest(
     return answer_bundle(segment.text, "json" if options.json else options.format)
 
 
+def recalled_bundle(segment: Segment, form: Format | None) -> dict[str, Any]:
+    """Return the bundle of a segment as its exchange showed it; without a format JSON is data and all else Markdown."""
+    if form is None:
+        form = "json" if segment.text.startswith(("{", "[")) and segment.text.endswith(("}", "]")) else "markdown"
+    if segment.kind != "answer" or form == "markdown":
+        return bundle(segment)
+    return answer_bundle(segment.text, form)
+
+
 def is_special(options: Options) -> bool:
     """Whether an answer is to be anything but Markdown."""
     return options.json or options.format != "markdown"

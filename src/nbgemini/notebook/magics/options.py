@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 import io
+import keyword
+import re
 import shlex
 from collections.abc import Mapping
 from typing import Any, NoReturn, get_args
@@ -25,6 +27,7 @@ from nbgemini.notebook.options import (
 from nbgemini.tools.toolbox import WORDS
 
 FORMATS = get_args(Format)
+_CHOICE = re.compile(r"(?P<option>.*): invalid choice: (?P<value>.*) \(choose from (?P<choices>.*)\)")
 
 
 class LineParser(argparse.ArgumentParser):
@@ -37,6 +40,10 @@ class LineParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise one line instead of leaving the interpreter."""
         problem = message.removeprefix("argument ").replace("expected one argument", "a value is missing")
+        problem = problem.replace("not allowed with argument", "can't be combined with")
+        if match := _CHOICE.fullmatch(problem):
+            choices = match["choices"].replace("'", "").split(", ")
+            problem = f"{match['option']}: {match['value']} is not {', '.join(choices[:-1])} or {choices[-1]}"
         raise PromptError(f"{problem}; {self.prog} --help lists the options")
 
     @property
@@ -59,7 +66,7 @@ def number(low: float, high: float) -> Any:
         except ValueError:
             raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
         if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text} is not between {low:g} and {high:g}")
+            raise argparse.ArgumentTypeError(f"{text} is not between {low:,g} and {high:,.10g}")
         return value
 
     return read
@@ -102,7 +109,7 @@ def identifier(text: str) -> str:
     Raises:
         argparse.ArgumentTypeError: it is not one.
     """
-    if not text.isidentifier():
+    if not text.isidentifier() or keyword.iskeyword(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a Python name")
     return text
 
@@ -228,7 +235,9 @@ def parse_cell(line: str) -> PromptArgs:
     """
     args, rest = parse_ask(line)
     if rest:
-        raise PromptError(f"{rest.split()[0]!r} is not an option; the prompt goes below the %%gemini line")
+        raise PromptError(
+            f"{rest.split()[0]!r} is not an option; the prompt goes below the %%gemini line (in one line: %gemini ask …)"
+        )
     return args
 
 
