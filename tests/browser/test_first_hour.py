@@ -12,6 +12,7 @@ import pandas as pd
 from pydantic import BaseModel
 
 sales = pd.DataFrame({"city": ["Paris", "Rome"] * 100, "sold": range(200)})
+few = sales.head(3)
 
 class City(BaseModel):
     name: str
@@ -33,7 +34,7 @@ def test_the_first_hour(notebook, theme):
         "%%gemini\nIn a sentence about {sales}: which city sold most, and what of {salse}?",
         "%%gemini -m gemini-9-ultra\nHello",
         "%gemini modles",
-        "%%gemini --schema list[City]\nList the cities of {sales}",
+        "%%gemini --schema list[City]\nList the cities of {few}",
         "%gemini show",
         f"%%gemini --once -t stock\n{CALL}",
         "%gemini approvals",
@@ -55,14 +56,15 @@ def test_the_first_hour(notebook, theme):
     book.cell(2).evaluate("cell => cell.scrollIntoView()")
     book.screenshot(f"first-hour-{theme}-1")
     book.run(5)
-    book.wait(f"() => {CELLS}[5].querySelector('.nbgemini-status')")
+    book.wait(f"() => !{CELLS}[5].querySelector('.nbg-live') && {CELLS}[5].querySelector('.nbgemini-status')")
     shape = "cell => [...cell.querySelectorAll('.nbgemini-answer *')].map(node => node.tagName).join(' ')"
     book.run(6)
-    book.wait_text(6, "value 1")
+    book.wait_text(6, "name 1")
     assert book.cell(6).locator(".nbgemini-answer").last.evaluate(
         "answer => [...answer.querySelectorAll('*')].map(node => node.tagName).join(' ')"
     ) == book.cell(5).evaluate(shape)
     book.cell(5).evaluate("cell => cell.scrollIntoView()")
+    assert book.cell(6).locator("blockquote table").count() == 2  # of both prompts
     book.screenshot(f"first-hour-{theme}-2")
     book.run(7)
     press(book, 7, "Always allow")
