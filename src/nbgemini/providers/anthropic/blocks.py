@@ -24,7 +24,7 @@ from nbgemini.messages.events import (
 from nbgemini.messages.turns import ORIGIN, Part
 from nbgemini.providers.common.citations import CitationBuilder
 from nbgemini.providers.common.json import dicts
-from nbgemini.providers.common.parts import block_part, parts_to_events
+from nbgemini.providers.common.parts import block_part, parts_to_events, text_or_none
 from nbgemini.providers.common.thought_tags import Said, TaggedText
 
 
@@ -237,7 +237,7 @@ class CallBlock(ContentBlock):
         whole = (ToolArgsText(self.key, self._known),) if self._known else ()
         part = block_part(NAME, {name: value for name, value in self.start.items() if name != "input"})
         start = ToolCallStart(
-            self.key, str(self.start.get("name") or ""), _optional(self.start.get("id")), {ORIGIN: part[ORIGIN]}
+            self.key, str(self.start.get("name") or ""), text_or_none(self.start.get("id")), {ORIGIN: part[ORIGIN]}
         )
         return (start, *whole)
 
@@ -347,7 +347,3 @@ def _object(text: str) -> Data | None:
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
-
-
-def _optional(value: Any) -> str | None:
-    return str(value) if value else None

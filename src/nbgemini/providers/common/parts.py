@@ -71,7 +71,7 @@ def _read_special(part: dict[str, Any]) -> Iterable[Event]:
     for key, value in part.items():
         match key, value:
             case "functionCall", dict():
-                yield ToolCall(str(value.get("name") or ""), _arguments(value.get("args")), _optional(value.get("id")))
+                yield ToolCall(str(value.get("name") or ""), _arguments(value.get("args")), text_or_none(value.get("id")))
             case "functionResponse", {"response": dict()}:
                 yield read_result(part)
             case "inlineData", dict():
@@ -119,7 +119,7 @@ def _read_pieces(part: dict[str, Any], call: dict[str, Any]) -> Iterable[Event]:
     """Yield what a part of a growing call says; the service has one at a time, so their key is empty."""
     bare = {**part, "functionCall": {name: value for name, value in call.items() if name not in IN_PIECES}}
     if name := call.get("name"):
-        yield ToolCallStart("", str(name), _optional(call.get("id")), bare)
+        yield ToolCallStart("", str(name), text_or_none(call.get("id")), bare)
     if call.get("args") is not None:
         yield ToolArgsPiece("", "$", _arguments(call["args"]))
     for piece in dicts(call.get("partialArgs")):
@@ -145,7 +145,8 @@ def _arguments(args: Any) -> dict[str, Any]:
     return dict(args) if isinstance(args, Mapping) else {}
 
 
-def _optional(value: Any) -> str | None:
+def text_or_none(value: Any) -> str | None:
+    """Return a value as text; None if there is none."""
     return str(value) if value else None
 
 
