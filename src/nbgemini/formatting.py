@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import TYPE_CHECKING
 
-from nbgemini.messages.turns import Usage
+if TYPE_CHECKING:
+    from nbgemini.messages.turns import Usage  # %load_ext formats nothing yet
 
 _LEAST = 0.0001  # USD that four digits can say
 
