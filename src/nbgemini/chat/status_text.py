@@ -66,9 +66,8 @@ def page_of(reply: Reply) -> dict[str, str]:
     It is for whoever shows objects (IPython, marimo, Quarto), and for documents made of notebooks. A reply that still runs is
     shown as far as it has come, and its last line says so.
     """
-    from nbgemini.render.answer import at_rest  # noqa: PLC0415 - the renderer, where somebody looks at a reply
-    from nbgemini.render.latex import verbatim  # noqa: PLC0415
-    from nbgemini.render.mimebundle import error_bundle, status_bundle  # noqa: PLC0415
+    from nbgemini.render.latex import verbatim  # noqa: PLC0415 - the renderer, where somebody looks at a reply
+    from nbgemini.render.mimebundle import at_rest, error_bundle, status_bundle  # noqa: PLC0415
 
     trouble = str(reply.so_far.error) if reply.so_far.error else misfit_text(reply)
     line, badge = status_text(reply), badge_text(reply)
