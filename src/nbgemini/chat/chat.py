@@ -179,9 +179,10 @@ class Chat:
             NbGeminiError: it failed or was blocked.
         """
         reply = self.begin(prompt, **await self._prepared(changes))
-        async with aclosing(self._loops[reply].events()) as events:
-            async for event in events:
-                yield event
+        async with aclosing(self._loops[reply].events()) as steps:
+            async for events in steps:
+                for event in events:
+                    yield event
         await reply
 
     def will_drive(self, reply: Reply) -> None:

@@ -10,6 +10,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 from urllib.parse import quote, urlencode, urlsplit
 
 from msgspec import Struct
@@ -54,9 +55,7 @@ class Origin(Struct, frozen=True):
 
     def target(self, path: str, query: Mapping[str, str]) -> str:
         """Return path and query for the wire; a path that begins with a slash stands below the host, not below the base."""
-        whole = path if path.startswith("/") else f"{self.path}/{path}"
-        asked = urlencode(query, quote_via=quote)
-        return quote(whole, safe=_AS_IT_IS) + (f"{'&' if '?' in whole else '?'}{asked}" if asked else "")
+        return _target(path if path.startswith("/") else f"{self.path}/{path}", tuple(query.items()))
 
 
 def origin_of(base: str, *, secret: bool = False) -> Origin:
@@ -83,6 +82,12 @@ def is_loopback(host: str) -> bool:
         address = getattr(address, "ipv4_mapped", None) or address
         return address.is_loopback or address.is_unspecified
     return False
+
+
+@lru_cache(maxsize=256)
+def _target(path: str, query: tuple[tuple[str, str], ...]) -> str:
+    asked = urlencode(query, quote_via=quote)
+    return quote(path, safe=_AS_IT_IS) + (f"{'&' if '?' in path else '?'}{asked}" if asked else "")
 
 
 def _read(base: str) -> Origin | None:
