@@ -23,7 +23,7 @@ from nbgemini.chat.response import Outcome
 from nbgemini.chat.state import ReplyState
 from nbgemini.errors import ApiError, NbGeminiError, ToolError, TransportError, WireError
 from nbgemini.messages.events import Event, Queued, Retrying, ToolCall, Uploading
-from nbgemini.messages.segments import Change, Segment
+from nbgemini.messages.segments import Change
 from nbgemini.messages.transcript import Exchange
 from nbgemini.messages.turns import Options, Turn, merge_text, user_turn
 from nbgemini.prices import Prices
@@ -35,6 +35,7 @@ from nbgemini.transport.request import CachedFrame, ReplayedFrame, Request
 Step: TypeAlias = tuple[list[Event], list[Change]]
 
 MOST_SEGMENTS = 2_000  # of one reply
+_SHREDS = f"an answer in more than {MOST_SEGMENTS:,} pieces of different kinds can't be shown → ask for less"
 _SMALL = 65_536  # bytes of a frame that is decoded on the loop
 _AT_ONCE = 32  # events of one frame that are folded before others have their turn
 _LOOK_AGAIN = 1.0  # seconds after which a waiting reply says anew how many are ahead
@@ -260,8 +261,7 @@ class RequestSender:
             try:
                 async with aclosing(self._endpoint.source.frames(request)) as frames:
                     async for frame in frames:
-                        if state.origin or type(frame) is not bytes:
-                            state.origin = _origin(frame, state.origin)
+                        state.origin = _origin(frame, state.origin)
                         if scheduler.must_wait:
                             await scheduler.turn()
                         decoded = decode(frame) if len(frame) <= _SMALL else await asyncio.to_thread(decode, frame)
@@ -271,7 +271,8 @@ class RequestSender:
                             events = response.fold(decoded[at : at + _AT_ONCE], first=not at)
                             yield events, state.show(events)
                             response.raise_fault()
-                            _refuse_shreds(segments)
+                            if len(segments) > MOST_SEGMENTS:
+                                raise WireError(_SHREDS)
             except NbGeminiError:
                 if rest := self._rest(decode):
                     yield rest
@@ -282,7 +283,7 @@ class RequestSender:
 
     def _rest(self, decode: Decoder) -> Step | None:
         """Return what the decoder still held back, as the body has ended, if anything."""
-        events = self._state.fold(decode(OVER))
+        events = self._state.response.fold(decode(OVER))
         return (events, self._state.show(events)) if events else None
 
     def _wait_for(self, notice: Queued | Retrying | Uploading) -> Step:
@@ -290,22 +291,12 @@ class RequestSender:
         return [notice], []
 
 
-def _refuse_shreds(segments: Sequence[Segment]) -> None:
-    """Accept an answer that a page can hold.
-
-    Raises:
-        WireError: it changes its kind too often.
-    """
-    if len(segments) > MOST_SEGMENTS:
-        raise WireError(f"an answer in more than {MOST_SEGMENTS:,} pieces of different kinds can't be shown → ask for less")
-
-
 def reply_of(frame: Callable[[], bytes], options: Options, endpoint: Endpoint, prices: Prices) -> Reply:
     """Return the reply that one whole frame is, as any other is read; `frame` may raise why there is none."""
     state = ReplyState(Exchange(user_turn("")), options, endpoint.codec, prices=prices)
     reply = Reply(state)
     try:
-        state.show(state.fold(endpoint.codec.decoder()(frame())))
+        state.show(state.response.fold(endpoint.codec.decoder()(frame())))
         state.response.raise_fault()
         state.response.raise_if_empty()
         outcome = state.response.outcome()

@@ -48,11 +48,6 @@ class Origin(Struct, frozen=True):
         """Return the address in the one spelling that all its readers understand alike."""
         return f"{self.root}{self.path}"
 
-    @property
-    def loopback(self) -> bool:
-        """Whether it is on this machine."""
-        return is_loopback(self.host)
-
     def target(self, path: str, query: Mapping[str, str]) -> str:
         """Return path and query for the wire; a path that begins with a slash stands below the host, not below the base."""
         return _target(path if path.startswith("/") else f"{self.path}/{path}", tuple(query.items()))
@@ -68,7 +63,7 @@ def origin_of(base: str, *, secret: bool = False) -> Origin:
     origin = _read(base.strip())
     if origin is None:
         raise ConfigurationError(f"the base URL must begin with https:// and name a host: {_shown(base)}")
-    if secret and not origin.secure and not origin.loopback:
+    if secret and not origin.secure and not is_loopback(origin.host):
         raise ConfigurationError(f"plain http would show your key on the way to {origin.host}; use https")
     return origin
 
