@@ -78,12 +78,12 @@ def reader(who, url):
 def segments_only(url):
     """Frames to segments, without the conversation around them."""
     from nbgemini.messages.segments import Segmenter
-    from nbgemini.providers.gemini.codec import Gemini
+    from nbgemini.providers.gemini.codec import GeminiCodec
     from nbgemini.secrets import Secret
     from nbgemini.transport.http import HttpSource
     from nbgemini.transport.request import Request
 
-    source, gemini = HttpSource(url, Secret("k")), Gemini()
+    source, gemini = HttpSource(url, Secret("k")), GeminiCodec()
 
     async def read(count, first):
         segmenter, decode = Segmenter(), gemini.decoder()
