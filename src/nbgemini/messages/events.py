@@ -120,6 +120,7 @@ class ToolRun(Struct, frozen=True):
     Attributes:
         response: what goes back to the model, once there is something.
         unasked: whether it ran because its user had said that nobody need be asked.
+        about: what the tool says of itself, in one line.
     """
 
     call: ToolCall
@@ -128,6 +129,7 @@ class ToolRun(Struct, frozen=True):
     media: tuple[InlineMedia, ...] = ()
     seconds: float = 0.0
     unasked: bool = False
+    about: str = ""
 
     @property
     def over(self) -> bool:
