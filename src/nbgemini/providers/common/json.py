@@ -43,8 +43,6 @@ def dicts(value: Any) -> list[dict[str, Any]]:
 
 def as_count(value: Any) -> int:
     """Return a count, which some write as text or as a float; 0 for anything else."""
-    if value is None:  # half of what each frame may count
-        return 0
     if type(value) is int or (type(value) is float and value.is_integer()):
         return int(value) if 0 <= value < _LARGEST else 0
     digits = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _DIGITS
