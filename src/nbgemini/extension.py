@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from nbgemini._async.callers import register_caller_finder, unregister_caller_finder
-from nbgemini.bulk.progress_bar import show_by, show_no_longer
+from nbgemini.bulk.progress import register_bar, unregister_bar
 from nbgemini.errors import AUDIENCE
 from nbgemini.formatting import LOOKS
 from nbgemini.notebook.config import Gemini
@@ -48,7 +48,7 @@ def load(shell: Any) -> None:
     cells = Cells(shell)
     cells.install()
     register_caller_finder(cells.reader)
-    show_by(bar)
+    register_bar(bar)
     setattr(shell, _ATTRIBUTE, (config, magics, hook, wait_first, completer, bar, cells))
 
 
@@ -59,7 +59,7 @@ def unload(shell: Any) -> None:
     config, magics, hook, wait_first, completer, bar, cells = getattr(shell, _ATTRIBUTE)
     LOOKS.durations = LOOKS.latex = True
     AUDIENCE.magics = False
-    show_no_longer(bar)
+    unregister_bar(bar)
     unregister_caller_finder(cells.reader)
     cells.remove()
     hook.remove()

@@ -14,10 +14,9 @@ from itertools import count
 import pytest
 
 from nbgemini.cache import open_cache
-from nbgemini.cache.base import Limits, Size
-from nbgemini.cache.memory import MemoryStore
 from nbgemini.cache.redis import PREFIX
 from nbgemini.cache.sqlite import SqliteStore
+from nbgemini.cache.store import Limits, MemoryStore, Size
 from tests.cache.conftest import ANSWER, DECODE
 from tests.canary import CANARY, found_in
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbgemini.offline.gemini.schema_answers import adapted, answer_in, check_form, from_openapi
-from nbgemini.offline.json_body import InvalidRequest
+from nbgemini.offline.requests import InvalidRequest
+from nbgemini.offline.schema_answers import adapted, answer_in, check_form, from_openapi
 from tests.support.raw_requests import USER, ask, path
 
 KEYS = st.sampled_from(

@@ -14,9 +14,9 @@ from nbgemini.errors import PromptError, ServerError, ToolError, TransportError
 from nbgemini.messages.events import AnswerDelta, ThoughtDelta, ToolCall, ToolProgress
 from nbgemini.messages.segments import SegmentEnd, SegmentStart, SegmentUpdate
 from nbgemini.messages.turns import Usage
-from nbgemini.offline.gemini.validation import validate
 from nbgemini.offline.thought_signatures import sign
-from nbgemini.replay.fingerprint import normalised
+from nbgemini.offline.validation import validate
+from nbgemini.replay.fingerprint import normalized
 from nbgemini.secrets import Secret
 from nbgemini.tools.toolbox import MOST_ROUNDS, Toolbox, allow_all, refuse_all
 from tests.fakes.raw import CLOSE, END, RESET, STALL, RawServer, event, head, text_frame
@@ -128,7 +128,7 @@ class Scripted:
         await self.server.__aexit__()
         if kind is None:
             for body in self.bodies:
-                validate(normalised(body), self.model)
+                validate(normalized(body), self.model)
 
     @property
     def bodies(self):

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from nbgemini.errors import PromptError
 from nbgemini.notebook.kernel.environment import is_unattended
-from nbgemini.replay.session import AT_ONCE, Record, Replay, Taping, place_of
+from nbgemini.replay.session import AT_ONCE, Record, Replay, Taping, resolve_path
 from nbgemini.services import split_model, usual_service
 
 if TYPE_CHECKING:
@@ -96,8 +96,8 @@ class OptionResolver:
     def taping(self, args: PromptArgs) -> Taping | None:
         """Return the cassette that a prompt is recorded in or replayed from, if there is one."""
         if args.record:
-            return Record(place_of(args.record))
-        return Replay(place_of(args.replay), speed=usual_speed(self._shell)) if args.replay else None
+            return Record(resolve_path(args.record))
+        return Replay(resolve_path(args.replay), speed=usual_speed(self._shell)) if args.replay else None
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ from msgspec import structs
 from nbgemini.errors import ConfigurationError
 from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.kernel.colab import key_for
-from nbgemini.prices import Prices, read, shipped
+from nbgemini.prices import Prices, bundled_prices, read_prices
 from nbgemini.secrets import Secret
 from nbgemini.services import KNOWN, Service, compatible, offline, service_named
 from nbgemini.settings import (
@@ -120,4 +120,4 @@ class SettingsResolver:
 @lru_cache(1)
 def _prices(file: str) -> Prices:
     """Return the list of prices in a file that was looked at when it was named; the package's own for no name."""
-    return read(Path(file)) if file else shipped()
+    return read_prices(Path(file)) if file else bundled_prices()

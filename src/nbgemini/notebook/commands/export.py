@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbgemini._storage.files import write
+from nbgemini._storage import write_atomically
 from nbgemini.errors import PromptError
 from nbgemini.notebook.commands._args import exchanges_text, named_chat, split_words, usage_error
 from nbgemini.notebook.commands._output import show_line
@@ -129,6 +129,6 @@ def _write(files: dict[Path, bytes]) -> None:
         for path, content in reversed(files.items()):
             if path.parent.name.endswith("_files"):
                 path.parent.mkdir(exist_ok=True, mode=0o700)
-            write(path, content)
+            write_atomically(path, content)
     except OSError as error:
         raise PromptError(f"can't write {error.filename}: {error.strerror}") from None

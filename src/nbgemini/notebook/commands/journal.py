@@ -39,9 +39,9 @@ def journal(session: Session, rest: str) -> None:
 
 
 def _row(row: Mapping[str, Any]) -> tuple[str, ...]:
-    from nbgemini.journal.report import kind_of  # noqa: PLC0415 - with the journal
+    from nbgemini.journal.report import answer_origin  # noqa: PLC0415 - with the journal
 
-    kind = kind_of(row)
+    kind = answer_origin(row)
     outcome = (_STATES.get(row["state"], row["state"]), row["error"], row["error"] and row["code"])
     return (
         datetime.fromtimestamp(row["at"]).astimezone().strftime("%Y-%m-%d %H:%M:%S"),

@@ -75,9 +75,9 @@ def _view(session: Session, args: MapArgs) -> MapView:
     from nbgemini.notebook.display.map_progress import PageView, PrintedView  # noqa: PLC0415
 
     if kernel_of(session.shell) is None:
-        from nbgemini.bulk.progress_bar import bar  # noqa: PLC0415
+        from nbgemini.bulk.progress import progress_bar  # noqa: PLC0415
 
-        return PrintedView(bar())
+        return PrintedView(progress_bar())
     route, painting = session.views.canvas(args.prompt)
     badge = "offline service" if session.answering == "offline" else ""
     return PageView(session.shell, route, painting, badge, cell_fails=_waits(session, args))

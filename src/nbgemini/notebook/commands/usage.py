@@ -24,7 +24,7 @@ _COLUMNS = ("exchanges", "failed", "retries", "in", "cached", "thought", "out", 
 
 def usage(session: Session, rest: str) -> None:
     """Add up the exchanges of a period by model, chat, day, provider or notebook; waiting times are medians."""
-    from nbgemini.journal.report import summaries, totals  # noqa: PLC0415 - with the journal
+    from nbgemini.journal.report import summarize_by, totals  # noqa: PLC0415 - with the journal
 
     period, by = _parse(split_words(rest))
     if session.journal is None:
@@ -34,7 +34,7 @@ def usage(session: Session, rest: str) -> None:
         when = {"today": "today", "week": "in the last 7 days"}.get(period, "yet")
         show_line(f"no requests {when}; the tokens, cost and times of each prompt will be added up here")
         return
-    shown = [*summaries(rows, by), *totals(rows)]
+    shown = [*summarize_by(rows, by), *totals(rows)]
     show_table((by, *_COLUMNS), [_row(summary) for summary in shown])
     show_line(_scope(period, rows, session.journal.notebook))
     unpriced = sum(summary.unpriced for summary in shown if summary.name == "total" and not summary.kind)

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, TypeGuard
 
 from msgspec import Struct
 
-from nbgemini.bulk.sources import RowSource
+from nbgemini.bulk.rows import RowSource
 from nbgemini.bulk.template import Template
 from nbgemini.errors import PromptError
 from nbgemini.notebook.magics.options import LineParser, add_generation, add_wait, count, identifier, number
