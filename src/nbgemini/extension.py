@@ -13,8 +13,7 @@ from nbgemini.bulk.progress import register_bar, unregister_bar
 from nbgemini.errors import AUDIENCE
 from nbgemini.formatting import LOOKS
 from nbgemini.notebook.config import Gemini
-from nbgemini.notebook.kernel.cell_transforms import AwaitHook, FirstCell
-from nbgemini.notebook.kernel.pending_names import WaitFirst
+from nbgemini.notebook.kernel.cell_transforms import AwaitHook, FirstCell, WaitFirst
 from nbgemini.notebook.kernel.running_cells import Cells
 from nbgemini.notebook.magics.completion import Completer
 from nbgemini.notebook.magics.magics import GeminiMagics

@@ -22,7 +22,7 @@ from nbgemini.notebook.context_windows import WORTH_ASKING, ContextWindows
 from nbgemini.notebook.jobs import Jobs, ReplyJob
 from nbgemini.notebook.kernel import environment
 from nbgemini.notebook.kernel.gui import Gui
-from nbgemini.notebook.kernel.result import Results
+from nbgemini.notebook.kernel.running_cells import Results
 from nbgemini.notebook.kernel_journal import KernelJournal
 from nbgemini.notebook.magics.map_options import OUT as LAST_MAP
 from nbgemini.notebook.options import OptionResolver, PromptArgs

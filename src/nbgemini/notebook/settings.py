@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from nbgemini.errors import ConfigurationError
+from nbgemini.notebook.api_key import key_for
 from nbgemini.notebook.config import Gemini
-from nbgemini.notebook.kernel.colab import key_for
 from nbgemini.prices import Prices, bundled_prices, read_prices
 from nbgemini.secrets import Secret
 from nbgemini.services import KNOWN, Service, compatible, offline, service_named

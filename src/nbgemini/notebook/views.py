@@ -9,11 +9,10 @@ from typing import Any, Literal, TypeAlias
 from nbgemini.chat.reply import Reply
 from nbgemini.notebook.approvals import Approvals
 from nbgemini.notebook.config import Gemini
-from nbgemini.notebook.display.canvas import Painting
+from nbgemini.notebook.display.canvas import Painting, Refresh
 from nbgemini.notebook.display.insert_cell import has_commands, offered_code
 from nbgemini.notebook.display.output_area import output_around
 from nbgemini.notebook.display.stream_view import StreamView
-from nbgemini.notebook.display.throttle import Refresh
 from nbgemini.notebook.jobs import View
 from nbgemini.notebook.kernel import environment
 from nbgemini.notebook.kernel.interrupts import IdleInterrupt

@@ -7,8 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from nbgemini.notebook.display import canvas as module
-from nbgemini.notebook.display.canvas import Painting
-from nbgemini.notebook.display.throttle import Refresh
+from nbgemini.notebook.display.canvas import Painting, Refresh
 from nbgemini.notebook.kernel.output_routing import Straight
 
 

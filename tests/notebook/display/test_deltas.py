@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nbgemini.notebook.display.canvas import Refresh
 from nbgemini.notebook.display.deltas import Deltas, update_of
-from nbgemini.notebook.display.throttle import Refresh
 from nbgemini.render.html_tree import Patch, parse_html
 from nbgemini.render.streaming_markdown import Blocks
 from tests.support.live_page import Page, nodes_of

@@ -7,9 +7,8 @@ import asyncio
 import pytest
 
 from nbgemini.messages.segments import Segment, SegmentDelta, SegmentEnd
-from nbgemini.notebook.display.canvas import Painting
+from nbgemini.notebook.display.canvas import Painting, Refresh
 from nbgemini.notebook.display.text_view import TextPainter
-from nbgemini.notebook.display.throttle import Refresh
 from nbgemini.notebook.kernel.output_routing import Straight
 
 

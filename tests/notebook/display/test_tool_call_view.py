@@ -6,8 +6,7 @@ import pytest
 
 from nbgemini.messages.events import ToolArgsPiece, ToolCallEnd, ToolCallStart, ToolProgress, ToolRun
 from nbgemini.messages.segments import SegmentStart
-from nbgemini.notebook.display.canvas import Painting
-from nbgemini.notebook.display.throttle import Refresh
+from nbgemini.notebook.display.canvas import Painting, Refresh
 from nbgemini.notebook.display.tool_call_view import CardPainter
 from nbgemini.notebook.kernel.output_routing import Straight
 from tests.notebook.display.test_text_view import Place

@@ -10,7 +10,7 @@ import mistune
 import pytest
 
 from nbgemini.render.export import to_json, to_markdown
-from nbgemini.render.export.safe_markdown import fenced, safe_markdown
+from nbgemini.render.export.markdown import fenced, safe_markdown
 from tests.corpus import PAYLOADS
 from tests.fakes.functions import PNG
 from tests.render.export.conftest import said_by, said_in

@@ -1,7 +1,9 @@
 """How segments get onto the page: through widgets, as repainted HTML, or only once they are whole.
 
 Rendering Markdown takes milliseconds a block, so it happens in a thread; each finished block is rendered once. Traffic
-grows with the answer: widgets get deltas, plain HTML is repainted only after it has grown by half.
+grows with the answer: widgets get deltas, plain HTML is repainted only after it has grown by half. One stream is repainted a
+few times a second, and all together within what a server and a page can bear: a Jupyter server drops output over 1,000
+messages a second, and a page that is given 300 kB a second stays smooth.
 """
 
 from __future__ import annotations
@@ -14,12 +16,13 @@ from typing import Any, Literal, Protocol
 
 from nbgemini._async.imports import run_in_import_thread
 from nbgemini.notebook.approvals import Approvals
-from nbgemini.notebook.display.throttle import Refresh
 from nbgemini.notebook.kernel.output_routing import Route
 from nbgemini.render.markdown import to_html
 
 _CALMEST = 2.0  # times the shortest interval, reached after a second: a long answer is read more calmly
 _PATIENCE = 6.0  # seconds that a page has to start the first widget
+_REPAINTS = 100  # a second, over all streams
+_CHARACTERS = 300_000  # a second, over all streams
 _WIDGETS = "nbgemini.notebook.display.widget"  # anywidget and ipywidgets: 70 ms of CPU at the first use
 
 
@@ -183,3 +186,34 @@ def _load_widgets() -> Any:
 
     to_html("`the parser too`")
     return live
+
+
+class Refresh:
+    """The repaints of one kernel."""
+
+    def __init__(self) -> None:
+        """Begin with no streams."""
+        self._streams = 0
+        self._free_at = 0.0
+        self.silent: Any = None  # the last widget that no page has started in good time
+
+    @property
+    def no_widgets(self) -> bool:
+        """Whether pages turned out to start no widget of ours; one that comes late after all is heard."""
+        return self.silent is not None and not self.silent.greeted
+
+    def join(self) -> None:
+        """Count one stream more."""
+        self._streams += 1
+
+    def leave(self) -> None:
+        """Count one stream less."""
+        self._streams -= 1
+
+    def sent(self, characters: int) -> None:
+        """Take note of what was sent."""
+        self._free_at = max(monotonic(), self._free_at) + characters / _CHARACTERS
+
+    def pause(self, shortest: float) -> float:
+        """Return the seconds a stream waits before its next repaint, at least `shortest`."""
+        return max(shortest, self._streams / _REPAINTS, self._free_at - monotonic())

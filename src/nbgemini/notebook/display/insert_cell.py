@@ -12,7 +12,7 @@ from typing import Any
 
 from nbgemini.chat.reply import Reply
 from nbgemini.messages.code_blocks import code_of
-from nbgemini.notebook.kernel.colab import in_colab
+from nbgemini.notebook.kernel.environment import in_colab
 from nbgemini.render.escape import harmless
 
 _COMMANDS = ["notebook:insert-cell-below", "notebook:replace-selection"]

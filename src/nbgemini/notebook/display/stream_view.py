@@ -19,8 +19,7 @@ from nbgemini.chat.reply import Reply
 from nbgemini.messages.segments import Change, Segment, SegmentStart
 from nbgemini.notebook.display.canvas import Painting
 from nbgemini.notebook.display.output_area import CellArea, OutputArea, area_of, settled
-from nbgemini.notebook.display.segment_view import SegmentPainter
-from nbgemini.notebook.display.static_view import WholePainter
+from nbgemini.notebook.display.segment_view import SegmentPainter, WholePainter
 from nbgemini.notebook.display.status_line import StatusLine
 from nbgemini.notebook.display.text_view import TextPainter
 from nbgemini.notebook.display.tool_call_view import CardPainter

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-from nbgemini.notebook.kernel.colab import in_colab
 
 _UNSET = object()
 _LAST_CELL = "_nbgemini_last_cell"
@@ -41,6 +40,11 @@ def runs_silently(shell: Any) -> bool:
     """Whether the code that runs is a front end's own, which looks at the user's objects, and no cell."""
     kernel = kernel_of(shell)
     return kernel is not None and bool(_request(shell).get("content", {}).get("silent"))
+
+
+def in_colab() -> bool:
+    """Whether Colab's own kernel runs this."""
+    return "google.colab" in sys.modules
 
 
 def takes_our_widgets() -> bool:

@@ -1,7 +1,12 @@
-"""The cells that run now: their code waits for what it reads, while coroutines, callbacks and tools on the same loop can't.
+"""The cells that run now: which code waits for what it reads, and what a cell shows that ends with a reply.
+
+A cell's own code waits for a reply, while coroutines, callbacks and tools on the same loop can't.
 
 A cell may wait for long: it is run from within, by its own task. Any other task on the loop has to await; and whatever only
 looks at an object must neither wait nor be given half of it: Tab, `reply?`, %whos, a debugger, a front end's list of variables.
+
+A cell that asked for its last value itself shows it no second time: `%time %gemini ask …`, or a line where cells can't await,
+gives its reply to whoever wants it, and IPython would show it again below the answer.
 """
 
 from __future__ import annotations
@@ -10,9 +15,11 @@ import asyncio
 import sys
 import threading
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from nbgemini._async.callers import Reader, caller_without_notebook
-from nbgemini.notebook.kernel.environment import kernel_of, note_cell, runs_silently
+from nbgemini.chat.reply import Reply
+from nbgemini.notebook.kernel.environment import execution_id, kernel_of, note_cell, runs_silently
 
 _LOOKS = (  # modules that read what nobody asked them to read
     "IPython.core.completer",
@@ -92,3 +99,47 @@ def _task() -> asyncio.Task[Any] | None:
         return asyncio.current_task()
     except RuntimeError:
         return None
+
+
+_DISPLAY_HOOK = "compute_format_data"  # where IPython asks for a cell's last value; display() does not come by there
+
+
+class Results:
+    """The replies of one shell, and the cells that asked for them."""
+
+    def __init__(self, shell: Any) -> None:
+        """Know of none."""
+        self._shell = shell
+        self._cells: WeakKeyDictionary[Reply, tuple[str, int]] = WeakKeyDictionary()
+        self._formatter = shell.display_formatter.ipython_display_formatter
+
+    def install(self) -> None:
+        """Begin."""
+        self._formatter.for_type(Reply, self._show)
+
+    def remove(self) -> None:
+        """End."""
+        self._formatter.pop(Reply, None)
+
+    def asked(self, reply: Reply) -> None:
+        """Note that the cell that runs now asks for this."""
+        self._cells[reply] = self._here()
+
+    def _show(self, reply: Reply) -> None:
+        """Show nothing as the value of the cell that asked.
+
+        Raises:
+            NotImplementedError: it is to be shown as anything is (IPython's convention).
+        """
+        if self._cells.get(reply) != self._here() or not _is_last_value():
+            raise NotImplementedError
+
+    def _here(self) -> tuple[str, int]:
+        return execution_id(self._shell), self._shell.execution_count
+
+
+def _is_last_value() -> bool:
+    frame = sys._getframe(1)  # noqa: SLF001 - documented
+    while frame is not None and frame.f_code.co_name != _DISPLAY_HOOK:
+        frame = frame.f_back  # type: ignore[assignment]
+    return frame is not None

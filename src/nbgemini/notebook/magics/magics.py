@@ -12,9 +12,8 @@ from typing import Any
 from IPython.core.magic import Magics, magics_class, no_var_expand
 
 from nbgemini.notebook.config import Gemini
-from nbgemini.notebook.kernel.cell_transforms import AWAITED
+from nbgemini.notebook.kernel.cell_transforms import AWAITED, WAIT, with_wait
 from nbgemini.notebook.kernel.environment import runs_silently
-from nbgemini.notebook.kernel.pending_names import WAIT, with_wait
 from nbgemini.notebook.magics.registration import MagicRegistration
 from nbgemini.notebook.prompt.watchers import LastError, LastPicture
 

@@ -10,8 +10,8 @@ import shlex
 from typing import Any
 
 from nbgemini.formatting import money_text, tokens_text
+from nbgemini.render.export.markdown import escaped
 from nbgemini.render.export.model import Entry, Said
-from nbgemini.render.export.safe_markdown import escaped
 from nbgemini.render.mimebundle import bundle, metadata_of, prompt_picture, status_bundle
 
 
