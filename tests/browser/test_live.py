@@ -11,7 +11,7 @@ from tests.support.jupyter import Notebook
 
 STORY = '''
 from IPython.display import display
-from nbgemini.notebook.display.deltas import Deltas, update_of
+from nbgemini.notebook.display.text_view import Deltas, update_of
 from nbgemini.notebook.display.widget import Live, accordion, view_of
 from nbgemini.render.html_tree import Patch, as_it_is
 from nbgemini.render.streaming_markdown import Block, Blocks

@@ -21,7 +21,7 @@ from nbgemini.messages.events import (
     ToolRun,
 )
 from nbgemini.messages.segments import Segment
-from nbgemini.notebook.display.deltas import Deltas, update_of
+from nbgemini.notebook.display.text_view import Deltas, update_of
 from nbgemini.render.escape import harmless
 from nbgemini.render.html_tree import Patch
 from nbgemini.render.markdown import code_html, to_html

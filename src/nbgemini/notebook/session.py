@@ -33,8 +33,8 @@ from nbgemini.notebook.settings import SettingsResolver
 from nbgemini.notebook.usage import UsageMeter
 from nbgemini.notebook.views import ViewFactory
 from nbgemini.replay.session import Replay
-from nbgemini.tools.approval import build_toolbox as toolbox_of
-from nbgemini.tools.decorator import Tool
+from nbgemini.tools.tool import Tool
+from nbgemini.tools.toolbox import build_toolbox as toolbox_of
 from nbgemini.tools.toolbox import refuse_all
 
 Prompt: TypeAlias = str | Turn | Exchange

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from nbgemini.errors import PromptError
+from nbgemini.messages.attachments import display_text
 from nbgemini.messages.transcript import Exchange
 from nbgemini.notebook.commands._args import (
     exchanges_text,
@@ -24,6 +26,7 @@ from nbgemini.notebook.commands.status import context_text, learn_windows, model
 from nbgemini.notebook.options import PromptArgs, nearest
 
 if TYPE_CHECKING:
+    from nbgemini.chat.chat import Chat
     from nbgemini.notebook.session import Session
 
 
@@ -51,18 +54,30 @@ async def chats(session: Session, rest: str) -> None:
 
 def show(session: Session, rest: str) -> None:
     """Show a whole chat again from its transcript, or as an earlier session of this notebook left it."""
-    from nbgemini.notebook.display.history import recall  # noqa: PLC0415
-
     chat = named_chat(session, rest, also=[name for name, *_ in saved_chats(session)])
     if len(chat.transcript):
-        recall(chat, chat.transcript)
+        _show_exchanges(chat, chat.transcript)
         return
     saved = session.journal.exchanges(chat.name) if session.journal else []
     if saved:
         show_line(f"{chat.name} of an earlier session; %gemini load {chat.name} continues it")
-        recall(chat, saved)
+        _show_exchanges(chat, saved)
     else:
         show_line(f"{chat.name}: no exchanges yet")
+
+
+def _show_exchanges(chat: Chat, exchanges: Iterable[Exchange]) -> None:
+    """Display every prompt and every segment of these exchanges, in order and as they stand at rest."""
+    from IPython.display import display  # noqa: PLC0415
+
+    from nbgemini.render.mimebundle import bundle, metadata_of, prompt_bundle, status_bundle  # noqa: PLC0415
+
+    for number, exchange in enumerate(exchanges):
+        shown = [prompt_bundle(display_text(exchange.asked)), *map(bundle, chat.segments(exchange))]
+        if exchange.state != "complete":
+            shown.append(status_bundle(" · ".join(filter(None, (exchange.state, exchange.note)))))
+        for data in shown:
+            display(data, raw=True, metadata=metadata_of(chat.name, number))
 
 
 def load(session: Session, rest: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, get_args
 from nbgemini.errors import PromptError
 from nbgemini.messages.turns import Format
 from nbgemini.notebook.options import THINK_LEVELS, think_level
-from nbgemini.tools.approval import WORDS
+from nbgemini.tools.toolbox import WORDS
 
 FORMATS = get_args(Format)
 

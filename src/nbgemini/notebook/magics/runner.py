@@ -31,8 +31,8 @@ from nbgemini.notebook.magics.parsing import parse_ask, parse_cell
 from nbgemini.notebook.options import PromptArgs
 from nbgemini.notebook.prompt.builder import PromptDraft, draft_prompt
 from nbgemini.notebook.session import Session
-from nbgemini.tools.decorator import Tool
 from nbgemini.tools.resolve import declare_all, resolve_tools
+from nbgemini.tools.tool import Tool
 
 Prompt: TypeAlias = str | PromptDraft | Exchange
 Request: TypeAlias = "tuple[PromptArgs, Prompt] | Callable[[], Coroutine[Any, Any, None] | None]"
