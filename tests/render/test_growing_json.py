@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbgemini.notebook.display.text_view import Deltas, update_of
-from nbgemini.render.streaming_json import Indented, JsonBlocks
+from nbgemini.render.json_html import Indented, JsonBlocks
 from tests.support.json_values import VALUES
 
 ROWS = [

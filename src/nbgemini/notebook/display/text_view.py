@@ -18,12 +18,10 @@ from nbgemini.messages.turns import Options
 from nbgemini.notebook.display.canvas import Painting, Place
 from nbgemini.notebook.display.insert_cell import button_html
 from nbgemini.notebook.display.segment_view import SegmentPainter
-from nbgemini.render.answer import at_rest, is_special
-from nbgemini.render.html_tree import Node, Operation, Patch, amend, parse_html, to_html
-from nbgemini.render.mimebundle import live_bundle, thought_title
-from nbgemini.render.streaming_json import JsonBlocks
-from nbgemini.render.streaming_markdown import Block, Blocks
-from nbgemini.render.streaming_text import Verbatim
+from nbgemini.render.html_tree import Node, Operation, Patch, amend, parse_html, serialize_html
+from nbgemini.render.json_html import JsonBlocks
+from nbgemini.render.mimebundle import at_rest, is_special, live_bundle, thought_title
+from nbgemini.render.streaming_markdown import Blocks, RenderedBlock, Verbatim
 
 _GROWTH = 1.5  # plain HTML: repaint when it has grown by half, so that all repaints together stay below 4 x the answer
 _FIRST_REPAINT = 200  # characters
@@ -180,11 +178,11 @@ class Growing(Protocol):
         """Take in text and return it as it will be shown."""
         ...
 
-    def advance(self) -> list[Block]:
+    def advance(self) -> list[RenderedBlock]:
         """Render what is finished; may run in another thread."""
         ...
 
-    def close(self) -> list[Block]:
+    def close(self) -> list[RenderedBlock]:
         """Render what is left."""
         ...
 
@@ -232,7 +230,7 @@ class Update(Struct, frozen=True):
     patch: Patch | None
 
 
-def update_of(blocks: Sequence[Block], patch: Patch | None) -> Update:
+def update_of(blocks: Sequence[RenderedBlock], patch: Patch | None) -> Update:
     """Return an update; blocks that may be long are parsed here, so not on the loop."""
     html = tuple(block.html for block in blocks)
     return Update(html, [node for text in html for node in parse_html(text)], patch)
@@ -263,7 +261,7 @@ class Deltas:
 
     def open_html(self) -> str:
         """Return what stands behind the finished blocks."""
-        return to_html(self._open)
+        return serialize_html(self._open)
 
     def snapshot(self) -> dict[str, Any]:
         """Return all that was told so far, for a page that missed some of it."""

@@ -20,7 +20,7 @@ from nbgemini.notebook.terminal.live_region import Screen
 from nbgemini.notebook.terminal.markdown import Renderer, dim, rich_renderer
 from nbgemini.notebook.terminal.segment_text import Lines
 from nbgemini.render.escape import harmless
-from nbgemini.render.streaming_json import Indented
+from nbgemini.render.json_html import Indented
 from nbgemini.render.streaming_markdown import Blocks
 from nbgemini.render.tool_card import card_text, card_title
 
