@@ -12,7 +12,7 @@ import pytest
 from nbgemini import Client, ConfigurationError
 from nbgemini._storage import open_regular, read_regular, write_atomically
 from nbgemini.messages.media import MediaFile
-from nbgemini.notebook.commands.export import _write
+from nbgemini.notebook.commands.chats import _write
 from nbgemini.prices import read_prices
 from nbgemini.replay.cassette import LARGEST, read_cassette
 
