@@ -14,8 +14,7 @@ from nbgemini.cache.cache import Cache
 from nbgemini.cache.source import CachedSource, StreamTee
 from nbgemini.cache.store import MemoryStore
 from nbgemini.errors import ServerError, TransportError
-from nbgemini.transport.base import CachedFrame
-from nbgemini.transport.request import Request
+from nbgemini.transport.request import CachedFrame, Request
 from tests.cache.conftest import ANSWER, DECODE, IDENTITY, asked
 from tests.fakes.raw import text_frame
 

@@ -18,8 +18,7 @@ from nbgemini._async.scheduler import FairScheduler
 from nbgemini.cache.cache import Cache
 from nbgemini.cache.entry import CacheScope, Decode, cache_key, is_cacheable
 from nbgemini.errors import TransportError
-from nbgemini.transport.base import CachedFrame, Source
-from nbgemini.transport.request import Request
+from nbgemini.transport.request import CachedFrame, Request, Source
 
 
 class CachedSource:

@@ -22,8 +22,7 @@ from nbgemini.replay.cassette import Player, Recording, error_of, read_cassette
 from nbgemini.replay.fingerprint import request_fingerprint
 from nbgemini.replay.recorder import CassetteFile, RecordingSource
 from nbgemini.secrets import Secret
-from nbgemini.transport.base import ReplayedFrame, Source
-from nbgemini.transport.request import Request
+from nbgemini.transport.request import ReplayedFrame, Request, Source
 
 AT_ONCE = math.inf
 
