@@ -15,11 +15,9 @@ from nbgemini.journal.report import answer_origin
 from nbgemini.messages.attachments import data_part
 from nbgemini.messages.turns import Turn
 from nbgemini.secrets import Secret
-from tests.canary import CANARY, found_under
-from tests.chat.test_uploads import uploads
+from tests.canary import CANARY, digests, found_under
 from tests.conftest import soon
-from tests.offline.test_files import png
-from tests.test_canary import digests
+from tests.support.files import png, uploads
 
 
 def told(**directive):

@@ -16,7 +16,7 @@ from nbgemini.providers.gemini.codec import Gemini
 from tests.cache.conftest import ANSWER, DECODE, IDENTITY
 from tests.conftest import golden_frames
 from tests.providers.contracted import CONTRACTED, WHAT
-from tests.providers.test_contract import golden
+from tests.support.provider_talk import golden
 
 WHOLE = {
     "short",

@@ -180,16 +180,17 @@ async def test_what_takes_too_long_is_cancelled():
 
 
 async def test_whoever_is_cancelled_meanwhile_leaves_nothing_behind():
-    cancelled = asyncio.Event()
+    begun, cancelled = asyncio.Event(), asyncio.Event()
 
     async def for_ever():
+        begun.set()
         try:
             await asyncio.Event().wait()
         finally:
             cancelled.set()
 
     task = asyncio.create_task(with_deadline(60, for_ever()))
-    await asyncio.sleep(0.01)
+    await begun.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

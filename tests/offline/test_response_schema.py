@@ -34,7 +34,7 @@ def test_any_schema_is_refused_or_answered(schema):
     with contextlib.suppress(InvalidRequest):
         check_form({**FORM, "responseJsonSchema": schema}, "gemini-3.8-flash", functions=False, tools=False)
         with contextlib.suppress(RecursionError):
-            json.loads(answer_in(schema, "planets"))
+            assert json.loads(answer_in(schema, "planets")) is not ...
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ from nbgemini.providers.openai.responses import OpenAI
 from nbgemini.providers.registry import codec_of
 from tests.conftest import golden_bytes
 from tests.fakes.raw import END, RawServer, chunk, head
-from tests.providers.test_contract import cut
+from tests.support.provider_talk import cut
 
 openai = OpenAI()
 MODEL = "gpt-5.6-sol"

@@ -31,3 +31,15 @@ def is_live(data):
 def kinds_in(outputs):
     """The kinds of a cell's outputs, as a file or a list of messages' contents holds them."""
     return [kind_of(output.get("data", {})) for output in outputs]
+
+
+class Place:
+    """Keeps what is shown."""
+
+    for_good = False
+
+    def __init__(self):
+        self.shown = []
+
+    def show(self, data, state, widget=None):  # noqa: ARG002 - a place of plain HTML
+        self.shown.append((state, data))
