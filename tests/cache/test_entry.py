@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from nbgemini.cache.entry import cache_key, complete_entry, decode_entry, encode_frames, is_cacheable
 from nbgemini.messages.events import Continuation, Fault, Finish, ToolArgsDelta, ToolCall, ToolCallStart
 from nbgemini.messages.turns import Declaration, Options, user_turn
-from nbgemini.providers.gemini.codec import Gemini
 from tests.cache.conftest import ANSWER, DECODE, IDENTITY
 from tests.conftest import golden_frames
 from tests.providers.contracted import CONTRACTED, WHAT
@@ -39,15 +38,15 @@ def frames_of(name):
 @pytest.mark.parametrize("name", sorted(WHOLE))
 def test_a_whole_answer_is_kept_as_it_came(name):
     frames = frames_of(name)
-    entry = decode_entry(encode_frames(frames), Gemini().decoder())
+    entry = decode_entry(encode_frames(frames), GeminiCodec().decoder())
     assert list(entry.frames) == frames
     assert entry.model
-    assert entry == complete_entry(frames, Gemini().decoder())
+    assert entry == complete_entry(frames, GeminiCodec().decoder())
 
 
 @pytest.mark.parametrize("name", sorted(NOT_KEPT))
 def test_what_is_no_whole_answer_of_words_is_not_kept(name):
-    assert complete_entry(frames_of(name), Gemini().decoder()) is None
+    assert complete_entry(frames_of(name), GeminiCodec().decoder()) is None
 
 
 @pytest.mark.parametrize("name", sorted(WHOLE))
@@ -55,7 +54,7 @@ def test_half_of_it_is_not_kept(name):
     frames = frames_of(name)
     first = min(at for at, frame in enumerate(frames) if b'"finishReason"' in frame)
     for end in range(first + 1):
-        assert complete_entry(frames[:end], Gemini().decoder()) is None
+        assert complete_entry(frames[:end], GeminiCodec().decoder()) is None
 
 
 @pytest.mark.parametrize("name", sorted(CONTRACTED))

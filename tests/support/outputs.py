@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import zlib
 
 OUTERMOST = re.compile(r'<[a-z]+ class="([^"]+)"')
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -43,3 +45,11 @@ class Place:
 
     def show(self, data, state, widget=None):  # noqa: ARG002 - a place of plain HTML
         self.shown.append((state, data))
+
+
+def ops_in(message):
+    """The deltas in a widget's message, which packs long ones."""
+    packed = message.get("buffers", ())
+    if packed:
+        return json.loads(zlib.decompress(packed[0], wbits=-zlib.MAX_WBITS))
+    return message["content"]["data"].get("content", {}).get("ops", [])
