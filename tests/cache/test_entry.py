@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from nbgemini.cache.entry import cache_key, complete_entry, decode_entry, encode_frames, is_cacheable
 from nbgemini.messages.events import Continuation, Fault, Finish, ToolArgsDelta, ToolCall, ToolCallStart
 from nbgemini.messages.turns import Declaration, Options, user_turn
+from nbgemini.providers.gemini.codec import GeminiCodec
 from tests.cache.conftest import ANSWER, DECODE, IDENTITY
 from tests.conftest import golden_frames
 from tests.providers.contracted import CONTRACTED, WHAT
