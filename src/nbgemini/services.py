@@ -22,7 +22,7 @@ class Service(Struct, frozen=True):
     """One service and as whom it is asked.
 
     Attributes:
-        name: what stands before the colon in `-m name:model`, and what usage is counted by.
+        name: the part before the colon in `-m name:model`, and what usage is counted by.
         dialect: which codec speaks to it.
         base_url: where requests go; paths are put behind it.
         key: as whom; empty where none is needed.
@@ -174,7 +174,7 @@ def service_named(name: str, services: Mapping[str, Service]) -> Service:
         return services[name]
     near = difflib.get_close_matches(name, services, n=1)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(services)}"
-    raise ConfigurationError(f"no service {name!r} (what stands before the colon in -m); {hint}")
+    raise ConfigurationError(f"no service {name!r} (the part before the colon in -m); {hint}")
 
 
 def local_url(host: str, port: int) -> str:

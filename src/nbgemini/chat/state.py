@@ -187,6 +187,7 @@ class ReplyState:
             cost=None if self.spends_nothing else self.cost,
             seconds=self.clock.seconds,
             badge=self.badge,
+            format="json" if self.options.json else self.options.format,
         )
         self.lifecycle.finish()
         return changes

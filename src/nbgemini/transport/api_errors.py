@@ -233,7 +233,7 @@ _NEVER = {  # the same request fails again, whatever the code
 _ASK_LESS = " → %gemini drop, reset or fork the chat, or -m a model with a larger window (%gemini models)"
 _ADVICE = (
     (_UNPAID, " → look at the balance of your account with the service"),
-    ({"not_found", "not_found_error", "model_not_found", "notfounderror"}, " → %gemini models lists what there is"),
+    ({"not_found", "not_found_error", "model_not_found", "notfounderror"}, " → %gemini models lists them"),
     ({"request_too_large"}, " → attach less, or smaller files"),
 )
 _KEY = re.compile(
@@ -389,7 +389,7 @@ def _advice(kind: type[ApiError], words: set[str], key_name: str, message: str, 
 def _key_advice(key_name: str) -> str:
     """Say where the key belongs."""
     if not key_name:
-        return " → this service wants a key after all; set NAME_API_KEY, where NAME is what stands before the colon in -m"
+        return " → this service wants a key after all; set NAME_API_KEY, where NAME is the part before the colon in -m"
     if key_name in (GEMINI_KEY, "GOOGLE_API_KEY"):
         return f" → set {GEMINI_KEY} or run %gemini key"
     return f" → set {key_name} or run %gemini key {key_name.removesuffix('_API_KEY').lower()}"
