@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 from nbgemini._async.readers import register_reader_finder, unregister_reader_finder
-from nbgemini.bulk.progress import register_bar, unregister_bar
+from nbgemini.bulk.progress_bar import register_bar, unregister_bar
 from nbgemini.errors import AUDIENCE, ConfigurationError
 from nbgemini.formatting import LOOKS
 from nbgemini.notebook.config import Gemini

@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from nbgemini.bulk.progress import Bar, Progress, progress_bar
+from nbgemini.bulk.progress import Progress
+from nbgemini.bulk.progress_bar import Bar, progress_bar
 
 
 def test_without_a_terminal_there_is_none(monkeypatch):

@@ -19,7 +19,8 @@ from msgspec import Struct, structs
 from nbgemini._async.handle import SafeCallback
 from nbgemini._storage.sqlite import default_path
 from nbgemini.bulk.aimd import AimdLimiter
-from nbgemini.bulk.progress import Progress, progress_bar
+from nbgemini.bulk.progress import Progress
+from nbgemini.bulk.progress_bar import progress_bar
 from nbgemini.bulk.rows import MapContext, PendingRow, RowLoader, RowSource, answer_to_store, fill_row
 from nbgemini.bulk.scheduler import (
     BackOff,

@@ -80,7 +80,7 @@ def _view(session: Session, args: MapArgs) -> MapView:
     from nbgemini.notebook.display.map_progress import PageView, PrintedView  # noqa: PLC0415
 
     if kernel_of(session.shell) is None:
-        from nbgemini.bulk.progress import progress_bar  # noqa: PLC0415
+        from nbgemini.bulk.progress_bar import progress_bar  # noqa: PLC0415
 
         return PrintedView(progress_bar())
     route, painting = session.views.canvas(args.prompt)
