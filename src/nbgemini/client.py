@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import httpx2
 
     from nbgemini.bulk.batch import Batch
-        from nbgemini.bulk.progress import Progress
+    from nbgemini.bulk.progress import Progress
     from nbgemini.bulk.table import MapResult, MapRow
     from nbgemini.cache.cache import Cache
     from nbgemini.providers.base import Model
