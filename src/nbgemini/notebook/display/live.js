@@ -169,22 +169,23 @@ const useKeys = (el, paint) => {
 };
 
 // Operations on the text, as the kernel's `html_tree` makes them: what is finished is never touched again, so a selection stays.
-// Returns the boxes of formulas that are new.
+// Returns the boxes of formulas that are new, or not as they were.
 const edit = (root, [op, path, count, added]) => {
   let node = root;
+  const restored = [];
   for (const fromEnd of path) {
     node = node.childNodes[node.childNodes.length - fromEnd];
     // it was no whole formula after all
-    restoreSource(node);
+    if (restoreSource(node)) restored.push(node);
   }
   if (op === "t") {
     const text = node.lastChild;
     if (count) text.deleteData(text.length - count, count);
     text.appendData(added);
-    return [];
+    return restored;
   }
   while (count--) node.lastChild.remove();
-  return insert(node, added);
+  return [...restored, ...insert(node, added)];
 };
 
 const insert = (node, html) => {
