@@ -62,7 +62,16 @@ WIDGETS = [
     ),
     (
         "status",
-        {"status": {"badge": "offline service", "text": "gemini-flash-latest · 12 in", "busy": True, "since": 3, "doing": ""}},
+        {
+            "status": {
+                "badge": "offline service",
+                "text": "gemini-flash-latest · 12 in",
+                "busy": True,
+                "since": 3,
+                "doing": "",
+                "part": 0.4,
+            }
+        },
     ),
     (
         "card",

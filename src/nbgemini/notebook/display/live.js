@@ -302,6 +302,7 @@ const textView = (el, { state, role, paint, typesetter }) => {
 };
 
 const statusView = (el, { state, send, paint }) => {
+  const bar = create("progress", { max: 1, ariaLabel: "Progress" });
   const badge = create("b");
   const text = create("span", { role: "status" });
   const clock = create("span", { role: "timer" });
@@ -313,9 +314,11 @@ const statusView = (el, { state, send, paint }) => {
       paint();
     },
   });
-  el.append(badge, text, clock, button);
+  el.append(bar, badge, text, clock, button);
   return () => {
-    const { busy } = state.status;
+    const { busy, part } = state.status;
+    bar.hidden = !busy || part == null;
+    bar.value = part ?? 0;
     write(badge, state.status.badge);
     write(text, state.status.text);
     // counts that change all the time are read out at the end only
