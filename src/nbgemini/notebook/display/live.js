@@ -263,9 +263,28 @@ const due = (queue, share) => {
   return ops;
 };
 
+const scrollerOf = (el) => {
+  for (let node = el.parentElement; node; node = node.parentElement)
+    if (node.scrollHeight > node.clientHeight && /auto|scroll/.test(getComputedStyle(node).overflowY)) return node;
+};
+
+// Who has scrolled to the end of a long answer stays there while it grows; nobody else is moved.
+const following = (el) => {
+  let held; // where the end stands: what rounding takes away does not add up
+  return (change) => {
+    const scroller = scrollerOf(el);
+    const { top, bottom } = el.getBoundingClientRect();
+    const view = scroller?.getBoundingClientRect();
+    if (!view || top >= view.top || bottom <= view.top || bottom > view.bottom) held = undefined;
+    else if (!(Math.abs(held - bottom) < 8)) held = bottom;
+    change();
+    if (held !== undefined) scroller.scrollTop += el.getBoundingClientRect().bottom - held;
+  };
+};
+
 const textView = (el, { state, role, paint, typesetter }) => {
   let root, began, last, caret, queue = [];
-  const typeset = typesetting(typesetter);
+  const typeset = typesetting(typesetter), follow = following(el);
   // as it was written, with the sources of its formulas
   const readText = () => {
     const boxes = [...root.querySelectorAll(FORMULAS)].filter(restoreSource);
@@ -287,7 +306,8 @@ const textView = (el, { state, role, paint, typesetter }) => {
     const left = state.came + SPREAD - now;
     const passed = Math.min(now - (last ?? now), 50);
     last = queue.length ? now : undefined;
-    for (const op of due(queue, left > passed && !state.ended ? passed / left : 1)) typeset(edit(root, op));
+    const ops = due(queue, left > passed && !state.ended ? passed / left : 1);
+    if (ops.length) follow(() => ops.forEach((op) => typeset(edit(root, op))));
     typeset([]);
     if (queue.length) paint();
     // the caret stands behind the last word
