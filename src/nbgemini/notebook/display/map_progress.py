@@ -122,9 +122,8 @@ class PageView:
             self._painting.close_all()
 
     def _fields(self, *, busy: bool) -> dict[str, Any]:
-        progress = self._progress
-        fields = {"text": progress.line(), "badge": self._badge, "busy": busy, "part": progress.part, "doing": ""}
-        return {**fields, "since": round(progress.seconds, 1)}
+        progress, since = self._progress, round(self._progress.seconds, 1)
+        return {"text": progress.line(), "badge": self._badge, "busy": busy, "part": progress.part, "since": since, "doing": ""}
 
     @property
     def _fails_alone(self) -> bool:
