@@ -40,12 +40,13 @@ class ToolResult(Struct, frozen=True):
     media: tuple[InlineMedia, ...] = ()
     seconds: float = 0.0
     unasked: bool = False
+    about: str = ""
 
 
 def note_of(result: ToolResult) -> dict[str, Any]:
     """Return what its reader is to see again and the service has no word for."""
-    note: dict[str, Any] = {"state": result.state, "seconds": round(result.seconds, 2)}
-    return {**note, "unasked": True} if result.unasked else note
+    note = {"state": result.state, "seconds": round(result.seconds, 2)}
+    return {**note, **({"unasked": True} if result.unasked else {}), **({"about": result.about} if result.about else {})}
 
 
 def text_result(call: ToolCall, text: str, state: State, seconds: float = 0.0) -> ToolResult:
@@ -56,7 +57,7 @@ def text_result(call: ToolCall, text: str, state: State, seconds: float = 0.0) -
 
 def run_of(result: ToolResult) -> ToolRun:
     """Return what the reader sees of a call that is over."""
-    return ToolRun(result.call, result.state, result.response, result.media, result.seconds, result.unasked)
+    return ToolRun(result.call, result.state, result.response, result.media, result.seconds, result.unasked, result.about)
 
 
 class Tool(Struct, frozen=True, eq=False):
