@@ -102,7 +102,13 @@ class Mask:
         """Do the same, a bounded piece at each step, so that others may have their turn."""
         if self._pattern is None:
             return data
-        pattern = self._encoded if any(run in data for run in self._in_encoded) else self._pattern  # base64 takes longer
+        pattern = self._pattern
+        for run in self._in_encoded:
+            if run in data:
+                pattern = self._encoded  # base64 takes longer
+                break
+            if len(data) > STEP:
+                yield
         pieces, kept, at = [], 0, 0
         while at < len(data):
             found = pattern.search(data, at, at + STEP + self._longest)
