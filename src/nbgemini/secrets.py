@@ -61,7 +61,8 @@ class Mask:
         """Look for these keys."""
         self._keys = tuple(sorted({key for key in keys if len(key.reveal()) >= _SHORTEST}, key=_length, reverse=True))
         self._longest = max(map(_length, self._keys), default=0) * _LONGEST_SPELLING
-        spellings, encoded = [*map(_spelled, self._keys)], [form for key in self._keys for form in _in_base64(key)]
+        spellings = ["".join(map(_letter, key.reveal())) for key in self._keys]
+        encoded = [form for key in self._keys for form in _in_base64(key)]
         self._pattern = re.compile("|".join(spellings).encode()) if self._keys else None
         self._encoded = re.compile("|".join([*map(_base64_spelled, encoded), *spellings]).encode())
         self._in_encoded = [max(re.findall("[A-Za-z0-9]+", form), key=len).encode() for form in encoded]
@@ -131,10 +132,6 @@ class Mask:
 
 def _length(key: Secret) -> int:
     return len(key.reveal())
-
-
-def _spelled(key: Secret) -> str:
-    return "".join(map(_letter, key.reveal()))
 
 
 def _letter(letter: str) -> str:

@@ -106,7 +106,7 @@ class _Walk:
             self._say("foreign", f"{function.__module__}.{function.__qualname__}")
             self._code(function.__code__)
         else:
-            self._source(function)
+            self._say("source", _source_of(function.__code__))
             self._code(function.__code__)
             self._names(function)
         self._all((function.__defaults__, function.__kwdefaults__))
@@ -116,9 +116,6 @@ class _Walk:
                 if not (name in changed and isinstance(cell.cell_contents, _CHANGING)):
                     self.visit(cell.cell_contents)
         self.visit(getattr(function, "__wrapped__", None))
-
-    def _source(self, function: FunctionType) -> None:
-        self._say("source", _source_of(function.__code__))
 
     def _code(self, code: CodeType) -> None:
         self._say("code", code.co_code.hex())

@@ -121,16 +121,12 @@ def build_toolbox(tools: Iterable[Tool], approve: Approve | str, ask: Approve = 
         return Toolbox(offered, allow_all if approve == "auto" else ask)
     if approve == "auto":
         raise PromptError(_warning(offered))
-    return Toolbox([_with_guard(tool) for tool in offered], ask)
+    return Toolbox([structs.replace(tool, safe=False, guarded=True) if tool.labels else tool for tool in offered], ask)
 
 
 def _is_lethal_trifecta(tools: Iterable[Tool]) -> bool:
     """Whether tools do together what none of them should do for a stranger: the "lethal trifecta"."""
     return set().union(*(tool.labels for tool in tools)) == set(LABELS)
-
-
-def _with_guard(tool: Tool) -> Tool:
-    return structs.replace(tool, safe=False, guarded=True) if tool.labels else tool
 
 
 def _warning(tools: Iterable[Tool]) -> str:
