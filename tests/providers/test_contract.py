@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 
 from nbgemini.chat.response import ResponseAccumulator
 from nbgemini.errors import ApiError, BlockedError, PromptError, TransportError, WireError
-from nbgemini.messages.events import ToolCall
+from nbgemini.messages.events import ToolCall, ToolRun
 from nbgemini.messages.segments import Segmenter
 from nbgemini.messages.transcript import Transcript
 from nbgemini.messages.turns import NOTE, ORIGIN, Declaration, Options, Turn, user_turn
-from nbgemini.tools.tool import ToolResult
 from nbgemini.transport.framing import Framer
 from tests.conftest import golden_bytes
 from tests.providers.contracted import CONTRACTED, WHAT
@@ -93,7 +92,7 @@ class Talk:
     def answer(self):
         """Answer the calls as `add` would."""
         calls = self.incoming.calls()
-        self.incoming.add_results(ToolResult(call, "done", {"output": call.args["a"] + call.args["b"]}) for call in calls)
+        self.incoming.add_results(ToolRun(call, "done", {"output": call.args["a"] + call.args["b"]}) for call in calls)
         return self
 
     @property

@@ -20,9 +20,10 @@ from nbgemini._async.readers import WaitGuard, hold_up
 from nbgemini.errors import PromptError
 from nbgemini.messages.events import ToolCall, ToolProgress, ToolRun
 from nbgemini.messages.turns import Declaration
+from nbgemini.prompts.jsonable import cut
 from nbgemini.prompts.secret_scan import redact_secrets
 from nbgemini.tools.decorator import LABELS, declare
-from nbgemini.tools.tool import Tool, ToolResult, canonical_json, run, run_of, text_result
+from nbgemini.tools.tool import Tool, canonical_json, run, text_result
 
 Approve: TypeAlias = Callable[[Tool, ToolCall, int], Awaitable[bool]]
 
@@ -30,6 +31,7 @@ WORDS = ("ask", "auto", "never", "unguarded")
 AT_ONCE = 8  # calls that run side by side
 MOST_ROUNDS = 10
 MOST_REPEATS = 3  # rounds of the same calls, in a row
+_LONGEST_ABOUT = 200  # characters of what a tool says of itself that its card shows
 _DEEDS = dict(zip(LABELS, ("read what is private", "take in what strangers wrote", "send something out"), strict=True))
 
 
@@ -181,7 +183,7 @@ class ToolRunner:
         self._stopped_by_user: set[int] = set()  # calls that the user stopped
         self._unasked: set[int] = set()  # calls that run without asking
         self._tasks: list[asyncio.Task[None]] = []
-        self._results: dict[int, ToolResult] = {}
+        self._results: dict[int, ToolRun] = {}
         self._news: asyncio.Queue[ToolProgress] = asyncio.Queue()
 
     async def progress(self) -> AsyncGenerator[ToolProgress, None]:
@@ -202,7 +204,7 @@ class ToolRunner:
             self._stopped_by_user.add(number)
             self._tasks[number].cancel()
 
-    def results(self) -> list[ToolResult]:
+    def results(self) -> list[ToolRun]:
         """Return an answer to every call, in the order of the calls."""
         return [
             self._results.get(number) or self._labelled(number, self._stopped(number)) for number in range(len(self._calls))
@@ -218,9 +220,9 @@ class ToolRunner:
         except BaseException as error:  # noqa: BLE001 - nobody's leave is no leave, and a task must not end the loop
             result = text_result(call, f"nobody could be asked: {type(error).__name__}", "refused")
         result = self._results[number] = self._labelled(number, result)
-        self._report(number, run_of(result))
+        self._report(number, result)
 
-    async def _result(self, number: int, call: ToolCall) -> ToolResult:
+    async def _result(self, number: int, call: ToolCall) -> ToolRun:
         tool = self._toolbox.find(call.name)
         if tool is not None:
             if fault := tool.fault(call.args):
@@ -235,7 +237,7 @@ class ToolRunner:
             self._report(number, ToolRun(call, "running", unasked=number in self._unasked))
             return await run(tool, call)
 
-    def _stopped(self, number: int) -> ToolResult:
+    def _stopped(self, number: int) -> ToolRun:
         call = self._calls[number]
         stopped = "stopped by the user" if number in self._stopped_by_user else "stopped"
         if number not in self._begun:
@@ -245,10 +247,13 @@ class ToolRunner:
         unknown = "its thread can't be ended and may still work" if left else "what it had done by then is not known"
         return text_result(call, f"{stopped}; {unknown}", "stopped")
 
-    def _labelled(self, number: int, result: ToolResult) -> ToolResult:
+    def _labelled(self, number: int, result: ToolRun) -> ToolRun:
         """Return the result with what its reader must always see: that it ran and nobody was asked; and no key in it."""
         unasked = number in self._begun and number in self._unasked
         return structs.replace(result, unasked=unasked, response=self._mask(result.response))
 
     def _report(self, number: int, run: ToolRun) -> None:
+        tool = self._toolbox.find(run.call.name)
+        if tool is not None:
+            run = structs.replace(run, about=cut(tool.description.strip().split("\n")[0], _LONGEST_ABOUT))
         self._news.put_nowait(ToolProgress(self._first + number, run))

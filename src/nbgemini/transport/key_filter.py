@@ -17,12 +17,11 @@ import msgspec
 from nbgemini._async.scheduler import FairScheduler
 from nbgemini.errors import NbGeminiError, WireError
 from nbgemini.secrets import HIDDEN, PART, STEP, Mask
-from nbgemini.transport.framing import DONE
+from nbgemini.transport.framing import DONE, load_json
 
 _TELLING = 3  # characters of a key at the end of a text for which a frame waits
 _MOST_WAITING = 2**24  # bytes
 _MOST_PLACES = 10_000  # at which a key may have begun; elsewhere than in a hostile service's answer there are a few
-_LARGEST_ODD = 2**18  # bytes of JSON that only Python's own reader takes
 _VALUES = 1_000  # of a frame, between two turns of others
 _Result = TypeVar("_Result")
 _FOLD = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
@@ -232,12 +231,8 @@ class _Piece:
 
 def _decoded(data: bytes) -> Any:
     try:
-        return msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass
-    try:
-        return json.loads(data.decode("utf-8", "replace")) if len(data) <= _LARGEST_ODD else None
-    except (ValueError, RecursionError):
+        return load_json(data)
+    except WireError:
         return None
 
 
