@@ -225,7 +225,7 @@ def test_a_key_that_may_have_begun_everywhere_ends_the_answer(monkeypatch):
 def test_a_frame_that_held_a_key_is_written_anew_whatever_else_is_in_it(odd):
     frame = json.dumps({"a": [1, 2.5, None, True, 10**30], "b": {"c": odd}, "text": KEY[:9]}).encode()
     first, second = filtered([frame, json.dumps({"text": KEY[9:]}).encode()])
-    assert json.loads(first) == {"a": [1, 2.5, None, True, 10**30], "b": {"c": odd}, "text": ""}
+    assert json.loads(first) == {"a": [1, 2.5, None, True, 10**30], "b": {"c": odd.replace("\ud800", "?")}, "text": ""}
     assert json.loads(second) == {"text": "[key]"}
 
 

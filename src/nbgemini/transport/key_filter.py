@@ -196,7 +196,7 @@ class _Frame:
             return self.data
         try:
             return msgspec.json.encode(self._root[0])
-        except (ValueError, OverflowError):  # lone surrogates, numbers of any length
+        except (ValueError, OverflowError):  # numbers of any length
             return json.dumps(self._root[0]).encode()
 
 
