@@ -7,6 +7,7 @@ server process that sends prepared bytes as fast as it can, or a second after it
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ LONG = ["as it comes", "google to_thread", "pool of 10"]
 TOOL_RIVALS = ["nbgemini", "chatlas", "google-genai"]
 GAPS = "ms longest, ms 99 %"
 GROUPS = {
-    "import": (["load_ext", "httpx2", "google-genai"], "ms CPU", "importing in a fresh interpreter that has IPython"),
+    "import": (["load_ext", "httpx2", "google-genai"], "ms CPU", "loading in a kernel that runs"),
     "frames": (
         ["httpx2", "nbgemini", "nbgemini-segments", "google-genai"],
         "µs CPU a frame",
@@ -29,7 +30,16 @@ GROUPS = {
     "many": (RIVALS, GAPS, "the same while 50 streams send 100 frames a second each, for 4 s"),
     "burst": (RIVALS, GAPS, "the same while one stream bursts 2,000 frames"),
     "huge": (RIVALS, GAPS, "the same while one frame of 10 MB comes"),
-    "traffic": (["nbgemini", "chatlas"], "kB", "what a kernel sends for a 10 kB answer in 500 pieces over 2 s"),
+    "traffic": (
+        ["nbgemini", "chatlas"],
+        "kB, messages; the same of the next prompt",
+        "what a kernel sends for a 10 kB answer in 500 pieces over 2 s, the first time with all that a page needs",
+    ),
+    "page": (
+        ["nbgemini", "Markdown shown anew"],
+        "frames/s, % in tasks over 50 ms, ms longest frame, ms from a key to its paint",
+        "a page while an answer of 100 kB streams into it over 10 s and its reader types",
+    ),
     "tools": (
         TOOL_RIVALS,
         "s async, s blocking",
@@ -49,7 +59,12 @@ GROUPS = {
 def measure(group: str, who: str, url: str) -> list[float]:
     """Run one measurement in a process of its own and return its numbers, the first being what is compared."""
     run = subprocess.run(
-        [sys.executable, str(HERE / "measure.py"), group, who, url], check=True, capture_output=True, text=True, timeout=300
+        [sys.executable, str(HERE / "measure.py"), group, who, url],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},  # as installed
     )
     numbers = json.loads(run.stdout.splitlines()[-1])
     return numbers if isinstance(numbers, list) else [numbers]
@@ -80,7 +95,7 @@ def table(group: str, url: str) -> None:
 
 def rounds(group: str, name: str) -> int:
     """How often to measure: bytes don't depend on how busy the machine is, and some take long."""
-    return 1 if group == "traffic" or name in LONG else 3
+    return 1 if group in ("traffic", "page") or name in LONG else 3
 
 
 def main(names: list[str]) -> None:

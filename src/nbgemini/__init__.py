@@ -78,9 +78,9 @@ def __getattr__(name: str) -> Any:
 
 def load_ipython_extension(shell: Any) -> None:
     """Do what %load_ext nbgemini asks for."""
-    import_module("nbgemini.extension").load(shell)
+    import_module("nbgemini.extension").load_extension(shell)
 
 
 def unload_ipython_extension(shell: Any) -> None:
     """Do what %unload_ext nbgemini asks for."""
-    import_module("nbgemini.extension").unload(shell)
+    import_module("nbgemini.extension").unload_extension(shell)

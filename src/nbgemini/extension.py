@@ -6,11 +6,12 @@ stops what runs and leaves the shell as it was.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
-from nbgemini._async.callers import register_caller_finder, unregister_caller_finder
+from nbgemini._async.readers import register_reader_finder, unregister_reader_finder
 from nbgemini.bulk.progress_bar import show_by, show_no_longer
-from nbgemini.errors import AUDIENCE
+from nbgemini.errors import AUDIENCE, ConfigurationError
 from nbgemini.formatting import LOOKS
 from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.kernel.cell_transforms import AwaitHook, FirstCell, WaitFirst
@@ -21,11 +22,11 @@ from nbgemini.notebook.magics.magics import GeminiMagics
 _ATTRIBUTE = "_nbgemini"
 
 
-def load(shell: Any) -> None:
+def load_extension(shell: Any) -> None:
     """Register the magics, the settings and the await hook."""
     if hasattr(shell, _ATTRIBUTE):
         return
-    config = Gemini(parent=shell)
+    config = _settings_of(shell)
     LOOKS.durations, LOOKS.latex = config.show_duration, config.latex
     AUDIENCE.magics = True
     magics = GeminiMagics(shell, config)
@@ -46,12 +47,31 @@ def load(shell: Any) -> None:
 
     cells = Cells(shell)
     cells.install()
-    register_caller_finder(cells.reader)
+    register_reader_finder(cells.reader)
     show_by(bar)
     setattr(shell, _ATTRIBUTE, (config, magics, hook, wait_first, completer, bar, cells))
 
 
-def unload(shell: Any) -> None:
+def _settings_of(shell: Any) -> Gemini:
+    """Return the settings that the shell's configuration holds; a wrong one is reported and dropped, so that loading succeeds.
+
+    It comes from a configuration file, or from a %config line that was refused: IPython keeps its value all the same.
+    """
+    try:
+        return Gemini(parent=shell)
+    except ConfigurationError:
+        section = shell.config.Gemini
+    for name, value in list(section.items()):
+        try:
+            setattr(Gemini(), name, value)
+        except ConfigurationError as error:
+            del section[name]
+            sys.stdout.write(f"ignored a setting: {error}\n")
+    sys.stdout.flush()
+    return Gemini(parent=shell)
+
+
+def unload_extension(shell: Any) -> None:
     """Undo all of it."""
     if not hasattr(shell, _ATTRIBUTE):
         return
@@ -59,7 +79,7 @@ def unload(shell: Any) -> None:
     LOOKS.durations = LOOKS.latex = True
     AUDIENCE.magics = False
     show_no_longer(bar)
-    unregister_caller_finder(cells.reader)
+    unregister_reader_finder(cells.reader)
     cells.remove()
     hook.remove()
     completer.remove()

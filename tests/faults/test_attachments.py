@@ -52,13 +52,13 @@ REFUSED = {
     "too large": (sparse, "too large"),
     "too much text": (sparse_text, "too long for a prompt, 3.0 GB"),
     "another encoding": (lambda path: path.write_bytes("Привет, мир".encode("cp1251")), "UTF-8"),
-    "binary": (lambda path: path.write_bytes(bytes(range(256))), "of no kind"),
+    "binary": (lambda path: path.write_bytes(bytes(range(256))), "can't be sent"),
 }
 
 
 def composed(*attach, text="What is this?", **names):
     shell = SimpleNamespace(user_ns=names, user_ns_hidden={})
-    return draft_prompt(shell, None, PromptArgs(attach=tuple(attach)), text).build_now()
+    return draft_prompt(shell, None, PromptArgs(attach=tuple(attach)), text).build_now(print)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.kernel.conftest import at_rest, is_final_status, kinds, outputs, parent, said
-from tests.support.outputs import is_live
+from tests.support.outputs import is_live, ops_in
 
 TOOLS = '''
 import asyncio, threading
@@ -112,6 +112,25 @@ def test_the_reader_decides_on_the_card(tools, verdict, outcome):
     assert tools.text("print(len(ran))").strip() == ("0" if outcome == "refused" else "2")
 
 
+def test_what_is_revoked_asks_again(tools):
+    ask = f"%%gemini --once -t add\n{calls(('add', {'a': 1, 'b': 2}))}"
+    mine = tools.send(ask)
+    messages = asked_for_leave(tools, mine)
+    tools.run("await asyncio.sleep(0.6)")  # a click on a card that has just appeared does not count
+    click(tools, messages, "always")
+    tools.until(is_final_status)
+    listed = tools.run("%gemini approvals")
+    assert "%gemini approvals revoke add" in str(outputs(listed, parent(listed[-1])))
+    told = tools.run("%gemini approvals revoke add")
+    assert "add asks again before each call" in str(outputs(told, parent(told[-1])))
+    mine = tools.send(ask)
+    messages = asked_for_leave(tools, mine)
+    assert tools.text("await asyncio.sleep(0.6)\nprint(_gemini.state, len(ran))").strip() == "waiting 1"
+    click(tools, messages, "refuse")
+    tools.until(is_final_status)
+    assert tools.text("print(len(ran))").strip() == "1"
+
+
 def test_two_clicks_run_it_once(tools):
     mine = tools.send(f"%%gemini --once -t multiply\n{calls(('multiply', {'a': 1, 'b': 2}))}")
     messages = asked_for_leave(tools, mine)
@@ -201,10 +220,8 @@ def test_arguments_are_told_once_as_they_come(tools):
     mine = tools.send(f"%%gemini --once -t greet --approve auto\noffline: {json.dumps(prompt)}")
     messages = tools.until(is_final_status)
     cards = [m["content"]["comm_id"] for m in messages if m["msg_type"] == "comm_open" and role(m) == "card"]
-    told = [
-        m["content"]["data"]["content"] for m in messages if m["msg_type"] == "comm_msg" and m["content"]["comm_id"] in cards
-    ]
-    grown = "".join(op[1] for one in told for op in one.get("ops", []) if op[0] == "a")
+    told = [m for m in messages if m["msg_type"] == "comm_msg" and m["content"]["comm_id"] in cards]
+    grown = "".join(op[1] for one in told for op in ops_in(one) if op[0] == "a")
     assert len(cards) == 1
     assert text.startswith(grown[len('{"text": "') :])
     assert len(grown) > 200

@@ -12,22 +12,19 @@ from nbgemini.cache.config import Caches
 from nbgemini.cache.key import Identity
 from nbgemini.cache.source import CachedSource
 from nbgemini.chat.endpoint import Endpoint
-from nbgemini.chat.inline_files import InlineFiles
-from nbgemini.chat.uploads import FileUploader
+from nbgemini.chat.uploads import FileUploader, InlineFiles
 from nbgemini.errors import ApiError, ConfigurationError, NbGeminiError, PromptError
 from nbgemini.messages.turns import Turn, user_turn
 from nbgemini.prompts.secret_scan import redact_secrets, reject_secrets
-from nbgemini.providers.base import Counting, Model
-from nbgemini.providers.registry import codec_of
+from nbgemini.providers.base import Counting, Model, codec_of
 from nbgemini.replay.session import Cassettes, Record, Replay, Taping, place_of, refuse_both
 from nbgemini.services import Service, full_name, key_command, split_model
 from nbgemini.settings import GOOGLE, Settings
-from nbgemini.transport.base import Source
 from nbgemini.transport.client import HttpClients
 from nbgemini.transport.http import HttpSource
 from nbgemini.transport.limiter import ConcurrencyLimiter
+from nbgemini.transport.request import Source
 from nbgemini.transport.retry import Retry, RetryPolicy, Sleep
-from nbgemini.transport.sdk import HAVE_CLIENTS, official
 from nbgemini.transport.timeouts import Timeouts
 
 if TYPE_CHECKING:
@@ -100,8 +97,11 @@ class Endpoints:
             gap=settings.gap_timeout,
             content=settings.content_timeout,
         )
-        if service.cloud or (settings.source == "sdk" and service.dialect in HAVE_CLIENTS):
-            return official(service, timeouts, self._http_clients, settings.project, settings.location)
+        if service.cloud or settings.source == "sdk":
+            from nbgemini.transport.sdk import HAVE_CLIENTS, official  # noqa: PLC0415 - where they are asked for
+
+            if service.cloud or service.dialect in HAVE_CLIENTS:
+                return official(service, timeouts, self._http_clients, settings.project, settings.location)
         return HttpSource(service.base_url, service.key, service=service, timeouts=timeouts, clients=self._http_clients)
 
 
@@ -215,7 +215,7 @@ class ServiceRegistry:
             return str(error)
         near = difflib.get_close_matches(wanted, names, n=3, cutoff=0.4)
         hint = f"did you mean {', '.join(full_name(service, name) for name in near)}?" if near else ""
-        return f"no model {full_name(service, wanted)!r}; {hint or '%gemini models lists what there is'}"
+        return f"no model {full_name(service, wanted)!r}; {hint or '%gemini models lists them'}"
 
     def guard(self, asked: Turn, system: str | None) -> None:
         """Refuse a prompt that holds a key, unless the settings allow it.

@@ -13,6 +13,11 @@ ORIGIN = "origin"  # the key under which another provider than Gemini keeps what
 Role: TypeAlias = Literal["user", "model"]
 Format: TypeAlias = Literal["markdown", "code", "json", "text"]
 
+_CODE_ALONE = (
+    "Answer with code only: one fenced code block that names its language, complete and ready to run, in Python unless another"
+    " language is asked for. Write what needs saying as comments; no text outside of the block."
+)
+
 
 class Turn(Struct, frozen=True):
     """One side's say: who, and the parts exactly as they went over the wire."""
@@ -33,7 +38,14 @@ class Usage(Struct, frozen=True):
 
     def __add__(self, other: Usage) -> Usage:
         """Add the counts of two rounds."""
-        return Usage(*(getattr(self, name) + getattr(other, name) for name in self.__struct_fields__))
+        return Usage(
+            self.input + other.input,
+            self.thought + other.thought,
+            self.output + other.output,
+            self.cached + other.cached,
+            self.tool + other.tool,
+            self.total + other.total,
+        )
 
 
 class Declaration(Struct, frozen=True):
@@ -82,6 +94,11 @@ class Options(Struct, frozen=True, kw_only=True):
         """Whether the answer is to be JSON."""
         return self.schema is not None or self.format == "json"
 
+    @property
+    def instruction(self) -> str | None:
+        """The system instruction, with what the format of the answer asks for."""
+        return "\n\n".join(filter(None, (self.system, _CODE_ALONE if self.format == "code" else None))) or None
+
 
 def user_turn(text: str) -> Turn:
     """Return the user's turn that says `text`; lone surrogates, which UTF-8 can't carry, become question marks."""
@@ -94,11 +111,14 @@ def merge_text(parts: Iterable[Part]) -> tuple[Part, ...]:
     Source: the API's thought-signature rules (a signed part is returned as it came, never merged).
     """
     merged: list[tuple[Part, list[str]]] = []
+    before: bool | None = None  # whether the last part was a thought, if it can be joined with the next
     for part in parts:
-        if merged and _joinable(part) and _joinable(merged[-1][0]) and _thought(part) == _thought(merged[-1][0]):
+        thought = _thought(part) if _joinable(part) else None
+        if thought is not None and thought is before:
             merged[-1][1].append(part["text"])
         else:
-            merged.append((part, [part["text"]] if _joinable(part) else []))
+            merged.append((part, [] if thought is None else [part["text"]]))
+        before = thought
     return tuple({**part, "text": "".join(texts)} if texts else part for part, texts in merged)
 
 

@@ -196,7 +196,6 @@ class ImageCollector:
     """The pictures of one result, as many as fit."""
 
     def __init__(self) -> None:
-        """Begin empty."""
         self.media: list[InlineMedia] = []
         self._room = MEDIA_BYTES
 

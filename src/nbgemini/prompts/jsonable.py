@@ -311,7 +311,7 @@ def _in_order(value: Any) -> Any:
 
 def _type_note(value: Any) -> str:
     with suppress(Exception):
-        return describe_object(value) or f"a value of type {type(value).__name__}, which says nothing of itself in words"
+        return describe_object(value) or f"a value of type {type(value).__name__}, which has no readable text"
     return f"a value of type {type(value).__name__}, which can't be shown"
 
 

@@ -62,7 +62,6 @@ class OpenMarkdown:
     """
 
     def __init__(self) -> None:
-        """Begin with nothing."""
         self.rendered = 0
         self._total = 0  # characters that came
         self.restart()

@@ -51,7 +51,6 @@ class Blocks:
     """Cuts a growing Markdown text into finished blocks."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
         self._lock = Lock()
         self._pieces: list[str] = []
         self._length = 0
@@ -325,7 +324,6 @@ class Verbatim:
     promising = False  # nothing is finished before its end
 
     def __init__(self) -> None:
-        """Begin with nothing."""
         self._pieces: list[str] = []
         self._html = ""
 

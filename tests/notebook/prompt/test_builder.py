@@ -7,8 +7,8 @@ import pytest
 
 from nbgemini.errors import PromptError
 from nbgemini.messages.attachments import display_text
-from nbgemini.notebook.prompt.attachments import Attached
 from nbgemini.notebook.prompt.builder import PromptDraft
+from nbgemini.notebook.prompt.lookup import Attachment
 from nbgemini.prompts.placeholders import parse_placeholders
 
 
@@ -21,36 +21,36 @@ def folder(tmp_path):
 
 
 def prompt(folder, *names, among="*"):
-    return PromptDraft([Attached(name, folder / name, among) for name in names], ["Well?"])
+    return PromptDraft([Attachment(name, folder / name, among) for name in names], ["Well?"])
 
 
 async def turns(made):
-    return [made.build_now(), await made.build()]
+    return [made.build_now(print), await made.build(print)]
 
 
 async def test_one_bad_file_of_many_is_left_out_and_it_is_said(folder, capsys):
     for turn in await turns(prompt(folder, "bad.bin", "good.txt", "worse.gif")):
         sent = "".join(part["text"] for part in turn.parts)
         assert "good.txt:\n```txt\ngood\n```" in sent
-        assert "(bad.bin was left out: bad.bin is of no kind that can be sent" in sent
-        assert "(worse.gif was left out: worse.gif (image/gif) is of no kind" in sent
+        assert "(bad.bin was left out: bad.bin can't be sent" in sent
+        assert "(worse.gif was left out: worse.gif (image/gif) can't be sent" in sent
         assert "nothing was sent" not in sent
-        assert "[📎 left out: bad.bin is of no kind" in display_text(turn)
-    assert "left out: bad.bin is of no kind" in capsys.readouterr().out  # in the cell, where its user is
+        assert "[📎 left out: bad.bin can't be sent" in display_text(turn)
+    assert "left out: bad.bin can't be sent" in capsys.readouterr().out  # in the cell, where its user is
 
 
 async def test_where_all_are_bad_nothing_is_sent(folder):
     made = prompt(folder, "bad.bin", "worse.gif")
-    with pytest.raises(PromptError, match="bad.bin is of no kind that can be sent"):
-        made.build_now()
-    with pytest.raises(PromptError, match="bad.bin is of no kind that can be sent"):
-        await made.build()
+    with pytest.raises(PromptError, match="bad.bin can't be sent"):
+        made.build_now(print)
+    with pytest.raises(PromptError, match="bad.bin can't be sent"):
+        await made.build(print)
 
 
 async def test_a_bad_file_that_was_meant_alone_is_refused(folder):
-    made = PromptDraft([Attached("bad.bin", folder / "bad.bin"), Attached("good.txt", folder / "good.txt", "*")], ["Well?"])
-    with pytest.raises(PromptError, match="bad.bin is of no kind that can be sent"):
-        made.build_now()
+    made = PromptDraft([Attachment("bad.bin", folder / "bad.bin"), Attachment("good.txt", folder / "good.txt", "*")], ["Well?"])
+    with pytest.raises(PromptError, match="bad.bin can't be sent"):
+        made.build_now(print)
 
 
 def words(text, **names):
@@ -86,11 +86,11 @@ async def test_a_table_in_a_sentence_stands_apart():
     ids=["rows", "columns", "list", "text"],
 )
 async def test_what_is_cut_is_said_in_the_cell(value, line, capsys):
-    for made in (words("{df} and {df}", df=value), PromptDraft([Attached("df", value)], ["Well?"])):
+    for made in (words("{df} and {df}", df=value), PromptDraft([Attachment("df", value)], ["Well?"])):
         for waits in (False, True):
-            _ = await made.build() if waits else made.build_now()
+            _ = await made.build(print) if waits else made.build_now(print)
             shown = capsys.readouterr().out
-            assert shown.count("<small>df: ") == 1
+            assert shown.count("df: ") == 1
             assert line in shown
 
 

@@ -9,18 +9,18 @@ import pytest
 from msgspec import structs
 
 from nbgemini.messages.turns import Options, user_turn
-from nbgemini.providers.anthropic.codec import Anthropic
+from nbgemini.providers.anthropic.codec import AnthropicCodec
 from nbgemini.secrets import Secret
 from nbgemini.services import KNOWN
 from nbgemini.transport.http import HttpSource
-from nbgemini.transport.sdk.anthropic import AnthropicSdkSource
+from nbgemini.transport.sdk import AnthropicSdkSource
 from nbgemini.transport.timeouts import Timeouts
 from tests.conftest import golden_bytes
 from tests.fakes.raw import END, RawServer, chunk, head
 from tests.providers.contracted import CONTRACTED, WHAT
 
 ANTHROPIC = KNOWN["anthropic"]
-codec = Anthropic()
+codec = AnthropicCodec()
 
 
 async def frames_of(source, request):

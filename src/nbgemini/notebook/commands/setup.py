@@ -1,4 +1,4 @@
-"""`%gemini key`, `demo` and `doctor`: which service answers, with which key, and what stands in the way."""
+"""`%gemini key`, `demo`, `doctor` and `models`: which service answers, with which key, and which models it has."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import getpass
 from typing import TYPE_CHECKING
 
 from nbgemini.errors import ConfigurationError, NbGeminiError, PromptError
-from nbgemini.notebook.commands._args import no_arguments, split_words, usage_error
-from nbgemini.notebook.commands._output import show_line, show_table
+from nbgemini.notebook.commands.shared import no_arguments, show_line, show_table, split_words, usage_error
 from nbgemini.notebook.commands.status import key_text
 from nbgemini.notebook.kernel import environment
+from nbgemini.notebook.options import nearest
+from nbgemini.services import full_name, split_model
 
 if TYPE_CHECKING:
     from nbgemini.notebook.session import Session
+    from nbgemini.providers.base import Model
+
+_MODEL_COLUMNS = ("model", "", "input tokens", "output tokens", "-k, --think", "USD per million in / out")
 
 
 def key(session: Session, rest: str) -> None:
@@ -23,8 +27,13 @@ def key(session: Session, rest: str) -> None:
         ConfigurationError: the run is unattended.
     """
     name = rest.strip() or "gemini"
-    if name not in session.client.settings.known:
+    known = session.client.settings.known
+    if name not in known:
+        if hint := nearest(name, known):
+            raise PromptError(f"no service {name!r}{hint}")
         raise PromptError("never type a key into a cell, where it would be saved; %gemini key [SERVICE] asks for it")
+    if not known[name].key_names:
+        raise ConfigurationError(f"{name} needs no key; set {name.upper()}_API_KEY if yours does")
     if environment.is_unattended(session.shell):
         raise ConfigurationError(f"nobody can type a key in an unattended run; set {_variable(session, name)} instead")
     typed = getpass.getpass(f"{'Gemini' if name == 'gemini' else name} API key (hidden): ").strip()
@@ -80,3 +89,36 @@ def _other_keys(session: Session) -> str:
     services = session.client.settings.known.values()
     ready = [service.name for service in services if service.key and service.dialect not in ("gemini", "interactions")]
     return f"key set for {', '.join(ready)}" if ready else "no key set; %gemini key anthropic asks for one"
+
+
+async def models(session: Session, rest: str) -> None:
+    """List the models whose names contain FILTER, of another service with SERVICE:FILTER: limits, thinking levels, prices."""
+    service, word = split_model(rest.strip())
+    listed = await session.client.list_models(service)
+    found = [model for model in listed if model.answers and word.lower() in model.name.lower()]
+    if not found:
+        raise PromptError(f"no model name contains {word!r}; {_all(service)} lists all")
+    prices = session.client.settings.prices
+    show_table(_MODEL_COLUMNS, [_model_row(session, service, model) for model in found])
+    own = "" if session.config.prices else '; %config Gemini.prices = "file.json" uses your own'
+    show_line(f"prices as of {prices.date}{own}")
+
+
+def _model_row(session: Session, service: str, model: Model) -> tuple[str, ...]:
+    from nbgemini.providers.gemini.models import thinking_text  # noqa: PLC0415 - with the session
+
+    settings = session.client.settings
+    full = full_name(service, model.name)
+    marks = ["current"] if full == settings.model else []
+    marks += [f"-m {alias}" for alias, name in session.config.aliases.items() if name == full]
+    thinking = thinking_text(model.name) if model.thinking else "no" if service == "gemini" else ""
+    limits = (_limit(model.input_limit), _limit(model.output_limit))
+    return full, ", ".join(marks), *limits, thinking, settings.prices.text(model.name)
+
+
+def _limit(tokens: int | None) -> str:
+    return f"{tokens:,}" if tokens else ""
+
+
+def _all(service: str) -> str:
+    return f"%gemini models {full_name(service, '')}".strip()

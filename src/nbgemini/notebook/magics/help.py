@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from argparse import Action
+from importlib.metadata import version
 
 from nbgemini.errors import PromptError
-from nbgemini.notebook.commands import COMMANDS
-from nbgemini.notebook.commands._args import syntax
-from nbgemini.notebook.magics.map_options import OUT, build_map_parser
-from nbgemini.notebook.magics.options import build_parser
-from nbgemini.notebook.options import nearest
+from nbgemini.notebook.commands import COMMANDS, VERSION_FLAG
+from nbgemini.notebook.commands.shared import syntax
+from nbgemini.notebook.magics.options import build_map_parser, build_parser
+from nbgemini.notebook.options import LAST_MAP, nearest
 
 EXAMPLES: dict[str, tuple[str, str, str]] = {  # by option: the rest of its line, a prompt, and what it does
     "--model": ("gemini-3.8-flash", "Why is the sky blue?", "this model, for this prompt"),
@@ -47,7 +47,7 @@ MAP_EXAMPLES: dict[str, tuple[str, str]] = {  # by option: a line, and what it d
     "--concurrency": ("-n 50 df Summarise: {text}", "fifty rows at once, if the service allows them"),
     "--first": ("--first 2 df Summarise: {text}", "a trial of two rows; the whole map later does not pay for them again"),
     "--fresh": ("--fresh df Summarise: {text}", "new answers for all rows"),
-    "--schema": ("--schema Planet df Which planet is it? {text}", f"{OUT}.to_frame() has the fields as columns"),
+    "--schema": ("--schema Planet df Which planet is it? {text}", f"{LAST_MAP}.to_frame() has the fields as columns"),
     "--system": ('-s "Answer in one word." df.text What is it? {text}', "one column alone"),
     "--think": ("-k low df Is it good? {text}", "think little"),
     "--temperature": ("--temperature 0.2 df Name it: {text}", "few surprises"),
@@ -66,7 +66,7 @@ _PROMPT_HEAD = """Ask Gemini; the answer streams below the cell while other cell
 
 Options:"""
 
-_MAP_HEAD = f"""Ask one prompt for each row of a DataFrame, list or column; the rows and their answers are in {OUT}, in order.
+_MAP_HEAD = f"""Ask one prompt for each row of a DataFrame, list or column; {LAST_MAP} has the rows and their answers, in order.
 
   %gemini map [OPTIONS] NAME TEMPLATE
 
@@ -115,6 +115,8 @@ def topic_help(topic: str) -> str:
         PromptError: there is no such topic; the message names the nearest.
     """
     topic = topic.strip().removeprefix("%gemini").strip()
+    if topic == VERSION_FLAG:
+        return f"nbgemini {version('nbgemini')}"
     options = build_parser().options
     if not topic:
         return commands_help()
@@ -131,8 +133,9 @@ def topic_help(topic: str) -> str:
     if topic == "ask":
         return prompt_help()
     takes_options = "[OPTIONS]" in syntax(topic)
-    more = "\n\nOptions: those of a prompt, see %%gemini?" if takes_options else ""
-    return f"{syntax(topic)}\n\n{COMMANDS[topic].summary}{more}"
+    options_text = "Options: those of a prompt, see %%gemini?" if takes_options else ""
+    command = COMMANDS[topic]
+    return "\n\n".join(filter(None, (syntax(topic), command.summary, command.details, options_text)))
 
 
 def show_help(topic: str) -> None:

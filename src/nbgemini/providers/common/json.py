@@ -1,40 +1,29 @@
-"""What services send as JSON, whatever it turns out to be: objects, lists and counts, or their absence."""
+"""What services write in more ways than one: objects, lists, counts, or their absence, and the words for how an answer ended.
+
+Gateways mix the stop reasons of the services behind them, in any case, and Vertex AI may send the number of its enum.
+Sources: the APIs' references; Candidate.FinishReason, whose first five numbers Vertex AI and the Gemini API share.
+"""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-import msgspec
-
-from nbgemini.errors import WireError
+from nbgemini.messages.events import EndState
 from nbgemini.providers.base import OVER
-from nbgemini.transport.framing import DONE
+from nbgemini.transport.framing import DONE, load_json
 
-_decode = msgspec.json.Decoder().decode
+_ENDS = (OVER, DONE)
 _LARGEST = 2**63
 _DIGITS = 18
 
 
-def load(frame: bytes) -> Any:
-    """Decode a frame: the fast way, and for bad UTF-8, lone surrogates or NaN the lenient one; what is an end stays bytes.
+def load_frame(frame: bytes) -> Any:
+    """Decode a frame; what says that a stream is at its end stays bytes.
 
     Raises:
         WireError: it is not JSON.
     """
-    try:
-        return _decode(frame)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass
-    if frame in (OVER, DONE):
-        return frame
-    text = frame.decode("utf-8", "replace")
-    try:
-        return _without_surrogates(json.loads(text))
-    except json.JSONDecodeError as error:
-        raise WireError(_not_json(text, error.pos)) from None
-    except (ValueError, RecursionError):  # digits without end, brackets without end
-        raise WireError(_not_json(text, 0)) from None
+    return frame if frame in _ENDS else load_json(frame)
 
 
 def as_dict(value: Any) -> dict[str, Any]:
@@ -52,7 +41,7 @@ def dicts(value: Any) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def count(value: Any) -> int:
+def as_count(value: Any) -> int:
     """Return a count, which some write as text or as a float; 0 for anything else."""
     if type(value) is int or (type(value) is float and value.is_integer()):
         return int(value) if 0 <= value < _LARGEST else 0
@@ -60,11 +49,38 @@ def count(value: Any) -> int:
     return int(value) if digits else 0
 
 
-def _not_json(text: str, at: int) -> str:
-    near = text[max(0, at - 30) : at + 30]
-    return f"the service sent what is not JSON, at character {at} of {len(text)}: …{near!r}… → ask again"
+_NUMBERED = ("", "STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "OTHER")
+_NONE = ("null", "none")  # how some write that there is no reason yet
+_WELL = (
+    "stop", "tool_calls", "tool_call", "function_call", "eos", "eos_token", "end_turn", "tool_use", "stop_sequence", "complete",
+    "completed", "done", "end", "succeeded", "success", "ok",
+)  # fmt: skip
+_CUT = (
+    "length", "max_tokens", "max_output_tokens", "max_completion_tokens", "model_length", "token_limit",
+    "model_context_window_exceeded", "insufficient_system_resource",
+)  # fmt: skip
+_WITHHELD = (
+    "content_filter", "safety", "refusal", "sensitive", "prohibited_content", "recitation", "blocklist", "spii", "language",
+    "model_armor", "image_safety", "image_prohibited_content", "image_recitation",
+)  # fmt: skip
+_STATES: dict[str, EndState] = {
+    **dict.fromkeys(_WELL, "complete"), **dict.fromkeys(_CUT, "truncated"), **dict.fromkeys(_WITHHELD, "blocked"),
+}  # fmt: skip
 
 
-def _without_surrogates(data: Any) -> Any:
-    """Return the data without lone surrogates: no later request could carry them."""
-    return json.loads(json.dumps(data, ensure_ascii=False).encode("utf-8", "replace"))
+def stop_word(reason: Any) -> str:
+    """Return a reason as its service names it; empty where there is none yet."""
+    if type(reason) is int and 0 <= reason < len(_NUMBERED):
+        reason = _NUMBERED[reason]
+    word = str(reason or "").strip().removeprefix("FinishReason.")  # as Python writes an enum
+    return "" if word.lower() in _NONE else word
+
+
+def end_state(word: str) -> EndState | None:
+    """Return what a reason says of the answer; None for one that is not known."""
+    return _STATES.get(word.lower())
+
+
+def is_limit(word: str) -> bool:
+    """Whether a reason says that the answer was cut at a limit."""
+    return word.lower() in _CUT
