@@ -71,7 +71,6 @@ class Incoming:
     """Text that comes in pieces, made harmless as the whole of it would be; a line waits from its first mark to its end."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
         self._waiting: list[str] = []
         self._rtl = False  # of the line's part that is through
         self._length = 0
