@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -13,24 +14,16 @@ from pathlib import Path
 import pytest
 from jupyter_client.manager import KernelManager
 
-from tests.support.front_ends import FRONT_ENDS, changed_metadata, differences
+from tests.support.front_ends import PLAYED, changed_metadata, differences
 from tests.support.outputs import is_live, kind_of, kinds_in
 
 PATIENCE = 30
-PLAYED = []  # the number of messages of each log that was played through the models of front ends
 
 
 def pytest_collection_modifyitems(items):
     for item in items:
         if "kernel" in Path(item.path).parts:
             item.add_marker(pytest.mark.kernel)
-
-
-def pytest_terminal_summary(terminalreporter):
-    if PLAYED:
-        terminalreporter.write_line(
-            f"{len(PLAYED)} logs of {sum(PLAYED):,} messages x {len(FRONT_ENDS)} models of front ends: the same outputs"
-        )
 
 
 def interpreters():
@@ -52,15 +45,23 @@ class Kernel:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("GEMINI", "GOOGLE"))}
         how = {"env": {**inherited, **environ}, **({"stderr": stderr} if stderr else {})}
         self._manager, self.client = _started(python, how) or _started(python, how) or _started(python, how)
+        PLAYED["kernels"] += 1
         self.run("import faulthandler, signal, sys\nfaulthandler.register(signal.SIGUSR1, file=sys.__stderr__)")
 
     def close(self):
+        self._read_what_is_left()
         self.client.stop_channels()
         self._manager.shutdown_kernel(now=True)
         self._manager.cleanup_resources()
         assert changed_metadata(self.log) == []
         assert differences(self.requests, self.log) == []
-        PLAYED.append(len(self.log))
+        PLAYED["logs"] += 1
+        PLAYED["messages"] += len(self.log)
+
+    def _read_what_is_left(self):
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self.log.append(self.client.get_iopub_msg(timeout=0))
 
     def interrupt(self):
         self._manager.interrupt_kernel()

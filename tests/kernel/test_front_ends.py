@@ -42,7 +42,12 @@ def book(tmp_path):
 
 
 def run(*command, cwd, python=sys.executable):
-    return subprocess.run([python, "-m", *command], cwd=cwd, capture_output=True, text=True, timeout=100, check=False)
+    """Run a module; again where its kernel died at once, as one does whose port another process took a moment before it."""
+    for _ in range(3):
+        ran = subprocess.run([python, "-m", *command], cwd=cwd, capture_output=True, text=True, timeout=100, check=False)
+        if "Kernel died before replying to kernel_info" not in ran.stderr:
+            break
+    return ran
 
 
 def by_nbclient(book):

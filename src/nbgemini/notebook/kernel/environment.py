@@ -22,6 +22,11 @@ def is_interactive(shell: Any) -> bool:
     return bool(_request(shell).get("content", {}).get("allow_stdin"))
 
 
+def is_watched(shell: Any) -> bool:
+    """Whether somebody watches: who can be asked for input, or has clicked on a page that asks for none, like Voilà's."""
+    return is_interactive(shell) or outside_cells(shell)
+
+
 def is_unattended(shell: Any) -> bool:
     """Whether a kernel runs cells that nobody watches; a terminal always has its user."""
     return kernel_of(shell) is not None and not is_interactive(shell)
@@ -64,7 +69,7 @@ def execution_id(shell: Any) -> str:
 
 def message_id(shell: Any) -> str:
     """Return the id of the message that the kernel works on: a cell's request, or a click."""
-    return str(_now(shell)[1].get("header", {}).get("msg_id", ""))
+    return str(current_request(shell)[1].get("header", {}).get("msg_id", ""))
 
 
 def clicks_arrive_while_waiting(shell: Any) -> bool:
@@ -87,24 +92,25 @@ def visible(shell: Any) -> Mapping[str, Any]:
 
 def note_cell(shell: Any) -> None:
     """Remember the request of the cell that runs now: what a button's callback asks later has its place below it."""
-    request = _now(shell)
+    request = current_request(shell)
     if _is_cell(request[1]):
         setattr(shell, _LAST_CELL, request)
 
 
 def outside_cells(shell: Any) -> bool:
     """Whether no cell asks, but a widget's callback: the front end shows outputs of those nowhere."""
-    request = _now(shell)[1]
+    request = current_request(shell)[1]
     return bool(request) and not _is_cell(request)
 
 
 def cell_request(shell: Any) -> tuple[Any, dict[str, Any]]:
     """Return the identity and the request of the cell that runs now; in a callback, of the cell that ran last."""
-    now = _now(shell)
-    return now if _is_cell(now[1]) else getattr(shell, _LAST_CELL, now)
+    request = current_request(shell)
+    return request if _is_cell(request[1]) else getattr(shell, _LAST_CELL, request)
 
 
-def _now(shell: Any) -> tuple[Any, dict[str, Any]]:
+def current_request(shell: Any) -> tuple[Any, dict[str, Any]]:
+    """Return the identity and the message that the kernel works on: a cell's request, or a click."""
     kernel = kernel_of(shell)
     if kernel is None:
         return None, {}
