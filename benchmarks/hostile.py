@@ -141,7 +141,7 @@ async def call_mcp(count: int) -> str:
     async with McpServer([sys.executable, "-c", BLOCKS.replace("COUNT", str(count))]) as server:
         (tool,) = await server.tools()
         from nbgemini.messages.events import ToolCall
-        from nbgemini.tools.decorator import run
+        from nbgemini.tools.tool import run
 
         result = await run(tool, ToolCall("f", {}))
         return f"{result.state}: {str(result.response)[:70]}"

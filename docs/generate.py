@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from nbgemini.notebook.commands import COMMANDS
-from nbgemini.notebook.commands._args import syntax
+from nbgemini.notebook.commands.shared import syntax
 from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.magics.help import EXAMPLES, MAP_EXAMPLES, example
-from nbgemini.notebook.magics.map_options import build_map_parser
-from nbgemini.notebook.magics.options import build_parser
+from nbgemini.notebook.magics.options import build_map_parser, build_parser
 
 REFERENCE = Path(__file__).parent / "reference"
 NOTE = "<!-- Written by docs/generate.py: change the help text in the source, not this page. -->"

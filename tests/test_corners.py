@@ -26,10 +26,9 @@ from nbgemini.messages.transcript import Exchange
 from nbgemini.messages.turns import user_turn
 from nbgemini.providers.gemini.codec import Gemini
 from nbgemini.providers.gemini.models import thinking_config
-from nbgemini.render.markdown import to_html
-from nbgemini.render.sanitize import sanitised
-from nbgemini.render.streaming_markdown import Blocks
-from nbgemini.render.syntax.parser import parse_all
+from nbgemini.render.markdown_parser import parse_all
+from nbgemini.render.sanitize import sanitize
+from nbgemini.render.streaming_markdown import Blocks, to_html
 from nbgemini.render.urls import host_of
 
 
@@ -110,8 +109,8 @@ def test_a_model_is_asked_to_think_in_words_that_it_takes(model, think, said):
 
 
 def test_a_link_goes_to_a_page_of_its_own_whatever_it_says():
-    assert 'target="_blank"' in sanitised('<a href="https://a.example/" target="top">x</a>')
-    assert "target" not in sanitised('<p target="top">x</p>')
+    assert 'target="_blank"' in sanitize('<a href="https://a.example/" target="top">x</a>')
+    assert "target" not in sanitize('<p target="top">x</p>')
 
 
 @pytest.mark.parametrize("host", ["x" * 1001, "x" * 300, "a b", "..", "a\u2100b.example"])
@@ -121,8 +120,8 @@ def test_a_host_that_no_reader_can_check_is_unreadable(host):
 
 def test_cells_of_a_table_are_aligned_as_tables_are():
     table = "<table><tbody><tr><td><div align={}>x</div></td></tr></tbody></table>"
-    assert 'align="right"' in sanitised(table.format("right"))
-    assert "align" not in sanitised(table.format("justify"))
+    assert 'align="right"' in sanitize(table.format("right"))
+    assert "align" not in sanitize(table.format("justify"))
 
 
 def test_hosts_of_other_alphabets_are_shown_as_they_are_asked_for():

@@ -12,7 +12,7 @@ import pytest
 from nbgemini import Client, ConfigurationError
 from nbgemini._storage.files import content, regular, write
 from nbgemini.messages.media import MediaFile
-from nbgemini.notebook.commands.export import _write
+from nbgemini.notebook.commands.chats import _write
 from nbgemini.prices import read as read_prices
 from nbgemini.replay.cassette import LARGEST
 from nbgemini.replay.cassette import read as read_cassette

@@ -41,9 +41,9 @@ if TYPE_CHECKING:
         TransportError as TransportError,
     )
     from nbgemini.settings import Settings as Settings
-    from nbgemini.tools.decorator import Tool as Tool
     from nbgemini.tools.decorator import tool as tool
     from nbgemini.tools.mcp.server import McpServer as McpServer
+    from nbgemini.tools.tool import Tool as Tool
 
 _HOME = {
     "Chat": "nbgemini.chat.chat",
@@ -51,7 +51,7 @@ _HOME = {
     "McpServer": "nbgemini.tools.mcp.server",
     "Reply": "nbgemini.chat.reply",
     "Settings": "nbgemini.settings",
-    "Tool": "nbgemini.tools.decorator",
+    "Tool": "nbgemini.tools.tool",
     "tool": "nbgemini.tools.decorator",
     "ApiError": "nbgemini.errors",
     "AuthenticationError": "nbgemini.errors",
@@ -78,9 +78,9 @@ def __getattr__(name: str) -> Any:
 
 def load_ipython_extension(shell: Any) -> None:
     """Do what %load_ext nbgemini asks for."""
-    import_module("nbgemini.extension").load(shell)
+    import_module("nbgemini.extension").load_extension(shell)
 
 
 def unload_ipython_extension(shell: Any) -> None:
     """Do what %unload_ext nbgemini asks for."""
-    import_module("nbgemini.extension").unload(shell)
+    import_module("nbgemini.extension").unload_extension(shell)

@@ -21,7 +21,7 @@ from nbgemini.notebook.magics.magics import GeminiMagics
 _ATTRIBUTE = "_nbgemini"
 
 
-def load(shell: Any) -> None:
+def load_extension(shell: Any) -> None:
     """Register the magics, the settings and the await hook."""
     if hasattr(shell, _ATTRIBUTE):
         return
@@ -51,7 +51,7 @@ def load(shell: Any) -> None:
     setattr(shell, _ATTRIBUTE, (config, magics, hook, wait_first, completer, bar, cells))
 
 
-def unload(shell: Any) -> None:
+def unload_extension(shell: Any) -> None:
     """Undo all of it."""
     if not hasattr(shell, _ATTRIBUTE):
         return

@@ -11,10 +11,10 @@ from tests.support.jupyter import Notebook
 
 STORY = '''
 from IPython.display import display
-from nbgemini.notebook.display.deltas import Deltas, update_of
+from nbgemini.notebook.display.text_view import Deltas, update_of
 from nbgemini.notebook.display.widget import Live, accordion, view_of
 from nbgemini.render.html_tree import Patch, as_it_is
-from nbgemini.render.streaming_markdown import Block, Blocks
+from nbgemini.render.streaming_markdown import RenderedBlock, Blocks
 
 class Story:
     """Kernel side of one widget: what was sent, so that a page can ask for all of it."""
@@ -35,7 +35,7 @@ class Story:
 
     def block(self, html):
         """End what is open, and show HTML below it."""
-        found = [*self.blocks.close(), Block(html, "")]
+        found = [*self.blocks.close(), RenderedBlock(html, "")]
         self.widget.tell(lambda: self.deltas.next(update_of(found, Patch([]))))
 
     def tell(self, **fields):

@@ -15,7 +15,8 @@ from pydantic import BaseModel, Field
 
 from nbgemini.messages.events import ToolCall
 from nbgemini.prompts.jsonable import converted
-from nbgemini.tools.decorator import declare, run
+from nbgemini.tools.decorator import declare
+from nbgemini.tools.tool import run
 
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
 

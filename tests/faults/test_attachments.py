@@ -58,7 +58,7 @@ REFUSED = {
 
 def composed(*attach, text="What is this?", **names):
     shell = SimpleNamespace(user_ns=names, user_ns_hidden={})
-    return draft_prompt(shell, None, PromptArgs(attach=tuple(attach)), text).build_now()
+    return draft_prompt(shell, None, PromptArgs(attach=tuple(attach)), text).build_now(print)
 
 
 @pytest.fixture

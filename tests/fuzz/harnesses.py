@@ -25,8 +25,8 @@ from nbgemini.messages.segments import Segmenter
 from nbgemini.messages.tool_call_assembler import ToolCallAssembler
 from nbgemini.offline.cassette import Cassette
 from nbgemini.providers.gemini.codec import Gemini
-from nbgemini.render.markdown import to_html
-from nbgemini.render.sanitize import sanitised
+from nbgemini.render.sanitize import sanitize
+from nbgemini.render.streaming_markdown import to_html
 from nbgemini.replay.cassette import end_line, error_of, frame_line, opening_line, read
 from nbgemini.transport.api_errors import error_from_body
 from nbgemini.transport.asyncio_transport import ResponseParser
@@ -92,7 +92,7 @@ def markdown(data):
     html = to_html(text)
     assert faults(html) == []
     assert controls(html) == []
-    assert [fault for fault in faults(sanitised(text)) if not fault.startswith(("unbalanced", "left open"))] == []
+    assert [fault for fault in faults(sanitize(text)) if not fault.startswith(("unbalanced", "left open"))] == []
 
 
 def cassette(data):

@@ -8,8 +8,8 @@ from io import BytesIO
 import pytest
 
 from nbgemini.messages.events import InlineMedia
+from nbgemini.prompts.images import MEDIA_BYTES
 from nbgemini.prompts.jsonable import converted
-from nbgemini.tools.result import MEDIA_BYTES
 from tests.fakes.functions import (
     PNG,
     output,

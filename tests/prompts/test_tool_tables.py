@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from nbgemini.prompts.jsonable import converted
-from nbgemini.tools.result import RESPONSE_BYTES
+from nbgemini.prompts.jsonable import RESPONSE_BYTES, converted
 from tests.fakes.functions import (
     output,
 )

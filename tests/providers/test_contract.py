@@ -18,7 +18,7 @@ from nbgemini.messages.events import ToolCall
 from nbgemini.messages.segments import Segmenter
 from nbgemini.messages.transcript import Transcript
 from nbgemini.messages.turns import NOTE, ORIGIN, Declaration, Options, Turn, user_turn
-from nbgemini.tools.result import ToolResult
+from nbgemini.tools.tool import ToolResult
 from nbgemini.transport.framing import Framer
 from tests.conftest import golden_bytes
 from tests.providers.contracted import CONTRACTED, WHAT

@@ -34,7 +34,7 @@ from nbgemini.messages.turns import Declaration, Options, Turn, Usage, user_turn
 from nbgemini.providers.common.parts import parts_to_events
 from nbgemini.providers.common.thought_tags import TaggedText
 from nbgemini.providers.openai.chat import OpenAIChat
-from nbgemini.tools.result import text_result
+from nbgemini.tools.tool import text_result
 from nbgemini.transport.api_errors import error_from_body
 from tests.conftest import golden_bytes
 from tests.fakes.raw import END, RawServer, chunk, head

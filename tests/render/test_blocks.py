@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 
 from nbgemini.render import streaming_markdown as module
 from nbgemini.render.block_html import render
+from nbgemini.render.block_rules import new_environment
 from nbgemini.render.escape import harmless
-from nbgemini.render.markdown import to_html
-from nbgemini.render.streaming_markdown import Blocks
-from nbgemini.render.syntax.definitions import environment
+from nbgemini.render.streaming_markdown import Blocks, to_html
 from tests.corpus.answers import ANSWERS
 from tests.corpus.pieces import markdown
 from tests.render.checker import text_of
@@ -72,7 +71,7 @@ def test_the_cuts_do_not_show_where_a_long_block_is_cut(text, cuts):
 @example("> a\nb\n\n> c", [2, 4, 6])
 def test_the_blocks_are_the_whole(text, cuts):
     assume("\u05d0" not in text)  # each block has a direction of its own
-    assert loosely(fed(text, cuts, eager=True)[2]) == loosely(render(harmless(text), environment()))
+    assert loosely(fed(text, cuts, eager=True)[2]) == loosely(render(harmless(text), new_environment()))
 
 
 @settings(max_examples=400, deadline=None)

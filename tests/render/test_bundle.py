@@ -145,7 +145,7 @@ def test_a_draft_is_folded_and_named():
 
 
 def test_what_is_too_large_for_a_page_says_where_it_is(monkeypatch):
-    monkeypatch.setattr("nbgemini.render.media.LARGEST", 10)
+    monkeypatch.setattr("nbgemini.render.mimebundle.LARGEST", 10)
     data = media(HEADS["image/png"])
     assert "too large for a page; reply.media holds it" in text_of(data["text/html"])
     assert "base64" not in data["text/html"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from nbgemini.render.markdown import to_html
-from nbgemini.render.syntax import parser as module
+from nbgemini.render import markdown_parser as module
+from nbgemini.render.streaming_markdown import to_html
 from tests.render.checker import text_of
 
 
@@ -34,7 +34,7 @@ def test_a_table_has_most_of_its_cells(columns, rows, is_table):
     assert text_of(to_html(lacking)).count("b") == rows
 
 
-@pytest.mark.timeout(30)
+@pytest.mark.timeout(90)
 @pytest.mark.parametrize(
     "text",
     [

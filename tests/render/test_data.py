@@ -10,9 +10,8 @@ from hypothesis import given
 
 from nbgemini.messages.segments import Segment
 from nbgemini.messages.turns import Options
-from nbgemini.render.answer import answer_bundle, at_rest
 from nbgemini.render.json_html import data_html, is_row
-from nbgemini.render.mimebundle import bundle
+from nbgemini.render.mimebundle import answer_bundle, at_rest, bundle
 from tests.support.json_values import VALUES
 
 EVIL = "<script>alert(1)</script>\u202e$x$"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from nbgemini.messages.segments import Segment
-from nbgemini.render.markdown import to_html
 from nbgemini.render.mimebundle import bundle
+from nbgemini.render.streaming_markdown import to_html
 from tests.render.checker import faults, text_of
 
 HEBREW, ARABIC = "\u05e9\u05dc\u05d5\u05dd", "\u0645\u0631\u062d\u0628\u0627"

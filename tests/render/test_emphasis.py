@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nbgemini.render.markdown import to_html
+from nbgemini.render.streaming_markdown import to_html
 
 
 @pytest.mark.parametrize(

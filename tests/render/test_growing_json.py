@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbgemini.notebook.display.deltas import Deltas, update_of
-from nbgemini.render.streaming_json import Indented, JsonBlocks
+from nbgemini.notebook.display.text_view import Deltas, update_of
+from nbgemini.render.json_html import Indented, JsonBlocks
 from tests.support.json_values import VALUES
 
 ROWS = [

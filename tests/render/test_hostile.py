@@ -21,13 +21,13 @@ from nbgemini.messages.events import (
     ToolRun,
 )
 from nbgemini.messages.segments import Segment
-from nbgemini.notebook.display.deltas import Deltas, update_of
+from nbgemini.notebook.display.text_view import Deltas, update_of
+from nbgemini.render.code import code_html
 from nbgemini.render.escape import harmless
 from nbgemini.render.html_tree import Patch
-from nbgemini.render.markdown import code_html, to_html
 from nbgemini.render.mimebundle import bundle, error_bundle, live_bundle, prompt_bundle, status_bundle, table_bundle
-from nbgemini.render.sanitize import sanitised
-from nbgemini.render.streaming_markdown import Blocks
+from nbgemini.render.sanitize import sanitize
+from nbgemini.render.streaming_markdown import Blocks, to_html
 from tests.corpus import PAYLOADS
 from tests.render.checker import controls, faults, text_of
 
@@ -119,10 +119,10 @@ def test_every_other_text_is_harmless(payload):
 def test_the_sanitiser_alone_is_enough(payload):
     """Whatever a fault in the Markdown parser let through as HTML."""
     for wrapped in (payload, f"<div>{payload}</div>", f'<a href="{payload}">x</a>', f'<img src="{payload}">'):
-        cleaned = sanitised(wrapped.encode("utf-8", "replace").decode())
+        cleaned = sanitize(wrapped.encode("utf-8", "replace").decode())
         assert faults(cleaned) == []
-        assert sanitised(cleaned) == cleaned
-    assert faults(sanitised(code_html(payload.encode("utf-8", "replace").decode(), payload))) == []
+        assert sanitize(cleaned) == cleaned
+    assert faults(sanitize(code_html(payload.encode("utf-8", "replace").decode(), payload))) == []
 
 
 @settings(max_examples=500, deadline=None)
@@ -133,7 +133,7 @@ def test_any_text_is_harmless(text):
     html = to_html(text)
     assert faults(html) == []
     assert controls(html) == []
-    assert sorted(re.split("[ >]", sanitised(html))) == sorted(re.split("[ >]", html))  # it may swap attributes
+    assert sorted(re.split("[ >]", sanitize(html))) == sorted(re.split("[ >]", html))  # it may swap attributes
 
 
 def test_raw_html_is_shown_as_text():

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbgemini.render.html_tree import Element, Level, amend, as_it_is, parse_html, to_html, units
-from nbgemini.render.markdown import to_html as rendered
-from nbgemini.render.sanitize import sanitised
+from nbgemini.render.html_tree import Element, Level, amend, as_it_is, parse_html, serialize_html, units
+from nbgemini.render.sanitize import sanitize
+from nbgemini.render.streaming_markdown import to_html as rendered
 from tests.corpus.answers import ANSWERS
 from tests.support.live_page import Page, nodes_of
 
@@ -24,7 +24,7 @@ TREES = st.recursive(
 
 
 def nodes(html):
-    return parse_html(sanitised(html))
+    return parse_html(sanitize(html))
 
 
 @settings(max_examples=300)
@@ -41,12 +41,12 @@ def test_a_page_is_brought_up_to_date(before, after):
 @given(TREES)
 def test_what_is_written_is_read_the_same(html):
     tree = nodes(html)
-    assert nodes_of(to_html(tree)) == tree == parse_html(to_html(tree))
+    assert nodes_of(serialize_html(tree)) == tree == parse_html(serialize_html(tree))
 
 
 def test_white_space_between_blocks_is_left_out_and_no_other():
     html = rendered("- a *b* `c`\n  - d\n\n> e\n> f\n\n```\ng\n\nh\n```\n\n| i |\n|---|\n| j |")
-    assert to_html(parse_html(html)) == (
+    assert serialize_html(parse_html(html)) == (
         "<ul><li>a <em>b</em> <code>c</code><ul><li>d</li></ul></li></ul><blockquote><p>e\nf</p></blockquote>"
         '<div class="highlight"><pre><code>g\n\nh\n</code></pre></div>'
         '<table><thead><tr><th><div align="left">i</div></th></tr></thead>'
@@ -69,7 +69,7 @@ def test_of_what_is_kept_only_the_end_is_looked_at():
         ["t", [1, 1], 0, "c"],
         ["h", [1], 0, "<li>d</li>"],
     ]
-    assert to_html(shown) == f"<ul>{''.join(kept)}<li>bc</li><li>d</li></ul>"
+    assert serialize_html(shown) == f"<ul>{''.join(kept)}<li>bc</li><li>d</li></ul>"
     words = nodes("<p>long words</p>")
     assert amend(words, nodes("<p>x words go on</p>"), (Level(), Level(0, 0, 4, 1))) == [["t", [1], 0, " go on"]]
     assert amend(words, [Element("<p>", "p", [])], (Level(), Level(0, 0, 10))) == [["t", [1], 6, ""]]
@@ -79,22 +79,24 @@ def test_very_deep_markup_is_one_node():
     html = f"<p>a</p><p>{'<em>' * 200}b{'</em>' * 200}</p><p>c</p>"
     tree = nodes(html)
     assert [node.children for node in tree] == [["a"], [], ["c"]]
-    assert to_html(tree) == html
+    assert serialize_html(tree) == html
 
 
 def test_the_tree_of_an_answer_reads_like_the_answer():
     for text in ANSWERS[:40]:
         tree = parse_html(rendered(text))
-        assert nodes_of(to_html(tree)) == tree
+        assert nodes_of(serialize_html(tree)) == tree
 
 
 def test_a_row_alone_and_an_open_table():
-    assert to_html(parse_html("<table><tbody><tr><td>1</td></tr>")) == "<table><tbody><tr><td>1</td></tr></tbody></table>"
-    assert to_html(parse_html("<tr><td>1</td></tr>")) == "<tr><td>1</td></tr>"
+    assert (
+        serialize_html(parse_html("<table><tbody><tr><td>1</td></tr>")) == "<table><tbody><tr><td>1</td></tr></tbody></table>"
+    )
+    assert serialize_html(parse_html("<tr><td>1</td></tr>")) == "<tr><td>1</td></tr>"
 
 
 def test_text_as_it_is():
-    assert to_html(as_it_is("<b>\n").nodes) == "<pre>&lt;b&gt;\n</pre>"
+    assert serialize_html(as_it_is("<b>\n").nodes) == "<pre>&lt;b&gt;\n</pre>"
     assert as_it_is("").nodes == []
 
 

@@ -14,9 +14,9 @@ from nbconvert import LatexExporter
 
 from nbgemini.formatting import LOOKS
 from nbgemini.messages.segments import Segment
-from nbgemini.render.citation_marks import with_references
-from nbgemini.render.latex import quoted, to_latex, verbatim
-from nbgemini.render.latex_math import UnfitError, in_words, written
+from nbgemini.render.citations import with_references
+from nbgemini.render.latex import titled_quotation, to_latex, verbatim
+from nbgemini.render.latex_math import UnfitError, escape_latex, rewrite_formula
 from nbgemini.render.mimebundle import bundle
 
 ELEMENTS = {
@@ -241,13 +241,13 @@ def test_each_element_is_what_a_document_has_for_it(markdown):
 
 @pytest.mark.parametrize("formula", FIT)
 def test_a_formula_is_written_anew(formula):
-    assert written(formula) == FIT[formula]
+    assert rewrite_formula(formula) == FIT[formula]
 
 
 @pytest.mark.parametrize("formula", UNFIT)
 def test_a_formula_that_is_not_known_whole_is_none(formula):
     with pytest.raises(UnfitError):
-        written(formula)
+        rewrite_formula(formula)
 
 
 @given(FRAGMENTS)
@@ -261,8 +261,8 @@ def test_nothing_of_any_text_is_a_command(markdown):
 
 @given(st.text(max_size=60))
 def test_any_words_are_words(text):
-    assert strangers(in_words(text)) == set()
-    assert "\n" not in in_words(text)
+    assert strangers(escape_latex(text)) == set()
+    assert "\n" not in escape_latex(text)
     assert strangers(verbatim(text)) == set()
 
 
@@ -291,8 +291,8 @@ def test_in_a_quotation_there_are_no_sections_and_no_tables_of_a_page():
 
 
 def test_a_thought_is_a_quotation_below_its_title():
-    assert quoted("Thought for 3 s", "a\n\n") == "\\textit{Thought for 3 s}\n\\begin{quote}\na\n\n\\end{quote}\n"
-    assert quoted("Thoughts", "") == ""
+    assert titled_quotation("Thought for 3 s", "a\n\n") == "\\textit{Thought for 3 s}\n\\begin{quote}\na\n\n\\end{quote}\n"
+    assert titled_quotation("Thoughts", "") == ""
     assert verbatim("\n") == ""
 
 
@@ -305,7 +305,7 @@ def test_a_bundle_holds_it_where_there_is_markup_and_it_is_wanted(monkeypatch):
 
 
 def test_words_and_lines_that_tex_could_not_measure_are_broken():
-    assert in_words("x" * 600).count(r"\hspace{0pt}") == 5
+    assert escape_latex("x" * 600).count(r"\hspace{0pt}") == 5
     assert len(max(verbatim("x" * 9_000).split("\n"), key=len)) == 500
     assert verbatim("x" * 500 + "\ny").count("\n") == verbatim("x\ny").count("\n")
 
@@ -328,7 +328,7 @@ def test_all_of_it_compiles_as_nbconvert_writes_it(tmp_path):
     ]
     outputs = [nbformat.v4.new_output("display_data", {"text/latex": to_latex(text) or "x"}) for text in texts]
     outputs += [
-        nbformat.v4.new_output("display_data", {"text/latex": quoted("T", to_latex(text, in_quote=True)) or "x"})
+        nbformat.v4.new_output("display_data", {"text/latex": titled_quotation("T", to_latex(text, in_quote=True)) or "x"})
         for text in ELEMENTS
     ]
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x", outputs=outputs)])

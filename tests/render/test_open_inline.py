@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbgemini.render.open_inline import closed
-from nbgemini.render.syntax.definitions import environment
+from nbgemini.render.block_rules import new_environment
+from nbgemini.render.open_markdown import close_inline
 
 
 @pytest.mark.parametrize(
@@ -54,14 +54,14 @@ from nbgemini.render.syntax.definitions import environment
     ],
 )
 def test_what_is_open_is_closed(text, shown):
-    assert closed(text, environment()) == shown
+    assert close_inline(text, new_environment()) == shown
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.sampled_from([*"*_`~[]()!$\\ ab\n", "**", "](http://a", "\\(", "$$"]), max_size=20).map("".join))
 def test_what_is_closed_stays_as_it_is(text):
     """No text is lost but signs, and closing ends."""
-    once = closed(text, environment())
+    once = close_inline(text, new_environment())
     assert (
         [char for char in once if char.isalpha()] == [char for char in text if char.isalpha()] or "![" in text or "](" in text
     )

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nbgemini.render.html_tree import parse_html, to_html
-from nbgemini.render.markdown import to_html as rendered
+from nbgemini.render.html_tree import parse_html, serialize_html
+from nbgemini.render.streaming_markdown import to_html as rendered
 from tests.corpus.answers import ANSWERS
 from tests.corpus.pieces import markdown
 from tests.render.checker import faults
@@ -53,7 +53,7 @@ def test_the_end_is_what_the_whole_text_gives(text, cuts, eager):
     stream = Stream()
     for start, end in pairwise([0, *sorted(cut for cut in cuts if cut < len(text)), len(text)]):
         stream.feed(text[start:end], eager=eager)
-        assert faults(to_html(stream.page.root.children)) == []
+        assert faults(serialize_html(stream.page.root.children)) == []
     stream.close()
     assert stream.page.root.children == parse_html("".join(stream.told))
     late = "]:" in text  # what is defined later is sent once more as a whole
@@ -81,7 +81,7 @@ def test_no_markup_shows_longer_than_it_takes_to_write(shape):
 def test_what_is_finished_is_never_shown_again(shape):
     """Nothing vanishes but what one line may take back; the first item of a list once, when a blank line makes room between all."""
     stream = streamed(long_text(shape, 4_000), 10)
-    removed = sum(len(node if isinstance(node, str) else to_html([node])) for node in stream.page.removed)
+    removed = sum(len(node if isinstance(node, str) else serialize_html([node])) for node in stream.page.removed)
     assert removed <= 600
 
 
@@ -123,15 +123,15 @@ def test_cost_and_traffic_grow_with_the_text(shape):
 def test_what_is_being_written(text, html):
     stream = Stream()
     stream.feed(text)
-    assert to_html(stream.page.root.children) == html
+    assert serialize_html(stream.page.root.children) == html
 
 
 def test_a_link_that_was_defined_above_is_one_at_once():
     stream = Stream()
     stream.feed("[r]: https://a.example\n\nsee [r] an")
-    assert 'href="https://a.example"' in to_html(stream.page.root.children)
+    assert 'href="https://a.example"' in serialize_html(stream.page.root.children)
     stream.feed("d\n\n[^1]: note\n\nand[^1] then")
-    assert "<sup>[1]</sup> then" in to_html(stream.page.root.children)
+    assert "<sup>[1]</sup> then" in serialize_html(stream.page.root.children)
 
 
 def test_definitions_that_still_come_define_nothing():
@@ -139,7 +139,7 @@ def test_definitions_that_still_come_define_nothing():
     stream.feed("[r]: https://a.exa")
     stream.feed("mple\n\nsee [r]")
     stream.close()
-    assert 'href="https://a.example"' in to_html(stream.page.root.children)
+    assert 'href="https://a.example"' in serialize_html(stream.page.root.children)
 
 
 WORDS = "Some words that go on and on, as they do. " * 8
@@ -157,7 +157,7 @@ WORDS = "Some words that go on and on, as they do. " * 8
     ],
 )
 def test_wherever_a_block_is_cut_its_end_is_right(text):
-    assert to_html(streamed(text, 20).page.root.children) == to_html(parse_html(rendered(text)))
+    assert serialize_html(streamed(text, 20).page.root.children) == serialize_html(parse_html(rendered(text)))
 
 
 def test_a_long_line_that_can_not_be_cut_is_rendered_seldom_and_in_pauses():

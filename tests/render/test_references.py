@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbgemini.render.citation_marks import _OURS, with_references
-from nbgemini.render.markdown import to_html
+from nbgemini.render.citations import _OURS, with_references
+from nbgemini.render.streaming_markdown import to_html
 from tests.render.checker import faults, text_of
 
 PIECES = [

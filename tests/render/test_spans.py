@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nbgemini.render.markdown import to_html
+from nbgemini.render.streaming_markdown import to_html
 from tests.render.checker import faults, text_of
 
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import chain
 
-from nbgemini.render.markdown import to_html
+from nbgemini.render.streaming_markdown import to_html
 from tests.corpus import PAYLOADS
 
 _TOGETHER = 8  # payloads in one segment

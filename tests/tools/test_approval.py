@@ -11,9 +11,8 @@ from nbgemini.errors import PromptError
 from nbgemini.messages.events import ToolCall
 from nbgemini.messages.segments import Segment
 from nbgemini.render.mimebundle import bundle
-from nbgemini.tools.approval import WORDS, build_toolbox
 from nbgemini.tools.decorator import declare, tool
-from nbgemini.tools.toolbox import Toolbox, ToolRunner, allow_all
+from nbgemini.tools.toolbox import WORDS, Toolbox, ToolRunner, allow_all, build_toolbox
 from tests.tools.test_toolbox import ask, calls, goes_on, outputs
 
 

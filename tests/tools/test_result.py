@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
 from nbgemini.messages.events import ToolCall
-from nbgemini.prompts.jsonable import converted
-from nbgemini.tools.decorator import declare, text_result
-from nbgemini.tools.result import MEDIA_BYTES, RESPONSE_BYTES
+from nbgemini.prompts.images import MEDIA_BYTES
+from nbgemini.prompts.jsonable import RESPONSE_BYTES, converted
+from nbgemini.tools.decorator import declare
+from nbgemini.tools.tool import text_result
 from tests.fakes.functions import (
     PNG,
     Extra,

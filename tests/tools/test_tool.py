@@ -20,7 +20,9 @@ from pydantic import BaseModel, Field, field_validator
 
 from nbgemini.errors import ToolError
 from nbgemini.messages.events import ToolCall
-from nbgemini.tools.decorator import canonical, declare, run
+from nbgemini.tools import tool as tool_module
+from nbgemini.tools.decorator import declare
+from nbgemini.tools.tool import canonical_json, run
 from tests.fakes.functions import (
     FORECAST,
     Spot,
@@ -30,19 +32,17 @@ from tests.fakes.functions import (
     raising,
 )
 
-tool_module = sys.modules["nbgemini.tools.tool"]  # the package's attribute of that name is the decorator
-
 
 @given(st.dictionaries(st.text(), st.integers() | st.lists(st.text()) | st.dictionaries(st.text(), st.integers() | st.none())))
 def test_canonical_arguments_ignore_order_and_nothing_else(args):
     backwards = json.loads(json.dumps(args), object_pairs_hook=lambda pairs: dict(reversed(pairs)))
-    assert canonical(args) == canonical(backwards)
-    assert json.loads(canonical(args)) == args
-    assert canonical(args) != canonical({**args, "one more": 1} if "one more" not in args else {})
+    assert canonical_json(args) == canonical_json(backwards)
+    assert json.loads(canonical_json(args)) == args
+    assert canonical_json(args) != canonical_json({**args, "one more": 1} if "one more" not in args else {})
 
 
 def test_canonical_arguments_are_compact():
-    assert canonical({"b": [1, 2], "a": "é"}) == '{"a":"\\u00e9","b":[1,2]}'
+    assert canonical_json({"b": [1, 2], "a": "é"}) == '{"a":"\\u00e9","b":[1,2]}'
 
 
 # --- how it runs
@@ -346,7 +346,7 @@ def test_a_stuck_tool_does_not_hold_up_the_end_of_python():
     code = (
         "import asyncio, threading\n"
         "from nbgemini.messages.events import ToolCall\n"
-        "from nbgemini.tools.decorator import declare, run\n"
+        "from nbgemini.tools.decorator import declare\nfrom nbgemini.tools.tool import run\n"
         "def stuck(): threading.Event().wait()\n"
         "print(asyncio.run(run(declare(stuck, timeout=0.01), ToolCall('stuck', {}))).state)"
     )

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from nbgemini.chat.reply import Reply
 from nbgemini.chat.status_text import badge_text, misfit_text, status_text
-from nbgemini.render.answer import at_rest
 from nbgemini.render.latex import verbatim
-from nbgemini.render.mimebundle import error_bundle, status_bundle
+from nbgemini.render.mimebundle import at_rest, error_bundle, status_bundle
 
 
 def page_of(reply: Reply) -> dict[str, str]:

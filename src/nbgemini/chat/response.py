@@ -41,7 +41,7 @@ from nbgemini.messages.tool_call_assembler import ToolCallAssembler, weight
 from nbgemini.messages.transcript import Exchange, State
 from nbgemini.messages.turns import NOTE, Part, Usage
 from nbgemini.providers.base import Codec
-from nbgemini.tools.result import ToolResult, note_of
+from nbgemini.tools.tool import ToolResult, note_of
 
 MOST_CALLS = 256  # in one round, copies and incomplete ones counted too
 MOST_ARGUMENTS = 2**20  # characters of all calls of a round; a model's longest answer is shorter

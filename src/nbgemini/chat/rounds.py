@@ -28,7 +28,7 @@ from nbgemini.messages.transcript import Exchange
 from nbgemini.messages.turns import Options, Turn, merge_text, user_turn
 from nbgemini.prices import Prices
 from nbgemini.providers.base import ONWARD, OVER, Decoder
-from nbgemini.tools.result import text_result
+from nbgemini.tools.tool import text_result
 from nbgemini.tools.toolbox import RoundLimit, Toolbox, ToolRunner
 from nbgemini.transport.base import CachedFrame, ReplayedFrame
 from nbgemini.transport.request import Request

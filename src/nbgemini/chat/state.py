@@ -20,7 +20,7 @@ from nbgemini.messages.transcript import Exchange, ExchangeStats, State
 from nbgemini.messages.turns import Options, Usage, merge_text
 from nbgemini.prices import Prices, shipped
 from nbgemini.providers.base import Codec
-from nbgemini.tools.result import ToolResult, run_of
+from nbgemini.tools.tool import ToolResult, run_of
 
 OFFLINE_ID = "offline-"  # how response ids of the offline service begin
 

@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Literal, TypeAlias, get_args
 
 from nbgemini.messages.events import ToolCall
-from nbgemini.tools.decorator import Tool
+from nbgemini.tools.tool import Tool
 
 Decision: TypeAlias = Literal["once", "always", "refuse"]
 DECISIONS: tuple[Decision, ...] = get_args(Decision)
@@ -28,31 +28,31 @@ class AlwaysAllowed:
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._fingerprints: dict[str, set[str]] = {}
+        self._hashes: dict[str, set[str]] = {}
         self.last_decision = 0.0
 
     def __contains__(self, tool: Tool) -> bool:
         """Whether a tool may run without asking, as it is now."""
-        known = self._fingerprints.get(tool.name, set())
-        return bool(known) and not tool.guarded and tool.fingerprint_now() in known
+        known = self._hashes.get(tool.name, set())
+        return bool(known) and not tool.guarded and tool.current_hash() in known
 
     def add(self, tool: Tool) -> None:
         """Let a tool run without asking from now on, unless it is guarded or has changed since it was offered."""
-        if not tool.guarded and tool.fingerprint_now() == tool.fingerprint:
-            self._fingerprints.setdefault(tool.name, set()).add(tool.fingerprint)
+        if not tool.guarded and tool.current_hash() == tool.source_hash:
+            self._hashes.setdefault(tool.name, set()).add(tool.source_hash)
 
     def names(self) -> list[str]:
         """Return the names of the tools."""
-        return sorted(self._fingerprints)
+        return sorted(self._hashes)
 
     def revoke(self, name: str) -> bool:
         """Let the tools with this name ask again; return whether there were any."""
-        return self._fingerprints.pop(name, None) is not None
+        return self._hashes.pop(name, None) is not None
 
     def clear(self) -> int:
         """Let all tools ask again; return how many there were."""
-        count = len(self._fingerprints)
-        self._fingerprints.clear()
+        count = len(self._hashes)
+        self._hashes.clear()
         return count
 
 

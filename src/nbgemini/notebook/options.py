@@ -1,23 +1,16 @@
-"""What one prompt's line asks for (`PromptArgs`), and what %config and the chat add to it (`OptionResolver`)."""
+"""What the line of a prompt (`PromptArgs`) or of a map (`MapArgs`) asks for, and the words that its options know."""
 
 from __future__ import annotations
 
 import argparse
 import difflib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import Struct
 
-from nbgemini.errors import PromptError
-from nbgemini.notebook.kernel.environment import is_unattended
-from nbgemini.replay.session import AT_ONCE, Record, Replay, Taping, place_of
-from nbgemini.services import split_model, usual_service
-
-if TYPE_CHECKING:
-    from nbgemini.messages.turns import Options
-    from nbgemini.notebook.config import Gemini
-
+LAST_REPLY, LAST_MAP = "_gemini", "_gemini_map"  # the names that always hold the last ones
+MAP_USAGE = "%gemini map [OPTIONS] NAME TEMPLATE"
 THINK_LEVELS = ("off", "minimal", "low", "medium", "high", "xhigh", "max")
 
 _MIN_PREFIX = 3  # characters from which the beginning of a name means the name
@@ -49,55 +42,16 @@ class PromptArgs(Struct, frozen=True, kw_only=True):
     changes: dict[str, Any] = {}
 
 
-class OptionResolver:
-    """Resolves a prompt's options: its own line first, then its chat, then %config."""
+class MapArgs(Struct, frozen=True):
+    """The arguments of a map; `prompt` holds the options that all prompts share."""
 
-    def __init__(self, shell: Any, config: Gemini) -> None:
-        """Read the settings of `config` as they stand at each prompt."""
-        self._shell = shell
-        self._config = config
-
-    def resolve(self, args: PromptArgs, chat: Options) -> dict[str, Any]:
-        """Return the options of a prompt in a chat whose own options are `chat`.
-
-        Raises:
-            PromptError: the model belongs to a service that must be named.
-        """
-        config = self._config
-        defaults = {
-            "model": self.model(config.model),
-            "system": chat.system or config.system,
-            "think": think_level(config.think) if config.think else None,
-            "format": None if args.schema else config.format,
-        }
-        given = {**args.changes, **({"model": self.model(args.model)} if args.model else {})}
-        return {name: value for name, value in defaults.items() if value} | given
-
-    def model(self, name: str) -> str:
-        """Return the model that a name or an alias of %config stands for.
-
-        Raises:
-            PromptError: it is the model of a service that must be named.
-        """
-        model = str(self._config.aliases.get(name, name))
-        service = usual_service(model) if split_model(model) == ("gemini", model) else "gemini"
-        if service != "gemini":
-            raise PromptError(f"{model} is not a model of Gemini; say -m {service}:{model}")
-        return model
-
-    def chat_name(self, args: PromptArgs) -> str:
-        """Return the name of the chat that a prompt belongs to."""
-        return args.chat or self._config.chat
-
-    def approve(self, args: PromptArgs) -> str:
-        """Return how a prompt's tool calls are approved."""
-        return args.approve or self._config.approve
-
-    def taping(self, args: PromptArgs) -> Taping | None:
-        """Return the cassette that a prompt is recorded in or replayed from, if there is one."""
-        if args.record:
-            return Record(place_of(args.record))
-        return Replay(place_of(args.replay), speed=usual_speed(self._shell)) if args.replay else None
+    prompt: PromptArgs
+    name: str
+    template: str
+    into: str | None = None
+    concurrency: int = 20
+    first: int | None = None
+    fresh: bool = False
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -108,11 +62,6 @@ def nearest(word: str, known: Iterable[str]) -> str:
     near = [name for name in names if len(typed) >= _MIN_PREFIX and name.lstrip("-").startswith(typed)]
     near = near or [bare[match] for match in difflib.get_close_matches(typed, bare, n=1, cutoff=_CUTOFF)]
     return f" (did you mean {near[0]}?)" if near else ""
-
-
-def usual_speed(shell: Any) -> float:
-    """Return how fast a cassette is played: as it was recorded, but at once in unattended runs."""
-    return AT_ONCE if is_unattended(shell) else 1.0
 
 
 def think_level(text: str) -> str | int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, TypeAlias
@@ -18,28 +19,27 @@ from nbgemini.messages.transcript import Exchange
 from nbgemini.messages.turns import Schema, Turn
 from nbgemini.notebook.approvals import AlwaysAllowed, Approvals
 from nbgemini.notebook.config import Gemini
-from nbgemini.notebook.context_windows import WORTH_ASKING, ContextWindows
 from nbgemini.notebook.jobs import Jobs, ReplyJob
 from nbgemini.notebook.kernel import environment
+from nbgemini.notebook.kernel.environment import in_colab
 from nbgemini.notebook.kernel.gui import Gui
+from nbgemini.notebook.kernel.interrupts import Interrupted
 from nbgemini.notebook.kernel.running_cells import Results
-from nbgemini.notebook.kernel_journal import KernelJournal
-from nbgemini.notebook.magics.map_options import OUT as LAST_MAP
-from nbgemini.notebook.options import OptionResolver, PromptArgs
-from nbgemini.notebook.prompt.cell_code import code_title
+from nbgemini.notebook.options import LAST_MAP, LAST_REPLY, PromptArgs
+from nbgemini.notebook.prompt.cells import code_title
 from nbgemini.notebook.prompt.lookup import named_tool, named_type
 from nbgemini.notebook.prompt.watchers import LastError, LastPicture
-from nbgemini.notebook.settings import SettingsResolver
-from nbgemini.notebook.usage import UsageMeter
+from nbgemini.notebook.settings import OptionResolver, SettingsResolver
+from nbgemini.notebook.usage import WORTH_ASKING, ContextWindows, KernelJournal, UsageMeter
 from nbgemini.notebook.views import ViewFactory
 from nbgemini.replay.session import Replay
-from nbgemini.tools.approval import build_toolbox as toolbox_of
-from nbgemini.tools.decorator import Tool
+from nbgemini.services import Service
+from nbgemini.tools.tool import Tool
+from nbgemini.tools.toolbox import build_toolbox as toolbox_of
 from nbgemini.tools.toolbox import refuse_all
 
 Prompt: TypeAlias = str | Turn | Exchange
 
-LAST_REPLY = "_gemini"
 _PROPERTIES = {name for kind in (Answer, MapResult) for name, value in vars(kind).items() if isinstance(value, property)}
 FINAL_FIELDS = (_PROPERTIES | {"to_frame"}) - {"state"}  # what of a reply or a map is complete only at its end
 
@@ -114,6 +114,30 @@ class Session:
         names = self.shell.user_ns
         found = {name: names.get(name) for name in (LAST_REPLY, LAST_MAP)}
         return {name: handle for name, handle in found.items() if isinstance(handle, StreamHandle) and not handle.done}
+
+    def missing_key(self, args: PromptArgs) -> Service | None:
+        """Return the service whose key a prompt still needs, if Colab may have it; elsewhere there is nowhere to look.
+
+        Raises:
+            ConfigurationError: there is no such service.
+        """
+        if not in_colab():
+            return None
+        model = self.options.model(args.model or self.config.model) or self.client.settings.model
+        return self.client.services.lacking(model, self.options.taping(args))
+
+    async def find_key(self, args: PromptArgs) -> None:
+        """Get the key that a prompt still needs from Colab's secrets, off the loop.
+
+        Raises:
+            ConfigurationError: there is none, or this notebook may not read it.
+        """
+        service = self.missing_key(args)
+        try:
+            if service is not None:
+                await self.backend.find_key(service)
+        except asyncio.CancelledError:
+            raise Interrupted("the key was not found yet; nothing was sent") from None
 
     def close(self) -> None:
         """Stop all streams and the offline service."""

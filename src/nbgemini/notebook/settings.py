@@ -1,4 +1,8 @@
-"""The settings for the next prompt: from the environment, %config, keys that were typed, and the offline service."""
+"""The settings and the options of the next prompt.
+
+Settings come from the environment, %config, keys that were typed and the offline service; options from the prompt's own line,
+its chat and %config.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +10,18 @@ import asyncio
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
-from nbgemini.errors import ConfigurationError
-from nbgemini.notebook.api_key import key_for
+from nbgemini.errors import ConfigurationError, PromptError
 from nbgemini.notebook.config import Gemini
+from nbgemini.notebook.kernel.environment import is_unattended
+from nbgemini.notebook.options import PromptArgs, think_level
 from nbgemini.prices import Prices, read, shipped
+from nbgemini.replay.session import AT_ONCE, Record, Replay, Taping, place_of
 from nbgemini.secrets import Secret
-from nbgemini.services import KNOWN, Service, compatible, offline, service_named
+from nbgemini.services import KNOWN, Service, compatible, key_command, offline, service_named, split_model, usual_service
 from nbgemini.settings import (
     DEFAULT_MODEL,
     LIVE_URL,
@@ -26,9 +32,11 @@ from nbgemini.settings import (
 )
 
 if TYPE_CHECKING:
+    from nbgemini.messages.turns import Options
     from nbgemini.offline.server import OfflineService
 
 _SAME = ("connect_timeout", "write_timeout", "first_timeout", "gap_timeout", "content_timeout", "retries", "max_streams")
+_PANEL = "in the Secrets panel (the key at the left of the page)"
 _GOOGLE = {"gemini", "interactions"}  # one key for both
 
 
@@ -65,10 +73,13 @@ class SettingsResolver:
     async def find_key(self, service: Service) -> None:
         """Get the key of a service from Colab's secrets, off the loop; typed keys and the environment come first.
 
+        A secret is asked of the page by a message whose answer the asking thread polls for, ten seconds at most; the user may
+        be asked first. So this is called when a prompt needs a key that is not set, never before.
+
         Raises:
             ConfigurationError: there is none, or this notebook may not read it.
         """
-        self._secrets[service.key_names] = await asyncio.to_thread(key_for, service)
+        self._secrets[service.key_names] = await asyncio.to_thread(_colab_secret, service)
 
     def enter_demo(self, pace: float) -> str:
         """Answer from the offline service from now on; return its address."""
@@ -117,7 +128,102 @@ class SettingsResolver:
         return self._keys.get(name) or of_environment or self._secrets.get(service.key_names) or Secret("")
 
 
+class OptionResolver:
+    """Resolves a prompt's options: its own line first, then its chat, then %config."""
+
+    def __init__(self, shell: Any, config: Gemini) -> None:
+        """Read the settings of `config` as they stand at each prompt."""
+        self._shell = shell
+        self._config = config
+
+    def resolve(self, args: PromptArgs, chat: Options) -> dict[str, Any]:
+        """Return the options of a prompt in a chat whose own options are `chat`.
+
+        Raises:
+            PromptError: the model belongs to a service that must be named.
+        """
+        config = self._config
+        defaults = {
+            "model": self.model(config.model),
+            "system": chat.system or config.system,
+            "think": think_level(config.think) if config.think else None,
+            "format": None if args.schema else config.format,
+        }
+        given = {**args.changes, **({"model": self.model(args.model)} if args.model else {})}
+        return {name: value for name, value in defaults.items() if value} | given
+
+    def model(self, name: str) -> str:
+        """Return the model that a name or an alias of %config stands for.
+
+        Raises:
+            PromptError: it is the model of a service that must be named.
+        """
+        model = str(self._config.aliases.get(name, name))
+        service = usual_service(model) if split_model(model) == ("gemini", model) else "gemini"
+        if service != "gemini":
+            raise PromptError(f"{model} is not a model of Gemini; say -m {service}:{model}")
+        return model
+
+    def chat_name(self, args: PromptArgs) -> str:
+        """Return the name of the chat that a prompt belongs to."""
+        return args.chat or self._config.chat
+
+    def approve(self, args: PromptArgs) -> str:
+        """Return how a prompt's tool calls are approved."""
+        return args.approve or self._config.approve
+
+    def taping(self, args: PromptArgs) -> Taping | None:
+        """Return the cassette that a prompt is recorded in or replayed from, if there is one."""
+        if args.record:
+            return Record(place_of(args.record))
+        return Replay(place_of(args.replay), speed=usual_speed(self._shell)) if args.replay else None
+
+
+def usual_speed(shell: Any) -> float:
+    """Return how fast a cassette is played: as it was recorded, but at once in unattended runs."""
+    return AT_ONCE if is_unattended(shell) else 1.0
+
+
 @lru_cache(1)
 def _prices(file: str) -> Prices:
     """Return the list of prices in a file that was looked at when it was named; the package's own for no name."""
     return read(Path(file)) if file else shipped()
+
+
+def _colab_secret(service: Service) -> Secret:
+    """Return the first of the user's secrets that are called like the service's keys; waits, so it belongs into a thread.
+
+    Raises:
+        ConfigurationError: there is none, the notebook may not have it, or the page does not answer.
+    """
+    from google.colab import userdata  # noqa: PLC0415 - only there
+
+    troubles: list[str] = []
+    for name in service.key_names:
+        try:
+            found = Secret(str(userdata.get(name) or ""))
+        except Exception as error:  # noqa: BLE001 - whatever the page says, the prompt is refused in our own words
+            kind = type(error).__name__
+        else:
+            if found:
+                return found
+            kind = "SecretNotFoundError"  # an empty one is none
+        if kind == "NotebookAccessError":
+            troubles.append(f"this notebook may not have the secret {name} → switch on its notebook access {_PANEL}")
+        elif kind != "SecretNotFoundError":
+            troubles.append(_no_response(service, name, kind))
+            break  # nobody answers: the next would wait as long
+    raise ConfigurationError(troubles[0] if troubles else _no_secret(service))
+
+
+def _no_response(service: Service, name: str, kind: str) -> str:
+    why = "its page did not answer in time" if kind == "TimeoutException" else f"its page could not be asked ({kind})"
+    return (
+        f"Colab did not hand over the secret {name}: {why} → run the cell again with the page open, or {key_command(service)}"
+    )
+
+
+def _no_secret(service: Service) -> str:
+    last, *others = reversed(service.key_names)
+    also = f" (or {', '.join(others)})" if others else ""
+    return f"no API key: add a secret {last}{also} {_PANEL}, run {key_command(service)}, or try %gemini demo, which needs none"

@@ -107,8 +107,10 @@ def array_text(value: Any) -> str | None:
         leave_out(f"only the corners of its {array.size:,} values sent")
     narrow = array.dtype.itemsize <= 4  # noqa: PLR2004 - bytes
 
-    def told(number: Any) -> str:
+    def float_text(number: Any) -> str:
         return str(number) if number is numpy.ma.masked else number_text(single(float(number)) if narrow else number)
 
-    body = numpy.array2string(array, threshold=_WHOLE, formatter={"float_kind": told} if array.dtype.kind == "f" else None)
+    body = numpy.array2string(
+        array, threshold=_WHOLE, formatter={"float_kind": float_text} if array.dtype.kind == "f" else None
+    )
     return f"{kind}array of shape {tuple(array.shape)}, {array.dtype}{left_out}\n{body}"

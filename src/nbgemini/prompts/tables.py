@@ -160,10 +160,10 @@ def _iterated(frame: Any, names: list[str], rows: int | None, columns: int | Non
         yield from some.iter_rows()
         return
     for at in range(0, len(some), _BLOCK):
-        yield from zip(*map(_told, some[at : at + _BLOCK].iter_columns()), strict=True)
+        yield from zip(*map(_polars_values, some[at : at + _BLOCK].iter_columns()), strict=True)
 
 
-def _told(column: Any) -> list[Any]:
+def _polars_values(column: Any) -> list[Any]:
     kind = str(column.dtype)
     if "time_unit='ns'" in kind:  # Python's datetimes would lose the nanoseconds
         return list(column.dt.to_string("iso:strict" if kind.startswith("Datetime") else "iso").to_list())
@@ -185,7 +185,7 @@ def _columnar(table: Any) -> Table | None:
         end = count if rows is None else min(rows, count)
         for at in range(0, end, _BLOCK):
             block = some.slice(at, min(_BLOCK, end - at))
-            yield from zip(*map(_listed, block.columns), strict=True)
+            yield from zip(*map(_arrow_values, block.columns), strict=True)
 
     return Table(names=list(table.schema.names), count=count, read=read)
 
@@ -194,12 +194,12 @@ def _columnar_column(array: Any) -> Table:
     def read(rows: int | None, _columns: int | None) -> Iterator[tuple[Any, ...]]:
         end = len(array) if rows is None else min(rows, len(array))
         for at in range(0, end, _BLOCK):
-            yield from ((value,) for value in _listed(array.slice(at, min(_BLOCK, end - at))))
+            yield from ((value,) for value in _arrow_values(array.slice(at, min(_BLOCK, end - at))))
 
     return Table(names=["value"], count=len(array), read=read, column=True, named=False)
 
 
-def _listed(column: Any) -> list[Any]:
+def _arrow_values(column: Any) -> list[Any]:
     kind = str(column.type)
     if "[ns" in kind:  # as Python's datetimes they would lose the nanoseconds
         return list(column.cast("string").to_pylist())
@@ -303,7 +303,7 @@ def _streamed(table: Any) -> Table | None:
     try:
         reader = import_module("pyarrow").RecordBatchReader
     except ImportError:
-        return _taken(table, ("polars", "DataFrame"))
+        return _converted_by(table, ("polars", "DataFrame"))
     names = list(reader.from_stream(table).schema.names)
 
     def read(rows: int | None, columns: int | None) -> Iterator[tuple[Any, ...]]:
@@ -316,7 +316,7 @@ def _streamed(table: Any) -> Table | None:
 
 def _exchanged(table: Any) -> Table | None:
     """Read what speaks the older exchange protocol of DataFrames, with a package that understands it."""
-    return _taken(
+    return _converted_by(
         table,
         ("pyarrow.interchange", "from_dataframe"),
         ("polars", "from_dataframe"),
@@ -324,7 +324,7 @@ def _exchanged(table: Any) -> Table | None:
     )
 
 
-def _taken(table: Any, *ways: tuple[str, str]) -> Table | None:
+def _converted_by(table: Any, *ways: tuple[str, str]) -> Table | None:
     for module, name in ways:
         with suppress(ImportError):
             return table_of(getattr(import_module(module), name)(table))

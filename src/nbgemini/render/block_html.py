@@ -11,13 +11,13 @@ from functools import cache
 from html import escape
 from typing import Any
 
-from nbgemini.render.citation_marks import shown, without_references
+from nbgemini.render.citations import number_references, without_references
 from nbgemini.render.code import code_html
 from nbgemini.render.escape import is_rtl, legible
+from nbgemini.render.markdown_parser import markdown_parser, parse_all
 from nbgemini.render.math import display_formula, formula, untypeset
-from nbgemini.render.sanitize import is_inline_image, sanitised
-from nbgemini.render.syntax.parser import markdown_parser, parse_all
-from nbgemini.render.urls import UNREADABLE, address_of, host_of, leads_somewhere, speaks_for_itself
+from nbgemini.render.sanitize import is_inline_image, sanitize
+from nbgemini.render.urls import UNREADABLE, host_of, leads_somewhere, mailboxes_of, speaks_for_itself
 
 _MOST_TRIGGERS = 5_000  # elements around a single character
 _MOST_REPEATED = 300_000  # characters of addresses and titles that are defined once and used often
@@ -35,11 +35,11 @@ def render(source: str, env: MutableMapping[str, Any]) -> str:
         tokens = parse_all(source, env)
         html = without_references(_html(tokens, env), source) if _is_affordable(tokens, len(source), env) else None
     except RecursionError:
-        return as_text(source)
-    return sanitised(html) if html is not None and html.count("<span>") <= _MOST_TRIGGERS else as_text(source)
+        return preformatted(source)
+    return sanitize(html) if html is not None and html.count("<span>") <= _MOST_TRIGGERS else preformatted(source)
 
 
-def as_text(source: str) -> str:
+def preformatted(source: str) -> str:
     """Return the source as it is, in a box."""
     return f"<pre>{escape(without_references(source, source), quote=False)}</pre>\n"
 
@@ -66,7 +66,7 @@ def _renderer() -> Any:
 
 
 def _words(_self: Any, tokens: Sequence[Any], index: int, _options: Any, _env: Any) -> str:
-    return shown(untypeset(escape(tokens[index].content, quote=False)))
+    return number_references(untypeset(escape(tokens[index].content, quote=False)))
 
 
 def _formula(_self: Any, tokens: Sequence[Any], index: int, _options: Any, _env: Any) -> str:
@@ -147,7 +147,7 @@ def _link_open(self: Any, tokens: Sequence[Any], index: int, options: Any, env: 
 def _link_close(_self: Any, tokens: Sequence[Any], index: int, _options: Any, _env: Any) -> str:
     opening = _opening(tokens, index)
     url = str(tokens[opening].attrGet("href") or "")
-    target = address_of(url) or host_of(url)
+    target = mailboxes_of(url) or host_of(url)
     if not target or speaks_for_itself(url, _text_alone(tokens[opening + 1 : index])):
         return "</a>"
     return f'</a> <span class="nbgemini-host">({escape(target)})</span>'

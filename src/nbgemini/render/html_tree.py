@@ -116,7 +116,7 @@ def parse_html(html: str) -> list[Node]:
     return root.children
 
 
-def to_html(nodes: Sequence[Node]) -> str:
+def serialize_html(nodes: Sequence[Node]) -> str:
     """Return nodes as HTML."""
     pieces: list[str] = []
     _write(nodes, pieces)
@@ -170,7 +170,7 @@ def _replace_end(shown: list[Node], end: list[Node], at: int, path: list[int], o
         surplus, end, shown[at:] = 0, end[1:], [after]
         at += 1
     if surplus or end:
-        operations.append(["h", path, surplus, to_html(end)])
+        operations.append(["h", path, surplus, serialize_html(end)])
     shown[at:] = end
 
 

@@ -14,14 +14,14 @@ from typing import Any
 from urllib.parse import quote
 
 from nbgemini.formatting import LOOKS
-from nbgemini.render.citation_marks import shown, without_references
+from nbgemini.render.block_rules import new_environment
+from nbgemini.render.citations import number_references, without_references
 from nbgemini.render.escape import harmless
-from nbgemini.render.latex_math import UnfitError, in_words, written
+from nbgemini.render.latex_math import UnfitError, escape_latex, rewrite_formula
+from nbgemini.render.markdown_parser import parse_all
 from nbgemini.render.sanitize import is_inline_image
 from nbgemini.render.streaming_markdown import LARGEST
-from nbgemini.render.syntax.definitions import environment
-from nbgemini.render.syntax.parser import parse_all
-from nbgemini.render.urls import UNREADABLE, address_of, host_of, leads_somewhere, plain_url, speaks_for_itself
+from nbgemini.render.urls import UNREADABLE, host_of, leads_somewhere, mailboxes_of, plain_url, speaks_for_itself
 
 _DEEPEST = 4  # lists and quotes in each other
 _WIDEST = 70  # characters of a row that needs no breaking
@@ -57,8 +57,8 @@ def to_latex(markdown: str, *, in_quote: bool = False) -> str:
     if not LOOKS.latex or len(source) > LARGEST:
         return ""
     try:
-        tokens = parse_all(source, environment())
-        latex = without_references(_Document(in_quote=in_quote).written(tokens), source) if _is_affordable(tokens) else ""
+        tokens = parse_all(source, new_environment())
+        latex = without_references(_Document(in_quote=in_quote).latex(tokens), source) if _is_affordable(tokens) else ""
     except RecursionError:
         return ""
     return latex if not _is_prose(tokens) or _NUMBER in latex else ""
@@ -72,9 +72,9 @@ def verbatim(text: str) -> str:
     )
 
 
-def quoted(title: str, latex: str) -> str:
+def titled_quotation(title: str, latex: str) -> str:
     """Return LaTeX as a quotation below a title, which is plain text."""
-    return f"\\textit{{{in_words(title)}}}\n\\begin{{quote}}\n{latex}\\end{{quote}}\n" if latex else ""
+    return f"\\textit{{{escape_latex(title)}}}\n\\begin{{quote}}\n{latex}\\end{{quote}}\n" if latex else ""
 
 
 class _Document:
@@ -87,7 +87,7 @@ class _Document:
         self._rows: list[list[tuple[str, str]]] = []  # the table: cells with their sides
         self._plain = 0  # whether the text stands where no display may: in a heading or a cell
 
-    def written(self, tokens: Sequence[Any]) -> str:
+    def latex(self, tokens: Sequence[Any]) -> str:
         """Return all tokens as LaTeX."""
         for token in tokens:
             write = getattr(self, f"_{token.type}", None)
@@ -128,7 +128,7 @@ class _Document:
         self._pieces.append(f"{_display(token.content, '$$')}\n\n")
 
     def _footnote_open(self, token: Any) -> None:
-        self._pieces.append(f"{_NUMBER}{in_words(token.meta['label'])}}} ")
+        self._pieces.append(f"{_NUMBER}{escape_latex(token.meta['label'])}}} ")
 
     def _bullet_list_open(self, _: Any) -> None:
         self._open("itemize")
@@ -195,7 +195,7 @@ class _Document:
                     pieces.append("" if struck + min(0, token.nesting) else r"\sout{" if token.nesting > 0 else "}")
                     struck += token.nesting
                 case _ if struck:
-                    pieces.append(in_words(token.content) or (" " if token.type.endswith("break") else ""))
+                    pieces.append(escape_latex(token.content) or (" " if token.type.endswith("break") else ""))
                 case "link_open":
                     links.append((*_link(token), index))
                     pieces.append(_opening(links[-1][0]))
@@ -204,7 +204,7 @@ class _Document:
                     inside = tokens[begin + 1 : index]
                     said = "".join(child.content for child in inside) if all(child.type == "text" for child in inside) else ""
                     named = not host or speaks_for_itself(url, said)
-                    pieces.append(("}" if url else "") + ("" if named else f" ({in_words(host)})"))
+                    pieces.append(("}" if url else "") + ("" if named else f" ({escape_latex(host)})"))
                 case "formula":
                     pieces.append(self._formula(token))
                 case "image":
@@ -222,12 +222,12 @@ def _span(token: Any) -> str:
     """Return a token that means the same wherever it stands in a line."""
     match token.type:
         case "code_inline":
-            return rf"\texttt{{{in_words(token.content)}}}"
+            return rf"\texttt{{{escape_latex(token.content)}}}"
         case "footnote_reference":
-            return f"{_NUMBER}{in_words(token.content)}}}"
+            return f"{_NUMBER}{escape_latex(token.content)}}}"
         case "small_open":
             return _SMALL[token.tag]
-    return _MARKS.get(token.type) or shown(in_words(token.content.translate(_BOXES)), _NUMBER, "}")
+    return _MARKS.get(token.type) or number_references(escape_latex(token.content.translate(_BOXES)), _NUMBER, "}")
 
 
 def _is_prose(tokens: Sequence[Any]) -> bool:
@@ -247,7 +247,7 @@ def _display(latex: str, opening: str) -> str:
     if opening in _IN_LINE:
         return _inline_math(latex, opening)
     try:
-        return f"\n\\[{written(latex)}\\]\n"
+        return f"\n\\[{rewrite_formula(latex)}\\]\n"
     except UnfitError:
         return _unfit(latex, opening)
 
@@ -255,21 +255,21 @@ def _display(latex: str, opening: str) -> str:
 def _inline_math(latex: str, opening: str) -> str:
     try:
         size = "" if opening in _IN_LINE else r"\displaystyle "
-        return f"{{${size}{written(latex)}$}}"
+        return f"{{${size}{rewrite_formula(latex)}$}}"
     except UnfitError:
         return _unfit(latex, opening)
 
 
 def _unfit(latex: str, opening: str) -> str:
     closing = {r"\(": r"\)", r"\[": r"\]"}.get(opening, opening)
-    return rf"\texttt{{{in_words(opening + latex + closing)}}}"
+    return rf"\texttt{{{escape_latex(opening + latex + closing)}}}"
 
 
 def _link(token: Any) -> tuple[str, str]:
     """Return where a link leads, if it leads anywhere, and the host to be shown beside it."""
     url = str(token.attrGet("href") or "")
     if _MAIL.match(url):
-        return (url if leads_somewhere(url) else ""), address_of(url)
+        return (url if leads_somewhere(url) else ""), mailboxes_of(url)
     return (plain_url(url) if leads_somewhere(url) else ""), host_of(url)
 
 
@@ -283,9 +283,9 @@ def _picture(token: Any, *, linked: bool) -> str:
     """Return what a picture shows, in words."""
     source, alt = str(token.attrGet("src") or ""), token.content
     if is_inline_image(source):
-        return in_words(f"[picture: {alt}]" if alt else "[picture]")
+        return escape_latex(f"[picture: {alt}]" if alt else "[picture]")
     host = host_of(source)
-    label = in_words(f"[image not loaded: {', '.join(word for word in (alt, host) if word)}]")
+    label = escape_latex(f"[image not loaded: {', '.join(word for word in (alt, host) if word)}]")
     leads = linked and host not in ("", UNREADABLE)
     return f"{_opening(plain_url(source))}{label}}}" if leads else label
 

@@ -98,7 +98,7 @@ class UnfitError(Exception):
     """A formula that may not stand in a document."""
 
 
-def written(latex: str) -> str:
+def rewrite_formula(latex: str) -> str:
     """Return a formula, without its delimiters, as LaTeX that compiles.
 
     Raises:
@@ -109,7 +109,7 @@ def written(latex: str) -> str:
     return _Formula(_SIGN.findall(latex.translate(_PRIMES))).whole()
 
 
-def in_words(text: str) -> str:
+def escape_latex(text: str) -> str:
     """Return text of one line as LaTeX: every sign that means something to TeX is written so that it means itself."""
     runs = (text,) if _LONG_RUN.search(text) is None else (text[at : at + _RUN] for at in range(0, len(text), _RUN))
     escaped = r"\hspace{0pt}".join("".join(_IN_WORDS.get(char, char) for char in run) for run in runs)
@@ -262,7 +262,7 @@ class _Formula(_Signs):
         if sign in "}$#%&`" or (sign < " " and sign not in "\n\t"):
             raise UnfitError
         if sign > "~" and not _is_mathematical(sign):
-            return rf"\text{{{in_words(sign)}}}"
+            return rf"\text{{{escape_latex(sign)}}}"
         return " " if sign in "\n\t" else sign
 
     def _writers(self) -> tuple[tuple[Collection[str], Callable[[str], str]], ...]:
@@ -279,7 +279,7 @@ class _Formula(_Signs):
             ((r"\operatorname", r"\operatorname*"), lambda sign: f"{sign}{{{self._name()}}}"),
             ((r"\substack",), lambda _: self._stacked()),
             ((r"\not",), lambda _: self._negated()),
-            ((r"\tag", r"\tag*"), lambda _: rf"\qquad \text{{({in_words(self._raw())})}}"),
+            ((r"\tag", r"\tag*"), lambda _: rf"\qquad \text{{({escape_latex(self._raw())})}}"),
             ((r"\color",), self._uncoloured),
             ((r"\textcolor",), self._uncoloured),
             ((r"\label",), lambda _: self._raw() and ""),
@@ -312,7 +312,7 @@ class _Formula(_Signs):
             elif sign == "{" or (sign.startswith("\\") and sign[1:] not in tuple(" ,;:&%_#${}")):
                 raise UnfitError
             else:
-                pieces.append(in_words(sign) if not sign.startswith("\\") else " " if sign[1] in " ,;:" else sign)
+                pieces.append(escape_latex(sign) if not sign.startswith("\\") else " " if sign[1] in " ,;:" else sign)
         return f"{name}{{{''.join(pieces)}}}"
 
     def _fenced(self, _: str) -> str:

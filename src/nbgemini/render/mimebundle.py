@@ -3,28 +3,34 @@
 The outermost element says by its class what it is (`nbgemini-answer`, `-tool`, …), and by `nbgemini-live` that more will come:
 neither the metadata, which has to stay as it is for good, nor a MIME type of our own could say so in every front end.
 Text that came as Markdown is there as text/latex too, for documents that are made of a notebook. Never text/markdown: a front
-end would render it unsanitised. No inline style: a saved file looks right with any theme.
+end would render it unsanitised. No inline style: a saved file looks right with any theme. Media are HTML made from their bytes,
+which nothing else in the bundle holds: what is large is sent and saved once.
 """
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 from nbgemini.formatting import LOOKS
+from nbgemini.messages.code_blocks import code_of
 from nbgemini.messages.events import Citations, CodeResult, ExecutedCode, InlineMedia, ToolRun
+from nbgemini.messages.media import MediaFile, media_file, size_text
 from nbgemini.messages.segments import Segment
-from nbgemini.render.citation_marks import with_references
+from nbgemini.messages.turns import Format, Options
+from nbgemini.render.block_html import preformatted
+from nbgemini.render.citations import citations_html, citations_text, with_references
 from nbgemini.render.code import code_html
 from nbgemini.render.escape import harmless
-from nbgemini.render.latex import quoted, to_latex
-from nbgemini.render.markdown import to_html
+from nbgemini.render.json_html import Indented, data_html, indented
+from nbgemini.render.latex import titled_quotation, to_latex
 from nbgemini.render.math import untypeset
-from nbgemini.render.media import media_html, media_text
-from nbgemini.render.sanitize import sanitised
-from nbgemini.render.source_list import citations_html, citations_text
+from nbgemini.render.sanitize import sanitize
+from nbgemini.render.streaming_markdown import to_html
 from nbgemini.render.tool_card import card_html, card_text
 
 _NUMBER = re.compile(r"(?:[<$]*[\d.,/ ]*\d(?: s| %)?|\?)?")
@@ -142,7 +148,7 @@ def _thought(text: str, html: str | None, seconds: float | None, *, opened: bool
     details = f'<details class="nbgemini-thought"{" open" if opened else ""}>'
     shown = f"{details}<summary>{title}</summary>{_rendered(text, html)}</details>"
     barred = "\n".join(f"│ {line}" for line in harmless(text).strip().split("\n"))
-    return _bundle(shown, f"{title}\n{barred}", quoted(title, to_latex(text, in_quote=True)))
+    return _bundle(shown, f"{title}\n{barred}", titled_quotation(title, to_latex(text, in_quote=True)))
 
 
 def _special(kind: str, content: Any) -> dict[str, Any]:
@@ -159,7 +165,7 @@ def _whole(content: Any) -> tuple[str, str]:
     match content:
         case ExecutedCode(source, language):
             title = "<p><small>Code the model ran</small></p>"
-            return f"{title}{sanitised(code_html(harmless(source), language))}", source
+            return f"{title}{sanitize(code_html(harmless(source), language))}", source
         case CodeResult(output):
             title = result_title(content)
             return f"<p><small>{title}</small></p><pre>{_text(output)}</pre>", f"{title}:\n{output}"
@@ -197,3 +203,86 @@ def _aligned(rows: Sequence[Sequence[str]]) -> str:
 def _bundle(html: str, plain: str, latex: str = "") -> dict[str, Any]:
     bundle = {"text/html": html, "text/plain": harmless(plain)}
     return {**bundle, "text/latex": latex} if latex else bundle
+
+
+def at_rest(
+    segment: Segment, options: Options | None, *, html: str | None = None, seconds: float | None = None, opened: bool = False
+) -> dict[str, Any]:
+    """Return the bundle of a segment: an answer in the format of its `options`, all else as `bundle` does."""
+    if options is None or segment.kind != "answer" or not is_special(options):
+        return bundle(segment, html=html, seconds=seconds, opened=opened)
+    return answer_bundle(segment.text, "json" if options.json else options.format)
+
+
+def is_special(options: Options) -> bool:
+    """Whether an answer is to be anything but Markdown."""
+    return options.json or options.format != "markdown"
+
+
+def answer_bundle(text: str, form: Format) -> dict[str, Any]:
+    """Return the bundle of a whole answer, or of as much of it as came."""
+    html, plain = _answer_forms(text, form)
+    shown = {"text/html": f'<div class="nbgemini-answer">{html}</div>', "text/plain": harmless(plain)}
+    latex = to_latex(text) if form == "code" and code_of(text) else ""  # data, bare code and text read well as they are
+    return {**shown, "text/latex": latex} if latex else shown
+
+
+def _answer_forms(text: str, form: Format) -> tuple[str, str]:
+    match form:
+        case "json":
+            return _data(text)
+        case "code" if not code_of(text):
+            return sanitize(code_html(harmless(text), "python")), text
+        case "text":
+            return preformatted(harmless(text)), text
+    return to_html(text), text
+
+
+def _data(text: str) -> tuple[str, str]:
+    """Return JSON as a table; what is none, or not whole, indented."""
+    try:
+        value = json.loads(code_of(text) or text)
+        return data_html(value), indented(value)
+    except (ValueError, RecursionError):
+        shown = "".join(piece for _, piece in Indented().feed(text))
+        return sanitize(code_html(harmless(shown), "json")), shown
+
+
+LARGEST = 20_000_000  # bytes that a page shows
+
+
+def media_html(media: InlineMedia) -> str:
+    """Return what a page shows of it."""
+    came = media_file(media)
+    shown = _media_element(came) if came.known and len(came.data) <= LARGEST else f"<p>[{untypeset(_text(_refused(came)))}]</p>"
+    if not came.thought:
+        return shown
+    return f'<details class="nbgemini-thought"><summary>A draft, not the answer</summary>{shown}</details>'
+
+
+def media_text(media: InlineMedia) -> str:
+    """Return what it is, in words."""
+    return media_words(media_file(media))
+
+
+def media_words(came: MediaFile) -> str:
+    """Return what it is, in words."""
+    if not came.known:
+        return f"{came.mime or 'unnamed data'} of {len(came.data):,} bytes"
+    draft, kind = "Draft picture" if came.thought else "Picture", came.mime.partition("/")[2].upper()
+    if came.mime.startswith("image/"):
+        return f"{draft} from the model ({kind}, {size_text(len(came.data))})"
+    seconds = "" if came.seconds is None else f"{came.seconds:.1f} s, "
+    return f"Sound from the model ({seconds}{kind}, {size_text(len(came.data))})"
+
+
+def _media_element(came: MediaFile) -> str:
+    url, words = f"data:{came.mime};base64,{base64.b64encode(came.data).decode()}", _text(media_words(came))
+    if came.mime.startswith("image/"):
+        return f'<img src="{url}" alt="{words}">'
+    return f'<audio controls src="{url}"></audio><p><small>{words}; reply.audio holds it</small></p>'
+
+
+def _refused(came: MediaFile) -> str:
+    why = "too large for a page" if came.known else "not a kind that is shown"
+    return f"{media_words(came)}: {why}; reply.media holds it"

@@ -32,7 +32,7 @@ _LANGUAGE = re.compile(r"language-[A-Za-z0-9_+#.-]{1,40}\Z")
 _OWN_CLASSES = {"highlight", "nbgemini-host"}
 
 
-def sanitised(html: str) -> str:
+def sanitize(html: str) -> str:
     """Return `html` with nothing in it but what the policy allows."""
     return str(_cleaner().clean(html))
 

@@ -17,12 +17,12 @@ from typing import Any
 
 from msgspec import Struct
 
-from nbgemini.render.block_html import as_text, render
-from nbgemini.render.escape import Incoming
-from nbgemini.render.html_tree import Patch, parse_html
+from nbgemini.render.block_html import preformatted, render
+from nbgemini.render.block_rules import is_defined_now, missed, new_environment
+from nbgemini.render.escape import Incoming, harmless
+from nbgemini.render.html_tree import Patch, as_it_is, parse_html
+from nbgemini.render.markdown_parser import parse_blocks
 from nbgemini.render.open_markdown import OpenMarkdown
-from nbgemini.render.syntax.definitions import environment, is_defined_now, missed
-from nbgemini.render.syntax.parser import parse_blocks
 
 LARGEST = 1_000_000  # characters of a text that are rendered; what comes behind them is shown as it is
 _LARGEST = 40_000  # characters of an open block before it is cut at a line end, so that one block never takes long
@@ -35,7 +35,7 @@ _GROWTH = 1.12  # the rest is parsed again after it has grown by this,
 _ALLOWANCE = 3  # or as long as all that was parsed stays below so many times the text
 
 
-class Block(Struct, frozen=True):
+class RenderedBlock(Struct, frozen=True):
     """One finished block.
 
     `source` is the Markdown it takes, with the blank lines behind it.
@@ -64,7 +64,7 @@ class Blocks:
         self._waiting: list[tuple[int, str, tuple[frozenset[str], frozenset[str]]]] = []
         self._rendered_length = 0
         self._number = 0
-        self._env: dict[str, Any] = environment()
+        self._env: dict[str, Any] = new_environment()
         self._open = OpenMarkdown()
         self.parsed = 0
 
@@ -74,14 +74,14 @@ class Blocks:
         self._add(shown)
         return shown
 
-    def advance(self) -> list[Block]:
+    def advance(self) -> list[RenderedBlock]:
         """Render the blocks that are finished by now; may run in another thread."""
         return self._take(*self._finished_by_now())
 
-    def close(self) -> list[Block]:
+    def close(self) -> list[RenderedBlock]:
         """Render all that is left, and once more what asked for something that was defined later."""
         self._end()
-        blocks: list[Block] = []
+        blocks: list[RenderedBlock] = []
         while tail := self.tail():
             blocks += self._take(tail, self._ends(tail, growing=False) or [len(tail)])
         self._look_back()
@@ -118,7 +118,7 @@ class Blocks:
     def patch(self) -> Patch | None:
         """Return how the end that is not finished looks by now; None where it looks as before. May run in another thread."""
         tail = self.tail()
-        return self._open.patch(tail, self._env) if self._rendered_length < LARGEST else Patch(parse_html(as_text(tail)))
+        return self._open.patch(tail, self._env) if self._rendered_length < LARGEST else Patch(parse_html(preformatted(tail)))
 
     def _add(self, shown: str) -> None:
         if not shown:
@@ -161,7 +161,7 @@ class Blocks:
         self.parsed += len(tail)
         return _finished_ends(tail, growing=growing)
 
-    def _take(self, tail: str, ends: list[int]) -> list[Block]:
+    def _take(self, tail: str, ends: list[int]) -> list[RenderedBlock]:
         blocks = [self._rendered(source) for source in _cut_at(tail, ends)]
         with self._lock:  # more text may have come meanwhile
             self._drop(tail, ends)
@@ -184,11 +184,11 @@ class Blocks:
             self._code_end = _end_of_open_code(self._pieces[0])
             self._line = _unfinished_line(self._pieces[0])[:_LONGEST_FENCE]
 
-    def _rendered(self, source: str) -> Block:
-        html = render(source, self._env) if self._rendered_length < LARGEST else as_text(source)
+    def _rendered(self, source: str) -> RenderedBlock:
+        html = render(source, self._env) if self._rendered_length < LARGEST else preformatted(source)
         self._rendered_length += len(source)
         self._remember(source)
-        return Block(html, source)
+        return RenderedBlock(html, source)
 
     def _remember(self, source: str) -> None:
         """Keep a block that asked for what is not defined yet."""
@@ -286,3 +286,50 @@ def _is_settled(former: str, first: int, lines: Sequence[str]) -> bool:
         return True
     deciding = first if after_blank else first + 1  # the line below tells whether this one is a table's head
     return deciding < len(lines) - 1
+
+
+def to_html(markdown: str) -> str:
+    """Return sanitised HTML of a whole Markdown text."""
+    blocks = Blocks()
+    blocks.append(markdown)
+    blocks.close()
+    return blocks.html()
+
+
+class Verbatim:
+    """A growing text without any markup."""
+
+    promising = False  # nothing is finished before its end
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._pieces: list[str] = []
+        self._html = ""
+
+    def append(self, text: str) -> str:
+        """Take in text and return it as it will be shown."""
+        self._pieces.append(harmless(text))
+        return self._pieces[-1]
+
+    def advance(self) -> list[RenderedBlock]:
+        """Return nothing."""
+        return []
+
+    def close(self) -> list[RenderedBlock]:
+        """Return all of it as one block."""
+        tail, self._pieces = self.tail(), []
+        self._html = preformatted(tail)
+        return [RenderedBlock(self._html, tail)] if tail else []
+
+    def html(self) -> str:
+        """Return the block, once there is one."""
+        return self._html
+
+    def patch(self) -> Patch:
+        """Return how it looks."""
+        return as_it_is(self.tail())
+
+    def tail(self) -> str:
+        """Return the text."""
+        self._pieces = ["".join(self._pieces)]
+        return self._pieces[0]

@@ -25,7 +25,7 @@ def host_of(url: str) -> str:
     return _ascii(_PORT.sub("", found[2].rpartition("@")[2])) if found else ""
 
 
-def address_of(url: str) -> str:
+def mailboxes_of(url: str) -> str:
     """Return all that a `mailto:` URL would write to, or nothing."""
     if url[:7].lower() != "mailto:":
         return ""
@@ -37,13 +37,13 @@ def address_of(url: str) -> str:
 
 def leads_somewhere(url: str) -> bool:
     """Say whether a browser would go where `host_of` or `address_of` says."""
-    return UNREADABLE not in (host_of(url), *address_of(url).split(", "))
+    return UNREADABLE not in (host_of(url), *mailboxes_of(url).split(", "))
 
 
 def speaks_for_itself(url: str, text: str) -> bool:
     """Say whether a link's text is its URL and a reader can tell the host from it."""
     found = _WEB.match(url)
-    return text.strip() in (url, _written(url), address_of(url) or url) and not (found and "@" in found[2])
+    return text.strip() in (url, _written(url), mailboxes_of(url) or url) and not (found and "@" in found[2])
 
 
 def _written(url: str) -> str:

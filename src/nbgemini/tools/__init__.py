@@ -1,5 +1,1 @@
-"""Python functions as tools: declared from their signature, asked for approval, run in a thread or on the loop."""
-
-from nbgemini.tools.decorator import Tool, ToolResult, canonical, declare, run, text_result, tool
-
-__all__ = ["Tool", "ToolResult", "canonical", "declare", "run", "text_result", "tool"]
+"""Python functions and MCP servers as tools: declared from their signatures, asked for approval, run beside the loop."""

@@ -16,13 +16,10 @@ from typing import Any, Final, TypeVar, overload
 
 from msgspec import Struct, structs
 
-from nbgemini.tools.docstrings import documented
-from nbgemini.tools.fingerprint import fingerprint
-from nbgemini.tools.json_schema import reader_of, refuse, schema_of
-from nbgemini.tools.result import ToolResult, text_result
-from nbgemini.tools.tool import Tool, canonical, run, satisfies
-
-__all__ = ["Tool", "ToolResult", "canonical", "declare", "run", "text_result", "tool"]
+from nbgemini.tools.docstrings import parse_docstring
+from nbgemini.tools.json_schema import parameters_schema, reader_of, refuse
+from nbgemini.tools.source_hash import source_hash
+from nbgemini.tools.tool import Tool, satisfies
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -70,8 +67,8 @@ def tool(function: Any = None, /, **marks: Any) -> Any:
     if function is None:
         return functools.partial(tool, **marks)
     if isinstance(function, Tool):
-        return structs.replace(function, **_known(function.name, marks))
-    said = structs.replace(_marks(function), **_known(_name_of(function), marks))
+        return structs.replace(function, **_checked_options(function.name, marks))
+    said = structs.replace(_options_of(function), **_checked_options(_name_of(function), marks))
     with suppress(AttributeError, TypeError):
         setattr(function, _MARKS, said)
         return function
@@ -84,19 +81,19 @@ def declare(function: Callable[..., Any], **marks: Any) -> Tool:
     Raises:
         PromptError: the model could not call it.
     """
-    marked = structs.replace(_marks(function), **_known(_name_of(function), marks))
+    marked = structs.replace(_options_of(function), **_checked_options(_name_of(function), marks))
     name = _named(function, marked.name)
     core = _core(function)
     signature = _signature(function, name)
-    said = documented(inspect.getdoc(core) or "")
+    said = parse_docstring(inspect.getdoc(core) or "")
     reader = reader_of(name, signature, getattr(core, "__globals__", {}), said.types)
     code = getattr(core, "__code__", None)
     return Tool(
         name,
         said.description or name.replace("_", " "),  # the service asks for one
-        schema_of(reader, signature, said),
+        parameters_schema(reader, signature, said),
         marked.timeout,
-        fingerprint(function, core),
+        source_hash(function, core),
         function,
         signature,
         reader.validate_json,
@@ -104,11 +101,11 @@ def declare(function: Callable[..., Any], **marks: Any) -> Tool:
         marked.labels,
         file=code.co_filename if code else "",
         line=code.co_firstlineno if code else 0,
-        _anew=functools.partial(fingerprint, function, core),
+        _anew=functools.partial(source_hash, function, core),
     )
 
 
-def _marks(function: Any) -> ToolOptions:
+def _options_of(function: Any) -> ToolOptions:
     """Return what `@tool` says of a function, also inside partials."""
     found = getattr(function, _MARKS, None)
     while not isinstance(found, ToolOptions) and isinstance(function, functools.partial):
@@ -117,7 +114,7 @@ def _marks(function: Any) -> ToolOptions:
     return found if isinstance(found, ToolOptions) else ToolOptions()
 
 
-def _known(name: str, marks: dict[str, Any]) -> dict[str, Any]:
+def _checked_options(name: str, marks: dict[str, Any]) -> dict[str, Any]:
     """Return the marks if they mean something."""
     unknown = next((mark for mark in marks if mark not in ToolOptions.__struct_fields__), None)
     if unknown is not None:
@@ -127,10 +124,10 @@ def _known(name: str, marks: dict[str, Any]) -> dict[str, Any]:
         refuse(name, f"a timeout of {timeout} is none; give seconds, or None to wait as long as it takes")
     if not isinstance(marks.get("safe", False), bool):
         refuse(name, f"safe is True or False, not {marks['safe']!r}")
-    return {**marks, "labels": known_labels(name, marks["labels"])} if "labels" in marks else marks
+    return {**marks, "labels": checked_labels(name, marks["labels"])} if "labels" in marks else marks
 
 
-def known_labels(name: str, labels: str | Iterable[str]) -> frozenset[str]:
+def checked_labels(name: str, labels: str | Iterable[str]) -> frozenset[str]:
     """Return labels if they mean something.
 
     Raises:

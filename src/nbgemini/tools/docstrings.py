@@ -36,7 +36,7 @@ _PLAIN: dict[str, Any] = {
 }
 
 
-class Documented(Struct):
+class Docstring(Struct):
     """What a docstring says: about the function, and about each parameter, its type as written beside it."""
 
     description: str
@@ -44,11 +44,11 @@ class Documented(Struct):
     types: dict[str, str]
 
 
-def documented(doc: str) -> Documented:
+def parse_docstring(doc: str) -> Docstring:
     """Return what a docstring says about the function, and about each parameter (Google, NumPy and reST)."""
     lines = doc.splitlines()
     opens = [number for number in range(len(lines)) if _opens(lines, number)]
-    said = Documented("", {}, {})
+    said = Docstring("", {}, {})
     rest = lines[: opens[0] if opens else len(lines)]
     for start, end in itertools.pairwise([*opens, len(lines)]):
         rest += _section(lines[start:end], said)
@@ -98,7 +98,7 @@ def _underlined(line: str) -> bool:
     return set(line.strip()) == {"-"}
 
 
-def _section(lines: list[str], said: Documented) -> Sequence[str]:
+def _section(lines: list[str], said: Docstring) -> Sequence[str]:
     """Take in what a section says of parameters, and return the lines that say something else."""
     if field := _FIELD.match(lines[0]):
         more = list(itertools.takewhile(str.strip, lines[1:]))
@@ -117,7 +117,7 @@ def _section(lines: list[str], said: Documented) -> Sequence[str]:
     return [] if numpy else lines[1 + len(block) :]
 
 
-def _entries(lines: list[str], said: Documented, *, typed: bool) -> None:
+def _entries(lines: list[str], said: Docstring, *, typed: bool) -> None:
     """Take in names and texts; `typed`: a type follows the colon, the text comes on the next line."""
     described: dict[str, list[str]] = {}
     texts: list[str] = []

@@ -17,7 +17,7 @@ from types import SimpleNamespace
 from typing import Any, NoReturn
 
 from nbgemini.errors import PromptError
-from nbgemini.tools.docstrings import Documented, type_of
+from nbgemini.tools.docstrings import Docstring, type_of
 from nbgemini.tools.record_types import with_readers
 
 _NOISE = {"title", "discriminator", "examples"}  # the service refuses or ignores them
@@ -135,7 +135,7 @@ def _is_wrapper(hint: Any) -> bool:
     return not isinstance(typing.get_origin(hint), type) or typing.get_origin(hint) is types.UnionType
 
 
-def schema_of(reader: Any, signature: inspect.Signature, said: Documented) -> dict[str, Any]:
+def parameters_schema(reader: Any, signature: inspect.Signature, said: Docstring) -> dict[str, Any]:
     """Return the JSON Schema of the parameters, in the words the service takes; what the docstring says stands with them."""
     schema = reader.json_schema(schema_generator=generator())
     for key, parameter in signature.parameters.items():

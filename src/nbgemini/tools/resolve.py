@@ -15,10 +15,10 @@ from typing import Any, TypeAlias
 from nbgemini._async.imports import run_in_import_thread
 from nbgemini.errors import PromptError
 from nbgemini.messages.turns import Declaration
-from nbgemini.tools.approval import build_toolbox
-from nbgemini.tools.decorator import Tool, declare
+from nbgemini.tools.decorator import declare
 from nbgemini.tools.mcp.server import McpServer
-from nbgemini.tools.toolbox import Approve, Toolbox
+from nbgemini.tools.tool import Tool
+from nbgemini.tools.toolbox import Approve, Toolbox, build_toolbox
 
 
 class McpToolRef:

@@ -1,7 +1,8 @@
-"""A tool, and a call of it: run beside the loop, and always answered.
+"""A tool, a call of it, and its result: run beside the loop, and always answered.
 
 Invariants: `run` answers whatever a tool does, but an end that comes from outside; a tool that isn't async runs in a thread of
-its own, so it holds up neither the loop, nor another tool, nor the kernel's end; bad arguments never reach a function.
+its own, so it holds up neither the loop, nor another tool, nor the kernel's end; bad arguments never reach a function. A result
+encodes to at most 64 KiB of valid JSON: what can't be read becomes words about it, and what was left out is counted there.
 """
 
 from __future__ import annotations
@@ -13,20 +14,49 @@ import json
 import textwrap
 from collections.abc import Callable, Mapping
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from msgspec import Struct, structs
 
 from nbgemini._async.threads import run_in_daemon_thread
 from nbgemini.errors import ToolError
-from nbgemini.messages.events import ToolCall
-from nbgemini.prompts.jsonable import converted
-from nbgemini.tools.result import ToolResult, text_result
+from nbgemini.messages.events import InlineMedia, ToolCall, ToolRun
+from nbgemini.prompts.jsonable import converted, cut
 
 T = TypeVar("T")
+State: TypeAlias = Literal["done", "failed", "refused", "stopped", "timed out"]
 GRACE = 1.0  # seconds that a cancelled tool has to tidy up
+ERROR_CHARACTERS = 4_000
 FAULTS = 8  # wrong arguments named in one answer
 _abandoned: set[asyncio.Task[ToolResult]] = set()  # a loop holds its tasks weakly
+
+
+class ToolResult(Struct, frozen=True):
+    """What came of one tool call: `response` and `media` are what the model gets, the rest is its reader's."""
+
+    call: ToolCall
+    state: State
+    response: dict[str, Any]
+    media: tuple[InlineMedia, ...] = ()
+    seconds: float = 0.0
+    unasked: bool = False
+
+
+def note_of(result: ToolResult) -> dict[str, Any]:
+    """Return what its reader is to see again and the service has no word for."""
+    note: dict[str, Any] = {"state": result.state, "seconds": round(result.seconds, 2)}
+    return {**note, "unasked": True} if result.unasked else note
+
+
+def text_result(call: ToolCall, text: str, state: State, seconds: float = 0.0) -> ToolResult:
+    """Return a result in words: for a call that was refused, stopped, cut off or failed."""
+    words = cut(text, ERROR_CHARACTERS)
+    return ToolResult(call, state, {"output" if state == "done" else "error": words}, (), seconds)
+
+
+def run_of(result: ToolResult) -> ToolRun:
+    """Return what the reader sees of a call that is over."""
+    return ToolRun(result.call, result.state, result.response, result.media, result.seconds, result.unasked)
 
 
 class Tool(Struct, frozen=True, eq=False):
@@ -35,7 +65,7 @@ class Tool(Struct, frozen=True, eq=False):
     Attributes:
         schema: the JSON Schema of its parameters.
         timeout: seconds that a call may take; None for as long as it takes.
-        fingerprint: of what runs; leave given for good ends with it.
+        source_hash: of what runs; leave given for good ends with it.
         safe: whether its user says that it may run unasked.
         labels: what its user says of it: `private`, `untrusted`, `external`.
         guarded: whether each call must be asked for, in the company it is offered in.
@@ -45,7 +75,7 @@ class Tool(Struct, frozen=True, eq=False):
     description: str
     schema: dict[str, Any]
     timeout: float | None
-    fingerprint: str
+    source_hash: str
     _function: Callable[..., Any]
     _signature: inspect.Signature
     _check: Callable[[bytes], dict[str, Any]]
@@ -57,9 +87,9 @@ class Tool(Struct, frozen=True, eq=False):
     line: int = 0
     _anew: Callable[[], str] | None = None
 
-    def fingerprint_now(self) -> str:
-        """Return the fingerprint as it is by now: what a function reaches may have changed since it was declared."""
-        return self.fingerprint if self._anew is None else self._anew()
+    def current_hash(self) -> str:
+        """Return the hash as it is by now: what a function reaches may have changed since it was declared."""
+        return self.source_hash if self._anew is None else self._anew()
 
     @property
     def in_thread(self) -> bool:
@@ -124,7 +154,7 @@ async def run(tool: Tool | None, call: ToolCall) -> ToolResult:
     return structs.replace(result, seconds=monotonic() - began)
 
 
-def canonical(args: Mapping[str, Any]) -> str:
+def canonical_json(args: Mapping[str, Any]) -> str:
     """Return arguments as JSON that is equal whenever they are."""
     return json.dumps(dict(args), sort_keys=True, separators=(",", ":"))
 

@@ -2,7 +2,9 @@
 
 Invariants: only what was offered explicitly can be called; a call runs only after it was approved, and an approval holds for
 one name, one set of arguments and one source of the function; nothing runs twice by itself; nobody to ask means refused; each
-call gets one answer, whoever fails; what is masked in it is masked for all who see it.
+call gets one answer, whoever fails; what is masked in it is masked for all who see it. While the tools of one prompt together
+read what is private, take in what strangers wrote and can send something out, a labelled one runs unasked only if its user says
+`unguarded` with that prompt: a stranger's text could ask for what is private.
 """
 
 from __future__ import annotations
@@ -19,14 +21,16 @@ from nbgemini.errors import PromptError
 from nbgemini.messages.events import ToolCall, ToolProgress, ToolRun
 from nbgemini.messages.turns import Declaration
 from nbgemini.prompts.secret_scan import redact_secrets
-from nbgemini.tools.decorator import Tool, ToolResult, canonical, declare, run, text_result
-from nbgemini.tools.result import run_of
+from nbgemini.tools.decorator import LABELS, declare
+from nbgemini.tools.tool import Tool, ToolResult, canonical_json, run, run_of, text_result
 
 Approve: TypeAlias = Callable[[Tool, ToolCall, int], Awaitable[bool]]
 
+WORDS = ("ask", "auto", "never", "unguarded")
 AT_ONCE = 8  # calls that run side by side
 MOST_ROUNDS = 10
 MOST_REPEATS = 3  # rounds of the same calls, in a row
+_DEEDS = dict(zip(LABELS, ("read what is private", "take in what strangers wrote", "send something out"), strict=True))
 
 
 async def allow_all(_tool: Tool, _call: ToolCall, _number: int) -> bool:
@@ -93,6 +97,51 @@ class Toolbox:
         self._tools[tool.name] = tool
 
 
+def build_toolbox(tools: Iterable[Tool], approve: Approve | str, ask: Approve = refuse_all) -> Toolbox:
+    """Return the tools of a prompt with who decides about their calls.
+
+    Args:
+        tools: what is offered.
+        approve: one of `WORDS`, or a function of the user's own that says whether a call runs.
+        ask: who is asked where that is wanted; nobody is there by default.
+
+    Raises:
+        PromptError: the word is none, or it may not be said about these tools; or two of them have one name.
+    """
+    offered = list(tools)
+    if not isinstance(approve, str):
+        return Toolbox(offered, approve)
+    if approve not in WORDS:
+        raise PromptError(f"approve is {', '.join(WORDS[:-1])} or {WORDS[-1]}, not {approve!r}")
+    if approve == "never":
+        return Toolbox([structs.replace(tool, safe=False) for tool in offered], forbid)
+    if approve == "unguarded":
+        return Toolbox(offered, allow_all)
+    if not _is_lethal_trifecta(offered):
+        return Toolbox(offered, allow_all if approve == "auto" else ask)
+    if approve == "auto":
+        raise PromptError(_warning(offered))
+    return Toolbox([_with_guard(tool) for tool in offered], ask)
+
+
+def _is_lethal_trifecta(tools: Iterable[Tool]) -> bool:
+    """Whether tools do together what none of them should do for a stranger: the "lethal trifecta"."""
+    return set().union(*(tool.labels for tool in tools)) == set(LABELS)
+
+
+def _with_guard(tool: Tool) -> Tool:
+    return structs.replace(tool, safe=False, guarded=True) if tool.labels else tool
+
+
+def _warning(tools: Iterable[Tool]) -> str:
+    known = list(tools)
+    deeds = [f"{_DEEDS[label]} ({', '.join(tool.name for tool in known if label in tool.labels)})" for label in LABELS]
+    return (
+        f"approve auto is refused: together these tools {deeds[0]}, {deeds[1]} and {deeds[2]}, so a stranger's text could have"
+        " your data sent away; let each call ask (--approve ask), leave one tool out, or say --approve unguarded"
+    )
+
+
 class RoundLimit:
     """How long a model may go on calling in one reply."""
 
@@ -104,7 +153,7 @@ class RoundLimit:
     def exceeded(self, calls: Iterable[ToolCall]) -> str:
         """Take note of a round of calls; return why it is one too many, or nothing."""
         self._rounds += 1
-        self._last.append(sorted(f"{call.name} {canonical(call.args)}" for call in calls))
+        self._last.append(sorted(f"{call.name} {canonical_json(call.args)}" for call in calls))
         if self._rounds > MOST_ROUNDS:
             return f"{MOST_ROUNDS} rounds of tool calls"
         again = len(self._last) == MOST_REPEATS and all(calls == self._last[0] for calls in self._last)

@@ -7,8 +7,8 @@ import pytest
 
 from nbgemini.errors import PromptError
 from nbgemini.messages.attachments import display_text
-from nbgemini.notebook.prompt.attachments import Attached
 from nbgemini.notebook.prompt.builder import PromptDraft
+from nbgemini.notebook.prompt.lookup import Attachment
 from nbgemini.prompts.placeholders import parse_placeholders
 
 
@@ -21,11 +21,11 @@ def folder(tmp_path):
 
 
 def prompt(folder, *names, among="*"):
-    return PromptDraft([Attached(name, folder / name, among) for name in names], ["Well?"])
+    return PromptDraft([Attachment(name, folder / name, among) for name in names], ["Well?"])
 
 
 async def turns(made):
-    return [made.build_now(), await made.build()]
+    return [made.build_now(print), await made.build(print)]
 
 
 async def test_one_bad_file_of_many_is_left_out_and_it_is_said(folder, capsys):
@@ -42,15 +42,15 @@ async def test_one_bad_file_of_many_is_left_out_and_it_is_said(folder, capsys):
 async def test_where_all_are_bad_nothing_is_sent(folder):
     made = prompt(folder, "bad.bin", "worse.gif")
     with pytest.raises(PromptError, match="bad.bin is of no kind that can be sent"):
-        made.build_now()
+        made.build_now(print)
     with pytest.raises(PromptError, match="bad.bin is of no kind that can be sent"):
-        await made.build()
+        await made.build(print)
 
 
 async def test_a_bad_file_that_was_meant_alone_is_refused(folder):
-    made = PromptDraft([Attached("bad.bin", folder / "bad.bin"), Attached("good.txt", folder / "good.txt", "*")], ["Well?"])
+    made = PromptDraft([Attachment("bad.bin", folder / "bad.bin"), Attachment("good.txt", folder / "good.txt", "*")], ["Well?"])
     with pytest.raises(PromptError, match="bad.bin is of no kind that can be sent"):
-        made.build_now()
+        made.build_now(print)
 
 
 def words(text, **names):
@@ -86,11 +86,11 @@ async def test_a_table_in_a_sentence_stands_apart():
     ids=["rows", "columns", "list", "text"],
 )
 async def test_what_is_cut_is_said_in_the_cell(value, line, capsys):
-    for made in (words("{df} and {df}", df=value), PromptDraft([Attached("df", value)], ["Well?"])):
+    for made in (words("{df} and {df}", df=value), PromptDraft([Attachment("df", value)], ["Well?"])):
         for waits in (False, True):
-            _ = await made.build() if waits else made.build_now()
+            _ = await made.build(print) if waits else made.build_now(print)
             shown = capsys.readouterr().out
-            assert shown.count("<small>df: ") == 1
+            assert shown.count("df: ") == 1
             assert line in shown
 
 

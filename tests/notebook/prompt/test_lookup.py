@@ -1,4 +1,7 @@
-"""What --schema names is read as a type hint is, and nothing in it is called."""
+"""What -a names: a name first, then the last plot, a file, a pattern; what it doesn't find it says, with what is near.
+
+What --schema names is read as a type hint is, and nothing in it is called.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,94 @@ from typing import Annotated, Literal, Optional
 import pytest
 
 from nbgemini.errors import PromptError
-from nbgemini.notebook.magics.parsing import parse_ask
-from nbgemini.notebook.prompt.lookup import named_type
+from nbgemini.notebook.magics.options import parse_ask
+from nbgemini.notebook.prompt.lookup import MOST_FILES, named_attachments, named_type
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("b.png", "a.png", "c.txt", "report.pdf"):
+        (tmp_path / name).write_text(name)
+    (tmp_path / "sub").mkdir()
+    return tmp_path
+
+
+def named(word, names=None, plot=None):
+    return [(item.name, item.value) for item in named_attachments(word, names or {}, plot)]
+
+
+def files(word, names=None):
+    return [item.name for item in named_attachments(word, names or {}) if item.value.is_file()]
+
+
+def test_a_name_comes_before_a_file_of_that_name(folder):
+    (folder / "data").write_text("file")
+    assert named("data", {"data": [1, 2]}) == [("data", [1, 2])]
+    assert files("data") == ["data"]
+
+
+@pytest.mark.usefixtures("folder")
+def test_attributes_and_files_with_dots():
+    names = {"model": SimpleNamespace(fig=7), "report": SimpleNamespace()}
+    assert named("model.fig", names) == [("model.fig", 7)]
+    assert files("report.pdf", names) == ["report.pdf"]
+
+
+def test_a_pattern_means_its_files_in_order(folder):
+    assert files("*.png") == ["a.png", "b.png"]
+    assert files(str(folder / "*.p*")) == ["a.png", "b.png", "report.pdf"]
+
+
+def test_a_path_in_a_variable_is_its_file(folder):
+    names = {"path": folder / "c.txt", "paths": [folder / "a.png", folder / "b.png"], "list": []}
+    assert files("path", names) == ["c.txt"]
+    assert files("paths", names) == ["a.png", "b.png"]
+    assert named("list", names) == [("list", [])]
+
+
+@pytest.mark.parametrize("value", ["c.txt", "*.png", "~/c.txt", ["a.png", "b.png"], ("c.txt",), "/etc/passwd"])
+def test_text_in_a_variable_is_text_and_opens_nothing(folder, value):
+    (folder / "*.png").write_text("a file that is called as a pattern")
+    assert named("it", {"it": value}) == [("it", value)]
+
+
+def test_plot_is_the_last_picture_shown_unless_it_is_a_name():
+    assert named("plot", plot=b"png") == [("plot", b"png")]
+    assert named("plot", {"plot": 1}, b"png") == [("plot", 1)]
+    with pytest.raises(PromptError, match="no cell has shown a picture yet"):
+        named("plot")
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("reprot.pdf", r"no name and no file 'reprot\.pdf' \(did you mean report\.pdf\?\)"),
+        ("sales_dta", r"\(did you mean sales_data\?\)"),
+        ("*.jpg", r"no file matches '\*\.jpg'"),
+        ("sub", r"sub is a folder; -a 'sub/\*' takes its files"),
+        ("nowhere/else.txt", "no name and no file"),
+    ],
+)
+def test_what_is_not_there_is_one_line_with_what_is_near(word, said):
+    with pytest.raises(PromptError, match=said) as error:
+        named(word, {"sales_data": 1})
+    assert "\n" not in str(error.value)
+
+
+def test_too_many_files_are_none(folder):
+    for number in range(MOST_FILES + 1):
+        (folder / f"{number}.csv").write_text("x")
+    with pytest.raises(PromptError, match=rf"\*\.csv means {MOST_FILES + 1} files, more than {MOST_FILES}"):
+        named("*.csv")
+
+
+def test_a_file_of_a_pattern_knows_its_pattern(folder):
+    assert {item.among for item in named_attachments("*.png", {})} == {"*.png"}
+    assert {item.among for item in named_attachments("it", {"it": [folder / "a.png", folder / "c.txt"]})} == {"it"}
+    assert [item.among for item in named_attachments("a.png", {})] == [""]
+    assert [item.among for item in named_attachments("it", {"it": folder / "a.png"})] == [""]
 
 
 class Planet:

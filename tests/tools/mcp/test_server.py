@@ -15,10 +15,10 @@ from msgspec import structs
 
 from nbgemini.errors import ConfigurationError, PromptError
 from nbgemini.messages.events import ToolCall
-from nbgemini.tools.decorator import run
+from nbgemini.prompts.jsonable import RESPONSE_BYTES
 from nbgemini.tools.mcp.sanitize import DESCRIPTION
 from nbgemini.tools.mcp.server import McpServer
-from nbgemini.tools.result import RESPONSE_BYTES
+from nbgemini.tools.tool import run
 from nbgemini.tools.toolbox import Toolbox, allow_all
 
 FAKE = str(Path(__file__).parents[2] / "fakes" / "mcp_server.py")
@@ -192,7 +192,7 @@ async def test_a_forgotten_server_ends(ear):
 
 async def test_the_tools_of_two_prompts_come_from_one_server(ear, server):
     first, second = await asyncio.gather(server.tools(), server.tools())
-    assert [tool.fingerprint for tool in first] == [tool.fingerprint for tool in second]
+    assert [tool.source_hash for tool in first] == [tool.source_hash for tool in second]
     await server.aclose()
     assert [(await ear.next())[:5], await ear.next()] == ["hello", "gone"]
 
@@ -212,12 +212,12 @@ async def test_a_server_without_tools_says_so(ear):
 
 async def test_a_tool_that_changes_is_another(server, call):
     """Leave that was given for good ends with the tool it was given for."""
-    before = {tool.name: tool.fingerprint for tool in await server.tools()}
+    before = {tool.name: tool.source_hash for tool in await server.tools()}
     await call("change")
-    after = {tool.name: tool.fingerprint for tool in await server.tools()}
+    after = {tool.name: tool.source_hash for tool in await server.tools()}
     assert {name for name in before if before[name] != after[name]} == {"add"}
     async with McpServer([*server.command, "other"], env=server._env) as other:
-        assert not set(before.values()) & {tool.fingerprint for tool in await other.tools()}
+        assert not set(before.values()) & {tool.source_hash for tool in await other.tools()}
 
 
 @pytest.mark.parametrize(

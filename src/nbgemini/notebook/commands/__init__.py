@@ -12,19 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from msgspec import Struct
 
 from nbgemini.errors import PromptError
-from nbgemini.notebook.commands import (
-    cache,
-    chats,
-    export,
-    journal,
-    models,
-    record_replay,
-    setup,
-    status,
-    tool_approvals,
-    usage,
-)
-from nbgemini.notebook.commands._args import HELP_FLAGS
+from nbgemini.notebook.commands import cache, chats, journal, record_replay, setup, status
+from nbgemini.notebook.commands.shared import HELP_FLAGS
 from nbgemini.notebook.options import nearest
 
 if TYPE_CHECKING:
@@ -46,7 +35,7 @@ COMMANDS: dict[str, Command] = {
     "fix": Command("Ask about the last exception, with its cell, traceback and values; the corrected cell is offered."),
     "explain": Command("Ask about an object, some words after --, or the last cell."),
     "map": Command("Ask one prompt for each row of a DataFrame, list or column; {column} stands for its value."),
-    "models": Command("List the models of a service: limits, thinking levels and prices.", models.models),
+    "models": Command("List the models of a service: limits, thinking levels and prices.", setup.models),
     "chats": Command("List the chats: exchanges, model, and the saved ones of earlier sessions.", chats.chats),
     "show": Command("Show a whole chat again, also one that an earlier session saved.", chats.show),
     "load": Command("Continue a chat that an earlier session saved, or that was exported as .json.", chats.load),
@@ -55,10 +44,10 @@ COMMANDS: dict[str, Command] = {
     "drop": Command("Forget the last exchange of a chat.", chats.drop),
     "retry": Command("Send the last prompt of a chat again; the new answer replaces the old one."),
     "stop": Command("Stop the streams of a chat (default: the current one), or all; what arrived is kept.", chats.stop),
-    "approvals": Command("List the tools that always run without asking, or revoke that.", tool_approvals.approvals),
-    "usage": Command("Add up exchanges, tokens, cost and waiting times of all notebooks.", usage.usage),
+    "approvals": Command("List the tools that always run without asking, or revoke that.", status.approvals),
+    "usage": Command("Add up exchanges, tokens, cost and waiting times of all notebooks.", journal.usage),
     "journal": Command("List the last N requests (10): when, chat, model, outcome, tokens, cost, times.", journal.journal),
-    "export": Command("Write a chat to a .md, .ipynb or .json file; load reads .json again.", export.export),
+    "export": Command("Write a chat to a .md, .ipynb or .json file; load reads .json again.", chats.export),
     "cache": Command("Show what the cache holds, its hit rate and what it saved; clear empties it.", cache.cache),
     "record": Command("Record all prompts from now on in a cassette FILE; off ends it.", record_replay.record),
     "replay": Command("Answer all prompts from a cassette FILE: no key, no network; off ends it.", record_replay.replay),

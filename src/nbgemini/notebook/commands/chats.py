@@ -1,30 +1,39 @@
-"""`%gemini chats`, `show`, `load`, `reset`, `fork`, `drop`, `stop` and `retry`: chats, and the streams in them."""
+"""Chats, and the streams in them: `%gemini chats`, `show`, `load`, `export`, `reset`, `fork`, `drop`, `stop` and `retry`."""
 
 from __future__ import annotations
 
+import os
 import shlex
+import stat
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nbgemini._storage.files import write
 from nbgemini.errors import PromptError
+from nbgemini.messages.attachments import display_text
 from nbgemini.messages.transcript import Exchange
-from nbgemini.notebook.commands._args import (
+from nbgemini.notebook.commands.shared import (
     exchanges_text,
     named_chat,
     no_arguments,
     optional_name,
     plural,
     saved_chats,
+    show_line,
+    show_table,
     split_words,
     time_text,
     usage_error,
 )
-from nbgemini.notebook.commands._output import show_line, show_table
-from nbgemini.notebook.commands.export import is_file, load_file
-from nbgemini.notebook.commands.status import context_text, learn_windows, model_of
+from nbgemini.notebook.commands.status import learn_windows, model_of, window_text
 from nbgemini.notebook.options import PromptArgs, nearest
 
 if TYPE_CHECKING:
+    from nbgemini.chat.chat import Chat
     from nbgemini.notebook.session import Session
+    from nbgemini.render.export import Said
 
 
 async def chats(session: Session, rest: str) -> None:
@@ -37,7 +46,7 @@ async def chats(session: Session, rest: str) -> None:
             str(chat.name),
             str(len(chat.transcript)),
             model_of(chat),
-            context_text(session, chat),
+            window_text(session, chat),
             "running" if chat.name in running else "",
         )
         for chat in session.client.chats.values()
@@ -51,25 +60,37 @@ async def chats(session: Session, rest: str) -> None:
 
 def show(session: Session, rest: str) -> None:
     """Show a whole chat again from its transcript, or as an earlier session of this notebook left it."""
-    from nbgemini.notebook.display.history import recall  # noqa: PLC0415
-
     chat = named_chat(session, rest, also=[name for name, *_ in saved_chats(session)])
     if len(chat.transcript):
-        recall(chat, chat.transcript)
+        _show_exchanges(chat, chat.transcript)
         return
     saved = session.journal.exchanges(chat.name) if session.journal else []
     if saved:
         show_line(f"{chat.name} of an earlier session; %gemini load {chat.name} continues it")
-        recall(chat, saved)
+        _show_exchanges(chat, saved)
     else:
         show_line(f"{chat.name}: no exchanges yet")
+
+
+def _show_exchanges(chat: Chat, exchanges: Iterable[Exchange]) -> None:
+    """Display every prompt and every segment of these exchanges, in order and as they stand at rest."""
+    from IPython.display import display  # noqa: PLC0415
+
+    from nbgemini.render.mimebundle import bundle, metadata_of, prompt_bundle, status_bundle  # noqa: PLC0415
+
+    for number, exchange in enumerate(exchanges):
+        shown = [prompt_bundle(display_text(exchange.asked)), *map(bundle, chat.segments(exchange))]
+        if exchange.state != "complete":
+            shown.append(status_bundle(" · ".join(filter(None, (exchange.state, exchange.note)))))
+        for data in shown:
+            display(data, raw=True, metadata=metadata_of(chat.name, number))
 
 
 def load(session: Session, rest: str) -> None:
     """Continue a chat that an earlier session of this notebook saved, or that was exported as .json, maybe under a new name."""
     words = split_words(rest)
-    if words and is_file(words[0]):
-        load_file(session, words)
+    if words and _is_exported(words[0]):
+        _load_file(session, words)
         return
     name = optional_name(words[:1]) or session.config.chat
     saved = session.journal.exchanges(name) if session.journal else []
@@ -84,6 +105,52 @@ def load(session: Session, rest: str) -> None:
     chat.transcript.exchanges[:] = saved
     session.journal.adopt(new_name, saved, former=name)
     show_line(f"{chat.name}: {exchanges_text(len(saved))} loaded; the next prompt continues the chat")
+
+
+def _is_exported(word: str) -> bool:
+    """Whether a word names an exported file, and not a chat."""
+    return word.endswith(".json")
+
+
+def _load_file(session: Session, words: list[str]) -> None:
+    """Continue a chat that was exported; `load FILE NAME` calls it NAME.
+
+    Raises:
+        PromptError: the file can't be read or is another program's, or there is such a chat already.
+    """
+    from nbgemini.render.export import loaded  # noqa: PLC0415 - at the first use
+
+    if len(words) > 2:  # noqa: PLR2004 - file and name
+        raise usage_error("load", f"unexpected {' '.join(words[2:])!r}")
+    path = Path(words[0]).expanduser()
+    name, system, exchanges = loaded(_read(path), path.name)
+    chat = session.client.chat(words[1] if len(words) > 1 else name)
+    if len(chat.transcript):
+        raise PromptError(f"{chat.name} has exchanges already; %gemini load {words[0]} NEW_NAME loads these as another chat")
+    if system:
+        session.client.chat(chat.name or name, system=system)
+    chat.transcript.exchanges[:] = exchanges
+    if session.journal:
+        session.journal.replace(chat.name or name, exchanges)
+    show_line(f"{chat.name}: {exchanges_text(len(exchanges))} loaded; the next prompt continues the chat")
+    if system:
+        show_line(f"its system instruction, sent with each prompt: {system}")
+
+
+def _read(path: Path) -> bytes:
+    """Return the content of a regular file: a pipe might never end, and a device holds no chat.
+
+    Raises:
+        PromptError: it is not a regular file, or can't be read.
+    """
+    try:
+        number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with os.fdopen(number, "rb") as file:
+            if not stat.S_ISREG(os.fstat(number).st_mode):
+                raise PromptError(f"can't read {path}: it is not a regular file")
+            return file.read()
+    except OSError as error:
+        raise PromptError(f"can't read {path}: {error.strerror}") from None
 
 
 def reset(session: Session, rest: str) -> None:
@@ -126,6 +193,71 @@ def drop(session: Session, rest: str) -> None:
     if session.journal:
         session.journal.replace(chat.name, chat.transcript.exchanges)
     show_line(f"{chat.name}: the last exchange is forgotten, {exchanges_text(len(chat.transcript))} left")
+
+
+def export(session: Session, rest: str) -> None:
+    """Write a chat to a .md, .ipynb or .json file; `load` reads .json again."""
+    path, name, flags = _parse_export(split_words(rest))
+    chat = named_chat(session, shlex.quote(name) if name else "")
+    exported = _exported(chat)
+    if not exported.entries:
+        raise PromptError(f"{chat.name} has no answer to export yet")
+    files = _files(exported, path, thoughts="--thoughts" in flags)
+    _check_overwrite(list(files), force="--force" in flags)
+    _write(files)
+    left = len(chat.transcript) - len(exported.entries)
+    rest_text = f"; {exchanges_text(left)} still answering, not in it" if left else ""
+    pictures = f", its pictures ({len(files) - 1}) to {path.stem}_files" if len(files) > 1 else ""
+    show_line(f"{chat.name}: {exchanges_text(len(exported.entries))} written to {path}{pictures}{rest_text}")
+
+
+def _parse_export(words: list[str]) -> tuple[Path, str | None, set[str]]:
+    flags = {word for word in words if word.startswith("--")}
+    names = [word for word in words if not word.startswith("--")]
+    if flags - {"--thoughts", "--force"} or len(names) not in (1, 2):
+        raise usage_error("export")
+    path = Path(names[0]).expanduser()
+    if path.suffix not in (".md", ".ipynb", ".json"):
+        raise PromptError(f"the file name must end with .md, .ipynb or .json, not {path.name!r}")
+    return path, names[1] if len(names) > 1 else None, flags
+
+
+def _exported(chat: Chat) -> Said:
+    from nbgemini.render.export import Entry, Said  # noqa: PLC0415
+
+    over = [exchange for exchange in chat.transcript if exchange.state not in ("running", "waiting")]
+    entries = [Entry(exchange, chat.segments(exchange)) for exchange in over]
+    at = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
+    model = next((entry.exchange.facts.model for entry in reversed(entries) if entry.exchange.facts), chat.options.model)
+    return Said(chat.name or "", model, chat.options.system, at, entries)
+
+
+def _files(exported: Said, path: Path, *, thoughts: bool) -> dict[Path, bytes]:
+    """Return the content of each file to write."""
+    from nbgemini.render.export import to_json, to_markdown, to_notebook  # noqa: PLC0415
+
+    if path.suffix == ".md":
+        folder = path.with_name(f"{path.stem}_files")
+        text, pictures = to_markdown(exported, folder.name, thoughts=thoughts)
+        return {path: text.encode(), **{folder / name: content for name, content in pictures.items()}}
+    return {path: (to_notebook(exported) if path.suffix == ".ipynb" else to_json(exported)).encode()}
+
+
+def _check_overwrite(paths: list[Path], *, force: bool) -> None:
+    existing = next((path for path in paths if path.exists() or path.is_symlink()), None)
+    if existing and not force:
+        raise PromptError(f"{existing} exists already; --force overwrites it")
+
+
+def _write(files: dict[Path, bytes]) -> None:
+    """Write the files, the chat's own last, after the pictures that it refers to."""
+    try:
+        for path, content in reversed(files.items()):
+            if path.parent.name.endswith("_files"):
+                path.parent.mkdir(exist_ok=True, mode=0o700)
+            write(path, content)
+    except OSError as error:
+        raise PromptError(f"can't write {error.filename}: {error.strerror}") from None
 
 
 def stop(session: Session, rest: str) -> None:

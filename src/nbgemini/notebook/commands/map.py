@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from contextlib import nullcontext
 from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from nbgemini.notebook.api_key import find_key
+from nbgemini.bulk.sources import RowSource
+from nbgemini.bulk.template import Template
+from nbgemini.errors import PromptError
 from nbgemini.notebook.kernel.environment import kernel_of
-from nbgemini.notebook.magics.map_options import OUT, MapArgs, add_column, check_into, only_first, rows_named, without_column
+from nbgemini.notebook.options import LAST_MAP, MapArgs
+from nbgemini.notebook.prompt.lookup import rows_named
+from nbgemini.prompts.tables import may_be_table, package_of
 
 if TYPE_CHECKING:
     from nbgemini.bulk.table import MapResult
@@ -21,7 +26,7 @@ if TYPE_CHECKING:
     from nbgemini.notebook.session import Session
 
 
-async def map_(session: Session, args: MapArgs) -> None:
+async def start_map(session: Session, args: MapArgs) -> None:
     """Start a map, and wait for it where the cell waits.
 
     Raises:
@@ -30,9 +35,9 @@ async def map_(session: Session, args: MapArgs) -> None:
     from nbgemini.chat.structured_output import schema_for  # noqa: PLC0415 - with the session
 
     rows = rows_named(session.shell.user_ns, args.name)
-    check_into(rows, args)
+    _check_into(rows, args)
     schema = await schema_for(session.named_schema(args.prompt))
-    await find_key(session, args.prompt)
+    await session.find_key(args.prompt)
     job = _create_job(session, args, rows, schema)
     task = session.jobs.start(job)
     if _waits(session, args):
@@ -50,13 +55,13 @@ def _create_job(session: Session, args: MapArgs, rows: Any, schema: Schema | Non
     client, view = session.client, _view(session, args)
     options = session.options.resolve(args.prompt, client.one_shot().options) | {"schema": schema, "format": "markdown"}
     create = partial(client.map, concurrency=args.concurrency, fresh=args.fresh, store=_store(session), progress=view.tell)
-    asked = only_first(without_column(rows, args.into), args.first)
+    asked = _only_first(_without_column(rows, args.into), args.first)
     table = view.table = create(args.template, asked, **options)
     session.usage.follow(table, lambda: (table.progress.usage, table.progress.cost or 0.0))
-    session.shell.user_ns[OUT] = table
+    session.shell.user_ns[LAST_MAP] = table
     if args.prompt.out:
         session.bind(args.prompt.out, table)
-    view.note = f"in {args.prompt.out or OUT}"
+    view.note = f"in {args.prompt.out or LAST_MAP}"
     return MapJob(table, view, session.cell_key(), partial(_finish, view, table, args.into, rows))
 
 
@@ -65,7 +70,7 @@ def _finish(view: MapView, table: MapResult, into: str | None, rows: Any) -> Non
     if into is None:
         return
     try:
-        add_column(rows, into, table.answers)
+        _add_column(rows, into, table.answers)
         view.note += f" and in the column {into!r}"
     except Exception as error:  # noqa: BLE001 - the table may have changed since
         view.note += f" · not in {into!r}: {' '.join(str(error).split())[:200]}"
@@ -116,3 +121,41 @@ def _store(session: Session) -> Path | None:
 @cache
 def _temporary() -> TemporaryDirectory[str]:
     return TemporaryDirectory(prefix="nbgemini-maps-")
+
+
+def _only_first(rows: Any, many: int | None) -> Any:
+    """Return the first so many rows, or all."""
+    if many is None:
+        return rows
+    if hasattr(type(rows), "iloc"):
+        return rows.head(many)
+    if isinstance(rows, list | tuple):
+        return rows[:many]
+    return list(itertools.islice(RowSource(rows).rest() if may_be_table(rows) else rows, many))
+
+
+def _check_into(rows: Any, args: MapArgs) -> None:
+    """Check that the answers can become a column.
+
+    Raises:
+        PromptError: there is no DataFrame to take it, or the template reads the column of that name.
+    """
+    if args.into is None:
+        return
+    if not (hasattr(type(rows), "iloc") and hasattr(type(rows), "columns")):
+        kind = f"{package_of(rows)}.{type(rows).__name__}" if may_be_table(rows) else type(rows).__name__
+        where = f"the answers are in {LAST_MAP}.answers"
+        raise PromptError(f"--into adds a column to a pandas DataFrame, and {args.name} is a {kind}; {where}")
+    if Template(args.template).names(args.into):
+        raise PromptError(f"--into {args.into} would overwrite the column that the template reads; name another one")
+
+
+def _without_column(rows: Any, column: str | None) -> Any:
+    """Return the rows without the column that is to hold the answers: an earlier run may have added it."""
+    return rows.drop(columns=[column]) if column is not None and column in rows.columns else rows
+
+
+def _add_column(frame: Any, column: str, answers: list[Any]) -> None:
+    """Add answers to a DataFrame as a column; rows that were not asked keep what they had, or get None."""
+    former = frame[column].tolist() if column in frame.columns else [None] * len(frame)
+    frame[column] = answers + former[len(answers) :]

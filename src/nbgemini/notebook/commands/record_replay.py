@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nbgemini.errors import PromptError
-from nbgemini.notebook.commands._args import split_words, usage_error
-from nbgemini.notebook.commands._output import show_line
-from nbgemini.notebook.options import nearest, usual_speed
+from nbgemini.notebook.commands.shared import show_line, split_words, usage_error
+from nbgemini.notebook.options import nearest
+from nbgemini.notebook.settings import usual_speed
 from nbgemini.replay.session import AT_ONCE, Record, Replay
 
 if TYPE_CHECKING:

@@ -1,13 +1,24 @@
-"""`%gemini`: the state of things."""
+"""`%gemini` and `%gemini approvals`: the state of things in this kernel, and which tools always run without asking."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nbgemini.errors import PromptError
 from nbgemini.formatting import money_text, tokens_text
-from nbgemini.notebook.commands._args import exchanges_text, no_arguments, saved_chats, time_text
-from nbgemini.notebook.commands._output import show_table
+from nbgemini.notebook.commands.shared import (
+    exchanges_text,
+    no_arguments,
+    plural,
+    saved_chats,
+    show_line,
+    show_table,
+    split_words,
+    time_text,
+    usage_error,
+)
+from nbgemini.notebook.options import nearest
 from nbgemini.replay.session import Record
 from nbgemini.services import key_command, split_model
 
@@ -46,9 +57,9 @@ async def learn_windows(session: Session) -> None:
         await session.windows.learn(session.client, service)
 
 
-def context_text(session: Session, chat: Chat) -> str:
+def window_text(session: Session, chat: Chat) -> str:
     """Return how full the context window of a chat is."""
-    from nbgemini.notebook.context_windows import fill_text  # noqa: PLC0415 - with the session
+    from nbgemini.notebook.usage import fill_text  # noqa: PLC0415 - with the session
 
     facts = chat.transcript.facts
     return fill_text(facts.context, session.windows.of(session.client, facts.model, facts.provider)) if facts else ""
@@ -69,7 +80,7 @@ def key_text(session: Session) -> str:
 
 
 def _chat_text(session: Session, chat: Chat) -> str:
-    context = context_text(session, chat)
+    context = window_text(session, chat)
     cost = sum(exchange.facts.cost or 0.0 for exchange in chat.transcript if exchange.facts)
     facts = (exchanges_text(len(chat.transcript)), context and f"context {context}", money_text(cost))
     return " · ".join(filter(None, facts))
@@ -82,3 +93,33 @@ def _saved_text(name: str, count: int, at: float) -> str:
 def _short(path: Path) -> str:
     """Return a path with `~` for the home directory, so that no user name shows."""
     return f"~/{path.relative_to(Path.home())}" if path.is_relative_to(Path.home()) else str(path)
+
+
+def approvals(session: Session, rest: str) -> None:
+    """List the tools that "Always allow" was clicked for, or revoke that for one or all.
+
+    Raises:
+        PromptError: no such tool is always allowed, or the line can't be understood.
+    """
+    always, words = session.always_allowed, split_words(rest)
+    if not words:
+        _list_allowed(always.names())
+    elif len(words) != 2 or words[0] != "revoke":  # noqa: PLR2004 - revoke TOOL
+        raise usage_error("approvals", f"{rest.strip()!r} is not understood")
+    elif words[1] == "--all":
+        show_line(f"{plural(always.clear(), 'approval')} revoked; every call asks again")
+    elif always.revoke(words[1]):
+        show_line(f"{words[1]} asks again before each call")
+    else:
+        raise PromptError(
+            f"{words[1]!r} is not always allowed{nearest(words[1], always.names())}; %gemini approvals lists what is"
+        )
+
+
+def _list_allowed(names: list[str]) -> None:
+    if names:
+        show_table(("always allowed", "until the kernel ends"), [(name, f"%gemini approvals revoke {name}") for name in names])
+    else:
+        show_line(
+            'no tool is always allowed; "Always allow" on a card lets a function run without asking until the kernel ends'
+        )

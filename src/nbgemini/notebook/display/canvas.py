@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol
 from nbgemini._async.imports import run_in_import_thread
 from nbgemini.notebook.approvals import Approvals
 from nbgemini.notebook.kernel.output_routing import Route
-from nbgemini.render.markdown import to_html
+from nbgemini.render.streaming_markdown import to_html
 
 _CALMEST = 2.0  # times the shortest interval, reached after a second: a long answer is read more calmly
 _PATIENCE = 6.0  # seconds that a page has to start the first widget

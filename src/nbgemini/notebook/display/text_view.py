@@ -1,19 +1,27 @@
-"""A thought or an answer on the page: text that grows."""
+"""A thought or an answer on the page: text that grows.
+
+The page holds the text as HTML; behind its finished blocks stands what is still being written, formatted as far as it came.
+Each character travels once, but for those that turn out to be something else.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
+
+from msgspec import Struct
 
 from nbgemini.messages.segments import Change, Segment, SegmentCited, SegmentDelta, SegmentEnd
 from nbgemini.messages.turns import Options
 from nbgemini.notebook.display.canvas import Painting, Place
-from nbgemini.notebook.display.deltas import Deltas, Update, update_of
-from nbgemini.notebook.display.formats import Form
+from nbgemini.notebook.display.insert_cell import button_html
 from nbgemini.notebook.display.segment_view import SegmentPainter
-from nbgemini.render.html_tree import Patch
-from nbgemini.render.mimebundle import live_bundle, thought_title
+from nbgemini.render.html_tree import Node, Operation, Patch, amend, parse_html, serialize_html
+from nbgemini.render.json_html import JsonBlocks
+from nbgemini.render.mimebundle import at_rest, is_special, live_bundle, thought_title
+from nbgemini.render.streaming_markdown import Blocks, RenderedBlock, Verbatim
 
 _GROWTH = 1.5  # plain HTML: repaint when it has grown by half, so that all repaints together stay below 4 x the answer
 _FIRST_REPAINT = 200  # characters
@@ -156,3 +164,105 @@ class TextPainter(SegmentPainter):
         if self.kind == "thought":
             self._title = "Thinking…"
             self._accordion = self._painting.accordion(self._title, self._widget)
+
+
+class Growing(Protocol):
+    """Text that grows on a page: finished blocks as HTML, and behind them what is still being written."""
+
+    @property
+    def promising(self) -> bool:
+        """Whether there may be a finished block."""
+        ...
+
+    def append(self, text: str) -> str:
+        """Take in text and return it as it will be shown."""
+        ...
+
+    def advance(self) -> list[RenderedBlock]:
+        """Render what is finished; may run in another thread."""
+        ...
+
+    def close(self) -> list[RenderedBlock]:
+        """Render what is left."""
+        ...
+
+    def html(self) -> str:
+        """Return all that is finished."""
+        ...
+
+    def patch(self) -> Patch | None:
+        """Return how what is not finished looks; None if it looks as before."""
+        ...
+
+
+class Form:
+    """How one segment of text is painted."""
+
+    def __init__(self, segment: Segment, options: Options | None, offered: Callable[[str], str] = lambda _: "") -> None:
+        """Paint `segment`, of whose kinds only answers have formats; `offered` returns the code that a button offers."""
+        self._segment = segment
+        self._offered = offered
+        self._options = options if options and segment.kind == "answer" and is_special(options) else None
+
+    @property
+    def role(self) -> str:
+        """The role of its widget: `data` shows text as it is, and puts rows into tables."""
+        return self._segment.kind if isinstance(self.growing(), Blocks) else "data"
+
+    def growing(self) -> Growing:
+        """Return what the text grows in."""
+        if self._options is None or self._options.format == "code":
+            return Blocks()
+        return JsonBlocks() if self._options.json else Verbatim()
+
+    def at_rest(self, html: str | None, seconds: float | None, *, opened: bool) -> dict[str, Any]:
+        """Return the static bundle; `html` is the text as it has grown."""
+        shown = at_rest(self._segment, self._options, html=html, seconds=seconds, opened=opened)
+        code = self._offered(self._segment.text) if self._segment.kind == "answer" else ""
+        return {**shown, "text/html": shown["text/html"] + button_html(code)} if code else shown
+
+
+class Update(Struct, frozen=True):
+    """What a text has become: further finished blocks, as HTML and as nodes, and how the rest looks, if it looks different."""
+
+    html: tuple[str, ...]
+    nodes: list[Node]
+    patch: Patch | None
+
+
+def update_of(blocks: Sequence[RenderedBlock], patch: Patch | None) -> Update:
+    """Return an update; blocks that may be long are parsed here, so not on the loop."""
+    html = tuple(block.html for block in blocks)
+    return Update(html, [node for text in html for node in parse_html(text)], patch)
+
+
+class Deltas:
+    """The kernel's side of one streamed text."""
+
+    def __init__(self) -> None:
+        """Begin with an empty page."""
+        self._finished: list[str] = []
+        self._open: list[Node] = []
+
+    def next(self, update: Update) -> list[Operation]:
+        """Return the operations that bring the page up to date; `html_tree` says what they are."""
+        rest = update.patch or Patch([])
+        if not update.html:
+            return amend(self._open, rest.nodes, rest.levels) if update.patch else []
+        operations = amend(self._open, [*update.nodes, *rest.nodes])
+        del self._open[: len(update.nodes)]
+        self._finished += update.html
+        return operations
+
+    def correct(self, html: str) -> bool:
+        """Take this for all finished blocks; say whether the page was told otherwise and needs a snapshot."""
+        told, self._finished = "".join(self._finished), [html]
+        return told != html
+
+    def open_html(self) -> str:
+        """Return what stands behind the finished blocks."""
+        return serialize_html(self._open)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return all that was told so far, for a page that missed some of it."""
+        return {"html": "".join(self._finished), "open": self.open_html()}

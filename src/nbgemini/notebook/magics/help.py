@@ -7,10 +7,9 @@ from argparse import Action
 
 from nbgemini.errors import PromptError
 from nbgemini.notebook.commands import COMMANDS
-from nbgemini.notebook.commands._args import syntax
-from nbgemini.notebook.magics.map_options import OUT, build_map_parser
-from nbgemini.notebook.magics.options import build_parser
-from nbgemini.notebook.options import nearest
+from nbgemini.notebook.commands.shared import syntax
+from nbgemini.notebook.magics.options import build_map_parser, build_parser
+from nbgemini.notebook.options import LAST_MAP, nearest
 
 EXAMPLES: dict[str, tuple[str, str, str]] = {  # by option: the rest of its line, a prompt, and what it does
     "--model": ("gemini-3.8-flash", "Why is the sky blue?", "this model, for this prompt"),
@@ -47,7 +46,7 @@ MAP_EXAMPLES: dict[str, tuple[str, str]] = {  # by option: a line, and what it d
     "--concurrency": ("-n 50 df Summarise: {text}", "fifty rows at once, if the service allows them"),
     "--first": ("--first 2 df Summarise: {text}", "a trial of two rows; the whole map later does not pay for them again"),
     "--fresh": ("--fresh df Summarise: {text}", "new answers for all rows"),
-    "--schema": ("--schema Planet df Which planet is it? {text}", f"{OUT}.to_frame() has the fields as columns"),
+    "--schema": ("--schema Planet df Which planet is it? {text}", f"{LAST_MAP}.to_frame() has the fields as columns"),
     "--system": ('-s "Answer in one word." df.text What is it? {text}', "one column alone"),
     "--think": ("-k low df Is it good? {text}", "think little"),
     "--temperature": ("--temperature 0.2 df Name it: {text}", "few surprises"),
@@ -66,7 +65,7 @@ _PROMPT_HEAD = """Ask Gemini; the answer streams below the cell while other cell
 
 Options:"""
 
-_MAP_HEAD = f"""Ask one prompt for each row of a DataFrame, list or column; the rows and their answers are in {OUT}, in order.
+_MAP_HEAD = f"""Ask one prompt for each row of a DataFrame, list or column; {LAST_MAP} has the rows and their answers, in order.
 
   %gemini map [OPTIONS] NAME TEMPLATE
 

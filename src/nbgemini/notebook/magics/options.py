@@ -1,15 +1,28 @@
-"""The options of `%%gemini` and `%gemini map`: their names, values and help, from which the manuals are made."""
+"""The options of `%%gemini` and `%gemini map`, from which the manuals are made, and the parsing of their lines.
+
+Options come first; the text after them stays as it was typed.
+"""
 
 from __future__ import annotations
 
 import argparse
+import io
+import shlex
 from collections.abc import Mapping
 from typing import Any, NoReturn, get_args
 
 from nbgemini.errors import PromptError
 from nbgemini.messages.turns import Format
-from nbgemini.notebook.options import THINK_LEVELS, think_level
-from nbgemini.tools.approval import WORDS
+from nbgemini.notebook.options import (
+    LAST_MAP,
+    MAP_USAGE,
+    THINK_LEVELS,
+    MapArgs,
+    PromptArgs,
+    nearest,
+    think_level,
+)
+from nbgemini.tools.toolbox import WORDS
 
 FORMATS = get_args(Format)
 
@@ -52,7 +65,7 @@ def number(low: float, high: float) -> Any:
     return read
 
 
-def whole(text: str) -> int:
+def integer(text: str) -> int:
     """Parse a whole number.
 
     Raises:
@@ -64,20 +77,20 @@ def whole(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
 
 
-def count(text: str) -> int:
+def positive(text: str) -> int:
     """Parse a positive whole number.
 
     Raises:
         argparse.ArgumentTypeError: it is not one.
     """
-    value = whole(text)
+    value = integer(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
     return value
 
 
 def _natural(text: str) -> int:
-    value = whole(text)
+    value = integer(text)
     if value < 0:
         raise argparse.ArgumentTypeError(f"{text} is negative")
     return value
@@ -125,8 +138,8 @@ def add_generation(parser: LineParser, *, system: str, answer: str) -> None:
         help=f"how much to think: {levels}; %%gemini models shows what each model takes",
     )
     add("--temperature", metavar="X", type=number(0, 2), help="0 to 2: how freely words are chosen")
-    add("--max-tokens", metavar="N", type=count, help=f"length limit for {answer}, in tokens")
-    add("--seed", metavar="N", type=whole, help="ask for repeatable choices")
+    add("--max-tokens", metavar="N", type=positive, help=f"length limit for {answer}, in tokens")
+    add("--seed", metavar="N", type=integer, help="ask for repeatable choices")
 
 
 def add_wait(parser: LineParser, *, end: str) -> None:
@@ -205,3 +218,167 @@ def _add_replay(parser: LineParser) -> None:
     tape = parser.add_mutually_exclusive_group()
     tape.add_argument("--record", metavar="FILE", help="also record the answer, frame by frame, in this cassette")
     tape.add_argument("--replay", metavar="FILE", help="answer from this cassette: no key, no network; a miss is an error")
+
+
+def parse_cell(line: str) -> PromptArgs:
+    """Parse the line of a `%%gemini` cell.
+
+    Raises:
+        PromptError: it can't be understood; the message names the word and the nearest option.
+    """
+    args, rest = parse_ask(line)
+    if rest:
+        raise PromptError(f"{rest.split()[0]!r} is not an option; the prompt goes below the %%gemini line")
+    return args
+
+
+def parse_ask(line: str) -> tuple[PromptArgs, str]:
+    """Split the line of a prompt into its options and its text, which is everything after them, as typed."""
+    parser = build_parser()
+    words, text = leading_options(line, parser)
+    literal = line.strip().removesuffix(text).rstrip().endswith("--")
+    return _prompt_args(parser.parse_args(words), literal=literal), text
+
+
+def leading_options(line: str, parser: LineParser) -> tuple[list[str], str]:
+    """Split a line into the words of its options, as a parser takes them, and the rest, as typed.
+
+    Raises:
+        PromptError: an option is unknown, or a quote is not closed.
+    """
+    options = parser.options
+    words: list[str] = []
+    rest = line.strip()
+    while rest.startswith("-") and rest != "-":
+        word, rest = split_word(rest)
+        name = word.split("=", 1)[0]
+        if word == "--":
+            break
+        if name not in options:
+            raise PromptError(f"unknown option {name}{nearest(name, options)}; {parser.prog} --help lists the options")
+        words.append(word)
+        if options[name].nargs != 0 and "=" not in word and rest:
+            value, rest = (_split_type if name == "--schema" else split_word)(rest)
+            words[-1:] = [f"{name}={value}"] if name.startswith("--") else [name, value]
+    return words, rest
+
+
+def split_word(text: str) -> tuple[str, str]:
+    """Split a word off, with or without quotes.
+
+    Raises:
+        PromptError: a quote is not closed.
+    """
+    stream = io.StringIO(text)
+    lexer = shlex.shlex(stream, posix=True, punctuation_chars=False)
+    lexer.whitespace_split, lexer.commenters = True, ""
+    try:
+        word = lexer.get_token() or ""
+    except ValueError:
+        raise PromptError(f"a quote is not closed in: {text}") from None
+    return word, text[stream.tell() :].lstrip()
+
+
+def _split_type(text: str) -> tuple[str, str]:
+    """Split a type off, with or without quotes around it; in its brackets spaces and quotes stand as in Python."""
+    if text[0] in "'\"":
+        return split_word(text)
+    depth = 0
+    for end, char in enumerate(text):
+        depth += (char == "[") - (char == "]")
+        if char.isspace() and depth <= 0:
+            return text[:end], text[end:].lstrip()
+    return text, ""
+
+
+def _prompt_args(space: argparse.Namespace, *, literal: bool) -> PromptArgs:
+    """Return parsed options as the arguments of a prompt."""
+    changes = {
+        "system": space.system,
+        "think": space.think,
+        "temperature": space.temperature,
+        "max_tokens": space.max_tokens,
+        "seed": space.seed,
+        "stop_at": tuple(space.stop_at) if space.stop_at else None,
+        "timeout": space.timeout,
+        "format": space.format,
+        "search": space.search or None,
+        "run_code": space.run_code or None,
+        "urls": space.urls or None,
+        "fresh": space.fresh or None,
+    }
+    return PromptArgs(
+        model=space.model,
+        chat=space.chat,
+        once=space.once,
+        out=space.out,
+        wait=space.wait,
+        tools=tuple(name.strip() for names in space.tools or () for name in names.split(",") if name.strip()),
+        approve=space.approve,
+        attach=tuple(space.attach or ()),
+        context=space.context or 0,
+        schema=space.schema,
+        record=space.record,
+        replay=space.replay,
+        help=space.help,
+        literal=literal,
+        changes={name: value for name, value in changes.items() if value is not None},
+    )
+
+
+_OF_EACH_ROW = ("system", "think", "temperature", "max_tokens", "seed", "timeout")
+
+
+def _no_tools(_: str) -> NoReturn:
+    raise argparse.ArgumentTypeError("a map can't use tools; %%gemini -t offers them, prompt by prompt")
+
+
+def build_map_parser() -> LineParser:
+    """Return the parser of a map's options."""
+    parser = LineParser("%gemini map")
+    add = parser.add_argument
+    add("-m", "--model", metavar="NAME", help="model; %%gemini models lists them")
+    add("-o", "--out", metavar="VAR", type=identifier, help=f"bind the rows to this name too (they are always in {LAST_MAP})")
+    add("--into", metavar="COLUMN", help="add the answers to the DataFrame as this column once all rows are done")
+    add("-n", "--concurrency", metavar="N", type=positive, help="at most so many rows at once (default: 20)")
+    add("--first", metavar="N", type=positive, help="only the first N rows: a cheap trial")
+    add("--fresh", action="store_true", help="ask again for rows that an earlier run has paid for")
+    add("--schema", metavar="TYPE", help="answer each row with an object of a type in the notebook")
+    add_generation(parser, system="system instruction for each row", answer="each answer")
+    add("--timeout", metavar="S", type=number(0.001, 1e6), help="time limit for each row, in seconds")
+    add_wait(parser, end="the map does")
+    add("-h", "--help", action="store_true", help="show this help")
+    add("-t", "--tools", metavar="f", type=_no_tools, help=argparse.SUPPRESS)
+    return parser
+
+
+def parse_map(line: str) -> MapArgs:
+    """Parse the line of `%gemini map`, or of a `%%gemini map` cell with the cell's text after it.
+
+    Raises:
+        PromptError: it can't be understood.
+    """
+    words, rest = leading_options(line, build_map_parser())
+    space = build_map_parser().parse_args(words)
+    name, template = split_word(rest) if rest else ("", "")
+    if not template and not space.help:
+        raise PromptError(f"usage: {MAP_USAGE}: a DataFrame, list or column, and what to ask for each row")
+    given = {name: getattr(space, name) for name in _OF_EACH_ROW}
+    args = PromptArgs(
+        model=space.model,
+        out=space.out,
+        wait=space.wait,
+        schema=space.schema,
+        once=True,
+        help=space.help,
+        changes={name: value for name, value in given.items() if value is not None},
+    )
+    return MapArgs(args, name, template, space.into, space.concurrency or 20, space.first, space.fresh)
+
+
+def map_line(line: str, text: str) -> str | None:
+    """Return the line of a map whose template is the text of its cell, `%%gemini map [options] NAME`; None for a prompt."""
+    command, _, rest = line.strip().partition(" ")
+    if command == "map?":
+        return "--help"
+    return f"{rest}\n{text.strip()}" if command == "map" else None

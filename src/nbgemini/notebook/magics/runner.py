@@ -14,25 +14,23 @@ from nbgemini.chat.reply import Reply
 from nbgemini.chat.structured_output import schema_for, schema_of
 from nbgemini.messages.transcript import Exchange
 from nbgemini.messages.turns import Schema, Turn
-from nbgemini.notebook.api_key import find_key, keyless
 from nbgemini.notebook.commands import COMMANDS, command_of
 from nbgemini.notebook.commands.chats import last_exchange
-from nbgemini.notebook.commands.explain import explain_prompt
-from nbgemini.notebook.commands.fix import fix_prompt
-from nbgemini.notebook.commands.map import map_
+from nbgemini.notebook.commands.code_questions import explain_prompt, fix_prompt
+from nbgemini.notebook.commands.map import start_map
+from nbgemini.notebook.commands.shared import show_line
 from nbgemini.notebook.display.insert_cell import put_code
 from nbgemini.notebook.jobs import ReplyJob
 from nbgemini.notebook.kernel.cell_transforms import run_from_within
 from nbgemini.notebook.kernel.environment import kernel_of
 from nbgemini.notebook.kernel.interrupts import PATIENCE, Interrupted, ctrl_c_stops
 from nbgemini.notebook.magics.help import show_help
-from nbgemini.notebook.magics.map_options import map_line, parse_map
-from nbgemini.notebook.magics.parsing import parse_ask, parse_cell
+from nbgemini.notebook.magics.options import map_line, parse_ask, parse_cell, parse_map
 from nbgemini.notebook.options import PromptArgs
 from nbgemini.notebook.prompt.builder import PromptDraft, draft_prompt
 from nbgemini.notebook.session import Session
-from nbgemini.tools.decorator import Tool
 from nbgemini.tools.resolve import declare_all, resolve_tools
+from nbgemini.tools.tool import Tool
 
 Prompt: TypeAlias = str | PromptDraft | Exchange
 Request: TypeAlias = "tuple[PromptArgs, Prompt] | Callable[[], Coroutine[Any, Any, None] | None]"
@@ -93,7 +91,7 @@ class MagicRunner:
 
     def _map_request(self, line: str) -> Request:
         args = parse_map(line)
-        return partial(show_help, "map") if args.prompt.help else partial(map_, self.session, args)
+        return partial(show_help, "map") if args.prompt.help else partial(start_map, self.session, args)
 
     def _run(self, request: Request) -> Reply | None:
         with self.session.gui.aside():
@@ -123,7 +121,7 @@ class MagicRunner:
 
     async def _ask_awaited(self, args: PromptArgs, prompt: Prompt) -> None:
         parts = await self._build(args, prompt), await self._tools(args), await self._schema(args)
-        await find_key(self.session, args)
+        await self.session.find_key(args)
         job = self.session.begin(args, *parts, purpose=_purpose(prompt))
         task = self.session.jobs.start(job)
         if self.session.views.waits(args):
@@ -133,8 +131,8 @@ class MagicRunner:
         """Ask in a function, inside %%time, in a thread, or in an assignment."""
         schema = schema_of(self.session.named_schema(args)) if args.schema else None
         parts = self._build_now(args, prompt), self._tools_now(args), schema
-        if keyless(self.session, args):
-            run_from_within(find_key(self.session, args))
+        if self.session.missing_key(args):
+            run_from_within(self.session.find_key(args))
         job = self.session.begin(args, *parts, purpose=_purpose(prompt))
         if not _loop_runs():
             run_from_within(self._drive_alone(job))
@@ -150,7 +148,7 @@ class MagicRunner:
         if isinstance(draft, str | Exchange):
             return draft
         try:
-            return await draft.build()
+            return await draft.build(show_line)
         except asyncio.CancelledError:
             raise Interrupted("the prompt was not ready; nothing was sent") from None
 
@@ -158,13 +156,16 @@ class MagicRunner:
         draft = self._draft(args, prompt)
         if isinstance(draft, str | Exchange):
             return draft
-        return run_from_within(draft.build()) if draft.waits else draft.build_now()
+        return run_from_within(draft.build(show_line)) if draft.waits else draft.build_now(show_line)
 
     def _draft(self, args: PromptArgs, prompt: Prompt) -> Prompt:
         """Return the draft of a prompt; the prompt itself if it is only text, or an exchange to send again."""
-        if not isinstance(prompt, str):
+        if isinstance(prompt, Exchange):
             return prompt
-        draft = draft_prompt(self.session.shell, self.session.pictures, args, prompt)
+        session = self.session
+        draft = draft_prompt(session.shell, session.pictures, args, prompt) if isinstance(prompt, str) else prompt
+        if draft.warning:
+            show_line(draft.warning)
         return prompt if draft.plain else draft
 
     async def _tools(self, args: PromptArgs) -> Sequence[Tool]:

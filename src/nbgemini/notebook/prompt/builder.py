@@ -19,15 +19,16 @@ from nbgemini.messages.attachments import hidden_text, note
 from nbgemini.messages.turns import NOTE, Part, Turn, merge_text
 from nbgemini.notebook.kernel.environment import visible
 from nbgemini.notebook.options import PromptArgs
-from nbgemini.notebook.prompt.attachments import Attached, attached
-from nbgemini.notebook.prompt.cell_context import cells_above
+from nbgemini.notebook.prompt.cells import cells_above
+from nbgemini.notebook.prompt.lookup import Attachment, named_attachments
 from nbgemini.notebook.prompt.watchers import LastPicture
 from nbgemini.prompts import left_out
 from nbgemini.prompts.placeholders import Placeholder, describe_unresolved, parse_placeholders, unresolved
 from nbgemini.prompts.values import describe_left_out, is_slow, render_piece, set_apart, turn_of, value_to_parts
 
 T = TypeVar("T")
-Tried: TypeAlias = tuple[Attached, list[Part], PromptError | None]
+Tell: TypeAlias = Callable[[str], None]
+Tried: TypeAlias = tuple[Attachment, list[Part], PromptError | None]
 
 
 class PromptDraft(Struct, frozen=True):
@@ -38,14 +39,16 @@ class PromptDraft(Struct, frozen=True):
         text: the user's words, with the placeholders in them.
         context: the cells above.
         about: what nbgemini itself asks before the user's words; sent as it is.
+        warning: what the user should know of the braces in the text; empty if there is nothing.
         purpose: `prompt`, or what nbgemini asks for: `fix`, `explain`.
     """
 
-    attached: Sequence[Attached]
+    attached: Sequence[Attachment]
     text: Sequence[str | Placeholder]
     context: Part | None = None
     about: Sequence[Part] = ()
     purpose: str = "prompt"
+    warning: str = ""
 
     @property
     def plain(self) -> bool:
@@ -62,17 +65,17 @@ class PromptDraft(Struct, frozen=True):
         fields = [item for item in self.text if isinstance(item, Placeholder)]
         return [*(item.value for item in self.attached), *(field.value for field in fields)]
 
-    def build_now(self) -> Turn:
-        """Return the user's turn.
+    def build_now(self, tell: Tell) -> Turn:
+        """Return the user's turn; `tell` is called with a line for everything that was left out.
 
         Raises:
             PromptError: something can't be sent.
         """
         return self._turn(
-            [_noting(_try, item) for item in self.attached], [_noting(render_piece, piece) for piece in self.text]
+            [_noting(_try, item) for item in self.attached], [_noting(render_piece, piece) for piece in self.text], tell
         )
 
-    async def build(self) -> Turn:
+    async def build(self, tell: Tell) -> Turn:
         """Return the user's turn once all of it is at hand; nothing is held up meanwhile.
 
         Raises:
@@ -83,15 +86,14 @@ class PromptDraft(Struct, frozen=True):
                 with suppress(NbGeminiError):
                     await value
         attached = [await _in_thread(_try, item) for item in self.attached]
-        return self._turn(attached, [await _in_thread(render_piece, piece) for piece in self.text])
+        return self._turn(attached, [await _in_thread(render_piece, piece) for piece in self.text], tell)
 
-    def _turn(self, attached: Sequence[tuple[Tried, str]], text: Sequence[tuple[list[Part], str]]) -> Turn:
-        """Return the turn of all that was rendered; tell the user what was left out of values."""
+    def _turn(self, attached: Sequence[tuple[Tried, str]], text: Sequence[tuple[list[Part], str]], tell: Tell) -> Turn:
         for line in dict.fromkeys(line for _, line in (*attached, *text) if line):
-            _show(line)
+            tell(line)
         head = [self.context, hidden_text("\n", "\n")] if self.context else []
         words = set_apart(self.text, [parts for parts, _ in text])
-        turn = turn_of([*head, *_sendable([tried for tried, _ in attached]), *words])
+        turn = turn_of([*head, *_sendable([tried for tried, _ in attached], tell), *words])
         return Turn("user", merge_text((*self.about, *turn.parts))) if self.about else turn
 
 
@@ -103,11 +105,10 @@ def draft_prompt(shell: Any, pictures: LastPicture, args: PromptArgs, text: str)
     """
     plot = pictures.png if "plot" in args.attach else None
     context = cells_above(shell, args.context) if args.context else None
-    found = [item for word in args.attach for item in attached(word, shell.user_ns, plot)]
+    found = [item for word in args.attach for item in named_attachments(word, shell.user_ns, plot)]
     fields = list(parse_placeholders(text, visible(shell))) if "{" in text else [text]
-    if line := describe_unresolved(unresolved(fields, visible(shell)), visible(shell)):
-        _show(f"⚠ {line}")
-    return PromptDraft(found, fields, context)
+    warning = describe_unresolved(unresolved(fields, visible(shell)), visible(shell))
+    return PromptDraft(found, fields, context, warning=f"⚠ {warning}" if warning else "")
 
 
 async def _in_thread(function: Callable[[Any], T], item: Any) -> tuple[T, str]:
@@ -122,13 +123,7 @@ def _noting(function: Callable[[Any], T], item: Any) -> tuple[T, str]:
     return rendered, describe_left_out(item.name, item.value, notes) if notes else ""
 
 
-def _show(line: str) -> None:
-    from nbgemini.notebook.commands._output import show_line  # noqa: PLC0415 - the commands know prompts
-
-    show_line(line)
-
-
-def _try(item: Attached) -> Tried:
+def _try(item: Attachment) -> Tried:
     """Return the parts of an attachment, or why it can't be sent if it is one of several."""
     try:
         return item, _labelled(item), None
@@ -138,7 +133,7 @@ def _try(item: Attached) -> Tried:
         return item, [], error
 
 
-def _sendable(tried: Sequence[Tried]) -> list[Part]:
+def _sendable(tried: Sequence[Tried], tell: Tell) -> list[Part]:
     """Return all parts; of the files that one pattern named, those that can't be sent are left out with a note.
 
     Raises:
@@ -148,17 +143,17 @@ def _sendable(tried: Sequence[Tried]) -> list[Part]:
     for item, _, error in tried:
         if error is not None and item.among not in good:
             raise error
-    return [part for item, parts, error in tried for part in (parts if error is None else [_left_out(item, error)])]
+    return [part for item, parts, error in tried for part in (parts if error is None else [_left_out(item, error, tell)])]
 
 
-def _left_out(item: Attached, error: PromptError) -> Part:
+def _left_out(item: Attachment, error: PromptError, tell: Tell) -> Part:
     """Tell the user, and the model, what was left out."""
     why = str(error).removesuffix("; nothing was sent")
-    _show(f"left out: {why}")
+    tell(f"left out: {why}")
     return hidden_text(f"({item.name} was left out: {why})\n\n", f"[📎 left out: {why}]\n")
 
 
-def _labelled(item: Attached) -> list[Part]:
+def _labelled(item: Attachment) -> list[Part]:
     """Return the parts of an attachment under its name, so that the prompt can refer to it."""
     parts = value_to_parts(item.value, item.name)
     if parts is None:

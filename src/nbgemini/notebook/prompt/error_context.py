@@ -20,9 +20,8 @@ from types import ModuleType
 from typing import Any
 
 from nbgemini.notebook.kernel.environment import visible
-from nbgemini.notebook.prompt.cell_code import cell_title, is_whole_cell
-from nbgemini.notebook.prompt.cell_context import SOURCE
-from nbgemini.notebook.prompt.watchers import Failure, frames_of
+from nbgemini.notebook.prompt.cells import SOURCE, cell_title, is_whole_cell
+from nbgemini.notebook.prompt.watchers import Failure, traceback_frames
 from nbgemini.prompts.jsonable import cut
 from nbgemini.prompts.secret_scan import leaked
 from nbgemini.prompts.values import fence
@@ -56,7 +55,7 @@ def describe_failure(shell: Any, failure: Failure, own: Sequence[Secret]) -> str
     )
 
 
-def one_line(error: BaseException) -> str:
+def error_line(error: BaseException) -> str:
     """Return the exception as its last line says it, cut."""
     return " ".join(
         "".join(TracebackException.from_exception(error, compact=True).format_exception_only()).split("\n")[-2:]
@@ -99,7 +98,7 @@ def _own_directories() -> tuple[str, ...]:
 
 def _other_sources(shell: Any, failure: Failure) -> Iterator[str]:
     """Yield the sources of functions that the exception went through and that are written in other cells."""
-    codes = dict.fromkeys(frame.f_code for frame in frames_of(failure.error))
+    codes = dict.fromkeys(frame.f_code for frame in traceback_frames(failure.error))
     inner = [code for code in codes if not is_whole_cell(code) and cell_title(shell, code.co_filename)]
     for code in inner[-_MOST_SOURCES:]:
         source = _source_of(code)
@@ -117,7 +116,7 @@ def _source_of(code: Any) -> str:
 def _values(shell: Any, failure: Failure, own: Sequence[Secret]) -> Iterator[str]:
     """Yield a line for each name that the failing cell reads, and for the variables of the innermost function of a cell."""
     names = visible(shell)
-    inner = [frame for frame in frames_of(failure.error) if cell_title(shell, frame.f_code.co_filename)]
+    inner = [frame for frame in traceback_frames(failure.error) if cell_title(shell, frame.f_code.co_filename)]
     read = dict.fromkeys([*_names_in(shell, failure.source), *(name for frame in inner for name in frame.f_code.co_names)])
     yield from _lines((name for name in read if name in names), names, own)
     if inner and not is_whole_cell(inner[-1].f_code):
@@ -166,7 +165,7 @@ def _versions(shell: Any, failure: Failure) -> Iterator[str]:
     yield f"Python {platform.python_version()}"
     names = visible(shell)
     values = [names[name] for name in _names_in(shell, failure.source) if name in names]
-    modules = [frame.f_globals.get("__name__") for frame in frames_of(failure.error)]
+    modules = [frame.f_globals.get("__name__") for frame in traceback_frames(failure.error)]
     modules += [getattr(value, "__name__" if isinstance(value, ModuleType) else "__module__", "") for value in values]
     modules += [type(value).__module__ for value in values]
     for package in dict.fromkeys(str(module).partition(".")[0] for module in modules if module):

@@ -1,20 +1,129 @@
-"""What -t names: looked up in the notebook as it is written, by name or by name and attribute; nothing is called."""
+"""What a line names in the notebook: attachments (-a), tools (-t), types (--schema) and the rows of a map; nothing is called.
+
+An attachment is a value of the notebook, the last plot, a file, or all files that match a pattern. A name comes before a file
+of that name; the text that a name stands for is text, and opens nothing. Nothing is sent when one of them can't be; of several
+files that one pattern means, those that can't be sent are left out, and the user is told.
+"""
 
 from __future__ import annotations
 
 import ast
 import builtins
+import difflib
 import functools
+import glob
 import operator
+import os
 import typing
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from msgspec import Struct
 
 from nbgemini.chat.structured_output import is_type
 from nbgemini.errors import PromptError
-from nbgemini.notebook.options import nearest
+from nbgemini.notebook.options import MAP_USAGE, nearest
+from nbgemini.prompts.tables import may_be_table
 from nbgemini.tools.mcp.server import McpServer
 from nbgemini.tools.resolve import McpToolRef, flatten_tools
+
+MOST_FILES = 20  # of one pattern
+_TYPING = {
+    name: getattr(typing, name) for name in ("Annotated", "Any", "Dict", "List", "Literal", "Optional", "Set", "Tuple", "Union")
+}
+
+
+class Attachment(Struct, frozen=True):
+    """One thing to attach: what it is called, and the value; a file is a Path.
+
+    Attributes:
+        among: the pattern, or the list, that meant several files, of which this is one; empty if it was meant alone.
+    """
+
+    name: str
+    value: Any
+    among: str = ""
+
+
+def named_attachments(word: str, names: Mapping[str, Any], plot: bytes | None = None) -> Iterator[Attachment]:
+    """Yield what `word` names; `plot` is the last picture that was shown.
+
+    Raises:
+        PromptError: it names nothing; the message has what is near.
+    """
+    found, value = _named_value(word, names)
+    if found:
+        yield from _opened(word, value)
+    elif word == "plot":
+        yield Attachment("plot", _shown(plot))
+    else:
+        among = word if glob.has_magic(word) and not Path(word).expanduser().is_file() else ""
+        yield from (Attachment(path.name, path, among) for path in _files(word, names))
+
+
+def _named_value(word: str, names: Mapping[str, Any]) -> tuple[bool, Any]:
+    first, *attributes = word.split(".")
+    if first not in names:
+        return False, None
+    value = names[first]
+    for attribute in attributes:
+        try:
+            value = getattr(value, attribute)
+        except Exception:  # noqa: BLE001 - a file may be called `df.csv`
+            return False, None
+    return True, value
+
+
+def _opened(word: str, value: Any) -> Iterator[Attachment]:
+    """Yield the value; a path is its file, and a list of them is all of these. Text is text, whatever it names."""
+    if isinstance(value, list | tuple) and value and all(isinstance(item, Path) for item in value):
+        _check_count(word, len(value))
+        yield from (Attachment(path.name, path.expanduser(), word) for path in value)
+    elif isinstance(value, Path):
+        yield from (Attachment(path.name, path) for path in _files(str(value), {}))
+    else:
+        yield Attachment(word, value)
+
+
+def _files(word: str, names: Mapping[str, Any]) -> list[Path]:
+    path = Path(word).expanduser()
+    if path.is_file():
+        return [path]
+    if path.is_dir():
+        raise PromptError(f"-a: {word} is a folder; -a '{word.rstrip('/')}/*' takes its files")
+    matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))] if glob.has_magic(word) else []  # noqa: PTH207
+    files = [match for match in matches if match.is_file()]
+    if not files:
+        what = "no file matches" if glob.has_magic(word) else "no name and no file"
+        raise PromptError(f"-a: {what} {word!r}{_near(word, path, names)}; nothing was sent")
+    _check_count(word, len(files))
+    return files
+
+
+def _check_count(word: str, count: int) -> None:
+    if count > MOST_FILES:
+        raise PromptError(f"-a: {word} means {count} files, more than {MOST_FILES}; nothing was sent")
+
+
+def _near(word: str, path: Path, names: Mapping[str, Any]) -> str:
+    known = [name for name in names if not name.startswith("_")]
+    near = [*difflib.get_close_matches(word, known, 2), *difflib.get_close_matches(path.name, _siblings(path.parent), 2, 0.5)]
+    return f" (did you mean {' or '.join(near[:3])}?)" if near else ""
+
+
+def _siblings(folder: Path) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry, _ in zip(entries, range(1000), strict=False)]
+    except OSError:
+        return []
+
+
+def _shown(plot: bytes | None) -> bytes:
+    if plot is None:
+        raise PromptError("-a plot: no cell has shown a picture yet; nothing was sent")
+    return plot
 
 
 def named_tool(names: Mapping[str, Any], name: str) -> Any:
@@ -47,11 +156,6 @@ def _instead(found: Any) -> str:
     return "" if found is None else f"; it is of type {type(found).__name__}, no function, tool, MCP server or list of them"
 
 
-_WORDS = {
-    name: getattr(typing, name) for name in ("Annotated", "Any", "Dict", "List", "Literal", "Optional", "Set", "Tuple", "Union")
-}
-
-
 def named_type(names: Mapping[str, Any], text: str) -> Any:
     """Return the type that is written as `text`.
 
@@ -64,13 +168,13 @@ def named_type(names: Mapping[str, Any], text: str) -> Any:
         raise PromptError(
             f"--schema: {text!r} is not written as a type is: Planet, list[Planet], dict[str, int], Literal['a', 'b']"
         ) from None
-    found = _Reading(names).type_of(tree)
+    found = _HintReader(names).type_of(tree)
     if not is_type(found):
         raise PromptError(f"--schema: {text} is of type {type(found).__name__}, no type itself{nearest(text, _types(names))}")
     return found
 
 
-class _Reading:
+class _HintReader:
     """Reads one hint with a notebook's names."""
 
     def __init__(self, names: Mapping[str, Any]) -> None:
@@ -94,7 +198,7 @@ class _Reading:
         raise PromptError(f"--schema: {ast.unparse(node)!r} is more than a type hint may hold; give the type a name in a cell")
 
     def _named(self, name: str) -> Any:
-        for known in (self._names, vars(builtins), _WORDS):
+        for known in (self._names, vars(builtins), _TYPING):
             if name in known:
                 return known[name]
         raise PromptError(f"--schema: no type {name!r} in this notebook{nearest(name, _types(self._names))}")
@@ -126,3 +230,48 @@ class _Reading:
 
 def _types(names: Mapping[str, Any]) -> list[str]:
     return [name for name, value in names.items() if not name.startswith("_") and is_type(value)]
+
+
+def rows_named(names: Mapping[str, Any], word: str) -> Any:
+    """Return the rows of a map: a name of the notebook, or an attribute of one, as `df.text`.
+
+    Raises:
+        PromptError: there is no such name.
+    """
+    first, *attributes = word.split(".")
+    if first not in names:
+        known = [name for name, value in names.items() if not name.startswith("_") and is_rows(value)]
+        raise PromptError(f"no name {first!r} in this notebook{nearest(first, known)}; usage: {MAP_USAGE}")
+    value = names[first]
+    for attribute in attributes:
+        try:
+            value = (
+                getattr(value, attribute)
+                if hasattr(value, attribute) or attribute not in column_names(value)
+                else value[attribute]
+            )
+        except AttributeError:
+            raise PromptError(f"{word}: there is no {attribute!r}{nearest(attribute, _names_inside(value))}") from None
+    return value
+
+
+def is_rows(value: Any) -> bool:
+    """Whether a map can go through a value."""
+    return may_be_table(value) or isinstance(value, list | tuple | set)
+
+
+def column_names(value: Any) -> list[str]:
+    """Return the names of a table's columns; none if it is no table, or they are known only when it is computed."""
+    if not may_be_table(value):
+        return []
+    ways = (getattr(value, ability, None) for ability in ("column_names", "columns", "data_vars"))
+    return next(([str(name) for name in names] for names in ways if _are_names(names)), [])
+
+
+def _are_names(found: Any) -> TypeGuard[Iterable[Any]]:
+    """Whether something is a collection of names, and not the columns themselves."""
+    return isinstance(found, Iterable) and not callable(found) and all(isinstance(name, str | int | tuple) for name in found)
+
+
+def _names_inside(value: Any) -> list[str]:
+    return column_names(value) or [name for name in dir(value) if not name.startswith("_")]

@@ -14,7 +14,6 @@ from typing import Any
 from msgspec import Struct
 
 from nbgemini.errors import NbGeminiError
-from nbgemini.notebook.prompt.cell_code import cell_title
 
 _NUMBER = re.compile(r"In\[(\d+)\]$")
 
@@ -62,12 +61,14 @@ class LastError:
 
     def _cell_of(self, error: BaseException) -> int:
         """Return the number of the first cell that the exception went through."""
-        files = [str(getattr(error, "filename", "") or ""), *(frame.f_code.co_filename for frame in frames_of(error))]
+        from nbgemini.notebook.prompt.cells import cell_title  # noqa: PLC0415 - %load_ext stays quick
+
+        files = [str(getattr(error, "filename", "") or ""), *(frame.f_code.co_filename for frame in traceback_frames(error))]
         found = (_NUMBER.search(cell_title(self._shell, file)) for file in files)
         return next((int(match[1]) for match in found if match), 0)
 
 
-def frames_of(error: BaseException) -> list[Any]:
+def traceback_frames(error: BaseException) -> list[Any]:
     """Return the frames that an exception went through, the outermost first."""
     frames, step = [], error.__traceback__
     while isinstance(step, TracebackType):

@@ -15,10 +15,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import takewhile
 from typing import Any
 
+from nbgemini.render.block_rules import new_environment
 from nbgemini.render.code import is_colourable
 from nbgemini.render.escape import harmless
-from nbgemini.render.syntax.definitions import environment
-from nbgemini.render.syntax.parser import parse_all
+from nbgemini.render.markdown_parser import parse_all
 from nbgemini.render.urls import host_of, plain_url, speaks_for_itself
 
 _LONGEST_CODE = 8_000  # characters that are coloured: 8 µs each
@@ -137,7 +137,7 @@ class RichRenderer(Renderer):
 
         self._console = Console(file=io.StringIO(), force_terminal=True, theme=Theme(_THEME), legacy_windows=False)
         self._markdown = _markdown()
-        self._env: dict[str, Any] = environment()
+        self._env: dict[str, Any] = new_environment()
 
     def block(self, source: str, columns: int) -> str:
         """Return a block rendered, or its source where that would lose or add something, or take too long."""

@@ -16,11 +16,11 @@ from typing import Any, Literal, NamedTuple
 from nbgemini._async.imports import run_in_import_thread
 from nbgemini.messages.segments import Change, SegmentDelta, SegmentEnd, SegmentStart, SegmentUpdate
 from nbgemini.messages.turns import Options
-from nbgemini.notebook.display.formats import Printed
 from nbgemini.notebook.terminal.live_region import Screen
 from nbgemini.notebook.terminal.markdown import Renderer, dim, rich_renderer
 from nbgemini.notebook.terminal.segment_text import Lines
 from nbgemini.render.escape import harmless
+from nbgemini.render.json_html import Indented
 from nbgemini.render.streaming_markdown import Blocks
 from nbgemini.render.tool_card import card_text, card_title
 
@@ -28,6 +28,7 @@ _INTERVAL = 0.1  # seconds between repaints
 _SLICE = 0.02  # seconds of rendering before the loop gets its turn
 _LONGEST_LINE = 500
 _MOST_LINES = 40  # of a card
+_FENCE = "`" * 12
 
 
 class Piece(NamedTuple):
@@ -182,6 +183,21 @@ class Printing:
         if (doing := self._doing()) and most and not rows:
             rows = [dim(f"· {harmless(doing)}")]
         return ["", *rows] if rows and self._begun else rows
+
+
+class Printed:
+    """How an answer is printed as Markdown: data and plain text stand in a fence that no text has."""
+
+    def __init__(self, options: Options | None) -> None:
+        """Print in the format that was asked for."""
+        fenced = options is not None and (options.json or options.format == "text")
+        self._indented = Indented() if options and options.json else None
+        language = "json" if self._indented else ""
+        self.begin, self.end = (f"{_FENCE}{language}\n", f"\n{_FENCE}\n") if fenced else ("", "")
+
+    def shown(self, text: str) -> str:
+        """Return text that came as it is printed."""
+        return "".join(piece for _, piece in self._indented.feed(text)) if self._indented else text
 
 
 def call_text(call: Any) -> str:

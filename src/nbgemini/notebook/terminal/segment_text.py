@@ -6,10 +6,9 @@ from typing import Any
 
 from nbgemini.messages.events import Citations, CodeResult, ExecutedCode, InlineMedia
 from nbgemini.messages.media import media_file
+from nbgemini.render.citations import citations_text
 from nbgemini.render.escape import harmless
-from nbgemini.render.media import media_words
-from nbgemini.render.mimebundle import result_title
-from nbgemini.render.source_list import citations_text
+from nbgemini.render.mimebundle import media_words, result_title
 
 _LONGEST_LINE = 500
 _MOST_LINES = 40

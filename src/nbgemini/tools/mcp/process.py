@@ -1,7 +1,9 @@
 """One run of a stdio MCP server: a process of ours, spoken to through its pipes.
 
-Invariants: one task owns the process and the scopes around it, from start to end; the process ends with `end`, with `stop` or
-with the interpreter. The package mcp is imported before, in the loading thread.
+Its lines are read, bounded and parsed in a thread, and reach the loop as messages. Invariants: one task owns the process and
+the scopes around it, from start to end; the process ends with `end`, with `stop` or with the interpreter; whatever a server
+writes, the loop gets one bounded message a turn; what is too large is refused by an error in its place, unread; of ours a
+server inherits PATH, HOME and the like, and no key. The package mcp is imported before, in the loading thread.
 """
 
 from __future__ import annotations
@@ -9,19 +11,22 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
+import re
 import signal
+import subprocess
 import threading
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager, closing, suppress
+from queue import SimpleQueue
+from typing import IO, TYPE_CHECKING, Any
 
 from nbgemini.errors import ConfigurationError, ToolError
-from nbgemini.tools.mcp.pipes import Process, pipes
-from nbgemini.tools.mcp.sanitize import one_line
+from nbgemini.tools.mcp.sanitize import error_line
 
 if TYPE_CHECKING:
     import mcp
     from mcp.client import Transport
+    from mcp.shared.message import SessionMessage
     from mcp.types import CallToolResult
     from mcp.types import Tool as Told
 
@@ -29,9 +34,16 @@ MOST_TOOLS = 512
 KEPT = 4_096  # bytes of what the server says beside its messages
 LAST_WORDS = 1.0  # seconds to hear what a server says that does not start
 AT_EXIT = 0.2  # seconds that a server has to end by itself with the interpreter
+LARGEST = 16 * 2**20  # bytes of one message
+MOST_VALUES = 50_000  # of one message: as many are parsed in 20 ms, which hold the interpreter
+MOST_BLOCKS = 1_000  # of one result
+_COUNTED = 2**18  # bytes in which values are counted at once
+_ENDS = 4_096  # bytes of a message that is too large in which its number is looked for
+_GRACE = 2.0  # seconds that a server has to end once its pipes are closed, and again once it is told to
+_ID = re.compile(rb'"id"\s*:\s*(\d{1,15})')
 
 
-class EndedError(ToolError):
+class ServerEndedError(ToolError):
     """The server has ended."""
 
 
@@ -126,7 +138,7 @@ class McpProcess:
         from mcp.types import CONNECTION_CLOSED  # noqa: PLC0415
 
         if self._client is None or self._stop.is_set():
-            raise EndedError("the MCP server has ended; its tools must be asked for again")
+            raise ServerEndedError("the MCP server has ended; its tools must be asked for again")
         try:
             return await getattr(self._client, what)(**how)
         except ValueError:  # pydantic's is one, and quotes what it does not understand
@@ -135,7 +147,7 @@ class McpProcess:
             if error.code != CONNECTION_CLOSED:
                 raise ToolError(error.message) from None
             self._stop.set()
-            raise EndedError("the MCP server ended before it answered; what it had done by then is not known") from None
+            raise ServerEndedError("the MCP server ended before it answered; what it had done by then is not known") from None
 
     async def _live(self) -> None:
         import mcp  # noqa: PLC0415 - loaded before
@@ -169,7 +181,7 @@ class McpProcess:
             return f"{self._command[0]}: not found"
         said = [line for line in self.last_words.splitlines() if line.strip()]
         reason = error.strerror if isinstance(error, OSError) else None
-        return one_line(reason or (said[-1] if said else str(error))) or type(error).__name__
+        return error_line(reason or (said[-1] if said else str(error))) or type(error).__name__
 
 
 class _Stderr:
@@ -188,3 +200,200 @@ class _Stderr:
             while chunk := pipe.read(KEPT):
                 self.kept = (self.kept + chunk)[-KEPT:]
         self.ended.set()
+
+
+class Process:
+    """A server's process, and the threads at its pipes."""
+
+    def __init__(self, command: Sequence[str], env: Mapping[str, str], stderr: IO[str]) -> None:
+        """Start it.
+
+        Raises:
+            OSError: that is not possible.
+            ValueError: no command can be like this.
+        """
+        from mcp.client.stdio import get_default_environment  # noqa: PLC0415 - loaded before
+
+        self._process = subprocess.Popen(  # noqa: S603 - the user's own command
+            _runnable(command),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env={**get_default_environment(), **env},
+            bufsize=0,
+            start_new_session=os.name != "nt",
+        )
+        self.pid = self._process.pid
+        self._outgoing: SimpleQueue[bytes | None] = SimpleQueue()
+
+    def lines(self) -> Generator[bytes, None, None]:
+        """Yield its messages as it writes them; of one that is too large, its two ends."""
+        assert self._process.stdout is not None
+        line = _Line()
+        with self._process.stdout as pipe:
+            while chunk := pipe.read(65_536):
+                *ended, rest = chunk.split(b"\n")
+                for end in ended:
+                    line.add(end)
+                    yield line.whole()
+                    line = _Line()
+                line.add(rest)
+
+    def say(self, data: bytes | None) -> None:
+        """Write something soon, in order; nothing more comes after None."""
+        self._outgoing.put(data)
+
+    def write(self) -> None:
+        """Write what is to be said, until there is nothing more or nobody."""
+        assert self._process.stdin is not None
+        with self._process.stdin as pipe, suppress(OSError, ValueError):
+            while data := self._outgoing.get():
+                while data:
+                    data = data[pipe.write(data) or 0 :]
+
+    def end(self) -> None:
+        """Return when it is gone: by itself, or told to or killed with its children; blocks for seconds at most."""
+        self.say(None)
+        for how in (None, signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
+            if how is not None:
+                self.kill(how)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_GRACE)
+                break
+
+    def kill(self, how: signal.Signals) -> None:
+        """Send a signal to it and its children."""
+        with suppress(OSError):
+            if os.name == "nt":
+                subprocess.run(["taskkill", "/T", "/F", "/PID", str(self.pid)], capture_output=True, check=False)  # noqa: S603, S607
+            else:
+                os.killpg(self.pid, how)
+
+
+class _Line:
+    """A line that comes in pieces; of one that is too large only its two ends are kept."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def add(self, piece: bytes) -> None:
+        """Continue it."""
+        self._size += len(piece)
+        self._pieces.append(piece)
+        if self._size > LARGEST:
+            held = b"".join(self._pieces)
+            self._pieces = [held[:_ENDS], held[_ENDS:][-_ENDS:]]
+
+    def whole(self) -> bytes:
+        """Return it; of one that is too large its two ends, with blanks between them that are too many as well."""
+        return b"".join(self._pieces) if self._size <= LARGEST else self._pieces[0].ljust(LARGEST + 1) + self._pieces[1]
+
+
+@asynccontextmanager
+async def pipes(process: Process) -> AsyncIterator[Any]:
+    """Yield what an MCP client reads messages from and writes them to, and end the process afterwards."""
+    import anyio  # noqa: PLC0415 - loaded with mcp
+
+    incoming, read = anyio.create_memory_object_stream[Any](0)
+    write, outgoing = anyio.create_memory_object_stream[Any](0)
+    loop = asyncio.get_running_loop()
+
+    def hear() -> None:
+        with (
+            closing(process.lines()) as lines,
+            suppress(RuntimeError, anyio.BrokenResourceError, anyio.ClosedResourceError, OSError, ValueError),
+        ):
+            for line in lines:
+                sending = incoming.send(message(line))
+                try:
+                    sent = asyncio.run_coroutine_threadsafe(sending, loop)
+                except RuntimeError:  # the loop is closed
+                    sending.close()
+                    return
+                sent.result()
+        with suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(incoming.close)
+
+    async def say() -> None:
+        async with outgoing:
+            async for said in outgoing:
+                process.say(said.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n")
+
+    threads = [threading.Thread(target=work, name="nbgemini-mcp", daemon=True) for work in (hear, process.write)]
+    for thread in threads:
+        thread.start()
+    saying = asyncio.create_task(say())
+    try:
+        yield read, write
+    finally:
+        ending = asyncio.create_task(asyncio.to_thread(process.end))
+        for stream in (read, write, incoming):
+            stream.close()
+        with suppress(asyncio.CancelledError):
+            await asyncio.shield(ending)
+        saying.cancel()
+        await asyncio.wait({saying, ending})
+
+
+def message(line: bytes) -> SessionMessage | Exception:
+    """Return what a line says; what is too large, or no message, becomes the error that answers its request."""
+    from mcp import types  # noqa: PLC0415 - loaded before
+    from mcp.shared.message import SessionMessage  # noqa: PLC0415
+
+    if why := _too_much(line):
+        return _refused(line, f"the server's answer is too large: {why}; it was not read")
+    try:
+        said = types.jsonrpc_message_adapter.validate_json(line, by_name=False)
+    except ValueError:
+        return _refused(line, "what the server says is no message")
+    if isinstance(said, types.JSONRPCResponse):
+        said = said.model_copy(update={"result": _in_bounds(said.result)})
+    return SessionMessage(said)
+
+
+def _refused(line: bytes, why: str) -> SessionMessage | Exception:
+    from mcp import types  # noqa: PLC0415
+    from mcp.shared.message import SessionMessage  # noqa: PLC0415
+
+    found = _ID.search(line[:_ENDS]) or _ID.search(line[-_ENDS:])
+    if found is None:
+        return ValueError(why)
+    refusal = types.ErrorData(code=types.INTERNAL_ERROR, message=why)
+    return SessionMessage(types.JSONRPCError(jsonrpc="2.0", id=int(found[1]), error=refusal))
+
+
+def _in_bounds(result: dict[str, Any]) -> dict[str, Any]:
+    """Return a result with as many blocks as are shown, and tools without the schemas of what they return.
+
+    These would be compiled and run on the loop, and a schema can be made to take for ever.
+    """
+    blocks, tools = result.get("content"), result.get("tools")
+    if isinstance(blocks, list) and len(blocks) > MOST_BLOCKS:
+        left = {"type": "text", "text": f"… {len(blocks) - MOST_BLOCKS:,} more blocks left out …"}
+        return {**result, "content": [*blocks[:MOST_BLOCKS], left]}
+    if isinstance(tools, list):
+        return {**result, "tools": [_without_output(tool) for tool in tools]}
+    return result
+
+
+def _without_output(tool: Any) -> Any:
+    return {name: value for name, value in tool.items() if name != "outputSchema"} if isinstance(tool, dict) else tool
+
+
+def _too_much(line: bytes) -> str:
+    if len(line) > LARGEST:
+        return f"over {LARGEST >> 20} MiB"
+    values, at = 0, 0
+    while at < len(line) and values <= MOST_VALUES:
+        values += sum(line.count(sign, at, at + _COUNTED) for sign in (b",", b"[", b"{"))
+        at += _COUNTED
+    return f"over {MOST_VALUES:,} values" if values > MOST_VALUES else ""
+
+
+def _runnable(command: Sequence[str]) -> list[str]:
+    if os.name != "nt":
+        return list(command)
+    from mcp.os.win32.utilities import get_windows_executable_command  # noqa: PLC0415
+
+    return [get_windows_executable_command(command[0]), *command[1:]]

@@ -26,7 +26,7 @@ PICTURES = {"image/png", "image/jpeg", "image/webp"}  # that the service takes
 _FORBIDDEN = re.compile(r"[^A-Za-z0-9_.:-]")
 
 
-def names(wanted: Iterable[str]) -> list[str]:
+def tool_names(wanted: Iterable[str]) -> list[str]:
     """Return names that the service takes, each once."""
     found: dict[str, int] = {}  # each with the number that its next namesake tries
     for want in wanted:
@@ -44,24 +44,24 @@ def visible_text(text: str, limit: int = DESCRIPTION) -> str:
     return visible(text if len(text) <= limit else f"{text[: limit - 1]}…").strip()
 
 
-def one_line(text: str) -> str:
+def error_line(text: str) -> str:
     """Return a stranger's error as one short line."""
     return " ".join(visible_text(text, LINE).split())
 
 
-def shortened(schema: Any) -> Any:
+def sanitized_schema(schema: Any) -> Any:
     """Return the schema with texts that end and hide nothing, wherever they stand in it: a model reads them all."""
     match schema:
         case str():
             return visible(schema) if len(schema) <= DESCRIPTION else visible_text(schema)
         case dict():
-            return {visible(key): shortened(value) for key, value in schema.items()}
+            return {visible(key): sanitized_schema(value) for key, value in schema.items()}
         case list():
-            return [shortened(item) for item in schema]
+            return [sanitized_schema(item) for item in schema]
     return schema
 
 
-def value_of(result: CallToolResult) -> Any:
+def result_value(result: CallToolResult) -> Any:
     """Return what a tool returned as Python would: data, text, pictures as bytes, or a list of these.
 
     Raises:

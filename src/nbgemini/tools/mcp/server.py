@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING, Any, Self
 from nbgemini._async.imports import run_in_import_thread
 from nbgemini._environment import hush
 from nbgemini.errors import ConfigurationError, ToolError
-from nbgemini.tools.decorator import TIMEOUT, Tool, known_labels
-from nbgemini.tools.mcp.process import EndedError, McpProcess
-from nbgemini.tools.mcp.sanitize import SCHEMA, names, one_line, shortened, value_of, visible_text
+from nbgemini.tools.decorator import TIMEOUT, checked_labels
+from nbgemini.tools.mcp.process import McpProcess, ServerEndedError
+from nbgemini.tools.mcp.sanitize import SCHEMA, error_line, result_value, sanitized_schema, tool_names, visible_text
+from nbgemini.tools.tool import Tool
 
 if TYPE_CHECKING:
     from mcp.types import Tool as Told
@@ -67,7 +68,7 @@ class McpServer:
         self.timeout = timeout
         self._env = dict(env or {})
         self.prefix = prefix
-        self._labels = known_labels(repr(self), labels)
+        self._labels = checked_labels(repr(self), labels)
         self._session: McpProcess | None = None
 
     @property
@@ -89,7 +90,7 @@ class McpServer:
             await self.aclose()
             raise ConfigurationError(f"{self} did not answer within {self.timeout:g} s") from None
         except ToolError as error:
-            raise ConfigurationError(f"{self} does not tell its tools: {one_line(str(error))}") from None
+            raise ConfigurationError(f"{self} does not tell its tools: {error_line(str(error))}") from None
         return await asyncio.to_thread(self._tools, session, listed)
 
     async def aclose(self) -> None:
@@ -111,14 +112,14 @@ class McpServer:
         return f"MCP server {Path(self.command[0]).name!r}"
 
     def _tools(self, session: McpProcess, listed: list[Told]) -> list[Tool]:
-        called = names(self.prefix + told.name for told in listed)
+        called = tool_names(self.prefix + told.name for told in listed)
         return [self._tool(session, told, name) for told, name in zip(listed, called, strict=True)]
 
     async def _listed(self) -> tuple[McpProcess, list[Told]]:
         session = await self._running()
         try:
             return session, await session.tools()
-        except EndedError:  # unnoticed, since it was asked last
+        except ServerEndedError:  # unnoticed, since it was asked last
             session = await self._running()
             return session, await session.tools()
 
@@ -134,7 +135,7 @@ class McpServer:
         return self._session
 
     async def _call(self, session: McpProcess, name: str, arguments: dict[str, Any]) -> Any:
-        return await asyncio.to_thread(value_of, await session.call(name, arguments))
+        return await asyncio.to_thread(result_value, await session.call(name, arguments))
 
     def _tool(self, session: McpProcess, told: Told, name: str) -> Tool:
         async def call(arguments: dict[str, Any]) -> Any:
@@ -142,11 +143,11 @@ class McpServer:
 
         said = told.description or told.title or name.replace("_", " ")  # the service asks for one
         if len(json.dumps(told.input_schema)) > SCHEMA:
-            raise ConfigurationError(f"{self}: the schema of its tool {one_line(told.name)} has more than {SCHEMA >> 10} KiB")
+            raise ConfigurationError(f"{self}: the schema of its tool {error_line(told.name)} has more than {SCHEMA >> 10} KiB")
         source = [self.command, self._env, told.name, told.description, told.input_schema]
-        fingerprint = hashlib.sha256(json.dumps(source, sort_keys=True).encode("utf-8", "replace")).hexdigest()
-        schema = {"type": "object", **shortened(told.input_schema)}
-        known = name, visible_text(said), schema, self.timeout, fingerprint, call, inspect.signature(call), _arguments
+        source_hash = hashlib.sha256(json.dumps(source, sort_keys=True).encode("utf-8", "replace")).hexdigest()
+        schema = {"type": "object", **sanitized_schema(told.input_schema)}
+        known = name, visible_text(said), schema, self.timeout, source_hash, call, inspect.signature(call), _arguments
         return Tool(*known, labels=self._labels, file=repr(self))
 
 

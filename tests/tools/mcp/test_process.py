@@ -16,8 +16,8 @@ import pytest
 from nbgemini import McpServer
 from nbgemini.errors import ConfigurationError
 from nbgemini.messages.events import ToolCall
-from nbgemini.tools.mcp.pipes import LARGEST, MOST_BLOCKS, MOST_VALUES, Process, message
-from nbgemini.tools.mcp.sanitize import SCHEMA, names, shortened, value_of
+from nbgemini.tools.mcp.process import LARGEST, MOST_BLOCKS, MOST_VALUES, Process, message
+from nbgemini.tools.mcp.sanitize import SCHEMA, result_value, sanitized_schema, tool_names
 from nbgemini.tools.tool import run
 from tests.canary import CANARY, found_in
 
@@ -134,13 +134,13 @@ def test_no_text_of_a_schema_hides_anything(code):
         "$defs": {"x": {"const": hidden, "pattern": hidden, "$comment": hidden, "x-more": {hidden: [{hidden: hidden}]}}},
     }
     plain = json.loads(json.dumps(schema, ensure_ascii=False).replace(hidden, "ab")) if code > 0x20 and code != 0x7F else None
-    assert chr(code) not in json.dumps(shortened(schema), ensure_ascii=False)
-    assert plain is None or shortened(schema) == plain
+    assert chr(code) not in json.dumps(sanitized_schema(schema), ensure_ascii=False)
+    assert plain is None or sanitized_schema(schema) == plain
 
 
 def test_what_is_seen_stays():
     schema = {"description": "Größe in °C\n\t→ 日本語", "enum": ["é", "नी", "ไทย", "😀"], "maximum": 1.5, "x": None, "y": True}
-    assert shortened(schema) == schema
+    assert sanitized_schema(schema) == schema
 
 
 def seconds(work, *args):
@@ -161,7 +161,7 @@ class Result:
         self.content = [block] * count
 
 
-@pytest.mark.parametrize("work", [lambda count: value_of(Result(count)), lambda count: names(["same"] * count)])
+@pytest.mark.parametrize("work", [lambda count: result_value(Result(count)), lambda count: tool_names(["same"] * count)])
 def test_results_and_names_cost_what_they_are_long(work):
     few = 4_000
     assert seconds(work, 8 * few) < 24 * max(seconds(work, few), 0.0005)

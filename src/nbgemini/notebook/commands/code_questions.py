@@ -1,4 +1,4 @@
-"""`%gemini explain`: a prompt about an object of the notebook, some words, or the last cell."""
+"""`%gemini fix` and `explain`: prompts about the last exception, an object of the notebook, some words, or the last cell."""
 
 from __future__ import annotations
 
@@ -22,6 +22,30 @@ if TYPE_CHECKING:
 
 _DOC, _MOST_NAMES = 6_000, 200
 _PATH = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*$")
+_FIX = (
+    "Code in my notebook failed with {error}\n"
+    "Say in a sentence or two why. Then write the whole corrected cell, ready to run in its place, in one block of Python code."
+    "\n\n"
+)
+
+
+def fix_prompt(session: Session, args: PromptArgs, hint: str) -> PromptDraft:
+    """Return the prompt of `%gemini fix [OPTIONS] [HINT]`.
+
+    Raises:
+        PromptError: nothing has failed yet.
+    """
+    from nbgemini.notebook.prompt.builder import draft_prompt, named_text  # noqa: PLC0415 - at first use
+    from nbgemini.notebook.prompt.error_context import describe_failure, error_line  # noqa: PLC0415
+
+    failure = session.errors.failure()
+    if failure is None:
+        raise PromptError("nothing has failed yet; %gemini fix is about the last exception (%gemini explain: about an object)")
+    context = describe_failure(session.shell, failure, session.client.settings.keys)
+    name = f"cell [{failure.number}] and its traceback" if failure.number else "the traceback"
+    request = {"text": _FIX.format(error=error_line(failure.error))}
+    about = request, named_text(context, name, "context")
+    return structs.replace(draft_prompt(session.shell, session.pictures, args, hint), about=about, purpose="fix")
 
 
 def explain_prompt(session: Session, args: PromptArgs, text: str) -> PromptDraft:
@@ -39,7 +63,7 @@ def explain_prompt(session: Session, args: PromptArgs, text: str) -> PromptDraft
 
 
 def _about_last_cell(session: Session) -> tuple[Part, ...]:
-    from nbgemini.notebook.prompt.cell_context import cells_above  # noqa: PLC0415
+    from nbgemini.notebook.prompt.cells import cells_above  # noqa: PLC0415
 
     cell = cells_above(session.shell, 1)
     if cell is None:

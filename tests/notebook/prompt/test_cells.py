@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from nbgemini.notebook.prompt.cell_code import cell_title, code_title, is_whole_cell
+from nbgemini.notebook.prompt.cells import cell_title, code_title, is_whole_cell
 
 TYPED = ["", "1 / 0", "def f():\n    return x\n", "1 / 0"]
 

@@ -1,8 +1,9 @@
-"""The arguments of the commands: their syntax, how a line is split, and names of chats."""
+"""What the commands share: their syntax, how a line is split, names of chats, and how a table or a line is shown."""
 
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -111,3 +112,24 @@ def exchanges_text(count: int) -> str:
 def time_text(at: float) -> str:
     """Return a wall-clock time as day and minute."""
     return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def show_table(headers: tuple[str, ...], rows: list[Any]) -> None:
+    """Show rows of text."""
+    from nbgemini.render.mimebundle import table_bundle  # noqa: PLC0415
+
+    _publish(table_bundle(headers, rows))
+
+
+def show_line(line: str) -> None:
+    """Show one line."""
+    from nbgemini.render.mimebundle import status_bundle  # noqa: PLC0415
+
+    _publish(status_bundle(line))
+
+
+def _publish(data: dict[str, Any]) -> None:
+    from IPython.display import display  # noqa: PLC0415
+
+    display(data, raw=True)
+    sys.stdout.flush()

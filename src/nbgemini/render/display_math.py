@@ -11,8 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from nbgemini.render.math import is_mathematics, is_prose
-from nbgemini.render.tex import ENVIRONMENT
+from nbgemini.render.math import ENVIRONMENT, is_mathematics, is_prose
 
 LONGEST = 100  # lines of a formula
 UNDECIDED = "nbgemini undecided"  # where a parse notes the first line with a formula whose end may still come
@@ -35,7 +34,7 @@ class Found(Struct, frozen=True):
     end: int
 
 
-def display_math(state: Any, start: int, end: int, silent: bool) -> bool:
+def display_math_rule(state: Any, start: int, end: int, silent: bool) -> bool:
     """Parse a formula that has its lines for itself."""
     begin = state.bMarks[start] + state.tShift[start]
     if state.src[begin : begin + 1] not in ("$", "\\"):
@@ -54,7 +53,7 @@ def display_math(state: Any, start: int, end: int, silent: bool) -> bool:
     return True
 
 
-def text(state: Any, start: int, end: int, silent: bool) -> bool:
+def paragraph_rule(state: Any, start: int, end: int, silent: bool) -> bool:
     """Parse a paragraph, or a heading with a line below; a formula that begins in it ends before anything else can."""
     del silent  # nothing ends with a paragraph
     outer, state.parentType = state.parentType, "paragraph"
@@ -75,7 +74,7 @@ def text(state: Any, start: int, end: int, silent: bool) -> bool:
     return True
 
 
-def environment(state: Any, silent: bool) -> bool:
+def environment_rule(state: Any, silent: bool) -> bool:
     r"""Parse `\begin{align} … \end{align}` within a text."""
     if state.src[state.pos] != "\\":
         return False
@@ -101,7 +100,7 @@ def _underline(state: Any, line: int) -> str:
 
 def _is_ended(state: Any, line: int, end: int) -> bool:
     if state.sCount[line] - state.blkIndent >= 4:  # noqa: PLR2004 - indented code, which cannot interrupt
-        return display_math(state, line, end, silent=True)
+        return display_math_rule(state, line, end, silent=True)
     if state.sCount[line] < 0:
         return False
     return any(rule(state, line, end, True) for rule in state.md.block.ruler.getRules("paragraph"))  # noqa: FBT003

@@ -44,7 +44,7 @@ _numbers = itertools.count()
 _tokens: dict[int, tuple[weakref.ref[Any], int]] = {}
 
 
-def fingerprint(function: Any, core: Any) -> str:
+def source_hash(function: Any, core: Any) -> str:
     """Return a hash of what runs: `function` as it is offered, `core` as somebody wrote it."""
     walk = _Walk()
     walk.visit(function)

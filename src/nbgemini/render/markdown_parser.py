@@ -1,18 +1,104 @@
-"""Which `*` and `~` begin and which end emphasis, also where writing has no spaces.
+"""The Markdown parser: CommonMark, tables, strikethrough, and what models write beyond that.
 
-CommonMark looks at the characters on both sides and knows words between spaces and ASCII punctuation. In Chinese, Japanese and
-Korean there are no such spaces, and „…“, «…» and 「…」 belong to the words they stand around. So what stands inside decides:
-an opening bracket cannot stand before an end, a closing one not behind a beginning.
+Invariants: no raw HTML; the work is linear in the text; nothing of it vanishes.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from collections.abc import Callable, MutableMapping, Sequence
+from functools import cache, lru_cache, partial
 from typing import Any
 from unicodedata import category, east_asian_width
+
+from nbgemini._environment import hush
+from nbgemini.render.block_rules import (
+    fence_rule,
+    footnote_reference_rule,
+    footnote_rule,
+    full_table,
+    shallow_list,
+    shallow_quote,
+)
+from nbgemini.render.display_math import GROWING, UNDECIDED, display_math_rule, environment_rule, paragraph_rule
+from nbgemini.render.math import brackets_rule, dollars_rule
+
+hush("markdown_it")  # a line for each rule that it tries at each line
+
+OPEN_END = "nbgemini open end"  # where a parse of text that still grows finds what closes its open syntax
+_DEEPEST = 20  # elements in each other
+
+
+def parse_blocks(source: str, *, growing: bool = False) -> tuple[Sequence[Any], int]:
+    """Return the block tokens of harmless Markdown, its inline text unparsed, and the first line that is not decided yet.
+
+    Args:
+        source: the text.
+        growing: whether more of it may follow.
+    """
+    parser = markdown_parser()
+    tokens: list[Any] = []
+    lines = source.count("\n") + (not source.endswith("\n"))
+    env: dict[str, Any] = {GROWING: lines} if growing else {}
+    parser.block.parse(source, parser, env, tokens)
+    return tokens, env.get(UNDECIDED, lines)
+
+
+def parse_all(source: str, env: MutableMapping[str, Any]) -> Sequence[Any]:
+    """Return all tokens of harmless Markdown; `env` carries definitions from block to block."""
+    tokens: Sequence[Any] = markdown_parser().parse(source, env)
+    return tokens
+
+
+@cache
+def markdown_parser() -> Any:
+    """Return the parser."""
+    from markdown_it import MarkdownIt  # noqa: PLC0415 - at first use
+    from markdown_it.rules_block import blockquote, list_block, table  # noqa: PLC0415
+    from markdown_it.rules_inline import emphasis, strikethrough  # noqa: PLC0415
+
+    parser = MarkdownIt("commonmark", {"html": False, "maxNesting": _DEEPEST}).enable(["table", "strikethrough"])
+    block, ends_text = parser.block.ruler, ["paragraph", "reference", "blockquote", "list"]
+    block.at("table", full_table(table), {"alt": ["paragraph", "reference"]})
+    block.at("fence", fence_rule, {"alt": ends_text})
+    block.at("blockquote", shallow_quote(blockquote), {"alt": ends_text})
+    block.at("list", shallow_list(list_block), {"alt": ["paragraph", "reference", "blockquote"]})
+    block.disable("lheading")
+    block.at("paragraph", paragraph_rule, {"alt": []})
+    block.before("table", "math_block", display_math_rule, {"alt": ends_text})
+    block.before("reference", "footnote", footnote_rule, {"alt": ["paragraph", "reference"]})
+    inline = parser.inline.ruler
+    inline.at("emphasis", forgiving(emphasis.tokenize, "*_"))
+    inline.at("strikethrough", forgiving(strikethrough.tokenize, "~"))
+    inline.after("text", "bare_address", bare_address_rule)
+    inline.before("escape", "dollars", dollars_rule)
+    inline.before("escape", "bracketed", brackets_rule)
+    inline.before("escape", "environment", environment_rule)
+    inline.before("link", "footnote_reference", footnote_reference_rule)
+    inline.before("autolink", "small_tag", small_tag_rule)
+    parser.inline.ruler2.after("emphasis", "small_tags", pair_small_tags)
+    parser.core.ruler.after("block", "check_boxes", check_boxes)
+    parser.core.ruler.after("block", "open_end", _close_open_end)
+    return parser
+
+
+def _close_open_end(state: Any) -> None:
+    if OPEN_END in state.env:
+        state.env[OPEN_END](state.tokens, state.env)
+
+
+def open_delimiters(text: str, env: MutableMapping[str, Any]) -> list[str]:
+    """Return the signs of emphasis that inline text opens and never closes, from the outermost on."""
+    from markdown_it.rules_inline import StateInline  # noqa: PLC0415 - at first use
+
+    parser = markdown_parser()
+    state = StateInline(text, parser, env, [])
+    parser.inline.tokenize(state)
+    parser.inline.ruler2.getRules("")[0](state)  # which pairs them
+    signs = {42: "*", 95: "_", 126: "~~"}
+    return [signs[delimiter.marker] for delimiter in state.delimiters if delimiter.open and delimiter.end < 0]
+
 
 _QUOTES = ("Pi", "Pf")  # German ends with what English begins with
 _NEITHER_OPENS = ("Pe", "Sc", "Sm")
@@ -91,7 +177,7 @@ def _is_wide(char: str) -> bool:
 
 
 _TAG = re.compile(r"<(?:(?P<br>br)\s{0,9}/?|(?P<close>/?)(?P<name>sub|sup|kbd))\s{0,9}>", re.IGNORECASE)
-_DEEPEST = 4  # of our elements in each other
+_MOST_OPEN_TAGS = 4  # of our elements in each other
 _SCHEME = re.compile(r"(?<![A-Za-z0-9])https?\Z", re.IGNORECASE)
 _ADDRESS = re.compile(
     r"://(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(?::[0-9]{1,5})?)(?P<path>[/?#][\w!#$%&'()*+,./:;=?@{|}~-]*)?"
@@ -102,7 +188,7 @@ _TASK = re.compile(r"\[(?P<done>[ xX])\][ \t]+(?=\S)")
 _BOXES = {" ": "☐", "x": "☑"}
 
 
-def small_tag(state: Any, silent: bool) -> bool:
+def small_tag_rule(state: Any, silent: bool) -> bool:
     """Parse `<br>`, `<sub>`, `<sup>` and `<kbd>` without attributes; nothing else is HTML."""
     if state.src[state.pos] != "<":
         return False
@@ -131,16 +217,16 @@ def _pair(tokens: Sequence[Any]) -> None:
             while open_tags.pop() is not None:
                 pass
         elif token.type == "small_tag":
-            _take(token, open_tags)
+            _pair_tag(token, open_tags)
     for token in tokens:
         if token.type == "small_tag":
             token.type, token.tag = "text", ""
 
 
-def _take(token: Any, open_tags: list[Any]) -> None:
+def _pair_tag(token: Any, open_tags: list[Any]) -> None:
     opening = open_tags[-1]
     if not token.meta["close"]:
-        if None in open_tags[-_DEEPEST:]:
+        if None in open_tags[-_MOST_OPEN_TAGS:]:
             open_tags.append(token)
     elif opening is not None and opening.tag == token.tag:
         open_tags.pop()
@@ -148,7 +234,7 @@ def _take(token: Any, open_tags: list[Any]) -> None:
         token.type, token.nesting, token.content = "small_close", -1, ""
 
 
-def bare_address(state: Any, silent: bool) -> bool:
+def bare_address_rule(state: Any, silent: bool) -> bool:
     """Parse a web address that stands in the text, without the punctuation behind it."""
     if state.src[state.pos] != ":" or state.linkLevel:
         return False

@@ -18,7 +18,7 @@ from tests.fakes.functions import (
 def versions(body):
     space = {}
     exec(f"def f(x):\n    {body}", space)  # no source, as in a plain interpreter
-    return declare(space["f"]).fingerprint
+    return declare(space["f"]).source_hash
 
 
 def test_another_function_has_another_fingerprint():
@@ -32,13 +32,13 @@ def test_another_function_has_another_fingerprint():
         )
         == 6
     )
-    assert declare(three).fingerprint == declare(three).fingerprint != declare(cached).fingerprint
-    assert declare(functools.partial(three, 1)).fingerprint != declare(functools.partial(three, 2)).fingerprint
-    assert declare({"a": 1}.get, name="get").fingerprint
+    assert declare(three).source_hash == declare(three).source_hash != declare(cached).source_hash
+    assert declare(functools.partial(three, 1)).source_hash != declare(functools.partial(three, 2)).source_hash
+    assert declare({"a": 1}.get, name="get").source_hash
 
 
 def mark(function, name=None):
-    return declare(function, name=name).fingerprint
+    return declare(function, name=name).source_hash
 
 
 def test_the_values_that_a_function_was_made_with_are_part_of_its_fingerprint():

@@ -1,1 +1,0 @@
-"""The Markdown that models write, beyond CommonMark: inline, blocks, definitions, mathematics."""
