@@ -68,6 +68,7 @@ class Kernel:
 
     def leave(self, how):
         """Restart or shut down as a front end does (`how`), and return the exit code of the process that ended."""
+        self._manager.shutdown_wait_time = PATIENCE  # a busy machine takes longer than the 5 s after which a signal follows
         process = self._manager.provisioner.process
         getattr(self._manager, f"{how}_kernel")(now=False)
         return process.returncode
