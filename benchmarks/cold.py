@@ -19,7 +19,7 @@ async def cold(who, url):
 async def nbgemini(url):
     from nbgemini import Client, Settings
     from nbgemini.secrets import Secret
-    from nbgemini.transport.tls import tls_context
+    from nbgemini.transport.routes import tls_context
 
     client = Client(Settings(key=Secret("k"), base_url=url))
     async with aclosing(client.one_shot().stream("hi", model="n10")) as events:

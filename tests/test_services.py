@@ -7,7 +7,7 @@ import pytest
 from nbgemini import Client, Settings
 from nbgemini.errors import ConfigurationError
 from nbgemini.secrets import Secret
-from nbgemini.services import KNOWN, address_of, services_from
+from nbgemini.services import KNOWN, local_url, services_from
 from nbgemini.settings import from_environment
 from tests.conftest import soon
 from tests.fakes.raw import END, RawServer, chunk, head
@@ -68,7 +68,7 @@ def test_ollamas_host_is_read_in_all_its_spellings(host, url):
 
 
 def test_a_host_is_that_of_any_port():
-    assert address_of("box", 8080) == "http://box:8080/v1"
+    assert local_url("box", 8080) == "http://box:8080/v1"
 
 
 @pytest.mark.parametrize(

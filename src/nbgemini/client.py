@@ -16,6 +16,7 @@ from nbgemini.chat.chat import Chat, ChatContext, Log
 from nbgemini.chat.embeddings import embed
 from nbgemini.chat.reply import Reply
 from nbgemini.chat.services import ServiceRegistry
+from nbgemini.chat.status_text import page_of
 from nbgemini.chat.structured_output import with_schema_format
 from nbgemini.messages.turns import Options, Turn
 from nbgemini.settings import Settings
@@ -33,100 +34,24 @@ if TYPE_CHECKING:
     from nbgemini.providers.base import Model
 
 
-def _page_of(reply: Reply) -> dict[str, str]:
-    from nbgemini.chat.page import page_of  # noqa: PLC0415 - where somebody looks at one
-
-    return page_of(reply)
-
-
-Reply.page = staticmethod(_page_of)
+Reply.page = staticmethod(page_of)
 EMBEDDING = "gemini-embedding-001"  # makes vectors unless another model is named
 
 
-class Client:
-    """Chats over shared connections, with Gemini or another service; everything that waits is async.
-
-    What an async method returns can also be run by code that is not async: `client.generate("…").result()`.
+class ManyRows:
+    """What a client asks for many rows or texts at once: maps, batches and vectors.
 
     Attributes:
-        chats: the named conversations begun so far.
         services: the endpoints of the services that were asked.
     """
 
-    def __init__(
-        self,
-        settings: Settings | None = None,
-        *,
-        api_key: str | None = None,
-        log: Log | None = None,
-        sleep: Sleep = asyncio.sleep,
-        http_client: httpx2.AsyncClient | None = None,
-    ) -> None:
-        """Use `settings`; what they leave open is the environment's. Nothing is opened before the first prompt.
-
-        Args:
-            settings: where and as whom to ask.
-            api_key: Gemini's; another service's belongs into the environment or `Settings(services=…)`.
-            log: writes every reply down: a journal.
-            sleep: waits so many seconds before a request is sent again.
-            http_client: sends all requests, instead of one of our own for each event loop; it is not closed here.
-        """
-        settings = settings or Settings()
-        if api_key is not None:
-            settings = msgspec.structs.replace(settings, key=api_key)
-        self.chats: dict[str, Chat] = {}
-        self.services = services = ServiceRegistry(settings, sleep, http_client)
-        self._context = ChatContext(
-            services.endpoint, services.guard, services.mask, lambda: self.settings.prices, log, self.aclose
-        )
+    services: ServiceRegistry
+    _context: ChatContext
 
     @property
     def settings(self) -> Settings:
         """Where and as whom it asks; change them with `use`."""
         return self.services.settings
-
-    @property
-    def cache(self) -> Cache | None:
-        """Where whole answers are kept; None if nowhere."""
-        return self.services.cache
-
-    def use(self, settings: Settings) -> None:
-        """Ask by other settings from the next prompt on; running streams end as they began."""
-        self.services.use(settings)
-
-    def chat(self, name: str = "main", *, tools: Any = None, approve: Approve | str = "ask", **options: Any) -> Chat:
-        """Return the conversation `name`, begun now if there is none.
-
-        Args:
-            name: what it is called.
-            tools: functions, tools, MCP servers, or lists of them, offered to the model from now on.
-            approve: `auto`, `unguarded`, `never`, or an async function of tool, call and its number that says whether it runs.
-                With `ask` only what is marked as safe runs: there is nobody to ask here.
-            options: how it answers from now on.
-
-        Raises:
-            PromptError: a function can't be declared, or `auto` may not be said about these tools.
-        """
-        chat = self.chats.get(name)
-        if chat is None:
-            chat = self.chats[name] = Chat(name, self._context, Options(model=self.settings.model))
-        if tools is not None:
-            chat.toolbox = resolve_toolbox(tools, approve)
-        chat.options = msgspec.structs.replace(chat.options, **options)
-        return chat
-
-    def one_shot(self) -> Chat:
-        """Return a conversation that remembers nothing."""
-        return Chat(None, self._context, Options(model=self.settings.model))
-
-    @deferred
-    async def generate(self, /, prompt: str | Turn, **options: Any) -> Reply:
-        """Ask once, without history, and return the whole answer.
-
-        Raises:
-            NbGeminiError: it failed or was blocked; `error.reply` holds what had arrived.
-        """
-        return await self.one_shot().ask(prompt, **options)
 
     def map(  # noqa: PLR0913 - each a thing of its own
         self,
@@ -215,6 +140,98 @@ class Client:
         """
         return await embed(self.services, texts, model, dimensions, task)
 
+    async def aclose(self) -> None:
+        """Close the connections of the running loop."""
+        await self.services.aclose()
+
+    async def __aenter__(self) -> Self:
+        """Enter."""
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        """Close."""
+        await self.aclose()
+
+
+class Client(ManyRows):
+    """Chats over shared connections, with Gemini or another service; everything that waits is async.
+
+    What an async method returns can also be run by code that is not async: `client.generate("…").result()`.
+
+    Attributes:
+        chats: the named conversations begun so far.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        api_key: str | None = None,
+        log: Log | None = None,
+        sleep: Sleep = asyncio.sleep,
+        http_client: httpx2.AsyncClient | None = None,
+    ) -> None:
+        """Use `settings`; what they leave open is the environment's. Nothing is opened before the first prompt.
+
+        Args:
+            settings: where and as whom to ask.
+            api_key: Gemini's; another service's belongs into the environment or `Settings(services=…)`.
+            log: writes every reply down: a journal.
+            sleep: waits so many seconds before a request is sent again.
+            http_client: sends all requests, instead of one of our own for each event loop; it is not closed here.
+        """
+        settings = settings or Settings()
+        if api_key is not None:
+            settings = msgspec.structs.replace(settings, key=api_key)
+        self.chats: dict[str, Chat] = {}
+        self.services = services = ServiceRegistry(settings, sleep, http_client)
+        self._context = ChatContext(
+            services.endpoint, services.guard, services.mask, lambda: self.settings.prices, log, self.aclose
+        )
+
+    @property
+    def cache(self) -> Cache | None:
+        """Where whole answers are kept; None if nowhere."""
+        return self.services.cache
+
+    def use(self, settings: Settings) -> None:
+        """Ask by other settings from the next prompt on; running streams end as they began."""
+        self.services.use(settings)
+
+    def chat(self, name: str = "main", *, tools: Any = None, approve: Approve | str = "ask", **options: Any) -> Chat:
+        """Return the conversation `name`, begun now if there is none.
+
+        Args:
+            name: what it is called.
+            tools: functions, tools, MCP servers, or lists of them, offered to the model from now on.
+            approve: `auto`, `unguarded`, `never`, or an async function of tool, call and its number that says whether it runs.
+                With `ask` only what is marked as safe runs: there is nobody to ask here.
+            options: how it answers from now on.
+
+        Raises:
+            PromptError: a function can't be declared, or `auto` may not be said about these tools.
+        """
+        chat = self.chats.get(name)
+        if chat is None:
+            chat = self.chats[name] = Chat(name, self._context, Options(model=self.settings.model))
+        if tools is not None:
+            chat.toolbox = resolve_toolbox(tools, approve)
+        chat.options = msgspec.structs.replace(chat.options, **options)
+        return chat
+
+    def one_shot(self) -> Chat:
+        """Return a conversation that remembers nothing."""
+        return Chat(None, self._context, Options(model=self.settings.model))
+
+    @deferred
+    async def generate(self, /, prompt: str | Turn, **options: Any) -> Reply:
+        """Ask once, without history, and return the whole answer.
+
+        Raises:
+            NbGeminiError: it failed or was blocked; `error.reply` holds what had arrived.
+        """
+        return await self.one_shot().ask(prompt, **options)
+
     @deferred
     async def list_models(self, /, service: str = "gemini") -> list[Model]:
         """Return the models of a service, all pages."""
@@ -240,15 +257,3 @@ class Client:
             speed: how many times faster than it was recorded; infinity plays at once.
         """
         return await self.services.replay(path, strict=strict, speed=speed)
-
-    async def aclose(self) -> None:
-        """Close the connections of the running loop."""
-        await self.services.aclose()
-
-    async def __aenter__(self) -> Self:
-        """Enter."""
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        """Close."""
-        await self.aclose()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nbgemini._async.callers import register_caller_finder, unregister_caller_finder
+from nbgemini._async.readers import register_reader_finder, unregister_reader_finder
 from nbgemini.bulk.progress_bar import show_by, show_no_longer
 from nbgemini.errors import AUDIENCE
 from nbgemini.formatting import LOOKS
@@ -46,7 +46,7 @@ def load_extension(shell: Any) -> None:
 
     cells = Cells(shell)
     cells.install()
-    register_caller_finder(cells.reader)
+    register_reader_finder(cells.reader)
     show_by(bar)
     setattr(shell, _ATTRIBUTE, (config, magics, hook, wait_first, completer, bar, cells))
 
@@ -59,7 +59,7 @@ def unload_extension(shell: Any) -> None:
     LOOKS.durations = LOOKS.latex = True
     AUDIENCE.magics = False
     show_no_longer(bar)
-    unregister_caller_finder(cells.reader)
+    unregister_reader_finder(cells.reader)
     cells.remove()
     hook.remove()
     completer.remove()

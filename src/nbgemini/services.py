@@ -177,7 +177,7 @@ def service_named(name: str, services: Mapping[str, Service]) -> Service:
     raise ConfigurationError(f"no service {name!r} (what stands before the colon in -m); {hint}")
 
 
-def address_of(host: str, port: int) -> str:
+def local_url(host: str, port: int) -> str:
     """Return the base URL of a local server by its host as Ollama reads it, with or without scheme, port and path.
 
     A scheme without a port means the scheme's own port, as there; an address at which servers listen means this machine.
@@ -210,7 +210,7 @@ def _from(service: Service, environ: Mapping[str, str]) -> Service:
     maybe = "" if key else _first(environ, service.maybe_key_names)
     host, url = _first(environ, service.host_names), _first(environ, service.url_names)
     if host and not url:
-        url = address_of(host, urlsplit(service.base_url).port or 0)
+        url = local_url(host, urlsplit(service.base_url).port or 0)
     names = service.maybe_key_names if maybe else service.key_names
     return structs.replace(service, key=Secret(key or maybe), key_names=names, base_url=url or service.base_url)
 

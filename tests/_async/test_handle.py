@@ -10,8 +10,8 @@ import threading
 import pytest
 
 from nbgemini._async import handle
-from nbgemini._async.callers import register_caller_finder, unregister_caller_finder
 from nbgemini._async.handle import Lifecycle, StreamHandle, complete
+from nbgemini._async.readers import register_reader_finder, unregister_reader_finder
 from nbgemini.bulk.table import MapResult
 from nbgemini.chat.reply import Reply
 from nbgemini.errors import UnfinishedError
@@ -118,13 +118,13 @@ def always():
 
 async def test_a_notebook_says_who_reads():
     one = begun()
-    register_caller_finder(always)
+    register_reader_finder(always)
     try:
         with pytest.raises(UnfinishedError):
             await asyncio.to_thread(one.wait_here)
     finally:
-        unregister_caller_finder(always)
-        unregister_caller_finder(always)
+        unregister_reader_finder(always)
+        unregister_reader_finder(always)
     waiting = asyncio.create_task(asyncio.to_thread(one.wait_here))
     one.lifecycle.finish()
     await waiting

@@ -15,8 +15,7 @@ from nbgemini.cache.memory import MemoryStore
 from nbgemini.cache.source import CachedSource
 from nbgemini.cache.tee import Shared
 from nbgemini.errors import ServerError, TransportError
-from nbgemini.transport.base import CachedFrame
-from nbgemini.transport.request import Request
+from nbgemini.transport.request import CachedFrame, Request
 from tests.cache.conftest import ANSWER, DECODE, IDENTITY, asked
 from tests.fakes.raw import text_frame
 

@@ -11,7 +11,7 @@ import pydantic
 import pytest
 from typing_extensions import TypedDict
 
-from nbgemini.chat.structured_output import SchemaMismatch, parse_json, schema_of, value_so_far
+from nbgemini.chat.structured_output import SchemaMismatch, answer_schema, parse_json, value_so_far
 from nbgemini.errors import PromptError
 
 
@@ -224,7 +224,7 @@ def test_values_so_far():
 
 
 def test_names_are_as_they_are_written():
-    assert [schema_of(kind).name for kind in (list[int], Literal["a"], int | None)] == [
+    assert [answer_schema(kind).name for kind in (list[int], Literal["a"], int | None)] == [
         "list[int]",
         "Literal['a']",
         "int | None",

@@ -12,7 +12,7 @@ import pytest
 from pydantic import Field
 
 from nbgemini import Client, Settings
-from nbgemini.chat.structured_output import schema_of
+from nbgemini.chat.structured_output import answer_schema
 from nbgemini.errors import PromptError
 from nbgemini.messages.events import (
     Citation,
@@ -170,7 +170,7 @@ class Trip:
 
 
 def test_a_type_is_what_the_service_holds_the_answer_to():
-    sent = body(schema=schema_of(Trip), think="low")
+    sent = body(schema=answer_schema(Trip), think="low")
     form = sent["output_config"]["format"]
     assert sent["output_config"]["effort"] == "low"
     assert form["type"] == "json_schema"
@@ -183,7 +183,7 @@ def test_a_type_is_what_the_service_holds_the_answer_to():
 
 
 def test_a_date_keeps_its_format_and_an_unknown_one_is_told():
-    said_ = body(schema=schema_of(dict[str, dt.date]))
+    said_ = body(schema=answer_schema(dict[str, dt.date]))
     assert "output_config" not in said_, "a map has no fixed fields"
     leaf = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
     named = {"$ref": "#/$defs/Leaf", "$defs": {"Leaf": leaf}}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from nbgemini.chat.response import ResponseAccumulator
-from nbgemini.chat.structured_output import schema_of
+from nbgemini.chat.structured_output import answer_schema
 from nbgemini.errors import PromptError, RateLimitError
 from nbgemini.messages.events import (
     AnswerDelta,
@@ -346,7 +346,7 @@ class World:
 
 
 def test_answers_may_have_to_be_json():
-    body = encoded(schema=schema_of(World, "my world!"))
+    body = encoded(schema=answer_schema(World, "my world!"))
     form = body["text"]["format"]
     assert (form["type"], form["name"], form["strict"]) == ("json_schema", "my_world_", False)
     assert form["schema"]["properties"]["name"]["type"] == "string"
@@ -354,7 +354,7 @@ def test_answers_may_have_to_be_json():
     free = encoded(format="json")
     assert free["text"] == {"format": {"type": "json_object"}}
     assert "JSON" in free["input"][0]["content"], "the service looks for the word"
-    listed = encoded(schema=schema_of(list[int], "numbers"))
+    listed = encoded(schema=answer_schema(list[int], "numbers"))
     assert "text" not in listed, "it takes schemas of objects alone"
     assert '"integer"' in listed["instructions"]
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbgemini.chat.response import ResponseAccumulator
-from nbgemini.chat.structured_output import schema_of
+from nbgemini.chat.structured_output import answer_schema
 from nbgemini.errors import ApiError, AuthenticationError, PromptError, RateLimitError, ServerError
 from nbgemini.messages.events import (
     AnswerDelta,
@@ -420,15 +420,15 @@ class World:
 
 
 def test_answers_may_have_to_be_json():
-    form = encoded(schema=schema_of(World))["response_format"]
+    form = encoded(schema=answer_schema(World))["response_format"]
     assert form["type"] == "json_schema"
     assert (form["json_schema"]["name"], form["json_schema"]["strict"]) == ("World", False)
     for kind, body in ((list[int], {"type": "array"}), (Literal["a", "b"], {"enum": ["a", "b"]})):
-        said = encoded(schema=schema_of(kind))
+        said = encoded(schema=answer_schema(kind))
         assert said["response_format"]["json_schema"]["schema"].items() >= body.items()
         assert "JSON Schema" in said["messages"][0]["content"], "not every server holds the model to it"
         for model in ("gpt-5.6-sol", "openai/gpt-4.1", "anthropic/claude-sonnet-5-5"):  # which take objects alone
-            said = encoded(model=model, schema=schema_of(kind))
+            said = encoded(model=model, schema=answer_schema(kind))
             assert "response_format" not in said
             assert "JSON Schema" in said["messages"][0]["content"]
     free = encoded(format="json")

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, Field
 from typing_extensions import Doc, TypedDict
 
-from nbgemini.chat.structured_output import schema_of
+from nbgemini.chat.structured_output import answer_schema
 from nbgemini.tools.decorator import declare
 from nbgemini.tools.docstrings import type_of
 
@@ -210,4 +210,4 @@ class Site(TypedDict):
 
 @pytest.mark.parametrize("kind", [Place, Spot, Site])
 def test_words_beside_the_type_of_a_field_reach_the_model(kind):
-    assert schema_of(kind).body["properties"]["name"]["description"] == "as its people call it"
+    assert answer_schema(kind).body["properties"]["name"]["description"] == "as its people call it"

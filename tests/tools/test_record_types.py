@@ -13,7 +13,7 @@ import typing_extensions
 from pydantic import BaseModel
 
 from nbgemini.bulk.table import _fields
-from nbgemini.chat.structured_output import SchemaMismatch, schema_of
+from nbgemini.chat.structured_output import SchemaMismatch, answer_schema
 from nbgemini.errors import PromptError
 from nbgemini.tools.decorator import declare
 from nbgemini.tools.record_types import with_readers
@@ -97,17 +97,17 @@ class Loose(BaseModel, arbitrary_types_allowed=True):
     ],
 )  # fmt: skip
 def test_an_answer_becomes_an_object_of_the_type(kind, text, value):
-    assert schema_of(kind).read(text) == value
+    assert answer_schema(kind).read(text) == value
 
 
 def test_the_model_is_told_what_the_type_says():
-    star = schema_of(Star).body
+    star = answer_schema(Star).body
     assert star["properties"]["age"] == {"type": "integer", "minimum": 0, "description": "in years"}
     assert star["required"] == ["starName"]
-    line = schema_of(Line).body
+    line = answer_schema(Line).body
     assert line["description"] == "Between two points."
     assert (line["required"], "made" in line["properties"]) == (["a", "b"], False)
-    assert schema_of(Sky).body["properties"]["note"]["description"] == "what was seen"
+    assert answer_schema(Sky).body["properties"]["note"]["description"] == "what was seen"
 
 
 def test_pydantic_as_it_was_before_version_2():
@@ -122,7 +122,7 @@ def test_pydantic_as_it_was_before_version_2():
     class Planet(v1.BaseModel):
         __annotations__ = {"moons": list[Moon]}
 
-    found = schema_of(Planet)
+    found = answer_schema(Planet)
     size = found.body["properties"]["moons"]["items"]["properties"]["size"]
     assert (size["minimum"], size["description"]) == (1, "in km")
     assert found.read('{"moons": [{"name": "Io"}]}') == Planet(moons=[Moon(name="Io")])
@@ -142,7 +142,7 @@ def test_pydantic_as_it_was_before_version_2():
 )
 def test_what_does_not_fit_is_told_with_its_place(kind, text, why):
     with pytest.raises(SchemaMismatch, match=why):
-        schema_of(kind).read(text)
+        answer_schema(kind).read(text)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_what_does_not_fit_is_told_with_its_place(kind, text, why):
 )
 def test_what_can_not_be_read_is_one_line_of_ours(kind, why):
     with pytest.raises(PromptError, match=f"can't be the form of an answer: {why}") as raised:
-        schema_of(kind)
+        answer_schema(kind)
     assert "\n" not in str(raised.value)
     assert "core" not in str(raised.value)
 

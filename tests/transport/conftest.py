@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from nbgemini.transport import client
-from nbgemini.transport.tls import tls_context
+from nbgemini.transport.routes import tls_context
 
 
 @pytest.fixture

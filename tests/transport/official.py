@@ -12,9 +12,8 @@ from msgspec import structs
 from nbgemini.secrets import Secret
 from nbgemini.services import KNOWN
 from nbgemini.transport.request import Request
-from nbgemini.transport.sdk.anthropic import AnthropicSdkSource
+from nbgemini.transport.sdk import AnthropicSdkSource, OpenAiSdkSource
 from nbgemini.transport.sdk.google import GoogleSdkSource
-from nbgemini.transport.sdk.openai import OpenAiSdkSource
 from nbgemini.transport.timeouts import Timeouts
 
 KEY = "AIzaCANARYcanaryCANARYcanaryCANARYcanary"

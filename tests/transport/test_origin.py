@@ -11,8 +11,8 @@ from nbgemini.errors import ConfigurationError
 from nbgemini.secrets import Secret
 from nbgemini.transport.http import HttpSource
 from nbgemini.transport.origin import is_loopback, origin_of
-from nbgemini.transport.proxies import proxy_for
 from nbgemini.transport.request import Request
+from nbgemini.transport.routes import proxy_for
 from tests.fakes.fault_server import FaultServer
 from tests.fakes.script import END, Chunk, head
 

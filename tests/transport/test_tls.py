@@ -16,7 +16,7 @@ from nbgemini.errors import ConfigurationError, TransportError
 from nbgemini.secrets import Secret
 from nbgemini.transport.http import HttpSource
 from nbgemini.transport.request import Request
-from nbgemini.transport.tls import tls_context
+from nbgemini.transport.routes import tls_context
 
 pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="makes its certificate with openssl")
 

@@ -1,13 +1,16 @@
-"""A coroutine that code which is not async can run to its end as well: `await it`, or `.result()`."""
+"""Async work for code that is not async: `run_within` a loop that already runs, and coroutines with a `.result()`."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+import signal
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from nbgemini._async.nested_loop import run_within
+from nbgemini.errors import ConfigurationError
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -83,3 +86,50 @@ def deferred(method: Callable[Concatenate[S, P], Coroutine[Any, Any, T]]) -> Cal
         return Deferred(method(self, *args, **kwargs), self.aclose)
 
     return call
+
+
+def run_within(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run `coroutine` to its end on the running `loop`, where everything else goes on; an interrupt cancels it alone.
+
+    An interrupt that were raised wherever the loop is just then would hit a stream. asyncio is patched for this, so it happens
+    only for whoever needs it, and as little as possible: `asyncio.run` stays what it was.
+
+    Raises:
+        ConfigurationError: the loop is of a kind that can't be entered again (uvloop); nothing was patched.
+        KeyboardInterrupt: it was interrupted.
+    """
+    if not isinstance(loop, asyncio.BaseEventLoop):
+        coroutine.close()
+        raise ConfigurationError(f"a loop of {type(loop).__module__} can't wait in code that is not async; use await instead")
+    import nest_asyncio2  # noqa: PLC0415 - patches asyncio
+
+    run = asyncio.run
+    nest_asyncio2.apply(loop)
+    asyncio.run = run  # the patched one breaks what others run in their threads
+    task = loop.create_task(coroutine)
+    with _interrupts(lambda: loop.call_soon_threadsafe(task.cancel)) as interrupts:
+        try:
+            return loop.run_until_complete(task)
+        except asyncio.CancelledError:
+            if interrupts:
+                raise KeyboardInterrupt from None
+            raise
+
+
+@contextmanager
+def _interrupts(then: Callable[[], object]) -> Iterator[list[int]]:
+    """Hear interrupts instead of being torn away by them; yield what came of them."""
+    heard: list[int] = []
+
+    def hear(number: int, _frame: object) -> None:
+        heard.append(number)
+        then()
+
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is None:
+        yield heard
+        return
+    former = signal.signal(signal.SIGINT, hear)
+    try:
+        yield heard
+    finally:
+        signal.signal(signal.SIGINT, former)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NoReturn, TypeVar
 
-from nbgemini._async import callers, deadlock
-from nbgemini._async.nested_loop import run_within
+from nbgemini._async.deferred import run_within
+from nbgemini._async.readers import current_reader, refuse_deadlock
 from nbgemini.errors import UnfinishedError
 
 T = TypeVar("T")
 
+_log = logging.getLogger("nbgemini")
 _BEAT, _PATIENCE = 1.0, 20.0  # seconds: how often a thread checks that the loop still turns, and how long it may stand still
 
 
@@ -105,6 +107,46 @@ def _ended() -> Lifecycle:
     return lifecycle
 
 
+class SafeCallback:
+    """A callback that is left out once it has failed: whatever is wrong with it, the work goes on."""
+
+    def __init__(self, callback: Callable[[Any], object] | None, trouble: str) -> None:
+        """Call it for each value, if there is one; `trouble` is logged when it fails."""
+        self._callback = callback
+        self._trouble = trouble
+
+    def __call__(self, value: Any) -> None:
+        """Call it."""
+        if self._callback is None:
+            return
+        try:
+            self._callback(value)
+        except Exception:  # noqa: BLE001 - anybody's code
+            _log.exception(self._trouble)
+            self._callback = None
+
+
+class CancelOnce:
+    """A stop as a cancel of a task; a cancel by somebody else must not go unheard."""
+
+    def __init__(self, task: asyncio.Task[Any], over: Callable[[], bool]) -> None:
+        """Cancel this task, unless its work is over."""
+        self._task = task
+        self._over = over
+        self._before = task.cancelling()
+        self._sent = False
+
+    def cancel(self) -> None:
+        """Cancel the task."""
+        if not self._over():
+            self._sent = True
+            self._task.cancel()
+
+    def was_all(self) -> bool:
+        """Take the cancel back, once it has come; return whether it was the only one."""
+        return self._sent and self._task.uncancel() <= self._before
+
+
 class StreamHandle:
     """What users hold of something that runs: they stop it, or wait for its end."""
 
@@ -137,7 +179,7 @@ class StreamHandle:
     async def ended(self) -> None:
         """Return at the end."""
         if not self.done:
-            deadlock.check(self)
+            refuse_deadlock(self)
             await self._end(None)
 
     def wait(self, timeout: float | None) -> None:
@@ -149,7 +191,7 @@ class StreamHandle:
         """
         if self.done:
             return
-        deadlock.check(self)
+        refuse_deadlock(self)
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -168,9 +210,9 @@ class StreamHandle:
         """
         if self.done:
             return
-        deadlock.check(self)
+        refuse_deadlock(self)
         home = self._lifecycle.home
-        if callers.find_caller() != "waits":
+        if current_reader() != "waits":
             refuse_unfinished("this code can't wait for it")
         if home is None:
             refuse_unfinished("nothing has asked for it yet")

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from msgspec import Struct, structs
 
-from nbgemini._async.callbacks import SafeCallback
+from nbgemini._async.handle import SafeCallback
 from nbgemini._storage.sqlite import default_path
 from nbgemini.bulk.aimd import AimdLimiter
 from nbgemini.bulk.outcome import (

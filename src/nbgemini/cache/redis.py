@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
-from nbgemini._async.imports import run_in_import_thread
+from nbgemini._async.threads import run_in_import_thread
 from nbgemini.cache.base import Limits, Size
 from nbgemini.cache.entry import LARGEST
 

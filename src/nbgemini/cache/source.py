@@ -16,8 +16,7 @@ from nbgemini.cache.cache import Cache
 from nbgemini.cache.entry import Decode
 from nbgemini.cache.key import Identity, key_for, may_be_kept
 from nbgemini.cache.tee import Shared
-from nbgemini.transport.base import Source
-from nbgemini.transport.request import Request
+from nbgemini.transport.request import Request, Source
 
 
 class CachedSource:

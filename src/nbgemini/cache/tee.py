@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from typing import Any
 
 from nbgemini.errors import TransportError
-from nbgemini.transport.base import CachedFrame
+from nbgemini.transport.request import CachedFrame
 
 _MOST = 8 * 1024 * 1024  # bytes that wait for the slowest reader
 

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import Struct
 
-from nbgemini._async import deadlock
 from nbgemini._async.deferred import deferred
+from nbgemini._async.readers import refuse_deadlock
 from nbgemini.chat.endpoint import Endpoint
 from nbgemini.chat.reply import Reply
 from nbgemini.chat.rounds import LoopContext, RequestLoop
@@ -117,7 +117,7 @@ class Chat:
             ConfigurationError: there is no such service, or no key for it.
             ToolError: a tool asks the chat that waits for it.
         """
-        deadlock.check(self)
+        refuse_deadlock(self)
         asked = user_turn(prompt) if isinstance(prompt, str) else prompt
         toolbox = self.toolbox if toolbox is None else toolbox
         options = with_schema_format(msgspec.structs.replace(self.options, **changes, tools=toolbox.declarations))

@@ -11,14 +11,12 @@ from typing import Self, TypeVar
 
 from msgspec import Struct, structs
 
-from nbgemini.chat.inline_files import InlineFiles
-from nbgemini.chat.uploads import FileUploader
+from nbgemini.chat.uploads import FileUploader, InlineFiles
 from nbgemini.errors import NbGeminiError, WireError
 from nbgemini.providers.base import Codec
 from nbgemini.providers.gemini.codec import Gemini
-from nbgemini.transport.base import Source
 from nbgemini.transport.limiter import ConcurrencyLimiter
-from nbgemini.transport.request import Request
+from nbgemini.transport.request import Request, Source
 from nbgemini.transport.retry import Retry, RetryPolicy
 
 T = TypeVar("T")

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any, ClassVar
 
-from nbgemini._async import callers
 from nbgemini._async.handle import StreamHandle, complete
+from nbgemini._async.readers import current_reader
 from nbgemini.chat.state import ReplyState
 from nbgemini.chat.structured_output import value_so_far
 from nbgemini.errors import NbGeminiError
@@ -132,7 +132,7 @@ class SoFar:
         return self._state.spends_nothing
 
 
-class Answer(StreamHandle):
+class CompleteAnswer(StreamHandle):
     """What is complete only at the end of a reply: reading it before waits for the end, or says how to.
 
     Attributes:
@@ -166,14 +166,14 @@ class Answer(StreamHandle):
 
     def __str__(self) -> str:
         """Return the answer; a tool that only looks gets what `repr` says."""
-        return repr(self) if not self.done and callers.find_caller() == "looks" else self.text
+        return repr(self) if not self.done and current_reader() == "looks" else self.text
 
     def __format__(self, spec: str) -> str:
         """Return the answer in a format of text."""
         return format(str(self), spec)
 
 
-class Reply(Answer):
+class Reply(CompleteAnswer):
     """One answer: live while it streams, complete when awaited.
 
     Attributes:

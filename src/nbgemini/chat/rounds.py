@@ -14,8 +14,8 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct, structs
 
-from nbgemini._async import deadlock
-from nbgemini._async.callbacks import CancelOnce, SafeCallback
+from nbgemini._async.handle import CancelOnce, SafeCallback
+from nbgemini._async.readers import WaitGuard
 from nbgemini._async.scheduler import FairScheduler
 from nbgemini.chat.endpoint import Endpoint
 from nbgemini.chat.reply import Reply
@@ -30,8 +30,7 @@ from nbgemini.prices import Prices
 from nbgemini.providers.base import ONWARD, OVER, Decoder
 from nbgemini.tools.tool import text_result
 from nbgemini.tools.toolbox import RoundLimit, Toolbox, ToolRunner
-from nbgemini.transport.base import CachedFrame, ReplayedFrame
-from nbgemini.transport.request import Request
+from nbgemini.transport.request import CachedFrame, ReplayedFrame, Request
 
 Step: TypeAlias = tuple[list[Event], list[Change]]
 
@@ -54,7 +53,7 @@ class LoopContext(Struct, frozen=True):
 
     turns: Callable[[], Sequence[Turn]]
     in_line: Callable[[], AbstractAsyncContextManager[Any]]
-    blocks: deadlock.WaitGuard
+    blocks: WaitGuard
     saved: Callable[[], Awaitable[None]]
     mask: Callable[[Any], Any]
 

@@ -12,8 +12,7 @@ from nbgemini.cache.config import Caches
 from nbgemini.cache.key import Identity
 from nbgemini.cache.source import CachedSource
 from nbgemini.chat.endpoint import Endpoint
-from nbgemini.chat.inline_files import InlineFiles
-from nbgemini.chat.uploads import FileUploader
+from nbgemini.chat.uploads import FileUploader, InlineFiles
 from nbgemini.errors import ApiError, ConfigurationError, NbGeminiError, PromptError
 from nbgemini.messages.turns import Turn, user_turn
 from nbgemini.prompts.secret_scan import redact_secrets, reject_secrets
@@ -22,12 +21,11 @@ from nbgemini.providers.registry import codec_of
 from nbgemini.replay.session import Cassettes, Record, Replay, Taping, place_of, refuse_both
 from nbgemini.services import Service, full_name, key_command, split_model
 from nbgemini.settings import GOOGLE, Settings
-from nbgemini.transport.base import Source
 from nbgemini.transport.client import HttpClients
 from nbgemini.transport.http import HttpSource
 from nbgemini.transport.limiter import ConcurrencyLimiter
+from nbgemini.transport.request import Source
 from nbgemini.transport.retry import Retry, RetryPolicy, Sleep
-from nbgemini.transport.sdk import HAVE_CLIENTS, official
 from nbgemini.transport.timeouts import Timeouts
 
 if TYPE_CHECKING:
@@ -100,8 +98,11 @@ class Endpoints:
             gap=settings.gap_timeout,
             content=settings.content_timeout,
         )
-        if service.cloud or (settings.source == "sdk" and service.dialect in HAVE_CLIENTS):
-            return official(service, timeouts, self._http_clients, settings.project, settings.location)
+        if service.cloud or settings.source == "sdk":
+            from nbgemini.transport.sdk import HAVE_CLIENTS, official  # noqa: PLC0415 - where they are asked for
+
+            if service.cloud or service.dialect in HAVE_CLIENTS:
+                return official(service, timeouts, self._http_clients, settings.project, settings.location)
         return HttpSource(service.base_url, service.key, service=service, timeouts=timeouts, clients=self._http_clients)
 
 

@@ -18,7 +18,7 @@ def status_text(reply: Reply) -> str:
         return f"{facts_text(reply)} · {doing_text(reply) or 'streaming'}"
     words = reply.exchange.note if reply.state == "truncated" and not reply.so_far.error else ""
     ending = words or _ENDINGS.get(reply.state, "")
-    return " · ".join(word for word in (facts_text(reply), duration_text(reply.seconds), ending, context_text(reply)) if word)
+    return " · ".join(word for word in (facts_text(reply), duration_text(reply.seconds), ending, window_text(reply)) if word)
 
 
 def misfit_text(reply: Reply) -> str:
@@ -45,7 +45,7 @@ def badge_text(reply: Reply) -> str:
     return reply.so_far.badge
 
 
-def context_text(reply: Reply) -> str:
+def window_text(reply: Reply) -> str:
     """Return how full the chat's window is once that is more than half, with the way out before it is full."""
     if reply.chat is None or not reply.window or reply.so_far.context <= reply.window * _TELLING:
         return ""
@@ -58,3 +58,20 @@ def facts_text(reply: Reply) -> str:
     """Return who answered, with how many tokens, for how much."""
     money = "nothing spent" if reply.so_far.played else "" if reply.so_far.offline else money_text(reply.so_far.cost)
     return " · ".join(word for word in (reply.model, tokens_text(reply.so_far.usage), money) if word)
+
+
+def page_of(reply: Reply) -> dict[str, str]:
+    """Return a reply as it stands at rest on a page: its segments and the line below them, as sanitised HTML and as LaTeX.
+
+    It is for whoever shows objects (IPython, marimo, Quarto), and for documents made of notebooks. A reply that still runs is
+    shown as far as it has come, and its last line says so.
+    """
+    from nbgemini.render.latex import verbatim  # noqa: PLC0415 - the renderer, where somebody looks at a reply
+    from nbgemini.render.mimebundle import at_rest, error_bundle, status_bundle  # noqa: PLC0415
+
+    trouble = str(reply.so_far.error) if reply.so_far.error else misfit_text(reply)
+    line, badge = status_text(reply), badge_text(reply)
+    last = error_bundle(" · ".join(filter(None, (badge, line))), trouble) if trouble else status_bundle(line, badge)
+    bundles = [*(at_rest(segment, reply.options) for segment in reply.so_far.segments), last]
+    latex = "".join(bundle.get("text/latex") or verbatim(bundle["text/plain"]) for bundle in bundles)
+    return {"text/html": "".join(bundle["text/html"] for bundle in bundles), "text/latex": latex}

@@ -1,7 +1,7 @@
 """A type as the form of an answer: the JSON Schema that the service takes, and what reads the answer as that type.
 
 Invariants: what the service would refuse is refused here, in one line, before anything is sent; where the answer does not fit,
-`Misfit` says at which place and why. pydantic is imported by the first `schema_of`; `schema_for` keeps that off the loop.
+`Misfit` says at which place and why. pydantic is imported by the first `answer_schema`; `schema_for` keeps that off the loop.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from msgspec import structs
 
-from nbgemini._async.imports import run_in_import_thread
+from nbgemini._async.threads import run_in_import_thread
 from nbgemini.errors import PromptError
 from nbgemini.messages.turns import Options, Schema
 from nbgemini.tools.json_schema import generator, to_service_schema
@@ -105,7 +105,7 @@ async def schema_for(kind: Any) -> Schema | None:
     Raises:
         PromptError: it is no type, or none that the service takes.
     """
-    return kind if kind is None or isinstance(kind, Schema) else await run_in_import_thread(partial(schema_of, kind))
+    return kind if kind is None or isinstance(kind, Schema) else await run_in_import_thread(partial(answer_schema, kind))
 
 
 def with_schema_format(options: Options) -> Options:
@@ -119,10 +119,10 @@ def with_schema_format(options: Options) -> Options:
         return options
     if options.format in ("code", "text"):
         raise PromptError(f"an answer is either of a type (--schema) or {options.format} (-f {options.format})")
-    return options if isinstance(kind, Schema) else structs.replace(options, schema=schema_of(kind))
+    return options if isinstance(kind, Schema) else structs.replace(options, schema=answer_schema(kind))
 
 
-def schema_of(kind: Any, name: str = "") -> Schema:
+def answer_schema(kind: Any, name: str = "") -> Schema:
     """Return the schema of a type: a pydantic model, dataclass, TypedDict, Enum, Literal, or lists, dicts and unions of these.
 
     Raises:

@@ -1,13 +1,17 @@
-"""The service's own store of files: what is too large for a request is uploaded ahead of it, once, and named by its URI.
+"""Files on their way to a service: uploaded ahead of the request to Google's own store of files, or inside of the request.
+
+To Google goes ahead what is too large for a request, once, and is named by its URI; to the others all goes along.
 
 Invariants: the same content is uploaded once by a client, until the service forgets it (48 hours); pieces go out one after the
 other, so that a stop takes effect at once and trouble that passes costs one piece; no `sha256:` name ever leaves.
-Source: ai.google.dev/api/files and Google's resumable upload protocol (X-Goog-Upload-*), as google-genai speaks it.
+Source: ai.google.dev/api/files and Google's resumable upload protocol (X-Goog-Upload-*), as google-genai speaks it. The
+largest request is 32 MB at Anthropic and about 50 MB at OpenAI (their API references); base64 is a third more.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
@@ -22,7 +26,7 @@ from nbgemini.errors import ConfigurationError, NbGeminiError, PromptError, Tran
 from nbgemini.messages.attachments import Attachment, attachment_of, content_hash, inline_attachment
 from nbgemini.messages.events import Retrying, Uploading
 from nbgemini.messages.turns import NOTE, Part, Turn
-from nbgemini.transport.base import Answer, Source, SupportsCall
+from nbgemini.transport.request import Source, SupportsCall, WholeResponse
 from nbgemini.transport.retry import Retry
 
 REQUEST_BYTES = 18 * 1024 * 1024  # of base64 in one request, which may have 20 MB in all
@@ -32,6 +36,7 @@ _STEP = 256 * 1024  # pieces are multiples of it
 _FIRST_PIECE, _LARGEST_PIECE = 4 * _STEP, 64 * _STEP
 _QUICK = 0.5  # seconds: a piece that took less is followed by a larger one
 _LOOK_AGAIN = 2.0  # seconds
+_LARGEST_INLINE = 24_000_000  # bytes of one file that goes along
 
 Notice: TypeAlias = Uploading | Retrying
 
@@ -224,6 +229,35 @@ class _Upload:
             await self._begin()
 
 
+class InlineFiles:
+    """How files go out with the prompt."""
+
+    def shipment(self, turns: Sequence[Turn]) -> InlinedTurns:
+        """Return these turns with what must be read before they can be sent."""
+        return InlinedTurns(turns)
+
+    def doubt(self, error: NbGeminiError) -> None:
+        """Nothing is kept that could be doubted."""
+
+
+class InlinedTurns:
+    """Turns on their way: `turns` can be sent once `progress` has ended."""
+
+    def __init__(self, turns: Sequence[Turn]) -> None:
+        """Begin with the turns as they stand in the transcript."""
+        self.turns: Sequence[Turn] = turns
+
+    async def progress(self) -> AsyncGenerator[Uploading | Retrying, None]:
+        """Read the files; nothing is said of it, as it is quick.
+
+        Raises:
+            NbGeminiError: one can't be read, or is too large.
+        """
+        self.turns = [Turn(turn.role, tuple([await _with_data(part) for part in turn.parts])) for turn in self.turns]
+        return
+        yield  # a generator
+
+
 def _name_file(error: NbGeminiError, name: str) -> NbGeminiError:
     """Say which file the trouble is about."""
     if isinstance(error, TransportError):
@@ -237,7 +271,7 @@ def _reason_text(file: Mapping[str, Any]) -> str:
     return " ".join(said.split())[:200] or "it said no more"
 
 
-def _file(answer: Answer) -> dict[str, Any]:
+def _file(answer: WholeResponse) -> dict[str, Any]:
     try:
         data = json.loads(answer.body)
     except ValueError:
@@ -282,6 +316,27 @@ def _outgoing_part(part: Part, uris: Mapping[int, str]) -> Part:
     if uri := uris.get(id(part)):
         about = part.get("inlineData") or part["fileData"]
         return {"fileData": {"mimeType": about["mimeType"], "fileUri": uri}}
-    if content_hash(part):
-        return {"text": f"\n[a file of type {part['fileData']['mimeType']} was attached here; it is no longer at hand]\n"}
+    return _words_for_file(part) if content_hash(part) else _without_note(part)
+
+
+async def _with_data(part: Part) -> Part:
+    """Return a part as it goes out with the data of its file; of a file that is no longer at hand, words."""
+    if not content_hash(part):
+        return _without_note(part)
+    held = await asyncio.to_thread(attachment_of, part)
+    return _words_for_file(part) if held is None else await asyncio.to_thread(_inline, held)
+
+
+def _inline(held: Attachment) -> Part:
+    if held.size > _LARGEST_INLINE:
+        size, most = f"{held.size:,}", f"{_LARGEST_INLINE:,}"
+        raise PromptError(f"{held.name} is {size} bytes, more than this service takes ({most}); nothing was asked")
+    return {"inlineData": {"mimeType": held.mime, "data": base64.b64encode(held.read(0, held.size)).decode()}}
+
+
+def _words_for_file(part: Part) -> Part:
+    return {"text": f"\n[a file of type {part['fileData']['mimeType']} was attached here; it is no longer at hand]\n"}
+
+
+def _without_note(part: Part) -> Part:
     return {name: value for name, value in part.items() if name != NOTE} if NOTE in part else part

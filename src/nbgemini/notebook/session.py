@@ -12,7 +12,7 @@ import msgspec
 
 from nbgemini._async.handle import StreamHandle
 from nbgemini.bulk.table import MapResult
-from nbgemini.chat.reply import Answer, Reply
+from nbgemini.chat.reply import CompleteAnswer, Reply
 from nbgemini.client import Client
 from nbgemini.journal import Journal
 from nbgemini.messages.transcript import Exchange
@@ -40,7 +40,9 @@ from nbgemini.tools.toolbox import refuse_all
 
 Prompt: TypeAlias = str | Turn | Exchange
 
-_PROPERTIES = {name for kind in (Answer, MapResult) for name, value in vars(kind).items() if isinstance(value, property)}
+_PROPERTIES = {
+    name for kind in (CompleteAnswer, MapResult) for name, value in vars(kind).items() if isinstance(value, property)
+}
 FINAL_FIELDS = (_PROPERTIES | {"to_frame"}) - {"state"}  # what of a reply or a map is complete only at its end
 
 

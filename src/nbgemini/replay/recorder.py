@@ -23,8 +23,7 @@ from nbgemini._storage.files import regular
 from nbgemini.errors import ConfigurationError, NbGeminiError
 from nbgemini.replay.cassette import End, end_line, frame_line, is_cassette, opening_line, reports_error
 from nbgemini.secrets import Mask, Secret
-from nbgemini.transport.base import Source
-from nbgemini.transport.request import Request
+from nbgemini.transport.request import Request, Source
 
 T = TypeVar("T")
 

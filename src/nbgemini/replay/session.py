@@ -16,7 +16,7 @@ from nbgemini.errors import ConfigurationError
 from nbgemini.replay.recorder import CassetteFile, Recorded
 from nbgemini.replay.source import PlayedFile, Replayed
 from nbgemini.secrets import Secret
-from nbgemini.transport.base import Source
+from nbgemini.transport.request import Source
 
 AT_ONCE = math.inf
 

@@ -16,8 +16,7 @@ from nbgemini.errors import ConfigurationError, NbGeminiError, TransportError
 from nbgemini.replay.cassette import Recording, error_of, read
 from nbgemini.replay.fingerprint import fingerprint
 from nbgemini.replay.player import Player
-from nbgemini.transport.base import ReplayedFrame, Source
-from nbgemini.transport.request import Request
+from nbgemini.transport.request import ReplayedFrame, Request, Source
 
 
 class PlayedFile:

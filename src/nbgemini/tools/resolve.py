@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, ValuesView
 from functools import partial
 from typing import Any, TypeAlias
 
-from nbgemini._async.imports import run_in_import_thread
+from nbgemini._async.threads import run_in_import_thread
 from nbgemini.errors import PromptError
 from nbgemini.messages.turns import Declaration
 from nbgemini.tools.decorator import declare

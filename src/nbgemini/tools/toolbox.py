@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 from msgspec import structs
 
-from nbgemini._async.deadlock import WaitGuard, enter
+from nbgemini._async.readers import WaitGuard, hold_up
 from nbgemini.errors import PromptError
 from nbgemini.messages.events import ToolCall, ToolProgress, ToolRun
 from nbgemini.messages.turns import Declaration
@@ -214,7 +214,7 @@ class ToolRunner:
 
     async def _answer(self, number: int, call: ToolCall) -> None:
         """Answer a call; whoever cancels this task, and whatever an approval raises, it has its answer."""
-        enter(self._holds_up)
+        hold_up(self._holds_up)
         try:
             result = await self._result(number, call)
         except asyncio.CancelledError:

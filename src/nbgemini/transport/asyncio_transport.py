@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import ssl
 from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import partial
 from typing import Any, TypeAlias
 
 import httptools
 import httpx2
-
-from nbgemini.transport.base import shut_down
 
 Origin: TypeAlias = tuple[str, str, int]  # scheme, host, port
 
@@ -37,7 +36,7 @@ _EXTENSIONS = {"http_version": b"HTTP/1.1", "reason_phrase": b""}  # which httpx
 _PORTS = {"https": 443, "http": 80}
 
 
-class Connection(asyncio.Protocol):
+class HttpConnection(asyncio.Protocol):
     """A connection that one request uses at a time: bytes wait for their reader, and writing waits for the service.
 
     Attributes:
@@ -47,7 +46,7 @@ class Connection(asyncio.Protocol):
         closed: done once the socket is.
     """
 
-    def __init__(self, connections: set[Connection]) -> None:
+    def __init__(self, connections: set[HttpConnection]) -> None:
         self.idle = self.full = self.ended = False
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._connections = connections
@@ -154,6 +153,17 @@ class Connection(asyncio.Protocol):
         self._wake()
 
 
+def shut_down(connection: Any) -> None:
+    """Shut the socket of a connection down, given as asyncio has it: a forked child's copy would hold the stream open."""
+    number = connection.fileno()
+    if number >= 0:  # else it is closed
+        with suppress(OSError), socket.socket(fileno=number) as same:
+            try:
+                same.shutdown(socket.SHUT_RDWR)
+            finally:
+                same.detach()
+
+
 class ResponseParser:
     """Reads one response by httptools' callbacks; what came before a fault is returned before the fault counts.
 
@@ -251,7 +261,7 @@ class ResponseParser:
 class _Body(httpx2.AsyncByteStream):
     """The body of a response, on its connection."""
 
-    def __init__(self, transport: AsyncioTransport, origin: Origin, connection: Connection) -> None:
+    def __init__(self, transport: AsyncioTransport, origin: Origin, connection: HttpConnection) -> None:
         self.parser = ResponseParser()
         self.sent_whole = True
         self._transport = transport
@@ -306,8 +316,8 @@ class AsyncioTransport(httpx2.AsyncBaseTransport):
 
     def __init__(self, tls: Callable[[], Awaitable[ssl.SSLContext]]) -> None:
         self._tls = tls
-        self._connections: set[Connection] = set()
-        self._idle: defaultdict[Origin, deque[tuple[Connection, float]]] = defaultdict(deque)
+        self._connections: set[HttpConnection] = set()
+        self._idle: defaultdict[Origin, deque[tuple[HttpConnection, float]]] = defaultdict(deque)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send a request and wait for the head of its response.
@@ -338,7 +348,7 @@ class AsyncioTransport(httpx2.AsyncBaseTransport):
         if closing:
             await asyncio.wait(closing, timeout=1)
 
-    def keep(self, origin: Origin, connection: Connection) -> None:
+    def keep(self, origin: Origin, connection: HttpConnection) -> None:
         """Keep a connection for the next request."""
         now, idle = asyncio.get_running_loop().time(), self._idle[origin]
         connection.idle = True
@@ -346,7 +356,7 @@ class AsyncioTransport(httpx2.AsyncBaseTransport):
         while len(idle) > _MOST_IDLE or idle[0][1] < now - _IDLE_SECONDS:
             idle.popleft()[0].abort()
 
-    def _reusable(self, origin: Origin) -> Connection | None:
+    def _reusable(self, origin: Origin) -> HttpConnection | None:
         oldest, idle = asyncio.get_running_loop().time() - _IDLE_SECONDS, self._idle[origin]
         while idle:
             connection, since = idle.pop()
@@ -356,7 +366,7 @@ class AsyncioTransport(httpx2.AsyncBaseTransport):
             connection.abort()
         return None
 
-    async def _connect(self, origin: Origin, seconds: float | None) -> Connection:
+    async def _connect(self, origin: Origin, seconds: float | None) -> HttpConnection:
         loop, (scheme, host, port) = asyncio.get_running_loop(), origin
         options: dict[str, Any] = {}
         if scheme == "https":
@@ -366,13 +376,13 @@ class AsyncioTransport(httpx2.AsyncBaseTransport):
         timeout = asyncio.timeout(seconds)
         try:
             async with timeout:
-                _, connection = await loop.create_connection(partial(Connection, self._connections), host, port, **options)
+                _, connection = await loop.create_connection(partial(HttpConnection, self._connections), host, port, **options)
         except OSError as error:  # TimeoutError is one
             raise (httpx2.ConnectTimeout if timeout.expired() else httpx2.ConnectError)(str(error)) from error
         return connection
 
 
-async def _send(connection: Connection, request: httpx2.Request, seconds: float | None) -> bool:
+async def _send(connection: HttpConnection, request: httpx2.Request, seconds: float | None) -> bool:
     """Write a request; return False if the service answers before it has it all."""
     chunked = "transfer-encoding" in request.headers
     async with aclosing(_pieces(request.stream, chunked=chunked)) as pieces:
@@ -395,7 +405,7 @@ async def _pieces(stream: Any, *, chunked: bool) -> AsyncGenerator[bytes, None]:
         yield b"0\r\n\r\n"
 
 
-async def _taken(connection: Connection, seconds: float | None) -> bool:
+async def _taken(connection: HttpConnection, seconds: float | None) -> bool:
     """Wait until there is room for the next piece; return False if the service answers, or goes, before."""
     if connection.full:
         try:

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from nbgemini._async.imports import run_in_import_thread
+from nbgemini._async.threads import run_in_import_thread
 from nbgemini._environment import hush
 from nbgemini.errors import ConfigurationError, NbGeminiError, TransportError
 from nbgemini.transport.api_errors import cause
@@ -78,7 +78,7 @@ def _new_client() -> httpx2.AsyncClient:
     """Import httpx2 and build a client; runs in a thread, because the import holds the interpreter."""
     import httpx2  # noqa: PLC0415
 
-    from nbgemini.transport.proxies import RoutingTransport  # noqa: PLC0415
+    from nbgemini.transport.routes import RoutingTransport  # noqa: PLC0415
 
     hush("asyncio", "httpx2")
     return httpx2.AsyncClient(transport=RoutingTransport(), trust_env=False, follow_redirects=False, timeout=None)

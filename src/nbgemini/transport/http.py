@@ -22,12 +22,11 @@ from nbgemini.errors import ApiError, ConfigurationError, NbGeminiError, Transpo
 from nbgemini.secrets import Mask, Secret
 from nbgemini.services import KNOWN, Service
 from nbgemini.transport.api_errors import GEMINI_KEY, error_from_body, retry_after
-from nbgemini.transport.base import Answer, shut_down
 from nbgemini.transport.client import HttpClients, translate_error
 from nbgemini.transport.framing import DONE, Framer
 from nbgemini.transport.key_filter import in_turns, without_key
 from nbgemini.transport.origin import origin_of
-from nbgemini.transport.request import Request
+from nbgemini.transport.request import Request, WholeResponse
 from nbgemini.transport.timeouts import StallTimeout, Timeouts
 
 if TYPE_CHECKING:
@@ -98,6 +97,8 @@ class HttpResponse:
         """Close the connection at once, unless all was read and it may serve again."""
         stream = None if self._read_whole else self._response.extensions.get("network_stream")
         if stream is not None:  # httpx2's own transport closes, but does not shut down
+            from nbgemini.transport.asyncio_transport import shut_down  # noqa: PLC0415 - imports httpx2, which is loaded by now
+
             shut_down(stream.get_extra_info("socket"))
         await self._response.aclose()
 
@@ -164,14 +165,16 @@ class HttpSource:
             async for batch in batches:
                 yield batch
 
-    async def call(self, method: str, path: str, headers: Mapping[str, str] | None = None, content: bytes = b"") -> Answer:
+    async def call(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, content: bytes = b""
+    ) -> WholeResponse:
         """Send one request and return the whole response; a path that begins with a slash stands below the host."""
         with self._no_key_in_errors():
             async with self._responding(method, self._origin.target(path, {}), headers or {}, content) as response:
                 body = await response.read(LARGEST_BODY)
                 if len(body) > LARGEST_BODY:
                     raise WireError(f"the answer is larger than {LARGEST_BODY >> 20} MiB → ask for less at once")
-                return Answer(dict(response.headers), await in_turns(self._mask.steps(body)))
+                return WholeResponse(dict(response.headers), await in_turns(self._mask.steps(body)))
 
     async def aclose(self) -> None:
         """Close the connections of the running loop."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nbgemini.errors import WireError
-from nbgemini.transport.framing import Framer
-from nbgemini.transport.framing.framer import MOST_FILLER, MOST_VALUES
+from nbgemini.transport.framing import MOST_FILLER, MOST_VALUES, Framer
 
 PIECE = 8_192
 FILLERS = {

@@ -13,7 +13,7 @@ from nbgemini.providers.anthropic.codec import Anthropic
 from nbgemini.secrets import Secret
 from nbgemini.services import KNOWN
 from nbgemini.transport.http import HttpSource
-from nbgemini.transport.sdk.anthropic import AnthropicSdkSource
+from nbgemini.transport.sdk import AnthropicSdkSource
 from nbgemini.transport.timeouts import Timeouts
 from tests.conftest import golden_bytes
 from tests.fakes.raw import END, RawServer, chunk, head

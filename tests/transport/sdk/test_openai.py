@@ -13,7 +13,7 @@ from nbgemini.providers.registry import codec_of
 from nbgemini.secrets import Secret
 from nbgemini.services import KNOWN
 from nbgemini.transport.http import HttpSource
-from nbgemini.transport.sdk.openai import OpenAiSdkSource
+from nbgemini.transport.sdk import OpenAiSdkSource
 from nbgemini.transport.timeouts import Timeouts
 from tests.conftest import golden_bytes
 from tests.fakes.raw import END, RawServer, chunk, head

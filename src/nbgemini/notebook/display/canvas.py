@@ -14,7 +14,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any, Literal, Protocol
 
-from nbgemini._async.imports import run_in_import_thread
+from nbgemini._async.threads import run_in_import_thread
 from nbgemini.notebook.approvals import Approvals
 from nbgemini.notebook.kernel.output_routing import Route
 from nbgemini.render.streaming_markdown import to_html

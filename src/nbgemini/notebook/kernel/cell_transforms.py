@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 from IPython.core.inputtransformer2 import make_tokens_by_line
 
-from nbgemini._async.nested_loop import run_within
+from nbgemini._async.deferred import run_within
 from nbgemini._environment import hush
 
 _ASKS = r"gemini\s+(?:ask|fix|explain|map)\s[^?]*[^?\s].*\?\s*$"

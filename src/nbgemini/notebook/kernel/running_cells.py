@@ -17,7 +17,7 @@ import threading
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from nbgemini._async.callers import Reader, caller_without_notebook
+from nbgemini._async.readers import Reader, reader_without_notebook
 from nbgemini.chat.reply import Reply
 from nbgemini.notebook.kernel.environment import execution_id, kernel_of, note_cell, runs_silently
 
@@ -58,7 +58,7 @@ class Cells:
         """Return who reads here and now."""
         if _is_looked_at() or self._front_end_looks():
             return "looks"
-        if caller_without_notebook() == "waits":
+        if reader_without_notebook() == "waits":
             return "waits"
         here = asyncio.current_task()  # none in a callback
         return "waits" if here is not None and any(task is here for task, _ in self._running) else "awaits"

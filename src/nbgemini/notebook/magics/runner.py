@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from msgspec import structs
 
 from nbgemini.chat.reply import Reply
-from nbgemini.chat.structured_output import schema_for, schema_of
+from nbgemini.chat.structured_output import answer_schema, schema_for
 from nbgemini.messages.transcript import Exchange
 from nbgemini.messages.turns import Schema, Turn
 from nbgemini.notebook.commands import COMMANDS, command_of
@@ -129,7 +129,7 @@ class MagicRunner:
 
     def _ask(self, args: PromptArgs, prompt: Prompt) -> Reply:
         """Ask in a function, inside %%time, in a thread, or in an assignment."""
-        schema = schema_of(self.session.named_schema(args)) if args.schema else None
+        schema = answer_schema(self.session.named_schema(args)) if args.schema else None
         parts = self._build_now(args, prompt), self._tools_now(args), schema
         if self.session.missing_key(args):
             run_from_within(self.session.find_key(args))

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from time import monotonic, perf_counter
 from typing import Any, Literal, NamedTuple
 
-from nbgemini._async.imports import run_in_import_thread
+from nbgemini._async.threads import run_in_import_thread
 from nbgemini.messages.segments import Change, SegmentDelta, SegmentEnd, SegmentStart, SegmentUpdate
 from nbgemini.messages.turns import Options
 from nbgemini.notebook.terminal.live_region import Screen

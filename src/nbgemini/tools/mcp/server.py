@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from nbgemini._async.imports import run_in_import_thread
+from nbgemini._async.threads import run_in_import_thread
 from nbgemini._environment import hush
 from nbgemini.errors import ConfigurationError, ToolError
 from nbgemini.tools.decorator import TIMEOUT, checked_labels

@@ -20,8 +20,8 @@ from types import ModuleType, TracebackType
 from typing import Any, ClassVar, Self, TypeAlias
 from weakref import WeakKeyDictionary
 
-from nbgemini._async.imports import run_in_import_thread
 from nbgemini._async.scheduler import FairScheduler
+from nbgemini._async.threads import run_in_import_thread
 from nbgemini._environment import hush
 from nbgemini.errors import ConfigurationError, NbGeminiError, WireError
 from nbgemini.services import Service

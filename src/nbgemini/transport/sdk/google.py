@@ -24,9 +24,8 @@ from nbgemini._environment import hush
 from nbgemini.errors import ConfigurationError, NbGeminiError, TransportError
 from nbgemini.services import GEMINI_URL, Service
 from nbgemini.transport.api_errors import error_from_data
-from nbgemini.transport.base import Answer
 from nbgemini.transport.client import HttpClients
-from nbgemini.transport.request import Request
+from nbgemini.transport.request import Request, WholeResponse
 from nbgemini.transport.sdk.base import Ask, SdkCall, SdkSource
 from nbgemini.transport.timeouts import Timeouts
 
@@ -69,7 +68,9 @@ class GoogleSdkSource(SdkSource):
         if vertex and not self._elsewhere:
             self._host = _VERTEX
 
-    async def call(self, method: str, path: str, headers: Mapping[str, str] | None = None, content: bytes = b"") -> Answer:
+    async def call(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, content: bytes = b""
+    ) -> WholeResponse:
         """Send one request and return the whole answer; Vertex AI has nothing that is asked so."""
         if self._vertex:
             raise ConfigurationError("Vertex AI stores no files for prompts; attach what is smaller, or a gs:// address")
