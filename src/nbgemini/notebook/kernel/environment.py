@@ -37,14 +37,12 @@ def may_be_cut_off(shell: Any) -> bool:
 
     nbclient, papermill and nbconvert differ from nbval, which reads no update of an output, by what they do after an error.
     """
-    kernel = kernel_of(shell)
-    return kernel is not None and bool(_request(shell).get("content", {}).get("stop_on_error"))
+    return bool(_request(shell).get("content", {}).get("stop_on_error"))
 
 
 def runs_silently(shell: Any) -> bool:
     """Whether the code that runs is a front end's own, which looks at the user's objects, and no cell."""
-    kernel = kernel_of(shell)
-    return kernel is not None and bool(_request(shell).get("content", {}).get("silent"))
+    return bool(_request(shell).get("content", {}).get("silent"))
 
 
 def in_colab() -> bool:
@@ -65,11 +63,6 @@ def cell_id(shell: Any) -> str | None:
 def execution_id(shell: Any) -> str:
     """Return a name for this very execution of the cell."""
     return str(_request(shell).get("header", {}).get("msg_id", ""))
-
-
-def message_id(shell: Any) -> str:
-    """Return the id of the message that the kernel works on: a cell's request, or a click."""
-    return str(current_request(shell)[1].get("header", {}).get("msg_id", ""))
 
 
 def clicks_arrive_while_waiting(shell: Any) -> bool:
