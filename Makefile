@@ -37,12 +37,16 @@ pictures:  ## the pictures of the documentation anew, from a real page
 demo: setup  ## the quick-start notebook, offline, here in the terminal
 	$(BIN)/nbgemini demo --headless
 
-check:  ## ruff, mypy, the floors of the imports
+BIOME := npx --yes @biomejs/biome@2.6.8
+
+check:  ## ruff, mypy, the floors of the imports; biome for the page's module, where Node.js is there
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) mypy
 	$(BIN)/lint-imports
 	$(RUN) tests.measures
+	@if $(BIOME) --version >/dev/null 2>&1; then $(BIOME) lint --error-on-warnings src/nbgemini/notebook/display; \
+	  else echo "no biome here (it needs Node.js): the page's module is not linted"; fi
 
 format:  ## formats the code and mends what ruff can
 	$(RUN) ruff format .

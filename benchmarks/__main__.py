@@ -29,7 +29,16 @@ GROUPS = {
     "many": (RIVALS, GAPS, "the same while 50 streams send 100 frames a second each, for 4 s"),
     "burst": (RIVALS, GAPS, "the same while one stream bursts 2,000 frames"),
     "huge": (RIVALS, GAPS, "the same while one frame of 10 MB comes"),
-    "traffic": (["nbgemini", "chatlas"], "kB", "what a kernel sends for a 10 kB answer in 500 pieces over 2 s"),
+    "traffic": (
+        ["nbgemini", "chatlas"],
+        "kB, messages; the same of the next prompt",
+        "what a kernel sends for a 10 kB answer in 500 pieces over 2 s, the first time with all that a page needs",
+    ),
+    "page": (
+        ["nbgemini", "Markdown shown anew"],
+        "frames/s, % in tasks over 50 ms, ms longest frame, ms from a key to its paint",
+        "a page while an answer of 100 kB streams into it over 10 s and its reader types",
+    ),
     "tools": (
         TOOL_RIVALS,
         "s async, s blocking",
@@ -80,7 +89,7 @@ def table(group: str, url: str) -> None:
 
 def rounds(group: str, name: str) -> int:
     """How often to measure: bytes don't depend on how busy the machine is, and some take long."""
-    return 1 if group == "traffic" or name in LONG else 3
+    return 1 if group in ("traffic", "page") or name in LONG else 3
 
 
 def main(names: list[str]) -> None:

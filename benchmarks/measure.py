@@ -78,12 +78,12 @@ def reader(who, url):
 def segments_only(url):
     """Frames to segments, without the conversation around them."""
     from nbgemini.messages.segments import Segmenter
-    from nbgemini.providers.gemini.codec import Gemini
+    from nbgemini.providers.gemini.codec import GeminiCodec
     from nbgemini.secrets import Secret
     from nbgemini.transport.http import HttpSource
     from nbgemini.transport.request import Request
 
-    source, gemini = HttpSource(url, Secret("k")), Gemini()
+    source, gemini = HttpSource(url, Secret("k")), GeminiCodec()
 
     async def read(count, first):
         segmenter, decode = Segmenter(), gemini.decoder()
@@ -161,28 +161,30 @@ await chat.chat_async(PROMPT)
 
 
 def traffic(who):
-    """Kilobytes of all messages of a cell, in a real kernel, against the offline service."""
+    """Kilobytes and number of all messages of a cell, the first in its kernel and the next one, against the offline service."""
     sys.path.insert(0, str(Path(__file__).parents[1]))
     from tests.kernel.conftest import Kernel, is_final_status, parent, wire_size
 
     from nbgemini.offline.server import OfflineService
 
+    figures = []
     with OfflineService() as service:
         kernel = Kernel(sys.executable)
         kernel.run(f"URL, PROMPT = {service.url!r}, {SLOW!r}")
         kernel.run(
             f"%load_ext nbgemini\nimport os; os.environ.update(GOOGLE_GEMINI_BASE_URL={service.url!r}, GEMINI_API_KEY='k')"
         )
-        if who == "chatlas":
-            messages = kernel.run(CHATLAS)
-        else:
-            mine = kernel.send(f"%%gemini --once\n{SLOW}")
-            messages = [message for message in kernel.until(is_final_status) if parent(message) == mine]
+        for _ in range(2):
+            if who == "chatlas":
+                messages = kernel.run(CHATLAS)
+            else:
+                mine = kernel.send(f"%%gemini --once\n{SLOW}")
+                messages = [message for message in kernel.until(is_final_status) if parent(message) == mine]
+            errors = [message["content"]["evalue"] for message in messages if message["msg_type"] == "error"]
+            assert not errors, errors
+            figures += [wire_size(messages) / 1000, len(messages)]
         kernel.close()
-    errors = [message["content"]["evalue"] for message in messages if message["msg_type"] == "error"]
-    assert not errors, errors
-    print(f"{len(messages)} messages", file=sys.stderr)
-    return wire_size(messages) / 1000
+    return figures
 
 
 def with_tools(group, who):
@@ -205,7 +207,11 @@ def main(group, who, url):
     elif group == "import":
         print(imports(who))
     elif group == "traffic":
-        print(traffic(who))
+        print(json.dumps(traffic(who)))
+    elif group == "page":
+        from page import page
+
+        print(json.dumps(page(who)))
     elif group in ("tools", "beat"):
         print(with_tools(group, who))
     else:

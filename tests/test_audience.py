@@ -10,7 +10,7 @@ import pytest
 
 import nbgemini
 from nbgemini.errors import AUDIENCE, ConfigurationError, PromptError, adapt
-from nbgemini.messages.stop_reasons import describe_stop_reason
+from nbgemini.messages.events import describe_stop_reason
 
 SOURCE = Path(nbgemini.__file__).parent
 NOTEBOOK = ("notebook", "offline", "cli.py", "extension.py", "errors.py")

@@ -24,7 +24,7 @@ from nbgemini.messages.segments import Segment, Segmenter
 from nbgemini.messages.tool_call_assembler import ToolCallAssembler
 from nbgemini.messages.transcript import Exchange
 from nbgemini.messages.turns import user_turn
-from nbgemini.providers.gemini.codec import Gemini
+from nbgemini.providers.gemini.codec import GeminiCodec
 from nbgemini.providers.gemini.models import thinking_config
 from nbgemini.render.markdown_parser import parse_all
 from nbgemini.render.sanitize import sanitize
@@ -58,7 +58,7 @@ def test_a_segment_tells_itself_from_others():
 
 
 def test_what_is_newer_than_the_decoder_is_counted_and_harms_nothing():
-    incoming = ResponseAccumulator(Exchange(user_turn("hi")), Gemini(), "m")
+    incoming = ResponseAccumulator(Exchange(user_turn("hi")), GeminiCodec(), "m")
     assert incoming.fold([Unknown("hologram")]) == [Unknown("hologram")]
     assert incoming.unknown == {"hologram": 1}
 
@@ -73,12 +73,12 @@ def test_what_is_newer_than_the_decoder_is_counted_and_harms_nothing():
 )
 def test_a_part_is_the_event_that_it_means(part, event):
     frame = {"candidates": [{"content": {"parts": [part]}}]}
-    assert event in Gemini().decoder()(json.dumps(frame).encode())
+    assert event in GeminiCodec().decoder()(json.dumps(frame).encode())
 
 
 @pytest.mark.parametrize("frame", [b"[]", b"1", b'"x"', b"null"])
 def test_a_frame_that_is_no_object_says_nothing(frame):
-    assert Gemini().decoder()(frame) == []
+    assert GeminiCodec().decoder()(frame) == []
 
 
 def test_sound_is_a_segment_of_its_own_kind():

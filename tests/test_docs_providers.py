@@ -9,7 +9,7 @@ import pytest
 
 from nbgemini.errors import PromptError
 from nbgemini.messages.turns import Declaration, Options, Schema, Turn
-from nbgemini.providers.registry import codec_of
+from nbgemini.providers.base import codec_of
 from nbgemini.services import KNOWN
 
 PAGE = (Path(__file__).parents[1] / "docs" / "how-to" / "other-services.md").read_text(encoding="utf-8")

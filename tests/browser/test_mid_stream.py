@@ -19,6 +19,9 @@ SHAPES = {
     + "".join(f"def f{n}(x):\n    return x * {n}  # words\n\n" for n in range(9))
     + "```\n\nAfter it.",
     "headings": "".join(f"## Heading {n} with `code`\n\nText **below** it, a few words.\n\n" for n in range(8)),
+    "formulas": "".join(
+        f"Step {n} has $x_{n} = \\frac{{1}}{{{n}}}$ in a line.\n\n$$\\int_0^{n} x\\,dx$$\n\n" for n in range(1, 7)
+    ),
     "long-paragraph": "A paragraph with **bold words**, *some more*, `code` and [a link](https://a.example/page) in it. " * 8,
 }
 SHAPES["mixed"] = "# An answer\n\n" + "\n\n".join(

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from nbgemini.bulk.outcome import LONGEST, BackOff, Done, Failed, RetryAfter, StopAll, SystemicFailureDetector, outcome
+from nbgemini.bulk.outcome import LONGEST, BackOff, Completed, Failed, RetryAfter, StopAll, SystemicFailureDetector, outcome
 from nbgemini.errors import (
     ApiError,
     AuthenticationError,
@@ -36,7 +36,7 @@ def with_(error, **facts):
 
 
 def test_an_answer_is_done():
-    assert meaning(None) == meaning(None, shown=["text"]) == Done()
+    assert meaning(None) == meaning(None, shown=["text"]) == Completed()
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,12 @@ import pytest
 from nbgemini.cache import Cache, open_cache
 from nbgemini.cache.key import Identity
 from nbgemini.cache.redis import RedisStore
-from nbgemini.providers.gemini.codec import Gemini
+from nbgemini.providers.gemini.codec import GeminiCodec
 from nbgemini.secrets import Secret
 from nbgemini.transport.request import Request
 from tests.fakes.raw import text_frame
 
-DECODE = Gemini().decoder()
+DECODE = GeminiCodec().decoder()
 ANSWER = [json.dumps(text_frame("It is ")).encode(), json.dumps(text_frame("blue.", finish="STOP")).encode()]
 IDENTITY = Identity("gemini", "gemini", "https://a.example", Secret("k" * 39))
 

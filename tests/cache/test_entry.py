@@ -13,7 +13,7 @@ from nbgemini.cache.entry import judged, packed, unpacked
 from nbgemini.cache.key import key_for, may_be_kept
 from nbgemini.messages.events import Continuation, Fault, Finish, ToolArgsDelta, ToolCall, ToolCallStart
 from nbgemini.messages.turns import Declaration, Options, user_turn
-from nbgemini.providers.gemini.codec import Gemini
+from nbgemini.providers.gemini.codec import GeminiCodec
 from tests.cache.conftest import ANSWER, DECODE, IDENTITY
 from tests.conftest import golden_frames
 from tests.providers.contracted import CONTRACTED, WHAT
@@ -40,15 +40,15 @@ def frames_of(name):
 @pytest.mark.parametrize("name", sorted(WHOLE))
 def test_a_whole_answer_is_kept_as_it_came(name):
     frames = frames_of(name)
-    entry = unpacked(packed(frames), Gemini().decoder())
+    entry = unpacked(packed(frames), GeminiCodec().decoder())
     assert list(entry.frames) == frames
     assert entry.model
-    assert entry == judged(frames, Gemini().decoder())
+    assert entry == judged(frames, GeminiCodec().decoder())
 
 
 @pytest.mark.parametrize("name", sorted(NOT_KEPT))
 def test_what_is_no_whole_answer_of_words_is_not_kept(name):
-    assert judged(frames_of(name), Gemini().decoder()) is None
+    assert judged(frames_of(name), GeminiCodec().decoder()) is None
 
 
 @pytest.mark.parametrize("name", sorted(WHOLE))
@@ -56,7 +56,7 @@ def test_half_of_it_is_not_kept(name):
     frames = frames_of(name)
     first = min(at for at, frame in enumerate(frames) if b'"finishReason"' in frame)
     for end in range(first + 1):
-        assert judged(frames[:end], Gemini().decoder()) is None
+        assert judged(frames[:end], GeminiCodec().decoder()) is None
 
 
 @pytest.mark.parametrize("name", sorted(CONTRACTED))

@@ -18,9 +18,9 @@ from tests.cache.conftest import DECODE
 HEAD = """
 import asyncio, json, os, sys
 from nbgemini.cache import open_cache
-from nbgemini.providers.gemini.codec import Gemini
+from nbgemini.providers.gemini.codec import GeminiCodec
 path, *rest = sys.argv[1:]
-decode = Gemini().decoder()
+decode = GeminiCodec().decoder()
 def answer(number, size=200):
     frame = {"candidates": [{"content": {"parts": [{"text": str(number) * size}]}, "finishReason": "STOP"}]}
     return [json.dumps(frame).encode()]

@@ -28,7 +28,7 @@ from nbgemini.messages.transcript import alternating
 from nbgemini.messages.turns import user_turn
 from nbgemini.notebook.commands import chats as commands
 from nbgemini.notebook.jobs import ReplyJob
-from nbgemini.providers.gemini.codec import Gemini
+from nbgemini.providers.gemini.codec import GeminiCodec
 from nbgemini.tools.toolbox import Toolbox
 from nbgemini.transport import retry
 from nbgemini.transport.retry import RetryBudget
@@ -398,7 +398,7 @@ class Conversations(RuleBasedStateMachine):
 
     def check(self, chat, exchanges):
         turns = [turn for exchange in exchanges for turn in exchange.turns()]
-        self.line.check(Gemini().encode(alternating([*turns, user_turn("prompt")]), chat.options).body)
+        self.line.check(GeminiCodec().encode(alternating([*turns, user_turn("prompt")]), chat.options).body)
 
     def teardown(self):
         if self.kernel:

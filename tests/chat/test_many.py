@@ -33,7 +33,7 @@ from nbgemini.messages.segments import Segmenter
 from nbgemini.messages.tool_call_assembler import weight
 from nbgemini.messages.transcript import Exchange
 from nbgemini.messages.turns import NOTE, user_turn
-from nbgemini.providers.gemini.codec import Gemini
+from nbgemini.providers.gemini.codec import GeminiCodec
 from tests.fakes.raw import END, RawServer, chunk, event, head
 
 
@@ -135,7 +135,7 @@ BIG = "y" * (MOST_ARGUMENTS + 1)
     ids=["a text", "many values", "a name", "JSON", "pieces of JSON", "a value", "calls that grow"],
 )
 def test_arguments_without_end_are_told(events):
-    incoming = ResponseAccumulator(Exchange(user_turn("x")), Gemini(), "m")
+    incoming = ResponseAccumulator(Exchange(user_turn("x")), GeminiCodec(), "m")
     incoming.fold([*events, Finish("complete", "STOP")])
     with pytest.raises(ToolError, match="none was run"):
         incoming.raise_fault()
@@ -179,7 +179,7 @@ def find_passages(count):
 
 
 def cite_growing(count):
-    incoming = ResponseAccumulator(Exchange(user_turn("x")), Gemini(), "m")
+    incoming = ResponseAccumulator(Exchange(user_turn("x")), GeminiCodec(), "m")
     sources = tuple(Citation(f"https://a.example/{n}") for n in range(100))
     for _ in range(count):
         incoming.fold([Citations(sources)])
@@ -200,7 +200,7 @@ def test_answers_find_the_first_of_their_calls_that_has_none():
 
 def test_citations_are_kept_once_and_whole():
     exchange = Exchange(user_turn("x"))
-    incoming = ResponseAccumulator(exchange, Gemini(), "m")
+    incoming = ResponseAccumulator(exchange, GeminiCodec(), "m")
     for count in range(1, 40):
         incoming.fold([Citations(tuple(Citation(f"https://a.example/{n}") for n in range(count)))])
     incoming.store_citations()

@@ -12,7 +12,7 @@ from nbgemini.messages.events import Citation, Citations
 from nbgemini.messages.transcript import Exchange
 from nbgemini.messages.turns import Turn, user_turn
 from nbgemini.providers.common.parts import parts_to_events
-from nbgemini.providers.gemini.codec import Gemini
+from nbgemini.providers.gemini.codec import GeminiCodec
 from nbgemini.render.mimebundle import bundle
 from nbgemini.tools.decorator import declare
 from tests.kinds import KINDS, SUPPORTS, TEXT, prompt
@@ -76,7 +76,7 @@ async def test_sources_of_two_rounds_are_counted_on(client, service):
 
 def test_a_later_round_adds_to_the_sources_of_the_earlier():
     exchange = Exchange(user_turn("x"))
-    incoming = ResponseAccumulator(exchange, Gemini(), "m")
+    incoming = ResponseAccumulator(exchange, GeminiCodec(), "m")
     incoming.fold([Citations((Citation("a"),))])
     incoming.add_results([])
     (found,) = incoming.fold([Citations((Citation("b"),))])

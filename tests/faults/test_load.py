@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from nbgemini.messages.events import Queued
-from nbgemini.providers.gemini.codec import Gemini
+from nbgemini.providers.gemini.codec import GeminiCodec
 from nbgemini.transport.framing import Framer
 from tests.fakes.invariants import assert_all
 from tests.fakes.script import END, Chunk, Until, event, frame, head, stream
@@ -95,7 +95,7 @@ def test_a_long_answer_costs_each_piece_the_same():  # L6
     size, count = 50, 20_000
     body = b"".join(event(frame(f"{n:0{size}}")) for n in range(count)) + event(frame(finish="STOP"))
     pieces = [body[at : at + 1448] for at in range(0, len(body), 1448)]
-    framer, gemini = Framer(), Gemini()
+    framer, gemini = Framer(), GeminiCodec()
     reply = WrittenReply()
     most = 0
     tracemalloc.start()

@@ -24,7 +24,7 @@ from nbgemini.messages.events import (
 from nbgemini.messages.segments import Segmenter
 from nbgemini.messages.tool_call_assembler import ToolCallAssembler
 from nbgemini.offline.cassette import Cassette
-from nbgemini.providers.gemini.codec import Gemini
+from nbgemini.providers.gemini.codec import GeminiCodec
 from nbgemini.render.sanitize import sanitize
 from nbgemini.render.streaming_markdown import to_html
 from nbgemini.replay.cassette import end_line, error_of, frame_line, opening_line, read
@@ -63,7 +63,7 @@ def http_response(data):
 def gemini(data):
     """Any bytes are events, or one WireError; whatever comes can be shown, stored and sent back."""
     try:
-        events = Gemini().decoder()(data)
+        events = GeminiCodec().decoder()(data)
     except WireError:
         return
     for event in events:

@@ -80,9 +80,9 @@ def test_a_cell_returns_at_once_and_costs_little_traffic(kernel):
     shown = outputs(messages, mine)
     assert kinds(shown) == ["answer", "status"]
     assert len(shown[0]["data"]["text/plain"]) == 10_000
-    assert len(messages) <= 40
+    assert len(messages) <= 40  # 27 of them on a machine that has nothing else to do
     old = kernel.text("import ipykernel; print(ipykernel.version_info[0] < 7)").strip() == "True"
-    assert wire_size(messages) <= (72_000 if old else 60_000)  # an old kernel wraps each message in more
+    assert wire_size(messages) <= (58_000 if old else 46_000)  # an old kernel wraps each message in more
     longest = float(kernel.text("print(max(gaps)); heart.cancel()"))
     print(
         f"{len(messages)} messages, {wire_size(messages)} bytes, longest gap {longest * 1000:.1f} ms, other cell {other * 1000:.1f} ms"

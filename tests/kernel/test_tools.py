@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.kernel.conftest import at_rest, is_final_status, kinds, outputs, parent, said
-from tests.support.outputs import is_live
+from tests.support.outputs import is_live, ops_in
 
 TOOLS = '''
 import asyncio, threading
@@ -201,10 +201,8 @@ def test_arguments_are_told_once_as_they_come(tools):
     mine = tools.send(f"%%gemini --once -t greet --approve auto\noffline: {json.dumps(prompt)}")
     messages = tools.until(is_final_status)
     cards = [m["content"]["comm_id"] for m in messages if m["msg_type"] == "comm_open" and role(m) == "card"]
-    told = [
-        m["content"]["data"]["content"] for m in messages if m["msg_type"] == "comm_msg" and m["content"]["comm_id"] in cards
-    ]
-    grown = "".join(op[1] for one in told for op in one.get("ops", []) if op[0] == "a")
+    told = [m for m in messages if m["msg_type"] == "comm_msg" and m["content"]["comm_id"] in cards]
+    grown = "".join(op[1] for one in told for op in ops_in(one) if op[0] == "a")
     assert len(cards) == 1
     assert text.startswith(grown[len('{"text": "') :])
     assert len(grown) > 200

@@ -8,7 +8,7 @@ import pytest
 from google.genai.types import BlockedReason, FinishReason
 
 from nbgemini.errors import BlockedError
-from nbgemini.messages.stop_reasons import describe_stop_reason
+from nbgemini.messages.events import describe_stop_reason
 from nbgemini.notebook.display.status_line import status_text
 
 SILENT = {"STOP", "FINISH_REASON_UNSPECIFIED", "CONTINUATION", "BLOCKED_REASON_UNSPECIFIED"}

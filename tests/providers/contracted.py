@@ -12,12 +12,12 @@ from itertools import groupby, pairwise
 from typing import Any, NamedTuple
 
 from nbgemini.messages.turns import Usage
-from nbgemini.providers.anthropic.codec import Anthropic
+from nbgemini.providers.anthropic.codec import AnthropicCodec
 from nbgemini.providers.base import Codec
-from nbgemini.providers.gemini.codec import Gemini
-from nbgemini.providers.interactions.codec import Interactions
-from nbgemini.providers.openai.chat import OpenAIChat
-from nbgemini.providers.openai.responses import OpenAI
+from nbgemini.providers.gemini.codec import GeminiCodec
+from nbgemini.providers.interactions.codec import InteractionsCodec
+from nbgemini.providers.openai.chat import ChatCodec
+from nbgemini.providers.openai.responses import ResponsesCodec
 
 WHAT = ("interleaved", "tools", "unknown", "blocked", "truncated", "error")
 Said = list[tuple[str, str]]  # "thought" or "answer", and a piece of its text
@@ -200,12 +200,12 @@ def adapter(kind):
 
 CONTRACTED: dict[str, Contracted] = {
     "anthropic": Contracted(
-        Anthropic, "claude-sonnet-5-5", speak_anthropic, Usage(25, 7, 12, 10, 0, 44), accept_anthropic, forgets=True
+        AnthropicCodec, "claude-sonnet-5-5", speak_anthropic, Usage(25, 7, 12, 10, 0, 44), accept_anthropic, forgets=True
     ),
-    "gemini": Contracted(Gemini, "gemini-3.8-flash", speak_gemini, Usage(25, 7, 12, 10, 0, 44), accept_gemini),
+    "gemini": Contracted(GeminiCodec, "gemini-3.8-flash", speak_gemini, Usage(25, 7, 12, 10, 0, 44), accept_gemini),
     "interactions": Contracted(
-        Interactions, "gemini-3.8-flash", speak_interactions, Usage(25, 7, 12, 10, 0, 44), accept_interactions
+        InteractionsCodec, "gemini-3.8-flash", speak_interactions, Usage(25, 7, 12, 10, 0, 44), accept_interactions
     ),
-    "openai_chat": Contracted(OpenAIChat, "qwen3.5-32b", speak_openai_chat, Usage(25, 7, 12, 10, 0, 44), accept_openai_chat),
-    "openai": Contracted(OpenAI, "gpt-5.6-sol", speak_openai, Usage(25, 7, 12, 10, 0, 44), accept_openai),
+    "openai_chat": Contracted(ChatCodec, "qwen3.5-32b", speak_openai_chat, Usage(25, 7, 12, 10, 0, 44), accept_openai_chat),
+    "openai": Contracted(ResponsesCodec, "gpt-5.6-sol", speak_openai, Usage(25, 7, 12, 10, 0, 44), accept_openai),
 }

@@ -7,9 +7,9 @@ import json
 
 from nbgemini.messages.events import PartReceived
 from nbgemini.messages.turns import Options
-from nbgemini.providers.interactions.codec import Interactions
+from nbgemini.providers.interactions.codec import InteractionsCodec
 
-codec = Interactions()
+codec = InteractionsCodec()
 ASK = Options(model="gemini-3.8-flash")
 PNG = base64.b64encode(b"\x89PNG").decode()
 

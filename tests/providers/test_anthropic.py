@@ -26,8 +26,8 @@ from nbgemini.messages.events import (
     ToolCall,
 )
 from nbgemini.messages.turns import Declaration, Options, Schema, Turn, Usage, user_turn
-from nbgemini.providers.anthropic.codec import Anthropic
-from nbgemini.providers.anthropic.schema import fitted
+from nbgemini.providers.anthropic.codec import AnthropicCodec
+from nbgemini.providers.anthropic.models import supported_schema
 from nbgemini.providers.base import Model
 from nbgemini.providers.common.parts import parts_to_events
 from nbgemini.services import services_from
@@ -37,7 +37,7 @@ from tests.providers.test_contract import Talk, decoded, golden, leaves, marked,
 
 NEW, OLD = "claude-sonnet-5-5", "claude-haiku-4-5"
 ADAPTIVE = {"type": "adaptive", "display": "summarized"}
-anthropic = Anthropic()
+anthropic = AnthropicCodec()
 
 
 def body(*turns, model=NEW, **options):
@@ -187,10 +187,12 @@ def test_a_date_keeps_its_format_and_an_unknown_one_is_told():
     assert "output_config" not in said_, "a map has no fixed fields"
     leaf = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
     named = {"$ref": "#/$defs/Leaf", "$defs": {"Leaf": leaf}}
-    assert fitted(named) == {**named, "$defs": {"Leaf": {**leaf, "additionalProperties": False}}}
-    assert fitted({"type": "string", "format": "date"}) == {"type": "string", "format": "date"}
-    assert fitted({"type": "string", "format": "byte"}) == {"type": "string", "description": '(format: "byte")'}
-    assert fitted({"oneOf": [{"type": "null"}, {"type": "string"}]}) == {"anyOf": [{"type": "null"}, {"type": "string"}]}
+    assert supported_schema(named) == {**named, "$defs": {"Leaf": {**leaf, "additionalProperties": False}}}
+    assert supported_schema({"type": "string", "format": "date"}) == {"type": "string", "format": "date"}
+    assert supported_schema({"type": "string", "format": "byte"}) == {"type": "string", "description": '(format: "byte")'}
+    assert supported_schema({"oneOf": [{"type": "null"}, {"type": "string"}]}) == {
+        "anyOf": [{"type": "null"}, {"type": "string"}]
+    }
 
 
 @pytest.mark.parametrize(
@@ -550,11 +552,14 @@ def test_a_refusal_says_what_the_service_says():
     assert str(talk.error).endswith("or -m another model (refusal; cyber; This could do harm.)")
 
 
-def test_counts_that_make_no_sense_are_none():
+def test_a_count_written_as_text_counts_and_one_that_makes_no_sense_does_not():
     (report,) = events(
-        {"type": "message_delta", "usage": {"input_tokens": "7", "output_tokens": 4, "output_tokens_details": []}}
+        {
+            "type": "message_delta",
+            "usage": {"input_tokens": "7", "output_tokens": 4, "cache_read_input_tokens": -3, "output_tokens_details": []},
+        }
     )
-    assert report.usage == Usage(0, 0, 4, 0, 0, 4)
+    assert report.usage == Usage(7, 0, 4, 0, 0, 11)
 
 
 # Models and counting

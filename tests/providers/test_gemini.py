@@ -28,13 +28,13 @@ from nbgemini.messages.events import (
 )
 from nbgemini.messages.tool_call_assembler import ToolCallAssembler
 from nbgemini.messages.turns import Declaration, Options, Turn, Usage, merge_text, user_turn
-from nbgemini.providers.gemini.codec import Gemini
+from nbgemini.providers.gemini.codec import GeminiCodec
 from nbgemini.providers.gemini.models import thinking_config, thinking_text
 from nbgemini.secrets import Secret
 from nbgemini.transport.http import HttpSource
 from tests.conftest import golden_frames, golden_names
 
-gemini = Gemini()
+gemini = GeminiCodec()
 
 
 def decoded(data):
@@ -384,15 +384,15 @@ async def events_of(service, request):
 def test_what_no_later_request_could_carry_is_mended_as_it_comes():
     """Lone surrogates, and arguments that are no object."""
     frame = b'{"candidates": [{"content": {"parts": [{"text": "a\\ud800b"}]}}]}'
-    assert Gemini().decoder()(frame)[1] == AnswerDelta("a?b")
+    assert GeminiCodec().decoder()(frame)[1] == AnswerDelta("a?b")
     for args in ("[1]", '"{\\"a\\": 1}"', "5"):
         frame = (
             f'{{"candidates": [{{"content": {{"parts": [{{"functionCall": {{"name": "f", "args": {args}}}}}]}}}}]}}'.encode()
         )
-        received, call = Gemini().decoder()(frame)
+        received, call = GeminiCodec().decoder()(frame)
         assert received.part["functionCall"]["args"] == call.args
     with pytest.raises(WireError):
-        Gemini().decoder()(b"[" * 100_000)
+        GeminiCodec().decoder()(b"[" * 100_000)
 
 
 def test_of_other_providers_turns_goes_back_what_is_neutral():
@@ -407,7 +407,7 @@ def test_of_other_providers_turns_goes_back_what_is_neutral():
     ]
 
     def parts(model):
-        return Gemini().encode(turns, Options(model=model)).body["contents"][1]["parts"]
+        return GeminiCodec().encode(turns, Options(model=model)).body["contents"][1]["parts"]
 
     excused = {"thoughtSignature": "skip_thought_signature_validator"}
     bare = [{"functionCall": part["functionCall"]} for part in (call, other)]
@@ -418,4 +418,4 @@ def test_of_other_providers_turns_goes_back_what_is_neutral():
 def test_a_signature_of_ours_stays_where_it_was():
     parts = ({"text": "", "thoughtSignature": "g"}, {"functionCall": {"name": "f", "args": {}}, "thoughtSignature": "h"})
     turns = [user_turn("a"), Turn("model", parts)]
-    assert Gemini().encode(turns, Options(model="gemini-3.5-flash")).body["contents"][1]["parts"] == list(parts)
+    assert GeminiCodec().encode(turns, Options(model="gemini-3.5-flash")).body["contents"][1]["parts"] == list(parts)

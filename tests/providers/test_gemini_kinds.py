@@ -23,10 +23,10 @@ from nbgemini.messages.events import (
 )
 from nbgemini.messages.turns import NOTE, Declaration, Options, Turn, user_turn
 from nbgemini.providers.common.parts import parts_to_events
-from nbgemini.providers.gemini.codec import Gemini
+from nbgemini.providers.gemini.codec import GeminiCodec
 from tests.conftest import golden_bytes, golden_frames
 
-gemini = Gemini()
+gemini = GeminiCodec()
 TOOL = Declaration("f", "d", {})
 
 

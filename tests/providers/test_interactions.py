@@ -19,9 +19,9 @@ from nbgemini.messages.events import (
     UsageReport,
 )
 from nbgemini.messages.turns import Declaration, Options, Schema, Turn, user_turn
-from nbgemini.providers.gemini.codec import Gemini
-from nbgemini.providers.interactions.codec import Interactions
-from nbgemini.providers.registry import codec_of
+from nbgemini.providers.base import codec_of
+from nbgemini.providers.gemini.codec import GeminiCodec
+from nbgemini.providers.interactions.codec import InteractionsCodec
 from nbgemini.transport.framing import Framer
 from tests.conftest import golden_bytes
 from tests.fakes.raw import END, RawServer, chunk, head
@@ -63,7 +63,7 @@ def test_a_request_says_what_the_options_say_and_stores_nothing():
 
 
 def test_the_version_is_the_path():
-    assert Interactions("v1").encode([user_turn("hi")], ASK).path == "v1/interactions"
+    assert InteractionsCodec("v1").encode([user_turn("hi")], ASK).path == "v1/interactions"
     assert codec_of("interactions", "v1").encode([user_turn("hi")], ASK).path == "v1/interactions"
 
 
@@ -205,7 +205,7 @@ def test_a_stored_turn_of_nonsense_is_still_a_request():
 
 
 def test_models_are_listed_as_by_gemini():
-    assert codec.list_request("t") == Gemini().list_request("t")
+    assert codec.list_request("t") == GeminiCodec().list_request("t")
     page = json.dumps({"models": [{"name": "models/gemini-4-argon"}], "nextPageToken": "n"}).encode()
     models, following = codec.decode_models(page)
     assert ([model.name for model in models], following) == (["gemini-4-argon"], "n")

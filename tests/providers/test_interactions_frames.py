@@ -32,7 +32,7 @@ from nbgemini.messages.events import (
 )
 from nbgemini.messages.turns import Turn, Usage, user_turn
 from nbgemini.providers.common.parts import parts_to_events
-from nbgemini.providers.gemini.codec import Gemini
+from nbgemini.providers.gemini.codec import GeminiCodec
 from tests.providers.interacting import ASK, PNG, codec, completed, encoded, parts, step, stream, without_parts
 
 
@@ -127,7 +127,9 @@ def test_code_that_the_service_ran_is_shown_and_goes_back_as_it_came():
     assert without_parts(events) == [ExecutedCode("print(1)"), CodeResult("1\n"), CodeResult("no", ok=False), ExecutedCode("")]
     body = encoded(user_turn("hi"), Turn("model", parts(events[:4])), user_turn("and?"))
     assert body["input"][1:3] == [{**ran, "id": "x1"}, result]
-    other = Gemini().encode([user_turn("hi"), Turn("model", parts(events[:4])), user_turn("and?")], ASK).body["contents"][1]
+    other = (
+        GeminiCodec().encode([user_turn("hi"), Turn("model", parts(events[:4])), user_turn("and?")], ASK).body["contents"][1]
+    )
     assert other["parts"] == [
         {"executableCode": {"language": "PYTHON", "code": "print(1)"}},
         {"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "1\n"}},

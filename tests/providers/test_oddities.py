@@ -13,7 +13,7 @@ from nbgemini.messages.events import Citation, ToolCall
 from nbgemini.messages.segments import Segmenter
 from nbgemini.messages.transcript import Exchange
 from nbgemini.messages.turns import Options, Turn, Usage, user_turn
-from nbgemini.providers.registry import codec_of
+from nbgemini.providers.base import codec_of
 from nbgemini.transport.framing import DONE, Framer
 
 CALL = ToolCall("add", {"a": 1})

@@ -32,14 +32,14 @@ from nbgemini.messages.events import (
 from nbgemini.messages.segments import Segmenter
 from nbgemini.messages.transcript import Exchange
 from nbgemini.messages.turns import Declaration, Options, Turn, Usage, merge_text, user_turn
+from nbgemini.providers.base import codec_of
 from nbgemini.providers.common.parts import parts_to_events
-from nbgemini.providers.openai.responses import OpenAI
-from nbgemini.providers.registry import codec_of
+from nbgemini.providers.openai.responses import ResponsesCodec
 from tests.conftest import golden_bytes
 from tests.fakes.raw import END, RawServer, chunk, head
 from tests.providers.test_contract import cut
 
-openai = OpenAI()
+openai = ResponsesCodec()
 MODEL = "gpt-5.6-sol"
 NAMES = ["interleaved", "tools", "unknown", "blocked", "truncated", "searched"]
 

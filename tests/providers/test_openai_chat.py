@@ -33,14 +33,14 @@ from nbgemini.messages.transcript import Exchange, Transcript
 from nbgemini.messages.turns import Declaration, Options, Turn, Usage, user_turn
 from nbgemini.providers.common.parts import parts_to_events
 from nbgemini.providers.common.thought_tags import TaggedText
-from nbgemini.providers.openai.chat import OpenAIChat
+from nbgemini.providers.openai.chat import ChatCodec
 from nbgemini.tools.tool import text_result
 from nbgemini.transport.api_errors import error_from_body
 from tests.conftest import golden_bytes
 from tests.fakes.raw import END, RawServer, chunk, head
 from tests.providers.test_contract import cut
 
-codec = OpenAIChat()
+codec = ChatCodec()
 MODEL = "deepseek-v4-pro"
 
 

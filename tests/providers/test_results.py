@@ -35,7 +35,7 @@ async def test_pictures_of_tools_go_to_models_that_take_them(client, service, mo
 
 
 def test_a_note_of_another_version_is_read_as_far_as_it_is_known():
-    from nbgemini.providers.common.results import read_result, result_part
+    from nbgemini.providers.common.parts import read_result, result_part
 
     part = {**result_part(ToolCall("f", {}, "c"), {"output": 1}, ()), "nbgemini": {"state": "stopped", "mood": "fine"}}
     assert (read_result(part).state, read_result(part).id) == ("stopped", "c")

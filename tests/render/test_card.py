@@ -32,7 +32,7 @@ def growing(text, state="growing"):
 )
 def test_nothing_in_it_is_markup_or_hidden(call):
     card = card_html(call, HOSTILE)
-    assert set(re.findall(r"<(\w+)", card)) <= {"details", "summary", "pre", "p", "small", "span", "b"}
+    assert set(re.findall(r"<(\w+)", card)) <= {"details", "summary", "pre", "p", "small", "span", "b", "br"}
     assert not set("\u202e\x1b") & set(card)
     assert "U+202E" in card
 
@@ -97,7 +97,7 @@ def test_what_runs_unasked_says_so_while_it_runs_and_afterwards(state, said):
     ],
 )
 def test_blanks_that_could_hide_what_would_run_are_marked(text, shown):
-    assert shown in html.unescape(card_html(ToolRun(ToolCall("f", {"command": text}), "asking")))
+    assert shown in html.unescape(card_html(ToolRun(ToolCall("f", {"text": text}), "asking")))
 
 
 @pytest.mark.parametrize(
@@ -112,11 +112,41 @@ def test_blanks_that_could_hide_what_would_run_are_marked(text, shown):
             {"text": " a", "list": "[1]", "<b>": None},
             "<b>text:</b> &quot; a&quot;\n<b>list:</b> &quot;[1]&quot;\n<b>&quot;&lt;b&gt;&quot;:</b> null",
         ),
-        ({"code": "x = 1\nallow: yes"}, "<b>code:</b> \n  x = 1\n  allow: yes"),
-        ({"a": [1]}, "{\n  &quot;a&quot;: [\n    1\n  ]\n}"),
-        ({}, "{}"),
+        ({"note": "x = 1\nallow: yes"}, "<b>note:</b> \n  x = 1\n  allow: yes"),
     ],
 )
 def test_arguments_stand_line_by_line_where_they_are_plain(args, shown):
     """No text passes for a number, nor one line of it for an argument of its own."""
     assert f"<pre>{shown}</pre>" in card_html(ToolRun(ToolCall("f", args), "asking"))
+
+
+def test_code_and_json_are_coloured_and_nothing_of_them_is_lost():
+    code = "def f():\n    return '<b>'  # \u202e"
+    card = card_html(ToolRun(ToolCall("run", {"to": "me", "code": code, "days": 3}), "asking"))
+    assert "<pre><b>to:</b> me\n<b>code:</b></pre>" in card
+    assert '<span class="k">def</span>' in card
+    assert "<pre><b>days:</b> 3</pre>" in card
+    assert "return '<b>'  # ‹U+202E›" in shown_text(card)
+    card = card_html(ToolRun(ToolCall("f", {"a": [1], "b": {"c": "<i>"}}), "asking"))
+    assert '<span class="mi">1</span>' in card
+    assert json.loads(shown_text(card[card.index("<pre>") :])) == {"a": [1], "b": {"c": "<i>"}}
+    assert "no arguments" in card_html(ToolRun(ToolCall("f", {}), "asking"))
+
+
+def test_a_long_result_is_folded_and_a_short_one_is_not():
+    short = card_html(ToolRun(ToolCall("f", {"a": 1}), "done", {"output": "2"}))
+    assert "<small>Result</small></p><pre>2</pre>" in short
+    folded = card_html(ToolRun(ToolCall("f", {"a": 1}), "done", {"rows": [*range(200)], "more": "x"}))
+    assert "<details><summary><small>Result · 1," in folded
+    assert 'class="language-json"' in folded
+    assert "<details><summary>" not in card_html(ToolRun(ToolCall("f", {"a": 1}), "running"))
+
+
+def test_a_card_says_what_its_tool_is():
+    call = ToolRun(ToolCall("f", {}), "asking", about="Send <b>mail</b> for $5")
+    assert "<p><small>Send &lt;b&gt;mail&lt;/b&gt; for <span>$</span>5<br>chat a</small></p>" in card_html(call, "chat a")
+    assert "<summary>Tool <b>f</b> · waiting for approval</summary>" in card_html(call)
+
+
+def shown_text(card):
+    return html.unescape(re.sub(r"<[^>]*>", "", card))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import zlib
 
 OUTERMOST = re.compile(r'<[a-z]+ class="([^"]+)"')
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -31,3 +33,11 @@ def is_live(data):
 def kinds_in(outputs):
     """The kinds of a cell's outputs, as a file or a list of messages' contents holds them."""
     return [kind_of(output.get("data", {})) for output in outputs]
+
+
+def ops_in(message):
+    """The deltas in a widget's message, which packs long ones."""
+    packed = message.get("buffers", ())
+    if packed:
+        return json.loads(zlib.decompress(packed[0], wbits=-zlib.MAX_WBITS))
+    return message["content"]["data"].get("content", {}).get("ops", [])

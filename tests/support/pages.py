@@ -7,7 +7,7 @@ back: JupyterLab finds outputs by their display ids only in the page, and below 
 from __future__ import annotations
 
 from tests.support.front_ends import JupyterLab
-from tests.support.outputs import VIEW
+from tests.support.outputs import VIEW, ops_in
 
 HTML = "text/html"
 
@@ -35,7 +35,7 @@ class Page(JupyterLab):
         elif kind == "comm_close":
             self.widgets.pop(content["comm_id"], None)
         elif kind == "comm_msg" and content["comm_id"] in self.widgets and content["data"].get("method") == "custom":
-            self.hear(content["comm_id"], content["data"]["content"])
+            self.hear(content["comm_id"], {**content["data"]["content"], "ops": ops_in(message)})
         elif kind != "display_data" or self.new_outputs:
             super().receive(message)
 
@@ -44,7 +44,7 @@ class Page(JupyterLab):
             self.mend(**said["document"])
         if "snapshot" in said or "document" in said:
             self.asking.discard(widget)
-        over = [op[1] for op in said.get("ops", []) if op[0] == "o"]
+        over = [op[1] for op in said["ops"] if op[0] == "o"]
         if over and any(view_in(output) in over[0] for outputs in self.cells.values() for output in outputs):
             self.say(widget, "outputs")
 

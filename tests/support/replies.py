@@ -6,14 +6,14 @@ from nbgemini.chat.reply import Reply
 from nbgemini.chat.state import ReplyState
 from nbgemini.messages.transcript import Exchange
 from nbgemini.messages.turns import Options, user_turn
-from nbgemini.providers.gemini.codec import Gemini
+from nbgemini.providers.gemini.codec import GeminiCodec
 
 
 class WrittenReply(Reply):
     """A reply without a request: what comes is what the test says."""
 
     def __init__(self, **options):
-        super().__init__(ReplyState(Exchange(user_turn("x")), Options(**{"model": "m", **options}), Gemini()))
+        super().__init__(ReplyState(Exchange(user_turn("x")), Options(**{"model": "m", **options}), GeminiCodec()))
 
     def feed(self, events):
         """Let events come; return what changed."""

@@ -21,7 +21,7 @@ from nbgemini._storage.sqlite import default_path
 from nbgemini.bulk.aimd import AimdLimiter
 from nbgemini.bulk.outcome import (
     BackOff,
-    Done,
+    Completed,
     RetryAfter,
     StopAll,
     SystemicFailureDetector,
@@ -212,7 +212,7 @@ class MapRun:
 
     async def _act(self, item: PendingRow, reply: Reply, began: float) -> None:
         """Do what a reply means for its row, and for all."""
-        match Done() if self._scheduler.stopped else outcome(reply, item, monotonic()):
+        match Completed() if self._scheduler.stopped else outcome(reply, item, monotonic()):
             case RetryAfter(seconds) if item.attempts.take():
                 self._scheduler.put_back(item, seconds)
             case BackOff(retry_after):

@@ -20,7 +20,7 @@ _NOT_FOUND, _NOT_ALLOWED = 404, "PERMISSION_DENIED"
 _ALIKE = 10  # rows that fail in the same words
 
 
-class Done(Struct, frozen=True):
+class Completed(Struct, frozen=True):
     """The row has all of the answer that it will have."""
 
 
@@ -46,7 +46,7 @@ class StopAll(Struct, frozen=True):
     error: NbGeminiError
 
 
-Outcome: TypeAlias = Done | RetryAfter | BackOff | Failed | StopAll
+Outcome: TypeAlias = Completed | RetryAfter | BackOff | Failed | StopAll
 
 
 class _Attempts(Protocol):
@@ -73,7 +73,7 @@ def outcome(reply: _Reply, row: _Row, now: float) -> Outcome:
     """Return what a reply that is over means for its row; `now` is the time by the clock of `row.limited_since`."""
     error = reply.error
     if error is None:
-        return Done()
+        return Completed()
     if concerns_all(error):
         return StopAll(error)
     if reply.segments:

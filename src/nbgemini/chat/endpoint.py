@@ -14,7 +14,7 @@ from msgspec import Struct, structs
 from nbgemini.chat.uploads import FileUploader, InlineFiles
 from nbgemini.errors import NbGeminiError, WireError
 from nbgemini.providers.base import Codec
-from nbgemini.providers.gemini.codec import Gemini
+from nbgemini.providers.gemini.codec import GeminiCodec
 from nbgemini.transport.limiter import ConcurrencyLimiter
 from nbgemini.transport.request import Request, Source
 from nbgemini.transport.retry import Retry, RetryPolicy
@@ -47,7 +47,7 @@ class Endpoint(Struct, frozen=True, eq=False):
     def over(cls, source: Source, codec: Codec | None = None, *, streams: int = 1000, retry: Retry | None = None) -> Self:
         """Return an endpoint of a source, Gemini's by default; large files are uploaded through it."""
         retry = retry or Retry()
-        return cls(codec or Gemini(), source, ConcurrencyLimiter(streams), retry, FileUploader(source, "v1beta", retry))
+        return cls(codec or GeminiCodec(), source, ConcurrencyLimiter(streams), retry, FileUploader(source, "v1beta", retry))
 
     def through(self, source: Source) -> Self:
         """Return the same endpoint with another source; requests to both stand in one line."""

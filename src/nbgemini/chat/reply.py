@@ -13,10 +13,9 @@ from nbgemini._async.readers import current_reader
 from nbgemini.chat.state import ReplyState
 from nbgemini.chat.structured_output import value_so_far
 from nbgemini.errors import NbGeminiError
-from nbgemini.messages.code_blocks import code_of
 from nbgemini.messages.events import Citations, InlineMedia, Queued, Retrying, ToolCall, ToolRun, Uploading
 from nbgemini.messages.media import MediaFile, media_file
-from nbgemini.messages.segments import Segment, last_text
+from nbgemini.messages.segments import Segment, code_of, last_text
 from nbgemini.messages.transcript import Exchange, State
 from nbgemini.messages.turns import Options, Usage
 

@@ -35,8 +35,9 @@ from nbgemini.messages.events import (
     ToolCallStart,
     Unknown,
     UsageReport,
+    describe_stop_reason,
+    is_known,
 )
-from nbgemini.messages.stop_reasons import describe_stop_reason, is_known
 from nbgemini.messages.tool_call_assembler import ToolCallAssembler, weight
 from nbgemini.messages.transcript import Exchange, State
 from nbgemini.messages.turns import NOTE, Part, Usage

@@ -16,8 +16,7 @@ from nbgemini.chat.uploads import FileUploader, InlineFiles
 from nbgemini.errors import ApiError, ConfigurationError, NbGeminiError, PromptError
 from nbgemini.messages.turns import Turn, user_turn
 from nbgemini.prompts.secret_scan import redact_secrets, reject_secrets
-from nbgemini.providers.base import Counting, Model
-from nbgemini.providers.registry import codec_of
+from nbgemini.providers.base import Counting, Model, codec_of
 from nbgemini.replay.session import Cassettes, Record, Replay, Taping, place_of, refuse_both
 from nbgemini.services import Service, full_name, key_command, split_model
 from nbgemini.settings import GOOGLE, Settings

@@ -16,7 +16,7 @@ from typing import Any
 from msgspec import Struct
 
 from nbgemini.errors import PromptError
-from nbgemini.messages.media import TAKEN, is_supported, kind_of, mime_of, size_text, suggest_conversion
+from nbgemini.messages.media import TAKEN, is_supported, media_kind, mime_of, size_text, suggest_conversion
 from nbgemini.messages.turns import NOTE, Part, Turn
 
 INLINE_BYTES = 6 * 1024 * 1024  # of one thing; what is larger is uploaded once instead of sent with every turn
@@ -67,7 +67,7 @@ def data_part(data: bytes, mime: str, name: str) -> Part:
     if len(data) > INLINE_BYTES:
         return _keep_content(Attachment(hashlib.sha256(data).hexdigest(), name, mime, len(data), data))
     inline = {"mimeType": mime, "data": base64.b64encode(data).decode()}
-    return {"inlineData": inline, NOTE: note(name, kind_of(mime), len(data))}
+    return {"inlineData": inline, NOTE: note(name, media_kind(mime), len(data))}
 
 
 def file_part(path: Path, mime: str = "") -> Part:
@@ -105,7 +105,7 @@ def describe_part(part: Part) -> str:
         return " · ".join(filter(None, (str(about.get("name", "")), str(about["kind"]), size_text(int(about.get("size", 0))))))
     inline, file = part.get("inlineData"), part.get("fileData")
     if isinstance(inline, Mapping):
-        return f"{kind_of(str(inline.get('mimeType', '')))} · {size_text(len(str(inline.get('data', ''))) * 3 // 4)}"
+        return f"{media_kind(str(inline.get('mimeType', '')))} · {size_text(len(str(inline.get('data', ''))) * 3 // 4)}"
     return f"file · {file.get('mimeType', '')}" if isinstance(file, Mapping) else ""
 
 
@@ -152,7 +152,7 @@ def _part_text(part: Part) -> str:
 
 def _keep_content(held: Attachment) -> Part:
     _held[held.digest] = held
-    about = note(held.name, kind_of(held.mime), held.size, **({"path": held.path} if held.path else {}))
+    about = note(held.name, media_kind(held.mime), held.size, **({"path": held.path} if held.path else {}))
     return {"fileData": {"mimeType": held.mime, "fileUri": SCHEME + held.digest}, NOTE: about}
 
 

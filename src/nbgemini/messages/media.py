@@ -100,7 +100,7 @@ def is_supported(mime: str) -> bool:
     return bool(mime) and mime not in _REFUSED
 
 
-def kind_of(mime: str) -> str:
+def media_kind(mime: str) -> str:
     """Return a mime type in a word: image, PDF, audio, video, text."""
     return "PDF" if mime == "application/pdf" else mime.partition("/")[0]
 

@@ -8,6 +8,7 @@ on; one that is over stays as it is; raw sound in pieces is one segment.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
@@ -296,3 +297,22 @@ def _kind(content: Content) -> Kind:
     if isinstance(content, InlineMedia) and content.mime.startswith("audio/"):
         return "audio"
     return _KINDS[type(content)]
+
+
+_FENCE = re.compile(
+    r"^(?P<indent>[ ]{0,3})(?P<fence>`{3,}|~{3,})(?P<info>[^\n]*)\n(?P<code>.*?)(?:^[ ]{0,3}(?P=fence)[`~]*[ \t]*$|\Z)",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+def code_of(text: str, *, bare: bool = False) -> str:
+    """Return the code of all blocks, a blank line between them; `bare`: a text without any fence is code itself."""
+    text = text.replace("\r\n", "\n")
+    blocks = [_unindented(found["code"], len(found["indent"])) for found in _FENCE.finditer(text)]
+    if not blocks and bare:
+        return text.strip("\n")
+    return "\n\n".join(block.strip("\n") for block in blocks if block.strip())
+
+
+def _unindented(code: str, spaces: int) -> str:
+    return re.sub(rf"^ {{1,{spaces}}}", "", code, flags=re.MULTILINE) if spaces else code

@@ -212,14 +212,14 @@ class _Arguments:
         """Return the arguments, or None if they are not complete."""
         try:
             text = json.dumps(self._tree["$"], default=_complete_text) if self._tree else "".join(self._texts)
-            args = arguments_of(text)
+            args = parse_arguments(text)
             args = json.loads(_repair_surrogates(json.dumps(args, ensure_ascii=False, allow_nan=False)))
         except _NOT_JSON:
             return None
         return args if self._sound and isinstance(args, dict) else None
 
 
-def arguments_of(text: str) -> Any:
+def parse_arguments(text: str) -> Any:
     """Return what the JSON text of a call's arguments holds: nothing in any form is no arguments, and a text in it is read too.
 
     Raises:

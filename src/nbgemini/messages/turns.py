@@ -13,6 +13,11 @@ ORIGIN = "origin"  # the key under which another provider than Gemini keeps what
 Role: TypeAlias = Literal["user", "model"]
 Format: TypeAlias = Literal["markdown", "code", "json", "text"]
 
+_CODE_ALONE = (
+    "Answer with code only: one fenced code block that names its language, complete and ready to run, in Python unless another"
+    " language is asked for. Write what needs saying as comments; no text outside of the block."
+)
+
 
 class Turn(Struct, frozen=True):
     """One side's say: who, and the parts exactly as they went over the wire."""
@@ -81,6 +86,11 @@ class Options(Struct, frozen=True, kw_only=True):
     def json(self) -> bool:
         """Whether the answer is to be JSON."""
         return self.schema is not None or self.format == "json"
+
+    @property
+    def instruction(self) -> str | None:
+        """The system instruction, with what the format of the answer asks for."""
+        return "\n\n".join(filter(None, (self.system, _CODE_ALONE if self.format == "code" else None))) or None
 
 
 def user_turn(text: str) -> Turn:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
-from nbgemini.messages.media import kind_of, size_text
+from nbgemini.messages.media import media_kind, size_text
 from nbgemini.offline.canned_answers import Run
 from nbgemini.offline.table_answers import answer_about, describe, tables_in, without_tables
 
@@ -50,7 +50,7 @@ def _decoded(text: str) -> bytes:
 
 def _file(mime: str, data: bytes, size: int) -> str:
     facts = list(_facts(mime, data)) or [size_text(size)]  # how well a picture is packed differs from machine to machine
-    return ", ".join([f"**{kind_of(mime) or 'file'}** ({mime or 'of unknown type'})", *facts])
+    return ", ".join([f"**{media_kind(mime) or 'file'}** ({mime or 'of unknown type'})", *facts])
 
 
 def _facts(mime: str, data: bytes) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct, structs
 
-from nbgemini.messages.code_blocks import code_of
+from nbgemini.messages.segments import code_of
 from nbgemini.offline.canned_answers import Run, written_answer
 from nbgemini.offline.cell_fixes import fix_cell
 from nbgemini.offline.code_explanations import explain

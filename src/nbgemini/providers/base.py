@@ -7,7 +7,8 @@ part under `origin`: `{"provider": NAME, "block": {...}}`; all others leave such
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from msgspec import Struct
@@ -83,3 +84,21 @@ class Counting(Protocol):
     def decode_count(self, frame: bytes) -> int:
         """Return the number of tokens that the answer names."""
         ...
+
+
+# Modules and classes by dialect; those of Google's API are told its version.
+_CODECS: Mapping[str, tuple[str, str]] = {
+    "gemini": ("nbgemini.providers.gemini.codec", "GeminiCodec"),
+    "anthropic": ("nbgemini.providers.anthropic.codec", "AnthropicCodec"),
+    "interactions": ("nbgemini.providers.interactions.codec", "InteractionsCodec"),
+    "openai": ("nbgemini.providers.openai.responses", "ResponsesCodec"),
+    "openai-chat": ("nbgemini.providers.openai.chat", "ChatCodec"),
+}
+_VERSIONED = {"gemini", "interactions"}
+
+
+def codec_of(dialect: str, version: str) -> Codec:
+    """Return the codec of a dialect; Google's API is spoken in this version."""
+    module, name = _CODECS[dialect]
+    codec: Callable[..., Codec] = getattr(import_module(module), name)
+    return codec(version) if dialect in _VERSIONED else codec()

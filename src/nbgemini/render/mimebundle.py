@@ -17,10 +17,9 @@ from html import escape
 from typing import Any
 
 from nbgemini.formatting import LOOKS
-from nbgemini.messages.code_blocks import code_of
 from nbgemini.messages.events import Citations, CodeResult, ExecutedCode, InlineMedia, ToolRun
 from nbgemini.messages.media import MediaFile, media_file, size_text
-from nbgemini.messages.segments import Segment
+from nbgemini.messages.segments import Segment, code_of
 from nbgemini.messages.turns import Format, Options
 from nbgemini.render.block_html import preformatted
 from nbgemini.render.citations import citations_html, citations_text, with_references

@@ -1,4 +1,4 @@
-"""A tool call as a card: its name, its arguments, what became of it and what it returned; all of it as text."""
+"""A tool call as a card: what it is, its arguments, what became of it and what it returned; nothing in it is markup."""
 
 from __future__ import annotations
 
@@ -9,14 +9,24 @@ from typing import Any, TypeAlias
 
 from nbgemini.formatting import duration_text
 from nbgemini.messages.events import ToolCallGrowing, ToolRun
+from nbgemini.render.code import code_html
 from nbgemini.render.escape import harmless, marked_blanks
 from nbgemini.render.math import untypeset
+from nbgemini.render.sanitize import sanitize
 
 Call: TypeAlias = ToolCallGrowing | ToolRun
 
 _LONGEST = 20_000  # characters of arguments or of a result that the page shows; the model got all of it
 _GROWN = 2_000  # characters of arguments that are shown while they come: nobody reads more of them
 _MOST_LINES = 20  # arguments that stand line by line
+_MOST_COLOURED = 4_000  # characters of code or JSON
+_SHORT = 300  # characters of a result that is not folded,
+_FEW_LINES = 6  # and its lines
+_CODE = {  # arguments that hold code, if it has lines
+    **dict.fromkeys(("code", "python", "source"), "python"),
+    **dict.fromkeys(("bash", "command", "script", "shell"), "bash"),
+    **{language: language for language in ("css", "html", "javascript", "sql")},
+}
 _LONG = 400  # characters of arguments whose reader is told how many there are, before they may run
 _CLOSERS = '"}] \t\r\n'  # the rest of the arguments comes before them
 _WORDS = {
@@ -51,15 +61,19 @@ def card_html(call: Call, about: str = "", *, head: bool = False) -> str:
         head: whether to leave the arguments out.
     """
     opened = " open" if call.state in _OPENED else ""
-    known = f"<p><small>{_prose(about)}</small></p>" if about else ""
-    boxes = "" if head else "".join(f"<pre>{text}</pre>" for text in _boxes(call))
+    words = [_prose(line) for line in (_description(call), about) if line]
+    known = f"<p><small>{'<br>'.join(words)}</small></p>" if words else ""
+    boxes = "" if head else _arguments_html(call) + _result_html(call)
     return f'<details class="nbgemini-tool"{opened}><summary>{_title(call)}</summary>{known}{boxes}</details>'
 
 
 def _title(call: Call) -> str:
     """Return the line with its warning in red: by an attribute that also untrusted notebooks and their converters keep."""
-    title, warning = _prose(card_title(call)), _warning(call)
-    return f'{title.removesuffix(warning)}<font color="#d32f2f"><b>{warning}</b></font>' if warning else title
+    title, warning = card_title(call), _warning(call)
+    before = f"Tool {_name(call)}"
+    after = _prose(title.removeprefix(before).removesuffix(warning))
+    red = f'<font color="#d32f2f"><b>{warning}</b></font>' if warning else ""
+    return f"Tool <b>{_prose(_name(call))}</b>{after}{red}"
 
 
 def _warning(call: Call) -> str:
@@ -89,22 +103,61 @@ def _name(call: Call) -> str:
     return call.name if isinstance(call, ToolCallGrowing) else call.call.name
 
 
+def _description(call: Call) -> str:
+    return call.about if isinstance(call, ToolRun) else ""
+
+
 def _texts(call: Call) -> list[str]:
+    texts = [text] if (text := _arguments_text(call)) else []
+    return [*texts, _result(call.response)] if isinstance(call, ToolRun) and call.response is not None else texts
+
+
+def _arguments_text(call: Call) -> str:
     if isinstance(call, ToolCallGrowing):
-        return [_bounded(call.text) if call.state == "again" else grown_text(call)] if call.text else []
+        return _bounded(call.text) if call.state == "again" else grown_text(call)
     args = marked_blanks(harmless(_json(call.call.args)))
-    texts = [args if call.state == "asking" else _bounded(args)]  # nobody can allow what can't be seen
-    if call.response is not None:
-        texts.append(_result(call.response))
-    return texts
+    return args if call.state == "asking" else _bounded(args)  # nobody can allow what can't be seen
 
 
-def _boxes(call: Call) -> list[str]:
-    """Return arguments and result as HTML: plain values line by line behind their names, all else as JSON."""
-    texts = [_escaped(text) for text in _texts(call)]
-    if isinstance(call, ToolRun) and 0 < len(call.call.args) <= _MOST_LINES and all(map(_is_plain, call.call.args.values())):
-        texts[0] = "\n".join(_line(name, value, whole=call.state == "asking") for name, value in call.call.args.items())
-    return texts
+def _arguments_html(call: Call) -> str:
+    """Return the arguments as HTML: plain values line by line behind their names, code in colours, all else as JSON."""
+    if isinstance(call, ToolCallGrowing):
+        return f"<pre>{_escaped(_arguments_text(call))}</pre>" if call.text else ""
+    args = call.call.args
+    if not args:
+        return "<p><small>no arguments</small></p>"
+    if len(args) > _MOST_LINES or not all(map(_is_plain, args.values())):
+        return _coloured(_arguments_text(call), "json")
+    boxes, lines = [], []
+    for name, value in args.items():
+        if name in _CODE and isinstance(value, str) and "\n" in value.strip():
+            lines.append(f"<b>{_escaped(name)}:</b>")
+            boxes += [f"<pre>{chr(10).join(lines)}</pre>", _code(value, _CODE[name], whole=call.state == "asking")]
+            lines = []
+        else:
+            lines.append(_line(name, value, whole=call.state == "asking"))
+    return "".join(boxes) + (f"<pre>{chr(10).join(lines)}</pre>" if lines else "")
+
+
+def _result_html(call: Call) -> str:
+    """Return the result as HTML, folded unless it is short."""
+    if not isinstance(call, ToolRun) or call.response is None:
+        return ""
+    text = _result(call.response)
+    title = "Result" if call.state == "done" else "What the model was told"
+    box = _coloured(text, "json") if text[:1] in ("{", "[") else f"<pre>{_escaped(text)}</pre>"
+    if len(text) <= _SHORT and text.count("\n") < _FEW_LINES:
+        return f"<p><small>{title}</small></p>{box}"
+    return f"<details><summary><small>{title} · {len(text):,} characters</small></summary>{box}</details>"
+
+
+def _code(text: str, language: str, *, whole: bool) -> str:
+    text = marked_blanks(harmless(text.rstrip("\n")))
+    return _coloured(text if whole else _bounded(text), language)
+
+
+def _coloured(text: str, language: str) -> str:
+    return sanitize(code_html(harmless(text), language, coloured=len(text) <= _MOST_COLOURED))
 
 
 def _is_plain(value: Any) -> bool:

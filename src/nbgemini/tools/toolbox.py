@@ -20,6 +20,7 @@ from nbgemini._async.readers import WaitGuard, hold_up
 from nbgemini.errors import PromptError
 from nbgemini.messages.events import ToolCall, ToolProgress, ToolRun
 from nbgemini.messages.turns import Declaration
+from nbgemini.prompts.jsonable import cut
 from nbgemini.prompts.secret_scan import redact_secrets
 from nbgemini.tools.decorator import LABELS, declare
 from nbgemini.tools.tool import Tool, ToolResult, canonical_json, run, run_of, text_result
@@ -30,6 +31,7 @@ WORDS = ("ask", "auto", "never", "unguarded")
 AT_ONCE = 8  # calls that run side by side
 MOST_ROUNDS = 10
 MOST_REPEATS = 3  # rounds of the same calls, in a row
+_LONGEST_ABOUT = 200  # characters of what a tool says of itself that its card shows
 _DEEDS = dict(zip(LABELS, ("read what is private", "take in what strangers wrote", "send something out"), strict=True))
 
 
@@ -255,4 +257,7 @@ class ToolRunner:
         return structs.replace(result, unasked=unasked, response=self._mask(result.response))
 
     def _report(self, number: int, run: ToolRun) -> None:
+        tool = self._toolbox.find(run.call.name)
+        if tool is not None:
+            run = structs.replace(run, about=cut(tool.description.strip().split("\n")[0], _LONGEST_ABOUT))
         self._news.put_nowait(ToolProgress(self._first + number, run))

@@ -12,16 +12,13 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterable, Generator, Sequence
 from typing import Any, TypeVar, cast
 
-import msgspec
-
 from nbgemini._async.scheduler import FairScheduler
-from nbgemini.errors import NbGeminiError
+from nbgemini.errors import NbGeminiError, WireError
 from nbgemini.secrets import HIDDEN, PART, STEP, Mask
-from nbgemini.transport.framing import DONE
+from nbgemini.transport.framing import DONE, load_json
 
 _TELLING = 3  # characters of a key at the end of a text for which a frame waits
 _MOST_WAITING = 2**24  # bytes
-_LARGEST_ODD = 2**18  # bytes of JSON that only Python's own reader takes
 _TEXTS = 1_000  # of a frame, between two turns of others
 _Result = TypeVar("_Result")
 _FOLD = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
@@ -178,12 +175,8 @@ class _Piece:
 
 def _decoded(data: bytes) -> Any:
     try:
-        return msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass
-    try:
-        return json.loads(data.decode("utf-8", "replace")) if len(data) <= _LARGEST_ODD else None
-    except (ValueError, RecursionError):
+        return load_json(data)
+    except WireError:
         return None
 
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from nbgemini.messages.code_blocks import code_of
+from nbgemini.messages.segments import code_of
 from nbgemini.messages.turns import Options
 from nbgemini.notebook.display.insert_cell import button_html, has_commands, offered_code, put_code
 

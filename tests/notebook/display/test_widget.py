@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import threading
+import zlib
 from uuid import uuid4
 
 import pytest
@@ -19,15 +20,16 @@ class Wire:
 
     def __init__(self, opened, data=None, buffers=(), **_):
         self.comm_id = uuid4().hex  # all widgets of a process stand in one table
-        self.sent = []
+        self.sent, self.buffers = [], []
         self.state = {
             **data["state"],
             **{path[-1]: bytes(buffer) for path, buffer in zip(data["buffer_paths"], buffers, strict=True)},
         }
         opened.append(self)
 
-    def send(self, data=None, **_):
+    def send(self, data=None, buffers=(), **_):
         self.sent.append(data)
+        self.buffers.append(buffers)
 
     def on_msg(self, callback):
         self._heard = callback
@@ -75,12 +77,12 @@ def test_source_travels_without_comments_and_indentation(opened):
 
     widget()
     module = next(comm.state for comm in opened if "code" in comm.state)
-    print(f"{len(module['code'])} bytes of JavaScript, {len(module['css'])} of CSS, once a page")
-    assert len(module["code"]) <= 5_500
-    assert len(module["css"]) <= 1_200
-    source = gzip.decompress(module["code"]) + gzip.decompress(module["css"])
+    print(f"{len(module['code'])} bytes of JavaScript and CSS, once a page; {len(live._start())} with each widget")
+    assert len(module["code"]) <= 8_000
+    source = gzip.decompress(module["code"])
     assert not any(line.startswith((b"//", b"/*", b" ")) for line in source.splitlines())
-    assert len(live._start().encode()) <= 1_000
+    assert b".nbg-live" in source.splitlines()[-1]
+    assert len(live._start().encode()) <= 700
     assert opened[-1].state["_esm"] == live._start()
 
 
@@ -124,6 +126,25 @@ def test_deltas_are_numbered_and_hold_only_what_is_new(opened):
     for text in ("Some ", "words"):
         assert one.tell(lambda text=text: [["t", text]]) == len("t" + text)
     assert opened[-1].custom == [{"n": 1, "ops": [["t", "Some "]]}, {"n": 2, "ops": [["t", "words"]]}]
+
+
+def test_long_deltas_are_packed_and_small_ones_are_not(opened):
+    one = widget()
+    ops = [["t", [1], 0, "Some words, half of \ud83d and 😀. " * 40]]
+    one.tell(lambda: ops)
+    one.tell(lambda: [["e"]])
+    (packed,) = opened[-1].buffers[0]
+    assert opened[-1].custom == [{"n": 1}, {"n": 2, "ops": [["e"]]}]
+    assert len(packed) < 300
+    assert json.loads(zlib.decompress(packed, wbits=-zlib.MAX_WBITS)) == [["t", [1], 0, "Some words, half of ? and 😀. " * 40]]
+
+
+def test_a_widget_opens_without_what_it_has_not(opened):
+    """A layout has forty traits without a value."""
+    widget()
+    layout, module, live = (comm.state for comm in opened)
+    assert len(layout) <= 6
+    assert None not in [*layout.values(), *module.values(), *live.values()]
 
 
 def test_a_page_that_missed_deltas_gets_all_of_it_with_the_number_to_go_on_from(opened):
@@ -253,8 +274,8 @@ def test_bytes_of_a_widget_in_a_real_kernel():
         kernel.close()
     sizes = {"alone": comm_bytes(alone), "in an accordion": comm_bytes(both), "delta of 100": comm_bytes(delta)}
     print(json.dumps(sizes))
-    assert sizes["alone"] <= 2_900
-    assert sizes["in an accordion"] <= 4_000
+    assert sizes["alone"] <= 1_700
+    assert sizes["in an accordion"] <= 3_000
     assert sizes["delta of 100"] <= 800
 
 

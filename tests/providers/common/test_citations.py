@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nbgemini.messages.events import Citation, Citations, Page, Passage
-from nbgemini.providers.anthropic.citations import CitationReader
+from nbgemini.providers.anthropic.blocks import CitationReader
 from nbgemini.providers.common.citations import CitationBuilder
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbgemini.errors import WireError
-from nbgemini.providers.common.json import as_dict, as_list, count, dicts, load
+from nbgemini.providers.common.json import as_count, as_dict, as_list, dicts, load_frame
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from nbgemini.providers.common.json import as_dict, as_list, count, dicts, load
     ],
 )
 def test_a_count_is_a_number_in_any_spelling(value, number):
-    assert count(value) == number
+    assert as_count(value) == number
 
 
 @given(
@@ -38,11 +38,11 @@ def test_an_object_or_a_list_is_there_or_empty(value):
     ("frame", "data"), [(b'{"a": NaN}', {"a": None}), (b'"\\ud800"', "?"), (b'"\xff"', "\ufffd"), (b"[DONE]", b"[DONE]")]
 )
 def test_what_is_nearly_json_is_read(frame, data):
-    read = load(frame)
+    read = load_frame(frame)
     assert read == data or (isinstance(read, dict) and math.isnan(read["a"]))
 
 
 @pytest.mark.parametrize("frame", [b"{", b"<html>", b"9" * 10_000, b"[" * 100_000])
 def test_what_is_not_json_is_one_error(frame):
     with pytest.raises(WireError, match="not JSON"):
-        load(frame)
+        load_frame(frame)

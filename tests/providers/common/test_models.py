@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 import nbgemini.providers
-from nbgemini.providers.anthropic.models import Family as Claude
+from nbgemini.providers.anthropic.models import ClaudeFamily
 from nbgemini.providers.common.models import family_of
-from nbgemini.providers.gemini.models import Family as Gemini
-from nbgemini.providers.openai.models import Family as Gpt
+from nbgemini.providers.gemini.models import GeminiFamily
+from nbgemini.providers.openai.common import GptFamily
 
-KINDS = {"gemini": Gemini, "anthropic": Claude, "openai": Gpt}
+KINDS = {"gemini": GeminiFamily, "anthropic": ClaudeFamily, "openai": GptFamily}
 LISTED = json.loads((Path(nbgemini.providers.__file__).parent / "models.json").read_bytes())
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbgemini.errors import WireError
-from nbgemini.providers.gemini.codec import Gemini
+from nbgemini.providers.gemini.codec import GeminiCodec
 from nbgemini.transport.framing import Framer
 from tests.conftest import as_array, golden_bytes, golden_frames, golden_names
 
@@ -40,7 +40,7 @@ def cut_bounded(body, *places, largest):
 
 
 def events(frames):
-    return [event for frame in frames for event in Gemini().decoder()(frame)]
+    return [event for frame in frames for event in GeminiCodec().decoder()(frame)]
 
 
 def bodies(name):
@@ -61,7 +61,7 @@ def said(found):
 
 @pytest.mark.parametrize("name", golden_names())
 def test_a_golden_stream_says_the_same_in_every_framing(name):
-    meant = said([event for frame in golden_frames(name) for event in Gemini().decoder()(json.dumps(frame).encode())])
+    meant = said([event for frame in golden_frames(name) for event in GeminiCodec().decoder()(json.dumps(frame).encode())])
     for framing, body in bodies(name).items():
         assert said(events(cut(body))) == meant, framing
 

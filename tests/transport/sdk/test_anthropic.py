@@ -9,7 +9,7 @@ import pytest
 from msgspec import structs
 
 from nbgemini.messages.turns import Options, user_turn
-from nbgemini.providers.anthropic.codec import Anthropic
+from nbgemini.providers.anthropic.codec import AnthropicCodec
 from nbgemini.secrets import Secret
 from nbgemini.services import KNOWN
 from nbgemini.transport.http import HttpSource
@@ -20,7 +20,7 @@ from tests.fakes.raw import END, RawServer, chunk, head
 from tests.providers.contracted import CONTRACTED, WHAT
 
 ANTHROPIC = KNOWN["anthropic"]
-codec = Anthropic()
+codec = AnthropicCodec()
 
 
 async def frames_of(source, request):

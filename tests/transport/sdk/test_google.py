@@ -12,7 +12,7 @@ from nbgemini import Client
 from nbgemini.errors import AuthenticationError, ConfigurationError, ServerError, TransportError, WireError
 from nbgemini.messages.events import AnswerDelta, Citation, Citations, Finish, InlineMedia, PartReceived
 from nbgemini.messages.turns import Options, user_turn
-from nbgemini.providers.gemini.codec import Gemini
+from nbgemini.providers.gemini.codec import GeminiCodec
 from nbgemini.secrets import Secret
 from nbgemini.services import KNOWN
 from nbgemini.transport.http import HttpSource
@@ -23,7 +23,7 @@ from tests.conftest import golden_frames, soon
 from tests.fakes.raw import END, RawServer, chunk, event, head, text_frame
 
 KEY = "a-good-key"
-gemini = Gemini()
+gemini = GeminiCodec()
 ASK = gemini.encode([user_turn("hi")], Options(model="gemini-3.8-flash"))
 
 

@@ -9,7 +9,7 @@ import pytest
 from msgspec import structs
 
 from nbgemini.messages.turns import Options, user_turn
-from nbgemini.providers.registry import codec_of
+from nbgemini.providers.base import codec_of
 from nbgemini.secrets import Secret
 from nbgemini.services import KNOWN
 from nbgemini.transport.http import HttpSource

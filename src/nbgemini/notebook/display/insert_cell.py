@@ -11,7 +11,7 @@ from html import escape
 from typing import Any
 
 from nbgemini.chat.reply import Reply
-from nbgemini.messages.code_blocks import code_of
+from nbgemini.messages.segments import code_of
 from nbgemini.notebook.kernel.environment import in_colab
 from nbgemini.render.escape import harmless
 

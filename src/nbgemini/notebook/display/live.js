@@ -10,6 +10,11 @@ const write = (node, text = "") => {
 
 const words = (...parts) => parts.filter(Boolean).join(" · ");
 
+const unpacked = (bytes) => new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"))).json();
+
+// The stylesheet comes with this module.
+export const addStyle = (textContent) => document.head.append(create("style", { textContent }));
+
 // ---- The document. JupyterLab and Notebook let a widget see the one in which it stands; elsewhere there are no cells here.
 
 const VIEW = "application/vnd.jupyter.widget-view+json";
@@ -125,14 +130,14 @@ const saveShown = (manager) => {
 
 // ---- Views: each paints what its model holds into an element.
 
-const copyButton = (el) => {
+const copyButton = (el, readText) => {
   // its label is no text of the page, so that it is never copied itself
   const button = create("button", {
     ariaLabel: "Copy this answer",
     value: "Copy",
     async onclick() {
       try {
-        await navigator.clipboard.writeText(el.innerText);
+        await navigator.clipboard.writeText(readText());
       } catch {
         // there is none here, or it may not be used
         getSelection().selectAllChildren(el);
@@ -164,26 +169,74 @@ const useKeys = (el, paint) => {
 };
 
 // Operations on the text, as the kernel's `html_tree` makes them: what is finished is never touched again, so a selection stays.
+// Returns the boxes of formulas that are new.
 const edit = (root, [op, path, count, added]) => {
-  const node = path.reduce((inside, fromEnd) => inside.childNodes[inside.childNodes.length - fromEnd], root);
+  let node = root;
+  for (const fromEnd of path) {
+    node = node.childNodes[node.childNodes.length - fromEnd];
+    // it was no whole formula after all
+    restoreSource(node);
+  }
   if (op === "t") {
     const text = node.lastChild;
     if (count) text.deleteData(text.length - count, count);
     text.appendData(added);
-    return;
+    return [];
   }
   while (count--) node.lastChild.remove();
-  insert(node, added);
+  return insert(node, added);
 };
 
 const insert = (node, html) => {
   const { content } = create("template", { innerHTML: html });
   // the parser cuts long texts
   content.normalize();
+  const formulas = [...content.querySelectorAll(FORMULAS)];
   // a row of data goes into the table before it
   const table = node.lastChild?.tBodies?.[0];
   while (table && content.firstChild?.tagName === "TR") table.append(content.firstChild);
   node.append(content);
+  return formulas;
+};
+
+// ---- Formulas: a page that has a typesetter gets each one typeset soon after it has come, so that nothing jumps at the end.
+
+const FORMULAS = 'span[style*="max-content"], div[style*="overflow-x"]'; // their boxes, as the kernel's `math` makes them
+const PATIENCE = 500; // milliseconds that a formula waits for the page to have nothing else to do
+const sources = new WeakMap(); // what stood in each box before
+
+const idle = () => new Promise((done) => (window.requestIdleCallback ? requestIdleCallback(done, { timeout: PATIENCE }) : setTimeout(done, 20)));
+
+const restoreSource = (box) => {
+  if (!sources.has(box)) return false;
+  box.replaceChildren(...sources.get(box));
+  sources.delete(box);
+  return true;
+};
+
+// Return a function that is given new boxes. Those out of sight have no size yet: they wait until it is called once more.
+const typesetting = (typesetter) => {
+  const waiting = new Set();
+  let running = !typesetter, ready;
+  const run = async () => {
+    // the page loads its typesetter at first use
+    await (ready ||= typesetter.typeset(create("span")));
+    for (const box of waiting) {
+      if (box.isConnected && !box.checkVisibility()) continue;
+      waiting.delete(box);
+      if (!box.isConnected || sources.has(box)) continue;
+      await idle();
+      sources.set(box, [...box.childNodes].map((node) => node.cloneNode(true)));
+      await typesetter.typeset(box);
+    }
+    running = false;
+  };
+  return (boxes) => {
+    for (const box of boxes) waiting.add(box);
+    if (running || !waiting.size) return;
+    running = true;
+    run();
+  };
 };
 
 const INLINE = /^(A|B|BR|CODE|DEL|EM|I|IMG|KBD|S|SPAN|STRONG|SUB|SUP)$/;
@@ -209,9 +262,17 @@ const due = (queue, share) => {
   return ops;
 };
 
-const textView = (el, { state, role, paint }) => {
+const textView = (el, { state, role, paint, typesetter }) => {
   let root, began, last, caret, queue = [];
-  if (role !== "thought") el.append(copyButton(el));
+  const typeset = typesetting(typesetter);
+  // as it was written, with the sources of its formulas
+  const readText = () => {
+    const boxes = [...root.querySelectorAll(FORMULAS)].filter(restoreSource);
+    const text = root.innerText;
+    typeset(boxes);
+    return text;
+  };
+  if (role !== "thought") el.append(copyButton(el, readText));
   const draw = (now = 0) => {
     if (began !== state.root) {
       root?.remove();
@@ -220,15 +281,17 @@ const textView = (el, { state, role, paint }) => {
       root.className = "nbg-text";
       el.prepend(root);
       queue = [];
+      typeset(root.querySelectorAll(FORMULAS));
     }
     const left = state.came + SPREAD - now;
     const passed = Math.min(now - (last ?? now), 50);
     last = queue.length ? now : undefined;
-    for (const op of due(queue, left > passed && !state.ended ? passed / left : 1)) edit(root, op);
+    for (const op of due(queue, left > passed && !state.ended ? passed / left : 1)) typeset(edit(root, op));
+    typeset([]);
     if (queue.length) paint();
     // the caret stands behind the last word
     let end = root;
-    while (end.lastChild?.tagName && !INLINE.test(end.lastChild.tagName)) end = end.lastChild;
+    while (end.lastChild?.tagName && !INLINE.test(end.lastChild.tagName) && !sources.has(end)) end = end.lastChild;
     caret?.classList.remove("nbg-caret");
     caret = end;
     caret.classList.toggle("nbg-caret", !state.whole && !state.ended);
@@ -357,8 +420,9 @@ const apply = (state, views, op) => {
   else if (kind === "o") state.over = value;
   else if (kind === "e") state.whole = true;
   else if (kind === "s") {
-    state.status = value;
-    state.began = Date.now() / 1000 - value.since;
+    // only what has changed
+    state.status = { ...state.status, ...value };
+    if ("since" in value) state.began = Date.now() / 1000 - value.since;
   } else {
     edit(state.root, op);
     state.came = performance.now();
@@ -370,6 +434,7 @@ const restore = (state, all, role) => {
   state.html = all.html || "";
   state.root = create("div");
   if (role !== "card") for (const html of [state.html, all.open || ""]) insert(state.root, html);
+  state.status = {};
   if (all.status) apply(state, [], ["s", all.status]);
   if (all.over) apply(state, [], ["o", all.over]);
   state.tail = all.tail || "";
@@ -420,7 +485,7 @@ export default () => {
         for (const view of views) view();
         if (role === "status") keep(manager);
       };
-      model.on("msg:custom", ({ n, ops, snapshot, document: whole, page }) => {
+      const hear = ({ n, ops, snapshot, document: whole, page }) => {
         if (whole) {
           const now = Date.now();
           const turn = Math.max(now, free);
@@ -438,6 +503,11 @@ export default () => {
         if (snapshot || whole) asked = false;
         // not at once: another page of the same document may be about to mend it
         if (state.over && !whole) setTimeout(settle, 500);
+      };
+      // many words come packed; what comes behind them waits for them
+      let heard = Promise.resolve();
+      model.on("msg:custom", (content, [packed] = []) => {
+        heard = heard.then(async () => hear(packed ? { ...content, ops: await unpacked(packed) } : content));
       });
       // Once all is at rest: a document that has not taken it in is mended, and the kernel learns when nobody needs its widgets.
       settle = () => {
@@ -462,7 +532,8 @@ export default () => {
       const send = (type, more) => state.ended || model.send({ type, ...more });
       el.classList.add("nbg-live", `nbg-${role}`, isStatus ? "nbg-live" : "jp-RenderedHTMLCommon");
       const view = { status: statusView, card: cardView }[role] || textView;
-      const paintView = view(el, { state, role, send, paint });
+      const typesetter = model.widget_manager?.rendermime?.latexTypesetter;
+      const paintView = view(el, { state, role, send, paint, typesetter });
       views.add(paintView);
       paintView();
       // once more when it stands in the page

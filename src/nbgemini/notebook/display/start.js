@@ -1,22 +1,14 @@
 // What every widget carries: it starts from the one module of its page, which a widget of its own has brought there.
-const pages = (globalThis[Symbol.for("nbgemini")] ||= new Map());
-const unpacked = (bytes) => new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
-const load = async (model) => {
+const opened = async (code) => {
+  const source = new Blob([code]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return import(URL.createObjectURL(new Blob([await new Response(source).text()], { type: "text/javascript" })));
+};
+const start = async (model) => {
   const bringer = await model.widget_manager.get_model(model.get("module"));
-  const [code, textContent] = await Promise.all([unpacked(bringer.get("code")), unpacked(bringer.get("css"))]);
-  document.head.append(Object.assign(document.createElement("style"), { textContent }));
-  return import(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
+  return (await (bringer.page ||= opened(bringer.get("code")))).default();
 };
 export default () => {
   let part;
-  const start = async (model) => {
-    const id = model.get("module");
-    if (!pages.has(id)) pages.set(id, load(model));
-    pages.get(id).catch(() => pages.delete(id));
-    return (part ||= (await pages.get(id)).default());
-  };
-  return {
-    initialize: async (props) => (await start(props.model)).initialize(props),
-    render: async (props) => (await start(props.model)).render(props),
-  };
+  const call = (name) => async (props) => (await (part ||= start(props.model)))[name](props);
+  return { initialize: call("initialize"), render: call("render") };
 };

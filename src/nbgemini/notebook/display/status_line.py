@@ -16,6 +16,8 @@ from nbgemini.chat.status_text import badge_text, doing_text, facts_text, misfit
 from nbgemini.notebook.display.canvas import Painting, Place
 from nbgemini.render.mimebundle import error_bundle, status_bundle
 
+_COUNT_INTERVAL = 2.0  # seconds between counts
+
 
 class StatusLine:
     """The status of one reply, as a widget while it runs and as a line of text at rest."""
@@ -52,6 +54,7 @@ class StatusLine:
         if self._painting.widgets:
             self._widget = self._painting.status_widget(self._snapshot, self._reply.stop, self._document)
             self._later = LaterSegments(self._painting, self._widget)
+            self._sent, self._sent_at = self._fields(), monotonic()  # a page that starts it asks for a snapshot
 
     def room(self) -> Place | None:
         """Return a place beside the line for the next segment, if the page would miss a new output."""
@@ -71,12 +74,13 @@ class StatusLine:
         return {"status": self._fields(), **({"over": self._painting.widget_ids} if self._over else {})}
 
     def _tell(self) -> None:
-        """Send what is new: who answers and what it waits for at once, counts once a second; the browser's own clock ticks."""
+        """Send what is new: who answers and what it waits for at once, counts now and then; the browser's own clock ticks."""
         fields, now = self._fields(), monotonic()
-        news = any(fields[name] != self._sent.get(name) for name in ("badge", "busy", "doing"))
-        if news or (now - self._sent_at >= 1.0 and fields["text"] != self._sent.get("text")):
-            self._painting.tell(self._widget, lambda: [["s", fields]])
-            self._sent, self._sent_at = fields, now
+        new = {name: value for name, value in fields.items() if name != "since" and value != self._sent.get(name)}
+        if self._reply.done or not new or (new.keys() == {"text"} and now - self._sent_at < _COUNT_INTERVAL):
+            return  # what came of it is shown at rest
+        self._painting.tell(self._widget, lambda: [["s", new]])
+        self._sent, self._sent_at = fields, now
 
     def end(self) -> None:
         """Tell the pages that all is at rest, and close the widgets once each shows the static outputs in their places.

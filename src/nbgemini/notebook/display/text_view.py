@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 
@@ -26,6 +26,8 @@ from nbgemini.render.streaming_markdown import Blocks, RenderedBlock, Verbatim
 _GROWTH = 1.5  # plain HTML: repaint when it has grown by half, so that all repaints together stay below 4 x the answer
 _FIRST_REPAINT = 200  # characters
 _KEPT_A_SECOND = 20_000  # the same where nobody looks
+
+Growing: TypeAlias = Blocks | JsonBlocks | Verbatim  # finished blocks as HTML, and behind them what is still being written
 
 
 class TextPainter(SegmentPainter):
@@ -164,35 +166,6 @@ class TextPainter(SegmentPainter):
         if self.kind == "thought":
             self._title = "Thinking…"
             self._accordion = self._painting.accordion(self._title, self._widget)
-
-
-class Growing(Protocol):
-    """Text that grows on a page: finished blocks as HTML, and behind them what is still being written."""
-
-    @property
-    def promising(self) -> bool:
-        """Whether there may be a finished block."""
-        ...
-
-    def append(self, text: str) -> str:
-        """Take in text and return it as it will be shown."""
-        ...
-
-    def advance(self) -> list[RenderedBlock]:
-        """Render what is finished; may run in another thread."""
-        ...
-
-    def close(self) -> list[RenderedBlock]:
-        """Render what is left."""
-        ...
-
-    def html(self) -> str:
-        """Return all that is finished."""
-        ...
-
-    def patch(self) -> Patch | None:
-        """Return how what is not finished looks; None if it looks as before."""
-        ...
 
 
 class Form:

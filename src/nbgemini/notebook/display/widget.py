@@ -1,14 +1,17 @@
 """The delta widget: streamed text inside accordion and answer, and the status line with Stop.
 
 Importing this opens no comm and needs no main thread, so it can happen in a worker thread. Traffic is what is new: deltas go
-as numbered custom messages; a view that missed some asks for a snapshot. Message handlers may run on another thread
-(ipykernel 7.0 to 7.3), so they only call what they were given as thread-safe, and numbers are given one at a time.
+as numbered custom messages, packed where they are long; a view that missed some asks for a snapshot. Message handlers may run
+on another thread (ipykernel 7.0 to 7.3), so they only call what they were given as thread-safe, and numbers are given one at a
+time.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gzip
+import json
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import cache, partial
@@ -22,18 +25,42 @@ import ipywidgets
 import traitlets
 
 _HERE = Path(__file__).parent
+_WORTH_PACKING = 150  # characters of deltas
 
 
-class Module(anywidget.AnyWidget):
+class _Lean:
+    """A widget that does not send what has no value: pages take it for none anyway, and a layout has forty such traits."""
+
+    comm: Any
+
+    def get_state(self, *args: Any, **how: Any) -> dict[str, Any]:
+        """Return what travels of its state."""
+        state: dict[str, Any] = super().get_state(*args, **how)  # type: ignore[misc]
+        return {name: value for name, value in state.items() if value is not None} if self.comm is None else state
+
+
+class _Layout(_Lean, ipywidgets.Layout):
+    """A layout that says nothing."""
+
+
+class _Column(_Lean, ipywidgets.VBox):
+    """Widgets one below the other."""
+
+
+class Module(_Lean, anywidget.AnyWidget):
     """What brings the page's part to a page, once: all other widgets start from it, and carry a few lines each."""
 
     code = traitlets.Bytes().tag(sync=True)
-    css = traitlets.Bytes().tag(sync=True)
 
     def __init__(self) -> None:
         """Open it; it is never shown."""
         self._esm = "export default {}"
-        super().__init__(code=_packed("live.js"), css=_packed("live.css"), layout=_shared_layout())
+        super().__init__(code=gzip.compress(_page_source().encode(), mtime=0), layout=_shared_layout())
+
+
+def _page_source() -> str:
+    """Return the module as it travels: its stylesheet comes with it."""
+    return f"{_source('live.js')}\naddStyle({json.dumps(_source('live.css'))})"
 
 
 def _source(name: str) -> str:
@@ -42,16 +69,12 @@ def _source(name: str) -> str:
     return "\n".join(line for line in lines if line and not line.startswith(("//", "/*")))
 
 
-def _packed(name: str) -> bytes:
-    return gzip.compress(_source(name).encode(), mtime=0)
-
-
 _MOST_KEPT = 20  # status lines
 _UNLISTED = "nbgemini.retired"  # pages ask for comms whose target is "jupyter.widget"
 _kept: deque[Live] = deque()
 _start = cache(partial(_source, "start.js"))
 _new_module = cache(Module)
-_new_layout = cache(ipywidgets.Layout)
+_new_layout = cache(_Layout)
 
 
 def _shared(make: Any) -> Any:
@@ -66,7 +89,7 @@ def _shared_layout() -> Any:
     return _shared(_new_layout)
 
 
-class Live(anywidget.AnyWidget):
+class Live(_Lean, anywidget.AnyWidget):
     """Text or status that grows by deltas."""
 
     role = traitlets.Unicode().tag(sync=True)
@@ -123,8 +146,15 @@ class Live(anywidget.AnyWidget):
             ops = next_ops()
             if ops:
                 self._n += 1
-                self.send({"n": self._n, "ops": ops})
+                self._send_ops(ops)
         return sum(len(word) for op in ops for word in op if isinstance(word, str))
+
+    def _send_ops(self, ops: list[list[Any]]) -> None:
+        text = json.dumps(ops, ensure_ascii=False, separators=(",", ":"))
+        if len(text) < _WORTH_PACKING:
+            self.send({"n": self._n, "ops": ops})
+        else:
+            self.send({"n": self._n}, [zlib.compress(text.encode("utf-8", "replace"), wbits=-zlib.MAX_WBITS)])
 
     def renew(self) -> None:
         """Send all there is, in the place of what was sent."""
@@ -210,7 +240,7 @@ def accordion(title: str, child: Live) -> ipywidgets.Accordion:
 
 def column(*children: ipywidgets.DOMWidget) -> ipywidgets.VBox:
     """Return these widgets one below the other."""
-    return ipywidgets.VBox(children=children, layout=_shared_layout())
+    return _Column(children=children, layout=_shared_layout())
 
 
 def view_of(widget: ipywidgets.DOMWidget) -> dict[str, Any]:

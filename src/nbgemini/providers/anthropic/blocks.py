@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 
 from nbgemini.messages.events import (
     AnswerDelta,
+    Citations,
     Event,
     PartReceived,
     ThoughtDelta,
@@ -21,21 +22,72 @@ from nbgemini.messages.events import (
     Unknown,
 )
 from nbgemini.messages.turns import ORIGIN, Part
-from nbgemini.providers.anthropic.citations import CitationReader
-from nbgemini.providers.anthropic.encode import NAME
-from nbgemini.providers.common.parts import parts_to_events
+from nbgemini.providers.common.citations import CitationBuilder
+from nbgemini.providers.common.json import dicts
+from nbgemini.providers.common.parts import block_part, parts_to_events
 
+
+class CitationReader:
+    """What one answer rests on, as far as it has come."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._known = CitationBuilder()
+        self._addresses: dict[str, str] = {}  # of pages that are to be read, by the id of the use
+        self._bytes = 0  # of the answer so far
+
+    def pass_over(self, text: str) -> None:
+        """Count a piece of the answer that cites nothing."""
+        self._bytes += _size(text)
+
+    def cite(self, text: str, citations: Iterable[Any]) -> Iterable[Citations]:
+        """Take a piece of the answer and what it cites."""
+        start, self._bytes = self._bytes, self._bytes + _size(text)
+        if text:
+            said = dicts(list(citations))
+            numbers = [self._known.add_source(_address(one), str(one.get("title") or "")) for one in said]
+            self._known.add_passage(start, self._bytes, text, numbers)
+        return self._news()
+
+    def ask(self, use: dict[str, Any]) -> Iterable[Citations]:
+        """Take what a tool of the service's is asked for."""
+        asked = use["input"]
+        if use.get("name") == "web_search":
+            self._known.add_query(str(asked.get("query") or ""))
+        if use.get("name") == "web_fetch":
+            self._addresses[str(use.get("id"))] = str(asked.get("url") or "")
+        return self._news()
+
+    def found(self, result: dict[str, Any]) -> Iterable[Citations]:
+        """Take what came of reading a page."""
+        content = result.get("content")
+        if result.get("type") == "web_fetch_tool_result" and isinstance(content, dict):
+            address = str(content.get("url") or self._addresses.get(str(result.get("tool_use_id")), ""))
+            self._known.add_page(address, str(content.get("error_code") or "").replace("_", " "))
+        return self._news()
+
+    def _news(self) -> Iterable[Citations]:
+        news = self._known.news()
+        return (news,) if news else ()
+
+
+def _address(said: dict[str, Any]) -> str:
+    """Return where a citation leads: to a page, or to a search result of our own that has an address."""
+    source = str(said.get("source") or "")
+    return str(said.get("url") or "") or (source if source.startswith(("http://", "https://")) else "")
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+NAME = "anthropic"
 Data: TypeAlias = dict[str, Any]
 
 _OK, _FAILED, _LATE = "OUTCOME_OK", "OUTCOME_FAILED", "OUTCOME_DEADLINE_EXCEEDED"
 
 
-def kept(block: Data, **part: Any) -> Part:
-    """Return a part that keeps a block, and says so much of it to everybody."""
-    return {**(part or {"text": ""}), ORIGIN: {"provider": NAME, "block": block}}
-
-
-class Block:
+class ContentBlock:
     """A block that says nothing to a reader: it is kept, unless it grew in a way that is newer than this decoder."""
 
     def __init__(self, key: str, start: Data, sources: CitationReader) -> None:
@@ -60,10 +112,10 @@ class Block:
 
     def part(self) -> Part:
         """Return the part that keeps it."""
-        return kept(self.start)
+        return block_part(NAME, self.start)
 
 
-class UnknownBlock(Block):
+class UnknownBlock(ContentBlock):
     """A block that is newer than this decoder."""
 
     def begin(self) -> Iterable[Event]:
@@ -71,7 +123,7 @@ class UnknownBlock(Block):
         return (Unknown(f"block {self.start.get('type')}"),)
 
 
-class TextBlock(Block):
+class TextBlock(ContentBlock):
     """A piece of the answer, perhaps with what it rests on."""
 
     def __init__(self, key: str, start: Data, sources: CitationReader) -> None:
@@ -101,7 +153,7 @@ class TextBlock(Block):
             self.sources.pass_over(text)
             return ()
         block = {**self.start, "text": text, "citations": self._citations}
-        return (*parts_to_events([kept(block)]), *self.sources.cite(text, self._citations))
+        return (*parts_to_events([block_part(NAME, block)]), *self.sources.cite(text, self._citations))
 
     def _say(self, text: Any) -> Iterable[Event]:
         if not isinstance(text, str) or not text:
@@ -110,7 +162,7 @@ class TextBlock(Block):
         return PartReceived({"text": text}), AnswerDelta(text)
 
 
-class ThinkingBlock(Block):
+class ThinkingBlock(ContentBlock):
     """A thought; it is signed at its end."""
 
     def __init__(self, key: str, start: Data, sources: CitationReader) -> None:
@@ -136,7 +188,7 @@ class ThinkingBlock(Block):
     def end(self) -> Iterable[Event]:
         """Keep it if it is signed: no other goes back."""
         block = {**self.start, "thinking": "".join(self._texts), "signature": self._signature}
-        part = kept(block, text="", thought=True, thoughtSignature=self._signature)
+        part = block_part(NAME, block, text="", thought=True, thoughtSignature=self._signature)
         return (PartReceived(part),) if self._signature else ()
 
     def _say(self, text: Any) -> Iterable[Event]:
@@ -146,15 +198,15 @@ class ThinkingBlock(Block):
         return PartReceived({"text": text, "thought": True}), ThoughtDelta(text)
 
 
-class RedactedBlock(Block):
+class RedactedBlock(ContentBlock):
     """A thought that nobody may read."""
 
     def part(self) -> Part:
         """Return the part that keeps it, signed so that it goes back."""
-        return kept(self.start, text="", thought=True, thoughtSignature=str(self.start.get("data") or ""))
+        return block_part(NAME, self.start, text="", thought=True, thoughtSignature=str(self.start.get("data") or ""))
 
 
-class CallBlock(Block):
+class CallBlock(ContentBlock):
     """A call of one of our functions; its arguments come as pieces of JSON, of which there may be none.
 
     Gateways begin with the whole arguments; if pieces follow, these replace them.
@@ -169,7 +221,7 @@ class CallBlock(Block):
     def begin(self) -> Iterable[Event]:
         """Begin the call."""
         whole = (ToolArgsText(self.key, self._known),) if self._known else ()
-        part = kept({name: value for name, value in self.start.items() if name != "input"})
+        part = block_part(NAME, {name: value for name, value in self.start.items() if name != "input"})
         start = ToolCallStart(
             self.key, str(self.start.get("name") or ""), _optional(self.start.get("id")), {ORIGIN: part[ORIGIN]}
         )
@@ -190,7 +242,7 @@ class CallBlock(Block):
         return (ToolCallEnd(self.key),)
 
 
-class UseBlock(Block):
+class UseBlock(ContentBlock):
     """A use of one of the service's own tools."""
 
     def __init__(self, key: str, start: Data, sources: CitationReader) -> None:
@@ -212,11 +264,11 @@ class UseBlock(Block):
         asked = asked if isinstance(asked, dict) else {}
         block = {**self.start, "input": asked}
         read = _CODES.get(str(self.start.get("name")))
-        part = kept(block, executableCode=read(asked)) if read else kept(block)
+        part = block_part(NAME, block, executableCode=read(asked)) if read else block_part(NAME, block)
         return (*parts_to_events([part]), *self.sources.ask(block))
 
 
-class RanBlock(Block):
+class RanBlock(ContentBlock):
     """What code of the model's printed."""
 
     def part(self) -> Part:
@@ -228,10 +280,10 @@ class RanBlock(Block):
         outcome = _LATE if late else _OK if ok else _FAILED
         said = (result.get(name) for name in ("stdout", "stderr", "content", "error_code"))
         output = "\n".join(text for text in said if isinstance(text, str) and text)
-        return kept(self.start, codeExecutionResult={"outcome": outcome, "output": output})
+        return block_part(NAME, self.start, codeExecutionResult={"outcome": outcome, "output": output})
 
 
-class FoundBlock(Block):
+class FoundBlock(ContentBlock):
     """What was found in the web, or read there."""
 
     def end(self) -> Iterable[Event]:
@@ -239,7 +291,7 @@ class FoundBlock(Block):
         return (*super().end(), *self.sources.found(self.start))
 
 
-BLOCKS: dict[str, type[Block]] = {
+BLOCKS: dict[str, type[ContentBlock]] = {
     "text": TextBlock,
     "thinking": ThinkingBlock,
     "redacted_thinking": RedactedBlock,
@@ -250,8 +302,8 @@ BLOCKS: dict[str, type[Block]] = {
     "code_execution_tool_result": RanBlock,
     "bash_code_execution_tool_result": RanBlock,
     "text_editor_code_execution_tool_result": RanBlock,
-    "tool_search_tool_result": Block,
-    "container_upload": Block,
+    "tool_search_tool_result": ContentBlock,
+    "container_upload": ContentBlock,
 }
 
 

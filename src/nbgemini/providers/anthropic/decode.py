@@ -22,11 +22,9 @@ from nbgemini.messages.events import (
     UsageReport,
 )
 from nbgemini.messages.turns import ORIGIN, Usage
-from nbgemini.providers.anthropic.blocks import BLOCKS, Block, Data, UnknownBlock
-from nbgemini.providers.anthropic.citations import CitationReader
-from nbgemini.providers.anthropic.encode import NAME
-from nbgemini.providers.base import ONWARD, Model
-from nbgemini.providers.common.json import dicts, load
+from nbgemini.providers.anthropic.blocks import BLOCKS, NAME, CitationReader, ContentBlock, Data, UnknownBlock
+from nbgemini.providers.base import ONWARD
+from nbgemini.providers.common.json import as_count, dicts, load_frame
 from nbgemini.transport.api_errors import error_from_data, error_in
 from nbgemini.transport.framing import DONE
 
@@ -44,12 +42,12 @@ _FIELDS = {
 }
 
 
-class Reading:
+class MessagesDecoder:
     """What the frames of one stream have said so far."""
 
     def __init__(self) -> None:
         """Begin before the first frame."""
-        self._blocks: dict[str, Block] = {}
+        self._blocks: dict[str, ContentBlock] = {}
         self._sources = CitationReader()
         self._usage: Data = {}
 
@@ -59,7 +57,7 @@ class Reading:
         Raises:
             WireError: the frame is not JSON.
         """
-        data = load(frame)
+        data = load_frame(frame)
         if not isinstance(data, dict):
             return [*self._close(), Done()] if data == DONE else []
         return [*self._said(data), *_newer(data)]
@@ -136,20 +134,6 @@ class Reading:
         yield UsageReport(_usage(self._usage))
 
 
-def models_of(frame: bytes) -> tuple[list[Model], str]:
-    """Return the models of one page and the id behind which the next page begins (empty at the end)."""
-    data = load(frame)
-    data = data if isinstance(data, dict) else {}
-    models = [_model(entry) for entry in dicts(data.get("data"))]
-    return models, str(data.get("last_id") or "") if data.get("has_more") else ""
-
-
-def count_of(frame: bytes) -> int:
-    """Return the number of tokens that an answer to count_tokens names."""
-    data = load(frame)
-    return _number(data, "input_tokens") if isinstance(data, dict) else 0
-
-
 def _newer(data: Data) -> Iterable[Event]:
     """Return what is newer than this decoder in a frame: its kind, or names in it."""
     kind = str(data.get("type"))
@@ -179,27 +163,9 @@ def _finish(reason: str, details: Any) -> Iterable[Event]:
 
 def _usage(counts: Data) -> Usage:
     details = counts.get("output_tokens_details")
-    cached = _number(counts, "cache_read_input_tokens")
-    asked = _number(counts, "input_tokens") + _number(counts, "cache_creation_input_tokens") + cached
-    said = _number(counts, "output_tokens")
-    thought = _number(details, "thinking_tokens") if isinstance(details, dict) else 0
+    cached = as_count(counts.get("cache_read_input_tokens"))
+    asked = as_count(counts.get("input_tokens")) + as_count(counts.get("cache_creation_input_tokens")) + cached
+    said = as_count(counts.get("output_tokens"))
+    thought = as_count(details.get("thinking_tokens")) if isinstance(details, dict) else 0
     answered = said - thought if thought <= said else said  # some count thinking beside the output
     return Usage(asked, thought, answered, cached, 0, asked + thought + answered)
-
-
-def _model(entry: Data) -> Model:
-    able = entry.get("capabilities")
-    thinking = able.get("thinking") if isinstance(able, dict) else None
-    return Model(
-        str(entry.get("id") or ""),
-        str(entry.get("display_name") or ""),
-        "",
-        _number(entry, "max_input_tokens") or None,
-        _number(entry, "max_tokens") or None,
-        isinstance(thinking, dict) and thinking.get("supported") is True,
-    )
-
-
-def _number(data: Data, key: str) -> int:
-    value = data.get(key)
-    return value if type(value) is int and 0 <= value < 2**53 else 0

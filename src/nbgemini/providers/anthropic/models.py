@@ -1,18 +1,27 @@
-"""What Anthropic's models take: thinking, temperature, the longest answer; an unknown model passes.
+"""What Anthropic's models take: thinking, temperature, the longest answer, tools, and in which form they are to answer.
+
+An unknown model passes.
 
 Models from 4.7 on think as much as their effort says and refuse budgets and temperatures; older ones take a budget. Thinking
-comes readable only where that is asked for. `max_tokens` has to be said, and thinking counts against it.
-Sources: platform.claude.com, the pages on thinking, effort and each model's migration; the types of anthropic 2.12.
+comes readable only where that is asked for. `max_tokens` has to be said, and thinking counts against it. The service's own
+tools are offered in their first versions, which all its models take and whose answers name their sources; later versions let
+the model filter what it finds with code of its own. Of a JSON Schema structured outputs know objects with a fixed set of
+fields; maps, tuples and types that contain themselves can't be said, nor can bounds, which go into the description. What reads
+the answer checks all of it anyway.
+Sources: platform.claude.com, the pages on thinking, effort, each model's migration, each tool and structured outputs; the types
+and `transform_schema` of anthropic 2.12.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 from msgspec import Struct
 
 from nbgemini.errors import PromptError
-from nbgemini.messages.turns import Options
+from nbgemini.messages.turns import Declaration, Options
 from nbgemini.providers.common.models import family_of
 
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
@@ -23,7 +32,7 @@ _ADAPTIVE = {"type": "adaptive", "display": "summarized"}
 _NONE = ("off", 0)
 
 
-class Family(Struct, frozen=True):
+class ClaudeFamily(Struct, frozen=True):
     """What a family of models takes.
 
     Attributes:
@@ -49,7 +58,7 @@ class Family(Struct, frozen=True):
         return ", ".join(filter(None, ("off" if self.off else "", *levels, budget)))
 
 
-_UNKNOWN = Family(budget=True, thinks=False, samples=True, most=8_192)  # also of services that only speak like Anthropic
+_UNKNOWN = ClaudeFamily(budget=True, thinks=False, samples=True, most=8_192)  # also of services that only speak like Anthropic
 
 
 def sampling_fields(options: Options) -> dict[str, Any]:
@@ -58,7 +67,7 @@ def sampling_fields(options: Options) -> dict[str, Any]:
     Raises:
         PromptError: the model can't.
     """
-    family = family_of(options.model, "anthropic", Family) or _UNKNOWN
+    family = family_of(options.model, "anthropic", ClaudeFamily) or _UNKNOWN
     thinking = _thinking(options.model, family, options.think)
     budget = thinking.get("thinking", {}).get("budget_tokens", 0)
     most = options.max_tokens or max(family.most, budget + _ANSWER)
@@ -67,7 +76,7 @@ def sampling_fields(options: Options) -> dict[str, Any]:
     return {"max_tokens": most, **thinking, **_temperature(options, family, thinking)}
 
 
-def _thinking(model: str, family: Family, think: str | int | None) -> dict[str, Any]:
+def _thinking(model: str, family: ClaudeFamily, think: str | int | None) -> dict[str, Any]:
     if think is None:
         return {"thinking": _ADAPTIVE} if family.thinks else {}
     if think in _NONE:
@@ -81,13 +90,13 @@ def _thinking(model: str, family: Family, think: str | int | None) -> dict[str, 
     return {"thinking": _ADAPTIVE, "output_config": {"effort": think}}
 
 
-def _without(model: str, family: Family) -> dict[str, Any]:
+def _without(model: str, family: ClaudeFamily) -> dict[str, Any]:
     if not family.off:
         raise PromptError(f"{model} always thinks; it offers: {family}")
     return {"thinking": {"type": family.off}}
 
 
-def _budget(model: str, family: Family, tokens: int, asked: str = "") -> dict[str, Any]:
+def _budget(model: str, family: ClaudeFamily, tokens: int, asked: str = "") -> dict[str, Any]:
     if not family.budget:
         raise PromptError(f"{model} takes a level of thinking, not a budget; it offers: {family}")
     if tokens < _LEAST_BUDGET:
@@ -95,7 +104,7 @@ def _budget(model: str, family: Family, tokens: int, asked: str = "") -> dict[st
     return {"thinking": {"type": "enabled", "budget_tokens": tokens}}
 
 
-def _temperature(options: Options, family: Family, thinking: dict[str, Any]) -> dict[str, Any]:
+def _temperature(options: Options, family: ClaudeFamily, thinking: dict[str, Any]) -> dict[str, Any]:
     if options.temperature is None:
         return {}
     if not family.samples:
@@ -105,3 +114,121 @@ def _temperature(options: Options, family: Family, thinking: dict[str, Any]) -> 
     if options.temperature > 1:
         raise PromptError(f"{options.model} takes a --temperature from 0 to 1")
     return {"temperature": options.temperature}
+
+
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
+_JSON = "Answer with one JSON value and nothing else: no words around it, no code fence."
+
+
+def anthropic_tools(options: Options) -> list[dict[str, Any]]:
+    """Return our functions and the service's own tools.
+
+    Raises:
+        PromptError: the service does not take the name of a function.
+    """
+    offered = [_declared(tool) for tool in options.tools]
+    if options.search:
+        offered.append({"type": "web_search_20250305", "name": "web_search"})
+    if options.urls:
+        cited = {"citations": {"enabled": True}} if not options.json else {}  # the form of an answer leaves no place for them
+        offered.append({"type": "web_fetch_20250910", "name": "web_fetch", **cited})
+    if options.run_code:
+        offered.append({"type": "code_execution_20250825", "name": "code_execution"})
+    return offered
+
+
+def output_format(options: Options) -> dict[str, Any] | None:
+    """Return what the service holds the answer to, if it can."""
+    schema = supported_schema(options.schema.body) if options.schema else None
+    return {"type": "json_schema", "schema": schema} if schema else None
+
+
+def anthropic_instruction(options: Options) -> str | None:
+    """Return the system prompt, with what is asked of the answer that the service can't hold it to."""
+    words = [options.instruction]
+    if options.json and not output_format(options):
+        schema = (
+            f" It must fit this JSON Schema: {json.dumps(options.schema.body, ensure_ascii=False)}" if options.schema else ""
+        )
+        words.append(_JSON + schema)
+    return "\n\n".join(filter(None, words)) or None
+
+
+def _declared(tool: Declaration) -> dict[str, Any]:
+    if not _NAME.fullmatch(tool.name):
+        raise PromptError(f"Anthropic takes A-Z a-z 0-9 _ - in the name of a tool, not {tool.name!r}; give another by name=…")
+    return {
+        "name": tool.name,
+        "description": tool.description,
+        "input_schema": {"properties": {}, **tool.schema, "type": "object"},
+    }
+
+
+_KEPT = ("enum", "const", "type", "$ref")
+_FORMATS = {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"}
+_TOLD = ("minimum", "maximum", "minItems", "maxItems", "format")
+_UNSAYABLE = ("prefixItems", "patternProperties")
+
+
+class _UnfitError(Exception):
+    """There are no words for this."""
+
+
+def supported_schema(schema: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the schema as the service can hold an answer to it; None if it can't."""
+    if _circular(schema):
+        return None
+    try:
+        return _supported(schema)
+    except _UnfitError:
+        return None
+
+
+def _supported(schema: Any) -> dict[str, Any]:
+    if not isinstance(schema, dict) or any(name in schema for name in _UNSAYABLE):
+        raise _UnfitError
+    said = {name: schema[name] for name in _KEPT if name in schema}
+    for name in ("properties", "$defs"):
+        if name in schema:
+            said[name] = {key: _supported(inside) for key, inside in schema[name].items()}
+    for name in ("anyOf", "oneOf"):
+        if name in schema:
+            said["anyOf"] = [_supported(inside) for inside in schema[name]]
+    if "items" in schema:
+        said["items"] = _supported(schema["items"])
+    if schema.get("type") == "object":
+        said |= _closed(schema)
+    return said | _told(schema)
+
+
+def _closed(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return what says that an object has these fields and no others."""
+    if schema.get("additionalProperties") or not schema.get("properties"):
+        raise _UnfitError
+    return {"additionalProperties": False, "required": schema.get("required", [])}
+
+
+def _told(schema: dict[str, Any]) -> dict[str, Any]:
+    if schema.get("format") in _FORMATS:
+        return {"format": schema["format"], **_described(schema, [])}
+    return _described(schema, [f"{name}: {json.dumps(schema[name])}" for name in _TOLD if name in schema])
+
+
+def _described(schema: dict[str, Any], told: list[str]) -> dict[str, Any]:
+    text = " ".join(filter(None, (schema.get("description"), f"({', '.join(told)})" if told else "")))
+    return {"description": text} if text else {}
+
+
+def _circular(schema: dict[str, Any]) -> bool:
+    """Whether a type contains itself."""
+    reached = {f"#/$defs/{name}": set(_references(inside)) for name, inside in schema.get("$defs", {}).items()}
+    for _ in range(len(reached)):  # each pass looks at least one type farther
+        reached = {name: found.union(*(reached.get(other, set()) for other in found)) for name, found in reached.items()}
+    return any(name in found for name, found in reached.items())
+
+
+def _references(schema: Any) -> list[str]:
+    if isinstance(schema, dict):
+        own = [schema["$ref"]] if isinstance(schema.get("$ref"), str) else []
+        return own + [found for inside in schema.values() for found in _references(inside)]
+    return [found for inside in schema for found in _references(inside)] if isinstance(schema, list) else []

@@ -14,8 +14,6 @@ import msgspec
 
 T = TypeVar("T")
 
-BEFORE_GEMINI_3 = ("gemini-1", "gemini-2", "gemma-")  # no JSON beside tools, no pictures in the answers of tools
-
 _FILE = Path(__file__).parents[1] / "models.json"
 
 

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from nbgemini.errors import ApiError, PromptError, WireError
-from nbgemini.providers.common.json import count, dicts, load
+from nbgemini.providers.common.json import as_count, dicts, load_frame
 from nbgemini.transport.api_errors import error_from_data
 from nbgemini.transport.request import Request
 
@@ -143,7 +143,7 @@ def status_of(frame: bytes) -> Status:
 
 def statuses_of(frame: bytes) -> tuple[list[Status], str]:
     """Return the batches of one page and the token of the next page (empty at the end)."""
-    data = load(frame)
+    data = load_frame(frame)
     data = data if isinstance(data, dict) else {}
     listed = [_read(msgspec.json.encode(one), _Operation) for one in dicts(data.get("operations"))]
     return [_status(one) for one in listed], str(data.get("nextPageToken") or "")
@@ -181,9 +181,9 @@ def _status(found: _Operation) -> Status:
         str(about.displayName or ""),
         str(about.model or "").removeprefix("models/"),
         str(about.createTime or ""),
-        count(stats.get("requestCount")),
-        count(stats.get("successfulRequestCount")),
-        count(stats.get("failedRequestCount")),
+        as_count(stats.get("requestCount")),
+        as_count(stats.get("successfulRequestCount")),
+        as_count(stats.get("failedRequestCount")),
         _error(found.error) if found.error else None,
         tuple(_answered(_read(entry, _Entry)) for entry in _entries(output.inlinedResponses)),
         str(output.responsesFile or ""),
@@ -205,7 +205,7 @@ def _read(text: bytes | Raw, kind: type[_T]) -> _T:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     try:
-        return msgspec.json.decode(msgspec.json.encode(load(bytes(text))), type=kind)
+        return msgspec.json.decode(msgspec.json.encode(load_frame(bytes(text))), type=kind)
     except (WireError, msgspec.ValidationError):
         return kind()
 

@@ -1,26 +1,30 @@
-"""Gemini's generateContent dialect: turns to a request, frames to events."""
+"""Gemini's generateContent dialect: turns to a request, frames to events.
+
+Its own parts go back as they came, and of other providers' parts what is neutral. A call that Gemini has not made itself has no
+signature of its, which Gemini 3 and later miss at the first call of a turn; the service takes a word instead, which is made for
+histories that come from elsewhere. What tools attach stands in `functionResponse.parts`, which models before Gemini 3 refuse
+(400).
+Sources: ai.google.dev/gemini-api/docs/thought-signatures, its FAQ; google-gemini/gemini-cli#19436; pictures beside the answer
+are refused too where a turn has several calls (#16137).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 from nbgemini.messages.events import InlineMedia, ToolCall
-from nbgemini.messages.turns import Options, Part, Turn
+from nbgemini.messages.turns import ORIGIN, Options, Part, Turn, merge_text
 from nbgemini.providers.base import Decoder, Model
-from nbgemini.providers.common.output_format import form_of, instruction_of
-from nbgemini.providers.common.part_events import IN_PIECES
-from nbgemini.providers.common.results import result_part
-from nbgemini.providers.gemini.citations import GroundingReader
-from nbgemini.providers.gemini.decode import count_of, events_of, models_of
-from nbgemini.providers.gemini.encode import content_of
-from nbgemini.providers.gemini.models import thinking_config
-from nbgemini.providers.gemini.tools import modalities, offered_tools
+from nbgemini.providers.common.json import as_count, as_dict, dicts, load_frame
+from nbgemini.providers.common.parts import IN_PIECES, is_thinking, result_part
+from nbgemini.providers.gemini.decode import GroundingReader, events_of
+from nbgemini.providers.gemini.models import answer_format, gemini_tools, is_before_gemini_3, modalities, thinking_config
 from nbgemini.transport.request import Request
 
 
-class Gemini:
+class GeminiCodec:
     """The codec of the Gemini Developer API."""
 
     name = "gemini"
@@ -32,11 +36,11 @@ class Gemini:
     def encode(self, turns: Sequence[Turn], options: Options, *, continuation: str | None = None) -> Request:
         """Return the streaming request for these turns."""
         body: dict[str, Any] = {"contents": [content_of(turn, options.model) for turn in turns]}
-        if instruction := instruction_of(options):
+        if instruction := options.instruction:
             body["systemInstruction"] = {"parts": [{"text": instruction}]}
         if config := _generation_config(options):
             body["generationConfig"] = config
-        body |= offered_tools(options)
+        body |= gemini_tools(options)
         if continuation:
             body["continuationToken"] = continuation
         return Request(self._model_path(options.model, "streamGenerateContent"), body, {"alt": "sse"})
@@ -66,11 +70,12 @@ class Gemini:
 
     def decode_models(self, frame: bytes) -> tuple[list[Model], str]:
         """Return the models of one page and the token of the next page (empty at the end)."""
-        return models_of(frame)
+        data = as_dict(load_frame(frame))
+        return [_model(entry) for entry in dicts(data.get("models"))], str(data.get("nextPageToken") or "")
 
     def decode_count(self, frame: bytes) -> int:
         """Return the number of tokens that a countTokens answer names."""
-        return count_of(frame)
+        return as_count(as_dict(load_frame(frame)).get("totalTokens"))
 
     def _model_path(self, model: str, method: str) -> str:
         name = model if "/" in model else f"models/{model}"
@@ -89,6 +94,60 @@ def _generation_config(options: Options) -> dict[str, Any]:
         "stopSequences": list(options.stop_at) or None,
         "thinkingConfig": thinking_config(options.model, options.think),
         "responseModalities": modalities(options.model),
-        **form_of(options),
+        **answer_format(options),
     }
     return {key: value for key, value in config.items() if value is not None}
+
+
+_UNSIGNED = "skip_thought_signature_validator"
+
+
+def content_of(turn: Turn, model: str) -> dict[str, Any]:
+    """Return a turn as `model` takes it."""
+    parts = map(_unspoken, _neutral(turn.parts, model)) if turn.role == "model" else turn.parts
+    return {"role": turn.role, "parts": [_fitting(part, model) for part in merge_text(parts)]}
+
+
+def _neutral(parts: Iterable[Part], model: str) -> Iterator[Part]:
+    """Yield the parts without what other providers keep in them, and leave out their thoughts."""
+    called = False
+    for part in parts:
+        first, called = not called, called or "functionCall" in part
+        if ORIGIN not in part:
+            yield part
+        elif not is_thinking(bare := {name: value for name, value in part.items() if name != ORIGIN}):
+            yield {**bare, **_signature(model)} if "functionCall" in part and first else bare
+
+
+def _signature(model: str) -> Part:
+    return {} if is_before_gemini_3(model) else {"thoughtSignature": _UNSIGNED}
+
+
+def _fitting(part: Part, model: str) -> dict[str, Any]:
+    """Return a part as `model` takes it: older models are told how many pictures of a tool they miss."""
+    answer = part.get("functionResponse")
+    if not isinstance(answer, dict) or not answer.get("parts") or not is_before_gemini_3(model):
+        return dict(part)
+    missed = f"{len(answer['parts'])} attached, but this model can't see what tools attach"
+    rest = {name: value for name, value in answer.items() if name != "parts"}
+    return {**part, "functionResponse": {**rest, "response": {**answer["response"], "pictures": missed}}}
+
+
+def _unspoken(part: Part) -> Part:
+    """Return a part without the sound that the model made: speech models take text alone, and it is large."""
+    data = part.get("inlineData")
+    spoken = isinstance(data, dict) and str(data.get("mimeType")).startswith("audio/")
+    return {"text": "(Sound.)"} if spoken else part
+
+
+def _model(entry: dict[str, Any]) -> Model:
+    methods = entry.get("supportedGenerationMethods")
+    return Model(
+        str(entry.get("name") or "").removeprefix("models/"),
+        str(entry.get("displayName") or ""),
+        str(entry.get("description") or ""),
+        as_count(entry.get("inputTokenLimit")) or None,
+        as_count(entry.get("outputTokenLimit")) or None,
+        entry.get("thinking") is True,
+        "generateContent" in methods if isinstance(methods, list) else True,
+    )

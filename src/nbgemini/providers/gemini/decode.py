@@ -8,14 +8,88 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from nbgemini.messages.events import Continuation, Done, Event, Fault, Finish, ResponseInfo, Unknown, UsageReport
+from nbgemini.messages.events import (
+    Citations,
+    Continuation,
+    Done,
+    Event,
+    Fault,
+    Finish,
+    ResponseInfo,
+    Unknown,
+    UsageReport,
+)
 from nbgemini.messages.turns import Usage
-from nbgemini.providers.base import Model
-from nbgemini.providers.common.json import count, dicts, load
-from nbgemini.providers.common.part_events import read_part
-from nbgemini.providers.gemini.citations import GroundingReader, safety_words
+from nbgemini.providers.common.citations import CitationBuilder
+from nbgemini.providers.common.json import as_count, as_dict, as_list, dicts, load_frame
+from nbgemini.providers.common.parts import read_part
 from nbgemini.transport.api_errors import error_from_data, error_in
 from nbgemini.transport.framing import DONE
+
+_GOT = "SUCCESS"
+_SOURCES = ("web", "retrievedContext", "maps", "image")  # what a chunk may be; all have an address and a title
+_GROUNDING = ("groundingChunks", "groundingSupports", "webSearchQueries")
+_LEARNED = ("citationSources", "citations", "citation_sources")  # as the Gemini API, Vertex AI and python write it
+_NOTABLE = ("MEDIUM", "HIGH")
+_MOST = 5_000  # in one answer; a hostile service could send any number
+
+
+class GroundingReader:
+    """What one stream says of its sources: it may tell of them bit by bit, or of all of them in every frame."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._grounding: dict[str, list[Any]] = {}  # what the latest frame that names it says
+        self._pages: list[dict[str, Any]] = []
+        self._learned = CitationBuilder()  # texts that the model repeats
+
+    def read(self, candidate: dict[str, Any]) -> Citations | None:
+        """Take what a candidate says of sources, and return all that is known, if it says anything."""
+        grounding, reading = as_dict(candidate.get("groundingMetadata")), as_dict(candidate.get("urlContextMetadata"))
+        self._grounding |= {name: as_list(grounding[name]) for name in _GROUNDING if grounding.get(name)}
+        self._pages = dicts(reading.get("urlMetadata")) or self._pages
+        learned = as_dict(candidate.get("citationMetadata"))
+        for entry in next((dicts(learned[name]) for name in _LEARNED if learned.get(name)), [])[:_MOST]:
+            self._learned.add_source(*_address_and_title(entry))
+        return self._all() if grounding or reading or self._learned.news() else None
+
+    def _all(self) -> Citations | None:
+        known = CitationBuilder(_MOST)
+        chunks = dicts(self._grounding.get("groundingChunks"))
+        numbers = dict(enumerate(known.add_source(*_of_chunk(chunk)) for chunk in chunks))
+        for support in dicts(self._grounding.get("groundingSupports"))[:_MOST]:
+            segment, indices = as_dict(support.get("segment")), as_list(support.get("groundingChunkIndices"))
+            start, end = as_count(segment.get("startIndex")), as_count(segment.get("endIndex"))  # bytes; what is 0 is not sent
+            cited = [numbers.get(index) for index in indices if type(index) is int]
+            known.add_passage(start, end, str(segment.get("text") or ""), cited)
+        for address, title in self._learned.sources():
+            known.add_source(address, title)
+        for query in self._grounding.get("webSearchQueries", ()):
+            known.add_query(str(query or ""))
+        for page in self._pages:
+            status = str(page.get("urlRetrievalStatus") or "").removeprefix("URL_RETRIEVAL_STATUS_")
+            known.add_page(str(page.get("retrievedUrl") or ""), "" if status == _GOT else _words(status) or "unknown")
+        return known.news()
+
+
+def safety_words(ratings: Any) -> str:
+    """Return what was found unsafe, and how likely it is so, in words."""
+    found = [rating for rating in dicts(ratings) if rating.get("blocked") or rating.get("probability") in _NOTABLE]
+    return ", ".join(f"{_words(rating.get('category'))}: {_words(rating.get('probability'))}" for rating in found)
+
+
+def _of_chunk(chunk: dict[str, Any]) -> tuple[str, str]:
+    return next((_address_and_title(chunk[kind]) for kind in _SOURCES if isinstance(chunk.get(kind), dict)), ("", ""))
+
+
+def _address_and_title(source: dict[str, Any]) -> tuple[str, str]:
+    address = source.get("uri") or source.get("sourceUri") or source.get("url")
+    return str(address or ""), str(source.get("title") or "")
+
+
+def _words(name: Any) -> str:
+    return str(name or "").removeprefix("HARM_CATEGORY_").replace("_", " ").lower()
+
 
 _WITHHELD = {
     "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR", "IMAGE_SAFETY",
@@ -28,7 +102,7 @@ _CANDIDATE = {
     "content", "finishReason", "finishMessage", "index", "citationMetadata", "groundingMetadata", "urlContextMetadata",
     "safetyRatings", "tokenCount", "avgLogprobs", "logprobsResult", "continuationToken",
 }  # fmt: skip
-_SOURCES = {"citationMetadata", "groundingMetadata", "urlContextMetadata"}
+_CITED_IN = {"citationMetadata", "groundingMetadata", "urlContextMetadata"}
 
 
 def events_of(frame: bytes, sources: GroundingReader | None = None) -> list[Event]:
@@ -37,7 +111,7 @@ def events_of(frame: bytes, sources: GroundingReader | None = None) -> list[Even
     Raises:
         WireError: the frame is not JSON.
     """
-    data = load(frame)
+    data = load_frame(frame)
     if isinstance(data, list) and data:
         data = data[0]  # errors come wrapped in an array where the stream is one
     if not isinstance(data, dict):
@@ -50,19 +124,6 @@ def events_of(frame: bytes, sources: GroundingReader | None = None) -> list[Even
             _read_candidate(candidate, events, sources)
     _read_envelope(data, events)
     return events
-
-
-def models_of(frame: bytes) -> tuple[list[Model], str]:
-    """Return the models of one page and the token of the next page (empty at the end)."""
-    data = load(frame)
-    data = data if isinstance(data, dict) else {}
-    return [_model(entry) for entry in dicts(data.get("models"))], str(data.get("nextPageToken") or "")
-
-
-def count_of(frame: bytes) -> int:
-    """Return the number of tokens that a countTokens answer names."""
-    data = load(frame)
-    return count(data.get("totalTokens")) if isinstance(data, dict) else 0
 
 
 def _newer(data: dict[str, Any], known: set[str]) -> Iterable[Event]:
@@ -78,7 +139,7 @@ def _read_candidate(candidate: dict[str, Any], events: list[Event], sources: Gro
             read_part(part, events)
     if token := candidate.get("continuationToken"):
         events.append(Continuation(str(token)))
-    if not _SOURCES.isdisjoint(candidate) and (said := (sources or GroundingReader()).read(candidate)):
+    if not _CITED_IN.isdisjoint(candidate) and (said := (sources or GroundingReader()).read(candidate)):
         events.append(said)
     if reason := candidate.get("finishReason"):
         events.append(_finish(str(reason), candidate))
@@ -105,23 +166,10 @@ def _finish(reason: str, candidate: dict[str, Any]) -> Finish:
 
 def _usage(usage: dict[str, Any]) -> Usage:
     return Usage(
-        count(usage.get("promptTokenCount")),
-        count(usage.get("thoughtsTokenCount")),
-        count(usage.get("candidatesTokenCount")),
-        count(usage.get("cachedContentTokenCount")),
-        count(usage.get("toolUsePromptTokenCount")),
-        count(usage.get("totalTokenCount")),
-    )
-
-
-def _model(entry: dict[str, Any]) -> Model:
-    methods = entry.get("supportedGenerationMethods")
-    return Model(
-        str(entry.get("name") or "").removeprefix("models/"),
-        str(entry.get("displayName") or ""),
-        str(entry.get("description") or ""),
-        count(entry.get("inputTokenLimit")) or None,
-        count(entry.get("outputTokenLimit")) or None,
-        entry.get("thinking") is True,
-        "generateContent" in methods if isinstance(methods, list) else True,
+        as_count(usage.get("promptTokenCount")),
+        as_count(usage.get("thoughtsTokenCount")),
+        as_count(usage.get("candidatesTokenCount")),
+        as_count(usage.get("cachedContentTokenCount")),
+        as_count(usage.get("toolUsePromptTokenCount")),
+        as_count(usage.get("totalTokenCount")),
     )

@@ -1,6 +1,9 @@
-"""Which of Gemini's models takes which word for thinking; an unknown model passes through.
+"""What Gemini's models take: thinking, tools, and in which form they are to answer; an unknown model passes through.
 
-Source: the Gemini API's thinking guide; 2.x models take a budget in tokens, 3.x and 4.x a level, and never both.
+2.x models take a thinking budget in tokens, 3.x and 4.x a level, and never both. Models before Gemini 3 refuse (400) functions
+beside the service's own tools, and JSON beside any; later ones must be told that the service's calls may stand in the answer.
+Sources: the Gemini API's thinking guide and reference (responseJsonSchema); googleapis/python-genai#867,
+googleapis/go-genai#323, withceleste/celeste-python#197, owndev/Open-WebUI-Functions#159.
 """
 
 from __future__ import annotations
@@ -10,10 +13,11 @@ from typing import Any
 from msgspec import Struct
 
 from nbgemini.errors import PromptError
+from nbgemini.messages.turns import Declaration, Options
 from nbgemini.providers.common.models import family_of
 
 
-class Family(Struct, frozen=True):
+class GeminiFamily(Struct, frozen=True):
     """How a family of models is told to think: by `levels`, or by a budget between `lowest` and `highest`, or 0 for `off`."""
 
     levels: tuple[str, ...] = ()
@@ -34,7 +38,7 @@ class Family(Struct, frozen=True):
 
 
 _BUDGET_OF_LEVEL = {"off": 0, "minimal": 512, "low": 1024, "medium": 8192, "high": 24576, "xhigh": 32768, "max": 32768}
-_NONE = Family(thinks=False)
+_NONE = GeminiFamily(thinks=False)
 
 
 def thinking_config(model: str, think: str | int | None) -> dict[str, Any] | None:
@@ -61,21 +65,21 @@ def thinking_text(model: str) -> str:
     return str(_family(model) or "yes")
 
 
-def _family(model: str) -> Family | None:
+def _family(model: str) -> GeminiFamily | None:
     name = model.rsplit("/", 1)[-1]
     if "-tts" in name:
         return _NONE
-    return family_of(name, "gemini", Family)
+    return family_of(name, "gemini", GeminiFamily)
 
 
-def _level(model: str, family: Family | None, think: str) -> str:
+def _level(model: str, family: GeminiFamily | None, think: str) -> str:
     level = "MINIMAL" if think == "off" else think.upper()
     if family and level not in family.levels:
         raise PromptError(f"{model} can't think '{think}'; it offers: {family}")
     return level
 
 
-def _budget(model: str, family: Family | None, tokens: int) -> int:
+def _budget(model: str, family: GeminiFamily | None, tokens: int) -> int:
     if family is None:
         return tokens
     if family.levels:
@@ -83,3 +87,66 @@ def _budget(model: str, family: Family | None, tokens: int) -> int:
     if not family.takes(tokens):
         raise PromptError(f"{model} takes a thinking budget, not {tokens:,}; it offers: {family}")
     return tokens
+
+
+_TOOLS = {"search": "googleSearch", "run_code": "codeExecution", "urls": "urlContext"}
+_BEFORE_GEMINI_3 = ("gemini-1", "gemini-2", "gemma-")
+_DRAW = ("-image", "nano-banana")
+
+
+def gemini_tools(options: Options) -> dict[str, Any]:
+    """Return the fields of a request that say which tools there are.
+
+    Raises:
+        PromptError: the model takes functions or the service's tools, not both.
+    """
+    own: list[dict[str, Any]] = [{name: {}} for field, name in _TOOLS.items() if getattr(options, field)]
+    functions = [{"functionDeclarations": [_declaration(tool) for tool in options.tools]}] if options.tools else []
+    if not (own and functions):
+        return {"tools": functions + own} if functions or own else {}
+    if is_before_gemini_3(options.model):
+        named = " and ".join(f"--{field.replace('_', '-')}" for field in _TOOLS if getattr(options, field))
+        raise PromptError(f"{options.model} takes either your tools (-t) or {named}; Gemini 3 and later take both")
+    return {"tools": functions + own, "toolConfig": {"includeServerSideToolInvocations": True}}
+
+
+def answer_format(options: Options) -> dict[str, Any]:
+    """Return what `generationConfig` says about the form of the answer: JSON, by a schema or not, or nothing.
+
+    Raises:
+        PromptError: the model does not answer so.
+    """
+    if not options.json:
+        return {}
+    offers = options.tools or options.search or options.run_code or options.urls
+    if offers and is_before_gemini_3(options.model):
+        raise PromptError(f"{options.model} gives no JSON where it has tools; leave one of them out, or take Gemini 3 or later")
+    asked = {"responseMimeType": "application/json"}
+    return {**asked, "responseJsonSchema": options.schema.body} if options.schema else asked
+
+
+def is_before_gemini_3(model: str) -> bool:
+    """Whether this is an older model, without signatures and without pictures in the answers of tools."""
+    return _bare_name(model).startswith(_BEFORE_GEMINI_3)
+
+
+def modalities(model: str) -> list[str] | None:
+    """Return in what a model that does more than write is to answer; None for all others."""
+    name = _bare_name(model)
+    if name.endswith("-tts") or "-tts-" in name:
+        return ["AUDIO"]
+    return ["TEXT", "IMAGE"] if any(word in name for word in _DRAW) else None
+
+
+def _bare_name(model: str) -> str:
+    return model.rpartition("/")[2]
+
+
+def _declaration(tool: Declaration) -> dict[str, Any]:
+    declared = {"name": tool.name, "description": tool.description}
+    return declared if _takes_nothing(tool.schema) else {**declared, "parametersJsonSchema": tool.schema}
+
+
+def _takes_nothing(schema: dict[str, Any]) -> bool:
+    """Whether a function has no parameters: the API refuses an object without properties."""
+    return not any(value for name, value in schema.items() if name not in ("$schema", "type", "title", "description"))

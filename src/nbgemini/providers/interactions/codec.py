@@ -1,30 +1,34 @@
 """Google's Interactions dialect: turns to a list of steps, step events to events.
 
-Nothing is stored at the service: the whole list of steps goes with each request, signed thoughts too.
+Nothing is stored at the service: the whole list of steps goes with each request, signed thoughts too. Its own steps go back as
+they came, of others' parts what is neutral.
+
+Invariants: the steps stand in the order of the parts; each result names the id of its call; nothing that another provider
+signed or thought is in them.
 Source: ai.google.dev/api/interactions; the types of google-genai 3.4, which the tests hold the requests against.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from nbgemini.errors import PromptError
-from nbgemini.messages.turns import Options, Turn
+from nbgemini.messages.turns import Options, Part, Turn, merge_text
 from nbgemini.providers.base import Decoder, Model
-from nbgemini.providers.common.output_format import form_of, instruction_of
-from nbgemini.providers.common.parts import PartStoreMixin
-from nbgemini.providers.gemini.codec import Gemini
-from nbgemini.providers.gemini.models import thinking_config
-from nbgemini.providers.gemini.tools import modalities, offered_tools
-from nbgemini.providers.interactions.decode import Stream
-from nbgemini.providers.interactions.encode import NAME, steps_of
+from nbgemini.providers.common.json import dicts
+from nbgemini.providers.common.parts import CallIds, PartStoreMixin, decode_text_file, is_thinking, own_block, part_as_text
+from nbgemini.providers.gemini.codec import GeminiCodec
+from nbgemini.providers.gemini.models import answer_format, gemini_tools, modalities, thinking_config
+from nbgemini.providers.interactions.decode import NAME, InteractionDecoder
 from nbgemini.transport.request import Request
 
 _OWN_TOOLS = {"search": "google_search", "run_code": "code_execution", "urls": "url_context"}
 
 
-class Interactions(PartStoreMixin):
+class InteractionsCodec(PartStoreMixin):
     """The codec of the Interactions API."""
 
     name = NAME
@@ -32,12 +36,12 @@ class Interactions(PartStoreMixin):
     def __init__(self, version: str = "v1beta") -> None:
         """Speak API version `version`."""
         self._version = version
-        self._models = Gemini(version)
+        self._models = GeminiCodec(version)
 
     def encode(self, turns: Sequence[Turn], options: Options, *, continuation: str | None = None) -> Request:
         """Return the streaming request for these turns."""
         said = {
-            "system_instruction": instruction_of(options),
+            "system_instruction": options.instruction,
             "generation_config": _generation_config(options),
             "tools": _tools(options),
             "response_format": _response_format(options),
@@ -48,7 +52,7 @@ class Interactions(PartStoreMixin):
 
     def decoder(self) -> Decoder:
         """Return what tells what the frames of one stream say: their steps come in pieces, by their numbers."""
-        return Stream().feed
+        return InteractionDecoder().feed
 
     def list_request(self, page: str = "") -> Request:
         """Return the request for one page of the model list, which is Gemini's."""
@@ -86,7 +90,7 @@ def _thinking(options: Options) -> dict[str, str]:
 
 def _tools(options: Options) -> list[dict[str, Any]]:
     """Return what the model may use; what it doesn't take together is refused as in Gemini's other API."""
-    offered_tools(options)
+    gemini_tools(options)
     functions = [
         {"type": "function", "name": tool.name, "description": tool.description, "parameters": tool.schema}
         for tool in options.tools
@@ -95,8 +99,102 @@ def _tools(options: Options) -> list[dict[str, Any]]:
 
 
 def _response_format(options: Options) -> dict[str, Any] | list[dict[str, str]] | None:
-    if form := form_of(options):
+    if form := answer_format(options):
         schema = {"schema": form["responseJsonSchema"]} if "responseJsonSchema" in form else {}
         return {"type": "text", "mime_type": form["responseMimeType"], **schema}
     kinds = modalities(options.model)
     return [{"type": kind.lower()} for kind in kinds] if kinds else None
+
+
+_Step = dict[str, Any]
+
+_SPOKEN = {"user": "user_input", "model": "model_output"}
+_DOCUMENTS = ("application/pdf", "application/msword", "application/vnd.", "text/csv")
+
+
+def steps_of(turns: Iterable[Turn]) -> list[_Step]:
+    """Return the steps of these turns.
+
+    Raises:
+        PromptError: something in them is of a kind that the service does not take.
+    """
+    ids = CallIds()
+    steps = [step for turn in turns for part in merge_text(turn.parts) for step in _steps(part, turn.role, ids)]
+    return list(_together(steps))
+
+
+def _steps(part: Part, role: str, ids: CallIds) -> Iterator[_Step]:
+    """Yield what a part says to the service: at most one step, whose content may go on in the next."""
+    block = own_block(NAME, part)
+    if isinstance(call := part.get("functionCall"), Mapping):
+        yield {**(block or {}), **_call(call, ids)}
+    elif isinstance(answer := part.get("functionResponse"), Mapping):
+        yield _result(answer, ids)
+    elif block:
+        yield block
+    elif not is_thinking(part) and (content := _content(part, role)):
+        yield {"type": _SPOKEN[role], "content": [content]}
+
+
+def _together(steps: Iterable[_Step]) -> Iterator[_Step]:
+    """Yield the steps, those of one side that only say something joined to one."""
+    spoken = _SPOKEN.values()
+    for kind, run in groupby(steps, key=lambda step: step.get("type")):
+        if kind in spoken:
+            yield {"type": kind, "content": [content for step in run for content in dicts(step.get("content"))]}
+        else:
+            yield from run
+
+
+def _call(call: Mapping[str, Any], ids: CallIds) -> _Step:
+    args = call.get("args")
+    name = str(call.get("name") or "")
+    return {
+        "type": "function_call",
+        "id": ids.of_call(call),
+        "name": name,
+        "arguments": args if isinstance(args, Mapping) else {},
+    }
+
+
+def _result(answer: Mapping[str, Any], ids: CallIds) -> _Step:
+    response, attached = answer.get("response"), answer.get("parts")
+    failed = {"is_error": True} if isinstance(response, Mapping) and response.keys() == {"error"} else {}
+    media = [_content(part, "user") for part in attached if isinstance(part, Mapping)] if isinstance(attached, Sequence) else []
+    text = {"type": "text", "text": json.dumps(response, ensure_ascii=False)}
+    named = {"type": "function_result", "call_id": ids.of_result(answer), "name": str(answer.get("name") or "")}
+    return {**named, "result": [text, *filter(None, media)] if media else response, **failed}
+
+
+def _content(part: Part, role: str) -> _Step | None:
+    """Return what a part shows or says as content of a step; None if there is nothing that this service could read."""
+    match part:
+        case {"text": str(text)}:
+            return {"type": "text", "text": text} if text else None
+        case {"inlineData": {"mimeType": str(mime)}} if role == "model" and mime.startswith("audio/"):
+            return {"type": "text", "text": "(Sound.)"}  # models take no sound of their own back, and it is large
+        case {"inlineData": {"mimeType": str(mime), "data": str(data)}}:
+            return _inline(mime, data)
+        case {"fileData": {"fileUri": str(uri), **rest}}:
+            mime = str(rest.get("mimeType") or "")
+            return {
+                "type": _kind(mime) or ("document" if mime else "video"),
+                "uri": uri,
+                **({"mime_type": mime} if mime else {}),
+            }
+    said = part_as_text(part)  # code that another API ran, or what it printed
+    return {"type": "text", "text": said.strip("\n")} if said else None
+
+
+def _inline(mime: str, data: str) -> _Step:
+    if kind := _kind(mime):
+        return {"type": kind, "data": data, "mime_type": mime}
+    if (text := decode_text_file(mime, data)) is not None:
+        return {"type": "text", "text": text}
+    raise PromptError(f"the Interactions API takes no {mime} inside a prompt; attach pictures, sound, video, PDF or text")
+
+
+def _kind(mime: str) -> str | None:
+    if mime.startswith(_DOCUMENTS):
+        return "document"
+    return next((kind for kind in ("image", "audio", "video") if mime.startswith(f"{kind}/")), None)

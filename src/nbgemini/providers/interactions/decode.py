@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeAlias
 
 from nbgemini.messages.events import (
     WHOLE,
+    Citations,
     CodeResult,
     Continuation,
     Done,
@@ -28,12 +29,54 @@ from nbgemini.messages.events import (
     UsageReport,
 )
 from nbgemini.messages.turns import ORIGIN, Usage
-from nbgemini.providers.common.json import count, dicts, load
-from nbgemini.providers.common.part_events import read_part
-from nbgemini.providers.interactions.citations import CitationReader
-from nbgemini.providers.interactions.encode import NAME
+from nbgemini.providers.common.citations import CitationBuilder
+from nbgemini.providers.common.json import as_count, as_list, dicts, load_frame
+from nbgemini.providers.common.parts import read_part
 from nbgemini.transport.api_errors import error_from_data, error_in
 from nbgemini.transport.framing import DONE
+
+_MOST = 5_000  # of each kind; a hostile service could send any number
+_ADDRESSES = ("url", "document_uri", "source")  # where a citation leads: a page, a place on the map, a file
+_TITLES = ("title", "name", "file_name")
+
+
+class _CitationReader:
+    """The citations of one stream, which come bit by bit."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._known = CitationBuilder(_MOST)
+
+    def search(self, step: Mapping[str, Any]) -> None:
+        """Take a step of the service's own: what it looked for, or which pages it read."""
+        kind, arguments = step.get("type"), step.get("arguments")
+        if kind == "google_search_call" and isinstance(arguments, Mapping):
+            for query in as_list(arguments.get("queries"))[:_MOST]:
+                self._known.add_query(str(query or ""))
+        if kind == "url_context_result":
+            for page in (page for page in dicts(step.get("result"))[:_MOST] if page.get("url")):
+                status = str(page.get("status") or "unknown")
+                self._known.add_page(str(page["url"]), "" if status == "success" else status)
+
+    def passages(self, annotations: Any, said: bytes | bytearray) -> None:
+        """Take the annotations of a text in UTF-8, whose places are counted in bytes."""
+        for item in dicts(annotations)[:_MOST]:
+            number = self._known.add_source(_first(item, _ADDRESSES), _first(item, _TITLES))
+            start, end = as_count(item.get("start_index")), as_count(item.get("end_index"))
+            if end > start:
+                self._known.add_passage(start, end, said[start:end].decode("utf-8", "replace"), [number])
+
+    def news(self) -> Iterable[Citations]:
+        """Yield all that is known, if more is known than was told."""
+        if news := self._known.news():
+            yield news
+
+
+def _first(item: Mapping[str, Any], names: Iterable[str]) -> str:
+    return next((str(item[name]) for name in names if item.get(name)), "")
+
+
+NAME = "interactions"
 
 _HTTP = {
     "invalid_request": 400, "parameter_unknown": 400, "failed_precondition": 400, "authentication": 401,
@@ -68,12 +111,12 @@ def ended(interaction: Mapping[str, Any]) -> Iterable[Event]:
         for error in dicts(interaction.get("errors")) or [
             {"message": "the interaction failed, and the service does not say why"}
         ]:
-            yield refused(error)
+            yield error_event(error)
     elif status and status not in _GOING_ON:
         yield Finish("truncated", status.upper())
 
 
-def refused(error: Any) -> Fault | Finish:
+def error_event(error: Any) -> Fault | Finish:
     """Return what an error says: withheld, broken off, or a fault."""
     if not isinstance(error, Mapping):
         return Fault(error_from_data(0, {"message": str(error)}))
@@ -119,7 +162,7 @@ class Step(Protocol):
         ...
 
 
-def step_of(key: str, block: Block, cited: CitationReader) -> Step:
+def step_of(key: str, block: Block, cited: _CitationReader) -> Step:
     """Return the step that begins with `block`."""
     kind = block.get("type")
     if kind in ("model_output", "thought"):
@@ -132,7 +175,7 @@ def step_of(key: str, block: Block, cited: CitationReader) -> Step:
 class _Spoken:
     """Something for the reader: an answer, or a thought, which goes back with its signature."""
 
-    def __init__(self, block: Block, cited: CitationReader, *, thought: bool) -> None:
+    def __init__(self, block: Block, cited: _CitationReader, *, thought: bool) -> None:
         self._block = block
         self._cited = cited
         self._thought = thought
@@ -144,7 +187,7 @@ class _Spoken:
             yield from self._say(content, thought=self._thought)
             self._cited.passages(content.get("annotations"), str(content.get("text")).encode())
         if self._block.get("error"):
-            yield refused(self._block["error"])
+            yield error_event(self._block["error"])
         self._sign(self._block)
 
     def go_on(self, delta: Block) -> Iterable[Event]:
@@ -214,7 +257,7 @@ class _Call:
 class _Own:
     """A step of the service's own: its tools, and whatever is newer than this decoder. It goes back as it came."""
 
-    def __init__(self, block: Block, cited: CitationReader) -> None:
+    def __init__(self, block: Block, cited: _CitationReader) -> None:
         self._block = dict(block)
         self._cited = cited
 
@@ -282,13 +325,13 @@ def _output(result: Any) -> str:
 _COUNTS = ("input_", "thought_", "output_", "cached_", "tool_use_", "")
 
 
-class Stream:
+class InteractionDecoder:
     """One stream. The service may cut an answer in two within it: then their tokens are counted together."""
 
     def __init__(self) -> None:
         """Begin before the first frame."""
         self._steps: dict[str, Step] = {}
-        self._cited = CitationReader()
+        self._cited = _CitationReader()
         self._earlier, self._usage = Usage(), Usage()
 
     def feed(self, frame: bytes) -> list[Event]:
@@ -297,7 +340,7 @@ class Stream:
         Raises:
             WireError: it is not JSON.
         """
-        data = load(frame)
+        data = load_frame(frame)
         if isinstance(data, list) and data:
             data = data[0]  # errors come wrapped in an array where another framing was asked for
         if isinstance(data, dict):
@@ -328,7 +371,7 @@ class Stream:
             case {"steps": list(steps)} | {"outputs": list(steps)}:
                 yield from self._whole(data, steps)
             case _ if error := error_in(data, bare="event_type" not in data):
-                yield refused(error)
+                yield error_event(error)
             case _:
                 yield Unknown(str(data.get("event_type") or next(iter(data))))
 
@@ -360,7 +403,7 @@ class Stream:
 
     def _counted(self, usage: Any) -> Iterable[Event]:
         if isinstance(usage, Mapping):
-            self._usage = Usage(*(count(usage.get(f"total_{name}tokens")) for name in _COUNTS))
+            self._usage = Usage(*(as_count(usage.get(f"total_{name}tokens")) for name in _COUNTS))
             yield UsageReport(self._earlier + self._usage)
 
     def _whole(self, interaction: dict[str, Any], steps: list[Any]) -> Iterable[Event]:

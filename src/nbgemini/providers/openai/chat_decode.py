@@ -1,7 +1,10 @@
 """The chunks of one Chat Completions stream, of OpenAI's service or of any that speaks like it.
 
 Invariants: text that a server marks as reasoning, by a name or by tags before the answer, is a thought, all else is the answer;
-only the first choice is read; whatever a frame holds, decoding gives events or one WireError.
+only the first choice is read; whatever a frame holds, decoding gives events or one WireError. Each server names what an answer
+rests on in words and places of its own: OpenAI and OpenRouter annotate the message, Perplexity and xAI put `citations` and
+`search_results` beside the choices, others inside of the choice, Qwen under `search_info`, GLM under `web_search`, Groq under
+the tools that it has run.
 Sources: the types of openai 3.52; api-docs.deepseek.com/guides/thinking_mode; openrouter.ai/docs (reasoning tokens, errors);
 docs.mistral.ai, reasoning.
 """
@@ -9,13 +12,14 @@ docs.mistral.ai, reasoning.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from itertools import groupby
+from collections.abc import Iterable, Iterator
+from itertools import groupby, islice
 from typing import Any
 
 from nbgemini.messages.events import (
     WHOLE,
     AnswerDelta,
+    Citations,
     Done,
     Event,
     Fault,
@@ -32,11 +36,54 @@ from nbgemini.messages.events import (
 )
 from nbgemini.messages.turns import ORIGIN
 from nbgemini.providers.base import OVER
-from nbgemini.providers.common.json import dicts, load
+from nbgemini.providers.common.citations import CitationBuilder
+from nbgemini.providers.common.json import dicts, load_frame
 from nbgemini.providers.common.thought_tags import Said, TaggedText
-from nbgemini.providers.openai import chat_citations as sources
 from nbgemini.providers.openai.common import usage_of
 from nbgemini.transport.api_errors import error_from_data, error_in
+
+_CITATIONS = (
+    "citations", "annotations", "search_results", "search_info", "web_search", "sources", "references", "executed_tools",
+)  # fmt: skip
+_CITED_IN = frozenset(_CITATIONS)
+
+_INSIDE = ("url_citation", "search_results", "results", "web", "source")  # where in an entry the sources may stand
+_DEEPEST_SOURCE = 3
+_PLACES, _TITLES = ("url", "uri", "link", "source", "href"), ("title", "name")
+_SCHEMES = ("http://", "https://")
+_MOST = 1_000  # in one frame; a hostile server could send any number
+
+
+class _CitationReader:
+    """The sources of one stream: what comes later is added."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._known = CitationBuilder()
+
+    def take(self, place: dict[str, Any]) -> Citations | None:
+        """Take what an object of a frame says of sources, and return all that is known if that is news."""
+        for entry in (place[name] for name in _CITATIONS if place.get(name)):
+            for address, title in islice(_sources(entry), _MOST):
+                self._known.add_source(address, title)
+        return self._known.news()
+
+
+def _sources(said: Any, depth: int = _DEEPEST_SOURCE) -> Iterator[tuple[str, str]]:
+    """Yield the addresses in what is said of sources, each with its title."""
+    for entry in said if isinstance(said, list) else [said]:
+        if isinstance(entry, str) and entry.startswith(_SCHEMES):
+            yield entry, ""
+        elif isinstance(entry, dict):
+            if address := _first(entry, _PLACES, _SCHEMES):
+                yield address, _first(entry, _TITLES)
+            elif depth:
+                yield from (found for name in _INSIDE if entry.get(name) for found in _sources(entry[name], depth - 1))
+
+
+def _first(entry: dict[str, Any], names: tuple[str, ...], starts: str | tuple[str, ...] = "") -> str:
+    return next((value for name in names if isinstance(value := entry.get(name), str) and value.startswith(starts)), "")
+
 
 NAME = "openai-chat"
 
@@ -54,7 +101,7 @@ class _Call:
         self.early: list[Event] = []  # arguments that came before the name
 
 
-class Calls:
+class _Calls:
     """The calls of one stream, in their order."""
 
     def __init__(self) -> None:
@@ -143,7 +190,7 @@ _BLOCKS = (_DETAILS, "thinking_blocks")  # the same again, in pieces with signat
 _REASONING = frozenset((*_THOUGHTS, *_BLOCKS))
 _JOINED = ("text", "summary", "data")  # what of such a detail comes in pieces
 _WORDS = ("text", "thinking", "reasoning", "summary", "content")  # where in a piece of reasoning its text stands
-_DELTA = {"role", "content", "refusal", *_THOUGHTS, *_BLOCKS, *sources.NAMES, "tool_calls", "function_call", "obfuscation"}
+_DELTA = {"role", "content", "refusal", *_THOUGHTS, *_BLOCKS, *_CITATIONS, "tool_calls", "function_call", "obfuscation"}
 _WELL = ("stop", "tool_calls", "tool_call", "function_call", "eos", "eos_token", "end_turn", "tool_use", "stop_sequence",
          "complete", "completed", "done", "end")  # fmt: skip
 _NONE = ("null", "none")  # how some write that there is none yet
@@ -154,19 +201,19 @@ _NATIVE = ("native_finish_reason", "stop_reason")  # beside the reason, in the w
 _DEEPEST = 4
 
 
-class Stream:
+class ChatDecoder:
     """One stream."""
 
     def __init__(self) -> None:
         """Begin before its first chunk."""
         self._events: list[Event] = []
         self._informed = self._ended = False
-        self._calls = Calls()
+        self._calls = _Calls()
         self._text = TaggedText()
         self._thoughts: dict[str, list[str]] = {}  # by the name under which they came
         self._details: list[dict[str, Any]] = []
         self._refused: list[str] = []
-        self._sources = sources.CitationReader()
+        self._sources = _CitationReader()
 
     def feed(self, frame: bytes) -> list[Event]:
         """Return what a frame says.
@@ -174,7 +221,7 @@ class Stream:
         Raises:
             WireError: it is not JSON.
         """
-        data = load(frame)
+        data = load_frame(frame)
         if isinstance(data, list) and data:
             data = data[0]  # as Google wraps errors
         self._events = []
@@ -203,7 +250,7 @@ class Stream:
 
     def _cite(self, *places: dict[str, Any]) -> None:
         for place in places:
-            if not sources.ANY.isdisjoint(place) and (cited := self._sources.take(place)):
+            if not _CITED_IN.isdisjoint(place) and (cited := self._sources.take(place)):
                 self._events.append(cited)
 
     def _read_choice(self, choice: dict[str, Any], error: dict[str, Any] | None) -> None:

@@ -7,27 +7,167 @@ Source: the stream events of openai 3.52.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from nbgemini.messages.events import (
+    AnswerDelta,
     Done,
     Event,
     Fault,
     Finish,
     PartReceived,
     ResponseInfo,
+    ThoughtDelta,
     ToolArgsDelta,
+    ToolArgsText,
     ToolCallEnd,
+    ToolCallStart,
     Unknown,
     UsageReport,
 )
+from nbgemini.messages.turns import Part
 from nbgemini.providers.base import OVER
-from nbgemini.providers.common.json import as_dict, dicts, load
+from nbgemini.providers.common.json import as_dict, dicts, load_frame
+from nbgemini.providers.common.parts import block_part, read_part
+from nbgemini.providers.common.thought_tags import Said, TaggedText
 from nbgemini.providers.openai.common import usage_of
-from nbgemini.providers.openai.responses_identity import Item, Place
-from nbgemini.providers.openai.responses_speech import NOWHERE, TEXTS, Speech, code_parts, kept, thinking_part
+from nbgemini.providers.openai.responses_items import Item, Items, Place, TextCitations
 from nbgemini.transport.api_errors import error_from_data, error_in
+
+NAME = "openai"
+
+
+def _item_block(item: dict[str, Any]) -> dict[str, Any]:
+    """Return what of an item goes back."""
+    return {name: value for name, value in item.items() if name not in ("id", "status") and value is not None}
+
+
+def _thinking_part(item: dict[str, Any]) -> Part | None:
+    """Return the part in which a reasoning item goes back; None for one that the service could not read again."""
+    if not item.get("encrypted_content"):
+        return None
+    signature = str(item.get("id") or NAME)
+    return block_part(NAME, _item_block(item), text="", thought=True, thoughtSignature=signature)
+
+
+def _code_parts(item: dict[str, Any]) -> list[Event]:
+    """Return the code that the model ran, and what it printed."""
+    events: list[Event] = []
+    if isinstance(code := item.get("code"), str):
+        read_part({"executableCode": {"language": "PYTHON", "code": code}}, events)
+    outputs = [entry["logs"] for entry in dicts(item.get("outputs")) if isinstance(entry.get("logs"), str)]
+    outcome = "OUTCOME_FAILED" if item.get("status") in ("failed", "incomplete") else "OUTCOME_OK"
+    if outputs or outcome != "OUTCOME_OK":
+        read_part({"codeExecutionResult": {"outcome": outcome, "output": "\n".join(outputs)}}, events)
+    return events
+
+
+_TEXTS = {  # what comes in pieces: of which item, as which kind, numbered by what
+    "response.output_text": ("message", "output_text", "content_index"),
+    "response.refusal": ("message", "refusal", "content_index"),
+    "response.reasoning_summary_text": ("reasoning", "summary_text", "summary_index"),
+    "response.reasoning_text": ("reasoning", "reasoning_text", "content_index"),
+}
+_NOWHERE: tuple[str, Place] = ("", ("", "", 0))
+
+
+class _Speech:
+    """What is said in one stream, and where."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._events: list[Event] = []
+        self._items = Items()
+        self._near: tuple[Any, ...] = ()  # where the last piece of text stood, as its frame has it,
+        self._nearest = Item("", ""), _NOWHERE[1]  # and as it was understood
+        self._text = TaggedText()
+        self._last = _NOWHERE  # what the text was that came last: its kind, and its place
+        self._refused: list[str] = []
+        self._sources = TextCitations()
+
+    def _place(self, stem: str, data: dict[str, Any]) -> tuple[Item, Place]:
+        """Return where a piece of text stands: mostly where the last one did."""
+        of, text, number = _TEXTS[stem]
+        near = stem, data.get("item_id"), data.get("output_index"), data.get(number)
+        item, place = self._nearest
+        if near != self._near or not item.open:
+            item = self._items.continued(of, data)
+            place = item.place(text, data.get(number))
+            self._near, self._nearest = near, (item, place)
+        return item, place
+
+    def _rest(self, item: Item, place: Place, text: Any) -> None:
+        if isinstance(text, str) and text and (rest := item.rest(place, text)):
+            self._tell(item, place, rest)
+
+    def _tell(self, item: Item, place: Place, text: Any) -> None:
+        """Say a piece of a text."""
+        if not isinstance(text, str) or not text:
+            return
+        item.add(place, text)
+        if place[1] == "refusal":
+            self._refused.append(self._paragraph("refusal", place, text))
+        elif item.kind == "reasoning":
+            self._flush()
+            self._think(place, text)
+        elif self._text.plain:
+            self._answer(place, text)
+        else:
+            self._say(place, self._text.take(text))
+
+    def _flush(self) -> None:
+        self._say(self._last[1], self._text.end())
+
+    def _say(self, place: Place, said: Iterable[Said]) -> None:
+        for thought, text in said:
+            (self._think if thought else self._answer)(place, text)
+
+    def _think(self, place: Place, text: str) -> None:
+        said = self._paragraph("thought", place, text)
+        self._events += [PartReceived({"text": said, "thought": True}), ThoughtDelta(said)]
+
+    def _answer(self, place: Place, text: str) -> None:
+        said = self._paragraph("answer", place, text)
+        self._sources.count(place, said, text)
+        self._events += [PartReceived({"text": said}), AnswerDelta(said)]
+
+    def _paragraph(self, kind: str, place: Place, text: str) -> str:
+        """Return a piece of text as it is shown: another text after one of its kind begins a paragraph."""
+        parted = self._last[0] == kind and self._last != (kind, place)
+        self._last = kind, place
+        return f"\n\n{text}" if parted else text
+
+    def _cite(self, known: Event | None) -> None:
+        if known:
+            self._events.append(known)
+
+    def _begin_call(self, item: Item, said: dict[str, Any]) -> None:
+        if item.begun or not said.get("name"):
+            return
+        item.begun = True
+        self._flush()
+        self._last = _NOWHERE
+        start = ToolCallStart(item.key, str(said["name"]), str(said.get("call_id") or "") or None)
+        self._events += [start, *item.early]
+        item.early = []
+
+    def _call(self, item: Item, event: Event) -> None:
+        """Say what came of a call's arguments, once it is known what is called."""
+        (self._events if item.begun else item.early).append(event)
+
+    def _replace(self, item: Item, arguments: Any) -> None:
+        """Take the whole arguments, if they are told: they replace what came of them."""
+        text = json.dumps(arguments) if isinstance(arguments, dict) else arguments
+        if isinstance(text, str) and text:
+            self._call(item, ToolArgsText(item.key, text))
+
+    def _ends(self) -> list[Event]:
+        """Return that the calls are whole whose ends did not come."""
+        return [ToolCallEnd(item.key) for item in self._items.calls()]
+
 
 _SILENT = (
     "response.in_progress", "response.queued", "response.content_part.", "response.output_text.", "response.refusal.",
@@ -41,7 +181,7 @@ _LIMITS = ("max_output_tokens", "max_tokens", "length")
 _WELL = ("completed", "complete", "done")
 
 
-class Stream(Speech):
+class ResponsesDecoder(_Speech):
     """One stream."""
 
     def __init__(self) -> None:
@@ -57,7 +197,7 @@ class Stream(Speech):
         Raises:
             WireError: it is not JSON.
         """
-        data = load(frame)
+        data = load_frame(frame)
         self._events = []
         if isinstance(data, dict):
             self._read(str(data.get("type") or ""), data)
@@ -67,7 +207,7 @@ class Stream(Speech):
 
     def _read(self, kind: str, data: dict[str, Any]) -> None:
         stem, _, word = kind.rpartition(".")
-        if stem in TEXTS and word in ("delta", "done"):
+        if stem in _TEXTS and word in ("delta", "done"):
             item, place = self._place(stem, data)
             if word == "delta":
                 self._tell(item, place, data.get("delta"))
@@ -148,10 +288,10 @@ class Stream(Speech):
         self._others[kind] += 1
         match kind:
             case "code_interpreter_call":
-                self._last = NOWHERE
-                self._events += code_parts(item)
+                self._last = _NOWHERE
+                self._events += _code_parts(item)
             case "web_search_call":
-                self._events.append(PartReceived(kept(item)))
+                self._events.append(PartReceived(block_part(NAME, _item_block(item))))
                 self._cite(self._sources.search(item))
             case _:
                 self._events.append(Unknown(kind))
@@ -160,7 +300,7 @@ class Stream(Speech):
         for where, kind in _PARTS.items():
             for number, part in enumerate(dicts(item.get(where))):
                 self._rest(known, known.place(kind, number), part.get("text"))
-        if thinking := thinking_part(item):
+        if thinking := _thinking_part(item):
             self._events.append(PartReceived(thinking))
 
     def _end_message(self, known: Item, item: dict[str, Any]) -> None:
@@ -176,7 +316,7 @@ class Stream(Speech):
             else:
                 self._events.append(Unknown(kind))
         if isinstance(phase := item.get("phase"), str):
-            self._events.append(PartReceived({"text": "", **kept({"type": "message", "phase": phase})}))
+            self._events.append(PartReceived(block_part(NAME, {"type": "message", "phase": phase})))
 
     def _finish(self, status: Any, response: dict[str, Any]) -> None:
         """Read how it ended, and, of all that it holds, what never came by itself."""

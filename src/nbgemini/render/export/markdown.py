@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from nbgemini.formatting import LOOKS, duration_text
 from nbgemini.messages.events import Citations, CodeResult, ExecutedCode, InlineMedia, ToolCallGrowing, ToolRun
-from nbgemini.messages.media import HEAD, kind_of, mime_of
+from nbgemini.messages.media import HEAD, media_kind, mime_of
 from nbgemini.messages.segments import Content, Segment
 from nbgemini.render.escape import harmless
 from nbgemini.render.export.model import Entry, Said, bytes_of
@@ -128,7 +128,7 @@ class _Page:
         suffix = _SUFFIXES.get(mime)
         if suffix is None:
             return f"({escaped(media.mime)} of {len(content):,} bytes is not kept here)"
-        name = f"{kind_of(mime)}-{len(self.files) + 1}.{suffix}"
+        name = f"{media_kind(mime)}-{len(self.files) + 1}.{suffix}"
         self.files[name] = content
         sign = "!" if mime.startswith("image/") else ""
         return f"{sign}[{mime} of {len(content):,} bytes]({quote(self._folder)}/{name})"

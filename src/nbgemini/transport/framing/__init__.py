@@ -6,10 +6,10 @@ Source: recorded errors arrive as bare JSON under `text/event-stream`, and gatew
 from __future__ import annotations
 
 from nbgemini.errors import WireError
-from nbgemini.transport.framing.json_objects import LARGEST, JsonFramer
+from nbgemini.transport.framing.json_objects import LARGEST, JsonFramer, load_json
 from nbgemini.transport.framing.sse import DONE, SseFramer
 
-__all__ = ["DONE", "Framer"]
+__all__ = ["DONE", "Framer", "load_json"]
 
 MOST_FILLER = 4 * 2**20  # bytes between two frames that belong to none: comments, blanks, punctuation
 MOST_VALUES = 500_000  # in one frame

@@ -1,4 +1,4 @@
-"""JSON objects cut out of a streamed array, out of lines, or out of objects set one after the other.
+"""JSON objects cut out of a streamed array, out of lines, or out of objects set one after the other; and what they say.
 
 Everything between two top-level objects (brackets, commas, blanks) is punctuation and skipped. Strings and escapes are
 respected; each byte is looked at once whatever the cuts: the scanner's whole state is depth, in-string and after-backslash.
@@ -6,7 +6,13 @@ respected; each byte is looked at once whatever the cuts: the scanner's whole st
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Any
+
+import msgspec
+
+from nbgemini.errors import WireError
 
 _QUOTE, _OPEN = b'"{'
 _MARK = re.compile(rb'[{}"]')
@@ -102,3 +108,35 @@ class JsonFramer:
                 self._pieces.clear()
                 self._held = 0
         return start
+
+
+_decode = msgspec.json.Decoder().decode
+
+
+def load_json(text: bytes) -> Any:
+    """Decode JSON: the fast way, and for bad UTF-8, lone surrogates or NaN the lenient one.
+
+    Raises:
+        WireError: it is not JSON.
+    """
+    try:
+        return _decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    lenient = text.decode("utf-8", "replace")
+    try:
+        return _without_surrogates(json.loads(lenient))
+    except json.JSONDecodeError as error:
+        raise WireError(_not_json(lenient, error.pos)) from None
+    except (ValueError, RecursionError):  # digits without end, brackets without end
+        raise WireError(_not_json(lenient, 0)) from None
+
+
+def _not_json(text: str, at: int) -> str:
+    near = text[max(0, at - 30) : at + 30]
+    return f"the service sent what is not JSON, at character {at} of {len(text)}: …{near!r}… → ask again"
+
+
+def _without_surrogates(data: Any) -> Any:
+    """Return the data without lone surrogates: no later request could carry them."""
+    return json.loads(json.dumps(data, ensure_ascii=False).encode("utf-8", "replace"))

@@ -9,7 +9,7 @@ import pytest
 from nbgemini.chat.structured_output import with_schema_format
 from nbgemini.errors import PromptError
 from nbgemini.messages.turns import Declaration, Options
-from nbgemini.providers.common.output_format import form_of, instruction_of
+from nbgemini.providers.gemini.models import answer_format
 
 JSON = {"responseMimeType": "application/json"}
 TOOL = Declaration("f", "d", {})
@@ -20,25 +20,25 @@ def options(**said):
 
 
 def test_text_is_asked_for_in_no_words():
-    assert form_of(options()) == {}
-    assert instruction_of(options()) is None
+    assert answer_format(options()) == {}
+    assert options().instruction is None
 
 
 def test_json_is_asked_for_with_its_schema_or_without():
-    assert form_of(options(format="json")) == JSON
-    asked = form_of(options(schema=list[int]))
+    assert answer_format(options(format="json")) == JSON
+    asked = answer_format(options(schema=list[int]))
     assert asked["responseMimeType"] == "application/json"
     assert '"integer"' in json.dumps(asked["responseJsonSchema"])
 
 
 @pytest.mark.parametrize("offer", [{"tools": (TOOL,)}, {"search": True}, {"run_code": True}, {"urls": True}])
 def test_a_model_that_gives_json_or_calls_is_asked_for_one_of_them(offer):
-    assert form_of(options(format="json", **offer)) == JSON
+    assert answer_format(options(format="json", **offer)) == JSON
     with pytest.raises(PromptError, match="gemini-2.5-flash gives no JSON where it has tools"):
-        form_of(options(model="gemini-2.5-flash", format="json", **offer))
+        answer_format(options(model="gemini-2.5-flash", format="json", **offer))
 
 
 def test_code_is_asked_for_behind_the_users_own_words():
-    said = instruction_of(options(format="code", system="Be brief."))
+    said = options(format="code", system="Be brief.").instruction
     assert said.startswith("Be brief.\n\n")
     assert len(said) > 20

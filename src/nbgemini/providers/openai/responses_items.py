@@ -1,4 +1,6 @@
-"""Which item an event of OpenAI's Responses API is about, whether or not its server numbers and names items as OpenAI does.
+"""The items of a stream of OpenAI's Responses API: which of them an event is about, and what the texts in them rest on.
+
+That is known whether or not a server numbers and names items as OpenAI does.
 
 By the rules an event has the item's `output_index` and its id: as `item_id`, and as `item.id` where it holds the item. Others
 leave the index out or change it, give an item a new id with each event (GitHub), or name calls by `call_id` alone (llama.cpp).
@@ -6,12 +8,16 @@ leave the index out or change it, give an item a new id with each event (GitHub)
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from nbgemini.messages.events import Event
+from nbgemini.messages.events import Citations, Event
+from nbgemini.providers.common.citations import CitationBuilder
+from nbgemini.providers.common.json import as_dict, as_list
 
 Place = tuple[str, str, int]  # of a text: its item, its kind, its number
 
+_MOST_PASSAGES = 5_000  # in one answer; a hostile service could send any number
 _LOOKED_AT = 100  # items: a hostile service could leave any number of them open
 
 
@@ -147,3 +153,67 @@ class Items:
 def _names(data: dict[str, Any], item: dict[str, Any]) -> list[str]:
     names = (data.get("item_id"), item.get("id"), item.get("call_id"))
     return [name for name in names if isinstance(name, str) and name]
+
+
+class TextCitations:
+    """What one answer rests on, as its messages and searches tell."""
+
+    def __init__(self) -> None:
+        """Begin with no text and no source."""
+        self._length = 0  # bytes of the answer so far
+        self._starts: dict[Place, int] = {}  # where in it each text begins
+        self._known = CitationBuilder(_MOST_PASSAGES)
+
+    def count(self, place: Place, said: str, text: str) -> None:
+        """Take a piece of the text at `place`, which is shown as `said`."""
+        self._length += len(_bytes(said))
+        self._starts.setdefault(place, self._length - len(_bytes(text)))
+
+    def search(self, item: dict[str, Any]) -> Citations | None:
+        """Take a search, and return all that is known if it is news."""
+        action = as_dict(item.get("action"))
+        for query in as_list(action.get("queries") or [action.get("query")]):
+            self._known.add_query(query if isinstance(query, str) else "")
+        return self._known.news()
+
+    def cited(self, place: Place, text: Any, notes: Iterable[dict[str, Any]]) -> Citations | None:
+        """Take the whole text at `place` and the notes on it, and return all that is known if they name sources."""
+        notes = [note for note in map(_flat, notes) if note.get("url")]
+        if not notes or not isinstance(text, str):
+            return None
+        for note in notes:
+            self._known.add_source(str(note["url"]), str(note.get("title") or ""))
+        spans = [(note, span) for note in notes[:_MOST_PASSAGES] if (span := _span(note, text))]
+        at, start = _offsets(text, (place for _, span in spans for place in span)), self._starts.get(place, 0)
+        for note, (first, last) in spans:
+            number = self._known.add_source(str(note["url"]))
+            self._known.add_passage(start + at[first], start + at[last], text[first:last], [number])
+        return self._known.news()
+
+
+def _flat(note: dict[str, Any]) -> dict[str, Any]:
+    """Return a note on a page, which routers wrap as Chat Completions does; nothing for one on a file."""
+    inside = note.get("url_citation")
+    if isinstance(inside, dict):
+        return inside
+    return note if note.get("type") == "url_citation" else {}
+
+
+def _span(note: dict[str, Any], text: str) -> tuple[int, int] | None:
+    """Return which characters a note is about."""
+    first, last = note.get("start_index"), note.get("end_index")
+    return (first, last) if type(first) is int and type(last) is int and 0 <= first < last <= len(text) else None
+
+
+def _offsets(text: str, places: Iterable[int]) -> dict[int, int]:
+    """Return for places in a text, in characters, the same in bytes."""
+    found, before, length = {}, 0, 0
+    for place in sorted(set(places)):
+        length += len(_bytes(text[before:place]))
+        found[place] = length
+        before = place
+    return found
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
