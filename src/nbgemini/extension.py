@@ -29,7 +29,11 @@ def load_extension(shell: Any) -> None:
     LOOKS.durations, LOOKS.latex = config.show_duration, config.latex
     AUDIENCE.magics = True
     magics = GeminiMagics(shell, config)
-    hook = AwaitHook(shell, magics.complete, lambda: magics.registration.active)
+
+    def make_way() -> None:
+        magics.session().gui.make_way()  # the session is made by the first cell that needs it
+
+    hook = AwaitHook(shell, magics.complete, lambda: magics.registration.active, make_way)
     wait_first = WaitFirst()
     completer = Completer(shell, config, magics.session)
     shell.configurables.append(config)

@@ -93,12 +93,23 @@ _CALL = re.compile(r"^get_ipython\(\)\.run_(cell|line)_magic\('gemini',", re.MUL
 class AwaitHook:
     """The transformation, and the two events that tell a whole cell from a piece of one."""
 
-    def __init__(self, shell: Any, complete: Callable[[str], str], ours: Callable[[], bool] = lambda: True) -> None:
-        """Watch `shell`; `complete` is given each whole cell, once it may await, to add what it likes.
+    def __init__(
+        self,
+        shell: Any,
+        complete: Callable[[str], str],
+        ours: Callable[[], bool] = lambda: True,
+        before_await: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Watch `shell`.
 
-        `ours` says whether `%%gemini` means us: another extension may have taken the name.
+        Args:
+            shell: IPython's.
+            complete: is given each whole cell, once it may await, to add what it likes.
+            ours: says whether `%%gemini` means us: another extension may have taken the name.
+            before_await: is called before a cell begins that awaits because of us.
         """
         self._ours = ours
+        self._before_await = before_await
         self._shell = shell
         self._complete = complete
         self._running = 0
@@ -132,8 +143,11 @@ class AwaitHook:
         """Put `await` before our magics, in whole cells only: %%time and exec compile pieces that can't await."""
         if self._running or not self._awaits_on_our_loop or not self._ours():
             return lines
-        code = _CALL.sub(rf"await get_ipython().run_\1_magic('{AWAITED}',", "".join(lines))
-        return self._complete(code).splitlines(keepends=True)
+        typed = "".join(lines)
+        code = self._complete(_CALL.sub(rf"await get_ipython().run_\1_magic('{AWAITED}',", typed))
+        if code != typed:
+            self._before_await()
+        return code.splitlines(keepends=True)
 
     @property
     def _awaits_on_our_loop(self) -> bool:
