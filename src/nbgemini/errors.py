@@ -32,7 +32,7 @@ _IN_PYTHON: dict[str, str | Callable[[re.Match[str]], str] | None] = {
     r"%%gemini -t and client\.chat do\b": "client.chat does",
     r"(?:, or|;) write it below the %%gemini line, or behind %gemini ask": "",
     r", %gemini ask --once": "",
-    r"(?:;| →) %gemini models lists what there is": "; client.list_models() returns what there is",
+    r"(?:;| →) %gemini models lists them": "; client.list_models() returns them",
     r"%gemini models (\w[\w-]*): lists": r'client.list_models("\1") returns',
     r"%gemini models lists": "client.list_models() returns",
     r"%gemini models": "client.list_models()",

@@ -6,11 +6,12 @@ stops what runs and leaves the shell as it was.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from nbgemini._async.readers import register_reader_finder, unregister_reader_finder
 from nbgemini.bulk.progress_bar import show_by, show_no_longer
-from nbgemini.errors import AUDIENCE
+from nbgemini.errors import AUDIENCE, ConfigurationError
 from nbgemini.formatting import LOOKS
 from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.kernel.cell_transforms import AwaitHook, FirstCell, WaitFirst
@@ -25,7 +26,7 @@ def load_extension(shell: Any) -> None:
     """Register the magics, the settings and the await hook."""
     if hasattr(shell, _ATTRIBUTE):
         return
-    config = Gemini(parent=shell)
+    config = _settings_of(shell)
     LOOKS.durations, LOOKS.latex = config.show_duration, config.latex
     AUDIENCE.magics = True
     magics = GeminiMagics(shell, config)
@@ -53,6 +54,25 @@ def load_extension(shell: Any) -> None:
     register_reader_finder(cells.reader)
     show_by(bar)
     setattr(shell, _ATTRIBUTE, (config, magics, hook, wait_first, completer, bar, cells))
+
+
+def _settings_of(shell: Any) -> Gemini:
+    """Return the settings that the shell's configuration holds; a wrong one is reported and dropped, so that loading succeeds.
+
+    It comes from a configuration file, or from a %config line that was refused: IPython keeps its value all the same.
+    """
+    try:
+        return Gemini(parent=shell)
+    except ConfigurationError:
+        section = shell.config.Gemini
+    for name, value in list(section.items()):
+        try:
+            setattr(Gemini(), name, value)
+        except ConfigurationError as error:
+            del section[name]
+            sys.stdout.write(f"ignored a setting: {error}\n")
+    sys.stdout.flush()
+    return Gemini(parent=shell)
 
 
 def unload_extension(shell: Any) -> None:

@@ -22,7 +22,7 @@ class Service(Struct, frozen=True):
     """One service and as whom it is asked.
 
     Attributes:
-        name: what stands before the colon in `-m name:model`, and what usage is counted by.
+        name: the part before the colon in `-m name:model`, and what usage is counted by.
         dialect: which codec speaks to it.
         base_url: where requests go; paths are put behind it.
         key: as whom; empty where none is needed.
@@ -112,7 +112,11 @@ KNOWN: Mapping[str, Service] = {
     )
 }
 
-
+_VARIABLES = {
+    name
+    for service in KNOWN.values()
+    for name in (*service.key_names, *service.url_names, *service.host_names, *service.maybe_key_names)
+}
 _USUAL = {"claude-": "anthropic", "gpt-": "openai", "chatgpt-": "openai", "o1": "openai", "o3": "openai", "o4-": "openai"}
 
 
@@ -146,8 +150,9 @@ def key_command(service: Service) -> str:
 
 
 def services_from(environ: Mapping[str, str]) -> dict[str, Service]:
-    """Return the known services, with keys and addresses of the environment."""
-    return {name: _from(service, environ) for name, service in KNOWN.items()}
+    """Return the known services, with keys and addresses of the environment; asked at every prompt, so each is read once."""
+    found = {name: environ[name] for name in _VARIABLES if name in environ}
+    return {name: _from(service, found) if found else service for name, service in KNOWN.items()}
 
 
 def compatible(name: str, url: str, environ: Mapping[str, str]) -> Service:
@@ -174,7 +179,7 @@ def service_named(name: str, services: Mapping[str, Service]) -> Service:
         return services[name]
     near = difflib.get_close_matches(name, services, n=1)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(services)}"
-    raise ConfigurationError(f"no service {name!r} (what stands before the colon in -m); {hint}")
+    raise ConfigurationError(f"no service {name!r} (the part before the colon in -m); {hint}")
 
 
 def local_url(host: str, port: int) -> str:

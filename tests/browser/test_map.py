@@ -34,7 +34,7 @@ def test_a_bar_grows_stop_keeps_what_is_done_and_the_file_holds_it(notebook, the
     one.run(2)
     one.wait_text(2, "2")  # the kernel is free meanwhile
     one.page.get_by_role("button", name="Stop").first.click()
-    one.wait_text(1, "not asked to the end")
+    one.wait_text(1, "not finished")
     one.wait("() => document.querySelectorAll('.jp-Notebook .jp-Cell')[1].querySelector('table')")
     one.screenshot(f"map-rests-{theme}")
     (shown,) = one.texts(1)

@@ -148,7 +148,7 @@ async def test_the_quota_of_a_day_ends_the_map_with_what_is_done(store):
         assert isinstance(table.error, RateLimitError)
         assert [row.state for row in table] == ["complete"] * 5 + ["failed"] + ["interrupted"] * 34
         assert len(server.asked) == 6
-        assert table.progress.line().startswith("5 of 40 rows · 1 failed · 34 not asked to the end")
+        assert table.progress.line().startswith("5 of 40 rows · 1 failed · 34 not finished")
         await mapped(server, store, numbers(40), concurrency=1)
         assert server.asked[6:8] == ["row 5", "row 6"]
 

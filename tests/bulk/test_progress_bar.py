@@ -44,7 +44,7 @@ def test_in_a_terminal_the_last_line_stays(monkeypatch):
          "10 of 2,000 rows · 1 at once · the service's limit: on in 12 s · about 3.3 h left"),
         (Progress(done=7, seconds=3.0, places=5), "7 rows · 5 at once"),
         (Progress(total=1, done=1, seconds=0.04, over=True), "1 row · 0.0 s"),
-        (Progress(total=8, done=3, interrupted=5, seconds=600.0, over=True), "3 of 8 rows · 5 not asked to the end · 600.0 s"),
+        (Progress(total=8, done=3, interrupted=5, seconds=600.0, over=True), "3 of 8 rows · 5 not finished · 600.0 s"),
         (Progress(total=0, over=True), "0 rows · 0.0 s"),
         (Progress(total=100, done=50, seconds=1000.0, places=2), "50 of 100 rows · 2 at once · about 17 min left"),
     ],

@@ -242,7 +242,7 @@ def test_a_prompt_shown_again_names_what_was_attached():
     )
 
 
-@pytest.mark.parametrize(("data", "mime", "why"), [(b"", "image/png", "empty"), (b"x", "image/gif", "of no kind")])
+@pytest.mark.parametrize(("data", "mime", "why"), [(b"", "image/png", "empty"), (b"x", "image/gif", "can't be sent")])
 def test_what_can_not_be_sent_is_refused_before_anything_is_stored(data, mime, why):
     with pytest.raises(PromptError, match=why):
         data_part(data, mime, "it")

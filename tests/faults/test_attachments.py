@@ -52,7 +52,7 @@ REFUSED = {
     "too large": (sparse, "too large"),
     "too much text": (sparse_text, "too long for a prompt, 3.0 GB"),
     "another encoding": (lambda path: path.write_bytes("Привет, мир".encode("cp1251")), "UTF-8"),
-    "binary": (lambda path: path.write_bytes(bytes(range(256))), "of no kind"),
+    "binary": (lambda path: path.write_bytes(bytes(range(256))), "can't be sent"),
 }
 
 

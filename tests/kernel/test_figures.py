@@ -68,7 +68,7 @@ def test_the_journal_has_a_line_for_each_request(talked):
     assert head[:5] == ["when", "chat", "purpose", "model", "outcome"]
     assert len(rows) == 2
     assert all(row[1:5] == ["main", "prompt", "gemini-3.8-flash (offline)", "complete"] for row in rows)
-    assert "'x' is not a number" in errors(talked.run("%gemini journal x"))[0]["evalue"]
+    assert "'x' is not a positive whole number" in errors(talked.run("%gemini journal x"))[0]["evalue"]
 
 
 def test_where_we_stand_tells_chats_and_how_full_they_are(talked):
@@ -87,7 +87,7 @@ def test_models_are_a_table_that_marks_the_current_one_and_aliases(talked):
     assert rows["gemini-flash-latest"][0] == "current"
     assert rows["gemini-2.5-flash"] == ["-m fast", "1,048,576", "65,536", "off, 1 to 24,576 tokens", "0.3 / 2.5"]
     assert rows["gemma-4-31b-it"][:2] == ["-m small", "262,144"]
-    assert date.startswith("prices of 20")
+    assert date.startswith("prices as of 20")
     talked.run("%gemini ask --once --wait -m fast hello", sits=False)
     assert talked.text("print(_gemini.model)") == "gemini-2.5-flash\n"
     (error,) = errors(talked.run("%gemini ask --once --wait -m gemini-3.8-flsh hello", sits=False))
@@ -132,11 +132,11 @@ def test_prices_of_ones_own_count(talked):
     talked.run("%config Gemini.prices = 'own.json'")
     text, date = shown(talked.run("%gemini models 3.8-flash"))
     assert "1e+06 / 1e+06" in text
-    assert date == "prices of 2027-01-02"
+    assert date == "prices as of 2027-01-02"
     talked.run("%gemini ask --once --wait hello", sits=False)
     assert talked.text("print(_gemini.cost)") == "0.0\n"  # in the demo all is free
     talked.run("%config Gemini.prices = ''")
-    assert "prices of 2026" in shown(talked.run("%gemini models"))[1]
+    assert "prices as of 2026" in shown(talked.run("%gemini models"))[1]
 
 
 def test_the_chat_becomes_a_file_of_each_kind_and_nothing_is_overwritten(talked):

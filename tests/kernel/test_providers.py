@@ -1,4 +1,4 @@
-"""Other services beside Gemini, in a real kernel: by what stands before the colon, in one chat, with tools, in the figures."""
+"""Other services beside Gemini, in a real kernel: by the part before the colon, in one chat, with tools, in the figures."""
 
 from __future__ import annotations
 

@@ -112,6 +112,25 @@ def test_the_reader_decides_on_the_card(tools, verdict, outcome):
     assert tools.text("print(len(ran))").strip() == ("0" if outcome == "refused" else "2")
 
 
+def test_what_is_revoked_asks_again(tools):
+    ask = f"%%gemini --once -t add\n{calls(('add', {'a': 1, 'b': 2}))}"
+    mine = tools.send(ask)
+    messages = asked_for_leave(tools, mine)
+    tools.run("await asyncio.sleep(0.6)")  # a click on a card that has just appeared does not count
+    click(tools, messages, "always")
+    tools.until(is_final_status)
+    listed = tools.run("%gemini approvals")
+    assert "%gemini approvals revoke add" in str(outputs(listed, parent(listed[-1])))
+    told = tools.run("%gemini approvals revoke add")
+    assert "add asks again before each call" in str(outputs(told, parent(told[-1])))
+    mine = tools.send(ask)
+    messages = asked_for_leave(tools, mine)
+    assert tools.text("await asyncio.sleep(0.6)\nprint(_gemini.state, len(ran))").strip() == "waiting 1"
+    click(tools, messages, "refuse")
+    tools.until(is_final_status)
+    assert tools.text("print(len(ran))").strip() == "1"
+
+
 def test_two_clicks_run_it_once(tools):
     mine = tools.send(f"%%gemini --once -t multiply\n{calls(('multiply', {'a': 1, 'b': 2}))}")
     messages = asked_for_leave(tools, mine)

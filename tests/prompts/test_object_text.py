@@ -61,16 +61,14 @@ def test_what_a_notebook_would_show_is_said_where_the_text_says_nothing(value, w
     ],
 )  # fmt: skip
 def test_what_says_nothing_is_refused_with_the_way_out(value):
-    with pytest.raises(
-        PromptError, match=r"^it is of type \w+, which says nothing of itself in words → name an attribute"
-    ) as raised:
+    with pytest.raises(PromptError, match=r"^it is of type \w+, which has no readable text → name an attribute") as raised:
         value_to_parts(value, "it")
     assert "0x" not in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
 def test_a_tool_says_so_too_and_never_an_address():
-    said = "a value of type Silent, which says nothing of itself in words"
+    said = "a value of type Silent, which has no readable text"
     assert converted(Silent())[0]["output"] == said
     assert converted({"a": [Silent()]})[0]["output"] == {"a": [said]}
 

@@ -37,7 +37,7 @@ def test_pictures_go_beside_the_answer():
 
 
 def test_what_can_not_be_drawn_is_told_in_words():
-    assert output(Drawn(None)) == output(Drawn(5.5)) == "a value of type Drawn, which says nothing of itself in words"
+    assert output(Drawn(None)) == output(Drawn(5.5)) == "a value of type Drawn, which has no readable text"
     assert output(Drawn) == repr(Drawn)
     assert output(PNG + b"\0" * MEDIA_BYTES).startswith("a picture (image/png, 4,19")
     response, media = converted([PNG + b"\0" * (MEDIA_BYTES - 100), PNG, b"\xff\xd8\xff\xe0"])

@@ -8,6 +8,8 @@ from unicodedata import bidirectional
 
 from pygments.token import STANDARD_TYPES
 
+from nbgemini.render.mimebundle import ERROR_STYLE
+
 VOID = {"br", "hr", "img"}
 OWN = {"details", "summary", "audio", "small"}
 TAGS = OWN | {
@@ -34,7 +36,7 @@ VALUES = {
     ("code", "class"): CLASSES,
     ("div", "class"): CLASSES,
     ("div", "align"): re.compile("left|right|center"),
-    ("div", "style"): re.compile(r"overflow-x:auto;overflow-y:hidden"),
+    ("div", "style"): re.compile(rf"overflow-x:auto;overflow-y:hidden|{re.escape(ERROR_STYLE)}"),
     ("span", "style"): re.compile(r"display:inline-block;width:max-content;overflow:clip"),
     **dict.fromkeys([(tag, "dir") for tag in DIRECTED], re.compile("auto|ltr")),
     ("span", "class"): CLASSES,

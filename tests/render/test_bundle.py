@@ -10,11 +10,13 @@ import pytest
 from nbgemini.messages.events import Citation, Citations, CodeResult, ExecutedCode, InlineMedia, ToolCall, ToolRun
 from nbgemini.messages.segments import Segment
 from nbgemini.render.mimebundle import (
+    answer_bundle,
     bundle,
     error_bundle,
     live_bundle,
     progress_bundle,
     prompt_bundle,
+    recalled_bundle,
     status_bundle,
     table_bundle,
     thought_title,
@@ -218,3 +220,23 @@ def test_a_bar_says_how_far_it_is_and_its_line_says_it_in_words():
     assert "&lt;b&gt;" in known["text/html"]
     assert '<progress max="1"></progress> <small>' in unknown["text/html"]
     assert (known["text/plain"], unknown["text/plain"]) == ("offline service · 1 of 4 <b>", "1 so far")
+
+
+def test_a_table_in_a_prompt_is_a_table_again():
+    table = "| a | b |\n| --- | --- |\n| 1 | <i> |"
+    for text in (table, f"Sum up\n\n{table}\n\nin {{a}} line"):
+        html = prompt_bundle(text)["text/html"]
+        assert html.count("<table>") == 1
+        assert "&lt;i&gt;" in html
+        assert "|" not in html
+    assert "<table>" not in prompt_bundle("| a |\n| b |")["text/html"]
+
+
+def test_data_is_shown_again_as_data():
+    data, words = Segment(0, "answer"), Segment(1, "answer")
+    data.append('{"a": 1}')
+    words.append("[1] *says* so")
+    assert recalled_bundle(data, "json") == recalled_bundle(data, None) == answer_bundle(data.text, "json")
+    assert recalled_bundle(data, "markdown") == bundle(data)
+    assert recalled_bundle(words, None) == bundle(words)
+    assert recalled_bundle(words, "text") == answer_bundle(words.text, "text")

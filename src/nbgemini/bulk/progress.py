@@ -71,7 +71,7 @@ class Progress(Struct, frozen=True, kw_only=True):
 
     def _rows(self) -> str:
         of = f" of {self.total:,}" if self.total is not None and not (self.over and self.done == self.total) else ""
-        counts = {"from an earlier run": self.stored, "failed": self.failed, "not asked to the end": self.interrupted}
+        counts = {"from an earlier run": self.stored, "failed": self.failed, "not finished": self.interrupted}
         more = [f"{count:,} {words}" for words, count in counts.items() if count]
         rows = "row" if (self.total or self.done) == 1 else "rows"
         return " · ".join([f"{self.done:,}{of} {rows}", *more])

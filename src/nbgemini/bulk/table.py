@@ -213,7 +213,7 @@ class MapResult(StreamHandle, Sequence[MapRow]):
 
     @property
     def state(self) -> Literal["running", "complete", "interrupted"]:
-        """Whether it runs, all rows are over, or some were not asked to the end."""
+        """Whether it runs, all rows are over, or some were not finished."""
         ended: Literal["complete", "interrupted"] = (
             "interrupted" if any(row.state == "interrupted" for row in self.so_far) else "complete"
         )

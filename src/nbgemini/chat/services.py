@@ -215,7 +215,7 @@ class ServiceRegistry:
             return str(error)
         near = difflib.get_close_matches(wanted, names, n=3, cutoff=0.4)
         hint = f"did you mean {', '.join(full_name(service, name) for name in near)}?" if near else ""
-        return f"no model {full_name(service, wanted)!r}; {hint or '%gemini models lists what there is'}"
+        return f"no model {full_name(service, wanted)!r}; {hint or '%gemini models lists them'}"
 
     def guard(self, asked: Turn, system: str | None) -> None:
         """Refuse a prompt that holds a key, unless the settings allow it.

@@ -160,7 +160,7 @@ def _check(size: int, mime: str, name: str) -> None:
     if not is_supported(mime):
         kind = f" ({mime})" if mime else ""
         hint = f"{TAKEN}{suggest_conversion(name)}"
-        raise PromptError(f"{name}{kind} is of no kind that can be sent: {hint}; nothing was sent")
+        raise PromptError(f"{name}{kind} can't be sent: {hint}; nothing was sent")
     if size > LARGEST_BYTES:
         raise PromptError(f"{name} is too large, {size_text(size)}: the service keeps files of up to 2 GB; nothing was sent")
     if not size:

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from nbgemini.messages.turns import NOTE, ORIGIN, Part, Turn, Usage, merge_text
+from nbgemini.messages.turns import NOTE, ORIGIN, Format, Part, Turn, Usage, merge_text
 
 State: TypeAlias = Literal["running", "waiting", "complete", "truncated", "interrupted", "blocked", "failed"]
 
@@ -26,7 +26,7 @@ _NOTHING = {"text", "thought", "thoughtSignature", ORIGIN}  # what a part may ho
 class ExchangeStats(Struct, frozen=True):
     """What an answer took: `context` is the tokens of its last round, asked and answered; `cost` is in USD.
 
-    `badge` says what answered if it was no service: `offline service` or `replay`.
+    `badge` says what answered if it was no service: `offline service` or `replay`; `format` is how the answer was shown.
     """
 
     model: str
@@ -36,6 +36,7 @@ class ExchangeStats(Struct, frozen=True):
     cost: float | None
     seconds: float
     badge: str = ""
+    format: Format = "markdown"
 
 
 class Exchange:

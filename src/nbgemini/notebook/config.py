@@ -12,6 +12,8 @@ from traitlets.config import Configurable
 from nbgemini.errors import ConfigurationError
 from nbgemini.formatting import LOOKS
 
+_OF_TRAITLETS = ("The ", "Values of", "Keys of", "Elements of")  # the beginnings of its messages, which speak of traits
+
 
 class Gemini(Configurable):
     """The settings of %%gemini; an empty one leaves the choice to the environment or the service."""
@@ -101,7 +103,9 @@ class Gemini(Configurable):
             super().__setattr__(name, value)
         except TraitError as error:
             problem = " ".join(str(error).split())
-            raise ConfigurationError(f"{problem} → {name}: {self.traits()[name].help}") from None
+            if problem.startswith(_OF_TRAITLETS):
+                problem = f"it can't be {repr(value)[:80]}"
+            raise ConfigurationError(f"Gemini.{name}: {problem} → {self.traits()[name].help}") from None
 
     @observe("show_duration")
     def _apply_durations(self, change: Any) -> None:
@@ -129,6 +133,13 @@ class Gemini(Configurable):
         except ConfigurationError as error:
             raise TraitError(str(error)) from None
         return str(proposal["value"]).strip()
+
+    @validate("services")
+    def _check_services(self, proposal: Any) -> dict[str, str]:
+        for name, address in proposal["value"].items():
+            if not address.strip().startswith(("http://", "https://")):
+                raise TraitError(f"the address of {name!r} must begin with http:// or https://, and {address!r} does not")
+        return dict(proposal["value"])
 
     @validate("prices")
     def _check_prices(self, proposal: Any) -> str:

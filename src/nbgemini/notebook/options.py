@@ -57,9 +57,9 @@ class MapArgs(Struct, frozen=True):
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return " (did you mean …?)" with the name that is most like `word`; empty if none is close."""
     names = list(known)
-    bare = {name.lstrip("-"): name for name in reversed(names)}
-    typed = word.lstrip("-")
-    near = [name for name in names if len(typed) >= _MIN_PREFIX and name.lstrip("-").startswith(typed)]
+    bare = {name.lstrip("-").casefold(): name for name in reversed(names)}
+    typed = word.lstrip("-").casefold()
+    near = [name for name in names if len(typed) >= _MIN_PREFIX and name.lstrip("-").casefold().startswith(typed)]
     near = near or [bare[match] for match in difflib.get_close_matches(typed, bare, n=1, cutoff=_CUTOFF)]
     return f" (did you mean {near[0]}?)" if near else ""
 

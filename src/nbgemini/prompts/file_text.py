@@ -104,7 +104,7 @@ def table_file_text(path: Path) -> str:
     except Exception as error:  # noqa: BLE001 - a package that is missing, or cannot read the file
         why = " ".join(str(error).split())[:160] or type(error).__name__
         raise PromptError(
-            f"{path.name} ({_kind(path)}) is of no kind that can be sent, and can't be read as a table here ({why})"
+            f"{path.name} ({_kind(path)}) can't be sent as it is, and can't be read as a table here ({why})"
             f" → df = {reader}({path.name!r}) in a cell, and attach df; nothing was sent"
         ) from None
 

@@ -303,7 +303,7 @@ def _type_note(value: Any) -> str:
         for words in (repr(value), str(value)):
             if not says_nothing(words):
                 return words
-        return shown_text(value) or f"a value of type {type(value).__name__}, which says nothing of itself in words"
+        return shown_text(value) or f"a value of type {type(value).__name__}, which has no readable text"
     return f"a value of type {type(value).__name__}, which can't be shown"
 
 

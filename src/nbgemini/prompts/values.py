@@ -267,7 +267,7 @@ def _describe_object(value: Any, name: str) -> str:
         return f"a value of type {type(value).__name__}, which can't be shown: {type(error).__name__}"
     if words is None:
         raise PromptError(
-            f"{name} is of type {type(value).__name__}, which says nothing of itself in words → name an attribute of it, or"
+            f"{name} is of type {type(value).__name__}, which has no readable text → name an attribute of it, or"
             " give text, a list, a table or a picture made of it; nothing was sent"
         )
     return words

@@ -33,7 +33,12 @@ from nbgemini.render.streaming_markdown import to_html
 from nbgemini.render.tool_card import card_html, card_text
 
 _NUMBER = re.compile(r"(?:[<$]*[\d.,/ ]*\d(?: s| %)?|\?)?")
+_TABLE = re.compile(r"((?:^|\n)\|[^\n]*\|\n\|(?: --- \|)+(?:\n\|[^\n]*\|)*)")  # in a prompt: what a DataFrame became
 _PREVIEW = 200  # characters of plain text while it streams
+ERROR_STYLE = (  # as the front end marks errors
+    "border-left:4px solid var(--jp-error-color1,#d32f2f);padding:1px 8px;"
+    "background:var(--jp-rendermime-error-background,transparent)"
+)
 _CLASS = 'class="'
 
 
@@ -94,7 +99,8 @@ def map_bundle(*bundles: dict[str, Any]) -> dict[str, Any]:
 def error_bundle(title: str, message: str) -> dict[str, Any]:
     """Return a card that says what went wrong."""
     shown = f"<p>⚠ {_prose(message)}<br><small>{_prose(title)}</small></p>"
-    return _bundle(framed("status nbgemini-error", shown), f"⚠ {message}\n{title}")
+    html = f'<div class="nbgemini-status nbgemini-error" style="{ERROR_STYLE}">{shown}</div>'
+    return _bundle(html, f"⚠ {message}\n{title}")
 
 
 def live_bundle(kind: str, html: str = "", plain: str = "") -> dict[str, Any]:
@@ -108,7 +114,12 @@ def live_bundle(kind: str, html: str = "", plain: str = "") -> dict[str, Any]:
 
 def prompt_bundle(text: str) -> dict[str, Any]:
     """Return what was asked, for a chat shown again."""
-    return _bundle(framed("prompt", f"<blockquote>{_prose(text).replace(chr(10), '<br>')}</blockquote>"), f"> {text}")
+    pieces = (to_html(piece) if number % 2 else _lines(piece) for number, piece in enumerate(_TABLE.split(text)))
+    return _bundle(framed("prompt", f"<blockquote>{''.join(pieces)}</blockquote>"), f"> {text}")
+
+
+def _lines(text: str) -> str:
+    return _prose(text.strip("\n")).replace("\n", "<br>")
 
 
 def prompt_picture(media: InlineMedia) -> dict[str, Any]:
@@ -211,6 +222,15 @@ def at_rest(
     if options is None or segment.kind != "answer" or not is_special(options):
         return bundle(segment, html=html, seconds=seconds, opened=opened)
     return answer_bundle(segment.text, "json" if options.json else options.format)
+
+
+def recalled_bundle(segment: Segment, form: Format | None) -> dict[str, Any]:
+    """Return the bundle of a segment as its exchange showed it; without a format JSON is data and all else Markdown."""
+    if form is None:
+        form = "json" if segment.text.startswith(("{", "[")) and segment.text.endswith(("}", "]")) else "markdown"
+    if segment.kind != "answer" or form == "markdown":
+        return bundle(segment)
+    return answer_bundle(segment.text, form)
 
 
 def is_special(options: Options) -> bool:

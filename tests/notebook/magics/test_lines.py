@@ -103,7 +103,10 @@ RUNS = [  # a cell; what `_gemini` is then asked and how, by attribute; or what 
 REFUSED = [  # a cell, and the exact line
     ("%%gemini", "PromptError: the prompt is empty; write it below the %%gemini line, or behind %gemini ask"),
     ("%%gemini\n  ", "PromptError: the prompt is empty; write it below the %%gemini line, or behind %gemini ask"),
-    ("%%gemini hello\nx", "PromptError: 'hello' is not an option; the prompt goes below the %%gemini line"),
+    (
+        "%%gemini hello\nx",
+        "PromptError: 'hello' is not an option; the prompt goes below the %%gemini line (in one line: %gemini ask …)",
+    ),
     (
         "%%gemini --tem 1\nx",
         "PromptError: unknown option --tem (did you mean --temperature?); %%gemini --help lists the options",
@@ -133,7 +136,7 @@ REFUSED = [  # a cell, and the exact line
     ("%%gemini -o a-b\nx", "PromptError: -o/--out: 'a-b' is not a Python name; %%gemini --help lists the options"),
     (
         "%%gemini -w --no-wait\nx",
-        "PromptError: --no-wait: not allowed with argument -w/--wait; %%gemini --help lists the options",
+        "PromptError: --no-wait: can't be combined with -w/--wait; %%gemini --help lists the options",
     ),
     ("%%gemini -t wether\nx", "PromptError: -t: no function 'wether' in this notebook (did you mean weather?)"),
     ("%%gemini -a wordz\nx", "PromptError: -a: no name and no file 'wordz' (did you mean words?); nothing was sent"),
@@ -147,17 +150,17 @@ REFUSED = [  # a cell, and the exact line
     ("%gemini reset nobody", "PromptError: no chat 'nobody'; %gemini chats lists them"),
     ("%gemini drop nobody", "PromptError: no chat 'nobody'; %gemini chats lists them"),
     ("%gemini fork one", "PromptError: two names are needed; usage: %gemini fork CHAT NEW_NAME"),
-    ("%gemini load nobody", "PromptError: no earlier session saved a chat 'nobody'; %gemini chats lists what there is"),
-    ("%gemini journal x", "PromptError: 'x' is not a number; usage: %gemini journal [N]"),
+    ("%gemini load nobody", "PromptError: no earlier session saved a chat 'nobody'; %gemini chats lists the saved ones"),
+    ("%gemini journal x", "PromptError: 'x' is not a positive whole number; usage: %gemini journal [N]"),
     ("%gemini chats x", "PromptError: unexpected 'x'; usage: %gemini chats"),
     ("%gemini ask -m openai: hello", "PromptError: no model is named behind openai: → %gemini models openai: lists them"),
     (
         "%gemini models antropic:",
-        "ConfigurationError: no service 'antropic' (what stands before the colon in -m); did you mean anthropic?",
+        "ConfigurationError: no service 'antropic' (the part before the colon in -m); did you mean anthropic?",
     ),
     (
         "%gemini ask -m lama:3 hello",
-        "ConfigurationError: no service 'lama' (what stands before the colon in -m); did you mean ollama?",
+        "ConfigurationError: no service 'lama' (the part before the colon in -m); did you mean ollama?",
     ),
     ("%gemini models zzz", "PromptError: no model name contains 'zzz'; %gemini models lists all"),
     ("%gemini demo of", "PromptError: 'of' is not understood; usage: %gemini demo [fast | off]"),
@@ -167,7 +170,7 @@ REFUSED = [  # a cell, and the exact line
     ),
     (
         "%gemini explain wether",
-        "PromptError: no object 'wether' in this notebook (did you mean weather?); for words: %gemini explain -- wether",
+        "PromptError: no object 'wether' in this notebook (did you mean weather?); to explain words: %gemini explain -- wether",
     ),
     (
         "%%gemini --once -m gemini-3.8-flsh\nx",

@@ -32,24 +32,24 @@ async def test_one_bad_file_of_many_is_left_out_and_it_is_said(folder, capsys):
     for turn in await turns(prompt(folder, "bad.bin", "good.txt", "worse.gif")):
         sent = "".join(part["text"] for part in turn.parts)
         assert "good.txt:\n```txt\ngood\n```" in sent
-        assert "(bad.bin was left out: bad.bin is of no kind that can be sent" in sent
-        assert "(worse.gif was left out: worse.gif (image/gif) is of no kind" in sent
+        assert "(bad.bin was left out: bad.bin can't be sent" in sent
+        assert "(worse.gif was left out: worse.gif (image/gif) can't be sent" in sent
         assert "nothing was sent" not in sent
-        assert "[📎 left out: bad.bin is of no kind" in display_text(turn)
-    assert "left out: bad.bin is of no kind" in capsys.readouterr().out  # in the cell, where its user is
+        assert "[📎 left out: bad.bin can't be sent" in display_text(turn)
+    assert "left out: bad.bin can't be sent" in capsys.readouterr().out  # in the cell, where its user is
 
 
 async def test_where_all_are_bad_nothing_is_sent(folder):
     made = prompt(folder, "bad.bin", "worse.gif")
-    with pytest.raises(PromptError, match="bad.bin is of no kind that can be sent"):
+    with pytest.raises(PromptError, match="bad.bin can't be sent"):
         made.build_now(print)
-    with pytest.raises(PromptError, match="bad.bin is of no kind that can be sent"):
+    with pytest.raises(PromptError, match="bad.bin can't be sent"):
         await made.build(print)
 
 
 async def test_a_bad_file_that_was_meant_alone_is_refused(folder):
     made = PromptDraft([Attachment("bad.bin", folder / "bad.bin"), Attachment("good.txt", folder / "good.txt", "*")], ["Well?"])
-    with pytest.raises(PromptError, match="bad.bin is of no kind that can be sent"):
+    with pytest.raises(PromptError, match="bad.bin can't be sent"):
         made.build_now(print)
 
 

@@ -143,15 +143,15 @@ def test_a_type_as_in_a_hint(written, kind):
     [
         ("Plant", r"no type 'Plant' in this notebook \(did you mean Planet\?\)"),
         ("list[Colours]", r"no type 'Colours' in this notebook \(did you mean Colour\?\)"),
-        ("number", "number is of type int, no type itself"),
-        ("make", "make is of type function"),
+        ("number", "number is a value of type int, not a type"),
+        ("make", "make is a value of type function"),
         ("make()", r"'make\(\)' is more than a type hint may hold"),
         ("models.Moon", "no attribute 'Moon'"),
         ("Planet[int]", r"'Planet' makes no type"),
         ("list[", "is not written as a type is"),
         ("Literal[yes]", "is written as in Python"),
         ("Planet | 5", "makes no type"),
-        ("'Planet'", "is of type str"),
+        ("'Planet'", "is a value of type str"),
     ],
 )
 def test_what_is_no_type_is_one_line_with_the_nearest_name(written, why):

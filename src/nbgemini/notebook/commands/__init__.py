@@ -23,40 +23,88 @@ Run: TypeAlias = Callable[["Session", str], Coroutine[Any, Any, None] | None]
 
 
 class Command(Struct, frozen=True):
-    """One command; `run` is None for what the runner handles itself."""
+    """One command; `run` is None for what the runner handles itself.
+
+    Attributes:
+        summary: its line in the list of commands.
+        details: what its own help says beyond that.
+    """
 
     summary: str
     run: Run | None = None
+    details: str = ""
 
 
 COMMANDS: dict[str, Command] = {
     "": Command("Show the state of things: model, key, chats, what runs, tokens and cost so far.", status.status),
     "ask": Command("Send a prompt in one line: %gemini ask Why is the sky blue?"),
-    "fix": Command("Ask about the last exception, with its cell, traceback and values; the corrected cell is offered."),
-    "explain": Command("Ask about an object, some words after --, or the last cell."),
+    "fix": Command(
+        "Ask about the last exception, with its cell, traceback and values; the corrected cell is offered.",
+        details="A HINT says what you expected. It is no part of a chat, unless -c names one.",
+    ),
+    "explain": Command(
+        "Ask about an object, some words after --, or the last cell.",
+        details="Without an argument it is about the last cell. It is no part of a chat, unless -c names one.",
+    ),
     "map": Command("Ask one prompt for each row of a DataFrame, list or column; {column} stands for its value."),
     "models": Command("List the models of a service: limits, thinking levels and prices.", setup.models),
     "chats": Command("List the chats: exchanges, model, and the saved ones of earlier sessions.", chats.chats),
     "show": Command("Show a whole chat again, also one that an earlier session saved.", chats.show),
-    "load": Command("Continue a chat that an earlier session saved, or that was exported as .json.", chats.load),
+    "load": Command(
+        "Continue a chat that an earlier session saved, or that was exported as .json.",
+        chats.load,
+        "Without an argument it is the current chat. NEW_NAME keeps it apart from a chat that was begun since.",
+    ),
     "reset": Command("Stop and forget a chat for good, its saved exchanges too.", chats.reset),
     "fork": Command("Start a new chat with all exchanges of another one.", chats.fork),
     "drop": Command("Forget the last exchange of a chat.", chats.drop),
     "retry": Command("Send the last prompt of a chat again; the new answer replaces the old one."),
     "stop": Command("Stop the streams of a chat (default: the current one), or all; what arrived is kept.", chats.stop),
     "approvals": Command("List the tools that always run without asking, or revoke that.", status.approvals),
-    "usage": Command("Add up exchanges, tokens, cost and waiting times of all notebooks.", journal.usage),
+    "usage": Command(
+        "Add up exchanges, tokens, cost and waiting times of all notebooks.",
+        journal.usage,
+        "Without a period it is everything in the journal, by model. Waiting times are medians.",
+    ),
     "journal": Command("List the last N requests (10): when, chat, model, outcome, tokens, cost, times.", journal.journal),
-    "export": Command("Write a chat to a .md, .ipynb or .json file; load reads .json again.", chats.export),
+    "export": Command(
+        "Write a chat to a .md, .ipynb or .json file; load reads .json again.",
+        chats.export,
+        "Without CHAT it is the current one. --thoughts writes the thoughts too (.md); --force overwrites a file.",
+    ),
     "cache": Command("Show what the cache holds, its hit rate and what it saved; clear empties it.", cache.cache),
     "record": Command("Record all prompts from now on in a cassette FILE; off ends it.", record_replay.record),
-    "replay": Command("Answer all prompts from a cassette FILE: no key, no network; off ends it.", record_replay.replay),
-    "key": Command("Enter the API key of Gemini or another SERVICE; it is kept in memory only.", setup.key),
+    "replay": Command(
+        "Answer all prompts from a cassette FILE: no key, no network; off ends it.",
+        record_replay.replay,
+        "A prompt that it does not hold is an error; with --live it goes to the service.\n"
+        "--speed 2 plays twice as fast as it was recorded, --speed now without pauses.",
+    ),
+    "key": Command(
+        "Enter the API key of Gemini or another SERVICE; it is kept in memory only.",
+        setup.key,
+        "You are asked for it in a field that shows nothing, and no notebook saves it. Services: anthropic, openai, vertex, …",
+    ),
     "demo": Command("Switch to the offline service (no key, no network), fast without pauses; off goes back.", setup.demo),
     "doctor": Command("Check versions, key, front end, and whether the service can be reached.", setup.doctor),
     "help": Command("Show the commands, or the help of one command or option."),
 }
 
+_OTHER_NAMES = {  # what other programs call it
+    "clear": "reset",
+    "config": "%config Gemini",
+    "delete": "reset",
+    "history": "show",
+    "list": "chats",
+    "login": "key",
+    "resume": "load",
+    "save": "export",
+    "status": "%gemini alone",
+    "tools": "approvals",
+    "undo": "drop",
+    "version": "--version",
+}
+VERSION_FLAG = "--version"
 _WITH_TEXT = ("ask", "fix", "explain", "map")  # their own parsers know --help: in their text it means nothing
 
 
@@ -68,12 +116,14 @@ def command_of(line: str) -> tuple[str, str]:
     """
     name, _, rest = line.strip().partition(" ")
     rest = rest.strip()
-    if name in HELP_FLAGS:
-        return "help", rest
+    if name == VERSION_FLAG or name in HELP_FLAGS:
+        return "help", rest if name in HELP_FLAGS else name
     if name.endswith("?") and not rest:
         return "help", name.rstrip("?")
     if name not in COMMANDS:
-        raise PromptError(f"no command {name!r}{nearest(name, COMMANDS)}; %gemini help lists them (a question: %gemini ask …)")
+        other = _OTHER_NAMES.get(name.casefold())
+        hint = f" (did you mean {other}?)" if other else nearest(name, COMMANDS)
+        raise PromptError(f"no command {name!r}{hint}; %gemini help lists them (a question: %gemini ask …)")
     words = rest.split()
     wants_help = words[:1] in [[flag] for flag in HELP_FLAGS] or (name not in _WITH_TEXT and {*words} & {"--help", "-h"})
     return ("help", name) if wants_help or (name == "map" and not rest) else (name, rest)

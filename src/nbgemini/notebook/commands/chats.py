@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from nbgemini.render.export import Said
 
 
+_EXPORT_FLAGS = {"--thoughts", "--force"}
+
+
 async def chats(session: Session, rest: str) -> None:
     """List the chats: exchanges, model, and how full the model's context window is."""
     no_arguments("chats", rest)
@@ -76,10 +79,12 @@ def _show_exchanges(chat: Chat, exchanges: Iterable[Exchange]) -> None:
     """Display every prompt and every segment of these exchanges, in order and as they stand at rest."""
     from IPython.display import display  # noqa: PLC0415
 
-    from nbgemini.render.mimebundle import bundle, metadata_of, prompt_bundle, status_bundle  # noqa: PLC0415
+    from nbgemini.render.mimebundle import metadata_of, prompt_bundle, recalled_bundle, status_bundle  # noqa: PLC0415
 
     for number, exchange in enumerate(exchanges):
-        shown = [prompt_bundle(display_text(exchange.asked)), *map(bundle, chat.segments(exchange))]
+        form = exchange.facts.format if exchange.facts else None
+        answer = (recalled_bundle(segment, form) for segment in chat.segments(exchange))
+        shown = [prompt_bundle(display_text(exchange.asked)), *answer]
         if exchange.state != "complete":
             shown.append(status_bundle(" · ".join(filter(None, (exchange.state, exchange.note)))))
         for data in shown:
@@ -92,11 +97,13 @@ def load(session: Session, rest: str) -> None:
     if words and _is_exported(words[0]):
         _load_file(session, words)
         return
+    if words and words[0].endswith((".md", ".ipynb")):
+        raise PromptError(f"only a chat that was exported as .json can be loaded, not {words[0]}")
     name = optional_name(words[:1]) or session.config.chat
     saved = session.journal.exchanges(name) if session.journal else []
     if not saved or session.journal is None:
         known = [row[0] for row in saved_chats(session)]
-        raise PromptError(f"no earlier session saved a chat {name!r}{nearest(name, known)}; %gemini chats lists what there is")
+        raise PromptError(f"no earlier session saved a chat {name!r}{nearest(name, known)}; %gemini chats lists the saved ones")
     new_name: str = optional_name(words[1:]) or name
     chat = session.client.chat(new_name)
     if len(chat.transcript):
@@ -162,7 +169,7 @@ def reset(session: Session, rest: str) -> None:
     chat.transcript.clear()
     if session.journal:
         session.journal.forget(chat.name)
-    show_line(f"{chat.name}: {exchanges_text(count)} forgotten")
+    show_line(f"{chat.name}: {exchanges_text(count)} forgotten" if count else f"{chat.name}: no exchanges yet")
 
 
 def fork(session: Session, rest: str) -> None:
@@ -214,8 +221,10 @@ def export(session: Session, rest: str) -> None:
 def _parse_export(words: list[str]) -> tuple[Path, str | None, set[str]]:
     flags = {word for word in words if word.startswith("--")}
     names = [word for word in words if not word.startswith("--")]
-    if flags - {"--thoughts", "--force"} or len(names) not in (1, 2):
-        raise usage_error("export")
+    for flag in sorted(flags - _EXPORT_FLAGS):
+        raise usage_error("export", f"unknown option {flag}{nearest(flag, _EXPORT_FLAGS)}")
+    if len(names) not in (1, 2):
+        raise usage_error("export", "name a file" if not names else f"unexpected {' '.join(names[2:])!r}")
     path = Path(names[0]).expanduser()
     if path.suffix not in (".md", ".ipynb", ".json"):
         raise PromptError(f"the file name must end with .md, .ipynb or .json, not {path.name!r}")
@@ -264,9 +273,14 @@ def stop(session: Session, rest: str) -> None:
     """Stop the streams of a chat (default: the current one), or all; what arrived is kept."""
     words, running = split_words(rest), session.jobs.running
     if words != ["--all"]:
-        name = optional_name(words) or session.config.chat
+        if words and words[0].startswith("-"):
+            raise usage_error("stop", f"unknown option {words[0]}{nearest(words[0], ['--all'])}")
+        name = named_chat(session, rest).name
         in_chat = [job for job in running if job.chat == name]
-        running = in_chat if in_chat or words else running[-1:]  # nothing of the current chat runs, but something does
+        if words and not in_chat:
+            show_line(f"nothing is running in the chat {name}")
+            return
+        running = in_chat or running[-1:]  # nothing of the current chat runs, but something does
     session.jobs.stop(running)
     show_line(f"stopped {plural(len(running), 'stream')}; what arrived is kept" if running else "nothing is running")
 

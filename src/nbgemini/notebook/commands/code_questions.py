@@ -83,11 +83,13 @@ def _find(path: str, names: Mapping[str, Any]) -> Any:
         PromptError: there is none.
     """
     if not _PATH.match(path):
-        raise PromptError(f"{path!r} is not the name of an object; for words: %gemini explain -- {path}")
+        raise PromptError(f"{path!r} is not the name of an object; to explain words: %gemini explain -- {path}")
     first, *attributes = path.split(".")
     known = {**vars(builtins), **names}
     if first not in known:
-        raise PromptError(f"no object {first!r} in this notebook{nearest(first, names)}; for words: %gemini explain -- {path}")
+        raise PromptError(
+            f"no object {first!r} in this notebook{nearest(first, names)}; to explain words: %gemini explain -- {path}"
+        )
     value = known[first]
     for attribute in attributes:
         try:

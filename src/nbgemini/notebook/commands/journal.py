@@ -74,8 +74,10 @@ def _parse(words: list[str]) -> tuple[str, str]:
         elif word in _PERIODS:
             period = word
         else:
-            wrong = rest[0] if word == "--by" and rest else word
-            raise usage_error("usage", f"{wrong!r} is not understood{nearest(wrong, [*_PERIODS, *BY])}")
+            if word == "--by" and not rest:
+                raise usage_error("usage", "--by: a value is missing")
+            wrong = rest[0] if word == "--by" else word
+            raise usage_error("usage", f"{wrong!r} is not understood{nearest(wrong, ['--by', *_PERIODS, *BY])}")
     return period, by
 
 
@@ -103,7 +105,7 @@ def journal(session: Session, rest: str) -> None:
     """List the last N requests (10): when, chat, model, outcome, retries, tokens, cost and times."""
     words = split_words(rest)
     if len(words) > 1 or (words and not (words[0].isdecimal() and int(words[0][:9]) > 0)):
-        raise usage_error("journal", f"{rest.strip()!r} is not a number")
+        raise usage_error("journal", f"{rest.strip()!r} is not a positive whole number")
     if session.journal is None:
         raise ConfigurationError(_NO_JOURNAL)
     rows = session.journal.requests(int(words[0][:9]) if words else 10)

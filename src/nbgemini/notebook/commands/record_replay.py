@@ -60,7 +60,7 @@ def _parse_replay(words: list[str], speed: float) -> tuple[list[str], float, boo
     rest = iter(words)
     for word in rest:
         if word == "--speed":
-            speed = _speed(next(rest, ""))
+            speed = _speed(next(rest, None))
         elif word in _OPTIONS:
             strict = word == "--strict"
         elif word.startswith("-"):
@@ -72,7 +72,9 @@ def _parse_replay(words: list[str], speed: float) -> tuple[list[str], float, boo
     return named, speed, strict
 
 
-def _speed(word: str) -> float:
+def _speed(word: str | None) -> float:
+    if word is None:
+        raise usage_error("replay", "--speed: a value is missing")
     if word == "now":
         return AT_ONCE
     try:

@@ -9,6 +9,7 @@ from nbgemini.errors import ConfigurationError, NbGeminiError, PromptError
 from nbgemini.notebook.commands.shared import no_arguments, show_line, show_table, split_words, usage_error
 from nbgemini.notebook.commands.status import key_text
 from nbgemini.notebook.kernel import environment
+from nbgemini.notebook.options import nearest
 from nbgemini.services import full_name, split_model
 
 if TYPE_CHECKING:
@@ -26,8 +27,13 @@ def key(session: Session, rest: str) -> None:
         ConfigurationError: the run is unattended.
     """
     name = rest.strip() or "gemini"
-    if name not in session.client.settings.known:
+    known = session.client.settings.known
+    if name not in known:
+        if hint := nearest(name, known):
+            raise PromptError(f"no service {name!r}{hint}")
         raise PromptError("never type a key into a cell, where it would be saved; %gemini key [SERVICE] asks for it")
+    if not known[name].key_names:
+        raise ConfigurationError(f"{name} needs no key; set {name.upper()}_API_KEY if yours does")
     if environment.is_unattended(session.shell):
         raise ConfigurationError(f"nobody can type a key in an unattended run; set {_variable(session, name)} instead")
     typed = getpass.getpass(f"{'Gemini' if name == 'gemini' else name} API key (hidden): ").strip()
@@ -94,8 +100,8 @@ async def models(session: Session, rest: str) -> None:
         raise PromptError(f"no model name contains {word!r}; {_all(service)} lists all")
     prices = session.client.settings.prices
     show_table(_MODEL_COLUMNS, [_model_row(session, service, model) for model in found])
-    own = "" if session.config.prices else '; %config Gemini.prices = "file.json" brings your own'
-    show_line(f"prices of {prices.date}{own}")
+    own = "" if session.config.prices else '; %config Gemini.prices = "file.json" uses your own'
+    show_line(f"prices as of {prices.date}{own}")
 
 
 def _model_row(session: Session, service: str, model: Model) -> tuple[str, ...]:

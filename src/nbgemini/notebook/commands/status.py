@@ -105,9 +105,12 @@ def approvals(session: Session, rest: str) -> None:
     if not words:
         _list_allowed(always.names())
     elif len(words) != 2 or words[0] != "revoke":  # noqa: PLR2004 - revoke TOOL
-        raise usage_error("approvals", f"{rest.strip()!r} is not understood")
+        raise usage_error(
+            "approvals", "name a tool, or --all" if words == ["revoke"] else f"{rest.strip()!r} is not understood"
+        )
     elif words[1] == "--all":
-        show_line(f"{plural(always.clear(), 'approval')} revoked; every call asks again")
+        count = always.clear()
+        show_line(f"{plural(count, 'approval')} revoked; every call asks again" if count else "no tool was always allowed")
     elif always.revoke(words[1]):
         show_line(f"{words[1]} asks again before each call")
     else:

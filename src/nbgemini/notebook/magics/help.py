@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from argparse import Action
+from importlib.metadata import version
 
 from nbgemini.errors import PromptError
-from nbgemini.notebook.commands import COMMANDS
+from nbgemini.notebook.commands import COMMANDS, VERSION_FLAG
 from nbgemini.notebook.commands.shared import syntax
 from nbgemini.notebook.magics.options import build_map_parser, build_parser
 from nbgemini.notebook.options import LAST_MAP, nearest
@@ -114,6 +115,8 @@ def topic_help(topic: str) -> str:
         PromptError: there is no such topic; the message names the nearest.
     """
     topic = topic.strip().removeprefix("%gemini").strip()
+    if topic == VERSION_FLAG:
+        return f"nbgemini {version('nbgemini')}"
     options = build_parser().options
     if not topic:
         return commands_help()
@@ -130,8 +133,9 @@ def topic_help(topic: str) -> str:
     if topic == "ask":
         return prompt_help()
     takes_options = "[OPTIONS]" in syntax(topic)
-    more = "\n\nOptions: those of a prompt, see %%gemini?" if takes_options else ""
-    return f"{syntax(topic)}\n\n{COMMANDS[topic].summary}{more}"
+    options_text = "Options: those of a prompt, see %%gemini?" if takes_options else ""
+    command = COMMANDS[topic]
+    return "\n\n".join(filter(None, (syntax(topic), command.summary, command.details, options_text)))
 
 
 def show_help(topic: str) -> None:

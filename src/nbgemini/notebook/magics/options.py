@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 import io
+import keyword
+import re
 import shlex
 from collections.abc import Mapping
 from typing import Any, NoReturn, get_args
@@ -25,6 +27,7 @@ from nbgemini.notebook.options import (
 from nbgemini.tools.toolbox import WORDS
 
 FORMATS = get_args(Format)
+_CHOICE = re.compile(r"(?P<option>.*): invalid choice: (?P<value>.*) \(choose from (?P<choices>.*)\)")
 
 
 class LineParser(argparse.ArgumentParser):
@@ -37,7 +40,15 @@ class LineParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise one line instead of leaving the interpreter."""
         problem = message.removeprefix("argument ").replace("expected one argument", "a value is missing")
+        problem = problem.replace("not allowed with argument", "can't be combined with")
+        if match := _CHOICE.fullmatch(problem):
+            choices = match["choices"].replace("'", "").split(", ")
+            problem = f"{match['option']}: {match['value']} is not {', '.join(choices[:-1])} or {choices[-1]}"
         raise PromptError(f"{problem}; {self.prog} --help lists the options")
+
+    def add_flag(self, *names: str, help: str) -> None:  # noqa: A002 - as argparse calls it
+        """Add an option without a value."""
+        self.add_argument(*names, action="store_true", default=None, help=help)
 
     @property
     def options(self) -> Mapping[str, argparse.Action]:
@@ -59,7 +70,7 @@ def number(low: float, high: float) -> Any:
         except ValueError:
             raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
         if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text} is not between {low:g} and {high:g}")
+            raise argparse.ArgumentTypeError(f"{text} is not between {low:,g} and {high:,.10g}")
         return value
 
     return read
@@ -102,7 +113,7 @@ def identifier(text: str) -> str:
     Raises:
         argparse.ArgumentTypeError: it is not one.
     """
-    if not text.isidentifier():
+    if not text.isidentifier() or keyword.iskeyword(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a Python name")
     return text
 
@@ -119,9 +130,9 @@ def build_parser() -> LineParser:
     add_wait(parser, end="the answer does")
     _add_replay(parser)
     add = parser.add_argument
-    add("--fresh", action="store_true", help="ignore the cache; the new answer replaces the cached one")
+    parser.add_flag("--fresh", help="ignore the cache; the new answer replaces the cached one")
     add("--timeout", metavar="S", type=number(0.001, 1e6), help="time limit for the whole answer, in seconds")
-    add("-h", "--help", action="store_true", help="show this help")
+    parser.add_flag("-h", "--help", help="show this help")
     return parser
 
 
@@ -159,7 +170,7 @@ def _add_chat(parser: LineParser) -> None:
         help="model; for another service service:model (anthropic:, openai:, ollama: …); %%gemini models lists them",
     )
     add("-c", "--chat", metavar="NAME", help="chat this prompt belongs to (default: main)")
-    add("--once", action="store_true", help="outside all chats: no history is read or written")
+    parser.add_flag("--once", help="outside all chats: no history is read or written")
     add("-o", "--out", metavar="VAR", type=identifier, help="bind the reply to this name too (it is always in _gemini)")
 
 
@@ -191,10 +202,9 @@ def _add_content(parser: LineParser) -> None:
 
 def _add_server_tools(parser: LineParser) -> None:
     """Add what the service may do by itself."""
-    add = parser.add_argument
-    add("--search", action="store_true", help="let the service search the web; sources are listed below the answer")
-    add("--run-code", action="store_true", help="let the service run Python that the model writes; code and output are shown")
-    add("--urls", action="store_true", help="let the service read the pages whose addresses are in the prompt")
+    parser.add_flag("--search", help="let the service search the web; sources are listed below the answer")
+    parser.add_flag("--run-code", help="let the service run Python that the model writes; code and output are shown")
+    parser.add_flag("--urls", help="let the service read the pages whose addresses are in the prompt")
 
 
 def _add_output(parser: LineParser) -> None:
@@ -228,7 +238,9 @@ def parse_cell(line: str) -> PromptArgs:
     """
     args, rest = parse_ask(line)
     if rest:
-        raise PromptError(f"{rest.split()[0]!r} is not an option; the prompt goes below the %%gemini line")
+        raise PromptError(
+            f"{rest.split()[0]!r} is not an option; the prompt goes below the %%gemini line (in one line: %gemini ask …)"
+        )
     return args
 
 
@@ -237,7 +249,9 @@ def parse_ask(line: str) -> tuple[PromptArgs, str]:
     parser = build_parser()
     words, text = leading_options(line, parser)
     literal = line.strip().removesuffix(text).rstrip().endswith("--")
-    return _prompt_args(parser.parse_args(words), literal=literal), text
+    given = _given(parser, words)
+    given["tools"] = tuple(filter(None, (name.strip() for names in given.get("tools", ()) for name in names.split(","))))
+    return _prompt_args(given, literal=literal), text
 
 
 def leading_options(line: str, parser: LineParser) -> tuple[list[str], str]:
@@ -291,42 +305,23 @@ def _split_type(text: str) -> tuple[str, str]:
     return text, ""
 
 
-def _prompt_args(space: argparse.Namespace, *, literal: bool) -> PromptArgs:
-    """Return parsed options as the arguments of a prompt."""
-    changes = {
-        "system": space.system,
-        "think": space.think,
-        "temperature": space.temperature,
-        "max_tokens": space.max_tokens,
-        "seed": space.seed,
-        "stop_at": tuple(space.stop_at) if space.stop_at else None,
-        "timeout": space.timeout,
-        "format": space.format,
-        "search": space.search or None,
-        "run_code": space.run_code or None,
-        "urls": space.urls or None,
-        "fresh": space.fresh or None,
-    }
-    return PromptArgs(
-        model=space.model,
-        chat=space.chat,
-        once=space.once,
-        out=space.out,
-        wait=space.wait,
-        tools=tuple(name.strip() for names in space.tools or () for name in names.split(",") if name.strip()),
-        approve=space.approve,
-        attach=tuple(space.attach or ()),
-        context=space.context or 0,
-        schema=space.schema,
-        record=space.record,
-        replay=space.replay,
-        help=space.help,
-        literal=literal,
-        changes={name: value for name, value in changes.items() if value is not None},
-    )
+_OF_THE_REQUEST = {
+    *("system", "think", "temperature", "max_tokens", "seed", "stop_at", "timeout", "format", "search", "run_code", "urls"),
+    "fresh",
+}
 
 
-_OF_EACH_ROW = ("system", "think", "temperature", "max_tokens", "seed", "timeout")
+def _given(parser: LineParser, words: list[str]) -> dict[str, Any]:
+    """Return the options that words give."""
+    found = vars(parser.parse_args(words)).items()
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in found if value is not None}
+
+
+def _prompt_args(given: dict[str, Any], **more: Any) -> PromptArgs:
+    """Return options as the arguments of a prompt; `more` are those that no option gives."""
+    changes = {name: given[name] for name in _OF_THE_REQUEST & given.keys()}
+    own = {name: value for name, value in given.items() if name not in changes}
+    return PromptArgs(**own, **more, changes=changes)
 
 
 def _no_tools(_: str) -> NoReturn:
@@ -342,12 +337,12 @@ def build_map_parser() -> LineParser:
     add("--into", metavar="COLUMN", help="add the answers to the DataFrame as this column once all rows are done")
     add("-n", "--concurrency", metavar="N", type=positive, help="at most so many rows at once (default: 20)")
     add("--first", metavar="N", type=positive, help="only the first N rows: a cheap trial")
-    add("--fresh", action="store_true", help="ask again for rows that an earlier run has paid for")
+    parser.add_flag("--fresh", help="ask again for rows that an earlier run has paid for")
     add("--schema", metavar="TYPE", help="answer each row with an object of a type in the notebook")
     add_generation(parser, system="system instruction for each row", answer="each answer")
     add("--timeout", metavar="S", type=number(0.001, 1e6), help="time limit for each row, in seconds")
     add_wait(parser, end="the map does")
-    add("-h", "--help", action="store_true", help="show this help")
+    parser.add_flag("-h", "--help", help="show this help")
     add("-t", "--tools", metavar="f", type=_no_tools, help=argparse.SUPPRESS)
     return parser
 
@@ -359,21 +354,12 @@ def parse_map(line: str) -> MapArgs:
         PromptError: it can't be understood.
     """
     words, rest = leading_options(line, build_map_parser())
-    space = build_map_parser().parse_args(words)
+    given = _given(build_map_parser(), words)
     name, template = split_word(rest) if rest else ("", "")
-    if not template and not space.help:
+    if not template and "help" not in given:
         raise PromptError(f"usage: {MAP_USAGE}: a DataFrame, list or column, and what to ask for each row")
-    given = {name: getattr(space, name) for name in _OF_EACH_ROW}
-    args = PromptArgs(
-        model=space.model,
-        out=space.out,
-        wait=space.wait,
-        schema=space.schema,
-        once=True,
-        help=space.help,
-        changes={name: value for name, value in given.items() if value is not None},
-    )
-    return MapArgs(args, name, template, space.into, space.concurrency or 20, space.first, space.fresh)
+    own = {option: given.pop(option) for option in ("into", "concurrency", "first", "fresh") if option in given}
+    return MapArgs(_prompt_args(given, once=True), name, template, **own)
 
 
 def map_line(line: str, text: str) -> str | None:

@@ -140,7 +140,10 @@ def named_tool(names: Mapping[str, Any], name: str) -> Any:
         found = getattr(found, part, None)
     if found is None or not _offers(found):
         known = [known for known, value in names.items() if not known.startswith("_") and _offers(value)]
-        raise PromptError(f"-t: no function {name!r} in this notebook{_instead(found)}{nearest(name, known)}")
+        if found is not None:
+            kind = type(found).__name__
+            raise PromptError(f"-t: {name} is of type {kind}, not a function, tool, MCP server or a list of them")
+        raise PromptError(f"-t: no function {name!r} in this notebook{nearest(name, known)}")
     return found
 
 
@@ -150,10 +153,6 @@ def _offers(value: Any) -> bool:
         return bool(list(flatten_tools(value)))
     except PromptError:
         return False
-
-
-def _instead(found: Any) -> str:
-    return "" if found is None else f"; it is of type {type(found).__name__}, no function, tool, MCP server or list of them"
 
 
 def named_type(names: Mapping[str, Any], text: str) -> Any:
@@ -170,7 +169,9 @@ def named_type(names: Mapping[str, Any], text: str) -> Any:
         ) from None
     found = _HintReader(names).type_of(tree)
     if not is_type(found):
-        raise PromptError(f"--schema: {text} is of type {type(found).__name__}, no type itself{nearest(text, _types(names))}")
+        raise PromptError(
+            f"--schema: {text} is a value of type {type(found).__name__}, not a type{nearest(text, _types(names))}"
+        )
     return found
 
 

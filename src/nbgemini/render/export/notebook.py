@@ -12,7 +12,7 @@ from typing import Any
 from nbgemini.formatting import money_text, tokens_text
 from nbgemini.render.export.markdown import escaped
 from nbgemini.render.export.model import Entry, Said
-from nbgemini.render.mimebundle import bundle, metadata_of, prompt_picture, status_bundle
+from nbgemini.render.mimebundle import metadata_of, prompt_picture, recalled_bundle, status_bundle
 
 
 def to_notebook(said: Said) -> str:
@@ -34,7 +34,11 @@ def _asked(said: Said, number: int, entry: Entry) -> dict[str, Any]:
     system = f" -s {shlex.quote(said.system)}" if said.system and "\n" not in said.system else ""
     source = f"%%gemini -c {shlex.quote(' '.join(said.chat.split()))}{system}\n{entry.prompt}"
     shown = [prompt_picture(media) for media in entry.attached]
-    shown += [*map(bundle, entry.segments), *([status_bundle(entry.facts)] if entry.facts else [])]
+    form = entry.exchange.facts.format if entry.exchange.facts else None
+    shown += [
+        *(recalled_bundle(segment, form) for segment in entry.segments),
+        *([status_bundle(entry.facts)] if entry.facts else []),
+    ]
     metadata = metadata_of(said.chat, number)
     outputs = [{"output_type": "display_data", "data": data, "metadata": metadata} for data in shown]
     return _code(f"exchange-{number + 1}", source, number + 2, outputs)
