@@ -30,11 +30,8 @@ def load_extension(shell: Any) -> None:
     LOOKS.durations, LOOKS.latex = config.show_duration, config.latex
     AUDIENCE.magics = True
     magics = GeminiMagics(shell, config)
-
-    def make_way() -> None:
-        magics.session().gui.make_way()  # the session is made by the first cell that needs it
-
-    hook = AwaitHook(shell, magics.complete, lambda: magics.registration.active, make_way)
+    hook = AwaitHook(shell, magics.complete, lambda: magics.registration.active)
+    hook.before_await = lambda: session.gui.make_way() if (session := magics.session()) else None
     wait_first = WaitFirst()
     completer = Completer(shell, config, magics.session)
     shell.configurables.append(config)

@@ -91,23 +91,13 @@ _CALL = r"(?m)^get_ipython\(\)\.run_(cell|line)_magic\('gemini',"
 class AwaitHook:
     """The transformation, and the two events that tell a whole cell from a piece of one."""
 
-    def __init__(
-        self,
-        shell: Any,
-        complete: Callable[[str], str],
-        ours: Callable[[], bool] = lambda: True,
-        before_await: Callable[[], object] = lambda: None,
-    ) -> None:
-        """Watch `shell`.
+    def __init__(self, shell: Any, complete: Callable[[str], str], ours: Callable[[], bool] = lambda: True) -> None:
+        """Watch `shell`; `complete` is given each whole cell, once it may await, to add what it likes.
 
-        Args:
-            shell: IPython's.
-            complete: is given each whole cell, once it may await, to add what it likes.
-            ours: says whether `%%gemini` means us: another extension may have taken the name.
-            before_await: is called before a cell begins that awaits because of us.
+        `ours` says whether `%%gemini` means us: another extension may have taken the name.
         """
+        self.before_await: Callable[[], object] = lambda: None  # called before a cell begins that awaits because of us
         self._ours = ours
-        self._before_await = before_await
         self._shell = shell
         self._complete = complete
         self._running = 0
@@ -144,7 +134,7 @@ class AwaitHook:
         typed = "".join(lines)
         code = self._complete(re.sub(_CALL, rf"await get_ipython().run_\1_magic('{AWAITED}',", typed))
         if code != typed:
-            self._before_await()
+            self.before_await()
         return code.splitlines(keepends=True)
 
     @property
