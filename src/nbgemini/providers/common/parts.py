@@ -143,7 +143,7 @@ def _optional(value: Any) -> str | None:
     return str(value) if value else None
 
 
-_NOTED = ("state", "seconds", "unasked")
+_NOTED = ("state", "seconds", "unasked", "printed")
 
 
 def result_part(call: ToolCall, response: dict[str, Any], media: Sequence[InlineMedia]) -> Part:
