@@ -7,6 +7,7 @@ server process that sends prepared bytes as fast as it can, or a second after it
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ LONG = ["as it comes", "google to_thread", "pool of 10"]
 TOOL_RIVALS = ["nbgemini", "chatlas", "google-genai"]
 GAPS = "ms longest, ms 99 %"
 GROUPS = {
-    "import": (["load_ext", "httpx2", "google-genai"], "ms CPU", "importing in a fresh interpreter that has IPython"),
+    "import": (["load_ext", "httpx2", "google-genai"], "ms CPU", "loading in a kernel that runs"),
     "frames": (
         ["httpx2", "nbgemini", "nbgemini-segments", "google-genai"],
         "µs CPU a frame",
@@ -58,7 +59,12 @@ GROUPS = {
 def measure(group: str, who: str, url: str) -> list[float]:
     """Run one measurement in a process of its own and return its numbers, the first being what is compared."""
     run = subprocess.run(
-        [sys.executable, str(HERE / "measure.py"), group, who, url], check=True, capture_output=True, text=True, timeout=300
+        [sys.executable, str(HERE / "measure.py"), group, who, url],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},  # as installed
     )
     numbers = json.loads(run.stdout.splitlines()[-1])
     return numbers if isinstance(numbers, list) else [numbers]

@@ -112,7 +112,11 @@ KNOWN: Mapping[str, Service] = {
     )
 }
 
-
+_VARIABLES = {
+    name
+    for service in KNOWN.values()
+    for name in (*service.key_names, *service.url_names, *service.host_names, *service.maybe_key_names)
+}
 _USUAL = {"claude-": "anthropic", "gpt-": "openai", "chatgpt-": "openai", "o1": "openai", "o3": "openai", "o4-": "openai"}
 
 
@@ -146,8 +150,9 @@ def key_command(service: Service) -> str:
 
 
 def services_from(environ: Mapping[str, str]) -> dict[str, Service]:
-    """Return the known services, with keys and addresses of the environment."""
-    return {name: _from(service, environ) for name, service in KNOWN.items()}
+    """Return the known services, with keys and addresses of the environment; asked at every prompt, so each is read once."""
+    found = {name: environ[name] for name in _VARIABLES if name in environ}
+    return {name: _from(service, found) if found else service for name, service in KNOWN.items()}
 
 
 def compatible(name: str, url: str, environ: Mapping[str, str]) -> Service:

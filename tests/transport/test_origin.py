@@ -91,7 +91,7 @@ def test_loopback_is_never_proxied(monkeypatch, host, name):
     monkeypatch.setenv(name, "http://proxy.example:3128")
     for scheme in ("http", "https", "HTTP"):
         origin = origin_of(f"{scheme}://{host}:8000", secret=scheme != "https")
-        assert origin.loopback
+        assert is_loopback(origin.host)
         assert is_loopback(origin.host)
 
 
@@ -107,7 +107,7 @@ def test_loopback_is_never_proxied(monkeypatch, host, name):
     ],
 )
 def test_plain_http_with_a_key_goes_nowhere_else(base):
-    assert not origin_of(base).loopback
+    assert not is_loopback(origin_of(base).host)
     with pytest.raises(ConfigurationError, match="plain http would show your key"):
         origin_of(base, secret=True)
 

@@ -27,7 +27,16 @@ class FairScheduler:
     @staticmethod
     def here() -> FairScheduler:
         """Return the scheduler of the running loop."""
-        return _paces.setdefault(asyncio.get_running_loop(), FairScheduler())
+        loop = asyncio.get_running_loop()
+        found = _schedulers.get(loop)
+        if found is None:
+            found = _schedulers[loop] = FairScheduler()
+        return found
+
+    @property
+    def must_wait(self) -> bool:
+        """Whether `turn` has anything to do: asked before it, this spares a coroutine for each frame."""
+        return self._until is None or bool(self._waiting) or perf_counter() >= self._until
 
     async def turn(self) -> None:
         """Return at once while the turn's budget lasts, else when it is this stream's turn."""
@@ -50,4 +59,4 @@ class FairScheduler:
                 return
 
 
-_paces: WeakKeyDictionary[asyncio.AbstractEventLoop, FairScheduler] = WeakKeyDictionary()
+_schedulers: WeakKeyDictionary[asyncio.AbstractEventLoop, FairScheduler] = WeakKeyDictionary()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -51,6 +50,8 @@ def write(path: Path, data: bytes) -> None:
     Raises:
         OSError: it can't be written.
     """
+    import tempfile  # noqa: PLC0415 - 5 ms that a first prompt need not wait for
+
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     try:

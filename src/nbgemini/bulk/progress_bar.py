@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from nbgemini.bulk.progress import Progress
+if TYPE_CHECKING:
+    from nbgemini.bulk.progress import Progress  # %load_ext registers a bar, and shows none
 
 Maker: TypeAlias = Callable[[], Callable[[Any], object] | None]
 

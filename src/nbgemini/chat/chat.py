@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
-from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from contextlib import aclosing, nullcontext
 from functools import partial
 from typing import Any, Protocol
 
@@ -179,9 +179,10 @@ class Chat:
             NbGeminiError: it failed or was blocked.
         """
         reply = self.begin(prompt, **await self._prepared(changes))
-        async with aclosing(self._loops[reply].events()) as events:
-            async for event in events:
-                yield event
+        async with aclosing(self._loops[reply].events()) as steps:
+            async for events in steps:
+                for event in events:
+                    yield event
         await reply
 
     def will_drive(self, reply: Reply) -> None:
@@ -208,17 +209,14 @@ class Chat:
     def _loop_context(self, reply: Reply) -> LoopContext:
         return LoopContext(
             turns=partial(self.transcript.request_turns, reply.exchange),
-            in_line=self._in_line,
-            blocks=lambda wanted: not reply.done and (wanted is reply or (self.name is not None and self._has(wanted))),
+            in_line=lambda: self._one_at_a_time if self.name else nullcontext(),
+            blocks=lambda wanted: not reply.done and (wanted is reply or self._holds_up(wanted)),
             saved=self._saved,
             mask=self._context.mask,
         )
 
-    def _has(self, wanted: object) -> bool:
-        return wanted is self or wanted in self._loops
-
-    def _in_line(self) -> AbstractAsyncContextManager[Any]:
-        return self._one_at_a_time if self.name else nullcontext()
+    def _holds_up(self, wanted: object) -> bool:
+        return self.name is not None and (wanted is self or wanted in self._loops)
 
     async def _saved(self) -> None:
         if self._context.log:

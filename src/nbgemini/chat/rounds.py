@@ -35,6 +35,7 @@ from nbgemini.transport.request import CachedFrame, ReplayedFrame, Request
 Step: TypeAlias = tuple[list[Event], list[Change]]
 
 MOST_SEGMENTS = 2_000  # of one reply
+_SHREDS = f"an answer in more than {MOST_SEGMENTS:,} pieces of different kinds can't be shown → ask for less"
 _SMALL = 65_536  # bytes of a frame that is decoded on the loop
 _AT_ONCE = 32  # events of one frame that are folded before others have their turn
 _LOOK_AGAIN = 1.0  # seconds after which a waiting reply says anew how many are ahead
@@ -103,15 +104,14 @@ class RequestLoop:
             if timer:
                 timer.cancel()
 
-    async def events(self) -> AsyncGenerator[Event, None]:
-        """Stream to the end and yield each event; leaving early stops the reply and keeps what arrived."""
+    async def events(self) -> AsyncGenerator[list[Event], None]:
+        """Stream to the end and yield the events of each step; leaving early stops the reply and keeps what arrived."""
         limit = self._state.options.timeout
         steps = self._steps_within(limit) if limit else self._steps()
         try:
             async with aclosing(steps):
                 async for events, _ in steps:
-                    for event in events:
-                        yield event
+                    yield events
         finally:
             self._finish(self._cut)  # nothing, unless it was left early or its time was over
 
@@ -252,6 +252,7 @@ class RequestSender:
     async def _attempt(self, request: Request) -> AsyncGenerator[Step, None]:
         """Send a request once, as soon as there is a permit."""
         state, scheduler, decode = self._state, FairScheduler.here(), self._endpoint.codec.decoder()
+        response, segments = state.response, state.segmenter.segments
         async with self._endpoint.limiter.permit() as permit:
             while not permit.granted.is_set():
                 yield self._wait_for(Queued(permit.ahead))
@@ -261,40 +262,33 @@ class RequestSender:
                 async with aclosing(self._endpoint.source.frames(request)) as frames:
                     async for frame in frames:
                         state.origin = _origin(frame, state.origin)
-                        await scheduler.turn()
+                        if scheduler.must_wait:
+                            await scheduler.turn()
                         decoded = decode(frame) if len(frame) <= _SMALL else await asyncio.to_thread(decode, frame)
                         for at in range(0, len(decoded), _AT_ONCE):
                             if at:
                                 await scheduler.turn()
-                            events = state.fold(decoded[at : at + _AT_ONCE], first=not at)
+                            events = response.fold(decoded[at : at + _AT_ONCE], first=not at)
                             yield events, state.show(events)
-                            state.response.raise_fault()
-                            self._refuse_shreds()
+                            response.raise_fault()
+                            if len(segments) > MOST_SEGMENTS:
+                                raise WireError(_SHREDS)
             except NbGeminiError:
                 if rest := self._rest(decode):
                     yield rest
                 raise
             if rest := self._rest(decode):
                 yield rest
-            state.response.raise_if_empty()
+            response.raise_if_empty()
 
     def _rest(self, decode: Decoder) -> Step | None:
         """Return what the decoder still held back, as the body has ended, if anything."""
-        events = self._state.fold(decode(OVER))
+        events = self._state.response.fold(decode(OVER))
         return (events, self._state.show(events)) if events else None
 
     def _wait_for(self, notice: Queued | Retrying | Uploading) -> Step:
         self._state.wait_for(notice)
         return [notice], []
-
-    def _refuse_shreds(self) -> None:
-        """Accept an answer that a page can hold.
-
-        Raises:
-            WireError: it changes its kind too often.
-        """
-        if len(self._state.segmenter.segments) > MOST_SEGMENTS:
-            raise WireError(f"an answer in more than {MOST_SEGMENTS:,} pieces of different kinds can't be shown → ask for less")
 
 
 def reply_of(frame: Callable[[], bytes], options: Options, endpoint: Endpoint, prices: Prices) -> Reply:
@@ -302,7 +296,7 @@ def reply_of(frame: Callable[[], bytes], options: Options, endpoint: Endpoint, p
     state = ReplyState(Exchange(user_turn("")), options, endpoint.codec, prices=prices)
     reply = Reply(state)
     try:
-        state.show(state.fold(endpoint.codec.decoder()(frame())))
+        state.show(state.response.fold(endpoint.codec.decoder()(frame())))
         state.response.raise_fault()
         state.response.raise_if_empty()
         outcome = state.response.outcome()

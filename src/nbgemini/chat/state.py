@@ -90,16 +90,9 @@ class ReplyState:
 
     def feed(self, events: list[Event]) -> list[Change]:
         """Fold events of our own and return what changed for the user."""
-        changes = self.show(self.fold(events))
+        changes = self.show(self.response.fold(events))
         self.exchange.state = "waiting" if self.segmenter.asks else "running"
         return changes
-
-    def fold(self, events: list[Event], *, first: bool = True) -> list[Event]:
-        """Fold events for the service and return what they mean for the user: each call once, and complete.
-
-        `first` says whether they are the first of their frame.
-        """
-        return self.response.fold(events, first=first)
 
     def show(self, events: list[Event]) -> list[Change]:
         """Fold events for the user and return what changed."""

@@ -38,7 +38,14 @@ class Usage(Struct, frozen=True):
 
     def __add__(self, other: Usage) -> Usage:
         """Add the counts of two rounds."""
-        return Usage(*(getattr(self, name) + getattr(other, name) for name in self.__struct_fields__))
+        return Usage(
+            self.input + other.input,
+            self.thought + other.thought,
+            self.output + other.output,
+            self.cached + other.cached,
+            self.tool + other.tool,
+            self.total + other.total,
+        )
 
 
 class Declaration(Struct, frozen=True):
@@ -104,11 +111,14 @@ def merge_text(parts: Iterable[Part]) -> tuple[Part, ...]:
     Source: the API's thought-signature rules (a signed part is returned as it came, never merged).
     """
     merged: list[tuple[Part, list[str]]] = []
+    before: bool | None = None  # whether the last part was a thought, if it can be joined with the next
     for part in parts:
-        if merged and _joinable(part) and _joinable(merged[-1][0]) and _thought(part) == _thought(merged[-1][0]):
+        thought = _thought(part) if _joinable(part) else None
+        if thought is not None and thought is before:
             merged[-1][1].append(part["text"])
         else:
-            merged.append((part, [part["text"]] if _joinable(part) else []))
+            merged.append((part, [] if thought is None else [part["text"]]))
+        before = thought
     return tuple({**part, "text": "".join(texts)} if texts else part for part, texts in merged)
 
 

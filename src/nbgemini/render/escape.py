@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from nbgemini.formatting import HIDDEN
+from nbgemini.formatting import invisible_codes
 
 _KEPT = "\n\t"
 _MARKS = "\u061c\u200e\u200f"
@@ -26,7 +26,7 @@ _CHARACTERS_A_MARK = 8  # and one more for so many characters
 def _table() -> dict[int, str]:
     shown = {code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in _KEPT}
     shown |= {code: f"\\x{code:02x}" for code in range(0x7F, 0xA0)}
-    shown |= {code: f"‹U+{code:04X}›" for code in HIDDEN if chr(code) not in _MARKS}  # noqa: RUF001 - not to be taken for a tag
+    shown |= {code: f"‹U+{code:04X}›" for code in invisible_codes() if chr(code) not in _MARKS}  # noqa: RUF001 - not to be taken for a tag
     shown |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
     return shown
 

@@ -143,33 +143,27 @@ _N = r"\(?(?P<{}>\d[\d,]{{0,14}})\)?"
 _SENT, _TAKEN, _MORE = (_N.format(name) for name in ("sent", "taken", "more"))
 _YOU, _BUT = r"you(?:r messages resulted in| requested)", r"(?:but|however,?) (?:the|your) request"
 _WINDOW = r".{0,40}?(?:length|context|limit)(?: of)?"
-_COUNTED = tuple(
-    re.compile(form, re.IGNORECASE)
-    for form in (
-        rf"input token count {_SENT} exceeds the maximum number of tokens allowed {_TAKEN}",
-        rf"prompt is too long: {_SENT} tokens > {_TAKEN} maximum",
-        rf"(?:context|prompt) length (?:is|of) {_TAKEN} tokens\. However, {_YOU}(?: about)? {_SENT}",
-        rf"maximum (?:context|prompt) length is {_TAKEN}(?: tokens)?,? {_BUT} (?:contains|has) {_SENT}",
-        rf"maximum context length of {_TAKEN} tokens\. You requested a total of {_SENT}",
-        rf"(?:request|prompt) {_SENT}(?: tokens\))? exceeds the available context size {_TAKEN}",
-        rf"request \({_SENT} tokens\) exceeds the available context size \({_TAKEN} tokens",
-        rf"prompt contains {_SENT} tokens.{{0,40}}, too large for model with {_TAKEN} maximum context length",
-        rf"prompt token count of {_SENT} exceeds the limit of {_TAKEN}",
-        rf"first {_SENT} tokens when context the overflows.{{0,80}} context length of only {_TAKEN}",
-        rf"(?:prompt|input)(?: is| has)? \(?(?:length )?{_SENT}(?: tokens)?\)? (?:is longer than|exceeds) {_WINDOW} {_TAKEN}",
-        rf"input length {_SENT} exceeds .{{0,40}}?{_TAKEN}",
-        rf"input has {_SENT} tokens.{{0,60}}(?:limit|maximum).{{0,20}}? {_TAKEN}",
-    )
+# Patterns are compiled where the first error is read; at import they would take 4 ms.
+_COUNTED = (
+    rf"input token count {_SENT} exceeds the maximum number of tokens allowed {_TAKEN}",
+    rf"prompt is too long: {_SENT} tokens > {_TAKEN} maximum",
+    rf"(?:context|prompt) length (?:is|of) {_TAKEN} tokens\. However, {_YOU}(?: about)? {_SENT}",
+    rf"maximum (?:context|prompt) length is {_TAKEN}(?: tokens)?,? {_BUT} (?:contains|has) {_SENT}",
+    rf"maximum context length of {_TAKEN} tokens\. You requested a total of {_SENT}",
+    rf"(?:request|prompt) {_SENT}(?: tokens\))? exceeds the available context size {_TAKEN}",
+    rf"request \({_SENT} tokens\) exceeds the available context size \({_TAKEN} tokens",
+    rf"prompt contains {_SENT} tokens.{{0,40}}, too large for model with {_TAKEN} maximum context length",
+    rf"prompt token count of {_SENT} exceeds the limit of {_TAKEN}",
+    rf"first {_SENT} tokens when context the overflows.{{0,80}} context length of only {_TAKEN}",
+    rf"(?:prompt|input)(?: is| has)? \(?(?:length )?{_SENT}(?: tokens)?\)? (?:is longer than|exceeds) {_WINDOW} {_TAKEN}",
+    rf"input length {_SENT} exceeds .{{0,40}}?{_TAKEN}",
+    rf"input has {_SENT} tokens.{{0,60}}(?:limit|maximum).{{0,20}}? {_TAKEN}",
 )
-_EXCESS = tuple(
-    re.compile(form, re.IGNORECASE)
-    for form in (
-        rf"exceed(?:ed|s) (?:the )?max(?:imum)? context length by {_MORE}",
-        rf"too many tokens: .{{0,40}}exceeded by {_MORE}",
-    )
+_EXCESS = (
+    rf"exceed(?:ed|s) (?:the )?max(?:imum)? context length by {_MORE}",
+    rf"too many tokens: .{{0,40}}exceeded by {_MORE}",
 )
-_SIGNS = re.compile(
-    r"""
+_SIGNS = r"""(?ix)
     (?: exceed\w* | larger\ than | longer\ than | overflow\w* | over\ the | greater\ than | beyond | surpass\w* ) .{0,80}?
         (?: context\ (?:length|window|size|limit) | (?:prompt|input|sequence)\ length | token\ limit | max_model_len
           | maximum\ (?:number\ of\ )?(?:input\ )?tokens )
@@ -183,9 +177,7 @@ _SIGNS = re.compile(
     | inputs?`?\ tokens\ \+\ `?max_new_tokens
     | request\ too\ large
     | context_?window_?exceeded | context_length_exceeded | too_many_prompt_tokens
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
+    """
 _LOOKED_AT = 2_000  # characters of a message
 
 
@@ -197,13 +189,13 @@ def too_long(message: str, words: set[str]) -> str | None:
         words: its words for the kind of error, in lower case.
     """
     text = message[:_LOOKED_AT]
-    if found := next(filter(None, (form.search(text) for form in _COUNTED)), None):
+    if found := next(filter(None, (re.search(form, text, re.IGNORECASE) for form in _COUNTED)), None):
         sent, taken = _number(found["sent"]), _number(found["taken"])
         if sent > taken:
             return f"{sent - taken:,} tokens too many: {sent:,} were asked, the model takes {taken:,}"
-    if found := next(filter(None, (form.search(text) for form in _EXCESS)), None):
+    if found := next(filter(None, (re.search(form, text, re.IGNORECASE) for form in _EXCESS)), None):
         return f"{_number(found['more']):,} tokens too many"
-    return message if words & WORDS or _SIGNS.search(text) else None
+    return message if words & WORDS or re.search(_SIGNS, text) else None
 
 
 def _number(text: str) -> int:
@@ -236,38 +228,36 @@ _ADVICE = (
     ({"not_found", "not_found_error", "model_not_found", "notfounderror"}, " → %gemini models lists them"),
     ({"request_too_large"}, " → attach less, or smaller files"),
 )
-_KEY = re.compile(
-    r"\b(?:incorrect|invalid|missing|expired|no|wrong|bad) (?:api[ _-]?key|auth\w* token|access token|credentials?)\b"
-    r"|\blogin fail|\bapi[ _-]?key\b.{0,30}\b(?:not valid|invalid|not found|expired|required|missing|incorrect|revoked)\b",
-    re.IGNORECASE,
+_KEY = (
+    r"(?i)\b(?:incorrect|invalid|missing|expired|no|wrong|bad) (?:api[ _-]?key|auth\w* token|access token|credentials?)\b"
+    r"|\blogin fail|\bapi[ _-]?key\b.{0,30}\b(?:not valid|invalid|not found|expired|required|missing|incorrect|revoked)\b"
 )
-_HOPELESS = re.compile(
-    r"requires? --\w|does(?: not|n't) support|\bnot (?:supported|implemented)\b|\bunsupported\b|more system memory"
-    r"|\bunknown model\b|\blimit: 0\b",
-    re.IGNORECASE,
+_HOPELESS = (
+    r"(?i)requires? --\w|does(?: not|n't) support|\bnot (?:supported|implemented)\b|\bunsupported\b|more system memory"
+    r"|\bunknown model\b|\blimit: 0\b"
 )
-_NO_MONEY = re.compile(r"\binsufficient (?:balance|credits?|funds)\b", re.IGNORECASE)
+_NO_MONEY = r"(?i)\binsufficient (?:balance|credits?|funds)\b"
 # What a 403 may be about, other than the key: in Google's reasons or in anybody's words.
 _ELSEWHERE = (
     (
-        re.compile(r"SERVICE_DISABLED|has not been used in project|API is disabled|\bnot enabled\b"),
+        r"SERVICE_DISABLED|has not been used in project|API is disabled|\bnot enabled\b",
         " → switch this API on in the project that the key belongs to, and ask again in a few minutes",
     ),
     (
-        re.compile(r"BILLING_DISABLED|requires billing|billing (?:account|to be enabled|is disabled)"),
+        r"BILLING_DISABLED|requires billing|billing (?:account|to be enabled|is disabled)",
         " → look at the billing of the project that the key belongs to",
     ),
     (
-        re.compile(
+        (
             r"IAM_PERMISSION_DENIED|USER_PROJECT_DENIED|CONSUMER_INVALID|Permission '[^']{1,200}' denied|denied on resource"
-            r"|\bIAM\b|not authorized to perform|AccessDenied",
+            r"|\bIAM\b|not authorized to perform|AccessDenied"
         ),
         " → whoever owns the project must allow it (IAM)",
     ),
-    (re.compile(r"flagged|moderation", re.IGNORECASE), " → ask in other words"),
-    (re.compile(r"<(?:!doctype|html)|cloudflare", re.IGNORECASE), " → a proxy or a firewall on the way says so"),
-    (re.compile(r"(?:cachedcontent|file|resource)\b.{0,80}\b(?:not found|not exist)", re.IGNORECASE), ""),
-    (re.compile(r"\b(?:region|country|territory|location)\b|LOCATION_", re.IGNORECASE), ""),
+    (r"(?i)flagged|moderation", " → ask in other words"),
+    (r"(?i)<(?:!doctype|html)|cloudflare", " → a proxy or a firewall on the way says so"),
+    (r"(?i)(?:cachedcontent|file|resource)\b.{0,80}\b(?:not found|not exist)", ""),
+    (r"(?i)\b(?:region|country|territory|location)\b|LOCATION_", ""),
 )
 GEMINI_KEY = "GEMINI_API_KEY"
 _LONG_WAIT = 120  # seconds, and minutes: what is longer is told in the next unit
@@ -297,7 +287,7 @@ def error_from_data(code: int, error: dict[str, Any], wait: float | None = None,
     """Return the error that an object means, in any of its shapes; `code` and `wait` count where it names none."""
     said = reason_of(error)
     message = _one_line(said.message or "the service gave no reason")
-    unpaid = _PAYMENT in (code, said.code) or _NO_MONEY.search(message)
+    unpaid = _PAYMENT in (code, said.code) or re.search(_NO_MONEY, message)
     words = [_one_line(word) for word in said.words] + (["billing_error"] if unpaid else [])
     status, known = words[0] if words else "", {word.lower() for word in words}
     reason = next((str(d["reason"]) for d in said.details if d.get("reason")), "")
@@ -309,7 +299,7 @@ def error_from_data(code: int, error: dict[str, Any], wait: float | None = None,
     asked = _retry_after(said)
     wait = wait if asked is None else asked
     passes = code in _PASSING or kind is RateLimitError or not _TROUBLE.isdisjoint(known)
-    hopeless = long or kind is AuthenticationError or not (_UNPAID | _NEVER).isdisjoint(known) or _HOPELESS.search(message)
+    hopeless = long or kind is AuthenticationError or not (_UNPAID | _NEVER).isdisjoint(known) or re.search(_HOPELESS, message)
     passing = passes and not daily and not hopeless
     advice = _ASK_LESS if long else elsewhere
     if advice is None:
@@ -344,7 +334,7 @@ def _between(start: str, end: str) -> float:
 
 
 def _kind(code: int, words: set[str], reason: str, message: str) -> type[ApiError]:
-    about_key = code in (0, 400, _UNAUTHENTICATED, _FORBIDDEN) and _KEY.search(message)
+    about_key = code in (0, 400, _UNAUTHENTICATED, _FORBIDDEN) and re.search(_KEY, message)
     if reason == "API_KEY_INVALID" or code in (_UNAUTHENTICATED, _FORBIDDEN) or words & (_NO_KEY | _NOT_ALLOWED) or about_key:
         return AuthenticationError
     if code == _TOO_MANY_REQUESTS or words & _TOO_MANY:
@@ -358,7 +348,7 @@ def _elsewhere(code: int, words: set[str], said: str) -> str | None:
     """Return the way out if it is forbidden for another reason than the key; None if it is about that, or not forbidden."""
     if code != _FORBIDDEN and not words & _NOT_ALLOWED:
         return None
-    return next((advice for form, advice in _ELSEWHERE if form.search(said)), None)
+    return next((advice for form, advice in _ELSEWHERE if re.search(form, said)), None)
 
 
 def _when(kind: type[ApiError], wait: float | None, *, daily: bool, passing: bool) -> str:

@@ -10,6 +10,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 from urllib.parse import quote, urlencode, urlsplit
 
 from msgspec import Struct
@@ -47,16 +48,9 @@ class Origin(Struct, frozen=True):
         """Return the address in the one spelling that all its readers understand alike."""
         return f"{self.root}{self.path}"
 
-    @property
-    def loopback(self) -> bool:
-        """Whether it is on this machine."""
-        return is_loopback(self.host)
-
     def target(self, path: str, query: Mapping[str, str]) -> str:
         """Return path and query for the wire; a path that begins with a slash stands below the host, not below the base."""
-        whole = path if path.startswith("/") else f"{self.path}/{path}"
-        asked = urlencode(query, quote_via=quote)
-        return quote(whole, safe=_AS_IT_IS) + (f"{'&' if '?' in whole else '?'}{asked}" if asked else "")
+        return _target(path if path.startswith("/") else f"{self.path}/{path}", tuple(query.items()))
 
 
 def origin_of(base: str, *, secret: bool = False) -> Origin:
@@ -69,7 +63,7 @@ def origin_of(base: str, *, secret: bool = False) -> Origin:
     origin = _read(base.strip())
     if origin is None:
         raise ConfigurationError(f"the base URL must begin with https:// and name a host: {_shown(base)}")
-    if secret and not origin.secure and not origin.loopback:
+    if secret and not origin.secure and not is_loopback(origin.host):
         raise ConfigurationError(f"plain http would show your key on the way to {origin.host}; use https")
     return origin
 
@@ -83,6 +77,12 @@ def is_loopback(host: str) -> bool:
         address = getattr(address, "ipv4_mapped", None) or address
         return address.is_loopback or address.is_unspecified
     return False
+
+
+@lru_cache(maxsize=256)
+def _target(path: str, query: tuple[tuple[str, str], ...]) -> str:
+    asked = urlencode(query, quote_via=quote)
+    return quote(path, safe=_AS_IT_IS) + (f"{'&' if '?' in path else '?'}{asked}" if asked else "")
 
 
 def _read(base: str) -> Origin | None:

@@ -27,17 +27,15 @@ from IPython.core.inputtransformer2 import make_tokens_by_line
 from nbgemini._async.deferred import run_within
 from nbgemini._environment import hush
 
+# Patterns are compiled where they are first used: eight of them would be a third of what %load_ext takes.
 _ASKS = r"gemini\s+(?:ask|fix|explain|map)\s[^?]*[^?\s].*\?\s*$"
-_LINE = re.compile(
-    r"""^(?P<before>\s*(?:[^%\#\n]*?[^%\#\n=!<>]=\s*)?)  # indented, or assigned
-    %(?P<name>\w+)\b\s*(?P<rest>.*)$""",
-    re.VERBOSE | re.DOTALL,
-)
-_ASKING = re.compile(rf"(?:^|\s)%{_ASKS}", re.DOTALL)
-_BARE = re.compile(r"^(?P<before>\s*)(?P<name>gemini)\s+(?P<rest>.*)$", re.DOTALL)
-_BARE_ASKING = re.compile(rf"^\s*{_ASKS}", re.DOTALL)
-_EMPTY_CELL = re.compile(r"%%gemini(?:\s|$)")
-_HELP_LINE = re.compile(r"^(?P<before>\s*)%gemini\s+(?P<topic>[\w-]+)\s*\?+\s*$")
+_LINE = r"""(?xs)^(?P<before>\s*(?:[^%\#\n]*?[^%\#\n=!<>]=\s*)?)  # indented, or assigned
+    %(?P<name>\w+)\b\s*(?P<rest>.*)$"""
+_ASKING = rf"(?s)(?:^|\s)%{_ASKS}"
+_BARE = r"(?s)^(?P<before>\s*)(?P<name>gemini)\s+(?P<rest>.*)$"
+_BARE_ASKING = rf"(?s)^\s*{_ASKS}"
+_EMPTY_CELL = r"%%gemini(?:\s|$)"
+_HELP_LINE = r"^(?P<before>\s*)%gemini\s+(?P<topic>[\w-]+)\s*\?+\s*$"
 
 
 def called(lines: list[str], *, automagic: bool) -> list[str]:
@@ -58,11 +56,11 @@ def called(lines: list[str], *, automagic: bool) -> list[str]:
 
 def _call(line: str, *, automagic: bool) -> str | None:
     """Return the call that a line is short for; None if it is none of ours."""
-    if wanted := _HELP_LINE.match(line):
+    if wanted := re.match(_HELP_LINE, line):
         return f"{wanted['before']}get_ipython().run_line_magic('gemini', {'help ' + wanted['topic']!r})"
-    found = _LINE.match(line) if _ASKING.search(line) else None
-    if found is None and automagic and _BARE_ASKING.match(line):
-        found = _BARE.match(line)
+    found = re.match(_LINE, line) if re.search(_ASKING, line) else None
+    if found is None and automagic and re.match(_BARE_ASKING, line):
+        found = re.match(_BARE, line)
     return found and f"{found['before']}get_ipython().run_line_magic({found['name']!r}, {found['rest'].strip()!r})"
 
 
@@ -87,7 +85,7 @@ def _inside_strings(lines: list[str]) -> set[int]:
 T = TypeVar("T")
 
 AWAITED = "_gemini_awaited"  # the magic's other name, which the hook writes: it tells the magic that its result is awaited
-_CALL = re.compile(r"^get_ipython\(\)\.run_(cell|line)_magic\('gemini',", re.MULTILINE)
+_CALL = r"(?m)^get_ipython\(\)\.run_(cell|line)_magic\('gemini',"
 
 
 class AwaitHook:
@@ -123,7 +121,7 @@ class AwaitHook:
 
         It refuses an empty cell by itself, and takes `%gemini ask …?` and `%gemini map?` for calls for help with the last word.
         """
-        if lines and _EMPTY_CELL.match(lines[0]) and not "".join(lines[1:]).strip():
+        if lines and re.match(_EMPTY_CELL, lines[0]) and not "".join(lines[1:]).strip():
             return [lines[0], "\n"]
         automagic = bool(getattr(self._shell, "automagic", False)) and "gemini" not in self._shell.user_ns
         return called(lines, automagic=automagic)
@@ -132,7 +130,7 @@ class AwaitHook:
         """Put `await` before our magics, in whole cells only: %%time and exec compile pieces that can't await."""
         if self._running or not self._awaits_on_our_loop or not self._ours():
             return lines
-        code = _CALL.sub(rf"await get_ipython().run_\1_magic('{AWAITED}',", "".join(lines))
+        code = re.sub(_CALL, rf"await get_ipython().run_\1_magic('{AWAITED}',", "".join(lines))
         return self._complete(code).splitlines(keepends=True)
 
     @property
@@ -164,9 +162,7 @@ def run_from_within(coroutine: Coroutine[Any, Any, T]) -> T:
     return run_within(loop, coroutine)
 
 
-_QUESTION = re.compile(
-    r"^\s*(?:(?P<name>\w+)\s*=\s*)?%gemini\s+(?P<line>(?:(?:ask|fix|explain|map)\s.*|[\w-]+)\?)\s*$", re.MULTILINE
-)
+_QUESTION = r"(?m)^\s*(?:(?P<name>\w+)\s*=\s*)?%gemini\s+(?P<line>(?:(?:ask|fix|explain|map)\s.*|[\w-]+)\?)\s*$"
 _HELP = ("pinfo", "pinfo2")  # what `?` and `??` become
 
 
@@ -177,7 +173,7 @@ class FirstCell:
         """Look for them in what was typed."""
         self._shell = shell
         typed = getattr(getattr(shell, "history_manager", None), "input_hist_raw", None) or [""]
-        self._questions = list(_QUESTION.finditer(typed[-1]))
+        self._questions = list(re.finditer(_QUESTION, typed[-1]))
         self._magics: dict[str, Any] = shell.magics_manager.magics["line"]
         self._help: dict[str, Any] = {}
 
@@ -214,7 +210,7 @@ class FirstCell:
 
 
 WAIT = "_gemini_pending"  # the magic that the line calls
-_WAITING_LINE = re.compile(rf"await get_ipython\(\)\.run_line_magic\('{WAIT}', '[\w ]+'\);?\n")
+_WAITING_LINE = rf"await get_ipython\(\)\.run_line_magic\('{WAIT}', '[\w ]+'\);?\n"
 _RUNS_PYTHON = ("time", "timeit", "capture", "prun")  # cell magics whose text is code
 _PROMPTS = ("gemini", AWAITED)  # whose text names values in braces
 _CONTROLS = ("stop", "done", "stopping", "so_far")  # what is asked of a reply that runs: such a cell waits where it reads
@@ -311,6 +307,6 @@ def _hide_from_tracebacks() -> None:
     """Cut the line off the source that was kept for tracebacks a moment ago."""
     for entry in reversed(list(linecache.cache.values())):
         lines: Any = entry[2] if len(entry) > 2 else []  # noqa: PLR2004 - lazy entries are shorter
-        if lines and _WAITING_LINE.fullmatch(lines[-1]):
+        if lines and re.fullmatch(_WAITING_LINE, lines[-1]):
             del lines[-1]
             return

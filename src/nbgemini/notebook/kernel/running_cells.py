@@ -14,12 +14,14 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from nbgemini._async.readers import Reader, reader_without_notebook
-from nbgemini.chat.reply import Reply
 from nbgemini.notebook.kernel.environment import execution_id, kernel_of, note_cell, runs_silently
+
+if TYPE_CHECKING:
+    from nbgemini.chat.reply import Reply  # %load_ext makes none
 
 _LOOKS = (  # modules that read what nobody asked them to read
     "IPython.core.completer",
@@ -115,10 +117,14 @@ class Results:
 
     def install(self) -> None:
         """Begin."""
+        from nbgemini.chat.reply import Reply  # noqa: PLC0415 - loaded with the session
+
         self._formatter.for_type(Reply, self._show)
 
     def remove(self) -> None:
         """End."""
+        from nbgemini.chat.reply import Reply  # noqa: PLC0415 - as above
+
         self._formatter.pop(Reply, None)
 
     def asked(self, reply: Reply) -> None:

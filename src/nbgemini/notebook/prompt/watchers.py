@@ -9,16 +9,14 @@ import base64
 import re
 import sys
 from types import TracebackType
-from typing import Any
-
-from msgspec import Struct
+from typing import Any, NamedTuple
 
 from nbgemini.errors import NbGeminiError
 
 _NUMBER = re.compile(r"In\[(\d+)\]$")
 
 
-class Failure(Struct, frozen=True):
+class Failure(NamedTuple):  # no Struct: %load_ext does not import msgspec
     """An exception, and its cell as it was typed; number 0 and no source where no cell is to blame."""
 
     error: BaseException

@@ -58,9 +58,8 @@ class AnthropicSdkSource(SdkSource):
             default_headers=dict(self._service.headers),
         )
 
-    async def _messages(self, sdk: Any, request: Request, call: SdkCall) -> AsyncGenerator[bytes, None]:
-        async for frame in self._stream(sdk.messages, request, call, ("model", "messages", "max_tokens")):
-            yield frame
+    def _messages(self, sdk: Any, request: Request, call: SdkCall) -> AsyncGenerator[bytes, None]:
+        return self._stream(sdk.messages, request, call, ("model", "messages", "max_tokens"))
 
 
 class OpenAiSdkSource(SdkSource):
@@ -82,10 +81,8 @@ class OpenAiSdkSource(SdkSource):
             default_headers=dict(self._service.headers),
         )
 
-    async def _responses(self, sdk: Any, request: Request, call: SdkCall) -> AsyncGenerator[bytes, None]:
-        async for frame in self._stream(sdk.responses, request, call, ("model", "input")):
-            yield frame
+    def _responses(self, sdk: Any, request: Request, call: SdkCall) -> AsyncGenerator[bytes, None]:
+        return self._stream(sdk.responses, request, call, ("model", "input"))
 
-    async def _completions(self, sdk: Any, request: Request, call: SdkCall) -> AsyncGenerator[bytes, None]:
-        async for frame in self._stream(sdk.chat.completions, request, call, ("model", "messages")):
-            yield frame
+    def _completions(self, sdk: Any, request: Request, call: SdkCall) -> AsyncGenerator[bytes, None]:
+        return self._stream(sdk.chat.completions, request, call, ("model", "messages"))

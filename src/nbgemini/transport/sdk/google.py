@@ -109,13 +109,13 @@ class GoogleSdkSource(SdkSource):
         async with aclosing(chunks):
             chunk = await call.begin(anext(chunks, None))
             while chunk is not None:
-                yield _frame(_as_sent(_plain(chunk)))
+                yield msgspec.json.encode(_as_sent(_plain(chunk)))
                 chunk = await call.stall.wait(anext(chunks, None))
 
     async def _count(self, sdk: Any, request: Request, call: SdkCall) -> AsyncGenerator[bytes, None]:
         config = {"http_options": self._options(request)}
         counted = sdk.aio.models.count_tokens(model=self._model(request), contents=_REPLACED, config=config)
-        yield _frame(_plain(await call.begin(counted)))
+        yield msgspec.json.encode(_plain(await call.begin(counted)))
 
     async def _list(self, sdk: Any, request: Request, call: SdkCall) -> AsyncGenerator[bytes, None]:
         size, token = request.query.get("pageSize"), request.query.get("pageToken")
@@ -124,7 +124,7 @@ class GoogleSdkSource(SdkSource):
         pager = await call.begin(sdk.aio.models.list(config={**config, "http_options": version}))
         following = pager.config.get("page_token")
         models = [_model(_plain(model)) for model in pager.page]
-        yield _frame({"models": models, **({"nextPageToken": following} if following else {})})
+        yield msgspec.json.encode({"models": models, **({"nextPageToken": following} if following else {})})
 
     def _model(self, request: Request) -> str:
         model = request.path.partition("/")[2].rpartition(":")[0]
@@ -164,13 +164,9 @@ def _off() -> dict[str, Any]:
 
 
 def _plain(thing: Any) -> dict[str, Any]:
+    """Return what the service said; bytes become base64 of the usual alphabet only when msgspec writes them."""
     said: dict[str, Any] = thing.model_dump(by_alias=True, exclude_none=True, exclude=_THEIRS)
     return said
-
-
-def _frame(said: dict[str, Any]) -> bytes:
-    """Return it as the service writes it: bytes in base64 of the usual alphabet, where the client would write another."""
-    return msgspec.json.encode(said)
 
 
 def _as_sent(chunk: dict[str, Any]) -> dict[str, Any]:
