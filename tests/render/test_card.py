@@ -150,15 +150,3 @@ def test_a_card_says_what_its_tool_is():
 
 def shown_text(card):
     return html.unescape(re.sub(r"<[^>]*>", "", card))
-
-
-def test_what_a_tool_prints_stands_between_its_arguments_and_its_result():
-    run = ToolRun(ToolCall("f", {"a": 1}), "done", {"output": "r"}, printed="<b>line</b>\nlast\n")
-    html = card_html(run)
-    assert "<p><small>Printed</small></p><pre>&lt;b&gt;line&lt;/b&gt;\nlast</pre>" in html
-    assert html.index("Printed") < html.index("Result")
-    assert card_text(run).endswith("Printed: <b>line</b>\nlast\nr")
-    running = card_html(ToolRun(ToolCall("f", {}), "running", printed="x" * 5_000 + "the end"))
-    assert running.startswith('<details class="nbgemini-tool" open>')
-    assert len(running) < 1_500
-    assert "the end</pre>" in running

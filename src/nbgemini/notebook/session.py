@@ -24,7 +24,6 @@ from nbgemini.notebook.kernel import environment
 from nbgemini.notebook.kernel.environment import in_colab
 from nbgemini.notebook.kernel.gui import Gui
 from nbgemini.notebook.kernel.interrupts import Interrupted
-from nbgemini.notebook.kernel.output_routing import PrintCapture
 from nbgemini.notebook.kernel.running_cells import Results
 from nbgemini.notebook.options import LAST_MAP, LAST_REPLY, PromptArgs
 from nbgemini.notebook.prompt.cells import code_title
@@ -80,7 +79,6 @@ class Session:
         self.always_allowed = AlwaysAllowed()
         self._journal = KernelJournal(shell, config)
         self._client = Client(self.backend.settings(), log=self._journal)
-        self._prints = PrintCapture()
         self._results = Results(shell)
         self._results.install()
         self._bound: dict[str, StreamHandle] = {}
@@ -186,9 +184,6 @@ class Session:
         )
         if "system" in args.changes:
             chat.options = msgspec.structs.replace(chat.options, system=args.changes["system"])
-        if tools and environment.kernel_of(self.shell) is not None:
-            self._prints.begin()
-            reply.when_done(self._prints.end)
         self.usage.follow_reply(reply)
         self._results.asked(reply)
         self.shell.user_ns[LAST_REPLY] = reply

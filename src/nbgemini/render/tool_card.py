@@ -20,7 +20,6 @@ _LONGEST = 20_000  # characters of arguments or of a result that the page shows;
 _GROWN = 2_000  # characters of arguments that are shown while they come: nobody reads more of them
 _MOST_LINES = 20  # arguments that stand line by line
 _MOST_COLOURED = 4_000  # characters of code or JSON
-_PRINTING = 1_000  # characters of what a call prints that are shown while it runs
 _SHORT = 300  # characters of a result that is not folded,
 _FEW_LINES = 6  # and its lines
 _CODE = {  # arguments that hold code, if it has lines
@@ -61,10 +60,10 @@ def card_html(call: Call, about: str = "", *, head: bool = False) -> str:
         about: what its reader should know before it may run.
         head: whether to leave the arguments out.
     """
-    opened = " open" if call.state in _OPENED or (call.state == "running" and _printed(call)) else ""
+    opened = " open" if call.state in _OPENED else ""
     words = [_prose(line) for line in (_description(call), about) if line]
     known = f"<p><small>{'<br>'.join(words)}</small></p>" if words else ""
-    boxes = "" if head else _arguments_html(call) + _printed_html(call) + _result_html(call)
+    boxes = "" if head else _arguments_html(call) + _result_html(call)
     return f'<details class="nbgemini-tool"{opened}><summary>{_title(call)}</summary>{known}{boxes}</details>'
 
 
@@ -110,19 +109,7 @@ def _description(call: Call) -> str:
 
 def _texts(call: Call) -> list[str]:
     texts = [text] if (text := _arguments_text(call)) else []
-    texts += [f"Printed: {printed}"] if (printed := _printed(call)) else []
     return [*texts, _result(call.response)] if isinstance(call, ToolRun) and call.response is not None else texts
-
-
-def _printed(call: Call) -> str:
-    """Return what the call has printed; while it runs, the end of that."""
-    text = harmless(call.printed).rstrip() if isinstance(call, ToolRun) else ""
-    return text[-_PRINTING:] if call.state == "running" else text
-
-
-def _printed_html(call: Call) -> str:
-    printed = _printed(call)
-    return f"<p><small>Printed</small></p><pre>{_escaped(printed)}</pre>" if printed else ""
 
 
 def _arguments_text(call: Call) -> str:

@@ -13,8 +13,6 @@ import inspect
 import json
 import textwrap
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from contextvars import ContextVar, copy_context
 from time import monotonic
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -29,8 +27,6 @@ T = TypeVar("T")
 State: TypeAlias = Literal["done", "failed", "refused", "stopped", "timed out"]
 GRACE = 1.0  # seconds that a cancelled tool has to tidy up
 ERROR_CHARACTERS = 4_000
-LONGEST_PRINT = 20_000  # characters
-PRINT_PAUSE = 0.3  # seconds between two reports of what is printed
 FAULTS = 8  # wrong arguments named in one answer
 _abandoned: set[asyncio.Task[ToolResult]] = set()  # a loop holds its tasks weakly
 
@@ -44,51 +40,12 @@ class ToolResult(Struct, frozen=True):
     media: tuple[InlineMedia, ...] = ()
     seconds: float = 0.0
     unasked: bool = False
-    printed: str = ""
-
-
-class PrintedText:
-    """What a call prints; a notebook that shows it on the call's card sends it here, from any thread.
-
-    Attributes:
-        text: the first `LONGEST_PRINT` characters of it.
-    """
-
-    def __init__(self, tell: Callable[[str], object] = lambda _: None) -> None:
-        """Call `tell` on this loop with the text, now and then while it grows."""
-        self.text = ""
-        self._tell: Callable[[str], object] | None = tell
-        self._loop = asyncio.get_running_loop()
-        self._waits = False
-
-    def write(self, text: str) -> int:
-        """Take in what was printed."""
-        self.text += text[: LONGEST_PRINT - len(self.text)]
-        if not self._waits:
-            self._waits = True
-            with suppress(RuntimeError):  # the loop is gone
-                self._loop.call_soon_threadsafe(self._loop.call_later, PRINT_PAUSE, self._report)
-        return len(text)
-
-    def close(self) -> None:
-        """Tell nothing more: the call is over."""
-        self._tell = None
-
-    def _report(self) -> None:
-        self._waits = False
-        if self._tell is not None:
-            self._tell(self.text)
-
-
-PRINTED: ContextVar[PrintedText | None] = ContextVar("nbgemini_printed", default=None)
-"""What the call that runs here prints; None outside of calls."""
 
 
 def note_of(result: ToolResult) -> dict[str, Any]:
     """Return what its reader is to see again and the service has no word for."""
     note: dict[str, Any] = {"state": result.state, "seconds": round(result.seconds, 2)}
-    more = {"unasked": result.unasked, "printed": result.printed}
-    return note | {name: value for name, value in more.items() if value}
+    return {**note, "unasked": True} if result.unasked else note
 
 
 def text_result(call: ToolCall, text: str, state: State, seconds: float = 0.0) -> ToolResult:
@@ -99,9 +56,7 @@ def text_result(call: ToolCall, text: str, state: State, seconds: float = 0.0) -
 
 def run_of(result: ToolResult) -> ToolRun:
     """Return what the reader sees of a call that is over."""
-    return ToolRun(
-        result.call, result.state, result.response, result.media, result.seconds, result.unasked, printed=result.printed
-    )
+    return ToolRun(result.call, result.state, result.response, result.media, result.seconds, result.unasked)
 
 
 class Tool(Struct, frozen=True, eq=False):
@@ -181,25 +136,22 @@ class Tool(Struct, frozen=True, eq=False):
         return bound
 
 
-async def run(tool: Tool | None, call: ToolCall, tell: Callable[[str], object] = lambda _: None) -> ToolResult:
-    """Run a call and return what goes back to the model; `tell` is called with what it prints, now and then.
+async def run(tool: Tool | None, call: ToolCall) -> ToolResult:
+    """Run a call and return what goes back to the model.
 
     Raises:
         CancelledError: the task that waits here was cancelled; the tool is cancelled with it.
     """
     if tool is None:
         return text_result(call, f"there is no tool named {call.name!r}; use one that is declared", "failed")
-    began, printed = monotonic(), PrintedText(tell)
-    context = copy_context()
-    context.run(PRINTED.set, printed)
-    task = asyncio.create_task(_attempt(tool, call), name=f"nbgemini tool {tool.name}", context=context)
+    began = monotonic()
+    task = asyncio.create_task(_attempt(tool, call), name=f"nbgemini tool {tool.name}")
     try:
         await asyncio.wait({task}, timeout=tool.timeout)
         result = _result_or_timeout(tool, call, task)
     finally:
-        printed.close()
         await _cancel_and_wait(task)
-    return structs.replace(result, seconds=monotonic() - began, printed=printed.text)
+    return structs.replace(result, seconds=monotonic() - began)
 
 
 def canonical_json(args: Mapping[str, Any]) -> str:

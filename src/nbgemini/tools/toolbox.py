@@ -238,11 +238,8 @@ class ToolRunner:
                 return text_result(call, self._toolbox.refusal, "refused")
         async with self._free:
             self._begun.add(number)
-            running = ToolRun(call, "running", unasked=number in self._unasked)
-            self._report(number, running)
-            return await run(
-                tool, call, lambda text: self._report(number, structs.replace(running, printed=self._masked(text)))
-            )
+            self._report(number, ToolRun(call, "running", unasked=number in self._unasked))
+            return await run(tool, call)
 
     def _stopped(self, number: int) -> ToolResult:
         call = self._calls[number]
@@ -257,11 +254,7 @@ class ToolRunner:
     def _labelled(self, number: int, result: ToolResult) -> ToolResult:
         """Return the result with what its reader must always see: that it ran and nobody was asked; and no key in it."""
         unasked = number in self._begun and number in self._unasked
-        printed = self._masked(result.printed) if result.printed else ""
-        return structs.replace(result, unasked=unasked, response=self._mask(result.response), printed=printed)
-
-    def _masked(self, text: str) -> str:
-        return str(self._mask({"printed": text})["printed"])
+        return structs.replace(result, unasked=unasked, response=self._mask(result.response))
 
     def _report(self, number: int, run: ToolRun) -> None:
         tool = self._toolbox.find(run.call.name)

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import contextvars
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 from IPython.core.displaypub import CapturingDisplayPublisher
 
 from nbgemini.notebook.kernel.environment import cell_request
-from nbgemini.tools.tool import PRINTED
 
 T = TypeVar("T")
 
@@ -101,49 +100,6 @@ class Routes:
         if kernel is None:
             return Straight()
         return (_InContext if hasattr(kernel, "_shell_parent") else _Swapped)(self._shell, self._publisher)
-
-
-class PrintCapture:
-    """Sends what tools print to their cards, as long as calls may run; all else is printed as ever."""
-
-    def __init__(self) -> None:
-        """Leave `sys.stdout` and `sys.stderr` alone until calls may run."""
-        self._users = 0
-
-    def begin(self) -> None:
-        """Begin; each beginning has its end."""
-        self._users += 1
-        for name in ("stdout", "stderr"):
-            if not isinstance(stream := getattr(sys, name), _CardPrinter):
-                setattr(sys, name, _CardPrinter(stream))
-
-    def end(self) -> None:
-        """End: with the last of them the streams are those they were, unless another program has replaced them since."""
-        self._users -= 1
-        for name in ("stdout", "stderr"):
-            if not self._users and isinstance(stream := getattr(sys, name), _CardPrinter):
-                setattr(sys, name, stream.replaced)
-
-
-class _CardPrinter:
-    """Stands in for a stream: what a tool call prints goes to its card."""
-
-    def __init__(self, replaced: Any) -> None:
-        vars(self)["replaced"] = replaced
-
-    def write(self, text: str) -> int:
-        printed = PRINTED.get()
-        return int(self.replaced.write(text) if printed is None else printed.write(text))
-
-    def writelines(self, lines: Iterable[str]) -> None:
-        for line in lines:
-            self.write(line)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.replaced, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self.replaced, name, value)
 
 
 @contextmanager

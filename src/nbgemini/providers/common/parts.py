@@ -40,6 +40,7 @@ _SAID_ELSEWHERE = {
     "toolCall", "toolResponse",  # the service's own: their outcome is in the answer and its sources
 }  # fmt: skip
 _VALUES = ("stringValue", "numberValue", "boolValue", "structValue", "listValue")
+_OUTCOMES = {1: "OUTCOME_OK", 2: "OUTCOME_FAILED", 3: "OUTCOME_DEADLINE_EXCEEDED"}  # as Vertex AI may number them
 IN_PIECES = {"args", "partialArgs", "willContinue"}
 
 
@@ -70,14 +71,14 @@ def _read_special(part: dict[str, Any]) -> Iterable[Event]:
     for key, value in part.items():
         match key, value:
             case "functionCall", dict():
-                yield ToolCall(str(value.get("name") or ""), _arguments(value.get("args")), _optional(value.get("id")))
+                yield ToolCall(str(value.get("name") or ""), _arguments(value.get("args")), text_or_none(value.get("id")))
             case "functionResponse", {"response": dict()}:
                 yield read_result(part)
             case "inlineData", dict():
                 mime = str(value.get("mimeType") or value.get("mime_type") or "")
                 yield InlineMedia(mime, str(value.get("data") or ""), _is_thought(part))
             case "executableCode", dict():
-                yield ExecutedCode(str(value.get("code") or ""), str(value.get("language") or "PYTHON").lower())
+                yield ExecutedCode(str(value.get("code") or ""), _language(value.get("language")))
             case "codeExecutionResult", dict():
                 yield _code_result(value)
             case "nbgemini", {"citations": dict(said)}:
@@ -90,8 +91,13 @@ def _is_thought(part: dict[str, Any]) -> bool:
     return part.get("thought") in (True, "true")
 
 
+def _language(name: Any) -> str:
+    return name.lower() if isinstance(name, str) and name else "python"  # the only one that has a number
+
+
 def _code_result(value: dict[str, Any]) -> CodeResult:
     outcome = value.get("outcome", "OUTCOME_OK")
+    outcome = _OUTCOMES.get(outcome, outcome) if type(outcome) is int else outcome
     return CodeResult(str(value.get("output") or ""), outcome == "OUTCOME_OK", outcome == "OUTCOME_DEADLINE_EXCEEDED")
 
 
@@ -113,7 +119,7 @@ def _read_pieces(part: dict[str, Any], call: dict[str, Any]) -> Iterable[Event]:
     """Yield what a part of a growing call says; the service has one at a time, so their key is empty."""
     bare = {**part, "functionCall": {name: value for name, value in call.items() if name not in IN_PIECES}}
     if name := call.get("name"):
-        yield ToolCallStart("", str(name), _optional(call.get("id")), bare)
+        yield ToolCallStart("", str(name), text_or_none(call.get("id")), bare)
     if call.get("args") is not None:
         yield ToolArgsPiece("", "$", _arguments(call["args"]))
     for piece in dicts(call.get("partialArgs")):
@@ -139,11 +145,12 @@ def _arguments(args: Any) -> dict[str, Any]:
     return dict(args) if isinstance(args, Mapping) else {}
 
 
-def _optional(value: Any) -> str | None:
+def text_or_none(value: Any) -> str | None:
+    """Return a value as text; None if there is none."""
     return str(value) if value else None
 
 
-_NOTED = ("state", "seconds", "unasked", "printed")
+_NOTED = ("state", "seconds", "unasked")
 
 
 def result_part(call: ToolCall, response: dict[str, Any], media: Sequence[InlineMedia]) -> Part:
