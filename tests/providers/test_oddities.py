@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from nbgemini.chat.response import ResponseAccumulator
 from nbgemini.errors import ApiError
-from nbgemini.messages.events import Citation, ToolCall
+from nbgemini.messages.events import Citation, CodeResult, ExecutedCode, ToolCall
 from nbgemini.messages.segments import Segmenter
 from nbgemini.messages.transcript import Exchange
 from nbgemini.messages.turns import Options, Turn, Usage, user_turn
@@ -163,6 +163,33 @@ def test_a_whole_call_that_comes_again_under_its_number_is_an_echo():
     assert came("openai-chat", *growing, chunk("tool_calls")).calls == [("add", {"a": 1})], "the name comes with each piece"
 
 
+@pytest.mark.parametrize("more", [{}, {"index": None}, {"index": 0}, {"index": 0, "id": ""}])
+def test_so_many_calls_as_one_frame_holds_and_no_more_for_what_comes_again(more):
+    two = chunk(tool_calls=[chat_call('{"a": 1}', **more)] * 2)
+    wanted = [("add", {"a": 1})] * 2
+    assert came("openai-chat", two, chunk("tool_calls")).calls == wanted
+    assert came("openai-chat", two, two, chunk("tool_calls")).calls == wanted
+    (choice,) = two["choices"]
+    whole = {"choices": [{"message": choice["delta"], "finish_reason": "tool_calls"}]}
+    assert came("openai-chat", whole).calls == wanted
+
+
+def test_a_call_that_comes_again_under_its_id_is_one_call():
+    named = chunk(tool_calls=[chat_call('{"a": 1}', index=0, id="c")])
+    assert came("openai-chat", named, named, named, chunk("tool_calls")).calls == [("add", {"a": 1})]
+
+
+def test_arguments_that_begin_anew_replace_what_was_whole():
+    """Gateways before Anthropic's models begin with `{}`."""
+    first = chunk(tool_calls=[chat_call("{}", index=0, id="c")])
+    rest = [chunk(tool_calls=[{"index": 0, "function": {"arguments": text}}]) for text in ('{"a": ', '{"b": 2}', "}")]
+    assert came("openai-chat", first, *rest, chunk("tool_calls")).calls == [("add", {"a": {"b": 2}})]
+    echo = chunk(tool_calls=[chat_call('{"a": 2}', index=0)])
+    ended = chunk(tool_calls=[chat_call('{"a": 1}', index=0)])
+    late = chunk(tool_calls=[{"index": 0, "function": {"arguments": "}"}}])
+    assert came("openai-chat", ended, late, echo, chunk("tool_calls")).calls == [("add", {"a": 1}), ("add", {"a": 2})]
+
+
 # --- no arguments
 
 NOTHING = ["null", "", " ", "{}", "[]", '"{}"', '""', None]
@@ -295,6 +322,10 @@ DONE_MESSAGE = {"type": "message", "content": [{"type": "output_text", "text": "
         [completed(message("Hi"))],
         [completed({"type": "message", "content": "Hi"})],
         [event("output_item.done", item=DONE_MESSAGE), completed(message("Hi"))],
+        [item("added", "message", "a", content=[]), delta("Hi", item_id="b"), event("output_text.done", item_id="c", text="Hi"),
+         event("output_item.done", item={**DONE_MESSAGE, "id": "d"}), completed(message("Hi", "e"))],
+        [completed(output_text="Hi")],
+        [delta("Hi", item_id="m"), completed(output_text="Hi")],
     ],
 )  # fmt: skip
 def test_no_text_comes_twice_and_none_is_lost(frames):
@@ -376,6 +407,32 @@ def test_what_was_thought_between_tags_does_not_go_back_as_an_answer():
         body = codec_of(dialect, "v1beta").encode([user_turn("Is it?"), turn, user_turn("Why?")], Options(model="m")).body
         assert "<think>" not in json.dumps(body)
         assert "Yes." in json.dumps(body)
+
+
+TAGGED = [
+    ("<think>", "</think>"), ("<reasoning>", "</reasoning>"), ("<|START_THINKING|>", "<|END_THINKING|>"),
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),
+    ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("opens", "closes"), TAGGED)
+def test_tags_are_read_wherever_a_text_is_cut(opens, closes):
+    text = f"{opens}\nOne < two.{closes}\n\nYes: <b>"
+    for cut in range(1, len(text)):
+        said = came("openai-chat", chunk(content=text[:cut]), chunk("stop", content=text[cut:]))
+        assert (said.text("thought"), said.text()) == ("One < two.", "Yes: <b>")
+
+
+def test_tags_are_read_in_the_messages_of_local_servers_too():
+    pieces = [{"type": "text_delta", "text": text} for text in ("<thi", "nk>Hm", ".</think>\n\nYe", "s")]
+    said = came("anthropic", begun(), *block(0, {"type": "text", "text": ""}, *pieces), stop("end_turn"))
+    assert (said.text("thought"), said.text(), said.state) == ("Hm.", "Yes", "complete")
+    held = came("anthropic", begun(), *block(0, {"type": "text", "text": "<thi"}), stop("end_turn"))
+    assert (held.text("thought"), held.text()) == ("", "<thi")
+    cited = {"type": "citations_delta", "citation": {"type": "web_search_result_location", "url": "https://a.org/"}}
+    said = came("anthropic", begun(), *block(0, {"type": "text", "text": "<think>Hm</think>Yes"}, cited), stop("end_turn"))
+    assert [(passage.start, passage.end, passage.text) for passage in said.incoming.citations.passages] == [(0, 3, "Yes")]
 
 
 # --- sources
@@ -463,6 +520,45 @@ def test_a_search_result_of_ones_own_is_a_source_if_it_has_an_address():
     assert said.sources == (B,)
 
 
+def grounded(*addresses, supports=(), **more):
+    chunks = [{"web": {"uri": address, "title": address[-2]}} for address in addresses]
+    told = {"groundingChunks": chunks} if chunks else {}
+    return candidate({"text": "Sea. "}, groundingMetadata={**told, "groundingSupports": list(supports), **more})
+
+
+def support(start, *places):
+    return {"segment": {"startIndex": start, "endIndex": start + 4, "text": "Sea."}, "groundingChunkIndices": list(places)}
+
+
+def test_what_an_answer_is_grounded_on_adds_up_over_frames():
+    """Whether a frame says all again or what is new; passages name sources by their places in the list that goes with them."""
+    a, b, c = ("https://a/", "https://b/", "https://c/")
+    new = came("gemini", grounded(a, supports=[support(0, 0)]), grounded(b, supports=[support(5, 0)], webSearchQueries=["sea"]))
+    assert [source.uri for source in new.sources] == [a, b]
+    assert [(passage.start, passage.sources) for passage in new.incoming.citations.passages] == [(0, (0,)), (5, (1,))]
+    again = came(
+        "gemini", grounded(a), grounded(a, b), grounded(a, b, c, supports=[support(5, 2)]), grounded(webSearchQueries=["x"])
+    )
+    assert [source.uri for source in again.sources] == [a, b, c]
+    assert [passage.sources for passage in again.incoming.citations.passages] == [(2,)]
+    assert again.incoming.citations.queries == ("x",)
+
+
+def test_no_more_lists_of_sources_are_kept_than_an_answer_has():
+    said = came("gemini", *(grounded(f"https://{n}/") for n in range(60)))
+    assert len(said.sources) == 50
+
+
+def test_notes_on_a_text_whose_end_never_comes_are_sources():
+    note = {"type": "url_citation", "url": "https://a.org/", "start_index": 0, "end_index": 2}
+    added = event("output_text.annotation.added", item_id="m", annotation=note)
+    for end in ([], [completed()], [event("output_text.done", item_id="m", text="Hi you"), completed()]):
+        said = came("openai", delta("Hi you", item_id="m"), added, *end, done=True)
+        assert [source.uri for source in said.sources] == ["https://a.org/"]
+        assert [passage.text for passage in said.incoming.citations.passages] == ["Hi"]
+    assert not came("openai", added, done=True).incoming.citations.passages, "a note on a text that never came"
+
+
 # --- whole answers
 
 CALLING = {"id": "c", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
@@ -520,6 +616,57 @@ def test_a_whole_answer_to_a_stream_request_is_read(dialect, reasons, indent):
 def test_the_older_name_of_steps_is_read_too():
     said = came("interactions", {"outputs": [{"type": "model_output", "content": [{"type": "text", "text": "Hi"}]}]})
     assert (said.state, said.text()) == ("complete", "Hi")
+
+
+def test_contents_without_steps_around_them_are_read_too():
+    contents = [{"type": "text", "text": "Hi"}, {"type": "image", "mime_type": "image/png", "data": "iVBORw0KGgo="}]
+    said = came("interactions", {"outputs": contents, "status": "completed"})
+    assert (said.state, said.text()) == ("complete", "Hi")
+    assert [segment.kind for segment in said.segmenter.segments] == ["answer", "image"]
+
+
+@pytest.mark.parametrize("said", [{"type": "message", "content": "Hi"}, {"content": [{"type": "text", "text": "Hi"}]}])
+def test_a_message_may_be_a_text_or_lack_its_type(said):
+    read = came("anthropic", {"role": "assistant", "model": "m", "stop_reason": "stop", **said})
+    assert (read.state, read.text(), read.incoming.unknown) == ("complete", "Hi", {})
+
+
+def test_the_text_of_an_old_completion_is_read():
+    frame = {"object": "text_completion", "choices": [{"index": 0, "text": "Hi", "finish_reason": "stop"}]}
+    assert came("openai-chat", frame).text() == "Hi"
+
+
+def test_what_python_wrote_of_an_answer_is_read():
+    """Gateways pass on what the SDK's objects dump: names with underscores, and nothing as null."""
+    args = {"first_name": "A", "as_is": {"b_c": 1}}
+    call = {"function_call": {"name": "add", "args": args}, "text": None, "thought": None, "thought_signature": "c2ln"}
+    code = {"code_execution_result": {"outcome": "OUTCOME_FAILED", "output": "x"}}
+    whole = {
+        "candidates": [
+            {
+                "content": {"role": "model", "parts": [{"text": "Hm.", "thought": True}, {"text": "Hi"}, call, code]},
+                "finish_reason": "FinishReason.STOP",
+                "grounding_metadata": {"grounding_chunks": [{"retrieved_context": {"uri": "https://a.org/", "title": "A"}}]},
+            }
+        ],
+        "usage_metadata": {
+            "prompt_token_count": 1,
+            "thoughts_token_count": 2,
+            "candidates_token_count": 3,
+            "total_token_count": 6,
+        },
+        "model_version": "m",
+        "error": None,
+    }
+    said = came("gemini", whole)
+    assert (said.state, said.text("thought"), said.text(), said.calls) == ("complete", "Hm.", "Hi", [("add", args)])
+    assert (said.incoming.usage, said.incoming.unknown) == (Usage(1, 2, 3, 0, 0, 6), {})
+    assert [source.uri for source in said.sources] == ["https://a.org/"]
+    bare = {"candidates": [{"content": {"parts": [{"function_call": {"name": "add", "args": args}}]}}]}
+    assert came("gemini", bare, candidate(finishReason="STOP")).calls == [("add", args)]
+    assert came("gemini", {"candidates": [{"finish_reason": "STOP"}]}).state == "complete"
+    deep = {"usage_metadata": json.loads('{"x_y":' * 40 + "1" + "}" * 40)}
+    assert came("gemini", deep, candidate({"text": "Hi"}, finishReason="STOP")).text() == "Hi"
 
 
 # --- errors inside of streams
@@ -599,6 +746,13 @@ def test_no_count_becomes_nothing_or_less():
     assert counted(prompt_tokens=-5, completion_tokens=1.5, total_tokens="x") == Usage()
 
 
+def test_a_total_that_is_not_told_is_what_was_counted():
+    counts = {"promptTokenCount": 5, "thoughtsTokenCount": 58, "candidatesTokenCount": 18}
+    assert came("gemini", {**candidate({"text": "x"}), "usageMetadata": counts}).incoming.usage == Usage(5, 58, 18, 0, 0, 81)
+    steps = {"steps": [], "status": "completed", "usage": {"total_input_tokens": 5, "total_output_tokens": 3}}
+    assert came("interactions", steps).incoming.usage == Usage(5, 0, 3, 0, 0, 8)
+
+
 def test_counts_are_found_where_they_stand():
     counts = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
     inside = chunk("stop")
@@ -631,6 +785,23 @@ def test_a_count_of_anthropics_is_not_taken_back():
     assert said.incoming.usage == Usage(25, 0, 9, 0, 0, 34)
 
 
+@pytest.mark.parametrize(
+    ("said", "reason", "state"),
+    [(1, "STOP", "complete"), (2, "MAX_TOKENS", "truncated"), (3, "SAFETY", "blocked"), (12, "12", "truncated"),
+     ("stop", "stop", "complete"), ("FinishReason.RECITATION", "RECITATION", "blocked")],
+)  # fmt: skip
+def test_reasons_may_be_numbers_or_in_any_case(said, reason, state):
+    """Vertex AI numbers its enums where it is asked to, and gateways write words as they like."""
+    read = came("gemini", candidate({"text": "x"}, finishReason=0), candidate(finishReason=said))
+    assert (read.incoming.finish.reason, read.incoming.finish.state) == (reason, state)
+
+
+def test_what_code_came_to_may_be_a_number():
+    code = {"executableCode": {"language": 1, "code": "1 / 0"}}, {"codeExecutionResult": {"outcome": 2, "output": "no"}}
+    read = came("gemini", candidate(*code, finishReason=1))
+    assert [segment.content for segment in read.segmenter.segments] == [ExecutedCode("1 / 0"), CodeResult("no", ok=False)]
+
+
 UNHEARD = {
     "gemini": [candidate({"text": "Hi"}, gemini_call({"a": 1})), candidate(finishReason="UNHEARD_OF")],
     "openai-chat": [chunk(content="Hi", tool_calls=[chat_call('{"a": 1}', id="c")]), chunk("unheard_of")],
@@ -659,6 +830,13 @@ def test_a_reason_that_nobody_knows_keeps_whole_calls(dialect):
     said = came(dialect, *UNHEARD[dialect])
     assert (said.text(), said.calls) == ("Hi", [("add", {"a": 1})])
     assert said.incoming.finish.reason.lower() == "unheard_of"
+
+
+def test_a_status_that_nobody_knows_keeps_whole_calls():
+    call = {"type": "function_call", "call_id": "c", "name": "add", "arguments": '{"a": 1}'}
+    for status, calls, state in (("succeeded", [("add", {"a": 1})], "complete"), ("odd", [("add", {"a": 1})], "truncated")):
+        said = came("openai", {"object": "response", "status": status, "output": [call]})
+        assert (said.calls, said.incoming.finish.state) == (calls, state)
 
 
 @pytest.mark.parametrize(

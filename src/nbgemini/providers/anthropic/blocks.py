@@ -24,7 +24,8 @@ from nbgemini.messages.events import (
 from nbgemini.messages.turns import ORIGIN, Part
 from nbgemini.providers.common.citations import CitationBuilder
 from nbgemini.providers.common.json import dicts
-from nbgemini.providers.common.parts import block_part, parts_to_events
+from nbgemini.providers.common.parts import block_part, parts_to_events, text_or_none
+from nbgemini.providers.common.thought_tags import Said, TaggedText
 
 
 class CitationReader:
@@ -129,7 +130,9 @@ class TextBlock(ContentBlock):
     def __init__(self, key: str, start: Data, sources: CitationReader) -> None:
         """Begin, maybe with text and citations at once."""
         super().__init__(key, start, sources)
-        self._texts: list[str] = []
+        self._texts: list[str] = []  # as they came,
+        self._answer: list[str] = []  # and without the thoughts that other servers leave in them, between tags
+        self._tagged = TaggedText()
         self._citations = list(start["citations"]) if isinstance(start.get("citations"), list) else []
 
     def begin(self) -> Iterable[Event]:
@@ -147,19 +150,30 @@ class TextBlock(ContentBlock):
         return (Unknown(f"delta {delta.get('type')}"),)
 
     def end(self) -> Iterable[Event]:
-        """Say what it rests on, and keep that."""
-        text = "".join(self._texts)
+        """Say what was held back, and what all rests on, and keep that."""
+        rest = list(self._events(self._tagged.end()))
+        text = "".join(self._answer)
         if not self._citations:
             self.sources.pass_over(text)
-            return ()
-        block = {**self.start, "text": text, "citations": self._citations}
-        return (*parts_to_events([block_part(NAME, block)]), *self.sources.cite(text, self._citations))
+            return rest
+        block = {**self.start, "text": "".join(self._texts), "citations": self._citations}
+        return (*rest, *parts_to_events([block_part(NAME, block)]), *self.sources.cite(text, self._citations))
 
     def _say(self, text: Any) -> Iterable[Event]:
         if not isinstance(text, str) or not text:
             return ()
         self._texts.append(text)
-        return PartReceived({"text": text}), AnswerDelta(text)
+        return self._events(((False, text),) if self._tagged.plain else self._tagged.take(text))
+
+    def _events(self, said: Iterable[Said]) -> Iterable[Event]:
+        for thought, text in said:
+            if thought:
+                yield PartReceived({"text": text, "thought": True})
+                yield ThoughtDelta(text)
+            else:
+                self._answer.append(text)
+                yield PartReceived({"text": text})
+                yield AnswerDelta(text)
 
 
 class ThinkingBlock(ContentBlock):
@@ -223,7 +237,7 @@ class CallBlock(ContentBlock):
         whole = (ToolArgsText(self.key, self._known),) if self._known else ()
         part = block_part(NAME, {name: value for name, value in self.start.items() if name != "input"})
         start = ToolCallStart(
-            self.key, str(self.start.get("name") or ""), _optional(self.start.get("id")), {ORIGIN: part[ORIGIN]}
+            self.key, str(self.start.get("name") or ""), text_or_none(self.start.get("id")), {ORIGIN: part[ORIGIN]}
         )
         return (start, *whole)
 
@@ -333,7 +347,3 @@ def _object(text: str) -> Data | None:
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
-
-
-def _optional(value: Any) -> str | None:
-    return str(value) if value else None

@@ -24,13 +24,12 @@ from nbgemini.messages.events import (
 from nbgemini.messages.turns import ORIGIN, Usage
 from nbgemini.providers.anthropic.blocks import BLOCKS, NAME, CitationReader, ContentBlock, Data, UnknownBlock
 from nbgemini.providers.base import ONWARD
-from nbgemini.providers.common.json import as_count, dicts, load_frame
+from nbgemini.providers.common.json import as_count, dicts, end_state, load_frame
 from nbgemini.transport.api_errors import error_from_data, error_in
 from nbgemini.transport.framing import DONE
 
 KEY = "ANTHROPIC_API_KEY"
 
-_ENDED_WELL = ("end_turn", "tool_use", "stop_sequence")
 _FIELDS = {
     "message_start": {"type", "message"},
     "content_block_start": {"type", "index", "content_block"},
@@ -78,8 +77,8 @@ class MessagesDecoder:
         match data:
             case {"type": "message_stop"}:
                 return [*self._close(), Done()]
-            case {"type": "message", "content": list(blocks)}:
-                return self._whole(data, blocks)
+            case {"type": "message", "content": list() | str()} | {"role": "assistant", "content": list() | str()}:
+                return self._whole(data)
         error = error_in(data, bare=str(data.get("type")) not in _FIELDS)
         return (Fault(error_from_data(0, error, key_name=KEY)),) if error else ()
 
@@ -88,8 +87,10 @@ class MessagesDecoder:
         yield from self._count(message.get("usage"))
         yield from _contained(message)
 
-    def _whole(self, message: Data, blocks: list[Any]) -> Iterable[Event]:
+    def _whole(self, message: Data) -> Iterable[Event]:
         """Read a message that came at once, though a stream was asked for."""
+        content = message["content"]
+        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
         yield from self._begin(message)
         for number, block in enumerate(dicts(blocks)):
             yield from self._start(str(number), block)
@@ -137,7 +138,7 @@ class MessagesDecoder:
 def _newer(data: Data) -> Iterable[Event]:
     """Return what is newer than this decoder in a frame: its kind, or names in it."""
     kind = str(data.get("type"))
-    if "error" in data or kind == "message" or (kind not in _FIELDS and error_in(data, bare=True)):
+    if "error" in data or kind == "message" or "content" in data or (kind not in _FIELDS and error_in(data, bare=True)):
         return ()
     if kind not in _FIELDS:
         return (Unknown(f"event {kind}"),)
@@ -158,7 +159,7 @@ def _finish(reason: str, details: Any) -> Iterable[Event]:
         return (Finish("blocked", reason, "; ".join(str(word) for word in said if word)),)
     if reason == "pause_turn":  # it goes on once it gets back what it has said
         return (Finish("complete", "CONTINUATION"), Continuation(ONWARD))
-    return (Finish("complete" if reason in _ENDED_WELL else "truncated", reason),)
+    return (Finish(end_state(reason) or "truncated", reason),)
 
 
 def _usage(counts: Data) -> Usage:

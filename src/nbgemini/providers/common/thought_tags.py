@@ -3,7 +3,8 @@
 They belong at the beginning of a text and nowhere else: a tag opens a thought only while nothing but blanks and other thoughts
 came. So an answer that names such tags, in prose or in code, stays as it is. Without a tag that closes it all is thought.
 Invariant (property-tested): however the text is cut, thoughts and answer are the same; the work is linear in the text.
-Sources: the chat templates of Qwen3, DeepSeek R1, Magistral, Seed-OSS, Kimi-VL and Nova; Google's endpoint in OpenAI's dialect.
+Sources: the chat templates of Qwen3, DeepSeek R1, Magistral, Seed-OSS, Kimi-VL, Nova, Reka Flash, Command A, OpenThinker and
+gpt-oss; Google's endpoint in OpenAI's dialect.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ _TAGS = {
     "<seed:think>": "</seed:think>",
     "[THINK]": "[/THINK]",
     "◁think▷": "◁/think▷",
+    "<reasoning>": "</reasoning>",
+    "<|START_THINKING|>": "<|END_THINKING|>",
+    "<|begin_of_thought|>": "<|end_of_thought|>",
+    "<|channel|>analysis<|message|>": "<|end|><|start|>assistant<|channel|>final<|message|>",
 }
 _ANY = (*_TAGS, *_TAGS.values())  # one that closes, at the beginning: what was thought came elsewhere
 _LONGEST = max(map(len, _ANY))

@@ -5,6 +5,7 @@ Invariants: only the candidate with index 0 is read; whatever a frame holds, dec
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -21,7 +22,7 @@ from nbgemini.messages.events import (
 )
 from nbgemini.messages.turns import Usage
 from nbgemini.providers.common.citations import CitationBuilder
-from nbgemini.providers.common.json import as_count, as_dict, as_list, dicts, load_frame
+from nbgemini.providers.common.json import as_count, as_dict, as_list, dicts, end_state, load_frame, stop_word
 from nbgemini.providers.common.parts import read_part
 from nbgemini.transport.api_errors import error_from_data, error_in
 from nbgemini.transport.framing import DONE
@@ -31,45 +32,62 @@ _SOURCES = ("web", "retrievedContext", "maps", "image")  # what a chunk may be; 
 _GROUNDING = ("groundingChunks", "groundingSupports", "webSearchQueries")
 _LEARNED = ("citationSources", "citations", "citation_sources")  # as the Gemini API, Vertex AI and python write it
 _NOTABLE = ("MEDIUM", "HIGH")
-_MOST = 5_000  # in one answer; a hostile service could send any number
+_MOST, _MOST_LISTS = 5_000, 50  # in one answer; a hostile service could send any number
 
 
 class GroundingReader:
-    """What one stream says of its sources: it may tell of them bit by bit, or of all of them in every frame."""
+    """What one stream says of its sources: it may tell of them bit by bit, or of all of them in every frame.
+
+    Passages name their sources by their places in the list of the frame that has both, or in the latest before it.
+    """
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self._grounding: dict[str, list[Any]] = {}  # what the latest frame that names it says
+        self._grounding: list[dict[str, list[Any]]] = []  # the lists so far: a longer one replaces that of which it is the rest
         self._pages: list[dict[str, Any]] = []
         self._learned = CitationBuilder()  # texts that the model repeats
 
     def read(self, candidate: dict[str, Any]) -> Citations | None:
         """Take what a candidate says of sources, and return all that is known, if it says anything."""
         grounding, reading = as_dict(candidate.get("groundingMetadata")), as_dict(candidate.get("urlContextMetadata"))
-        self._grounding |= {name: as_list(grounding[name]) for name in _GROUNDING if grounding.get(name)}
+        self._add({name: as_list(grounding[name]) for name in _GROUNDING if grounding.get(name)})
         self._pages = dicts(reading.get("urlMetadata")) or self._pages
         learned = as_dict(candidate.get("citationMetadata"))
         for entry in next((dicts(learned[name]) for name in _LEARNED if learned.get(name)), [])[:_MOST]:
             self._learned.add_source(*_address_and_title(entry))
         return self._all() if grounding or reading or self._learned.news() else None
 
+    def _add(self, told: dict[str, list[Any]]) -> None:
+        """Add what a frame says: to what came before, in its place if it says all of that again, or behind it."""
+        before = self._grounding[-1] if self._grounding else {}
+        chunks, known = told.get("groundingChunks"), before.get("groundingChunks")
+        if self._grounding and (not chunks or not known or chunks[: len(known)] == known):
+            self._grounding[-1] = before | told
+        elif told and len(self._grounding) < _MOST_LISTS:
+            self._grounding.append(told)
+
     def _all(self) -> Citations | None:
         known = CitationBuilder(_MOST)
-        chunks = dicts(self._grounding.get("groundingChunks"))
-        numbers = dict(enumerate(known.add_source(*_of_chunk(chunk)) for chunk in chunks))
-        for support in dicts(self._grounding.get("groundingSupports"))[:_MOST]:
-            segment, indices = as_dict(support.get("segment")), as_list(support.get("groundingChunkIndices"))
-            start, end = as_count(segment.get("startIndex")), as_count(segment.get("endIndex"))  # bytes; what is 0 is not sent
-            cited = [numbers.get(index) for index in indices if type(index) is int]
-            known.add_passage(start, end, str(segment.get("text") or ""), cited)
+        for told in self._grounding:
+            _add_grounding(told, known)
         for address, title in self._learned.sources():
             known.add_source(address, title)
-        for query in self._grounding.get("webSearchQueries", ()):
-            known.add_query(str(query or ""))
         for page in self._pages:
             status = str(page.get("urlRetrievalStatus") or "").removeprefix("URL_RETRIEVAL_STATUS_")
             known.add_page(str(page.get("retrievedUrl") or ""), "" if status == _GOT else _words(status) or "unknown")
         return known.news()
+
+
+def _add_grounding(told: dict[str, list[Any]], known: CitationBuilder) -> None:
+    """Add one list of sources, with the passages that name them by their places in it, and what was searched for."""
+    numbers = dict(enumerate(known.add_source(*_of_chunk(chunk)) for chunk in dicts(told.get("groundingChunks"))))
+    for support in dicts(told.get("groundingSupports"))[:_MOST]:
+        segment, indices = as_dict(support.get("segment")), as_list(support.get("groundingChunkIndices"))
+        start, end = as_count(segment.get("startIndex")), as_count(segment.get("endIndex"))  # bytes; what is 0 is not sent
+        cited = [numbers.get(index) for index in indices if type(index) is int]
+        known.add_passage(start, end, str(segment.get("text") or ""), cited)
+    for query in told.get("webSearchQueries", ()):
+        known.add_query(str(query or ""))
 
 
 def safety_words(ratings: Any) -> str:
@@ -91,10 +109,6 @@ def _words(name: Any) -> str:
     return str(name or "").removeprefix("HARM_CATEGORY_").replace("_", " ").lower()
 
 
-_WITHHELD = {
-    "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR", "IMAGE_SAFETY",
-    "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION",
-}  # fmt: skip
 _FRAME = {
     "candidates", "promptFeedback", "usageMetadata", "modelVersion", "responseId", "createTime", "modelStatus",
 }  # fmt: skip
@@ -102,6 +116,14 @@ _CANDIDATE = {
     "content", "finishReason", "finishMessage", "index", "citationMetadata", "groundingMetadata", "urlContextMetadata",
     "safetyRatings", "tokenCount", "avgLogprobs", "logprobsResult", "continuationToken",
 }  # fmt: skip
+_COUNTS = ("prompt", "thoughts", "candidates", "cachedContent", "toolUsePrompt", "total")
+_UNDERSCORED = {
+    "usage_metadata", "model_version", "response_id", "prompt_feedback", "finish_reason", "finish_message", "citation_metadata",
+    "grounding_metadata", "url_context_metadata", "safety_ratings", "function_call", "inline_data", "executable_code",
+    "code_execution_result", "file_data",
+}  # fmt: skip
+_UNDERSCORE = re.compile(r"_([a-z])")
+_DEEPEST = 10
 _CITED_IN = {"citationMetadata", "groundingMetadata", "urlContextMetadata"}
 
 
@@ -116,6 +138,8 @@ def events_of(frame: bytes, sources: GroundingReader | None = None) -> list[Even
         data = data[0]  # errors come wrapped in an array where the stream is one
     if not isinstance(data, dict):
         return [Done()] if data == DONE else []
+    if _has_underscores(data):
+        data = _in_camel_case(data)
     if ("error" in data or _FRAME.isdisjoint(data)) and (error := error_in(data, bare=_FRAME.isdisjoint(data))):
         return [Fault(error_from_data(0, error))]
     events: list[Event] = []
@@ -126,9 +150,37 @@ def events_of(frame: bytes, sources: GroundingReader | None = None) -> list[Even
     return events
 
 
+def _has_underscores(data: dict[str, Any]) -> bool:
+    """Whether this is what a Python program wrote of an answer: `finish_reason` for `finishReason`."""
+    if not _UNDERSCORED.isdisjoint(data):
+        return True
+    for candidate in dicts(data.get("candidates")):
+        content = candidate.get("content")
+        parts = dicts(content.get("parts")) if isinstance(content, dict) else ()
+        if not _UNDERSCORED.isdisjoint(candidate) or any(not _UNDERSCORED.isdisjoint(part) for part in parts):
+            return True
+    return False
+
+
+def _in_camel_case(value: Any, depth: int = _DEEPEST) -> Any:
+    """Return what a Python program wrote of an answer with the API's own names; what a tool is given stays as it is."""
+    if isinstance(value, list) and depth:
+        return [_in_camel_case(item, depth - 1) for item in value]
+    if not isinstance(value, dict) or not depth:
+        return value
+    return {
+        _UNDERSCORE.sub(lambda found: found[1].upper(), name): item if name == "args" else _in_camel_case(item, depth - 1)
+        for name, item in value.items()
+    }
+
+
 def _newer(data: dict[str, Any], known: set[str]) -> Iterable[Event]:
     """Return what is newer than this decoder among the names of an object."""
-    return () if data.keys() <= known else [Unknown(name) for name in data if name not in known]
+    return (
+        ()
+        if data.keys() <= known
+        else [Unknown(name) for name, value in data.items() if name not in known and value is not None]
+    )
 
 
 def _read_candidate(candidate: dict[str, Any], events: list[Event], sources: GroundingReader | None) -> None:
@@ -141,8 +193,8 @@ def _read_candidate(candidate: dict[str, Any], events: list[Event], sources: Gro
         events.append(Continuation(str(token)))
     if not _CITED_IN.isdisjoint(candidate) and (said := (sources or GroundingReader()).read(candidate)):
         events.append(said)
-    if reason := candidate.get("finishReason"):
-        events.append(_finish(str(reason), candidate))
+    if reason := stop_word(candidate.get("finishReason")):
+        events.append(_finish(reason, candidate))
 
 
 def _read_envelope(data: dict[str, Any], events: list[Event]) -> None:
@@ -158,18 +210,11 @@ def _read_envelope(data: dict[str, Any], events: list[Event]) -> None:
 
 
 def _finish(reason: str, candidate: dict[str, Any]) -> Finish:
-    message = str(candidate.get("finishMessage") or "")
-    if reason in _WITHHELD:
-        return Finish("blocked", reason, message or safety_words(candidate.get("safetyRatings")))
-    return Finish("complete" if reason == "STOP" else "truncated", reason, message)
+    message, state = str(candidate.get("finishMessage") or ""), end_state(reason) or "truncated"
+    withheld = safety_words(candidate.get("safetyRatings")) if state == "blocked" else ""
+    return Finish(state, reason, message or withheld)
 
 
 def _usage(usage: dict[str, Any]) -> Usage:
-    return Usage(
-        as_count(usage.get("promptTokenCount")),
-        as_count(usage.get("thoughtsTokenCount")),
-        as_count(usage.get("candidatesTokenCount")),
-        as_count(usage.get("cachedContentTokenCount")),
-        as_count(usage.get("toolUsePromptTokenCount")),
-        as_count(usage.get("totalTokenCount")),
-    )
+    asked, thought, said, cached, by_tools, total = (as_count(usage.get(f"{name}TokenCount")) for name in _COUNTS)
+    return Usage(asked, thought, said, cached, by_tools, total or asked + thought + said + by_tools)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 from nbgemini.messages.events import (
     WHOLE,
@@ -146,32 +146,6 @@ _ECHOES = ("user_input", "function_result")  # of what we have said ourselves
 _SHOWN_ELSEWHERE = ("google_search_call", "google_search_result", "url_context_call", "url_context_result")
 
 
-class Step(Protocol):
-    """A step that grows."""
-
-    def begin(self) -> Iterable[Event]:
-        """Yield what is known at its beginning."""
-        ...
-
-    def go_on(self, delta: Block) -> Iterable[Event]:
-        """Yield what comes next of it."""
-        ...
-
-    def end(self) -> Iterable[Event]:
-        """Yield what is known once it is whole."""
-        ...
-
-
-def step_of(key: str, block: Block, cited: _CitationReader) -> Step:
-    """Return the step that begins with `block`."""
-    kind = block.get("type")
-    if kind in ("model_output", "thought"):
-        return _Spoken(block, cited, thought=kind == "thought")
-    if kind == "function_call":
-        return _Call(key, block)
-    return _Own(block, cited)
-
-
 class _Spoken:
     """Something for the reader: an answer, or a thought, which goes back with its signature."""
 
@@ -290,6 +264,21 @@ class _Own:
                 yield Unknown(str(kind))
 
 
+Step: TypeAlias = _Spoken | _Call | _Own
+
+
+def step_of(key: str, block: Block, cited: _CitationReader) -> Step:
+    """Return the step that begins with `block`."""
+    kind = block.get("type")
+    if kind in ("text", *_MEDIA):  # content without a step around it, as whole answers had it before there were steps
+        return _Spoken({"content": [block]}, cited, thought=False)
+    if kind in ("model_output", "thought"):
+        return _Spoken(block, cited, thought=kind == "thought")
+    if kind == "function_call":
+        return _Call(key, block)
+    return _Own(block, cited)
+
+
 def _carried(block: Block) -> PartReceived:
     """Return the part that says nothing to a reader, and carries a step to the next request."""
     signature = str(block.get("signature") or "")
@@ -403,7 +392,8 @@ class InteractionDecoder:
 
     def _counted(self, usage: Any) -> Iterable[Event]:
         if isinstance(usage, Mapping):
-            self._usage = Usage(*(as_count(usage.get(f"total_{name}tokens")) for name in _COUNTS))
+            asked, thought, said, cached, by_tools, total = (as_count(usage.get(f"total_{name}tokens")) for name in _COUNTS)
+            self._usage = Usage(asked, thought, said, cached, by_tools, total or asked + thought + said + by_tools)
             yield UsageReport(self._earlier + self._usage)
 
     def _whole(self, interaction: dict[str, Any], steps: list[Any]) -> Iterable[Event]:

@@ -37,7 +37,7 @@ from nbgemini.messages.events import (
 from nbgemini.messages.turns import ORIGIN
 from nbgemini.providers.base import OVER
 from nbgemini.providers.common.citations import CitationBuilder
-from nbgemini.providers.common.json import dicts, load_frame
+from nbgemini.providers.common.json import dicts, end_state, is_limit, load_frame, stop_word
 from nbgemini.providers.common.thought_tags import Said, TaggedText
 from nbgemini.providers.openai.common import usage_of
 from nbgemini.transport.api_errors import error_from_data, error_in
@@ -91,13 +91,15 @@ _KNOWN = ("index", "id", "type", "function")
 
 
 class _Call:
-    """One call: `id` is its first, `begun` whether its name is known, `text` what came first of its arguments."""
+    """One call: `id` is its first, `begun` whether its name is known, `text` its arguments if they came in one piece so far."""
 
     def __init__(self, key: str) -> None:
         self.key = key
         self.id = ""
         self.begun = False
         self.text = ""
+        self.pieces = 0  # of its arguments
+        self.ended = False
         self.early: list[Event] = []  # arguments that came before the name
 
 
@@ -116,35 +118,33 @@ class _Calls:
         name, new_id = _text(function.get("name")), _text(piece.get("id"))
         given = function.get("arguments")
         call = self._call_of(piece.get("index"), new_id, name, given)
-        if call is None:
-            return []
         call.id = call.id or new_id
-        call.text = call.text or (given if isinstance(given, str) else "")
-        arguments = _arguments(call.key, given)
+        arguments = _arguments(call, given)
         if call.begun:
             return arguments
         call.early += arguments
         if not name:
             return []
         call.begun = True
-        return [ToolCallStart(call.key, name, call.id or None, _kept(piece)), *call.early]
+        call.ended = not call.id and _is_whole(call.text)
+        start = ToolCallStart(call.key, name, call.id or None, _kept(piece))
+        return [start, *call.early, *([ToolCallEnd(call.key)] if call.ended else [])]
 
     def end(self) -> list[Event]:
         """Return that all calls are whole: no server says so of each."""
-        return [ToolCallEnd(call.key) for call in self._calls if call.begun]
+        return [ToolCallEnd(call.key) for call in self._calls if call.begun and not call.ended]
 
-    def _call_of(self, index: Any, new_id: str, name: str, given: Any) -> _Call | None:
-        """Return the call that a piece is of; None if it repeats one that is whole.
+    def _call_of(self, index: Any, new_id: str, name: str, given: Any) -> _Call:
+        """Return the call that a piece is of.
 
         It is another than the last with its index if it has a name and an id of its own; or if neither has an id, and what came
-        first of the last was all of it.
+        first of the last was all of it: then it is at its end at once, as it may come again in later frames.
         """
         slot = "" if index is None else str(index)
         before = self._slots.get(slot) if slot else self._unnumbered(new_id, name)
-        if before and name and not new_id and not before.id and slot and given and _is_whole(before.text):
-            if given == before.text:
-                return None
-        elif before and not (name and new_id and before.id and new_id != before.id):
+        another = name and new_id and before and before.id and new_id != before.id
+        again = name and not new_id and given and before and not before.id and _is_whole(before.text)
+        if before and not another and not again:
             return before
         call = _Call(str(len(self._calls)))
         self._calls.append(call)
@@ -159,10 +159,16 @@ class _Calls:
         return known or (None if name and last and last.begun else last)
 
 
-def _arguments(key: str, arguments: Any) -> list[Event]:
-    if isinstance(arguments, dict):
-        return [ToolArgsText(key, json.dumps(arguments, ensure_ascii=False))]
-    return [ToolArgsDelta(key, arguments)] if isinstance(arguments, str) and arguments else []
+def _arguments(call: _Call, given: Any) -> list[Event]:
+    """Return what a piece of a call's arguments says: it goes on, or is instead of all that came, if that was whole already."""
+    whole = isinstance(given, dict)
+    text = json.dumps(given, ensure_ascii=False) if whole else given
+    if not isinstance(text, str) or not text or call.ended:
+        return []
+    anew = whole or (text.startswith("{") and _is_whole(call.text))
+    call.pieces = 1 if anew else call.pieces + 1
+    call.text = text if call.pieces == 1 else ""
+    return [ToolArgsText(call.key, text) if anew else ToolArgsDelta(call.key, text)]
 
 
 def _is_whole(text: str) -> bool:
@@ -191,12 +197,6 @@ _REASONING = frozenset((*_THOUGHTS, *_BLOCKS))
 _JOINED = ("text", "summary", "data")  # what of such a detail comes in pieces
 _WORDS = ("text", "thinking", "reasoning", "summary", "content")  # where in a piece of reasoning its text stands
 _DELTA = {"role", "content", "refusal", *_THOUGHTS, *_BLOCKS, *_CITATIONS, "tool_calls", "function_call", "obfuscation"}
-_WELL = ("stop", "tool_calls", "tool_call", "function_call", "eos", "eos_token", "end_turn", "tool_use", "stop_sequence",
-         "complete", "completed", "done", "end")  # fmt: skip
-_NONE = ("null", "none")  # how some write that there is none yet
-_CUT = ("length", "max_tokens", "max_output_tokens", "max_completion_tokens", "model_length", "token_limit",
-        "model_context_window_exceeded", "insufficient_system_resource")  # fmt: skip
-_WITHHELD = ("content_filter", "safety", "refusal", "sensitive", "prohibited_content", "recitation", "blocklist", "spii")
 _NATIVE = ("native_finish_reason", "stop_reason")  # beside the reason, in the words of the service behind a gateway
 _DEEPEST = 4
 
@@ -255,12 +255,12 @@ class ChatDecoder:
 
     def _read_choice(self, choice: dict[str, Any], error: dict[str, Any] | None) -> None:
         name = next((name for name in ("delta", "message") if isinstance(choice.get(name), dict)), "")
-        self._read_delta(choice.get(name) or {})
+        self._read_delta(choice.get(name) or {"content": choice.get("text")})  # the latter of old completions
         reason = choice.get("finish_reason")
         if error or reason == "error":
             self._events.append(Fault(error_from_data(0, error or {}, key_name="")))
-        elif reason and str(reason).lower() not in _NONE:
-            self._finish(str(reason), choice)
+        elif word := stop_word(reason):
+            self._finish(word, choice)
         elif name == "message":  # the whole answer at once
             self._close(whole=True)
             self._events.append(WHOLE)
@@ -327,15 +327,13 @@ class ChatDecoder:
         self._say(self._text.end())
         self._keep_thoughts()
         natives = [str(choice[name]) for name in _NATIVE if choice.get(name)]
-        reason = next((native for native in natives if native.lower() in _CUT), reason)
-        word, refused = reason.lower(), "".join(self._refused)
-        if refused or word in _WITHHELD:
+        reason = next((native for native in natives if is_limit(native)), reason)
+        state, refused = end_state(reason), "".join(self._refused)
+        if refused or state == "blocked":
             self._events.append(Finish("blocked", "refusal" if refused else reason, refused))
-        elif word in _CUT:
-            self._events.append(Finish("truncated", reason))
         else:
-            self._events += self._calls.end()
-            self._events.append(Finish("complete" if word in _WELL else "truncated", reason))
+            self._events += self._calls.end() if state != "truncated" else []
+            self._events.append(Finish(state or "truncated", reason))
 
     def _close(self, *, whole: bool) -> None:
         """Say what was held back, as nothing more comes; if the server says that this is the `whole`, the calls are too."""

@@ -30,7 +30,7 @@ from nbgemini.messages.events import (
 )
 from nbgemini.messages.turns import Part
 from nbgemini.providers.base import OVER
-from nbgemini.providers.common.json import as_dict, dicts, load_frame
+from nbgemini.providers.common.json import as_dict, dicts, end_state, is_limit, load_frame
 from nbgemini.providers.common.parts import block_part, read_part
 from nbgemini.providers.common.thought_tags import Said, TaggedText
 from nbgemini.providers.openai.common import usage_of
@@ -86,15 +86,16 @@ class _Speech:
         self._text = TaggedText()
         self._last = _NOWHERE  # what the text was that came last: its kind, and its place
         self._refused: list[str] = []
+        self._said = False  # anything of an answer
         self._sources = TextCitations()
 
-    def _place(self, stem: str, data: dict[str, Any]) -> tuple[Item, Place]:
-        """Return where a piece of text stands: mostly where the last one did."""
+    def _place(self, stem: str, data: dict[str, Any], whole: Any = None) -> tuple[Item, Place]:
+        """Return where a piece of text stands, or the `whole` of one: mostly where the last one did."""
         of, text, number = _TEXTS[stem]
         near = stem, data.get("item_id"), data.get("output_index"), data.get(number)
         item, place = self._nearest
         if near != self._near or not item.open:
-            item = self._items.continued(of, data)
+            item = self._items.continued(of, data, whole)
             place = item.place(text, data.get(number))
             self._near, self._nearest = near, (item, place)
         return item, place
@@ -130,7 +131,7 @@ class _Speech:
         self._events += [PartReceived({"text": said, "thought": True}), ThoughtDelta(said)]
 
     def _answer(self, place: Place, text: str) -> None:
-        said = self._paragraph("answer", place, text)
+        said, self._said = self._paragraph("answer", place, text), True
         self._sources.count(place, said, text)
         self._events += [PartReceived({"text": said}), AnswerDelta(said)]
 
@@ -177,8 +178,7 @@ _SILENT = (
 _PARTS = {"summary": "summary_text", "content": "reasoning_text"}  # where in a reasoning item which of them stand
 _ALIKE = {"text": "output_text"}  # what others call the kinds of a message's content
 _KINDS = ("message", "reasoning", "function_call")
-_LIMITS = ("max_output_tokens", "max_tokens", "length")
-_WELL = ("completed", "complete", "done")
+_CUT = ("incomplete", "cancelled", "in_progress", "queued")
 
 
 class ResponsesDecoder(_Speech):
@@ -189,7 +189,7 @@ class ResponsesDecoder(_Speech):
         super().__init__()
         self._informed = self._ended = False
         self._others: Counter[str] = Counter()  # items of other kinds
-        self._notes: dict[Place, list[Any]] = {}  # what came of sources before the text was whole
+        self._notes: dict[Place, tuple[Item, list[Any]]] = {}  # what came of sources before the text was whole
 
     def feed(self, frame: bytes) -> list[Event]:
         """Return what a frame says.
@@ -208,11 +208,12 @@ class ResponsesDecoder(_Speech):
     def _read(self, kind: str, data: dict[str, Any]) -> None:
         stem, _, word = kind.rpartition(".")
         if stem in _TEXTS and word in ("delta", "done"):
-            item, place = self._place(stem, data)
+            whole = data.get("refusal" if stem == "response.refusal" else "text") if word == "done" else None
+            item, place = self._place(stem, data, whole)
             if word == "delta":
                 self._tell(item, place, data.get("delta"))
             else:
-                self._rest(item, place, data.get("refusal" if place[1] == "refusal" else "text"))
+                self._rest(item, place, whole)
         elif stem == "response.function_call_arguments":
             self._read_arguments(word, data)
         elif kind == "response.output_item.added":
@@ -222,7 +223,7 @@ class ResponsesDecoder(_Speech):
         elif kind == "response.output_text.annotation.added":
             item = self._items.continued("message", data)
             place = item.place("output_text", data.get("content_index"))
-            self._notes.setdefault(place, []).append(data.get("annotation"))
+            self._notes.setdefault(place, (item, []))[1].append(data.get("annotation"))
         else:
             self._read_envelope(kind, data)
 
@@ -309,7 +310,7 @@ class ResponsesDecoder(_Speech):
             place = known.place(_ALIKE.get(kind, kind), number)
             if place[1] == "output_text":
                 self._rest(known, place, part.get("text"))
-                notes = [*dicts(part.get("annotations")), *dicts(self._notes.get(place))]
+                notes = [*dicts(part.get("annotations")), *dicts(self._notes.pop(place, (known, []))[1])]
                 self._cite(self._sources.cited(place, part.get("text"), notes))
             elif kind == "refusal":
                 self._rest(known, place, part.get("refusal"))
@@ -323,7 +324,11 @@ class ResponsesDecoder(_Speech):
         self._ended = True
         self._inform(response)
         self._catch_up(dicts(response.get("output")))
+        if not self._said and isinstance(text := response.get("output_text"), str):  # as the SDK writes all text in one
+            item = self._items.continued("message", {})
+            self._rest(item, item.place("output_text", 0), text)
         self._flush()
+        self._cite_rest()
         if isinstance(usage := response.get("usage"), dict) and usage:
             self._events.append(UsageReport(usage_of(usage, "input", "output")))
         reason = str(as_dict(response.get("incomplete_details")).get("reason") or "")
@@ -333,12 +338,18 @@ class ResponsesDecoder(_Speech):
             self._events.append(Finish("blocked", "refusal", "".join(self._refused)))
         elif reason == "content_filter":
             self._events.append(Finish("blocked", reason))
-        elif status in _WELL and reason not in _LIMITS:
+        elif end_state(str(status)) == "complete" and not is_limit(reason):
             self._events += [*self._ends(), Finish("complete", "completed")]
-        elif not reason or reason in _LIMITS:
+        elif is_limit(reason) or (not reason and status in _CUT):
             self._events.append(Finish("truncated", reason or "incomplete"))
         else:
-            self._events += [*self._ends(), Finish("truncated", reason)]
+            self._events += [*self._ends(), Finish("truncated", reason or str(status))]
+
+    def _cite_rest(self) -> None:
+        """Cite what the texts rest on whose ends did not come."""
+        for place, (item, notes) in self._notes.items():
+            self._cite(self._sources.cited(place, item.text_at(place), dicts(notes)))
+        self._notes = {}
 
     def _catch_up(self, output: list[dict[str, Any]]) -> None:
         counts: Counter[str] = Counter()
@@ -354,6 +365,7 @@ class ResponsesDecoder(_Speech):
     def _close(self, *, whole: bool) -> None:
         """Say what was held back, as nothing more comes; if the server says that this is the `whole`, the calls are too."""
         self._flush()
+        self._cite_rest()
         if whole:
             self._events += [*([] if self._ended else self._ends()), Done()]
 

@@ -65,6 +65,10 @@ class Item:
         before = self._joined(place)
         return text[len(before) :] if text.startswith(before) else ""
 
+    def text_at(self, place: Place) -> str:
+        """Return what came of a text."""
+        return self._joined(place) if place in self.told else ""
+
     def fits(self, text: str) -> bool:
         """Whether all that came of this item is the beginning of a text."""
         return text.startswith("".join(self._joined(place) for place in self.told))
@@ -93,10 +97,12 @@ class Items:
             known = numbered if numbered and not (names and numbered.named) else None
         return self._keep(known or self._new(kind), data, names)
 
-    def continued(self, kind: str, data: dict[str, Any]) -> Item:
-        """Return the item that a delta, or the end of one of its texts, is of."""
+    def continued(self, kind: str, data: dict[str, Any], text: Any = None) -> Item:
+        """Return the item that a delta, or the end of one of its texts, which is this, is of."""
         names = _names(data, {})
         known = self._named(kind, names) or self._numbered(kind, data)
+        if known is None and isinstance(text, str):
+            known = next((one for one in reversed(self._open(kind)) if one.told and one.fits(text)), None)
         if known is None:
             known = next((one for one in reversed(self._open(kind)) if not (names and one.fed)), None)
         known = self._keep(known or self._new(kind), data, names)
