@@ -9,6 +9,7 @@ import pytest
 
 from tests.fakes.raw import END, STALL, event, head, text_frame
 from tests.kernel.conftest import (
+    PATIENCE,
     Kernel,
     at_rest,
     complaints,
