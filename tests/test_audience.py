@@ -15,7 +15,7 @@ from nbgemini.messages.events import describe_stop_reason
 SOURCE = Path(nbgemini.__file__).parent
 NOTEBOOK = ("notebook", "offline", "cli.py", "extension.py", "errors.py")
 NO_MESSAGES = (  # parts of messages, of cells, and of the log
-    *("run openai, or try", "%gemini key", "the display of an answer failed", "%%gemini -c", " -s openai"),
+    *("run openai, or try", "%gemini key", "the display of an answer failed", "%%gemini -c", " -s openai", "var(--jp-"),
 )
 MAGIC = re.compile(r"%gemini|(?<![\w-])--[a-z]|(?<![\w-])-[a-zA-Z] (?!\d)")
 

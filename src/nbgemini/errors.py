@@ -82,6 +82,12 @@ def _option(match: re.Match[str]) -> str:
     return f'{_NAMES.get(match[1], match[1])}="{match[2]}"'
 
 
+class Verbatim(str):
+    """A message that quotes somebody else's options, which are not adapted to its reader."""
+
+    __slots__ = ()
+
+
 class NbGeminiError(Exception):
     """Root of the tree. `reply` holds what had arrived when there is something to keep.
 
@@ -94,7 +100,8 @@ class NbGeminiError(Exception):
 
     def __init__(self, message: str = "") -> None:
         """Show what a terminal would obey or a reader not see: services and models are quoted in messages."""
-        super().__init__("".join(char if char.isprintable() else repr(char)[1:-1] for char in adapt(message)))
+        text = message if isinstance(message, Verbatim) else adapt(message)
+        super().__init__("".join(char if char.isprintable() else repr(char)[1:-1] for char in text))
 
     def _render_traceback_(self) -> list[str]:
         """Show one line in a cell that fails (IPython's hook), and the full chain when `%tb` asks afterwards."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbgemini.errors import ApiError, AuthenticationError, RateLimitError, ServerError
+from nbgemini.errors import AUDIENCE, ApiError, AuthenticationError, RateLimitError, ServerError
 from nbgemini.transport.api_errors import Reason, error_from_body, error_from_data, error_in, reason_of
 
 
@@ -111,6 +111,10 @@ def test_a_wrong_key_is_one_by_its_words_too(message):
         ({"error": {"code": 403, "message": "m requires moderation and your input was flagged"}}, "in other words"),
         ({"error": {"code": "unsupported_country_region_territory", "message": "Country not supported"}}, ""),
         (b"<html><title>403 Forbidden</title></html>", "a proxy or a firewall"),
+        (google("Requests from referer <empty> are blocked.", "API_KEY_HTTP_REFERRER_BLOCKED"), "the key is restricted"),
+        (google("Requests to this API are blocked.", "API_KEY_SERVICE_BLOCKED"), "the key is restricted"),
+        ({"message": "User is not authorized to access this resource with an explicit deny"}, ""),
+        ({"error": {"message": "Your account is not allowed to access model m", "code": "model_not_allowed"}}, ""),
     ],
 )
 def test_a_403_about_something_else_sends_nobody_to_look_for_a_key(body, advice):
@@ -194,3 +198,28 @@ def test_an_error_within_errors_without_end_is_read_as_far_as_it_makes_sense():
     assert reason_of(data) == Reason()
     text = "{" * 100_000
     assert reason_of(text) == Reason(text)
+
+
+def test_a_401_of_an_address_that_takes_no_keys_asks_for_none():
+    said = {"error": {"code": 401, "message": "API keys are not supported by this API. Expected OAuth2 access token."}}
+    error = error_from_body(401, json.dumps(said).encode())
+    assert (type(error), error.passing) == (ApiError, False)
+    assert "GEMINI_API_KEY" not in str(error)
+    assert "takes OAuth tokens, not keys" in str(error)
+
+
+def test_a_wrong_key_may_be_told_with_a_200():
+    said = {"base_resp": {"status_code": 1004, "status_msg": "login fail: Please carry the API secret key"}}
+    assert type(error_from_body(200, json.dumps(said).encode())) is AuthenticationError
+
+
+def test_the_words_of_a_service_stay_as_they_are(monkeypatch):
+    """Outside of notebooks our own options are called as Python calls them; a server's are its own."""
+    monkeypatch.setattr(AUDIENCE, "magics", False)
+    error = error_from_body(500, b'{"error": {"message": "tools param requires --jinja flag, not -k low"}}')
+    assert str(error).startswith("tools param requires --jinja flag, not -k low (500)")
+    long = error_from_body(400, b'{"error": {"message": "prompt is too long: run with --ctx-size"}}')
+    assert str(long) == (
+        "prompt is too long: run with --ctx-size (400)"
+        " → begin another chat, or a model with a larger window (client.list_models())"
+    )

@@ -46,6 +46,9 @@ def test_a_message_that_only_resembles_it_stays_as_it_is():
         ("Input length (5000) exceeds model's maximum context length (4000).", 1000),
         ("The input (5000 tokens) is longer than the model's context length (4000 tokens).", 1000),
         ("prompt is too long: 5,000 tokens > 4,000 maximum", 1000),
+        ("Unable to submit request because the input token count is 5000 but model only supports up to 4000.", 1000),
+        ("prompt token count (5000) cannot exceed 4000", 1000),
+        ("The provided prompt is 5000 tokens long, but the maximum supported sequence length is just 4000!", 1000),
     ],
 )  # fmt: skip
 def test_too_many_are_counted_in_all_words(said, told):
@@ -67,6 +70,10 @@ def test_too_many_are_counted_in_all_words(said, told):
         {"message": "Please reduce the length of the messages or completion."},
         {"message": "Range of input length should be [1, 129024]"},
         {"message": "litellm.ContextWindowExceededError: OpenAIException - no"},
+        {"message": "Input validation error: `inputs` must have less than 4096 tokens. Given: 5000"},
+        {"message": "Request body too large for gpt-4o model. Max size: 8000 tokens."},
+        {"message": "Prompt exceeds max length"},
+        {"message": "Total number of tokens exceeds the model's limit of 8192"},
         {"message": "no", "code": "too_many_prompt_tokens"},
         {"message": "no", "type": "exceed_context_size_error"},
         {"message": "no", "code": "tokens_limit_reached"},

@@ -16,7 +16,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from nbgemini.errors import ApiError, AuthenticationError, RateLimitError, ServerError
+from nbgemini.errors import ApiError, AuthenticationError, RateLimitError, ServerError, Verbatim, adapt
 
 _MESSAGES = (
     "message", "msg", "error_message", "errorMessage", "error_msg", "error_description", "Message", "status_msg", "faultstring",
@@ -158,6 +158,8 @@ _COUNTED = (
     rf"(?:prompt|input)(?: is| has)? \(?(?:length )?{_SENT}(?: tokens)?\)? (?:is longer than|exceeds) {_WINDOW} {_TAKEN}",
     rf"input length {_SENT} exceeds .{{0,40}}?{_TAKEN}",
     rf"input has {_SENT} tokens.{{0,60}}(?:limit|maximum).{{0,20}}? {_TAKEN}",
+    rf"(?:input|prompt) token count (?:is )?{_SENT},? (?:but .{{0,30}}?up to|cannot exceed) {_TAKEN}",
+    rf"prompt is {_SENT} tokens long.{{0,120}}maximum supported sequence length is .{{0,10}}?{_TAKEN}",
 )
 _EXCESS = (
     rf"exceed(?:ed|s) (?:the )?max(?:imum)? context length by {_MORE}",
@@ -175,7 +177,10 @@ _SIGNS = r"""(?ix)
     | reduce\ the\ length\ of\ (?:the|your)\ (?: messages | prompt | input | chat )
     | range\ of\ input\ length\ should\ be
     | inputs?`?\ tokens\ \+\ `?max_new_tokens
-    | request\ too\ large
+    | request\ (?:body\ )?too\ large
+    | (?:prompt|input)\ exceeds\ max\w*\ length
+    | total\ number\ of\ tokens\ exceeds
+    | inputs?`?\ must\ have\ less\ than\ \d+\ tokens
     | context_?window_?exceeded | context_length_exceeded | too_many_prompt_tokens
     """
 _LOOKED_AT = 2_000  # characters of a message
@@ -237,6 +242,7 @@ _HOPELESS = (
     r"|\bunknown model\b|\blimit: 0\b"
 )
 _NO_MONEY = r"(?i)\binsufficient (?:balance|credits?|funds)\b"
+_NO_KEYS = r"(?i)API keys are not supported|Expected OAuth ?2 access token"
 # What a 403 may be about, other than the key: in Google's reasons or in anybody's words.
 _ELSEWHERE = (
     (
@@ -254,6 +260,8 @@ _ELSEWHERE = (
         ),
         " → whoever owns the project must allow it (IAM)",
     ),
+    (r"API_KEY_\w+_BLOCKED", " → the key is restricted: allow this API and this machine in its settings, or take another key"),
+    (r"(?i)\bexplicit deny\b|not allowed to (?:access|use) (?:the )?model|model_not_allowed", ""),
     (r"(?i)flagged|moderation", " → ask in other words"),
     (r"(?i)<(?:!doctype|html)|cloudflare", " → a proxy or a firewall on the way says so"),
     (r"(?i)(?:cachedcontent|file|resource)\b.{0,80}\b(?:not found|not exist)", ""),
@@ -306,7 +314,8 @@ def error_from_data(code: int, error: dict[str, Any], wait: float | None = None,
         advice = _advice(kind, known, key_name, message, code) or _when(kind, wait, daily=daily, passing=passing)
     label = " ".join(str(word) for word in (code, status) if word)
     text = long or message
-    made = kind(f"{text} ({label}){advice}" if label else f"{text}{advice}", code=code, status=status, reason=reason)
+    said_so = f"{text} ({label})" if label else text
+    made = kind(Verbatim(said_so + adapt(advice)), code=code, status=status, reason=reason)
     made.retry_after = wait
     if isinstance(made, RateLimitError):
         made.daily = daily
@@ -334,7 +343,7 @@ def _between(start: str, end: str) -> float:
 
 
 def _kind(code: int, words: set[str], reason: str, message: str) -> type[ApiError]:
-    about_key = code in (0, 400, _UNAUTHENTICATED, _FORBIDDEN) and re.search(_KEY, message)
+    about_key = code in (0, 200, 400, _UNAUTHENTICATED, _FORBIDDEN) and re.search(_KEY, message)
     if reason == "API_KEY_INVALID" or code in (_UNAUTHENTICATED, _FORBIDDEN) or words & (_NO_KEY | _NOT_ALLOWED) or about_key:
         return AuthenticationError
     if code == _TOO_MANY_REQUESTS or words & _TOO_MANY:
@@ -346,6 +355,8 @@ def _kind(code: int, words: set[str], reason: str, message: str) -> type[ApiErro
 
 def _elsewhere(code: int, words: set[str], said: str) -> str | None:
     """Return the way out if it is forbidden for another reason than the key; None if it is about that, or not forbidden."""
+    if code == _UNAUTHENTICATED and re.search(_NO_KEYS, said):
+        return " → this address takes OAuth tokens, not keys; ask Gemini's own API, or sign in (vertex: with google-genai)"
     if code != _FORBIDDEN and not words & _NOT_ALLOWED:
         return None
     return next((advice for form, advice in _ELSEWHERE if re.search(form, said)), None)
