@@ -32,8 +32,8 @@ _abandoned: set[asyncio.Task[ToolRun]] = set()  # a loop holds its tasks weakly
 
 def note_of(result: ToolRun) -> dict[str, Any]:
     """Return what its reader is to see again and the service has no word for."""
-    note: dict[str, Any] = {"state": result.state, "seconds": round(result.seconds, 2)}
-    return {**note, "unasked": True} if result.unasked else note
+    note = {"state": result.state, "seconds": round(result.seconds, 2)}
+    return {**note, **({"unasked": True} if result.unasked else {}), **({"about": result.about} if result.about else {})}
 
 
 def text_result(call: ToolCall, text: str, state: RunState, seconds: float = 0.0) -> ToolRun:

@@ -250,10 +250,12 @@ class ToolRunner:
     def _labelled(self, number: int, result: ToolRun) -> ToolRun:
         """Return the result with what its reader must always see: that it ran and nobody was asked; and no key in it."""
         unasked = number in self._begun and number in self._unasked
-        return structs.replace(result, unasked=unasked, response=self._mask(result.response))
+        return structs.replace(result, unasked=unasked, about=self._about(result.call), response=self._mask(result.response))
+
+    def _about(self, call: ToolCall) -> str:
+        tool = self._toolbox.find(call.name)
+        return cut(tool.description.strip().split("\n")[0], _LONGEST_ABOUT) if tool is not None else ""
 
     def _report(self, number: int, run: ToolRun) -> None:
-        tool = self._toolbox.find(run.call.name)
-        if tool is not None:
-            run = structs.replace(run, about=cut(tool.description.strip().split("\n")[0], _LONGEST_ABOUT))
+        run = structs.replace(run, about=self._about(run.call))
         self._news.put_nowait(ToolProgress(self._first + number, run))

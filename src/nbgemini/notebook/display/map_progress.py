@@ -22,8 +22,6 @@ from nbgemini.render.mimebundle import (
     table_bundle,
 )
 
-_WIDTH = 20  # squares of the bar in a widget
-
 
 def fails(table: MapResult | None) -> bool:
     """Whether a fault of all rows left no answer."""
@@ -124,10 +122,8 @@ class PageView:
             self._painting.close_all()
 
     def _fields(self, *, busy: bool) -> dict[str, Any]:
-        squares = round(_WIDTH * (self._progress.part or 0.0))
-        bar = f"{'█' * squares}{'░' * (_WIDTH - squares)} " if busy and self._progress.part is not None else ""
-        text = bar + self._progress.line()
-        return {"text": text, "badge": self._badge, "busy": busy, "since": round(self._progress.seconds, 1), "doing": ""}
+        progress, since = self._progress, round(self._progress.seconds, 1)
+        return {"text": progress.line(), "badge": self._badge, "busy": busy, "part": progress.part, "since": since, "doing": ""}
 
     @property
     def _fails_alone(self) -> bool:

@@ -13,7 +13,8 @@ from nbgemini.notebook.display.canvas import Painting, Place
 from nbgemini.notebook.display.reload_container import Home
 from nbgemini.render.mimebundle import error_bundle, status_bundle
 
-_COUNT_INTERVAL = 2.0  # seconds between counts
+_INTERVAL = 0.2  # seconds between two messages, unless it waits for something
+_COUNT_INTERVAL = 2.0  # seconds between two that hold only counts
 
 
 class StatusLine:
@@ -74,8 +75,11 @@ class StatusLine:
         """Send what is new: who answers and what it waits for at once, counts now and then; the browser's own clock ticks."""
         fields, now = self._fields(), monotonic()
         new = {name: value for name, value in fields.items() if name != "since" and value != self._sent.get(name)}
-        if self._reply.done or not new or (new.keys() == {"text"} and now - self._sent_at < _COUNT_INTERVAL):
+        if self._reply.done or not new:
             return  # what came of it is shown at rest
+        interval = _COUNT_INTERVAL if new.keys() == {"text"} else 0.0 if new.get("doing") else _INTERVAL
+        if now - self._sent_at < interval:
+            return
         self._painting.tell(self._widget, lambda: [["s", new]])
         self._sent, self._sent_at = fields, now
 

@@ -24,6 +24,7 @@ import ipywidgets
 import traitlets
 
 _HERE = Path(__file__).parent
+_NOTHING: tuple[Any, ...] = (None, "", (), [])
 _WORTH_PACKING = 150  # characters of deltas
 
 
@@ -35,7 +36,7 @@ class _Lean:
     def get_state(self, *args: Any, **how: Any) -> dict[str, Any]:
         """Return what travels of its state."""
         state: dict[str, Any] = super().get_state(*args, **how)  # type: ignore[misc]
-        return {name: value for name, value in state.items() if value is not None} if self.comm is None else state
+        return {name: value for name, value in state.items() if value not in _NOTHING} if self.comm is None else state
 
 
 class _Layout(_Lean, ipywidgets.Layout):

@@ -17,7 +17,7 @@ from nbgemini.render.export.model import Said
 _KINDS = {"text", "inlineData", "fileData"}
 _ASKED = {*_KINDS, NOTE}
 _ANSWERED = {"functionResponse", "thoughtSignature", NOTE, ORIGIN}
-_HOW_IT_WENT = {"state": str, "seconds": int | float, "unasked": bool}  # what the card of a call shows
+_HOW_IT_WENT = {"state": str, "seconds": int | float, "unasked": bool, "about": str}  # what the card of a call shows
 _FOUND = {"citations": dict}  # the sources below an answer
 
 
