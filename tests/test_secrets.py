@@ -1,8 +1,10 @@
-"""What takes keys out of texts, in the spellings of those who quote them."""
+"""A key that never shows itself, and what takes it out of texts, in the spellings of those who quote it."""
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from base64 import b64encode
 from html import unescape
 from html.entities import html5
@@ -11,6 +13,7 @@ from urllib.parse import unquote
 import pytest
 
 from nbgemini.secrets import STEP, Mask, Secret
+from nbgemini.settings import Settings
 
 KEY = "sk-CANARY_k3y.of+th1s/su1te=x"
 ENTITIES = {meant: name for name, meant in html5.items() if name.endswith(";")}
@@ -28,6 +31,18 @@ SPELLINGS = {
     "in Markdown": lambda letter: letter if letter.isalnum() else f"\\{letter}",
     "in Markdown in JSON": lambda letter: letter if letter.isalnum() else f"\\\\{letter}",
 }
+
+
+def test_a_secret_never_shows_itself():
+    secret = Secret(" AIzaKEY\n")
+    assert secret.reveal() == "AIzaKEY"
+    for shown in (repr(secret), str(secret), f"{secret}", repr([secret]), repr(Settings(key=secret))):
+        assert "AIzaKEY" not in shown
+    with pytest.raises(TypeError):
+        pickle.dumps(secret)
+    with pytest.raises(TypeError):
+        copy.deepcopy(secret)
+    assert (secret == Secret("AIzaKEY"), secret == "AIzaKEY", bool(Secret(" "))) == (True, False, False)
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)

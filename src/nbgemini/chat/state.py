@@ -18,7 +18,7 @@ from nbgemini.messages.events import Event, Queued, Retrying, ToolProgress, Tool
 from nbgemini.messages.segments import Change, Segmenter, last_text
 from nbgemini.messages.transcript import Exchange, ExchangeStats, State
 from nbgemini.messages.turns import Options, Usage, merge_text
-from nbgemini.prices import Prices, shipped
+from nbgemini.prices import Prices, bundled_prices
 from nbgemini.providers.base import Codec
 
 OFFLINE_ID = "offline-"  # how response ids of the offline service begin
@@ -72,7 +72,7 @@ class ReplyState:
         self.chat: str | None = None
         self.turn = 0
         self.purpose = "prompt"
-        self.prices = prices or shipped()
+        self.prices = prices or bundled_prices()
         self.offline = offline
         self.retries = 0
         self.origin = ""
