@@ -1,4 +1,4 @@
-"""A key that never shows itself, and what takes it out of texts, in the spellings of those who quote them."""
+"""A key that never shows itself, and what takes it out of texts, in the spellings of those who quote it."""
 
 from __future__ import annotations
 
