@@ -86,3 +86,9 @@ def test_marked_text_comes_back_as_it_was_unless_it_holds_what_text_does_not(tex
 def test_any_bytes_are_read_or_not(data):
     found = decode_text(data)
     assert found is None or isinstance(found[0], str)
+
+
+@pytest.mark.parametrize("encoding", ["mac_roman", "cp850"])
+def test_what_would_begin_its_words_with_signs_is_not_guessed(encoding):
+    assert decode_text("Über Äpfel und Öl".encode(encoding)) is None
+    assert decode_text("„Über“ 5 € – ½ l, 20 °C".encode("cp1252")) == ("„Über“ 5 € – ½ l, 20 °C", "Windows-1252")

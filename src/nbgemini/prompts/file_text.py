@@ -29,6 +29,7 @@ _JAPANESE = (("cp932", "Shift-JIS"), ("euc_jp", "EUC-JP"))
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
 _RUN = re.compile(rb"[\x80-\xff]{4,}")  # letters of another alphabet, and not accents among ours
 _WITHIN = re.compile(r"[^\W\d_][^\w\s'\u2019\-\u00ad]+[^\W\d_]")  # a sign between two letters
+_MISREAD = re.compile(r"(?<!\w)[†‡™¢¦¬€](?=[^\W\d_])")  # a sign with which a word begins: of a Mac, or of DOS
 _SAMPLE = 100_000  # characters that are looked at
 _NULLS = 0.5  # of every second byte, in text that is mostly ASCII
 _KANA = 0.2  # of what is not ASCII in Japanese
@@ -75,7 +76,9 @@ def _fits(codec: str, text: str, data: bytes) -> bool:
         odd = sum("\uff61" <= letter <= "\uff9f" or unicodedata.category(letter) == "Co" for letter in foreign)
         return bool(foreign) and kana >= _KANA * len(foreign) > odd
     if codec == "cp1252":
-        return not _RUN.search(data[:_SAMPLE]) and not any(_is_foreign(found[0]) for found in _WITHIN.finditer(sample))
+        if _RUN.search(data[:_SAMPLE]) or _MISREAD.search(sample):
+            return False
+        return not any(_is_foreign(found[0]) for found in _WITHIN.finditer(sample))
     return True
 
 
