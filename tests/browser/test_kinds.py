@@ -27,6 +27,7 @@ def test_all_kinds_in_one_notebook(notebook, theme):
     book.wait(SEEN)
     book.wait(PLAYABLE)
     assert book.cell(1).locator("sup").all_inner_texts() == ["[1]", "[2]"]
+    book.cell(1).evaluate("cell => cell.scrollIntoView()")
     book.screenshot(f"kinds-{theme}")
     assert kinds(book.save(), 1) == [*KINDS, "status"]
     book.dark(dark=False)

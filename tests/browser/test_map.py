@@ -28,7 +28,7 @@ def test_a_bar_grows_stop_keeps_what_is_done_and_the_file_holds_it(notebook, the
     one.run(0)
     one.wait_text(0, "offline service")
     one.run(1)
-    one.wait(f"() => / [1-9]\\d* of 120 rows/.test({BAR}?.innerText || '')")
+    one.wait(f"() => /\\b[1-9]\\d* of 120 rows/.test({BAR}?.innerText || '') && {BAR}.querySelector('progress').value > 0")
     one.wait(f"() => {BAR}.innerText.includes('4 at once')")
     one.screenshot(f"map-runs-{theme}")
     one.run(2)

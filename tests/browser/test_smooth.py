@@ -74,3 +74,23 @@ def test_outputs_never_collapse_or_shrink_when_they_come_to_rest(notebook):
     assert sum(steps_back) <= ONE_LINE
     opened = book.cell(1).locator("details.nbgemini-thought")
     assert [opened.nth(n).get_attribute("open") for n in range(2)] == ["", None]
+
+
+LONG = "Many words of a long answer, one paragraph after the other. " * 6 + "\n\n"
+END = f"{CELLS}[1].querySelector('.nbg-answer').getBoundingClientRect().bottom"
+SCROLLER = "document.querySelector('.jp-WindowedPanel-outer')"
+
+
+def test_who_has_scrolled_to_the_end_stays_there_and_who_scrolls_up_is_left_alone(notebook):
+    prompt = {"parts": [["answer", LONG * 40]], "pieces": 400, "gap": 0.05}
+    book = start(notebook, f"%%gemini --once\noffline: {json.dumps(prompt)}")
+    book.run(1)
+    book.wait(f"() => {CELLS}[1].querySelector('.nbg-answer')?.offsetHeight > 1200")
+    book.page.evaluate(f"() => {{ {SCROLLER}.scrollTop += {END} - {SCROLLER}.getBoundingClientRect().bottom + 60; }}")
+    end, height = book.page.evaluate(f"() => [{END}, {CELLS}[1].querySelector('.nbg-answer').offsetHeight]")
+    book.wait(f"height => {CELLS}[1].querySelector('.nbg-answer').offsetHeight > height + 200", height)
+    assert abs(book.page.evaluate(f"() => {END}") - end) <= 3
+    top = book.page.evaluate(f"() => ({SCROLLER}.scrollTop -= 500)")
+    book.wait(f"height => {CELLS}[1].querySelector('.nbg-answer').offsetHeight > height + 500", height)
+    assert abs(book.page.evaluate(f"() => {SCROLLER}.scrollTop") - top) <= 3
+    book.cell(1).get_by_role("button", name="Stop this answer").click()

@@ -12,12 +12,16 @@ from pathlib import Path
 import pytest
 
 import nbgemini.notebook
+from nbgemini.messages.events import ToolCall, ToolRun
+from nbgemini.render.mimebundle import as_live, map_bundle, progress_bundle, status_bundle, table_bundle
+from nbgemini.render.tool_card import card_html
 
 HERE = Path(nbgemini.notebook.__file__).parent / "display"
 THEMES = {
     "dark": {
         "editor-foreground": "#cccccc",
         "editor-background": "#1f1f1f",
+        "textCodeBlock-background": "#2b2b2b",
         "descriptionForeground": "#9d9d9d",
         "button-secondaryForeground": "#cccccc",
         "button-secondaryBackground": "#313131",
@@ -29,6 +33,7 @@ THEMES = {
     "light": {
         "editor-foreground": "#3b3b3b",
         "editor-background": "#ffffff",
+        "textCodeBlock-background": "#f8f8f8",
         "descriptionForeground": "#3b3b3b",
         "button-secondaryForeground": "#3b3b3b",
         "button-secondaryBackground": "#e5e5e5",
@@ -45,6 +50,7 @@ body { margin: 12px; background: var(--vscode-editor-background); color: var(--v
 .jupyter-widgets { color: black; }
 .jupyter-widget-Collapse-header, .jupyter-widget-Collapse-contents { color: black; background: white; border: 1px solid black; }
 </style>"""
+CALL = ToolCall("run_python", {"note": "the mean of two", "code": "def mean(a, b):\n    return (a + b) / 2  # of them\n"})
 WIDGETS = [
     ("thought", {"html": "<p>A <em>thought</em> in <code>code</code></p>", "open": "<p>and more</p>"}),
     (
@@ -56,17 +62,36 @@ WIDGETS = [
     ),
     (
         "status",
-        {"status": {"badge": "offline service", "text": "gemini-flash-latest · 12 in", "busy": True, "since": 3, "doing": ""}},
+        {
+            "status": {
+                "badge": "offline service",
+                "text": "gemini-flash-latest · 12 in",
+                "busy": True,
+                "since": 3,
+                "doing": "",
+                "part": 0.4,
+            }
+        },
     ),
     (
         "card",
         {
-            "html": '<details class="nbgemini-tool" open><summary>Tool f · waiting for approval</summary><pre>{"a": 1}</pre></details>',
+            "html": card_html(ToolRun(CALL, "asking", about="Run Python in a sandbox."), "defined in cell 2, line 1"),
             "status": {"ask": [["once", "Allow once", "It runs"], ["refuse", "Deny", "Not"]], "busy": False, "since": 0},
         },
     ),
 ]
-BUILD = """async ([code, css, widgets]) => {
+AT_REST = [
+    card_html(ToolRun(CALL, "done", {"output": "1.5"}, seconds=1.2, unasked=True, about="Run Python in a sandbox.")).replace(
+        "<details class", "<details open class"
+    ),
+    table_bundle(("model", "tokens", "USD"), [("gemini-flash-latest", "1,048,576", "0.75"), ("a model", "65,536", "")])[
+        "text/html"
+    ],
+    as_live(map_bundle(progress_bundle(0.4, "48 of 120 rows · 4 at once", "offline service")))["text/html"],
+    status_bundle("gemini-flash-latest · 12 in / 56 out · 2.3 s", "offline service")["text/html"],
+]
+BUILD = """async ([code, css, widgets, atRest]) => {
   document.head.append(Object.assign(document.createElement("style"), { textContent: css }));
   const { default: make } = await import(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
   for (const [role, snapshot] of widgets) {
@@ -91,6 +116,7 @@ BUILD = """async ([code, css, widgets]) => {
     widget.render({ model, el });
     listeners["msg:custom"]({ n: 1, snapshot });
   }
+  for (const html of atRest) document.body.insertAdjacentHTML("beforeend", `<div>${html}</div>`);
   await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
 }"""
 # WCAG 2: the ratio of relative luminances, of every text with what lies behind it
@@ -119,11 +145,11 @@ CONTRASTS = """() => {
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_every_text_can_be_read_in_vs_code(chromium, theme):
-    page = chromium.new_page(viewport={"width": 700, "height": 420})
+    page = chromium.new_page(viewport={"width": 700, "height": 1000})
     variables = ";".join(f"--vscode-{name}:{value}" for name, value in THEMES[theme].items())
     page.set_content(f"<!doctype html><html style='{variables}'><head>{PAGE}</head><body></body></html>")
     code, css = (HERE / "live.js").read_text(encoding="utf-8"), (HERE / "live.css").read_text(encoding="utf-8")
-    page.evaluate(BUILD, [code, css, WIDGETS])
+    page.evaluate(BUILD, [code, css, WIDGETS, AT_REST])
     folder = Path(os.environ.get("NBGEMINI_SCREENSHOTS", "screenshots"))
     folder.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=str(folder / f"vscode-{theme}.png"))

@@ -71,7 +71,7 @@ async def test_leaving_the_stream_keeps_what_arrived_and_closes_the_connection(c
             break
     await stream.aclose()
     assert chat.transcript.exchanges[0].state == "interrupted"
-    await asyncio.wait_for(closed(service), 1)
+    await asyncio.wait_for(closed(service), 30)
     await chat.ask("and now?")
     assert [role for role, _ in told(service)] == ["user", "model", "user"]
 
@@ -92,7 +92,7 @@ async def test_stop_ends_quietly_and_twice_is_once(client, service):
     await driving
     assert (reply.state, (await reply) is reply) == ("interrupted", True)
     reply.stop()
-    await asyncio.wait_for(closed(service), 1)
+    await asyncio.wait_for(closed(service), 30)
 
 
 async def test_a_stop_before_the_first_step_is_a_stop(client):
@@ -130,15 +130,15 @@ async def test_a_time_limit_ends_a_stream_too(client, service):
     (exchange,) = chat.transcript
     assert (exchange.state, "--timeout" in exchange.note) == ("truncated", True)
     assert any(isinstance(event_, AnswerDelta) for event_ in events)
-    await asyncio.wait_for(closed(service), 1)
+    await asyncio.wait_for(closed(service), 30)
     assert (await chat.ask("what is 1 + 1")).state == "complete"
 
 
 async def test_the_readers_own_work_is_not_cut_by_the_time_limit(client):
     worked = 0
-    async for event_ in client.chat().stream('offline: {"frames": 3, "gap": 0}', timeout=1.0):
+    async for event_ in client.chat().stream('offline: {"frames": 3, "gap": 0}', timeout=3.0):
         if isinstance(event_, AnswerDelta):
-            await asyncio.sleep(1.2)  # longer than the limit: the next step is cut, this one isn't
+            await asyncio.sleep(3.2)  # longer than the limit: the next step is cut, this one isn't
             worked += 1
     assert worked
     assert client.chat().transcript.exchanges[0].state in ("truncated", "complete")

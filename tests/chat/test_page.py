@@ -85,10 +85,10 @@ async def test_a_tool_that_took_its_time_where_no_durations_are_wanted(client, m
 
     chat = client.chat("tools", tools=[slow], approve="auto")
     reply = await chat.ask("offline: " + json.dumps({"parts": [["call", "slow", {}]]}))
-    assert " s" in reply._repr_html_().partition("Tool slow")[2].partition("</summary>")[0]
+    assert " s" in reply._repr_html_().partition("Tool <b>slow</b>")[2].partition("</summary>")[0]
     monkeypatch.setattr(LOOKS, "durations", False)
     html = reply._repr_html_()
-    assert "Tool slow · done" in html
+    assert "Tool <b>slow</b> · done" in html
     assert f"{reply.seconds:.1f} s" not in html
     assert "text/latex" in reply._repr_mimebundle_()
 

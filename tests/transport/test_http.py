@@ -152,7 +152,7 @@ async def test_leaving_early_closes_the_connection_at_once():
         source = HttpSource(server.url, Secret(KEY))
         async with aclosing(source.frames(REQUEST)) as frames:
             await anext(frames)
-        await asyncio.wait_for(server.gone.wait(), 1)
+        await asyncio.wait_for(server.gone.wait(), 30)
         await source.aclose()
 
 
@@ -171,7 +171,7 @@ async def test_a_forked_child_holds_no_stream_open():
                 os.read(reading, 1)
                 os._exit(0)
         try:
-            await asyncio.wait_for(server.gone.wait(), 5)
+            await asyncio.wait_for(server.gone.wait(), 30)
         finally:
             os.write(writing, b".")
             await asyncio.to_thread(os.waitpid, child, 0)
@@ -184,7 +184,7 @@ async def test_cancelling_closes_the_connection_at_once():
         while not server.requests:
             await asyncio.sleep(0)
         task.cancel()
-        await asyncio.wait_for(server.gone.wait(), 1)
+        await asyncio.wait_for(server.gone.wait(), 30)
         with pytest.raises(asyncio.CancelledError):
             await task
 

@@ -67,13 +67,13 @@ async def test_an_answer_that_never_begins():
         error = await failure(server.url, Timeouts(first=SHORT))
         assert "no data from 127.0.0.1 for 0.2 s" in str(error)
         assert error.passing
-        await asyncio.wait_for(server.gone.wait(), 5)
+        await asyncio.wait_for(server.gone.wait(), 30)
 
 
 async def test_an_answer_that_falls_silent():
     async with RawServer([head(), event(text_frame("one")), STALL]) as server:
         assert "no data" in str(await failure(server.url, Timeouts(gap=SHORT)))
-        await asyncio.wait_for(server.gone.wait(), 5)
+        await asyncio.wait_for(server.gone.wait(), 30)
 
 
 @pytest.mark.parametrize("before", [(), (event(text_frame("one")),)])

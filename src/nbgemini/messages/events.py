@@ -154,11 +154,12 @@ class ToolAnswer(Struct, frozen=True):
     media: tuple[InlineMedia, ...] = ()
     seconds: float = 0.0
     unasked: bool = False
+    about: str = ""
 
     def of(self, call: ToolCall) -> ToolRun:
         """Return what became of the call that this answers."""
         state = self.state or ("failed" if self.response.keys() == {"error"} else "done")
-        return ToolRun(call, state, self.response, self.media, self.seconds, self.unasked)
+        return ToolRun(call, state, self.response, self.media, self.seconds, self.unasked, self.about)
 
 
 class ExecutedCode(Struct, frozen=True):

@@ -61,7 +61,7 @@ def card_html(call: Call, about: str = "", *, head: bool = False) -> str:
         head: whether to leave the arguments out.
     """
     opened = " open" if call.state in _OPENED else ""
-    words = [_prose(line) for line in (_description(call), about) if line]
+    words = [_prose(line) for line in (call.about if isinstance(call, ToolRun) else "", about) if line]
     known = f"<p><small>{'<br>'.join(words)}</small></p>" if words else ""
     boxes = "" if head else _arguments_html(call) + _result_html(call)
     return f'<details class="nbgemini-tool"{opened}><summary>{_title(call)}</summary>{known}{boxes}</details>'
@@ -103,10 +103,6 @@ def _name(call: Call) -> str:
     return call.name if isinstance(call, ToolCallGrowing) else call.call.name
 
 
-def _description(call: Call) -> str:
-    return call.about if isinstance(call, ToolRun) else ""
-
-
 def _texts(call: Call) -> list[str]:
     texts = [text] if (text := _arguments_text(call)) else []
     return [*texts, _result(call.response)] if isinstance(call, ToolRun) and call.response is not None else texts
@@ -131,8 +127,12 @@ def _arguments_html(call: Call) -> str:
     boxes, lines = [], []
     for name, value in args.items():
         if name in _CODE and isinstance(value, str) and "\n" in value.strip():
+            shown = marked_blanks(harmless(value.rstrip("\n")))
             lines.append(f"<b>{_escaped(name)}:</b>")
-            boxes += [f"<pre>{chr(10).join(lines)}</pre>", _code(value, _CODE[name], whole=call.state == "asking")]
+            boxes += [
+                f"<pre>{chr(10).join(lines)}</pre>",
+                _coloured(shown if call.state == "asking" else _bounded(shown), _CODE[name]),
+            ]
             lines = []
         else:
             lines.append(_line(name, value, whole=call.state == "asking"))
@@ -149,11 +149,6 @@ def _result_html(call: Call) -> str:
     if len(text) <= _SHORT and text.count("\n") < _FEW_LINES:
         return f"<p><small>{title}</small></p>{box}"
     return f"<details><summary><small>{title} · {len(text):,} characters</small></summary>{box}</details>"
-
-
-def _code(text: str, language: str, *, whole: bool) -> str:
-    text = marked_blanks(harmless(text.rstrip("\n")))
-    return _coloured(text if whole else _bounded(text), language)
 
 
 def _coloured(text: str, language: str) -> str:

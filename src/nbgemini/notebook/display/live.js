@@ -169,22 +169,23 @@ const useKeys = (el, paint) => {
 };
 
 // Operations on the text, as the kernel's `html_tree` makes them: what is finished is never touched again, so a selection stays.
-// Returns the boxes of formulas that are new.
+// Returns the boxes of formulas that are new, or not as they were.
 const edit = (root, [op, path, count, added]) => {
   let node = root;
+  const restored = [];
   for (const fromEnd of path) {
     node = node.childNodes[node.childNodes.length - fromEnd];
     // it was no whole formula after all
-    restoreSource(node);
+    if (restoreSource(node)) restored.push(node);
   }
   if (op === "t") {
     const text = node.lastChild;
     if (count) text.deleteData(text.length - count, count);
     text.appendData(added);
-    return [];
+    return restored;
   }
   while (count--) node.lastChild.remove();
-  return insert(node, added);
+  return [...restored, ...insert(node, added)];
 };
 
 const insert = (node, html) => {
@@ -262,9 +263,28 @@ const due = (queue, share) => {
   return ops;
 };
 
+const scrollerOf = (el) => {
+  for (let node = el.parentElement; node; node = node.parentElement)
+    if (node.scrollHeight > node.clientHeight && /auto|scroll/.test(getComputedStyle(node).overflowY)) return node;
+};
+
+// Who has scrolled to the end of a long answer stays there while it grows; nobody else is moved.
+const following = (el) => {
+  let held; // where the end stands: what rounding takes away does not add up
+  return (change) => {
+    const scroller = scrollerOf(el);
+    const { top, bottom } = el.getBoundingClientRect();
+    const view = scroller?.getBoundingClientRect();
+    if (!view || top >= view.top || bottom <= view.top || bottom > view.bottom) held = undefined;
+    else if (!(Math.abs(held - bottom) < 8)) held = bottom;
+    change();
+    if (held !== undefined) scroller.scrollTop += el.getBoundingClientRect().bottom - held;
+  };
+};
+
 const textView = (el, { state, role, paint, typesetter }) => {
   let root, began, last, caret, queue = [];
-  const typeset = typesetting(typesetter);
+  const typeset = typesetting(typesetter), follow = following(el);
   // as it was written, with the sources of its formulas
   const readText = () => {
     const boxes = [...root.querySelectorAll(FORMULAS)].filter(restoreSource);
@@ -286,7 +306,8 @@ const textView = (el, { state, role, paint, typesetter }) => {
     const left = state.came + SPREAD - now;
     const passed = Math.min(now - (last ?? now), 50);
     last = queue.length ? now : undefined;
-    for (const op of due(queue, left > passed && !state.ended ? passed / left : 1)) typeset(edit(root, op));
+    const ops = due(queue, left > passed && !state.ended ? passed / left : 1);
+    if (ops.length) follow(() => ops.forEach((op) => typeset(edit(root, op))));
     typeset([]);
     if (queue.length) paint();
     // the caret stands behind the last word
@@ -301,6 +322,7 @@ const textView = (el, { state, role, paint, typesetter }) => {
 };
 
 const statusView = (el, { state, send, paint }) => {
+  const bar = create("progress", { max: 1, ariaLabel: "Progress" });
   const badge = create("b");
   const text = create("span", { role: "status" });
   const clock = create("span", { role: "timer" });
@@ -312,9 +334,11 @@ const statusView = (el, { state, send, paint }) => {
       paint();
     },
   });
-  el.append(badge, text, clock, button);
+  el.append(bar, badge, text, clock, button);
   return () => {
-    const { busy } = state.status;
+    const { busy, part } = state.status;
+    bar.hidden = !busy || part == null;
+    bar.value = part ?? 0;
     write(badge, state.status.badge);
     write(text, state.status.text);
     // counts that change all the time are read out at the end only

@@ -9,7 +9,7 @@ from uuid import uuid4
 from nbgemini.bulk.progress import Progress
 from nbgemini.bulk.table import MapResult
 from nbgemini.notebook.display.canvas import Painting
-from nbgemini.notebook.kernel.environment import is_interactive, kernel_of
+from nbgemini.notebook.kernel.environment import is_watched, kernel_of
 from nbgemini.notebook.kernel.output_routing import Route, Routes
 from nbgemini.render.escape import harmless
 from nbgemini.render.mimebundle import (
@@ -21,8 +21,6 @@ from nbgemini.render.mimebundle import (
     status_bundle,
     table_bundle,
 )
-
-_WIDTH = 20  # squares of the bar in a widget
 
 
 def fails(table: MapResult | None) -> bool:
@@ -124,10 +122,8 @@ class PageView:
             self._painting.close_all()
 
     def _fields(self, *, busy: bool) -> dict[str, Any]:
-        squares = round(_WIDTH * (self._progress.part or 0.0))
-        bar = f"{'█' * squares}{'░' * (_WIDTH - squares)} " if busy and self._progress.part is not None else ""
-        text = bar + self._progress.line()
-        return {"text": text, "badge": self._badge, "busy": busy, "since": round(self._progress.seconds, 1), "doing": ""}
+        progress, since = self._progress, round(self._progress.seconds, 1)
+        return {"text": progress.line(), "badge": self._badge, "busy": busy, "part": progress.part, "since": since, "doing": ""}
 
     @property
     def _fails_alone(self) -> bool:
@@ -192,7 +188,7 @@ class CellBar:
         """Show nothing yet; where nobody sits, nothing but the last line."""
         self._shell = shell
         self._route = Routes(shell).capture()
-        self._live = is_interactive(shell)
+        self._live = is_watched(shell)
         self._id = uuid4().hex
         self._shown = False
 

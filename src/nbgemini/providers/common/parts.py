@@ -150,7 +150,7 @@ def text_or_none(value: Any) -> str | None:
     return str(value) if value else None
 
 
-_NOTED = ("state", "seconds", "unasked")
+_NOTED = ("state", "seconds", "unasked", "about")
 
 
 def result_part(call: ToolCall, response: dict[str, Any], media: Sequence[InlineMedia]) -> Part:
