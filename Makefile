@@ -117,8 +117,8 @@ wheel:  ## a wheel in a clean venv, and beside what Colab has, loads the extensi
 real: .real/done  ## servers that others wrote, in an environment of their own: llama.cpp with a small model, llmock, an MCP server
 	NBGEMINI_REAL=$(CURDIR)/.real/bin/python $(RUN) pytest -q -m real tests/real
 
-CORE := messages transport/framing providers render fuzz test_corners.py test_small.py chat/test_chat.py chat/test_embeddings.py \
-  chat/test_many.py chat/test_recalled_calls.py chat/test_recalled_kinds.py tools/test_toolbox.py transport/test_error_reason.py \
+CORE := messages transport/framing providers render fuzz test_errors.py chat/test_chat.py chat/test_embeddings.py \
+  chat/test_many.py chat/test_recalled_calls.py chat/test_recalled_kinds.py chat/test_response.py tools/test_toolbox.py transport/test_error_reason.py \
   transport/test_error_words.py transport/test_retry.py transport/test_too_long.py
 BY_CHANCE := split or prefix or test_any_ or anywhere or junk or linear or takes_long
 

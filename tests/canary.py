@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import logging
 import os
@@ -117,3 +118,8 @@ def no_byte_holds_the_key(tmp_path_factory):
         yield
     assert listener.leaks == []
     assert found_under(tmp_path_factory.getbasetemp(), os.environ["JUPYTER_DATA_DIR"]) == []
+
+
+def digests(key):
+    """What a name may be that is derived from a key."""
+    return [hashlib.new(name, key.encode()).hexdigest()[:12] for name in ("md5", "sha1", "sha256", "sha512", "blake2b")]

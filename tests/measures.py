@@ -7,6 +7,7 @@ Each has its limit in `[tool.nbgemini.measures]` of pyproject.toml; the script e
 from __future__ import annotations
 
 import ast
+import re
 import sys
 import tomllib
 from collections import Counter, defaultdict
@@ -119,6 +120,15 @@ def longest_function(source):
     return _longest(_sizes(source, (ast.FunctionDef, ast.AsyncFunctionDef)))
 
 
+def imported_tests(_source, folder=ROOT / "tests"):
+    """Modules of tests that another file imports: what two of them need is a helper, and belongs in tests/support."""
+    found = []
+    for path in sorted(folder.rglob("*.py")):
+        modules = re.findall(r"\b(?:from|import) (tests\.(?:\w+\.)*test_\w+)", path.read_text(encoding="utf-8"))
+        found += [f"{module} by {path.relative_to(folder)}" for module in modules]
+    return Measure(len(found), tuple(found))
+
+
 def _sizes(source, kinds):
     sizes = Counter()
     for module, node in source.definitions(kinds):
@@ -142,6 +152,7 @@ MEASURES = {
     "longest-file": longest_file,
     "longest-class": longest_class,
     "longest-function": longest_function,
+    "imported-tests": imported_tests,
 }
 
 

@@ -6,7 +6,6 @@ import asyncio
 import base64
 import copy
 import faulthandler
-import hashlib
 import json
 import os
 import pickle
@@ -27,7 +26,7 @@ from nbgemini.transport import client as http_client
 from nbgemini.transport.http import HttpSource
 from nbgemini.transport.request import Request
 from nbgemini.transport.timeouts import Timeouts
-from tests.canary import CANARY, Listener, found_in, found_under, said_by
+from tests.canary import CANARY, Listener, digests, found_in, found_under, said_by
 from tests.fakes.raw import CLOSE, END, RESET, STALL, RawServer, chunk, event, head, text_frame
 
 REQUEST = Request("v1beta/models/m:streamGenerateContent", {"contents": []}, {"alt": "sse"})
@@ -165,11 +164,6 @@ async def test_the_journal_is_its_owners_alone_and_holds_no_key(settings, tmp_pa
     assert modes == {0o600}
     assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
     assert found_under(tmp_path) == []
-
-
-def digests(key):
-    """What a name may be that is derived from a key."""
-    return [hashlib.new(name, key.encode()).hexdigest()[:12] for name in ("md5", "sha1", "sha256", "sha512", "blake2b")]
 
 
 async def test_no_name_and_no_recording_is_derived_from_the_key(settings, tmp_path):

@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 
 from nbgemini import Client, ConfigurationError
-from nbgemini._storage.files import content, regular, write
+from nbgemini._storage import open_regular, read_regular, write_atomically
 from nbgemini.messages.media import MediaFile
 from nbgemini.notebook.commands.chats import _write
-from nbgemini.prices import read as read_prices
-from nbgemini.replay.cassette import LARGEST
-from nbgemini.replay.cassette import read as read_cassette
+from nbgemini.prices import read_prices
+from nbgemini.replay.cassette import LARGEST, read_cassette
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +38,7 @@ def test_a_file_is_0600_from_its_first_byte(tmp_path, monkeypatch):
         return replace(self, target)
 
     monkeypatch.setattr(Path, "replace", looked)
-    write(path, b"secret")
+    write_atomically(path, b"secret")
     assert seen == [(0o600, False)]
     assert (path.read_bytes(), mode(path), list(tmp_path.iterdir())) == (b"secret", 0o600, [path])
 
@@ -50,8 +49,8 @@ def test_what_stood_there_is_replaced_and_never_written_through(tmp_path):
     wide.write_bytes(b"old")
     wide.chmod(0o644)
     link.symlink_to(precious)
-    write(link, b"new")
-    write(wide, b"new")
+    write_atomically(link, b"new")
+    write_atomically(wide, b"new")
     assert precious.read_bytes() == b"precious"
     assert (link.is_symlink(), link.read_bytes(), wide.read_bytes(), mode(wide)) == (False, b"new", b"new", 0o600)
 
@@ -63,7 +62,7 @@ def test_no_name_that_can_be_guessed_is_written_to(tmp_path, monkeypatch):
     monkeypatch.setattr(
         os, "open", lambda path, flags, *more, **named: opened.append((path, flags)) or open_(path, flags, *more, **named)
     )
-    write(tmp_path / "a.md", b"x")
+    write_atomically(tmp_path / "a.md", b"x")
     ((path, flags),) = opened
     assert flags & os.O_EXCL
     assert Path(path).name != "a.md"
@@ -77,12 +76,12 @@ def test_what_can_not_be_written_leaves_what_was_there(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(OSError, match="No space"):
-        write(tmp_path / "a", b"new")
+        write_atomically(tmp_path / "a", b"new")
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a", b"old")]
     with pytest.raises(IsADirectoryError):
-        write(tmp_path, b"")
+        write_atomically(tmp_path, b"")
     with pytest.raises(FileNotFoundError, match=r"none/a.md"):
-        write(tmp_path / "none" / "a.md", b"")
+        write_atomically(tmp_path / "none" / "a.md", b"")
 
 
 @pytest.fixture(params=["a pipe", "a device", "a folder", "a link to a pipe"])
@@ -102,7 +101,7 @@ def no_file(request, tmp_path):
 
 
 def test_what_is_no_regular_file_is_refused_at_once(no_file):
-    for read in (lambda path: content(path, 10), read_cassette, read_prices, lambda path: regular(path, "ab+")):
+    for read in (lambda path: read_regular(path, 10), read_cassette, read_prices, lambda path: open_regular(path, "ab+")):
         with pytest.raises((OSError, ConfigurationError), match=r"not a regular file|[Ii]s a directory"):
             read(no_file)
 
@@ -179,7 +178,7 @@ def test_a_pipe_does_not_keep_the_writer_waiting(tmp_path):
 
     def look():
         with pytest.raises(OSError, match="not a regular file"):
-            content(tmp_path / "pipe", 10)
+            read_regular(tmp_path / "pipe", 10)
         done.set()
 
     threading.Thread(target=look, daemon=True).start()

@@ -8,10 +8,11 @@ import pickle
 import subprocess
 import sys
 import traceback
+from contextlib import suppress
 
 import pytest
 
-from nbgemini.errors import ApiError, BlockedError, NbGeminiError, ToolError, TransportError
+from nbgemini.errors import ApiError, BlockedError, NbGeminiError, ServerError, ToolError, TransportError
 from nbgemini.transport.api_errors import error_from_body
 from tests.corpus import PAYLOADS
 from tests.render.checker import controls
@@ -81,3 +82,22 @@ def raise_and_render(error, lines):
         raise error
     finally:
         lines += error._render_traceback_()
+
+
+def test_an_error_is_one_line_in_a_cell():
+    assert ServerError("busy")._render_traceback_() == ["ServerError: busy"]
+    assert NbGeminiError("x").reply is None
+
+
+def test_an_error_is_the_whole_chain_when_it_is_asked_for_later(monkeypatch):
+    busy = ServerError("busy")
+    monkeypatch.setattr(sys, "last_value", busy, raising=False)
+    with suppress(ServerError):
+        try:
+            raise busy
+        finally:
+            at_once = busy._render_traceback_()
+    later = busy._render_traceback_()
+    assert at_once == ["ServerError: busy"]
+    assert later[0].startswith("Traceback")
+    assert later[-1].endswith("ServerError: busy")

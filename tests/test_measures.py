@@ -51,6 +51,16 @@ def test_the_longest_are_found_with_their_place(source):
     assert measures.longest_function(source).value == 2
 
 
+def test_a_test_that_another_one_imports_is_told(tmp_path):
+    for name, text in {
+        "test_a.py": "x = 1\n",
+        "test_b.py": "from tests." + "test_a import x\n",
+        "helper.py": "y = 2\n",
+    }.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert measures.imported_tests(None, tmp_path).counted == ("tests.test_a by test_b.py",)
+
+
 def test_the_script_prints_all_and_fails_over_a_limit(monkeypatch, capsys):
     limits = dict.fromkeys(measures.MEASURES, 10**9)
     contracts = measures.project()["importlinter"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.notebook.terminal.test_terminal import run_ipython
+from tests.support.terminal import run_ipython
 
 ROOT = Path(__file__).parents[1]
 pytestmark = [pytest.mark.wheel, pytest.mark.timeout(900)]

@@ -103,24 +103,24 @@ class ManyRows:
             PromptError: these are no rows, an option means nothing to the model, or it is another service's.
             TransportError: nobody knows whether the batch was taken; it is not submitted again.
         """
-        from nbgemini.bulk.batch import batch_manner, submit  # noqa: PLC0415 - for those who ask
+        from nbgemini.bulk.batch import batch_context, submit_batch  # noqa: PLC0415 - for those who ask
 
         text, given = (template, rows) if isinstance(template, str) else ("{row}", template)
-        return await submit(await batch_manner(self.services, options), text, given, title)
+        return await submit_batch(await batch_context(self.services, options), text, given, title)
 
     @deferred
     async def batches(self) -> list[Batch]:
         """Return all batches that the service knows, the latest first."""
-        from nbgemini.bulk.batch import batch_manner, batches  # noqa: PLC0415 - for those who ask
+        from nbgemini.bulk.batch import batch_context, batches  # noqa: PLC0415 - for those who ask
 
-        return await batches(await batch_manner(self.services, {"model": "gemini:"}))
+        return await batches(await batch_context(self.services, {"model": "gemini:"}))
 
     @deferred
     async def batch_named(self, /, name: str, rows: Sequence[Any] | None = None, **options: Any) -> Batch:
         """Return a batch that was submitted before, here or elsewhere; `rows` and `schema` are as they were given then."""
-        from nbgemini.bulk.batch import batch_manner, batch_named  # noqa: PLC0415 - for those who ask
+        from nbgemini.bulk.batch import batch_context, batch_named  # noqa: PLC0415 - for those who ask
 
-        return await batch_named(await batch_manner(self.services, {**options, "model": "gemini:"}), name, rows)
+        return await batch_named(await batch_context(self.services, {**options, "model": "gemini:"}), name, rows)
 
     @deferred
     async def embed(

@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 from nbgemini._async.readers import register_reader_finder, unregister_reader_finder
-from nbgemini.bulk.progress_bar import show_by, show_no_longer
+from nbgemini.bulk.progress_bar import register_bar, unregister_bar
 from nbgemini.errors import AUDIENCE, ConfigurationError
 from nbgemini.formatting import LOOKS
 from nbgemini.notebook.config import Gemini
@@ -48,7 +48,7 @@ def load_extension(shell: Any) -> None:
     cells = Cells(shell)
     cells.install()
     register_reader_finder(cells.reader)
-    show_by(bar)
+    register_bar(bar)
     setattr(shell, _ATTRIBUTE, (config, magics, hook, wait_first, completer, bar, cells))
 
 
@@ -78,7 +78,7 @@ def unload_extension(shell: Any) -> None:
     config, magics, hook, wait_first, completer, bar, cells = getattr(shell, _ATTRIBUTE)
     LOOKS.durations = LOOKS.latex = True
     AUDIENCE.magics = False
-    show_no_longer(bar)
+    unregister_bar(bar)
     unregister_reader_finder(cells.reader)
     cells.remove()
     hook.remove()

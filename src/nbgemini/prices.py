@@ -14,7 +14,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from nbgemini._storage.files import content
+from nbgemini._storage import read_regular
 from nbgemini.errors import ConfigurationError
 from nbgemini.messages.turns import Usage
 
@@ -82,19 +82,19 @@ class Prices(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @cache
-def shipped() -> Prices:
+def bundled_prices() -> Prices:
     """Return the list that comes with the package."""
     return msgspec.json.decode(_SHIPPED.read_bytes(), type=Prices)
 
 
-def read(path: Path) -> Prices:
+def read_prices(path: Path) -> Prices:
     """Return a list of prices from a file.
 
     Raises:
         ConfigurationError: it can't be read, or is no such list; the message names the first fault.
     """
     try:
-        data = content(path, _LARGEST)
+        data = read_regular(path, _LARGEST)
         if len(data) > _LARGEST:
             raise ConfigurationError(f"{path.name} is too large for a list of prices: over {_LARGEST >> 20} MiB")
         return msgspec.json.decode(data, type=Prices)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from msgspec import Struct, field, structs
 
-from nbgemini.prices import Prices, shipped
+from nbgemini.prices import Prices, bundled_prices
 from nbgemini.secrets import Secret
 from nbgemini.services import GEMINI_URL, OFFLINE_KEY, Service, compatible, offline, service_named, services_from
 
@@ -63,7 +63,7 @@ class Settings(Struct, frozen=True):
     allow_secrets: bool = False
     cache: Secret | str = field(default_factory=partial(_default, "cache"))
     cache_seconds: float = 7 * 24 * 3600.0
-    prices: Prices = field(default_factory=shipped)
+    prices: Prices = field(default_factory=bundled_prices)
     services: Mapping[str, Service | str] = field(default_factory=partial(_default, "services"))
     source: Literal["rest", "sdk"] = "rest"
     project: str = field(default_factory=partial(_default, "project"))

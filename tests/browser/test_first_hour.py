@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.test_tools import press
 from tests.support.jupyter import CELLS, start
+from tests.support.live_page import press
 
 NAMES = """\
 import pandas as pd

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.support.jupyter import CELLS, kinds, start
+from tests.support.live_page import press
 
 TOOL = '''
 import asyncio
@@ -36,16 +37,6 @@ def opened(notebook, *cells):
     book = start(notebook, TOOL, *cells)
     book.run(1)
     return book
-
-
-def press(book, cell, name, key="Enter"):
-    """Press a button by keyboard, once it would count: buttons that have just appeared don't."""
-    button = book.cell(cell).get_by_role("button", name=name, exact=True)
-    button.wait_for(timeout=30_000)
-    book.execute("import asyncio; await asyncio.sleep(0.6)")
-    assert not button.evaluate("button => button === document.activeElement")
-    button.focus()
-    book.page.keyboard.press(key)
 
 
 def output(book, cell):

@@ -10,10 +10,10 @@ import msgspec
 import pytest
 
 from nbgemini import Client
-from nbgemini.bulk.batch import Batch, Manner
+from nbgemini.bulk.batch import Batch, BatchContext
 from nbgemini.errors import ApiError, NbGeminiError, PromptError, RateLimitError, ServerError, TransportError
 from nbgemini.messages.turns import Options
-from nbgemini.prices import shipped
+from nbgemini.prices import bundled_prices
 from nbgemini.providers.gemini.batch import Answered, Status, answers_in
 from nbgemini.transport.http import HttpSource
 from tests.canary import CANARY
@@ -191,10 +191,12 @@ async def test_an_answer_that_names_no_model_is_that_of_the_batch(client):
     usage = {"promptTokenCount": 1_000_000, "totalTokenCount": 1_000_000}
     candidate = {"content": {"parts": [{"text": "hi"}]}, "finishReason": "STOP"}
     frame = json.dumps({"candidates": [candidate], "usageMetadata": usage}).encode()
-    manner = Manner(client.services.endpoint("gemini:"), "v1beta", Options(model=""), shipped(), lambda _turn, _system: None)
+    manner = BatchContext(
+        client.services.endpoint("gemini:"), "v1beta", Options(model=""), bundled_prices(), lambda _turn, _system: None
+    )
     done = Status("batches/a", "complete", model="gemini-3.8-flash", answers=(Answered("0", frame),))
     [row] = await Batch(manner, done).results()
-    assert row.cost == shipped().cost("gemini-3.8-flash", row.usage) / 2
+    assert row.cost == bundled_prices().cost("gemini-3.8-flash", row.usage) / 2
 
 
 def test_errors_have_their_class():

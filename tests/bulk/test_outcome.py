@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from nbgemini.bulk.outcome import LONGEST, BackOff, Completed, Failed, RetryAfter, StopAll, SystemicFailureDetector, outcome
+from nbgemini.bulk.scheduler import LONGEST, BackOff, Failed, RetryAfter, RowDone, StopAll, SystemicFailureDetector, row_outcome
 from nbgemini.errors import (
     ApiError,
     AuthenticationError,
@@ -26,7 +26,7 @@ def row(*, limited_since=None, attempts=3):
 
 
 def meaning(error, *, shown=(), now=0.0, **of_row):
-    return outcome(SimpleNamespace(error=error, segments=shown), row(**of_row), now)
+    return row_outcome(SimpleNamespace(error=error, segments=shown), row(**of_row), now)
 
 
 def with_(error, **facts):
@@ -36,7 +36,7 @@ def with_(error, **facts):
 
 
 def test_an_answer_is_done():
-    assert meaning(None) == meaning(None, shown=["text"]) == Completed()
+    assert meaning(None) == meaning(None, shown=["text"]) == RowDone()
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_asking_what_a_reply_means_changes_nothing():
     budget = RetryBudget(tokens=5)
     one = SimpleNamespace(limited_since=None, attempts=Attempts(RetryPolicy(), budget, lambda: 0.0, lambda: 1.0))
     reply = SimpleNamespace(error=TransportError("it broke", passing=True), segments=())
-    assert {outcome(reply, one, 0.0) for _ in range(10)} == {RetryAfter(1.0)}
+    assert {row_outcome(reply, one, 0.0) for _ in range(10)} == {RetryAfter(1.0)}
     assert one.attempts.made == 1
     assert budget.spend()
 

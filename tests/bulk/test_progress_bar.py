@@ -10,12 +10,12 @@ import sys
 import pytest
 
 from nbgemini.bulk.progress import Progress
-from nbgemini.bulk.progress_bar import Bar, bar
+from nbgemini.bulk.progress_bar import Bar, progress_bar
 
 
 def test_without_a_terminal_there_is_none(monkeypatch):
     monkeypatch.setattr(sys, "stderr", io.StringIO())
-    assert bar() is None
+    assert progress_bar() is None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
@@ -23,7 +23,7 @@ def test_in_a_terminal_the_last_line_stays(monkeypatch):
     ours, theirs = pty.openpty()
     with os.fdopen(theirs, "w") as terminal:
         monkeypatch.setattr(sys, "stderr", terminal)
-        shown = bar()
+        shown = progress_bar()
         assert isinstance(shown, Bar)
         shown(Progress(total=10, done=3, failed=1, places=4, seconds=2.0))
         shown(Progress(total=10, done=9, failed=1, seconds=5.0, over=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from nbgemini.bulk.sources import RowSource
+from nbgemini.bulk.rows import RowSource
 from nbgemini.errors import PromptError
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from nbgemini.cache import Cache, open_cache
-from nbgemini.cache.key import Identity
+from nbgemini.cache.entry import CacheScope
 from nbgemini.cache.redis import RedisStore
 from nbgemini.providers.gemini.codec import GeminiCodec
 from nbgemini.secrets import Secret
@@ -23,7 +23,7 @@ from tests.fakes.raw import text_frame
 
 DECODE = GeminiCodec().decoder()
 ANSWER = [json.dumps(text_frame("It is ")).encode(), json.dumps(text_frame("blue.", finish="STOP")).encode()]
-IDENTITY = Identity("gemini", "gemini", "https://a.example", Secret("k" * 39))
+IDENTITY = CacheScope("gemini", "gemini", "https://a.example", Secret("k" * 39))
 
 
 def asked(text="Why?", **more):

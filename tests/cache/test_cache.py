@@ -11,15 +11,13 @@ import pytest
 from nbgemini import Client
 from nbgemini.errors import ConfigurationError, ServerError
 from nbgemini.journal import Journal
-from nbgemini.journal.report import kind_of
+from nbgemini.journal.report import answer_origin
 from nbgemini.messages.attachments import data_part
 from nbgemini.messages.turns import Turn
 from nbgemini.secrets import Secret
-from tests.canary import CANARY, found_under
-from tests.chat.test_uploads import uploads
+from tests.canary import CANARY, digests, found_under
 from tests.conftest import soon
-from tests.offline.test_files import png
-from tests.test_canary import digests
+from tests.support.files import png, uploads
 
 
 def told(**directive):
@@ -70,7 +68,7 @@ async def test_the_journal_tells_it_apart(settings, tmp_path):
         await twice(client)
     journal.close()
     again, first = Journal(journal.path, "a.ipynb").requests(2)
-    assert [kind_of(row) for row in (first, again)] == ["offline", "cache"]
+    assert [answer_origin(row) for row in (first, again)] == ["offline", "cache"]
     assert again["cost"] is None
     assert again["state"] == "complete"
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbgemini.cache.key import Identity, key_for, may_be_kept
+from nbgemini.cache.entry import CacheScope, cache_key, is_cacheable
 from nbgemini.secrets import Secret
 from nbgemini.transport.request import Request
 from tests.cache.conftest import IDENTITY, asked
@@ -27,15 +27,15 @@ requests = st.builds(Request, st.sampled_from(["v1/m:x", "v1beta/m:x", "v1/n:x"]
 @given(requests)
 def test_equal_requests_have_one_name(request):
     again = Request(request.path, copy.deepcopy(request.body), dict(request.query), request.method)
-    assert key_for(request, IDENTITY) == key_for(again, IDENTITY)
-    assert key_for(request, IDENTITY) == key_for(msgspec.structs.replace(request, reuse="fresh"), IDENTITY)
+    assert cache_key(request, IDENTITY) == cache_key(again, IDENTITY)
+    assert cache_key(request, IDENTITY) == cache_key(msgspec.structs.replace(request, reuse="fresh"), IDENTITY)
 
 
 @given(requests, requests)
 def test_requests_that_go_out_differently_have_two(one, other):
     """Signatures, ids, spelling and order too: they are all the model's to read."""
     same = (one.path, msgspec.json.encode(one.body)) == (other.path, msgspec.json.encode(other.body))
-    assert (key_for(one, IDENTITY) == key_for(other, IDENTITY)) is same
+    assert (cache_key(one, IDENTITY) == cache_key(other, IDENTITY)) is same
 
 
 CHANGES = {
@@ -59,7 +59,7 @@ CHANGES = {
 
 
 def test_whatever_changes_the_answer_changes_the_name():
-    keys = {key_for(request, IDENTITY) for request in (asked(), *CHANGES.values())}
+    keys = {cache_key(request, IDENTITY) for request in (asked(), *CHANGES.values())}
     assert len(keys) == 1 + len(CHANGES)
 
 
@@ -67,18 +67,18 @@ def test_whatever_changes_the_answer_changes_the_name():
     "change", [{"service": "other"}, {"dialect": "openai"}, {"base_url": "https://b.example"}, {"key": Secret("j" * 39)}]
 )
 def test_another_who_or_whom_finds_nothing(change):
-    assert key_for(asked(), IDENTITY) != key_for(asked(), msgspec.structs.replace(IDENTITY, **change))
+    assert cache_key(asked(), IDENTITY) != cache_key(asked(), msgspec.structs.replace(IDENTITY, **change))
 
 
 def test_a_service_without_keys_has_names_too():
-    local = Identity("ollama", "openai-chat", "http://127.0.0.1:1/v1", Secret(""))
-    assert len(key_for(asked(), local)) == 64
+    local = CacheScope("ollama", "openai-chat", "http://127.0.0.1:1/v1", Secret(""))
+    assert len(cache_key(asked(), local)) == 64
 
 
 def test_a_name_is_no_digest_of_the_key_alone():
     key = IDENTITY.key.reveal().encode()
     digests = {hashlib.new(name, key).hexdigest() for name in ("sha256", "sha3_256", "blake2s")}
-    assert key_for(asked(), IDENTITY) not in digests
+    assert cache_key(asked(), IDENTITY) not in digests
     assert key not in repr(IDENTITY).encode()
 
 
@@ -99,6 +99,6 @@ def test_a_name_is_no_digest_of_the_key_alone():
     ],
 )
 def test_what_depends_on_more_than_the_request_is_not_kept(request_):
-    assert not may_be_kept(request_)
-    assert may_be_kept(asked())
-    assert may_be_kept(Request("responses", {"input": "x", "tools": [], "previous_response_id": None}, reuse="any"))
+    assert not is_cacheable(request_)
+    assert is_cacheable(asked())
+    assert is_cacheable(Request("responses", {"input": "x", "tools": [], "previous_response_id": None}, reuse="any"))

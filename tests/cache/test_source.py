@@ -11,9 +11,8 @@ import pytest
 
 from nbgemini.cache import open_cache
 from nbgemini.cache.cache import Cache
-from nbgemini.cache.memory import MemoryStore
-from nbgemini.cache.source import CachedSource
-from nbgemini.cache.tee import Shared
+from nbgemini.cache.source import CachedSource, StreamTee
+from nbgemini.cache.store import MemoryStore
 from nbgemini.errors import ServerError, TransportError
 from nbgemini.transport.request import CachedFrame, Request
 from tests.cache.conftest import ANSWER, DECODE, IDENTITY, asked
@@ -362,7 +361,7 @@ async def test_memory_is_bounded_by_the_slowest():
             sent.append(frame)
         shared.end()
 
-    shared = Shared(pump, most=1000)
+    shared = StreamTee(pump, most=1000)
     slow, quick = shared.read(), shared.read()
     await anext(slow)
     seen = asyncio.create_task(_count(quick))
@@ -460,7 +459,7 @@ async def test_what_was_forgotten_on_its_way_into_the_store_is_forgotten(well, s
     really = asyncio.to_thread
 
     async def in_a_thread(function, *args):
-        if function.__name__ == "packed":
+        if function.__name__ == "encode_frames":
             judging.set()
             await let.wait()
         return await really(function, *args)

@@ -14,11 +14,10 @@ import pytest
 
 from nbgemini import Client, Settings
 from nbgemini.cache import open_cache
-from nbgemini.cache.base import Limits
 from nbgemini.cache.cache import Cache
-from nbgemini.cache.circuit_breaker import AT_ONCE, Guard, within
-from nbgemini.cache.memory import MemoryStore
+from nbgemini.cache.circuit_breaker import AT_ONCE, CircuitBreaker, with_deadline
 from nbgemini.cache.redis import PREFIX
+from nbgemini.cache.store import Limits, MemoryStore
 from nbgemini.secrets import Secret
 from tests.cache.conftest import ANSWER, DECODE
 
@@ -126,8 +125,8 @@ async def test_hit_rate_stats_and_time_on_redis_and_its_end_in_mid_run(asking, r
 async def test_a_server_that_comes_back_is_used_again_quietly(redis, told):
     clock = [1000.0]
     cache = open_cache(redis.url, tell=told.append)
-    cache._reading = Guard(30, cache._tell, lambda: clock[0])
-    cache._writing = Guard(30, cache._tell, lambda: clock[0])
+    cache._reading = CircuitBreaker(30, cache._tell, lambda: clock[0])
+    cache._writing = CircuitBreaker(30, cache._tell, lambda: clock[0])
     await cache.put("a", ANSWER, DECODE)
     redis.stop()
     assert await cache.get("a", DECODE) is None
@@ -149,7 +148,7 @@ async def test_a_cell_that_holds_the_loop_is_no_slow_server(redis, told):
     cache = open_cache(redis.url, tell=told.append)
     await cache.put("a", ANSWER, DECODE)
     assert await cache.get("a", DECODE) is not None
-    cache._reading = Guard(0.3, cache._tell)
+    cache._reading = CircuitBreaker(0.3, cache._tell)
 
     def compute():
         time.sleep(0.4)
@@ -175,22 +174,23 @@ async def test_what_takes_too_long_is_cancelled():
             cancelled.set()
 
     with pytest.raises(TimeoutError, match=r"within 0.05 s"):
-        await within(0.05, for_ever())
+        await with_deadline(0.05, for_ever())
     assert begun.is_set()
     await asyncio.wait_for(cancelled.wait(), 30)
 
 
 async def test_whoever_is_cancelled_meanwhile_leaves_nothing_behind():
-    cancelled = asyncio.Event()
+    begun, cancelled = asyncio.Event(), asyncio.Event()
 
     async def for_ever():
+        begun.set()
         try:
             await asyncio.Event().wait()
         finally:
             cancelled.set()
 
-    task = asyncio.create_task(within(60, for_ever()))
-    await asyncio.sleep(0.01)
+    task = asyncio.create_task(with_deadline(60, for_ever()))
+    await begun.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

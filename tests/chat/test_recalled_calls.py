@@ -12,7 +12,7 @@ from nbgemini.render.mimebundle import bundle
 from nbgemini.tools.decorator import declare
 from nbgemini.tools.toolbox import Toolbox
 from tests.fakes.functions import PNG
-from tests.tools.test_toolbox import calls, goes_on
+from tests.support.tool_calls import calls, goes_on
 
 
 async def slow():

@@ -11,9 +11,9 @@ import pytest
 
 from nbgemini import Client, Settings
 from nbgemini.journal import Journal
-from nbgemini.offline.gemini.validation import validate
 from nbgemini.offline.thought_signatures import sign
-from nbgemini.replay.fingerprint import normalised
+from nbgemini.offline.validation import validate
+from nbgemini.replay.fingerprint import normalized
 from nbgemini.secrets import Secret
 from nbgemini.tools.toolbox import Toolbox, allow_all
 from tests.fakes.raw import END, RawServer, event, head, text_frame
@@ -127,7 +127,7 @@ async def test_a_kernel_killed_in_a_later_round_leaves_the_former_one_whole(tmp_
             assert (await client.chat().ask("go on")).text == "Done."
         journal.close()
         body = json.loads(server.requests[-1][1])
-    validate(normalised(body), model)
+    validate(normalized(body), model)
     assert [next(iter(part)) for content in body["contents"] for part in content["parts"]] == [
         "text",
         "functionCall",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import types
 from collections import Counter
 from contextlib import aclosing, asynccontextmanager, suppress
 
@@ -24,6 +23,7 @@ from nbgemini.tools.toolbox import Toolbox
 from nbgemini.transport.retry import Retry
 from tests.fakes.line import STREAM_ENDS, Line
 from tests.fakes.reader import contents
+from tests.support.suspensions import Waits, nothing_left
 
 MODEL = "gemini-3.8-flash"
 WAYS = ("stop", "cancel", "cancel late", "stop, then cancel", "cancel twice")
@@ -88,43 +88,6 @@ class Playing(Line):
 
 
 # --- every wait is counted
-
-
-class Waits:
-    """Counts the suspensions of all tasks that begin inside, and acts at one of them."""
-
-    def __init__(self, at, act):
-        self.count = 0
-        self._at = at
-        self._act = act
-
-    def __enter__(self):
-        self._loop = asyncio.get_running_loop()
-        self._loop.set_task_factory(lambda loop, coroutine, **more: asyncio.Task(self._all(coroutine), loop=loop, **more))
-        return self
-
-    def __exit__(self, *_):
-        self._loop.set_task_factory(None)
-
-    async def _all(self, coroutine):
-        return await self._counted(coroutine)
-
-    @types.coroutine
-    def _counted(self, coroutine):
-        going = coroutine.send
-        what = None
-        while True:
-            try:
-                waited = going(what)
-            except StopIteration as end:
-                return end.value
-            self.count += 1
-            if self.count == self._at:
-                self._act(waited)
-            try:
-                what, going = (yield waited), coroutine.send
-            except BaseException as error:  # noqa: BLE001 - goes on as it came
-                what, going = error, coroutine.throw
 
 
 class Turn:
@@ -192,13 +155,6 @@ class Turn:
                 await self.driving
             await nothing_left()
         return waits.count
-
-
-async def nothing_left():
-    """Until no other task is left."""
-    async with asyncio.timeout(20):
-        while asyncio.all_tasks() - {asyncio.current_task()}:
-            await asyncio.sleep(0)
 
 
 def check(turn, *, whole):

@@ -21,7 +21,7 @@ from nbgemini.messages.turns import NOTE, Turn
 from nbgemini.notebook.display.status_line import doing_text
 from tests.conftest import soon
 from tests.fakes.narrow import NarrowLine
-from tests.offline.test_files import png
+from tests.support.files import png, uploads
 
 LARGE = 7 * 1024 * 1024  # more than goes inline
 
@@ -32,10 +32,6 @@ def picture(size=LARGE, name="large.png"):
 
 def asked(*parts):
     return Turn("user", parts)
-
-
-def uploads(service):
-    return [request for request in service.requests if request.headers.get("x-goog-upload-command") == "start"]
 
 
 def bodies(service):

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.fakes.services import FakeServices
-from tests.offline.test_any_body import ANYTHING, FITTING, places, replaced
+from tests.support.any_json import ANYTHING, FITTING, places, replaced
 from tests.support.dialect_prompts import CALLS, SCHEMA
 from tests.support.raw_requests import ask
 

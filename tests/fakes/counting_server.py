@@ -11,7 +11,7 @@ import json
 from contextlib import suppress
 from time import monotonic
 
-from nbgemini.offline.http_server import Connection, read_request
+from nbgemini.offline.http_server import ClientConnection, read_request
 from tests.fakes.script import Send, frame, refusal, stream
 
 USAGE = {"promptTokenCount": 5, "candidatesTokenCount": 2, "totalTokenCount": 7}
@@ -35,7 +35,7 @@ class CountingServer:
     async def __aenter__(self):
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: Connection(lambda _, reader, writer: self._talk(reader, writer)), "127.0.0.1", 0, backlog=4096
+            lambda: ClientConnection(lambda _, reader, writer: self._talk(reader, writer)), "127.0.0.1", 0, backlog=4096
         )
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         self._began = monotonic()

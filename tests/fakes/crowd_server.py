@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 
-from nbgemini.offline.http_server import Connection, read_request
+from nbgemini.offline.http_server import ClientConnection, read_request
 from tests.fakes.script import END, event, frame, head, thought
 
 begun, opened = [], asyncio.Event()
@@ -49,7 +49,7 @@ async def answer(writer, prompt):
 
 async def main():
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(talk), "127.0.0.1", 0, backlog=4096)
+    server = await loop.create_server(lambda: ClientConnection(talk), "127.0.0.1", 0, backlog=4096)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await server.serve_forever()
 

@@ -20,11 +20,11 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from nbgemini.errors import NbGeminiError
-from nbgemini.offline.gemini.validation import validate
-from nbgemini.offline.http_server import Connection, HttpRequest, read_request
-from nbgemini.offline.json_body import InvalidRequest, decode_json
+from nbgemini.offline.http_server import ClientConnection, HttpRequest, read_request
+from nbgemini.offline.requests import InvalidRequest, decode_json
 from nbgemini.offline.thought_signatures import place
-from nbgemini.replay.fingerprint import normalised
+from nbgemini.offline.validation import validate
+from nbgemini.replay.fingerprint import normalized
 from nbgemini.transport.framing import Framer
 from tests.fakes.script import (
     FINE,
@@ -91,7 +91,7 @@ class FaultServer:
     async def __aenter__(self) -> Self:
         """Listen."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Connection(self._talk), "127.0.0.1", 0)
+        self._server = await loop.create_server(lambda: ClientConnection(self._talk), "127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
 
@@ -114,7 +114,7 @@ class FaultServer:
         """Return the server's own tasks: they are no leak of the client's."""
         return set(self._talks)
 
-    async def _talk(self, connection: Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _talk(self, connection: ClientConnection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         if task:
             self._talks.add(task)
@@ -129,7 +129,7 @@ class FaultServer:
             writer.close()
 
     async def _answer(
-        self, connection: Connection, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, connection: ClientConnection, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
         """Answer one request; return whether there may be another one."""
         if self.scripts and self.scripts[0][:1] == (ReadNothing(),):
@@ -149,7 +149,7 @@ class FaultServer:
             await self._play(step, connection, writer)
         return True
 
-    async def _play(self, step: Step, connection: Connection, writer: asyncio.StreamWriter) -> None:
+    async def _play(self, step: Step, connection: ClientConnection, writer: asyncio.StreamWriter) -> None:
         match step:
             case Send(data):
                 writer.write(data)
@@ -174,7 +174,7 @@ class FaultServer:
             raise ConnectionResetError
         await writer.drain()
 
-    async def _drip(self, step: Step, pause: float, connection: Connection, writer: asyncio.StreamWriter) -> None:
+    async def _drip(self, step: Step, pause: float, connection: ClientConnection, writer: asyncio.StreamWriter) -> None:
         while not connection.left.is_set():
             await self._play(step, connection, writer)
             with suppress(TimeoutError):
@@ -211,7 +211,7 @@ class FaultServer:
             for number, part in enumerate(parts):
                 if part in self._sent and "functionCall" not in part:
                     parts[number] = {"text": "as it was sent"}
-        return normalised(body)
+        return normalized(body)
 
 
 _SMALL = 2**20

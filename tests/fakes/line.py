@@ -10,10 +10,10 @@ import asyncio
 import itertools
 import json
 
-from nbgemini.offline.gemini.validation import validate
 from nbgemini.offline.models import family
 from nbgemini.offline.thought_signatures import sign
-from nbgemini.replay.fingerprint import normalised
+from nbgemini.offline.validation import validate
+from nbgemini.replay.fingerprint import normalized
 
 STREAM_ENDS = object()
 
@@ -153,7 +153,7 @@ class Line:
 
     def check(self, body):
         """Fail unless the request is one that the service would take, and faithful."""
-        body = normalised(json.loads(json.dumps(body)))
+        body = normalized(json.loads(json.dumps(body)))
         validate(body, self.model)
         contents = body["contents"]
         assert [content["role"] for content in contents] == [("user", "model")[n % 2] for n in range(len(contents))]

@@ -13,8 +13,8 @@ from pathlib import Path
 from msgspec import structs
 
 from nbgemini import Client
-from nbgemini.offline.recorded_services import BUNDLED, last_asked, models_request
-from nbgemini.replay.cassette import end_line, frame_line, opening_line, read
+from nbgemini.offline.recordings import BUNDLED, last_asked, models_request
+from nbgemini.replay.cassette import end_line, frame_line, opening_line, read_cassette
 from nbgemini.settings import offline_settings
 from tests.fakes.services import FakeServices
 
@@ -57,7 +57,7 @@ async def recorded(client, service, path):
         if provider != "interactions":
             await client.list_models(provider)
     await client.record(None)
-    return list(zip(read(path), service.requests, strict=True))
+    return list(zip(read_cassette(path), service.requests, strict=True))
 
 
 def lines(answers):

@@ -14,7 +14,7 @@ from nbgemini.render.mimebundle import bundle
 from nbgemini.tools.decorator import tool
 from nbgemini.tools.toolbox import Toolbox, allow_all, refuse_all
 from tests.canary import CANARY, found_in, found_under
-from tests.prompts.test_secret_scan import KEYS
+from tests.corpus.keys import KEYS
 
 DIRECTIVE = {"parts": [["call", "environment", {}]], "gap": 0}
 PROMPT = f"offline: {json.dumps(DIRECTIVE)}"

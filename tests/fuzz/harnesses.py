@@ -23,11 +23,11 @@ from nbgemini.messages.events import (
 )
 from nbgemini.messages.segments import Segmenter
 from nbgemini.messages.tool_call_assembler import ToolCallAssembler
-from nbgemini.offline.cassette import Cassette
+from nbgemini.offline.recordings import Cassette
 from nbgemini.providers.gemini.codec import GeminiCodec
 from nbgemini.render.sanitize import sanitize
 from nbgemini.render.streaming_markdown import to_html
-from nbgemini.replay.cassette import end_line, error_of, frame_line, opening_line, read
+from nbgemini.replay.cassette import end_line, error_of, frame_line, opening_line, read_cassette
 from nbgemini.transport.api_errors import error_from_body
 from nbgemini.transport.asyncio_transport import ResponseParser
 from nbgemini.transport.framing import Framer
@@ -114,7 +114,7 @@ def recording(data):
     path = Path(_SCRATCH.name) / "recording"
     path.write_bytes(data)
     try:
-        recordings = read(path)
+        recordings = read_cassette(path)
     except ConfigurationError as error:
         line = str(error)
     else:
@@ -127,7 +127,7 @@ def _check_recordings(recordings, path, data):
     assert all(isinstance(error_of(one.trouble), NbGeminiError) for one in recordings if one.trouble)
     assert all(0 <= seconds <= 1e6 for one in recordings for seconds, _ in one.frames)
     path.write_bytes(data + b"\n" + _NEXT)
-    *former, last = read(path)
+    *former, last = read_cassette(path)
     assert former == recordings
     assert (last.frames, last.end) == ([(0.1, b"{}"), (0.2, b"\xff")], "complete")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nbgemini import NbGeminiError
-from nbgemini.journal.report import BY, summaries, totals
+from nbgemini.journal.report import BY, summarize_by, totals
 from tests.journal.conftest import later
 
 ROW = {
@@ -34,7 +34,7 @@ ROWS = [
 
 
 def test_the_dearest_model_is_first_and_what_cost_nothing_stands_apart():
-    found = summaries(ROWS, "model")
+    found = summarize_by(ROWS, "model")
     assert [(one.name, one.kind, one.requests) for one in found] == [
         ("dear", "", 1), ("m", "", 3), ("new", "", 1), ("dear", "offline", 1), ("dear", "replay", 1),
     ]  # fmt: skip
@@ -48,18 +48,18 @@ def test_the_dearest_model_is_first_and_what_cost_nothing_stands_apart():
 @pytest.mark.parametrize("by", BY)
 def test_however_it_is_cut_the_sums_are_the_totals(by):
     for total in totals(ROWS):
-        parts = [one for one in summaries(ROWS, by) if one.kind == total.kind]
+        parts = [one for one in summarize_by(ROWS, by) if one.kind == total.kind]
         for name in ("requests", "failures", "retries", "cost", "unpriced"):
             assert sum(getattr(one, name) for one in parts) == getattr(total, name)
         assert sum(one.usage.total for one in parts) == total.usage.total
 
 
 def test_days_come_in_their_order_and_one_shots_have_a_name():
-    days = [one.name for one in summaries(ROWS, "day") if not one.kind]
+    days = [one.name for one in summarize_by(ROWS, "day") if not one.kind]
     assert days == sorted(days)
     assert len(days) == 2
-    assert {one.name for one in summaries(ROWS, "chat")} == {"main", "(once)"}
-    assert totals([]) == summaries([], "model") == []
+    assert {one.name for one in summarize_by(ROWS, "chat")} == {"main", "(once)"}
+    assert totals([]) == summarize_by([], "model") == []
 
 
 async def test_rows_are_told_by_when_they_began_and_who_answered(asking, journal, path, tmp_path):
@@ -80,4 +80,4 @@ async def test_rows_are_told_by_when_they_began_and_who_answered(asking, journal
 
 
 def test_a_notebook_goes_by_the_name_of_its_file():
-    assert {one.name for one in summaries([*ROWS, {**ROW, "notebook": ""}], "notebook")} == {"a.ipynb", "(no name)"}
+    assert {one.name for one in summarize_by([*ROWS, {**ROW, "notebook": ""}], "notebook")} == {"a.ipynb", "(no name)"}

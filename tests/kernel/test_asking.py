@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from tests.kernel.conftest import Kernel, is_final_status, kinds, outputs, parent
-from tests.kernel.test_tools import TOOLS, asked_for_leave, calls, click, says
+from tests.support.kernel_cells import TOOLS, asked_for_leave, calls, click, says
 
 ASK = f"%%gemini -t add\n{calls(('add', {'a': 1, 'b': 2}))}"
 

@@ -10,22 +10,13 @@ import pytest
 from nbconvert import HTMLExporter
 
 from tests.kernel.conftest import Kernel, complaints
+from tests.support.kernel_cells import shown, table
 
 TALK = "%gemini ask --wait Why is the sky blue?\n%gemini ask --wait And the sunset?"
 
 
-def shown(messages):
-    """What stands below the cell, as text."""
-    return [message["content"]["data"]["text/plain"] for message in messages if message["msg_type"] == "display_data"]
-
-
 def errors(messages):
     return [message["content"] for message in messages if message["msg_type"] == "error"]
-
-
-def table(text):
-    """The rows of a table, cut where two blanks are."""
-    return [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in text.splitlines()]
 
 
 @pytest.fixture(scope="module")

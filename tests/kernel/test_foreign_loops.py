@@ -21,9 +21,9 @@ from tests.kernel.conftest import (
     parent,
     said,
 )
-from tests.kernel.test_streaming import slow
-from tests.notebook.terminal.test_terminal import run_ipython
+from tests.support.kernel_cells import slow
 from tests.support.outputs import is_live
+from tests.support.terminal import run_ipython
 
 PROMPT = 'offline: {"frames": 12, "chars": 20, "gap": 0.01}'
 TEXT = "".join(f"word{n} and so on, ".ljust(20, ".")[:20] for n in range(12))

@@ -13,7 +13,7 @@ import pytest
 from nbclient import NotebookClient
 
 from tests.kernel.conftest import PATIENCE, kinds
-from tests.kernel.test_streaming import FOUR
+from tests.support.kernel_cells import FOUR
 from tests.support.outputs import is_live
 
 SANITIZE = Path(__file__).parents[2] / "notebooks" / "sanitize.cfg"

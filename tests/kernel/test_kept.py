@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.kernel.conftest import PATIENCE, Kernel, is_final_status, kinds, outputs, parent, said
-from tests.kernel.test_streaming import slow
+from tests.support.kernel_cells import slow
 from tests.support.outputs import kind_of
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import threading
 import time
 
 import pytest
 
-from tests.fakes.raw import END, STALL, RawServer, event, head, text_frame
+from tests.fakes.raw import END, STALL, event, head, text_frame
 from tests.kernel.conftest import (
-    PATIENCE,
     Kernel,
     at_rest,
     complaints,
@@ -21,45 +18,13 @@ from tests.kernel.conftest import (
     parent,
     said,
 )
-from tests.kernel.test_streaming import slow
+from tests.support.kernel_cells import slow
+from tests.support.raw_service import Service
 
 NOISE = re.compile(r"Traceback|\w*Warning: |never (awaited|retrieved)|was destroyed|Exception ignored|Unclosed|ERROR")
 THEIRS = re.compile(r"[/\\](ipykernel|ipywidgets|jupyter_client|IPython)[/\\]|<zmq\.|the object allocation traceback")
 COMPLETE = [head() + event(text_frame("All of it.", finish="STOP")) + END]
 HALF = [head() + event(text_frame("Half of ")), STALL]
-
-
-class Service(RawServer):
-    """A raw server in a thread of its own that knows when nobody is connected."""
-
-    def __init__(self, *scripts):
-        super().__init__(*scripts)
-        self.left = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="raw server")
-        self._listening = threading.Event()
-
-    def __enter__(self):
-        self._thread.start()
-        assert self._listening.wait(PATIENCE)
-        return self
-
-    def __exit__(self, *_):
-        self._loop.call_soon_threadsafe(self._over.set)
-        self._thread.join()
-
-    async def _serve(self):
-        self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
-        async with self:
-            self._listening.set()
-            await self._over.wait()
-
-    async def _play(self, reader, writer):
-        self.left.clear()
-        try:
-            await super()._play(reader, writer)
-        finally:
-            if not self.open:
-                self.left.set()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.conftest import PATIENCE, Kernel, at_rest, complaints, kinds, outputs, parent
-from tests.kernel.test_tools import calls
+from tests.support.kernel_cells import calls
 
 SMALL = str(Path(__file__).parents[1] / "fakes" / "small_mcp_server.py")
 SERVER = f"""

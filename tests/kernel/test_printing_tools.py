@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.kernel.conftest import at_rest, is_final_status, outputs, parent
-from tests.kernel.test_tools import calls
+from tests.support.kernel_cells import calls
 
 TOOLS = """
 import asyncio, sys, threading

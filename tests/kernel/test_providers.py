@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.kernel.conftest import Kernel, complaints, kinds, outputs, parent
-from tests.kernel.test_figures import shown, table
-from tests.kernel.test_tools import calls
+from tests.support.kernel_cells import calls, shown, table
 
 MODELS = (
     "gemini-3.8-flash",

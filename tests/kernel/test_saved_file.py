@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import re
-import select
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
@@ -19,55 +15,12 @@ from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
 from nbgemini.cli import _copy_examples
-from tests.kernel.conftest import PATIENCE, kinds
-from tests.kernel.test_streaming import FOUR
-from tests.notebook.terminal.test_terminal import run_ipython
+from tests.kernel.conftest import kinds
+from tests.support.kernel_cells import FOUR
 from tests.support.outputs import kind_of
+from tests.support.terminal import IPythonTerminal, run_ipython
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
-
-class Terminal:
-    """A plain IPython on a pseudo-terminal."""
-
-    def __init__(self):
-        self.seen = ""
-        main, side = pty.openpty()
-        command = [sys.executable, "-m", "IPython", "--no-banner", "--simple-prompt", "--no-confirm-exit"]
-        self._process = subprocess.Popen(
-            command,
-            stdin=side,
-            stdout=side,
-            stderr=side,
-            start_new_session=True,
-            preexec_fn=_own_terminal,  # noqa: PLW1509 - no threads here
-        )
-        os.close(side)
-        self._main = main
-        self._until("In [1]")
-
-    def type(self, line, *, until, enter=True):
-        os.write(self._main, (line + ("\n" if enter else "")).encode())
-        self._until(until)
-
-    def close(self):
-        self._process.kill()
-        self._process.wait()
-        os.close(self._main)
-
-    def _until(self, text):
-        deadline = time.monotonic() + PATIENCE
-        while text not in self.seen:
-            assert time.monotonic() < deadline, self.seen
-            if select.select([self._main], [], [], 1)[0]:
-                self.seen += os.read(self._main, 65536).decode("utf-8", "replace")
-
-
-def _own_terminal():
-    import fcntl
-    import termios
-
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +76,7 @@ def test_the_examples_are_the_notebooks_in_the_repository(tmp_path):
 
 
 def test_ctrl_c_in_a_terminal_stops_the_answer_and_keeps_it():
-    terminal = Terminal()
+    terminal = IPythonTerminal()
     terminal.type("%load_ext nbgemini", until="In [2]")
     terminal.type("%gemini demo", until="In [3]")
     terminal.type("%gemini ask Why is the sky blue?", until="Sunlight holds")

@@ -8,7 +8,7 @@ import pytest
 
 from tests.fakes.raw import END, STALL, event, head, text_frame
 from tests.kernel.conftest import PATIENCE, Kernel, is_final_status, kinds, outputs, parent, said
-from tests.kernel.test_lifecycle import Service
+from tests.support.raw_service import Service
 
 HALF = [head() + event(text_frame("Half of ")), STALL]
 WHOLE = [head() + event(text_frame("All of it.", finish="STOP")) + END]

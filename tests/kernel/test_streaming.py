@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 import pytest
 
 from tests.kernel.conftest import is_final_status, kinds, outputs, parent, said, wire_size
+from tests.support.kernel_cells import FOUR, slow
 from tests.support.outputs import is_live
 
-FOUR = 'offline: {"parts": [["thought", "**A**\\n\\nfirst thought"], ["answer", "first *answer*"], ["thought", "second thought"], ["answer", "second answer"]], "gap": 0.02}'
 HEARTBEAT = """
 import asyncio, time
 gaps = []
@@ -23,10 +22,6 @@ async def beat():
         last = now
 heart = asyncio.create_task(beat())
 """
-
-
-def slow(name, frames=40, gap=0.05):
-    return f"offline: {json.dumps({'parts': [['answer', name * frames * 2]], 'pieces': frames, 'gap': gap})}"
 
 
 def test_loading_is_quick_and_light(fresh_kernel):

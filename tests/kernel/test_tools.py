@@ -7,73 +7,14 @@ import json
 import pytest
 
 from tests.kernel.conftest import at_rest, is_final_status, kinds, outputs, parent, said
+from tests.support.kernel_cells import TOOLS, asked_for_leave, calls, click, role, say, says
 from tests.support.outputs import is_live, ops_in
-
-TOOLS = '''
-import asyncio, threading
-ran, opened = [], asyncio.Event()
-
-def add(a: int, b: int) -> int:
-    """Add two numbers."""
-    ran.append((a, b))
-    return a + b
-
-def multiply(a: int, b: int) -> int:
-    """Multiply two numbers."""
-    ran.append((a, b))
-    return a * b
-
-async def wait_for_door() -> str:
-    """Wait until another task opens the door."""
-    await opened.wait()
-    return "came through"
-
-meeting = threading.Barrier(2, timeout=20)
-
-def meet(who: str) -> str:
-    """Meet another one."""
-    meeting.wait()
-    return f"{who} met"
-
-def fail() -> None:
-    """Fail."""
-    raise ValueError("no such thing")
-'''
-
-
-def calls(*asked):
-    frame = ["frame", *(["call", name, args] for name, args in asked)]
-    return f"offline: {json.dumps({'parts': [['thought', 'Let me see.'], frame], 'gap': 0.01})}"
 
 
 @pytest.fixture
 def tools(kernel):
     kernel.run(TOOLS)
     return kernel
-
-
-def click(kernel, messages, verdict, card=0):
-    """Click one of the card's buttons."""
-    cards = [m["content"]["comm_id"] for m in messages if m["msg_type"] == "comm_open" and role(m) == "card"]
-    say(kernel, cards[card], {"type": "verdict", "verdict": verdict})
-
-
-def say(kernel, widget, content):
-    """Say something in a widget's name, as the page does."""
-    data = {"comm_id": widget, "data": {"method": "custom", "content": content}}
-    kernel.client.shell_channel.send(kernel.client.session.msg("comm_msg", data))
-
-
-def role(message):
-    return message["content"]["data"].get("state", {}).get("role")
-
-
-def asked_for_leave(kernel, mine):
-    """Run until the buttons stand on the card."""
-    messages = kernel.until(lambda message: parent(message) == mine and said(message).get("kind") == "tool_call")
-    return messages + kernel.until(
-        lambda message: message["msg_type"] == "comm_msg" and "Allow once" in str(message["content"])
-    )
 
 
 def test_headless_with_leave_it_runs_and_the_file_holds_the_card(tools):
@@ -185,11 +126,6 @@ def test_headless_the_cards_stand_in_the_order_of_the_calls(tools):
     messages = tools.run(f"%%gemini --once -t wait_for_door,add --approve auto\n{prompt}", sits=False)
     shown = outputs(messages, parent(messages[-1]))
     assert [output["data"]["text/plain"].splitlines()[-1] for output in shown[1:3]] == ["came through", "3"]
-
-
-def says(text):
-    """A condition: a card says so."""
-    return lambda message: message["msg_type"] == "comm_msg" and text in str(message["content"])
 
 
 def test_one_call_is_stopped_on_its_card_and_its_sibling_goes_on(tools):

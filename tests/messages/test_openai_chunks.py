@@ -29,7 +29,7 @@ from nbgemini.messages.events import (
 )
 from nbgemini.messages.openai_chunks import openai_chunks
 from nbgemini.messages.turns import Usage
-from tests.tools.test_toolbox import calls
+from tests.support.tool_calls import calls
 
 
 async def stream(*events):

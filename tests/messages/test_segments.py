@@ -10,6 +10,7 @@ from nbgemini.messages.events import (
     Citation,
     Citations,
     ExecutedCode,
+    InlineMedia,
     ThoughtDelta,
     ToolAnswer,
     ToolCall,
@@ -18,7 +19,7 @@ from nbgemini.messages.events import (
     ToolRun,
     UsageReport,
 )
-from nbgemini.messages.segments import SegmentDelta, SegmentEnd, Segmenter, SegmentStart, SegmentUpdate, last_text
+from nbgemini.messages.segments import Segment, SegmentDelta, SegmentEnd, Segmenter, SegmentStart, SegmentUpdate, last_text
 from nbgemini.messages.turns import Usage
 
 texts = st.text(max_size=4)
@@ -174,3 +175,15 @@ def test_what_was_said_before_the_last_call_is_no_part_of_an_object():
     segmenter.feed([AnswerDelta("I look."), ToolCall("f", {}), ThoughtDelta("Hm."), AnswerDelta("{}")])
     assert last_text(segmenter.segments) == "{}"
     assert last_text(segmenter.segments[:1]) == "I look."
+
+
+def test_a_segment_tells_itself_from_others():
+    segment = Segment(3, "answer")
+    segment.append("x" * 100)
+    assert repr(segment) == f"Segment(3, 'answer', '{'x' * 40}')"
+
+
+def test_sound_is_a_segment_of_its_own_kind():
+    segmenter = Segmenter()
+    segmenter.feed([InlineMedia("audio/mpeg", "eA==")])
+    assert [segment.kind for segment in segmenter.segments] == ["audio"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -264,3 +265,36 @@ def test_events_are_not_changed_by_what_follows():
     events = START, ToolArgsPiece("", "$.a", value), ToolArgsPiece("", "$.a.x[0]", 1), END
     assert made(*events) == [ToolCall("f", {"a": {"x": [1]}})]
     assert value == {"x": []}
+
+
+def test_a_call_that_cannot_be_told_from_others_is_made_each_time():
+    args = {"a": 1}
+    for _ in range(sys.getrecursionlimit() * 2):
+        args = {"a": args}
+    calls = ToolCallAssembler()
+    assert [len(calls.feed(ToolCall("f", args))) for _ in range(2)] == [1, 1]
+
+
+def test_arguments_come_in_texts_and_at_paths_of_any_spelling():
+    calls = ToolCallAssembler()
+    calls.feed(ToolCallStart("a", "f"))
+    for text in ('{"x"', "", ": 1}"):
+        calls.feed(ToolArgsDelta("a", text))
+    assert calls.feed(ToolCallEnd("a")) == [ToolCall("f", {"x": 1})]
+    calls.feed(ToolCallStart("b", "g"))
+    for path in ("$['it\\'s \"q\"']", '$["d"]', "$.l[0]", "$.l[1]"):
+        calls.feed(ToolArgsPiece("b", path, 1))
+    assert calls.feed(ToolCallEnd("b")) == [ToolCall("g", {'it\'s "q"': 1, "d": 1, "l": [1, 1]})]
+
+
+def test_arguments_too_deep_to_be_written_are_no_call_and_no_error():
+    made = []
+    for depth in range(100, sys.getrecursionlimit() + 100, 20):
+        value = json.loads("[" * 50 + "]" * 50)
+        for _ in range(depth):
+            value = [value]
+        calls = ToolCallAssembler()
+        calls.feed(ToolCallStart("", "f"))
+        calls.feed(ToolArgsPiece("", "$" + ".a" * 60, value))
+        made += calls.feed(ToolCallEnd(""))
+    assert len({type(news) for news in made}) == 2  # those that can be, and broken ones

@@ -10,68 +10,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nbgemini.offline.server import OfflineService
+from tests.support.any_json import ANYTHING, FITTING, SCALARS, places, replaced
 from tests.support.raw_requests import CALL, TOOLS, USER, ask, model, path, prompt
 
 METHODS = ["streamGenerateContent?alt=sse", "streamGenerateContent", "generateContent", "countTokens"]
 MODELS = ["gemini-3.8-flash", "gemini-2.5-flash", "gemini-2.0-flash"]
-NAMES = st.sampled_from(
-    [
-        *(
-            "contents",
-            "role",
-            "parts",
-            "text",
-            "thought",
-            "thoughtSignature",
-            "functionCall",
-            "functionResponse",
-            "name",
-            "args",
-        ),
-        *(
-            "response",
-            "id",
-            "generationConfig",
-            "thinkingConfig",
-            "includeThoughts",
-            "thinkingBudget",
-            "thinkingLevel",
-            "tools",
-        ),
-        *("functionDeclarations", "systemInstruction", "system_instruction", "toolConfig", "inlineData", "executableCode"),
-        *("code", "generateContentRequest", "model", "willContinue", "partialArgs"),
-    ]
-)
-WORDS = st.sampled_from(["user", "model", "hi", "f", "low", "call f(a=1)", "2 + 3", "my name is Zoe", "\x00", "", "Ünï 😀"])
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | WORDS | st.text(max_size=5)
 
 
-def nested(names, leaves):
-    return st.recursive(
-        leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3), max_leaves=12
-    )
-
-
-ANYTHING = nested(NAMES | st.text(max_size=5), SCALARS)
-OBJECTS = st.dictionaries(NAMES | st.text(max_size=5), ANYTHING, max_size=3)
-ENTRIES = st.recursive(
-    st.one_of(
-        st.tuples(st.sampled_from(["thought", "answer", "code", "code_result"]), WORDS | st.text(max_size=5)),
-        st.tuples(st.sampled_from(["call", "streamed_call"]), WORDS, OBJECTS),
-        st.tuples(st.just("raw"), OBJECTS),
-    ),
-    lambda inner: st.lists(inner, max_size=3).map(lambda entries: ["frame", *entries]),
-    max_leaves=5,
-)
-FITTING = {
-    "parts": st.lists(ENTRIES, max_size=4),
-    **dict.fromkeys(("frames", "chars", "fault"), st.integers(0, 5)),
-    "pieces": st.integers(1, 5),
-    "gap": st.just(0),
-    "finish": st.none() | WORDS,
-    "error": st.dictionaries(st.just("details"), ANYTHING, max_size=1),
-    "retry_delay": st.sampled_from(["3s", "1.5s"]),
-}
 LOOSE = {name: values | ANYTHING | st.integers() for name, values in FITTING.items() if name != "gap"}
 WRONG = {**LOOSE, "gap": st.sampled_from([0, -1, "x", None, 1e300]), "status": st.integers(398, 602) | SCALARS, "nope": SCALARS}
 DIRECTED = st.one_of(st.fixed_dictionaries({}, optional=told) for told in (FITTING, FITTING, WRONG)).map(
@@ -88,21 +33,6 @@ TALK = {
     "generationConfig": {"temperature": 1, "thinkingConfig": {"includeThoughts": True, "thinkingLevel": "LOW"}},
     "systemInstruction": {"parts": [{"text": "x"}]},
 }
-
-
-def places(value, at=()):
-    yield at
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in inner:
-        yield from places(item, (*at, key))
-
-
-def replaced(value, at, new):
-    if not at:
-        return new
-    copy = value.copy()
-    copy[at[0]] = replaced(value[at[0]], at[1:], new)
-    return copy
 
 
 SPOILT = st.builds(replaced, st.just(TALK), st.sampled_from(list(places(TALK))), ANYTHING)

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbgemini import Client
-from nbgemini.offline.gemini.limits import within_limits
-from nbgemini.offline.gemini.stream import ScriptedPart, tokens
+from nbgemini.offline.stream import ScriptedPart, token_count, within_limits
 from nbgemini.settings import offline_settings
 from tests.conftest import soon
 from tests.support.raw_requests import ask, directive, path
@@ -56,7 +55,7 @@ def test_no_answer_holds_a_stop_text_or_more_than_its_limit(texts, stop, most):
     text = "".join(item.part["text"] for item in said)
     assert "".join(texts).startswith(text)
     assert stop not in text
-    assert sum(tokens(item.part["text"]) for item in said) <= most
+    assert sum(token_count(item.part["text"]) for item in said) <= most
     assert finish == "MAX_TOKENS" or text == "".join(texts).partition(stop)[0]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from nbgemini import ConfigurationError
 from nbgemini.errors import RateLimitError, TransportError
-from nbgemini.offline.cassette import Cassette
+from nbgemini.offline.recordings import Cassette
 from nbgemini.offline.server import OfflineService
 from tests.fakes.tape import record
 from tests.support.raw_requests import ANSWER, CALL, USER, ask, model, path, prompt

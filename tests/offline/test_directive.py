@@ -7,7 +7,7 @@ import json
 import pytest
 
 from nbgemini.offline.directive import Directive, parse_directive, scripted_parts
-from nbgemini.offline.json_body import InvalidRequest
+from nbgemini.offline.requests import InvalidRequest
 from nbgemini.offline.server import OfflineService
 from tests.support.raw_requests import TOOLS, ask, connect, directive, model, path, prompt, request, until
 

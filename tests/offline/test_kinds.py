@@ -6,7 +6,7 @@ import pytest
 from google import genai
 from google.genai import errors, types
 
-from nbgemini.offline.sample_media import grounding, picture, sound
+from nbgemini.offline.canned_answers import grounding, picture, sound
 from tests.kinds import SUPPORTS, TEXT, prompt
 
 pytestmark = [

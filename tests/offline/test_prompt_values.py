@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbgemini.offline.prompt_values import PromptValues
+from nbgemini.offline.schema_answers import PromptValues
 
 FIELDS = [("name", "string"), ("age", "integer"), ("city", "string"), ("mail", "string", "email"), ("height", "number")]
 

@@ -8,7 +8,7 @@ import pytest
 from msgspec import structs
 
 from nbgemini import ApiError, Client
-from nbgemini.offline.recorded_services import last_asked, recorded_prompts
+from nbgemini.offline.recordings import last_asked, recorded_prompts
 from nbgemini.offline.server import OfflineService
 from nbgemini.settings import offline_settings
 from tests.fakes.record_services import MODELS, PROMPTS, SUMS, add

@@ -7,11 +7,11 @@ import json
 
 import pytest
 
-from nbgemini.offline.cassette import Cassette
-from nbgemini.offline.gemini.validation import InvalidRequest, validate
+from nbgemini.offline.recordings import Cassette
 from nbgemini.offline.server import OfflineService
 from nbgemini.offline.thought_signatures import genuine, sign
-from nbgemini.replay.fingerprint import normalised
+from nbgemini.offline.validation import InvalidRequest, validate
+from nbgemini.replay.fingerprint import normalized
 from tests.fakes.tape import record
 
 USER = {"role": "user", "parts": [{"text": "hi"}]}
@@ -168,7 +168,7 @@ def test_what_google_refuses_is_refused(body, words):
     ],
 )
 def test_what_google_takes_is_taken(body):
-    validate(normalised(body), "gemini-3.8-flash")
+    assert validate(normalized(body), "gemini-3.8-flash") is None
 
 
 def test_signatures_are_compared_as_bytes():

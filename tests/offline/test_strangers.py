@@ -7,10 +7,9 @@ import json
 
 import pytest
 
-from nbgemini.offline.gemini.files import FileStore
-from nbgemini.offline.http_server import LARGEST_BODY, HttpRequest, Room, read_request
-from nbgemini.offline.json_body import InvalidRequest, decode_json
-from nbgemini.offline.routes import Refused
+from nbgemini.offline.files import FileStore
+from nbgemini.offline.http_server import LARGEST_BODY, BodyBudget, HttpRequest, read_request
+from nbgemini.offline.requests import InvalidRequest, Refused, decode_json
 from nbgemini.offline.server import OfflineService
 
 PATH = "/v1beta/models/gemini-3.8-flash:generateContent"
@@ -90,7 +89,7 @@ async def read(data, room=None):
     reader = asyncio.StreamReader(limit=2**16)
     reader.feed_data(data)
     reader.feed_eof()
-    return await read_request(reader, room or Room())
+    return await read_request(reader, room or BodyBudget())
 
 
 TWO_WAYS = {
@@ -117,7 +116,7 @@ TWO_WAYS = {
 
 @pytest.mark.parametrize("data", TWO_WAYS.values(), ids=TWO_WAYS)
 async def test_what_can_be_read_in_two_ways_is_read_in_none(data):
-    room = Room(100)
+    room = BodyBudget(100)
     assert await read(data, room) is None
     room.take(100)  # all of it is free
 
@@ -129,7 +128,7 @@ async def test_chunks_make_one_body():
 
 @pytest.mark.parametrize("framing", ["length", "chunks"])
 async def test_bodies_have_one_largest_size_together(framing):
-    room = Room(100_000)
+    room = BodyBudget(100_000)
     kinds = {
         "length": b"POST / HTTP/1.1\r\nContent-Length: 70000\r\n\r\n" + b"x" * 70_000,
         "chunks": b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -162,7 +161,7 @@ def test_a_body_of_too_many_values_is_not_read():
 
 
 def test_files_have_a_largest_size_together(monkeypatch):
-    monkeypatch.setattr("nbgemini.offline.gemini.files._MOST", 1000)
+    monkeypatch.setattr("nbgemini.offline.files._MOST", 1000)
     store = FileStore()
 
     def upload(size):
@@ -179,6 +178,6 @@ def test_files_have_a_largest_size_together(monkeypatch):
         upload(600)
     store.answer(HttpRequest("DELETE", f"/v1beta/{first}", {}, {}, b""), "")
     upload(600)
-    monkeypatch.setattr("nbgemini.offline.gemini.files._MOST_FILES", 1)
+    monkeypatch.setattr("nbgemini.offline.files._MOST_FILES", 1)
     with pytest.raises(Refused, match="quota"):
         upload(1)

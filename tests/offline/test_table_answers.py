@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbgemini.offline.table_answers import answer_about, describe, tables_in, without_tables
+from nbgemini.offline.input_report import answer_about, describe, tables_in, without_tables
 
 TEXT = """Of last week:
 

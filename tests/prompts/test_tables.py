@@ -8,7 +8,7 @@ import decimal
 import pandas as pd
 import pytest
 
-from nbgemini.bulk.sources import RowSource
+from nbgemini.bulk.rows import RowSource
 from nbgemini.prompts.jsonable import converted
 from nbgemini.prompts.tables import is_missing, markdown_table, may_be_table, single, table_of
 

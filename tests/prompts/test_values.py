@@ -14,7 +14,7 @@ from nbgemini.errors import PromptError
 from nbgemini.messages import attachments
 from nbgemini.messages.turns import NOTE
 from nbgemini.prompts.values import TEXT_CHARACTERS, fence, value_to_parts
-from tests.offline.test_files import png
+from tests.support.files import png
 
 
 def said(value, name="it"):

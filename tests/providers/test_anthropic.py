@@ -33,7 +33,7 @@ from nbgemini.providers.common.parts import parts_to_events
 from nbgemini.services import services_from
 from tests.conftest import golden_bytes
 from tests.fakes.raw import END, RawServer, chunk, head
-from tests.providers.test_contract import Talk, decoded, golden, leaves, marked, written
+from tests.support.provider_talk import Talk, decoded, golden, leaves, marked, written
 
 NEW, OLD = "claude-sonnet-5-5", "claude-haiku-4-5"
 ADAPTIVE = {"type": "adaptive", "display": "summarized"}

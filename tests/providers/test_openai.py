@@ -37,7 +37,7 @@ from nbgemini.providers.common.parts import parts_to_events
 from nbgemini.providers.openai.responses import ResponsesCodec
 from tests.conftest import golden_bytes
 from tests.fakes.raw import END, RawServer, chunk, head
-from tests.providers.test_contract import cut
+from tests.support.provider_talk import cut
 
 openai = ResponsesCodec()
 MODEL = "gpt-5.6-sol"

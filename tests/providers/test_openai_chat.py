@@ -38,7 +38,7 @@ from nbgemini.tools.tool import text_result
 from nbgemini.transport.api_errors import error_from_body
 from tests.conftest import golden_bytes
 from tests.fakes.raw import END, RawServer, chunk, head
-from tests.providers.test_contract import cut
+from tests.support.provider_talk import cut
 
 codec = ChatCodec()
 MODEL = "deepseek-v4-pro"

@@ -7,7 +7,7 @@ import pytest
 from nbgemini.messages.events import ToolCall
 from nbgemini.tools.toolbox import Toolbox, allow_all
 from tests.fakes.functions import PNG
-from tests.tools.test_toolbox import calls, goes_on, responses
+from tests.support.tool_calls import calls, goes_on, responses
 
 
 def plot() -> list:

@@ -278,3 +278,11 @@ def test_the_work_is_linear(name):
     assert sum(len(block.source) for block in found) == len(text)
     assert max(looks[:-2]) <= 1.2 * module._LARGEST
     assert blocks.parsed <= 12 * len(text)
+
+
+def test_blocks_can_be_cut_without_being_rendered():
+    blocks = Blocks()
+    blocks.append("One.\n\nTwo.\n\n- th")
+    cut = blocks.cut()
+    blocks.append("ree")
+    assert "".join(cut + blocks.cut_all()) == "One.\n\nTwo.\n\n- three"

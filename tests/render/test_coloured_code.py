@@ -8,6 +8,7 @@ from pygments.lexers import get_lexer_by_name
 from nbgemini.render import code as module
 from nbgemini.render.code import code_html, is_colourable
 from nbgemini.render.sanitize import sanitize
+from nbgemini.render.streaming_markdown import to_html
 from tests.render.checker import faults
 from tests.render.checker import text_of as text_with_end_of
 
@@ -53,3 +54,10 @@ def test_what_takes_too_long_is_not_coloured_to_its_end(monkeypatch):
 def test_no_code_takes_long(language, unit):
     lines = (unit * (400 // len(unit)) + "\n") * 49
     assert text_of(code_html(lines, language)) == lines
+
+
+def test_code_with_many_open_comments_is_shown_uncoloured():
+    for code in ("/* a\n" * 200, "x = 1\n" * 5000):
+        html = to_html(f"```c\n{code}```\n")
+        assert "<pre>" in html
+        assert "<span" not in html

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import pytest
 
 from nbgemini.render import streaming_markdown as module
 from nbgemini.render.code import code_html
+from nbgemini.render.markdown_parser import parse_all
 from nbgemini.render.streaming_markdown import Blocks, to_html
 from tests.render.checker import faults, text_of
 
@@ -238,3 +240,31 @@ def test_where_the_stack_is_full_the_block_is_shown_as_it_is(monkeypatch):
 
 def test_code_with_many_open_comments_is_not_coloured():
     assert "<span" not in code_html("/* \n" * 200, "c")
+
+
+def test_all_tokens_of_a_text_are_those_it_is_shown_from():
+    assert [token.type for token in parse_all("*a*", {})] == ["paragraph_open", "inline", "paragraph_close"]
+
+
+def test_text_that_is_shown_from_deep_in_a_stack_is_shown_as_it_is():
+    """The parser recurses; a caller may have left it no room."""
+    deep = "> " * 30 + "a"
+    to_html(deep)
+
+    def down(left):
+        return to_html(deep) if left == 0 else down(left - 1)
+
+    shown = set()
+    for room in range(40, 400, 10):
+        try:
+            shown.add(down(_left() - room))
+        except RecursionError:  # none at all
+            continue
+    assert f"<pre>{deep.replace('>', '&gt;')}</pre>\n" in shown
+
+
+def _left():
+    depth, frame = 0, sys._getframe()
+    while frame:
+        depth, frame = depth + 1, frame.f_back
+    return sys.getrecursionlimit() - depth

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 
 from nbgemini.errors import ApiError, ConfigurationError, RateLimitError, ServerError, TransportError, WireError
 from nbgemini.replay import cassette
-from nbgemini.replay.cassette import end_line, error_of, frame_line, opening_line, read
+from nbgemini.replay.cassette import Player, end_line, error_of, frame_line, opening_line, read_cassette
 from nbgemini.replay.diff import difference, summarize
-from nbgemini.replay.fingerprint import fingerprint
-from nbgemini.replay.player import Player
+from nbgemini.replay.fingerprint import request_fingerprint
 from nbgemini.transport.request import Request
 
 
@@ -32,7 +31,7 @@ def answer(name, request, *frames, end="complete", error=None):
 def test_any_bytes_come_back(tmp_path_factory, frames):
     tape = tmp_path_factory.mktemp("any") / "tape"
     tape.write_bytes(answer("a", asked("hi"), *frames))
-    (recording,) = read(tape)
+    (recording,) = read_cassette(tape)
     assert [json.loads(frame) if is_json(frame) else frame for _, frame in recording.frames] == [
         json.loads(frame) if is_json(frame) else frame for frame in frames
     ]
@@ -52,7 +51,7 @@ def test_json_stands_in_its_line_as_it_came(tmp_path):
     tape = tmp_path / "tape"
     tape.write_bytes(answer("a", asked("hi"), pretty))
     assert len(tape.read_bytes().splitlines()) == 3
-    assert read(tape)[0].frames == [(0.1, pretty.replace(b"\r", b" ").replace(b"\n", b" "))]
+    assert read_cassette(tape)[0].frames == [(0.1, pretty.replace(b"\r", b" ").replace(b"\n", b" "))]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +69,7 @@ def test_an_error_comes_back_with_all_it_says(tmp_path, error):
         error.retry_after, error.daily, error.passing = 3.5, True, False
     tape = tmp_path / "tape"
     tape.write_bytes(answer("a", asked("hi"), end="error", error=error))
-    again = error_of(read(tape)[0].trouble)
+    again = error_of(read_cassette(tape)[0].trouble)
     assert type(again) is type(error)
     names = ("code", "status", "reason", "retry_after", "daily", "passing")
     said, meant = ([str(one), *(getattr(one, name, None) for name in names)] for one in (again, error))
@@ -86,9 +85,9 @@ def test_a_recording_may_break_off_at_any_byte(tmp_path):
     tape = tmp_path / "tape"
     for cut in range(len(whole) + 1):
         tape.write_bytes(whole[:cut])
-        recordings = read(tape)
+        recordings = read_cassette(tape)
         tape.write_bytes(whole[:cut] + b"\n" + answer("c", asked("more"), b"{}"))
-        assert len(read(tape)) == len(recordings) + 1
+        assert len(read_cassette(tape)) == len(recordings) + 1
     assert [recording.end for recording in recordings] == ["complete", "complete"]
 
 
@@ -97,7 +96,7 @@ def test_answers_recorded_at_once_are_kept_apart(tmp_path):
     mixed = [line for pair in zip(one.splitlines(True), two.splitlines(True), strict=True) for line in pair]
     tape = tmp_path / "tape"
     tape.write_bytes(b"".join(mixed))
-    assert [[frame for _, frame in recording.frames] for recording in read(tape)] == [[b"1", b"2"], [b"3", b"4"]]
+    assert [[frame for _, frame in recording.frames] for recording in read_cassette(tape)] == [[b"1", b"2"], [b"3", b"4"]]
 
 
 @pytest.mark.parametrize(
@@ -120,45 +119,45 @@ def test_what_is_no_cassette_says_so_in_one_line(tmp_path, data):
     tape = tmp_path / "tape"
     tape.write_bytes(data)
     with pytest.raises(ConfigurationError, match=r"tape is not a cassette, or damaged: line 1: ") as caught:
-        read(tape)
+        read_cassette(tape)
     assert "\n" not in str(caught.value)
 
 
 def test_no_file_and_too_large_a_file_say_so(tmp_path, monkeypatch):
     with pytest.raises(ConfigurationError, match="No such file"):
-        read(tmp_path / "none")
+        read_cassette(tmp_path / "none")
     with pytest.raises(ConfigurationError, match="directory"):
-        read(tmp_path)
+        read_cassette(tmp_path)
     (tmp_path / "huge").write_bytes(b"\n" * 2_000_000)
     monkeypatch.setattr(cassette, "LARGEST", 1_048_576)
     with pytest.raises(ConfigurationError, match="huge is too large for a cassette: 1 MB of at most 1"):
-        read(tmp_path / "huge")
+        read_cassette(tmp_path / "huge")
 
 
 def test_an_empty_file_is_a_cassette_without_answers(tmp_path):
     (tmp_path / "tape").touch()
-    player = Player(read(tmp_path / "tape"))
-    assert player.next(fingerprint(asked("hi"))) is None
+    player = Player(read_cassette(tmp_path / "tape"))
+    assert player.next(request_fingerprint(asked("hi"))) is None
     assert player.explain_miss(asked("hi")) == "nothing is recorded there"
 
 
 def played(tmp_path, *answers):
     tape = tmp_path / "tape"
     tape.write_bytes(b"".join(answers))
-    return Player(read(tape))
+    return Player(read_cassette(tape))
 
 
 def test_the_nth_equal_request_gets_the_nth_recording_and_the_last_repeats(tmp_path):
     player = played(tmp_path, *(answer(name, asked("hi"), name.encode()) for name in "1234"), answer("x", asked("ho"), b"0"))
-    got = [player.next(fingerprint(asked("hi"))).frames[0][1] for _ in range(6)]
+    got = [player.next(request_fingerprint(asked("hi"))).frames[0][1] for _ in range(6)]
     assert got == [b"1", b"2", b"3", b"4", b"4", b"4"]
 
 
 def test_what_was_stopped_answers_only_where_there_is_nothing_else(tmp_path):
     stopped, broken = answer("1", asked("hi"), b"1", end="left"), opening_line("2", "gemini", asked("ho"))
     player = played(tmp_path, stopped, broken, answer("3", asked("hi"), b"3"))
-    assert player.next(fingerprint(asked("hi"))).frames[0][1] == b"3"
-    assert player.next(fingerprint(asked("ho"))).end == "open"
+    assert player.next(request_fingerprint(asked("hi"))).frames[0][1] == b"3"
+    assert player.next(request_fingerprint(asked("ho"))).end == "open"
 
 
 TURN = {"role": "model", "parts": [{"text": "so"}]}

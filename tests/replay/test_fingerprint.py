@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbgemini.replay.fingerprint import fingerprint
+from nbgemini.replay.fingerprint import request_fingerprint
 from nbgemini.transport.request import Request
 
 PATH = "v1beta/models/gemini-3.8-flash:streamGenerateContent"
@@ -60,7 +60,7 @@ BODIES = st.fixed_dictionaries(
 
 
 def key(body, path=PATH):
-    return fingerprint(Request(path, body, {"alt": "sse"}))
+    return request_fingerprint(Request(path, body, {"alt": "sse"}))
 
 
 def snake(value, *, free=False):
@@ -156,9 +156,9 @@ def test_the_model_counts_and_the_framing_does_not(path, same):
 
 
 def test_pages_of_a_list_are_told_apart():
-    first, second = (fingerprint(Request("v1beta/models", None, query, "GET")) for query in ({}, {"pageToken": "2"}))
+    first, second = (request_fingerprint(Request("v1beta/models", None, query, "GET")) for query in ({}, {"pageToken": "2"}))
     assert first != second
-    assert first == fingerprint(Request("v1/models", None, {"pageSize": "1000"}, "GET"))
+    assert first == request_fingerprint(Request("v1/models", None, {"pageSize": "1000"}, "GET"))
 
 
 def test_what_is_free_stays_as_it_is_written():

@@ -17,7 +17,7 @@ import pytest
 from nbgemini import Client, ConfigurationError, RateLimitError, Settings
 from nbgemini.errors import ServerError
 from nbgemini.replay import recorder
-from nbgemini.replay.cassette import read
+from nbgemini.replay.cassette import read_cassette
 from tests.canary import CANARY, found_in
 from tests.conftest import soon
 from tests.fakes.raw import CLOSE, END, RawServer, chunk, event, head, text_frame
@@ -87,7 +87,7 @@ async def test_a_conversation_with_tools_and_signatures_comes_back(client, tape)
     chat = (await replay(tape)).chat(tools=[weather], approve="auto")
     again = [await chat.ask(prompt) for prompt in prompts]
     assert [essence(reply) for reply in again] == [essence(reply) for reply in first]
-    assert len(read(tape)) == 4
+    assert len(read_cassette(tape)) == 4
     assert [call.args for call in again[0].tool_calls] == [{"city": "Rome"}, {"city": "Oslo"}]
 
 
@@ -168,7 +168,7 @@ async def test_a_stopped_recording_ends_where_it_was_stopped(client, tape):
             if getattr(event, "text", ""):
                 break
     await client.record(None)
-    (recording,) = read(tape)
+    (recording,) = read_cassette(tape)
     assert recording.end == "left"
     reply = await settled(await replay(tape), told(frames=9, stall=2, gap=0))
     assert (reply.state, str(reply.error)) == ("truncated", "the recording ends here: it was stopped")
@@ -284,7 +284,7 @@ async def test_a_stream_waits_for_a_slow_disk_and_never_fills_memory(client, tap
     await client.generate(told(frames=50, chars=500, gap=0))
     assert len(waits) > 3
     assert max(waits) < 3000
-    assert len(read(tape)[0].frames) >= 50
+    assert len(read_cassette(tape)[0].frames) >= 50
 
 
 SCRIPT = """
@@ -305,7 +305,7 @@ def test_two_processes_record_into_one_file(service, tape):
     command = [sys.executable, "-c", SCRIPT, service.url, str(tape)]
     running = [subprocess.Popen([*command, who]) for who in ("a", "b")]
     assert [process.wait(60) for process in running] == [0, 0]
-    recordings = read(tape)
+    recordings = read_cassette(tape)
     assert len(recordings) == 10
     assert {(recording.end, len(recording.frames)) for recording in recordings} == {("complete", 21)}
 
@@ -318,7 +318,7 @@ def test_a_process_that_is_killed_leaves_a_cassette(service, tape):
         time.sleep(0.01)
     process.kill()
     process.wait()
-    assert {(recording.end, len(recording.frames)) for recording in read(tape)} == {("open", 3)}
+    assert {(recording.end, len(recording.frames)) for recording in read_cassette(tape)} == {("open", 3)}
 
 
 async def test_errors_keep_their_class_and_seconds(settings, tape):

@@ -12,7 +12,7 @@ from functools import partial
 import pytest
 
 from nbgemini._storage import sqlite_worker
-from nbgemini._storage.sqlite import DamagedError, Database, LockedError, NewerError, check
+from nbgemini._storage.sqlite import DamagedError, Database, LockedError, NewerError, check_integrity
 from nbgemini._storage.sqlite_worker import SqliteWorker
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS word (text TEXT UNIQUE)"
@@ -157,7 +157,7 @@ def test_work_on_a_damaged_file_is_done_on_a_new_one(make, path, damage, at):
     ((_, aside),) = damage
     assert aside.exists()
     assert worker.read(words).result(30) == ["after"]
-    worker.write(check).result(30)
+    worker.write(check_integrity).result(30)
 
 
 def test_a_file_of_a_newer_version_is_left_alone_each_time(make, path, damage):

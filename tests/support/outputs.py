@@ -35,6 +35,18 @@ def kinds_in(outputs):
     return [kind_of(output.get("data", {})) for output in outputs]
 
 
+class Place:
+    """Keeps what is shown."""
+
+    for_good = False
+
+    def __init__(self):
+        self.shown = []
+
+    def show(self, data, state, widget=None):  # noqa: ARG002 - a place of plain HTML
+        self.shown.append((state, data))
+
+
 def ops_in(message):
     """The deltas in a widget's message, which packs long ones."""
     packed = message.get("buffers", ())

@@ -13,7 +13,7 @@ from nbgemini.messages.segments import Segment
 from nbgemini.render.mimebundle import bundle
 from nbgemini.tools.decorator import declare, tool
 from nbgemini.tools.toolbox import WORDS, Toolbox, ToolRunner, allow_all, build_toolbox
-from tests.tools.test_toolbox import ask, calls, goes_on, outputs
+from tests.support.tool_calls import ask, calls, goes_on, outputs
 
 
 @tool(safe=True)

@@ -14,12 +14,13 @@ from nbgemini.errors import PromptError, ServerError, ToolError, TransportError
 from nbgemini.messages.events import AnswerDelta, ThoughtDelta, ToolCall, ToolProgress
 from nbgemini.messages.segments import SegmentEnd, SegmentStart, SegmentUpdate
 from nbgemini.messages.turns import Usage
-from nbgemini.offline.gemini.validation import validate
 from nbgemini.offline.thought_signatures import sign
-from nbgemini.replay.fingerprint import normalised
+from nbgemini.offline.validation import validate
+from nbgemini.replay.fingerprint import normalized
 from nbgemini.secrets import Secret
 from nbgemini.tools.toolbox import MOST_ROUNDS, Toolbox, allow_all, refuse_all
 from tests.fakes.raw import CLOSE, END, RESET, STALL, RawServer, event, head, text_frame
+from tests.support.tool_calls import ask, calls, goes_on, outputs, responses, told
 
 MODELS = ("gemini-3.8-flash", "gemini-2.5-flash")
 
@@ -46,44 +47,12 @@ def counter():
     return Counter()
 
 
-def told(*entries, **more):
-    """A prompt that makes the offline service say these entries."""
-    return f"offline: {json.dumps({'parts': entries, 'gap': 0, **more})}"
-
-
-def calls(*asked, **more):
-    return told(["frame", *(["call", name, args] for name, args in asked)], **more)
-
-
 def adding(a=1, b=2):
     return ["call", "add", {"a": a, "b": b}]
 
 
-async def ask(client, prompt, *tools, approve=allow_all, **changes):
-    """Ask the chat and wait for the end, whatever it is."""
-    chat = client.chat("main")
-    reply = chat.begin(prompt, toolbox=Toolbox(tools, approve), **changes)
-    await chat.drive(reply)
-    return reply
-
-
 def runs(reply):
     return [(s.content.call.name, s.content.state) for s in reply.segments if s.kind == "tool_call"]
-
-
-def responses(body):
-    """What the last turn of a request answers."""
-    parts = body["contents"][-1]["parts"]
-    return [part["functionResponse"] for part in parts if "functionResponse" in part]
-
-
-def outputs(service, number=-1):
-    return [answer["response"] for answer in responses(service.requests[number].body)]
-
-
-async def goes_on(client):
-    """The next prompt is taken by the service, which checks the whole history."""
-    assert (await client.chat("main").ask("what is 1 + 1")).state == "complete"
 
 
 # --- over scripted sockets
@@ -128,7 +97,7 @@ class Scripted:
         await self.server.__aexit__()
         if kind is None:
             for body in self.bodies:
-                validate(normalised(body), self.model)
+                validate(normalized(body), self.model)
 
     @property
     def bodies(self):

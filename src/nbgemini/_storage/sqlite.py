@@ -178,7 +178,7 @@ def wipe(connection: Connection) -> None:
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def check(connection: Connection) -> None:
+def check_integrity(connection: Connection) -> None:
     """Check the whole file.
 
     Raises:
@@ -189,7 +189,7 @@ def check(connection: Connection) -> None:
         raise DamagedError(" ".join(str(found).split()))
 
 
-def read(path: Path, version: int, query: str, values: Sequence[Any]) -> list[Any]:
+def read_rows(path: Path, version: int, query: str, values: Sequence[Any]) -> list[Any]:
     """Return the rows of a query; none if there is no file of this version.
 
     Raises:

@@ -17,8 +17,7 @@ from msgspec import Struct, structs
 
 from nbgemini._async.scheduler import FairScheduler
 from nbgemini.bulk.progress import Progress
-from nbgemini.bulk.rows import fill
-from nbgemini.bulk.sources import RowSource
+from nbgemini.bulk.rows import RowSource, fill_row
 from nbgemini.bulk.table import MapResult, MapRow, Rows
 from nbgemini.bulk.template import Template
 from nbgemini.chat.endpoint import Endpoint
@@ -40,7 +39,7 @@ _SHARE = 0.5  # of the price of the same request at once; ai.google.dev/gemini-a
 _FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 2.0, 60.0, 1.5  # seconds between two looks
 
 
-class Manner(Struct, frozen=True):
+class BatchContext(Struct, frozen=True):
     """How batches are spoken of: by which way, in which version of the API, with which options their answers were asked for.
 
     `guard` raises PromptError for what must not leave.
@@ -60,7 +59,7 @@ class Batch:
         status: what the service said of it last.
     """
 
-    def __init__(self, manner: Manner, status: Status, rows: Sequence[Any] | None = None) -> None:
+    def __init__(self, manner: BatchContext, status: Status, rows: Sequence[Any] | None = None) -> None:
         """Know the batch; `rows` is what was given, where that is known."""
         self.status = status
         self._manner = manner
@@ -144,7 +143,7 @@ class Batch:
         """Read what came of a row as every answer is read."""
         options = structs.replace(self._manner.options, model=self._manner.options.model or self.status.model)
         reply = reply_of(lambda: _frame(answer), options, self._manner.endpoint, self._manner.prices)
-        fill(row, reply)
+        fill_row(row, reply)
         row.state, row.seconds = reply.state, 0.0
         row.cost = None if row.cost is None else row.cost * _SHARE
 
@@ -155,7 +154,7 @@ class Batch:
         return f"<Batch {self.name} {self.state}{rows}>"
 
 
-async def batch_manner(services: ServiceRegistry, options: dict[str, Any]) -> Manner:
+async def batch_context(services: ServiceRegistry, options: dict[str, Any]) -> BatchContext:
     """Return how batches are spoken of by a client's services, with these options.
 
     Raises:
@@ -167,10 +166,10 @@ async def batch_manner(services: ServiceRegistry, options: dict[str, Any]) -> Ma
     if service != "gemini":
         raise PromptError(f"only Gemini's Batch API is known here; client.map asks {service}'s models now")
     asked = structs.replace(Options(model=bare), **{**options, "schema": schema, "model": bare})
-    return Manner(services.endpoint(model), settings.version, asked, settings.prices, services.guard)
+    return BatchContext(services.endpoint(model), settings.version, asked, settings.prices, services.guard)
 
 
-async def batches(manner: Manner) -> list[Batch]:
+async def batches(manner: BatchContext) -> list[Batch]:
     """Return all batches that the service knows, the latest first."""
     found: list[Status] = []
     page = ""
@@ -181,7 +180,7 @@ async def batches(manner: Manner) -> list[Batch]:
             return [Batch(manner, status) for status in found]
 
 
-async def batch_named(manner: Manner, name: str, rows: Sequence[Any] | None) -> Batch:
+async def batch_named(manner: BatchContext, name: str, rows: Sequence[Any] | None) -> Batch:
     """Return the batch of this name.
 
     Raises:
@@ -210,7 +209,7 @@ def _progress(table: Rows) -> Progress:
     return Progress(total=len(table), done=done, failed=len(table) - done, usage=table.usage, cost=table.cost, over=True)
 
 
-async def submit(manner: Manner, template: str, rows: Any, title: str) -> Batch:
+async def submit_batch(manner: BatchContext, template: str, rows: Any, title: str) -> Batch:
     """Submit one batch and return it.
 
     Raises:
@@ -235,13 +234,13 @@ async def submit(manner: Manner, template: str, rows: Any, title: str) -> Batch:
     return Batch(manner, codec.status_of(await _once(manner, request)), given)
 
 
-def _check(manner: Manner) -> None:
+def _check(manner: BatchContext) -> None:
     if manner.options.tools:
         raise PromptError("a batch offers the model no tools; %%gemini -t and client.chat do")
     manner.endpoint.codec.encode([user_turn("?")], manner.options)
 
 
-async def _body(manner: Manner, form: Template, row: Any, number: int) -> Mapping[str, Any]:
+async def _body(manner: BatchContext, form: Template, row: Any, number: int) -> Mapping[str, Any]:
     """Return what is asked for one row; large files go ahead of it."""
     try:
         turn = await form.turn(row)
@@ -261,7 +260,7 @@ def _refuse_empty(turn: Turn) -> None:
         raise PromptError("its prompt is empty")
 
 
-async def _request(manner: Manner, bodies: list[Mapping[str, Any]], title: str) -> Request:
+async def _request(manner: BatchContext, bodies: list[Mapping[str, Any]], title: str) -> Request:
     """Return the request that submits them, the file of lines uploaded if there must be one."""
     version, model = manner.version, manner.options.model
     lines = await asyncio.to_thread(lambda: b"".join(codec.line_of(number, body) for number, body in enumerate(bodies)))
@@ -270,7 +269,7 @@ async def _request(manner: Manner, bodies: list[Mapping[str, Any]], title: str) 
     return codec.file_request(version, model, await _uploaded(manner, lines, title), title)
 
 
-async def _uploaded(manner: Manner, lines: bytes, title: str) -> str:
+async def _uploaded(manner: BatchContext, lines: bytes, title: str) -> str:
     files = manner.endpoint.uploads
     if len(lines) > LARGEST_BYTES:
         raise PromptError(f"a batch holds up to 2 GB, these rows are {size_text(len(lines))}; submit them in parts")
@@ -280,7 +279,7 @@ async def _uploaded(manner: Manner, lines: bytes, title: str) -> str:
     return await files.upload(Attachment(digest, title, codec.JSONL, len(lines), lines))
 
 
-async def _once(manner: Manner, request: Request) -> bytes:
+async def _once(manner: BatchContext, request: Request) -> bytes:
     """Send what must not be done twice."""
     try:
         return await manner.endpoint.without_retries().fetch(request)

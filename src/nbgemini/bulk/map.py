@@ -19,20 +19,19 @@ from msgspec import Struct, structs
 from nbgemini._async.handle import SafeCallback
 from nbgemini._storage.sqlite import default_path
 from nbgemini.bulk.aimd import AimdLimiter
-from nbgemini.bulk.outcome import (
+from nbgemini.bulk.progress import Progress
+from nbgemini.bulk.progress_bar import progress_bar
+from nbgemini.bulk.rows import MapContext, PendingRow, RowLoader, RowSource, answer_to_store, fill_row
+from nbgemini.bulk.scheduler import (
     BackOff,
-    Completed,
     RetryAfter,
+    RowDone,
+    Scheduler,
     StopAll,
     SystemicFailureDetector,
     concerns_all,
-    outcome,
+    row_outcome,
 )
-from nbgemini.bulk.progress import Progress
-from nbgemini.bulk.progress_bar import bar
-from nbgemini.bulk.rows import MapContext, PendingRow, RowLoader, answer_to_store, fill
-from nbgemini.bulk.scheduler import Scheduler
-from nbgemini.bulk.sources import RowSource
 from nbgemini.bulk.store import RowStore
 from nbgemini.bulk.table import MapResult, MapRow
 from nbgemini.bulk.template import MissingError, Template
@@ -137,7 +136,7 @@ class MapRun:
         self._context = context
         self._store = store
         self._loader = RowLoader(context, template, source, None if how.fresh else store)
-        show = how.progress if callable(how.progress) else None if how.progress is False else bar()
+        show = how.progress if callable(how.progress) else None if how.progress is False else progress_bar()
         self._show, self._on_row = SafeCallback(show, _CALLBACK_FAILED), SafeCallback(how.on_row, _CALLBACK_FAILED)
         self._limiter = AimdLimiter(how.concurrency, monotonic, random.random)
         self._scheduler = Scheduler(self._limiter, self._ask)
@@ -212,7 +211,7 @@ class MapRun:
 
     async def _act(self, item: PendingRow, reply: Reply, began: float) -> None:
         """Do what a reply means for its row, and for all."""
-        match Completed() if self._scheduler.stopped else outcome(reply, item, monotonic()):
+        match RowDone() if self._scheduler.stopped else row_outcome(reply, item, monotonic()):
             case RetryAfter(seconds) if item.attempts.take():
                 self._scheduler.put_back(item, seconds)
             case BackOff(retry_after):
@@ -236,7 +235,7 @@ class MapRun:
 
     async def _settle(self, item: PendingRow, reply: Reply) -> None:
         """Fill a row that is over; it counts once it is on disk."""
-        fill(item.row, reply)
+        fill_row(item.row, reply)
         answer = answer_to_store(item.row, reply)
         if answer is not None and self._store is not None:
             try:

@@ -90,10 +90,10 @@ class Progress(Struct, frozen=True, kw_only=True):
     def _time(self) -> str:
         if self.over:
             return duration_text(self.seconds)
-        return f"about {span(self.seconds_left)} left" if self.seconds_left is not None else ""
+        return f"about {span_text(self.seconds_left)} left" if self.seconds_left is not None else ""
 
 
-def span(seconds: float) -> str:
+def span_text(seconds: float) -> str:
     """Return a time in the unit that fits."""
     if seconds > _LONG * 60:
         return f"{seconds / 3600:.1f} h"

@@ -17,18 +17,18 @@ Maker: TypeAlias = Callable[[], Callable[[Any], object] | None]
 _makers: list[Maker] = []
 
 
-def show_by(maker: Maker) -> None:
+def register_bar(maker: Maker) -> None:
     """Let `maker` make the bars from now on; it is called where a map begins."""
     _makers.append(maker)
 
 
-def show_no_longer(maker: Maker) -> None:
+def unregister_bar(maker: Maker) -> None:
     """Undo that; harmless twice."""
     if maker in _makers:
         _makers.remove(maker)
 
 
-def made() -> Callable[[Any], object] | None:
+def custom_bar() -> Callable[[Any], object] | None:
     """Return a new bar; None if nobody makes any here."""
     return _makers[-1]() if _makers else None
 
@@ -53,9 +53,9 @@ class Bar:
             self._live.stop()
 
 
-def bar() -> Callable[[Progress], object] | None:
+def progress_bar() -> Callable[[Progress], object] | None:
     """Return a bar where there is somewhere to show it."""
-    return made() or (Bar() if sys.stderr is not None and sys.stderr.isatty() else None)
+    return custom_bar() or (Bar() if sys.stderr is not None and sys.stderr.isatty() else None)
 
 
 def _console() -> Any:

@@ -1,6 +1,5 @@
 """Answers that are kept, so that the same question is not paid for twice."""
 
-from nbgemini.cache.cache import Cache, Stats
-from nbgemini.cache.config import open_cache
+from nbgemini.cache.cache import Cache, CacheStats, open_cache
 
-__all__ = ["Cache", "Stats", "open_cache"]
+__all__ = ["Cache", "CacheStats", "open_cache"]

@@ -1,4 +1,4 @@
-"""What was answered, in a store, with counts of what that saved.
+"""What was answered, in the store that a setting means, with counts of what that saved.
 
 Invariants: no trouble of the store is an answer's; nothing is waited for longer than a person notices; what can't be played as
 a whole answer is no hit; an answer is there from the moment it is whole, however long the store takes to keep it.
@@ -7,16 +7,25 @@ a whole answer is no hit; an answer is there from the moment it is whole, howeve
 from __future__ import annotations
 
 import asyncio
+import difflib
 import logging
 from collections.abc import Callable, Coroutine, Sequence
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from msgspec import Struct, field
 
-from nbgemini.cache.base import Limits, Size, Store
-from nbgemini.cache.circuit_breaker import Guard, within
-from nbgemini.cache.entry import Decode, Entry, judged, packed, unpacked
+from nbgemini._storage.sqlite import default_path
+from nbgemini.cache.circuit_breaker import CircuitBreaker, with_deadline
+from nbgemini.cache.entry import CacheEntry, Decode, complete_entry, decode_entry, encode_frames
+from nbgemini.cache.redis import RedisStore
+from nbgemini.cache.sqlite import SqliteStore
+from nbgemini.cache.store import Limits, MemoryStore, Size, Store
+from nbgemini.errors import ConfigurationError
 from nbgemini.messages.turns import Usage
+from nbgemini.secrets import Secret
 
 T = TypeVar("T")
 
@@ -26,7 +35,7 @@ _LOADING = 30.0  # and for a library, once
 _log = logging.getLogger("nbgemini")
 
 
-class Stats(Struct):
+class CacheStats(Struct):
     """What this kernel had of its cache.
 
     Attributes:
@@ -47,18 +56,18 @@ class Stats(Struct):
         free = self.hits + self.shared
         return free / (free + self.misses) if free + self.misses else None
 
-    def hit(self, entry: Entry, times: int) -> None:
+    def hit(self, entry: CacheEntry, times: int) -> None:
         """Count an answer that was kept, and how many were served with it."""
         self.hits += times
         self._save(entry, times)
 
-    def share(self, entry: Entry | None, times: int) -> None:
+    def share(self, entry: CacheEntry | None, times: int) -> None:
         """Count those who had another prompt's answer; what it took is known of one that is worth keeping."""
         self.shared += times
         if entry is not None:
             self._save(entry, times)
 
-    def _save(self, entry: Entry, times: int) -> None:
+    def _save(self, entry: CacheEntry, times: int) -> None:
         if times:
             self.saved[entry.model, entry.usage] = self.saved.get((entry.model, entry.usage), 0) + times
 
@@ -74,14 +83,14 @@ class Cache:
 
     def __init__(self, store: Store, limits: Limits, tell: Callable[[str], object] = _log.warning) -> None:
         """Keep answers in `store`; `tell` hears of its trouble, once."""
-        self.stats = Stats()
+        self.stats = CacheStats()
         self.limits = limits
         self.trouble = ""
         self._store = store
         self._say = tell
-        self._reading = Guard(store.patience, self._tell)
-        self._writing = Guard(_WRITING, self._tell)
-        self._loading = Guard(_LOADING, self._tell)
+        self._reading = CircuitBreaker(store.patience, self._tell)
+        self._writing = CircuitBreaker(_WRITING, self._tell)
+        self._loading = CircuitBreaker(_LOADING, self._tell)
         self._prepared = False
         self._on_its_way: dict[str, Sequence[bytes]] = {}  # into the store
 
@@ -100,28 +109,28 @@ class Cache:
         """Why the store is let alone now; empty while it works."""
         return self._reading.trouble or self._writing.trouble
 
-    async def get(self, key: str, decode: Decode) -> Entry | None:
+    async def get(self, key: str, decode: Decode) -> CacheEntry | None:
         """Return the answer that is kept under a name, or is about to be; what is none is dropped."""
         frames = self._on_its_way.get(key)
         if frames is not None:
-            return await asyncio.to_thread(judged, frames, decode)
+            return await asyncio.to_thread(complete_entry, frames, decode)
         await self._prepare()
         found = await self._reading.run(lambda: self._store.get(key))
         if found is None:
             return None
-        entry = await asyncio.to_thread(unpacked, found, decode)
+        entry = await asyncio.to_thread(decode_entry, found, decode)
         if entry is None:
             await self._writing.run(lambda: self._store.drop(key))
         return entry
 
-    async def put(self, key: str, frames: Sequence[bytes], decode: Decode) -> Entry | None:
+    async def put(self, key: str, frames: Sequence[bytes], decode: Decode) -> CacheEntry | None:
         """Keep an answer, if it is worth keeping, and return it then."""
         self._on_its_way[key] = frames
         try:
-            entry = await asyncio.to_thread(judged, frames, decode)
+            entry = await asyncio.to_thread(complete_entry, frames, decode)
             if entry is not None and not self._reading.trouble:
                 await self._prepare()
-                value = await asyncio.to_thread(packed, frames)
+                value = await asyncio.to_thread(encode_frames, frames)
                 if self._on_its_way.get(key) is frames:  # else it was forgotten, or another one came
                     await self._writing.run(lambda: self._store.put(key, value))
             return entry
@@ -153,7 +162,7 @@ class Cache:
         """Return what comes of work that no answer waits for."""
         await self._prepare()
         try:
-            return await within(_BESIDES, work())
+            return await with_deadline(_BESIDES, work())
         except Exception:  # noqa: BLE001 - whatever it is, who asked is told that nothing came
             return None
 
@@ -161,3 +170,112 @@ class Cache:
         if not self.trouble:
             self.trouble = f"the cache in {self.where} is left out: {trouble}; answers come without it"
             self._say(self.trouble)
+
+
+WEEK = 7 * 24 * 3600.0
+WORDS = ("off", "memory", "sqlite", "sqlite:PATH", "redis://HOST:PORT/DB")
+
+_MIB = 1024 * 1024
+_IN_MEMORY = 1_000, 64 * _MIB
+_ON_DISK = 10_000, 256 * _MIB
+_SCHEMES = ("redis", "rediss", "unix")
+_HIGHEST = 65_535
+_log = logging.getLogger("nbgemini")
+
+
+def open_cache(
+    setting: str,
+    *,
+    seconds: float = WEEK,
+    entries: int | None = None,
+    size: int | None = None,
+    tell: Callable[[str], object] = _log.warning,
+) -> Cache | None:
+    """Return the cache that a setting means, not opened yet; None for `off`.
+
+    Args:
+        setting: one of `WORDS`.
+        seconds: how long an answer is kept.
+        entries: how many are kept at most; by default 1,000 in memory, 10,000 on disk. Redis has a setting of its own.
+        size: how many bytes; by default 64 MiB in memory, 256 MiB on disk.
+        tell: what hears, in one line, of a store's trouble.
+
+    Raises:
+        ConfigurationError: it means none, or needs a package that is not installed.
+    """
+    check_cache_setting(setting)
+    if not seconds > 0:
+        raise ConfigurationError(f"a cache keeps answers for more than 0 seconds, not {seconds:g}")
+    name, _, rest = setting.strip().partition(":")
+    if name == "off":
+        return None
+    most = _IN_MEMORY if name == "memory" else _ON_DISK
+    limits = Limits(entries or most[0], size or most[1], seconds)
+    return Cache(_store(name, rest, setting.strip(), limits, tell), limits, tell)
+
+
+def check_cache_setting(setting: str) -> None:
+    """Let a setting pass that means something here.
+
+    Raises:
+        ConfigurationError: it means nothing, or needs a package that is not installed.
+    """
+    name, _, rest = setting.strip().partition(":")
+    if name in _SCHEMES and rest.startswith("//"):
+        _check_server(setting.strip())
+    elif name != "sqlite" and (name not in ("off", "memory") or rest):
+        near = difflib.get_close_matches(name, [word.partition(":")[0] for word in WORDS], n=1)
+        hint = f" (did you mean {near[0]}?)" if near and near[0] != name else ""
+        raise ConfigurationError(f"{_shown(setting)} is no cache{hint}; {', '.join(WORDS[:-1])} or {WORDS[-1]}")
+
+
+def _store(name: str, rest: str, setting: str, limits: Limits, tell: Callable[[str], object]) -> Store:
+    if name == "memory":
+        return MemoryStore(limits)
+    if name == "sqlite":
+        path = Path(rest).expanduser() if rest else default_path("cache.sqlite3")
+        return SqliteStore(path, limits, tell)
+    return RedisStore(setting, limits)
+
+
+def _check_server(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        fine = parts.scheme == "unix" or (parts.hostname and 0 < (parts.port or 1) <= _HIGHEST)
+    except ValueError:
+        fine = False
+    if not fine:
+        raise ConfigurationError(f"{_shown(url)} names no server; redis://HOST:PORT/DB does")
+    if find_spec("redis") is None:
+        raise ConfigurationError("a cache in Redis needs a package: pip install 'nbgemini[redis]'")
+
+
+def _shown(setting: str) -> str:
+    """Return a setting without what may be a password."""
+    before, at, after = setting.rpartition("@")
+    return repr(f"{before.partition('//')[0]}//…@{after}" if at else setting)
+
+
+class CachePool:
+    """One cache for each place and time."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._opened: dict[tuple[str, float], Cache | None] = {}
+
+    def of(self, setting: str | Secret, seconds: float) -> Cache | None:
+        """Return the cache that a setting means; None if it means none.
+
+        Raises:
+            ConfigurationError: it means nothing, or needs a package that is not installed.
+        """
+        place = setting.reveal() if isinstance(setting, Secret) else setting
+        if (place, seconds) not in self._opened:
+            self._opened[place, seconds] = open_cache(place, seconds=seconds)
+        return self._opened[place, seconds]
+
+    async def aclose(self) -> None:
+        """Let go of what is open on the running loop."""
+        for cache in self._opened.values():
+            if cache is not None:
+                await cache.aclose()

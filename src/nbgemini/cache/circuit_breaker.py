@@ -19,7 +19,7 @@ AT_ONCE = 16  # more of them wait, each for its turn, and not at all once there 
 _LET_ALONE = 20.0  # seconds
 
 
-class Guard:
+class CircuitBreaker:
     """Who lets others use a store.
 
     Attributes:
@@ -43,7 +43,7 @@ class Guard:
                 self._look_again(work)
                 return None
             try:
-                return await within(self._patience, work())
+                return await with_deadline(self._patience, work())
             except Exception as error:  # noqa: BLE001 - whatever a store has, an answer must not have it
                 self._fail(error)
                 return None
@@ -60,7 +60,7 @@ class Guard:
 
     def _fail(self, error: Exception) -> None:
         self._again = self._clock() + _LET_ALONE
-        self.trouble = said(error)
+        self.trouble = describe_error(error)
         self._tell(self.trouble)
 
     def _look_again(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
@@ -71,14 +71,14 @@ class Guard:
 
     async def _look(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         try:
-            await within(self._patience, work())
+            await with_deadline(self._patience, work())
         except Exception as error:  # noqa: BLE001 - as above
             self._fail(error)
         else:
             self.trouble = ""
 
 
-async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
+async def with_deadline(seconds: float, work: Coroutine[Any, Any, T]) -> T:
     """Return what comes of `work`, which is cancelled after so many seconds.
 
     Raises:
@@ -95,7 +95,7 @@ async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
         task.cancel()
 
 
-def said(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """Return in one line what went wrong."""
     inner: BaseException = error
     while inner.__cause__ is not None:

@@ -1,13 +1,18 @@
-"""What is kept of an answer, and which answers are worth keeping.
+"""What is kept of an answer, and by what name; which answers are worth keeping.
 
 Invariants: what comes out of a store is judged as what goes in is, so nobody who can write there can make a tool run, an
 error appear, or half an answer pass as one; an entry is data and nothing that runs.
+
+A cassette knows a request however it is spelled, since people carry it from one program to another. A cache finds only what
+this program has sent, so each byte counts: what differs in any way is another question. The name is made with the API key and
+is nothing that can be made from the key alone; whoever has another key finds nothing.
 """
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -30,6 +35,8 @@ from nbgemini.messages.events import (
     UsageReport,
 )
 from nbgemini.messages.turns import Usage
+from nbgemini.secrets import Secret
+from nbgemini.transport.request import Request
 
 LARGEST = 8 * 1024 * 1024  # bytes of an answer that is kept
 
@@ -39,7 +46,7 @@ _VERSION = 1
 _UNFIT = (ToolCall, ToolCallStart, ToolArgsDelta, ToolArgsText, ToolArgsPiece, ToolCallEnd, Fault, Continuation)
 
 
-class Entry(Struct, frozen=True):
+class CacheEntry(Struct, frozen=True):
     """One whole answer: its frames as they came, who gave it, and what it took."""
 
     frames: tuple[bytes, ...]
@@ -52,7 +59,7 @@ class _Packed(Struct, frozen=True, array_like=True):
     frames: tuple[bytes, ...]
 
 
-def judged(frames: Sequence[bytes], decode: Decode) -> Entry | None:
+def complete_entry(frames: Sequence[bytes], decode: Decode) -> CacheEntry | None:
     """Return the entry of an answer that is complete, without calls and faults; None for any other."""
     model, usage = "", Usage()
     finish: Finish | None = None
@@ -68,21 +75,21 @@ def judged(frames: Sequence[bytes], decode: Decode) -> Entry | None:
                 pass
             case _ if isinstance(event, _UNFIT):
                 return None
-    return Entry(tuple(frames), model, usage) if finish is not None and finish.state == "complete" else None
+    return CacheEntry(tuple(frames), model, usage) if finish is not None and finish.state == "complete" else None
 
 
-def packed(frames: Sequence[bytes]) -> bytes:
+def encode_frames(frames: Sequence[bytes]) -> bytes:
     """Return the frames as the bytes that a store keeps."""
     return msgspec.msgpack.encode(_Packed(_VERSION, tuple(frames)))
 
 
-def unpacked(data: bytes, decode: Decode) -> Entry | None:
+def decode_entry(data: bytes, decode: Decode) -> CacheEntry | None:
     """Return the entry that bytes of a store hold; None if they hold none that may be played."""
     try:
         found = msgspec.msgpack.decode(data, type=_Packed)
     except msgspec.DecodeError:
         return None
-    return judged(found.frames, decode) if found.version == _VERSION else None
+    return complete_entry(found.frames, decode) if found.version == _VERSION else None
 
 
 def _events(frames: Sequence[bytes], decode: Decode) -> Iterable[Event]:
@@ -91,3 +98,37 @@ def _events(frames: Sequence[bytes], decode: Decode) -> Iterable[Event]:
             yield from decode(frame)
         except NbGeminiError as error:
             yield Fault(error)
+
+
+_FORMAT = 1
+_OFFERS = ("tools", "functions", "mcp_servers", "web_search_options")
+_GOES_ON = (
+    *("continuationToken", "previous_interaction_id", "previousInteractionId", "previous_response_id"),
+    *("conversation", "cachedContent", "background"),
+)
+
+
+class CacheScope(Struct, frozen=True):
+    """Who asks whom, in which words."""
+
+    service: str
+    dialect: str
+    base_url: str
+    key: Secret
+
+
+def cache_key(request: Request, identity: CacheScope) -> str:
+    """Return the name of a request's answer: 64 hexadecimal digits."""
+    whom = (_FORMAT, identity.service, identity.dialect, identity.base_url)
+    what = (request.method, request.path, dict(request.query), request.body)
+    return hmac.new(identity.key.reveal().encode(), msgspec.json.encode((whom, what)), "sha256").hexdigest()
+
+
+def is_cacheable(request: Request) -> bool:
+    """Whether the request is a prompt that says all that its answer depends on, and asks for nothing but words.
+
+    With a tool the answer depends on the world; what goes on from an earlier answer depends on what its service remembers.
+    """
+    body: Any = request.body or {}
+    asks = request.reuse != "never" and request.method == "POST"
+    return asks and bool(body) and not any(body.get(name) for name in (*_OFFERS, *_GOES_ON))

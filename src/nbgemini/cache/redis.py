@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from nbgemini._async.threads import run_in_import_thread
-from nbgemini.cache.base import Limits, Size
 from nbgemini.cache.entry import LARGEST
+from nbgemini.cache.store import Limits, Size
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from nbgemini._storage.sqlite import Database, LockedError, wipe
 from nbgemini._storage.sqlite_worker import SqliteWorker
-from nbgemini.cache.base import Limits, Size
+from nbgemini.cache.store import Limits, Size
 
 T = TypeVar("T")
 

@@ -26,7 +26,7 @@ from nbgemini.messages.events import Event, ToolProgress, ToolRun
 from nbgemini.messages.segments import Change, Segment, Segmenter
 from nbgemini.messages.transcript import KERNEL_ENDED, Exchange, Transcript
 from nbgemini.messages.turns import Options, Turn, user_turn
-from nbgemini.prices import Prices, shipped
+from nbgemini.prices import Prices, bundled_prices
 from nbgemini.prompts.secret_scan import redact_secrets, reject_secrets
 from nbgemini.providers.common.parts import parts_to_events
 from nbgemini.replay.session import Taping
@@ -65,7 +65,7 @@ class ChatContext(Struct, frozen=True):
     endpoint: Callable[[str, Taping | None], Endpoint]
     guard: Callable[[Turn, str | None], None] = reject_secrets
     mask: Callable[[Any], Any] = redact_secrets
-    prices: Callable[[], Prices] = shipped
+    prices: Callable[[], Prices] = bundled_prices
     log: Log | None = None
     aclose: Callable[[], Awaitable[None]] = _nothing
 

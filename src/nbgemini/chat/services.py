@@ -7,9 +7,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbgemini.cache.cache import Cache
-from nbgemini.cache.config import Caches
-from nbgemini.cache.key import Identity
+from nbgemini.cache.cache import Cache, CachePool
+from nbgemini.cache.entry import CacheScope
 from nbgemini.cache.source import CachedSource
 from nbgemini.chat.endpoint import Endpoint
 from nbgemini.chat.uploads import FileUploader, InlineFiles
@@ -17,7 +16,7 @@ from nbgemini.errors import ApiError, ConfigurationError, NbGeminiError, PromptE
 from nbgemini.messages.turns import Turn, user_turn
 from nbgemini.prompts.secret_scan import redact_secrets, reject_secrets
 from nbgemini.providers.base import Counting, Model, codec_of
-from nbgemini.replay.session import Cassettes, Record, Replay, Taping, place_of, refuse_both
+from nbgemini.replay.session import Cassettes, Record, Replay, Taping, check_cassettes, resolve_path
 from nbgemini.services import Service, full_name, key_command, split_model
 from nbgemini.settings import GOOGLE, Settings
 from nbgemini.transport.client import HttpClients
@@ -36,7 +35,7 @@ _NOT_FOUND = 404
 class Endpoints:
     """The endpoints of all services by one set of settings; nothing is opened before it is used."""
 
-    def __init__(self, settings: Settings, sleep: Sleep, caches: Caches, http_client: httpx2.AsyncClient | None) -> None:
+    def __init__(self, settings: Settings, sleep: Sleep, caches: CachePool, http_client: httpx2.AsyncClient | None) -> None:
         """Ask by these settings; `sleep` waits before a request is sent again; the caches and a user's client outlive them."""
         self._settings = settings
         self._http_clients = HttpClients(http_client)
@@ -85,7 +84,7 @@ class Endpoints:
         cache = self._caches.of(self._settings.cache, self._settings.cache_seconds)
         if cache is None:
             return endpoint
-        whom = Identity(service.name, service.dialect, service.base_url, service.key)
+        whom = CacheScope(service.name, service.dialect, service.base_url, service.key)
         return endpoint.through(CachedSource(endpoint.source, cache, whom, endpoint.codec.decoder))
 
     def _source(self, service: Service) -> Source:
@@ -120,7 +119,7 @@ class ServiceRegistry:
         self.taping: Taping | None = None
         self._sleep = sleep
         self._http_client = http_client
-        self._caches = Caches()
+        self._caches = CachePool()
         self._cassettes = Cassettes()
         self.endpoints = Endpoints(settings, sleep, self._caches, http_client)
 
@@ -141,8 +140,8 @@ class ServiceRegistry:
 
     async def record(self, path: str | Path | None) -> int:
         """Record what is asked from now on into a cassette and return its size; None ends it."""
-        taping = Record(place_of(path)) if path is not None else None
-        refuse_both(taping, self.taping)
+        taping = Record(resolve_path(path)) if path is not None else None
+        check_cassettes(taping, self.taping)
         size = await self._cassettes.prepare(taping.path) if taping else 0
         self.taping = taping
         await self._cassettes.written()
@@ -152,8 +151,8 @@ class ServiceRegistry:
         """Answer from a cassette from now on, from its beginning, and return how many answers it holds; None ends it."""
         if not speed > 0:
             raise ConfigurationError(f"a cassette plays at a speed above 0, not {speed}")
-        taping = Replay(place_of(path), strict, speed) if path is not None else None
-        refuse_both(taping, self.taping)
+        taping = Replay(resolve_path(path), strict, speed) if path is not None else None
+        check_cassettes(taping, self.taping)
         if taping:
             self._cassettes.rewind(taping.path)
         count = await self._cassettes.answers(taping.path) if taping else 0
@@ -166,7 +165,7 @@ class ServiceRegistry:
         Raises:
             ConfigurationError: there is no such service, no key for it, or the cassette is in use the other way.
         """
-        refuse_both(taping, self.taping)
+        check_cassettes(taping, self.taping)
         endpoints, (name, _) = self.endpoints, split_model(model)
         match taping or self.taping:
             case Record() as record:

@@ -18,7 +18,7 @@ from nbgemini.messages.events import Event, Queued, Retrying, ToolProgress, Uplo
 from nbgemini.messages.segments import Change, Segmenter, last_text
 from nbgemini.messages.transcript import Exchange, ExchangeStats, State
 from nbgemini.messages.turns import Options, Usage, merge_text
-from nbgemini.prices import Prices, shipped
+from nbgemini.prices import Prices, bundled_prices
 from nbgemini.providers.base import Codec
 from nbgemini.tools.tool import ToolResult, run_of
 
@@ -73,7 +73,7 @@ class ReplyState:
         self.chat: str | None = None
         self.turn = 0
         self.purpose = "prompt"
-        self.prices = prices or shipped()
+        self.prices = prices or bundled_prices()
         self.offline = offline
         self.retries = 0
         self.origin = ""

@@ -44,17 +44,17 @@ BY: dict[str, Callable[[Row], str]] = {
 }
 
 
-def kind_of(row: Row) -> str:
+def answer_origin(row: Row) -> str:
     """Return who answered where it was no service just then: `offline`, `replay` or `cache`."""
     return _KINDS[int(row["offline"] or 0) % len(_KINDS)]
 
 
-def summaries(rows: Iterable[Row], by: str) -> list[Summary]:
+def summarize_by(rows: Iterable[Row], by: str) -> list[Summary]:
     """Return one summary for each value of `by` (see `BY`), those that cost something first, the dearest on top."""
     groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows:
-        groups[kind_of(row), BY[by](row)].append(row)
-    found = [summary(name, kind, group) for (kind, name), group in groups.items()]
+        groups[answer_origin(row), BY[by](row)].append(row)
+    found = [summary_of(name, kind, group) for (kind, name), group in groups.items()]
     if by == "day":
         return sorted(found, key=lambda one: (one.kind, one.name))
     return sorted(found, key=lambda one: (one.kind, -one.cost, -one.usage.total, one.name))
@@ -64,11 +64,11 @@ def totals(rows: Iterable[Row]) -> list[Summary]:
     """Return the sum of what services answered, then of each other kind, as far as there is any."""
     groups: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        groups[kind_of(row)].append(row)
-    return [summary("total", kind, groups[kind]) for kind in _KINDS if kind in groups]
+        groups[answer_origin(row)].append(row)
+    return [summary_of("total", kind, groups[kind]) for kind in _KINDS if kind in groups]
 
 
-def summary(name: str, kind: str, rows: list[Row]) -> Summary:
+def summary_of(name: str, kind: str, rows: list[Row]) -> Summary:
     """Return what these rows are together."""
     usage = Usage(*(sum(row[part] or 0 for row in rows) for part in ("input", "thought", "output", "cached")))
     tokens = usage.input + usage.thought + usage.output

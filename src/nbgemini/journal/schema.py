@@ -104,10 +104,10 @@ class JournalFile(Database):
         super().__init__(path, SCHEMA, VERSION, mounts=mounts)
 
 
-def read(path: Path, query: str, values: Sequence[Any]) -> list[Any]:
+def read_journal(path: Path, query: str, values: Sequence[Any]) -> list[Any]:
     """Return the rows of a query; none if there is no journal of this version.
 
     Raises:
         sqlite3.Error: it can't be read.
     """
-    return sqlite.read(path, VERSION, query, values)
+    return sqlite.read_rows(path, VERSION, query, values)

@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from nbgemini._storage.files import write
+from nbgemini._storage import write_atomically
 from nbgemini.errors import ConfigurationError
 from nbgemini.messages.events import InlineMedia
 
@@ -153,7 +153,7 @@ class MediaFile(Struct, frozen=True):
     def save(self, path: str | Path) -> Path:
         """Write the bytes to a file, which is yours alone, and return its path."""
         path = Path(path)
-        write(path, self.data)
+        write_atomically(path, self.data)
         return path
 
     def to_pil(self) -> Any:

@@ -126,10 +126,10 @@ class Gemini(Configurable):
 
     @validate("cache")
     def _check_cache(self, proposal: Any) -> str:
-        from nbgemini.cache.config import check  # noqa: PLC0415 - %load_ext stays quick
+        from nbgemini.cache.cache import check_cache_setting  # noqa: PLC0415 - %load_ext stays quick
 
         try:
-            check(proposal["value"] or "off")
+            check_cache_setting(proposal["value"] or "off")
         except ConfigurationError as error:
             raise TraitError(str(error)) from None
         return str(proposal["value"]).strip()
@@ -143,13 +143,13 @@ class Gemini(Configurable):
 
     @validate("prices")
     def _check_prices(self, proposal: Any) -> str:
-        from nbgemini.prices import read  # noqa: PLC0415 - same
+        from nbgemini.prices import read_prices  # noqa: PLC0415 - same
 
         if not proposal["value"].strip():
             return ""
         path = Path(proposal["value"]).expanduser().resolve()
         try:
-            read(path)
+            read_prices(path)
         except ConfigurationError as error:
             raise TraitError(str(error)) from None  # traitlets undoes what it knows as its own
         return str(path)

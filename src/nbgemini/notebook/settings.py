@@ -18,8 +18,8 @@ from nbgemini.errors import ConfigurationError, PromptError
 from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.kernel.environment import is_unattended
 from nbgemini.notebook.options import PromptArgs, think_level
-from nbgemini.prices import Prices, read, shipped
-from nbgemini.replay.session import AT_ONCE, Record, Replay, Taping, place_of
+from nbgemini.prices import Prices, bundled_prices, read_prices
+from nbgemini.replay.session import AT_ONCE, Record, Replay, Taping, resolve_path
 from nbgemini.secrets import Secret
 from nbgemini.services import KNOWN, Service, compatible, key_command, offline, service_named, split_model, usual_service
 from nbgemini.settings import (
@@ -175,8 +175,8 @@ class OptionResolver:
     def taping(self, args: PromptArgs) -> Taping | None:
         """Return the cassette that a prompt is recorded in or replayed from, if there is one."""
         if args.record:
-            return Record(place_of(args.record))
-        return Replay(place_of(args.replay), speed=usual_speed(self._shell)) if args.replay else None
+            return Record(resolve_path(args.record))
+        return Replay(resolve_path(args.replay), speed=usual_speed(self._shell)) if args.replay else None
 
 
 def usual_speed(shell: Any) -> float:
@@ -187,7 +187,7 @@ def usual_speed(shell: Any) -> float:
 @lru_cache(1)
 def _prices(file: str) -> Prices:
     """Return the list of prices in a file that was looked at when it was named; the package's own for no name."""
-    return read(Path(file)) if file else shipped()
+    return read_prices(Path(file)) if file else bundled_prices()
 
 
 def _colab_secret(service: Service) -> Secret:

@@ -17,11 +17,11 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct, field
 
-from nbgemini.offline.gemini.files import FileStore
+from nbgemini.offline.files import FileStore
 from nbgemini.offline.http_server import HttpRequest, head
-from nbgemini.offline.json_body import InvalidRequest, decode_json
-from nbgemini.offline.responder import outcome, send_json
-from nbgemini.offline.routes import Refused, generating_model
+from nbgemini.offline.models import generating_model
+from nbgemini.offline.requests import InvalidRequest, Refused, decode_json
+from nbgemini.offline.responder import folded_answer, send_json
 from nbgemini.offline.script import Script
 
 Ask: TypeAlias = Callable[[str, Any], Script]
@@ -134,7 +134,7 @@ class Batches:
             return {"error": _error(refused.code, refused.error)}
         if script.status != _OK:
             return {"error": _error(script.status, script.error)}
-        status, data = outcome([frame for _, frame in script.frames])
+        status, data = folded_answer([frame for _, frame in script.frames])
         return {"response": data} if status == _OK else {"error": _error(status, data["error"])}
 
     def _lines(self, file: str) -> bytes:

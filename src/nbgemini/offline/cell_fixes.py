@@ -15,8 +15,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-from nbgemini.offline.failed_code import FailedCode, call_names, failed_code, parse
-from nbgemini.offline.syntax_fixes import syntax_fixes
+from nbgemini.offline.failed_code import FailedCode, call_names, failed_code, iterated_values, measured_values, parse
 
 Fix: TypeAlias = tuple[str, str]  # what is wrong, and the source without it
 
@@ -25,8 +24,8 @@ _WORD = re.compile(r"[^\W\d]\w*")
 _QUOTED = re.compile(r"'([^']+)'")
 _IMPORTS = {
     "np": "import numpy as np", "pd": "import pandas as pd", "plt": "import matplotlib.pyplot as plt",
-    "pl": "import polars as pl",
-    "sns": "import seaborn as sns", "Path": "from pathlib import Path", "Counter": "from collections import Counter",
+    "pl": "import polars as pl", "sns": "import seaborn as sns", "Path": "from pathlib import Path",
+    "Counter": "from collections import Counter",
     "defaultdict": "from collections import defaultdict", "sleep": "from time import sleep", "sqrt": "from math import sqrt",
     "dataclass": "from dataclasses import dataclass", "partial": "from functools import partial", "pi": "from math import pi",
     "timedelta": "from datetime import timedelta", "Any": "from typing import Any", "randint": "from random import randint",
@@ -111,20 +110,16 @@ def _divisions(code: FailedCode) -> Iterator[Fix]:
             if isinstance(node.right, ast.BinOp | ast.IfExp | ast.BoolOp):
                 divisor = f"({divisor})"
             guarded = f'({code.text(node)} if {divisor} else float("nan"))'
-            yield (
-                f"`{divisor}` is 0 here, and nothing can be divided by it; the result is `nan` then",
-                code.replace(node, guarded),
-            )
+            why = f"`{divisor}` is 0 here, and nothing can be divided by it; the result is `nan` then"
+            yield why, code.replace(node, guarded)
 
 
 def _indexes(code: FailedCode) -> Iterator[Fix]:
     for call, name in call_names(code):
         if name == "pop" and isinstance(call.func, ast.Attribute):
             owner, text = code.text(call.func.value), code.text(call)
-            yield (
-                f"`{owner}` is empty; what is taken from it is `None` then",
-                code.replace(call, f"({text} if {owner} else None)"),
-            )
+            guarded = f"({text} if {owner} else None)"
+            yield f"`{owner}` is empty; what is taken from it is `None` then", code.replace(call, guarded)
     for node in code.nodes(ast.Subscript):
         owner, index = code.text(node.value), code.text(node.slice)
         if not isinstance(node.ctx, ast.Load) or isinstance(node.slice, ast.Slice | ast.Tuple):
@@ -175,10 +170,8 @@ def _imports(code: FailedCode) -> Iterator[Fix]:
         yield f"There is no `{top}`, but there is `{right}`: a misspelling", re.sub(rf"\b{top}\b", right, code.source)
     if top:
         name = _DISTRIBUTIONS.get(top, top)
-        yield (
-            f"`{top}` is not installed; the first line installs it, if that is its name",
-            f"%pip install {name}\n\n{code.source}",
-        )
+        why = f"`{top}` is not installed; the first line installs it, if that is its name"
+        yield why, f"%pip install {name}\n\n{code.source}"
 
 
 def _types(code: FailedCode) -> Iterator[Fix]:
@@ -211,10 +204,8 @@ def _not_callable(code: FailedCode) -> Iterator[Fix]:
     for call, name in call_names(code):
         if isinstance(call.func, ast.Name) and hasattr(builtins, name) and code.types.get(name) in _NOT_CALLABLE:
             source = code.replace(call.func, f"builtins.{name}")
-            yield (
-                f"`{name}` is a value of yours that hides Python's function; `builtins` has it",
-                f"import builtins\n\n{source}",
-            )
+            why = f"`{name}` is a value of yours that hides Python's function; `builtins` has it"
+            yield why, f"import builtins\n\n{source}"
     for call in code.nodes(ast.Call):
         owner = code.text(call.func)
         if not call.args and not call.keywords:
@@ -248,20 +239,9 @@ def _arguments(code: FailedCode) -> Iterator[Fix]:
             yield f"`{name}` has no `{quoted[-1]}`: it {why}", code.replace(call, f"{code.text(call.func)}({', '.join(kept)})")
 
 
-def _loops(code: FailedCode) -> list[ast.expr]:
-    """Return what the loops of the line go over."""
-    inner = [node.generators for node in code.nodes(ast.ListComp) + code.nodes(ast.GeneratorExp)]
-    return [*(node.iter for node in code.nodes(ast.For)), *(loop.iter for loops in inner for loop in loops)]
-
-
-def _measured(code: FailedCode) -> list[ast.expr]:
-    """Return what the line asks the length of."""
-    return [call.args[0] for call, name in call_names(code) if name == "len" and len(call.args) == 1]
-
-
 _CONVERSIONS: tuple[tuple[str, Callable[[FailedCode], Sequence[ast.expr]], str], ...] = (
-    ("is not iterable", _loops, "range({})"),
-    ("has no len()", _measured, "str({})"),
+    ("is not iterable", iterated_values, "range({})"),
+    ("has no len()", measured_values, "str({})"),
     ("indices must be integers", lambda code: [node.slice for node in code.nodes(ast.Subscript)], "int({})"),
     ("unhashable type: 'list'", lambda code: code.nodes(ast.List), "tuple({})"),
 )
@@ -302,10 +282,8 @@ def _unpacked(code: FailedCode) -> Iterator[Fix]:
             continue
         names = [code.text(target) for target in node.elts]
         if "too many" in code.message:
-            yield (
-                "There are more values than names; the others go into `rest`",
-                code.replace(node, ", ".join([*names, "*rest"])),
-            )
+            more = ", ".join([*names, "*rest"])
+            yield "There are more values than names; the others go into `rest`", code.replace(node, more)
         elif counts:
             got, last = int(counts[2]), names[-1]
             fewer = f"{', '.join(names[:got])}{',' if got == 1 else ''}"
@@ -332,6 +310,115 @@ def _guarded(code: FailedCode) -> Iterator[Fix]:
         source = "\n".join([*lines[: first.lineno - 1], *guard, *lines[last:]])
         why = _WHY.get(code.kind, f"No rule of mine tells what was meant, so the cell says what is wrong ({code.kind})")
         yield why, f"from pathlib import Path\n\n{source}" if "Path(" in handler[1] else source
+
+
+_CLOSERS = {"(": ")", "[": "]", "{": "}"}
+_NEVER_CLOSED = re.compile(r"^'([(\[{])' was never closed")
+_UNMATCHED = re.compile(r"(?:unmatched|closing parenthesis) '([)\]}])'")
+_HEAD = re.compile(r"^\s*(?:async\s+)?(?:if|elif|else|for|while|def|class|with|try|except|finally|match|case)\b")
+_SINGLE_EQUALS = re.compile(r"(?<![=!<>:+\-*/%&|^@])=(?!=)")
+_FOREIGN = (
+    (re.compile(r"\belse\s+if\b"), "elif", "`else if` is `elif` in Python"),
+    (re.compile(r"\s*&&\s*"), " and ", "`&&` is `and` in Python"),
+    (re.compile(r"\s*\|\|\s*"), " or ", "`||` is `or` in Python"),
+    (re.compile(r"(\w+)\s*\+\+"), r"\1 += 1", "Python has no `++`; it says `+= 1`"),
+    (re.compile(r"(\w+)\s*--(?!\s*\w)"), r"\1 -= 1", "Python has no `--`; it says `-= 1`"),
+    (re.compile(r"!(?=\w)"), "not ", "`!` is `not` in Python"),
+    (re.compile(r"=>"), ">=", "“at least” is written `>=`"),
+    (re.compile(r"<>"), "!=", "“unequal” is written `!=`"),
+    (re.compile("[\u201c\u201d\u201e]"), '"', "Python needs straight quotation marks"),
+    (re.compile("[\u2018\u2019]"), "'", "Python needs straight quotation marks"),
+    (re.compile(r"^(\s*)(print|exec)\s+(.+?)\s*$"), r"\1\2(\3)", "What a function gets stands in parentheses"),
+)
+
+
+def syntax_fixes(code: FailedCode) -> Iterator[tuple[str, str]]:
+    """Yield what may be wrong with the line, and the source without it; most of them don't parse."""
+    lines = code.source.split("\n")
+    number = min(code.line, len(lines)) - 1
+    line = lines[number]
+
+    def with_line(text: str) -> str:
+        return "\n".join([*lines[:number], text, *lines[number + 1 :]])
+
+    body, mark, comment = line.partition("  #")
+    if _HEAD.match(line) and not body.rstrip().endswith(":"):
+        yield "The line opens a block and lacks its colon", with_line(f"{body.rstrip()}:{mark}{comment}")
+    for pattern, text, why in _FOREIGN:
+        if pattern.search(line):
+            yield why, with_line(pattern.sub(text, line))
+    if _HEAD.match(line):
+        for gap in re.finditer(r"\s+", body.strip()):
+            at = len(body) - len(body.lstrip()) + gap.start()
+            yield "The line opens a block and lacks its colon", with_line(f"{line[:at]}:{line[at:]}")
+    yield from _quotes(line, with_line)
+    yield from ((why, with_line(text)) for why, text in _brackets(code.message, line))
+    if found := _NEVER_CLOSED.search(code.message):
+        yield f"`{found[1]}` is never closed", f"{code.source.rstrip()}{_CLOSERS[found[1]]}"
+    if _HEAD.match(line):
+        yield "`=` assigns, `==` compares", with_line(_SINGLE_EQUALS.sub("==", line, count=1))
+    yield from _indents(lines, number)
+    for gap in re.finditer(r"(?<=[\w\"')\]}])\s+(?=[\w\"'(\[{])", line):
+        yield "A comma is missing", with_line(f"{line[: gap.start()]},{line[gap.start() :]}")
+    yield "I can't tell what this line was meant to say, so it is a comment now", with_line(_commented(line))
+
+
+def _quotes(line: str, with_line: Callable[[str], str]) -> Iterator[tuple[str, str]]:
+    """Yield the line with a text closed that is not, also inside of brackets."""
+    for quote in ("'", '"'):
+        if line.count(quote) % 2:
+            at = len(line.rstrip())
+            while at and line[at - 1] in ")]}:,":
+                yield "A text is never closed", with_line(line[:at] + quote + line[at:])
+                at -= 1
+            yield "A text is never closed", with_line(line[:at] + quote + line[at:])
+
+
+def _brackets(message: str, line: str) -> Iterator[tuple[str, str]]:
+    body, open_ones = line.rstrip(), _open_brackets(line)
+    if open_ones:
+        closers = "".join(_CLOSERS[opener] for opener in reversed(open_ones))
+        why = f"`{open_ones[-1]}` is never closed"
+        yield why, f"{body}{closers}"
+        yield why, f"{body[:-1]}{closers}{body[-1:]}"
+        yield f"{why}, and the colon is missing", f"{body}{closers}:"
+    if found := _UNMATCHED.search(message):
+        before, _, after = line.rpartition(found[1])
+        yield f"`{found[1]}` closes nothing", before + after
+
+
+def _open_brackets(line: str) -> list[str]:
+    """Return the brackets that a line leaves open, innermost last."""
+    open_ones: list[str] = []
+    for mark in line:
+        if mark in _CLOSERS:
+            open_ones.append(mark)
+        elif open_ones and mark == _CLOSERS[open_ones[-1]]:
+            open_ones.pop()
+    return open_ones
+
+
+def _indents(lines: list[str], number: int) -> Iterator[tuple[str, str]]:
+    """Yield the source with the line, or the block that begins there, further in or out."""
+    line = lines[number]
+    before = next((other for other in reversed(lines[:number]) if other.strip()), "")
+    indent, wanted = _indent(line), _indent(before) + ("    " if before.rstrip().endswith(":") else "")
+    end = next((n for n in range(number + 1, len(lines)) if lines[n].strip() and _indent(lines[n]) != indent), len(lines))
+    for last in (end, number + 1):
+        moved = [f"{wanted}{other.lstrip()}" if other.strip() else other for other in lines[number:last]]
+        yield "The line is indented by the wrong number of blanks", "\n".join([*lines[:number], *moved, *lines[last:]])
+    if line.rstrip().endswith(":"):
+        yield "The block has nothing in it", "\n".join([*lines[: number + 1], f"{indent}    pass", *lines[number + 1 :]])
+    if before.rstrip().endswith(":"):
+        yield "The block has nothing in it", "\n".join([*lines[:number], f"{wanted}pass", *lines[number:]])
+
+
+def _indent(line: str) -> str:
+    return line[: len(line) - len(line.lstrip())]
+
+
+def _commented(line: str) -> str:
+    return f"{_indent(line)}# {line.lstrip()}"
 
 
 _HANDLER = ("except KIND as error:", '    print("KIND:", error)')

@@ -21,9 +21,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct, structs
 
-from nbgemini.offline.gemini.stream import ScriptedPart
-from nbgemini.offline.json_body import InvalidRequest, decode_json
-from nbgemini.offline.sample_media import code, code_result, grounding, picture, sound
+from nbgemini.offline.canned_answers import code, code_result, grounding, picture, sound
+from nbgemini.offline.requests import InvalidRequest, decode_json
+from nbgemini.offline.stream import ScriptedPart
 
 _LINE = re.compile(r"^offline: (\{.*\})[ \t\r]*$", re.MULTILINE)
 _GAP = 0.12  # seconds

@@ -169,3 +169,14 @@ def call_names(code: FailedCode) -> Iterator[tuple[ast.Call, str]]:
         match call.func:
             case ast.Name(id=name) | ast.Attribute(attr=name):
                 yield call, name
+
+
+def iterated_values(code: FailedCode) -> list[ast.expr]:
+    """Return what the loops of the line go over."""
+    inner = [node.generators for node in code.nodes(ast.ListComp) + code.nodes(ast.GeneratorExp)]
+    return [*(node.iter for node in code.nodes(ast.For)), *(loop.iter for loops in inner for loop in loops)]
+
+
+def measured_values(code: FailedCode) -> list[ast.expr]:
+    """Return what the line asks the length of."""
+    return [call.args[0] for call, name in call_names(code) if name == "len" and len(call.args) == 1]

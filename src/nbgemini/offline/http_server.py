@@ -24,7 +24,7 @@ _ONCE = ("host", "content-length", "transfer-encoding", "origin")  # said twice 
 _HERE = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]{1,5})?", re.IGNORECASE)
 
 
-class Room:
+class BodyBudget:
     """Room for bodies."""
 
     def __init__(self, size: int = LARGEST_BODY) -> None:
@@ -66,10 +66,10 @@ class HttpRequest(Struct, frozen=True):
         return bool(not asked or _HERE.fullmatch(asked)) and own and site in ("none", "same-origin")
 
 
-class Connection(asyncio.StreamReaderProtocol):
+class ClientConnection(asyncio.StreamReaderProtocol):
     """A connection that knows at once when the client leaves, whether or not somebody reads; nothing sent is lost for it."""
 
-    def __init__(self, talk: Callable[[Connection, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]) -> None:
+    def __init__(self, talk: Callable[[ClientConnection, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]) -> None:
         """Begin the talk once connected."""
         self.left = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -87,7 +87,7 @@ class Connection(asyncio.StreamReaderProtocol):
         super().connection_lost(exc)
 
 
-async def read_request(reader: asyncio.StreamReader, room: Room | None = None) -> HttpRequest | None:
+async def read_request(reader: asyncio.StreamReader, room: BodyBudget | None = None) -> HttpRequest | None:
     """Return the next request of a connection, or None when the client has gone, speaks something else or brings too much.
 
     Its body has taken its room; without one given, that of this body alone.
@@ -95,7 +95,7 @@ async def read_request(reader: asyncio.StreamReader, room: Room | None = None) -
     try:
         first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
         line, headers = _matched(_LINE, first), _headers(lines)
-        body = await _read_body(reader, headers, room or Room())
+        body = await _read_body(reader, headers, room or BodyBudget())
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError, ValueError):
         return None
     named = _ORIGIN.match(line[2])
@@ -121,7 +121,7 @@ def _headers(lines: list[str]) -> dict[str, str]:
     return headers
 
 
-async def _read_body(reader: asyncio.StreamReader, headers: dict[str, str], room: Room) -> bytes:
+async def _read_body(reader: asyncio.StreamReader, headers: dict[str, str], room: BodyBudget) -> bytes:
     """Return the body as it is framed.
 
     Raises:
@@ -139,7 +139,9 @@ async def _read_body(reader: asyncio.StreamReader, headers: dict[str, str], room
     return b"".join(pieces)
 
 
-async def _read_into(pieces: list[bytes], reader: asyncio.StreamReader, room: Room, *, chunked: bool, length: int) -> None:
+async def _read_into(
+    pieces: list[bytes], reader: asyncio.StreamReader, room: BodyBudget, *, chunked: bool, length: int
+) -> None:
     while True:
         if chunked:
             size = _SIZE.fullmatch(await reader.readline())

@@ -1,10 +1,13 @@
-"""The models the offline service knows, and what each family does differently: data, dated 2026-11-21."""
+"""The models the offline service knows, what each family does differently, and their list: data, dated 2026-11-21."""
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from msgspec import Struct
+
+from nbgemini.offline.requests import Refused
 
 ALIASES = {
     "gemini-flash-latest": "gemini-3.8-flash",
@@ -23,7 +26,13 @@ _EMBEDDINGS = ("gemini-embedding-2", "gemini-embedding-001")
 _WINDOW, _SMALL_WINDOW = 1_048_576, 262_144  # tokens; Gemma's is the small one
 
 
-class Family(Struct, frozen=True):
+_PAGE, _LARGEST_PAGE = 50, 1000
+_LONGEST_NUMBER = 10  # digits of an int32
+EMBEDS = ("embedContent", "batchEmbedContents")
+_METHODS = ("generateContent", "streamGenerateContent", "countTokens")
+
+
+class ModelFamily(Struct, frozen=True):
     """What is particular to a model: thinking, its levels, where signatures stand, whether calls have ids."""
 
     thinks: bool
@@ -33,11 +42,11 @@ class Family(Struct, frozen=True):
     ids: bool
 
 
-def family(model: str) -> Family:
+def family(model: str) -> ModelFamily:
     """Return the family of a resolved model name."""
     modern = model.startswith(("gemini-3", "gemini-4"))
     thinks = model.startswith(_THINKING) and "-tts" not in model and model != "gemini-2.5-flash-image"
-    return Family(thinks, _levels(model) if modern else (), thinks, modern, modern)
+    return ModelFamily(thinks, _levels(model) if modern else (), thinks, modern, modern)
 
 
 def _levels(model: str) -> tuple[str, ...]:
@@ -93,3 +102,62 @@ def _embedding(name: str) -> dict[str, Any]:
         "outputTokenLimit": 1,
         "supportedGenerationMethods": ["embedContent"],
     }
+
+
+def generating_model(name: str, method: str, version: str) -> str:
+    """Return the model that a method is asked of.
+
+    Raises:
+        Refused: there is none, or it has no such method.
+    """
+    bare = name.removeprefix("models/")
+    model = bare if embeds(bare) else resolve(bare, version)
+    if model is None or method not in (EMBEDS if embeds(bare) else _METHODS):
+        raise Refused(
+            404,
+            f"{name} is not found for API version {version}, or is not supported for {method or 'get'}. "
+            "Call ModelService.ListModels to see the list of available models and their supported methods.",
+        )
+    return model
+
+
+def models_page(query: dict[str, str], version: str) -> dict[str, Any]:
+    """Return one page of the model list.
+
+    Raises:
+        Refused: the page's size or token is not one.
+    """
+    models = listed(version)
+    size, start = _number(query.get("pageSize", "0")), _start(query.get("pageToken", ""), len(models))
+    if size is None or start is None:
+        raise Refused(400, "Request contains an invalid argument.")
+    end = start + min(size or _PAGE, _LARGEST_PAGE)
+    page: dict[str, Any] = {"models": models[start:end]}
+    if end < len(models):
+        page["nextPageToken"] = _token(end)
+    return page
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER else None
+
+
+def _start(token: str, models: int) -> int | None:
+    """Return where the page of a token begins, or None: only what was given out is a token."""
+    return 0 if not token else next((start for start in range(1, models) if _token(start) == token), None)
+
+
+def _token(start: int) -> str:
+    return base64.b64encode(str(start).encode()).decode()
+
+
+def one_model(name: str, version: str) -> dict[str, Any]:
+    """Return a model's entry.
+
+    Raises:
+        Refused: there is no such model.
+    """
+    found = next((entry for entry in listed(version) if entry["name"] == name), None)
+    if found is None:
+        raise Refused(404, f"{name} is not found for API version {version}.")
+    return found

@@ -9,9 +9,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from nbgemini.offline.gemini.stream import candidates_of, parts_of
 from nbgemini.offline.http_server import chunk, head
 from nbgemini.offline.script import Script
+from nbgemini.offline.stream import candidates_of, parts_of
 
 _JSON, EVENTS = "application/json; charset=UTF-8", "text/event-stream"
 _OK, _INTERNAL = 200, 500
@@ -37,9 +37,9 @@ async def deliver(answer: Script, to: Delivery, *, streams: bool, array: bool) -
     elif streams:
         frames = [frame for _, frame in answer.frames]
         pieces, end = (_array_pieces(frames), b"\n]" if frames else b"[]") if array else (_sse_pieces(frames), b"")
-        await stream(answer, pieces, to, content_type=_JSON if array else EVENTS, end=end)
+        await send_stream(answer, pieces, to, content_type=_JSON if array else EVENTS, end=end)
     else:
-        await whole(answer, *outcome([frame for _, frame in answer.frames]), to)
+        await send_whole(answer, *folded_answer([frame for _, frame in answer.frames]), to)
 
 
 async def send_json(writer: asyncio.StreamWriter, status: int, data: Any, more: Mapping[str, str] | None = None) -> None:
@@ -53,7 +53,7 @@ def _json(data: Any, indent: int | None = 2) -> bytes:
     return json.dumps(data, indent=indent, ensure_ascii=False).encode()
 
 
-async def stream(  # noqa: PLR0913 - what an answer is made of
+async def send_stream(  # noqa: PLR0913 - what an answer is made of
     answer: Script,
     pieces: list[bytes],
     to: Delivery,
@@ -87,7 +87,7 @@ def _write(writer: asyncio.StreamWriter, data: bytes) -> None:
         writer.write(chunk(data))
 
 
-async def whole(answer: Script, status: int, data: Any, to: Delivery, more: Mapping[str, str] | None = None) -> None:
+async def send_whole(answer: Script, status: int, data: Any, to: Delivery, more: Mapping[str, str] | None = None) -> None:
     """Send an answer in one piece when all of it is there; one that is cut comes as far as its frames did.
 
     Raises:
@@ -103,7 +103,7 @@ async def whole(answer: Script, status: int, data: Any, to: Delivery, more: Mapp
     await send_json(to.writer, status, data, more)
 
 
-def outcome(frames: list[dict[str, Any]]) -> tuple[int, dict[str, Any]]:
+def folded_answer(frames: list[dict[str, Any]]) -> tuple[int, dict[str, Any]]:
     """Return the HTTP status and the one answer that a stream adds up to."""
     error = next((frame["error"] for frame in frames if "error" in frame), None)
     if error is None:

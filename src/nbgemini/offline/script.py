@@ -10,18 +10,16 @@ from typing import Any
 from msgspec import Struct, structs
 
 from nbgemini.messages.segments import code_of
-from nbgemini.offline.canned_answers import Run, written_answer
+from nbgemini.offline.canned_answers import Run, media_answer, written_answer
 from nbgemini.offline.cell_fixes import fix_cell
 from nbgemini.offline.code_explanations import explain
 from nbgemini.offline.directive import Directive, parse_directive, refusal, scripted_parts
-from nbgemini.offline.gemini.limits import within_limits
-from nbgemini.offline.gemini.schema_answers import answer_in, from_openapi
-from nbgemini.offline.gemini.stream import ScriptedPart, Timed, frames_of
-from nbgemini.offline.gemini.tool_choice import callable_names, forced, guess_call
-from nbgemini.offline.gemini.validation import is_answer_to_calls
 from nbgemini.offline.input_report import Head, report
 from nbgemini.offline.models import family
-from nbgemini.offline.sample_media import media_answer
+from nbgemini.offline.schema_answers import answer_in, from_openapi
+from nbgemini.offline.stream import ScriptedPart, Timed, gemini_frames, within_limits
+from nbgemini.offline.tool_choice import callable_names, forced, guess_call
+from nbgemini.offline.validation import is_answer_to_calls
 
 _FIRST_PIECE = 9
 _PIECES = (31, 57, 44, 72, 26, 63)  # characters: uneven, as real chunks are
@@ -43,7 +41,7 @@ class Script(Struct, frozen=True):
     error: dict[str, Any] = {}
 
 
-class Answer(Struct, frozen=True):
+class ScriptedAnswer(Struct, frozen=True):
     """What there is to say, before any protocol writes it; refused, it is nothing."""
 
     directive: Directive
@@ -51,7 +49,7 @@ class Answer(Struct, frozen=True):
     refused: bool = False
 
 
-def refused(prompt: str, earlier: int) -> Script | None:
+def scripted_refusal(prompt: str, earlier: int) -> Script | None:
     """Return the refusal that a prompt asks for, or None; `earlier` requests have asked the very same.
 
     Raises:
@@ -65,7 +63,7 @@ def _is_refused(directive: Directive, earlier: int) -> bool:
     return bool(directive.status) and (directive.times is None or earlier < directive.times)
 
 
-def answer_to(body: dict[str, Any], model: str, earlier: int = 0, head: Head = lambda _: (b"", 0)) -> Answer:
+def answer_to(body: dict[str, Any], model: str, earlier: int = 0, head: Head = lambda _: (b"", 0)) -> ScriptedAnswer:
     """Return the answer to a valid, normalised request; `earlier` requests have asked the very same; `head` has the files.
 
     Raises:
@@ -73,12 +71,14 @@ def answer_to(body: dict[str, Any], model: str, earlier: int = 0, head: Head = l
     """
     directive = parse_directive(_prompts(body)[-1])
     if _is_refused(directive, earlier):
-        return Answer(directive, [], refused=True)
+        return ScriptedAnswer(directive, [], refused=True)
     said, finish = within_limits(_scripted(directive, body, model, head), body.get("generationConfig", {}), directive.finish)
-    return Answer(structs.replace(directive, finish=finish), said)
+    return ScriptedAnswer(structs.replace(directive, finish=finish), said)
 
 
-def script(body: dict[str, Any], model: str, response_id: str, earlier: int = 0, head: Head = lambda _: (b"", 0)) -> Script:
+def gemini_script(
+    body: dict[str, Any], model: str, response_id: str, earlier: int = 0, head: Head = lambda _: (b"", 0)
+) -> Script:
     """Return the answer as Gemini's frames.
 
     Raises:
@@ -88,7 +88,7 @@ def script(body: dict[str, Any], model: str, response_id: str, earlier: int = 0,
     directive = answer.directive
     if answer.refused:
         return Script([], status=directive.status or 0, error=refusal(directive))
-    frames = frames_of(answer.said, body["contents"], model, directive.finish)
+    frames = gemini_frames(answer.said, body["contents"], model, directive.finish)
     for _, frame in frames:
         frame |= {"modelVersion": model, "responseId": response_id}
     if directive.fault is not None and directive.fault <= len(frames):

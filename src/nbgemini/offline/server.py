@@ -19,28 +19,25 @@ from msgspec import Struct
 
 from nbgemini._environment import hush
 from nbgemini.offline.batches import Batches
-from nbgemini.offline.cassette import Cassette
-from nbgemini.offline.gemini.embeddings import text_of, vectors
-from nbgemini.offline.gemini.files import FileStore
-from nbgemini.offline.gemini.stream import count_tokens
-from nbgemini.offline.gemini.validation import counted, validate
-from nbgemini.offline.http_server import LARGEST_BODY, Connection, HttpRequest, Room, read_request
-from nbgemini.offline.json_body import InvalidRequest, decode_json
-from nbgemini.offline.recorded_services import RecordedServices, provider_of
-from nbgemini.offline.responder import Delivery, deliver, send_json
-from nbgemini.offline.routes import (
-    EMBEDS,
+from nbgemini.offline.embeddings import text_of, vectors
+from nbgemini.offline.files import FileStore
+from nbgemini.offline.http_server import LARGEST_BODY, BodyBudget, ClientConnection, HttpRequest, read_request
+from nbgemini.offline.models import EMBEDS, generating_model, models_page, one_model
+from nbgemini.offline.recordings import Cassette, RecordedServices, provider_of
+from nbgemini.offline.requests import (
+    InvalidRequest,
     Refused,
     cached_contents,
     check_cache,
-    generating_model,
-    models_page,
-    one_model,
+    decode_json,
     refuse_strangers,
     version_of,
 )
-from nbgemini.offline.script import Script, refused, script
-from nbgemini.replay.fingerprint import normalised
+from nbgemini.offline.responder import Delivery, deliver, send_json
+from nbgemini.offline.script import Script, gemini_script, scripted_refusal
+from nbgemini.offline.stream import count_tokens
+from nbgemini.offline.validation import counted, validate
+from nbgemini.replay.fingerprint import normalized
 
 _REMEMBERED = 1000
 _MOST_CONNECTIONS = 4096
@@ -80,7 +77,7 @@ class OfflineService:
         self._batches = Batches(self._files, self._prepared_row)
         self._others = RecordedServices(cassette)
         self._ids = itertools.count(1)
-        self._room, self._kept = Room(), 0  # kept: bytes of the bodies that are remembered
+        self._room, self._kept = BodyBudget(), 0  # kept: bytes of the bodies that are remembered
         self._sizes: deque[int] = deque()
         self._asked: Counter[int] = Counter()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -127,7 +124,7 @@ class OfflineService:
         self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
         talks: set[asyncio.Task[None]] = set()
 
-        async def connected(connection: Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async def connected(connection: ClientConnection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.current_task()
             if len(talks) >= _MOST_CONNECTIONS:
                 writer.close()
@@ -140,7 +137,7 @@ class OfflineService:
             writer.close()
 
         try:
-            server = await self._loop.create_server(lambda: Connection(connected), "127.0.0.1", self._port)
+            server = await self._loop.create_server(lambda: ClientConnection(connected), "127.0.0.1", self._port)
         except (OSError, OverflowError) as error:  # the latter for a number that is no port
             self._failed = error
             self._ready.set()
@@ -241,17 +238,17 @@ class OfflineService:
             raise body
         if not isinstance(body, dict):
             raise InvalidRequest("Invalid JSON payload received. Root element must be a message.")
-        body = normalised(body)
+        body = normalized(body)
         if method in EMBEDS:
             made = vectors(body, method)
-            return refused(text_of(body.get("requests", [body])[0]), earlier) or made
+            return scripted_refusal(text_of(body.get("requests", [body])[0]), earlier) or made
         if method == "countTokens":
             return {"totalTokens": count_tokens(counted(body))}
         check_cache(body)
         validate(body, model, self._cassette.signatures if self._cassette else ())
         self._files.check(body["contents"])
         recorded = self._cassette.play(model, body) if self._cassette else None
-        return recorded or script(body, model, f"offline-{next(self._ids)}", earlier, self._files.head)
+        return recorded or gemini_script(body, model, f"offline-{next(self._ids)}", earlier, self._files.head)
 
 
 def _body(request: HttpRequest) -> Any:
@@ -264,7 +261,7 @@ def _body(request: HttpRequest) -> Any:
 
 def _held(body: Any) -> int:
     """Return how many tokens a cache of these contents would hold."""
-    contents = normalised(body).get("contents") if isinstance(body, dict) else None
+    contents = normalized(body).get("contents") if isinstance(body, dict) else None
     try:
         return count_tokens(counted({"contents": contents or []})) if contents else 0
     except InvalidRequest as invalid:

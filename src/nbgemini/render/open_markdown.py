@@ -19,7 +19,7 @@ from msgspec import Struct, structs
 from nbgemini.render.block_html import render
 from nbgemini.render.block_rules import Environment, environment_inside
 from nbgemini.render.html_tree import Element, Level, Node, Patch, parse_html
-from nbgemini.render.markdown_parser import OPEN_END, open_delimiters
+from nbgemini.render.markdown_parser import OPEN_END, open_delimiters, parse_all
 
 _LARGEST = 2_000  # characters that are rendered again at each update,
 _GROWTH = 1.1  # or more, once they have grown by this, or when the text pauses
@@ -107,6 +107,17 @@ class OpenMarkdown:
         self.rendered += len(source)
         self._end = _End(source, self._cut)
         return parse_html(render(source, {**environment_inside(env), OPEN_END: self._end.close}))
+
+
+def parse_open(source: str, env: Environment, *, in_code: bool) -> Sequence[Any]:
+    """Return the tokens of harmless Markdown that is still being written, with its open syntax closed.
+
+    Args:
+        source: the text.
+        env: what the finished blocks have defined, which stays as it is.
+        in_code: whether the text begins with code.
+    """
+    return parse_all(_decided(source, in_code=in_code), {**environment_inside(env), OPEN_END: _End().close})
 
 
 class _End:

@@ -2,20 +2,21 @@
 
 A line opens an answer, holds one of its frames with the seconds since the request, or ends it; it names its answer, so that
 several may be recorded at once. What comes is written as it comes: a recording that breaks off is a cassette too, and a line
-that was cut off is left out.
+that was cut off is left out. The nth equal request gets the nth recording, and the last one repeats.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, BinaryIO, Literal, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from nbgemini._storage.files import regular
+from nbgemini._storage import open_regular
 from nbgemini.errors import (
     ApiError,
     AuthenticationError,
@@ -26,8 +27,8 @@ from nbgemini.errors import (
     TransportError,
     WireError,
 )
-from nbgemini.replay.diff import RequestSummary, summarize
-from nbgemini.replay.fingerprint import fingerprint
+from nbgemini.replay.diff import RequestSummary, difference, likeness, summarize
+from nbgemini.replay.fingerprint import request_fingerprint
 from nbgemini.transport.request import Request
 
 VERSION = 1
@@ -83,7 +84,7 @@ class _Line(Struct, omit_defaults=True):
 
 def opening_line(answer: str, provider: str, request: Request) -> bytes:
     """Return the line that opens an answer."""
-    return _written(_Line(VERSION, answer, provider, fingerprint(request), summarize(request)))
+    return _written(_Line(VERSION, answer, provider, request_fingerprint(request), summarize(request)))
 
 
 def frame_line(answer: str, seconds: float, frame: bytes) -> bytes:
@@ -103,14 +104,14 @@ def end_line(answer: str, seconds: float, end: End, error: NbGeminiError | None 
     return _written(_Line(answer=answer, t=round(seconds, 4), end=end, error=trouble))
 
 
-def read(path: Path) -> list[Recording]:
+def read_cassette(path: Path) -> list[Recording]:
     """Return the recordings of a file in the order in which they began.
 
     Raises:
         ConfigurationError: there is no such file, it is too large, or no cassette.
     """
     try:
-        with regular(path, "rb") as file:
+        with open_regular(path, "rb") as file:
             return _recordings(path, file)
     except OSError as error:
         raise ConfigurationError(f"can't read the cassette {path}: {error.strerror}") from None
@@ -231,3 +232,40 @@ def _take(line: _Line, known: dict[str, Recording], recordings: list[Recording])
         recording.frames.append((line.t, line.base64))
     else:
         recording.end, recording.trouble = line.end, line.error
+
+
+_MOST_COMPARED = 500  # recordings
+
+
+class Player:
+    """The recordings of a cassette, and how far they have been played."""
+
+    def __init__(self, recordings: Sequence[Recording]) -> None:
+        """Play from the beginning."""
+        self._recordings = recordings
+        self._answers: dict[str, list[Recording]] = defaultdict(list)
+        self._asked: Counter[str] = Counter()
+        for recording in recordings:
+            self._answers[recording.request].append(recording)
+        for key, answers in self._answers.items():
+            self._answers[key] = [answer for answer in answers if answer.end in ("complete", "error")] or answers
+
+    def __len__(self) -> int:
+        """Count the recordings."""
+        return len(self._recordings)
+
+    def next(self, key: str) -> Recording | None:
+        """Return the recording that answers the request with this key now, or None."""
+        answers = self._answers.get(key)
+        if not answers:
+            return None
+        number, self._asked[key] = self._asked[key], self._asked[key] + 1
+        return answers[min(number, len(answers) - 1)]
+
+    def explain_miss(self, request: Request) -> str:
+        """Return in words which recording is nearest to a request, and how they differ."""
+        if not self._recordings:
+            return "nothing is recorded there"
+        asked = summarize(request)
+        nearest = max(self._recordings[-_MOST_COMPARED:], key=lambda recording: likeness(recording.asked, asked))
+        return f"nearest (- recorded, + asked): {difference(nearest.asked, asked)}"

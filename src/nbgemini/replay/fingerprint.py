@@ -19,10 +19,10 @@ _FRAMING = {"alt", "pageSize"}  # how it comes, not what
 _SAYS_NOTHING: tuple[dict[str, Any], ...] = ({}, {"text": ""})  # what is left of a part that only carried a signature
 
 
-def normalised(value: Any) -> Any:
+def normalized(value: Any) -> Any:
     """Return the JSON value with all names in camelCase and without nulls, free-form objects untouched."""
     if isinstance(value, list):
-        return [normalised(item) for item in value]
+        return [normalized(item) for item in value]
     if isinstance(value, dict):
         named = {_camel(key): item for key, item in value.items() if item is not None}
         return {key: item if key in _FREE else _below(key, item) for key, item in named.items()}
@@ -32,8 +32,8 @@ def normalised(value: Any) -> Any:
 def _below(key: str, value: Any) -> Any:
     """Return what stands under a name: the names of properties are the user's own."""
     if key == "properties" and isinstance(value, dict):
-        return {name: normalised(item) for name, item in value.items()}
-    return normalised(value)
+        return {name: normalized(item) for name, item in value.items()}
+    return normalized(value)
 
 
 def subject_of(request: Request) -> str:
@@ -48,10 +48,10 @@ def query_of(request: Request) -> dict[str, str]:
 
 def canonical_body(request: Request) -> Any:
     """Return the body in its normal form, without what makes no difference."""
-    return _essence(normalised(request.body if request.body is None else dict(request.body)), "")
+    return _essence(normalized(request.body if request.body is None else dict(request.body)), "")
 
 
-def fingerprint(request: Request) -> str:
+def request_fingerprint(request: Request) -> str:
     """Return what equal requests have in common: 64 hexadecimal digits."""
     return digest([subject_of(request), query_of(request), canonical_body(request)])
 

@@ -19,7 +19,7 @@ from time import monotonic
 from typing import TypeVar
 from uuid import uuid4
 
-from nbgemini._storage.files import regular
+from nbgemini._storage import open_regular
 from nbgemini.errors import ConfigurationError, NbGeminiError
 from nbgemini.replay.cassette import End, end_line, frame_line, is_cassette, opening_line, reports_error
 from nbgemini.secrets import Mask, Secret
@@ -87,7 +87,7 @@ class CassetteFile:
 
     def _prepared(self) -> int:
         try:
-            with regular(self.path, "ab+") as file:
+            with open_regular(self.path, "ab+") as file:
                 size = file.tell()
                 file.seek(0)
                 if not is_cassette(file.readline(_MOST_WAITING)):
@@ -103,7 +103,7 @@ class CassetteFile:
         """Write all lines that wait by one call, so that those of several kernels don't mix."""
         self._due = False  # first: what is added from here on is written next time, if not now
         try:
-            with regular(self.path, "ab", buffered=False) as file:
+            with open_regular(self.path, "ab", buffered=False) as file:
                 data = b"".join(self._waiting_lines())
                 while data:
                     data = data[file.write(data) :]  # all at once, but on a disk that is full
@@ -118,7 +118,7 @@ class CassetteFile:
             yield self._mask.hide(line())
 
 
-class Recorded:
+class RecordingSource:
     """Another source, recorded."""
 
     def __init__(self, source: Source, file: CassetteFile, provider: str) -> None:

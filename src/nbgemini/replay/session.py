@@ -1,22 +1,28 @@
-"""What is recorded and what is replayed: cassettes around a client's source.
+"""What is recorded and what is replayed: cassettes around a client's source, and the source that plays them.
 
-Invariant: no cassette is recorded and replayed at once.
+Invariants: no cassette is recorded and replayed at once; an answer is replayed in the same pieces, with the same end; without a
+recording of the very request nothing is made up: it is an error that names the nearest one, or, if so wished, the live service
+answers; every frame and every error says that it was played.
 """
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections.abc import Callable
+import threading
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from pathlib import Path
 from typing import TypeAlias
 
 from msgspec import Struct
 
-from nbgemini.errors import ConfigurationError
-from nbgemini.replay.recorder import CassetteFile, Recorded
-from nbgemini.replay.source import PlayedFile, Replayed
+from nbgemini.errors import ConfigurationError, NbGeminiError, TransportError
+from nbgemini.replay.cassette import Player, Recording, error_of, read_cassette
+from nbgemini.replay.fingerprint import request_fingerprint
+from nbgemini.replay.recorder import CassetteFile, RecordingSource
 from nbgemini.secrets import Secret
-from nbgemini.transport.request import Source
+from nbgemini.transport.request import ReplayedFrame, Request, Source
 
 AT_ONCE = math.inf
 
@@ -46,13 +52,13 @@ class Cassettes:
         self._recorded: dict[Path, CassetteFile] = {}
         self._played: dict[Path, PlayedFile] = {}
 
-    def recorded(self, source: Source, record: Record, provider: str, key: Secret) -> Recorded:
+    def recorded(self, source: Source, record: Record, provider: str, key: Secret) -> RecordingSource:
         """Return a source that is recorded; the key is never written."""
         file = self._recorded.setdefault(record.path, CassetteFile(record.path))
         file.hide(key)
-        return Recorded(source, file, provider)
+        return RecordingSource(source, file, provider)
 
-    def replayed(self, replay: Replay, live: Callable[[], Source]) -> Replayed:
+    def replayed(self, replay: Replay, live: Callable[[], Source]) -> ReplaySource:
         """Return a source that plays; `live` answers what the cassette does not hold, unless it is strict.
 
         Raises:
@@ -61,7 +67,7 @@ class Cassettes:
         if replay.path in self._recorded and self._recorded[replay.path].open:
             raise ConfigurationError(f"{replay.path.name} is being recorded → replay it once the answers have ended")
         file = self._played.setdefault(replay.path, PlayedFile(replay.path))
-        return Replayed(file, speed=replay.speed, live=None if replay.strict else live)
+        return ReplaySource(file, speed=replay.speed, live=None if replay.strict else live)
 
     def rewind(self, path: Path) -> None:
         """Play a cassette from its beginning again."""
@@ -89,7 +95,7 @@ class Cassettes:
             await file.written()
 
 
-def refuse_both(taping: Taping | None, other: Taping | None) -> None:
+def check_cassettes(taping: Taping | None, other: Taping | None) -> None:
     """Let two wishes pass that don't want the same cassette recorded and replayed.
 
     Raises:
@@ -99,6 +105,100 @@ def refuse_both(taping: Taping | None, other: Taping | None) -> None:
         raise ConfigurationError(f"{taping.path.name} can't be recorded and replayed at once → name another file")
 
 
-def place_of(path: str | Path) -> Path:
+def resolve_path(path: str | Path) -> Path:
     """Return a path as one name for one file."""
     return Path(path).expanduser().resolve()
+
+
+class PlayedFile:
+    """A cassette on disk and how far it has been played; once the file changes, it plays from its beginning."""
+
+    def __init__(self, path: Path) -> None:
+        """Play `path`, which is read at the first request."""
+        self.path = path
+        self._player = Player([])
+        self._state: tuple[int, int] | None = None
+        self._one_at_a_time = threading.Lock()
+
+    async def player(self) -> Player:
+        """Return who plays it.
+
+        Raises:
+            ConfigurationError: it can't be read.
+        """
+        return await asyncio.to_thread(self._up_to_date)
+
+    def _up_to_date(self) -> Player:
+        with self._one_at_a_time:
+            self._look()
+            return self._player
+
+    def _look(self) -> None:
+        try:
+            found = self.path.stat()
+        except OSError as error:
+            raise ConfigurationError(f"can't read the cassette {self.path}: {error.strerror}") from None
+        state = (found.st_mtime_ns, found.st_size)
+        if state != self._state:
+            self._player, self._state = Player(read_cassette(self.path)), state
+
+
+class ReplaySource:
+    """What a cassette holds, `speed` times as fast as it came (infinity: at once); `live` answers what it does not hold."""
+
+    def __init__(self, file: PlayedFile, *, speed: float, live: Callable[[], Source] | None = None) -> None:
+        """Play `file`."""
+        self._file = file
+        self._speed = speed
+        self._live = live
+
+    async def frames(self, request: Request) -> AsyncGenerator[bytes, None]:
+        """Yield the frames of the recorded answer when they are due."""
+        player = await self._file.player()
+        recording = player.next(await asyncio.to_thread(request_fingerprint, request))
+        if recording is not None:
+            answer = self._play(recording)
+        elif self._live is not None:
+            answer = self._live().frames(request)
+        else:
+            raise _miss(self._file.path, await asyncio.to_thread(player.explain_miss, request))
+        async with aclosing(answer) as frames:
+            async for frame in frames:
+                yield frame
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+    def retire(self) -> None:
+        """Nothing is open."""
+
+    async def _play(self, recording: Recording) -> AsyncGenerator[bytes, None]:
+        began = asyncio.get_running_loop().time()
+        for seconds, frame in recording.frames:
+            await self._until(began, seconds)
+            yield ReplayedFrame(frame)
+        await self._until(began, recording.seconds)
+        error = _end_of(recording)
+        if error:
+            error.played = True
+            raise error
+
+    async def _until(self, began: float, seconds: float) -> None:
+        wait = began + seconds / self._speed - asyncio.get_running_loop().time()
+        if wait > 0:
+            await asyncio.sleep(wait)
+
+
+def _miss(path: Path, nearest: str) -> NbGeminiError:
+    error = ConfigurationError(f"{path.name} has no recording of this request; {nearest} → record it anew")
+    error.played = True
+    return error
+
+
+def _end_of(recording: Recording) -> NbGeminiError | None:
+    """Return the error that an answer ended with, if it did not end well."""
+    if recording.trouble:
+        return error_of(recording.trouble)
+    if recording.end == "complete":
+        return None
+    return TransportError("the recording ends here: " + ("it was stopped" if recording.end == "left" else "it broke off"))

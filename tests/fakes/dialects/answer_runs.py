@@ -9,9 +9,9 @@ from typing import Any, Literal, TypeAlias
 from msgspec import Struct, structs
 
 from nbgemini.offline.directive import cut_evenly
-from nbgemini.offline.gemini.stream import ScriptedPart, begins_call, one_call, tokens, whole_call
-from nbgemini.offline.json_body import InvalidRequest
-from nbgemini.offline.script import Answer
+from nbgemini.offline.requests import InvalidRequest
+from nbgemini.offline.script import ScriptedAnswer
+from nbgemini.offline.stream import ScriptedPart, begins_call, one_call, token_count, whole_call
 
 Kind: TypeAlias = Literal["thought", "text", "call"]
 
@@ -57,15 +57,15 @@ class Speech(Struct, frozen=True):
     @property
     def thought(self) -> int:
         """The tokens thought."""
-        return sum(tokens(run.text) for run in self.runs if run.kind == "thought")
+        return sum(token_count(run.text) for run in self.runs if run.kind == "thought")
 
     @property
     def made(self) -> int:
         """The tokens of the rest."""
-        return sum(tokens(run.name + run.text) for run in self.runs if run.kind != "thought")
+        return sum(token_count(run.name + run.text) for run in self.runs if run.kind != "thought")
 
 
-def speech_of(answer: Answer, asked: int, ids: str, *, thinks: bool) -> Speech:
+def speech_of(answer: ScriptedAnswer, asked: int, ids: str, *, thinks: bool) -> Speech:
     """Return the speech of an answer; calls get ids that begin with `ids`; who `thinks`, does so before a call too.
 
     Raises:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from nbgemini.offline.gemini.stream import count_tokens
 from nbgemini.offline.http_server import HttpRequest
+from nbgemini.offline.stream import count_tokens
 from nbgemini.offline.thought_signatures import seal
 from tests.fakes.dialects.answer_runs import Run, Speech
 from tests.fakes.dialects.anthropic_request import (

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import Struct
 
-from nbgemini.offline.gemini.schema_answers import adapted
-from nbgemini.offline.gemini.validation import is_answer_to_calls
 from nbgemini.offline.http_server import HttpRequest
+from nbgemini.offline.schema_answers import adapted
+from nbgemini.offline.validation import is_answer_to_calls
 from tests.fakes.dialects.errors import RequestError, ShapeError
 from tests.fakes.dialects.event_writer import Writer
 

@@ -12,7 +12,7 @@ import msgspec
 
 from nbgemini.offline.http_server import HttpRequest
 from nbgemini.offline.models import family, resolve
-from nbgemini.offline.routes import version_of
+from nbgemini.offline.requests import version_of
 from tests.fakes.dialects.base import Question, gemini_body, grouped, result_part
 from tests.fakes.dialects.conversation_store import ConversationStore
 from tests.fakes.dialects.errors import RequestError, ShapeError, shaped

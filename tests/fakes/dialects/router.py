@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from nbgemini.offline.gemini.stream import count_tokens
 from nbgemini.offline.http_server import HttpRequest
 from nbgemini.offline.input_report import Head
-from nbgemini.offline.json_body import InvalidRequest
-from nbgemini.offline.responder import EVENTS, Delivery, send_json, stream, whole
+from nbgemini.offline.requests import InvalidRequest
+from nbgemini.offline.responder import EVENTS, Delivery, send_json, send_stream, send_whole
 from nbgemini.offline.script import answer_to
+from nbgemini.offline.stream import count_tokens
 from tests.fakes.dialects.answer_runs import speech_of
 from tests.fakes.dialects.anthropic import Anthropic
 from tests.fakes.dialects.base import Dialect, Question
@@ -72,11 +72,11 @@ class DialectRouter:
 
 async def _send(question: Question, answer: Written, to: Delivery) -> None:
     if question.streams:
-        await stream(answer.script, answer.pieces, to, content_type=EVENTS, begin=answer.begin, end=answer.end)
+        await send_stream(answer.script, answer.pieces, to, content_type=EVENTS, begin=answer.begin, end=answer.end)
     elif answer.broken:
         raise overloaded()
     else:
-        await whole(answer.script, 200, answer.whole, to)
+        await send_whole(answer.script, 200, answer.whole, to)
 
 
 def _declined(fault: RequestError | ShapeError | InvalidRequest, dialect: Dialect) -> RequestError:

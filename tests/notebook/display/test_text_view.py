@@ -15,18 +15,7 @@ from nbgemini.notebook.kernel.output_routing import Straight
 from nbgemini.render.html_tree import Patch, parse_html
 from nbgemini.render.streaming_markdown import Blocks
 from tests.support.live_page import Page, nodes_of
-
-
-class Place:
-    """Keeps what is shown."""
-
-    for_good = False
-
-    def __init__(self):
-        self.shown = []
-
-    def show(self, data, state, widget=None):  # noqa: ARG002 - a place of plain HTML
-        self.shown.append((state, data))
+from tests.support.outputs import Place
 
 
 @pytest.mark.parametrize("way", ["html", "at_end"])

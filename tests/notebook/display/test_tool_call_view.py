@@ -9,8 +9,8 @@ from nbgemini.messages.segments import SegmentStart
 from nbgemini.notebook.display.canvas import Painting, Refresh
 from nbgemini.notebook.display.tool_call_view import CardPainter
 from nbgemini.notebook.kernel.output_routing import Straight
-from tests.notebook.display.test_text_view import Place
-from tests.notebook.terminal.test_terminal import new_reply
+from tests.support.outputs import Place
+from tests.support.terminal import new_reply
 
 PIECES = 500
 

@@ -8,8 +8,8 @@ import pytest
 
 from nbgemini.messages.events import Finish
 from nbgemini.notebook.terminal.view import TerminalView
-from tests.notebook.terminal.test_terminal import answer, terminal
 from tests.support.replies import WrittenReply
+from tests.support.terminal import answer, terminal
 
 
 def printed(monkeypatch, text, form):

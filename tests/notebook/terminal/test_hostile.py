@@ -25,8 +25,8 @@ from nbgemini.notebook.terminal.view import TerminalView
 from nbgemini.render.escape import harmless
 from tests.corpus import PAYLOADS
 from tests.corpus.controls import INVISIBLE, TERMINAL
-from tests.notebook.terminal.test_terminal import OURS, new_reply, show
 from tests.render.checker import controls
+from tests.support.terminal import OURS, new_reply, show
 
 STEERING = [*TERMINAL, *INVISIBLE]
 every_payload = pytest.mark.parametrize("payload", STEERING, ids=lambda payload: ascii(payload)[1:50])

@@ -3,17 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
-import pty
 import re
-import struct
 import subprocess
 import sys
-import termios
-import threading
-from contextlib import contextmanager
-from itertools import pairwise
 from time import monotonic, perf_counter
 
 import pytest
@@ -38,149 +30,11 @@ from nbgemini.notebook.terminal.markdown import Renderer, RichRenderer
 from nbgemini.notebook.terminal.view import Plain, TerminalView
 from nbgemini.render.escape import harmless
 from tests.corpus.pieces import PIECES
-from tests.support.replies import WrittenReply
-
-OURS = re.compile(r"\x1b\[(?:[\d;]*m|\d+A|J|\?7[lh])")  # all that we ever send
-
-
-def run_ipython(folder, code):
-    """Run a script of cells in a plain IPython and return what it printed."""
-    script = folder / "script.ipy"
-    script.write_text(code)
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("GEMINI", "GOOGLE"))}
-    run = subprocess.run(
-        [sys.executable, "-m", "IPython", "--no-banner", "--colors=NoColor", str(script)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**environ, "IPYTHONDIR": str(folder)},
-        check=False,
-    )
-    return run.stdout + run.stderr
-
-
-class Terminal:
-    """A pseudo-terminal whose bytes are kept, and what a person would see on it."""
-
-    def __init__(self, columns, lines):
-        self._main, side = pty.openpty()
-        self._columns, self._lines = columns, lines
-        fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-        self.out = os.fdopen(side, "w", encoding="utf-8")
-        self._data = bytearray()
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def close(self):
-        self.out.close()
-        self._reader.join(30)
-
-    def _read(self):
-        try:
-            while data := os.read(self._main, 65536):
-                self._data += data
-        except OSError:  # the other side is closed
-            pass
-        os.close(self._main)
-
-    @property
-    def sent(self):
-        return self._data.decode()
-
-    @property
-    def seen(self):
-        """All rows, those that scrolled out too, as a terminal shows them after these bytes."""
-        rows, row, column, clips = [""], 0, 0, False
-        for token in re.findall(r"\x1b\[[\d;?]*[A-Za-z]|.", self.sent, re.DOTALL):
-            top = max(0, len(rows) - self._lines)
-            if token == "\r":
-                column = 0
-            elif token == "\n":
-                row += 1
-                rows += [""] * (row == len(rows))
-            elif token.endswith("A") and len(token) > 1:
-                row = max(top, row - int(token[2:-1]))
-            elif token == "\x1b[J":
-                assert row > top or not top, "a whole screen that is erased may be kept by the terminal"
-                rows[row:] = [rows[row][:column]]
-            elif token in ("\x1b[?7l", "\x1b[?7h"):
-                clips = token.endswith("l")
-            elif len(token) == 1:
-                if column == self._columns and not clips:
-                    row, column = row + 1, 0
-                    rows += [""] * (row == len(rows))
-                column = min(column, self._columns - 1)
-                rows[row] = rows[row][:column].ljust(column) + token + rows[row][column + 1 :]
-                column += 1
-        assert not clips
-        return [line.rstrip() for line in rows]
-
-
-@contextmanager
-def terminal(monkeypatch, columns=80, lines=24):
-    """Let stdout and stderr be a terminal."""
-    made = Terminal(columns, lines)
-    with monkeypatch.context() as patch:
-        patch.setenv("TERM", "xterm-256color")
-        patch.setattr(sys, "stdout", made.out)
-        patch.setattr(sys, "stderr", made.out)
-        try:
-            yield made
-        finally:
-            made.close()
-
-
-def new_reply():
-    return WrittenReply()
-
-
-def show(monkeypatch, steps, *, end=True, **size):
-    """What a terminal got of events that came in these steps, each painted at once."""
-    with terminal(monkeypatch, **size) as made:
-        reply = new_reply()
-        view = TerminalView(reply)
-        for events in steps:
-            view.apply(reply.feed(events))
-        changes = reply.end() if end else reply.interrupt()
-        view.apply(changes if end else [])
-        asyncio.run(view.finish())
-    return made
-
-
-def answer(text, cuts=()):
-    edges = [0, *sorted(cut for cut in cuts if cut < len(text)), len(text)]
-    return [[AnswerDelta(text[start:end])] for start, end in pairwise(edges)]
+from tests.support.terminal import ANSWER, OURS, answer, new_reply, show, terminal
 
 
 def letters(text):
     return sorted(char for char in text if char.isalnum())
-
-
-ANSWER = """# Title
-
-A paragraph with **bold**, *emphasis*, `code` and [a link](https://a.example/path).
-
-- one
-- two
-  1. nested
-
-| a | b |
-|---|--:|
-| x | 1 |
-
-```python
-def f(x):
-    return x + 1
-```
-
-> quoted
-
-$$
-E = mc^2
-$$
-
-last $x_1$ line
-"""
 
 
 def test_without_a_terminal_text_is_printed_exactly_as_it_arrives(capsys):
@@ -427,7 +281,7 @@ async def test_a_second_reply_at_the_same_time_is_printed_too(monkeypatch):
         views.append(TerminalView(second))
         views[1].open()
         views[0].apply(first.feed([AnswerDelta("**one**")]))
-        await until(lambda: "**one**" in made.sent)
+        await until(lambda: "\x1b[1mone" in made.sent)
         views[1].apply(second.feed([AnswerDelta("**two**\n")]))
         await views[1].finish()
         await views[0].finish()
@@ -527,7 +381,9 @@ def test_what_models_write_is_rendered_in_a_terminal_too(text, shown):
 def test_without_rich_the_answer_is_still_there():
     code = """import os, pty, sys
 sys.modules["rich"] = None
-from tests.notebook.terminal.test_terminal import *
+import asyncio, pytest
+from nbgemini.messages.events import AnswerDelta, ThoughtDelta
+from tests.support.terminal import TerminalView, new_reply, terminal
 async def main(made):
     reply = new_reply()
     view = TerminalView(reply)

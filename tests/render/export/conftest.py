@@ -12,7 +12,7 @@ from nbgemini.messages.turns import Turn
 from nbgemini.render.export import Entry, Said
 from nbgemini.tools.toolbox import Toolbox, allow_all
 from tests.fakes.functions import PNG
-from tests.tools.test_toolbox import calls
+from tests.support.tool_calls import calls
 
 PICTURE = base64.b64encode(PNG).decode()
 

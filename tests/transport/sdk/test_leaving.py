@@ -9,8 +9,8 @@ from contextlib import aclosing, contextmanager, suppress
 
 import pytest
 
-from tests.chat.test_stop_everywhere import Waits, nothing_left
 from tests.fakes.raw import END, STALL, RawServer, event, head, text_frame
+from tests.support.suspensions import Waits, nothing_left
 from tests.transport.official import KINDS, each_kind, source_of
 
 

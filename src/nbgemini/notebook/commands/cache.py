@@ -12,7 +12,7 @@ from nbgemini.notebook.commands.shared import plural, show_line, show_table, spl
 from nbgemini.notebook.options import nearest
 
 if TYPE_CHECKING:
-    from nbgemini.cache import Cache, Stats
+    from nbgemini.cache import Cache, CacheStats
     from nbgemini.notebook.session import Session
     from nbgemini.prices import Prices
 
@@ -60,14 +60,14 @@ async def _size_text(kept: Cache) -> str:
     return f"{plural(size.entries, 'answer')}{' or more' if size.more else ''}, {size_text(size.bytes)}"
 
 
-def _rate_text(stats: Stats) -> str:
+def _rate_text(stats: CacheStats) -> str:
     if stats.rate is None:
         return "no requests yet"
     shared = f", {stats.shared:,} shared" if stats.shared else ""
     return f"{plural(stats.hits, 'hit')}{shared}, {stats.misses:,} missed: hit rate {stats.rate:.0%}"
 
 
-def _saved_text(stats: Stats, prices: Prices) -> str:
+def _saved_text(stats: CacheStats, prices: Prices) -> str:
     """Return tokens, and money where prices are known: of each answer by itself, since long ones may cost more."""
     usage = sum((used for (_, used), times in stats.saved.items() for _ in range(times)), Usage())
     costs = [(prices.cost(model, used), times) for (model, used), times in stats.saved.items()]

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbgemini._storage.files import write
+from nbgemini._storage import write_atomically
 from nbgemini.errors import PromptError
 from nbgemini.messages.attachments import display_text
 from nbgemini.messages.transcript import Exchange
@@ -264,7 +264,7 @@ def _write(files: dict[Path, bytes]) -> None:
         for path, content in reversed(files.items()):
             if path.parent.name.endswith("_files"):
                 path.parent.mkdir(exist_ok=True, mode=0o700)
-            write(path, content)
+            write_atomically(path, content)
     except OSError as error:
         raise PromptError(f"can't write {error.filename}: {error.strerror}") from None
 

@@ -29,7 +29,7 @@ _USAGE_COLUMNS = ("exchanges", "failed", "retries", "in", "cached", "thought", "
 
 def usage(session: Session, rest: str) -> None:
     """Add up the exchanges of a period by model, chat, day, provider or notebook; waiting times are medians."""
-    from nbgemini.journal.report import summaries, totals  # noqa: PLC0415 - with the journal
+    from nbgemini.journal.report import summarize_by, totals  # noqa: PLC0415 - with the journal
 
     period, by = _parse(split_words(rest))
     if session.journal is None:
@@ -39,7 +39,7 @@ def usage(session: Session, rest: str) -> None:
         when = {"today": "today", "week": "in the last 7 days"}.get(period, "yet")
         show_line(f"no requests {when}; the tokens, cost and times of each prompt will be added up here")
         return
-    shown = [*summaries(rows, by), *totals(rows)]
+    shown = [*summarize_by(rows, by), *totals(rows)]
     show_table((by, *_USAGE_COLUMNS), [_usage_row(summary) for summary in shown])
     show_line(_scope(period, rows, session.journal.notebook))
     unpriced = sum(summary.unpriced for summary in shown if summary.name == "total" and not summary.kind)
@@ -118,9 +118,9 @@ def journal(session: Session, rest: str) -> None:
 
 
 def _request_row(row: Mapping[str, Any]) -> tuple[str, ...]:
-    from nbgemini.journal.report import kind_of  # noqa: PLC0415 - with the journal
+    from nbgemini.journal.report import answer_origin  # noqa: PLC0415 - with the journal
 
-    kind = kind_of(row)
+    kind = answer_origin(row)
     outcome = (_STATES.get(row["state"], row["state"]), row["error"], row["error"] and row["code"])
     return (
         datetime.fromtimestamp(row["at"]).astimezone().strftime("%Y-%m-%d %H:%M:%S"),

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from nbgemini.bulk.sources import RowSource
+from nbgemini.bulk.rows import RowSource
 from nbgemini.bulk.template import Template
 from nbgemini.errors import PromptError
 from nbgemini.notebook.kernel.environment import kernel_of
@@ -80,9 +80,9 @@ def _view(session: Session, args: MapArgs) -> MapView:
     from nbgemini.notebook.display.map_progress import PageView, PrintedView  # noqa: PLC0415
 
     if kernel_of(session.shell) is None:
-        from nbgemini.bulk.progress_bar import bar  # noqa: PLC0415
+        from nbgemini.bulk.progress_bar import progress_bar  # noqa: PLC0415
 
-        return PrintedView(bar())
+        return PrintedView(progress_bar())
     route, painting = session.views.canvas(args.prompt)
     badge = "offline service" if session.answering == "offline" else ""
     return PageView(session.shell, route, painting, badge, cell_fails=_waits(session, args))

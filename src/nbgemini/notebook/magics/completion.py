@@ -56,13 +56,13 @@ class CompletionSources:
 
         A service that was not asked yet has those that the price list names.
         """
-        from nbgemini.prices import shipped  # noqa: PLC0415 - at the first Tab
+        from nbgemini.prices import bundled_prices  # noqa: PLC0415 - at the first Tab
         from nbgemini.services import full_name, services_from, split_model, usual_service  # noqa: PLC0415
 
         session = self._session()
         listed = session.windows.names(session.client) if session else []
         asked = {split_model(name)[0] for name in listed}
-        priced = ((usual_service(model), model) for model in shipped().models)
+        priced = ((usual_service(model), model) for model in bundled_prices().models)
         listed += [full_name(service, model) for service, model in priced if service not in asked]
         known = session.client.settings.known if session else services_from(os.environ)
         named = {name for name in known if typed.startswith(f"{name}:")}

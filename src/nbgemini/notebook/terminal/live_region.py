@@ -61,7 +61,7 @@ class Screen:
         with self._lock:
             self._send(self._back_to(0) + ("\n" if self._mid_line else ""))
             self._rows, self._mid_line = [], False
-            write(out, text)
+            write_text(out, text)
             out.flush()
             self._stray = not text.endswith("\n")
             if not self._stray:
@@ -87,7 +87,7 @@ class Screen:
         return (f"\x1b[{up}A" if up else "") + (_ERASE_BELOW if self._rows else "")
 
     def _send(self, text: str) -> None:
-        write(self._out, text)
+        write_text(self._out, text)
         self._out.flush()
 
 
@@ -120,7 +120,7 @@ def takes_rows() -> bool:
     return known and _is_terminal(sys.stdout) and not isinstance(sys.stdout, Above)
 
 
-def write(out: Any, text: str) -> None:
+def write_text(out: Any, text: str) -> None:
     """Write text; what the terminal's encoding lacks becomes a question mark."""
     try:
         out.write(text)

@@ -1,6 +1,7 @@
 """Markdown for a terminal: rich renders what our own parser read, and where it can't, the source is shown.
 
-Rule: a block is rendered alone and whole; text that still grows is only broken into rows.
+Rules: a finished block is rendered alone and whole; of one that still grows the end is rendered as what it will be, and no more
+than can be seen, so that a long block costs no more than a short one.
 Invariants: no text is lost and nothing steers the terminal, so a rendering that lacks a letter or holds a control character
 gives way to its source, and so does what would take too long or makes rich fail; rich is imported at first use.
 """
@@ -10,8 +11,9 @@ from __future__ import annotations
 import io
 import os
 import re
+import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import takewhile
 from typing import Any
 
@@ -19,6 +21,7 @@ from nbgemini.render.block_rules import new_environment
 from nbgemini.render.code import is_colourable
 from nbgemini.render.escape import harmless
 from nbgemini.render.markdown_parser import parse_all
+from nbgemini.render.open_markdown import parse_open
 from nbgemini.render.urls import host_of, plain_url, speaks_for_itself
 
 _LONGEST_CODE = 8_000  # characters that are coloured: 8 µs each
@@ -104,6 +107,12 @@ _DIM, _RESET = "\x1b[2m", "\x1b[0m"
 _STYLE = re.compile(r"\x1b\[[\d;]*m")
 _PADDING = re.compile(r"(?: |\x1b\[[\d;]*m)+\Z")
 _LARGEST = 40_000  # characters of a block that is rendered
+_MOST_OPEN = 3_000  # characters of a block that still grows that are rendered each time
+_LONGEST_WORD = 100
+_FENCE = re.compile(r" {0,3}(?:`{3,}|~{3,})[^\n]*(?:\n|\Z)")
+_ANY_FENCE = re.compile(r"^[ >\t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*((?:`{3,}|~{3,})[^\n]*)$", re.MULTILINE)
+_TABLE_HEAD = re.compile(r"[^\n]*\|[^\n]*\n[ :|>\t-]+\n")
+_ITEM = re.compile(r"^(?:[-*+]|\d{1,9}[.)])[ \t]", re.MULTILINE)
 _DARK_ON_LIGHT = ("7", "15")  # the background's colour as COLORFGBG names it
 _THEME = {"markdown.code": "cyan", "markdown.code_block": "none"}  # no background of its own: it suits any terminal
 
@@ -118,9 +127,8 @@ class Renderer:
         return f"{text}\n" if text.strip() else ""
 
     def rows(self, tail: str, columns: int, most: int) -> list[str]:
-        """Return the last rows of a text."""
-        rows = self._broken(_end_of(tail, columns * most), columns)
-        return rows if len(rows) <= most else [dim("⋮"), *rows[len(rows) - most + 1 :]]
+        """Return the last rows of a text that still grows."""
+        return _last_rows(self._broken(_end_of(tail, columns * most), columns), most)
 
     def _broken(self, text: str, columns: int) -> list[str]:
         lines = text.expandtabs().split("\n")
@@ -144,10 +152,20 @@ class RichRenderer(Renderer):
         text = None if len(source) > _LARGEST else self._faithful(source, columns)
         return super().block(source, columns) if text is None else text
 
-    def _faithful(self, source: str, columns: int) -> str | None:
+    def rows(self, tail: str, columns: int, most: int) -> list[str]:
+        """Return the last rows of a block that still grows, rendered with its open syntax closed."""
+        source = _visible_end(tail, 2 * most)
+        in_code = _FENCE.match(source) is not None
+        text = self._faithful(source, columns, lambda: parse_open(source, self._env, in_code=in_code))
+        if text is None:
+            return super().rows(tail, columns, most)
+        rows = text.removesuffix("\n").split("\n") if text else []
+        return _last_rows(rows if source == tail else [dim("⋮"), *rows], most)
+
+    def _faithful(self, source: str, columns: int, parse: Callable[[], Sequence[Any]] | None = None) -> str | None:
         """Return the block rendered if that holds all of it and nothing else."""
         try:
-            tokens = readable(parse_all(source, self._env))
+            tokens = readable(parse() if parse else parse_all(source, self._env))
             text = self._rendered(tokens, columns)
         except Exception:  # noqa: BLE001 - whatever a renderer stumbles over, the text is there to be read
             return None
@@ -226,6 +244,28 @@ def _contents(tokens: Iterable[Any]) -> Iterator[str]:
 def _unpadded(line: str) -> str:
     body = _PADDING.sub("", line)
     return body + _RESET if _STYLE.search(body) else body
+
+
+def _last_rows(rows: list[str], most: int) -> list[str]:
+    return rows if len(rows) <= most else [dim("⋮"), *rows[len(rows) - most + 1 :]]
+
+
+def _visible_end(tail: str, most: int) -> str:
+    """Return the last lines of a block that still grows, below the lines that say what they are: a table's head, a fence."""
+    begin, lines = len(tail), 0
+    while begin > 0 and lines < most and len(tail) - begin < _MOST_OPEN:
+        begin, lines = tail.rfind("\n", 0, begin - 1) + 1, lines + 1
+    if len(tail) - begin > 2 * _MOST_OPEN:  # a line without end
+        place = (len(tail) // _MOST_OPEN - 1) * _MOST_OPEN  # where it was a little earlier too
+        begin = tail.find(" ", place, place + _LONGEST_WORD) + 1 or place
+    if begin <= 0:
+        return tail
+    if opening := _FENCE.match(tail) or _TABLE_HEAD.match(tail):
+        return opening[0] + tail[max(begin, opening.end()) :]
+    if _ITEM.match(tail) and (item := _ITEM.search(tail, begin)):
+        return tail[item.start() :]
+    fences = _ANY_FENCE.findall(tail, 0, begin)
+    return (f"{fences[-1]}\n" if len(fences) % 2 else "") + textwrap.dedent(tail[begin:])
 
 
 def _end_of(text: str, most: int) -> str:

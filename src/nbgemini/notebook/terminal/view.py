@@ -12,7 +12,7 @@ import sys
 from nbgemini.chat.reply import Reply
 from nbgemini.chat.status_text import badge_text, doing_text, misfit_text, status_text
 from nbgemini.messages.segments import Change, SegmentDelta, SegmentEnd, SegmentStart, SegmentUpdate
-from nbgemini.notebook.terminal.live_region import Screen, takes_rows, write
+from nbgemini.notebook.terminal.live_region import Screen, takes_rows, write_text
 from nbgemini.notebook.terminal.printer import Printing, call_text
 from nbgemini.notebook.terminal.segment_text import Lines
 from nbgemini.render.escape import harmless
@@ -62,16 +62,16 @@ class Plain:
         self._open = isinstance(change, SegmentDelta)
         match change:
             case SegmentStart(_, "thought"):
-                write(sys.stdout, "· thinking\n")
+                write_text(sys.stdout, "· thinking\n")
             case SegmentStart(_, "tool_call", content) | SegmentUpdate(_, content):
                 if text := call_text(content):
-                    write(sys.stdout, f"{text}\n")
+                    write_text(sys.stdout, f"{text}\n")
             case SegmentStart(_, _, content) if content is not None:
-                write(sys.stdout, self._lines.of(content))
+                write_text(sys.stdout, self._lines.of(content))
             case SegmentDelta(_, text):
-                write(sys.stdout, harmless(text))
+                write_text(sys.stdout, harmless(text))
             case SegmentEnd():
-                write(sys.stdout, "\n")
+                write_text(sys.stdout, "\n")
 
     def paint(self) -> None:
         """Let it be seen."""
@@ -79,5 +79,5 @@ class Plain:
 
     async def finish(self, line: str) -> None:
         """Print the last line."""
-        write(sys.stdout, f"\n{line}" if self._open else line)  # a segment that was stopped has no end
+        write_text(sys.stdout, f"\n{line}" if self._open else line)  # a segment that was stopped has no end
         sys.stdout.flush()

@@ -1,4 +1,7 @@
-"""What is said, as frames: with ids, signatures, usage and the finish where the model's family has them."""
+"""What is said, as frames: with ids, signatures, usage and the finish where the model's family has them.
+
+An answer ends before its end at a text that it is to stop at, or at as many tokens as it may have.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ class ScriptedPart(Struct, frozen=True):
     beside: dict[str, Any] = {}
 
 
-def frames_of(said: Sequence[ScriptedPart], contents: list[dict[str, Any]], model: str, finish: str | None) -> list[Timed]:
+def gemini_frames(said: Sequence[ScriptedPart], contents: list[dict[str, Any]], model: str, finish: str | None) -> list[Timed]:
     """Return the frames in which a model of this family says this."""
     said = _signed(said, model)
     frames: list[Timed] = []
@@ -154,7 +157,7 @@ def _usages(said: Sequence[ScriptedPart], asked: int, model: str) -> list[dict[s
     kind, thought, made, answered = family(model), 0, 0, False
     usages: list[dict[str, int]] = []
     for number, item in enumerate(said, 1):
-        count = tokens(str(item.part.get("text", json.dumps(item.part.get("functionCall", "")))))
+        count = token_count(str(item.part.get("text", json.dumps(item.part.get("functionCall", "")))))
         thought, made = (thought + count, made) if item.part.get("thought") else (thought, made + count)
         answered = answered or not item.part.get("thought")
         shown = thought if answered or not kind.signs_last else 0
@@ -168,10 +171,10 @@ def _usage(asked: int, thought: int, made: int) -> dict[str, int]:
 
 
 def _part_tokens(part: dict[str, Any]) -> int:
-    return _TILE_TOKENS if {"inlineData", "fileData"} & part.keys() else tokens(json.dumps(part.get("text", part)))
+    return _TILE_TOKENS if {"inlineData", "fileData"} & part.keys() else token_count(json.dumps(part.get("text", part)))
 
 
-def tokens(text: str) -> int:
+def token_count(text: str) -> int:
     """Return how many tokens a text counts as."""
     return -(-len(text) // CHARS_A_TOKEN)
 
@@ -184,3 +187,52 @@ def _finish(candidate: dict[str, Any], last: ScriptedPart, model: str, reason: s
     candidate["finishReason"] = reason
     if "functionCall" in last.part and not family(model).signs_last:
         candidate["finishMessage"] = "Model generated function call(s)."
+
+
+def within_limits(
+    said: Sequence[ScriptedPart], config: dict[str, Any], finish: str | None
+) -> tuple[list[ScriptedPart], str | None]:
+    """Return what is said within the bounds of a `generationConfig`, and why it ends; what it would end by is `finish`."""
+    said = list(said)
+    stops, most = [stop for stop in config.get("stopSequences", ()) if stop], config.get("maxOutputTokens")
+    if stops and (end := _stopping(said, stops)) is not None:
+        said, finish = list(_first(said, end)), finish and "STOP"
+    if most is not None and sum(map(_tokens, said)) > int(float(most)):
+        said, finish = list(_within(said, int(float(most)))) or [ScriptedPart({"text": ""}, 0.0)], finish and "MAX_TOKENS"
+    return said, finish
+
+
+def _stopping(said: Sequence[ScriptedPart], stops: Sequence[str]) -> int | None:
+    """Return after how many characters of the answer the first of these texts begins."""
+    text = "".join(_text(item) for item in said)
+    return min((at for stop in stops if (at := text.find(stop)) >= 0), default=None)
+
+
+def _first(said: Sequence[ScriptedPart], characters: int) -> Iterator[ScriptedPart]:
+    """Yield what is said up to so many characters of the answer."""
+    for item in said:
+        text = _text(item)
+        if len(text) >= characters and text:
+            yield structs.replace(item, part={**item.part, "text": text[:characters]})
+            return
+        characters -= len(text)
+        yield item
+
+
+def _within(said: Sequence[ScriptedPart], most: int) -> Iterator[ScriptedPart]:
+    """Yield what is said in so many tokens, thoughts too; a call comes whole or not at all."""
+    for item in said:
+        if (count := _tokens(item)) > most:
+            if isinstance(text := item.part.get("text"), str) and most:
+                yield structs.replace(item, part={**item.part, "text": text[: most * CHARS_A_TOKEN]})
+            return
+        most -= count
+        yield item
+
+
+def _text(item: ScriptedPart) -> str:
+    return str(item.part.get("text", "")) if not item.part.get("thought") else ""
+
+
+def _tokens(item: ScriptedPart) -> int:
+    return token_count(str(item.part.get("text", json.dumps(item.part.get("functionCall", "")))))

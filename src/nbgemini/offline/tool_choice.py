@@ -7,9 +7,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from nbgemini.offline.gemini.schema_answers import adapted, answer_in, from_openapi
-from nbgemini.offline.json_body import InvalidRequest
-from nbgemini.offline.prompt_values import PromptValues
+from nbgemini.offline.requests import InvalidRequest
+from nbgemini.offline.schema_answers import PromptValues, adapted, answer_in, from_openapi
 
 _MODES = ("MODE_UNSPECIFIED", "AUTO", "ANY", "NONE", "VALIDATED")
 _WHERE = "tool_config.function_calling_config"

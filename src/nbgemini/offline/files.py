@@ -16,8 +16,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from nbgemini.offline.http_server import HttpRequest
-from nbgemini.offline.json_body import InvalidRequest, decode_json
-from nbgemini.offline.routes import Refused
+from nbgemini.offline.requests import InvalidRequest, Refused, decode_json
 
 KEPT = 1024 * 1024  # bytes of a file that are kept, for looking at it
 _LINES = 64 * KEPT  # of one whose lines are asked, as a batch

@@ -8,9 +8,9 @@ import re
 from array import array
 from typing import Any
 
-from nbgemini.offline.gemini.request_schema import BATCH_EMBED, EMBED, check
-from nbgemini.offline.gemini.stream import count_tokens
-from nbgemini.offline.json_body import InvalidRequest
+from nbgemini.offline.requests import InvalidRequest
+from nbgemini.offline.stream import count_tokens
+from nbgemini.offline.validation import BATCH_EMBED, EMBED, check_shape
 
 _USUAL, _MOST = 768, 3072  # numbers in a vector
 _AT_ONCE = 100  # texts in a request
@@ -24,7 +24,7 @@ def vectors(body: dict[str, Any], method: str) -> dict[str, Any]:
         InvalidRequest: with the message of the 400.
     """
     many = method == "batchEmbedContents"
-    check(body, BATCH_EMBED if many else EMBED)
+    check_shape(body, BATCH_EMBED if many else EMBED)
     requests = body.get("requests", []) if many else [body]
     if not requests:
         raise InvalidRequest("* BatchEmbedContentsRequest.requests: requests is not specified")

@@ -1,7 +1,8 @@
-"""Other services than Gemini's, as the offline service stands in for them: recorded answers, found by what was asked last.
+"""Recorded answers, as the offline service plays them: a cassette's for Gemini, and other services' as they are found.
 
-The recordings that come with nbgemini are of prepared answers, which say that they are; any of the service's models gives them.
-What has no recording is refused, and the error names what has one. A cassette of the user's own is played by whole requests.
+A cassette of the user's own is played by whole requests, each recording as a script with the end it had. The recordings of
+other services that come with nbgemini are of prepared answers, which say that they are; they are found by what was asked last,
+and any of the service's models gives them. What has no recording is refused, and the error names what has one.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from typing import Any, Literal
 import msgspec
 
 from nbgemini.offline.http_server import HttpRequest
-from nbgemini.offline.json_body import InvalidRequest
-from nbgemini.offline.responder import EVENTS, Delivery, send_json, stream
+from nbgemini.offline.requests import InvalidRequest
+from nbgemini.offline.responder import EVENTS, Delivery, send_json, send_stream
 from nbgemini.offline.script import Script
-from nbgemini.replay.cassette import Recording, read
-from nbgemini.replay.fingerprint import fingerprint
-from nbgemini.replay.player import Player
+from nbgemini.offline.stream import Timed, parts_of
+from nbgemini.offline.thought_signatures import Place, place
+from nbgemini.replay.cassette import Player, RecordedError, Recording, read_cassette
+from nbgemini.replay.fingerprint import request_fingerprint
 from nbgemini.transport.request import Request
 
 BUNDLED = Path(__file__).with_name("recorded_services.gemini.jsonl")
@@ -77,7 +79,7 @@ class RecordedServices:
         Raises:
             ConfigurationError: the file is not a cassette.
         """
-        self._own = Player(read(cassette)) if cassette else Player([])
+        self._own = Player(read_cassette(cassette)) if cassette else Player([])
 
     async def answer(self, provider: str, request: HttpRequest, body: Any, to: Delivery) -> None:
         """Answer a request in a provider's dialect.
@@ -98,14 +100,14 @@ class RecordedServices:
 
     def _found(self, provider: str, request: HttpRequest, body: dict[str, Any]) -> Recording | None:
         method: Literal["GET", "POST"] = "GET" if request.method == "GET" else "POST"
-        own = self._own.next(fingerprint(Request(request.path.lstrip("/"), body or None, request.query, method)))
+        own = self._own.next(request_fingerprint(Request(request.path.lstrip("/"), body or None, request.query, method)))
         if own or request.method == "GET" or not body.get("stream"):
             return own
-        return _bundled().next(fingerprint(last_asked(provider, body)))
+        return _bundled().next(request_fingerprint(last_asked(provider, body)))
 
     async def _list(self, provider: str, request: HttpRequest, to: Delivery) -> None:
         """Send the list of models, or one of them."""
-        recording = self._found(provider, request, {}) or _bundled().next(fingerprint(models_request(provider)))
+        recording = self._found(provider, request, {}) or _bundled().next(request_fingerprint(models_request(provider)))
         data = msgspec.json.decode(recording.frames[0][1]) if recording and recording.frames else {"data": []}
         name = request.path.removeprefix("/v1/models").strip("/")
         found = next((entry for entry in data["data"] if entry.get("id") == name), None) if name else data
@@ -120,7 +122,7 @@ def recorded_prompts(provider: str) -> list[str]:
 
 @lru_cache(1)
 def _recordings() -> list[Recording]:
-    return read(BUNDLED)
+    return read_cassette(BUNDLED)
 
 
 @lru_cache(1)
@@ -135,7 +137,7 @@ async def _play(recording: Recording, provider: str, model: str, to: Delivery) -
     times = [0.0, *(seconds for seconds, _ in recording.frames)]
     waits = [max(0.0, after - before) for before, after in pairwise(times)]
     script = Script([(wait, {}) for wait in waits], cut=None if recording.end == "complete" else len(waits))
-    await stream(script, [_event(frame) for frame in frames], to, content_type=EVENTS)
+    await send_stream(script, [_event(frame) for frame in frames], to, content_type=EVENTS)
 
 
 def _event(frame: bytes) -> bytes:
@@ -197,3 +199,66 @@ def _without_ids(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _without_ids(item) for name, item in value.items() if name not in _IDS}
     return value
+
+
+_ERRORS = range(400, 600)
+
+
+class Cassette:
+    """The recordings of one file.
+
+    Attributes:
+        signatures: the thought signatures in it, each with what its part says: clients send them back.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Read them all.
+
+        Raises:
+            ConfigurationError: the file is not a cassette.
+        """
+        recordings = read_cassette(path)
+        self._player = Player(recordings)
+        frames = (frame for recording in recordings for _, frame in _objects(recording))
+        self.signatures = frozenset(signature for frame in frames for signature in _signatures(frame))
+
+    def play(self, model: str, body: dict[str, Any]) -> Script | None:
+        """Return the next recording for this request, or None."""
+        recording = self._player.next(request_fingerprint(Request(f"models/{model}:generateContent", body)))
+        return _script(recording) if recording else None
+
+
+def _script(recording: Recording) -> Script:
+    frames = _objects(recording)
+    times = [0.0, *(seconds for seconds, _ in frames)]
+    waits = [(max(0.0, seconds - before), frame) for before, (seconds, frame) in zip(times, frames, strict=False)]
+    if recording.trouble and not waits and recording.trouble.code in _ERRORS:
+        return Script([], status=recording.trouble.code, error=_refusal(recording.trouble))
+    return Script(waits, cut=None if recording.end == "complete" else len(waits))
+
+
+def _refusal(trouble: RecordedError) -> dict[str, Any]:
+    """Return the service's error; what was added to its message is added by its reader anew."""
+    error = {"code": trouble.code, "message": trouble.message.rpartition(f" ({trouble.code}")[0] or trouble.message}
+    details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": trouble.reason}] if trouble.reason else []
+    if trouble.retry_after is not None:
+        delay = f"{trouble.retry_after:g}s"
+        details.append({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay})
+    return {**error, "status": trouble.status, "details": details}
+
+
+def _objects(recording: Recording) -> list[Timed]:
+    """Return the frames that are JSON objects, which this service can send."""
+    timed = ((seconds, _decoded(frame)) for seconds, frame in recording.frames)
+    return [(seconds, frame) for seconds, frame in timed if isinstance(frame, dict)]
+
+
+def _decoded(frame: bytes) -> Any:
+    try:
+        return msgspec.json.decode(frame)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _signatures(frame: dict[str, Any]) -> list[Place]:
+    return [place(part) for part in parts_of(frame) if part.get("thoughtSignature")]

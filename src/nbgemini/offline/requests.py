@@ -1,23 +1,29 @@
-"""What stands at the addresses that have no contents: the model list, and whether a model can be asked, and by whom."""
+"""Whether a request is read and answered at all: by whom it comes, with which key, and JSON as Gemini reads it.
+
+The JSON is strict UTF-8 without NaN, lone surrogates, numbers beyond a double, and not too deep.
+"""
 
 from __future__ import annotations
 
-import base64
 import re
 from typing import Any
 
+import msgspec
+
 from nbgemini.offline.http_server import HttpRequest
-from nbgemini.offline.models import embeds, listed, resolve
 
 _STATUS = {400: "INVALID_ARGUMENT", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED"}
 _VERSIONS = ("v1", "v1beta", "v1alpha")
 _PLACES = ("models", "tunedModels", "files", "batches", "cachedContents", "interactions", "operations")
 _LEAST_CACHED = 1024  # tokens
-_PAGE, _LARGEST_PAGE = 50, 1000
-_LONGEST_NUMBER = 10  # digits of an int32
 _NO_CACHE = "CachedContent not found (or permission denied)"
-EMBEDS = ("embedContent", "batchEmbedContents")
-_METHODS = ("generateContent", "streamGenerateContent", "countTokens")
+_DEEPEST = 100
+_MOST_VALUES = 500_000  # in memory each takes many times as much as in its text
+_BROKEN = "Invalid JSON payload received. {}"
+
+
+class InvalidRequest(Exception):  # noqa: N818 - it is what the request is
+    """The request is not valid; the text is what Google answers."""
 
 
 class Refused(Exception):  # noqa: N818 - it is what the request is
@@ -28,6 +34,36 @@ class Refused(Exception):  # noqa: N818 - it is what the request is
         super().__init__(message)
         self.code = code
         self.error = {"code": code, "message": message, "status": _STATUS[code], **({"details": details} if details else {})}
+
+
+def decode_json(text: bytes | str) -> Any:
+    """Return the value of a JSON text.
+
+    Raises:
+        InvalidRequest: it is not JSON, or too deep.
+    """
+    if sum(map(text.count, (b",", b"[", b"{") if isinstance(text, bytes) else (",", "[", "{"))) > _MOST_VALUES:  # type: ignore[arg-type]
+        raise InvalidRequest(_BROKEN.format("Too many values."))
+    try:
+        value = msgspec.json.decode(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(_BROKEN.format(error)) from None
+    if _is_too_deep(value):
+        raise InvalidRequest(_BROKEN.format("Message too deep. Max recursion depth reached."))
+    return value
+
+
+def _is_too_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [child for item in level for child in _children(item)]
+    return bool(level)
+
+
+def _children(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
 
 
 def refuse_strangers(request: HttpRequest) -> None:
@@ -88,62 +124,3 @@ def check_cache(body: dict[str, Any]) -> None:
     """
     if body.get("cachedContent"):
         raise Refused(403, _NO_CACHE)
-
-
-def generating_model(name: str, method: str, version: str) -> str:
-    """Return the model that a method is asked of.
-
-    Raises:
-        Refused: there is none, or it has no such method.
-    """
-    bare = name.removeprefix("models/")
-    model = bare if embeds(bare) else resolve(bare, version)
-    if model is None or method not in (EMBEDS if embeds(bare) else _METHODS):
-        raise Refused(
-            404,
-            f"{name} is not found for API version {version}, or is not supported for {method or 'get'}. "
-            "Call ModelService.ListModels to see the list of available models and their supported methods.",
-        )
-    return model
-
-
-def models_page(query: dict[str, str], version: str) -> dict[str, Any]:
-    """Return one page of the model list.
-
-    Raises:
-        Refused: the page's size or token is not one.
-    """
-    models = listed(version)
-    size, start = _number(query.get("pageSize", "0")), _start(query.get("pageToken", ""), len(models))
-    if size is None or start is None:
-        raise Refused(400, "Request contains an invalid argument.")
-    end = start + min(size or _PAGE, _LARGEST_PAGE)
-    page: dict[str, Any] = {"models": models[start:end]}
-    if end < len(models):
-        page["nextPageToken"] = _token(end)
-    return page
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER else None
-
-
-def _start(token: str, models: int) -> int | None:
-    """Return where the page of a token begins, or None: only what was given out is a token."""
-    return 0 if not token else next((start for start in range(1, models) if _token(start) == token), None)
-
-
-def _token(start: int) -> str:
-    return base64.b64encode(str(start).encode()).decode()
-
-
-def one_model(name: str, version: str) -> dict[str, Any]:
-    """Return a model's entry.
-
-    Raises:
-        Refused: there is no such model.
-    """
-    found = next((entry for entry in listed(version) if entry["name"] == name), None)
-    if found is None:
-        raise Refused(404, f"{name} is not found for API version {version}.")
-    return found

@@ -1,1 +1,0 @@
-"""Gemini's API as the offline service speaks it."""
