@@ -61,6 +61,7 @@ soak:  ## 1,000 streams at once, 10,000 cancelled, 100,000 frames through one ke
 	$(RUN) pytest -q -m soak
 	$(RUN) tests.soak 100000
 	NBGEMINI_THOROUGH=20 $(RUN) pytest -q -s --timeout 600 tests/journal
+	NBGEMINI_THOROUGH=5 $(RUN) pytest -q -s tests/chat/test_conversation.py
 
 kernel:  ## tests in a real kernel
 	$(RUN) pytest -q --reruns $(RERUNS) -n 2 --dist loadfile -m kernel

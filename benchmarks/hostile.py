@@ -1,7 +1,9 @@
-"""What a hostile service or server costs the loop: `python benchmarks/hostile.py`.
+"""What a hostile service, server or answer costs the loop: `python benchmarks/hostile.py`, or with words of the cases' names.
 
-Each case runs in a process of its own against a server in another; printed are the longest gap of a 10 ms heartbeat, the
-most that the loop's thread worked between two beats (which other programs don't lengthen), how long it took, and how it ended.
+Each case of a service runs in a process of its own against a server in another; printed are the longest gap of a 10 ms
+heartbeat, the most that the loop's thread worked between two beats (which other programs don't lengthen), how long it took,
+and how it ended. Then 100 kB of each pattern of Markdown is painted as in a notebook, live and at rest: the longest gap, the
+most that all threads worked between two beats, how long it took, and how much HTML it became.
 """
 
 from __future__ import annotations
@@ -14,8 +16,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+from markdown_patterns import texts
+
+MARKDOWN = 100_000  # characters of a pattern,
+CHUNK = 1_000  # which come so many at once
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n"
 
 
@@ -106,13 +113,69 @@ async def serve(data: bytes) -> None:
     await server.serve_forever()
 
 
-async def beat(gaps: list[tuple[float, float]]) -> None:
-    before, worked = time.perf_counter(), time.thread_time()
+async def beat(gaps: list[tuple[float, float]], working: Callable[[], float] = time.thread_time) -> None:
+    before, worked = time.perf_counter(), working()
     while True:
         await asyncio.sleep(0.01)
-        now, work = time.perf_counter(), time.thread_time()
+        now, work = time.perf_counter(), working()
         gaps.append((now - before - 0.01, work - worked))
         before, worked = now, work
+
+
+class Page:
+    """A page with widgets that takes everything."""
+
+    live = widgets = True
+    kept = moved = for_good = False
+    rebuilt = 0
+
+    def text_widget(self, _role: str, _snapshot: object) -> Page:
+        return self
+
+    def tell(self, _widget: object, next_operations: Callable[[], list]) -> None:
+        next_operations()
+
+    def renew(self, _widget: object) -> None:
+        """Nothing is missing."""
+
+    def offered(self, _code: str) -> str:
+        return ""
+
+    def show(self, data: dict, _state: str, _widget: object = None) -> None:
+        self.data = data
+
+
+async def paint(text: str) -> tuple[float, float, float, int]:
+    from nbgemini.messages.segments import Segment, SegmentDelta, SegmentEnd
+    from nbgemini.notebook.display.text_view import TextPainter
+
+    page, segment, gaps = Page(), Segment(0, "answer"), []
+    painter = TextPainter(segment, page)
+    painter.begin(page)
+    beating = asyncio.create_task(beat(gaps, time.process_time))
+    await asyncio.sleep(0.03)
+    gaps.clear()
+    began = time.perf_counter()
+    for at in range(0, len(text), CHUNK):
+        segment.append(text[at : at + CHUNK])
+        painter.take(SegmentDelta(0, text[at : at + CHUNK]))
+        await painter.paint()
+    painter.take(SegmentEnd(0))
+    painter.end_of_stream()
+    await painter.paint()
+    took = time.perf_counter() - began
+    await asyncio.sleep(0.02)
+    beating.cancel()
+    longest, work = (max(column) * 1000 for column in zip(*gaps, strict=True))
+    return longest, work, took, len(page.data["text/html"])
+
+
+def paint_all(words: list[str]) -> None:
+    asyncio.run(paint("a **b**\n\n```python\nx = 1\n```\n"))  # what is loaded at first use is loaded
+    for name, text in texts(MARKDOWN):
+        if not words or any(word in name for word in words):
+            longest, work, took, size = asyncio.run(paint(text))
+            print(f"{name:46} {longest:6.0f} ms {work:6.0f} ms {took:6.2f} s   {size:,} characters of HTML", flush=True)
 
 
 async def ask(name: str, port: str) -> str:
@@ -182,6 +245,7 @@ def main() -> None:
             if server:
                 server.kill()
                 server.wait()
+    subprocess.run([sys.executable, __file__, "--markdown", *sys.argv[1:]], check=False)
 
 
 if __name__ == "__main__":
@@ -189,5 +253,7 @@ if __name__ == "__main__":
         asyncio.run(serve(Path(sys.argv[2]).read_bytes()))
     elif sys.argv[1:2] == ["--measure"]:
         asyncio.run(measure(*sys.argv[2:]))
+    elif sys.argv[1:2] == ["--markdown"]:
+        paint_all(sys.argv[2:])
     else:
         main()

@@ -12,6 +12,7 @@ import hypothesis
 import pytest
 
 from tests.canary import CANARY, no_byte_holds_the_key  # noqa: F401 - a fixture for all
+from tests.support.front_ends import FRONT_ENDS, PLAYED
 
 # The same examples every time, however busy the machine; `pytest --hypothesis-profile=random` looks for others.
 hypothesis.settings.register_profile("same", deadline=None, derandomize=True, database=None)
@@ -42,6 +43,24 @@ def golden_frames(name):
 def as_array(frames):
     """The same frames as Google's other framing writes them."""
     return b"[" + b"\n,\r\n".join(json.dumps(frame, indent=2, ensure_ascii=False).encode() for frame in frames) + b"\n]"
+
+
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["played"] = dict(PLAYED)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    PLAYED.update(getattr(node, "workeroutput", {}).get("played", {}))
+
+
+def pytest_terminal_summary(terminalreporter):
+    if PLAYED["kernels"]:
+        terminalreporter.write_line(
+            f"the logs of {PLAYED['logs']} of {PLAYED['kernels']} kernels, {PLAYED['messages']:,} messages,"
+            f" x {len(FRONT_ENDS)} models of front ends: the same outputs"
+        )
 
 
 @pytest.fixture(autouse=True)

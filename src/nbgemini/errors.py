@@ -82,7 +82,7 @@ def _option(match: re.Match[str]) -> str:
     return f'{_NAMES.get(match[1], match[1])}="{match[2]}"'
 
 
-class Verbatim(str):
+class QuotedMessage(str):
     """A message that quotes somebody else's options, which are not adapted to its reader."""
 
     __slots__ = ()
@@ -100,7 +100,7 @@ class NbGeminiError(Exception):
 
     def __init__(self, message: str = "") -> None:
         """Show what a terminal would obey or a reader not see: services and models are quoted in messages."""
-        text = message if isinstance(message, Verbatim) else adapt(message)
+        text = message if isinstance(message, QuotedMessage) else adapt(message)
         super().__init__("".join(char if char.isprintable() else repr(char)[1:-1] for char in text))
 
     def _render_traceback_(self) -> list[str]:

@@ -31,6 +31,7 @@ def load_extension(shell: Any) -> None:
     AUDIENCE.magics = True
     magics = GeminiMagics(shell, config)
     hook = AwaitHook(shell, magics.complete, lambda: magics.registration.active)
+    hook.before_await = lambda: session.gui.make_way() if (session := magics.session()) else None
     wait_first = WaitFirst()
     completer = Completer(shell, config, magics.session)
     shell.configurables.append(config)

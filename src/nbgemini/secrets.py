@@ -6,11 +6,12 @@ import hmac
 import re
 from base64 import b64encode
 from collections.abc import Generator
+from html.entities import html5
 from typing import NoReturn
 
 _SHORTEST = 12  # characters of a key that is searched for; a test's "offline" is a word
 HIDDEN = b"[key]"
-_LONGEST_SPELLING = 6  # signs for one letter: \\u0041
+_LONGEST_SPELLING = 12  # signs for one letter: &#x0000041;
 PART = 8  # characters of a key that are hidden where it was cut
 STEP = 65_536  # bytes that are searched at once: half a millisecond
 
@@ -61,13 +62,16 @@ class Mask:
         """Look for these keys."""
         self._keys = tuple(sorted({key for key in keys if len(key.reveal()) >= _SHORTEST}, key=_length, reverse=True))
         self._longest = max(map(_length, self._keys), default=0) * _LONGEST_SPELLING
-        spellings, encoded = [*map(_spelled, self._keys)], [form for key in self._keys for form in _in_base64(key)]
+        spellings = ["".join(map(_letter, key.reveal())) for key in self._keys]
+        encoded = [form for key in self._keys for form in _in_base64(key)]
         self._pattern = re.compile("|".join(spellings).encode()) if self._keys else None
         self._encoded = re.compile("|".join([*map(_base64_spelled, encoded), *spellings]).encode())
         self._in_encoded = [max(re.findall("[A-Za-z0-9]+", form), key=len).encode() for form in encoded]
         texts = [key.reveal().lower() for key in self._keys]
         self._plain = [text.encode() for text in texts] if all(map(str.isascii, texts)) else None
-        self._escapes = (b"\\u00", b"%", b"&#", *(f"\\{sign}".encode() for sign in set("".join(texts)) if not sign.isalnum()))
+        signs = [sign for sign in set("".join(texts)) if not sign.isalnum()]
+        ways = [way for sign in signs for way in (f"\\{sign}", *_entities(sign))]
+        self._escapes = (b"\\u00", b"%", b"&#", *(way.encode() for way in ways))
 
     def __repr__(self) -> str:
         """Tell no key."""
@@ -102,7 +106,13 @@ class Mask:
         """Do the same, a bounded piece at each step, so that others may have their turn."""
         if self._pattern is None:
             return data
-        pattern = self._encoded if any(run in data for run in self._in_encoded) else self._pattern  # base64 takes longer
+        pattern = self._pattern
+        for run in self._in_encoded:
+            if run in data:
+                pattern = self._encoded  # base64 takes longer
+                break
+            if len(data) > STEP:
+                yield
         pieces, kept, at = [], 0, 0
         while at < len(data):
             found = pattern.search(data, at, at + STEP + self._longest)
@@ -127,16 +137,17 @@ def _length(key: Secret) -> int:
     return len(key.reveal())
 
 
-def _spelled(key: Secret) -> str:
-    return "".join(map(_letter, key.reveal()))
-
-
 def _letter(letter: str) -> str:
     """Return a pattern for the spellings of a letter, in UTF-8; each begins with one sign, which makes the search fast."""
     cases = sorted({letter.lower(), letter.upper()})
     codes = [form for case in cases if len(case) == 1 for form in _escapes(ord(case))]
-    slashed = [] if letter.isalnum() else [rf"\\{re.escape(letter)}"]
-    return f"(?:{'|'.join([*map(re.escape, cases), *codes, *slashed])})"
+    named = [] if letter.isalnum() else [rf"\\{{1,2}}{re.escape(letter)}", *map(re.escape, _entities(letter))]
+    return f"(?:{'|'.join([*map(re.escape, cases), *codes, *named])})"
+
+
+def _entities(letter: str) -> list[str]:
+    """Return the names that HTML has for a letter."""
+    return sorted(f"&{name}" for name, meant in html5.items() if meant == letter and name.endswith(";"))
 
 
 def _in_base64(key: Secret) -> list[str]:
@@ -153,7 +164,8 @@ def _base64_spelled(form: str) -> str:
 
 def _escapes(code: int) -> list[str]:
     hexadecimal = "".join(f"[{digit}{digit.upper()}]" if digit.isalpha() else digit for digit in f"{code:02x}")
-    return [rf"\\u00{hexadecimal}", f"%{hexadecimal}", f"&#x{hexadecimal};", f"&#{code};"] if code < 0x80 else []  # noqa: PLR2004 - ASCII
+    in_html = [f"&#[xX]0{{,5}}{hexadecimal};?", f"&#0{{,5}}{code};?"]
+    return [rf"\\u00{hexadecimal}", f"%{hexadecimal}", *in_html] if code < 0x80 else []  # noqa: PLR2004 - ASCII
 
 
 def _without_parts(text: str, key: str) -> str:

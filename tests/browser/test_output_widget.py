@@ -25,6 +25,16 @@ button = ipywidgets.Button(description="Ask")
 button.on_click(lambda _: get_ipython().run_cell_magic("gemini", "--once", {TOLD!r}))
 button
 """
+CALLBACK = f"""
+import ipywidgets
+out, button = ipywidgets.Output(), ipywidgets.Button(description="Ask")
+@button.on_click
+def ask(_):
+    with out:
+        print("before")
+        get_ipython().run_cell_magic("gemini", "--once", {TOLD!r})
+ipywidgets.VBox([button, out])
+"""
 
 
 @pytest.mark.parametrize("wait", ["--no-wait", "--wait"])
@@ -47,3 +57,19 @@ def test_an_answer_to_a_button_stands_below_the_cell_that_ran_last_and_says_so(n
     book.wait(f"() => {CELLS}[1].querySelectorAll('.nbgemini-answer').length === 2 && !{CELLS}[1].querySelector('.nbg-live')")
     assert "below the cell that ran last" in book.cell(1).inner_text()
     book.screenshot("answer-to-a-button")
+
+
+def test_an_answer_to_a_button_stands_in_the_output_around_it(notebook):
+    """Also where a cell has run since then; and a second click adds its own."""
+    book = start(notebook, CALLBACK, "1 + 1")
+    book.run(1)
+    book.run(2)
+    for clicks in (1, 2):
+        book.cell(1).get_by_role("button", name="Ask").click()
+        book.wait(f"n => {CELLS}[1].querySelectorAll('.widget-output .nbgemini-answer').length === 2 * n", clicks)
+        book.wait(f"() => !{CELLS}[1].querySelector('.nbg-live')")
+    text = book.page.evaluate(HELD, 1)
+    assert text.count("The end.") == text.count("before") == 2
+    assert "below the cell" not in text
+    assert book.outputs(2).count() == 1
+    book.screenshot("output-widget-callback")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 
 from tests.support.jupyter import CELLS, kinds, start
+from tests.support.stories import wait_for
 
 TOOL = '''
 import asyncio
@@ -47,3 +49,43 @@ def test_segments_that_begin_after_a_reload_are_shown_and_stop_works(notebook):
     saved = book.save()
     assert kinds(saved, 2) == ["thought", "answer", "tool_call", "answer", "status"]
     assert kinds(saved, 3) == ["thought", "answer", "tool_call", "status"]
+
+
+LISTED = "sum(one.target_name == 'jupyter.widget' for one in comm.get_comm_manager().comms.values())"
+AT_REST = f"() => {CELLS}[2].querySelector('.nbgemini-status') && !{CELLS}[2].querySelector('.nbg-live, .nbgemini-live')"
+DEAF = "import ipywidgets\nget_ipython().kernel.comm_manager.targets['jupyter.widget.control'] = lambda *_: None"
+
+
+def test_a_tab_that_asks_each_widget_by_itself_shows_the_answer_also_where_they_are_gone_by_then(notebook):
+    """As on a busy machine: the page does not hear of all widgets in time, and what it asks instead comes after the end."""
+    book = start(notebook, f"{TOOL}\n{DEAF}", waiting("the first"))
+    book.run(1)
+    book.run(2)
+    book.wait(f"() => {CELLS}[2].querySelector('.nbg-card')?.textContent.includes('running')")
+    book.save()
+    held = []
+
+    def hold(route):
+        server = route.connect_to_server()
+
+        def pass_on(told):
+            if b'"request_state"' in (told if isinstance(told, bytes) else told.encode()):
+                held.append(lambda: server.send(told))
+            else:
+                server.send(told)
+
+        route.on_message(pass_on)
+
+    other = book.second_tab(lambda page: page.route_web_socket(re.compile("/channels"), hold))
+    wait_for(lambda: other.page.wait_for_timeout(100) or len(held) > 3)
+    assert "Loading widget" in other.cell(2).inner_text()
+    book.page.bring_to_front()
+    book.execute("let_go.set()")
+    book.wait(AT_REST)
+    wait_for(lambda: int(book.execute("import comm", LISTED)) <= 3)  # the layout, the module, and the line that stays
+    for let_go in held:
+        let_go()
+    other.page.bring_to_front()
+    other.wait(AT_REST)
+    other.wait_text(2, "The tools have answered")
+    other.screenshot("second-tab-asked-each")

@@ -187,3 +187,49 @@ def test_what_is_out_of_sight_cannot_be_allowed_until_it_was_scrolled_to(noteboo
     book.cell(3).locator(".nbg-card pre").first.evaluate("box => box.scrollTo(0, box.scrollHeight)")
     book.wait(f"() => {CELLS}[3].querySelector('[value=once]:enabled')")
     book.cell(3).get_by_role("button", name="Stop this answer").click()
+
+
+@pytest.mark.parametrize("key", ["Enter", "Space"])
+def test_a_key_that_is_held_down_allows_one_call(notebook, key):
+    """It repeats itself as long as it is held; what has the focus then is nothing that could be pressed by mistake."""
+    calls = [["call", "shell", {"command": f"echo {number}"}] for number in range(3)]
+    book = opened(notebook, RUN, asking("shell", ["frame", *calls]))
+    for number in (2, 3):
+        book.run(number)
+    book.wait(f"() => {CELLS}[3].querySelectorAll('[value=once]:enabled').length === 3")
+    book.execute("import asyncio; await asyncio.sleep(0.6)")
+    book.cell(3).get_by_role("button", name="Allow once", exact=True).first.focus()
+    for _ in range(2):
+        for _ in range(8):
+            book.page.keyboard.down(key)
+        book.page.keyboard.up(key)
+        book.wait(f"() => {CELLS}[3].querySelectorAll('[value=once]').length === 2")
+    assert book.execute("import asyncio; await asyncio.sleep(0.7)", "len(ran)") == "1"
+    assert book.cell(3).locator("[value=once]").count() == 2
+    book.cell(3).get_by_role("button", name="Stop this answer").click()
+
+
+def test_what_was_seen_on_one_page_is_unseen_on_the_next(notebook):
+    """On a page that was loaded again, or made larger, nothing counts that was scrolled to before."""
+    book = opened(notebook, RUN, asking("shell", ["call", "shell", {"command": "echo 1; " + "x " * 3000 + "; rm -rf ~"}]))
+    for number in (2, 3):
+        book.run(number)
+    allow = book.cell(3).get_by_role("button", name="Allow once", exact=True)
+    allow.wait_for(timeout=60_000)
+    book.page.evaluate("() => { document.body.style.zoom = 3 }")
+    book.page.evaluate("() => new Promise(done => setTimeout(done, 300))")
+    assert allow.is_disabled()
+    book.page.evaluate("() => { document.body.style.zoom = 1 }")
+    box = book.cell(3).locator(".nbg-card pre").first
+    box.evaluate("box => box.scrollTo(0, box.scrollHeight / 2)")
+    book.page.evaluate("() => new Promise(done => setTimeout(done, 300))")
+    assert allow.is_disabled()
+    box.evaluate("box => box.scrollTo(0, box.scrollHeight)")
+    book.wait(f"() => {CELLS}[3].querySelector('[value=once]:enabled')")
+    book.save()
+    book.open()
+    book.wait(f"() => {CELLS}[3]?.querySelector('[value=once]')")
+    assert book.cell(3).locator("[value=once]").is_disabled()
+    book.screenshot("unseen-again")
+    book.cell(3).get_by_role("button", name="Deny", exact=True).wait_for()
+    assert book.execute("", "len(ran)") == "0"

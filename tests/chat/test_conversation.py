@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import tempfile
 import threading
 import time
@@ -39,7 +40,8 @@ MODELS = ("gemini-3.8-flash", "gemini-2.5-flash")
 GOING = ("running", "waiting")
 TERMINAL = {"complete", "truncated", "interrupted", "blocked", "failed"}
 CHATS = ("main", "b", "c")
-RUNS, STEPS = 500, 50
+THOROUGH = int(os.environ.get("NBGEMINI_THOROUGH", "1"))  # times what a push tests
+RUNS, STEPS = 120 * THOROUGH, 50
 MOST_GOING = 4  # replies at once
 KINDS = st.sampled_from(["thought", "answer", "call", "call", "quick", "copy", "unknown", "bad"])
 WHICH = st.sampled_from(["all", "all", 0, 1, 2])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import typing
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbgemini.chat.structured_output import json_begun, json_text, json_texts
+from nbgemini.chat.structured_output import answer_schema, json_begun, json_text, json_texts
 
 VALUE = '{"a": [1, "}"]}'
 
@@ -24,6 +25,9 @@ VALUE = '{"a": [1, "}"]}'
         f"Sure! {VALUE} That is all.",
         f"Use it so:\n```json\n{VALUE}\n```\nand then\n```python\nprint(x)\n```",
         f"I think {{so}}.</think>{VALUE}",
+        f"{VALUE}\n\n{VALUE}",
+        f"As [1] says: {VALUE} [2]",
+        f"Of {{1, 2}} it is {VALUE}}}",
         f"First a draft:\n```json\n[1, 2\n```\nNow it is right:\n  ```json\n{VALUE}\n  ```",
     ],
 )
@@ -50,5 +54,23 @@ def test_json_is_itself(value):
 
 def test_looking_for_it_is_linear():
     """All that is looked at is never more than a few times the answer."""
-    for answer in ("```a\n" * 20_000, "```\n" * 20_000, "{" * 20_000, "[}" * 20_000, "</think>" * 20_000):
+    for answer in (
+        "```a\n" * 20_000,
+        "```\n" * 20_000,
+        "{" * 20_000,
+        "[}" * 20_000,
+        "</think>" * 20_000,
+        "[]" * 20_000,
+        "[[]," * 20_000,
+    ):
         assert sum(map(len, json_texts(answer))) <= 4 * len(answer)
+
+
+def test_of_several_values_the_first_that_fits_counts_and_long_ones_come_first():
+    text = 'A draft: {"name": "B"}, then [1] {"name": "Bo", "age": 3} and {"age": 4}'
+    assert list(json_texts(text))[-4:] == ['{"name": "Bo", "age": 3}', '{"name": "B"}', '{"age": 4}', "[1]"]
+
+
+def test_a_choice_may_stand_among_signs():
+    kind = answer_schema(typing.Literal["yes", "no"])
+    assert [kind.read(text) for text in ("yes", '"no"', "**yes**", "No. ".lower(), "`no`")] == ["yes", "no", "yes", "no", "no"]

@@ -9,6 +9,7 @@ import pytest
 
 from tests.fakes.raw import END, STALL, event, head, text_frame
 from tests.kernel.conftest import (
+    PATIENCE,
     Kernel,
     at_rest,
     complaints,
@@ -111,7 +112,7 @@ def test_leaving_is_quick_and_quiet_and_hangs_up(lively, service, how, tmp_path)
     began = time.perf_counter()
     assert lively.leave(how) == 0
     print(f"{how}: {time.perf_counter() - began:.2f} s")
-    assert service.left.wait(5)
+    assert service.left.wait(PATIENCE)
     assert noise(tmp_path) == []
 
 
@@ -130,7 +131,7 @@ def test_unloading_hangs_up_on_a_running_stream(lively, service, tmp_path):
     mine, messages = half_an_answer(lively)
     lively.send("%unload_ext nbgemini")
     messages += lively.until(is_final_status)
-    assert service.left.wait(5)
+    assert service.left.wait(PATIENCE)
     assert outputs(messages, mine)[0]["data"]["text/plain"] == "Half of "
     messages += lively.run("import gc; gc.collect()")
     assert complaints(messages) + noise(tmp_path) == []

@@ -102,6 +102,31 @@ def test_the_gui_that_is_none_is_left_alone(demo_kernel):
     assert printed(messages) == ""
 
 
+SLOW_START = """
+from nbgemini.notebook.kernel.cell_transforms import AWAITED
+def begin_slowly(lines):
+    if AWAITED in "".join(lines):
+        held.append("transformed")
+        time.sleep(0.05)  # the kernel's timer, by which a GUI gets the loop again, is due
+    return lines
+get_ipython().input_transformers_post.append(begin_slowly)
+get_ipython().events.register("pre_run_cell", lambda *_: held.append("begun"))
+"""
+
+
+def test_a_gui_does_not_get_the_loop_before_a_cell_that_awaits_has_begun(demo_kernel):
+    """It would hold the loop until the next message comes, and the cell with it."""
+    demo_kernel.run(HOLDS)
+    demo_kernel.run(SLOW_START)
+    demo_kernel.run("%gui slow")
+    for way in ("--wait", "--no-wait"):
+        demo_kernel.run("held.clear()")
+        demo_kernel.run(f"%%gemini {way}\n{DIRECTIVE}\n")
+        began = demo_kernel.text("print(held[held.index('transformed'):][:2])")
+        assert began.strip() == "['transformed', 'begun']"
+        demo_kernel.run("_gemini.result()")
+
+
 @pytest.mark.parametrize("loop", ["trio", "curio", "runner", "off"])
 def test_cells_that_await_on_another_loop(demo_kernel, loop):
     if loop in ("trio", "curio"):

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from tests.kernel.conftest import kinds, parent, said
-from tests.support.front_ends import VSCode, changed_metadata, differences
+from tests.kernel.conftest import PATIENCE, Kernel, kinds, parent, said
+from tests.support.front_ends import PLAYED, VSCode, changed_metadata, differences
 from tests.support.outputs import is_live
 from tests.support.pages import Page
 
@@ -98,3 +98,66 @@ def test_the_models_notice_metadata_that_changes():
         one["content"]["metadata"] = {"nbgemini": {"chat": "main", "turn": 0}}
     assert changed_metadata(log) == differences({"cell": True}, log) == []
     assert said(log[-1])["kind"] == "answer"
+
+
+CHANGING = """
+from nbgemini.notebook.display import stream_view
+show = stream_view.Display.show
+def show_with_its_state(display, data, state, widget=None):
+    display._metadata = {"nbgemini": {**display._metadata["nbgemini"], "state": state}}
+    show(display, data, state, widget)
+stream_view.Display.show = show_with_its_state
+"""
+
+
+def test_a_kernel_whose_metadata_changes_is_found_out_when_it_is_closed(python):
+    """The rule is undone in a kernel: its log is refused, and it is VS Code that would show other outputs."""
+    undone = Kernel(python)
+    undone.run("%load_ext nbgemini\n%gemini demo fast")
+    undone.run(TOOL)
+    undone.run(CHANGING)
+    undone.run(cell().replace("--no-wait", "--wait"))
+    assert {name for name, *_ in differences(undone.requests, undone.log)} == {VSCode.__name__}
+    with pytest.raises(AssertionError, match="'state': 'final'"):
+        undone.close()
+    PLAYED["logs"] += 1
+
+
+def listed(kernel):
+    """The comms that a page is told of which asks for widgets."""
+    session = kernel.client.session
+    asked = session.msg("comm_info_request", {"target_name": "jupyter.widget"})
+    kernel.client.shell_channel.send(asked)
+    while parent(reply := kernel.client.get_shell_msg(timeout=PATIENCE)) != asked["header"]["msg_id"]:
+        pass
+    return set(reply["content"]["comms"])
+
+
+def test_a_widget_that_a_page_was_told_of_answers_also_once_its_answer_is_at_rest(ready):
+    """A page that opens under load asks each widget by itself, and shows none until all have answered."""
+    page, before = Page(ready), listed(ready)
+    mine = ready.send(cell(gap=0.1))
+
+    def is_shown(message):
+        page.receive(message)
+        return kinds(page.cells[mine])[:2] == KINDS[:2]
+
+    ready.until(is_shown)
+    told = listed(ready) - before
+    assert len(told) >= 3
+    ready.until(lambda message: page.receive(message) or (bool(page.cells[mine]) and is_whole(page.cells[mine])))
+    page.say(next(widget for widget, role in page.widgets.items() if role == "status"), "gone")
+    ready.run("import asyncio; await asyncio.sleep(0.1)")
+    assert len(told & listed(ready)) < len(told), "the status line stays for a page that comes back, and no text"
+    session, asked = ready.client.session, {}
+    for widget in told:
+        message = session.msg("comm_msg", {"comm_id": widget, "data": {"method": "request_state"}})
+        ready.client.shell_channel.send(message)
+        asked[message["header"]["msg_id"]] = widget
+
+    def is_last(message):
+        if message["msg_type"] == "comm_msg" and message["content"]["data"].get("method") == "update":
+            asked.pop(parent(message), None)
+        return not asked
+
+    ready.until(is_last)

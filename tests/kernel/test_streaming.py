@@ -164,7 +164,7 @@ def test_waiting_keeps_the_loop_alive(kernel):
     )
     messages = kernel.run(f"%%gemini --once --wait\n{slow('w', 20)}")
     assert is_final_status([message for message in messages if said(message)][-1])
-    assert int(kernel.text("print(len(ticks)); ticking.cancel()")) > 30
+    assert int(kernel.text("print(len(ticks)); ticking.cancel()")) > 3
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,7 @@ def test_the_reader_decides_on_the_card(tools, verdict, outcome):
 
 def test_what_is_revoked_asks_again(tools):
     ask = f"%%gemini --once -t add\n{calls(('add', {'a': 1, 'b': 2}))}"
+    tools.run("%gemini approvals revoke --all")  # of the tests before
     mine = tools.send(ask)
     messages = asked_for_leave(tools, mine)
     tools.run("await asyncio.sleep(0.6)")  # a click on a card that has just appeared does not count

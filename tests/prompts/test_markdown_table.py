@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbgemini.prompts.tables import markdown_table, number_text
+from nbgemini.prompts.object_text import markdown_table, number_text
 
 
 @given(st.floats(allow_nan=False))

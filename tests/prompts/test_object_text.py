@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,6 +47,8 @@ TABLE = (
         (Shown(html="<p>Hi <b>there</b></p><svg><text>no</text></svg>"), "Hi there"),
         (Shown(html=TABLE), '<table>\n<tr><th colspan="2">A & B</th></tr>\n<tr><td>1</td><td>2 items</td></tr></table>'),
         (Bundled(), "a plan"),
+        (KeyError("x"), "KeyError: 'x'"),
+        (Fraction(1, 3), "1/3"),
         (5, "5"),
     ],
 )
@@ -96,3 +100,20 @@ def test_what_python_writes_of_an_object_without_a_text(words, nothing):
 @given(st.text(alphabet="<>/tablersci\"'= &;\n!-", max_size=200))
 def test_any_html_is_read(html):
     assert "<script" not in html_text(html)
+
+
+def test_a_model_without_fields_is_its_value():
+    pydantic = pytest.importorskip("pydantic")
+    assert value_to_parts(pydantic.RootModel[list[int]]([1]), "it") == [{"text": "[1]"}]
+    assert converted([pydantic.RootModel[dict[str, int]]({"a": 1})])[0]["output"] == [{"a": 1}]
+
+
+def test_a_sparse_matrix_tells_its_values():
+    class Sparse:
+        def __repr__(self):
+            return "<2x2 sparse matrix>"
+
+        def __str__(self):
+            return "(0, 1) 5"
+
+    assert converted(Sparse())[0]["output"] == "(0, 1) 5"

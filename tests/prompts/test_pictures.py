@@ -98,6 +98,9 @@ def test_what_belongs_to_a_figure_is_that_figure():
     assert figure_of(inner[0]) is figure_of(inner[1].subplots()) is part
     for holder in (SimpleNamespace(figure=figure), SimpleNamespace(fig=figure), SimpleNamespace(figure_=figure), Grid()):
         assert picture_of(holder)[0] == "image/png"
+    bar, errors, stem = axes[0].scatter([1, 2], [1, 2]), axes[0].errorbar([1], [2], [1]), axes[1].stem([1, 2])
+    colours = figure.colorbar(bar)
+    assert all(figure_of(value) is figure for value in (errors, stem, axes[1].pie([1, 2]), axes[0].boxplot([1, 2]), colours))
     assert len(converted(axes)[1]) == len(converted((figure, axes))[1]) == 1
     assert len(converted([figure, part])[1]) == len(converted([figure, figure])[1]) == 2
 

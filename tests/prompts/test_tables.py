@@ -10,7 +10,9 @@ import pytest
 
 from nbgemini.bulk.rows import RowSource
 from nbgemini.prompts.jsonable import converted
-from nbgemini.prompts.tables import is_missing, markdown_table, may_be_table, single, table_of
+from nbgemini.prompts.object_text import markdown_table
+from nbgemini.prompts.tables import is_missing, may_be_table, narrow_float, table_of
+from nbgemini.prompts.values import value_to_parts
 
 
 class Rowwise:
@@ -236,10 +238,55 @@ def test_anything_else_is_no_table(value):
 def test_narrow_floats_have_their_own_digits():
     numpy = pytest.importorskip("numpy")
     for text in ("0.1", "3.4028235e+38", "1e-45", "16777216.0", "0.33333334"):
-        assert single(float(numpy.float32(text))) == float(text)
-    assert [single(value) for value in (float("inf"), 5, None, 1e300)] == [float("inf"), 5, None, 1e300]
+        assert narrow_float(float(numpy.float32(text))) == float(text)
+    assert [narrow_float(float(numpy.float16(value)), "e") for value in (0.1, 65504, 0.333)] == [0.1, 65504.0, 0.333]
+    assert narrow_float(float(numpy.float32(123456792))) == 123456792.0  # an id keeps its digits
+    assert [narrow_float(value) for value in (float("inf"), 5, None, 1e300)] == [float("inf"), 5, None, 1e300]
 
 
 def test_what_is_missing_is_known_whoever_says_it():
     assert all(map(is_missing, (None, float("nan"), pd.NaT, pd.NA)))
     assert not any(map(is_missing, (0, "", False, [], dt.date(2024, 1, 1), 0.0)))
+
+
+def test_narrow_columns_are_told_alike_whoever_holds_them():
+    numpy, polars, pyarrow = map(pytest.importorskip, ("numpy", "polars", "pyarrow"))
+    values = numpy.array([0.1, 65504], "float16")
+    tables = [pd.DataFrame({"a": values}), pyarrow.table({"a": values})]
+    tables.append(polars.DataFrame({"a": polars.Series([0.1, 65504.0], dtype=polars.Float32)}))
+    assert {markdown_table(table) for table in tables} == {"| a |\n| --- |\n| 0.1 |\n| 65504.0 |"}
+    assert converted(values)[0]["output"] == [0.1, 65504.0]
+    assert "[0.1 65504.0]" in value_to_parts(values, "it")[0]["text"]
+
+
+def test_nanoseconds_are_exact_at_any_depth():
+    polars, pyarrow = map(pytest.importorskip, ("polars", "pyarrow"))
+    when = 1_704_067_200_123_456_789
+    inner = polars.Struct({"t": polars.Datetime("ns")})
+    frame = polars.DataFrame({"s": polars.Series([[{"t": when}], None, []], dtype=polars.List(inner))})
+    assert [row for (row,) in table_of(frame).read(None, None)] == [[{"t": "2024-01-01T00:00:00.123456789"}], None, []]
+    frame = polars.DataFrame({"s": polars.Series([{"t": when}, None], dtype=inner)})
+    assert [row for (row,) in table_of(frame).read(None, None)] == [{"t": "2024-01-01T00:00:00.123456789"}, None]
+    times = pyarrow.array([[{"t": when}], None, [None]], pyarrow.list_(pyarrow.struct([("t", pyarrow.timestamp("ns"))])))
+    table = pyarrow.table({"s": times, "d": pyarrow.array([5, None, 7], pyarrow.duration("ns"))})
+    rows = list(table_of(table).read(None, None))
+    assert rows == [([{"t": "2024-01-01 00:00:00.123456789"}], "5 ns"), (None, None), ([None], "7 ns")]
+    keyed = pyarrow.table({"m": pyarrow.array([[("a", when)]], pyarrow.map_(pyarrow.string(), pyarrow.timestamp("ns")))})
+    assert "123456789" in markdown_table(keyed)
+
+
+def test_a_data_set_of_arrow_is_read_as_far_as_it_is_shown():
+    pyarrow = pytest.importorskip("pyarrow")
+    dataset = pytest.importorskip("pyarrow.dataset").dataset(pyarrow.table({"a": list(range(100))}))
+    assert markdown_table(dataset).endswith("(first 50 rows; how many there are was not counted)")
+    assert len(list(table_of(dataset).read(None, None))) == 100
+
+
+def test_the_arrays_of_pandas_keep_what_they_hold():
+    array = pd.array([2**62 + 1, None], dtype="Int64")
+    assert value_to_parts(array, "it") == [{"text": '["4611686018427387905", null]'}]
+    assert value_to_parts(pd.Categorical(["a", "b"]), "it") == [{"text": '["a", "b"]'}]
+
+
+def test_a_cell_that_says_nothing_says_its_type():
+    assert markdown_table(pd.DataFrame({"a": [object()]})).endswith("| (object) |")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import html
 import json
 import re
+import sys
 from itertools import pairwise
+from unicodedata import category
 
 import pytest
 
@@ -92,12 +94,37 @@ def test_what_runs_unasked_says_so_while_it_runs_and_afterwards(state, said):
         ("ls" + " " * 300 + "; rm -rf ~", "ls‹300 spaces›; rm -rf ~"),
         ("ls" + "\u2003\u3000" + "x", "ls‹U+2003›‹U+3000›x"),
         ("\u2800" * 9, "‹9 U+2800›"),
+        ("r\u200dm\u200c -rf", "r‹U+200D›m‹U+200C› -rf"),
+        ("a" + "\u200d" * 50, "a‹50 U+200D›"),
+        ("a\ufe0f1\ufe0eb\u180b", "a‹U+FE0F›1‹U+FE0E›b‹U+180B›"),
+        ("a\U0001d159\U00016fe4\U00013441b", "a‹U+1D159›‹U+16FE4›‹U+13441›b"),
+        ("👩\u200d👧 ❤\ufe0f 1\ufe0f\u20e3 👁\ufe0f\u200d🗨\ufe0f", "👩\u200d👧 ❤\ufe0f 1\ufe0f\u20e3 👁\ufe0f\u200d🗨\ufe0f"),
+        ("می\u200cخواهم क्\u200dष ᠠ\u180b", "می\u200cخواهم क्\u200dष ᠠ\u180b"),
         ("a" + "\n" * 200 + "b", "a‹200 line ends›b"),
         ("if x:\n                y\n\nz", "\n  if x:\n                  y\n  \n  z"),
     ],
 )
 def test_blanks_that_could_hide_what_would_run_are_marked(text, shown):
     assert shown in html.unescape(card_html(ToolRun(ToolCall("f", {"text": text}), "asking")))
+
+
+_SEEN = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD}  # signs that stand around numbers
+
+
+def test_no_character_that_looks_like_nothing_is_left_as_it_is():
+    """Each of Unicode's, between two letters, in a value and in its name."""
+    blank = [
+        code
+        for code in range(sys.maxunicode + 1)
+        if (category(chr(code)) in ("Cc", "Cf", "Cs", "Zl", "Zp", "Zs") or code & 0xFFFE == 0xFFFE) and code not in (0x0A, 0x20)
+    ]
+    blank += [0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)]
+    for code in (code for code in blank if code not in _SEEN):
+        run = ToolRun(ToolCall("f", {f"x{chr(code)}y": [f"a{chr(code)}b"], "c": f"a{chr(code)}b"}), "asking")
+        assert chr(code) not in card_html(run).replace("\n", "")
+        assert chr(code) not in card_html(ToolRun(ToolCall("f", {f"x{chr(code)}y": f"a{chr(code)}b"}), "asking")).replace(
+            "\n", ""
+        )
 
 
 @pytest.mark.parametrize(

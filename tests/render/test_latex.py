@@ -278,7 +278,7 @@ def test_nested_beyond_what_a_parser_takes(monkeypatch):
     def deep(*_):
         raise RecursionError
 
-    monkeypatch.setattr("nbgemini.render.latex.parse_all", deep)
+    monkeypatch.setattr("nbgemini.render.latex.parse_structure", deep)
     assert to_latex("*a*") == ""
 
 

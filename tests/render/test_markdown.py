@@ -234,7 +234,7 @@ def test_where_the_stack_is_full_the_block_is_shown_as_it_is(monkeypatch):
     def parse(*_):
         raise RecursionError
 
-    monkeypatch.setattr("nbgemini.render.block_html.parse_all", parse)
+    monkeypatch.setattr("nbgemini.render.block_html.parse_structure", parse)
     assert to_html("*a*") == "<pre>*a*</pre>\n"
 
 

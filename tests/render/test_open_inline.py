@@ -65,3 +65,24 @@ def test_what_is_closed_stays_as_it_is(text):
     assert (
         [char for char in once if char.isalpha()] == [char for char in text if char.isalpha()] or "![" in text or "](" in text
     )
+
+
+@pytest.mark.timeout(90)
+@pytest.mark.parametrize("text", ["<" * 40_000, "a" + " <s" * 20_000, "$" + "a_" * 20_000 + "\nb", "*" * 40_000 + "<b"])
+def test_no_end_of_a_line_takes_long(text):
+    assert isinstance(close_inline(text, new_environment()), str)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a <su", "a"),
+        ("a ** <", "a"),
+        ("a <b*", "a"),
+        ("$5 and $x_1", "$5 and \\$x\\_1"),
+        ("a \\$x_1", "a \\$x_1"),
+        ("$x_1\nb", "$x_1\nb"),
+    ],
+)
+def test_what_has_begun_is_left_out_and_a_formula_is_text(text, shown):
+    assert close_inline(text, new_environment()) == shown

@@ -8,6 +8,7 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 import time
 from contextlib import aclosing
 
@@ -16,7 +17,7 @@ import pytest
 
 from nbgemini import Client, ConfigurationError, RateLimitError, Settings
 from nbgemini.errors import ServerError
-from nbgemini.replay import recorder
+from nbgemini.replay import cassette, recorder
 from nbgemini.replay.cassette import read_cassette
 from tests.canary import CANARY, found_in
 from tests.conftest import soon
@@ -70,6 +71,20 @@ async def test_an_answer_comes_back_as_it_was(client, tape, prompt):
     assert essence(again) == essence(first)
     assert (type(again.error), str(again.error), again.retries) == (type(first.error), str(first.error), first.retries)
     assert (first.played, again.played, again.offline) == ("", "replay", True)
+
+
+async def test_what_was_recorded_a_moment_ago_is_played_whole(client, tape, monkeypatch):
+    on_disk, prompt = threading.Event(), PROMPTS["an error inside"]
+
+    def frame_line(*what):
+        assert on_disk.wait(30)
+        return cassette.frame_line(*what)
+
+    monkeypatch.setattr(recorder, "frame_line", frame_line)
+    await client.record(tape)
+    first = await settled(client, prompt)
+    asyncio.get_running_loop().call_later(0.2, on_disk.set)  # the disk is slow
+    assert essence(await settled(await replay(tape), prompt)) == essence(first)
 
 
 async def settled(client, prompt):

@@ -26,7 +26,7 @@ def count():
         "widgets": len(_instances),
     })
 """
-NOW_AND_THEN = {"files": 2}  # are open while a count is made; one left behind by each answer would be many
+NOW_AND_THEN = {"files": 2, "threads": 2}  # open while a count is made, or begun late by a pool; one an answer would be many
 # A short prompt, since IPython keeps every input; the answer has headings, a list, a table and code, one frame a character.
 PROMPT = '%%gemini\nWhy is the sky blue?\noffline: {"pieces": 800, "gap": 0.001}'
 

@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from tests.support.outputs import VIEW, is_live
 
 HTML, PLAIN = "text/html", "text/plain"
+PLAYED = Counter()  # the kernels of this test run, and the logs and messages that all models were given
 
 
 class FrontEnd:

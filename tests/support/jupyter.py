@@ -178,17 +178,19 @@ class Notebook:
         self.wait("() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'")
         self.page.evaluate("() => jupyterapp.shell.collapseLeft()")
 
-    def second_tab(self):
-        """The same notebook in another tab."""
-        return self._second_page(self._context)
+    def second_tab(self, before=None):
+        """The same notebook in another tab; `before` is called with its page, before that opens."""
+        return self._second_page(self._context, before)
 
     def second_user(self):
         """The same notebook in another user's browser."""
         return self._second_page(self._new_context())
 
-    def _second_page(self, context):
+    def _second_page(self, context, before=None):
         other = copy.copy(self)
         other.page = context.new_page()
+        if before is not None:
+            before(other.page)
         other.page.on("pageerror", self._note_error)
         other.open("second")
         return other

@@ -6,10 +6,10 @@ import json
 from functools import cache
 
 from nbgemini.chat.response import ResponseAccumulator
+from nbgemini.messages.events import ToolRun
 from nbgemini.messages.segments import Segmenter
 from nbgemini.messages.transcript import Transcript
 from nbgemini.messages.turns import Declaration, Options, user_turn
-from nbgemini.tools.tool import ToolResult
 from nbgemini.transport.framing import Framer
 from tests.conftest import golden_bytes
 from tests.providers.contracted import CONTRACTED
@@ -77,7 +77,7 @@ class Talk:
     def answer(self):
         """Answer the calls as `add` would."""
         calls = self.incoming.calls()
-        self.incoming.add_results(ToolResult(call, "done", {"output": call.args["a"] + call.args["b"]}) for call in calls)
+        self.incoming.add_results(ToolRun(call, "done", {"output": call.args["a"] + call.args["b"]}) for call in calls)
         return self
 
     @property

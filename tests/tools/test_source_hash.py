@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import builtins
 import functools
 import types
 from collections import defaultdict, deque
+from typing import ClassVar
 
 import pytest
 
@@ -223,3 +225,79 @@ def test_a_large_value_costs_no_more_than_it_must():
     exec("def f(i: int):\n    return data[i]\ndef g(i: int):\n    return objects[i]", space)
     assert mark(space["f"]) == mark(space["f"])
     assert mark(space["g"]) != mark(space["g"])  # too many to compare: unsure
+
+
+class Config:
+    def __init__(self):
+        self.url = "https://a.example"
+
+
+class Client:
+    limits: ClassVar = {"most": 5}
+
+    def __init__(self):
+        self.most, self.roots, self.config, self.calls, self.log = 5, ["/tmp"], Config(), 0, []
+
+    def work(self, x: int):
+        self.calls += 1
+        self.log.append(x)
+        return self.most, self.roots, self.config.url, self.limits["most"], x
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda one: setattr(one, "most", 500),
+        lambda one: one.roots.append("/"),
+        lambda one: setattr(one, "roots", ["/"]),
+        lambda one: setattr(one, "config", Config()),
+        lambda one: setattr(one.config, "url", "https://b.example"),
+        lambda one: one.limits.update(most=500),
+    ],
+)
+def test_what_its_object_holds_counts_as_far_down_as_it_goes(change, monkeypatch):
+    monkeypatch.setattr(Client, "limits", {"most": 5})
+    one = Client()
+    before = mark(one.work)
+    one.work(1)
+    assert mark(one.work) == before, "what a call writes down would ask again for ever"
+    change(one)
+    assert mark(one.work) != before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda own: setattr(own, "URL", "https://b.example"),
+        lambda own: own.SETTINGS.update(root="/"),
+        lambda own: setattr(own.inner, "act", helper),
+        lambda own: setattr(own.inner, "DEPTH", 2),
+        lambda own: exec("def act():\n    return 2", vars(own.inner)),
+    ],
+)
+def test_what_is_in_a_module_of_the_users_counts_after_it_was_edited_and_loaded_again(change):
+    own, inner = types.ModuleType("own"), types.ModuleType("own.inner")
+    vars(own).update(URL="https://a.example", SETTINGS={"root": "/tmp"}, inner=inner, calls=0)
+    exec("DEPTH = 1\ndef act():\n    return 1", vars(inner))
+    space = {"own": own}
+    exec("def f(x: int):\n    own.calls += 1\n    return own.URL, own.SETTINGS, own.inner.act(), own.inner.DEPTH", space)
+    before = mark(space["f"])
+    space["f"](1)
+    assert mark(space["f"]) == before
+    change(own)
+    assert mark(space["f"]) != before
+
+
+def test_what_replaces_a_function_of_python_itself_counts(monkeypatch):
+    space = {}
+    exec("def f(x: int):\n    return abs(x)", space)
+    before = mark(space["f"])
+    monkeypatch.setattr(builtins, "abs", helper)
+    assert mark(space["f"]) != before
+
+
+def test_functions_made_in_a_loop_are_told_apart_by_what_they_hold():
+    made = [lambda x=number: x for number in range(2)]
+    partials = [functools.partial(helper, number) for number in range(2)]
+    for one, other in (made, partials):
+        assert mark(one, "f") == mark(one, "f") != mark(other, "f")

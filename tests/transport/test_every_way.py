@@ -15,6 +15,7 @@ from contextlib import aclosing
 import pytest
 from IPython.core.ultratb import VerboseTB
 
+from nbgemini import Client, Settings
 from nbgemini._async.scheduler import FairScheduler
 from nbgemini.errors import ConfigurationError, NbGeminiError, TransportError, WireError
 from nbgemini.secrets import Secret
@@ -166,6 +167,15 @@ async def test_a_frame_of_too_many_values_is_refused_unread():
         await source.aclose()
 
 
+async def test_a_large_frame_that_only_pythons_own_reader_takes_is_refused():
+    """That would hold up everybody for as long as it takes."""
+    odd = b'data: {"a": "\\ud800' + b"A" * 2**20 + b'"}\r\n\r\n'
+    async with RawServer([head(), chunk(odd), END]) as server:
+        async with Client(Settings(key=Secret(KEY), base_url=server.url, retries=0)) as client:
+            with pytest.raises(WireError, match="odd JSON of more than 1 MiB"):
+                await client.generate("x")
+
+
 def escaped(key):
     return "".join(f"\\u{ord(letter):04x}" for letter in key)
 
@@ -178,6 +188,8 @@ ECHOES = {
     "half in JSON": KEY[:9] + escaped(KEY[9:12]) + KEY[12:],
     "in a URL": "".join(f"%{ord(letter):02X}" for letter in KEY),
     "in HTML": "".join(f"&#{ord(letter)};" for letter in KEY),
+    "in odd HTML": "".join(f"&#X000{ord(letter):x};" if at % 2 else f"&#00{ord(letter)};" for at, letter in enumerate(KEY)),
+    "in Markdown": "".join(letter if letter.isalnum() else f"\\\\{letter}" for letter in KEY),
     "in base64": b64encode(b"x" + KEY.encode()).decode(),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from base64 import b64encode, urlsafe_b64encode
 from itertools import combinations, pairwise
@@ -10,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbgemini.errors import TransportError
-from nbgemini.secrets import Mask, Secret
+from nbgemini.errors import TransportError, WireError
+from nbgemini.secrets import STEP, Mask, Secret
+from nbgemini.transport import key_filter
 from nbgemini.transport.framing import DONE
 from nbgemini.transport.key_filter import KeyFilter, without_key
 
@@ -177,3 +179,56 @@ async def test_what_waits_comes_before_an_error():
 def test_many_texts_in_one_frame_let_others_have_their_turn():
     frame = json.dumps({"list": ["words"] * 5_000, "text": "AIza"}).encode()
     assert sum(1 for _ in KeyFilter(Mask(Secret(KEY))).feed(frame)) >= 5
+
+
+def test_a_long_text_is_searched_in_bounded_steps_and_keys_across_their_borders_are_found():
+    secret = b64encode(KEY.encode()).decode()
+    escaped = "".join(f"\\u{ord(letter):04x}" for letter in secret)
+    for before in (STEP - 3, STEP - len(secret) // 2, STEP, 3 * STEP - 1):
+        frame = f'{{"text": "{"." * before}{escaped}{"." * (STEP * 4)}"}}'.encode()
+        assert sum(1 for _ in KeyFilter(Mask(Secret(KEY))).feed(frame)) >= 8
+        came = texts(filtered([frame]))
+        assert secret[3:-3] not in came
+        assert came.startswith("." * before)
+        assert came.endswith("." * STEP * 4)
+
+
+def test_many_keys_in_one_text_are_taken_out_at_once(monkeypatch):
+    calls = []
+    replace = key_filter._Piece.replace
+    monkeypatch.setattr(key_filter._Piece, "replace", lambda piece, spans: calls.append(len(spans)) or replace(piece, spans))
+    escaped = "".join(f"\\u{ord(letter):04x}" for letter in b64encode(KEY.encode()).decode())
+    came = texts(filtered([f'{{"text": "{f"{escaped} " * 500}"}}'.encode()]))
+    assert calls == [500]
+    assert came.count("[key]") == 500
+
+
+def test_frames_that_were_passed_on_are_forgotten_although_a_key_may_have_begun_in_them():
+    without_key, frames = (
+        KeyFilter(Mask(Secret(KEY))),
+        [json.dumps({f"place {n}": "piz A", "x": "y" * 99}).encode() for n in range(50)],
+    )
+    assert [passed for frame in frames for passed in run(without_key.feed(frame))] == frames
+    gc.collect()
+    assert [held for held in gc.get_objects() if isinstance(held, key_filter._Frame)] == []
+    late = run(without_key.feed(json.dumps({"place 7": KEY[1:]}).encode()))
+    assert json.loads(late[0]) == {"place 7": "[key]"}
+
+
+def test_a_key_that_may_have_begun_everywhere_ends_the_answer(monkeypatch):
+    monkeypatch.setattr(key_filter, "_MOST_PLACES", 100)
+    with pytest.raises(WireError, match="at over 100 places"):
+        filtered([json.dumps({f"place {n}": "piz A" for n in range(101)}).encode()])
+
+
+@pytest.mark.parametrize("odd", ["\ud800", "\u0000", "é", "🙂"])
+def test_a_frame_that_held_a_key_is_written_anew_whatever_else_is_in_it(odd):
+    frame = json.dumps({"a": [1, 2.5, None, True, 10**30], "b": {"c": odd}, "text": KEY[:9]}).encode()
+    first, second = filtered([frame, json.dumps({"text": KEY[9:]}).encode()])
+    assert json.loads(first) == {"a": [1, 2.5, None, True, 10**30], "b": {"c": odd.replace("\ud800", "?")}, "text": ""}
+    assert json.loads(second) == {"text": "[key]"}
+
+
+def test_values_that_are_no_text_let_others_have_their_turn_too():
+    frame = json.dumps({"list": [[1, 2]] * 5_000, "text": "AIza"}).encode()
+    assert sum(1 for _ in KeyFilter(Mask(Secret(KEY))).feed(frame)) >= 10

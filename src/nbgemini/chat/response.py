@@ -33,6 +33,7 @@ from nbgemini.messages.events import (
     ToolCallEnd,
     ToolCallGrowing,
     ToolCallStart,
+    ToolRun,
     Unknown,
     UsageReport,
     describe_stop_reason,
@@ -42,7 +43,7 @@ from nbgemini.messages.tool_call_assembler import ToolCallAssembler, weight
 from nbgemini.messages.transcript import Exchange, State
 from nbgemini.messages.turns import NOTE, Part, Usage
 from nbgemini.providers.base import Codec
-from nbgemini.tools.tool import ToolResult, note_of
+from nbgemini.tools.tool import note_of
 
 MOST_CALLS = 256  # in one round, copies and incomplete ones counted too
 MOST_ARGUMENTS = 2**20  # characters of all calls of a round; a model's longest answer is shorter
@@ -293,7 +294,7 @@ class ResponseAccumulator:
                 well = finish is not None and finish.state == "complete"
         return self._round.calls if well and self._attempt.fault is None and not self._round.incomplete else []
 
-    def add_results(self, results: Iterable[ToolResult]) -> None:
+    def add_results(self, results: Iterable[ToolRun]) -> None:
         """Close the round with the results of its calls."""
         self._citations.store()
         self._exchange.answer(self._result_part(result) for result in results)
@@ -302,8 +303,8 @@ class ResponseAccumulator:
         self._citations.begin_turn()
         self._begin_response()
 
-    def _result_part(self, result: ToolResult) -> Part:
-        part = self._codec.result_part(result.call, result.response, result.media)
+    def _result_part(self, result: ToolRun) -> Part:
+        part = self._codec.result_part(result.call, result.response or {}, result.media)
         return {**part, NOTE: note_of(result)}
 
     def _begin_response(self) -> None:

@@ -14,13 +14,12 @@ from nbgemini._async.handle import Lifecycle
 from nbgemini.chat.response import ResponseAccumulator
 from nbgemini.chat.structured_output import read_answer
 from nbgemini.errors import NbGeminiError
-from nbgemini.messages.events import Event, Queued, Retrying, ToolProgress, Uploading
+from nbgemini.messages.events import Event, Queued, Retrying, ToolProgress, ToolRun, Uploading
 from nbgemini.messages.segments import Change, Segmenter, last_text
 from nbgemini.messages.transcript import Exchange, ExchangeStats, State
 from nbgemini.messages.turns import Options, Usage, merge_text
 from nbgemini.prices import Prices, bundled_prices
 from nbgemini.providers.base import Codec
-from nbgemini.tools.tool import ToolResult, run_of
 
 OFFLINE_ID = "offline-"  # how response ids of the offline service begin
 
@@ -101,10 +100,10 @@ class ReplyState:
             self.clock.first = self.clock.seconds
         return changes
 
-    def add_results(self, results: Sequence[ToolResult]) -> None:
+    def add_results(self, results: Sequence[ToolRun]) -> None:
         """Close the round with the results of its calls; those that the user has not seen are shown at the end."""
         first = self.response.answered
-        seen: list[Event] = [ToolProgress(number, run_of(result)) for number, result in enumerate(results, first)]
+        seen: list[Event] = [ToolProgress(number, result) for number, result in enumerate(results, first)]
         self._unshown += self.segmenter.feed(seen)
         self.response.add_results(results)
 

@@ -29,10 +29,15 @@ _BARE = re.compile(r"\s*[{\[\"\-0-9tfn]")
 _THOUGHT = "</think>"  # of a model whose server did not see where its thought began
 _CLOSED_BY = {"{": "}", "[": "]"}
 _READER = json.JSONDecoder()
+_MOST_MISSES = 100  # brackets that begin nothing: each may be read to the end of the answer
+_AROUND_A_WORD = " \n\r\t*_`'\".:!"
 
 
 def json_texts(answer: str) -> Iterator[str]:
-    """Yield where the JSON of an answer may be, the likeliest first: all of it, its fences from the last on, its brackets."""
+    """Yield where the JSON of an answer may be, the likeliest first: all of it, its fences from the last on, its brackets.
+
+    What is in brackets may be several values, or sources behind words, or the same twice: the longest first.
+    """
     yield answer
     text = answer.rpartition(_THOUGHT)[2]
     if len(text) < len(answer):
@@ -42,6 +47,7 @@ def json_texts(answer: str) -> Iterator[str]:
         last = text.rfind(_CLOSED_BY[first[0]])
         if last > first.start():
             yield text[first.start() : last + 1]
+        yield from sorted(_values(text, first.start()), key=len, reverse=True)
 
 
 def json_text(answer: str) -> str:
@@ -58,6 +64,18 @@ def json_begun(answer: str) -> str:
         return text
     first = _BRACKET.search(text)
     return text[first.start() :] if first else text
+
+
+def _values(text: str, at: int) -> Iterator[str]:
+    """Yield the objects and lists that are whole, one behind the other."""
+    misses = 0
+    while misses < _MOST_MISSES and (found := _BRACKET.search(text, at)):
+        try:
+            at = _READER.raw_decode(text, found.start())[1]
+        except (ValueError, RecursionError):
+            at, misses = found.end(), misses + 1
+        else:
+            yield text[found.start() : at]
 
 
 def _fences(text: str) -> list[str]:
@@ -203,7 +221,7 @@ def _parse(adapter: Any, text: str, *, chooses: bool) -> Any:
     """Return what the JSON in a text is as the type; one of its choices may stand there bare."""
     import pydantic  # noqa: PLC0415 - is imported by now
 
-    word = [json.dumps(text.strip())] if chooses else []
+    word = [json.dumps(text.strip()), json.dumps(text.strip(_AROUND_A_WORD))] if chooses else []
     for found in (*json_texts(text), *word):
         with suppress(pydantic.ValidationError, SchemaMismatch):
             return _validated(adapter, found)

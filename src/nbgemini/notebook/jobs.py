@@ -38,48 +38,6 @@ class View(Protocol):
         ...
 
 
-class Activity(Protocol):
-    """Something that runs for a cell until it ends or is stopped.
-
-    Attributes:
-        cell: which prompt of which cell it belongs to; None where the front end names no cells.
-    """
-
-    cell: str | None
-
-    @property
-    def handle(self) -> StreamHandle:
-        """How it is stopped, and waited for."""
-        ...
-
-    @property
-    def chat(self) -> str | None:
-        """The name of its chat, if it has one."""
-        ...
-
-    @property
-    def state(self) -> str:
-        """`running`, `waiting`, or how it ended."""
-        ...
-
-    @property
-    def description(self) -> str:
-        """What it is, how far it is, and what it waits for, in one line."""
-        ...
-
-    def will_run(self) -> None:
-        """Let what reads the result wait for it from now on, as the running loop is about to run this."""
-        ...
-
-    def open(self) -> None:
-        """Show a first sign of life, while the cell still runs."""
-        ...
-
-    async def run(self) -> None:
-        """Run to the end and show it."""
-        ...
-
-
 class ReplyJob:
     """One streamed reply."""
 
@@ -172,6 +130,10 @@ class MapJob:
             self._done()
         finally:
             await self._view.finish()
+
+
+Activity: TypeAlias = ReplyJob | MapJob
+"""What runs for a cell until it ends or is stopped; `cell` is None where the front end names no cells."""
 
 
 class Jobs:

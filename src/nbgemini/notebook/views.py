@@ -46,7 +46,7 @@ class ViewFactory:
             return args.wait
         if self._config.wait != "auto":
             return bool(self._config.wait)
-        return not environment.is_interactive(self._shell) or self._routes.captured
+        return not environment.is_watched(self._shell) or self._routes.captured
 
     def mode(self, args: PromptArgs) -> Mode:
         """Return how the output of a prompt can be shown."""
@@ -55,7 +55,7 @@ class ViewFactory:
             return "at_end"
         if waits and output_around(self._shell) is not None:
             return "at_end"  # an Output widget shows no updates
-        if not environment.is_interactive(self._shell):
+        if not environment.is_watched(self._shell):
             return "kept" if environment.may_be_cut_off(self._shell) and waits else "at_end"
         clicks_arrive = not waits or environment.clicks_arrive_while_waiting(self._shell)
         widgets = self._config.widgets and environment.takes_our_widgets() and not self._refresh.no_widgets
@@ -64,7 +64,8 @@ class ViewFactory:
     def canvas(self, args: PromptArgs) -> tuple[Route, Painting]:
         """Return the route to the outputs of the cell that runs now, and the canvas for them."""
         self._interrupts.install()
-        route = Straight() if self._is_captured(args) else self._routes.capture()
+        inside = output_around(self._shell) is not None
+        route = Straight() if self._is_captured(args) else self._routes.capture(inside_output=inside)
         updates = self._config.updates_per_second
         return route, Painting(self.mode(args), route, self._refresh, updates, shows_errors=not self.waits(args))
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from nbgemini.errors import PromptError
 from nbgemini.messages.media import HEAD, mime_of
-from nbgemini.prompts.tables import ROWS, Table, markdown_table, table_markdown, table_of
+from nbgemini.prompts.object_text import ROWS, markdown_table, table_markdown
+from nbgemini.prompts.tables import Table, table_of
 
 _MARKS = (
     (b"\xef\xbb\xbf", "utf-8-sig", ""),

@@ -20,8 +20,8 @@ from nbgemini.prompts.tables import has, package_of
 SIDE = 2_048  # pixels; the service scales larger pictures down itself
 MIMES = {"image/png", "image/jpeg", "image/webp"}  # that the service takes
 _AXES = 1_000  # that one figure may have
-_FIGURE = ("figure", "fig", "figure_")  # what the packages call the figure of a plot
-_HOLDERS = ("list", "tuple", "dict", "ndarray", "BarContainer")  # that hold the axes, or the marks, of one figure
+_FIGURE = ("figure", "fig", "figure_", "ax", "_fig")  # what the packages call the figure of a plot, or where it is found
+_HOLDERS = ("list", "tuple", "dict", "ndarray")  # that hold the axes, or the marks, of one figure
 
 
 def picture_of(value: Any) -> tuple[str, bytes] | None:
@@ -48,11 +48,13 @@ def picture_of(value: Any) -> tuple[str, bytes] | None:
 def figure_of(value: Any, depth: int = 2) -> Any:
     """Return the one figure that a value is, belongs to, or whose parts it holds; None if there is none."""
     figure = _figure_of_one(value)
-    if figure is not None or not depth or type(value).__name__ not in _HOLDERS:
+    if figure is not None or not depth or not (type(value).__name__ in _HOLDERS or package_of(value) == "matplotlib"):
         return figure
     is_part = False
     for part in islice(_parts(value), _AXES):
         found = figure_of(part, depth - 1)
+        if found is None and type(part).__name__ in _HOLDERS and len(part) == 0:
+            continue  # a plot without marks of one kind
         if found is None or (figure is not None and found is not figure):
             return None
         figure, is_part = found, is_part or found is not part
@@ -62,6 +64,8 @@ def figure_of(value: Any, depth: int = 2) -> Any:
 def _parts(value: Any) -> Iterable[Any]:
     if isinstance(value, Mapping):
         return value.values()
+    if package_of(value) == "matplotlib":  # the bars, wedges or error bars of one plot
+        return value.get_children() if has(value, "get_children") else getattr(value, "wedges", ())
     return value if isinstance(value, Sequence) else value.flat if str(value.dtype) == "object" else ()
 
 
@@ -192,7 +196,6 @@ class ImageCollector:
     """The pictures of one result, as many as fit."""
 
     def __init__(self) -> None:
-        """Begin empty."""
         self.media: list[InlineMedia] = []
         self._room = MEDIA_BYTES
 

@@ -27,7 +27,7 @@ from msgspec import Struct
 
 from nbgemini.messages.events import InlineMedia
 from nbgemini.prompts.images import ImageCollector
-from nbgemini.prompts.object_text import says_nothing, shown_text
+from nbgemini.prompts.object_text import describe_object, says_nothing
 from nbgemini.prompts.tables import Table, package_of, table_of
 
 ROWS, COLUMNS = 200, 100  # shown of a table
@@ -56,7 +56,7 @@ def record_of(value: Any) -> dict[str, Any] | None:
         return {name: getattr(value, name) for name in names}
     pydantic = sys.modules.get("pydantic")
     if pydantic and isinstance(value, pydantic.BaseModel):
-        return dict(value.model_dump(warnings=False))
+        return None if _is_root(value) else dict(value.model_dump(warnings=False))
     if hasattr(type(value), "__fields__") and hasattr(type(value), "parse_obj"):  # as pydantic was before its version 2
         return dict(value.dict())
     return None
@@ -75,7 +75,14 @@ def _field_names(value: Any) -> list[str] | None:
 
 def _from_record(value: Any) -> Any:
     found = record_of(value)
-    return value if found is None else found
+    if found is None:
+        return value.root if _is_root(value) else value
+    return found
+
+
+def _is_root(value: Any) -> bool:
+    """Say whether this is a model of pydantic that stands for one value, and has no fields."""
+    return bool(getattr(type(value), "__pydantic_root_model__", False))
 
 
 def _from_table(table: Table) -> tuple[Any, str]:
@@ -112,7 +119,11 @@ def _exact(values: Any) -> Any:
     kind, width = values.dtype.kind, values.dtype.itemsize
     if kind in "mM" or (kind == "f" and width > _DOUBLE):
         return values.astype(str)
-    return values.astype(str).astype(float) if kind == "f" and width < _DOUBLE else values
+    if kind != "f" or width >= _DOUBLE:
+        return values
+    numpy = sys.modules["numpy"]
+    choose = numpy.ma.where if numpy.ma.isMaskedArray(values) else numpy.where
+    return choose(values == values.round(), values.astype(float), values.astype(str).astype(float))
 
 
 def _from_pandas(value: Any) -> tuple[Any, str]:
@@ -300,10 +311,7 @@ def _in_order(value: Any) -> Any:
 
 def _type_note(value: Any) -> str:
     with suppress(Exception):
-        for words in (repr(value), str(value)):
-            if not says_nothing(words):
-                return words
-        return shown_text(value) or f"a value of type {type(value).__name__}, which has no readable text"
+        return describe_object(value) or f"a value of type {type(value).__name__}, which has no readable text"
     return f"a value of type {type(value).__name__}, which can't be shown"
 
 

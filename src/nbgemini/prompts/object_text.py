@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from contextlib import suppress
@@ -10,7 +11,7 @@ from typing import Any
 
 from nbgemini.prompts import leave_out
 from nbgemini.prompts.images import bundle_of
-from nbgemini.prompts.tables import number_text, package_of, single
+from nbgemini.prompts.tables import Table, narrow_float, package_of, table_of
 
 _LONGEST_HTML = 2_000_000  # characters
 _LONGEST_NOTHING = 1_000
@@ -27,8 +28,13 @@ def says_nothing(words: str) -> bool:
 
 def describe_object(value: Any) -> str | None:
     """Return what an object says, in plain text, Markdown or the bare tables of its HTML; None if it says nothing."""
-    words = str(value)
+    words = own_text(value)
     return shown_text(value) if says_nothing(words) else words
+
+
+def own_text(value: Any) -> str:
+    """Return the text of an object; an error's begins with its type, as a traceback ends."""
+    return f"{type(value).__name__}: {value}" if isinstance(value, BaseException) else str(value)
 
 
 def shown_text(value: Any) -> str | None:
@@ -96,7 +102,7 @@ _WHOLE = 1_000  # values; of a larger array the corners are shown
 def array_text(value: Any) -> str | None:
     """Return an array of NumPy, or of another package that can be made one, as text; None for anything else."""
     numpy = sys.modules.get("numpy")
-    able = hasattr(type(value), "__array__") and not hasattr(type(value), "to_frame")
+    able = hasattr(type(value), "__array__") and package_of(value) != "pandas"  # whose arrays would become floats
     if numpy is None or isinstance(value, type) or not able or not getattr(value, "shape", None):
         return None
     own = package_of(value) == "numpy"
@@ -105,12 +111,83 @@ def array_text(value: Any) -> str | None:
     left_out = f"; only the corners are shown of its {array.size:,} values" if array.size > _WHOLE else ""
     if left_out:
         leave_out(f"only the corners of its {array.size:,} values sent")
-    narrow = array.dtype.itemsize <= 4  # noqa: PLR2004 - bytes
+    form = array.dtype.char if array.dtype.itemsize <= 4 else ""  # noqa: PLR2004 - bytes
 
     def float_text(number: Any) -> str:
-        return str(number) if number is numpy.ma.masked else number_text(single(float(number)) if narrow else number)
+        exact = narrow_float(float(number), form) if form and number is not numpy.ma.masked else number
+        return str(number) if number is numpy.ma.masked else number_text(exact)
 
     body = numpy.array2string(
         array, threshold=_WHOLE, formatter={"float_kind": float_text} if array.dtype.kind == "f" else None
     )
     return f"{kind}array of shape {tuple(array.shape)}, {array.dtype}{left_out}\n{body}"
+
+
+ROWS, COLUMNS = 50, 30
+_CELL = 200  # characters
+_EXACT_DIGITS = 1e22  # up to here a whole double is written in its own digits, without an exponent
+
+
+def markdown_table(value: Any) -> str | None:
+    """Return a table, and under it what was left out; None for anything else."""
+    table = table_of(value)
+    return None if table is None else table_markdown(table)
+
+
+def table_markdown(table: Table) -> str:
+    """Return the first rows of a table, and under it what was left out."""
+    if not table.names:
+        return f"(a table of {table.count or 0:,} rows and no columns)"
+    wide, body = len(table.names), _body(table)
+    head = [*([_cell(table.label_name)] if table.labels else []), *(_cell(name) for name in table.names[:COLUMNS])]
+    lines = [_row(head), _row(["---"] * len(head)), *(_row([_cell(value) for value in row]) for row in body)]
+    cut = _left_out(table.count, len(body), wide)
+    if cut and body:
+        leave_out(f"{', '.join(cut)} sent")
+    notes = [*cut, *_remarks(head, body), *filter(None, [table.remark])]
+    return "\n".join(lines) + (f"\n\n({', '.join(notes)})" if notes else "")
+
+
+def number_text(value: float) -> str:
+    """Return a float in digits that read as the same float; what is whole, as an id may be, without an exponent."""
+    if math.isnan(value):
+        return "NaN"
+    return f"{value:.1f}" if abs(value) < _EXACT_DIGITS and value == int(value) else repr(float(value))
+
+
+def _body(table: Table) -> list[tuple[Any, ...]]:
+    rows = list(table.read(ROWS, COLUMNS))
+    if table.labels is None:
+        return rows
+    return [(label, *row) for label, row in zip(table.labels(ROWS), rows, strict=True)]
+
+
+def _left_out(count: int | None, shown: int, wide: int) -> list[str]:
+    notes = [f"first {COLUMNS} of {wide:,} columns"] if wide > COLUMNS else []
+    if count is None and shown >= ROWS:
+        return [f"first {ROWS} rows; how many there are was not counted", *notes]
+    if count == 0 or not shown:
+        return ["no rows", *notes]
+    return [*([f"first {shown} of {count:,} rows"] if count and count > shown else []), *notes]
+
+
+def _remarks(head: list[str], body: list[tuple[Any, ...]]) -> list[str]:
+    cut = any(len(_cell_text(value)) > _CELL for row in body for value in row) or any(cell.endswith("…") for cell in head)
+    return [f"cells end with … after {_CELL} characters"] if cut else []
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell_text(value: Any) -> str:
+    if isinstance(value, float):
+        return number_text(value)
+    words = " / ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return f"({type(value).__name__})" if says_nothing(words) else words
+
+
+def _cell(value: Any) -> str:
+    words = _cell_text(value)
+    words = words if len(words) <= _CELL else f"{words[: _CELL - 1]}…"
+    return words.replace("|", "\\|").replace("\r\n", "<br>").replace("\n", "<br>").replace("\r", "<br>")

@@ -17,12 +17,11 @@ from typing import Any
 
 from msgspec import Struct, structs
 
-from nbgemini.prompts import leave_out
-
 _BLOCK = 1_024  # rows of a columnar table that are read at once
 _EXACT = 2**53  # up to here a float has every integer
 _REMARKS, _LONGEST_REMARK = 12, 100  # of attributes
-_SINGLE_DIGITS = range(1, 10)  # that tell a float of 32 bits
+_DIGITS = range(1, 10)  # that tell a float of 32 bits, or of 16
+_FORMATS = {"float32": "f", "float": "f", "float16": "e", "halffloat": "e"}  # of types that are narrower than Python's float
 
 
 class Table(Struct, frozen=True, kw_only=True):
@@ -83,16 +82,16 @@ def package_of(value: Any) -> str:
     return str(type(value).__module__).partition(".")[0]
 
 
-def single(value: Any) -> Any:
-    """Return a float of 32 bits with the digits that tell it, and not those of the double it became."""
-    if not isinstance(value, float) or not math.isfinite(value):
+def narrow_float(value: Any, form: str = "f") -> Any:
+    """Return a float of 32 bits, or of 16 (`e`), with the digits that tell it, and not those of the double it became."""
+    if not isinstance(value, float) or not math.isfinite(value) or (value.is_integer() and abs(value) <= _EXACT):
         return value
-    return next((short for digits in _SINGLE_DIGITS if _as_single(short := float(f"{value:.{digits}g}")) == value), value)
+    return next((short for digits in _DIGITS if _narrowed(short := float(f"{value:.{digits}g}"), form) == value), value)
 
 
-def _as_single(value: float) -> float:
+def _narrowed(value: float, form: str) -> float:
     try:
-        return float(struct.unpack("f", struct.pack("f", value))[0])
+        return float(struct.unpack(form, struct.pack(form, value))[0])
     except OverflowError:
         return math.inf
 
@@ -142,9 +141,9 @@ def _attributes(value: Any) -> str:
 
 
 def _positional(frame: Any) -> Iterator[tuple[Any, ...]]:
-    singles = {at for at, kind in enumerate(frame.dtypes) if str(kind).lower() in ("float32", "float16")}
+    forms = {at: form for at, kind in enumerate(frame.dtypes) if (form := _FORMATS.get(str(kind).lower()))}
     for row in frame.itertuples(index=False, name=None):
-        yield tuple(single(value) if at in singles else value for at, value in enumerate(row)) if singles else row
+        yield tuple(narrow_float(value, forms[at]) if at in forms else value for at, value in enumerate(row)) if forms else row
 
 
 def _rowwise(frame: Any) -> Table:
@@ -164,11 +163,18 @@ def _iterated(frame: Any, names: list[str], rows: int | None, columns: int | Non
 
 
 def _polars_values(column: Any) -> list[Any]:
+    """Return a column's values; times of nanoseconds as text, at any depth: Python's own would lose them."""
     kind = str(column.dtype)
-    if "time_unit='ns'" in kind:  # Python's datetimes would lose the nanoseconds
-        return list(column.dt.to_string("iso:strict" if kind.startswith("Datetime") else "iso").to_list())
-    values = list(column.to_list())
-    return [single(value) for value in values] if kind in ("Float32", "Float16") else values
+    if "time_unit='ns'" not in kind:
+        form = _FORMATS.get(kind.lower())
+        return [narrow_float(value, form) for value in column.to_list()] if form else list(column.to_list())
+    if kind.startswith(("List", "Array")):
+        return [None if inner is None else _polars_values(inner) for inner in column]
+    if kind.startswith("Struct"):
+        fields = {name: _polars_values(column.struct.field(name)) for name in column.struct.fields}
+        rows = (dict(zip(fields, row, strict=True)) for row in zip(*fields.values(), strict=True))
+        return [row if there else None for row, there in zip(rows, column.is_not_null(), strict=True)]
+    return list(column.dt.to_string("iso:strict" if kind.startswith("Datetime") else "iso").to_list())
 
 
 def _rowwise_column(series: Any) -> Table:
@@ -200,11 +206,25 @@ def _columnar_column(array: Any) -> Table:
 
 
 def _arrow_values(column: Any) -> list[Any]:
+    """Return a column's values; times of nanoseconds as text, at any depth: Python's own would lose them."""
     kind = str(column.type)
-    if "[ns" in kind:  # as Python's datetimes they would lose the nanoseconds
-        return list(column.cast("string").to_pylist())
-    values = list(column.to_pylist())
-    return [single(value) for value in values] if kind in ("float", "halffloat") else values
+    if "[ns" in kind:
+        return [_arrow_value(scalar) for scalar in column]
+    form = _FORMATS.get(kind)
+    return [narrow_float(value, form) for value in column.to_pylist()] if form else list(column.to_pylist())
+
+
+def _arrow_value(scalar: Any) -> Any:
+    kind = str(scalar.type)
+    if not scalar.is_valid or "[ns" not in kind:
+        return scalar.as_py()
+    if "list" in kind.partition("<")[0]:
+        return [_arrow_value(inner) for inner in scalar.values]
+    if kind.startswith("struct"):
+        return {name: _arrow_value(scalar[name]) for name in scalar}
+    if kind.startswith("duration"):
+        return f"{scalar.value} ns"
+    return scalar.cast("string").as_py() if "<" not in kind else str(scalar)
 
 
 def _mappings(table: Any) -> Table | None:
@@ -267,7 +287,7 @@ def _structured(array: Any) -> Table | None:
 
 
 _FIRST = ("limit", "head")
-_COMPUTING = ("collect", "compute", "to_pandas", "toPandas", "to_df", "execute")
+_COMPUTING = ("collect", "compute", "to_pandas", "toPandas", "to_df", "execute", "to_table")
 
 
 def _lazy(query: Any) -> Table | None:
@@ -357,6 +377,7 @@ _READERS: tuple[tuple[tuple[str, ...], Callable[[Any], Table | None]], ...] = (
     (("dtype", "ndim", "tolist"), _structured),
     (("limit", "columns"), _lazy),
     (("head", "collect", "columns"), _lazy),
+    (("head", "to_table", "schema"), _lazy),
     (("__arrow_c_stream__",), _streamed),
     (("__dataframe__",), _exchanged),
     (("to_pandas", "__len__", "__getitem__"), _sliced),
@@ -368,72 +389,3 @@ def is_missing(value: Any) -> bool:
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     return (isinstance(value, float) and math.isnan(value)) or (isinstance(value, datetime) and value != value)  # noqa: PLR0124 - NaT
-
-
-ROWS, COLUMNS = 50, 30
-_CELL = 200  # characters
-_EXACT_DIGITS = 1e22  # up to here a whole double is written in its own digits, without an exponent
-
-
-def markdown_table(value: Any) -> str | None:
-    """Return a table, and under it what was left out; None for anything else."""
-    table = table_of(value)
-    return None if table is None else table_markdown(table)
-
-
-def table_markdown(table: Table) -> str:
-    """Return the first rows of a table, and under it what was left out."""
-    if not table.names:
-        return f"(a table of {table.count or 0:,} rows and no columns)"
-    wide, body = len(table.names), _body(table)
-    head = [*([_cell(table.label_name)] if table.labels else []), *(_cell(name) for name in table.names[:COLUMNS])]
-    lines = [_row(head), _row(["---"] * len(head)), *(_row([_cell(value) for value in row]) for row in body)]
-    cut = _left_out(table.count, len(body), wide)
-    if cut and body:
-        leave_out(f"{', '.join(cut)} sent")
-    notes = [*cut, *_remarks(head, body), *filter(None, [table.remark])]
-    return "\n".join(lines) + (f"\n\n({', '.join(notes)})" if notes else "")
-
-
-def number_text(value: float) -> str:
-    """Return a float in digits that read as the same float; what is whole, as an id may be, without an exponent."""
-    if math.isnan(value):
-        return "NaN"
-    return f"{value:.1f}" if abs(value) < _EXACT_DIGITS and value == int(value) else repr(float(value))
-
-
-def _body(table: Table) -> list[tuple[Any, ...]]:
-    rows = list(table.read(ROWS, COLUMNS))
-    if table.labels is None:
-        return rows
-    return [(label, *row) for label, row in zip(table.labels(ROWS), rows, strict=True)]
-
-
-def _left_out(count: int | None, shown: int, wide: int) -> list[str]:
-    notes = [f"first {COLUMNS} of {wide:,} columns"] if wide > COLUMNS else []
-    if count is None and shown >= ROWS:
-        return [f"first {ROWS} rows; how many there are was not counted", *notes]
-    if count == 0 or not shown:
-        return ["no rows", *notes]
-    return [*([f"first {shown} of {count:,} rows"] if count and count > shown else []), *notes]
-
-
-def _remarks(head: list[str], body: list[tuple[Any, ...]]) -> list[str]:
-    cut = any(len(_cell_text(value)) > _CELL for row in body for value in row) or any(cell.endswith("…") for cell in head)
-    return [f"cells end with … after {_CELL} characters"] if cut else []
-
-
-def _row(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _cell_text(value: Any) -> str:
-    if isinstance(value, float):
-        return number_text(value)
-    return " / ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def _cell(value: Any) -> str:
-    words = _cell_text(value)
-    words = words if len(words) <= _CELL else f"{words[: _CELL - 1]}…"
-    return words.replace("|", "\\|").replace("\r\n", "<br>").replace("\n", "<br>").replace("\r", "<br>")

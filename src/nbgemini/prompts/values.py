@@ -25,9 +25,8 @@ from nbgemini.prompts import leave_out
 from nbgemini.prompts.file_text import decode_text, is_table_file, notebook_text, table_file_text
 from nbgemini.prompts.images import picture_of, takes_time
 from nbgemini.prompts.jsonable import converted, cut, record_of, to_builtins
-from nbgemini.prompts.object_text import array_text, describe_object, shown_text
+from nbgemini.prompts.object_text import array_text, describe_object, markdown_table, shown_text
 from nbgemini.prompts.placeholders import Placeholder
-from nbgemini.prompts.tables import markdown_table
 
 NOTEBOOK_BYTES = 64 * 1024 * 1024  # of a notebook's file, most of which are its pictures
 TEXT_CHARACTERS = 4_000_000  # about what a window of a million tokens holds

@@ -14,7 +14,7 @@ from typing import Any
 from nbgemini.render.citations import number_references, without_references
 from nbgemini.render.code import code_html
 from nbgemini.render.escape import is_rtl, legible
-from nbgemini.render.markdown_parser import markdown_parser, parse_all
+from nbgemini.render.markdown_parser import markdown_parser, parse_inline, parse_structure
 from nbgemini.render.math import display_formula, formula, untypeset
 from nbgemini.render.sanitize import is_inline_image, sanitize
 from nbgemini.render.urls import UNREADABLE, host_of, leads_somewhere, mailboxes_of, speaks_for_itself
@@ -32,11 +32,10 @@ def render(source: str, env: MutableMapping[str, Any]) -> str:
     """Return sanitised HTML of one block of harmless Markdown; `env` carries definitions from block to block."""
     env[_RTL], env[_LINES] = is_rtl(source), source.split("\n")
     try:
-        tokens = parse_all(source, env)
-        html = without_references(_html(tokens, env), source) if _is_affordable(tokens, len(source), env) else None
-    except RecursionError:
+        html = without_references(_html(source, env), source)
+    except (RecursionError, _TooMuchRepeatedError):
         return preformatted(source)
-    return sanitize(html) if html is not None and html.count("<span>") <= _MOST_TRIGGERS else preformatted(source)
+    return sanitize(html) if html.count("<span>") <= _MOST_TRIGGERS else preformatted(source)
 
 
 def preformatted(source: str) -> str:
@@ -44,17 +43,32 @@ def preformatted(source: str) -> str:
     return f"<pre>{escape(without_references(source, source), quote=False)}</pre>\n"
 
 
-def _html(tokens: Sequence[Any], env: MutableMapping[str, Any]) -> str:
-    html = _renderer().render(tokens, markdown_parser().options, env)
-    return legible(html, rtl=env[_RTL])  # again: an entity or a percent sign may have become a control character
+class _TooMuchRepeatedError(Exception):
+    """Links by reference repeat more text than may be, over all blocks of an answer."""
 
 
-def _is_affordable(tokens: Sequence[Any], length: int, env: MutableMapping[str, Any]) -> bool:
-    """Say whether links by reference repeat no more text than may be, over all blocks of an answer."""
-    inline = (child for token in tokens for child in token.children or ())
-    carried = sum(len(str(value)) for child in inline for value in child.attrs.values())
-    env[_REPEATED] = env.get(_REPEATED, 0) + max(0, carried - _WORST_ENCODING * length)
-    return bool(env[_REPEATED] <= _MOST_REPEATED)
+def _html(source: str, env: MutableMapping[str, Any]) -> str:
+    tokens = parse_structure(source, env)
+    renderer, options = _renderer(), markdown_parser().options
+    allowed = _WORST_ENCODING * len(source)  # characters of addresses and titles
+    pieces: list[str] = []
+    for index, token in enumerate(tokens):
+        if token.type != "inline":
+            pieces.append(renderer.rules.get(token.type, renderer.renderToken)(tokens, index, options, env))
+            continue
+        for children in parse_inline(token.content, env):  # rendered at once, and gone
+            allowed -= sum(len(str(value)) for child in children for value in child.attrs.values())
+            if allowed < 0:
+                _note_repeated(-allowed, env)
+                allowed = 0
+            pieces.append(renderer.renderInline(children, options, env))
+    return legible("".join(pieces), rtl=env[_RTL])  # again: an entity or a percent sign may have become a control character
+
+
+def _note_repeated(length: int, env: MutableMapping[str, Any]) -> None:
+    env[_REPEATED] = env.get(_REPEATED, 0) + length
+    if env[_REPEATED] > _MOST_REPEATED:
+        raise _TooMuchRepeatedError
 
 
 @cache

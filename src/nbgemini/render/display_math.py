@@ -18,6 +18,7 @@ UNDECIDED = "nbgemini undecided"  # where a parse notes the first line with a fo
 GROWING = "nbgemini growing"  # where a parse is told that more text may follow
 _OPENING = re.compile(rf"(?<![\\$])(?:\\\\)*(?P<sign>\$\$|\\\[|\\begin\{{(?P<name>{ENVIRONMENT})\}})")
 _UNDERLINE = re.compile(r"(=+|-+)[ \t]*")
+_DASHES = ("|", "-", ":")  # how the second line of a table begins
 _CODE = re.compile(r"(`+)(?:(?!\1).)+?\1(?!`)")
 _OTHER_BLOCK = re.compile(r"[ \t]*(?:`{3}|~{3})")
 _OTHER_ITEM = re.compile(r"(?:[-*+]|\d{1,9}[.)]|#{1,6}|>)[ \t]")
@@ -101,9 +102,17 @@ def _underline(state: Any, line: int) -> str:
 def _is_ended(state: Any, line: int, end: int) -> bool:
     if state.sCount[line] - state.blkIndent >= 4:  # noqa: PLR2004 - indented code, which cannot interrupt
         return display_math_rule(state, line, end, silent=True)
-    if state.sCount[line] < 0:
+    if state.sCount[line] < 0 or _goes_on(state, line):
         return False
     return any(rule(state, line, end, True) for rule in state.md.block.ruler.getRules("paragraph"))  # noqa: FBT003
+
+
+def _goes_on(state: Any, line: int) -> bool:
+    """Say whether a line begins with a letter, as no block does, but a table whose second line has its dashes."""
+    if not state.src[state.bMarks[line] + state.tShift[line]].isalpha():
+        return False
+    below = line + 1
+    return below >= state.lineMax or not state.src.startswith(_DASHES, state.bMarks[below] + state.tShift[below])
 
 
 def _behind_formulas(state: Any, line: int, end: int) -> int:

@@ -21,31 +21,8 @@ _TOKEN = re.compile(r"<(?P<close>/?)(?P<name>[a-z0-9]+)(?:[^<>\"]|\"[^\"]*\")*>|
 _DEEPEST = 60  # elements in each other
 _WHOLE = ""  # in the place of a name: the tag is all of the element
 _VOID = frozenset({"br", "hr", "img", _WHOLE})
-_BLOCKS = frozenset(
-    [
-        "p",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "ul",
-        "ol",
-        "li",
-        "blockquote",
-        "pre",
-        "table",
-        "thead",
-        "tbody",
-        "tr",
-        "th",
-        "td",
-        "div",
-        "hr",
-        "details",
-    ]
-)
+_BLOCK_NAMES = "p h1 h2 h3 h4 h5 h6 ul ol li blockquote pre table thead tbody tr th td div hr details"
+_BLOCKS = frozenset(_BLOCK_NAMES.split())
 _ENTITIES = {"&amp;": "&", "&lt;": "<", "&gt;": ">", "&nbsp;": "\xa0"}
 _ENTITY = re.compile("|".join(_ENTITIES))
 

@@ -122,7 +122,6 @@ class Indented:
     """
 
     def __init__(self) -> None:
-        """Begin outside of everything."""
         self.depth = 0
         self._in_text = self._escaped = False
         self._empty = False  # whether a list or object has just begun
@@ -179,7 +178,6 @@ class JsonBlocks:
     """A growing JSON answer as blocks: the rows of its table, if it is one."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
         self._indented = Indented()
         self._came: list[str] = []  # of the element that is open
         self._shown: list[str] = []

@@ -14,13 +14,13 @@ from typing import Any
 from urllib.parse import quote
 
 from nbgemini.formatting import LOOKS
-from nbgemini.render.block_rules import new_environment
+from nbgemini.render.block_rules import Environment, new_environment
 from nbgemini.render.citations import number_references, without_references
 from nbgemini.render.escape import harmless
 from nbgemini.render.latex_math import UnfitError, escape_latex, rewrite_formula
-from nbgemini.render.markdown_parser import parse_all
+from nbgemini.render.markdown_parser import parse_inline, parse_structure
 from nbgemini.render.sanitize import is_inline_image
-from nbgemini.render.streaming_markdown import LARGEST
+from nbgemini.render.streaming_markdown import LARGEST, Blocks
 from nbgemini.render.urls import UNREADABLE, host_of, leads_somewhere, mailboxes_of, plain_url, speaks_for_itself
 
 _DEEPEST = 4  # lists and quotes in each other
@@ -39,6 +39,7 @@ _MARKS = {
     "softbreak": "\n",
     "hardbreak": "\\mbox{}\\newline\n",
 }
+_PROSE = {"paragraph_open", "paragraph_close", "inline", "text", "softbreak"}
 _BOXES = str.maketrans({"☐": "[ ]", "☑": "[x]"})  # few fonts have them
 _SMALL = {"sub": r"\textsubscript{", "sup": r"\textsuperscript{", "kbd": r"\texttt{"}
 _NUMBER = r"\textsuperscript{"  # how the number of a source begins
@@ -56,12 +57,20 @@ def to_latex(markdown: str, *, in_quote: bool = False) -> str:
     source = harmless(markdown)
     if not LOOKS.latex or len(source) > LARGEST:
         return ""
+    blocks, env = Blocks(), new_environment()
+    blocks.append(source)
+    sources = blocks.cut_all()  # the tokens of a long answer are many: one block after the other
+    document = _Document(env, in_quote=in_quote)
     try:
-        tokens = parse_all(source, new_environment())
-        latex = without_references(_Document(in_quote=in_quote).latex(tokens), source) if _is_affordable(tokens) else ""
-    except RecursionError:
+        if "]:" in source:  # what is defined farther down
+            for block in sources:
+                parse_structure(block, env)
+        for block in sources:
+            document.write(block)
+        latex = without_references(document.latex(), source)
+    except (RecursionError, _TooMuchRepeatedError):
         return ""
-    return latex if not _is_prose(tokens) or _NUMBER in latex else ""
+    return latex if not document.is_prose or _NUMBER in latex else ""
 
 
 def verbatim(text: str) -> str:
@@ -77,26 +86,43 @@ def titled_quotation(title: str, latex: str) -> str:
     return f"\\textit{{{escape_latex(title)}}}\n\\begin{{quote}}\n{latex}\\end{{quote}}\n" if latex else ""
 
 
+class _TooMuchRepeatedError(Exception):
+    """Links by reference repeat more text than may be."""
+
+
 class _Document:
     """What is written while the tokens go by."""
 
-    def __init__(self, *, in_quote: bool) -> None:
+    def __init__(self, env: Environment, *, in_quote: bool) -> None:
+        self._env = env
+        self._carried = 0  # characters of addresses
+        self._kinds: set[str] = set()  # of tokens
         self._pieces: list[str] = []
         self._closing = ["quoted"] if in_quote else []  # how lists and quotes that are open end
         self._labels: list[str] = []  # what marks the next item of a list
         self._rows: list[list[tuple[str, str]]] = []  # the table: cells with their sides
         self._plain = 0  # whether the text stands where no display may: in a heading or a cell
 
-    def latex(self, tokens: Sequence[Any]) -> str:
-        """Return all tokens as LaTeX."""
-        for token in tokens:
+    @property
+    def is_prose(self) -> bool:
+        """Whether there was nothing but words in paragraphs: they need not travel twice."""
+        return self._kinds <= _PROSE
+
+    def write(self, block: str) -> None:
+        """Write a block of Markdown."""
+        for token in parse_structure(block, self._env):
+            self._kinds.add(token.type)
             write = getattr(self, f"_{token.type}", None)
             if write is not None:
                 write(token)
+
+    def latex(self) -> str:
+        """Return what was written."""
         return "".join(self._pieces)
 
     def _inline(self, token: Any) -> None:
-        text = self._line(token.children)
+        # no line of it is blank, or a paragraph would end in the middle of a group
+        text = _BLANK_LINES.sub("\n", "".join(map(self._line, parse_inline(token.content, self._env))))
         if self._rows:
             cell, side = self._rows[-1][-1]
             self._rows[-1][-1] = (cell + text.replace("\n", " "), side)
@@ -187,8 +213,12 @@ class _Document:
         self._pieces.append(_table(rows, whole_page=not self._closing))
 
     def _line(self, tokens: Sequence[Any]) -> str:
-        """Return the inline tokens of a block; no line of it is blank, or a paragraph would end in the middle of a group."""
+        """Return inline tokens of a block."""
         pieces, links, struck = [], [], 0
+        self._kinds.update(token.type for token in tokens)
+        self._carried += sum(len(str(value)) for token in tokens for value in token.attrs.values())
+        if self._carried > _MOST_CARRIED:
+            raise _TooMuchRepeatedError
         for index, token in enumerate(tokens):
             match token.type:
                 case "s_open" | "s_close":
@@ -211,7 +241,7 @@ class _Document:
                     pieces.append(_picture(token, linked=not links))
                 case _:
                     pieces.append(_span(token))
-        return _BLANK_LINES.sub("\n", "".join(pieces))
+        return "".join(pieces)
 
     def _formula(self, token: Any) -> str:
         may_stand_alone = token.level == 0 and not self._plain
@@ -228,18 +258,6 @@ def _span(token: Any) -> str:
         case "small_open":
             return _SMALL[token.tag]
     return _MARKS.get(token.type) or number_references(escape_latex(token.content.translate(_BOXES)), _NUMBER, "}")
-
-
-def _is_prose(tokens: Sequence[Any]) -> bool:
-    """Say whether there are nothing but words in paragraphs: they need not travel twice."""
-    kinds = {child.type for token in tokens for child in (token, *(token.children or ()))}
-    return kinds <= {"paragraph_open", "paragraph_close", "inline", "text", "softbreak"}
-
-
-def _is_affordable(tokens: Sequence[Any]) -> bool:
-    """Say whether links by reference repeat no more text than may be."""
-    inline = (child for token in tokens for child in token.children or ())
-    return sum(len(str(value)) for child in inline for value in child.attrs.values()) <= _MOST_CARRIED
 
 
 def _display(latex: str, opening: str) -> str:

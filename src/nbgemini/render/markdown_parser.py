@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from functools import cache, lru_cache, partial
+from itertools import groupby
 from typing import Any
 from unicodedata import category, east_asian_width
 
@@ -28,6 +29,7 @@ hush("markdown_it")  # a line for each rule that it tries at each line
 
 OPEN_END = "nbgemini open end"  # where a parse of text that still grows finds what closes its open syntax
 _DEEPEST = 20  # elements in each other
+_LONGEST_PIECE = 10_000  # characters of inline text that are parsed at once
 
 
 def parse_blocks(source: str, *, growing: bool = False) -> tuple[Sequence[Any], int]:
@@ -47,8 +49,53 @@ def parse_blocks(source: str, *, growing: bool = False) -> tuple[Sequence[Any], 
 
 def parse_all(source: str, env: MutableMapping[str, Any]) -> Sequence[Any]:
     """Return all tokens of harmless Markdown; `env` carries definitions from block to block."""
-    tokens: Sequence[Any] = markdown_parser().parse(source, env)
+    tokens = parse_structure(source, env)
+    for token in tokens:
+        if token.type == "inline":
+            token.children = [child for children in parse_inline(token.content, env) for child in children]
     return tokens
+
+
+def parse_structure(source: str, env: MutableMapping[str, Any]) -> Sequence[Any]:
+    """Return the block tokens of harmless Markdown for `parse_inline`; `env` carries definitions from block to block."""
+    parser = markdown_parser()
+    tokens: list[Any] = []
+    parser.block.parse(source, parser, env, tokens)
+    check_boxes(tokens)
+    if OPEN_END in env:
+        env[OPEN_END](tokens, env)
+    return tokens
+
+
+def parse_inline(content: str, env: MutableMapping[str, Any]) -> Iterator[list[Any]]:
+    """Yield the tokens of inline text, of a very long one piece by piece: a million tokens at once are slow to collect."""
+    parser = markdown_parser()
+    for piece in _pieces(content):
+        children: list[Any] = []
+        parser.inline.parse(piece, parser, env, children)
+        yield _joined_texts(children)
+
+
+def _joined_texts(tokens: Sequence[Any]) -> list[Any]:
+    """Return tokens with neighbouring texts made one: each escaped sign was a token of its own."""
+    joined: list[Any] = []
+    for is_text, run in groupby(tokens, key=lambda token: token.type in ("text", "text_special")):
+        some = list(run)
+        if is_text:
+            some[0].type, some[0].content = "text", "".join(token.content for token in some)
+        joined += some[:1] if is_text else some
+    return joined
+
+
+def _pieces(content: str) -> Iterator[str]:
+    """Yield text in pieces of bounded length, cut before a blank where there is one."""
+    begin = 0
+    while len(content) - begin > _LONGEST_PIECE:
+        half, limit = begin + _LONGEST_PIECE // 2, begin + _LONGEST_PIECE
+        end = max(content.rfind(" ", half, limit), content.rfind("\n", half, limit))
+        yield content[begin : (end := end if end > 0 else limit)]
+        begin = end
+    yield content[begin:]
 
 
 @cache
@@ -78,14 +125,7 @@ def markdown_parser() -> Any:
     inline.before("link", "footnote_reference", footnote_reference_rule)
     inline.before("autolink", "small_tag", small_tag_rule)
     parser.inline.ruler2.after("emphasis", "small_tags", pair_small_tags)
-    parser.core.ruler.after("block", "check_boxes", check_boxes)
-    parser.core.ruler.after("block", "open_end", _close_open_end)
     return parser
-
-
-def _close_open_end(state: Any) -> None:
-    if OPEN_END in state.env:
-        state.env[OPEN_END](state.tokens, state.env)
 
 
 def open_delimiters(text: str, env: MutableMapping[str, Any]) -> list[str]:
@@ -274,9 +314,8 @@ def _spans_is_wide(char: str) -> bool:
     return not char.isascii() and east_asian_width(char) in "WF"
 
 
-def check_boxes(state: Any) -> None:
+def check_boxes(tokens: Sequence[Any]) -> None:
     """Show `[ ]` and `[x]` at the beginning of a list's item as boxes."""
-    tokens = state.tokens
     for item, opening, text in zip(tokens, tokens[1:], tokens[2:], strict=False):
         if item.type == "list_item_open" and opening.type == "paragraph_open" and (found := _TASK.match(text.content)):
             text.content = f"{_BOXES[found['done'].lower()]} {text.content[found.end() :]}"

@@ -237,7 +237,7 @@ _WITH_ARGUMENT = {  # these only with what their argument may be
 _MOVES = re.compile(
     r"\\\\\*?\s*\[\s*(?:-|\d{3})"  # a row that is drawn over the one above, or far below it
     r"|(?:\\!\s*){5}"  # thin steps back that become a long one
-    r"|\*\s*\{\s*\d{3}"  # columns without end
+    r"|\*\s*\{\s*\d{3}|\*\s*\{\s*\d+\s*\}\s*\{[^{}]*\*"  # columns without end, or repeated again and again
 )
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import MutableMapping, Sequence
+from time import thread_time
 from typing import Any
 
 from msgspec import Struct, structs
@@ -22,7 +23,9 @@ from nbgemini.render.html_tree import Element, Level, Node, Patch, parse_html
 from nbgemini.render.markdown_parser import OPEN_END, open_delimiters, parse_all
 
 _LARGEST = 2_000  # characters that are rendered again at each update,
-_GROWTH = 1.1  # or more, once they have grown by this, or when the text pauses
+_GROWTH = 1.1  # or more, once they have grown by this, or when the text pauses;
+_LONG, _GROWTH_OF_LONG = 4_000, 1.5  # and by this, where they are so many,
+_SLOW, _GROWTH_OF_SLOW = 0.05, 2.0  # or by this, where the last time took so many seconds of the thread
 _MOST_RENDERED = 20  # times all that came that is rendered in pauses
 _AGAIN = 3  # times its length that a text is rendered at most because something changed before its end
 _MOVED = 200  # characters that are finished at least before they are left behind
@@ -37,7 +40,7 @@ _CELLS = {f"{name}_{end}" for name in ("thead", "tbody", "th", "td") for end in 
 _LISTS = ("bullet_list_open", "ordered_list_open")
 _AROUND = {*_LISTS, "list_item_open", "blockquote_open", "table_open", "tbody_open"}
 _SHORTEST_RUN = 12  # characters of plain text at the end of a paragraph, before which it may be cut
-_PLAIN = re.compile(rf"[^*_~`$\[\]()<>&!\\|#:\n]{{{_SHORTEST_RUN},}}\Z")
+_PLAIN = re.compile(rf"(?:[^*_~`$\[\]()<>&!\\|#:\n]|(?<! )\n(?=[^\W\d_])){{{_SHORTEST_RUN},}}\Z")
 
 
 class _Cut(Struct, frozen=True):
@@ -59,7 +62,6 @@ class OpenMarkdown:
     """
 
     def __init__(self) -> None:
-        """Begin with nothing."""
         self.rendered = 0
         self._total = 0  # characters that came
         self.restart()
@@ -69,6 +71,7 @@ class OpenMarkdown:
         self._cut = _Cut()
         self._again = 0  # characters that were rendered again because something changed before the end
         self._length = 0  # of the last rendering
+        self._seconds = 0.0  # that it took
         self._seen = 0  # characters of the text when this was asked last
         self._end = _End()
         self.blocks = 0
@@ -84,7 +87,7 @@ class OpenMarkdown:
         self._total += max(0, len(text) - self._seen)
         is_pause, self._seen = len(text) == self._seen, len(text)
         is_affordable = length <= _LARGEST or (is_pause and self.rendered < _MOST_RENDERED * self._total)
-        if not is_affordable and length < self._length * _GROWTH:
+        if not is_affordable and length < self._length * self._growth:
             self.blocks = 0
             return None
         self._length = length
@@ -102,11 +105,21 @@ class OpenMarkdown:
         self._cut = self._end.cut(text, nodes) or self._cut
         return patch
 
+    @property
+    def _growth(self) -> float:
+        """By how much a long text has to grow before it is rendered again."""
+        if self._seconds > _SLOW:
+            return _GROWTH_OF_SLOW
+        return _GROWTH if self._length < _LONG else _GROWTH_OF_LONG
+
     def _nodes(self, text: str, env: Environment) -> list[Node]:
+        began = thread_time()
         source = _decided(self._cut.before + text[self._cut.place :], in_code=self._end.is_open_code)
         self.rendered += len(source)
         self._end = _End(source, self._cut)
-        return parse_html(render(source, {**environment_inside(env), OPEN_END: self._end.close}))
+        nodes = parse_html(render(source, {**environment_inside(env), OPEN_END: self._end.close}))
+        self._seconds = thread_time() - began
+        return nodes
 
 
 def parse_open(source: str, env: Environment, *, in_code: bool) -> Sequence[Any]:
@@ -262,7 +275,11 @@ class _End:
     def _cut_in_paragraph(self, text: str, nodes: Sequence[Node]) -> _Cut | None:
         """Return a cut in a long paragraph, where nothing is open."""
         text = text.rstrip()
-        run = _PLAIN.search(text) if self._is_whole and len(self._chain) == len(self._kept) == 1 else None
+        run = (
+            _PLAIN.search(text, max(0, len(text) - _MOVED))
+            if self._is_whole and len(self._chain) == len(self._kept) == 1
+            else None
+        )
         if run is None or self._chain[0].type != "paragraph_open" or len(text) - self._old.place < 2 * _MOVED:
             return None
         begin = text.rfind(" ", run.start(), 1 - _SHORTEST_RUN)
@@ -312,11 +329,11 @@ def _rest_of_table_head(source: str) -> str:
 
 _MARK = re.compile(r"(?P<formula>\\[(\[]|\$\$)|\\.|(?P<code>`+)|(?P<open>!?\[)|(?P<close>\])", re.DOTALL)
 _CLOSINGS = {"\\(": "\\)", "\\[": "\\]", "$$": "$$"}
-_DOLLAR = re.compile(r"(?<![\w$\\])\$(?=[^\s$\d])(?:[^$\n`]|\\\$)*[\\^_=](?:[^$\n`]|\\\$)*\Z")  # a formula that has begun
+_DOLLAR = re.compile(r"\\.|\$", re.DOTALL)
 _ADDRESS = re.compile(r"\((?:[^()\\\s]|\\.|\([^()\s]*\))*(?:\s+(?:\"[^\"]*\"|'[^']*'))?\s*\)")
 _PART_OF_ADDRESS = re.compile(r"\(<?[^\s()]*(?:\([^\s()]*)?(?:\s+[\"'][^\"']*[\"']?)?\Z")
-_RUN = re.compile(r"(?:[*_]+|~+)\Z")
 _PART_OF_TAG = re.compile(r"</?(?:s|su|sub|sup|k|kb|kbd|b|br)?\Z", re.IGNORECASE)
+_LONGEST_TAG = 5  # characters of such a part
 _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 _FAR = 300  # characters: what opened farther away is taken as it stands
 
@@ -325,10 +342,21 @@ def close_inline(text: str, env: MutableMapping[str, Any]) -> str:
     """Return inline Markdown that is still being written with what is open at its end closed, or left out if it is empty."""
     before, formula = _before_open_formula(text.rstrip())
     text = _with_code_and_links_closed(before)
-    while not formula and (run := _RUN.search(text) or _PART_OF_TAG.search(text)):
-        text = text[: run.start()].rstrip()
+    text = text if formula else _without_begun_signs(text)
     text += _PUNCTUATION.sub(r"\\\g<0>", formula)
     return text + "".join(reversed(open_delimiters(text, env)))
+
+
+def _without_begun_signs(text: str) -> str:
+    """Return text without the signs of emphasis, and the parts of tags, that it ends with."""
+    end, before = len(text), -1
+    while end != before:
+        before = end
+        while end and (text[end - 1] in "*_~" or (end < len(text) and text[end - 1].isspace())):
+            end -= 1
+        tag = _PART_OF_TAG.search(text, max(0, end - _LONGEST_TAG), end)
+        end = tag.start() if tag else end
+    return text[:end]
 
 
 def _before_open_formula(text: str) -> tuple[str, str]:
@@ -345,8 +373,17 @@ def _before_open_formula(text: str) -> tuple[str, str]:
             if end < 0:
                 return text[: found.start()], text[found.start() :]
             at = end + 2
-    dollar = _DOLLAR.search(text)
-    return (text[: dollar.start()], dollar[0]) if dollar else (text, "")
+    begin = _begin_of_open_dollars(text)
+    return text[:begin], text[begin:]
+
+
+def _begin_of_open_dollars(text: str) -> int:
+    """Return where a formula between dollars begins whose end is still to come; the length of the text if none does."""
+    line = max(text.rfind("\n"), text.rfind("`")) + 1
+    begin = next((found.start() for found in reversed([*_DOLLAR.finditer(text, line)]) if found[0] == "$"), len(text))
+    before, after = text[max(0, begin - 1) : begin], text[begin + 1 : begin + 2]
+    begins = not (before.isalnum() or before in ("_", "$")) and after and not (after.isspace() or after.isdigit())
+    return begin if begins and any(sign in text[begin:] for sign in "\\^_=") else len(text)
 
 
 def _end_of_code(text: str, opening: re.Match[str]) -> int | None:

@@ -25,13 +25,15 @@ from nbgemini.render.markdown_parser import parse_blocks
 from nbgemini.render.open_markdown import OpenMarkdown
 
 LARGEST = 1_000_000  # characters of a text that are rendered; what comes behind them is shown as it is
-_LARGEST = 40_000  # characters of an open block before it is cut at a line end, so that one block never takes long
+_LARGEST = 16_000  # characters of an open block before it is cut at a line end, so that one block never takes long
+_AT_ONCE = 10_000  # characters that are parsed at once where blocks end in them: a million tokens are slow to collect
 _CLOSED_BY_BLANK = {"paragraph_open", "heading_open", "hr", "fence", "math_block", "table_open"}
 _AFTER_BLANK_LINE = re.compile(r"\n[ \t]*\n[ \t\n]*\Z")
 _OPEN_CODE = re.compile(r" {0,3}(?:(`{3,})[^`\n]*|(~{3,})[^\n]*)\n")
+_TABLE_HEAD = re.compile(r"\|[^\n]+\n\|[-:| \t]+\n")
 _LONGEST_FENCE = 200  # characters of an unfinished line that are kept to see a fence cut in two
 _EDGE = 16  # characters of the end that are kept to see a blank line cut in two
-_GROWTH = 1.12  # the rest is parsed again after it has grown by this,
+_GROWTH = 1.25  # the rest is parsed again after it has grown by this,
 _ALLOWANCE = 3  # or as long as all that was parsed stays below so many times the text
 
 
@@ -49,7 +51,6 @@ class Blocks:
     """Cuts a growing Markdown text into finished blocks."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
         self._lock = Lock()
         self._pieces: list[str] = []
         self._length = 0
@@ -178,7 +179,8 @@ class Blocks:
     def _drop(self, tail: str, ends: list[int]) -> None:
         if tail:
             end = ends[-1] if ends else 0
-            self._pieces = [self._joined()[end:]]
+            rest = self._joined()[end:]
+            self._pieces = [_head_of_table(tail[ends[-2] if ends[1:] else 0 : end], rest) + rest]
             self._length = len(self._pieces[0])
             self._parse_at = max(1.0, (len(tail) - end) * _GROWTH)
             self._code_end = _end_of_open_code(self._pieces[0])
@@ -224,15 +226,35 @@ def _cut_at(tail: str, ends: list[int]) -> list[str]:
 
 def _finished_ends(tail: str, *, growing: bool) -> list[int]:
     """Return where the finished blocks of `tail` end, blank lines behind them included."""
+    ends, begin = [], 0
+    while len(tail) - begin > _AT_ONCE:
+        found = _later_starts(tail[begin : tail.rfind("\n", begin, begin + _AT_ONCE) + 1], growing=True)
+        if not found:
+            break
+        ends += [begin + end for end in found]
+        begin = ends[-1]
+    return [*ends, *(begin + end for end in _ends_of_rest(tail[begin:], growing=growing))]
+
+
+def _ends_of_rest(tail: str, *, growing: bool) -> list[int]:
+    """Return the same where one of the first blocks may be a long one."""
     if len(tail) <= _LARGEST:
         return _later_starts(tail, growing=growing)
     lines = tail[: tail.rfind("\n", 0, _LARGEST) + 1]
     if not lines:
-        return [_LARGEST]
+        return [max(tail.rfind(" ", _LARGEST // 2, _LARGEST), 0) or _LARGEST]
     ends = _later_starts(lines, growing=True) or _ends_inside(lines)
     if not ends:  # code that is longer, or fences that only the whole text settles
         ends = _later_starts(tail, growing=growing)
     return [end for end in ends if end <= ends[0] + _LARGEST]
+
+
+def _head_of_table(block: str, rest: str) -> str:
+    """Return the head of a table that was cut between its rows, since they are none without it; else nothing."""
+    if not rest.startswith("|") or not block.endswith("|\n"):
+        return ""
+    head = _TABLE_HEAD.match(block)
+    return head[0] if head and len(head[0]) <= _LARGEST // 4 else ""
 
 
 def _ends_inside(text: str) -> list[int]:
@@ -302,7 +324,6 @@ class Verbatim:
     promising = False  # nothing is finished before its end
 
     def __init__(self) -> None:
-        """Begin with nothing."""
         self._pieces: list[str] = []
         self._html = ""
 

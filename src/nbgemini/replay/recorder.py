@@ -80,7 +80,7 @@ class CassetteFile:
 
     async def written(self) -> None:
         """Return when all that was added is written; warn if it can't be."""
-        await _in_turn(lambda: None)
+        await all_written()
         trouble, self._trouble = self._trouble, ""
         if trouble:
             warnings.warn(f"can't record into {self.path}: {trouble}; the recording is not whole", RuntimeWarning, stacklevel=2)
@@ -175,6 +175,11 @@ class _Answer:
         self._file.open -= 1
         over = "complete" if end == "left" and reports_error(self._last) else end
         self._file.add(partial(end_line, self.name, monotonic() - self._began, over, error))
+
+
+async def all_written() -> None:
+    """Return when all that this process has recorded by now is written."""
+    await _in_turn(lambda: None)
 
 
 async def _in_turn(work: Callable[[], T]) -> T:

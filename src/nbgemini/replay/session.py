@@ -20,7 +20,7 @@ from msgspec import Struct
 from nbgemini.errors import ConfigurationError, NbGeminiError, TransportError
 from nbgemini.replay.cassette import Player, Recording, error_of, read_cassette
 from nbgemini.replay.fingerprint import request_fingerprint
-from nbgemini.replay.recorder import CassetteFile, RecordingSource
+from nbgemini.replay.recorder import CassetteFile, RecordingSource, all_written
 from nbgemini.secrets import Secret
 from nbgemini.transport.request import ReplayedFrame, Request, Source
 
@@ -126,6 +126,7 @@ class PlayedFile:
         Raises:
             ConfigurationError: it can't be read.
         """
+        await all_written()  # another client of this process may have recorded it a moment ago
         return await asyncio.to_thread(self._up_to_date)
 
     def _up_to_date(self) -> Player:

@@ -55,7 +55,7 @@ def resolve_toolbox(offered: Any, approve: Approve | str) -> Toolbox:
     """
     known = [one if isinstance(one, Source) else _declare(one) for one in flatten_tools(offered)]
     served = any(isinstance(one, Source) for one in known)
-    return LazyToolbox(known, approve) if served else build_toolbox(_tools(known), approve)
+    return LazyToolbox(known, approve) if served else build_toolbox([one for one in known if isinstance(one, Tool)], approve)
 
 
 def declare_all(offered: Iterable[Any]) -> list[Tool] | None:
@@ -121,7 +121,3 @@ async def _tools_of(one: Any) -> list[Tool]:
 
 def _declare(one: Any) -> Tool:
     return one if isinstance(one, Tool) else declare(one)
-
-
-def _tools(known: Iterable[Any]) -> list[Tool]:
-    return [one for one in known if isinstance(one, Tool)]

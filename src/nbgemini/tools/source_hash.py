@@ -1,12 +1,14 @@
 """What runs, as a hash: leave given for good holds for one function, in all its layers, and for the object it works on.
 
 The layers are what a call may reach: partials and decorators around the function, its code, its defaults, what it holds of the
-function around it, the object it is bound to with that object's class, and the functions, classes and values that its code
-names. Invariant: what can't be compared makes another hash each time, so that its reader is asked again.
+function around it, the object it is bound to with that object's class and values, and the functions, classes and values that
+its code names, in modules too. What the code counts or fills itself is left out, or each call would ask again. Invariant: what
+can't be compared makes another hash each time, so that its reader is asked again.
 """
 
 from __future__ import annotations
 
+import builtins
 import dis
 import functools
 import hashlib
@@ -39,6 +41,7 @@ _ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD")
 _CONTAINERS = (list, tuple, dict, set, frozenset, deque)
 _WRAPPERS = ("__wrapped__", "__func__", "func", "fget", "__call__")
 _FOREIGN = tuple({get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+_MAKERS = ("__init__", "__new__", "__post_init__")
 _IN_PYTHON = 1 << 9  # the flag of a class that was made while Python ran, and can be changed
 _numbers = itertools.count()
 _tokens: dict[int, tuple[weakref.ref[Any], int]] = {}
@@ -103,7 +106,7 @@ class _Walk:
             self._say("foreign", f"{function.__module__}.{function.__qualname__}")
             self._code(function.__code__)
         else:
-            self._source(function)
+            self._say("source", _source_of(function.__code__))
             self._code(function.__code__)
             self._names(function)
         self._all((function.__defaults__, function.__kwdefaults__))
@@ -114,9 +117,6 @@ class _Walk:
                     self.visit(cell.cell_contents)
         self.visit(getattr(function, "__wrapped__", None))
 
-    def _source(self, function: FunctionType) -> None:
-        self._say("source", _source_of(function.__code__))
-
     def _code(self, code: CodeType) -> None:
         self._say("code", code.co_code.hex())
         self._say("names", repr((code.co_names, code.co_varnames, code.co_freevars)))
@@ -124,25 +124,33 @@ class _Walk:
             self.visit(const)
 
     def _names(self, function: FunctionType) -> None:
-        """Take in what the names in its code stand for now, those of modules as far as its code asks for them."""
-        own, names = function.__globals__, sorted(_names_in(function.__code__))
-        changed = _changed_in(function.__code__)
-        modules = [own[name] for name in names if isinstance(own.get(name), ModuleType)]
+        """Take in what the names in its code stand for now, in modules too: all of the user's, else functions and classes."""
+        code, own = function.__code__, function.__globals__
+        names, changed, set_attributes = sorted(_names_in(code)), _changed_in(code), _changed_attributes_in(code)
+        modules = [builtins, *(own[name] for name in names if isinstance(own.get(name), ModuleType))]
         for name in names:
             if name in own and not (name in changed and isinstance(own[name], _CHANGING)):
                 self._say("global", name)
                 self.visit(own[name])
-            for module in modules:
-                found = vars(module).get(name)
-                if isinstance(found, FunctionType | type):
+        for module in modules:
+            foreign = module is builtins or _is_foreign_module(module)
+            for name, found in ((name, vars(module)[name]) for name in names if name in vars(module)):
+                if isinstance(found, ModuleType):
+                    modules += [] if found in modules else [found]
+                elif not (foreign or (name in set_attributes and isinstance(found, _CHANGING))) or isinstance(
+                    found, FunctionType | type
+                ):
+                    self._say("of a module", name)
                     self.visit(found)
 
     def _class(self, kind: type) -> None:
         self._say("class", f"{kind.__module__}.{kind.__qualname__}")
-        if not kind.__flags__ & _IN_PYTHON or _is_foreign(getattr(sys.modules.get(kind.__module__), "__file__", "") or ""):
+        if _is_foreign_class(kind):
             return
+        changed = _changed_attributes(kind)
         for name, member in sorted(vars(kind).items()):
-            if isinstance(member, (*_CODE, *_CONSTANTS)):
+            filled = isinstance(member, _CONTAINERS) and not name.startswith("__") and name not in changed
+            if filled or isinstance(member, (*_CODE, *_CONSTANTS)):
                 self._say("member", name)
                 self.visit(member)
         self._all(kind.__mro__[1:-1])
@@ -156,13 +164,12 @@ class _Walk:
             return
         self._all(found for name in _WRAPPERS if isinstance(found := getattr(value, name, None), FunctionType | MethodType))
         self._class(type(value))
-        methods = [member for member in vars(type(value)).values() if isinstance(member, FunctionType)]
-        counted = {name for method in methods for name in _counted_in(method.__code__)}
+        foreign, changed = _is_foreign_class(type(value)), _changed_attributes(type(value))
         own = getattr(value, "__dict__", {})
         for name, held in sorted(own.items()) if isinstance(own, Mapping) else ():
-            if isinstance(held, int | float) and not isinstance(held, bool) and name in counted:
+            if name in changed and isinstance(held, _CHANGING) and not isinstance(held, bool):
                 continue
-            if isinstance(held, (*_CODE, *_CONSTANTS)):
+            if not foreign or isinstance(held, (*_CODE, *_CONSTANTS)):
                 self._say("holds", str(name))
                 self.visit(held)
 
@@ -218,6 +225,14 @@ def _is_foreign(file: str) -> bool:
     return file.startswith(("<frozen", *_FOREIGN))
 
 
+def _is_foreign_module(module: ModuleType | None) -> bool:
+    return _is_foreign(getattr(module, "__file__", None) or "")
+
+
+def _is_foreign_class(kind: type) -> bool:
+    return not kind.__flags__ & _IN_PYTHON or _is_foreign_module(sys.modules.get(kind.__module__))
+
+
 def _names_in(code: CodeType) -> Iterator[str]:
     yield from code.co_names
     for inner in _inner(code):
@@ -238,11 +253,25 @@ def _changed_in(code: CodeType) -> AbstractSet[str]:
     return changed.union(*map(_changed_in, _inner(code)))
 
 
+def _changed_attributes(kind: type) -> AbstractSet[str]:
+    """Return the attributes that the methods of a class set or fill after an object is made."""
+    classes = [base for base in kind.__mro__ if not _is_foreign_class(base)]
+    methods = {name: member for base in classes for name, member in vars(base).items() if isinstance(member, FunctionType)}
+    return set().union(*(_changed_attributes_in(one.__code__) for name, one in methods.items() if name not in _MAKERS))
+
+
 @functools.lru_cache(maxsize=4_096)
-def _counted_in(code: CodeType) -> AbstractSet[str]:
-    """Return the attributes that code sets."""
-    own = {str(step.argval) for step in dis.get_instructions(code) if step.opname == "STORE_ATTR"}
-    return own.union(*map(_counted_in, _inner(code)))
+def _changed_attributes_in(code: CodeType) -> AbstractSet[str]:
+    """Return the attributes that code sets, or fills."""
+    changed, last = set[str](), ""
+    for step in dis.get_instructions(code):
+        if step.opname == "STORE_ATTR":
+            changed.add(str(step.argval))
+        elif step.opname in ("STORE_SUBSCR", "DELETE_SUBSCR") or (step.opname in _ATTRIBUTES and step.argval in _CHANGERS):
+            changed.add(last)
+        elif step.opname in _ATTRIBUTES:
+            last = str(step.argval)
+    return changed.union(*map(_changed_attributes_in, _inner(code)))
 
 
 def _inner(code: CodeType) -> Iterator[CodeType]:

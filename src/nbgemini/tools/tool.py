@@ -14,50 +14,32 @@ import json
 import textwrap
 from collections.abc import Callable, Mapping
 from time import monotonic
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from msgspec import Struct, structs
 
 from nbgemini._async.threads import run_in_daemon_thread
 from nbgemini.errors import ToolError
-from nbgemini.messages.events import InlineMedia, ToolCall, ToolRun
+from nbgemini.messages.events import RunState, ToolCall, ToolRun
 from nbgemini.prompts.jsonable import converted, cut
 
 T = TypeVar("T")
-State: TypeAlias = Literal["done", "failed", "refused", "stopped", "timed out"]
 GRACE = 1.0  # seconds that a cancelled tool has to tidy up
 ERROR_CHARACTERS = 4_000
 FAULTS = 8  # wrong arguments named in one answer
-_abandoned: set[asyncio.Task[ToolResult]] = set()  # a loop holds its tasks weakly
+_abandoned: set[asyncio.Task[ToolRun]] = set()  # a loop holds its tasks weakly
 
 
-class ToolResult(Struct, frozen=True):
-    """What came of one tool call: `response` and `media` are what the model gets, the rest is its reader's."""
-
-    call: ToolCall
-    state: State
-    response: dict[str, Any]
-    media: tuple[InlineMedia, ...] = ()
-    seconds: float = 0.0
-    unasked: bool = False
-    about: str = ""
-
-
-def note_of(result: ToolResult) -> dict[str, Any]:
+def note_of(result: ToolRun) -> dict[str, Any]:
     """Return what its reader is to see again and the service has no word for."""
     note = {"state": result.state, "seconds": round(result.seconds, 2)}
     return {**note, **({"unasked": True} if result.unasked else {}), **({"about": result.about} if result.about else {})}
 
 
-def text_result(call: ToolCall, text: str, state: State, seconds: float = 0.0) -> ToolResult:
+def text_result(call: ToolCall, text: str, state: RunState, seconds: float = 0.0) -> ToolRun:
     """Return a result in words: for a call that was refused, stopped, cut off or failed."""
     words = cut(text, ERROR_CHARACTERS)
-    return ToolResult(call, state, {"output" if state == "done" else "error": words}, (), seconds)
-
-
-def run_of(result: ToolResult) -> ToolRun:
-    """Return what the reader sees of a call that is over."""
-    return ToolRun(result.call, result.state, result.response, result.media, result.seconds, result.unasked, result.about)
+    return ToolRun(call, state, {"output" if state == "done" else "error": words}, (), seconds)
 
 
 class Tool(Struct, frozen=True, eq=False):
@@ -137,7 +119,7 @@ class Tool(Struct, frozen=True, eq=False):
         return bound
 
 
-async def run(tool: Tool | None, call: ToolCall) -> ToolResult:
+async def run(tool: Tool | None, call: ToolCall) -> ToolRun:
     """Run a call and return what goes back to the model.
 
     Raises:
@@ -165,7 +147,7 @@ def satisfies(test: Callable[[Any], bool], function: Any) -> bool:
     return test(function) or test(type(function).__call__)
 
 
-async def _attempt(tool: Tool, call: ToolCall) -> ToolResult:
+async def _attempt(tool: Tool, call: ToolCall) -> ToolRun:
     try:
         response, media = await tool._perform(call.args, converted)  # noqa: SLF001 - one room
     except asyncio.CancelledError:
@@ -173,16 +155,16 @@ async def _attempt(tool: Tool, call: ToolCall) -> ToolResult:
     except BaseException as error:  # noqa: BLE001 - SystemExit would end the loop, and with it the kernel
         state: Any = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
         return text_result(call, _error_text(error), state)
-    return ToolResult(call, "done", response, media)
+    return ToolRun(call, "done", response, media)
 
 
-def _result_or_timeout(tool: Tool, call: ToolCall, task: asyncio.Task[ToolResult]) -> ToolResult:
+def _result_or_timeout(tool: Tool, call: ToolCall, task: asyncio.Task[ToolRun]) -> ToolRun:
     if not task.done():
         return text_result(call, f"no result after {tool.timeout:g} s; what it had done by then is not known", "timed out")
     return text_result(call, "the tool cancelled itself", "stopped") if task.cancelled() else task.result()
 
 
-async def _cancel_and_wait(task: asyncio.Task[ToolResult]) -> None:
+async def _cancel_and_wait(task: asyncio.Task[ToolRun]) -> None:
     """Cancel what still runs and give it a moment to tidy up."""
     if not task.done():
         _abandoned.add(task)

@@ -23,7 +23,7 @@ from nbgemini.messages.turns import Declaration
 from nbgemini.prompts.jsonable import cut
 from nbgemini.prompts.secret_scan import redact_secrets
 from nbgemini.tools.decorator import LABELS, declare
-from nbgemini.tools.tool import Tool, ToolResult, canonical_json, run, run_of, text_result
+from nbgemini.tools.tool import Tool, canonical_json, run, text_result
 
 Approve: TypeAlias = Callable[[Tool, ToolCall, int], Awaitable[bool]]
 
@@ -123,16 +123,12 @@ def build_toolbox(tools: Iterable[Tool], approve: Approve | str, ask: Approve = 
         return Toolbox(offered, allow_all if approve == "auto" else ask)
     if approve == "auto":
         raise PromptError(_warning(offered))
-    return Toolbox([_with_guard(tool) for tool in offered], ask)
+    return Toolbox([structs.replace(tool, safe=False, guarded=True) if tool.labels else tool for tool in offered], ask)
 
 
 def _is_lethal_trifecta(tools: Iterable[Tool]) -> bool:
     """Whether tools do together what none of them should do for a stranger: the "lethal trifecta"."""
     return set().union(*(tool.labels for tool in tools)) == set(LABELS)
-
-
-def _with_guard(tool: Tool) -> Tool:
-    return structs.replace(tool, safe=False, guarded=True) if tool.labels else tool
 
 
 def _warning(tools: Iterable[Tool]) -> str:
@@ -187,7 +183,7 @@ class ToolRunner:
         self._stopped_by_user: set[int] = set()  # calls that the user stopped
         self._unasked: set[int] = set()  # calls that run without asking
         self._tasks: list[asyncio.Task[None]] = []
-        self._results: dict[int, ToolResult] = {}
+        self._results: dict[int, ToolRun] = {}
         self._news: asyncio.Queue[ToolProgress] = asyncio.Queue()
 
     async def progress(self) -> AsyncGenerator[ToolProgress, None]:
@@ -208,7 +204,7 @@ class ToolRunner:
             self._stopped_by_user.add(number)
             self._tasks[number].cancel()
 
-    def results(self) -> list[ToolResult]:
+    def results(self) -> list[ToolRun]:
         """Return an answer to every call, in the order of the calls."""
         return [
             self._results.get(number) or self._labelled(number, self._stopped(number)) for number in range(len(self._calls))
@@ -224,9 +220,9 @@ class ToolRunner:
         except BaseException as error:  # noqa: BLE001 - nobody's leave is no leave, and a task must not end the loop
             result = text_result(call, f"nobody could be asked: {type(error).__name__}", "refused")
         result = self._results[number] = self._labelled(number, result)
-        self._report(number, run_of(result))
+        self._report(number, result)
 
-    async def _result(self, number: int, call: ToolCall) -> ToolResult:
+    async def _result(self, number: int, call: ToolCall) -> ToolRun:
         tool = self._toolbox.find(call.name)
         if tool is not None:
             if fault := tool.fault(call.args):
@@ -241,7 +237,7 @@ class ToolRunner:
             self._report(number, ToolRun(call, "running", unasked=number in self._unasked))
             return await run(tool, call)
 
-    def _stopped(self, number: int) -> ToolResult:
+    def _stopped(self, number: int) -> ToolRun:
         call = self._calls[number]
         stopped = "stopped by the user" if number in self._stopped_by_user else "stopped"
         if number not in self._begun:
@@ -251,7 +247,7 @@ class ToolRunner:
         unknown = "its thread can't be ended and may still work" if left else "what it had done by then is not known"
         return text_result(call, f"{stopped}; {unknown}", "stopped")
 
-    def _labelled(self, number: int, result: ToolResult) -> ToolResult:
+    def _labelled(self, number: int, result: ToolRun) -> ToolRun:
         """Return the result with what its reader must always see: that it ran and nobody was asked; and no key in it."""
         unasked = number in self._begun and number in self._unasked
         return structs.replace(result, unasked=unasked, about=self._about(result.call), response=self._mask(result.response))

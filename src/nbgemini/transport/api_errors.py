@@ -16,7 +16,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from nbgemini.errors import ApiError, AuthenticationError, RateLimitError, ServerError, Verbatim, adapt
+from nbgemini.errors import ApiError, AuthenticationError, QuotedMessage, RateLimitError, ServerError, adapt
 
 _MESSAGES = (
     "message", "msg", "error_message", "errorMessage", "error_msg", "error_description", "Message", "status_msg", "faultstring",
@@ -315,7 +315,7 @@ def error_from_data(code: int, error: dict[str, Any], wait: float | None = None,
     label = " ".join(str(word) for word in (code, status) if word)
     text = long or message
     said_so = f"{text} ({label})" if label else text
-    made = kind(Verbatim(said_so + adapt(advice)), code=code, status=status, reason=reason)
+    made = kind(QuotedMessage(said_so + adapt(advice)), code=code, status=status, reason=reason)
     made.retry_after = wait
     if isinstance(made, RateLimitError):
         made.daily = daily

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncGenerator, AsyncIterable, Generator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterator, Sequence
 from typing import Any, TypeVar, cast
+
+import msgspec
 
 from nbgemini._async.scheduler import FairScheduler
 from nbgemini.errors import NbGeminiError, WireError
@@ -19,7 +21,8 @@ from nbgemini.transport.framing import DONE, load_json
 
 _TELLING = 3  # characters of a key at the end of a text for which a frame waits
 _MOST_WAITING = 2**24  # bytes
-_TEXTS = 1_000  # of a frame, between two turns of others
+_MOST_PLACES = 10_000  # at which a key may have begun; elsewhere than in a hostile service's answer there are a few
+_VALUES = 1_000  # of a frame, between two turns of others
 _Result = TypeVar("_Result")
 _FOLD = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 
@@ -61,16 +64,24 @@ class KeyFilter:
         self._heads = [b"\\u00", *(form[:_TELLING].encode() for form in self._forms)]  # a letter may be escaped
         self._ends = _pattern_of_ends(self._forms) if self._forms else None
         self._whole = re.compile("|".join(map(re.escape, self._forms)))
-        self._beginnings = _by_last_character(self._forms)
+        self._longest = max(map(len, self._forms), default=0)
+        self._shortest = min(map(len, self._forms), default=0)
+        self._beginnings = {form[:size] for form in self._forms for size in range(1, len(form) + 1)}
+        self._last = {character for beginning in self._beginnings for character in (beginning[-1], beginning[-1].upper())}
         self._waiting: list[_Frame] = []
-        self._begun: dict[str, list[_Piece]] = {}  # by place: the pieces at whose end a key may have begun
+        self._begun: dict[int, list[_Piece]] = {}  # by place: the pieces at whose end a key may have begun
+        self._fresh: set[int] = set()  # the places where that was so in the frames that wait
+        self._awaited: set[int] = set()  # and for which they wait
+        self._held = 0  # bytes of these frames
 
     def suspects(self, batch: Sequence[bytes]) -> bool:
         """Return whether a key, or the beginning of one, may be in frames that came together, or one has begun before."""
         if self._ends is None:
             return False
+        if self._begun or sum(map(len, batch)) > STEP:
+            return True
         together = b"\n".join(batch)
-        return bool(self._begun) or len(together) > STEP or self._mask.found_in(together) or self._may_begin_in(together)
+        return self._mask.found_in(together) or self._may_begin_in(together)
 
     def feed(self, frame: bytes) -> Generator[None, None, list[bytes]]:
         """Return the frames that can be passed on by now; others have their turn between the steps."""
@@ -80,25 +91,32 @@ class KeyFilter:
         if frame == DONE:
             return [*self.close(), frame]
         self._waiting.append(_Frame(frame))
-        for number, piece in enumerate(self._waiting[-1].pieces()):
-            if piece.text:
-                self._join(piece)
-            if number % _TEXTS == _TEXTS - 1:
+        escaped = b"\\u00" in frame  # a key may stand in a text in a spelling that its bytes don't show
+        for number, (place, holder, key) in enumerate(self._waiting[-1].leaves()):
+            text = holder[key]
+            if isinstance(text, str) and text and (escaped or text[-1] in self._last or place in self._begun):
+                yield from self._join(_Piece(self._waiting[-1], place, holder, key))
+            if number % _VALUES == _VALUES - 1:
                 yield
-        waits = any(not pieces[-1].frame.passed and _length(pieces) >= _TELLING for pieces in self._begun.values())
-        return [] if waits and sum(len(waiting.data) for waiting in self._waiting) < _MOST_WAITING else self._pass()
+        self._held += len(frame)
+        return [] if self._awaited and self._held < _MOST_WAITING else self._pass()
 
     def close(self) -> list[bytes]:
         """Return the frames that wait, at the end; what is long enough to be a piece of a key is hidden."""
         for pieces in self._begun.values():
             if _length(pieces) >= PART:
-                _hide(pieces, 0, _length(pieces))
+                _hide(pieces, [(0, _length(pieces))])
         self._begun.clear()
         return self._pass()
 
     def _pass(self) -> list[bytes]:
         frames = [frame.encoded() for frame in self._waiting]
+        for piece in (piece for place in self._fresh for piece in self._begun.get(place, ())):
+            piece.let_go()
+        self._fresh.clear()
         self._waiting.clear()
+        self._awaited.clear()
+        self._held = 0
         return frames
 
     def _may_begin(self, frame: bytes) -> Generator[None, None, bool]:
@@ -116,18 +134,37 @@ class KeyFilter:
 
     def _beginning(self, text: str) -> int:
         """Return how many characters at the end of a text may be the beginning of a key."""
-        return next((len(begun) for begun in self._beginnings.get(text[-1:], ()) if text.endswith(begun)), 0)
+        sizes = range(min(len(text), self._longest), 0, -1)
+        return next((size for size in sizes if text[-size:] in self._beginnings), 0)
 
-    def _join(self, piece: _Piece) -> None:
-        """Let a text go on where an earlier one ended."""
+    def _join(self, piece: _Piece) -> Generator[None, None, None]:
+        """Let a text go on where an earlier one ended; others have their turn between the steps."""
         pieces = [*self._begun.pop(piece.place, ()), piece]
-        text = "".join(part.text[part.start :] for part in pieces).translate(_FOLD)
-        found = [match.span() for match in self._whole.finditer(text)]
-        for start, end in reversed(found):
-            _hide(pieces, start, end)
-        rest = self._beginning(text[found[-1][1] if found else 0 :])
+        self._awaited.discard(piece.place)
+        text = "".join(part.text[part.start :] for part in pieces)
+        found = (yield from self._find(text)) if len(text) >= self._shortest else []
+        _hide(pieces, found)
+        after = max(found[-1][1] if found else 0, len(text) - self._longest)
+        rest = self._beginning(text[after:].translate(_FOLD)) if text[-1] in self._last else 0
         if rest:
             self._begun[piece.place] = _last(pieces, rest)
+            self._fresh.add(piece.place)
+            if rest >= _TELLING:
+                self._awaited.add(piece.place)
+            if len(self._begun) > _MOST_PLACES:
+                raise WireError(f"the answer may repeat the key at over {_MOST_PLACES:,} places → ask another service")
+
+    def _find(self, text: str) -> Generator[None, None, list[tuple[int, int]]]:
+        """Return where whole keys stand in a text."""
+        found: list[tuple[int, int]] = []
+        for at in range(0, len(text), STEP):
+            start = max(at, found[-1][1]) if found else at
+            part = text[start : at + STEP + self._longest].translate(_FOLD)
+            spans = ((start + match.start(), start + match.end()) for match in self._whole.finditer(part))
+            found += [span for span in spans if span[0] < at + STEP]
+            if at + STEP < len(text):
+                yield
+        return found
 
 
 class _Frame:
@@ -136,24 +173,31 @@ class _Frame:
     def __init__(self, data: bytes) -> None:
         self.data = data
         self._root: list[Any] = [_decoded(data)]
-        self.changed = self.passed = False
+        self.changed = False
 
-    def pieces(self) -> Generator[_Piece, None, None]:
-        """Yield the texts in their order."""
-        stack: list[tuple[str, Any, Any]] = [("", self._root, 0)]
+    def leaves(self) -> Iterator[tuple[int, Any, Any]]:
+        """Yield where values without parts stand, in their order: the place (a list is one), the holder and its key."""
+        stack: list[tuple[int, Any, Iterator[Any]]] = [(0, self._root, iter((0,)))]
         while stack:
-            place, holder, key = stack.pop()
-            match holder[key]:
-                case str():
-                    yield _Piece(self, place, holder, key)
-                case dict() as value:
-                    stack.extend((f"{place}.{name}", value, name) for name in reversed(value))
-                case list() as value:
-                    stack.extend((place, value, index) for index in reversed(range(len(value))))
+            outer, holder, keys = stack[-1]
+            named = isinstance(holder, dict)
+            for key in keys:
+                value, place = holder[key], hash((outer, key)) if named else outer
+                if isinstance(value, dict | list):
+                    stack.append((place, value, iter(value) if isinstance(value, dict) else iter(range(len(value)))))
+                    break
+                yield place, holder, key
+            else:
+                stack.pop()
 
     def encoded(self) -> bytes:
-        self.passed = True
-        return json.dumps(self._root[0]).encode() if self.changed else self.data
+        """Return its bytes as they are by now."""
+        if not self.changed:
+            return self.data
+        try:
+            return msgspec.json.encode(self._root[0])
+        except (ValueError, OverflowError):  # numbers of any length
+            return json.dumps(self._root[0]).encode()
 
 
 class _Piece:
@@ -161,16 +205,28 @@ class _Piece:
 
     __slots__ = ("_holder", "_key", "frame", "place", "start", "text")
 
-    def __init__(self, frame: _Frame, place: str, holder: Any, key: Any) -> None:
-        self.frame, self._holder, self._key = frame, holder, key
+    def __init__(self, frame: _Frame, place: int, holder: Any, key: Any) -> None:
+        self.frame: _Frame | None = frame
+        self._holder, self._key = holder, key
         self.place = place
         self.text: str = holder[key]
         self.start = 0
 
-    def cut(self, start: int, end: int, instead: str) -> None:
-        """Put something in the place of a part of the text."""
-        self.text = self._holder[self._key] = f"{self.text[:start]}{instead}{self.text[end:]}"
-        self.frame.changed = True
+    def replace(self, spans: Sequence[tuple[int, int, str]]) -> None:
+        """Put something in the place of parts of the text, which follow each other."""
+        pieces, at = [], 0
+        for start, end, instead in spans:
+            pieces += [self.text[at:start], instead]
+            at = end
+        self.text = "".join([*pieces, self.text[at:]])
+        if self.frame is not None:
+            self._holder[self._key] = self.text
+            self.frame.changed = True
+
+    def let_go(self) -> None:
+        """Forget the frame, which has been passed on, and what it held besides."""
+        self.text, self.start = self.text[self.start :], 0
+        self.frame = self._holder = None
 
 
 def _decoded(data: bytes) -> Any:
@@ -191,14 +247,6 @@ def _length(pieces: Sequence[_Piece]) -> int:
     return sum(len(piece.text) - piece.start for piece in pieces)
 
 
-def _by_last_character(forms: Sequence[str]) -> dict[str, list[str]]:
-    """Return the beginnings of keys by the character they end with, the longest first."""
-    found: dict[str, list[str]] = {}
-    for beginning in sorted({form[:size] for form in forms for size in range(1, len(form) + 1)}, key=len, reverse=True):
-        found.setdefault(beginning[-1], []).append(beginning)
-    return found
-
-
 def _last(pieces: Sequence[_Piece], size: int) -> list[_Piece]:
     """Return the pieces that hold the last `size` characters."""
     found: list[_Piece] = []
@@ -211,13 +259,21 @@ def _last(pieces: Sequence[_Piece], size: int) -> list[_Piece]:
     return found
 
 
-def _hide(pieces: Sequence[_Piece], start: int, end: int) -> None:
-    """Put something else in the place of what stands from `start` to `end` of pieces that continue each other."""
-    behind = _length(pieces)
-    instead = HIDDEN.decode()  # in the last piece: the first may have been passed on
-    for piece in reversed(pieces):
-        behind -= len(piece.text) - piece.start
-        first, last = (min(max(0, at - behind), len(piece.text) - piece.start) + piece.start for at in (start, end))
-        if first < last:
-            piece.cut(first, last, instead)
-            instead = ""
+def _hide(pieces: Sequence[_Piece], found: Sequence[tuple[int, int]]) -> None:
+    """Put something else in the place of what was found in pieces that continue each other."""
+    before = number = 0
+    for piece in pieces:
+        size, spans = (
+            len(piece.text) - piece.start,
+            [],
+        )  # what stands instead is in the last piece: the first may have been passed on
+        while number < len(found) and found[number][0] < before + size:
+            start, end = (min(max(0, at - before), size) + piece.start for at in found[number])
+            goes_on = found[number][1] > before + size
+            spans.append((start, end, "" if goes_on else HIDDEN.decode()))
+            if goes_on:
+                break
+            number += 1
+        if spans:
+            piece.replace(spans)
+        before += size

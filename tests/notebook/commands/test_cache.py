@@ -84,7 +84,7 @@ def test_other_settings_leave_it_what_it_is(shell):
 
 def test_nonsense_is_one_line(shell):
     assert "(did you mean clear?)" in shell.line("%gemini cache claer")
-    with pytest.raises(ConfigurationError, match=r"^'memroy' is no cache \(did you mean memory\?\)") as caught:
+    with pytest.raises(ConfigurationError, match=r"^Gemini\.cache: 'memroy' is no cache \(did you mean memory\?\)") as caught:
         Gemini().cache = "memroy"
     assert "\n" not in str(caught.value)
 

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 import threading
 from pathlib import Path
 from time import process_time
@@ -16,7 +17,7 @@ import pytest
 from nbgemini import McpServer
 from nbgemini.errors import ConfigurationError
 from nbgemini.messages.events import ToolCall
-from nbgemini.tools.mcp.process import LARGEST, MOST_BLOCKS, MOST_VALUES, Process, message
+from nbgemini.tools.mcp.process import LARGEST, MOST_BLOCKS, MOST_TOOLS, MOST_VALUES, Process, message
 from nbgemini.tools.mcp.sanitize import SCHEMA, result_value, sanitized_schema, tool_names
 from nbgemini.tools.tool import run
 from tests.canary import CANARY, found_in
@@ -222,6 +223,32 @@ async def test_a_server_that_floods_is_read_one_message_a_turn():
             await asyncio.sleep(0)
         assert over.result().state == "done"
     assert turns > 1_000
+
+
+async def test_pages_of_tools_without_end_are_refused_though_nobody_set_a_time():
+    endless = SERVER.replace('{"tools": TOOLS}', '{"tools": [], "nextCursor": "again"}').replace("RESULT", "{}")
+    async with McpServer([sys.executable, "-c", endless], timeout=None) as server:
+        with pytest.raises(ConfigurationError, match=f"more than {MOST_TOOLS} tools, or pages of them without end"):
+            await server.tools()
+
+
+ASKING = """
+import json, sys
+for number in range(100_000):
+    sys.stdout.write(json.dumps({"jsonrpc": "2.0", "id": f"s{number}", "method": "ping"}) + "\\n")
+sys.stdout.flush()
+"""
+
+
+async def test_a_server_that_asks_and_never_listens_is_ended():
+    """Or the answers that it does not read would fill the memory."""
+    call = '    elif asked["method"] == "tools/call":\n' + textwrap.indent(ASKING, " " * 8)
+    asking = SERVER.replace("TOOLS", TOOL).replace("    else:\n", f"{call}    else:\n").replace("RESULT", "{}")
+    async with McpServer([sys.executable, "-c", asking], timeout=None) as server:
+        (tool,) = await server.tools()
+        came = await run(tool, ToolCall("f", {}))
+    assert came.state == "failed"
+    assert "the MCP server ended before it answered" in came.response["error"]
 
 
 def test_nothing_stays_when_the_loop_ends_in_the_middle():

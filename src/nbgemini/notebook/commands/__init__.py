@@ -23,68 +23,35 @@ Run: TypeAlias = Callable[["Session", str], Coroutine[Any, Any, None] | None]
 
 
 class Command(Struct, frozen=True):
-    """One command; `run` is None for what the runner handles itself.
-
-    Attributes:
-        summary: its line in the list of commands.
-        details: what its own help says beyond that.
-    """
+    """One command; `run` is None for what the runner handles itself."""
 
     summary: str
     run: Run | None = None
-    details: str = ""
 
 
 COMMANDS: dict[str, Command] = {
     "": Command("Show the state of things: model, key, chats, what runs, tokens and cost so far.", status.status),
     "ask": Command("Send a prompt in one line: %gemini ask Why is the sky blue?"),
-    "fix": Command(
-        "Ask about the last exception, with its cell, traceback and values; the corrected cell is offered.",
-        details="A HINT says what you expected. It is no part of a chat, unless -c names one.",
-    ),
-    "explain": Command(
-        "Ask about an object, some words after --, or the last cell.",
-        details="Without an argument it is about the last cell. It is no part of a chat, unless -c names one.",
-    ),
+    "fix": Command("Ask about the last exception, with its cell, traceback and values; the corrected cell is offered."),
+    "explain": Command("Ask about an object, some words after --, or the last cell."),
     "map": Command("Ask one prompt for each row of a DataFrame, list or column; {column} stands for its value."),
     "models": Command("List the models of a service: limits, thinking levels and prices.", setup.models),
     "chats": Command("List the chats: exchanges, model, and the saved ones of earlier sessions.", chats.chats),
     "show": Command("Show a whole chat again, also one that an earlier session saved.", chats.show),
-    "load": Command(
-        "Continue a chat that an earlier session saved, or that was exported as .json.",
-        chats.load,
-        "Without an argument it is the current chat. NEW_NAME keeps it apart from a chat that was begun since.",
-    ),
+    "load": Command("Continue a chat that an earlier session saved, or that was exported as .json.", chats.load),
     "reset": Command("Stop and forget a chat for good, its saved exchanges too.", chats.reset),
     "fork": Command("Start a new chat with all exchanges of another one.", chats.fork),
     "drop": Command("Forget the last exchange of a chat.", chats.drop),
     "retry": Command("Send the last prompt of a chat again; the new answer replaces the old one."),
     "stop": Command("Stop the streams of a chat (default: the current one), or all; what arrived is kept.", chats.stop),
     "approvals": Command("List the tools that always run without asking, or revoke that.", status.approvals),
-    "usage": Command(
-        "Add up exchanges, tokens, cost and waiting times of all notebooks.",
-        journal.usage,
-        "Without a period it is everything in the journal, by model. Waiting times are medians.",
-    ),
+    "usage": Command("Add up exchanges, tokens, cost and waiting times of all notebooks.", journal.usage),
     "journal": Command("List the last N requests (10): when, chat, model, outcome, tokens, cost, times.", journal.journal),
-    "export": Command(
-        "Write a chat to a .md, .ipynb or .json file; load reads .json again.",
-        chats.export,
-        "Without CHAT it is the current one. --thoughts writes the thoughts too (.md); --force overwrites a file.",
-    ),
+    "export": Command("Write a chat to a .md, .ipynb or .json file; load reads .json again.", chats.export),
     "cache": Command("Show what the cache holds, its hit rate and what it saved; clear empties it.", cache.cache),
     "record": Command("Record all prompts from now on in a cassette FILE; off ends it.", record_replay.record),
-    "replay": Command(
-        "Answer all prompts from a cassette FILE: no key, no network; off ends it.",
-        record_replay.replay,
-        "A prompt that it does not hold is an error; with --live it goes to the service.\n"
-        "--speed 2 plays twice as fast as it was recorded, --speed now without pauses.",
-    ),
-    "key": Command(
-        "Enter the API key of Gemini or another SERVICE; it is kept in memory only.",
-        setup.key,
-        "You are asked for it in a field that shows nothing, and no notebook saves it. Services: anthropic, openai, vertex, …",
-    ),
+    "replay": Command("Answer all prompts from a cassette FILE: no key, no network; off ends it.", record_replay.replay),
+    "key": Command("Enter the API key of Gemini or another SERVICE; it is kept in memory only.", setup.key),
     "demo": Command("Switch to the offline service (no key, no network), fast without pauses; off goes back.", setup.demo),
     "doctor": Command("Check versions, key, front end, and whether the service can be reached.", setup.doctor),
     "help": Command("Show the commands, or the help of one command or option."),

@@ -15,7 +15,6 @@ from nbgemini.errors import PromptError
 from nbgemini.messages.attachments import display_text
 from nbgemini.messages.transcript import Exchange
 from nbgemini.notebook.commands.shared import (
-    exchanges_text,
     named_chat,
     no_arguments,
     optional_name,
@@ -107,11 +106,11 @@ def load(session: Session, rest: str) -> None:
     new_name: str = optional_name(words[1:]) or name
     chat = session.client.chat(new_name)
     if len(chat.transcript):
-        count = exchanges_text(len(chat.transcript))
+        count = plural(len(chat.transcript), "exchange")
         raise PromptError(f"{chat.name} has {count} already; %gemini load {name} NEW_NAME loads the saved ones as another chat")
     chat.transcript.exchanges[:] = saved
     session.journal.adopt(new_name, saved, former=name)
-    show_line(f"{chat.name}: {exchanges_text(len(saved))} loaded; the next prompt continues the chat")
+    show_line(f"{chat.name}: {plural(len(saved), 'exchange')} loaded; the next prompt continues the chat")
 
 
 def _is_exported(word: str) -> bool:
@@ -139,7 +138,7 @@ def _load_file(session: Session, words: list[str]) -> None:
     chat.transcript.exchanges[:] = exchanges
     if session.journal:
         session.journal.replace(chat.name or name, exchanges)
-    show_line(f"{chat.name}: {exchanges_text(len(exchanges))} loaded; the next prompt continues the chat")
+    show_line(f"{chat.name}: {plural(len(exchanges), 'exchange')} loaded; the next prompt continues the chat")
     if system:
         show_line(f"its system instruction, sent with each prompt: {system}")
 
@@ -169,7 +168,7 @@ def reset(session: Session, rest: str) -> None:
     chat.transcript.clear()
     if session.journal:
         session.journal.forget(chat.name)
-    show_line(f"{chat.name}: {exchanges_text(count)} forgotten" if count else f"{chat.name}: no exchanges yet")
+    show_line(f"{chat.name}: {plural(count, 'exchange')} forgotten" if count else f"{chat.name}: no exchanges yet")
 
 
 def fork(session: Session, rest: str) -> None:
@@ -185,7 +184,7 @@ def fork(session: Session, rest: str) -> None:
     branch.transcript.exchanges[:] = [exchange for exchange in chat.transcript if exchange.state not in ("running", "waiting")]
     if session.journal:
         session.journal.replace(name, branch.transcript.exchanges)
-    show_line(f"{name}: {exchanges_text(len(branch.transcript))} of {chat.name}; -c {name} continues it")
+    show_line(f"{name}: {plural(len(branch.transcript), 'exchange')} of {chat.name}; -c {name} continues it")
 
 
 def drop(session: Session, rest: str) -> None:
@@ -199,7 +198,7 @@ def drop(session: Session, rest: str) -> None:
     chat.transcript.exchanges.pop()
     if session.journal:
         session.journal.replace(chat.name, chat.transcript.exchanges)
-    show_line(f"{chat.name}: the last exchange is forgotten, {exchanges_text(len(chat.transcript))} left")
+    show_line(f"{chat.name}: the last exchange is forgotten, {plural(len(chat.transcript), 'exchange')} left")
 
 
 def export(session: Session, rest: str) -> None:
@@ -213,9 +212,9 @@ def export(session: Session, rest: str) -> None:
     _check_overwrite(list(files), force="--force" in flags)
     _write(files)
     left = len(chat.transcript) - len(exported.entries)
-    rest_text = f"; {exchanges_text(left)} still answering, not in it" if left else ""
+    rest_text = f"; {plural(left, 'exchange')} still answering, not in it" if left else ""
     pictures = f", its pictures ({len(files) - 1}) to {path.stem}_files" if len(files) > 1 else ""
-    show_line(f"{chat.name}: {exchanges_text(len(exported.entries))} written to {path}{pictures}{rest_text}")
+    show_line(f"{chat.name}: {plural(len(exported.entries), 'exchange')} written to {path}{pictures}{rest_text}")
 
 
 def _parse_export(words: list[str]) -> tuple[Path, str | None, set[str]]:

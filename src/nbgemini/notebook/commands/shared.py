@@ -104,11 +104,6 @@ def plural(number: int, name: str) -> str:
     return f"{number:,} {name}{'' if number == 1 else 's'}"
 
 
-def exchanges_text(count: int) -> str:
-    """Return a number of exchanges in words."""
-    return plural(count, "exchange")
-
-
 def time_text(at: float) -> str:
     """Return a wall-clock time as day and minute."""
     return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M")

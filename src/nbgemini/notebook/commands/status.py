@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from nbgemini.errors import PromptError
 from nbgemini.formatting import money_text, tokens_text
 from nbgemini.notebook.commands.shared import (
-    exchanges_text,
     no_arguments,
     plural,
     saved_chats,
@@ -82,12 +81,12 @@ def key_text(session: Session) -> str:
 def _chat_text(session: Session, chat: Chat) -> str:
     context = window_text(session, chat)
     cost = sum(exchange.facts.cost or 0.0 for exchange in chat.transcript if exchange.facts)
-    facts = (exchanges_text(len(chat.transcript)), context and f"context {context}", money_text(cost))
+    facts = (plural(len(chat.transcript), "exchange"), context and f"context {context}", money_text(cost))
     return " · ".join(filter(None, facts))
 
 
 def _saved_text(name: str, count: int, at: float) -> str:
-    return f"{exchanges_text(count)}, {time_text(at)} → %gemini load {name} continues it"
+    return f"{plural(count, 'exchange')}, {time_text(at)} → %gemini load {name} continues it"
 
 
 def _short(path: Path) -> str:

@@ -139,11 +139,12 @@ class Painting:
         widgets, self._open = self._open, []
         if but is not None:
             self._module.keep(but)
-        for widget in widgets:
-            if widget is but:
-                continue
-            with suppress(Exception):  # its comm may be dead; it is not needed any more
-                self._route.run(widget.close)
+        if self._module is not None:
+            self._module.retire([widget for widget in widgets if widget is not but], self._close)
+
+    def _close(self, widget: Any) -> None:
+        with suppress(Exception):  # its comm may be dead; it is not needed any more
+            self._route.run(widget.close)
 
     def give_up_widgets(self) -> None:
         """Go on with plain HTML."""

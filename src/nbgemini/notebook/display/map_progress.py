@@ -9,7 +9,7 @@ from uuid import uuid4
 from nbgemini.bulk.progress import Progress
 from nbgemini.bulk.table import MapResult
 from nbgemini.notebook.display.canvas import Painting
-from nbgemini.notebook.kernel.environment import is_interactive, kernel_of
+from nbgemini.notebook.kernel.environment import is_watched, kernel_of
 from nbgemini.notebook.kernel.output_routing import Route, Routes
 from nbgemini.render.escape import harmless
 from nbgemini.render.mimebundle import (
@@ -188,7 +188,7 @@ class CellBar:
         """Show nothing yet; where nobody sits, nothing but the last line."""
         self._shell = shell
         self._route = Routes(shell).capture()
-        self._live = is_interactive(shell)
+        self._live = is_watched(shell)
         self._id = uuid4().hex
         self._shown = False
 

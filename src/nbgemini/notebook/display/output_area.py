@@ -10,7 +10,7 @@ import asyncio
 import sys
 from typing import Any
 
-from nbgemini.notebook.kernel.environment import message_id
+from nbgemini.notebook.kernel.environment import current_request
 from nbgemini.notebook.kernel.output_routing import Route
 
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -90,7 +90,7 @@ def output_around(shell: Any) -> Any | None:
         return None
     known = getattr(module, "_instances", None)  # of ipywidgets 8; in 7 the class has them, once it has been imported whole
     known = getattr(getattr(module, "Widget", None), "widgets", {}) if known is None else known
-    message = message_id(shell)
+    message = current_request(shell)[1].get("header", {}).get("msg_id", "")
     around = [widget for widget in list(known.values()) if getattr(widget, "msg_id", "") == message != ""]
     return around[-1] if around else None
 

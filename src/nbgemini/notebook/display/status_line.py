@@ -1,4 +1,8 @@
-"""The one line below an answer: model, tokens, cost, time, how it ended, and Stop while it runs."""
+"""The one line below an answer: model, tokens, cost, time, how it ended, and Stop while it runs.
+
+A page that was loaded again, or whose cell was moved, has no record of outputs that are new since then, but the line's widget
+is still there. So later segments go inside that widget, above the line; at rest each has an output of its own.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,6 @@ from typing import Any, Literal
 from nbgemini.chat.reply import Reply
 from nbgemini.chat.status_text import badge_text, doing_text, facts_text, misfit_text, status_text
 from nbgemini.notebook.display.canvas import Painting, Place
-from nbgemini.notebook.display.reload_container import Home
 from nbgemini.render.mimebundle import error_bundle, status_bundle
 
 _INTERVAL = 0.2  # seconds between two messages, unless it waits for something
@@ -29,7 +32,7 @@ class StatusLine:
         self.note = ""  # what it says besides
         self.taken_in = False  # whether every page holds the outputs at rest
         self._widget: Any = None
-        self._home: Home | None = None
+        self._later: LaterSegments | None = None
         self._sent: dict[str, Any] = {}
         self._sent_at = 0.0
         self._shown = ""
@@ -51,13 +54,13 @@ class StatusLine:
         """Make the widget, if there are any."""
         if self._painting.widgets:
             self._widget = self._painting.status_widget(self._snapshot, self._reply.stop, self._document)
-            self._home = Home(self._painting, self._widget)
+            self._later = LaterSegments(self._painting, self._widget)
             self._sent, self._sent_at = self._fields(), monotonic()  # a page that starts it asks for a snapshot
 
     def room(self) -> Place | None:
         """Return a place beside the line for the next segment, if the page would miss a new output."""
         inside = self._painting.inside and self._painting.widgets
-        return self._home.room() if self._home is not None and (self._rebuilt or inside) else None
+        return self._later.new_place() if self._later is not None and (self._rebuilt or inside) else None
 
     @property
     def _rebuilt(self) -> bool:
@@ -66,7 +69,7 @@ class StatusLine:
     @property
     def segments(self) -> list[dict[str, Any]]:
         """The bundles of the segments that stand beside the line, once they are at rest."""
-        return self._home.bundles if self._home is not None else []
+        return self._later.bundles if self._later is not None else []
 
     def _snapshot(self) -> dict[str, Any]:
         return {"status": self._fields(), **({"over": self._painting.widget_ids} if self._over else {})}
@@ -110,7 +113,7 @@ class StatusLine:
     def show(self, place: Place, state: Literal["live", "final"]) -> None:
         """Show the line as it is now."""
         data, self._shown = self._bundle(state), doing_text(self._reply)
-        place.show(data, state, self._home.widget if self._home is not None and self._painting.widgets else None)
+        place.show(data, state, self._later.widget if self._later is not None and self._painting.widgets else None)
 
     def _bundle(self, state: Literal["live", "final"]) -> dict[str, Any]:
         reply = self._reply
@@ -130,3 +133,50 @@ class StatusLine:
 
 def _line(*words: str) -> str:
     return " · ".join(filter(None, words))
+
+
+class LaterSegments:
+    """A column of widgets with the status line at its end."""
+
+    def __init__(self, painting: Painting, line: Any) -> None:
+        """Hold only the line so far."""
+        self.widget = painting.column(line)
+        self._painting = painting
+        self._shown = [line]
+        self._places: list[LaterPlace] = []
+
+    def new_place(self) -> LaterPlace:
+        """Return a place for the next segment."""
+        self._places.append(LaterPlace(self._painting, self._add))
+        return self._places[-1]
+
+    def _add(self, widget: Any) -> None:
+        self._shown.insert(-1, widget)
+        self._painting.change(self.widget, "children", tuple(self._shown))
+
+    @property
+    def bundles(self) -> list[dict[str, Any]]:
+        """The segments at rest, in order."""
+        return [place.bundle for place in self._places if place.bundle]
+
+
+class LaterPlace:
+    """One segment's place above the status line."""
+
+    for_good = True
+
+    def __init__(self, painting: Painting, add: Callable[[Any], None]) -> None:
+        """Show by `add`, which takes a widget."""
+        self.bundle: dict[str, Any] = {}
+        self._painting = painting
+        self._add = add
+        self._shown = False
+
+    def show(self, data: dict[str, Any], state: Literal["live", "final"], widget: Any = None) -> None:
+        """Show the widget; a segment that is whole at once has none, and its sanitised HTML is shown."""
+        if state == "final":
+            self.bundle = data
+        if not self._shown and (widget is not None or state == "final"):
+            self._shown = True
+            html = data["text/html"]
+            self._add(self._painting.text_widget("answer", lambda: {"html": html}) if widget is None else widget)

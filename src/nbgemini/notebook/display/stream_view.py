@@ -23,11 +23,12 @@ from nbgemini.notebook.display.segment_view import SegmentPainter, WholePainter
 from nbgemini.notebook.display.status_line import StatusLine
 from nbgemini.notebook.display.text_view import TextPainter
 from nbgemini.notebook.display.tool_call_view import CardPainter
-from nbgemini.notebook.kernel.environment import cell_id, outside_cells
+from nbgemini.notebook.kernel.environment import cell_id, is_unattended, outside_cells
 from nbgemini.notebook.kernel.output_routing import Route
-from nbgemini.render.mimebundle import as_live, metadata_of
+from nbgemini.render.mimebundle import as_live, metadata_of, status_bundle
 
 _log = logging.getLogger("nbgemini")
+_DROPPED = "asked without waiting; whoever runs this notebook keeps nothing that comes after the cell → leave out --no-wait"
 
 
 class Display:
@@ -77,6 +78,7 @@ class StreamView:
         self._status = StatusLine(reply, painting, self.document)
         if outside_cells(shell) and not painting.inside:
             self._status.note = "asked outside a cell, shown below the cell that ran last"
+        self._unattended = is_unattended(shell)
         self._task: asyncio.Task[None] | None = None
         self._earlier = earlier
 
@@ -134,6 +136,8 @@ class StreamView:
         self._status.open()
         if self._painting.live:
             self._put_status("live")
+        elif self._unattended and self._painting.shows_errors:  # the cell does not wait
+            self._place.show(status_bundle(_DROPPED), "final")
 
     async def _paint_to_the_end(self) -> None:
         await self._painting.prepare()

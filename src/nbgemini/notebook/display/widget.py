@@ -8,11 +8,12 @@ time.
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import zlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache, partial
 from pathlib import Path
 from threading import Lock
@@ -70,6 +71,7 @@ def _source(name: str) -> str:
 
 
 _MOST_KEPT = 20  # status lines
+_UNLISTED = "nbgemini.retired"  # pages ask for comms whose target is "jupyter.widget"
 _kept: deque[Live] = deque()
 _start = cache(partial(_source, "start.js"))
 _new_module = cache(Module)
@@ -197,7 +199,37 @@ def keep(widget: Live) -> None:
         return
     _kept.append(widget)
     if len(_kept) > _MOST_KEPT:
-        _kept.popleft().close()
+        retire([_kept.popleft()])
+
+
+_GRACE = 60  # seconds in which the loop turns: by then, a page that has been told of a widget has its state
+
+
+def retire(
+    widgets: Iterable[ipywidgets.Widget], close: Callable[[ipywidgets.Widget], object] = ipywidgets.Widget.close
+) -> None:
+    """Close widgets once no page is still asking for their states.
+
+    A page that opens and does not hear of all widgets within 4 seconds asks for a list of them, and then each by itself. It
+    shows none ("Loading widget…") until every one of them has answered, so one that is listed and closed a moment later would
+    hold up all others. These are listed no more, but answer for a while.
+    """
+    leaving = [widget for widget in widgets if widget.comm is not None]
+    for widget in leaving:
+        widget.comm.target_name = _UNLISTED
+    _close_after(_GRACE, lambda: [close(widget) for widget in leaving])
+
+
+def _close_after(seconds: int, call: Callable[[], object]) -> None:
+    """Call after so many seconds; one by one, since a busy loop hears no page meanwhile."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        seconds = 0
+    if seconds:
+        loop.call_later(1, _close_after, seconds - 1, call)
+    else:
+        call()
 
 
 def accordion(title: str, child: Live) -> ipywidgets.Accordion:

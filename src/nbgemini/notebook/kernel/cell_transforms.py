@@ -96,6 +96,7 @@ class AwaitHook:
 
         `ours` says whether `%%gemini` means us: another extension may have taken the name.
         """
+        self.before_await: Callable[[], object] = lambda: None  # called before a cell begins that awaits because of us
         self._ours = ours
         self._shell = shell
         self._complete = complete
@@ -130,8 +131,11 @@ class AwaitHook:
         """Put `await` before our magics, in whole cells only: %%time and exec compile pieces that can't await."""
         if self._running or not self._awaits_on_our_loop or not self._ours():
             return lines
-        code = re.sub(_CALL, rf"await get_ipython().run_\1_magic('{AWAITED}',", "".join(lines))
-        return self._complete(code).splitlines(keepends=True)
+        typed = "".join(lines)
+        code = self._complete(re.sub(_CALL, rf"await get_ipython().run_\1_magic('{AWAITED}',", typed))
+        if code != typed:
+            self.before_await()
+        return code.splitlines(keepends=True)
 
     @property
     def _awaits_on_our_loop(self) -> bool:

@@ -22,6 +22,11 @@ def is_interactive(shell: Any) -> bool:
     return bool(_request(shell).get("content", {}).get("allow_stdin"))
 
 
+def is_watched(shell: Any) -> bool:
+    """Whether somebody watches: who can be asked for input, or has clicked on a page that asks for none, like Voilà's."""
+    return is_interactive(shell) or outside_cells(shell)
+
+
 def is_unattended(shell: Any) -> bool:
     """Whether a kernel runs cells that nobody watches; a terminal always has its user."""
     return kernel_of(shell) is not None and not is_interactive(shell)
@@ -32,14 +37,12 @@ def may_be_cut_off(shell: Any) -> bool:
 
     nbclient, papermill and nbconvert differ from nbval, which reads no update of an output, by what they do after an error.
     """
-    kernel = kernel_of(shell)
-    return kernel is not None and bool(_request(shell).get("content", {}).get("stop_on_error"))
+    return bool(_request(shell).get("content", {}).get("stop_on_error"))
 
 
 def runs_silently(shell: Any) -> bool:
     """Whether the code that runs is a front end's own, which looks at the user's objects, and no cell."""
-    kernel = kernel_of(shell)
-    return kernel is not None and bool(_request(shell).get("content", {}).get("silent"))
+    return bool(_request(shell).get("content", {}).get("silent"))
 
 
 def in_colab() -> bool:
@@ -62,11 +65,6 @@ def execution_id(shell: Any) -> str:
     return str(_request(shell).get("header", {}).get("msg_id", ""))
 
 
-def message_id(shell: Any) -> str:
-    """Return the id of the message that the kernel works on: a cell's request, or a click."""
-    return str(_now(shell)[1].get("header", {}).get("msg_id", ""))
-
-
 def clicks_arrive_while_waiting(shell: Any) -> bool:
     """Whether widgets' messages are heard while a cell awaits: ipykernel 6 hears them only after the cell."""
     kernel = kernel_of(shell)
@@ -87,24 +85,25 @@ def visible(shell: Any) -> Mapping[str, Any]:
 
 def note_cell(shell: Any) -> None:
     """Remember the request of the cell that runs now: what a button's callback asks later has its place below it."""
-    request = _now(shell)
+    request = current_request(shell)
     if _is_cell(request[1]):
         setattr(shell, _LAST_CELL, request)
 
 
 def outside_cells(shell: Any) -> bool:
     """Whether no cell asks, but a widget's callback: the front end shows outputs of those nowhere."""
-    request = _now(shell)[1]
+    request = current_request(shell)[1]
     return bool(request) and not _is_cell(request)
 
 
 def cell_request(shell: Any) -> tuple[Any, dict[str, Any]]:
     """Return the identity and the request of the cell that runs now; in a callback, of the cell that ran last."""
-    now = _now(shell)
-    return now if _is_cell(now[1]) else getattr(shell, _LAST_CELL, now)
+    request = current_request(shell)
+    return request if _is_cell(request[1]) else getattr(shell, _LAST_CELL, request)
 
 
-def _now(shell: Any) -> tuple[Any, dict[str, Any]]:
+def current_request(shell: Any) -> tuple[Any, dict[str, Any]]:
+    """Return the identity and the message that the kernel works on: a cell's request, or a click."""
     kernel = kernel_of(shell)
     if kernel is None:
         return None, {}

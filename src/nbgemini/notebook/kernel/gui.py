@@ -37,6 +37,11 @@ class Gui:
         finally:
             self.let_back()
 
+    def make_way(self) -> None:
+        """Put it aside until the cell has begun that is about to await: it would take the loop before the cell's first step."""
+        with self.aside():
+            pass  # it comes back a moment later, if nothing else keeps it aside by then
+
     def put_aside(self) -> None:
         """Begin; each beginning has its end."""
         self._holders += 1

@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 from IPython.core.displaypub import CapturingDisplayPublisher
 
-from nbgemini.notebook.kernel.environment import cell_request
+from nbgemini.notebook.kernel.environment import cell_request, current_request
 
 T = TypeVar("T")
 
@@ -39,11 +39,11 @@ class Straight:
 class _InContext:
     """ipykernel 7: run in a copy of a context that holds the cell's header."""
 
-    def __init__(self, shell: Any, publisher: Any) -> None:
+    def __init__(self, shell: Any, publisher: Any, ident: Any, parent: dict[str, Any]) -> None:
         self._shell = shell
         self._publisher = publisher
         self._context = contextvars.copy_context()
-        self._context.run(_set_context_parent, shell, publisher, *cell_request(shell))
+        self._context.run(_set_context_parent, shell, publisher, ident, parent)
 
     def run(self, call: Callable[[], T]) -> T:
         with _published_by(self._shell, self._publisher):
@@ -53,11 +53,11 @@ class _InContext:
 class _Swapped:
     """ipykernel 6: put the cell's header in place for the time of the call."""
 
-    def __init__(self, shell: Any, publisher: Any) -> None:
+    def __init__(self, shell: Any, publisher: Any, ident: Any, parent: dict[str, Any]) -> None:
         self._shell = shell
         self._publisher = publisher
         self._kernel = shell.kernel
-        self._here = cell_request(shell)
+        self._here = ident, parent
 
     def run(self, call: Callable[[], T]) -> T:
         before = self._now()
@@ -92,14 +92,19 @@ class Routes:
         """Whether the outputs of the cell that runs now are captured (%%capture) instead of shown."""
         return isinstance(self._shell.display_pub, CapturingDisplayPublisher)
 
-    def capture(self) -> Route:
-        """Return the route to the cell that runs now; call it in the magic, before anything is awaited."""
+    def capture(self, *, inside_output: bool = False) -> Route:
+        """Return the route to the cell that runs now; call it in the magic, before anything is awaited.
+
+        What a callback asks goes below the cell that ran last; `inside_output`, an Output widget takes it in, which listens to
+        what belongs to the click.
+        """
         if not self.captured:
             self._publisher = self._shell.display_pub
         kernel = getattr(self._shell, "kernel", None)
         if kernel is None:
             return Straight()
-        return (_InContext if hasattr(kernel, "_shell_parent") else _Swapped)(self._shell, self._publisher)
+        request = (current_request if inside_output else cell_request)(self._shell)
+        return (_InContext if hasattr(kernel, "_shell_parent") else _Swapped)(self._shell, self._publisher, *request)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 from IPython.core import completer as ipython
 
@@ -161,18 +161,6 @@ Offered: TypeAlias = Callable[[str, int, int], tuple[str, list[str]]]
 _METHOD = "completions"
 
 
-class CompletionHook(Protocol):
-    """The way into IPython's completer."""
-
-    def install(self) -> None:
-        """Begin."""
-        ...
-
-    def remove(self) -> None:
-        """End; harmless twice."""
-        ...
-
-
 class _Matcher:
     """IPython 8.6 and later."""
 
@@ -217,11 +205,6 @@ class _InPlace:
         return iter([ipython.Completion(offset - len(typed), offset, word, type="nbgemini") for word in words])
 
 
-def hook_for(completer: Any, offered: Offered) -> CompletionHook:
-    """Return the way into this completer; nothing is changed before it is installed."""
-    return (_Matcher if hasattr(ipython, "context_matcher") else _InPlace)(completer, offered)
-
-
 Found: TypeAlias = tuple[str, Iterable[str]]  # what is being typed, and all that could stand there
 
 _CELL = re.compile(r"%%gemini(\s|$)")
@@ -240,7 +223,7 @@ class Completer:
         self._shell = shell
         self._session = session
         self._sources = CompletionSources(shell, config, session)
-        self._hook = hook_for(shell.Completer, self.offered)
+        self._hook = (_Matcher if hasattr(ipython, "context_matcher") else _InPlace)(shell.Completer, self.offered)
         self._learning: asyncio.Task[None] | None = None
 
     def install(self) -> None:

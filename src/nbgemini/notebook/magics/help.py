@@ -58,6 +58,16 @@ MAP_EXAMPLES: dict[str, tuple[str, str]] = {  # by option: a line, and what it d
     "--no-wait": ("--no-wait df Summarise: {text}", "the cell ends at once, even in unattended runs"),
 }
 
+_DETAILS = {  # by command: what its own help says beyond its line in the list
+    "fix": "A HINT says what you expected. It is no part of a chat, unless -c names one.",
+    "explain": "Without an argument it is about the last cell. It is no part of a chat, unless -c names one.",
+    "load": "Without an argument it is the current chat. NEW_NAME keeps it apart from a chat that was begun since.",
+    "usage": "Without a period it is everything in the journal, by model. Waiting times are medians.",
+    "export": "Without CHAT it is the current one. --thoughts writes the thoughts too (.md); --force overwrites a file.",
+    "replay": "A prompt that it does not hold is an error; --live sends it on. --speed 2: twice as fast; now: no pauses.",
+    "key": "You are asked for it in a field that shows nothing; no notebook saves it. Services: anthropic, openai, vertex, …",
+}
+
 _PROMPT_HEAD = """Ask Gemini; the answer streams below the cell while other cells run.
 
   %%gemini [OPTIONS]
@@ -134,8 +144,7 @@ def topic_help(topic: str) -> str:
         return prompt_help()
     takes_options = "[OPTIONS]" in syntax(topic)
     options_text = "Options: those of a prompt, see %%gemini?" if takes_options else ""
-    command = COMMANDS[topic]
-    return "\n\n".join(filter(None, (syntax(topic), command.summary, command.details, options_text)))
+    return "\n\n".join(filter(None, (syntax(topic), COMMANDS[topic].summary, _DETAILS.get(topic), options_text)))
 
 
 def show_help(topic: str) -> None:

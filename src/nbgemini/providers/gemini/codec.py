@@ -53,7 +53,7 @@ class GeminiCodec:
         """Return the part in which a call goes back: all of `part`, its id and signature too, with the whole arguments."""
         before = part.get("functionCall") if part else None
         kept = {name: value for name, value in (before or {}).items() if name not in IN_PIECES}
-        given = {**_with_id(call), "name": call.name, "args": call.args}
+        given = {**({"id": call.id} if call.id else {}), "name": call.name, "args": call.args}
         return {**(part or {}), "functionCall": {**given, **kept, "args": call.args}}
 
     def result_part(self, call: ToolCall, response: dict[str, Any], media: Sequence[InlineMedia]) -> Part:
@@ -80,10 +80,6 @@ class GeminiCodec:
     def _model_path(self, model: str, method: str) -> str:
         name = model if "/" in model else f"models/{model}"
         return f"{self._version}/{name}:{method}"
-
-
-def _with_id(call: ToolCall) -> dict[str, Any]:
-    return {"id": call.id} if call.id else {}
 
 
 def _generation_config(options: Options) -> dict[str, Any]:

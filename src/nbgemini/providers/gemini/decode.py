@@ -152,14 +152,9 @@ def events_of(frame: bytes, sources: GroundingReader | None = None) -> list[Even
 
 def _has_underscores(data: dict[str, Any]) -> bool:
     """Whether this is what a Python program wrote of an answer: `finish_reason` for `finishReason`."""
-    if not _UNDERSCORED.isdisjoint(data):
-        return True
-    for candidate in dicts(data.get("candidates")):
-        content = candidate.get("content")
-        parts = dicts(content.get("parts")) if isinstance(content, dict) else ()
-        if not _UNDERSCORED.isdisjoint(candidate) or any(not _UNDERSCORED.isdisjoint(part) for part in parts):
-            return True
-    return False
+    candidates = dicts(data.get("candidates"))
+    parts = [part for candidate in candidates for part in dicts(as_dict(candidate.get("content")).get("parts"))]
+    return any(not _UNDERSCORED.isdisjoint(one) for one in (data, *candidates, *parts))
 
 
 def _in_camel_case(value: Any, depth: int = _DEEPEST) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -71,7 +70,8 @@ def loaded(data: bytes, file: str) -> tuple[str, str | None, list[Exchange]]:
 def _saved(exchange: Exchange) -> _Exchange:
     state: Any = exchange.state
     past = list(exchange.past)
-    return _Exchange(_dicts(exchange.asked.parts), past, _dicts(exchange.parts), state, exchange.note, exchange.facts)
+    asked, came = list(map(dict, exchange.asked.parts)), list(map(dict, exchange.parts))
+    return _Exchange(asked, past, came, state, exchange.note, exchange.facts)
 
 
 def _exchange(one: _Exchange) -> Exchange:
@@ -105,10 +105,6 @@ def _is_shown(one: _Exchange) -> bool:
     return asked and all(
         "functionResponse" in part and part.keys() <= _ANSWERED for turn in one.past[1::2] for part in turn.parts
     )
-
-
-def _dicts(parts: Sequence[Part]) -> list[dict[str, Any]]:
-    return [dict(part) for part in parts]
 
 
 def _is_whole(one: _Exchange) -> bool:

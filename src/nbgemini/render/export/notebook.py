@@ -45,11 +45,4 @@ def _asked(said: Said, number: int, entry: Entry) -> dict[str, Any]:
 
 
 def _code(name: str, source: str, count: int, outputs: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "cell_type": "code",
-        "id": name,
-        "metadata": {},
-        "execution_count": count,
-        "source": source,
-        "outputs": outputs,
-    }
+    return {"cell_type": "code", "id": name, "metadata": {}, "execution_count": count, "source": source, "outputs": outputs}

@@ -36,6 +36,7 @@ LAST_WORDS = 1.0  # seconds to hear what a server says that does not start
 AT_EXIT = 0.2  # seconds that a server has to end by itself with the interpreter
 LARGEST = 16 * 2**20  # bytes of one message
 MOST_VALUES = 50_000  # of one message: as many are parsed in 20 ms, which hold the interpreter
+MOST_UNREAD = 1_000  # messages that a server leaves unread
 MOST_BLOCKS = 1_000  # of one result
 _COUNTED = 2**18  # bytes in which values are counted at once
 _ENDS = 4_096  # bytes of a message that is too large in which its number is looked for
@@ -92,14 +93,15 @@ class McpProcess:
         """
         found: list[Told] = []
         cursor: str | None = None
-        while True:
+        for _ in range(MOST_TOOLS):  # a page may hold one tool, or none
             page = await self._ask("list_tools", cursor=cursor)
             found += page.tools
             cursor = page.next_cursor
-            if len(found) > MOST_TOOLS:
-                raise ConfigurationError(f"{self._name} offers more than {MOST_TOOLS} tools")
-            if not cursor:
-                return found
+            if not cursor or len(found) > MOST_TOOLS:
+                break
+        if cursor or len(found) > MOST_TOOLS:
+            raise ConfigurationError(f"{self._name} offers more than {MOST_TOOLS} tools, or pages of them without end")
+        return found
 
     async def call(self, name: str, arguments: dict[str, Any]) -> CallToolResult:
         """Call a tool.
@@ -240,8 +242,10 @@ class Process:
                 line.add(rest)
 
     def say(self, data: bytes | None) -> None:
-        """Write something soon, in order; nothing more comes after None."""
+        """Write something soon, in order; nothing more comes after None. A server that asks and never listens is ended."""
         self._outgoing.put(data)
+        if self._outgoing.qsize() > MOST_UNREAD:
+            self.kill(getattr(signal, "SIGKILL", signal.SIGTERM))
 
     def write(self) -> None:
         """Write what is to be said, until there is nothing more or nobody."""

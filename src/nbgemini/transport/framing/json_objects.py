@@ -17,6 +17,7 @@ from nbgemini.errors import WireError
 _QUOTE, _OPEN = b'"{'
 _MARK = re.compile(rb'[{}"]')
 LARGEST = 32 * 2**20  # bytes of one frame: more than any picture a model sends
+LARGEST_ODD = 2**20  # bytes of JSON that only Python's own reader takes, all of them in one go
 _STRING_REST = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)  # possessive: no backtracking stack for long strings
 
 
@@ -123,6 +124,8 @@ def load_json(text: bytes) -> Any:
         return _decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
+    if len(text) > LARGEST_ODD:
+        raise WireError(f"the service sent odd JSON of more than {LARGEST_ODD >> 20} MiB → ask for less at once")
     lenient = text.decode("utf-8", "replace")
     try:
         return _without_surrogates(json.loads(lenient))
