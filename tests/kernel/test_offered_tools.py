@@ -86,7 +86,7 @@ def test_also_where_the_cell_can_not_await(served):
     [
         ("-t servr", "did you mean server?"),
         ("-t server.ad", "has no tool 'ad'; did you mean add?"),
-        ("-t calculator", "of type Calculator, no function, tool, MCP server or list of them"),
+        ("-t calculator", "of type Calculator, not a function, tool, MCP server or a list of them"),
         ("-t SMALL", "no function 'SMALL'"),
         ("-t calculator.third", "no function 'calculator.third'"),
         ("-t gone", "can't be started"),
