@@ -116,12 +116,12 @@ _CANDIDATE = {
     "content", "finishReason", "finishMessage", "index", "citationMetadata", "groundingMetadata", "urlContextMetadata",
     "safetyRatings", "tokenCount", "avgLogprobs", "logprobsResult", "continuationToken",
 }  # fmt: skip
-_COUNTS = ("prompt", "thoughts", "candidates", "cachedContent", "toolUsePrompt", "total")
-_UNDERSCORED = {
-    "usage_metadata", "model_version", "response_id", "prompt_feedback", "finish_reason", "finish_message", "citation_metadata",
-    "grounding_metadata", "url_context_metadata", "safety_ratings", "function_call", "inline_data", "executable_code",
-    "code_execution_result", "file_data",
-}  # fmt: skip
+_COUNTS = (
+    "promptTokenCount", "thoughtsTokenCount", "candidatesTokenCount", "cachedContentTokenCount", "toolUsePromptTokenCount",
+    "totalTokenCount",
+)  # fmt: skip
+_UNDERSCORED = {"function_call", "inline_data", "executable_code", "code_execution_result", "file_data"}  # of parts
+_AS_GIVEN = ("args", "partialArgs")
 _UNDERSCORE = re.compile(r"_([a-z])")
 _DEEPEST = 10
 _CITED_IN = {"citationMetadata", "groundingMetadata", "urlContextMetadata"}
@@ -138,23 +138,16 @@ def events_of(frame: bytes, sources: GroundingReader | None = None) -> list[Even
         data = data[0]  # errors come wrapped in an array where the stream is one
     if not isinstance(data, dict):
         return [Done()] if data == DONE else []
-    if _has_underscores(data):
-        data = _in_camel_case(data)
     if ("error" in data or _FRAME.isdisjoint(data)) and (error := error_in(data, bare=_FRAME.isdisjoint(data))):
         return [Fault(error_from_data(0, error))]
+    if not data.keys() <= _FRAME:
+        data = _in_camel_case(data)
     events: list[Event] = []
     for candidate in dicts(data.get("candidates")):
         if not candidate.get("index"):
             _read_candidate(candidate, events, sources)
     _read_envelope(data, events)
     return events
-
-
-def _has_underscores(data: dict[str, Any]) -> bool:
-    """Whether this is what a Python program wrote of an answer: `finish_reason` for `finishReason`."""
-    candidates = dicts(data.get("candidates"))
-    parts = [part for candidate in candidates for part in dicts(as_dict(candidate.get("content")).get("parts"))]
-    return any(not _UNDERSCORED.isdisjoint(one) for one in (data, *candidates, *parts))
 
 
 def _in_camel_case(value: Any, depth: int = _DEEPEST) -> Any:
@@ -164,7 +157,7 @@ def _in_camel_case(value: Any, depth: int = _DEEPEST) -> Any:
     if not isinstance(value, dict) or not depth:
         return value
     return {
-        _UNDERSCORE.sub(lambda found: found[1].upper(), name): item if name == "args" else _in_camel_case(item, depth - 1)
+        _UNDERSCORE.sub(lambda found: found[1].upper(), name): item if name in _AS_GIVEN else _in_camel_case(item, depth - 1)
         for name, item in value.items()
     }
 
@@ -179,17 +172,19 @@ def _newer(data: dict[str, Any], known: set[str]) -> Iterable[Event]:
 
 
 def _read_candidate(candidate: dict[str, Any], events: list[Event], sources: GroundingReader | None) -> None:
+    if not candidate.keys() <= _CANDIDATE:
+        candidate = _in_camel_case(candidate)
     events += _newer(candidate, _CANDIDATE)
     content = candidate.get("content")
     if isinstance(content, dict):
         for part in dicts(content.get("parts")):
-            read_part(part, events)
+            read_part(part if _UNDERSCORED.isdisjoint(part) else _in_camel_case(part), events)
     if token := candidate.get("continuationToken"):
         events.append(Continuation(str(token)))
     if not _CITED_IN.isdisjoint(candidate) and (said := (sources or GroundingReader()).read(candidate)):
         events.append(said)
-    if reason := stop_word(candidate.get("finishReason")):
-        events.append(_finish(reason, candidate))
+    if (reason := candidate.get("finishReason")) and (word := stop_word(reason)):
+        events.append(_finish(word, candidate))
 
 
 def _read_envelope(data: dict[str, Any], events: list[Event]) -> None:
@@ -211,5 +206,5 @@ def _finish(reason: str, candidate: dict[str, Any]) -> Finish:
 
 
 def _usage(usage: dict[str, Any]) -> Usage:
-    asked, thought, said, cached, by_tools, total = (as_count(usage.get(f"{name}TokenCount")) for name in _COUNTS)
+    asked, thought, said, cached, by_tools, total = (as_count(usage.get(name)) for name in _COUNTS)
     return Usage(asked, thought, said, cached, by_tools, total or asked + thought + said + by_tools)
