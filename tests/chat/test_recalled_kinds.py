@@ -90,12 +90,12 @@ async def test_a_sound_that_breaks_off_keeps_what_arrived(client):
     assert reply.audio[0].seconds == pytest.approx(1.5)
 
 
-async def test_grounding_in_every_frame_is_kept_once(client):
+async def test_grounding_of_several_frames_adds_up_and_is_kept_once(client):
     parts = [["grounded", word, [[word, f"https://{n}.example/", word]]] for n, word in enumerate(("one", "two", "three"))]
     chat = client.chat("often")
     reply = await chat.ask(prompt(parts))
     assert sum("nbgemini" in part for part in reply.exchange.parts) == 1
-    assert len(reply.citations.sources) == 1
+    assert [source.title for source in reply.citations.sources] == ["one", "two", "three"]
     same(chat, reply)
 
 
