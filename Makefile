@@ -87,7 +87,7 @@ QUICK := asking chats completion data kept kinds new_user objects stop streaming
 	touch $@
 
 kernels: $(KERNELS:%=.kernels/%/done)  ## the same on Colab's and other kernels, each in an environment of its own
-	NBGEMINI_KERNELS=$$(printf '$(CURDIR)/.kernels/%s/bin/python:' $(KERNELS)) $(RUN) pytest -q -m kernel
+	NBGEMINI_KERNELS=$$(printf '$(CURDIR)/.kernels/%s/bin/python:' $(KERNELS)) $(RUN) pytest -q --reruns $(RERUNS) -n 2 --dist loadfile -m kernel
 
 colab: .kernels/colab/done  ## tests on the versions that Colab has
 	NBGEMINI_KERNELS=$(CURDIR)/.kernels/colab/bin/python $(RUN) pytest -q --reruns $(RERUNS) -n 2 --dist loadfile -m kernel -k colab
