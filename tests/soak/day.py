@@ -12,6 +12,11 @@ from tests.fakes.services import FakeServices
 from tests.kernel.conftest import Kernel, at_rest
 
 FRAMES = 1000  # of a turn
+AT_ONCE = """
+from nbgemini.notebook.display import widget
+widget._GRACE = 0  # else widgets of the last minute answer pages that are still opening, and are counted
+"""
+
 COUNT = """
 import asyncio, comm, gc, json, os, threading
 from ipywidgets.widgets.widget import _instances
@@ -38,6 +43,7 @@ def run(frames, most_mb):
         kernel = Kernel(sys.executable, **environ)
         try:
             kernel.run("%load_ext nbgemini")
+            kernel.run(AT_ONCE)
             kernel.run(COUNT)
             counts = [_turn(kernel, service, number) for number in range(frames // FRAMES)]
         finally:
