@@ -56,30 +56,18 @@ class RecordedRequest(Struct, frozen=True):
     body: Any
 
 
-class OfflineService:
-    """A Gemini service for one machine.
+class LoopbackServer:
+    """A server on 127.0.0.1, in a thread and loop of its own.
 
     Attributes:
         url: where it listens, once started.
-        requests: the latest requests, oldest first.
-        open_streams: how many answers are being written now.
     """
 
-    def __init__(self, *, port: int = 0, pace: float = 1.0, cassette: Path | None = None) -> None:
+    def __init__(self, port: int, pace: float) -> None:
         """Prepare; `pace` multiplies the natural pauses (0: none); port 0 takes a free one."""
         self.url = ""
-        self.requests: deque[RecordedRequest] = deque(maxlen=_REMEMBERED)
-        self.open_streams = 0
         self._port = port
         self._pace = pace
-        self._cassette = Cassette(cassette) if cassette else None
-        self._files = FileStore()
-        self._batches = Batches(self._files, self._prepared_row)
-        self._others = RecordedServices(cassette)
-        self._ids = itertools.count(1)
-        self._room, self._kept = BodyBudget(), 0  # kept: bytes of the bodies that are remembered
-        self._sizes: deque[int] = deque()
-        self._asked: Counter[int] = Counter()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._ready = threading.Event()
@@ -151,6 +139,33 @@ class OfflineService:
         await asyncio.gather(*talks, return_exceptions=True)
 
     async def _talk(self, reader: asyncio.StreamReader, to: Delivery) -> None:
+        """Answer the requests of one connection."""
+        raise NotImplementedError
+
+
+class OfflineService(LoopbackServer):
+    """A Gemini service for one machine.
+
+    Attributes:
+        requests: the latest requests, oldest first.
+        open_streams: how many answers are being written now.
+    """
+
+    def __init__(self, *, port: int = 0, pace: float = 1.0, cassette: Path | None = None) -> None:
+        """Prepare; `pace` multiplies the natural pauses (0: none); port 0 takes a free one."""
+        super().__init__(port, pace)
+        self.requests: deque[RecordedRequest] = deque(maxlen=_REMEMBERED)
+        self.open_streams = 0
+        self._cassette = Cassette(cassette) if cassette else None
+        self._files = FileStore()
+        self._batches = Batches(self._files, self._prepared_row)
+        self._others = RecordedServices(cassette)
+        self._ids = itertools.count(1)
+        self._room, self._kept = BodyBudget(), 0  # kept: bytes of the bodies that are remembered
+        self._sizes: deque[int] = deque()
+        self._asked: Counter[int] = Counter()
+
+    async def _talk(self, reader: asyncio.StreamReader, to: Delivery) -> None:
         while (request := await read_request(reader, self._room)) is not None:
             try:
                 refuse_strangers(request)
@@ -179,12 +194,9 @@ class OfflineService:
         streams = isinstance(body, dict) and body.get("stream") is True
         self.open_streams += streams
         try:
-            await self._answer_other(provider, request, body, to)
+            await self._others.answer(provider, request, body, to)
         finally:
             self.open_streams -= streams
-
-    async def _answer_other(self, provider: str, request: HttpRequest, body: Any, to: Delivery) -> None:
-        await self._others.answer(provider, request, body, to)
 
     def _earlier(self, request: HttpRequest) -> int:
         """Return how often the very same has been asked."""
