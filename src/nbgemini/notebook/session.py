@@ -170,9 +170,8 @@ class Session:
         if isinstance(prompt, Exchange):
             cell = prompt.cell = prompt.cell or cell or uuid4().hex
             prompt = prompt.asked
-        approvals = None
-        if self.views.mode(args) == "widgets":
-            approvals = Approvals(self.always_allowed, partial(code_title, self.shell))
+        title = partial(code_title, self.shell)
+        approvals = Approvals(self.always_allowed, title) if self.views.mode(args) == "widgets" else None
         reply = chat.begin(
             prompt,
             cell=None if args.once else cell,

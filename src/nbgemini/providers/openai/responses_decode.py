@@ -165,9 +165,21 @@ class _Speech:
         if isinstance(text, str) and text:
             self._call(item, ToolArgsText(item.key, text))
 
+    def _read_arguments(self, word: str, data: dict[str, Any]) -> None:
+        item = self._items.continued("function_call", data)
+        if word == "done":
+            self._begin_call(item, data)
+            self._replace(item, data.get("arguments"))
+        elif text := str(data.get("delta") or ""):
+            self._call(item, ToolArgsDelta(item.key, text))
+
     def _ends(self) -> list[Event]:
         """Return that the calls are whole whose ends did not come."""
         return [ToolCallEnd(item.key) for item in self._items.calls()]
+
+    def _fail(self, error: Any) -> None:
+        said = error if isinstance(error, dict) else {"message": str(error or "")}
+        self._events.append(Fault(error_from_data(0, said, key_name="OPENAI_API_KEY")))
 
 
 _SILENT = (
@@ -226,14 +238,6 @@ class ResponsesDecoder(_Speech):
             self._notes.setdefault(place, (item, []))[1].append(data.get("annotation"))
         else:
             self._read_envelope(kind, data)
-
-    def _read_arguments(self, word: str, data: dict[str, Any]) -> None:
-        item = self._items.continued("function_call", data)
-        if word == "done":
-            self._begin_call(item, data)
-            self._replace(item, data.get("arguments"))
-        elif text := str(data.get("delta") or ""):
-            self._call(item, ToolArgsDelta(item.key, text))
 
     def _read_envelope(self, kind: str, data: dict[str, Any]) -> None:
         """Read what concerns the whole response."""
@@ -368,10 +372,6 @@ class ResponsesDecoder(_Speech):
         self._cite_rest()
         if whole:
             self._events += [*([] if self._ended else self._ends()), Done()]
-
-    def _fail(self, error: Any) -> None:
-        said = error if isinstance(error, dict) else {"message": str(error or "")}
-        self._events.append(Fault(error_from_data(0, said, key_name="OPENAI_API_KEY")))
 
 
 def _content(item: dict[str, Any]) -> list[dict[str, Any]]:
