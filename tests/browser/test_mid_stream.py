@@ -98,7 +98,8 @@ def test_picture(notebook, theme):
     book.run(1)
     for number, share in enumerate((0.25, 0.6, 0.9)):
         book.wait(
-            f"size => {CELL}.querySelector('.nbg-text')?.textContent.length > size", int(len(SHAPES["mixed"]) * share * 0.8)
+            f"size => {CELL}.querySelector('.nbg-text, .nbgemini-answer')?.textContent.length > size",
+            int(len(SHAPES["mixed"]) * share * 0.8),
         )
         book.page.evaluate(f"() => {CELL}.querySelector('.nbg-status')?.scrollIntoView({{block: 'end'}})")
         book.screenshot(f"mid-stream-{theme}-{number}")
