@@ -110,9 +110,9 @@ def until_replied(kernel, cell):
 
 
 def expect_failure_on(kernel, major, request, reason):
-    """Mark the running test as one that must fail on this major version of ipykernel."""
+    """Mark the running test as one that fails on this major version of ipykernel; where threads race, it may pass."""
     if int(kernel.text("import ipykernel\nprint(ipykernel.version_info[0])")) == major:
-        request.applymarker(pytest.mark.xfail(strict=True, raises=AssertionError, reason=reason))
+        request.applymarker(pytest.mark.xfail(strict=False, raises=AssertionError, reason=reason))
 
 
 @pytest.mark.parametrize("options", ["--once --wait", "--once --no-wait"])
