@@ -156,6 +156,13 @@ def blocks_html(source):
     return blocks.html()
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("line", ["~" * 190_000, "`" * 190_000, "~~~~ a" * 30_000], ids=["tildes", "backticks", "begun again"])
+def test_a_long_fence_takes_no_longer_than_a_text(line):
+    assert to_html(line)
+    assert "code" in text_of(to_html(f"{line}\ncode\n"))
+
+
 @pytest.mark.timeout(90)
 @pytest.mark.parametrize("name", BOMBS)
 def test_no_text_takes_long(name):
