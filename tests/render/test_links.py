@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from nbgemini.messages.events import Citation, Citations
 from nbgemini.messages.segments import Segment
+from nbgemini.render.markdown_parser import markdown_parser
 from nbgemini.render.mimebundle import bundle
 from nbgemini.render.streaming_markdown import to_html
 from nbgemini.render.urls import UNREADABLE, host_of, plain_url, speaks_for_itself
@@ -116,3 +117,14 @@ def test_a_url_as_text_says_its_host_unless_it_names_another_first():
     assert not speaks_for_itself("https://bank.example@evil.example", "https://bank.example@evil.example")
     assert "(evil.example)" in text_of(to_html("<https://bank.example@evil.example>"))
     assert text_of(to_html("<https://a.example/@b>")) == "https://a.example/@b\n"
+
+
+@given(st.text(st.sampled_from(["[", "]", "!", "(", ")", "*", "`", "\\", " ", "\n", "a", "^"]), max_size=30))
+def test_a_bracket_that_nothing_closes_is_the_text_that_it_was(text):
+    rules = markdown_parser().inline.ruler
+    html = to_html(text)
+    rules.disable(["lone_bracket"])
+    try:
+        assert to_html(text) == html
+    finally:
+        rules.enable(["lone_bracket"])

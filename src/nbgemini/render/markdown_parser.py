@@ -123,9 +123,21 @@ def markdown_parser() -> Any:
     inline.before("escape", "bracketed", brackets_rule)
     inline.before("escape", "environment", environment_rule)
     inline.before("link", "footnote_reference", footnote_reference_rule)
+    inline.before("footnote_reference", "lone_bracket", _lone_bracket_rule)
     inline.before("autolink", "small_tag", small_tag_rule)
     parser.inline.ruler2.after("emphasis", "small_tags", pair_small_tags)
     return parser
+
+
+def _lone_bracket_rule(state: Any, silent: bool) -> bool:
+    """Take a bracket that nothing closes as text; else all that follows would be read once for each, in search of a link."""
+    mark = next((mark for mark in ("[", "![") if state.src.startswith(mark, state.pos)), "")
+    if not mark or state.src.find("]", state.pos, state.posMax) >= 0:
+        return False
+    if not silent:
+        state.pending += mark
+    state.pos += len(mark)
+    return True
 
 
 def open_delimiters(text: str, env: MutableMapping[str, Any]) -> list[str]:
