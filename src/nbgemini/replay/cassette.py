@@ -121,7 +121,7 @@ def _recordings(path: Path, file: BinaryIO) -> list[Recording]:
     recordings: list[Recording] = []
     known: dict[str, Recording] = {}
     for line in _decoded(path, _lines(path, file)):
-        _take(line, known, recordings)
+        _add_line(line, known, recordings)
     return recordings
 
 
@@ -217,7 +217,7 @@ def _of_our_version(line: _Line) -> _Line:
     return line
 
 
-def _take(line: _Line, known: dict[str, Recording], recordings: list[Recording]) -> None:
+def _add_line(line: _Line, known: dict[str, Recording], recordings: list[Recording]) -> None:
     if line.asked is not None:
         known[line.answer] = Recording(line.request, line.asked, line.provider)
         recordings.append(known[line.answer])

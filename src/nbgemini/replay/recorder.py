@@ -63,7 +63,7 @@ class CassetteFile:
         Raises:
             ConfigurationError: it can't, or holds something else.
         """
-        return await _in_turn(self._prepared)
+        return await when_written(self._prepared)
 
     def add(self, line: Callable[[], bytes], size: int = 0) -> None:
         """Write what `line` returns, some time soon; it is called in the thread."""
@@ -80,7 +80,7 @@ class CassetteFile:
 
     async def written(self) -> None:
         """Return when all that was added is written; warn if it can't be."""
-        await all_written()
+        await when_written(lambda: None)
         trouble, self._trouble = self._trouble, ""
         if trouble:
             warnings.warn(f"can't record into {self.path}: {trouble}; the recording is not whole", RuntimeWarning, stacklevel=2)
@@ -177,11 +177,6 @@ class _Answer:
         self._file.add(partial(end_line, self.name, monotonic() - self._began, over, error))
 
 
-async def all_written() -> None:
-    """Return when all that this process has recorded by now is written."""
-    await _in_turn(lambda: None)
-
-
-async def _in_turn(work: Callable[[], T]) -> T:
-    """Do this in the writing thread, after all that was handed to it before."""
+async def when_written(work: Callable[[], T]) -> T:
+    """Do this in the writing thread, after all that this process has recorded by now is written."""
     return await asyncio.wrap_future(_writing.submit(work))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -20,7 +19,7 @@ from msgspec import Struct
 from nbgemini.errors import ConfigurationError, NbGeminiError, TransportError
 from nbgemini.replay.cassette import Player, Recording, error_of, read_cassette
 from nbgemini.replay.fingerprint import request_fingerprint
-from nbgemini.replay.recorder import CassetteFile, RecordingSource, all_written
+from nbgemini.replay.recorder import CassetteFile, RecordingSource, when_written
 from nbgemini.secrets import Secret
 from nbgemini.transport.request import ReplayedFrame, Request, Source
 
@@ -118,7 +117,6 @@ class PlayedFile:
         self.path = path
         self._player = Player([])
         self._state: tuple[int, int] | None = None
-        self._one_at_a_time = threading.Lock()
 
     async def player(self) -> Player:
         """Return who plays it.
@@ -126,15 +124,9 @@ class PlayedFile:
         Raises:
             ConfigurationError: it can't be read.
         """
-        await all_written()  # another client of this process may have recorded it a moment ago
-        return await asyncio.to_thread(self._up_to_date)
+        return await when_written(self._up_to_date)  # another client of this process may have recorded it a moment ago
 
     def _up_to_date(self) -> Player:
-        with self._one_at_a_time:
-            self._look()
-            return self._player
-
-    def _look(self) -> None:
         try:
             found = self.path.stat()
         except OSError as error:
@@ -142,6 +134,7 @@ class PlayedFile:
         state = (found.st_mtime_ns, found.st_size)
         if state != self._state:
             self._player, self._state = Player(read_cassette(self.path)), state
+        return self._player
 
 
 class ReplaySource:
