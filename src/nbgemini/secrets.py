@@ -180,3 +180,9 @@ def _without_parts(text: str, key: str) -> str:
         pieces += [text[kept:at], HIDDEN.decode()]
         kept = at = end
     return "".join([*pieces, text[kept:]])
+
+
+def without_password(address: str) -> str:
+    """Return an address, quoted, without what may be a password in it."""
+    before, at, after = address.rpartition("@")
+    return repr(f"{before.partition('//')[0]}//…@{after}" if at else address)

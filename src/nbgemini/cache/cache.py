@@ -25,7 +25,7 @@ from nbgemini.cache.sqlite import SqliteStore
 from nbgemini.cache.store import Limits, MemoryStore, Size, Store
 from nbgemini.errors import ConfigurationError
 from nbgemini.messages.turns import Usage
-from nbgemini.secrets import Secret
+from nbgemini.secrets import Secret, without_password
 
 T = TypeVar("T")
 
@@ -226,7 +226,7 @@ def check_cache_setting(setting: str) -> None:
     elif name != "sqlite" and (name not in ("off", "memory") or rest):
         near = difflib.get_close_matches(name, [word.partition(":")[0] for word in WORDS], n=1)
         hint = f" (did you mean {near[0]}?)" if near and near[0] != name else ""
-        raise ConfigurationError(f"{_shown(setting)} is no cache{hint}; {', '.join(WORDS[:-1])} or {WORDS[-1]}")
+        raise ConfigurationError(f"{without_password(setting)} is no cache{hint}; {', '.join(WORDS[:-1])} or {WORDS[-1]}")
 
 
 def _store(name: str, rest: str, setting: str, limits: Limits, tell: Callable[[str], object]) -> Store:
@@ -245,15 +245,9 @@ def _check_server(url: str) -> None:
     except ValueError:
         fine = False
     if not fine:
-        raise ConfigurationError(f"{_shown(url)} names no server; redis://HOST:PORT/DB does")
+        raise ConfigurationError(f"{without_password(url)} names no server; redis://HOST:PORT/DB does")
     if find_spec("redis") is None:
         raise ConfigurationError("a cache in Redis needs a package: pip install 'nbgemini[redis]'")
-
-
-def _shown(setting: str) -> str:
-    """Return a setting without what may be a password."""
-    before, at, after = setting.rpartition("@")
-    return repr(f"{before.partition('//')[0]}//…@{after}" if at else setting)
 
 
 class CachePool:

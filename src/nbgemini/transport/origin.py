@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from msgspec import Struct
 
 from nbgemini.errors import ConfigurationError
+from nbgemini.secrets import without_password
 
 _NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?")
 _NUMBER = re.compile(r"0[xX][0-9A-Fa-f]*|[0-9]+")  # a last label like this makes a host an address, in old spellings
@@ -60,9 +61,9 @@ def origin_of(base: str, *, secret: bool = False) -> Origin:
         ConfigurationError: it says nothing that can be asked, or is plain http to another machine; what may be a password in it
             is not repeated.
     """
-    origin = _read(base.strip())
+    origin = _parse_origin(base.strip())
     if origin is None:
-        raise ConfigurationError(f"the base URL must begin with https:// and name a host: {_shown(base)}")
+        raise ConfigurationError(f"the base URL must begin with https:// and name a host: {without_password(base)}")
     if secret and not origin.secure and not is_loopback(origin.host):
         raise ConfigurationError(f"plain http would show your key on the way to {origin.host}; use https")
     return origin
@@ -85,7 +86,7 @@ def _target(path: str, query: tuple[tuple[str, str], ...]) -> str:
     return quote(path, safe=_AS_IT_IS) + (f"{'&' if '?' in path else '?'}{asked}" if asked else "")
 
 
-def _read(base: str) -> Origin | None:
+def _parse_origin(base: str) -> Origin | None:
     try:
         parts = urlsplit(base)
         port, host = parts.port, _host(parts.hostname or "")
@@ -105,9 +106,3 @@ def _host(name: str) -> str:
     known = known.removesuffix(".") if known == "localhost." else known
     last = known.removesuffix(".").rpartition(".")[2]
     return known if _NAME.fullmatch(known) and not _NUMBER.fullmatch(last) else ""
-
-
-def _shown(base: str) -> str:
-    """Return a base URL without what may be a password."""
-    before, at, after = base.rpartition("@")
-    return repr(f"{before.partition('//')[0]}//…@{after}" if at else base)
