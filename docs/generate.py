@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from nbgemini.notebook.commands import COMMANDS
-from nbgemini.notebook.commands.shared import syntax
+from nbgemini.notebook.commands.common import syntax
 from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.magics.help import EXAMPLES, MAP_EXAMPLES, example
 from nbgemini.notebook.magics.options import build_map_parser, build_parser

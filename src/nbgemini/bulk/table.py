@@ -332,7 +332,7 @@ def _input(row: MapRow) -> Mapping[str, Any]:
     return {str(name): value for name, value in row.input.items()} if isinstance(row.input, Mapping) else {"row": row.input}
 
 
-def _said(row: MapRow) -> str:
+def _answer_text(row: MapRow) -> str:
     if row.parsed is not None and _fields(row.parsed).keys() != {"parsed"}:
         return ", ".join(f"{name}: {value}" for name, value in _fields(row.parsed).items())
     return row.text
@@ -340,7 +340,7 @@ def _said(row: MapRow) -> str:
 
 def _cells(row: MapRow, columns: Sequence[str]) -> list[str]:
     given = (_input(row).get(name, "") for name in columns)
-    return [str(row.index), *map(_cell, given), _cell(_said(row)), _cell(row.error)]
+    return [str(row.index), *map(_cell, given), _cell(_answer_text(row)), _cell(row.error)]
 
 
 def _cell(value: Any) -> str:

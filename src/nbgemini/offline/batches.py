@@ -105,7 +105,7 @@ class Batches:
             raise Refused(400, "* BatchGenerateContentRequest.batch.input_config: requests is not specified")
         name = f"batches/offline{next(self._ids):07}"
         self._known[name] = _Batch(name, model, str(_of(batch, "displayName", "")), rows, file, _now())
-        return _shown(self._known[name])
+        return _batch_json(self._known[name])
 
     def _rows(self, file: str) -> list[dict[str, Any]]:
         """Return the rows of an uploaded file, one a line."""
@@ -121,7 +121,7 @@ class Batches:
         elif batch.state == _RUNNING:
             batch.answers = [{**_key(row), **self._answered(batch.model, row)} for row in batch.rows]
             batch.state = _SUCCEEDED
-        return _shown(batch)
+        return _batch_json(batch)
 
     def _answered(self, model: str, row: dict[str, Any]) -> dict[str, Any]:
         asked = row.get("request")
@@ -143,7 +143,7 @@ class Batches:
 
     def _page(self, query: dict[str, str]) -> dict[str, Any]:
         """Return one page of batches, the latest first; without what came of them."""
-        batches = [_shown(batch, whole=False) for batch in reversed(self._known.values())]
+        batches = [_batch_json(batch, whole=False) for batch in reversed(self._known.values())]
         size, token = query.get("pageSize", "0"), query.get("pageToken", "0")
         if not (size.isdecimal() and token.isdecimal()):
             raise Refused(400, "Request contains an invalid argument.")
@@ -157,7 +157,7 @@ class Batches:
         return self._known[name]
 
 
-def _shown(batch: _Batch, *, whole: bool = True) -> dict[str, Any]:
+def _batch_json(batch: _Batch, *, whole: bool = True) -> dict[str, Any]:
     over = batch.state in (_SUCCEEDED, _CANCELLED)
     failed = sum("error" in answer for answer in batch.answers)
     counts = {

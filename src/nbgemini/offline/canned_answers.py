@@ -177,7 +177,7 @@ def media_answer(body: dict[str, Any], model: str, prompt: str) -> list[Scripted
             ScriptedPart(picture(prompt), _GAP),
         ]
     names = {name for tool in body.get("tools", ()) for name in tool}
-    used = [*_ran(names), *_read(names, prompt), *_searched(names, prompt)]
+    used = [*_ran(names), *_pages_read(names, prompt), *_searched(names, prompt)]
     return used or None
 
 
@@ -193,7 +193,7 @@ def _ran(names: set[str]) -> list[ScriptedPart]:
     return [ScriptedPart(part, _GAP) for part in parts]
 
 
-def _read(names: set[str], prompt: str) -> list[ScriptedPart]:
+def _pages_read(names: set[str], prompt: str) -> list[ScriptedPart]:
     if "urlContext" not in names:
         return []
     status = "URL_RETRIEVAL_STATUS_ERROR"  # it reaches no network

@@ -59,7 +59,7 @@ def harmless(text: str) -> str:
 def legible(text: str, *, rtl: bool) -> str:
     """Return text like `harmless`, of which is known whether it belongs to a text written from right to left."""
     text = _plain(text)
-    return _RUN.sub(_shown, text) if rtl else text.translate(_MARKS_SHOWN)
+    return _RUN.sub(_visible_marks, text) if rtl else text.translate(_MARKS_SHOWN)
 
 
 def is_rtl(text: str) -> bool:
@@ -129,5 +129,5 @@ def _marked(line: str, *, rtl: bool = False, before: int = 0) -> str:
     return legible(line, rtl=ordinary) if marks else line
 
 
-def _shown(found: re.Match[str]) -> str:
+def _visible_marks(found: re.Match[str]) -> str:
     return found.group().translate(_MARKS_SHOWN)

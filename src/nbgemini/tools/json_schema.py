@@ -48,10 +48,10 @@ def reader_of(name: str, signature: inspect.Signature, known: dict[str, Any], wr
         hint = _hint(name, parameter, known, written.get(key, ""))
         _readable(name, key, hint)
         entries[key] = hint if parameter.default is parameter.empty else typing_extensions.NotRequired[hint]
-    return _made(entries)
+    return _typed_dict(entries)
 
 
-def _made(entries: dict[str, Any]) -> Any:
+def _typed_dict(entries: dict[str, Any]) -> Any:
     import pydantic  # noqa: PLC0415 - 0.1 s, for those who declare tools
     import typing_extensions  # noqa: PLC0415
 
@@ -81,7 +81,7 @@ def _hint(name: str, parameter: inspect.Parameter, known: dict[str, Any], writte
 
 def _readable(name: str, key: str, hint: Any) -> None:
     try:
-        _made({key: hint}).json_schema(schema_generator=generator())
+        _typed_dict({key: hint}).json_schema(schema_generator=generator())
     except Exception as error:  # noqa: BLE001 - pydantic runs what the types bring along
         if getattr(error, "code", "") == "typed-dict-version":
             refuse(name, f"{key!r} is a TypedDict of typing, which can't be read before Python 3.12; use typing_extensions'")

@@ -154,7 +154,7 @@ class _ByField:
 
     def _make(self, values: dict[str, Any]) -> Any:
         given = {self._fields[name].name: value for name, value in values.items()}
-        return _made(self._kind, lambda _: self._kind(**given), values)
+        return _build_record(self._kind, lambda _: self._kind(**given), values)
 
 
 class _Whole:
@@ -173,14 +173,14 @@ class _Whole:
         """Tell pydantic how it is read."""
         from pydantic_core import core_schema  # noqa: PLC0415 - is imported by now
 
-        return core_schema.no_info_plain_validator_function(lambda value: _made(self._kind, self._read, value))
+        return core_schema.no_info_plain_validator_function(lambda value: _build_record(self._kind, self._read, value))
 
     def __get_pydantic_json_schema__(self, _core: Any, _handler: Any) -> dict[str, Any]:
         """Tell pydantic its JSON Schema."""
         return dict(self._schema)
 
 
-def _made(kind: Any, read: Callable[[Any], Any], value: Any) -> Any:
+def _build_record(kind: Any, read: Callable[[Any], Any], value: Any) -> Any:
     if isinstance(value, kind):
         return value
     from pydantic_core import PydanticCustomError  # noqa: PLC0415 - is imported by now

@@ -8,7 +8,7 @@ import pytest
 from nbgemini.errors import PromptError
 from nbgemini.messages.attachments import display_text
 from nbgemini.notebook.prompt.builder import PromptDraft
-from nbgemini.notebook.prompt.lookup import Attachment
+from nbgemini.notebook.prompt.lookup import NamedAttachment
 from nbgemini.prompts.placeholders import parse_placeholders
 
 
@@ -21,7 +21,7 @@ def folder(tmp_path):
 
 
 def prompt(folder, *names, among="*"):
-    return PromptDraft([Attachment(name, folder / name, among) for name in names], ["Well?"])
+    return PromptDraft([NamedAttachment(name, folder / name, among) for name in names], ["Well?"])
 
 
 async def turns(made):
@@ -48,7 +48,9 @@ async def test_where_all_are_bad_nothing_is_sent(folder):
 
 
 async def test_a_bad_file_that_was_meant_alone_is_refused(folder):
-    made = PromptDraft([Attachment("bad.bin", folder / "bad.bin"), Attachment("good.txt", folder / "good.txt", "*")], ["Well?"])
+    made = PromptDraft(
+        [NamedAttachment("bad.bin", folder / "bad.bin"), NamedAttachment("good.txt", folder / "good.txt", "*")], ["Well?"]
+    )
     with pytest.raises(PromptError, match="bad.bin can't be sent"):
         made.build_now(print)
 
@@ -86,7 +88,7 @@ async def test_a_table_in_a_sentence_stands_apart():
     ids=["rows", "columns", "list", "text"],
 )
 async def test_what_is_cut_is_said_in_the_cell(value, line, capsys):
-    for made in (words("{df} and {df}", df=value), PromptDraft([Attachment("df", value)], ["Well?"])):
+    for made in (words("{df} and {df}", df=value), PromptDraft([NamedAttachment("df", value)], ["Well?"])):
         for waits in (False, True):
             _ = await made.build(print) if waits else made.build_now(print)
             shown = capsys.readouterr().out

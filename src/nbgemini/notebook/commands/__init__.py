@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from nbgemini.errors import PromptError
 from nbgemini.notebook.commands import cache, chats, journal, record_replay, setup, status
-from nbgemini.notebook.commands.shared import HELP_FLAGS
+from nbgemini.notebook.commands.common import HELP_FLAGS
 from nbgemini.notebook.options import nearest
 
 if TYPE_CHECKING:

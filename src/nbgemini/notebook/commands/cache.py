@@ -8,7 +8,7 @@ from nbgemini.errors import ConfigurationError
 from nbgemini.formatting import money_text, tokens_text
 from nbgemini.messages.media import size_text
 from nbgemini.messages.turns import Usage
-from nbgemini.notebook.commands.shared import plural, show_line, show_table, split_words, usage_error
+from nbgemini.notebook.commands.common import plural, show_line, show_table, split_words, usage_error
 from nbgemini.notebook.options import nearest
 
 if TYPE_CHECKING:

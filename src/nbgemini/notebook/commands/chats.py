@@ -14,7 +14,7 @@ from nbgemini._storage import write_atomically
 from nbgemini.errors import PromptError
 from nbgemini.messages.attachments import display_text
 from nbgemini.messages.transcript import Exchange
-from nbgemini.notebook.commands.shared import (
+from nbgemini.notebook.commands.common import (
     named_chat,
     no_arguments,
     optional_name,
@@ -26,7 +26,7 @@ from nbgemini.notebook.commands.shared import (
     time_text,
     usage_error,
 )
-from nbgemini.notebook.commands.status import learn_windows, model_of, window_text
+from nbgemini.notebook.commands.status import chat_window_text, learn_windows, model_of
 from nbgemini.notebook.options import PromptArgs, nearest
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ async def chats(session: Session, rest: str) -> None:
             str(chat.name),
             str(len(chat.transcript)),
             model_of(chat),
-            window_text(session, chat),
+            chat_window_text(session, chat),
             "running" if chat.name in running else "",
         )
         for chat in session.client.chats.values()
@@ -129,7 +129,7 @@ def _load_file(session: Session, words: list[str]) -> None:
     if len(words) > 2:  # noqa: PLR2004 - file and name
         raise usage_error("load", f"unexpected {' '.join(words[2:])!r}")
     path = Path(words[0]).expanduser()
-    name, system, exchanges = loaded(_read(path), path.name)
+    name, system, exchanges = loaded(_read_chat_file(path), path.name)
     chat = session.client.chat(words[1] if len(words) > 1 else name)
     if len(chat.transcript):
         raise PromptError(f"{chat.name} has exchanges already; %gemini load {words[0]} NEW_NAME loads these as another chat")
@@ -143,7 +143,7 @@ def _load_file(session: Session, words: list[str]) -> None:
         show_line(f"its system instruction, sent with each prompt: {system}")
 
 
-def _read(path: Path) -> bytes:
+def _read_chat_file(path: Path) -> bytes:
     """Return the content of a regular file: a pipe might never end, and a device holds no chat.
 
     Raises:

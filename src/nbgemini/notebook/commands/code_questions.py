@@ -13,7 +13,7 @@ from msgspec import structs
 
 from nbgemini.errors import PromptError
 from nbgemini.messages.turns import Part
-from nbgemini.notebook.kernel.environment import visible
+from nbgemini.notebook.kernel.environment import user_names
 from nbgemini.notebook.options import PromptArgs, nearest
 
 if TYPE_CHECKING:
@@ -36,14 +36,14 @@ def fix_prompt(session: Session, args: PromptArgs, hint: str) -> PromptDraft:
         PromptError: nothing has failed yet.
     """
     from nbgemini.notebook.prompt.builder import draft_prompt, named_text  # noqa: PLC0415 - at first use
-    from nbgemini.notebook.prompt.error_context import describe_failure, error_line  # noqa: PLC0415
+    from nbgemini.notebook.prompt.error_context import describe_failure, exception_line  # noqa: PLC0415
 
     failure = session.errors.failure()
     if failure is None:
         raise PromptError("nothing has failed yet; %gemini fix is about the last exception (%gemini explain: about an object)")
     context = describe_failure(session.shell, failure, session.client.settings.keys)
     name = f"cell [{failure.number}] and its traceback" if failure.number else "the traceback"
-    request = {"text": _FIX.format(error=error_line(failure.error))}
+    request = {"text": _FIX.format(error=exception_line(failure.error))}
     about = request, named_text(context, name, "context")
     return structs.replace(draft_prompt(session.shell, session.pictures, args, hint), about=about, purpose="fix")
 
@@ -72,7 +72,7 @@ def _about_last_cell(session: Session) -> tuple[Part, ...]:
 
 
 def _about_object(session: Session, path: str) -> tuple[Part, ...]:
-    value = _find(path, visible(session.shell))
+    value = _find(path, user_names(session.shell))
     return {"text": f"Explain `{path}` of my notebook, briefly: what it is, and how it is used.\n\n"}, *_describe(path, value)
 
 

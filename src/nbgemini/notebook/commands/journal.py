@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbgemini.errors import ConfigurationError
 from nbgemini.formatting import money_text
-from nbgemini.notebook.commands.shared import show_line, show_table, split_words, usage_error
+from nbgemini.notebook.commands.common import show_line, show_table, split_words, usage_error
 from nbgemini.notebook.options import nearest
 
 if TYPE_CHECKING:

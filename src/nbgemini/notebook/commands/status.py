@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nbgemini.errors import PromptError
 from nbgemini.formatting import money_text, tokens_text
-from nbgemini.notebook.commands.shared import (
+from nbgemini.notebook.commands.common import (
     no_arguments,
     plural,
     saved_chats,
@@ -56,7 +56,7 @@ async def learn_windows(session: Session) -> None:
         await session.windows.learn(session.client, service)
 
 
-def window_text(session: Session, chat: Chat) -> str:
+def chat_window_text(session: Session, chat: Chat) -> str:
     """Return how full the context window of a chat is."""
     from nbgemini.notebook.usage import fill_text  # noqa: PLC0415 - with the session
 
@@ -79,7 +79,7 @@ def key_text(session: Session) -> str:
 
 
 def _chat_text(session: Session, chat: Chat) -> str:
-    context = window_text(session, chat)
+    context = chat_window_text(session, chat)
     cost = sum(exchange.facts.cost or 0.0 for exchange in chat.transcript if exchange.facts)
     facts = (plural(len(chat.transcript), "exchange"), context and f"context {context}", money_text(cost))
     return " · ".join(filter(None, facts))

@@ -225,7 +225,7 @@ def with_wait(code: str, pending: Collection[str], last: Collection[str] = (), f
 
     Those of the `last` reply and map are read all the time: they are waited for where one of the `fields` is read.
     """
-    names = sorted(_read(code, pending) | _whole(code, last, fields)) if pending or last else []
+    names = sorted(_names_read(code, pending) | _whole(code, last, fields)) if pending or last else []
     if not names:
         return code
     quiet = ";" if _ends_with_semicolon(code) else ""  # the last line says whether a value is shown
@@ -251,7 +251,7 @@ def _ends_with_semicolon(code: str) -> bool:
     return bool(tokens) and tokens[-1].string == ";"
 
 
-def _read(code: str, pending: Collection[str]) -> set[str]:
+def _names_read(code: str, pending: Collection[str]) -> set[str]:
     found: set[str] = set()
     for node in _nodes(code) if pending else ():
         if isinstance(node, ast.Name) and node.id in pending and isinstance(node.ctx, ast.Load):

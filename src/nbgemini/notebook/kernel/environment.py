@@ -77,7 +77,7 @@ def notebook_name(shell: Any) -> str:
     return str(named or Path.cwd())
 
 
-def visible(shell: Any) -> Mapping[str, Any]:
+def user_names(shell: Any) -> Mapping[str, Any]:
     """Return the names that the user or a cell has set, without those of IPython itself (`In`, `_`, `exit`)."""
     hidden = shell.user_ns_hidden
     return {name: value for name, value in shell.user_ns.items() if hidden.get(name, _UNSET) is not value}

@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 from IPython.core import completer as ipython
 
 from nbgemini.notebook.config import Gemini
-from nbgemini.notebook.kernel.environment import kernel_of, visible
+from nbgemini.notebook.kernel.environment import kernel_of, user_names
 
 _MOST_PATHS = 300
 
@@ -77,7 +77,7 @@ class CompletionSources:
 
     def saved_chats(self) -> list[str]:
         """Return the chats that earlier sessions of this notebook saved."""
-        from nbgemini.notebook.commands.shared import saved_chats  # noqa: PLC0415 - with the session
+        from nbgemini.notebook.commands.common import saved_chats  # noqa: PLC0415 - with the session
 
         session = self._session()
         return [name for name, *_ in saved_chats(session)] if session else []
@@ -96,7 +96,7 @@ class CompletionSources:
 
     def objects(self, typed: str) -> Iterable[str]:
         """Return the names of the notebook, or what the object before the last dot holds."""
-        names = visible(self._shell)
+        names = user_names(self._shell)
         path, dot, _ = typed.rpartition(".")
         return [f"{path}.{name}" for name in _held(names, path)] if dot else names
 
@@ -117,10 +117,10 @@ class CompletionSources:
         """Return what a row of this table gives to a template."""
         from nbgemini.notebook.prompt.lookup import column_names  # noqa: PLC0415 - at the first Tab
 
-        return column_names(visible(self._shell).get(name)) or ["row"]
+        return column_names(user_names(self._shell).get(name)) or ["row"]
 
     def _named(self, wanted: Callable[[Any], bool]) -> list[str]:
-        return [name for name, value in visible(self._shell).items() if not name.startswith("_") and wanted(value)]
+        return [name for name, value in user_names(self._shell).items() if not name.startswith("_") and wanted(value)]
 
 
 def paths(typed: str) -> Iterator[str]:

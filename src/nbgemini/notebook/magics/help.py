@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 from nbgemini.errors import PromptError
 from nbgemini.notebook.commands import COMMANDS, VERSION_FLAG
-from nbgemini.notebook.commands.shared import syntax
+from nbgemini.notebook.commands.common import syntax
 from nbgemini.notebook.magics.options import build_map_parser, build_parser
 from nbgemini.notebook.options import LAST_MAP, nearest
 

@@ -17,8 +17,8 @@ from nbgemini.messages.turns import Schema, Turn
 from nbgemini.notebook.commands import COMMANDS, command_of
 from nbgemini.notebook.commands.chats import last_exchange
 from nbgemini.notebook.commands.code_questions import explain_prompt, fix_prompt
+from nbgemini.notebook.commands.common import show_line
 from nbgemini.notebook.commands.map import start_map
-from nbgemini.notebook.commands.shared import show_line
 from nbgemini.notebook.display.insert_cell import put_code
 from nbgemini.notebook.jobs import ReplyJob
 from nbgemini.notebook.kernel.cell_transforms import run_from_within

@@ -17,10 +17,10 @@ from nbgemini.chat.reply import Reply
 from nbgemini.errors import NbGeminiError, PromptError
 from nbgemini.messages.attachments import hidden_text, note
 from nbgemini.messages.turns import NOTE, Part, Turn, merge_text
-from nbgemini.notebook.kernel.environment import visible
+from nbgemini.notebook.kernel.environment import user_names
 from nbgemini.notebook.options import PromptArgs
 from nbgemini.notebook.prompt.cells import cells_above
-from nbgemini.notebook.prompt.lookup import Attachment, named_attachments
+from nbgemini.notebook.prompt.lookup import NamedAttachment, named_attachments
 from nbgemini.notebook.prompt.watchers import LastPicture
 from nbgemini.prompts import left_out
 from nbgemini.prompts.placeholders import Placeholder, describe_unresolved, parse_placeholders, unresolved
@@ -28,7 +28,7 @@ from nbgemini.prompts.values import describe_left_out, is_slow, render_piece, se
 
 T = TypeVar("T")
 Tell: TypeAlias = Callable[[str], None]
-Tried: TypeAlias = tuple[Attachment, list[Part], PromptError | None]
+Tried: TypeAlias = tuple[NamedAttachment, list[Part], PromptError | None]
 
 
 class PromptDraft(Struct, frozen=True):
@@ -43,7 +43,7 @@ class PromptDraft(Struct, frozen=True):
         purpose: `prompt`, or what nbgemini asks for: `fix`, `explain`.
     """
 
-    attached: Sequence[Attachment]
+    attached: Sequence[NamedAttachment]
     text: Sequence[str | Placeholder]
     context: Part | None = None
     about: Sequence[Part] = ()
@@ -106,8 +106,9 @@ def draft_prompt(shell: Any, pictures: LastPicture, args: PromptArgs, text: str)
     plot = pictures.png if "plot" in args.attach else None
     context = cells_above(shell, args.context) if args.context else None
     found = [item for word in args.attach for item in named_attachments(word, shell.user_ns, plot)]
-    fields = list(parse_placeholders(text, visible(shell))) if "{" in text else [text]
-    warning = describe_unresolved(unresolved(fields, visible(shell)), visible(shell))
+    names = user_names(shell)
+    fields = list(parse_placeholders(text, names)) if "{" in text else [text]
+    warning = describe_unresolved(unresolved(fields, names), names)
     return PromptDraft(found, fields, context, warning=f"⚠ {warning}" if warning else "")
 
 
@@ -123,7 +124,7 @@ def _noting(function: Callable[[Any], T], item: Any) -> tuple[T, str]:
     return rendered, describe_left_out(item.name, item.value, notes) if notes else ""
 
 
-def _try(item: Attachment) -> Tried:
+def _try(item: NamedAttachment) -> Tried:
     """Return the parts of an attachment, or why it can't be sent if it is one of several."""
     try:
         return item, _labelled(item), None
@@ -146,14 +147,14 @@ def _sendable(tried: Sequence[Tried], tell: Tell) -> list[Part]:
     return [part for item, parts, error in tried for part in (parts if error is None else [_left_out(item, error, tell)])]
 
 
-def _left_out(item: Attachment, error: PromptError, tell: Tell) -> Part:
+def _left_out(item: NamedAttachment, error: PromptError, tell: Tell) -> Part:
     """Tell the user, and the model, what was left out."""
     why = str(error).removesuffix("; nothing was sent")
     tell(f"left out: {why}")
     return hidden_text(f"({item.name} was left out: {why})\n\n", f"[📎 left out: {why}]\n")
 
 
-def _labelled(item: Attachment) -> list[Part]:
+def _labelled(item: NamedAttachment) -> list[Part]:
     """Return the parts of an attachment under its name, so that the prompt can refer to it."""
     parts = value_to_parts(item.value, item.name)
     if parts is None:

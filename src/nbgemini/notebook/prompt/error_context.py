@@ -19,7 +19,7 @@ from traceback import FrameSummary, StackSummary, TracebackException
 from types import ModuleType
 from typing import Any
 
-from nbgemini.notebook.kernel.environment import visible
+from nbgemini.notebook.kernel.environment import user_names
 from nbgemini.notebook.prompt.cells import SOURCE, cell_title, is_whole_cell
 from nbgemini.notebook.prompt.watchers import Failure, traceback_frames
 from nbgemini.prompts.jsonable import cut
@@ -55,7 +55,7 @@ def describe_failure(shell: Any, failure: Failure, own: Sequence[Secret]) -> str
     )
 
 
-def error_line(error: BaseException) -> str:
+def exception_line(error: BaseException) -> str:
     """Return the exception as its last line says it, cut."""
     return " ".join(
         "".join(TracebackException.from_exception(error, compact=True).format_exception_only()).split("\n")[-2:]
@@ -115,7 +115,7 @@ def _source_of(code: Any) -> str:
 
 def _values(shell: Any, failure: Failure, own: Sequence[Secret]) -> Iterator[str]:
     """Yield a line for each name that the failing cell reads, and for the variables of the innermost function of a cell."""
-    names = visible(shell)
+    names = user_names(shell)
     inner = [frame for frame in traceback_frames(failure.error) if cell_title(shell, frame.f_code.co_filename)]
     read = dict.fromkeys([*_names_in(shell, failure.source), *(name for frame in inner for name in frame.f_code.co_names)])
     yield from _lines((name for name in read if name in names), names, own)
@@ -163,7 +163,7 @@ def _described(name: str, value: Any) -> str:
 def _versions(shell: Any, failure: Failure) -> Iterator[str]:
     """Yield Python's version and those of the libraries that the exception or the cell's names come from."""
     yield f"Python {platform.python_version()}"
-    names = visible(shell)
+    names = user_names(shell)
     values = [names[name] for name in _names_in(shell, failure.source) if name in names]
     modules = [frame.f_globals.get("__name__") for frame in traceback_frames(failure.error)]
     modules += [getattr(value, "__name__" if isinstance(value, ModuleType) else "__module__", "") for value in values]

@@ -34,7 +34,7 @@ _TYPING = {
 }
 
 
-class Attachment(Struct, frozen=True):
+class NamedAttachment(Struct, frozen=True):
     """One thing to attach: what it is called, and the value; a file is a Path.
 
     Attributes:
@@ -46,7 +46,7 @@ class Attachment(Struct, frozen=True):
     among: str = ""
 
 
-def named_attachments(word: str, names: Mapping[str, Any], plot: bytes | None = None) -> Iterator[Attachment]:
+def named_attachments(word: str, names: Mapping[str, Any], plot: bytes | None = None) -> Iterator[NamedAttachment]:
     """Yield what `word` names; `plot` is the last picture that was shown.
 
     Raises:
@@ -56,10 +56,10 @@ def named_attachments(word: str, names: Mapping[str, Any], plot: bytes | None = 
     if found:
         yield from _opened(word, value)
     elif word == "plot":
-        yield Attachment("plot", _shown(plot))
+        yield NamedAttachment("plot", _last_plot(plot))
     else:
         among = word if glob.has_magic(word) and not Path(word).expanduser().is_file() else ""
-        yield from (Attachment(path.name, path, among) for path in _files(word, names))
+        yield from (NamedAttachment(path.name, path, among) for path in _files(word, names))
 
 
 def _named_value(word: str, names: Mapping[str, Any]) -> tuple[bool, Any]:
@@ -75,15 +75,15 @@ def _named_value(word: str, names: Mapping[str, Any]) -> tuple[bool, Any]:
     return True, value
 
 
-def _opened(word: str, value: Any) -> Iterator[Attachment]:
+def _opened(word: str, value: Any) -> Iterator[NamedAttachment]:
     """Yield the value; a path is its file, and a list of them is all of these. Text is text, whatever it names."""
     if isinstance(value, list | tuple) and value and all(isinstance(item, Path) for item in value):
         _check_count(word, len(value))
-        yield from (Attachment(path.name, path.expanduser(), word) for path in value)
+        yield from (NamedAttachment(path.name, path.expanduser(), word) for path in value)
     elif isinstance(value, Path):
-        yield from (Attachment(path.name, path) for path in _files(str(value), {}))
+        yield from (NamedAttachment(path.name, path) for path in _files(str(value), {}))
     else:
-        yield Attachment(word, value)
+        yield NamedAttachment(word, value)
 
 
 def _files(word: str, names: Mapping[str, Any]) -> list[Path]:
@@ -120,7 +120,7 @@ def _siblings(folder: Path) -> list[str]:
         return []
 
 
-def _shown(plot: bytes | None) -> bytes:
+def _last_plot(plot: bytes | None) -> bytes:
     if plot is None:
         raise PromptError("-a plot: no cell has shown a picture yet; nothing was sent")
     return plot

@@ -60,7 +60,7 @@ class AnthropicCodec(PartStoreMixin):
             "tools": anthropic_tools(options) or None,
             "container": container_of(turns),
         }
-        return Request("v1/messages", {"stream": True, **_told(fields)})
+        return Request("v1/messages", {"stream": True, **_without_none(fields)})
 
     def decoder(self) -> Decoder:
         """Return what tells, of the frames of one stream in turn, what each says."""
@@ -85,7 +85,7 @@ class AnthropicCodec(PartStoreMixin):
         return as_count(as_dict(load_frame(frame)).get("input_tokens"))
 
 
-def _told(fields: dict[str, Any]) -> dict[str, Any]:
+def _without_none(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 

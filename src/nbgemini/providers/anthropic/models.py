@@ -198,7 +198,7 @@ def _supported(schema: Any) -> dict[str, Any]:
         said["items"] = _supported(schema["items"])
     if schema.get("type") == "object":
         said |= _closed(schema)
-    return said | _told(schema)
+    return said | _with_rules_in_words(schema)
 
 
 def _closed(schema: dict[str, Any]) -> dict[str, Any]:
@@ -208,7 +208,7 @@ def _closed(schema: dict[str, Any]) -> dict[str, Any]:
     return {"additionalProperties": False, "required": schema.get("required", [])}
 
 
-def _told(schema: dict[str, Any]) -> dict[str, Any]:
+def _with_rules_in_words(schema: dict[str, Any]) -> dict[str, Any]:
     if schema.get("format") in _FORMATS:
         return {"format": schema["format"], **_described(schema, [])}
     return _described(schema, [f"{name}: {json.dumps(schema[name])}" for name in _TOLD if name in schema])

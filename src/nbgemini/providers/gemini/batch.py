@@ -135,7 +135,7 @@ def status_of(frame: bytes) -> Status:
     Raises:
         WireError: it names none.
     """
-    found = _read(frame, _Operation)
+    found = _decode_or_empty(frame, _Operation)
     if not isinstance(found.name, str):
         raise WireError("the service did not say which batch this is → ask again")
     return _status(found)
@@ -145,13 +145,13 @@ def statuses_of(frame: bytes) -> tuple[list[Status], str]:
     """Return the batches of one page and the token of the next page (empty at the end)."""
     data = load_frame(frame)
     data = data if isinstance(data, dict) else {}
-    listed = [_read(msgspec.json.encode(one), _Operation) for one in dicts(data.get("operations"))]
+    listed = [_decode_or_empty(msgspec.json.encode(one), _Operation) for one in dicts(data.get("operations"))]
     return [_status(one) for one in listed], str(data.get("nextPageToken") or "")
 
 
 def answers_in(lines: bytes) -> list[Answered]:
     """Return what a file of answers holds; a line that is none counts for nothing."""
-    found = [_read(line, _Entry) for line in lines.splitlines() if line.strip()]
+    found = [_decode_or_empty(line, _Entry) for line in lines.splitlines() if line.strip()]
     return [_answered(entry) for entry in found if entry != _Entry()]
 
 
@@ -172,8 +172,8 @@ def _create(version: str, model: str, given: dict[str, Any], title: str) -> Requ
 
 
 def _status(found: _Operation) -> Status:
-    about = _read(found.metadata, _About)
-    output = _read(found.response or about.output, _Output)
+    about = _decode_or_empty(found.metadata, _About)
+    output = _decode_or_empty(found.response or about.output, _Output)
     stats = about.batchStats if isinstance(about.batchStats, dict) else {}
     return Status(
         str(found.name or ""),
@@ -185,7 +185,7 @@ def _status(found: _Operation) -> Status:
         as_count(stats.get("successfulRequestCount")),
         as_count(stats.get("failedRequestCount")),
         _error(found.error) if found.error else None,
-        tuple(_answered(_read(entry, _Entry)) for entry in _entries(output.inlinedResponses)),
+        tuple(_answered(_decode_or_empty(entry, _Entry)) for entry in _entries(output.inlinedResponses)),
         str(output.responsesFile or ""),
     )
 
@@ -193,12 +193,12 @@ def _status(found: _Operation) -> Status:
 def _entries(inlined: Raw) -> list[Raw]:
     """Return the answers of a list, which mostly stands in an object of the same name."""
     try:
-        return msgspec.json.decode(_read(inlined, _Output).inlinedResponses or inlined, type=list[Raw])
+        return msgspec.json.decode(_decode_or_empty(inlined, _Output).inlinedResponses or inlined, type=list[Raw])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return []
 
 
-def _read(text: bytes | Raw, kind: type[_T]) -> _T:
+def _decode_or_empty(text: bytes | Raw, kind: type[_T]) -> _T:
     """Return an object of a JSON text, mended if it must be; one without anything if it is none."""
     try:
         return msgspec.json.decode(text, type=kind)

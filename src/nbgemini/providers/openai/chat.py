@@ -173,7 +173,7 @@ def _answered(parts: Iterable[Part], ids: CallIds, *, own: bool, called: bool) -
 def _attached(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return what a tool attached to its answer: answers are text alone, so the user shows it."""
     attached = attached_to(answer)
-    shown = [_shown(part) or {"type": "text", "text": placeholder_text(part)} for part in attached]
+    shown = [_file_content(part) or {"type": "text", "text": placeholder_text(part)} for part in attached]
     return [{"type": "text", "text": f"(attached by {answer.get('name')}:)\n"}, *shown] if shown else []
 
 
@@ -185,14 +185,14 @@ def _content(part: Part, *, last: bool) -> dict[str, Any] | None:
     """
     if isinstance(text := part.get("text"), str):
         return {"type": "text", "text": text} if text else None
-    if (shown := _shown(part)) or not is_file_part(part):
+    if (shown := _file_content(part)) or not is_file_part(part):
         return shown
     if last:
         raise PromptError(f"Chat Completions takes no {mime_name(part)}; attach pictures, WAV, MP3, PDF or text")
     return {"type": "text", "text": placeholder_text(part)}
 
 
-def _shown(part: Part) -> dict[str, Any] | None:
+def _file_content(part: Part) -> dict[str, Any] | None:
     """Return a file as content; None if there is no form for its kind."""
     match part:
         case {"inlineData": {"mimeType": str(mime), "data": str(data)}}:

@@ -127,7 +127,7 @@ class _Calls:
             return []
         call.begun = True
         call.ended = not call.id and _is_whole(call.text)
-        start = ToolCallStart(call.key, name, call.id or None, _kept(piece))
+        start = ToolCallStart(call.key, name, call.id or None, _extra_part(piece))
         return [start, *call.early, *([ToolCallEnd(call.key)] if call.ended else [])]
 
     def end(self) -> list[Event]:
@@ -179,7 +179,7 @@ def _is_whole(text: str) -> bool:
         return False
 
 
-def _kept(piece: dict[str, Any]) -> dict[str, Any] | None:
+def _extra_part(piece: dict[str, Any]) -> dict[str, Any] | None:
     """Return the part that keeps what a server adds to a call and wants back: Google's puts the thought signature there."""
     more = {name: value for name, value in piece.items() if name not in _KNOWN and value is not None}
     return {ORIGIN: {"provider": NAME, "block": more}} if more else None

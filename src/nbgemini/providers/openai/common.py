@@ -73,10 +73,10 @@ def effort_of(options: Options) -> str | None:
     if known == ():
         raise PromptError(f"{model} does not think; leave out --think")
     if isinstance(think, int) and think:
-        raise PromptError(f"{model} takes a thinking level, not a budget; it offers: {_shown(known or _ANY)}")
+        raise PromptError(f"{model} takes a thinking level, not a budget; it offers: {_effort_names(known or _ANY)}")
     effort = str(think) if think not in ("off", 0) else "minimal" if "minimal" in (known or ()) else "none"
     if known and effort not in known:
-        raise PromptError(f"{model} can't think '{think}'; it offers: {_shown(known)}")
+        raise PromptError(f"{model} can't think '{think}'; it offers: {_effort_names(known)}")
     return effort
 
 
@@ -111,7 +111,7 @@ def _limit(entry: dict[str, Any], *names: str) -> int | None:
     return next((entry[name] for name in names if type(entry.get(name)) is int and entry[name] > 0), None)
 
 
-def _shown(efforts: tuple[str, ...]) -> str:
+def _effort_names(efforts: tuple[str, ...]) -> str:
     return ", ".join("off" if effort == "none" else effort for effort in efforts)
 
 

@@ -190,7 +190,7 @@ def _output(answer: Mapping[str, Any]) -> str | list[_Item]:
     attached = attached_to(answer)
     if not attached:
         return text
-    return [{"type": "input_text", "text": text}, *(_shown(part) or _missed(part) for part in attached)]
+    return [{"type": "input_text", "text": text}, *(_file_content(part) or _missed(part) for part in attached)]
 
 
 def _missed(part: Part) -> _Item:
@@ -205,14 +205,14 @@ def _content(part: Part, *, last: bool) -> _Item | None:
     """
     if isinstance(text := part.get("text"), str):
         return {"type": "input_text", "text": text} if text else None
-    if (shown := _shown(part)) or not is_file_part(part):
+    if (shown := _file_content(part)) or not is_file_part(part):
         return shown
     if last:
         raise PromptError(f"OpenAI's Responses API takes no {mime_name(part)}; attach pictures, PDF or text")
     return _missed(part)
 
 
-def _shown(part: Part) -> _Item | None:
+def _file_content(part: Part) -> _Item | None:
     """Return a file as content; None if the service does not take its kind."""
     match part:
         case {"inlineData": {"mimeType": str(mime), "data": str(data)}}:

@@ -29,7 +29,7 @@ class _Exchange(Struct, forbid_unknown_fields=True):
     facts: ExchangeStats | None = None
 
 
-class Chat(Struct, forbid_unknown_fields=True):
+class ChatFile(Struct, forbid_unknown_fields=True):
     """A chat as it stands in its file."""
 
     nbgemini: Literal["chat"]
@@ -44,7 +44,7 @@ class Chat(Struct, forbid_unknown_fields=True):
 def to_json(said: Said) -> str:
     """Return the file's text."""
     exchanges = [_saved(entry.exchange) for entry in said.entries]
-    chat = Chat("chat", 1, said.chat, said.model, said.at, exchanges, said.system)
+    chat = ChatFile("chat", 1, said.chat, said.model, said.at, exchanges, said.system)
     return msgspec.json.format(msgspec.json.encode(chat), indent=1).decode() + "\n"
 
 
@@ -55,7 +55,7 @@ def loaded(data: bytes, file: str) -> tuple[str, str | None, list[Exchange]]:
         PromptError: it is another program's file, another version's, or was changed so that it can't be continued.
     """
     try:
-        chat = msgspec.json.decode(data, type=Chat)
+        chat = msgspec.json.decode(data, type=ChatFile)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PromptError(f"{file} is no chat that %gemini export wrote ({error})") from None
     wrong = next((number for number, one in enumerate(chat.exchanges, 1) if not _is_whole(one)), None)
