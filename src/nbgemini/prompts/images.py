@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from io import BytesIO
 from itertools import islice
@@ -15,6 +15,7 @@ from typing import Any
 
 from nbgemini.errors import PromptError
 from nbgemini.messages.events import InlineMedia
+from nbgemini.messages.media import HEAD, mime_of
 from nbgemini.prompts.tables import has, package_of
 
 SIDE = 2_048  # pixels; the service scales larger pictures down itself
@@ -31,18 +32,18 @@ def picture_of(value: Any) -> tuple[str, bytes] | None:
         PromptError: it is a chart, and nothing here can draw it.
     """
     if isinstance(value, bytes | bytearray | memoryview):
-        mime = _mime(bytes(memoryview(value)[:16]))
-        return (mime, bytes(value)) if mime else None
+        mime = mime_of(bytes(memoryview(value)[:HEAD]))
+        return (mime, bytes(value)) if mime in MIMES else None
     if isinstance(value, InlineMedia):
         return (value.mime, base64.b64decode(value.data, validate=True)) if value.mime in MIMES else None
     if isinstance(value, type | str):
         return None
-    if _has(value, "resize", "convert", "getbands", "save"):
+    if has(value, "resize", "convert", "getbands", "save"):
         return "image/png", _from_pillow(value)
     if (figure := figure_of(value)) is not None:
         figure.savefig(page := BytesIO(), format="png")
         return "image/png", page.getvalue()
-    return _shown_image(value) or _rendered(value)
+    return _shown_image(value) or _chart_image(value)
 
 
 def figure_of(value: Any, depth: int = 2) -> Any:
@@ -71,105 +72,89 @@ def _parts(value: Any) -> Iterable[Any]:
 
 def _figure_of_one(value: Any) -> Any:
     for _ in range(3):  # axes may lie in a part of a figure
-        if value is None or isinstance(value, type) or _has(value, "savefig"):
+        if value is None or isinstance(value, type) or has(value, "savefig"):
             return None if isinstance(value, type) else value
         value = next((getattr(value, name, None) for name in _FIGURE if has(value, name)), None)
-    return value if _has(value, "savefig") else None
+    return value if has(value, "savefig") else None
 
 
 def takes_time(value: Any) -> bool:
     """Whether a value is a chart that a browser or another program draws, which needs no thread of matplotlib's."""
-    return _has(value, "to_image") or package_of(value) == "bokeh" or _is_vega(value)
-
-
-def _has(value: Any, *abilities: str) -> bool:
-    return all(has(value, ability) for ability in abilities)
-
-
-def _shown_image(value: Any) -> tuple[str, bytes] | None:
-    for hook, mime in (("_repr_png_", "image/png"), ("_repr_jpeg_", "image/jpeg")):
-        data = getattr(value, hook)() if callable(getattr(type(value), hook, None)) else None
-        data = data[0] if isinstance(data, tuple) else data  # IPython lets metadata stand beside it
-        if data:
-            return mime, base64.b64decode(data) if isinstance(data, str) else bytes(data)
-    return None
-
-
-def _rendered(value: Any) -> tuple[str, bytes] | None:
-    """Return a chart of those that are drawn in a browser, by the program that draws it without one."""
-    if _has(value, "to_image"):
-        return "image/png", _by_itself(value)
-    if package_of(value) == "bokeh" and _has(value, "document", "select"):
-        return "image/png", _by_browser(value)
-    bundle = bundle_of(value)
-    for mime in ("image/png", "image/jpeg"):
-        if data := bundle.get(mime):
-            return mime, base64.b64decode(data) if isinstance(data, str) else bytes(data)
-    return ("image/png", _by_vega(value)) if _is_vega(value) else None
-
-
-def bundle_of(value: Any) -> Mapping[str, Any]:
-    """Return what a value would show in a notebook, by mime type; empty if it leaves that to its other methods."""
-    if not callable(getattr(type(value), "_repr_mimebundle_", None)):
-        return {}
-    bundle = value._repr_mimebundle_(include=None, exclude=None)
-    bundle = bundle[0] if isinstance(bundle, tuple) else bundle
-    return bundle if isinstance(bundle, Mapping) else {}
-
-
-def _by_itself(chart: Any) -> bytes:
-    try:
-        image = chart.to_image(format="png") if _has(chart, "write_image") else chart.to_image()
-    except Exception as error:  # noqa: BLE001 - another package's code
-        raise _cannot_draw(chart, error, "pip install kaleido, and Chrome (plotly_get_chrome)") from None
-    return _from_pillow(image) if _has(image, "resize", "convert") else bytes(image)
+    return has(value, "to_image") or package_of(value) == "bokeh" or _is_vega(value)
 
 
 def _is_vega(chart: Any) -> bool:
     """Whether a chart is one of Vega-Lite's, as altair makes them."""
-    return _has(chart, "to_dict", "save", "_repr_mimebundle_", "transform_filter")
+    return has(chart, "to_dict", "save", "_repr_mimebundle_", "transform_filter")
 
 
-def _by_vega(chart: Any) -> bytes:
-    spec = chart.to_dict()
+def _shown_image(value: Any) -> tuple[str, bytes] | None:
+    for hook, mime in (("_repr_png_", "image/png"), ("_repr_jpeg_", "image/jpeg")):
+        if data := hook_result(value, hook):
+            return mime, _decoded(data)
+    return None
+
+
+def hook_result(value: Any, hook: str, **options: Any) -> Any:
+    """Return what one of IPython's hooks of a value says, without the metadata that may stand beside it."""
+    found = getattr(value, hook)(**options) if callable(getattr(type(value), hook, None)) else None
+    return found[0] if isinstance(found, tuple) else found
+
+
+def bundle_of(value: Any) -> Mapping[str, Any]:
+    """Return what a value would show in a notebook, by mime type; empty if it leaves that to its other methods."""
+    bundle = hook_result(value, "_repr_mimebundle_", include=None, exclude=None)
+    return bundle if isinstance(bundle, Mapping) else {}
+
+
+def _chart_image(value: Any) -> tuple[str, bytes] | None:
+    """Return a chart of those that are drawn in a browser, by the program that draws it without one."""
+    if has(value, "to_image"):
+        options = {"format": "png"} if has(value, "write_image") else {}
+        remedy = "pip install kaleido, and Chrome (plotly_get_chrome)"
+        return "image/png", _drawn(value, lambda: value.to_image(**options), remedy)
+    if package_of(value) == "bokeh" and has(value, "document", "select"):
+        remedy = "pip install selenium, and a browser with its driver"
+        return "image/png", _drawn(
+            value, lambda: import_module("bokeh.io.export").get_screenshot_as_png(value), remedy
+        )
+    bundle = bundle_of(value)
+    for mime in ("image/png", "image/jpeg"):
+        if data := bundle.get(mime):
+            return mime, _decoded(data)
+    if not _is_vega(value):
+        return None
+    spec, remedy = value.to_dict(), "pip install vl-convert-python"
+    return "image/png", _drawn(value, lambda: import_module("vl_convert").vegalite_to_png(spec), remedy)
+
+
+def _decoded(data: Any) -> bytes:
+    return base64.b64decode(data) if isinstance(data, str) else bytes(data)
+
+
+def _drawn(chart: Any, draw: Callable[[], Any], remedy: str) -> bytes:
     try:
-        return bytes(import_module("vl_convert").vegalite_to_png(spec))
+        image = draw()
+        return _from_pillow(image) if has(image, "resize", "convert") else bytes(image)
     except Exception as error:  # noqa: BLE001 - another package's code
-        raise _cannot_draw(chart, error, "pip install vl-convert-python") from None
-
-
-def _by_browser(chart: Any) -> bytes:
-    try:
-        return _from_pillow(import_module("bokeh.io.export").get_screenshot_as_png(chart))
-    except Exception as error:  # noqa: BLE001 - another package's code
-        raise _cannot_draw(chart, error, "pip install selenium, and a browser with its driver") from None
-
-
-def _cannot_draw(chart: Any, error: Exception, remedy: str) -> PromptError:
-    why = " ".join(str(error).split())[:120] or type(error).__name__
-    return PromptError(
-        f"a {type(chart).__name__} of {package_of(chart)} can't be drawn here ({why}) → {remedy}, or attach a picture of it"
-    )
+        why = " ".join(str(error).split())[:120] or type(error).__name__
+        kind = f"a {type(chart).__name__} of {package_of(chart)}"
+        raise PromptError(f"{kind} can't be drawn here ({why}) → {remedy}, or attach a picture of it") from None
 
 
 def _from_pillow(image: Any) -> bytes:
-    image = _plain(image)
+    """Return a picture in one of the modes that PNG knows and everyone reads alike: of 8 bits, in red, green and blue."""
+    if image.mode.startswith(("I", "F")):
+        image = _as_shades(image.convert("F"))
+    elif image.mode == "LAB":
+        image = image.getchannel("L")  # its colours need a profile
+    elif image.mode not in {"1", "L", "LA", "P", "RGB", "RGBA"}:
+        image = image.convert({"La": "LA", "PA": "RGBA", "RGBa": "RGBA"}.get(image.mode, "RGB"))
     scale = min(1.0, SIDE / max(image.size))
     if scale < 1:
         image = image.resize(tuple(max(1, round(side * scale)) for side in image.size))
     image.save(page := BytesIO(), format="png")
     return page.getvalue()
-
-
-def _plain(image: Any) -> Any:
-    """Return a picture in one of the modes that PNG knows and everyone reads alike: of 8 bits, in red, green and blue."""
-    if image.mode in {"1", "L", "LA", "P", "RGB", "RGBA"}:
-        return image
-    if image.mode.startswith(("I", "F")):
-        return _as_shades(image.convert("F"))
-    if image.mode == "LAB":
-        return image.getchannel("L")  # its colours need a profile
-    return image.convert({"La": "LA", "PA": "RGBA", "RGBa": "RGBA"}.get(image.mode, "RGB"))
 
 
 def _as_shades(image: Any) -> Any:
@@ -178,14 +163,6 @@ def _as_shades(image: Any) -> Any:
     if not (math.isfinite(low) and math.isfinite(high)) or low == high or (low >= 0 and 1 < high <= 255):  # noqa: PLR2004 - 8 bits
         return image.convert("L")
     return image.point(lambda value: value * (255 / (high - low)) + -low * 255 / (high - low)).convert("L")
-
-
-def _mime(head: bytes) -> str | None:
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
-    if head.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    return "image/webp" if head.startswith(b"RIFF") and head[8:12] == b"WEBP" else None
 
 
 MEDIA_BYTES = 4 * 1024 * 1024  # of pictures in one result; a request holds 20 MB in all
@@ -201,15 +178,14 @@ class ImageCollector:
 
     def collect_all(self, value: Any) -> Any:
         """Return `value` with words in place of each picture, itself or one floor down."""
-        if figure_of(value) is not None:
+        kind = type(value)
+        if kind not in (dict, list, tuple) or len(value) > GALLERY or figure_of(value) is not None:
             return self._collect(value)  # the axes of one figure are one picture
-        if type(value) is dict and len(value) <= GALLERY:
-            hung: Any = {key: self._collect(item) for key, item in value.items()}
-            return hung if any(hung[key] is not value[key] for key in value) else value
-        if type(value) in {list, tuple} and len(value) <= GALLERY:
-            hung = [self._collect(item) for item in value]
-            return hung if any(new is not old for new, old in zip(hung, value, strict=True)) else value
-        return self._collect(value)
+        items = list(value.values() if kind is dict else value)
+        collected = list(map(self._collect, items))
+        if all(new is old for new, old in zip(collected, items, strict=True)):
+            return value
+        return dict(zip(value, collected, strict=True)) if kind is dict else collected
 
     def _collect(self, value: Any) -> Any:
         try:
@@ -219,14 +195,11 @@ class ImageCollector:
         except Exception:  # noqa: BLE001 - what can't be drawn is told in words
             found = None
         if found is None:
-            return _unsent_note(value) if isinstance(value, InlineMedia) else value
+            is_media = isinstance(value, InlineMedia)
+            return f"media ({value.mime}, {len(value.data) * 3 // 4:,} bytes), which can't be sent" if is_media else value
         mime, data = found
         if len(data) > self._room:
             return f"a picture ({mime}, {len(data):,} bytes), too large to send"
         self._room -= len(data)
         self.media.append(InlineMedia(mime, base64.b64encode(data).decode()))
         return f"picture {len(self.media)} ({mime}), attached"
-
-
-def _unsent_note(media: InlineMedia) -> str:
-    return f"media ({media.mime}, {len(media.data) * 3 // 4:,} bytes), which can't be sent"

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 from nbgemini.prompts import leave_out
-from nbgemini.prompts.images import bundle_of
+from nbgemini.prompts.images import bundle_of, hook_result
 from nbgemini.prompts.tables import Table, narrow_float, package_of, table_of
 
 _LONGEST_HTML = 2_000_000  # characters
@@ -42,10 +42,10 @@ def shown_text(value: Any) -> str | None:
     bundle: Any = {}
     with suppress(Exception):  # it shows itself in another way
         bundle = bundle_of(value)
-    markdown = bundle.get("text/markdown") or _hook(value, "_repr_markdown_")
+    markdown = bundle.get("text/markdown") or hook_result(value, "_repr_markdown_")
     if markdown:
         return markdown if isinstance(markdown, str) else None
-    html = bundle.get("text/html") or _hook(value, "_repr_html_")
+    html = bundle.get("text/html") or hook_result(value, "_repr_html_")
     if isinstance(html, str) and (text := html_text(html)):
         return text
     plain = bundle.get("text/plain")
@@ -59,11 +59,6 @@ def html_text(html: str) -> str:
     lines = (" ".join(line.split()) for line in "".join(reader.pieces).splitlines())
     text = "\n".join(line for line in lines if line)
     return text if re.sub(r"<[^>]*>", "", text).strip() else ""
-
-
-def _hook(value: Any, name: str) -> Any:
-    found = getattr(value, name)() if callable(getattr(type(value), name, None)) else None
-    return found[0] if isinstance(found, tuple) else found
 
 
 class _Reader(HTMLParser):

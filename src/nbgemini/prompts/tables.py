@@ -68,13 +68,12 @@ def may_be_table(value: Any) -> bool:
 
 
 def _reader_of(value: Any) -> Callable[[Any], Table | None] | None:
-    able = (reader for abilities, reader in _READERS if all(has(value, ability) for ability in abilities))
-    return next(able, None)
+    return next((reader for abilities, reader in _READERS if has(value, *abilities)), None)
 
 
-def has(value: Any, ability: str) -> bool:
-    """Whether a value has an attribute of its type or of its own; one that is made up when it is asked for does not count."""
-    return hasattr(type(value), ability) or ability in getattr(value, "__dict__", ())
+def has(value: Any, *abilities: str) -> bool:
+    """Whether a value has attributes of its type or of its own; one that is made up when it is asked for does not count."""
+    return all(hasattr(type(value), ability) or ability in getattr(value, "__dict__", ()) for ability in abilities)
 
 
 def package_of(value: Any) -> str:

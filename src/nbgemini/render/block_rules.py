@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import ChainMap
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -40,21 +41,16 @@ def full_table(rule: Any) -> Any:
     """Return the rule for tables, which takes none that lacks most of its cells."""
 
     def full(state: Any, start: int, end: int, silent: bool) -> bool:
-        if not rule(state, start, end, True) or not _is_full(state, start, end):  # noqa: FBT003 - the parser's own form
+        if not rule(state, start, end, True):  # noqa: FBT003 - the parser's own form
+            return False
+        last = next((line for line in range(start, end) if state.isEmpty(line)), end)
+        columns = state.src.count("|", state.bMarks[start + 1], state.eMarks[start + 1])
+        cells = state.src.count("|", state.bMarks[start], state.eMarks[last - 1])
+        if columns * (last - start) > _MOST_CELLS_A_CELL * cells + _SPARE_CELLS:
             return False
         return silent or bool(rule(state, start, end, False))  # noqa: FBT003
 
     return full
-
-
-def _is_full(state: Any, start: int, end: int) -> bool:
-    columns, rows, cells = state.src.count("|", state.bMarks[start + 1], state.eMarks[start + 1]), 0, 0
-    for line in range(start, end):
-        if state.isEmpty(line):
-            break
-        rows += 1
-        cells += state.src.count("|", state.bMarks[line], state.eMarks[line])
-    return bool(columns * rows <= _MOST_CELLS_A_CELL * cells + _SPARE_CELLS)
 
 
 _OPENING = re.compile(r"(?P<marks>`{3,})(?P<info>[^`\n]*)|(?P<tildes>~{3,})(?P<about>[^\n]*)")
@@ -86,7 +82,7 @@ def _end(state: Any, start: int, end: int, marks: str) -> tuple[int, int]:
     for line in range(start + 1, end):
         begin = state.bMarks[line] + state.tShift[line]
         if begin < state.eMarks[line] and state.sCount[line] < state.blkIndent:
-            return (flat, line) if flat else (line, line)
+            return flat or line, line
         if state.src[begin : begin + 1] != marks[0] or not (found := _INNER.fullmatch(state.src, begin, state.eMarks[line])):
             continue
         at_margin, length = not state.is_code_block(line), len(found["marks"])
@@ -100,10 +96,6 @@ def _end(state: Any, start: int, end: int, marks: str) -> tuple[int, int]:
             return line, end
         if not flat and not found["info"] and at_margin and length >= len(marks):
             flat = line
-    return _unclosed(state, end, flat)
-
-
-def _unclosed(state: Any, end: int, flat: int) -> tuple[int, int]:
     if state.env.get(GROWING) == end or not flat:
         return end, end
     state.env[_FLAT] = True
@@ -115,78 +107,43 @@ _LONGEST = 1_000  # characters of a label
 Environment = MutableMapping[str, Any]
 
 
-class Links(dict[str, Any]):
-    """Addresses and titles by label, as the parser keeps them."""
+class Definitions(ChainMap[str, Any]):
+    """What is defined by label, here and earlier; the labels that were asked for in vain are noted."""
 
-    def __init__(self, earlier: dict[str, Any] | None = None) -> None:
-        """Begin with those that were defined `earlier`, which stay as they are."""
-        super().__init__()
+    def __init__(self, *maps: MutableMapping[str, Any]) -> None:
+        super().__init__(*maps)
         self.missed: set[str] = set()
-        self._earlier = earlier or {}
-
-    def __contains__(self, label: object) -> bool:
-        return super().__contains__(label) or label in self._earlier
 
     def get(self, label: str, default: Any = None) -> Any:
         """Return what is defined; note that it was asked for where it is not."""
-        if label not in self and len(label) <= _LONGEST:
+        if label in self:
+            return self[label]
+        if len(label) <= _LONGEST:
             self.missed.add(label)
-        return super().get(label) or dict.get(self._earlier, label, default)
-
-
-class Footnotes:
-    """The labels that have a footnote."""
-
-    def __init__(self, earlier: Footnotes | None = None) -> None:
-        """Begin with those that were defined `earlier`, which stay as they are."""
-        self.missed: set[str] = set()
-        self._labels: set[str] = set()
-        self._earlier = earlier
-
-    def add(self, label: str) -> None:
-        """Note that there is one."""
-        self._labels.add(label)
-
-    def __contains__(self, label: str) -> bool:
-        return label in self._labels
-
-    def has(self, label: str) -> bool:
-        """Say whether there is one; note that it was asked for where there is none."""
-        known = label in self._labels or (self._earlier is not None and label in self._earlier)
-        if not known:
-            self.missed.add(label)
-        return known
+        return default
 
 
 def new_environment() -> dict[str, Any]:
     """Return what the blocks of one text share."""
-    return {_LINKS: Links(), _FOOTNOTES: Footnotes()}
+    return {_LINKS: Definitions(), _FOOTNOTES: Definitions()}
 
 
 def environment_inside(env: Environment) -> dict[str, Any]:
     """Return what a rendering of text that still grows starts with: all that is defined so far, which it leaves as it is."""
-    return {_LINKS: Links(env[_LINKS]), _FOOTNOTES: Footnotes(env[_FOOTNOTES])}
+    return {kind: Definitions({}, *env[kind].maps) for kind in (_LINKS, _FOOTNOTES)}
 
 
-def footnotes_of(env: Environment) -> Footnotes:
-    """Return the footnotes of a text."""
-    found: Footnotes = env.setdefault(_FOOTNOTES, Footnotes())
+def missed(env: Environment) -> list[tuple[str, str]]:
+    """Return the labels that were asked for in vain since this was called last, each behind the kind of what it names."""
+    found = [(kind, label) for kind in (_LINKS, _FOOTNOTES) for label in env[kind].missed]
+    for kind, _ in found:
+        env[kind].missed.clear()
     return found
 
 
-def missed(env: Environment) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the labels that were asked for in vain since this was called last: of links, and of footnotes."""
-    links, footnotes = env[_LINKS], env[_FOOTNOTES]
-    found = frozenset(links.missed), frozenset(footnotes.missed)
-    links.missed.clear()
-    footnotes.missed.clear()
-    return found
-
-
-def is_defined_now(env: Environment, labels: tuple[frozenset[str], frozenset[str]]) -> bool:
+def is_defined_now(env: Environment, labels: list[tuple[str, str]]) -> bool:
     """Say whether one of them has been defined meanwhile."""
-    links, footnotes = labels
-    return any(label in env[_LINKS] for label in links) or any(map(env[_FOOTNOTES].has, footnotes))
+    return any(label in env[kind] for kind, label in labels)
 
 
 _DEFINITION = re.compile(r"\[\^(?P<label>[^\[\]\s^]{1,100})\]:[ \t]*")
@@ -202,24 +159,19 @@ def footnote_rule(state: Any, start: int, end: int, silent: bool) -> bool:
         return False
     if silent:
         return True
-    footnotes_of(state.env).add(found["label"])
+    state.env.setdefault(_FOOTNOTES, Definitions())[found["label"]] = True
     token = state.push("footnote_open", "div", 1)
     token.block, token.meta = True, {"label": found["label"]}
     token.map = lines = [start, start + 1]
-    _tokenize(state, start, end, found.end())
-    lines[1] = state.line
-    state.push("footnote_close", "div", -1).block = True
-    return True
-
-
-def _tokenize(state: Any, start: int, end: int, begin: int) -> None:
-    kept = state.bMarks[start], state.tShift[start], state.sCount[start], state.parentType, state.blkIndent
-    state.bMarks[start], state.tShift[start], state.parentType = begin, 0, "footnote"
+    outside = state.bMarks[start], state.tShift[start], state.sCount[start], state.parentType, state.blkIndent
+    state.bMarks[start], state.tShift[start], state.parentType = found.end(), 0, "footnote"
     state.blkIndent += _INDENT
     state.sCount[start] = state.blkIndent
     state.md.block.tokenize(state, start, end)
-    state.bMarks[start], state.tShift[start], state.sCount[start], state.parentType, state.blkIndent = kept
-    state.line = max(state.line, start + 1)
+    state.bMarks[start], state.tShift[start], state.sCount[start], state.parentType, state.blkIndent = outside
+    lines[1] = state.line = max(state.line, start + 1)
+    state.push("footnote_close", "div", -1).block = True
+    return True
 
 
 def footnote_reference_rule(state: Any, silent: bool) -> bool:
@@ -227,10 +179,9 @@ def footnote_reference_rule(state: Any, silent: bool) -> bool:
     if state.src[state.pos] != "[":
         return False
     found = _REFERENCE.match(state.src, state.pos, state.posMax)
-    if not found or not footnotes_of(state.env).has(found["label"]):
+    if not found or not state.env.setdefault(_FOOTNOTES, Definitions()).get(found["label"]):
         return False
     if not silent:
-        token = state.push("footnote_reference", "", 0)
-        token.content = found["label"]
+        state.push("footnote_reference", "", 0).content = found["label"]
     state.pos = found.end()
     return True

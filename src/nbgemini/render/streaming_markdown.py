@@ -62,7 +62,7 @@ class Blocks:
         self._code_end: re.Pattern[str] | None = None
         self._line = ""
         self._finished: list[str] = []
-        self._waiting: list[tuple[int, str, tuple[frozenset[str], frozenset[str]]]] = []
+        self._waiting: list[tuple[int, str, list[tuple[str, str]]]] = []
         self._rendered_length = 0
         self._number = 0
         self._env: dict[str, Any] = new_environment()
@@ -195,8 +195,7 @@ class Blocks:
     def _remember(self, source: str) -> None:
         """Keep a block that asked for what is not defined yet."""
         self._number += 1
-        labels = missed(self._env)
-        if any(labels):
+        if labels := missed(self._env):
             self._waiting.append((self._number - 1, source, labels))
 
     def _look_back(self) -> None:
