@@ -115,9 +115,7 @@ def _chart_image(value: Any) -> tuple[str, bytes] | None:
         return "image/png", _drawn(value, lambda: value.to_image(**options), remedy)
     if package_of(value) == "bokeh" and has(value, "document", "select"):
         remedy = "pip install selenium, and a browser with its driver"
-        return "image/png", _drawn(
-            value, lambda: import_module("bokeh.io.export").get_screenshot_as_png(value), remedy
-        )
+        return "image/png", _drawn(value, lambda: import_module("bokeh.io.export").get_screenshot_as_png(value), remedy)
     bundle = bundle_of(value)
     for mime in ("image/png", "image/jpeg"):
         if data := bundle.get(mime):

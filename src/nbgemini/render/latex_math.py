@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
+from typing import ClassVar
 from unicodedata import category, decomposition
 
 _LONGEST = 1_000  # characters: TeX ends when a line of a formula is six metres long
 _DEEPEST = 40  # groups in each other
 _MOST_CELLS = 10  # of a row of a matrix: TeX knows no wider ones
-_SIGN = re.compile(r"\\(?:[A-Za-z]+\*?|.)|.", re.DOTALL)
-_SIZE = re.compile(r"\s*\[\s*-?[\d.]+\s*(?:pt|em|ex|mm|cm|in|mu)\s*\]")  # behind the end of a row
+_SIGN = re.compile(r"(\\(?:[A-Za-z]+\*?|.)|.)(\s*)", re.DOTALL)
+_SIZE = re.compile(r"\[-?[\d.]+(?:pt|em|ex|mm|cm|in|mu)\]")  # behind the end of a row
 
 
 def _commands(names: str) -> frozenset[str]:
@@ -104,9 +105,8 @@ def rewrite_formula(latex: str) -> str:
     Raises:
         UnfitError: something in it is not known, or not where it may be.
     """
-    if len(latex) > _LONGEST:
-        raise UnfitError
-    return _Formula(_SIGN.findall(latex.translate(_PRIMES))).whole()
+    _require(len(latex) <= _LONGEST)
+    return _Formula(latex.translate(_PRIMES).strip()).whole()
 
 
 def escape_latex(text: str) -> str:
@@ -116,184 +116,129 @@ def escape_latex(text: str) -> str:
     return _LIGATURE.sub(r"\1{}", escaped)
 
 
-class _Signs:
-    """The signs of a formula, and how far they are read."""
-
-    def __init__(self, signs: list[str]) -> None:
-        self._signs = signs
-        self._at = 0
-
-    def _raw(self) -> str:
-        """Return the text of a group without any in it."""
-        self._skip_blanks()
-        self._expect("{")
-        begin = self._at
-        while self._next() not in ("}", "{", "$"):
-            pass
-        return "".join(self._signs[begin : self._at - 1]) if self._signs[self._at - 1] == "}" else self._fail()
-
-    def _skip_size(self) -> None:
-        """Leave out how far the next row is."""
-        ahead = "".join(self._signs[self._at : self._at + 12])
-        found = _SIZE.match(ahead)
-        self._at += found.end() if found else 0
-
-    def _skip_blanks(self) -> None:
-        while self._peek().isspace():
-            self._at += 1
-
-    def _peek(self) -> str:
-        return self._signs[self._at] if self._at < len(self._signs) else ""
-
-    def _peek_behind_blanks(self) -> str:
-        at = self._at
-        while at < len(self._signs) and self._signs[at].isspace():
-            at += 1
-        return self._signs[at] if at < len(self._signs) else ""
-
-    def _next(self) -> str:
-        if self._at >= len(self._signs):
-            raise UnfitError
-        self._at += 1
-        return self._signs[self._at - 1]
-
-    def _expect(self, sign: str) -> None:
-        if self._next() != sign:
-            raise UnfitError
-
-    @staticmethod
-    def _fail() -> str:
+def _require(fits: bool) -> None:
+    if not fits:
         raise UnfitError
 
-    def _operator(self, sign: str) -> str:
-        following = self._peek_behind_blanks()
-        if following not in (r"\limits", r"\nolimits"):
-            return f"{sign} "
-        self._skip_blanks()
-        return f"{sign}{self._next()} "
 
-    def _name(self) -> str:
-        name = self._raw()
-        return name if re.fullmatch(r"[A-Za-z ,\\-]+", name) and "\\" not in name.replace(r"\,", "") else self._fail()
+class _Formula:
+    """A formula that is read sign by sign, each with the blanks behind it, and written on the way."""
 
-    def _negated(self) -> str:
-        self._skip_blanks()
-        sign = self._next()
-        return rf"\not{sign} " if sign in _NEGATED else self._fail()
-
-    def _delimiter(self) -> str:
-        self._skip_blanks()
-        sign = self._next()
-        return sign if sign in _DELIMITERS else self._fail()
-
-
-class _Formula(_Signs):
-    """A formula that is read sign by sign and written on the way."""
-
-    _depth = 0
+    def __init__(self, latex: str) -> None:
+        self._signs: list[tuple[str, str]] = _SIGN.findall(latex)
+        self._at = 0
+        self._depth = 0
 
     def whole(self) -> str:
         """Return all of it; where it has several rows of its own, they stand below each other."""
         rows = self._table((), 20)
-        latex = _environment("aligned" if any(len(row) > 1 for row in rows) else "gathered", rows)
-        latex = " ".join(latex.split())
-        return latex if latex and self._at == len(self._signs) else self._fail()
+        latex = " ".join(_environment("aligned" if any(len(row) > 1 for row in rows) else "gathered", rows).split())
+        _require(latex != "" and self._at == len(self._signs))
+        return latex
+
+    def _peek(self) -> str:
+        return self._signs[self._at][0] if self._at < len(self._signs) else ""
+
+    def _next(self) -> str:
+        _require(self._at < len(self._signs))
+        self._at += 1
+        return self._signs[self._at - 1][0]
+
+    def _expect(self, sign: str) -> None:
+        _require(self._next() == sign)
+
+    def _next_of(self, known: Collection[str]) -> str:
+        _require((sign := self._next()) in known)
+        return sign
+
+    def _raw(self) -> str:
+        """Return the text of a group without any in it."""
+        self._expect("{")
+        begin = self._at
+        while self._next() not in ("}", "{", "$"):
+            pass
+        _require(self._signs[self._at - 1][0] == "}")
+        return "".join(f"{sign}{blank}" for sign, blank in self._signs[begin : self._at - 1]).strip()
 
     def _table(self, ends: Collection[str], most: int) -> list[list[str]]:
         """Return rows of cells, up to one of the ends."""
         rows, row = [], [self._list({*ends, "&", r"\\"})]
         while (sign := self._peek()) in ("&", r"\\"):
             self._at += 1
-            if sign == "&":
-                row.append(self._list({*ends, "&", r"\\"}))
-                if len(row) > most:
-                    raise UnfitError
-                continue
-            self._skip_size()
-            rows.append(row)
-            row = [self._list({*ends, "&", r"\\"})]
+            if sign == r"\\":
+                ahead = "".join(sign for sign, _ in self._signs[self._at : self._at + 12])
+                self._at += found.end() if (found := _SIZE.match(ahead)) else 0
+                rows.append(row)
+                row = []
+            row.append(self._list({*ends, "&", r"\\"}))
+            _require(len(row) <= most)
         return [*rows, row] if any(cell.strip() for cell in row) or not rows else rows
 
     def _list(self, ends: Collection[str]) -> str:
         """Return everything up to one of the ends, or to the end of the formula."""
         self._depth += 1
-        if self._depth > _DEEPEST:
-            raise UnfitError
+        _require(self._depth <= _DEEPEST)
         pieces = []
         while (sign := self._peek()) and sign not in ends:
             if sign == r"\middle" and r"\right" in ends:
-                pieces.append(f"{self._next()}{self._delimiter()} ")
+                pieces.append(f"{self._next()}{self._next_of(_DELIMITERS)} ")
             else:
-                pieces.append(self._with_scripts(" " if sign in "^_'" else self._atom()))
+                pieces.append(self._with_scripts("" if sign in "^_'" else self._atom()))
+            pieces.append(" " if self._signs[self._at - 1][1] else "")
         self._depth -= 1
         return "".join(pieces)
 
     def _with_scripts(self, base: str) -> str:
         """Return an atom with what stands above and below it: once each, as TeX wants it."""
-        if not base.strip():
-            self._skip_blanks()
         above, below = "", ""
-        while (sign := self._peek_behind_blanks()) in ("^", "_", "'"):
-            self._skip_blanks()
+        while (sign := self._peek()) in ("^", "_", "'"):
             self._at += 1
             if sign == "'":
                 above += r"\prime"
-            elif sign == "_" and not below:
+            elif sign == "_":
+                _require(not below)
                 below = self._argument()
-            elif sign == "^" and above.replace(r"\prime", "") == "":
-                above += self._argument()
             else:
-                raise UnfitError
+                _require(above.replace(r"\prime", "") == "")
+                above += self._argument()
         scripts = (f"^{{{above}}}" if above else "") + (f"_{{{below}}}" if below else "")
         return f"{base.strip() or '{}'}{scripts}" if scripts else base
 
     def _atom(self) -> str:
         sign = self._next()
-        if not sign.startswith("\\"):
-            return self._plain(sign)
-        for known, write in self._writers():
-            if sign in known:
-                return write(sign)
-        raise UnfitError
-
-    def _plain(self, sign: str) -> str:
         if sign == "{":
             return f"{{{self._group()}}}"
-        if sign in "}$#%&`" or (sign < " " and sign not in "\n\t"):
-            raise UnfitError
-        if sign > "~" and not _is_mathematical(sign):
-            return rf"\text{{{escape_latex(sign)}}}"
-        return " " if sign in "\n\t" else sign
+        if sign.startswith("\\"):
+            _require(sign in self._WRITERS)
+            return self._WRITERS[sign](self, sign)
+        _require(sign not in "}$#%&`" and sign >= " ")
+        return sign if sign <= "~" or _is_mathematical(sign) else rf"\text{{{escape_latex(sign)}}}"
 
-    def _writers(self) -> tuple[tuple[Collection[str], Callable[[str], str]], ...]:
-        return (
-            (_SYMBOLS, lambda sign: f"{sign} "),
-            (_WITH_LIMITS, self._operator),
-            (_COUNTS, self._command),
-            (_STRETCHED, self._stretched),
-            (_WORDS, self._words),
-            ((r"\left",), self._fenced),
-            ((r"\begin",), self._begun),
-            (_BIG, lambda sign: f"{sign}{self._delimiter()} "),
-            (_OTHERWISE, _OTHERWISE.__getitem__),
-            ((r"\operatorname", r"\operatorname*"), lambda sign: f"{sign}{{{self._name()}}}"),
-            ((r"\substack",), lambda _: self._stacked()),
-            ((r"\not",), lambda _: self._negated()),
-            ((r"\tag", r"\tag*"), lambda _: rf"\qquad \text{{({escape_latex(self._raw())})}}"),
-            ((r"\color",), self._uncoloured),
-            ((r"\textcolor",), self._uncoloured),
-            ((r"\label",), lambda _: self._raw() and ""),
-            ((r"\nonumber", r"\notag", r"\hline"), lambda _: ""),
-        )
+    def _group(self) -> str:
+        inside = self._list("}")
+        self._expect("}")
+        return inside
+
+    def _argument(self) -> str:
+        """Return what the next argument holds: a group, or a single atom."""
+        if self._peek() == "{":
+            self._at += 1
+            return self._group()
+        _require(self._peek() not in ("", "^", "_", "'", "&", r"\\", r"\end", r"\right"))
+        return self._atom()
+
+    def _operator(self, sign: str) -> str:
+        limits = self._next() if self._peek() in (r"\limits", r"\nolimits") else ""
+        return f"{sign}{limits} "
 
     def _command(self, sign: str) -> str:
         name = r"\boldsymbol" if sign == r"\bm" else sign
         return name + "".join(f"{{{self._argument()}}}" for _ in range(_COUNTS[sign]))
 
     def _stretched(self, sign: str) -> str:
+        """Return a command with an argument in brackets before the other."""
         option = ""
-        if self._peek_behind_blanks() == "[":
-            self._skip_blanks()
+        if self._peek() == "[":
             self._at += 1
             option = f"[{{{self._list(']')}}}]"
             self._expect("]")
@@ -301,71 +246,84 @@ class _Formula(_Signs):
 
     def _words(self, sign: str) -> str:
         """Return words in a formula; in them only formulas and escaped signs."""
-        name = r"\text" if sign in (r"\mbox", r"\hbox") else sign
-        self._skip_blanks()
         self._expect("{")
-        pieces = []
-        while (sign := self._next()) != "}":
-            if sign == "$":
+        pieces = [self._signs[self._at - 1][1]]
+        while (sign_in := self._next()) != "}":
+            if sign_in == "$":
                 pieces.append(f"${self._list('$')} $")  # never two dollar signs in a row
                 self._expect("$")
-            elif sign == "{" or (sign.startswith("\\") and sign[1:] not in tuple(" ,;:&%_#${}")):
-                raise UnfitError
+            elif sign_in.startswith("\\"):
+                _require(sign_in[1:] in tuple(" ,;:&%_#${}"))
+                pieces.append(" " if sign_in[1] in " ,;:" else sign_in)
             else:
-                pieces.append(escape_latex(sign) if not sign.startswith("\\") else " " if sign[1] in " ,;:" else sign)
+                _require(sign_in != "{")
+                pieces.append(escape_latex(sign_in))
+            pieces.append(self._signs[self._at - 1][1])
+        name = r"\text" if sign in (r"\mbox", r"\hbox") else sign
         return f"{name}{{{''.join(pieces)}}}"
 
     def _fenced(self, _: str) -> str:
-        opening = self._delimiter()
-        inside = self._list((r"\right",))
+        opening, inside = self._next_of(_DELIMITERS), self._list((r"\right",))
         self._expect(r"\right")
-        return rf"\left{opening} {inside}\right{self._delimiter()} "
+        return rf"\left{opening} {inside}\right{self._next_of(_DELIMITERS)} "
 
     def _begun(self, _: str) -> str:
-        name = self._raw()
-        if name not in _ROWS:
-            raise UnfitError
+        name, columns = self._raw(), ""
+        _require(name in _ROWS)
         called, most = _ROWS[name]
-        columns = ""
         if name == "array":
             columns = self._raw()
-            if not _COLUMNS.match(columns):
-                raise UnfitError
+            _require(_COLUMNS.match(columns) is not None)
             most = sum(columns.count(column) for column in "lcr")
         elif name.startswith("alignat"):
             self._raw()
         rows = self._table((r"\end",), most)
         self._expect(r"\end")
-        if self._raw() != name:
-            raise UnfitError
+        _require(self._raw() == name)
         return _environment(called or name, rows, columns)
 
-    def _stacked(self) -> str:
-        self._skip_blanks()
+    def _stacked(self, _: str) -> str:
         self._expect("{")
         rows = self._table("}", 1)
         self._expect("}")
         return rf"\substack{{{_joined(rows)}}}"
 
-    def _uncoloured(self, sign: str) -> str:
-        """Leave a colour out: its name may be unknown."""
+    def _named(self, sign: str) -> str:
+        name = self._raw()
+        _require(re.fullmatch(r"(?:[A-Za-z ,-]|\\,)+", name) is not None)
+        return f"{sign}{{{name}}}"
+
+    def _big(self, sign: str) -> str:
+        return f"{sign}{self._next_of(_DELIMITERS)} "
+
+    def _negated(self, _: str) -> str:
+        return rf"\not{self._next_of(_NEGATED)} "
+
+    def _tag(self, _: str) -> str:
+        return rf"\qquad \text{{({escape_latex(self._raw())})}}"
+
+    def _dropped(self, sign: str) -> str:
+        """Leave a label or a colour out: its name may be unknown."""
         self._raw()
         return f"{{{self._argument()}}}" if sign == r"\textcolor" else ""
 
-    def _argument(self) -> str:
-        """Return what the next argument holds: a group, or a single atom."""
-        self._skip_blanks()
-        if self._peek() == "{":
-            self._at += 1
-            return self._group()
-        if self._peek() in ("", "^", "_", "'", "&", r"\\", r"\end", r"\right"):
-            raise UnfitError
-        return self._atom()
-
-    def _group(self) -> str:
-        inside = self._list("}")
-        self._expect("}")
-        return inside
+    _WRITERS: ClassVar[dict[str, Callable[[_Formula, str], str]]] = {
+        **dict.fromkeys(_SYMBOLS, lambda _, sign: f"{sign} "),
+        **dict.fromkeys(_WITH_LIMITS, _operator),
+        **dict.fromkeys(_COUNTS, _command),
+        **dict.fromkeys(_STRETCHED, _stretched),
+        **dict.fromkeys(_WORDS, _words),
+        **dict.fromkeys(_BIG, _big),
+        **dict.fromkeys(_OTHERWISE, lambda _, sign: _OTHERWISE[sign]),
+        **dict.fromkeys(_commands("operatorname operatorname*"), _named),
+        **dict.fromkeys(_commands("tag tag*"), _tag),
+        **dict.fromkeys(_commands("color textcolor label"), _dropped),
+        **dict.fromkeys(_commands("nonumber notag hline"), lambda _, _sign: ""),
+        r"\left": _fenced,
+        r"\begin": _begun,
+        r"\substack": _stacked,
+        r"\not": _negated,
+    }
 
 
 def _environment(name: str, rows: list[list[str]], columns: str = "") -> str:
