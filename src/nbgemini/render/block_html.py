@@ -33,7 +33,7 @@ def render(source: str, env: MutableMapping[str, Any]) -> str:
     env[_RTL], env[_LINES] = is_rtl(source), source.split("\n")
     try:
         html = without_references(_html(source, env), source)
-    except (RecursionError, _TooMuchRepeatedError):
+    except (RecursionError, TooMuchRepeatedError):
         return preformatted(source)
     return sanitize(html) if html.count("<span>") <= _MOST_TRIGGERS else preformatted(source)
 
@@ -43,7 +43,7 @@ def preformatted(source: str) -> str:
     return f"<pre>{escape(without_references(source, source), quote=False)}</pre>\n"
 
 
-class _TooMuchRepeatedError(Exception):
+class TooMuchRepeatedError(Exception):
     """Links by reference repeat more text than may be, over all blocks of an answer."""
 
 
@@ -59,16 +59,12 @@ def _html(source: str, env: MutableMapping[str, Any]) -> str:
         for children in parse_inline(token.content, env):  # rendered at once, and gone
             allowed -= sum(len(str(value)) for child in children for value in child.attrs.values())
             if allowed < 0:
-                _note_repeated(-allowed, env)
+                env[_REPEATED] = env.get(_REPEATED, 0) - allowed
                 allowed = 0
+                if env[_REPEATED] > _MOST_REPEATED:
+                    raise TooMuchRepeatedError
             pieces.append(renderer.renderInline(children, options, env))
     return legible("".join(pieces), rtl=env[_RTL])  # again: an entity or a percent sign may have become a control character
-
-
-def _note_repeated(length: int, env: MutableMapping[str, Any]) -> None:
-    env[_REPEATED] = env.get(_REPEATED, 0) + length
-    if env[_REPEATED] > _MOST_REPEATED:
-        raise _TooMuchRepeatedError
 
 
 @cache
@@ -94,17 +90,19 @@ def _math_block(_self: Any, tokens: Sequence[Any], index: int, _options: Any, _e
 def _fence(_self: Any, tokens: Sequence[Any], index: int, _options: Any, env: Any) -> str:
     words = tokens[index].info.split()
     html = code_html(_code(tokens[index].content), words[0] if words else "", coloured=not tokens[index].meta.get("is_open"))
-    return html.replace("<div", '<div dir="ltr"', 1) if env[_RTL] else html
+    return html.replace("<div", f"<div{_ltr(env)}", 1)
 
 
 def _code_block(_self: Any, tokens: Sequence[Any], index: int, _options: Any, env: Any) -> str:
-    direction = ' dir="ltr"' if env[_RTL] else ""
-    return f"<pre{direction}><code>{escape(_code(tokens[index].content), quote=False)}</code></pre>\n"
+    return f"<pre{_ltr(env)}><code>{escape(_code(tokens[index].content), quote=False)}</code></pre>\n"
 
 
 def _code_inline(_self: Any, tokens: Sequence[Any], index: int, _options: Any, env: Any) -> str:
-    direction = ' dir="ltr"' if env[_RTL] else ""
-    return f"<code{direction}>{escape(_code(tokens[index].content), quote=False)}</code>"
+    return f"<code{_ltr(env)}>{escape(_code(tokens[index].content), quote=False)}</code>"
+
+
+def _ltr(env: Any) -> str:
+    return ' dir="ltr"' if env[_RTL] else ""
 
 
 def _code(text: str) -> str:
@@ -159,22 +157,17 @@ def _link_open(self: Any, tokens: Sequence[Any], index: int, options: Any, env: 
 
 
 def _link_close(_self: Any, tokens: Sequence[Any], index: int, _options: Any, _env: Any) -> str:
-    opening = _opening(tokens, index)
-    url = str(tokens[opening].attrGet("href") or "")
-    target = mailboxes_of(url) or host_of(url)
-    if not target or speaks_for_itself(url, _text_alone(tokens[opening + 1 : index])):
-        return "</a>"
-    return f'</a> <span class="nbgemini-host">({escape(target)})</span>'
-
-
-def _text_alone(tokens: Sequence[Any]) -> str:
-    """Return the text of a link, or nothing where there is more in it: a picture's alternative text is not seen."""
-    return "".join(token.content for token in tokens) if all(token.type == "text" for token in tokens) else ""
-
-
-def _opening(tokens: Sequence[Any], index: int) -> int:
     depth = tokens[index].level
-    return next(at for at in range(index - 1, -1, -1) if tokens[at].type == "link_open" and tokens[at].level == depth)
+    opening = next(at for at in range(index - 1, -1, -1) if tokens[at].type == "link_open" and tokens[at].level == depth)
+    url = str(tokens[opening].attrGet("href") or "")
+    target = unsaid_target(url, mailboxes_of(url) or host_of(url), tokens[opening + 1 : index])
+    return f'</a> <span class="nbgemini-host">({escape(target)})</span>' if target else "</a>"
+
+
+def unsaid_target(url: str, target: str, inside: Sequence[Any]) -> str:
+    """Return the host or mailbox of a link, unless its text says it; a picture's alternative text is not seen."""
+    text = "".join(token.content for token in inside) if all(token.type == "text" for token in inside) else ""
+    return "" if speaks_for_itself(url, text) else target
 
 
 def _image(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
@@ -182,10 +175,15 @@ def _image(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any)
     source, alt = str(token.attrGet("src") or ""), self.renderInlineAsText(token.children or [], options, env)
     if is_inline_image(source):
         return f'<img src="{escape(source)}" alt="{escape(alt)}">'
+    words, leads = unloaded_image(source, alt)
+    label = untypeset(escape(words, quote=False))  # a link in a link would end the outer one
+    return f'<a href="{escape(source)}" target="_blank">{label}</a>' if leads and "in_link" not in token.meta else label
+
+
+def unloaded_image(source: str, alt: str) -> tuple[str, bool]:
+    """Return what stands in the place of a picture that is not loaded, and whether it can be a link to it."""
     host = host_of(source)
-    label = untypeset(escape(f"[image not loaded: {', '.join(word for word in (alt, host) if word)}]", quote=False))
-    leads = host not in ("", UNREADABLE) and "in_link" not in token.meta  # a link in a link would end the outer one
-    return f'<a href="{escape(source)}" target="_blank">{label}</a>' if leads else label
+    return f"[image not loaded: {', '.join(word for word in (alt, host) if word)}]", host not in ("", UNREADABLE)
 
 
 _RULES = {

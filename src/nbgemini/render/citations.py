@@ -18,16 +18,17 @@ from urllib.parse import quote
 from nbgemini.messages.citations import SourcePlaces
 from nbgemini.messages.events import Citation, Citations, Page
 from nbgemini.render.escape import harmless
-from nbgemini.render.math import untypeset
+from nbgemini.render.math import prose
 from nbgemini.render.sanitize import sanitize
 from nbgemini.render.urls import host_of, plain_url
 
 _ZERO = 0xE000  # private use: digits, then begin and comma and end
 _OURS = dict.fromkeys(range(_ZERO, _ZERO + 13), "\ufffd")
 _GONE = dict.fromkeys(_OURS)
-_DIGITS, _BEGIN, _COMMA, _END = "".join(map(chr, range(_ZERO, _ZERO + 10))), "\ue00a", "\ue00b", "\ue00c"
-_SECRET = _BEGIN + "".join(_DIGITS[randbelow(10)] for _ in range(9)) + _BEGIN
-_REFERENCE = re.compile(rf" ?{_SECRET}([{_DIGITS}{_COMMA}]+){_END}")
+_NUMBERS, _BEGIN, _END = "".join(map(chr, (*range(_ZERO, _ZERO + 10), _ZERO + 11))), "\ue00a", "\ue00c"
+_HIDE, _SHOW = str.maketrans("0123456789,", _NUMBERS), str.maketrans(_NUMBERS, "0123456789,")
+_SECRET = f"{_BEGIN}{randbelow(10**9):09}{_BEGIN}".translate(_HIDE)
+_REFERENCE = re.compile(rf" ?{_SECRET}([{_NUMBERS}]+){_END}")
 _WHOLE = re.compile(  # what a reference must not stand in
     r"\]\([^()\n]{0,2000}\)|`[^`\n]{1,1000}`|\$[^$\n]{1,1000}\$|\\\([^\n]{0,1000}?\\\)|https?://[^\s<>]{1,2000}|<[^<>\n]{1,2000}>"
 )
@@ -43,14 +44,21 @@ def with_references(markdown: str, places: SourcePlaces) -> str:
     for at, sources in places:
         place = _fitting_place(markdown, at, spans)
         if place is not None and place >= begin:
-            pieces += [markdown[begin:place], _reference(sources)]
+            numbers = ",".join(str(number + 1) for number in sources).translate(_HIDE)
+            pieces += [markdown[begin:place], f" {_SECRET}{numbers}{_END}"]
             begin = place
     return "".join([*pieces, markdown[begin:]])
 
 
 def number_references(escaped: str, begin: str = "<sup>", end: str = "</sup>") -> str:
     """Return escaped text with its references as what a reader sees, each between `begin` and `end`."""
-    return _REFERENCE.sub(lambda found: f"{begin}{_numbers(found[1])}{end}", escaped) if _SECRET in escaped else escaped
+    if _SECRET not in escaped:
+        return escaped
+    return _REFERENCE.sub(lambda found: f"{begin}{_bracketed(found[1].translate(_SHOW))}{end}", escaped)
+
+
+def _bracketed(numbers: str) -> str:
+    return "".join(f"[{number}]" for number in numbers.split(",") if number)
 
 
 def without_references(text: str, source: str) -> str:
@@ -67,19 +75,6 @@ def _fitting_place(text: str, at: int, spans: list[tuple[int, int]]) -> int | No
     return at if fits else None
 
 
-def _reference(sources: tuple[int, ...]) -> str:
-    return f" {_SECRET}{_COMMA.join(_digits(number + 1) for number in sources)}{_END}"
-
-
-def _digits(number: int) -> str:
-    return "".join(_DIGITS[int(digit)] for digit in str(number))
-
-
-def _numbers(digits: str) -> str:
-    numbers = ("".join(str(_DIGITS.index(digit)) for digit in number) for number in digits.split(_COMMA) if number)
-    return "".join(f"[{number}]" for number in numbers)
-
-
 _SEARCH = "https://www.google.com/search?q="
 _LONGEST = 300  # characters of a title or an address that are shown
 
@@ -87,8 +82,9 @@ _LONGEST = 300  # characters of a title or an address that are shown
 def citations_html(citations: Citations) -> str:
     """Return the lists as sanitised HTML."""
     sources = "".join(f"<li>{_source(source)}</li>" for source in citations.sources)
-    queries = " · ".join(_link(f"{_SEARCH}{_url_quoted(query)}", query) for query in citations.queries)
-    pages = "".join(f"<li>{_page(page)}</li>" for page in citations.pages)
+    searches = ((_SEARCH + quote(query.encode("utf-8", "replace"), safe=""), query) for query in citations.queries)
+    queries = " · ".join(_link(url, query) for url, query in searches)
+    pages = "".join(f"<li>{_link(page.url, page.url)}: {_shortened(_state(page))}</li>" for page in citations.pages)
     lists = [
         f"<small>Sources</small><ol>{sanitize(sources)}</ol>" if sources or not (queries or pages) else "",
         f"<p><small>Searched for: {sanitize(queries)}</small></p>" if queries else "",
@@ -106,27 +102,19 @@ def citations_text(citations: Citations) -> str:
 
 
 def _source(source: Citation) -> str:
-    uri = harmless(source.uri)
-    shown = source.title or uri
-    return f"{_link(uri, shown)} ({escape(host_of(plain_url(uri)))})" if plain_url(uri) else _prose(shown)
-
-
-def _page(page: Page) -> str:
-    uri = harmless(page.url)
-    return f"{_link(uri, uri) if plain_url(uri) else _prose(uri)}: {_prose(_state(page))}"
+    url = plain_url(harmless(source.uri))
+    return _link(source.uri, source.title or source.uri) + (f" ({escape(host_of(url))})" if url else "")
 
 
 def _state(page: Page) -> str:
     return f"not read ({page.trouble})" if page.trouble else "read"
 
 
-def _link(url: str, shown: str) -> str:
-    return f'<a href="{escape(plain_url(url))}" target="_blank">{_prose(shown)}</a>'
+def _link(address: str, shown: str) -> str:
+    """Return a link, or only its text where it leads nowhere."""
+    url = plain_url(harmless(address))
+    return f'<a href="{escape(url)}" target="_blank">{_shortened(shown)}</a>' if url else _shortened(shown)
 
 
-def _url_quoted(query: str) -> str:
-    return quote(query.encode("utf-8", "replace"), safe="")
-
-
-def _prose(text: str) -> str:
-    return untypeset(escape(harmless(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")))
+def _shortened(text: str) -> str:
+    return prose(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")

@@ -8,7 +8,7 @@ takes too long is not coloured.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache, lru_cache
 from html import escape
 from time import thread_time
@@ -39,20 +39,23 @@ def code_html(source: str, language: str, *, coloured: bool = True) -> str:
     """Return code as HTML, coloured by class names if the language is known; still to be sanitised."""
     language = "".join(char for char in language if (char.isascii() and char.isalnum()) or char in "+#.-_")[:40]
     named = f' class="language-{language}"' if language else ""
-    shown = _coloured(source, language) if coloured else escape(source, quote=False)
+    shown = escape(source, quote=False)
+    if coloured and is_colourable(source, language):
+        from pygments import format as formatted  # noqa: PLC0415 - at first use
+
+        shown = str(formatted(_within_time(_lexer(language.lower()), source), _formatter()))
     return f'<div class="highlight"><pre><code{named}>{shown}</code></pre></div>\n'
 
 
 def is_colourable(source: str, language: str) -> bool:
     """Say whether a lexer knows the language and takes no long time for this code."""
-    return language.lower() in _LANGUAGES and not _is_too_long(source)
-
-
-def _coloured(source: str, language: str) -> str:
-    if not is_colourable(source, language):
-        return escape(source, quote=False)
-    tokens = list(_within_time(_lexer(language.lower()), source))
-    return str(_formatted(tokens))
+    return (
+        language.lower() in _LANGUAGES
+        and len(source) <= _LONGEST
+        and max(map(len, source.split("\n"))) <= _LONGEST_LINE
+        and source.count("/*") - source.count("*/") <= _MOST_OPEN_COMMENTS
+        and all(len(run.group()) <= _LONGEST_RUN for run in _RUN.finditer(source))
+    )
 
 
 def _within_time(lexer: Any, source: str) -> Iterator[tuple[Any, str]]:
@@ -89,22 +92,7 @@ def _quiet() -> Any:
 
 
 @cache
-def _formatter() -> Callable[[Any], str]:
-    from pygments import format as formatted  # noqa: PLC0415 - at first use
-    from pygments.formatters.html import HtmlFormatter  # noqa: PLC0415
+def _formatter() -> Any:
+    from pygments.formatters.html import HtmlFormatter  # noqa: PLC0415 - at first use
 
-    formatter = HtmlFormatter(nowrap=True)
-    return lambda tokens: str(formatted(tokens, formatter))
-
-
-def _formatted(tokens: list[tuple[Any, str]]) -> str:
-    return _formatter()(tokens)
-
-
-def _is_too_long(source: str) -> bool:
-    """Say whether a lexer may take too long for this code."""
-    if len(source) > _LONGEST or max(map(len, source.split("\n"))) > _LONGEST_LINE:
-        return True
-    if source.count("/*") - source.count("*/") > _MOST_OPEN_COMMENTS:
-        return True
-    return any(len(run.group()) > _LONGEST_RUN for run in _RUN.finditer(source))
+    return HtmlFormatter(nowrap=True)

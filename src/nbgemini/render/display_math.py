@@ -18,6 +18,7 @@ UNDECIDED = "nbgemini undecided"  # where a parse notes the first line with a fo
 GROWING = "nbgemini growing"  # where a parse is told that more text may follow
 _OPENING = re.compile(rf"(?<![\\$])(?:\\\\)*(?P<sign>\$\$|\\\[|\\begin\{{(?P<name>{ENVIRONMENT})\}})")
 _UNDERLINE = re.compile(r"(=+|-+)[ \t]*")
+_CODE_INDENT = 4  # columns
 _DASHES = ("|", "-", ":")  # how the second line of a table begins
 _CODE = re.compile(r"(`+)(?:(?!\1).)+?\1(?!`)")
 _OTHER_BLOCK = re.compile(r"[ \t]*(?:`{3}|~{3})")
@@ -93,26 +94,22 @@ def environment_rule(state: Any, silent: bool) -> bool:
 
 
 def _underline(state: Any, line: int) -> str:
-    if not 0 <= state.sCount[line] - state.blkIndent < 4:  # noqa: PLR2004 - indented code
-        return ""
     found = _UNDERLINE.fullmatch(state.src, state.bMarks[line] + state.tShift[line], state.eMarks[line])
-    return str(found[1][0]) if found else ""
+    is_at_margin = 0 <= state.sCount[line] - state.blkIndent < _CODE_INDENT
+    return str(found[1][0]) if found and is_at_margin else ""
 
 
 def _is_ended(state: Any, line: int, end: int) -> bool:
-    if state.sCount[line] - state.blkIndent >= 4:  # noqa: PLR2004 - indented code, which cannot interrupt
+    if state.sCount[line] - state.blkIndent >= _CODE_INDENT:  # which cannot interrupt
         return display_math_rule(state, line, end, silent=True)
-    if state.sCount[line] < 0 or _goes_on(state, line):
+    below = line + 1
+    if state.sCount[line] < 0 or (
+        # no block begins with a letter, but a table whose second line has its dashes
+        state.src[state.bMarks[line] + state.tShift[line]].isalpha()
+        and (below >= state.lineMax or not state.src.startswith(_DASHES, state.bMarks[below] + state.tShift[below]))
+    ):
         return False
     return any(rule(state, line, end, True) for rule in state.md.block.ruler.getRules("paragraph"))  # noqa: FBT003
-
-
-def _goes_on(state: Any, line: int) -> bool:
-    """Say whether a line begins with a letter, as no block does, but a table whose second line has its dashes."""
-    if not state.src[state.bMarks[line] + state.tShift[line]].isalpha():
-        return False
-    below = line + 1
-    return below >= state.lineMax or not state.src.startswith(_DASHES, state.bMarks[below] + state.tShift[below])
 
 
 def _behind_formulas(state: Any, line: int, end: int) -> int:
@@ -147,11 +144,11 @@ def _open(source: str, begin: int, end: int) -> re.Match[str] | None:
 
 def _find(state: Any, line: int, opening: re.Match[str], end: int) -> Found | None:
     found = _searched(state, line, opening, end)
-    if found is None:
-        return None
-    if found.sign == "$$" and not opening["name"]:
+    if found is None or opening["name"]:
+        return found
+    if found.sign == "$$":
         return None if is_prose(found.latex) or not found.latex.strip() else found
-    return found if opening["name"] or is_mathematics(found.latex) else None
+    return found if is_mathematics(found.latex) else None
 
 
 def _searched(state: Any, first: int, opening: re.Match[str], end: int) -> Found | None:
@@ -159,6 +156,9 @@ def _searched(state: Any, first: int, opening: re.Match[str], end: int) -> Found
     pieces: list[str] = []
     begin, after_blank = opening.end(), False
     for line in range(first, min(end, first + LONGEST)):
+        if line > first:  # behind the indentation of what it stands in
+            own = min(state.tShift[line], max(0, state.sCount[line] - state.blkIndent))
+            begin = int(state.bMarks[line] + state.tShift[line] - own)
         text = state.src[begin : state.eMarks[line]]
         if line > first and state.sCount[line] < state.blkIndent and _OTHER_ITEM.match(text):
             return None
@@ -172,18 +172,9 @@ def _searched(state: Any, first: int, opening: re.Match[str], end: int) -> Found
             return None
         after_blank = line > first and not text.strip()
         pieces.append(text)
-        begin = _begin(state, line + 1)
     if first + LONGEST > end >= state.env.get(GROWING, end + 1):
         _note(state, first)
     return None
-
-
-def _begin(state: Any, line: int) -> int:
-    """Return where a line begins behind the indentation of what it stands in."""
-    if line >= state.lineMax:
-        return 0
-    own = min(state.tShift[line], max(0, state.sCount[line] - state.blkIndent))
-    return int(state.bMarks[line] + state.tShift[line] - own)
 
 
 def _note(state: Any, line: int) -> None:

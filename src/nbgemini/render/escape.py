@@ -9,6 +9,7 @@ Invariants: no escape sequence survives, at any cut; joiners and the selectors t
 from __future__ import annotations
 
 import re
+from html import escape
 
 from nbgemini.formatting import invisible_codes
 
@@ -54,6 +55,11 @@ def harmless(text: str) -> str:
     """Return `text` with every control character visible; CR and CRLF become LF."""
     text = _plain(text)
     return "\n".join(map(_marked, text.split("\n"))) if _MARK.search(text) else text
+
+
+def escaped(text: str) -> str:
+    """Return plain text as HTML, for an attribute or for code, where no typesetter looks for formulas."""
+    return escape(harmless(text))
 
 
 def legible(text: str, *, rtl: bool) -> str:

@@ -14,14 +14,16 @@ from typing import Any
 from urllib.parse import quote
 
 from nbgemini.formatting import LOOKS
+from nbgemini.render.block_html import TooMuchRepeatedError, unloaded_image, unsaid_target
 from nbgemini.render.block_rules import Environment, new_environment
 from nbgemini.render.citations import number_references, without_references
 from nbgemini.render.escape import harmless
 from nbgemini.render.latex_math import UnfitError, escape_latex, rewrite_formula
 from nbgemini.render.markdown_parser import parse_inline, parse_structure
+from nbgemini.render.math import CLOSING
 from nbgemini.render.sanitize import is_inline_image
 from nbgemini.render.streaming_markdown import LARGEST, Blocks
-from nbgemini.render.urls import UNREADABLE, host_of, leads_somewhere, mailboxes_of, plain_url, speaks_for_itself
+from nbgemini.render.urls import host_of, leads_somewhere, mailboxes_of, plain_url
 
 _DEEPEST = 4  # lists and quotes in each other
 _WIDEST = 70  # characters of a row that needs no breaking
@@ -44,6 +46,7 @@ _BOXES = str.maketrans({"☐": "[ ]", "☑": "[x]"})  # few fonts have them
 _SMALL = {"sub": r"\textsubscript{", "sup": r"\textsuperscript{", "kbd": r"\texttt{"}
 _NUMBER = r"\textsuperscript{"  # how the number of a source begins
 _IN_LINE = ("$", r"\(")  # how formulas begin that stand in a line
+_LARGE = r"\displaystyle "
 _RULE = "\\par\\noindent\\rule{\\linewidth}{0.4pt}\\par\n\n"
 _SIDES = {"text-align:right": "r", "text-align:center": "c"}
 _SIDE_COMMANDS = {"l": r"\raggedright ", "r": r"\raggedleft ", "c": r"\centering "}
@@ -68,7 +71,7 @@ def to_latex(markdown: str, *, in_quote: bool = False) -> str:
         for block in sources:
             document.write(block)
         latex = without_references(document.latex(), source)
-    except (RecursionError, _TooMuchRepeatedError):
+    except (RecursionError, TooMuchRepeatedError):
         return ""
     return latex if not document.is_prose or _NUMBER in latex else ""
 
@@ -86,10 +89,6 @@ def titled_quotation(title: str, latex: str) -> str:
     return f"\\textit{{{escape_latex(title)}}}\n\\begin{{quote}}\n{latex}\\end{{quote}}\n" if latex else ""
 
 
-class _TooMuchRepeatedError(Exception):
-    """Links by reference repeat more text than may be."""
-
-
 class _Document:
     """What is written while the tokens go by."""
 
@@ -99,7 +98,7 @@ class _Document:
         self._kinds: set[str] = set()  # of tokens
         self._pieces: list[str] = []
         self._closing = ["quoted"] if in_quote else []  # how lists and quotes that are open end
-        self._labels: list[str] = []  # what marks the next item of a list
+        self._labels: list[str] = []  # what marks the next item in each of them
         self._rows: list[list[tuple[str, str]]] = []  # the table: cells with their sides
         self._plain = 0  # whether the text stands where no display may: in a heading or a cell
 
@@ -151,24 +150,31 @@ class _Document:
         self._pieces.append(_RULE)
 
     def _math_block(self, token: Any) -> None:
-        self._pieces.append(f"{_display(token.content, '$$')}\n\n")
+        self._pieces.append(f"{_formula(token.content, '$$', displayed=True)}\n\n")
 
     def _footnote_open(self, token: Any) -> None:
         self._pieces.append(f"{_NUMBER}{escape_latex(token.meta['label'])}}} ")
 
     def _bullet_list_open(self, _: Any) -> None:
         self._open("itemize")
-        self._labels.append("")
 
     def _ordered_list_open(self, token: Any) -> None:
-        self._open("enumerate")
-        self._labels.append(str(token.attrGet("start") or 1))
+        self._open("enumerate", str(token.attrGet("start") or 1))
 
-    def _bullet_list_close(self, _: Any) -> None:
+    def _blockquote_open(self, _: Any) -> None:
+        self._open("quote")
+
+    def _open(self, environment: str, label: str = "") -> None:
+        fits = sum(map(bool, self._closing)) < _DEEPEST
+        self._pieces.append(f"\n\\begin{{{environment}}}\n" if fits else "\n")
+        self._closing.append(f"\\end{{{environment}}}\n\n" if fits else "")
+        self._labels.append(label)
+
+    def _close(self, _: Any) -> None:
         self._labels.pop()
-        self._close()
+        self._pieces.append(self._closing.pop() or "\n")
 
-    _ordered_list_close = _bullet_list_close
+    _bullet_list_close = _ordered_list_close = _blockquote_close = _close
 
     def _list_item_open(self, _: Any) -> None:
         number = self._labels[-1]
@@ -181,20 +187,6 @@ class _Document:
 
     def _list_item_close(self, _: Any) -> None:
         self._pieces.append("\n")
-
-    def _blockquote_open(self, _: Any) -> None:
-        self._open("quote")
-
-    def _blockquote_close(self, _: Any) -> None:
-        self._close()
-
-    def _open(self, environment: str) -> None:
-        fits = sum(map(bool, self._closing)) < _DEEPEST
-        self._pieces.append(f"\n\\begin{{{environment}}}\n" if fits else "\n")
-        self._closing.append(f"\\end{{{environment}}}\n\n" if fits else "")
-
-    def _close(self) -> None:
-        self._pieces.append(self._closing.pop() or "\n")
 
     def _table_open(self, _: Any) -> None:
         self._plain += 1
@@ -218,7 +210,7 @@ class _Document:
         self._kinds.update(token.type for token in tokens)
         self._carried += sum(len(str(value)) for token in tokens for value in token.attrs.values())
         if self._carried > _MOST_CARRIED:
-            raise _TooMuchRepeatedError
+            raise TooMuchRepeatedError
         for index, token in enumerate(tokens):
             match token.type:
                 case "s_open" | "s_close":
@@ -231,21 +223,15 @@ class _Document:
                     pieces.append(_opening(links[-1][0]))
                 case "link_close":
                     url, host, begin = links.pop()
-                    inside = tokens[begin + 1 : index]
-                    said = "".join(child.content for child in inside) if all(child.type == "text" for child in inside) else ""
-                    named = not host or speaks_for_itself(url, said)
-                    pieces.append(("}" if url else "") + ("" if named else f" ({escape_latex(host)})"))
+                    host = unsaid_target(url, host, tokens[begin + 1 : index])
+                    pieces.append(("}" if url else "") + (f" ({escape_latex(host)})" if host else ""))
                 case "formula":
-                    pieces.append(self._formula(token))
+                    pieces.append(_formula(token.content, token.markup, displayed=token.level == 0 and not self._plain))
                 case "image":
                     pieces.append(_picture(token, linked=not links))
                 case _:
                     pieces.append(_span(token))
         return "".join(pieces)
-
-    def _formula(self, token: Any) -> str:
-        may_stand_alone = token.level == 0 and not self._plain
-        return _display(token.content, token.markup) if may_stand_alone else _inline_math(token.content, token.markup)
 
 
 def _span(token: Any) -> str:
@@ -260,27 +246,16 @@ def _span(token: Any) -> str:
     return _MARKS.get(token.type) or number_references(escape_latex(token.content.translate(_BOXES)), _NUMBER, "}")
 
 
-def _display(latex: str, opening: str) -> str:
-    r"""Return a formula; one of `$$` or `\[` on lines of its own."""
-    if opening in _IN_LINE:
-        return _inline_math(latex, opening)
+def _formula(latex: str, opening: str, *, displayed: bool) -> str:
+    r"""Return a formula; one of `$$` or `\[` on lines of its own where that may be."""
+    in_line = opening in _IN_LINE
     try:
-        return f"\n\\[{rewrite_formula(latex)}\\]\n"
+        rewritten = rewrite_formula(latex)
     except UnfitError:
-        return _unfit(latex, opening)
-
-
-def _inline_math(latex: str, opening: str) -> str:
-    try:
-        size = "" if opening in _IN_LINE else r"\displaystyle "
-        return f"{{${size}{rewrite_formula(latex)}$}}"
-    except UnfitError:
-        return _unfit(latex, opening)
-
-
-def _unfit(latex: str, opening: str) -> str:
-    closing = {r"\(": r"\)", r"\[": r"\]"}.get(opening, opening)
-    return rf"\texttt{{{escape_latex(opening + latex + closing)}}}"
+        return rf"\texttt{{{escape_latex(opening + latex + CLOSING.get(opening, opening))}}}"
+    if displayed and not in_line:
+        return f"\n\\[{rewritten}\\]\n"
+    return f"{{${'' if in_line else _LARGE}{rewritten}$}}"
 
 
 def _link(token: Any) -> tuple[str, str]:
@@ -302,10 +277,8 @@ def _picture(token: Any, *, linked: bool) -> str:
     source, alt = str(token.attrGet("src") or ""), token.content
     if is_inline_image(source):
         return escape_latex(f"[picture: {alt}]" if alt else "[picture]")
-    host = host_of(source)
-    label = escape_latex(f"[image not loaded: {', '.join(word for word in (alt, host) if word)}]")
-    leads = linked and host not in ("", UNREADABLE)
-    return f"{_opening(plain_url(source))}{label}}}" if leads else label
+    words, leads = unloaded_image(source, alt)
+    return f"{_opening(plain_url(source))}{escape_latex(words)}}}" if linked and leads else escape_latex(words)
 
 
 def _table(rows: list[list[tuple[str, str]]], *, whole_page: bool) -> str:

@@ -9,7 +9,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from functools import cache, lru_cache, partial
-from itertools import groupby
 from typing import Any
 from unicodedata import category, east_asian_width
 
@@ -39,12 +38,16 @@ def parse_blocks(source: str, *, growing: bool = False) -> tuple[Sequence[Any], 
         source: the text.
         growing: whether more of it may follow.
     """
-    parser = markdown_parser()
-    tokens: list[Any] = []
     lines = source.count("\n") + (not source.endswith("\n"))
     env: dict[str, Any] = {GROWING: lines} if growing else {}
+    return _block_tokens(source, env), env.get(UNDECIDED, lines)
+
+
+def _block_tokens(source: str, env: MutableMapping[str, Any]) -> list[Any]:
+    parser = markdown_parser()
+    tokens: list[Any] = []
     parser.block.parse(source, parser, env, tokens)
-    return tokens, env.get(UNDECIDED, lines)
+    return tokens
 
 
 def parse_all(source: str, env: MutableMapping[str, Any]) -> Sequence[Any]:
@@ -58,10 +61,10 @@ def parse_all(source: str, env: MutableMapping[str, Any]) -> Sequence[Any]:
 
 def parse_structure(source: str, env: MutableMapping[str, Any]) -> Sequence[Any]:
     """Return the block tokens of harmless Markdown for `parse_inline`; `env` carries definitions from block to block."""
-    parser = markdown_parser()
-    tokens: list[Any] = []
-    parser.block.parse(source, parser, env, tokens)
-    check_boxes(tokens)
+    tokens = _block_tokens(source, env)
+    for item, opening, text in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        if item.type == "list_item_open" and opening.type == "paragraph_open" and (found := _TASK.match(text.content)):
+            text.content = f"{_BOXES[found['done'].lower()]} {text.content[found.end() :]}"
     if OPEN_END in env:
         env[OPEN_END](tokens, env)
     return tokens
@@ -73,18 +76,7 @@ def parse_inline(content: str, env: MutableMapping[str, Any]) -> Iterator[list[A
     for piece in _pieces(content):
         children: list[Any] = []
         parser.inline.parse(piece, parser, env, children)
-        yield _joined_texts(children)
-
-
-def _joined_texts(tokens: Sequence[Any]) -> list[Any]:
-    """Return tokens with neighbouring texts made one: each escaped sign was a token of its own."""
-    joined: list[Any] = []
-    for is_text, run in groupby(tokens, key=lambda token: token.type in ("text", "text_special")):
-        some = list(run)
-        if is_text:
-            some[0].type, some[0].content = "text", "".join(token.content for token in some)
-        joined += some[:1] if is_text else some
-    return joined
+        yield children
 
 
 def _pieces(content: str) -> Iterator[str]:
@@ -116,16 +108,16 @@ def markdown_parser() -> Any:
     block.before("table", "math_block", display_math_rule, {"alt": ends_text})
     block.before("reference", "footnote", footnote_rule, {"alt": ["paragraph", "reference"]})
     inline = parser.inline.ruler
-    inline.at("emphasis", forgiving(emphasis.tokenize, "*_"))
-    inline.at("strikethrough", forgiving(strikethrough.tokenize, "~"))
-    inline.after("text", "bare_address", bare_address_rule)
+    inline.at("emphasis", _forgiving(emphasis.tokenize, "*_"))
+    inline.at("strikethrough", _forgiving(strikethrough.tokenize, "~"))
+    inline.after("text", "bare_address", _bare_address_rule)
     inline.before("escape", "dollars", dollars_rule)
     inline.before("escape", "bracketed", brackets_rule)
     inline.before("escape", "environment", environment_rule)
     inline.before("link", "footnote_reference", footnote_reference_rule)
     inline.before("footnote_reference", "lone_bracket", _lone_bracket_rule)
-    inline.before("autolink", "small_tag", small_tag_rule)
-    parser.inline.ruler2.after("emphasis", "small_tags", pair_small_tags)
+    inline.before("autolink", "small_tag", _small_tag_rule)
+    parser.inline.ruler2.after("emphasis", "small_tags", _pair_small_tags)
     return parser
 
 
@@ -134,8 +126,7 @@ def _lone_bracket_rule(state: Any, silent: bool) -> bool:
     mark = next((mark for mark in ("[", "![") if state.src.startswith(mark, state.pos)), "")
     if not mark or state.src.find("]", state.pos, state.posMax) >= 0:
         return False
-    if not silent:
-        state.pending += mark
+    state.pending += "" if silent else mark
     state.pos += len(mark)
     return True
 
@@ -159,11 +150,10 @@ _ASCII_OPENING = "([{<"
 _ASCII_CLOSING = ")]}>.,:;!?%"
 _ASCII_QUOTES = "\"'"
 _SPANISH = "¡¿"
-_SPACE = " "
 _NO_BREAK = "\u00a0\u202f"  # within French quotes
 
 
-def forgiving(rule: Callable[[Any, bool], bool], signs: str) -> Callable[[Any, bool], bool]:
+def _forgiving(rule: Callable[[Any, bool], bool], signs: str) -> Callable[[Any, bool], bool]:
     """Return a rule for emphasis that also knows writing without spaces."""
 
     def emphasis(state: Any, silent: bool) -> bool:
@@ -180,14 +170,13 @@ def _scan(state: Any, by_the_book: Callable[[Any, int, bool], Any], start: int, 
     if not within_words:  # an underscore
         return scanned
     end = start + scanned.length
-    before, after = _at(state, start - 1), _at(state, end)
-    can_open = scanned.can_open or _may_open(before, after, _at(state, end + 1))
-    can_close = scanned.can_close or _may_close(_at(state, start - 2), before, after)
-    return scanned._replace(can_open=can_open, can_close=can_close)
-
-
-def _at(state: Any, place: int) -> str:
-    return state.src[place] if 0 <= place < state.posMax else _SPACE
+    farther, before, after, behind = (
+        state.src[place] if 0 <= place < state.posMax else " " for place in (start - 2, start - 1, end, end + 1)
+    )
+    return scanned._replace(
+        can_open=scanned.can_open or _may_open(before, after, behind),
+        can_close=scanned.can_close or _may_close(farther, before, after),
+    )
 
 
 def _may_open(before: str, after: str, behind: str) -> bool:
@@ -196,8 +185,9 @@ def _may_open(before: str, after: str, behind: str) -> bool:
         return False
     if after.isascii():
         return _is_wide(before) and (after in _ASCII_OPENING or after in _ASCII_QUOTES)
-    kind = _kind(after)
-    return behind in _NO_BREAK or not behind.isspace() if kind in _QUOTES else kind not in _NEITHER_OPENS
+    if _kind(after) in _QUOTES:
+        return behind in _NO_BREAK or not behind.isspace()
+    return _kind(after) not in _NEITHER_OPENS
 
 
 def _may_close(farther: str, before: str, after: str) -> bool:
@@ -208,19 +198,14 @@ def _may_close(farther: str, before: str, after: str) -> bool:
         return not farther.isspace() and farther not in _ASCII_OPENING
     if before.isascii():
         return before in _ASCII_CLOSING or (_is_wide(after) and before not in _ASCII_OPENING)
-    if _is_wide(before) and _kind(before) == "Sm":  # a wave dash
-        return True
     kind = _kind(before)
-    return (
-        farther in _NO_BREAK or not farther.isspace()
-        if kind in _QUOTES
-        else kind not in _NEITHER_CLOSES and before not in _SPANISH
-    )
+    if kind in _QUOTES:
+        return farther in _NO_BREAK or not farther.isspace()
+    is_wave_dash = kind == "Sm" and _is_wide(before)
+    return is_wave_dash or (kind not in _NEITHER_CLOSES and before not in _SPANISH)
 
 
-@lru_cache(maxsize=1_000)
-def _kind(char: str) -> str:
-    return category(char)
+_kind = lru_cache(maxsize=1_000)(category)
 
 
 @lru_cache(maxsize=1_000)
@@ -240,7 +225,7 @@ _TASK = re.compile(r"\[(?P<done>[ xX])\][ \t]+(?=\S)")
 _BOXES = {" ": "☐", "x": "☑"}
 
 
-def small_tag_rule(state: Any, silent: bool) -> bool:
+def _small_tag_rule(state: Any, silent: bool) -> bool:
     """Parse `<br>`, `<sub>`, `<sup>` and `<kbd>` without attributes; nothing else is HTML."""
     if state.src[state.pos] != "<":
         return False
@@ -255,38 +240,28 @@ def small_tag_rule(state: Any, silent: bool) -> bool:
     return True
 
 
-def pair_small_tags(state: Any) -> None:
-    """Make elements of the tags that have both ends in the same place, and text of all others."""
-    _pair(state.tokens)
-
-
-def _pair(tokens: Sequence[Any]) -> None:
+def _pair_small_tags(state: Any) -> None:
+    """Make elements of the tags that have both ends in the same place, and text of all others and of escaped signs."""
     open_tags: list[Any] = [None]  # None: an element of Markdown
-    for token in tokens:
+    for token in state.tokens:
         if token.nesting > 0:
             open_tags.append(None)
         elif token.nesting < 0:
             while open_tags.pop() is not None:
                 pass
-        elif token.type == "small_tag":
-            _pair_tag(token, open_tags)
-    for token in tokens:
-        if token.type == "small_tag":
+        elif token.type == "small_tag" and not token.meta["close"]:
+            if None in open_tags[-_MOST_OPEN_TAGS:]:
+                open_tags.append(token)
+        elif token.type == "small_tag" and open_tags[-1] is not None and open_tags[-1].tag == token.tag:
+            opening = open_tags.pop()
+            opening.type, opening.nesting, opening.content = "small_open", 1, ""
+            token.type, token.nesting, token.content = "small_close", -1, ""
+    for token in state.tokens:
+        if token.type in ("small_tag", "text_special"):
             token.type, token.tag = "text", ""
 
 
-def _pair_tag(token: Any, open_tags: list[Any]) -> None:
-    opening = open_tags[-1]
-    if not token.meta["close"]:
-        if None in open_tags[-_MOST_OPEN_TAGS:]:
-            open_tags.append(token)
-    elif opening is not None and opening.tag == token.tag:
-        open_tags.pop()
-        opening.type, opening.nesting, opening.content = "small_open", 1, ""
-        token.type, token.nesting, token.content = "small_close", -1, ""
-
-
-def bare_address_rule(state: Any, silent: bool) -> bool:
+def _bare_address_rule(state: Any, silent: bool) -> bool:
     """Parse a web address that stands in the text, without the punctuation behind it."""
     if state.src[state.pos] != ":" or state.linkLevel:
         return False
@@ -308,10 +283,10 @@ def bare_address_rule(state: Any, silent: bool) -> bool:
 def _trimmed(found: re.Match[str], behind: str) -> str:
     """Return what of it is the address, or nothing where its host would not be what a reader takes for it."""
     if not found["path"]:
-        return "" if behind in ("@", "\\") or (behind.isalnum() and not _spans_is_wide(behind)) else found.group()
+        return "" if behind in ("@", "\\") or (behind.isalnum() and not _is_wide(behind)) else found.group()
     address, path = found.group(), found["path"]
     for place in range(1, len(path)):  # …/path查看 goes on in Chinese, …/wiki/日本 is all of it
-        if _spans_is_wide(path[place]) and path[place - 1].isascii() and path[place - 1].isalnum():
+        if _is_wide(path[place]) and path[place - 1].isascii() and path[place - 1].isalnum():
             address = address[: len(address) - len(path) + place]
             break
     counts = Counter(address)
@@ -320,14 +295,3 @@ def _trimmed(found: re.Match[str], behind: str) -> str:
         counts[last] -= 1
         end -= 1
     return address[:end]
-
-
-def _spans_is_wide(char: str) -> bool:
-    return not char.isascii() and east_asian_width(char) in "WF"
-
-
-def check_boxes(tokens: Sequence[Any]) -> None:
-    """Show `[ ]` and `[x]` at the beginning of a list's item as boxes."""
-    for item, opening, text in zip(tokens, tokens[1:], tokens[2:], strict=False):
-        if item.type == "list_item_open" and opening.type == "paragraph_open" and (found := _TASK.match(text.content)):
-            text.content = f"{_BOXES[found['done'].lower()]} {text.content[found.end() :]}"

@@ -13,6 +13,8 @@ import re
 from html import escape
 from typing import Any
 
+from nbgemini.render.escape import escaped
+
 INLINE_BOX = "display:inline-block;width:max-content;overflow:clip"
 DISPLAY_BOX = "overflow-x:auto;overflow-y:hidden"
 _TRIGGER = re.compile(r"[$\\]")
@@ -26,7 +28,7 @@ _DOLLARS = re.compile(
     re.DOTALL,
 )
 _BRACKETED = re.compile(r"\\(?:\((?P<inline>(?:[^\\]|\\[^()\[\]])++)\\\)|\[(?P<display>(?:[^\\]|\\[^()\[\]])++)\\\])")
-_CLOSING = {r"\(": r"\)", r"\[": r"\]"}
+CLOSING = {r"\(": r"\)", r"\[": r"\]"}
 _LONGEST = 10_000  # characters
 _DEEPEST = 40  # braces in each other
 _WORDS = re.compile(r"\\(?:text\w*|mbox|hbox|mathrm|operatorname\*?|label|tag\*?|ce|pu)\s*\{[^{}]*+\}")
@@ -42,20 +44,21 @@ _NAME = re.compile(r"[A-Za-z_]\w+\Z", re.ASCII)
 
 def formula(latex: str, opening: str) -> str:
     """Return a formula with its delimiters as HTML; one that a page must not typeset is code."""
-    closing = _CLOSING.get(opening, opening)
-    source = escape(f"{opening}{latex}{closing}", quote=False)
-    if not _is_fit(latex, closing):
-        return f"<code>{source}</code>"
-    return f'<span style="{INLINE_BOX}">{source}</span>'
+    is_fit, source = _delimited(latex, opening)
+    return f'<span style="{INLINE_BOX}">{source}</span>' if is_fit else f"<code>{source}</code>"
 
 
 def display_formula(latex: str, opening: str) -> str:
     """Return a formula on lines of its own as HTML."""
-    closing = _CLOSING.get(opening, opening)
-    source = escape(f"{opening}{latex}{closing}", quote=False)
-    if not _is_fit(latex, closing):
-        return f"<div><code>{source}</code></div>\n"
-    return f'<div style="{DISPLAY_BOX}">{source}</div>\n'
+    is_fit, source = _delimited(latex, opening)
+    return f'<div style="{DISPLAY_BOX}">{source}</div>\n' if is_fit else f"<div><code>{source}</code></div>\n"
+
+
+def _delimited(latex: str, opening: str) -> tuple[bool, str]:
+    """Return a formula with its delimiters as HTML, behind whether a page may typeset it."""
+    closing = CLOSING.get(opening, opening)
+    is_fit = len(latex) <= _LONGEST and is_tame(latex) and _is_one_formula(latex, closing)
+    return is_fit, escape(f"{opening}{latex}{closing}", quote=False)
 
 
 def untypeset(html: str) -> str:
@@ -63,9 +66,16 @@ def untypeset(html: str) -> str:
     return _TRIGGER.sub(r"<span>\g<0></span>", html)
 
 
+def prose(text: str) -> str:
+    """Return plain text as HTML that a typesetter leaves alone."""
+    return untypeset(escaped(text))
+
+
 def dollars_rule(state: Any, silent: bool) -> bool:
     """Parse `$…$` and `$$…$$` in a line of text, unless they are sums of money, variables or tickers."""
-    if state.src[state.pos] != "$" or (state.pos and _is_word(state.src[state.pos - 1])) or state.pending.endswith("$"):
+    before = state.src[max(0, state.pos - 1) : state.pos]
+    is_in_word = before == "_" or (before.isascii() and before.isalnum())
+    if state.src[state.pos] != "$" or is_in_word or state.pending.endswith("$"):
         return False
     found = _DOLLARS.match(state.src, state.pos, state.posMax)
     if not found or not is_written_as_formula(found["inline"] or found["display"], state.src[found.end() : found.end() + 1]):
@@ -90,14 +100,6 @@ def _push(state: Any, found: re.Match[str], opening: str, *, silent: bool) -> No
         token = state.push("formula", "math", 0)
         token.content, token.markup = found["inline"] or found["display"], opening
     state.pos = found.end()
-
-
-def _is_word(char: str) -> bool:
-    return char.isascii() and (char.isalnum() or char == "_")
-
-
-def _is_fit(latex: str, closing: str) -> bool:
-    return len(latex) <= _LONGEST and is_tame(latex) and _is_one_formula(latex, closing)
 
 
 def _is_one_formula(latex: str, closing: str) -> bool:
@@ -126,18 +128,16 @@ def is_written_as_formula(latex: str, behind: str) -> bool:
     has_commands = "\\" in latex
     if not has_commands and (any(sign in latex for sign in _FOREIGN) or (latex[0].isdigit() and _WORD_BETWEEN.search(latex))):
         return False
-    if behind.isascii() and (behind.isalpha() or behind in ("_", "{", "(")):  # $HOME/bin:$PATH, but the $i$th
-        return _is_clear(latex) if behind != "{" else has_commands
+    if behind == "{":
+        return has_commands
+    if behind.isascii() and (behind.isalpha() or behind in ("_", "(")):  # $HOME/bin:$PATH, but the $i$th
+        return has_commands or len(latex) == 1 or (any(sign in latex for sign in "^{_") and _NAME.match(latex) is None)
     return True
 
 
 def is_prose(latex: str) -> bool:
     """Say whether three words follow each other, outside of TeX's own texts."""
     return _PROSE.search(_COMMAND.sub(r"\\", _WORDS.sub(r"\\", latex))) is not None
-
-
-def _is_clear(latex: str) -> bool:
-    return "\\" in latex or len(latex) == 1 or (any(sign in latex for sign in "^{_") and _NAME.match(latex) is None)
 
 
 def _is_balanced(latex: str) -> bool:
@@ -215,7 +215,7 @@ xRightarrow xrightarrow xrightharpoondown xrightharpoonup xRightleftharpoons xri
 xtwoheadrightarrow yen Z Zeta zeta
 """
 _COMMANDS = frozenset(_DRAWING.split())
-_ESCAPED_SIGNS = frozenset("\\{}%$&#_,:;>| '-/=^~.*\n`\"()[]")  # behind a backslash
+_ESCAPED_SIGNS = frozenset("!\\{}%$&#_,:;>| '-/=^~.*\n`\"()[]")  # behind a backslash
 _LAID_OUT = """
 align aligned alignat alignedat array Bmatrix bmatrix bsmallmatrix cases CD dcases drcases eqnarray equation flalign gather
 gathered matrix multline multlined pmatrix psmallmatrix rcases smallmatrix split subarray Vmatrix vmatrix vsmallmatrix
@@ -243,12 +243,12 @@ _MOVES = re.compile(
 
 def is_tame(latex: str) -> bool:
     """Say whether a page may typeset this: it takes a known place, and changes nothing outside."""
-    return not _MOVES.search(latex) and all(_is_known(found, latex) for found in _COMMAND.finditer(latex))
-
-
-def _is_known(found: re.Match[str], latex: str) -> bool:
-    name = found["name"]
-    if name is None:
-        return found["sign"] in _ESCAPED_SIGNS or found["sign"] == "!"
-    rule = _WITH_ARGUMENT.get(name)
-    return name in _COMMANDS if rule is None else rule.match(latex, found.end()) is not None
+    for found in _COMMAND.finditer(latex):
+        name = found["name"]
+        if name is None:
+            is_known = found["sign"] in _ESCAPED_SIGNS
+        else:
+            is_known = bool(rule.match(latex, found.end())) if (rule := _WITH_ARGUMENT.get(name)) else name in _COMMANDS
+        if not is_known:
+            return False
+    return not _MOVES.search(latex)

@@ -13,21 +13,20 @@ import base64
 import json
 import re
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
 from nbgemini.formatting import LOOKS
-from nbgemini.messages.events import Citations, CodeResult, ExecutedCode, InlineMedia, ToolRun
+from nbgemini.messages.events import Citations, CodeResult, ExecutedCode, InlineMedia, ToolCallGrowing, ToolRun
 from nbgemini.messages.media import MediaFile, media_file, size_text
 from nbgemini.messages.segments import Segment, code_of
 from nbgemini.messages.turns import Format, Options
 from nbgemini.render.block_html import preformatted
 from nbgemini.render.citations import citations_html, citations_text, with_references
 from nbgemini.render.code import code_html
-from nbgemini.render.escape import harmless
+from nbgemini.render.escape import escaped, harmless
 from nbgemini.render.json_html import Indented, data_html, indented
 from nbgemini.render.latex import titled_quotation, to_latex
-from nbgemini.render.math import untypeset
+from nbgemini.render.math import prose
 from nbgemini.render.sanitize import sanitize
 from nbgemini.render.streaming_markdown import to_html
 from nbgemini.render.tool_card import card_html, card_text
@@ -51,13 +50,17 @@ def bundle(segment: Segment, *, html: str | None = None, seconds: float | None =
         seconds: how long a thought took.
         opened: whether a thought is shown open, because its reader had opened it.
     """
+    text = segment.text
     if segment.kind == "thought":
-        return _thought(segment.text, html, seconds, opened=opened)
+        title, barred = thought_title(seconds), "\n".join(f"│ {line}" for line in harmless(text).strip().split("\n"))
+        details = f'<details class="nbgemini-thought"{" open" if opened else ""}><summary>{title}</summary>'
+        shown = f"{details}{to_html(text) if html is None else html}</details>"
+        return _bundle(shown, f"{title}\n{barred}", titled_quotation(title, to_latex(text, in_quote=True)))
     if segment.kind == "answer":
-        source = with_references(segment.text, segment.cited) if segment.cited else segment.text
-        shown = to_html(source) if segment.cited else _rendered(source, html)
-        return _bundle(framed("answer", shown), segment.text, to_latex(source))
-    return _special(segment.kind, segment.content)
+        source = with_references(text, segment.cited) if segment.cited else text
+        shown = to_html(source) if html is None or segment.cited else html
+        return _bundle(framed("answer", shown), text, to_latex(source))
+    return _whole(segment.kind, segment.content)
 
 
 def framed(kind: str, html: str) -> str:
@@ -78,7 +81,7 @@ def as_live(data: Mapping[str, Any]) -> dict[str, Any]:
 def status_bundle(line: str, badge: str = "") -> dict[str, Any]:
     """Return one quiet line."""
     text = f"{badge} · {line}" if badge else line
-    shown = f'<span class="nbgemini-badge">{_prose(badge)}</span> · {_prose(line)}' if badge else _prose(line)
+    shown = f'<span class="nbgemini-badge">{prose(badge)}</span> · {prose(line)}' if badge else prose(line)
     return _bundle(framed("status", f"<small>{shown}</small>"), text)
 
 
@@ -98,7 +101,7 @@ def map_bundle(*bundles: dict[str, Any]) -> dict[str, Any]:
 
 def error_bundle(title: str, message: str) -> dict[str, Any]:
     """Return a card that says what went wrong."""
-    shown = f"<p>⚠ {_prose(message)}<br><small>{_prose(title)}</small></p>"
+    shown = f"<p>⚠ {prose(message)}<br><small>{prose(title)}</small></p>"
     html = f'<div class="nbgemini-status nbgemini-error" style="{ERROR_STYLE}">{shown}</div>'
     return _bundle(html, f"⚠ {message}\n{title}")
 
@@ -114,38 +117,34 @@ def live_bundle(kind: str, html: str = "", plain: str = "") -> dict[str, Any]:
 
 def prompt_bundle(text: str) -> dict[str, Any]:
     """Return what was asked, for a chat shown again."""
-    pieces = (to_html(piece) if number % 2 else _lines(piece) for number, piece in enumerate(_TABLE.split(text)))
+    pieces = (
+        to_html(piece) if number % 2 else prose(piece.strip("\n")).replace("\n", "<br>")
+        for number, piece in enumerate(_TABLE.split(text))
+    )
     return _bundle(framed("prompt", f"<blockquote>{''.join(pieces)}</blockquote>"), f"> {text}")
-
-
-def _lines(text: str) -> str:
-    return _prose(text.strip("\n")).replace("\n", "<br>")
 
 
 def prompt_picture(media: InlineMedia) -> dict[str, Any]:
     """Return a picture that went along with what was asked."""
-    return _bundle(framed("prompt", media_html(media)), media_text(media))
+    return _bundle(framed("prompt", media_html(media)), media_words(media_file(media)))
 
 
 def table_bundle(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> dict[str, Any]:
-    """Return a table of plain texts."""
-    sides = ["right" if all(map(_is_number, column)) else "left" for column in zip(*rows, strict=True)] or ["left"] * len(
-        headers
+    """Return a table of plain texts; columns of numbers stand on the right."""
+    lines = [[str(cell) for cell in row] for row in (headers, *rows)]
+    columns = list(zip(*lines, strict=True))
+    sides = ["right" if rows and all(map(_NUMBER.fullmatch, column[1:])) else "left" for column in columns]
+    head, *body = (
+        "".join(  # the side is the content's own, as JupyterLab's style has its way with cells
+            f'<{tag}><div align="{side}">{prose(cell)}</div></{tag}>' for cell, side in zip(line, sides, strict=True)
+        )
+        for tag, line in zip(["th", *["td"] * len(rows)], lines, strict=True)
     )
-    head = "".join(f'<th><div align="{side}">{_prose(cell)}</div></th>' for cell, side in zip(headers, sides, strict=True))
-    lines = ("".join(_cell(str(cell), side) for cell, side in zip(row, sides, strict=True)) for row in rows)
-    body = "".join(f"<tr>{line}</tr>" for line in lines)
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    return _bundle(framed("table", table), _aligned([headers, *rows]))
-
-
-def _cell(text: str, side: str) -> str:
-    """Return a cell; the side is the content's own, as JupyterLab's style has its way with cells."""
-    return f'<td><div align="{side}">{_prose(text)}</div></td>'
-
-
-def _is_number(cell: object) -> bool:
-    return _NUMBER.fullmatch(str(cell)) is not None
+    html_rows = "".join(f"<tr>{line}</tr>" for line in body)
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{html_rows}</tbody></table>"
+    widths = [max(map(len, column)) for column in columns]
+    aligned = ("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+    return _bundle(framed("table", table), "\n".join(aligned))
 
 
 def thought_title(seconds: float | None) -> str:
@@ -153,61 +152,31 @@ def thought_title(seconds: float | None) -> str:
     return "Thoughts" if seconds is None or not LOOKS.durations else f"Thought for {max(1, round(seconds))} s"
 
 
-def _thought(text: str, html: str | None, seconds: float | None, *, opened: bool) -> dict[str, Any]:
-    title = thought_title(seconds)
-    details = f'<details class="nbgemini-thought"{" open" if opened else ""}>'
-    shown = f"{details}<summary>{title}</summary>{_rendered(text, html)}</details>"
-    barred = "\n".join(f"│ {line}" for line in harmless(text).strip().split("\n"))
-    return _bundle(shown, f"{title}\n{barred}", titled_quotation(title, to_latex(text, in_quote=True)))
-
-
-def _special(kind: str, content: Any) -> dict[str, Any]:
-    if kind == "tool_call":
-        pictures = "".join(map(media_html, content.media)) if isinstance(content, ToolRun) else ""
-        card = card_html(content)
-        return _bundle(framed("tool", card + pictures) if pictures else card, card_text(content))
-    html, plain = _whole(content)
-    return _bundle(framed(kind, html), plain)
-
-
-def _whole(content: Any) -> tuple[str, str]:
-    """Return a segment that is whole at once as HTML and as text."""
+def _whole(kind: str, content: Any) -> dict[str, Any]:
+    """Return the bundle of a segment that is whole at once."""
     match content:
+        case ToolRun() | ToolCallGrowing():
+            pictures = "".join(map(media_html, content.media)) if isinstance(content, ToolRun) else ""
+            card = card_html(content)
+            return _bundle(framed("tool", card + pictures) if pictures else card, card_text(content))
         case ExecutedCode(source, language):
-            title = "<p><small>Code the model ran</small></p>"
-            return f"{title}{sanitize(code_html(harmless(source), language))}", source
+            code = sanitize(code_html(harmless(source), language))
+            html, plain = f"<p><small>Code the model ran</small></p>{code}", source
         case CodeResult(output):
             title = result_title(content)
-            return f"<p><small>{title}</small></p><pre>{_text(output)}</pre>", f"{title}:\n{output}"
+            html, plain = f"<p><small>{title}</small></p><pre>{escaped(output)}</pre>", f"{title}:\n{output}"
         case InlineMedia():
-            return media_html(content), media_text(content)
+            html, plain = media_html(content), media_words(media_file(content))
         case Citations():
-            return citations_html(content), citations_text(content)
-    return "", ""
+            html, plain = citations_html(content), citations_text(content)
+        case _:
+            html = plain = ""
+    return _bundle(framed(kind, html), plain)
 
 
 def result_title(result: CodeResult) -> str:
     """Return how code that the model ran ended."""
     return "Its output" if result.ok else "⚠ It took too long and was stopped" if result.late else "⚠ It failed"
-
-
-def _rendered(text: str, html: str | None) -> str:
-    return to_html(text) if html is None else html
-
-
-def _text(text: str) -> str:
-    """Return text for an attribute or for code, where no typesetter looks for formulas."""
-    return escape(harmless(text))
-
-
-def _prose(text: str) -> str:
-    return untypeset(_text(text))
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(str(row[column])) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join(lines)
 
 
 def _bundle(html: str, plain: str, latex: str = "") -> dict[str, Any]:
@@ -240,27 +209,24 @@ def is_special(options: Options) -> bool:
 
 def answer_bundle(text: str, form: Format) -> dict[str, Any]:
     """Return the bundle of a whole answer, or of as much of it as came."""
-    html, plain = _answer_forms(text, form)
-    shown = {"text/html": f'<div class="nbgemini-answer">{html}</div>', "text/plain": harmless(plain)}
-    latex = to_latex(text) if form == "code" and code_of(text) else ""  # data, bare code and text read well as they are
-    return {**shown, "text/latex": latex} if latex else shown
-
-
-def _answer_forms(text: str, form: Format) -> tuple[str, str]:
+    plain, code = text, code_of(text)
     match form:
         case "json":
-            return _data(text)
-        case "code" if not code_of(text):
-            return sanitize(code_html(harmless(text), "python")), text
+            html, plain = _data(code or text)
+        case "code" if not code:
+            html = sanitize(code_html(harmless(text), "python"))
         case "text":
-            return preformatted(harmless(text)), text
-    return to_html(text), text
+            html = preformatted(harmless(text))
+        case _:
+            html = to_html(text)
+    latex = to_latex(text) if form == "code" and code else ""  # data, bare code and text read well as they are
+    return _bundle(framed("answer", html), plain, latex)
 
 
 def _data(text: str) -> tuple[str, str]:
     """Return JSON as a table; what is none, or not whole, indented."""
     try:
-        value = json.loads(code_of(text) or text)
+        value = json.loads(text)
         return data_html(value), indented(value)
     except (ValueError, RecursionError):
         shown = "".join(piece for _, piece in Indented().feed(text))
@@ -273,15 +239,17 @@ LARGEST = 20_000_000  # bytes that a page shows
 def media_html(media: InlineMedia) -> str:
     """Return what a page shows of it."""
     came = media_file(media)
-    shown = _media_element(came) if came.known and len(came.data) <= LARGEST else f"<p>[{untypeset(_text(_refused(came)))}]</p>"
+    words = media_words(came)
+    if not came.known or len(came.data) > LARGEST:
+        why = "too large for a page" if came.known else "not a kind that is shown"
+        shown = f"<p>[{prose(f'{words}: {why}; reply.media holds it')}]</p>"
+    else:
+        url = f"data:{came.mime};base64,{base64.b64encode(came.data).decode()}"
+        sound = f'<audio controls src="{url}"></audio><p><small>{escaped(words)}; reply.audio holds it</small></p>'
+        shown = f'<img src="{url}" alt="{escaped(words)}">' if came.mime.startswith("image/") else sound
     if not came.thought:
         return shown
     return f'<details class="nbgemini-thought"><summary>A draft, not the answer</summary>{shown}</details>'
-
-
-def media_text(media: InlineMedia) -> str:
-    """Return what it is, in words."""
-    return media_words(media_file(media))
 
 
 def media_words(came: MediaFile) -> str:
@@ -293,15 +261,3 @@ def media_words(came: MediaFile) -> str:
         return f"{draft} from the model ({kind}, {size_text(len(came.data))})"
     seconds = "" if came.seconds is None else f"{came.seconds:.1f} s, "
     return f"Sound from the model ({seconds}{kind}, {size_text(len(came.data))})"
-
-
-def _media_element(came: MediaFile) -> str:
-    url, words = f"data:{came.mime};base64,{base64.b64encode(came.data).decode()}", _text(media_words(came))
-    if came.mime.startswith("image/"):
-        return f'<img src="{url}" alt="{words}">'
-    return f'<audio controls src="{url}"></audio><p><small>{words}; reply.audio holds it</small></p>'
-
-
-def _refused(came: MediaFile) -> str:
-    why = "too large for a page" if came.known else "not a kind that is shown"
-    return f"{media_words(came)}: {why}; reply.media holds it"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from html import escape
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 from nbgemini.formatting import duration_text
 from nbgemini.messages.events import ToolCallGrowing, ToolRun
 from nbgemini.render.code import code_html
-from nbgemini.render.escape import harmless, marked_blanks
-from nbgemini.render.math import untypeset
+from nbgemini.render.escape import escaped, harmless, marked_blanks
+from nbgemini.render.math import prose
 from nbgemini.render.sanitize import sanitize
 
 Call: TypeAlias = ToolCallGrowing | ToolRun
@@ -61,19 +61,14 @@ def card_html(call: Call, about: str = "", *, head: bool = False) -> str:
         head: whether to leave the arguments out.
     """
     opened = " open" if call.state in _OPENED else ""
-    words = [_prose(line) for line in (call.about if isinstance(call, ToolRun) else "", about) if line]
+    name, warning = f"Tool {_name(call)}", _warning(call)
+    rest = prose(card_title(call).removeprefix(name).removesuffix(warning))
+    red = f'<font color="#d32f2f"><b>{warning}</b></font>' if warning else ""  # also untrusted notebooks keep this attribute
+    summary = f"Tool <b>{prose(_name(call))}</b>{rest}{red}"
+    words = [prose(line) for line in (call.about if isinstance(call, ToolRun) else "", about) if line]
     known = f"<p><small>{'<br>'.join(words)}</small></p>" if words else ""
     boxes = "" if head else _arguments_html(call) + _result_html(call)
-    return f'<details class="nbgemini-tool"{opened}><summary>{_title(call)}</summary>{known}{boxes}</details>'
-
-
-def _title(call: Call) -> str:
-    """Return the line with its warning in red: by an attribute that also untrusted notebooks and their converters keep."""
-    title, warning = card_title(call), _warning(call)
-    before = f"Tool {_name(call)}"
-    after = _prose(title.removeprefix(before).removesuffix(warning))
-    red = f'<font color="#d32f2f"><b>{warning}</b></font>' if warning else ""
-    return f"Tool <b>{_prose(_name(call))}</b>{after}{red}"
+    return f'<details class="nbgemini-tool"{opened}><summary>{summary}</summary>{known}{boxes}</details>'
 
 
 def _warning(call: Call) -> str:
@@ -84,7 +79,9 @@ def _warning(call: Call) -> str:
 
 def card_text(call: Call) -> str:
     """Return the card without markup."""
-    return "\n".join([card_title(call), *_texts(call)])
+    result = _result(call.response) if isinstance(call, ToolRun) and call.response is not None else None
+    arguments = _arguments_text(call)
+    return "\n".join([card_title(call), *([arguments] if arguments else []), *([] if result is None else [result])])
 
 
 def length_note(args: Mapping[str, Any]) -> str:
@@ -103,11 +100,6 @@ def _name(call: Call) -> str:
     return call.name if isinstance(call, ToolCallGrowing) else call.call.name
 
 
-def _texts(call: Call) -> list[str]:
-    texts = [text] if (text := _arguments_text(call)) else []
-    return [*texts, _result(call.response)] if isinstance(call, ToolRun) and call.response is not None else texts
-
-
 def _arguments_text(call: Call) -> str:
     if isinstance(call, ToolCallGrowing):
         return _bounded(call.text) if call.state == "again" else grown_text(call)
@@ -118,25 +110,22 @@ def _arguments_text(call: Call) -> str:
 def _arguments_html(call: Call) -> str:
     """Return the arguments as HTML: plain values line by line behind their names, code in colours, all else as JSON."""
     if isinstance(call, ToolCallGrowing):
-        return f"<pre>{_escaped(_arguments_text(call))}</pre>" if call.text else ""
+        return f"<pre>{escaped(_arguments_text(call))}</pre>" if call.text else ""
     args = call.call.args
     if not args:
         return "<p><small>no arguments</small></p>"
-    if len(args) > _MOST_LINES or not all(map(_is_plain, args.values())):
+    if len(args) > _MOST_LINES or not all(isinstance(value, str | int | float | None) for value in args.values()):
         return _coloured(_arguments_text(call), "json")
-    boxes, lines = [], []
+    whole, pieces, lines = call.state == "asking", [], []
     for name, value in args.items():
-        if name in _CODE and isinstance(value, str) and "\n" in value.strip():
-            shown = marked_blanks(harmless(value.rstrip("\n")))
-            lines.append(f"<b>{_escaped(name)}:</b>")
-            boxes += [
-                f"<pre>{chr(10).join(lines)}</pre>",
-                _coloured(shown if call.state == "asking" else _bounded(shown), _CODE[name]),
-            ]
-            lines = []
-        else:
-            lines.append(_line(name, value, whole=call.state == "asking"))
-    return "".join(boxes) + (f"<pre>{chr(10).join(lines)}</pre>" if lines else "")
+        if not (name in _CODE and isinstance(value, str) and "\n" in value.strip()):
+            lines.append(_line(name, value, whole=whole))
+            continue
+        shown = marked_blanks(harmless(value.rstrip("\n")))
+        lines.append(f"<b>{escaped(name)}:</b>")
+        pieces += ["<pre>", "\n".join(lines), "</pre>", _coloured(shown if whole else _bounded(shown), _CODE[name])]
+        lines = []
+    return "".join(pieces) + ("<pre>" + "\n".join(lines) + "</pre>" if lines else "")
 
 
 def _result_html(call: Call) -> str:
@@ -145,7 +134,7 @@ def _result_html(call: Call) -> str:
         return ""
     text = _result(call.response)
     title = "Result" if call.state == "done" else "What the model was told"
-    box = _coloured(text, "json") if text[:1] in ("{", "[") else f"<pre>{_escaped(text)}</pre>"
+    box = _coloured(text, "json") if text[:1] in ("{", "[") else f"<pre>{escaped(text)}</pre>"
     if len(text) <= _SHORT and text.count("\n") < _FEW_LINES:
         return f"<p><small>{title}</small></p>{box}"
     return f"<details><summary><small>{title} · {len(text):,} characters</small></summary>{box}</details>"
@@ -153,10 +142,6 @@ def _result_html(call: Call) -> str:
 
 def _coloured(text: str, language: str) -> str:
     return sanitize(code_html(harmless(text), language, coloured=len(text) <= _MOST_COLOURED))
-
-
-def _is_plain(value: Any) -> bool:
-    return value is None or isinstance(value, str | int | float)
 
 
 def _line(name: str, value: Any, *, whole: bool) -> str:
@@ -167,18 +152,15 @@ def _line(name: str, value: Any, *, whole: bool) -> str:
     if "\n" in text:
         text = "".join(f"\n  {line}" for line in text.split("\n"))
     name = name if name.isidentifier() else json.dumps(name, ensure_ascii=False)
-    return f"<b>{_escaped(marked_blanks(harmless(name)))}:</b> {_escaped(text)}"
+    return f"<b>{escaped(marked_blanks(harmless(name)))}:</b> {escaped(text)}"
 
 
 def _needs_quotes(text: str) -> bool:
     """Say whether a text would be taken for something else, or for less than it is."""
-    if text != text.strip(" ") or not text or text[0] in '"[{':
-        return True
-    try:
+    with suppress(ValueError):
         float(text)
-    except ValueError:
-        return text in ("true", "false", "null")
-    return True
+        return True
+    return text != text.strip(" ") or not text or text[0] in '"[{' or text in ("true", "false", "null")
 
 
 def _result(response: Mapping[str, Any]) -> str:
@@ -193,11 +175,3 @@ def _json(value: Any) -> str:
 
 def _bounded(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\n… {len(text) - _LONGEST:,} characters more"
-
-
-def _prose(text: str) -> str:
-    return untypeset(_escaped(text))
-
-
-def _escaped(text: str) -> str:
-    return escape(harmless(text))
