@@ -22,15 +22,13 @@ class Secret:
     __slots__ = ("_text",)
 
     def __init__(self, text: str) -> None:
-        """Hold `text`, without the blanks that pasting adds."""
-        self._text = text.strip()
+        self._text = text.strip()  # pasting adds blanks
 
     def reveal(self) -> str:
         """Return the text itself."""
         return self._text
 
     def __bool__(self) -> bool:
-        """Say whether there is anything to hide."""
         return bool(self._text)
 
     def __eq__(self, other: object) -> bool:
@@ -38,11 +36,9 @@ class Secret:
         return isinstance(other, Secret) and hmac.compare_digest(self._text.encode(), other._text.encode())
 
     def __hash__(self) -> int:
-        """Hash by the text."""
         return hash(self._text)
 
     def __repr__(self) -> str:
-        """Mask."""
         return "Secret('**********')"
 
     def __reduce__(self) -> NoReturn:
@@ -59,7 +55,6 @@ class Mask:
     __slots__ = ("_encoded", "_escapes", "_in_encoded", "_keys", "_longest", "_pattern", "_plain")
 
     def __init__(self, *keys: Secret) -> None:
-        """Look for these keys."""
         self._keys = tuple(sorted({key for key in keys if len(key.reveal()) >= _SHORTEST}, key=_length, reverse=True))
         self._longest = max(map(_length, self._keys), default=0) * _LONGEST_SPELLING
         spellings = ["".join(map(_letter, key.reveal())) for key in self._keys]
@@ -74,7 +69,6 @@ class Mask:
         self._escapes = (b"\\u00", b"%", b"&#", *(way.encode() for way in ways))
 
     def __repr__(self) -> str:
-        """Tell no key."""
         return f"Mask({len(self._keys)})"
 
     @property

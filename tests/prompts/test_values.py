@@ -13,7 +13,8 @@ import pytest
 from nbgemini.errors import PromptError
 from nbgemini.messages import attachments
 from nbgemini.messages.turns import NOTE
-from nbgemini.prompts.values import TEXT_CHARACTERS, fence, value_to_parts
+from nbgemini.prompts.file_text import fence
+from nbgemini.prompts.values import TEXT_CHARACTERS, value_to_parts
 from tests.support.files import png
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -55,16 +55,11 @@ def _readings(data: bytes) -> Iterator[tuple[str, str]]:
 def _without_marks(data: bytes) -> tuple[tuple[str, str], ...]:
     if b"\x1b$" in data[:_SAMPLE]:
         return (("iso2022_jp", "ISO-2022-JP"), ("utf-8", ""))
-    if b"\0" in data[:_SAMPLE]:
-        few, many = sorted((nulls(data[:_SAMPLE:2]), nulls(data[1:_SAMPLE:2])))
-        codec = "utf-16-be" if nulls(data[:_SAMPLE:2]) == many else "utf-16-le"
-        return ((codec, "UTF-16"),) if few == 0 and many > _NULLS else ()
-    return (("utf-8", ""), *_JAPANESE, ("cp1252", "Windows-1252"))
-
-
-def nulls(data: bytes) -> float:
-    """Return which part of some bytes is null."""
-    return data.count(0) / max(1, len(data))
+    if b"\0" not in data[:_SAMPLE]:
+        return (("utf-8", ""), *_JAPANESE, ("cp1252", "Windows-1252"))
+    even, odd = (half.count(0) / max(1, len(half)) for half in (data[:_SAMPLE:2], data[1:_SAMPLE:2]))
+    codec = "utf-16-be" if even > odd else "utf-16-le"
+    return ((codec, "UTF-16"),) if min(even, odd) == 0 and max(even, odd) > _NULLS else ()
 
 
 def _fits(codec: str, text: str, data: bytes) -> bool:
@@ -76,14 +71,9 @@ def _fits(codec: str, text: str, data: bytes) -> bool:
         odd = sum("\uff61" <= letter <= "\uff9f" or unicodedata.category(letter) == "Co" for letter in foreign)
         return bool(foreign) and kana >= _KANA * len(foreign) > odd
     if codec == "cp1252":
-        if _RUN.search(data[:_SAMPLE]) or _MISREAD.search(sample):
-            return False
-        return not any(_is_foreign(found[0]) for found in _WITHIN.finditer(sample))
+        is_misread = _RUN.search(data[:_SAMPLE]) or _MISREAD.search(sample)
+        return not is_misread and all(found[0][1:-1].isascii() for found in _WITHIN.finditer(sample))
     return True
-
-
-def _is_foreign(found: str) -> bool:
-    return any(letter > "\x7f" for letter in found[1:-1])
 
 
 _SHEETS = {".xlsx", ".xlsm", ".xls", ".ods"}
@@ -102,20 +92,17 @@ def table_file_text(path: Path) -> str:
         PromptError: nothing here can read it; the message has the way out.
     """
     suffix = path.suffix.lower()
-    reader = f"pandas.read_{'excel' if suffix in _SHEETS else _COLUMNAR[suffix]}"
     try:
         return _sheets(path) if suffix in _SHEETS else _columnar(path, _COLUMNAR[suffix])
     except Exception as error:  # noqa: BLE001 - a package that is missing, or cannot read the file
         why = " ".join(str(error).split())[:160] or type(error).__name__
+        with path.open("rb") as file:
+            kind = mime_of(file.read(HEAD), path.name) or path.suffix
+        reader = f"pandas.read_{'excel' if suffix in _SHEETS else _COLUMNAR[suffix]}"
         raise PromptError(
-            f"{path.name} ({_kind(path)}) can't be sent as it is, and can't be read as a table here ({why})"
+            f"{path.name} ({kind}) can't be sent as it is, and can't be read as a table here ({why})"
             f" → df = {reader}({path.name!r}) in a cell, and attach df; nothing was sent"
         ) from None
-
-
-def _kind(path: Path) -> str:
-    with path.open("rb") as file:
-        return mime_of(file.read(HEAD), path.name) or path.suffix
 
 
 def _sheets(path: Path) -> str:
@@ -137,12 +124,7 @@ def _columnar(path: Path, kind: str) -> str:
         batch = next(file.iter_batches(batch_size=ROWS), None)
         first = table_of(batch) if batch is not None else None
         names, count = list(file.schema_arrow.names), int(file.metadata.num_rows)
-    return table_markdown(Table(names=names, count=count, read=first.read if first else _nothing))
-
-
-def _nothing(_rows: int | None, _columns: int | None) -> Iterable[tuple[Any, ...]]:
-    nothing: Iterator[tuple[Any, ...]] = iter(())
-    return nothing
+    return table_markdown(Table(names=names, count=count, read=first.read if first else lambda *_: ()))
 
 
 _READ = ("text/markdown", "text/plain", "text/latex", "application/json")  # of an output, the first of these
@@ -167,8 +149,9 @@ def _cell(number: int, cell: Mapping[str, Any]) -> tuple[str, int]:
         return source, len(cell.get("attachments") or ())
     outputs = [_output(output) for output in cell.get("outputs") or ()]
     told = "".join(text for text, _ in outputs).strip("\n")
-    shown = f"\n{_fenced(told, 'output')}" if told else ""
-    return f"[cell {number}]\n{_fenced(source, 'python')}{shown}", sum(pictures for _, pictures in outputs)
+    shown = fence(told, "output") if told else ""
+    text = f"[cell {number}]\n{fence(source, 'python')}{shown}".removesuffix("\n")
+    return text, sum(pictures for _, pictures in outputs)
 
 
 def _output(output: Mapping[str, Any]) -> tuple[str, int]:
@@ -183,12 +166,13 @@ def _output(output: Mapping[str, Any]) -> tuple[str, int]:
 
 
 def _joined(text: Any) -> str:
-    lines: Iterator[Any] = iter(text if isinstance(text, list) else [text])
+    lines = text if isinstance(text, list) else [text]
     return "".join(line if isinstance(line, str) else json.dumps(line, ensure_ascii=False) for line in lines)
 
 
-def _fenced(text: str, language: str) -> str:
+def fence(text: str, language: str = "") -> str:
+    """Return text as a block of code, in a fence that it does not close itself."""
     marks = "```"
     while marks in text:
         marks += "`"
-    return f"{marks}{language}\n{text}\n{marks}"
+    return f"{marks}{language}\n{text}{'' if text.endswith(chr(10)) else chr(10)}{marks}\n"

@@ -44,40 +44,29 @@ def to_builtins(value: Any) -> tuple[Any, str]:
         return _from_numpy(value)
     if package == "pandas":
         return _from_pandas(value)
-    return (value if isinstance(value, type) else _from_record(value)), ""
+    record = record_of(value)
+    return (value.root if record is None and _is_root(value) else value if record is None else record), ""
 
 
 def record_of(value: Any) -> dict[str, Any] | None:
     """Return the fields of an object that is made of them; None if it is none."""
+    kind, pydantic = type(value), sys.modules.get("pydantic")
+    names: Iterable[str] | None = None
     if isinstance(value, type):
         return None
-    names = _field_names(value)
-    if names is not None:
-        return {name: getattr(value, name) for name in names}
-    pydantic = sys.modules.get("pydantic")
-    if pydantic and isinstance(value, pydantic.BaseModel):
-        return None if _is_root(value) else dict(value.model_dump(warnings=False))
-    if hasattr(type(value), "__fields__") and hasattr(type(value), "parse_obj"):  # as pydantic was before its version 2
-        return dict(value.dict())
-    return None
-
-
-def _field_names(value: Any) -> list[str] | None:
     if is_dataclass(value):
-        return [field.name for field in fields(value)]
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return list(value._fields)
-    if isinstance(value, Struct):
-        return list(value.__struct_fields__)
-    attributes = getattr(type(value), "__attrs_attrs__", None)
-    return [attribute.name for attribute in attributes] if isinstance(attributes, tuple) else None
-
-
-def _from_record(value: Any) -> Any:
-    found = record_of(value)
-    if found is None:
-        return value.root if _is_root(value) else value
-    return found
+        names = [field.name for field in fields(value)]
+    elif isinstance(value, tuple):
+        names = getattr(value, "_fields", None)
+    elif isinstance(value, Struct):
+        names = value.__struct_fields__
+    elif isinstance(attributes := getattr(kind, "__attrs_attrs__", None), tuple):
+        names = [attribute.name for attribute in attributes]
+    elif pydantic and isinstance(value, pydantic.BaseModel):
+        return None if _is_root(value) else dict(value.model_dump(warnings=False))
+    elif hasattr(kind, "__fields__") and hasattr(kind, "parse_obj"):  # as pydantic was before its version 2
+        return dict(value.dict())
+    return None if names is None else {name: getattr(value, name) for name in names}
 
 
 def _is_root(value: Any) -> bool:
@@ -155,7 +144,6 @@ class BoundedEncoder:
     """One try at a value, with widths that halve from step to step."""
 
     def __init__(self, step: int, notes: list[str]) -> None:
-        """Begin with all the room."""
         self.notes = dict.fromkeys(notes)  # in order, each once
         self._text = max(40, 49_152 >> step)
         self._width = max(2, NUMBERS >> step)
@@ -246,16 +234,12 @@ class BoundedEncoder:
     def _mapping(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
         out: dict[str, Any] = {}
         for key, item in islice(value.items(), self._width):
-            name = self._key(key)
+            label = key.value if isinstance(key, Enum) else key
+            name = self._words(label if type(label) is str else str(label))
             out[name if name not in out else f"{name} #{len(out)}"] = self.encode(item, depth + 1)
         if len(value) > self._width:
             out["…"] = self._left_out(len(value) - self._width)
         return out
-
-    def _key(self, key: Any) -> str:
-        if isinstance(key, Enum):
-            key = key.value
-        return self._words(key if type(key) is str else str(key))
 
     def _items(self, value: Any, depth: int) -> list[Any]:
         size, half = len(value), self._width // 2
@@ -287,10 +271,6 @@ def converted(value: Any) -> tuple[dict[str, Any], tuple[InlineMedia, ...]]:
     if isinstance(value, Iterator):
         value = list(islice(value, ITEMS))
         notes = [f"at most the first {ITEMS:,} items were taken"] if len(value) == ITEMS else []
-    return _fitting(value, notes), tuple(gallery.media)
-
-
-def _fitting(value: Any, notes: list[str]) -> dict[str, Any]:
     for step in range(STEPS):
         plain = BoundedEncoder(step, notes)
         with suppress(TooMuchError):
@@ -298,8 +278,8 @@ def _fitting(value: Any, notes: list[str]) -> dict[str, Any]:
             if plain.notes:
                 response["note"] = "; ".join(plain.notes)
             if len(json.dumps(response, allow_nan=False)) <= RESPONSE_BYTES:
-                return response
-    return {"output": f"a value of type {type(value).__name__}, too large to send"}
+                return response, tuple(gallery.media)
+    return {"output": f"a value of type {type(value).__name__}, too large to send"}, tuple(gallery.media)
 
 
 def _in_order(value: Any) -> Any:

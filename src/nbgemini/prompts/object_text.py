@@ -28,13 +28,8 @@ def says_nothing(words: str) -> bool:
 
 def describe_object(value: Any) -> str | None:
     """Return what an object says, in plain text, Markdown or the bare tables of its HTML; None if it says nothing."""
-    words = own_text(value)
+    words = f"{type(value).__name__}: {value}" if isinstance(value, BaseException) else str(value)  # as a traceback ends
     return shown_text(value) if says_nothing(words) else words
-
-
-def own_text(value: Any) -> str:
-    """Return the text of an object; an error's begins with its type, as a traceback ends."""
-    return f"{type(value).__name__}: {value}" if isinstance(value, BaseException) else str(value)
 
 
 def shown_text(value: Any) -> str | None:
@@ -102,19 +97,19 @@ def array_text(value: Any) -> str | None:
         return None
     own = package_of(value) == "numpy"
     array = value if own or isinstance(value, numpy.ndarray) else numpy.asarray(value)
-    kind = f"{package_of(value)} " if not own else ""
-    left_out = f"; only the corners are shown of its {array.size:,} values" if array.size > _WHOLE else ""
-    if left_out:
+    kind, left_out = "" if own else f"{package_of(value)} ", ""
+    if array.size > _WHOLE:
+        left_out = f"; only the corners are shown of its {array.size:,} values"
         leave_out(f"only the corners of its {array.size:,} values sent")
     form = array.dtype.char if array.dtype.itemsize <= 4 else ""  # noqa: PLR2004 - bytes
 
     def float_text(number: Any) -> str:
-        exact = narrow_float(float(number), form) if form and number is not numpy.ma.masked else number
-        return str(number) if number is numpy.ma.masked else number_text(exact)
+        if number is numpy.ma.masked:
+            return str(number)
+        return number_text(narrow_float(float(number), form) if form else number)
 
-    body = numpy.array2string(
-        array, threshold=_WHOLE, formatter={"float_kind": float_text} if array.dtype.kind == "f" else None
-    )
+    formatter = {"float_kind": float_text} if array.dtype.kind == "f" else None
+    body = numpy.array2string(array, threshold=_WHOLE, formatter=formatter)
     return f"{kind}array of shape {tuple(array.shape)}, {array.dtype}{left_out}\n{body}"
 
 
@@ -133,14 +128,18 @@ def table_markdown(table: Table) -> str:
     """Return the first rows of a table, and under it what was left out."""
     if not table.names:
         return f"(a table of {table.count or 0:,} rows and no columns)"
-    wide, body = len(table.names), _body(table)
-    head = [*([_cell(table.label_name)] if table.labels else []), *(_cell(name) for name in table.names[:COLUMNS])]
-    lines = [_row(head), _row(["---"] * len(head)), *(_row([_cell(value) for value in row]) for row in body)]
-    cut = _left_out(table.count, len(body), wide)
-    if cut and body:
-        leave_out(f"{', '.join(cut)} sent")
-    notes = [*cut, *_remarks(head, body), *filter(None, [table.remark])]
-    return "\n".join(lines) + (f"\n\n({', '.join(notes)})" if notes else "")
+    names, body = [_cell(name) for name in table.names[:COLUMNS]], list(table.read(ROWS, COLUMNS))
+    head = [_cell(table.label_name), *names] if table.labels else names
+    if table.labels:
+        body = [(label, *row) for label, row in zip(table.labels(ROWS), body, strict=True)]
+    lines = [head, ["---"] * len(head), *(list(map(_cell, row)) for row in body)]
+    notes = _left_out(table.count, len(body), len(table.names))
+    if notes and body:
+        leave_out(f"{', '.join(notes)} sent")
+    if any(cell.endswith("…") for cell in head) or any(len(_cell_text(value)) > _CELL for row in body for value in row):
+        notes.append(f"cells end with … after {_CELL} characters")
+    notes += [table.remark] if table.remark else []
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + (f"\n\n({', '.join(notes)})" if notes else "")
 
 
 def number_text(value: float) -> str:
@@ -150,13 +149,6 @@ def number_text(value: float) -> str:
     return f"{value:.1f}" if abs(value) < _EXACT_DIGITS and value == int(value) else repr(float(value))
 
 
-def _body(table: Table) -> list[tuple[Any, ...]]:
-    rows = list(table.read(ROWS, COLUMNS))
-    if table.labels is None:
-        return rows
-    return [(label, *row) for label, row in zip(table.labels(ROWS), rows, strict=True)]
-
-
 def _left_out(count: int | None, shown: int, wide: int) -> list[str]:
     notes = [f"first {COLUMNS} of {wide:,} columns"] if wide > COLUMNS else []
     if count is None and shown >= ROWS:
@@ -164,15 +156,6 @@ def _left_out(count: int | None, shown: int, wide: int) -> list[str]:
     if count == 0 or not shown:
         return ["no rows", *notes]
     return [*([f"first {shown} of {count:,} rows"] if count and count > shown else []), *notes]
-
-
-def _remarks(head: list[str], body: list[tuple[Any, ...]]) -> list[str]:
-    cut = any(len(_cell_text(value)) > _CELL for row in body for value in row) or any(cell.endswith("…") for cell in head)
-    return [f"cells end with … after {_CELL} characters"] if cut else []
-
-
-def _row(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def _cell_text(value: Any) -> str:

@@ -13,6 +13,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 from msgspec import Struct
@@ -49,8 +50,7 @@ def parse_placeholders(text: str, names: Mapping[str, Any], labels: Sequence[str
     Raises:
         PromptError: a property raises when it is read, or a value when it is written out.
     """
-    literal = _latex(text) if "\\" in text or "$" in text else ()
-    start = 0
+    literal, start = _latex(text), 0
     for match in pattern(tuple(labels)).finditer(text):
         field = None if _is_doubled(text, match) or _within(match.start(), literal) else _resolve(match, names)
         if field is not None:
@@ -70,9 +70,12 @@ def pattern(labels: tuple[str, ...] = ()) -> re.Pattern[str]:
 
 def braced(text: str) -> Iterator[str]:
     """Yield what stands in single braces on one line, those of LaTeX and doubled ones aside."""
-    literal = _latex(text) if "\\" in text or "$" in text else ()
-    found = (match for match in _BRACED.finditer(text) if not _is_doubled(text, match) and not _within(match.start(), literal))
-    return (match["inner"] for match in found)
+    return (match["inner"] for match in _single_braces(text, _latex(text)))
+
+
+def _single_braces(text: str, literal: Sequence[tuple[int, int]]) -> Iterator[re.Match[str]]:
+    found = _BRACED.finditer(text)
+    return (match for match in found if not _is_doubled(text, match) and not _within(match.start(), literal))
 
 
 def unresolved(pieces: Sequence[str | Placeholder], names: Mapping[str, Any]) -> list[str]:
@@ -81,14 +84,12 @@ def unresolved(pieces: Sequence[str | Placeholder], names: Mapping[str, Any]) ->
     They are names with attributes, none of which exists, and expressions of names that do, which are never evaluated. What
     stands in backticks is code, and no placeholder is missed there.
     """
-    text, spans = "", []
-    for piece in pieces:
-        typed = piece if isinstance(piece, str) else piece.typed
-        if not isinstance(piece, str):
-            spans.append((len(text), len(text) + len(typed)))
-        text += typed
-    literal = sorted([*spans, *(match.span() for match in _CODE.finditer(text)), *_latex(text)])
-    found = (match for match in _BRACED.finditer(text) if not _is_doubled(text, match) and not _within(match.start(), literal))
+    typed = [piece if isinstance(piece, str) else piece.typed for piece in pieces]
+    text, ends = "".join(typed), accumulate(map(len, typed))
+    spans = [
+        (end - len(said), end) for piece, said, end in zip(pieces, typed, ends, strict=True) if isinstance(piece, Placeholder)
+    ]
+    found = _single_braces(text, sorted([*spans, *(match.span() for match in _CODE.finditer(text)), *_latex(text)]))
     return list(dict.fromkeys(match[0] for match in found if _is_name(match[0]) or _is_expression(match["inner"], names)))
 
 
@@ -165,6 +166,8 @@ def _within(position: int, spans: Sequence[tuple[int, int]]) -> bool:
 
 def _latex(text: str) -> Sequence[tuple[int, int]]:
     r"""Return where braces are LaTeX's own: arguments of commands, one after the other, and `_{…}` and `^{…}` in formulas."""
+    if "\\" not in text and "$" not in text:
+        return ()
     spans = [_arguments(text, match.end() - 1) for match in _COMMAND.finditer(text)]
     for formula in _MATH.finditer(text):
         spans += [

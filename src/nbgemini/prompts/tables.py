@@ -25,49 +25,34 @@ _FORMATS = {"float32": "f", "float": "f", "float16": "e", "halffloat": "e"}  # o
 
 
 class Table(Struct, frozen=True, kw_only=True):
-    """A table that was found in a value.
+    """A table that was found in a value."""
 
-    Attributes:
-        names: of its columns, in order, also twice; they may be any labels.
-        count: rows in all; None where only reading all of them would tell.
-        read: yields the rows: `read(rows, columns)` at most so many of each, None for all.
-        labels: the first so many labels of its rows; None where they are their numbers from 0.
-        label_name: what the labels are called.
-        index: the labels as the table itself has them, for a table of the same rows.
-        gapped: finds the columns of floats that are whole numbers, and floats only because some are missing.
-        column: whether it is one column rather than a table.
-        named: whether that column has a name of its own.
-        remark: what its attributes say: units, a coordinate system.
-    """
-
-    names: Sequence[Any]
-    count: int | None
-    read: Callable[[int | None, int | None], Iterable[tuple[Any, ...]]]
-    labels: Callable[[int], list[Any]] | None = None
+    names: Sequence[Any]  # of its columns, in order, also twice; they may be any labels
+    count: int | None  # rows in all; None where only reading all of them would tell
+    read: Callable[[int | None, int | None], Iterable[tuple[Any, ...]]]  # yields at most so many rows, of so many columns
+    labels: Callable[[int], list[Any]] | None = None  # of the first so many rows; None where these are numbered from 0
     label_name: str = ""
-    index: Any = None
-    gapped: Callable[[], set[int]] = set
-    column: bool = False
-    named: bool = True
-    remark: str = ""
+    index: Any = None  # the labels as the table itself has them, for a table of the same rows
+    gapped: Callable[[], set[int]] = set  # finds columns of whole numbers, which are floats only because some are missing
+    column: bool = False  # whether it is one column rather than a table,
+    named: bool = True  # and whether that has a name of its own
+    remark: str = ""  # what its attributes say: units, a coordinate system
 
 
 def table_of(value: Any) -> Table | None:
     """Return the table that a value is; None if it is none. A lazy table is computed where it is read, as far as it is."""
-    kind = type(value)
-    if isinstance(value, type) or kind.__module__ == "builtins":
-        return None
     reader = _reader_of(value)
     return reader(value) if reader else None
 
 
 def may_be_table(value: Any) -> bool:
     """Whether a value looks as if it were a table; nothing of it is read."""
-    kind = type(value)
-    return not isinstance(value, type) and kind.__module__ not in ("builtins", "numpy") and _reader_of(value) is not None
+    return type(value).__module__ != "numpy" and _reader_of(value) is not None
 
 
 def _reader_of(value: Any) -> Callable[[Any], Table | None] | None:
+    if isinstance(value, type) or type(value).__module__ == "builtins":
+        return None
     return next((reader for abilities, reader in _READERS if has(value, *abilities)), None)
 
 
@@ -85,14 +70,12 @@ def narrow_float(value: Any, form: str = "f") -> Any:
     """Return a float of 32 bits, or of 16 (`e`), with the digits that tell it, and not those of the double it became."""
     if not isinstance(value, float) or not math.isfinite(value) or (value.is_integer() and abs(value) <= _EXACT):
         return value
-    return next((short for digits in _DIGITS if _narrowed(short := float(f"{value:.{digits}g}"), form) == value), value)
-
-
-def _narrowed(value: float, form: str) -> float:
-    try:
-        return float(struct.unpack(form, struct.pack(form, value))[0])
-    except OverflowError:
-        return math.inf
+    for digits in _DIGITS:
+        short = float(f"{value:.{digits}g}")
+        with suppress(OverflowError):
+            if struct.unpack(form, struct.pack(form, short))[0] == value:
+                return short
+    return value
 
 
 # Readers: each knows a way in which packages let tables be read, and is tried where a type has the abilities it needs.
@@ -148,17 +131,17 @@ def _positional(frame: Any) -> Iterator[tuple[Any, ...]]:
 def _rowwise(frame: Any) -> Table:
     """Read what polars and narwhals call a DataFrame."""
     names = list(frame.columns)
-    return Table(names=names, count=len(frame), read=lambda rows, columns: _iterated(frame, names, rows, columns))
 
+    def read(rows: int | None, columns: int | None) -> Iterator[tuple[Any, ...]]:
+        some = frame.select(names[:columns]) if columns is not None and columns < len(names) else frame
+        some = some if rows is None else some.head(rows)
+        if not has(some, "iter_columns"):
+            yield from some.iter_rows()
+            return
+        for at in range(0, len(some), _BLOCK):
+            yield from zip(*map(_polars_values, some[at : at + _BLOCK].iter_columns()), strict=True)
 
-def _iterated(frame: Any, names: list[str], rows: int | None, columns: int | None) -> Iterator[tuple[Any, ...]]:
-    some = frame.select(names[:columns]) if columns is not None and columns < len(names) else frame
-    some = some if rows is None else some.head(rows)
-    if not has(some, "iter_columns"):
-        yield from some.iter_rows()
-        return
-    for at in range(0, len(some), _BLOCK):
-        yield from zip(*map(_polars_values, some[at : at + _BLOCK].iter_columns()), strict=True)
+    return Table(names=names, count=len(frame), read=read)
 
 
 def _polars_values(column: Any) -> list[Any]:
@@ -183,25 +166,28 @@ def _rowwise_column(series: Any) -> Table:
 
 def _columnar(table: Any) -> Table | None:
     """Read what Arrow calls a Table or a RecordBatch."""
-    count = int(table.num_rows)
 
     def read(rows: int | None, columns: int | None) -> Iterator[tuple[Any, ...]]:
-        some = table.select(list(range(columns))) if columns is not None and columns < table.num_columns else table
-        end = count if rows is None else min(rows, count)
-        for at in range(0, end, _BLOCK):
-            block = some.slice(at, min(_BLOCK, end - at))
+        narrow = columns is not None and columns < table.num_columns
+        some = table.select(list(range(columns or 0))) if narrow else table
+        for block in _blocks(some, table.num_rows, rows):
             yield from zip(*map(_arrow_values, block.columns), strict=True)
 
-    return Table(names=list(table.schema.names), count=count, read=read)
+    return Table(names=list(table.schema.names), count=int(table.num_rows), read=read)
 
 
 def _columnar_column(array: Any) -> Table:
     def read(rows: int | None, _columns: int | None) -> Iterator[tuple[Any, ...]]:
-        end = len(array) if rows is None else min(rows, len(array))
-        for at in range(0, end, _BLOCK):
-            yield from ((value,) for value in _arrow_values(array.slice(at, min(_BLOCK, end - at))))
+        for block in _blocks(array, len(array), rows):
+            yield from zip(_arrow_values(block), strict=True)
 
     return Table(names=["value"], count=len(array), read=read, column=True, named=False)
+
+
+def _blocks(data: Any, count: int, rows: int | None) -> Iterator[Any]:
+    """Yield so many rows of what Arrow holds, some at a time."""
+    end = count if rows is None else min(rows, count)
+    return (data.slice(at, min(_BLOCK, end - at)) for at in range(0, end, _BLOCK))
 
 
 def _arrow_values(column: Any) -> list[Any]:
@@ -291,30 +277,19 @@ _COMPUTING = ("collect", "compute", "to_pandas", "toPandas", "to_df", "execute",
 
 def _lazy(query: Any) -> Table | None:
     """Read what is computed only when it is asked for: as many rows as are wanted, and no more."""
+    first_rows = next((name for name in _FIRST if has(query, name)), "")
 
     def computed(rows: int | None) -> Table | None:
-        some = query if rows is None else getattr(query, _first_ability(query, _FIRST))(rows)
-        return table_of(
-            some
-            if not _first_ability(some, _COMPUTING) or _is_other(some, query)
-            else getattr(some, _first_ability(some, _COMPUTING))()
-        )
+        some = query if rows is None else getattr(query, first_rows)(rows)
+        compute = next((name for name in _COMPUTING if has(some, name)), "")
+        return table_of(getattr(some, compute)() if compute and type(some) is type(query) else some)
 
     def read(rows: int | None, columns: int | None) -> Iterable[tuple[Any, ...]]:
         found = computed(rows)
         return found.read(rows, columns) if found else ()
 
-    first = computed(1) if _first_ability(query, _FIRST) and _first_ability(query, _COMPUTING) else None
+    first = computed(1) if first_rows and any(has(query, name) for name in _COMPUTING) else None
     return Table(names=first.names, count=None, read=read, column=first.column) if first else None
-
-
-def _first_ability(value: Any, abilities: Iterable[str]) -> str:
-    """Return the first of these that a value has; empty if it has none."""
-    return next((name for name in abilities if has(value, name)), "")
-
-
-def _is_other(some: Any, query: Any) -> bool:
-    return type(some) is not type(query)
 
 
 def _streamed(table: Any) -> Table | None:
@@ -335,12 +310,8 @@ def _streamed(table: Any) -> Table | None:
 
 def _exchanged(table: Any) -> Table | None:
     """Read what speaks the older exchange protocol of DataFrames, with a package that understands it."""
-    return _converted_by(
-        table,
-        ("pyarrow.interchange", "from_dataframe"),
-        ("polars", "from_dataframe"),
-        ("pandas.api.interchange", "from_dataframe"),
-    )
+    packages = ("pyarrow.interchange", "polars", "pandas.api.interchange")
+    return _converted_by(table, *((package, "from_dataframe") for package in packages))
 
 
 def _converted_by(table: Any, *ways: tuple[str, str]) -> Table | None:

@@ -22,7 +22,7 @@ from nbgemini.messages.events import InlineMedia
 from nbgemini.messages.media import HEAD, TEXT, mime_of, size_text
 from nbgemini.messages.turns import NOTE, Part, Turn, merge_text
 from nbgemini.prompts import leave_out
-from nbgemini.prompts.file_text import decode_text, is_table_file, notebook_text, table_file_text
+from nbgemini.prompts.file_text import decode_text, fence, is_table_file, notebook_text, table_file_text
 from nbgemini.prompts.images import picture_of, takes_time
 from nbgemini.prompts.jsonable import converted, cut, record_of, to_builtins
 from nbgemini.prompts.object_text import array_text, describe_object, markdown_table, shown_text
@@ -52,16 +52,16 @@ def value_to_parts(value: Any, name: str) -> list[Part] | None:
 
 def _render(value: Any, name: str) -> list[Part] | None:
     if isinstance(value, str | Path) or _is_reply(value):
-        return _render_text(value, name)
-    if isinstance(value, ModuleType) or (callable(value) and _is_code(value)):
-        source = None if isinstance(value, ModuleType) else _source(value)
-        return None if source is None else [text_part(source)]
+        return _text_parts(value, name)
+    if isinstance(value, ModuleType | type) or inspect.isroutine(value):
+        return _source_parts(value)
     if isinstance(value, bytes | bytearray | memoryview):
         return [_from_bytes(bytes(value), name)]
     if (table := markdown_table(value)) is not None:
         return [text_part(table)]
-    if (picture := _picture(value, name)) is not None:
-        return [picture]
+    is_formula = callable(getattr(type(value), "_repr_latex_", None)) and not isinstance(value, InlineMedia)
+    if not is_formula and (picture := picture_of(value)):  # a formula is better read than seen
+        return [data_part(picture[1], picture[0], name)]
     return _plain(value, name)
 
 
@@ -159,39 +159,23 @@ def _text_part(path: Path) -> Part:
     data = path.read_bytes()
     found = decode_text(data)
     if found is None:
-        return _undecoded(path, data)
+        if b"\0" in data[:TEXT_CHARACTERS] or mime_of(data[:HEAD], path.name) not in ("", TEXT):
+            return file_part(path)
+        raise PromptError(
+            f"{path.name} is text in an encoding other than UTF-8, or no text → text = Path({path.name!r}).read_text('…') with"
+            " its encoding in a cell, and attach text; nothing was sent"
+        )
     words, encoding = found
     if is_notebook and (cells := notebook_text(words)) is not None:
         return _file_text_part(f"{path.name}:\n{cut(cells, TEXT_CHARACTERS)}\n", path, "notebook")
-    read_as = f" (read as {encoding})" if encoding else ""
-    told = f"{path.name}{read_as}:\n{fence(words, path.suffix.removeprefix('.'))}"
-    return _file_text_part(told, path, f"text{f', read as {encoding}' if encoding else ''}")
-
-
-def _undecoded(path: Path, data: bytes) -> Part:
-    """Return what is no text as a file of its kind; text in an encoding that nobody knows is refused.
-
-    Raises:
-        PromptError: it can't be sent.
-    """
-    if b"\0" in data[:TEXT_CHARACTERS] or mime_of(data[:HEAD], path.name) not in ("", TEXT):
-        return file_part(path)
-    raise PromptError(
-        f"{path.name} is text in an encoding other than UTF-8, or no text → text = Path({path.name!r}).read_text('…') with its"
-        " encoding in a cell, and attach text; nothing was sent"
-    )
+    read_as = f"read as {encoding}" if encoding else ""
+    title = f"{path.name} ({read_as})" if read_as else path.name
+    shown = f"{title}:\n{fence(words, path.suffix.removeprefix('.'))}"
+    return _file_text_part(shown, path, f"text, {read_as}" if read_as else "text")
 
 
 def _file_text_part(words: str, path: Path, kind: str) -> Part:
     return {"text": words, NOTE: note(path.name, kind, path.stat().st_size)}
-
-
-def fence(words: str, language: str = "") -> str:
-    """Return text as a block of code, in a fence that it does not close itself."""
-    marks = "```"
-    while marks in words:
-        marks += "`"
-    return f"{marks}{language}\n{words}{'' if words.endswith(chr(10)) else chr(10)}{marks}\n"
 
 
 def _is_reply(value: Any) -> bool:
@@ -199,41 +183,33 @@ def _is_reply(value: Any) -> bool:
     return isinstance(value, StreamHandle) and hasattr(type(value), "text")
 
 
-def _render_text(value: Any, name: str) -> list[Part]:
+def _text_parts(value: Any, name: str) -> list[Part]:
     if isinstance(value, Path):
-        return file_parts(value.expanduser()) if value.expanduser().is_file() else [text_part(str(value))]
-    if _is_reply(value) and not value.text:
+        path = value.expanduser()
+        return file_parts(path) if path.is_file() else [text_part(str(value))]
+    if isinstance(value, str):
+        return [text_part(value)]
+    if not value.text:
         raise PromptError(f"the reply {name!r} has no text ({value.state}); nothing was sent")
-    return [text_part(value.text if _is_reply(value) else value)]
+    return [text_part(value.text)]
 
 
-def _is_code(value: Any) -> bool:
-    return isinstance(value, type) or inspect.isroutine(value)
-
-
-def _source(value: Any) -> str | None:
-    """Return how a function or class of Python is written."""
+def _source_parts(value: Any) -> list[Part] | None:
+    """Return how a function or class of Python is written; None if nobody knows."""
     try:
-        return cut(inspect.getsource(value), OTHER_CHARACTERS)
+        return None if isinstance(value, ModuleType) else [text_part(cut(inspect.getsource(value), OTHER_CHARACTERS))]
     except (OSError, TypeError):
         return None
 
 
 def _from_bytes(data: bytes, name: str) -> Part:
     mime = mime_of(data[:HEAD])
-    if mime not in ("", TEXT) or not data:
-        return data_part(data, mime, name) if data else text_part("")
-    found = decode_text(data)
+    if not data:
+        return text_part("")
+    found = decode_text(data) if mime in ("", TEXT) else None
     if found is None:
-        return data_part(data, "", name)  # which refuses it
+        return data_part(data, mime if mime != TEXT else "", name)  # which refuses what is of no kind
     return text_part(found[0] + (f"\n({name} was read as {found[1]})" if found[1] else ""))
-
-
-def _picture(value: Any, name: str) -> Part | None:
-    if not isinstance(value, InlineMedia) and callable(getattr(type(value), "_repr_latex_", None)):
-        return None  # a formula is better read than seen
-    found = picture_of(value)
-    return data_part(found[1], found[0], name) if found else None
 
 
 def _plain(value: Any, name: str) -> list[Part]:
@@ -251,12 +227,9 @@ def _plain(value: Any, name: str) -> list[Part]:
     if remark:
         leave_out(str(response["note"]))
     pictures = [data_part(base64.b64decode(item.data), item.mime, f"picture {number}") for number, item in enumerate(media, 1)]
-    return [text_part(_json(response["output"]) + remark), *pictures]
-
-
-def _json(value: Any) -> str:
-    line = json.dumps(value, ensure_ascii=False)
-    return line if len(line) <= _LINE else json.dumps(value, ensure_ascii=False, indent=1)
+    line = json.dumps(response["output"], ensure_ascii=False)
+    said = line if len(line) <= _LINE else json.dumps(response["output"], ensure_ascii=False, indent=1)
+    return [text_part(said + remark), *pictures]
 
 
 def _describe_object(value: Any, name: str) -> str:

@@ -39,19 +39,12 @@ Node: TypeAlias = str | Element  # text is decoded
 
 
 class Level(Struct, frozen=True):
-    """How the children of one element on the way to the open end are brought up to date.
+    """How the children of one element on the way to the open end are brought up to date."""
 
-    Attributes:
-        kept: how many of them are finished; the next one is the first that may change.
-        skipped: how many of the new ones only stand for what was kept.
-        text: how many characters are kept of the next one, a text; -1 where it is an element, or is replaced as a whole.
-        skipped_text: how many characters of the new text only stand for what was kept.
-    """
-
-    kept: int = 0
-    skipped: int = 0
-    text: int = -1
-    skipped_text: int = 0
+    kept: int = 0  # how many of them are finished; the next one is the first that may change
+    skipped: int = 0  # how many of the new ones only stand for what was kept
+    text: int = -1  # characters that are kept of the next one, a text; -1 where it is an element, or is replaced as a whole
+    skipped_text: int = 0  # characters of the new text that only stand for what was kept
 
 
 class Patch(Struct, frozen=True):
@@ -101,13 +94,7 @@ def serialize_html(nodes: Sequence[Node]) -> str:
 
 
 def amend(shown: list[Node], new: Sequence[Node], levels: Sequence[Level] = ()) -> list[Operation]:
-    """Bring the nodes of a page up to date, and return the operations that do the same on the page.
-
-    Args:
-        shown: what the page shows; changed in place.
-        new: what it should show, or only the end of it.
-        levels: where that end belongs; none where `new` is all.
-    """
+    """Bring nodes up to date in place, by all that is `new` or by an end whose `levels` say where it belongs; return how."""
     operations: list[Operation] = []
     _amend(shown, new, levels, [], operations)
     return operations
@@ -165,8 +152,8 @@ def _common(old: str, new: str) -> int:
 
 def _add_text(parent: Element, html: str) -> None:
     text = _ENTITY.sub(lambda found: _ENTITIES[found[0]], html)
-    before = parent.children[-1] if parent.children else None
-    if parent.name in _BLOCKS - {"pre"} and _is_block(before, first=parent):
+    before = parent.children[-1] if parent.children else parent
+    if parent.name in _BLOCKS - {"pre"} and isinstance(before, Element) and before.name in _BLOCKS:
         text = text.lstrip("\n")
     if text:
         parent.children.append(text)
@@ -177,10 +164,6 @@ def _trim_end(parent: Element, next_name: str) -> None:
     last = parent.children[-1] if parent.children else None
     if isinstance(last, str) and next_name in _BLOCKS and parent.name in _BLOCKS - {"pre"}:
         parent.children[-1:] = [text] if (text := last.rstrip("\n")) else []
-
-
-def _is_block(node: Node | None, *, first: Element) -> bool:
-    return first.name in _BLOCKS if node is None else isinstance(node, Element) and node.name in _BLOCKS
 
 
 def _write(nodes: Sequence[Node], pieces: list[str]) -> None:

@@ -28,11 +28,11 @@ _LARGEST = 5_000  # rows and other values that are laid out; a larger answer is 
 
 def data_html(value: Any) -> str:
     """Return a value as a table where it is one, else as indented JSON."""
-    if isinstance(value, list | dict) and value and _size(value) <= _LARGEST:
+    if not isinstance(value, list | dict):
+        return _value_html(value)
+    if value and _size(value) <= _LARGEST:
         return _laid_out(value, 0)
-    return (
-        f"<pre>{escape(harmless(indented(value)), quote=False)}</pre>" if isinstance(value, list | dict) else _value_html(value)
-    )
+    return f"<pre>{escape(harmless(indented(value)), quote=False)}</pre>"
 
 
 def indented(value: Any) -> str:
@@ -85,13 +85,8 @@ def _columns(value: Any) -> list[str]:
 def _value_html(value: Any) -> str:
     if isinstance(value, str):
         return _text_html(value).replace("\n", "<br>")
-    return (
-        f"<code>{_text_html(json.dumps(value, ensure_ascii=False))}</code>" if isinstance(value, list | dict) else _plain(value)
-    )
-
-
-def _plain(value: Any) -> str:
-    return _text_html(json.dumps(value))
+    text = _text_html(json.dumps(value, ensure_ascii=False))
+    return f"<code>{text}</code>" if isinstance(value, list | dict) else text
 
 
 def _text_html(text: str) -> str:
@@ -115,14 +110,10 @@ _END = "</tbody></table>"
 
 
 class Indented:
-    """Indents JSON as it comes; what begins otherwise comes out as it is.
-
-    Attributes:
-        depth: how many lists and objects are open.
-    """
+    """Indents JSON as it comes; what begins otherwise comes out as it is."""
 
     def __init__(self) -> None:
-        self.depth = 0
+        self.depth = 0  # lists and objects that are open
         self._in_text = self._escaped = False
         self._empty = False  # whether a list or object has just begun
         self._is_json: bool | None = None
@@ -136,18 +127,15 @@ class Indented:
             return
         at = 0
         while at < len(text):
-            came = self._next(text, at)
+            found = None if self._escaped else (_IN_TEXT if self._in_text else _WORD).match(text, at)
+            came = found[0] if found else text[at]
             at += len(came)
-            yield came, self._string_shown(came) if self._in_text else self._syntax_shown(came)
-
-    def _next(self, text: str, at: int) -> str:
-        found = None if self._escaped else (_IN_TEXT if self._in_text else _WORD).match(text, at)
-        return found[0] if found else text[at]
-
-    def _string_shown(self, came: str) -> str:
-        self._in_text = came != '"' or self._escaped
-        self._escaped = came == "\\" and not self._escaped
-        return came
+            if self._in_text:
+                self._in_text = came != '"' or self._escaped
+                self._escaped = came == "\\" and not self._escaped
+                yield came, came
+            else:
+                yield came, self._syntax_shown(came)
 
     def _syntax_shown(self, came: str) -> str:
         match came:
@@ -234,26 +222,23 @@ class JsonBlocks:
         return "".join(shown for _, shown in self._elements) + self._shown[0]
 
     def _keep(self, came: str, shown: str) -> str:
-        depth = self._indented.depth
+        """Keep what came, cut behind each element of the list that is the answer."""
         self._shown.append(shown)
         if self._rows:
             self._came.append(came)
-            self._cut(came, depth)
+            if self._indented.depth == 1 and came == "{" and len(self._came) == 1:
+                self._rows = False
+            elif self._indented.depth == 1 and came == ",":
+                self._elements.append(("".join(self._came), "".join(self._shown)))
+                self._came, self._shown = [], []
         return shown
 
-    def _cut(self, came: str, depth: int) -> None:
-        """Cut behind each element of the list that is the answer."""
-        if depth == 1 and came == "{" and len(self._came) == 1:
-            self._rows = False
-        elif depth == 1 and came == ",":
-            self._elements.append(("".join(self._came), "".join(self._shown)))
-            self._came, self._shown = [], []
-
     def _html(self, row: dict[str, Any]) -> str:
+        begin = ""
         if self._columns is None:
             self._columns = list(row)
-            return opening_html(self._columns) + row_html(row, self._columns)
-        return row_html(row, self._columns)
+            begin = opening_html(self._columns)
+        return begin + row_html(row, self._columns)
 
 
 def _element(came: str) -> Any:

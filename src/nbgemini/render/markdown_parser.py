@@ -32,12 +32,7 @@ _LONGEST_PIECE = 10_000  # characters of inline text that are parsed at once
 
 
 def parse_blocks(source: str, *, growing: bool = False) -> tuple[Sequence[Any], int]:
-    """Return the block tokens of harmless Markdown, its inline text unparsed, and the first line that is not decided yet.
-
-    Args:
-        source: the text.
-        growing: whether more of it may follow.
-    """
+    """Return the block tokens of harmless Markdown, its inline text unparsed, and the first line that is not decided yet."""
     lines = source.count("\n") + (not source.endswith("\n"))
     env: dict[str, Any] = {GROWING: lines} if growing else {}
     return _block_tokens(source, env), env.get(UNDECIDED, lines)

@@ -42,14 +42,7 @@ _CLASS = 'class="'
 
 
 def bundle(segment: Segment, *, html: str | None = None, seconds: float | None = None, opened: bool = False) -> dict[str, Any]:
-    """Return the bundle of a segment at rest.
-
-    Args:
-        segment: what to show.
-        html: its text already rendered and sanitised, where that was done on the way.
-        seconds: how long a thought took.
-        opened: whether a thought is shown open, because its reader had opened it.
-    """
+    """Return the bundle of a segment at rest; `html` is its text already rendered and sanitised, where that was done before."""
     text = segment.text
     if segment.kind == "thought":
         title, barred = thought_title(seconds), "\n".join(f"│ {line}" for line in harmless(text).strip().split("\n"))

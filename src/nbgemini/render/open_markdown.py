@@ -54,40 +54,30 @@ class _Cut(Struct, frozen=True):
 
 
 class OpenMarkdown:
-    """The end of a Markdown text that grows.
-
-    Attributes:
-        rendered: how many characters were rendered, over all.
-        blocks: how many blocks it is as far as is known; 0 if nothing is.
-    """
+    """The end of a Markdown text that grows."""
 
     def __init__(self) -> None:
-        self.rendered = 0
+        self.rendered = 0  # characters, over all
         self._total = 0  # characters that came
         self.restart()
 
     def restart(self) -> None:
         """Note that blocks were finished: the text begins behind them now."""
-        self._cut = _Cut()
+        self._cut, self._end = _Cut(), _End()
         self._again = 0  # characters that were rendered again because something changed before the end
         self._length = 0  # of the last rendering
         self._seconds = 0.0  # that it took
         self._seen = 0  # characters of the text when this was asked last
-        self._end = _End()
-        self.blocks = 0
+        self.blocks = 0  # that it is, as far as is known; 0 if nothing is
 
     def patch(self, text: str, env: Environment) -> Patch | None:
-        """Return what is new of this text, which has grown at its end; None where it has to grow further before it is rendered.
-
-        Args:
-            text: harmless Markdown, from the end of the last finished block on.
-            env: what the finished blocks have defined.
-        """
+        """Return what is new of the text behind the finished blocks; None where it has to grow before that is rendered."""
         length = len(self._cut.before) + len(text) - self._cut.place
         self._total += max(0, len(text) - self._seen)
         is_pause, self._seen = len(text) == self._seen, len(text)
         is_affordable = length <= _LARGEST or (is_pause and self.rendered < _MOST_RENDERED * self._total)
-        if not is_affordable and length < self._length * self._growth:
+        growth = _GROWTH_OF_SLOW if self._seconds > _SLOW else _GROWTH if self._length < _LONG else _GROWTH_OF_LONG
+        if not is_affordable and length < self._length * growth:
             self.blocks = 0
             return None
         self._length = length
@@ -105,13 +95,6 @@ class OpenMarkdown:
         self._cut = self._end.cut(text, nodes) or self._cut
         return patch
 
-    @property
-    def _growth(self) -> float:
-        """By how much a long text has to grow before it is rendered again."""
-        if self._seconds > _SLOW:
-            return _GROWTH_OF_SLOW
-        return _GROWTH if self._length < _LONG else _GROWTH_OF_LONG
-
     def _nodes(self, text: str, env: Environment) -> list[Node]:
         began = thread_time()
         source = _decided(self._cut.before + text[self._cut.place :], in_code=self._end.is_open_code)
@@ -123,13 +106,7 @@ class OpenMarkdown:
 
 
 def parse_open(source: str, env: Environment, *, in_code: bool) -> Sequence[Any]:
-    """Return the tokens of harmless Markdown that is still being written, with its open syntax closed.
-
-    Args:
-        source: the text.
-        env: what the finished blocks have defined, which stays as it is.
-        in_code: whether the text begins with code.
-    """
+    """Return the tokens of harmless Markdown that is still being written, with its open syntax closed; `env` stays as it is."""
     return parse_all(_decided(source, in_code=in_code), {**environment_inside(env), OPEN_END: _End().close})
 
 
@@ -137,8 +114,7 @@ class _End:
     """What is open at the end of a text."""
 
     def __init__(self, source: str = "", cut: _Cut | None = None) -> None:
-        """Look at this source, which begins at that cut."""
-        self._old = cut or _Cut()
+        self._old = cut or _Cut()  # where the source begins
         self.loose = self._old.loose
         self.is_open_code = False
         self._lines = source.split("\n")
@@ -161,8 +137,8 @@ class _End:
         for token in reversed(tokens[:end]):
             if token.type == "fence" and token is tokens[end - 1]:
                 self._chain.append(token)
-                if _is_open(token):
-                    self.is_open_code = token.meta["is_open"] = True
+                lines = token.content.count("\n") + (not token.content.endswith("\n") and token.content != "")
+                self.is_open_code = token.meta["is_open"] = token.map[1] - token.map[0] - 1 == lines  # no line closes it
             elif token.type == "inline" and token.content:
                 before, token.content = token.content, close_inline(token.content, env)
                 self._is_whole = before.rstrip() == token.content
@@ -221,14 +197,7 @@ class _End:
             nodes = last.children
 
     def _cut_at(self, line: int, depth: int, raw: int | None = None, last: tuple[Level, ...] = ()) -> _Cut | None:
-        """Return a cut before this line, inside the first so many of what is open.
-
-        Args:
-            line: the number of a line of the source.
-            depth: how much of what is open is left around it.
-            raw: the line with which code or a table begins that the cut is in, if it is in one.
-            last: how the inside of code goes on.
-        """
+        """Return a cut before this line, inside so much of what is open, and in the code or table that begins at line `raw`."""
         place = sum(len(one) + 1 for one in self._lines[:line]) - len(self._old.before)
         around = self._chain[:depth]
         if place < _MOVED or any(token.type not in _AROUND for token in around):
@@ -266,7 +235,9 @@ class _End:
 
     def _cut_in_code(self, outside: _Cut, nodes: Sequence[Node]) -> _Cut | None:
         """Return a cut before the last line of code."""
-        shown = _last_text(nodes)
+        while nodes and isinstance(last := nodes[-1], Element):
+            nodes = last.children
+        shown = str(nodes[-1]) if nodes else ""
         end = shown.rfind("\n") + 1 + (self._old.levels[-1].text if self._old.outside is not None else 0)
         inside = (Level(), Level(), Level(0, 0, end))
         found = self._cut_at(len(self._lines) - 1, len(self._chain) - 1, self._chain[-1].map[0], inside)
@@ -292,17 +263,6 @@ class _End:
         shown = len(last) - len(text[begin:]) + (level.text - level.skipped_text if len(inside) == 1 and level.text >= 0 else 0)
         levels = (Level(self._kept[0]), Level(level.kept + len(inside) - 1, 0, shown, 1))
         return _Cut(begin, "x", levels)
-
-
-def _is_open(fence: Any) -> bool:
-    lines = fence.content.count("\n") + (not fence.content.endswith("\n") and fence.content != "")
-    return bool(fence.map[1] - fence.map[0] - 1 == lines)
-
-
-def _last_text(nodes: Sequence[Node]) -> str:
-    while nodes and isinstance(last := nodes[-1], Element):
-        nodes = last.children
-    return str(nodes[-1]) if nodes else ""
 
 
 def _decided(source: str, *, in_code: bool) -> str:
@@ -340,8 +300,7 @@ _FAR = 300  # characters: what opened farther away is taken as it stands
 
 def close_inline(text: str, env: MutableMapping[str, Any]) -> str:
     """Return inline Markdown that is still being written with what is open at its end closed, or left out if it is empty."""
-    before, formula = _before_open_formula(text.rstrip())
-    text = _with_code_and_links_closed(before)
+    text, formula = _with_code_and_links_closed(text.rstrip())
     text = text if formula else _without_begun_signs(text)
     text += _PUNCTUATION.sub(r"\\\g<0>", formula)
     return text + "".join(reversed(open_delimiters(text, env)))
@@ -359,24 +318,6 @@ def _without_begun_signs(text: str) -> str:
     return text[:end]
 
 
-def _before_open_formula(text: str) -> tuple[str, str]:
-    """Return what stands before a formula without end, and that formula."""
-    at = 0
-    while found := _MARK.search(text, at):
-        at = found.end()
-        if found["code"]:
-            if (end := _end_of_code(text, found)) is None:
-                return text, ""
-            at = end
-        elif found["formula"]:
-            end = text.find(_CLOSINGS[found["formula"]], at)
-            if end < 0:
-                return text[: found.start()], text[found.start() :]
-            at = end + 2
-    begin = _begin_of_open_dollars(text)
-    return text[:begin], text[begin:]
-
-
 def _begin_of_open_dollars(text: str) -> int:
     """Return where a formula between dollars begins whose end is still to come; the length of the text if none does."""
     line = max(text.rfind("\n"), text.rfind("`")) + 1
@@ -386,33 +327,33 @@ def _begin_of_open_dollars(text: str) -> int:
     return begin if begins and any(sign in text[begin:] for sign in "\\^_=") else len(text)
 
 
-def _end_of_code(text: str, opening: re.Match[str]) -> int | None:
-    end = re.compile(rf"(?<!`){opening['code']}(?!`)").search(text, opening.end())
-    return end.end() if end else None
-
-
-def _with_code_and_links_closed(text: str) -> str:
+def _with_code_and_links_closed(text: str) -> tuple[str, str]:
+    """Return text with its open code or link closed, and a formula without end that follows it."""
     brackets: list[re.Match[str]] = []
-    at = 0
-    while found := _MARK.search(text, at):
+    at, end = 0, _begin_of_open_dollars(text)
+    while found := _MARK.search(text, at, end):
         at = found.end()
         if found["code"]:
-            end = _end_of_code(text, found)
-            if end is None and len(text) - at <= _FAR:
-                return _with_code_closed(text, found)
-            at = end or at
+            closing = re.compile(rf"(?<!`){found['code']}(?!`)").search(text, at)
+            if closing is None and len(text) - at <= _FAR:
+                return _with_code_closed(text, found), ""
+            at, end = (closing.end(), end) if closing else (at, len(text))
+        elif found["formula"]:
+            closed = text.find(_CLOSINGS[found["formula"]], at)
+            if closed < 0:
+                end = found.start()
+                break
+            at = closed + 2
         elif found["open"]:
             brackets.append(found)
         elif found["close"] and brackets:
             opening = brackets.pop()
-            address = _ADDRESS.match(text, at)
-            if address:
+            if address := _ADDRESS.match(text, at, end):
                 at = address.end()
-            elif (at == len(text) and not text.endswith("]", 0, opening.start())) or _PART_OF_ADDRESS.match(text, at):
-                return _without_bracket(text[: found.start()], opening)
-    if brackets and len(text) - brackets[-1].end() <= _FAR:
-        return _without_bracket(text, brackets[-1])
-    return text
+            elif (at == end and not text.endswith("]", 0, opening.start())) or _PART_OF_ADDRESS.match(text, at, end):
+                return _without_bracket(text[: found.start()], opening), text[end:]
+    is_link_open = brackets and end - brackets[-1].end() <= _FAR
+    return _without_bracket(text[:end], brackets[-1]) if is_link_open else text[:end], text[end:]
 
 
 def _with_code_closed(text: str, opening: re.Match[str]) -> str:

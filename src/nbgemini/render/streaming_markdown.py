@@ -10,10 +10,10 @@ Invariants: the blocks' HTML does not depend on how the text was cut; the work o
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
@@ -23,6 +23,8 @@ from nbgemini.render.escape import Incoming, harmless
 from nbgemini.render.html_tree import Patch, as_it_is, parse_html
 from nbgemini.render.markdown_parser import parse_blocks
 from nbgemini.render.open_markdown import OpenMarkdown
+
+T = TypeVar("T")
 
 LARGEST = 1_000_000  # characters of a text that are rendered; what comes behind them is shown as it is
 _LARGEST = 16_000  # characters of an open block before it is cut at a line end, so that one block never takes long
@@ -38,36 +40,32 @@ _ALLOWANCE = 3  # or as long as all that was parsed stays below so many times th
 
 
 class RenderedBlock(Struct, frozen=True):
-    """One finished block.
-
-    `source` is the Markdown it takes, with the blank lines behind it.
-    """
+    """One finished block."""
 
     html: str
-    source: str
+    source: str  # the Markdown it takes, with the blank lines behind it
 
 
 class Blocks:
     """Cuts a growing Markdown text into finished blocks."""
 
     def __init__(self) -> None:
+        self.parsed = 0  # characters, in search of finished blocks, over all
         self._lock = Lock()
-        self._pieces: list[str] = []
-        self._length = 0
-        self._total = 0
-        self._edge = ""
         self._incoming = Incoming()
-        self._parse_at = 1.0
-        self._fresh = False
-        self._code_end: re.Pattern[str] | None = None
-        self._line = ""
+        self._pieces: list[str] = []  # of the text that is not part of a finished block
+        self._length = 0  # of that
+        self._total = 0  # characters that came
+        self._edge = ""  # the last of them
+        self._fresh = False  # whether a block may have ended since the last search,
+        self._parse_at = 1.0  # which costs too much before the text is so long
+        self._code_end: re.Pattern[str] | None = None  # what ends the code that the text begins with
+        self._line = ""  # of that code, the last
         self._finished: list[str] = []
-        self._waiting: list[tuple[int, str, list[tuple[str, str]]]] = []
+        self._waiting: list[tuple[int, str, list[tuple[str, str]]]] = []  # blocks that missed a definition
         self._rendered_length = 0
-        self._number = 0
         self._env: dict[str, Any] = new_environment()
         self._open = OpenMarkdown()
-        self.parsed = 0
 
     def append(self, text: str) -> str:
         """Take in text and return what of it can be shown."""
@@ -77,28 +75,24 @@ class Blocks:
 
     def advance(self) -> list[RenderedBlock]:
         """Render the blocks that are finished by now; may run in another thread."""
-        return self._take(*self._finished_by_now())
+        return self._take(self._rendered)
 
     def close(self) -> list[RenderedBlock]:
         """Render all that is left, and once more what asked for something that was defined later."""
-        self._end()
-        blocks: list[RenderedBlock] = []
-        while tail := self.tail():
-            blocks += self._take(tail, self._ends(tail, growing=False) or [len(tail)])
-        self._look_back()
+        blocks = self._take_all(self._rendered)
+        for number, source, labels in self._waiting:
+            if is_defined_now(self._env, labels):
+                self._finished[number] = render(source, self._env)
+        self._waiting.clear()
         return blocks
 
     def cut(self) -> list[str]:
         """Return the sources of the blocks that are finished by now, for a reader who wants no HTML."""
-        return self._cut(*self._finished_by_now())
+        return self._take(str)
 
     def cut_all(self) -> list[str]:
         """Return the sources of all blocks that are left."""
-        self._end()
-        sources: list[str] = []
-        while tail := self.tail():
-            sources += self._cut(tail, self._ends(tail, growing=False) or [len(tail)])
-        return sources
+        return self._take_all(str)
 
     def html(self) -> str:
         """Return all finished blocks."""
@@ -125,84 +119,64 @@ class Blocks:
         if not shown:
             return
         with self._lock:
-            self._fresh = self._may_end_a_block(shown) or self._is_too_long or self._fresh
+            if self._code_end:
+                lines = self._line + shown
+                self._line = _unfinished_line(lines)
+                may_end = self._code_end.search(lines) is not None
+            else:
+                begins_block = not shown.isspace() and _AFTER_BLANK_LINE.search(self._edge) is not None
+                may_end = begins_block or "\n" in shown or self._length > _LARGEST
+            self._fresh = self._fresh or may_end
             self._edge = (self._edge + shown[-_EDGE:])[-_EDGE:]
             self._pieces.append(shown)
             self._length += len(shown)
             self._total += len(shown)
 
-    @property
-    def _is_too_long(self) -> bool:
-        return self._length > _LARGEST and not self._code_end
-
-    def _may_end_a_block(self, shown: str) -> bool:
-        if not self._code_end:
-            begins_block = not shown.isspace() and _AFTER_BLANK_LINE.search(self._edge) is not None
-            return begins_block or "\n" in shown
-        lines = self._line + shown
-        self._line = _unfinished_line(lines)[:_LONGEST_FENCE]
-        return bool(self._code_end.search(lines))
-
     def _joined(self) -> str:
         self._pieces = ["".join(self._pieces)]
         return self._pieces[0]
 
-    def _end(self) -> None:
-        self._add(self._incoming.end())
-
-    def _finished_by_now(self) -> tuple[str, list[int]]:
+    def _take(self, made: Callable[[str], T]) -> list[T]:
+        """Take away the blocks that are finished by now, and return what is made of each."""
         if not self.promising:
-            return "", []
+            return []
         with self._lock:
             tail = self._joined()
             self._fresh = False
-        return tail, self._ends(tail)
+        return self._taken_at(tail, self._ends(tail, growing=True), made)
 
-    def _ends(self, tail: str, *, growing: bool = True) -> list[int]:
+    def _take_all(self, made: Callable[[str], T]) -> list[T]:
+        self._add(self._incoming.end())
+        blocks: list[T] = []
+        while tail := self.tail():
+            blocks += self._taken_at(tail, self._ends(tail, growing=False) or [len(tail)], made)
+        return blocks
+
+    def _ends(self, tail: str, *, growing: bool) -> list[int]:
         self.parsed += len(tail)
         return _finished_ends(tail, growing=growing)
 
-    def _take(self, tail: str, ends: list[int]) -> list[RenderedBlock]:
-        blocks = [self._rendered(source) for source in _cut_at(tail, ends)]
+    def _taken_at(self, tail: str, ends: list[int], made: Callable[[str], T]) -> list[T]:
+        blocks = [made(tail[begin:end]) for begin, end in pairwise([0, *ends])]
+        end = ends[-1] if ends else 0
         with self._lock:  # more text may have come meanwhile
-            self._drop(tail, ends)
-            self._finished += [block.html for block in blocks]
+            rest = self._joined()[end:]
+            rest = _head_of_table(tail[ends[-2] if ends[1:] else 0 : end], rest) + rest
+            self._pieces, self._length = [rest], len(rest)
+            self._parse_at = max(1.0, (len(tail) - end) * _GROWTH)
+            self._code_end = _end_of_open_code(rest)
+            self._line = _unfinished_line(rest)
         if blocks:
             self._open.restart()
         return blocks
 
-    def _cut(self, tail: str, ends: list[int]) -> list[str]:
-        with self._lock:
-            self._drop(tail, ends)
-        return _cut_at(tail, ends)
-
-    def _drop(self, tail: str, ends: list[int]) -> None:
-        if tail:
-            end = ends[-1] if ends else 0
-            rest = self._joined()[end:]
-            self._pieces = [_head_of_table(tail[ends[-2] if ends[1:] else 0 : end], rest) + rest]
-            self._length = len(self._pieces[0])
-            self._parse_at = max(1.0, (len(tail) - end) * _GROWTH)
-            self._code_end = _end_of_open_code(self._pieces[0])
-            self._line = _unfinished_line(self._pieces[0])[:_LONGEST_FENCE]
-
     def _rendered(self, source: str) -> RenderedBlock:
         html = render(source, self._env) if self._rendered_length < LARGEST else preformatted(source)
         self._rendered_length += len(source)
-        self._remember(source)
-        return RenderedBlock(html, source)
-
-    def _remember(self, source: str) -> None:
-        """Keep a block that asked for what is not defined yet."""
-        self._number += 1
         if labels := missed(self._env):
-            self._waiting.append((self._number - 1, source, labels))
-
-    def _look_back(self) -> None:
-        for number, source, labels in self._waiting:
-            if is_defined_now(self._env, labels):
-                self._finished[number] = render(source, self._env)
-        self._waiting.clear()
+            self._waiting.append((len(self._finished), source, labels))
+        self._finished.append(html)
+        return RenderedBlock(html, source)
 
 
 def _end_of_open_code(tail: str) -> re.Pattern[str] | None:
@@ -216,11 +190,8 @@ def _end_of_open_code(tail: str) -> re.Pattern[str] | None:
 
 
 def _unfinished_line(text: str) -> str:
-    return text[text.rfind("\n") + 1 :]
-
-
-def _cut_at(tail: str, ends: list[int]) -> list[str]:
-    return [tail[start:end] for start, end in pairwise([0, *ends])]
+    """Return as much of the last line as tells a fence."""
+    return text[text.rfind("\n") + 1 :][:_LONGEST_FENCE]
 
 
 def _finished_ends(tail: str, *, growing: bool) -> list[int]:
@@ -270,43 +241,38 @@ def _later_starts(text: str, *, growing: bool) -> list[int]:
     """Return where every block but the first begins, as far as that is settled."""
     tokens, undecided = parse_blocks(text, growing=growing)
     lines = text.split("\n")
-    blocks = _top_blocks(tokens, lines)
-    starts = {first for (former, _), (_, first) in pairwise(blocks) if _is_settled(former, first, lines)} - {0}
+    blank = [not line.strip(" \t") for line in lines]
+    blocks = _top_blocks(tokens, blank)
+    starts = {first for (former, _), (_, first) in pairwise(blocks) if _is_settled(former, first, blank)} - {0}
     offsets, total = [], 0
     for number, line in enumerate(lines[: undecided + 1]):
-        if number in starts and (number < undecided or _is_blank(lines[number - 1])):
+        if number in starts and (number < undecided or blank[number - 1]):
             offsets.append(total)
         total += len(line) + 1
     return offsets
 
 
-def _top_blocks(tokens: Sequence[Any], lines: Sequence[str]) -> list[tuple[str, int]]:
+def _top_blocks(tokens: Sequence[Any], blank: Sequence[bool]) -> list[tuple[str, int]]:
     """Return type and first line of each top-level block; a link definition has no token, but the lines that no other has."""
     found: list[tuple[str, int]] = []
     line = 0
-    for token in (token for token in tokens if token.level == 0 and token.map and token.nesting >= 0):
-        found += [*_definitions(lines, line, token.map[0]), (token.type, token.map[0])]
-        line = token.map[1]
-    return [*found, *_definitions(lines, line, len(lines))]
+    spans = [(token.type, *token.map) for token in tokens if token.level == 0 and token.map and token.nesting >= 0]
+    for kind, begin, end in [*spans, ("", len(blank), 0)]:
+        found += [("definition", number) for number in range(line, begin) if not blank[number]][:1]
+        found += [(kind, begin)] if kind else []
+        line = end
+    return found
 
 
-def _definitions(lines: Sequence[str], start: int, end: int) -> list[tuple[str, int]]:
-    return next(([("definition", number)] for number in range(start, end) if not _is_blank(lines[number])), [])
-
-
-def _is_blank(line: str) -> bool:
-    return not line.strip(" \t")
-
-
-def _is_settled(former: str, first: int, lines: Sequence[str]) -> bool:
+def _is_settled(former: str, first: int, blank: Sequence[bool]) -> bool:
     """Say whether the rest of an unfinished last line cannot make the block that begins at `first` a part of the former one."""
-    after_blank = _is_blank(lines[first - 1])
+    after_blank = blank[first - 1]
     if former == "definition":
         return after_blank  # or its title may come yet
     if after_blank and former in _CLOSED_BY_BLANK:
         return True
     deciding = first if after_blank else first + 1  # the line below tells whether this one is a table's head
-    return deciding < len(lines) - 1
+    return deciding < len(blank) - 1
 
 
 def to_html(markdown: str) -> str:

@@ -53,13 +53,7 @@ def card_title(call: Call) -> str:
 
 
 def card_html(call: Call, about: str = "", *, head: bool = False) -> str:
-    """Return the card, folded unless something is to be decided or went wrong.
-
-    Args:
-        call: what to show.
-        about: what its reader should know before it may run.
-        head: whether to leave the arguments out.
-    """
+    """Return the card, with what is to be known `about` it before it runs; folded unless something is open or went wrong."""
     opened = " open" if call.state in _OPENED else ""
     name, warning = f"Tool {_name(call)}", _warning(call)
     rest = prose(card_title(call).removeprefix(name).removesuffix(warning))

@@ -108,7 +108,8 @@ def _describe(path: str, value: Any) -> list[Part]:
     kind: str = type(value).__name__
     if isinstance(value, ModuleType | type) or inspect.isroutine(value):
         return [named_text(_documentation(path, value), path, kind)]
-    from nbgemini.prompts.values import fence, value_to_parts  # noqa: PLC0415
+    from nbgemini.prompts.file_text import fence  # noqa: PLC0415
+    from nbgemini.prompts.values import value_to_parts  # noqa: PLC0415
 
     head = f"{path} is of type {_type_name(value)}.\n"
     try:
@@ -127,8 +128,9 @@ def _type_name(value: Any) -> str:
 
 def _documentation(path: str, value: Any) -> str:
     """Return signature, documentation, and source or names of a module, class or function."""
+    from nbgemini.prompts.file_text import fence  # noqa: PLC0415
     from nbgemini.prompts.jsonable import cut  # noqa: PLC0415
-    from nbgemini.prompts.values import fence, value_to_parts  # noqa: PLC0415
+    from nbgemini.prompts.values import value_to_parts  # noqa: PLC0415
 
     held = ", ".join([name for name in dir(value) if not name.startswith("_")][:_MOST_NAMES])
     source = None if isinstance(value, ModuleType) else value_to_parts(value, path)

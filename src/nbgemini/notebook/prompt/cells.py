@@ -17,8 +17,8 @@ from typing import Any
 
 from nbgemini.messages.attachments import note
 from nbgemini.messages.turns import NOTE, Part
+from nbgemini.prompts.file_text import fence
 from nbgemini.prompts.jsonable import cut
-from nbgemini.prompts.values import fence
 
 SOURCE, OUTPUT = 8_000, 4_000  # characters of one cell
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]")

@@ -22,9 +22,9 @@ from typing import Any
 from nbgemini.notebook.kernel.environment import user_names
 from nbgemini.notebook.prompt.cells import SOURCE, cell_title, is_whole_cell
 from nbgemini.notebook.prompt.watchers import Failure, traceback_frames
+from nbgemini.prompts.file_text import fence
 from nbgemini.prompts.jsonable import cut
 from nbgemini.prompts.secret_scan import leaked
-from nbgemini.prompts.values import fence
 from nbgemini.secrets import Secret
 
 _TRACEBACK, _LINE, _VALUE = 8_000, 2_000, 300  # characters
