@@ -37,20 +37,62 @@ def shallow_quote(rule: Any) -> Any:
     return limited
 
 
+_DELIMITERS = re.compile(r"[|:-][|: \t-]*")  # the second line of a table
+_PIPE, _HIDDEN = re.compile(r"(?<!\\)\|"), "\x1f"  # which no harmless text has
+_SPAN = re.compile(r"(?<![`\\])(`{1,2})(?!`)[^`]+\1(?!`)|(?<!\\)\$[^\s$`](?:[^$`]*[^\s$`])?\$")
+
+
 def full_table(rule: Any) -> Any:
-    """Return the rule for tables, which takes none that lacks most of its cells."""
+    """Return the rule for tables, which takes none that lacks most of its cells, and loses no code that has pipes."""
 
     def full(state: Any, start: int, end: int, silent: bool) -> bool:
-        if not rule(state, start, end, True):  # noqa: FBT003 - the parser's own form
+        if start + 2 > end or not _DELIMITERS.fullmatch(delimiters := _line(state, start + 1)):
             return False
-        last = next((line for line in range(start, end) if state.isEmpty(line)), end)
-        columns = state.src.count("|", state.bMarks[start + 1], state.eMarks[start + 1])
-        cells = state.src.count("|", state.bMarks[start], state.eMarks[last - 1])
-        if columns * (last - start) > _MOST_CELLS_A_CELL * cells + _SPARE_CELLS:
-            return False
-        return silent or bool(rule(state, start, end, False))  # noqa: FBT003
+        source, known, columns = state.src, len(state.tokens), len(_pipes_inside(delimiters)) + 1
+        try:
+            _hide_pipes(state, range(start, start + 1), columns, all_surplus=False)
+            if not rule(state, start, end, True):  # noqa: FBT003 - the parser's own form
+                return False
+            last = next((line for line in range(start, end) if state.isEmpty(line)), end)
+            cells = state.src.count("|", state.bMarks[start], state.eMarks[last - 1])
+            if (columns + 1) * (last - start) > _MOST_CELLS_A_CELL * cells + _SPARE_CELLS:
+                return False
+            if silent:
+                return True
+            _hide_pipes(state, range(start + 2, last), columns, all_surplus=True)
+            return bool(rule(state, start, end, False))  # noqa: FBT003
+        finally:
+            state.src = source
+            for token in state.tokens[known:]:
+                token.content = token.content.replace(_HIDDEN, "|")
 
     return full
+
+
+def _hide_pipes(state: Any, lines: range, columns: int, *, all_surplus: bool) -> None:
+    """Hide pipes in rows with more cells than the table has columns: those in code and formulas, then what is surplus still."""
+    pieces, at = [], 0
+    for line in lines:
+        row = _line(state, line)
+        if len(_pipes_inside(row)) < columns:
+            continue
+        pieces.append(state.src[at : state.eMarks[line] - len(row)])
+        row = _SPAN.sub(lambda found: _PIPE.sub(_HIDDEN, found[0]), row)
+        if all_surplus and (surplus := _pipes_inside(row)[columns - 1 :]):
+            row = row[: surplus[0]] + _PIPE.sub(_HIDDEN, row[surplus[0] : surplus[-1] + 1]) + row[surplus[-1] + 1 :]
+        pieces.append(row)
+        at = state.eMarks[line]
+    state.src = "".join([*pieces, state.src[at:]]) if pieces else state.src
+
+
+def _pipes_inside(row: str) -> list[int]:
+    """Return where the pipes between the cells of a row stand."""
+    end = len(row.rstrip())
+    return [found.start() for found in _PIPE.finditer(row, row.startswith("|"), end - row.endswith("|", 0, end))]
+
+
+def _line(state: Any, line: int) -> str:
+    return str(state.src[state.bMarks[line] + state.tShift[line] : state.eMarks[line]])
 
 
 _OPENING = re.compile(r"(?P<marks>`{3,})(?P<info>[^`\n]*)|(?P<tildes>~{3,})(?P<about>[^\n]*)")

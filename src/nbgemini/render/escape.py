@@ -33,7 +33,7 @@ def _table() -> dict[int, str]:
 
 
 _SHOWN = _table()
-_EMOJI = "\u00a9\u00ae\u2122\u2139\u2190-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
+EMOJI = "\u00a9\u00ae\u2122\u2139\u2190-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
 _NO_CHARACTERS = "".join(
     map(chr, (*range(0xFDD0, 0xFDF0), *(plane << 16 | end for plane in range(17) for end in (0xFFFE, 0xFFFF))))
 )
@@ -41,8 +41,8 @@ _SPACES = "\t\x0b\x0c\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 _BLANKS = f"{_SPACES}\u2800\ufffc\U00013430-\U00013442\U00016fe4\U0001d159{_NO_CHARACTERS}"
 _BLANK = re.compile(
     f"([{_BLANKS}])\\1*"  # what looks like nothing, and is no space
-    f"|(?<![{_EMOJI}])(\ufe0e|\ufe0f(?!\u20e3))\\2*"  # a selector has its place behind an emoji or in a keycap,
-    f"|(?<![{_EMOJI}\ufe0f\u0600-\u0dff\u1000-\u18af])([\u200c\u200d])\\3*"  # a joiner in an emoji or in some scripts,
+    f"|(?<![{EMOJI}])(\ufe0e|\ufe0f(?!\u20e3))\\2*"  # a selector has its place behind an emoji or in a keycap,
+    f"|(?<![{EMOJI}\ufe0f\u0600-\u0dff\u1000-\u18af])([\u200c\u200d])\\3*"  # a joiner in an emoji or in some scripts,
     "|(?<![\u1820-\u18aa])([\u180b-\u180d\u180f])\\4*"  # a Mongolian selector behind a Mongolian letter
     r"|(?<=\S)(?<!\\n) {9,}| {41,}"  # spaces that push what follows out of sight; indentation does not
     r"|(?:\\n){9,}|\n{9,}"

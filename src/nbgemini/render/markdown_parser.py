@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from functools import cache, lru_cache, partial
+from itertools import pairwise
 from typing import Any
 from unicodedata import category, east_asian_width
 
@@ -22,6 +23,7 @@ from nbgemini.render.block_rules import (
     shallow_quote,
 )
 from nbgemini.render.display_math import GROWING, UNDECIDED, display_math_rule, environment_rule, paragraph_rule
+from nbgemini.render.escape import EMOJI
 from nbgemini.render.math import brackets_rule, dollars_rule
 
 hush("markdown_it")  # a line for each rule that it tries at each line
@@ -113,6 +115,7 @@ def markdown_parser() -> Any:
     inline.before("footnote_reference", "lone_bracket", _lone_bracket_rule)
     inline.before("autolink", "small_tag", _small_tag_rule)
     parser.inline.ruler2.after("emphasis", "small_tags", _pair_small_tags)
+    parser.inline.ruler2.after("fragments_join", "foreign_items", _break_before_items)
     return parser
 
 
@@ -206,6 +209,19 @@ _kind = lru_cache(maxsize=1_000)(category)
 @lru_cache(maxsize=1_000)
 def _is_wide(char: str) -> bool:
     return not char.isascii() and east_asian_width(char) in "WF"
+
+
+_FOREIGN_ITEM = re.compile(  # how lists begin that Markdown does not know, and people do
+    rf"[•·‣⁃–—]\s|[{EMOJI}]|[0-9#*]\ufe0f?\u20e3|\[\d{{1,3}}\][:\s]|(?![0-9])\d{{1,3}}[.)-]\s"  # noqa: RUF001
+    r"|[(（](?:\d{1,2}|[A-Za-z])[)）]|[一二三四五六七八九十]{1,3}、"  # noqa: RUF001
+)
+
+
+def _break_before_items(state: Any) -> None:
+    """Let each item of such a list have a line of its own."""
+    for token, following in pairwise(state.tokens):
+        if token.type == "softbreak" and following.type == "text" and _FOREIGN_ITEM.match(following.content):
+            token.type, token.tag = "hardbreak", "br"
 
 
 _TAG = re.compile(r"<(?:(?P<br>br)\s{0,9}/?|(?P<close>/?)(?P<name>sub|sup|kbd))\s{0,9}>", re.IGNORECASE)
