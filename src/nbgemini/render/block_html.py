@@ -7,7 +7,6 @@ shown as it is, and no other with it.
 from __future__ import annotations
 
 from collections.abc import MutableMapping, Sequence
-from functools import cache
 from html import escape
 from typing import Any
 
@@ -32,7 +31,7 @@ def render(source: str, env: MutableMapping[str, Any]) -> str:
     """Return sanitised HTML of one block of harmless Markdown; `env` carries definitions from block to block."""
     env[_RTL], env[_LINES] = is_rtl(source), source.split("\n")
     try:
-        html = without_references(_html(source, env), source)
+        html = without_references(_Block(env).html(source), source)
     except (RecursionError, TooMuchRepeatedError):
         return preformatted(source)
     return sanitize(html) if html.count("<span>") <= _MOST_TRIGGERS else preformatted(source)
@@ -47,137 +46,10 @@ class TooMuchRepeatedError(Exception):
     """Links by reference repeat more text than may be, over all blocks of an answer."""
 
 
-def _html(source: str, env: MutableMapping[str, Any]) -> str:
-    tokens = parse_structure(source, env)
-    renderer, options = _renderer(), markdown_parser().options
-    allowed = _WORST_ENCODING * len(source)  # characters of addresses and titles
-    pieces: list[str] = []
-    for index, token in enumerate(tokens):
-        if token.type != "inline":
-            pieces.append(renderer.rules.get(token.type, renderer.renderToken)(tokens, index, options, env))
-            continue
-        for children in parse_inline(token.content, env):  # rendered at once, and gone
-            allowed -= sum(len(str(value)) for child in children for value in child.attrs.values())
-            if allowed < 0:
-                env[_REPEATED] = env.get(_REPEATED, 0) - allowed
-                allowed = 0
-                if env[_REPEATED] > _MOST_REPEATED:
-                    raise TooMuchRepeatedError
-            pieces.append(renderer.renderInline(children, options, env))
-    return legible("".join(pieces), rtl=env[_RTL])  # again: an entity or a percent sign may have become a control character
-
-
-@cache
-def _renderer() -> Any:
-    parser = markdown_parser()
-    for name, rule in _RULES.items():
-        parser.add_render_rule(name, rule)
-    return parser.renderer
-
-
-def _words(_self: Any, tokens: Sequence[Any], index: int, _options: Any, _env: Any) -> str:
-    return number_references(untypeset(escape(tokens[index].content, quote=False)))
-
-
-def _formula(_self: Any, tokens: Sequence[Any], index: int, _options: Any, _env: Any) -> str:
-    return formula(_code(tokens[index].content), tokens[index].markup)
-
-
-def _math_block(_self: Any, tokens: Sequence[Any], index: int, _options: Any, _env: Any) -> str:
-    return display_formula(_code(tokens[index].content), tokens[index].markup)
-
-
-def _fence(_self: Any, tokens: Sequence[Any], index: int, _options: Any, env: Any) -> str:
-    words = tokens[index].info.split()
-    html = code_html(_code(tokens[index].content), words[0] if words else "", coloured=not tokens[index].meta.get("is_open"))
-    return html.replace("<div", f"<div{_ltr(env)}", 1)
-
-
-def _code_block(_self: Any, tokens: Sequence[Any], index: int, _options: Any, env: Any) -> str:
-    return f"<pre{_ltr(env)}><code>{escape(_code(tokens[index].content), quote=False)}</code></pre>\n"
-
-
-def _code_inline(_self: Any, tokens: Sequence[Any], index: int, _options: Any, env: Any) -> str:
-    return f"<code{_ltr(env)}>{escape(_code(tokens[index].content), quote=False)}</code>"
-
-
-def _ltr(env: Any) -> str:
-    return ' dir="ltr"' if env[_RTL] else ""
-
-
-def _code(text: str) -> str:
-    """Return code with marks of direction shown: there they are never ordinary."""
-    return legible(text, rtl=False)
-
-
-def _directed(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
-    """Return an outermost element that takes its direction from what it holds; all in it follow."""
-    token = tokens[index]
-    if env[_RTL] and token.level == 0 and is_rtl("\n".join(env[_LINES][token.map[0] : token.map[1]])):
-        token.attrSet("dir", "auto")
-    return str(self.renderToken(tokens, index, options, env))
-
-
-def _cell_open(_self: Any, tokens: Sequence[Any], index: int, _options: Any, env: Any) -> str:
-    """Return a cell; the side is the content's own, as JupyterLab's style has its way with cells."""
-    side = _SIDES.get(str(tokens[index].attrGet("style") or ""), "" if env[_RTL] else "left")
-    return f'<{tokens[index].tag}><div align="{side}">' if side else f"<{tokens[index].tag}><div>"
-
-
-def _cell_close(_self: Any, tokens: Sequence[Any], index: int, _options: Any, _env: Any) -> str:
-    return f"</div></{tokens[index].tag}>\n"
-
-
-def _footnote_reference(_self: Any, tokens: Sequence[Any], index: int, _options: Any, _env: Any) -> str:
-    return _note(tokens[index].content)
-
-
-def _footnote_open(_self: Any, tokens: Sequence[Any], index: int, _options: Any, env: Any) -> str:
-    if tokens[index + 1].type == "paragraph_open":
-        tokens[index + 1].hidden = tokens[index + 3].hidden = True
-    direction = ' dir="auto"' if env[_RTL] and tokens[index].level == 0 else ""
-    return f"<div{direction}>{_note(tokens[index].meta['label'])} "
-
-
-def _note(label: str) -> str:
-    return f"<sup>[{untypeset(escape(label, quote=False))}]</sup>"
-
-
-def _link_open(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
-    token = tokens[index]
-    if leads_somewhere(str(token.attrGet("href") or "")):
-        token.attrSet("target", "_blank")
-    else:
-        token.attrs = {}
-    html = str(self.renderToken(tokens, index, options, env))
-    while tokens[index + 1].type != "link_close":
-        index += 1
-        tokens[index].meta["in_link"] = True
-    return html
-
-
-def _link_close(_self: Any, tokens: Sequence[Any], index: int, _options: Any, _env: Any) -> str:
-    depth = tokens[index].level
-    opening = next(at for at in range(index - 1, -1, -1) if tokens[at].type == "link_open" and tokens[at].level == depth)
-    url = str(tokens[opening].attrGet("href") or "")
-    target = unsaid_target(url, mailboxes_of(url) or host_of(url), tokens[opening + 1 : index])
-    return f'</a> <span class="nbgemini-host">({escape(target)})</span>' if target else "</a>"
-
-
 def unsaid_target(url: str, target: str, inside: Sequence[Any]) -> str:
     """Return the host or mailbox of a link, unless its text says it; a picture's alternative text is not seen."""
     text = "".join(token.content for token in inside) if all(token.type == "text" for token in inside) else ""
     return "" if speaks_for_itself(url, text) else target
-
-
-def _image(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
-    token = tokens[index]
-    source, alt = str(token.attrGet("src") or ""), self.renderInlineAsText(token.children or [], options, env)
-    if is_inline_image(source):
-        return f'<img src="{escape(source)}" alt="{escape(alt)}">'
-    words, leads = unloaded_image(source, alt)
-    label = untypeset(escape(words, quote=False))  # a link in a link would end the outer one
-    return f'<a href="{escape(source)}" target="_blank">{label}</a>' if leads and "in_link" not in token.meta else label
 
 
 def unloaded_image(source: str, alt: str) -> tuple[str, bool]:
@@ -186,23 +58,125 @@ def unloaded_image(source: str, alt: str) -> tuple[str, bool]:
     return f"[image not loaded: {', '.join(word for word in (alt, host) if word)}]", host not in ("", UNREADABLE)
 
 
-_RULES = {
-    "text": _words,
-    "formula": _formula,
-    "math_block": _math_block,
-    "fence": _fence,
-    "code_block": _code_block,
-    "code_inline": _code_inline,
-    "th_open": _cell_open,
-    "td_open": _cell_open,
-    "th_close": _cell_close,
-    "td_close": _cell_close,
-    "link_open": _link_open,
-    "link_close": _link_close,
-    "image": _image,
-    "footnote_reference": _footnote_reference,
-    "footnote_open": _footnote_open,
-    **dict.fromkeys(
-        ("paragraph_open", "heading_open", "bullet_list_open", "ordered_list_open", "blockquote_open", "table_open"), _directed
-    ),
-}
+class _Block:
+    """The HTML of one block, token by token: what has no method here is as the parser's own renderer has it."""
+
+    def __init__(self, env: MutableMapping[str, Any]) -> None:
+        self._env = env
+        self._is_rtl: bool = env[_RTL]
+        self._ltr = ' dir="ltr"' if self._is_rtl else ""  # of code, which goes from left to right everywhere
+        parser = markdown_parser()
+        self._renderer, self._options = parser.renderer, parser.options
+
+    def html(self, source: str) -> str:
+        """Return all of it."""
+        tokens = parse_structure(source, self._env)
+        allowed = _WORST_ENCODING * len(source)  # characters of addresses and titles
+        pieces: list[str] = []
+        for index, token in enumerate(tokens):
+            if token.type != "inline":
+                pieces.append(self._one(tokens, index))
+                continue
+            for children in parse_inline(token.content, self._env):  # rendered at once, and gone
+                allowed -= sum(len(str(value)) for child in children for value in child.attrs.values())
+                if allowed < 0:
+                    self._env[_REPEATED] = self._env.get(_REPEATED, 0) - allowed
+                    allowed = 0
+                    if self._env[_REPEATED] > _MOST_REPEATED:
+                        raise TooMuchRepeatedError
+                pieces += (self._one(children, at) for at in range(len(children)))
+        return legible("".join(pieces), rtl=self._is_rtl)  # again: an entity or a percent sign may be a control character
+
+    def _one(self, tokens: Sequence[Any], index: int) -> str:
+        write = getattr(self, f"_{tokens[index].type}", None)
+        return str(write(tokens, index)) if write else self._plain(tokens, index)
+
+    def _plain(self, tokens: Sequence[Any], index: int) -> str:
+        write = self._renderer.rules.get(tokens[index].type, self._renderer.renderToken)
+        return str(write(tokens, index, self._options, self._env))
+
+    def _text(self, tokens: Sequence[Any], index: int) -> str:
+        return number_references(untypeset(escape(tokens[index].content, quote=False)))
+
+    def _formula(self, tokens: Sequence[Any], index: int) -> str:
+        return formula(_code(tokens[index]), tokens[index].markup)
+
+    def _math_block(self, tokens: Sequence[Any], index: int) -> str:
+        return display_formula(_code(tokens[index]), tokens[index].markup)
+
+    def _fence(self, tokens: Sequence[Any], index: int) -> str:
+        language = (tokens[index].info.split() or [""])[0]
+        html = code_html(_code(tokens[index]), language, coloured=not tokens[index].meta.get("is_open"))
+        return html.replace("<div", f"<div{self._ltr}", 1)
+
+    def _code_block(self, tokens: Sequence[Any], index: int) -> str:
+        return f"<pre{self._ltr}><code>{escape(_code(tokens[index]), quote=False)}</code></pre>\n"
+
+    def _code_inline(self, tokens: Sequence[Any], index: int) -> str:
+        return f"<code{self._ltr}>{escape(_code(tokens[index]), quote=False)}</code>"
+
+    def _paragraph_open(self, tokens: Sequence[Any], index: int) -> str:
+        """Return an outermost element that takes its direction from what it holds; all in it follow."""
+        token = tokens[index]
+        if self._is_rtl and token.level == 0 and is_rtl("\n".join(self._env[_LINES][token.map[0] : token.map[1]])):
+            token.attrSet("dir", "auto")
+        return self._plain(tokens, index)
+
+    _heading_open = _bullet_list_open = _ordered_list_open = _blockquote_open = _table_open = _paragraph_open
+
+    def _th_open(self, tokens: Sequence[Any], index: int) -> str:
+        """Return a cell; the side is the content's own, as JupyterLab's style has its way with cells."""
+        side = _SIDES.get(str(tokens[index].attrGet("style") or ""), "" if self._is_rtl else "left")
+        return f'<{tokens[index].tag}><div align="{side}">' if side else f"<{tokens[index].tag}><div>"
+
+    def _th_close(self, tokens: Sequence[Any], index: int) -> str:
+        return f"</div></{tokens[index].tag}>\n"
+
+    _td_open, _td_close = _th_open, _th_close
+
+    def _footnote_reference(self, tokens: Sequence[Any], index: int) -> str:
+        return _note(tokens[index].content)
+
+    def _footnote_open(self, tokens: Sequence[Any], index: int) -> str:
+        if tokens[index + 1].type == "paragraph_open":
+            tokens[index + 1].hidden = tokens[index + 3].hidden = True
+        direction = ' dir="auto"' if self._is_rtl and tokens[index].level == 0 else ""
+        return f"<div{direction}>{_note(tokens[index].meta['label'])} "
+
+    def _link_open(self, tokens: Sequence[Any], index: int) -> str:
+        token = tokens[index]
+        if leads_somewhere(str(token.attrGet("href") or "")):
+            token.attrSet("target", "_blank")
+        else:
+            token.attrs = {}
+        html = self._plain(tokens, index)
+        while tokens[index + 1].type != "link_close":
+            index += 1
+            tokens[index].meta["in_link"] = True
+        return html
+
+    def _link_close(self, tokens: Sequence[Any], index: int) -> str:
+        depth = tokens[index].level
+        opening = next(at for at in range(index - 1, -1, -1) if tokens[at].type == "link_open" and tokens[at].level == depth)
+        url = str(tokens[opening].attrGet("href") or "")
+        target = unsaid_target(url, mailboxes_of(url) or host_of(url), tokens[opening + 1 : index])
+        return f'</a> <span class="nbgemini-host">({escape(target)})</span>' if target else "</a>"
+
+    def _image(self, tokens: Sequence[Any], index: int) -> str:
+        token = tokens[index]
+        source = str(token.attrGet("src") or "")
+        alt = self._renderer.renderInlineAsText(token.children or [], self._options, self._env)
+        if is_inline_image(source):
+            return f'<img src="{escape(source)}" alt="{escape(alt)}">'
+        words, leads = unloaded_image(source, alt)
+        label = untypeset(escape(words, quote=False))  # a link in a link would end the outer one
+        return f'<a href="{escape(source)}" target="_blank">{label}</a>' if leads and "in_link" not in token.meta else label
+
+
+def _code(token: Any) -> str:
+    """Return code with marks of direction shown: there they are never ordinary."""
+    return legible(token.content, rtl=False)
+
+
+def _note(label: str) -> str:
+    return f"<sup>[{untypeset(escape(label, quote=False))}]</sup>"
