@@ -217,19 +217,17 @@ class BoundedEncoder:
             return self._words("… nested deeper")
         self._open.add(id(value))
         try:
-            return self._opened(value, depth)
+            inner, note = to_builtins(value)
+            if note:
+                self._note(note)
+            if isinstance(inner, _SCALARS):
+                return self.encode(inner, depth + 1)
+            if isinstance(inner, Mapping):
+                return self._mapping(inner, depth)
+            is_row = isinstance(inner, AbstractSet | Sequence | deque | ValuesView)
+            return self._items(inner, depth) if is_row else self._words(_type_note(inner))
         finally:
             self._open.discard(id(value))
-
-    def _opened(self, value: Any, depth: int) -> Any:
-        value, note = to_builtins(value)
-        if note:
-            self._note(note)
-        if isinstance(value, Mapping):
-            return self._mapping(value, depth)
-        if isinstance(value, AbstractSet | Sequence | deque | ValuesView) and not isinstance(value, _SCALARS):
-            return self._items(value, depth)
-        return self.encode(value, depth + 1) if isinstance(value, _SCALARS) else self._words(_type_note(value))
 
     def _mapping(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
         out: dict[str, Any] = {}

@@ -57,7 +57,7 @@ def harmless(text: str) -> str:
     return "\n".join(map(_marked, text.split("\n"))) if _MARK.search(text) else text
 
 
-def escaped(text: str) -> str:
+def plain_html(text: str) -> str:
     """Return plain text as HTML, for an attribute or for code, where no typesetter looks for formulas."""
     return escape(harmless(text))
 

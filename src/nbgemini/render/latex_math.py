@@ -121,20 +121,12 @@ def _require(fits: bool) -> None:
         raise UnfitError
 
 
-class _Formula:
-    """A formula that is read sign by sign, each with the blanks behind it, and written on the way."""
+class _Signs:
+    """The signs of a formula, each with the blanks behind it, and how far they are read."""
 
     def __init__(self, latex: str) -> None:
         self._signs: list[tuple[str, str]] = _SIGN.findall(latex)
         self._at = 0
-        self._depth = 0
-
-    def whole(self) -> str:
-        """Return all of it; where it has several rows of its own, they stand below each other."""
-        rows = self._table((), 20)
-        latex = " ".join(_environment("aligned" if any(len(row) > 1 for row in rows) else "gathered", rows).split())
-        _require(latex != "" and self._at == len(self._signs))
-        return latex
 
     def _peek(self) -> str:
         return self._signs[self._at][0] if self._at < len(self._signs) else ""
@@ -159,6 +151,19 @@ class _Formula:
             pass
         _require(self._signs[self._at - 1][0] == "}")
         return "".join(f"{sign}{blank}" for sign, blank in self._signs[begin : self._at - 1]).strip()
+
+
+class _Formula(_Signs):
+    """A formula that is read sign by sign and written on the way."""
+
+    _depth = 0
+
+    def whole(self) -> str:
+        """Return all of it; where it has several rows of its own, they stand below each other."""
+        rows = self._table((), 20)
+        latex = " ".join(_environment("aligned" if any(len(row) > 1 for row in rows) else "gathered", rows).split())
+        _require(latex != "" and self._at == len(self._signs))
+        return latex
 
     def _table(self, ends: Collection[str], most: int) -> list[list[str]]:
         """Return rows of cells, up to one of the ends."""

@@ -13,7 +13,7 @@ import re
 from html import escape
 from typing import Any
 
-from nbgemini.render.escape import escaped
+from nbgemini.render.escape import plain_html
 
 INLINE_BOX = "display:inline-block;width:max-content;overflow:clip"
 DISPLAY_BOX = "overflow-x:auto;overflow-y:hidden"
@@ -68,7 +68,7 @@ def untypeset(html: str) -> str:
 
 def prose(text: str) -> str:
     """Return plain text as HTML that a typesetter leaves alone."""
-    return untypeset(escaped(text))
+    return untypeset(plain_html(text))
 
 
 def dollars_rule(state: Any, silent: bool) -> bool:

@@ -23,7 +23,7 @@ from nbgemini.messages.turns import Format, Options
 from nbgemini.render.block_html import preformatted
 from nbgemini.render.citations import citations_html, citations_text, with_references
 from nbgemini.render.code import code_html
-from nbgemini.render.escape import escaped, harmless
+from nbgemini.render.escape import harmless, plain_html
 from nbgemini.render.json_html import Indented, data_html, indented
 from nbgemini.render.latex import titled_quotation, to_latex
 from nbgemini.render.math import prose
@@ -157,7 +157,7 @@ def _whole(kind: str, content: Any) -> dict[str, Any]:
             html, plain = f"<p><small>Code the model ran</small></p>{code}", source
         case CodeResult(output):
             title = result_title(content)
-            html, plain = f"<p><small>{title}</small></p><pre>{escaped(output)}</pre>", f"{title}:\n{output}"
+            html, plain = f"<p><small>{title}</small></p><pre>{plain_html(output)}</pre>", f"{title}:\n{output}"
         case InlineMedia():
             html, plain = media_html(content), media_words(media_file(content))
         case Citations():
@@ -238,8 +238,8 @@ def media_html(media: InlineMedia) -> str:
         shown = f"<p>[{prose(f'{words}: {why}; reply.media holds it')}]</p>"
     else:
         url = f"data:{came.mime};base64,{base64.b64encode(came.data).decode()}"
-        sound = f'<audio controls src="{url}"></audio><p><small>{escaped(words)}; reply.audio holds it</small></p>'
-        shown = f'<img src="{url}" alt="{escaped(words)}">' if came.mime.startswith("image/") else sound
+        sound = f'<audio controls src="{url}"></audio><p><small>{plain_html(words)}; reply.audio holds it</small></p>'
+        shown = f'<img src="{url}" alt="{plain_html(words)}">' if came.mime.startswith("image/") else sound
     if not came.thought:
         return shown
     return f'<details class="nbgemini-thought"><summary>A draft, not the answer</summary>{shown}</details>'

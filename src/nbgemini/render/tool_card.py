@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from nbgemini.formatting import duration_text
 from nbgemini.messages.events import ToolCallGrowing, ToolRun
 from nbgemini.render.code import code_html
-from nbgemini.render.escape import escaped, harmless, marked_blanks
+from nbgemini.render.escape import harmless, marked_blanks, plain_html
 from nbgemini.render.math import prose
 from nbgemini.render.sanitize import sanitize
 
@@ -104,7 +104,7 @@ def _arguments_text(call: Call) -> str:
 def _arguments_html(call: Call) -> str:
     """Return the arguments as HTML: plain values line by line behind their names, code in colours, all else as JSON."""
     if isinstance(call, ToolCallGrowing):
-        return f"<pre>{escaped(_arguments_text(call))}</pre>" if call.text else ""
+        return f"<pre>{plain_html(_arguments_text(call))}</pre>" if call.text else ""
     args = call.call.args
     if not args:
         return "<p><small>no arguments</small></p>"
@@ -116,7 +116,7 @@ def _arguments_html(call: Call) -> str:
             lines.append(_line(name, value, whole=whole))
             continue
         shown = marked_blanks(harmless(value.rstrip("\n")))
-        lines.append(f"<b>{escaped(name)}:</b>")
+        lines.append(f"<b>{plain_html(name)}:</b>")
         pieces += ["<pre>", "\n".join(lines), "</pre>", _coloured(shown if whole else _bounded(shown), _CODE[name])]
         lines = []
     return "".join(pieces) + ("<pre>" + "\n".join(lines) + "</pre>" if lines else "")
@@ -128,7 +128,7 @@ def _result_html(call: Call) -> str:
         return ""
     text = _result(call.response)
     title = "Result" if call.state == "done" else "What the model was told"
-    box = _coloured(text, "json") if text[:1] in ("{", "[") else f"<pre>{escaped(text)}</pre>"
+    box = _coloured(text, "json") if text[:1] in ("{", "[") else f"<pre>{plain_html(text)}</pre>"
     if len(text) <= _SHORT and text.count("\n") < _FEW_LINES:
         return f"<p><small>{title}</small></p>{box}"
     return f"<details><summary><small>{title} · {len(text):,} characters</small></summary>{box}</details>"
@@ -146,7 +146,7 @@ def _line(name: str, value: Any, *, whole: bool) -> str:
     if "\n" in text:
         text = "".join(f"\n  {line}" for line in text.split("\n"))
     name = name if name.isidentifier() else json.dumps(name, ensure_ascii=False)
-    return f"<b>{escaped(marked_blanks(harmless(name)))}:</b> {escaped(text)}"
+    return f"<b>{plain_html(marked_blanks(harmless(name)))}:</b> {plain_html(text)}"
 
 
 def _needs_quotes(text: str) -> bool:
