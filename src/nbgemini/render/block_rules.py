@@ -158,11 +158,9 @@ class Definitions(ChainMap[str, Any]):
 
     def get(self, label: str, default: Any = None) -> Any:
         """Return what is defined; note that it was asked for where it is not."""
-        if label in self:
-            return self[label]
-        if len(label) <= _LONGEST:
+        if label not in self and len(label) <= _LONGEST:
             self.missed.add(label)
-        return default
+        return super().get(label, default)
 
 
 def new_environment() -> dict[str, Any]:

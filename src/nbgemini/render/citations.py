@@ -54,11 +54,7 @@ def number_references(escaped: str, begin: str = "<sup>", end: str = "</sup>") -
     """Return escaped text with its references as what a reader sees, each between `begin` and `end`."""
     if _SECRET not in escaped:
         return escaped
-    return _REFERENCE.sub(lambda found: f"{begin}{_bracketed(found[1].translate(_SHOW))}{end}", escaped)
-
-
-def _bracketed(numbers: str) -> str:
-    return "".join(f"[{number}]" for number in numbers.split(",") if number)
+    return _REFERENCE.sub(lambda found: f"{begin}[{found[1].translate(_SHOW).replace(',', '][')}]{end}", escaped)
 
 
 def without_references(text: str, source: str) -> str:

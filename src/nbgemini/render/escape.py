@@ -24,15 +24,12 @@ _FEW = 3  # marks in a line,
 _CHARACTERS_A_MARK = 8  # and one more for so many characters
 
 
-def _table() -> dict[int, str]:
-    shown = {code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in _KEPT}
-    shown |= {code: f"\\x{code:02x}" for code in range(0x7F, 0xA0)}
-    shown |= {code: f"‹U+{code:04X}›" for code in invisible_codes() if chr(code) not in _MARKS}  # noqa: RUF001 - not to be taken for a tag
-    shown |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
-    return shown
-
-
-_SHOWN = _table()
+_SHOWN = {
+    **{code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in _KEPT},
+    **{code: f"\\x{code:02x}" for code in range(0x7F, 0xA0)},
+    **{code: f"‹U+{code:04X}›" for code in invisible_codes() if chr(code) not in _MARKS},  # noqa: RUF001 - not to be taken for a tag
+    **dict.fromkeys(range(0xD800, 0xE000), "\ufffd"),
+}
 EMOJI = "\u00a9\u00ae\u2122\u2139\u2190-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
 _NO_CHARACTERS = "".join(
     map(chr, (*range(0xFDD0, 0xFDF0), *(plane << 16 | end for plane in range(17) for end in (0xFFFE, 0xFFFF))))
@@ -65,7 +62,7 @@ def plain_html(text: str) -> str:
 def legible(text: str, *, rtl: bool) -> str:
     """Return text like `harmless`, of which is known whether it belongs to a text written from right to left."""
     text = _plain(text)
-    return _RUN.sub(_visible_marks, text) if rtl else text.translate(_MARKS_SHOWN)
+    return _RUN.sub(lambda found: found[0].translate(_MARKS_SHOWN), text) if rtl else text.translate(_MARKS_SHOWN)
 
 
 def is_rtl(text: str) -> bool:
@@ -133,7 +130,3 @@ def _marked(line: str, *, rtl: bool = False, before: int = 0) -> str:
     marks = len(_MARK.findall(line))
     ordinary = marks <= _FEW + (before + len(line)) // _CHARACTERS_A_MARK and (rtl or is_rtl(line))
     return legible(line, rtl=ordinary) if marks else line
-
-
-def _visible_marks(found: re.Match[str]) -> str:
-    return found.group().translate(_MARKS_SHOWN)

@@ -47,7 +47,7 @@ _SMALL = {"sub": r"\textsubscript{", "sup": r"\textsuperscript{", "kbd": r"\text
 _NUMBER = r"\textsuperscript{"  # how the number of a source begins
 _IN_LINE = ("$", r"\(")  # how formulas begin that stand in a line
 _LARGE = r"\displaystyle "
-_RULE = "\\par\\noindent\\rule{\\linewidth}{0.4pt}\\par\n\n"
+_FIXED = {"hr": "\\par\\noindent\\rule{\\linewidth}{0.4pt}\\par\n\n", "list_item_close": "\n"}
 _SIDES = {"text-align:right": "r", "text-align:center": "c"}
 _SIDE_COMMANDS = {"l": r"\raggedright ", "r": r"\raggedleft ", "c": r"\centering "}
 
@@ -111,9 +111,10 @@ class _Document:
         """Write a block of Markdown."""
         for token in parse_structure(block, self._env):
             self._kinds.add(token.type)
-            write = getattr(self, f"_{token.type}", None)
-            if write is not None:
+            if write := getattr(self, f"_{token.type}", None):
                 write(token)
+            else:
+                self._pieces.append(_FIXED.get(token.type, ""))
 
     def latex(self) -> str:
         """Return what was written."""
@@ -145,9 +146,6 @@ class _Document:
         self._pieces.append(verbatim(token.content))
 
     _code_block = _fence
-
-    def _hr(self, _: Any) -> None:
-        self._pieces.append(_RULE)
 
     def _math_block(self, token: Any) -> None:
         self._pieces.append(f"{_formula(token.content, '$$', displayed=True)}\n\n")
@@ -184,9 +182,6 @@ class _Document:
             self._pieces.append(rf"\item[{number}.]{{}}" if number else r"\item{}")
         else:
             self._pieces.append(rf"\par {number}. " if number else r"\par \textbullet{} ")
-
-    def _list_item_close(self, _: Any) -> None:
-        self._pieces.append("\n")
 
     def _table_open(self, _: Any) -> None:
         self._plain += 1

@@ -42,14 +42,9 @@ def leads_somewhere(url: str) -> bool:
 
 def speaks_for_itself(url: str, text: str) -> bool:
     """Say whether a link's text is its URL and a reader can tell the host from it."""
-    found = _WEB.match(url)
-    return text.strip() in (url, _written(url), mailboxes_of(url) or url) and not (found and "@" in found[2])
-
-
-def _written(url: str) -> str:
-    """Return a URL as people write it, or the same where its host would differ."""
-    written = unquote(url)
-    return written if host_of(written) == host_of(url) and host_of(url) in written else url
+    found, written, host = _WEB.match(url), unquote(url), host_of(url)
+    names = {url, mailboxes_of(url) or url, written if host_of(written) == host and host in written else url}
+    return text.strip() in names and not (found and "@" in found[2])
 
 
 def plain_url(url: str) -> str:
