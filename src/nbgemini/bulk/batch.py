@@ -18,7 +18,7 @@ from msgspec import Struct, structs
 from nbgemini._async.scheduler import FairScheduler
 from nbgemini.bulk.progress import Progress
 from nbgemini.bulk.rows import RowSource, fill_row
-from nbgemini.bulk.table import MapResult, MapRow, Rows
+from nbgemini.bulk.table import MapResult, MapRow, count_row
 from nbgemini.bulk.template import Template
 from nbgemini.chat.endpoint import Endpoint
 from nbgemini.chat.rounds import reply_of
@@ -132,12 +132,14 @@ class Batch:
 
     async def _read_all(self, answers: Sequence[Answered], table: MapResult) -> None:
         """Read row after row, the loop staying alive."""
-        scheduler, total = FairScheduler.here(), codec.total_of(answers, self._count())
+        scheduler, total, given = FairScheduler.here(), codec.total_of(answers, self._count()), self._rows or ()
+        progress = Progress(total=total, over=True)
         for number, answer in enumerate(codec.by_row(answers, total)):
             await scheduler.turn()
-            known = self._rows is not None and number < len(self._rows)
-            self._read(table.so_far.add(self._rows[number] if known and self._rows else None), answer)
-        table.progress = _progress(table.so_far)
+            row = table.so_far.add(given[number] if number < len(given) else None)
+            self._read(row, answer)
+            progress = count_row(progress, row)
+        table.progress = progress
 
     def _read(self, row: MapRow, answer: Answered | None) -> None:
         """Read what came of a row as every answer is read."""
@@ -202,11 +204,6 @@ def _frame(answer: Answered | None) -> bytes:
     if answer.error:
         raise answer.error
     return answer.frame
-
-
-def _progress(table: Rows) -> Progress:
-    done = sum(row.answered for row in table)
-    return Progress(total=len(table), done=done, failed=len(table) - done, usage=table.usage, cost=table.cost, over=True)
 
 
 async def submit_batch(manner: BatchContext, template: str, rows: Any, title: str) -> Batch:

@@ -12,12 +12,13 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 
 from nbgemini.bulk.aimd import AimdLimiter
 from nbgemini.bulk.rows import PendingRow
+from nbgemini.chat.reply import Reply
 from nbgemini.errors import ApiError, AuthenticationError, ConfigurationError, NbGeminiError, RateLimitError
 
 LONGEST = 600.0  # seconds for which a row is sent again where only limits are in its way
@@ -55,27 +56,7 @@ class StopAll(Struct, frozen=True):
 Outcome: TypeAlias = RowDone | RetryAfter | BackOff | Failed | StopAll
 
 
-class _Attempts(Protocol):
-    def delay(self, error: NbGeminiError) -> float | None: ...
-
-
-class _Row(Protocol):
-    """A row on its way: its attempts, and when it first met a limit."""
-
-    @property
-    def attempts(self) -> _Attempts: ...
-    @property
-    def limited_since(self) -> float | None: ...
-
-
-class _Reply(Protocol):
-    @property
-    def error(self) -> NbGeminiError | None: ...
-    @property
-    def segments(self) -> object: ...
-
-
-def row_outcome(reply: _Reply, row: _Row, now: float) -> Outcome:
+def row_outcome(reply: Reply, row: PendingRow, now: float) -> Outcome:
     """Return what a reply that is over means for its row; `now` is the time by the clock of `row.limited_since`."""
     error = reply.error
     if error is None:
@@ -103,7 +84,6 @@ class SystemicFailureDetector:
     """Detects that rows fail for a reason that all rows share, although no single error says so."""
 
     def __init__(self) -> None:
-        """Begin without failures."""
         self._alike: Counter[str] = Counter()  # since the last answer
         self._answered = False
 

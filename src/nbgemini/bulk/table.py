@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from typing import Any, Literal, Self, TypeAlias, overload
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from nbgemini._async.deferred import Deferred
 from nbgemini._async.handle import Lifecycle, StreamHandle, complete
@@ -61,9 +61,24 @@ class MapRow(Struct, eq=False):
         return self.state in _ANSWERED
 
     def __repr__(self) -> str:
-        """Show the state and the beginning of the answer."""
         said = f"{self.text[:60]!r}{'…' if len(self.text) > 60 else ''}" if self.answered else self.error  # noqa: PLR2004
         return f"<MapRow {self.index} {self.state}: {said}>"
+
+
+def count_row(progress: Progress, row: MapRow) -> Progress:
+    """Return how far a map is with one row more that is over; what an earlier run had paid for costs nothing."""
+    interrupted, cost = row.state == "interrupted", progress.cost
+    if not row.stored and row.cost is not None:
+        cost = (cost or 0.0) + row.cost
+    return structs.replace(
+        progress,
+        done=progress.done + row.answered,
+        failed=progress.failed + (not row.answered and not interrupted),
+        stored=progress.stored + row.stored,
+        interrupted=progress.interrupted + interrupted,
+        usage=progress.usage if row.stored else progress.usage + row.usage,
+        cost=cost,
+    )
 
 
 class Rows(Sequence[MapRow]):
@@ -75,7 +90,6 @@ class Rows(Sequence[MapRow]):
     """
 
     def __init__(self, labels: Any = None, remark: str = "") -> None:
-        """Begin with none."""
         self._error: NbGeminiError | None = None
         self.labels = labels
         self.remark = remark
@@ -86,11 +100,9 @@ class Rows(Sequence[MapRow]):
     @overload
     def __getitem__(self, index: slice) -> list[MapRow]: ...
     def __getitem__(self, index: int | slice) -> MapRow | list[MapRow]:
-        """Return a row, or a list of them."""
         return self._rows[index]
 
     def __len__(self) -> int:
-        """Count the rows that were taken so far."""
         return len(self._rows)
 
     def add(self, given: Any) -> MapRow:
@@ -157,14 +169,22 @@ class Rows(Sequence[MapRow]):
         shown = self._shown()
         columns = list(dict.fromkeys(name for row in shown for name in _input(row)))[:_COLUMNS]
         headers = ["", *columns, "answer", *(["trouble"] if any(row.error for row in shown) else [])]
-        return headers, [_cells(row, columns)[: len(headers)] for row in shown]
+        cells = [
+            [
+                str(row.index),
+                *(_cell(_input(row).get(name, "")) for name in columns),
+                _cell(_answer_text(row)),
+                _cell(row.error),
+            ]
+            for row in shown
+        ]
+        return headers, [row[: len(headers)] for row in cells]
 
     def _shown(self) -> list[MapRow]:
         with_trouble = [row for row in self._rows[SHOWN:] if row.error][:SHOWN_TROUBLE]
         return [*self._rows[:SHOWN], *with_trouble]
 
     def __repr__(self) -> str:
-        """Count them."""
         return f"<Rows {sum(row.answered for row in self._rows):,} of {len(self):,} answered>"
 
 
@@ -202,22 +222,19 @@ class MapResult(StreamHandle, Sequence[MapRow]):
     @overload
     def __getitem__(self, index: slice) -> list[MapRow]: ...
     def __getitem__(self, index: int | slice) -> MapRow | list[MapRow]:
-        """Return a row, or a list of them."""
         self.wait_here()
         return self.so_far[index]
 
     def __len__(self) -> int:
-        """Count the rows."""
         self.wait_here()
         return len(self.so_far)
 
     @property
     def state(self) -> Literal["running", "complete", "interrupted"]:
         """Whether it runs, all rows are over, or some were not finished."""
-        ended: Literal["complete", "interrupted"] = (
-            "interrupted" if any(row.state == "interrupted" for row in self.so_far) else "complete"
-        )
-        return ended if self.done else "running"
+        if not self.done:
+            return "running"
+        return "interrupted" if any(row.state == "interrupted" for row in self.so_far) else "complete"
 
     texts = complete(Rows.texts)
     answers = complete(Rows.answers)
@@ -286,7 +303,6 @@ class MapResult(StreamHandle, Sequence[MapRow]):
         return {**super().__getstate__(), "_run": None, "_aclose": None, "_task": None}
 
     def __repr__(self) -> str:
-        """Say how far it is."""
         return f"<MapResult {self.progress.line()}>"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
@@ -333,14 +349,8 @@ def _input(row: MapRow) -> Mapping[str, Any]:
 
 
 def _answer_text(row: MapRow) -> str:
-    if row.parsed is not None and _fields(row.parsed).keys() != {"parsed"}:
-        return ", ".join(f"{name}: {value}" for name, value in _fields(row.parsed).items())
-    return row.text
-
-
-def _cells(row: MapRow, columns: Sequence[str]) -> list[str]:
-    given = (_input(row).get(name, "") for name in columns)
-    return [str(row.index), *map(_cell, given), _cell(_answer_text(row)), _cell(row.error)]
+    fields = _fields(row.parsed)
+    return ", ".join(f"{name}: {value}" for name, value in fields.items()) if fields.keys() - {"parsed"} else row.text
 
 
 def _cell(value: Any) -> str:
