@@ -60,7 +60,7 @@ class StoredAnswer(Struct, frozen=True):
 
 
 class RowStore:
-    """One file of answers."""
+    """One file of answers; what it can't do is a ConfigurationError that names the file."""
 
     def __init__(self, path: Path, *, kept_for: float = KEPT_FOR, most_bytes: int = MOST_BYTES) -> None:
         """Open nothing yet; opening deletes answers older than `kept_for` seconds, and the oldest beyond `most_bytes`."""
@@ -75,11 +75,7 @@ class RowStore:
         self._worker = SqliteWorker(database, "nbgemini map", on_damage=on_damage)
 
     async def open(self) -> None:
-        """Open the file and create it if there is none.
-
-        Raises:
-            ConfigurationError: it can't be used.
-        """
+        """Open the file and create it if there is none."""
 
         def tidy(connection: Connection) -> None:
             connection.execute(_OLD, (time.time() - self._kept_for,))
@@ -88,11 +84,7 @@ class RowStore:
         await self._done(self._worker.write(tidy))
 
     async def find(self, keys: Sequence[RowKey]) -> dict[RowKey, StoredAnswer]:
-        """Return the stored answers of these rows.
-
-        Raises:
-            ConfigurationError: the file can't be read.
-        """
+        """Return the stored answers of these rows."""
 
         def find(connection: Connection) -> dict[RowKey, StoredAnswer]:
             found = ((key, connection.execute(_FIND, key).fetchone()) for key in keys)
@@ -101,17 +93,10 @@ class RowStore:
         return await self._done(self._worker.read(find)) if keys else {}
 
     async def keep(self, key: RowKey, answer: StoredAnswer) -> None:
-        """Return when the answer is on disk.
-
-        Raises:
-            ConfigurationError: it can't be written.
-        """
-
-        def insert(connection: Connection) -> None:
-            encoded = msgspec.json.encode(answer)
-            connection.execute(_INSERT, (*key, time.time(), len(encoded), encoded))
-
-        await self._done(self._worker.write(insert))
+        """Return when the answer is on disk."""
+        encoded = msgspec.json.encode(answer)
+        row = (*key, time.time(), len(encoded), encoded)
+        await self._done(self._worker.write(lambda connection: connection.execute(_INSERT, row)))
 
     async def aclose(self) -> None:
         """Close the file."""

@@ -57,34 +57,33 @@ class CachedSource:
         stream = streams.get(key)
         if stream is None or not stream.open or request.reuse == "fresh":
             stream = streams[key] = StreamTee(lambda shared: self._pump(key, request, shared))
-            stream.task.add_done_callback(lambda _: self._forget(streams, key, stream))
+
+            def forget(_: asyncio.Task[None]) -> None:
+                if streams.get(key) is stream:
+                    del streams[key]
+
+            stream.task.add_done_callback(forget)
         return stream
 
     async def _pump(self, key: str, request: Request, shared: StreamTee) -> None:
         """Play what is kept, or ask and keep."""
         known = None if request.reuse == "fresh" else await self._cache.get(key, self._decoder())
         if known is not None:
-            self._cache.stats.hit(known, 1 + shared.followers)
+            self._cache.stats.hits += 1 + shared.followers
+            self._cache.stats.save(known, 1 + shared.followers)
             shared.play(known.frames)
             return
         self._cache.stats.misses += 1
-        await self._ask(request, shared)
-        frames, followers = shared.frames, shared.followers
-        entry = await self._cache.put(key, frames, self._decoder()) if frames else None
-        self._cache.stats.share(entry, followers)
-
-    async def _ask(self, request: Request, shared: StreamTee) -> None:
         scheduler = FairScheduler.here()
         async with aclosing(self._source.frames(request)) as frames:
             async for frame in frames:
                 await scheduler.turn()
                 await shared.add(frame)
         shared.end()
-
-    @staticmethod
-    def _forget(streams: dict[str, StreamTee], key: str, stream: StreamTee) -> None:
-        if streams.get(key) is stream:
-            del streams[key]
+        whole, followers = shared.frames, shared.followers
+        entry = await self._cache.put(key, whole, self._decoder()) if whole else None
+        self._cache.stats.shared += followers
+        self._cache.stats.save(entry, followers)
 
 
 _MOST = 8 * 1024 * 1024  # bytes that wait for the slowest reader
@@ -103,6 +102,7 @@ class StreamTee:
     """A stream that is read once and told to all who ask for it.
 
     Attributes:
+        task: who reads.
         over: whether nothing more comes.
         followers: how many readers came besides the first.
     """
@@ -118,12 +118,7 @@ class StreamTee:
         self._dropped = 0
         self._readers: list[_Reader] = []
         self._room = asyncio.Event()
-        self._task = asyncio.get_running_loop().create_task(self._run(pump))
-
-    @property
-    def task(self) -> asyncio.Task[None]:
-        """Who reads."""
-        return self._task
+        self.task = asyncio.get_running_loop().create_task(self._run(pump))
 
     @property
     def frames(self) -> tuple[bytes, ...] | None:
@@ -199,8 +194,8 @@ class StreamTee:
         if self._readers:
             self._readers[0].pays |= reader.pays  # tokens are counted with the last frame
             return
-        self._task.cancel()
-        await asyncio.wait({self._task})
+        self.task.cancel()
+        await asyncio.wait({self.task})
 
     def _drop_what_all_have(self) -> None:
         least = min((reader.at for reader in self._readers), default=0)
