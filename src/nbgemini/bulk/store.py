@@ -44,7 +44,6 @@ _TOO_MUCH = (
     "DELETE FROM answer WHERE rowid IN"
     " (SELECT rowid FROM (SELECT rowid, SUM(size) OVER (ORDER BY at DESC, rowid DESC) AS sum FROM answer) WHERE sum>?)"
 )
-_log = logging.getLogger("nbgemini")
 
 
 class StoredAnswer(Struct, frozen=True):
@@ -67,12 +66,8 @@ class RowStore:
         self.path = path
         self._kept_for = kept_for
         self._most_bytes = most_bytes
-
-        def on_damage(error: Exception, aside: Path) -> None:
-            _log.warning("%s is damaged (%s); it was moved to %s, a new one begins", path, error, aside.name)
-
         database = partial(Database, path, _SCHEMA, _VERSION, patience=_PATIENCE)
-        self._worker = SqliteWorker(database, "nbgemini map", on_damage=on_damage)
+        self._worker = SqliteWorker(database, "store of maps", logging.getLogger("nbgemini").warning)
 
     async def open(self) -> None:
         """Open the file and create it if there is none."""

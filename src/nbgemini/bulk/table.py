@@ -81,7 +81,7 @@ def count_row(progress: Progress, row: MapRow) -> Progress:
     )
 
 
-class Rows(Sequence[MapRow]):
+class Rows(list[MapRow]):
     """The rows of a map as they stand; once the map is over they are its own.
 
     Attributes:
@@ -90,25 +90,15 @@ class Rows(Sequence[MapRow]):
     """
 
     def __init__(self, labels: Any = None, remark: str = "") -> None:
+        super().__init__()
         self._error: NbGeminiError | None = None
         self.labels = labels
         self.remark = remark
-        self._rows: list[MapRow] = []
-
-    @overload
-    def __getitem__(self, index: int) -> MapRow: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[MapRow]: ...
-    def __getitem__(self, index: int | slice) -> MapRow | list[MapRow]:
-        return self._rows[index]
-
-    def __len__(self) -> int:
-        return len(self._rows)
 
     def add(self, given: Any) -> MapRow:
         """Put one row more at the end."""
-        self._rows.append(MapRow(len(self._rows), given))
-        return self._rows[-1]
+        self.append(MapRow(len(self), given))
+        return self[-1]
 
     @property
     def error(self) -> NbGeminiError | None:
@@ -122,40 +112,40 @@ class Rows(Sequence[MapRow]):
     @property
     def texts(self) -> list[str | None]:
         """The answers in order; None where there is none."""
-        return [row.text if row.answered else None for row in self._rows]
+        return [row.text if row.answered else None for row in self]
 
     @property
     def answers(self) -> list[Any]:
         """The objects in order, where a schema was given, else the texts."""
-        return [row.parsed for row in self._rows] if any(row.parsed is not None for row in self._rows) else self.texts
+        return [row.parsed for row in self] if any(row.parsed is not None for row in self) else self.texts
 
     @property
     def errors(self) -> dict[int, str]:
         """What went wrong, by the row's number."""
-        return {row.index: row.error for row in self._rows if row.error}
+        return {row.index: row.error for row in self if row.error}
 
     @property
     def usage(self) -> Usage:
         """Tokens of all rows, of earlier runs too."""
-        return sum((row.usage for row in self._rows), Usage())
+        return sum((row.usage for row in self), Usage())
 
     @property
     def cost(self) -> float | None:
         """USD of all rows, of earlier runs too; None where no price is known."""
-        known = [row.cost for row in self._rows if row.cost is not None]
+        known = [row.cost for row in self if row.cost is not None]
         return sum(known) if known else None
 
     @property
     def badge(self) -> str:
         """What marks answers that are no service's own."""
-        return ", ".join(dict.fromkeys(row.badge for row in self._rows if row.badge))
+        return ", ".join(dict.fromkeys(row.badge for row in self if row.badge))
 
     def to_frame(self) -> Any:
         """Return a DataFrame: the columns of the input, the answer (and its fields), error, tokens and cost."""
         import pandas as pd  # type: ignore[import-untyped,unused-ignore]  # noqa: PLC0415 - only who has tables has it
 
         index = None if self.labels is None else self.labels[: len(self)]
-        return pd.DataFrame([_record(row) for row in self._rows], index=index)
+        return pd.DataFrame([_record(row) for row in self], index=index)
 
     @property
     def left_out(self) -> str:
@@ -181,11 +171,11 @@ class Rows(Sequence[MapRow]):
         return headers, [row[: len(headers)] for row in cells]
 
     def _shown(self) -> list[MapRow]:
-        with_trouble = [row for row in self._rows[SHOWN:] if row.error][:SHOWN_TROUBLE]
-        return [*self._rows[:SHOWN], *with_trouble]
+        with_trouble = [row for row in self[SHOWN:] if row.error][:SHOWN_TROUBLE]
+        return [*self[:SHOWN], *with_trouble]
 
     def __repr__(self) -> str:
-        return f"<Rows {sum(row.answered for row in self._rows):,} of {len(self):,} answered>"
+        return f"<Rows {sum(row.answered for row in self):,} of {len(self):,} answered>"
 
 
 async def _nothing_open() -> None:

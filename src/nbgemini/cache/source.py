@@ -14,6 +14,8 @@ from contextlib import aclosing
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from msgspec import Struct
+
 from nbgemini._async.scheduler import FairScheduler
 from nbgemini.cache.cache import Cache
 from nbgemini.cache.entry import CacheScope, Decode, cache_key, is_cacheable
@@ -89,13 +91,11 @@ class CachedSource:
 _MOST = 8 * 1024 * 1024  # bytes that wait for the slowest reader
 
 
-class _Reader:
+class _Reader(Struct, eq=False):
     """How far one reader is; the one who pays is the one who came first."""
 
-    def __init__(self, *, pays: bool) -> None:
-        self.at = 0
-        self.pays = pays
-        self.news = asyncio.Event()
+    pays: bool
+    at: int = 0
 
 
 class StreamTee:
@@ -117,7 +117,7 @@ class StreamTee:
         self._bytes = 0
         self._dropped = 0
         self._readers: list[_Reader] = []
-        self._room = asyncio.Event()
+        self._room, self._news = asyncio.Event(), asyncio.Event()
         self.task = asyncio.get_running_loop().create_task(self._run(pump))
 
     @property
@@ -179,8 +179,7 @@ class StreamTee:
         while reader.at - self._dropped >= len(self._frames):
             if self.over:
                 return None
-            reader.news.clear()
-            await reader.news.wait()
+            await self._news.wait()
         frame = self._frames[reader.at - self._dropped]
         reader.at += 1
         self._room.set()
@@ -204,8 +203,9 @@ class StreamTee:
             self._dropped += 1
 
     def _wake(self) -> None:
-        for reader in self._readers:
-            reader.news.set()
+        """Wake the readers that wait; the next wait is for other news."""
+        self._news.set()
+        self._news = asyncio.Event()
 
 
 def _own(error: Exception) -> Exception:

@@ -53,12 +53,7 @@ class SqliteStore(Store):
         self.bound = f"the {limits.entries:,} used last, {limits.bytes >> 20:,} MB at most"
         self._limits = limits
         self._clock = clock
-
-        def on_damage(error: Exception, aside: Path) -> None:
-            tell(f"the cache {path} is damaged ({error}); it was moved to {aside.name}, a new one begins")
-
-        database = partial(Database, path, _SCHEMA, _VERSION, patience=_PATIENCE)
-        self._worker = SqliteWorker(database, "nbgemini-cache", on_damage=on_damage)
+        self._worker = SqliteWorker(partial(Database, path, _SCHEMA, _VERSION, patience=_PATIENCE), "cache", tell)
 
     async def get(self, key: str) -> bytes | None:
         """Return what is kept under a key."""

@@ -54,10 +54,8 @@ class JournalWriter:
         self._look_is_due = False
         self._worker = SqliteWorker(
             partial(Database, path, schema.SCHEMA, schema.VERSION),
-            "nbgemini journal",
-            on_damage=lambda error, aside: tell(
-                f"the journal {path} is damaged ({error}); it was moved to {aside.name}, a new one begins"
-            ),
+            "journal",
+            tell,
             on_reset=recorder.begin_anew,
             persistent=True,
         )

@@ -29,8 +29,10 @@ class Ear:
 
     def __init__(self):
         self.heard = asyncio.Queue()
+        self.writers = []
 
     async def listen(self, reader, writer):
+        self.writers.append(writer)
         async for line in reader:
             self.heard.put_nowait(line.decode().strip())
         self.heard.put_nowait("gone")
@@ -47,6 +49,9 @@ async def ear():
     ear.env = {"EAR": str(listening.sockets[0].getsockname()[1])}
     async with listening:
         yield ear
+    for writer in ear.writers:  # of a process whose end was not heard yet
+        writer.close()
+        await writer.wait_closed()
 
 
 @pytest.fixture
