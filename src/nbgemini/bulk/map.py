@@ -61,11 +61,7 @@ class MapOptions(Struct, frozen=True, kw_only=True):
 def create_map(  # noqa: PLR0913, PLR0917 - what asks, what is asked, and how
     services: ServiceRegistry, chats: ChatContext, options: Options, template: str, rows: Any, how: MapOptions
 ) -> MapResult:
-    """Return the result of a map, which asks a client's services once it is awaited or started.
-
-    Raises:
-        PromptError: these are no rows, or an option means nothing.
-    """
+    """Return the result of a map, which asks a client's services once it is awaited or started."""
     if how.concurrency < 1:
         raise PromptError(f"at least one row is asked at a time, not {how.concurrency}")
     endpoint = services.endpoint(options.model)

@@ -34,35 +34,23 @@ _END = object()
 
 
 class RowSource:
-    """Rows in their order.
-
-    Attributes:
-        total: how many there are; None where the end is not known yet.
-        labels: the table's own index of the rows; None where there is none.
-        doubled: names that several columns have.
-        remarks: what was done to columns to make rows of a table, in words, by column.
-    """
+    """Rows in their order; what can't be rows is a PromptError."""
 
     def __init__(self, rows: Any) -> None:
-        """Take nothing yet.
-
-        Raises:
-            PromptError: these are no rows.
-        """
         table = table_of(rows)
         if table is None and (isinstance(rows, str | bytes | Mapping) or not isinstance(rows, Iterable | AsyncIterable)):
             raise PromptError(f"rows are a list, a table or one of its columns, or an iterator, not a {type(rows).__name__}")
-        self.labels: Any = table.index if table else None
+        self.labels: Any = table.index if table else None  # the table's own index of the rows
         counts = Counter(map(str, table.names)) if table else {}
-        self.doubled = frozenset(name for name, count in counts.items() if count > 1)
-        self.remarks: dict[str, str] = {}
+        self.doubled = frozenset(name for name, count in counts.items() if count > 1)  # names that several columns have
+        self.remarks: dict[str, str] = {}  # what was done to columns to make rows of a table, by column
         self._broken: Exception | None = None
         self._later: AsyncIterator[Any] | None = None
         if table is not None:
             self.total = table.count
             self._now = iter(self._rows_of(table))
             return
-        self.total = len(rows) if isinstance(rows, Sized) else None
+        self.total = len(rows) if isinstance(rows, Sized) else None  # where the end is known
         self._later = aiter(rows) if isinstance(rows, AsyncIterable) else None
         self._now = iter(()) if self._later else iter(rows)
 
@@ -129,21 +117,13 @@ class PendingRow(Struct, eq=False):
 
 
 class MapContext(Struct, frozen=True):
-    """What all rows of a map share.
+    """What all rows of a map share."""
 
-    Attributes:
-        chat: what asks them; it sends nothing again by itself.
-        endpoint: the same one with its own retries, which count the attempts of a row.
-        options: what all requests have in common; the model with its service.
-        address: who answers: the same request to another service is another row.
-        log: who writes the requests down.
-    """
-
-    chat: Chat
-    endpoint: Endpoint
-    options: Options
-    address: str
-    log: Log | None = None
+    chat: Chat  # asks them, and sends nothing again by itself
+    endpoint: Endpoint  # the same one with its own retries, which count the attempts of a row
+    options: Options  # what all requests have in common; the model with its service
+    address: str  # who answers: the same request to another service is another row
+    log: Log | None = None  # writes the requests down
 
     def check(self) -> None:
         """Raise PromptError if the model does not take these options."""
@@ -210,12 +190,7 @@ class RowLoader:
         self._equal: Counter[str] = Counter()
 
     async def load(self, table: MapResult) -> LoadedRows | None:
-        """Return the next few rows, added to the table; None at the end. Without a `store` no answers are looked for.
-
-        Raises:
-            PromptError: the template does not fit the rows.
-            ConfigurationError: the store can't be read.
-        """
+        """Return the next few rows, added to the table; None at the end. Without a store no answers are looked for."""
         given = await self._source.some()
         if not given:
             return None

@@ -102,17 +102,12 @@ class SystemicFailureDetector:
 
 
 class Scheduler:
-    """The line of one map.
-
-    Attributes:
-        limiter: how many may be asked at once.
-        stopped: whether nothing more is asked.
-    """
+    """The line of one map."""
 
     def __init__(self, limiter: AimdLimiter, ask: Callable[[PendingRow], Coroutine[Any, Any, None]]) -> None:
         """Begin with an empty line; `ask` asks one row to its end, and puts it back by `put_back` if it is not over then."""
-        self.limiter = limiter
-        self.stopped = False
+        self.limiter = limiter  # how many may be asked at once
+        self.stopped = False  # whether nothing more is asked
         self._ask = ask
         self._complete = False
         self._line: deque[PendingRow] = deque()
@@ -128,10 +123,12 @@ class Scheduler:
     async def run(self) -> None:
         """Ask all rows until the line is complete and empty, or stopped; cancelled, stop and wait for those that run."""
         try:
-            while self._running or not self._over:
+            while self._running or (not self.stopped and (self._line or self._delayed or not self._complete)):
                 self._changed.clear()
                 self._send()
-                await self._next_change()
+                with suppress(TimeoutError):  # the pause of all rows is over
+                    async with asyncio.timeout(self.limiter.wait if self._line and self.limiter.wait else None):
+                        await self._changed.wait()
         finally:
             if self._running:
                 self.stop()
@@ -175,26 +172,17 @@ class Scheduler:
                 row.reply.stop()
         self._changed.set()
 
-    @property
-    def _over(self) -> bool:
-        return self.stopped or (self._complete and not self._line and not self._delayed)
-
     def _send(self) -> None:
         """Ask as many rows as there is room for."""
+
+        def end(task: asyncio.Task[None]) -> None:
+            self._running.pop(task).reply = None
+            self._changed.set()
+
         while self._line and not self.stopped and self.limiter.room(self.running):
             row = self._line.popleft()
             task = asyncio.ensure_future(self._ask(row))
             self._running[task] = row
-            task.add_done_callback(self._ended)
+            task.add_done_callback(end)
         if len(self._line) < self.limiter.most:
             self._has_room.set()
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._running.pop(task).reply = None
-        self._changed.set()
-
-    async def _next_change(self) -> None:
-        """Wait until something has happened, or the pause of all rows is over."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self.limiter.wait if self._line and self.limiter.wait else None):
-                await self._changed.wait()

@@ -82,18 +82,13 @@ def count_row(progress: Progress, row: MapRow) -> Progress:
 
 
 class Rows(list[MapRow]):
-    """The rows of a map as they stand; once the map is over they are its own.
-
-    Attributes:
-        labels: the index of the rows in their table; None where there is none.
-        remark: what was done to make rows of the table, in words.
-    """
+    """The rows of a map as they stand; once the map is over they are its own."""
 
     def __init__(self, labels: Any = None, remark: str = "") -> None:
         super().__init__()
         self._error: NbGeminiError | None = None
-        self.labels = labels
-        self.remark = remark
+        self.labels = labels  # the index of the rows in their table, if there is one
+        self.remark = remark  # what was done to make rows of the table
 
     def add(self, given: Any) -> MapRow:
         """Put one row more at the end."""

@@ -43,19 +43,12 @@ _log = logging.getLogger("nbgemini")
 
 
 class CacheStats(Struct):
-    """What this kernel had of its cache.
+    """What this kernel had of its cache."""
 
-    Attributes:
-        hits: answers that came out of it.
-        shared: answers that were another prompt's at the same moment.
-        misses: answers that the service gave.
-        saved: what was not paid again: how often an answer of this model that took so many tokens.
-    """
-
-    hits: int = 0
-    shared: int = 0
-    misses: int = 0
-    saved: dict[tuple[str, Usage], int] = field(default_factory=dict)
+    hits: int = 0  # answers that came out of it
+    shared: int = 0  # that were another prompt's at the same moment
+    misses: int = 0  # that the service gave
+    saved: dict[tuple[str, Usage], int] = field(default_factory=dict)  # how often an answer of this model and size was free
 
     @property
     def rate(self) -> float | None:
@@ -70,19 +63,13 @@ class CacheStats(Struct):
 
 
 class Cache:
-    """Answers under the names of their requests.
-
-    Attributes:
-        stats: what this kernel had of it.
-        limits: how much it holds, and for how long.
-        trouble: the one line told about what went wrong; empty while all was well.
-    """
+    """Answers under the names of their requests."""
 
     def __init__(self, store: Store, limits: Limits, tell: Callable[[str], object] = _log.warning) -> None:
         """Keep answers in `store`; `tell` hears of its trouble, once."""
         self.stats = CacheStats()
         self.limits = limits
-        self.trouble = ""
+        self.trouble = ""  # the one line told about what went wrong
         self._store = store
         self._say = tell
         self._reading = CircuitBreaker(store.patience, self._tell)

@@ -20,15 +20,11 @@ _LET_ALONE = 20.0  # seconds
 
 
 class CircuitBreaker:
-    """Who lets others use a store.
-
-    Attributes:
-        trouble: why the store is let alone now; empty while it works.
-    """
+    """Who lets others use a store."""
 
     def __init__(self, patience: float, tell: Callable[[str], object], clock: Callable[[], float] = monotonic) -> None:
         """Wait for `patience` seconds; `tell` hears of trouble, each time."""
-        self.trouble = ""
+        self.trouble = ""  # why the store is let alone now
         self._patience = patience
         self._tell = tell
         self._clock = clock

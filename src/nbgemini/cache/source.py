@@ -99,18 +99,12 @@ class _Reader(Struct, eq=False):
 
 
 class StreamTee:
-    """A stream that is read once and told to all who ask for it.
-
-    Attributes:
-        task: who reads.
-        over: whether nothing more comes.
-        followers: how many readers came besides the first.
-    """
+    """A stream that is read once and told to all who ask for it."""
 
     def __init__(self, pump: Callable[[StreamTee], Coroutine[Any, Any, None]], most: int = _MOST) -> None:
         """Begin to read: `pump` adds what comes, and ends."""
-        self.over = False
-        self.followers = -1
+        self.over = False  # whether nothing more comes
+        self.followers = -1  # how many readers came besides the first
         self._error: Exception | None = None
         self._most = most
         self._frames: deque[bytes] = deque()

@@ -28,17 +28,11 @@ class Limits(Struct, frozen=True):
 
 
 class Store(ABC):
-    """What keeps bytes; any of its methods may raise, and none is called from two places that must not meet.
+    """What keeps bytes; any of its methods may raise, and none is called from two places that must not meet."""
 
-    Attributes:
-        where: what its user knows it by; never a password.
-        bound: how it is kept from growing, in words.
-        patience: seconds that an answer waits for it at most.
-    """
-
-    where: str
-    bound: str
-    patience: float = 1.0
+    where: str  # what its user knows it by; never a password
+    bound: str  # how it is kept from growing, in words
+    patience: float = 1.0  # seconds that an answer waits for it at most
 
     async def prepare(self) -> None:  # noqa: B027 - few have anything to load
         """Load what is loaded once; this may take its time."""

@@ -36,17 +36,12 @@ _WAY_OUT = '%config Gemini.journal = "FILE" begins another one'
 
 
 class JournalWriter:
-    """The writer of one file.
-
-    Attributes:
-        recorder: what it writes of replies; for writes alone.
-        ended: whether it takes nothing more.
-    """
+    """The writer of one file."""
 
     def __init__(self, path: Path, recorder: ReplyRecorder, tell: Callable[[str], object]) -> None:
         """Begin with the first write; `tell` is called in the writing thread with a line about what goes wrong."""
-        self.recorder = recorder
-        self.ended = False
+        self.recorder = recorder  # what it writes of replies; for writes alone
+        self.ended = False  # whether it takes nothing more
         self._path = path
         self._tell = tell
         self._failed = False

@@ -33,9 +33,6 @@ def reader_of(name: str, signature: inspect.Signature, known: dict[str, Any], wr
     """Return pydantic's reader of arguments: a TypedDict, whose keys may have any name and whose defaults stay Python's.
 
     `known` are the names that hints may use, `written` the types that the docstring names, for parameters without a hint.
-
-    Raises:
-        PromptError: a type hint can't be read, or JSON can't carry it.
     """
     import typing_extensions  # noqa: PLC0415 - comes with pydantic
 

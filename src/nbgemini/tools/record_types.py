@@ -21,8 +21,7 @@ _FORMS = (typing.Annotated, typing.Union, types.UnionType)
 def with_readers(hint: Any, within: tuple[Any, ...] = ()) -> Any:
     """Return a hint in which each type that pydantic does not know brings along how it is read.
 
-    Raises:
-        PromptError: a type contains itself, or can't be read.
+    A type that contains itself, or can't be read, is a PromptError.
     """
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if inner and origin is not typing.Literal and (origin in _FORMS or isinstance(origin, type)):

@@ -1,5 +1,6 @@
 """What was named as tools becomes tools: functions are declared, MCP servers are asked what they offer now.
 
+What is none is a PromptError; a server that can't be started or doesn't answer is a ConfigurationError.
 Invariant: `tools_of` holds the loop up for nothing: to declare, which imports pydantic the first time, is work for the loading
 thread, and servers start side by side.
 """
@@ -44,29 +45,20 @@ Source: TypeAlias = McpServer | McpToolRef
 
 
 def resolve_toolbox(offered: Any, approve: Approve | str) -> Toolbox:
-    """Return a chat's tools: functions are declared now, servers are asked before each prompt.
-
-    Raises:
-        PromptError: something is no tool, or may not be offered like that.
-    """
+    """Return a chat's tools: functions are declared now, servers are asked before each prompt."""
     known = [one if isinstance(one, Source) else as_tool(one) for one in flatten_tools(offered)]
     served = any(isinstance(one, Source) for one in known)
     return LazyToolbox(known, approve) if served else build_toolbox([one for one in known if isinstance(one, Tool)], approve)
 
 
 def declare_all(offered: Iterable[Any]) -> list[Tool] | None:
-    """Return the tools if no server need be asked for them; raise PromptError if something is none."""
+    """Return the tools if no server need be asked for them."""
     known = list(flatten_tools(offered))
     return None if any(isinstance(one, Source) for one in known) else [as_tool(one) for one in known]
 
 
 async def resolve_tools(offered: Any) -> list[Tool]:
-    """Return what functions, tools, servers and lists of these offer now.
-
-    Raises:
-        PromptError: something is no tool.
-        ConfigurationError: a server can't be started or doesn't answer.
-    """
+    """Return what functions, tools, servers and lists of these offer now."""
 
     async def tools_of(one: Any) -> list[Tool]:
         if isinstance(one, Source):
@@ -78,7 +70,7 @@ async def resolve_tools(offered: Any) -> list[Tool]:
 
 
 def flatten_tools(offered: Any) -> Iterator[Any]:
-    """Yield what is offered, one by one; raise PromptError if something is no tool."""
+    """Yield what is offered, one by one."""
     if isinstance(offered, list | tuple | set | frozenset | ValuesView | Iterator):
         for one in offered:
             yield from flatten_tools(one)

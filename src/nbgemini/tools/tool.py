@@ -177,12 +177,9 @@ def _error_text(error: BaseException) -> str:
 def _faults(error: Exception) -> str:
     if not hasattr(error, "errors"):
         return f"they are no JSON ({error})"
-    faults = error.errors(include_url=False, include_context=False)
-    more = [f"and {len(faults) - FAULTS} more"] if len(faults) > FAULTS else []
-    return "; ".join([*map(_fault, faults[:FAULTS]), *more])
-
-
-def _fault(fault: dict[str, Any]) -> str:
-    where = ".".join(map(str, fault["loc"])) or "arguments"
-    got = "" if fault["type"] == "missing" else f", got {textwrap.shorten(repr(fault['input'])[:200], 60, placeholder='…')}"
-    return f"{where[:100]}: {' '.join(fault['msg'][:200].split())}{got}"
+    faults, lines = error.errors(include_url=False, include_context=False), []
+    for fault in faults[:FAULTS]:
+        where = ".".join(map(str, fault["loc"])) or "arguments"
+        got = f", got {textwrap.shorten(repr(fault['input'])[:200], 60, placeholder='…')}" if fault["type"] != "missing" else ""
+        lines.append(f"{where[:100]}: {' '.join(fault['msg'][:200].split())}{got}")
+    return "; ".join([*lines, *([f"and {len(faults) - FAULTS} more"] if len(faults) > FAULTS else [])])

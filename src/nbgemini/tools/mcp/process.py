@@ -167,13 +167,7 @@ class McpProcess:
 
 
 class Process:
-    """A server's process, and the threads at its pipes.
-
-    Attributes:
-        pid: its number.
-        last_words: the last of what it said beside its messages, none of which is shown.
-        silent: set once nobody can say more there: it has ended, and what it started too.
-    """
+    """A server's process, and the threads at its pipes."""
 
     def __init__(self, command: Sequence[str], env: Mapping[str, str]) -> None:
         """Start it; raise OSError if that is not possible, ValueError if no command can be like this."""
@@ -193,8 +187,8 @@ class Process:
             start_new_session=os.name != "nt",
         )
         self.pid = self._process.pid
-        self.last_words = b""
-        self.silent = threading.Event()
+        self.last_words = b""  # of what it says beside its messages, none of which is shown
+        self.silent = threading.Event()  # once nobody can say more there: it has ended, and what it started too
         self._outgoing: SimpleQueue[bytes | None] = SimpleQueue()
         _start_thread(self._listen)
 
