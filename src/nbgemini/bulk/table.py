@@ -154,16 +154,7 @@ class Rows(list[MapRow]):
         shown = self._shown()
         columns = list(dict.fromkeys(name for row in shown for name in _input(row)))[:_COLUMNS]
         headers = ["", *columns, "answer", *(["trouble"] if any(row.error for row in shown) else [])]
-        cells = [
-            [
-                str(row.index),
-                *(_cell(_input(row).get(name, "")) for name in columns),
-                _cell(_answer_text(row)),
-                _cell(row.error),
-            ]
-            for row in shown
-        ]
-        return headers, [row[: len(headers)] for row in cells]
+        return headers, [_cells(row, columns)[: len(headers)] for row in shown]
 
     def _shown(self) -> list[MapRow]:
         with_trouble = [row for row in self[SHOWN:] if row.error][:SHOWN_TROUBLE]
@@ -336,6 +327,11 @@ def _input(row: MapRow) -> Mapping[str, Any]:
 def _answer_text(row: MapRow) -> str:
     fields = _fields(row.parsed)
     return ", ".join(f"{name}: {value}" for name, value in fields.items()) if fields.keys() - {"parsed"} else row.text
+
+
+def _cells(row: MapRow, columns: Sequence[str]) -> list[str]:
+    given = (_input(row).get(name, "") for name in columns)
+    return [str(row.index), *map(_cell, given), _cell(_answer_text(row)), _cell(row.error)]
 
 
 def _cell(value: Any) -> str:

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from msgspec import structs
 
 from nbgemini.errors import ConfigurationError, PromptError
@@ -76,7 +77,7 @@ async def call(server):
     return await calling(server)
 
 
-@pytest.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared():
     """One server for those who do nothing to it: each start costs most of a second."""
     async with McpServer([sys.executable, FAKE]) as server:
