@@ -154,7 +154,10 @@ class Blocks:
 
     def _ends(self, tail: str, *, growing: bool) -> list[int]:
         self.parsed += len(tail)
-        return _finished_ends(tail, growing=growing)
+        try:
+            return _finished_ends(tail, growing=growing)
+        except RecursionError:  # a caller left the parser no room: all of it is shown as it is
+            return []
 
     def _taken_at(self, tail: str, ends: list[int], made: Callable[[str], T]) -> list[T]:
         blocks = [made(tail[begin:end]) for begin, end in pairwise([0, *ends])]
