@@ -40,6 +40,8 @@ ERROR_STYLE = (  # as the front end marks errors
     "background:var(--jp-rendermime-error-background,transparent)"
 )
 _CLASS = 'class="'
+_TABLE_HEAD = '<table cellpadding="6" rules="none"><thead style="border-bottom:1px solid #8888">'  # a table on any page
+_BAR_TAG = '<progress style="accent-color:var(--jp-brand-color1,var(--vscode-progressBar-background,#0078d4))" max="1"'
 
 
 def bundle(segment: Segment, *, html: str | None = None, seconds: float | None = None, opened: bool = False) -> dict[str, Any]:
@@ -86,7 +88,7 @@ def progress_bundle(part: float | None, line: str, badge: str = "") -> dict[str,
     """Return one quiet line behind a bar; nobody knows how long it is where `part` is None."""
     filled = "" if part is None else f' value="{part:.3f}"'
     said = status_bundle(line, badge)
-    bar = f'<div class="nbgemini-status"><progress max="1"{filled}></progress> '
+    bar = f'<div class="nbgemini-status">{_BAR_TAG}{filled}></progress> '
     return {**said, "text/html": said["text/html"].replace('<div class="nbgemini-status">', bar, 1)}
 
 
@@ -135,7 +137,7 @@ def table_bundle(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> dict[
     head = "".join(f'<th><div align="{side}">{_prose(cell)}</div></th>' for cell, side in zip(headers, sides, strict=True))
     lines = ("".join(_cell(str(cell), side) for cell, side in zip(row, sides, strict=True)) for row in rows)
     body = "".join(f"<tr>{line}</tr>" for line in lines)
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    table = f'{_TABLE_HEAD}<tr>{head}</tr></thead><tbody valign="top">{body}</tbody></table>'
     return _bundle(framed("table", table), _aligned([headers, *rows]))
 
 
