@@ -13,8 +13,9 @@ from typing import Any, Literal
 
 from nbgemini.chat.reply import Reply
 from nbgemini.chat.status_text import badge_text, doing_text, facts_text, misfit_text, status_text
+from nbgemini.messages.events import Uploading
 from nbgemini.notebook.display.canvas import Painting, Place
-from nbgemini.render.mimebundle import error_bundle, status_bundle
+from nbgemini.render.mimebundle import error_bundle, progress_bundle, status_bundle
 
 _INTERVAL = 0.2  # seconds between two messages, unless it waits for something
 _COUNT_INTERVAL = 2.0  # seconds between two that hold only counts
@@ -121,14 +122,24 @@ class StatusLine:
         trouble = str(error) if error and self._painting.shows_errors else misfit_text(reply)
         if state == "final" and trouble:
             return error_bundle(_line(badge_text(reply), status_text(reply), self.note), trouble)
-        return status_bundle(_line(status_text(reply), self.note), badge_text(reply))
+        line, badge, part = _line(status_text(reply), self.note), badge_text(reply), _uploaded(reply)
+        return status_bundle(line, badge) if part is None else progress_bundle(part, line, badge)
 
     def _fields(self) -> dict[str, Any]:
         reply = self._reply
         doing = doing_text(reply)
         text = _line(status_text(reply) if self._over else _line(facts_text(reply), doing), self.note)
         since = 0 if self._over else round(reply.seconds, 1)
-        return {"text": text, "badge": badge_text(reply), "busy": not reply.done, "since": since, "doing": doing}
+        fields = {"text": text, "badge": badge_text(reply), "busy": not reply.done, "since": since, "doing": doing}
+        return {**fields, "part": _uploaded(reply)}
+
+
+def _uploaded(reply: Reply) -> float | None:
+    """Return how much of a file is uploaded, while one is."""
+    notice = reply.notice
+    if reply.done or not isinstance(notice, Uploading) or notice.sent == notice.size:
+        return None
+    return notice.sent / notice.size
 
 
 def _line(*words: str) -> str:
