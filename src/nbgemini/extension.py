@@ -42,9 +42,9 @@ def load_extension(shell: Any) -> None:
     shell.ast_transformers.append(wait_first)
 
     def bar() -> Any:
-        from nbgemini.notebook.display.map_progress import bar_of  # noqa: PLC0415 - at the first map
+        from nbgemini.notebook.display.map_progress import cell_bar  # noqa: PLC0415 - at the first map
 
-        return bar_of(shell)
+        return cell_bar(shell)
 
     cells = Cells(shell)
     cells.install()

@@ -8,6 +8,7 @@ messages a second, and a page that is given 300 kB a second stays smooth.
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -33,7 +34,6 @@ class Place(Protocol):
 
     def show(self, data: dict[str, Any], state: Literal["live", "final"], widget: Any = None) -> None:
         """Show this bundle, or the widget as long as the segment is live."""
-        ...
 
 
 class Painting:
@@ -83,48 +83,21 @@ class Painting:
         """The ids by which the outputs of a page name our widgets."""
         return self._ids
 
-    def status_widget(
-        self,
-        snapshot: Callable[[], dict[str, Any]],
-        on_stop: Callable[[], None],
-        document: Callable[[], dict[str, Any]] | None = None,
-    ) -> Any:
-        """Return a new widget for the status line; `document` returns what a page should hold that has missed some of it."""
-        return self._opened(lambda: self._module.Live("status", snapshot=snapshot, on_stop=on_stop, document=document))
-
-    def text_widget(self, kind: str, snapshot: Callable[[], dict[str, Any]]) -> Any:
-        """Return a new widget for streamed text."""
-        return self._opened(lambda: self._module.Live(kind, snapshot=snapshot, on_moved=self._note_moved))
+    def live_widget(self, role: str, snapshot: Callable[[], dict[str, Any]], **calls: Callable[..., object]) -> Any:
+        """Return a new widget in this role; `calls` are what `Live` takes."""
+        return self._opened(lambda: self._module.Live(role, snapshot=snapshot, on_moved=self._note_moved, **calls))
 
     def accordion(self, title: str, child: Any) -> Any:
         """Return a closed accordion around `child`."""
         return self._opened(lambda: self._module.accordion(title, child))
 
-    def retitle(self, accordion: Any, title: str) -> None:
-        """Change the title of an accordion."""
-        self._route.run(lambda: accordion.set_title(0, title))
-
     def column(self, *children: Any) -> Any:
-        """Return a widget with these below each other."""
+        """Return these widgets one below the other."""
         return self._opened(lambda: self._module.column(*children))
 
-    def card(self, snapshot: Callable[[], dict[str, Any]], on_verdict: Callable[[str], None]) -> Any:
-        """Return a new widget for a tool call."""
-        how = {"snapshot": snapshot, "on_verdict": on_verdict, "on_moved": self._note_moved}
-        return self._opened(lambda: self._module.Live("card", **how))
-
-    def renew(self, widget: Any) -> None:
-        """Send all that a widget shows once more, in the place of what it showed."""
-        self._route.run(widget.renew)
-
-    def change(self, widget: Any, trait: str, value: Any) -> None:
-        """Change what a widget shows."""
-        self._route.run(lambda: setattr(widget, trait, value))
-
-    def view_of(self, widget: Any) -> dict[str, Any]:
-        """Return the part of a bundle that shows this widget."""
-        view: dict[str, Any] = self._module.view_of(widget)
-        return view
+    def change(self, call: Callable[[], None]) -> None:
+        """Change a widget by `call`, whose messages belong to the cell."""
+        self._route.run(call)
 
     def tell(self, widget: Any, next_ops: Callable[[], list[list[Any]]]) -> None:
         """Send deltas to a widget."""
@@ -146,10 +119,6 @@ class Painting:
         with suppress(Exception):  # its comm may be dead; it is not needed any more
             self._route.run(widget.close)
 
-    def give_up_widgets(self) -> None:
-        """Go on with plain HTML."""
-        self.widgets = False
-
     def note_page(self, widget: Any) -> None:
         """Note whether a page has started this widget: where anywidget can't be loaded, none does, and HTML streams.
 
@@ -164,7 +133,7 @@ class Painting:
         self._refresh.silent = widget
         self._module.keep(widget)  # it may be heard yet
         self._open.remove(widget)
-        self.give_up_widgets()
+        self.widgets = False
         if self.approvals is not None:
             self.approvals.close()
 
@@ -172,8 +141,7 @@ class Painting:
         self.moved = True
 
     def _use(self, module: Any) -> None:
-        self._module = module
-        self.widgets = True
+        self._module, self.widgets = module, True
 
     def _opened(self, make: Callable[[], Any]) -> Any:
         widget = self._route.run(make)
@@ -189,11 +157,16 @@ def _load_widgets() -> Any:
     return live
 
 
+def on_this_loop(call: Callable[[], None]) -> Callable[[], object]:
+    """Return what calls on the running loop, as long as it runs, from whatever thread."""
+    loop = asyncio.get_running_loop()
+    return lambda: None if loop.is_closed() else loop.call_soon_threadsafe(call)
+
+
 class Refresh:
     """The repaints of one kernel."""
 
     def __init__(self) -> None:
-        """Begin with no streams."""
         self._streams = 0
         self._free_at = 0.0
         self.silent: Any = None  # the last widget that no page has started in good time

@@ -12,59 +12,30 @@ import logging
 from contextlib import suppress
 from functools import partial
 from typing import Any, Literal
-from uuid import uuid4
 
 from nbgemini._async.scheduler import FairScheduler
 from nbgemini.chat.reply import Reply
 from nbgemini.messages.segments import Change, Segment, SegmentStart
 from nbgemini.notebook.display.canvas import Painting
-from nbgemini.notebook.display.output_area import CellArea, OutputArea, area_of, settled
-from nbgemini.notebook.display.segment_view import SegmentPainter, WholePainter
+from nbgemini.notebook.display.output_area import CellArea, Display, OutputArea, area_of, settled
+from nbgemini.notebook.display.segment_view import SegmentPainter
 from nbgemini.notebook.display.status_line import StatusLine
 from nbgemini.notebook.display.text_view import TextPainter
 from nbgemini.notebook.display.tool_call_view import CardPainter
 from nbgemini.notebook.kernel.environment import cell_id, is_unattended, outside_cells
 from nbgemini.notebook.kernel.output_routing import Route
-from nbgemini.render.mimebundle import as_live, metadata_of, status_bundle
+from nbgemini.render.mimebundle import metadata_of, status_bundle
 
 _log = logging.getLogger("nbgemini")
 _DROPPED = "asked without waiting; whoever runs this notebook keeps nothing that comes after the cell → leave out --no-wait"
 
 
-class Display:
-    """One output area below one cell.
-
-    Invariant: its metadata is the same in every message. VS Code replaces all outputs of a cell when an update brings others.
-    """
-
-    for_good = False
-
-    def __init__(self, area: CellArea | OutputArea, reply: Reply, painting: Painting) -> None:
-        """Reserve it; nothing is shown yet."""
-        self._area = area
-        self._painting = painting
-        self._metadata = metadata_of(reply.chat, reply.turn)
-        self._id = uuid4().hex
-        self.output: dict[str, Any] | None = None  # what a document holds of it, once it is shown
-
-    def show(self, data: dict[str, Any], state: Literal["live", "final"], widget: Any = None) -> None:
-        """Show `data` here, in the place of what was shown before; live, the widget comes first."""
-        if state == "live":
-            data = as_live(data)
-        if widget is not None and state == "live":
-            data = {**self._painting.view_of(widget), **data}
-        output = {"output_type": "display_data", "data": data, "metadata": self._metadata}
-        self._area.show(output, self._id, update=self.output is not None)
-        self.output = output
-
-
 class StreamView:
-    """Shows one reply: a display a segment, and the status line last."""
+    """Shows one reply: a display a segment, the status line last, and all of it after an `earlier` prompt of the same cell."""
 
     def __init__(self, shell: Any, route: Route, reply: Reply, painting: Painting, earlier: StreamView | None = None) -> None:
-        """Prepare; `open` shows the first sign of life, but not before an `earlier` prompt of the same cell is at rest."""
         self._area = area_of(shell, route)
-        self._make_display = partial(Display, self._area, reply, painting)
+        self._make_display = partial(Display, self._area, metadata_of(reply.chat, reply.turn))
         self._displays: list[Display] = []
         self._cell = cell_id(shell) if isinstance(self._area, CellArea) else None
         painting.inside = isinstance(self._area, OutputArea)
@@ -105,7 +76,7 @@ class StreamView:
             return CardPainter(segment, self._painting, self._reply)
         if segment.kind in ("thought", "answer"):
             return TextPainter(segment, self._painting, self._reply.options)
-        return WholePainter(segment, self._painting)
+        return SegmentPainter(segment, self._painting)
 
     async def finish(self) -> None:
         """Paint what is left and put everything to rest."""
@@ -166,7 +137,7 @@ class StreamView:
                 await self._paint()
             except Exception:  # noqa: BLE001 - a broken front end must never break the stream: the rest is painted without it
                 _log.debug("painting failed; going on without widgets", exc_info=True)
-                self._painting.give_up_widgets()
+                self._painting.widgets = False
             else:
                 return
 

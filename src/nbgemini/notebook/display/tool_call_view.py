@@ -30,10 +30,9 @@ _GROWTH = 1.5  # plain HTML is repainted when it has grown by half
 
 
 class CardPainter(SegmentPainter):
-    """Paints one tool call."""
+    """Paints one of the calls of `reply`."""
 
     def __init__(self, segment: Segment, painting: Painting, reply: Reply) -> None:
-        """Paint one of the calls of `reply`."""
         super().__init__(segment, painting)
         self._reply = reply
         self._news = True
@@ -71,7 +70,7 @@ class CardPainter(SegmentPainter):
         """Take the place on the page."""
         self.place = place
         if self._painting.widgets and not self._call.over:
-            self._widget = self._painting.card(self._snapshot, self._clicked)
+            self._widget = self._painting.live_widget("card", self._snapshot, on_verdict=self._clicked)
         if self._painting.live:
             place.show(bundle(self._segment), "live", self._widget)
 
@@ -98,7 +97,7 @@ class CardPainter(SegmentPainter):
             self._grown = shown
         else:
             self._offer(call)
-        self._painting.renew(self._widget)
+        self._painting.change(self._widget.renew)
 
     def _growth(self, shown: str) -> list[list[Any]]:
         new, self._grown = shown[len(self._grown) :], shown
@@ -116,7 +115,7 @@ class CardPainter(SegmentPainter):
     def _rest(self, place: Place) -> None:
         if self._needed:
             self._buttons, self._about = (), ""
-            self._painting.renew(self._widget)
+            self._painting.change(self._widget.renew)
         place.show(bundle(self._segment), "final", self._widget)
         self.at_rest = True
 
@@ -127,12 +126,11 @@ class CardPainter(SegmentPainter):
         buttons = _STOP if run.state == "running" else tuple(button for button in _ASK if button[0] in allowed)
         if buttons != self._buttons:
             self._buttons, self._since = buttons, monotonic()
-        facts = [approvals.where(number), self._whence(), length_note(run.call.args)] if allowed and approvals else []
-        self._about = " · ".join(filter(None, facts))
-
-    def _whence(self) -> str:
-        chat = f"chat {self._reply.chat}" if self._reply.chat else "no chat"
-        return f"{chat} · round {len(self._reply.exchange.past) // 2 + 1} of {MOST_ROUNDS}"
+        self._about = ""
+        if allowed and approvals:
+            chat = f"chat {self._reply.chat}" if self._reply.chat else "no chat"
+            rounds = f"round {len(self._reply.exchange.past) // 2 + 1} of {MOST_ROUNDS}"
+            self._about = " · ".join(filter(None, (approvals.where(number), chat, rounds, length_note(run.call.args))))
 
     def _clicked(self, word: str) -> None:
         """Take a click, maybe on another thread; one that came too early for its buttons counts as none."""

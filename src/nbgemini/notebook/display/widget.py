@@ -242,9 +242,3 @@ def accordion(title: str, child: Live) -> ipywidgets.Accordion:
 def column(*children: ipywidgets.DOMWidget) -> ipywidgets.VBox:
     """Return these widgets one below the other."""
     return _Column(children=children, layout=_shared_layout())
-
-
-def view_of(widget: ipywidgets.DOMWidget) -> dict[str, Any]:
-    """Return the part of a mimebundle that shows this widget."""
-    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
-    return {"application/vnd.jupyter.widget-view+json": view}
