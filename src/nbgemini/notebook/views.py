@@ -25,10 +25,9 @@ Mode: TypeAlias = Literal["widgets", "html", "kept", "at_end"]
 
 
 class ViewFactory:
-    """Makes the views of one shell."""
+    """Makes the views of one shell; an interrupt between cells calls `stop`."""
 
     def __init__(self, shell: Any, config: Gemini, stop: Callable[[], object]) -> None:
-        """Show what `shell` runs, as `config` says; an interrupt between cells calls `stop`."""
         self._shell = shell
         self._config = config
         self._routes = Routes(shell)

@@ -49,12 +49,11 @@ class _Column(_Lean, ipywidgets.VBox):
 
 
 class Module(_Lean, anywidget.AnyWidget):
-    """What brings the page's part to a page, once: all other widgets start from it, and carry a few lines each."""
+    """What brings the page's part to a page, once, unseen: all other widgets start from it, and carry a few lines each."""
 
     code = traitlets.Bytes().tag(sync=True)
 
     def __init__(self) -> None:
-        """Open it; it is never shown."""
         self._esm = "export default {}"
         super().__init__(code=gzip.compress(_page_source().encode(), mtime=0), layout=_shared_layout())
 
@@ -91,7 +90,12 @@ def _shared_layout() -> Any:
 
 
 class Live(_Lean, anywidget.AnyWidget):
-    """Text or status that grows by deltas."""
+    """Text or status that grows by deltas, in the role `answer`, `data`, `thought`, `status` or `card`.
+
+    `snapshot` returns all that was sent so far, `document` the outputs that a page should hold, for one that has missed some.
+    The others are called for a click on Stop, with what a click on a card says, and when a page has made the output anew, and
+    with it forgotten what it knew of displays.
+    """
 
     role = traitlets.Unicode().tag(sync=True)
     key = traitlets.Unicode().tag(sync=True)
@@ -107,16 +111,6 @@ class Live(_Lean, anywidget.AnyWidget):
         on_moved: Callable[[], None] = lambda: None,
         document: Callable[[], dict[str, Any]] | None = None,
     ) -> None:
-        """Open a widget in the role `answer`, `thought`, `status` or `card`.
-
-        Args:
-            role: what it shows.
-            snapshot: returns all that was sent so far.
-            on_stop: called for a click on Stop.
-            on_verdict: called with what a click on a card says.
-            on_moved: called when a page has made the output anew, and with it forgotten what it knew of displays.
-            document: returns the outputs that a page should hold, for one that has missed some.
-        """
         self._numbering = Lock()
         self._n = 0
         self._greeted = 0

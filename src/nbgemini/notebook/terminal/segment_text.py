@@ -1,4 +1,4 @@
-"""What a terminal shows of a segment that is no text and no call: some harmless lines, and how to get at the rest."""
+"""What a terminal shows of a segment that is no text: some harmless lines, and how to get at the rest."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from nbgemini.messages.media import media_file
 from nbgemini.render.citations import citations_text
 from nbgemini.render.escape import harmless
 from nbgemini.render.mimebundle import media_words, result_title
+from nbgemini.render.tool_card import card_text, card_title
 
 _LONGEST_LINE = 500
 _MOST_LINES = 40
@@ -18,26 +19,20 @@ class Lines:
     """The lines of one reply; it counts its pictures and sounds."""
 
     def __init__(self) -> None:
-        """Begin with none."""
         self._counts = {"images": 0, "audio": 0, "media": 0}
 
     def of(self, content: Any) -> str:
         """Return what is shown of a segment's content."""
-        lines = harmless(self._text(content)).rstrip("\n").split("\n")
-        more = [f"… {len(lines) - _MOST_LINES} lines more"] if len(lines) > _MOST_LINES else []
-        return "\n".join([*(line[:_LONGEST_LINE] for line in lines[:_MOST_LINES]), *more])
-
-    def _text(self, content: Any) -> str:
         match content:
             case InlineMedia():
-                return self._media(content)
+                return _clipped(self._media(content))
             case ExecutedCode(source, language):
-                return f"[code that the model ran, {language}]\n{_indented(source)}"
+                return _clipped(f"[code that the model ran, {language}]\n{_indented(source)}")
             case CodeResult(output):
-                return f"[{result_title(content)}]\n{_indented(output)}"
+                return _clipped(f"[{result_title(content)}]\n{_indented(output)}")
             case Citations():
-                return f"Sources\n{citations_text(content)}"
-        return str(content)
+                return _clipped(f"Sources\n{citations_text(content)}")
+        return _clipped(str(content))
 
     def _media(self, content: InlineMedia) -> str:
         came = media_file(content)
@@ -52,5 +47,16 @@ class Lines:
         return f"[{words} → _gemini.{kind}[{number[kind]}].save('…')]"
 
 
+def call_text(call: Any) -> str:
+    """Return what is printed of a tool call: that it runs, and its card once it is over."""
+    return _clipped(card_text(call)) if call.over else _clipped(card_title(call)) if call.state == "running" else ""
+
+
 def _indented(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.rstrip("\n").split("\n"))
+
+
+def _clipped(text: str) -> str:
+    lines = harmless(text).rstrip("\n").split("\n")
+    more = [f"… {len(lines) - _MOST_LINES} lines more"] if len(lines) > _MOST_LINES else []
+    return "\n".join([*(line[:_LONGEST_LINE] for line in lines[:_MOST_LINES]), *more])
