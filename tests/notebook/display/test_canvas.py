@@ -38,6 +38,14 @@ def test_a_page_that_stays_silent_gets_html_and_so_do_the_next_streams(clock):
     assert not refresh.no_widgets
 
 
+def test_widgets_that_are_loaded_are_used_at_once():
+    import nbgemini.notebook.display.widget  # noqa: F401 - as an earlier prompt did
+
+    painting = Painting("widgets", Straight(), Refresh(), 10, shows_errors=False)
+    painting.begin()
+    assert painting.widgets
+
+
 def test_a_loop_that_was_held_is_no_silence(clock):
     refresh = Refresh()
     one, widget = begun(refresh)

@@ -69,7 +69,7 @@ class Painting:
         """Count this stream, and use the widgets at once if they were loaded before."""
         self._refresh.join()
         module = sys.modules.get(_WIDGETS)
-        if self._wants_widgets and hasattr(module, "view_of"):  # not still being imported by the loading thread
+        if self._wants_widgets and hasattr(module, "column"):  # its last: not still being imported by the loading thread
             self._use(module)
 
     async def prepare(self) -> None:

@@ -13,6 +13,8 @@ from nbgemini.messages.segments import Change, Segment, SegmentEnd
 from nbgemini.notebook.display.canvas import Painting, Place
 from nbgemini.render.mimebundle import bundle, live_bundle
 
+_GROWTH = 1.5  # plain HTML is repainted when it has grown by half, so that all repaints together stay below 4 x the answer
+
 
 class SegmentPainter:
     """Paints a segment that is whole at once; others do all of this in their own way.
@@ -30,6 +32,7 @@ class SegmentPainter:
         self._painting = painting
         self._widget: Any = None
         self._whole = False
+        self._painted = 0  # characters in the last repaint of plain HTML
 
     @property
     def waiting(self) -> bool:
@@ -55,6 +58,12 @@ class SegmentPainter:
         if self._whole and self.place:
             self.place.show(await asyncio.to_thread(bundle, self._segment), "final")
             self.at_rest = True
+
+    def _has_grown(self, length: int, least: int = 0) -> bool:
+        """Whether it is time to repaint plain HTML, which is then taken as done."""
+        grown = length >= max(least, self._painted * _GROWTH)
+        self._painted = length if grown else self._painted
+        return grown
 
     @property
     def _needed(self) -> bool:

@@ -26,7 +26,6 @@ _ASK: tuple[Button, ...] = (
 _STOP: tuple[Button, ...] = (
     ("stop", "■ Stop this call", "End this call alone; the model is told so, and all else goes on", "Stop this call"),
 )
-_GROWTH = 1.5  # plain HTML is repainted when it has grown by half
 
 
 class CardPainter(SegmentPainter):
@@ -37,7 +36,6 @@ class CardPainter(SegmentPainter):
         self._reply = reply
         self._news = True
         self._grown = ""  # the arguments that the page was told as they came
-        self._painted = 0  # characters of them in the last repaint of plain HTML
         self._buttons: tuple[Button, ...] = ()
         self._about = ""
         self._since = 0.0  # when the buttons appeared
@@ -83,8 +81,8 @@ class CardPainter(SegmentPainter):
             self._rest(self.place)
         elif self._widget is not None and self._painting.widgets:
             self._renew()
-        elif self._painting.live:
-            self._repaint(self.place)
+        elif self._painting.live and (self._call.state != "growing" or self._has_grown(len(grown_text(self._call)))):
+            self.place.show(bundle(self._segment), "live")
 
     def _renew(self) -> None:
         """Tell the widget what is new: of arguments that come, only what came."""
@@ -102,15 +100,6 @@ class CardPainter(SegmentPainter):
     def _growth(self, shown: str) -> list[list[Any]]:
         new, self._grown = shown[len(self._grown) :], shown
         return [["a", new]] if new else []
-
-    def _repaint(self, place: Place) -> None:
-        call = self._call
-        if isinstance(call, ToolCallGrowing):
-            length = len(grown_text(call))
-            if length < self._painted * _GROWTH:
-                return
-            self._painted = length
-        place.show(bundle(self._segment), "live")
 
     def _rest(self, place: Place) -> None:
         if self._needed:
