@@ -22,7 +22,7 @@ def clock(monkeypatch):
 def begun(refresh):
     one = Painting("widgets", Straight(), refresh, 10, shows_errors=False)
     one._use(SimpleNamespace(keep=lambda _: None))
-    widget = one._opened(lambda: SimpleNamespace(greeted=0, model_id="w"))
+    widget = one.widget(lambda _: SimpleNamespace(greeted=0, model_id="w"))
     return one, widget
 
 

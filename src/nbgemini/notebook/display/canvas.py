@@ -85,15 +85,14 @@ class Painting:
 
     def live_widget(self, role: str, snapshot: Callable[[], dict[str, Any]], **calls: Callable[..., object]) -> Any:
         """Return a new widget in this role; `calls` are what `Live` takes."""
-        return self._opened(lambda: self._module.Live(role, snapshot=snapshot, on_moved=self._note_moved, **calls))
+        return self.widget(lambda module: module.Live(role, snapshot=snapshot, on_moved=self._note_moved, **calls))
 
-    def accordion(self, title: str, child: Any) -> Any:
-        """Return a closed accordion around `child`."""
-        return self._opened(lambda: self._module.accordion(title, child))
-
-    def column(self, *children: Any) -> Any:
-        """Return these widgets one below the other."""
-        return self._opened(lambda: self._module.column(*children))
+    def widget(self, make: Callable[[Any], Any]) -> Any:
+        """Return a new widget, which `make` makes by the module `widget`; it is closed with all others."""
+        widget = self._route.run(lambda: make(self._module))
+        self._open.append(widget)
+        self._ids.append(widget.model_id)
+        return widget
 
     def change(self, call: Callable[[], None]) -> None:
         """Change a widget by `call`, whose messages belong to the cell."""
@@ -142,12 +141,6 @@ class Painting:
 
     def _use(self, module: Any) -> None:
         self._module, self.widgets = module, True
-
-    def _opened(self, make: Callable[[], Any]) -> Any:
-        widget = self._route.run(make)
-        self._open.append(widget)
-        self._ids.append(widget.model_id)
-        return widget
 
 
 def _load_widgets() -> Any:

@@ -26,7 +26,8 @@ class StatusLine:
     Its widget is the last of a column, which takes in later segments; `document` returns the outputs that a page should hold.
     """
 
-    def __init__(self, reply: Reply, painting: Painting, document: Callable[[], dict[str, Any]]) -> None:
+    def __init__(self, reply: Reply, painting: Painting, place: Place, document: Callable[[], dict[str, Any]]) -> None:
+        self.place = place
         self._reply = reply
         self._painting = painting
         self._document = document
@@ -40,25 +41,25 @@ class StatusLine:
         self._sent_at = 0.0
         self._shown = ""
 
-    def refresh(self, replace: Callable[[], None]) -> None:
-        """Tell the widget what is new; `replace` shows the line again once there is a widget for it."""
+    def refresh(self) -> None:
+        """Tell the widget what is new; show the line again once there is a widget for it."""
         if self._widget is None and self._painting.widgets:
             self.open()
-            replace()
+            self.show("live")
         had_widgets = self._painting.widgets
         if self._widget is not None:
             self._painting.note_page(self._widget)
         if self._widget is not None and self._painting.widgets:
             self._tell()
         elif had_widgets or doing_text(self._reply) != self._shown:
-            replace()
+            self.show("live")
 
     def open(self) -> None:
         """Make the widget, if there are any."""
         if self._painting.widgets:
             calls = {"on_stop": self._reply.stop, "document": self._document}
             self._widget = self._painting.live_widget("status", self._snapshot, **calls)
-            self._column = self._painting.column(self._widget)
+            self._column = self._painting.widget(lambda module: module.column(self._widget))
             self._sent, self._sent_at = self._fields(), monotonic()  # a page that starts it asks for a snapshot
 
     def room(self) -> Place | None:
@@ -108,19 +109,17 @@ class StatusLine:
         self.taken_in = True
         self._painting.close_all(but=self._widget)
 
-    def show(self, place: Place, state: Literal["live", "final"]) -> None:
+    def show(self, state: Literal["live", "final"]) -> None:
         """Show the line as it is now."""
-        data, self._shown = self._bundle(state), doing_text(self._reply)
-        place.show(data, state, self._column if self._painting.widgets else None)
-
-    def _bundle(self, state: Literal["live", "final"]) -> dict[str, Any]:
         reply = self._reply
-        error = reply.so_far.error
+        badge, line, part, error = badge_text(reply), _line(status_text(reply), self.note), _uploaded(reply), reply.so_far.error
         trouble = str(error) if error and self._painting.shows_errors else misfit_text(reply)
         if state == "final" and trouble:
-            return error_bundle(_line(badge_text(reply), status_text(reply), self.note), trouble)
-        line, badge, part = _line(status_text(reply), self.note), badge_text(reply), _uploaded(reply)
-        return status_bundle(line, badge) if part is None else progress_bundle(part, line, badge)
+            data = error_bundle(_line(badge, line), trouble)
+        else:
+            data = status_bundle(line, badge) if part is None else progress_bundle(part, line, badge)
+        self._shown = doing_text(reply)
+        self.place.show(data, state, self._column if self._painting.widgets else None)
 
     def _fields(self) -> dict[str, Any]:
         reply = self._reply

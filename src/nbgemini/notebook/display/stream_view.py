@@ -11,7 +11,7 @@ import asyncio
 import logging
 from contextlib import suppress
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from nbgemini._async.scheduler import FairScheduler
 from nbgemini.chat.reply import Reply
@@ -45,8 +45,7 @@ class StreamView:
         self._first_unfinished = 0
         self._dirty = asyncio.Event()
         self._over = asyncio.Event()
-        self._place = self._new_display()
-        self._status = StatusLine(reply, painting, self.document)
+        self._status = StatusLine(reply, painting, self._new_display(), self.document)
         if outside_cells(shell) and not painting.inside:
             self._status.note = "asked outside a cell, shown below the cell that ran last"
         self._unattended = is_unattended(shell)
@@ -106,9 +105,9 @@ class StreamView:
     def _appear(self) -> None:
         self._status.open()
         if self._painting.live:
-            self._put_status("live")
+            self._status.show("live")
         elif self._unattended and self._painting.shows_errors:  # the cell does not wait
-            self._place.show(status_bundle(_DROPPED), "final")
+            self._status.place.show(status_bundle(_DROPPED), "final")
 
     async def _paint_to_the_end(self) -> None:
         await self._painting.prepare()
@@ -124,9 +123,9 @@ class StreamView:
                 break
             await self._pause()
         for data in self._status.segments:
-            self._place.show(data, "final")
-            self._place = self._new_display()
-        self._put_status("final")
+            self._status.place.show(data, "final")
+            self._status.place = self._new_display()
+        self._status.show("final")
         await settled(self._area)
         self._status.end()
         self._painting.end()
@@ -144,7 +143,7 @@ class StreamView:
     async def _paint(self) -> None:
         scheduler = FairScheduler.here()
         if self._painting.live:
-            self._status.refresh(partial(self._put_status, "live"))
+            self._status.refresh()
         for index in range(self._first_unfinished, len(self._painters)):
             painter = self._painters[index]
             if painter.at_rest:
@@ -164,13 +163,10 @@ class StreamView:
         if room is not None:
             painter.begin(room)
             return
-        painter.begin(self._place)
-        self._place = self._new_display()
+        painter.begin(self._status.place)
+        self._status.place = self._new_display()
         if self._painting.live:
-            self._put_status("live")
-
-    def _put_status(self, state: Literal["live", "final"]) -> None:
-        self._status.show(self._place, state)
+            self._status.show("live")
 
     async def _pause(self) -> None:
         """Wait for the next repaint: not before the interval is over, and then for news or the next second."""

@@ -81,7 +81,7 @@ class TextPainter(SegmentPainter):
             self._widget = self._painting.live_widget(role, self._deltas.snapshot)
             if self.kind == "thought":
                 self._title = "Thinking…"
-                self._accordion = self._painting.accordion(self._title, self._widget)
+                self._accordion = self._painting.widget(lambda module: module.accordion(self._title, self._widget))
         place.show(live_bundle(self.kind), "live", self._accordion or self._widget)
 
     async def paint(self) -> None:

@@ -36,15 +36,14 @@ class Lines:
 
     def _media(self, content: InlineMedia) -> str:
         came = media_file(content)
-        kind = "images" if came.mime.startswith("image/") else "audio" if came.mime.startswith("audio/") else "media"
-        number = {name: self._counts[name] for name in ("media", kind)}
-        self._counts["media"] += 1
-        if came.thought or kind == "media":
-            kind = "media"
-        else:
-            self._counts[kind] += 1
-        words = media_words(came) if kind != "audio" else "Sound from the model"  # its length is known at its end
-        return f"[{words} → _gemini.{kind}[{number[kind]}].save('…')]"
+        kind = {"image": "images", "audio": "audio"}.get(came.mime.partition("/")[0], "media")
+        kind = "media" if came.thought else kind
+        # the length of a sound is known at its end
+        words = "Sound from the model" if came.mime.startswith("audio/") else media_words(came)
+        place = f"_gemini.{kind}[{self._counts[kind]}]"
+        for name in {"media", kind}:
+            self._counts[name] += 1
+        return f"[{words} → {place}.save('…')]"
 
 
 def call_text(call: Any) -> str:
