@@ -78,7 +78,11 @@ class CardPainter(SegmentPainter):
             return
         self._news = False
         if self._call.over and not self._crowded:
-            self._rest(self.place)
+            if self._needed:
+                self._buttons, self._about = (), ""
+                self._painting.change(self._widget.renew)
+            self.place.show(bundle(self._segment), "final", self._widget)
+            self.at_rest = True
         elif self._widget is not None and self._painting.widgets:
             self._renew()
         elif self._painting.live and (self._call.state != "growing" or self._has_grown(len(grown_text(self._call)))):
@@ -100,13 +104,6 @@ class CardPainter(SegmentPainter):
     def _growth(self, shown: str) -> list[list[Any]]:
         new, self._grown = shown[len(self._grown) :], shown
         return [["a", new]] if new else []
-
-    def _rest(self, place: Place) -> None:
-        if self._needed:
-            self._buttons, self._about = (), ""
-            self._painting.change(self._widget.renew)
-        place.show(bundle(self._segment), "final", self._widget)
-        self.at_rest = True
 
     def _offer(self, run: ToolRun) -> None:
         """Choose the buttons, and what their reader should know."""

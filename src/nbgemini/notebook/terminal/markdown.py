@@ -45,12 +45,12 @@ def readable(tokens: Iterable[Any]) -> list[Any]:
 
 
 def _rewritten(token: Any, before: Sequence[Any]) -> list[Any]:  # noqa: PLR0911 - a table
+    formula = f"{token.markup}{token.content}{_CLOSING.get(token.markup, token.markup)}"
     match token.type:
         case "formula":
-            return [_words(f"{token.markup}{token.content}{_CLOSING.get(token.markup, token.markup)}")]
+            return [_words(formula)]
         case "math_block":
-            closing = _CLOSING.get(token.markup, token.markup)
-            token.type, token.tag, token.info, token.content = "fence", "code", "", f"{token.markup}{token.content}{closing}"
+            token.type, token.tag, token.info, token.content = "fence", "code", "", formula
         case "small_open" | "small_close":
             return [_words(_SMALL[token.tag])] if token.nesting > 0 and _SMALL[token.tag] else []
         case "footnote_reference":

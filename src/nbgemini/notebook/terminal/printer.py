@@ -98,20 +98,15 @@ class Printing:
         try:
             if self._loading:
                 await asyncio.wait([self._loading])
-            more = self._paint()
-            while more:
+            while self._paint():  # noqa: ASYNC110 - it is the painting that goes on, and the loop gets its turn
                 await asyncio.sleep(0)
-                more = self._paint()
         finally:  # also when nobody waits any more
-            self._close()
-
-    def _close(self) -> None:
-        if self._timer:
-            self._timer.cancel()
-        try:
-            self._paint_all()
-        finally:
-            self._screen.give_back()
+            if self._timer:
+                self._timer.cancel()
+            try:
+                self._paint_all()
+            finally:
+                self._screen.give_back()
 
     def _loaded(self, loading: asyncio.Future[Renderer]) -> None:
         failed = loading.cancelled() or loading.exception()
