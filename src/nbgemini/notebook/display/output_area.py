@@ -10,7 +10,7 @@ import asyncio
 import sys
 from typing import Any
 
-from nbgemini.notebook.kernel.environment import current_request
+from nbgemini.notebook.kernel.environment import current_request, execution_id
 from nbgemini.notebook.kernel.output_routing import Route
 
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -18,22 +18,50 @@ _PATIENCE = 50  # looks, a tenth of a second apart, for what a page tells of an 
 
 
 class CellArea:
-    """The outputs below one cell."""
+    """The outputs below one cell; what the cell clears while more is to come is shown again."""
 
     def __init__(self, shell: Any, route: Route) -> None:
         """Publish by `route`."""
         self._shell = shell
         self._route = route
+        self._publisher = shell.display_pub
+        self._cell = execution_id(shell)
+        self._shown: dict[str, dict[str, Any]] = {}
+        self._cleared = False
+
+    def watch(self) -> None:
+        """Hear of `clear_output()` in this cell; before ipykernel 6.29 there is no telling."""
+        if hasattr(self._publisher, "register_hook"):
+            self._publisher.register_hook(self._hear)
+
+    def close(self) -> None:
+        """Hear no more."""
+        if hasattr(self._publisher, "unregister_hook"):
+            self._publisher.unregister_hook(self._hear)
+
+    def _hear(self, message: dict[str, Any]) -> dict[str, Any]:
+        if message["header"]["msg_type"] == "clear_output" and message["parent_header"].get("msg_id") == self._cell:
+            self._cleared = True
+        return message
 
     def show(self, output: dict[str, Any], display_id: str, *, update: bool) -> None:
         """Show an output, or show it in the place of what has this id."""
+        self.refresh()
+        self._shown[display_id] = output
+        self._publish(output, display_id, update=update)
+
+    def _publish(self, output: dict[str, Any], display_id: str, *, update: bool) -> None:
         how = {"metadata": output["metadata"], "transient": {"display_id": display_id}, "update": update}
         self._route.run(
             lambda: self._shell.display_pub.publish(data=output["data"], **how)
         )  # who publishes is the route's to say
 
     def refresh(self) -> bool:
-        """Show what could not be shown so far; whether that is all."""
+        """Show what could not be shown so far, or was cleared; whether that is all."""
+        if self._cleared:
+            self._cleared = False
+            for display_id, output in self._shown.items():
+                self._publish(output, display_id, update=False)
         return True
 
 
@@ -72,15 +100,20 @@ class OutputArea:
 def area_of(shell: Any, route: Route) -> CellArea | OutputArea:
     """Return where the cell that runs now displays."""
     cell, widget = CellArea(shell, route), output_around(shell)
-    return cell if widget is None else OutputArea(cell, widget)
+    if widget is not None:
+        return OutputArea(cell, widget)
+    cell.watch()
+    return cell
 
 
 async def settled(area: CellArea | OutputArea) -> None:
     """Return once all is shown; where a page does not tell what its Output holds, it keeps showing the widgets."""
     for _ in range(_PATIENCE):
         if area.refresh():
-            return
+            break
         await asyncio.sleep(0.1)
+    if isinstance(area, CellArea):
+        area.close()
 
 
 def output_around(shell: Any) -> Any | None:
