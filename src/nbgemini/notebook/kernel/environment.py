@@ -50,11 +50,6 @@ def in_colab() -> bool:
     return "google.colab" in sys.modules
 
 
-def takes_our_widgets() -> bool:
-    """Whether the front end shows widgets it does not know by heart: Colab does only after its user has switched that on."""
-    return not in_colab()
-
-
 def cell_id(shell: Any) -> str | None:
     """Return the id of the notebook cell that runs now, if the front end names it."""
     return _request(shell).get("metadata", {}).get("cellId")
