@@ -88,7 +88,12 @@ class OutputArea:
         held, wanted = list(self._widget.outputs), list(self._wanted.values())
         if self._shown == wanted:
             return True
-        ours = [index for index, output in enumerate(held) if any(_same(output, one) for one in self._shown)]
+        ours, missing = [], list(self._shown)
+        for index, output in enumerate(held):
+            found = next((one for one in missing if _same(output, one)), None)
+            if found is not None:  # but once: another prompt's may look the same
+                missing.remove(found)
+                ours.append(index)
         if not ours:
             return False  # the page has not told yet what the widget holds
         others = [output for index, output in enumerate(held) if index not in ours]
