@@ -28,7 +28,10 @@ from nbgemini.notebook.kernel.output_routing import Route
 from nbgemini.render.mimebundle import as_live, metadata_of, status_bundle
 
 _log = logging.getLogger("nbgemini")
-_DROPPED = "asked without waiting; whoever runs this notebook keeps nothing that comes after the cell → leave out --no-wait"
+_DROPPED = (
+    "asked without waiting: where nobody watches, what arrives after the cell is not kept → leave out --no-wait (or %config"
+    " Gemini.wait = False); a later cell can show the reply"
+)
 
 
 class Display:
