@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 from IPython.core.displaypub import CapturingDisplayPublisher
 
-from nbgemini.notebook.kernel.environment import cell_request, current_request
+from nbgemini.notebook.kernel.environment import cell_request, current_request, kernel_of
 
 T = TypeVar("T")
 
@@ -93,7 +93,7 @@ class Routes:
         """
         if not self.captured:
             self._publisher = self._shell.display_pub
-        kernel = getattr(self._shell, "kernel", None)
+        kernel = kernel_of(self._shell)
         if kernel is None:
             return Straight()
         request = (current_request if inside_output else cell_request)(self._shell)

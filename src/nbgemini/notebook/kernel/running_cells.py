@@ -73,9 +73,7 @@ class Cells:
         if kernel is None or threading.current_thread() is not threading.main_thread():
             return False
         request = kernel.get_parent("shell") or {}
-        if request.get("header", {}).get("msg_type") not in _CODE:
-            return True
-        return runs_silently(self._shell)
+        return request.get("header", {}).get("msg_type") not in _CODE or runs_silently(self._shell)
 
     def _entered(self, *_: Any) -> None:
         note_cell(self._shell)
@@ -86,10 +84,9 @@ class Cells:
         self._running.append((task, threading.get_ident()))
 
     def _left(self, *_: Any) -> None:
-        here = threading.get_ident()
-        last = next((n for n in reversed(range(len(self._running))) if self._running[n][1] == here), None)
-        if last is not None:
-            del self._running[last]
+        here = [number for number, (_, thread) in enumerate(self._running) if thread == threading.get_ident()]
+        if here:
+            del self._running[here[-1]]
 
 
 def _is_looked_at() -> bool:

@@ -117,6 +117,5 @@ def _is_whole(one: _Exchange) -> bool:
 
 def _is_round(theirs: Turn, ours: Turn) -> bool:
     calls = sum("functionCall" in part for part in theirs.parts)
-    return (theirs.role, ours.role) == ("model", "user") and calls == (
-        sum("functionResponse" in part for part in ours.parts) or -1
-    )
+    answers = sum("functionResponse" in part for part in ours.parts)
+    return (theirs.role, ours.role) == ("model", "user") and calls == answers > 0
