@@ -15,6 +15,7 @@ from nbgemini.errors import AUDIENCE, ConfigurationError
 from nbgemini.formatting import LOOKS
 from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.kernel.cell_transforms import AwaitHook, FirstCell, WaitFirst
+from nbgemini.notebook.kernel.environment import hear_every_request
 from nbgemini.notebook.kernel.running_cells import Cells
 from nbgemini.notebook.magics.completion import Completer
 from nbgemini.notebook.magics.magics import GeminiMagics
@@ -26,6 +27,7 @@ def load_extension(shell: Any) -> None:
     """Register the magics, the settings and the await hook."""
     if hasattr(shell, _ATTRIBUTE):
         return
+    hear_every_request(shell)
     config = _settings_of(shell)
     LOOKS.durations, LOOKS.latex = config.show_duration, config.latex
     AUDIENCE.magics = True

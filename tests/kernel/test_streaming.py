@@ -7,6 +7,7 @@ import time
 import pytest
 
 from tests.kernel.conftest import is_final_status, kinds, outputs, parent, said, wire_size
+from tests.support.front_ends import JupyterLab
 from tests.support.kernel_cells import FOUR, slow
 from tests.support.outputs import is_live
 
@@ -244,3 +245,18 @@ def test_unloading_stops_streams_and_takes_the_names_back(fresh_kernel):
     )
     assert printed.strip() == "interrupted 0"
     assert "not found" in str([message["content"] for message in fresh_kernel.run("%gemini")])
+
+
+@pytest.mark.parametrize("wait", [False, True])
+def test_a_cell_that_clears_its_outputs_loses_nothing_of_what_is_coming(fresh_kernel, wait):
+    """What stood there before is gone, and every segment comes."""
+    if fresh_kernel.text("import ipykernel\nprint(ipykernel.version_info[:2] < (6, 29))") == "True\n":
+        pytest.skip("this ipykernel tells nobody that a cell clears its outputs")
+    fresh_kernel.run("from IPython.display import clear_output")
+    fresh_kernel.run("%load_ext nbgemini\n%gemini demo fast")
+    mine = fresh_kernel.send(f"print('old')\n%gemini ask --no-wait {FOUR}\nclear_output(wait={wait})")
+    fresh_kernel.until(lambda message: parent(message) == mine and is_final_status(message))
+    page = JupyterLab({mine: True})
+    for message in fresh_kernel.log:
+        page.receive(message)
+    assert kinds(page.cells[mine]) == ["thought", "answer", "thought", "answer", "status"]

@@ -191,7 +191,7 @@ class MediaFile(Struct, frozen=True):
 
 def media_file(media: InlineMedia) -> MediaFile:
     """Return what a piece of inline data is; what is no base64 is empty."""
-    data = _bytes(media.data)
+    data = decode_media(media.data)
     found = _SHOWN.get(mime_of(data[:HEAD]), "")
     if not found and data and _RAW.match(media.mime):
         return MediaFile("audio/wav", _wav(data, media.mime), media.thought)
@@ -200,7 +200,7 @@ def media_file(media: InlineMedia) -> MediaFile:
 
 def join_sound(first: InlineMedia, *others: InlineMedia) -> InlineMedia:
     """Return raw sound that came in pieces as one piece."""
-    data = b"".join(_bytes(piece.data) for piece in (first, *others))
+    data = b"".join(decode_media(piece.data) for piece in (first, *others))
     return InlineMedia(first.mime, base64.b64encode(data).decode(), first.thought)
 
 
@@ -209,7 +209,8 @@ def continues(before: InlineMedia, after: InlineMedia) -> bool:
     return bool(_RAW.match(before.mime)) and (before.mime, before.thought) == (after.mime, after.thought)
 
 
-def _bytes(text: str) -> bytes:
+def decode_media(text: str) -> bytes:
+    """Return what base64 of either alphabet holds; nothing if that is not base64."""
     try:
         return base64.b64decode(text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):

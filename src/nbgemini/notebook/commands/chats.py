@@ -32,7 +32,7 @@ from nbgemini.notebook.options import PromptArgs, nearest
 if TYPE_CHECKING:
     from nbgemini.chat.chat import Chat
     from nbgemini.notebook.session import Session
-    from nbgemini.render.export import Said
+    from nbgemini.render.export import ExportedChat
 
 
 _EXPORT_FLAGS = {"--thoughts", "--force"}
@@ -230,17 +230,17 @@ def _parse_export(words: list[str]) -> tuple[Path, str | None, set[str]]:
     return path, names[1] if len(names) > 1 else None, flags
 
 
-def _exported(chat: Chat) -> Said:
-    from nbgemini.render.export import Entry, Said  # noqa: PLC0415
+def _exported(chat: Chat) -> ExportedChat:
+    from nbgemini.render.export import Entry, ExportedChat  # noqa: PLC0415
 
     over = [exchange for exchange in chat.transcript if exchange.state not in ("running", "waiting")]
     entries = [Entry(exchange, chat.segments(exchange)) for exchange in over]
     at = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
     model = next((entry.exchange.facts.model for entry in reversed(entries) if entry.exchange.facts), chat.options.model)
-    return Said(chat.name or "", model, chat.options.system, at, entries)
+    return ExportedChat(chat.name or "", model, chat.options.system, at, entries)
 
 
-def _files(exported: Said, path: Path, *, thoughts: bool) -> dict[Path, bytes]:
+def _files(exported: ExportedChat, path: Path, *, thoughts: bool) -> dict[Path, bytes]:
     """Return the content of each file to write."""
     from nbgemini.render.export import to_json, to_markdown, to_notebook  # noqa: PLC0415
 

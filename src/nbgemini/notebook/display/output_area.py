@@ -11,7 +11,7 @@ import sys
 from typing import Any, Literal
 from uuid import uuid4
 
-from nbgemini.notebook.kernel.environment import current_request
+from nbgemini.notebook.kernel.environment import current_request, execution_id
 from nbgemini.notebook.kernel.output_routing import Route
 from nbgemini.render.mimebundle import as_live
 
@@ -20,20 +20,48 @@ _PATIENCE = 50  # looks, a tenth of a second apart, for what a page tells of an 
 
 
 class CellArea:
-    """The outputs below one cell."""
+    """The outputs below one cell; what the cell clears while more is to come is shown again."""
 
     def __init__(self, shell: Any, route: Route) -> None:
         self._shell = shell
         self._route = route
+        self._publisher = shell.display_pub
+        self._cell = execution_id(shell)
+        self._shown: dict[str, dict[str, Any]] = {}
+        self._cleared = False
+
+    def watch(self) -> None:
+        """Hear of `clear_output()` in this cell; before ipykernel 6.29 there is no telling."""
+        if hasattr(self._publisher, "register_hook"):
+            self._publisher.register_hook(self._hear)
+
+    def close(self) -> None:
+        """Hear no more."""
+        if hasattr(self._publisher, "unregister_hook"):
+            self._publisher.unregister_hook(self._hear)
+
+    def _hear(self, message: dict[str, Any]) -> dict[str, Any]:
+        if message["header"]["msg_type"] == "clear_output" and message["parent_header"].get("msg_id") == self._cell:
+            self._cleared = True
+        return message
 
     def show(self, output: dict[str, Any], display_id: str, *, update: bool) -> None:
         """Show an output, or show it in the place of what has this id."""
+        self.refresh()
+        self._shown[display_id] = output
+        self._publish(output, display_id, update=update)
+
+    def _publish(self, output: dict[str, Any], display_id: str, *, update: bool) -> None:
         how = {"metadata": output["metadata"], "transient": {"display_id": display_id}, "update": update}
         # which publisher that is, the route says
         self._route.run(lambda: self._shell.display_pub.publish(data=output["data"], **how))
 
     def refresh(self) -> bool:
-        """Show what could not be shown so far; whether that is all."""
+        """Show what could not be shown so far, or was cleared; whether that is all."""
+        if self._cleared:
+            self._cleared = False
+            for display_id, output in self._shown.items():
+                self._publish(output, display_id, update=False)
         return True
 
 
@@ -59,7 +87,12 @@ class OutputArea:
         held, wanted = list(self._widget.outputs), list(self._wanted.values())
         if self._shown == wanted:
             return True
-        ours = [index for index, output in enumerate(held) if any(_same(output, one) for one in self._shown)]
+        ours, missing = [], list(self._shown)
+        for index, output in enumerate(held):
+            found = next((one for one in missing if _same(output, one)), None)
+            if found is not None:  # but once: another prompt's may look the same
+                missing.remove(found)
+                ours.append(index)
         if not ours:
             return False  # the page has not told yet what the widget holds
         others = [output for index, output in enumerate(held) if index not in ours]
@@ -99,15 +132,20 @@ def view_of(widget: Any) -> dict[str, Any]:
 def area_of(shell: Any, route: Route) -> CellArea | OutputArea:
     """Return where the cell that runs now displays."""
     cell, widget = CellArea(shell, route), output_around(shell)
-    return cell if widget is None else OutputArea(cell, widget)
+    if widget is not None:
+        return OutputArea(cell, widget)
+    cell.watch()
+    return cell
 
 
 async def settled(area: CellArea | OutputArea) -> None:
     """Return once all is shown; where a page does not tell what its Output holds, it keeps showing the widgets."""
     for _ in range(_PATIENCE):
         if area.refresh():
-            return
+            break
         await asyncio.sleep(0.1)
+    if isinstance(area, CellArea):
+        area.close()
 
 
 def output_around(shell: Any) -> Any | None:

@@ -27,7 +27,10 @@ from nbgemini.notebook.kernel.output_routing import Route
 from nbgemini.render.mimebundle import metadata_of, status_bundle
 
 _log = logging.getLogger("nbgemini")
-_DROPPED = "asked without waiting; whoever runs this notebook keeps nothing that comes after the cell → leave out --no-wait"
+_DROPPED = (
+    "asked without waiting: where nobody watches, what arrives after the cell is not kept → leave out --no-wait (or %config"
+    " Gemini.wait = False); a later cell can show the reply"
+)
 
 
 class StreamView:
@@ -97,8 +100,12 @@ class StreamView:
         return self._displays[-1]
 
     def _before(self) -> asyncio.Task[None] | None:
-        """Return what must be over first, since the outputs of two prompts in one cell would get mixed up."""
-        task = self._earlier._task if self._earlier is not None else None  # noqa: SLF001 - one of our own
+        """Return what must be over first, since the outputs of two prompts in one cell would get mixed up.
+
+        In an Output each has a place of its own, which has to be taken before the block is left.
+        """
+        earlier = None if isinstance(self._area, OutputArea) else self._earlier
+        task = earlier._task if earlier is not None else None  # noqa: SLF001 - one of our own
         waits = task is not None and not task.done() and task.get_loop() is asyncio.get_running_loop()
         return task if waits else None
 

@@ -18,10 +18,9 @@ _FORMER = "saved_sigint_handler"  # what ipykernel 6 and 7 put back after each r
 
 
 class IdleInterrupt:
-    """Listens for interrupts between cells."""
+    """Listens for interrupts between cells and calls `heard`, which must be thread-safe, for each of them."""
 
     def __init__(self, kernel: Any, heard: Callable[[], object]) -> None:
-        """Call `heard`, which must be thread-safe, for each of them, once installed."""
         self._kernel = kernel
         self._heard = heard
         self._former: Any = None
@@ -51,7 +50,6 @@ class Interrupted(KeyboardInterrupt):
     """The cell was interrupted."""
 
     def __init__(self, outcome: str = "stopped; what arrived is kept") -> None:
-        """Say what became of the stream."""
         super().__init__(f"Interrupted: {outcome}")
 
     def _render_traceback_(self) -> list[str]:

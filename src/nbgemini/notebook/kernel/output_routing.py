@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 from IPython.core.displaypub import CapturingDisplayPublisher
 
-from nbgemini.notebook.kernel.environment import cell_request, current_request
+from nbgemini.notebook.kernel.environment import cell_request, current_request, kernel_of
 
 T = TypeVar("T")
 
@@ -40,8 +40,7 @@ class _InContext:
     """ipykernel 7: run in a copy of a context that holds the cell's header."""
 
     def __init__(self, shell: Any, publisher: Any, ident: Any, parent: dict[str, Any]) -> None:
-        self._shell = shell
-        self._publisher = publisher
+        self._shell, self._publisher = shell, publisher
         self._context = contextvars.copy_context()
         self._context.run(_set_context_parent, shell, publisher, ident, parent)
 
@@ -54,13 +53,11 @@ class _Swapped:
     """ipykernel 6: put the cell's header in place for the time of the call."""
 
     def __init__(self, shell: Any, publisher: Any, ident: Any, parent: dict[str, Any]) -> None:
-        self._shell = shell
-        self._publisher = publisher
-        self._kernel = shell.kernel
+        self._shell, self._publisher, self._kernel = shell, publisher, shell.kernel
         self._here = ident, parent
 
     def run(self, call: Callable[[], T]) -> T:
-        before = self._now()
+        before = self._kernel._parent_ident["shell"], self._kernel.get_parent("shell")  # noqa: SLF001 - there is no other way
         with _published_by(self._shell, self._publisher):
             try:
                 self._turn(*self._here)
@@ -75,15 +72,11 @@ class _Swapped:
                 out.flush()
         self._kernel.set_parent(ident, parent, "shell")
 
-    def _now(self) -> tuple[Any, Any]:
-        return self._kernel._parent_ident["shell"], self._kernel.get_parent("shell")  # noqa: SLF001 - there is no other way
-
 
 class Routes:
     """Captures the routes of one shell's cells."""
 
     def __init__(self, shell: Any) -> None:
-        """Take what publishes now for the front end's publisher, unless it captures."""
         self._shell = shell
         self._publisher = shell.display_pub
 
@@ -100,7 +93,7 @@ class Routes:
         """
         if not self.captured:
             self._publisher = self._shell.display_pub
-        kernel = getattr(self._shell, "kernel", None)
+        kernel = kernel_of(self._shell)
         if kernel is None:
             return Straight()
         request = (current_request if inside_output else cell_request)(self._shell)
