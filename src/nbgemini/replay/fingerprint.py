@@ -23,17 +23,15 @@ def normalized(value: Any) -> Any:
     """Return the JSON value with all names in camelCase and without nulls, free-form objects untouched."""
     if isinstance(value, list):
         return [normalized(item) for item in value]
-    if isinstance(value, dict):
-        named = {_camel(key): item for key, item in value.items() if item is not None}
-        return {key: item if key in _FREE else _below(key, item) for key, item in named.items()}
-    return value
-
-
-def _below(key: str, value: Any) -> Any:
-    """Return what stands under a name: the names of properties are the user's own."""
-    if key == "properties" and isinstance(value, dict):
-        return {name: normalized(item) for name, item in value.items()}
-    return normalized(value)
+    if not isinstance(value, dict):
+        return value
+    named = {_camel(key): item for key, item in value.items() if item is not None}
+    for key, item in named.items():
+        if key == "properties" and isinstance(item, dict):  # the names are the user's own
+            named[key] = {name: normalized(inner) for name, inner in item.items()}
+        elif key not in _FREE:
+            named[key] = normalized(item)
+    return named
 
 
 def subject_of(request: Request) -> str:

@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from nbgemini.errors import ConfigurationError, NbGeminiError, TransportError
+from nbgemini.errors import ConfigurationError, TransportError
 from nbgemini.replay.cassette import Player, Recording, error_of, read_cassette
 from nbgemini.replay.fingerprint import request_fingerprint
 from nbgemini.replay.recorder import CassetteFile, RecordingSource, when_written
@@ -47,7 +47,6 @@ class Cassettes:
     """The cassettes of a client: those it records into, and how far each has been played."""
 
     def __init__(self) -> None:
-        """Begin with none."""
         self._recorded: dict[Path, CassetteFile] = {}
         self._played: dict[Path, PlayedFile] = {}
 
@@ -58,34 +57,24 @@ class Cassettes:
         return RecordingSource(source, file, provider)
 
     def replayed(self, replay: Replay, live: Callable[[], Source]) -> ReplaySource:
-        """Return a source that plays; `live` answers what the cassette does not hold, unless it is strict.
-
-        Raises:
-            ConfigurationError: answers are being recorded there.
-        """
+        """Return a source that plays; `live` answers what the cassette does not hold, unless it is strict."""
         if replay.path in self._recorded and self._recorded[replay.path].open:
             raise ConfigurationError(f"{replay.path.name} is being recorded → replay it once the answers have ended")
-        file = self._played.setdefault(replay.path, PlayedFile(replay.path))
-        return ReplaySource(file, speed=replay.speed, live=None if replay.strict else live)
+        return ReplaySource(self._file(replay.path), speed=replay.speed, live=None if replay.strict else live)
+
+    def _file(self, path: Path) -> PlayedFile:
+        return self._played.setdefault(path, PlayedFile(path))
 
     def rewind(self, path: Path) -> None:
         """Play a cassette from its beginning again."""
         self._played.pop(path, None)
 
     async def answers(self, path: Path) -> int:
-        """Return how many answers a cassette holds.
-
-        Raises:
-            ConfigurationError: it can't be read.
-        """
-        return len(await self._played.setdefault(path, PlayedFile(path)).player())
+        """Return how many answers a cassette holds, if it can be read."""
+        return len(await self._file(path).player())
 
     async def prepare(self, path: Path) -> int:
-        """Make sure that a cassette can be recorded into; return its size in bytes.
-
-        Raises:
-            ConfigurationError: it can't.
-        """
+        """Make sure that a cassette can be recorded into; return its size in bytes."""
         return await self._recorded.setdefault(path, CassetteFile(path)).prepare()
 
     async def written(self) -> None:
@@ -95,11 +84,7 @@ class Cassettes:
 
 
 def check_cassettes(taping: Taping | None, other: Taping | None) -> None:
-    """Let two wishes pass that don't want the same cassette recorded and replayed.
-
-    Raises:
-        ConfigurationError: they do.
-    """
+    """Refuse to record and to replay the same cassette."""
     if taping and other and taping.path == other.path and type(taping) is not type(other):
         raise ConfigurationError(f"{taping.path.name} can't be recorded and replayed at once → name another file")
 
@@ -113,17 +98,12 @@ class PlayedFile:
     """A cassette on disk and how far it has been played; once the file changes, it plays from its beginning."""
 
     def __init__(self, path: Path) -> None:
-        """Play `path`, which is read at the first request."""
         self.path = path
         self._player = Player([])
         self._state: tuple[int, int] | None = None
 
     async def player(self) -> Player:
-        """Return who plays it.
-
-        Raises:
-            ConfigurationError: it can't be read.
-        """
+        """Return who plays it, if it can be read."""
         return await when_written(self._up_to_date)  # another client of this process may have recorded it a moment ago
 
     def _up_to_date(self) -> Player:
@@ -141,7 +121,6 @@ class ReplaySource:
     """What a cassette holds, `speed` times as fast as it came (infinity: at once); `live` answers what it does not hold."""
 
     def __init__(self, file: PlayedFile, *, speed: float, live: Callable[[], Source] | None = None) -> None:
-        """Play `file`."""
         self._file = file
         self._speed = speed
         self._live = live
@@ -155,7 +134,10 @@ class ReplaySource:
         elif self._live is not None:
             answer = self._live().frames(request)
         else:
-            raise _miss(self._file.path, await asyncio.to_thread(player.explain_miss, request))
+            nearest = await asyncio.to_thread(player.explain_miss, request)
+            error = ConfigurationError(f"{self._file.path.name} has no recording of this request; {nearest} → record it anew")
+            error.played = True
+            raise error
         async with aclosing(answer) as frames:
             async for frame in frames:
                 yield frame
@@ -172,8 +154,10 @@ class ReplaySource:
             await self._until(began, seconds)
             yield ReplayedFrame(frame)
         await self._until(began, recording.seconds)
-        error = _end_of(recording)
-        if error:
+        if recording.trouble or recording.end != "complete":
+            ended = "it was stopped" if recording.end == "left" else "it broke off"
+            trouble = recording.trouble
+            error = error_of(trouble) if trouble else TransportError(f"the recording ends here: {ended}")
             error.played = True
             raise error
 
@@ -181,18 +165,3 @@ class ReplaySource:
         wait = began + seconds / self._speed - asyncio.get_running_loop().time()
         if wait > 0:
             await asyncio.sleep(wait)
-
-
-def _miss(path: Path, nearest: str) -> NbGeminiError:
-    error = ConfigurationError(f"{path.name} has no recording of this request; {nearest} → record it anew")
-    error.played = True
-    return error
-
-
-def _end_of(recording: Recording) -> NbGeminiError | None:
-    """Return the error that an answer ended with, if it did not end well."""
-    if recording.trouble:
-        return error_of(recording.trouble)
-    if recording.end == "complete":
-        return None
-    return TransportError("the recording ends here: " + ("it was stopped" if recording.end == "left" else "it broke off"))
