@@ -62,6 +62,17 @@ class FailedCode(Struct, frozen=True):
         start, end = self._span(node)
         return self.source[:start] + text + self.source[end:]
 
+    def rename(self, wrong: str, right: str) -> str:
+        """Return the source with another word in a word's place."""
+        return re.sub(rf"\b{re.escape(wrong)}\b", lambda _: right, self.source)
+
+    def calls(self, *names: str) -> Iterator[tuple[ast.Call, str]]:
+        """Yield the calls on the failing line with the names of what is called: these names, or all."""
+        for call in self.nodes(ast.Call):
+            name = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
+            if name and (not names or name in names):
+                yield call, name
+
     def indent(self, node: ast.AST) -> str:
         """Return the blanks before a statement."""
         line = self.source.split("\n")[node.lineno - 1]  # type: ignore[attr-defined]
@@ -161,22 +172,3 @@ def parse(source: str) -> ast.Module | None:
 def _is_python(line: str) -> bool:
     """Whether a line that looks like a magic goes on with an expression."""
     return line.lstrip().startswith(("% ", "!="))
-
-
-def call_names(code: FailedCode) -> Iterator[tuple[ast.Call, str]]:
-    """Yield the calls on the failing line and the names of what is called."""
-    for call in code.nodes(ast.Call):
-        match call.func:
-            case ast.Name(id=name) | ast.Attribute(attr=name):
-                yield call, name
-
-
-def iterated_values(code: FailedCode) -> list[ast.expr]:
-    """Return what the loops of the line go over."""
-    inner = [node.generators for node in code.nodes(ast.ListComp) + code.nodes(ast.GeneratorExp)]
-    return [*(node.iter for node in code.nodes(ast.For)), *(loop.iter for loops in inner for loop in loops)]
-
-
-def measured_values(code: FailedCode) -> list[ast.expr]:
-    """Return what the line asks the length of."""
-    return [call.args[0] for call, name in call_names(code) if name == "len" and len(call.args) == 1]
