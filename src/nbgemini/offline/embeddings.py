@@ -18,11 +18,7 @@ _WORD = re.compile(r"\w+")
 
 
 def vectors(body: dict[str, Any], method: str) -> dict[str, Any]:
-    """Return the answer to a normalised request for one vector or for many.
-
-    Raises:
-        InvalidRequest: with the message of the 400.
-    """
+    """Return the answer to a normalised request for one vector or for many."""
     many = method == "batchEmbedContents"
     check_shape(body, BATCH_EMBED if many else EMBED)
     requests = body.get("requests", []) if many else [body]
@@ -36,11 +32,7 @@ def vectors(body: dict[str, Any], method: str) -> dict[str, Any]:
 
 
 def text_of(request: dict[str, Any]) -> str:
-    """Return the text that a vector is asked of.
-
-    Raises:
-        InvalidRequest: there is none.
-    """
+    """Return the text that a vector is asked of."""
     parts = request.get("content", {}).get("parts")
     if not parts:
         raise InvalidRequest("* EmbedContentRequest.content: contents is not specified")

@@ -105,11 +105,7 @@ def _embedding(name: str) -> dict[str, Any]:
 
 
 def generating_model(name: str, method: str, version: str) -> str:
-    """Return the model that a method is asked of.
-
-    Raises:
-        Refused: there is none, or it has no such method.
-    """
+    """Return the model that a method is asked of."""
     bare = name.removeprefix("models/")
     model = bare if embeds(bare) else resolve(bare, version)
     if model is None or method not in (EMBEDS if embeds(bare) else _METHODS):
@@ -122,11 +118,7 @@ def generating_model(name: str, method: str, version: str) -> str:
 
 
 def models_page(query: dict[str, str], version: str) -> dict[str, Any]:
-    """Return one page of the model list.
-
-    Raises:
-        Refused: the page's size or token is not one.
-    """
+    """Return one page of the model list."""
     models = listed(version)
     size, start = _number(query.get("pageSize", "0")), _start(query.get("pageToken", ""), len(models))
     if size is None or start is None:
@@ -152,11 +144,7 @@ def _token(start: int) -> str:
 
 
 def one_model(name: str, version: str) -> dict[str, Any]:
-    """Return a model's entry.
-
-    Raises:
-        Refused: there is no such model.
-    """
+    """Return a model's entry."""
     found = next((entry for entry in listed(version) if entry["name"] == name), None)
     if found is None:
         raise Refused(404, f"{name} is not found for API version {version}.")
