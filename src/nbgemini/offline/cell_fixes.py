@@ -18,6 +18,7 @@ from datetime import datetime
 from functools import partial
 from typing import TypeAlias
 
+from nbgemini.offline.canned_answers import Run, thought_and_answer
 from nbgemini.offline.failed_code import FailedCode, failed_code, parse
 from nbgemini.offline.syntax_fixes import syntax_fixes
 
@@ -61,7 +62,7 @@ _WHY = {
 }
 
 
-def fix_cell(prompt: str) -> list[tuple[str, str]] | None:
+def fix_cell(prompt: str) -> list[Run] | None:
     """Return thought and answer that correct a cell, if that is what the prompt asks for."""
     code = failed_code(prompt)
     if code is None:
@@ -72,9 +73,8 @@ def fix_cell(prompt: str) -> list[tuple[str, str]] | None:
         if source != code.source and parse(corrected) is not None:
             lines = code.source.split("\n")
             line = lines[min(code.line, len(lines)) - 1].strip()[:100].replace("`", "'")
-            thought = f"**Reading the error**\n\n{code.kind} at `{line}`; which rule fits?\n\n\n"
-            end = "" if why.endswith("?") else "."
-            return [("thought", thought), ("answer", f"{why}{end}\n\n```python\n{corrected}\n```\n\n{_SIGNED}")]
+            answer = f"{why}{'' if why.endswith('?') else '.'}\n\n```python\n{corrected}\n```\n\n{_SIGNED}"
+            return thought_and_answer("Reading the error", f"{code.kind} at `{line}`; which rule fits?", answer)
     return None
 
 
