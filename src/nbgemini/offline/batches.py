@@ -20,7 +20,7 @@ from msgspec import Struct, field
 from nbgemini.offline.files import FileStore, rfc3339
 from nbgemini.offline.http_server import HttpRequest, head
 from nbgemini.offline.models import generating_model
-from nbgemini.offline.requests import Refused, body_of, decode_json
+from nbgemini.offline.requests import Refused, body_of, decode_json, page_of
 from nbgemini.offline.responder import folded_answer, send_json
 from nbgemini.offline.script import Script
 
@@ -35,7 +35,6 @@ _PENDING, _RUNNING, _SUCCEEDED, _CANCELLED = (
 )
 _RPC = {400: 3, 401: 16, 403: 7, 404: 5, 429: 8, 499: 1, 503: 14, 504: 4}  # google.rpc.Code by HTTP status
 _INTERNAL, _OK = 13, 200
-_PAGE = 50
 
 
 class _Batch(Struct):
@@ -78,7 +77,8 @@ class Batches:
             case "POST", None if create:
                 return self._created(generating_model(create[1], "generateContent", version), body_of(request))
             case "GET", None if path == "batches":
-                return self._page(request.query)
+                batches = [_batch_json(batch, whole=False) for batch in reversed(self._known.values())]
+                return page_of(batches, "operations", request.query)
             case "GET", False:
                 return self._looked_at(self._found(path))
             case "DELETE", False:
@@ -132,16 +132,6 @@ class Batches:
         if status == _OK:
             return {**answer, "response": data}
         return {**answer, "error": {"code": _RPC.get(status, _INTERNAL), "message": str(data["error"].get("message", ""))}}
-
-    def _page(self, query: dict[str, str]) -> dict[str, Any]:
-        """Return one page of batches, the latest first; without what came of them."""
-        batches = [_batch_json(batch, whole=False) for batch in reversed(self._known.values())]
-        size, token = query.get("pageSize", "0"), query.get("pageToken", "0")
-        if not (size.isdecimal() and token.isdecimal()):
-            raise Refused(400, "Request contains an invalid argument.")
-        end = int(token) + (int(size) or _PAGE)
-        page = batches[int(token) : end]
-        return {**({"operations": page} if page else {}), **({"nextPageToken": str(end)} if end < len(batches) else {})}
 
     def _found(self, name: str) -> _Batch:
         if name not in self._known:

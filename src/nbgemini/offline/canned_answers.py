@@ -30,6 +30,7 @@ _OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv, ast.Pow: operator.pow,
 }  # fmt: skip
 _LARGEST_POWER = 64
+_MOST_NAMED = 8  # tools
 _SIGNED = "*From nbgemini's offline service, not from Gemini.*"
 
 
@@ -38,9 +39,9 @@ def thought_and_answer(title: str, thought: str, answer: str) -> list[Run]:
     return [("thought", f"**{title}**\n\n{thought}\n\n\n"), ("answer", answer)]
 
 
-def written_answer(prompts: list[str]) -> list[Run]:
-    """Return the runs of thought and answer for the last of these prompts."""
-    return _prepared(prompts[-1]) or _memory(prompts) or _arithmetic(prompts[-1]) or _default(prompts)
+def written_answer(prompts: list[str], tools: Iterable[str] = ()) -> list[Run]:
+    """Return the runs of thought and answer for the last of these prompts; `tools` may be called."""
+    return _prepared(prompts[-1]) or _memory(prompts) or _arithmetic(prompts[-1]) or _default(prompts, tools)
 
 
 @lru_cache(1)
@@ -106,12 +107,14 @@ def _number_text(number: float) -> str:
     return str(number) if isinstance(number, int) else f"{number:.12g}"
 
 
-def _default(prompts: list[str]) -> list[Run]:
+def _default(prompts: list[str], tools: Iterable[str]) -> list[Run]:
     exchanges = f"{len(prompts)} exchange{'' if len(prompts) == 1 else 's'}"
     before = f" Before that you asked: “{_first_line(prompts[-2])[:80]}”." if len(prompts) > 1 else ""
+    names = ", ".join(f"`{name}`" for name in list(tools)[:_MOST_NAMED])
+    offered = f"A tool is called once your prompt names it, with its values: {names}.\n\n" if names else ""
     answer = (
         "This is nbgemini's **offline service**, not Gemini: it speaks the same protocol, but its answers are prepared.\n\n"
-        f"You asked: “{_first_line(prompts[-1])[:200]}”\n\nThis chat has {exchanges} so far.{before}\n\n"
+        f"You asked: “{_first_line(prompts[-1])[:200]}”\n\nThis chat has {exchanges} so far.{before}\n\n{offered}"
         "For real answers set `GEMINI_API_KEY`, or run `%gemini key`."
     )
     return thought_and_answer("No prepared answer", "I say what I am and what I was asked.", answer)

@@ -221,6 +221,13 @@ def _dates(code: FailedCode) -> Iterator[Fix]:
                 yield f"`{found[1]}` is written as `{form}` says", code.replace(node, repr(form))  # type: ignore[index]
 
 
+def _python_literals(code: FailedCode) -> Iterator[Fix]:
+    for call, _ in code.calls("loads") if "double quotes" in code.message else ():
+        for text in call.args[:1]:
+            why = "JSON wants double quotes; `ast.literal_eval` reads what is written as in Python"
+            yield why, f"import ast\n\n{code.replace(call, f'ast.literal_eval({code.text(text)})')}"
+
+
 def _column_conditions(code: FailedCode) -> Iterator[Fix]:
     for node in code.nodes(ast.BoolOp) if "truth value" in code.message else ():
         sign = " & " if isinstance(node.op, ast.And) else " | "
@@ -351,7 +358,6 @@ _NO_PARENTHESES = "`{called}` is a value and no function, so it takes no parenth
 _NO_FUNCTION = "`{called}` is no function; what is in it stands in brackets"
 _WRONG_TYPE = "`{all}` is of the wrong type here; `{new}` is of the right one"
 _ANY = "A whole column is neither true nor false; is any of it?"
-_PYTHON = "JSON wants double quotes; `ast.literal_eval` reads what is written as in Python"
 _NOT_IN = "`{item}` is not in `{owner}`; nothing happens then"
 _EMPTY = "`{owner}` is empty; what is taken from it is `None` then"
 _SHORT = "`{owner}` is shorter than `{item}` needs; what is not there is `None` now"
@@ -363,7 +369,7 @@ _RULES: Mapping[str, tuple[Rule, ...]] = {
     "TypeError": (
         _joined_texts,
         _rewrite("NoneType", _operands("NoneType"), "`{all}` is `None`; it counts as 0 now", "({all} or 0)"),
-        _rewrite("operand", _operands("str"), "`{all}` is a text; `float` makes a number of it", "float({all})"),
+        _rewrite("type", _operands("str"), "`{all}` is a text; `float` makes a number of it", "float({all})"),
         _hidden_builtins,
         _rewrite("is not callable", _calls_with(0), _NO_PARENTHESES, "{called}"),
         _rewrite("is not callable", _calls_with(1), _NO_FUNCTION, "{called}[{item}]"),
@@ -381,7 +387,7 @@ _RULES: Mapping[str, tuple[Rule, ...]] = {
         _rewrite("truth value", _tests, _ANY, "({all}).any()"),
         _rewrite("", _methods("remove", "index"), _NOT_IN, "({all} if {item} in {owner} else None)"),
     ),
-    "JSONDecodeError": (_rewrite("double quotes", _methods("loads"), _PYTHON, "__import__('ast').literal_eval({item})"),),
+    "JSONDecodeError": (_python_literals,),
     "IndexError": (
         _rewrite("", _methods("pop", arguments=(0, 1)), _EMPTY, "({all} if {owner} else None)"),
         _rewrite("", _ends, "The last index of `{owner}` is one less than its length", "{owner}[-1]"),

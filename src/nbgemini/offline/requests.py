@@ -6,6 +6,7 @@ package finds wrong, it raises as `Refused`; the answer is the error in it.
 
 from __future__ import annotations
 
+import base64
 import re
 from typing import Any
 
@@ -16,6 +17,8 @@ from nbgemini.offline.http_server import HttpRequest
 _STATUS = {400: "INVALID_ARGUMENT", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED"}
 _VERSIONS = ("v1", "v1beta", "v1alpha")
 _PLACES = ("models", "tunedModels", "files", "batches", "cachedContents", "interactions", "operations")
+_PAGE, _LARGEST_PAGE = 50, 1000
+_LONGEST_NUMBER = 10  # digits of an int32
 _DEEPEST = 100
 _MOST_VALUES = 500_000  # in memory each takes many times as much as in its text
 _BROKEN = "Invalid JSON payload received. {}"
@@ -76,3 +79,15 @@ def version_of(request: HttpRequest) -> str:
         info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}
         raise Refused(400, "API key not valid. Please pass a valid API key.", details=[info])
     return version
+
+
+def page_of(entries: list[dict[str, Any]], name: str, query: dict[str, str]) -> dict[str, Any]:
+    """Return the page of a list that a query asks for; only what was given out is a token."""
+    size, token = query.get("pageSize", "0"), query.get("pageToken", "")
+    starts = {base64.b64encode(str(start).encode()).decode(): start for start in range(1, len(entries))} | {"": 0}
+    if token not in starts or not (size.isascii() and size.isdigit() and len(size) <= _LONGEST_NUMBER):
+        raise Refused(400, "Request contains an invalid argument.")
+    end = starts[token] + min(int(size) or _PAGE, _LARGEST_PAGE)
+    page = entries[starts[token] : end]
+    following = {"nextPageToken": next(token for token, start in starts.items() if start == end)} if end < len(entries) else {}
+    return {**({name: page} if page else {}), **following}

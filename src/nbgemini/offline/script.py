@@ -94,7 +94,7 @@ def _unscripted(body: dict[str, Any], model: str, head: Head) -> list[ScriptedPa
     thinks = family(model).thinks and thinking.get("includeThoughts") and thinking.get("thinkingBudget") not in (0, "0")
     prompts = _prompts(body)
     prompt, last = prompts[-1], body["contents"][-1]
-    runs = fix_cell(prompt) or explain(prompt) or report(last, head) or written_answer(prompts)
+    runs = fix_cell(prompt) or explain(prompt) or report(last, head) or written_answer(prompts, callable_names(body))
     return _with_pauses(_in_form(body, [run for run in runs if run[0] == "answer" or thinks]))
 
 
@@ -119,7 +119,7 @@ def _schema(config: dict[str, Any]) -> Any:
 
 
 def _code_only(answer: str) -> str:
-    code = code_of(answer) or f"print({answer.partition(chr(10))[0]!r})"
+    code = code_of(answer) or f"print({answer.partition(chr(10))[0].replace('**', '')!r})"
     return f"```python\n{code}\n```"
 
 

@@ -157,17 +157,16 @@ def _usages(said: Sequence[ScriptedPart], asked: int, model: str) -> list[dict[s
     kind, thought, made, answered = family(model), 0, 0, False
     usages: list[dict[str, int]] = []
     for number, item in enumerate(said, 1):
-        count = token_count(str(item.part.get("text", json.dumps(item.part.get("functionCall", "")))))
-        thought, made = (thought + count, made) if item.part.get("thought") else (thought, made + count)
-        answered = answered or not item.part.get("thought")
+        if item.part.get("thought"):
+            thought += _tokens(item)
+        else:
+            made, answered = made + _tokens(item), True
         shown = thought if answered or not kind.signs_last else 0
-        usages.append(_usage(asked, shown, made if kind.thinks or number == len(said) else 0))
+        counted = made if kind.thinks or number == len(said) else 0
+        counts = {"promptTokenCount": asked, "candidatesTokenCount": counted, "thoughtsTokenCount": shown}
+        counts["totalTokenCount"] = sum(counts.values())
+        usages.append({name: count for name, count in counts.items() if count})
     return usages
-
-
-def _usage(asked: int, thought: int, made: int) -> dict[str, int]:
-    counts = {"promptTokenCount": asked, "candidatesTokenCount": made, "thoughtsTokenCount": thought}
-    return {name: count for name, count in {**counts, "totalTokenCount": asked + thought + made}.items() if count}
 
 
 def _part_tokens(part: dict[str, Any]) -> int:
@@ -193,19 +192,13 @@ def within_limits(
     said: Sequence[ScriptedPart], config: dict[str, Any], finish: str | None
 ) -> tuple[list[ScriptedPart], str | None]:
     """Return what is said within the bounds of a `generationConfig`, and why it ends; what it would end by is `finish`."""
-    said = list(said)
+    said, text = list(said), "".join(map(_text, said))
     stops, most = [stop for stop in config.get("stopSequences", ()) if stop], config.get("maxOutputTokens")
-    if stops and (end := _stopping(said, stops)) is not None:
+    if (end := min((at for stop in stops if (at := text.find(stop)) >= 0), default=None)) is not None:
         said, finish = list(_first(said, end)), finish and "STOP"
     if most is not None and sum(map(_tokens, said)) > int(float(most)):
         said, finish = list(_within(said, int(float(most)))) or [ScriptedPart({"text": ""}, 0.0)], finish and "MAX_TOKENS"
     return said, finish
-
-
-def _stopping(said: Sequence[ScriptedPart], stops: Sequence[str]) -> int | None:
-    """Return after how many characters of the answer the first of these texts begins."""
-    text = "".join(_text(item) for item in said)
-    return min((at for stop in stops if (at := text.find(stop)) >= 0), default=None)
 
 
 def _first(said: Sequence[ScriptedPart], characters: int) -> Iterator[ScriptedPart]:

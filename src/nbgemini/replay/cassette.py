@@ -27,8 +27,7 @@ from nbgemini.errors import (
     TransportError,
     WireError,
 )
-from nbgemini.replay.diff import RequestSummary, difference, likeness, summarize
-from nbgemini.replay.fingerprint import request_fingerprint
+from nbgemini.replay.fingerprint import RequestSummary, difference, likeness, request_fingerprint, summarize
 from nbgemini.transport.request import Request
 
 VERSION = 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
 from typing import TypeAlias
@@ -48,7 +48,7 @@ class Cassettes:
 
     def __init__(self) -> None:
         self._recorded: dict[Path, CassetteFile] = {}
-        self._played: dict[Path, PlayedFile] = {}
+        self._played: dict[Path, tuple[tuple[int, int], Player]] = {}  # with the state of the file that was read
 
     def recorded(self, source: Source, record: Record, provider: str, key: Secret) -> RecordingSource:
         """Return a source that is recorded; the key is never written."""
@@ -60,10 +60,23 @@ class Cassettes:
         """Return a source that plays; `live` answers what the cassette does not hold, unless it is strict."""
         if replay.path in self._recorded and self._recorded[replay.path].open:
             raise ConfigurationError(f"{replay.path.name} is being recorded → replay it once the answers have ended")
-        return ReplaySource(self._file(replay.path), speed=replay.speed, live=None if replay.strict else live)
+        return ReplaySource(replay, lambda: self._player(replay.path), live)
 
-    def _file(self, path: Path) -> PlayedFile:
-        return self._played.setdefault(path, PlayedFile(path))
+    async def _player(self, path: Path) -> Player:
+        """Return who plays a cassette, from its beginning once the file changes."""
+
+        def up_to_date() -> Player:
+            try:
+                found = path.stat()
+            except OSError as error:
+                raise ConfigurationError(f"can't read the cassette {path}: {error.strerror}") from None
+            state = (found.st_mtime_ns, found.st_size)
+            known = self._played.get(path)
+            if known is None or known[0] != state:
+                known = self._played[path] = state, Player(read_cassette(path))
+            return known[1]
+
+        return await when_written(up_to_date)  # another client of this process may have recorded it a moment ago
 
     def rewind(self, path: Path) -> None:
         """Play a cassette from its beginning again."""
@@ -71,7 +84,7 @@ class Cassettes:
 
     async def answers(self, path: Path) -> int:
         """Return how many answers a cassette holds, if it can be read."""
-        return len(await self._file(path).player())
+        return len(await self._player(path))
 
     async def prepare(self, path: Path) -> int:
         """Make sure that a cassette can be recorded into; return its size in bytes."""
@@ -94,48 +107,25 @@ def resolve_path(path: str | Path) -> Path:
     return Path(path).expanduser().resolve()
 
 
-class PlayedFile:
-    """A cassette on disk and how far it has been played; once the file changes, it plays from its beginning."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._player = Player([])
-        self._state: tuple[int, int] | None = None
-
-    async def player(self) -> Player:
-        """Return who plays it, if it can be read."""
-        return await when_written(self._up_to_date)  # another client of this process may have recorded it a moment ago
-
-    def _up_to_date(self) -> Player:
-        try:
-            found = self.path.stat()
-        except OSError as error:
-            raise ConfigurationError(f"can't read the cassette {self.path}: {error.strerror}") from None
-        state = (found.st_mtime_ns, found.st_size)
-        if state != self._state:
-            self._player, self._state = Player(read_cassette(self.path)), state
-        return self._player
-
-
 class ReplaySource:
-    """What a cassette holds, `speed` times as fast as it came (infinity: at once); `live` answers what it does not hold."""
+    """What a cassette holds, `speed` times as fast as it came (infinity: at once); unless strict, `live` answers the rest."""
 
-    def __init__(self, file: PlayedFile, *, speed: float, live: Callable[[], Source] | None = None) -> None:
-        self._file = file
-        self._speed = speed
+    def __init__(self, replay: Replay, player: Callable[[], Awaitable[Player]], live: Callable[[], Source]) -> None:
+        self._replay = replay
+        self._player = player
         self._live = live
 
     async def frames(self, request: Request) -> AsyncGenerator[bytes, None]:
         """Yield the frames of the recorded answer when they are due."""
-        player = await self._file.player()
+        player = await self._player()
         recording = player.next(await asyncio.to_thread(request_fingerprint, request))
         if recording is not None:
             answer = self._play(recording)
-        elif self._live is not None:
+        elif not self._replay.strict:
             answer = self._live().frames(request)
         else:
             nearest = await asyncio.to_thread(player.explain_miss, request)
-            error = ConfigurationError(f"{self._file.path.name} has no recording of this request; {nearest} → record it anew")
+            error = ConfigurationError(f"{self._replay.path.name} has no recording of this request; {nearest} → record it anew")
             error.played = True
             raise error
         async with aclosing(answer) as frames:
@@ -162,6 +152,6 @@ class ReplaySource:
             raise error
 
     async def _until(self, began: float, seconds: float) -> None:
-        wait = began + seconds / self._speed - asyncio.get_running_loop().time()
+        wait = began + seconds / self._replay.speed - asyncio.get_running_loop().time()
         if wait > 0:
             await asyncio.sleep(wait)
