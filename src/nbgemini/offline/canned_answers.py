@@ -175,7 +175,11 @@ def grounding(text: str, supports: Iterable[tuple[str, str, str]], queries: Iter
     """Return what a candidate says of its sources: which passage of its text rests on which address, with its title."""
     supports = list(supports)
     chunks = [{"web": {"uri": uri, "title": title}} for _, uri, title in supports]
-    places = [{"segment": _segment(text, words), "groundingChunkIndices": [n]} for n, (words, _, _) in enumerate(supports)]
+    places = []
+    for n, (words, _, _) in enumerate(supports):
+        start = len(text[: max(0, text.find(words))].encode())  # in bytes; what is 0 is not sent
+        segment = {**({"startIndex": start} if start else {}), "endIndex": start + len(words.encode()), "text": words}
+        places.append({"segment": segment, "groundingChunkIndices": [n]})
     return {
         "groundingMetadata": {
             "webSearchQueries": list(queries),
@@ -184,12 +188,6 @@ def grounding(text: str, supports: Iterable[tuple[str, str, str]], queries: Iter
             "groundingSupports": places,
         }
     }
-
-
-def _segment(text: str, words: str) -> dict[str, Any]:
-    """Return a place in a text in bytes; what is 0 is not sent."""
-    start = len(text[: max(0, text.find(words))].encode())
-    return {**({"startIndex": start} if start else {}), "endIndex": start + len(words.encode()), "text": words}
 
 
 def media_answer(body: dict[str, Any], model: str, prompt: str) -> list[ScriptedPart] | None:

@@ -109,14 +109,9 @@ def _inside(node: ast.stmt) -> Iterator[tuple[str, list[ast.stmt]]]:
 def _statement(node: ast.stmt) -> str:  # noqa: PLR0911 - a table
     match node:
         case ast.FunctionDef() | ast.AsyncFunctionDef():
-            kind = (
-                "the coroutine"
-                if isinstance(node, ast.AsyncFunctionDef)
-                else "the generator"
-                if _yields(node)
-                else "the function"
-            )
-            return f"defines {kind} `{node.name}({ast.unparse(node.args)})`{_documented(node)}:"
+            yields = any(isinstance(inner, ast.Yield | ast.YieldFrom) for inner in ast.walk(node))
+            kind = "coroutine" if isinstance(node, ast.AsyncFunctionDef) else "generator" if yields else "function"
+            return f"defines the {kind} `{node.name}({ast.unparse(node.args)})`{_documented(node)}:"
         case ast.ClassDef(bases=bases):
             kind = f", a {_listed(map(ast.unparse, bases))}" if bases else ""
             return f"defines the class `{node.name}`{kind}{_documented(node)}:"
@@ -172,10 +167,6 @@ def _simple(node: ast.stmt) -> str:  # noqa: C901, PLR0911, PLR0912 - a table
 def _documented(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> str:
     docs = (ast.get_docstring(node) or "").partition("\n")[0].replace("`", "'")
     return f" (“{docs}”)" if docs else ""
-
-
-def _yields(node: ast.AST) -> bool:
-    return any(isinstance(inner, ast.Yield | ast.YieldFrom) for inner in ast.walk(node))
 
 
 def _code(node: ast.AST) -> str:

@@ -66,8 +66,8 @@ def scripted_parts(directive: Directive) -> list[ScriptedPart] | None:
     """Return what to say, or None if that is left open."""
     gap = _GAP if directive.gap is None else directive.gap
     if directive.frames is not None:
-        texts = (_filler(number, directive.chars) for number in range(directive.frames))
-        return [ScriptedPart({"text": text}, gap) for text in texts]
+        words = (f"word{number} and so on, ".ljust(directive.chars, ".") for number in range(directive.frames))
+        return [ScriptedPart({"text": text[: directive.chars]}, gap) for text in words]
     if directive.parts is None:
         return None
     return [said for item in directive.parts for said in _entry(item, directive.pieces, gap)]
@@ -80,10 +80,6 @@ def refuse_as_directed(directive: Directive, earlier: int) -> None:
         details = {"details": [again]} if directive.retry_delay else {}
         error = {"status": "UNAVAILABLE", **directive.error, **details}
         raise Refused(directive.status, "Refused, as the prompt asked for.", **error)
-
-
-def _filler(number: int, chars: int) -> str:
-    return f"word{number} and so on, ".ljust(chars, ".")[:chars]
 
 
 def _entry(item: Any, pieces: int, gap: float) -> list[ScriptedPart]:  # noqa: PLR0911 - a table

@@ -48,10 +48,7 @@ def _size(request: dict[str, Any]) -> int:
 
 def _vector(text: str, size: int) -> list[float]:
     words = _WORD.findall(text.lower()) or [text]
-    numbers = [math.fsum(column) for column in zip(*map(_direction, words), strict=True)][:size]
+    digests = (hashlib.shake_256(word.encode("utf-8", "replace")).digest(2 * _MOST) for word in words)
+    numbers = [math.fsum(column) for column in zip(*(array("h", digest) for digest in digests), strict=True)][:size]
     length = math.hypot(*numbers) or 1.0
     return [number / length for number in numbers]
-
-
-def _direction(word: str) -> array[int]:
-    return array("h", hashlib.shake_256(word.encode("utf-8", "replace")).digest(2 * _MOST))

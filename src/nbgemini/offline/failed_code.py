@@ -21,6 +21,7 @@ _FRAME = re.compile(
 )
 _VALUE = re.compile(r"^(?:in \w+: )?(\w+): (\w+)", re.MULTILINE)
 _MAGIC = re.compile(r"^(\s*)(?:[%!?].*|[^#\n'\"]*\?{1,2}\s*)$")
+_GOES_ON = re.compile(r"\s*(?:% |!=)")  # an expression
 _LONGEST = 20_000  # characters of a prompt that are looked at
 
 
@@ -159,7 +160,9 @@ def _line_of(source: str, code: str, number: int = 0) -> int:
 def parse(source: str) -> ast.Module | None:
     """Return the tree of a cell, lines of magics passed over; None if it can't be parsed."""
     lines = source.split("\n")
-    plain = "\n".join(_MAGIC.sub(r"\1pass", line) if _MAGIC.match(line) and not _is_python(line) else line for line in lines)
+    plain = "\n".join(
+        _MAGIC.sub(r"\1pass", line) if _MAGIC.match(line) and not _GOES_ON.match(line) else line for line in lines
+    )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -167,8 +170,3 @@ def parse(source: str) -> ast.Module | None:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     return tree if isinstance(tree, ast.Module) else None
-
-
-def _is_python(line: str) -> bool:
-    """Whether a line that looks like a magic goes on with an expression."""
-    return line.lstrip().startswith(("% ", "!="))

@@ -225,14 +225,11 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from _texts(item)
-    elif isinstance(value, dict) and not _is_result(value):
+    elif isinstance(value, dict) and not (
+        value.get("role") == "tool" or "output" in value or "result" in str(value.get("type"))
+    ):
         for name in ("content", "text"):
             yield from _texts(value.get(name))
-
-
-def _is_result(value: Mapping[str, Any]) -> bool:
-    """Whether a turn, or a part of one, is what a tool has returned."""
-    return value.get("role") == "tool" or "output" in value or "result" in str(value.get("type"))
 
 
 def _without_ids(value: Any) -> Any:

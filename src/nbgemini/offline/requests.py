@@ -50,7 +50,8 @@ def decode_json(text: bytes | str) -> Any:
         raise InvalidRequest(_BROKEN.format(error)) from None
     level = [value]
     for _ in range(_DEEPEST):
-        level = [child for item in level for child in _children(item)]
+        holders = [item for item in level if isinstance(item, dict | list)]
+        level = [child for item in holders for child in (item.values() if isinstance(item, dict) else item)]
     if level:
         raise InvalidRequest(_BROKEN.format("Message too deep. Max recursion depth reached."))
     return value
@@ -59,12 +60,6 @@ def decode_json(text: bytes | str) -> Any:
 def body_of(request: HttpRequest) -> Any:
     """Return the value of a request's body; an empty one is an empty message."""
     return decode_json(request.body or b"{}")
-
-
-def _children(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
 
 
 def version_of(request: HttpRequest) -> str:

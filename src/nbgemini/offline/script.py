@@ -64,13 +64,10 @@ def gemini_script(body: dict[str, Any], model: str, response_id: str, earlier: i
     return Script(frames, natural=directive.gap is None, cut=directive.cut, stall=directive.stall)
 
 
-def _text(content: dict[str, Any]) -> str:
-    return "".join(part.get("text", "") for part in content["parts"] if not part.get("thought"))
-
-
 def _prompts(body: dict[str, Any]) -> list[str]:
     users = [content for content in body["contents"] if content.get("role", "user") != "model"]
-    return [_text(content) for content in users if not is_answer_to_calls(content)]
+    asked = [content["parts"] for content in users if not is_answer_to_calls(content)]
+    return ["".join(part.get("text", "") for part in parts if not part.get("thought")) for parts in asked]
 
 
 def _scripted(directive: Directive, body: dict[str, Any], model: str, head: Head) -> list[ScriptedPart]:
@@ -108,7 +105,9 @@ def _in_form(body: dict[str, Any], runs: list[Run]) -> list[Run]:
     if config.get("responseMimeType") == "text/x.enum":
         return [*filling, ("answer", str(json.loads(answer_in(_schema(config), _prompts(body)[-1]))))]
     if _CODE_ONLY in json.dumps(body.get("systemInstruction", "")).lower():
-        return [*thoughts, ("answer", _code_only("".join(text for kind, text in runs if kind == "answer")))]
+        answer = "".join(text for kind, text in runs if kind == "answer")
+        code = code_of(answer) or f"print({answer.partition(chr(10))[0].replace('**', '')!r})"
+        return [*thoughts, ("answer", f"```python\n{code}\n```")]
     return runs
 
 
@@ -116,11 +115,6 @@ def _schema(config: dict[str, Any]) -> Any:
     """Return the schema of the answer, whichever of two ways it is written in; None if there is none."""
     written = config.get("responseSchema")
     return config.get("responseJsonSchema") if written is None else from_openapi(written)
-
-
-def _code_only(answer: str) -> str:
-    code = code_of(answer) or f"print({answer.partition(chr(10))[0].replace('**', '')!r})"
-    return f"```python\n{code}\n```"
 
 
 def _results_text(content: dict[str, Any]) -> str:

@@ -55,7 +55,7 @@ def syntax_fixes(code: FailedCode) -> Iterator[tuple[str, str]]:
     yield from _indents(lines, number)
     for gap in re.finditer(r"(?<=[\w\"')\]}])\s+(?=[\w\"'(\[{])", line):
         yield "A comma is missing", with_line(f"{line[: gap.start()]},{line[gap.start() :]}")
-    yield "I can't tell what this line was meant to say, so it is a comment now", with_line(_commented(line))
+    yield "I can't tell what this line was meant to say, so it is a comment now", with_line(f"{_indent(line)}# {line.lstrip()}")
 
 
 def _quotes(line: str, with_line: Callable[[str], str]) -> Iterator[tuple[str, str]]:
@@ -110,7 +110,3 @@ def _indents(lines: list[str], number: int) -> Iterator[tuple[str, str]]:
 
 def _indent(line: str) -> str:
     return line[: len(line) - len(line.lstrip())]
-
-
-def _commented(line: str) -> str:
-    return f"{_indent(line)}# {line.lstrip()}"

@@ -154,7 +154,9 @@ def validate(body: dict[str, Any], model: str, foreign: Container[Place] = ()) -
     _thinking(body.get("generationConfig", {}).get("thinkingConfig", {}), model)
     _tools(body, model)
     _choice(body)
-    _modalities(body.get("generationConfig", {}).get("responseModalities", ["TEXT"]), model)
+    asked = body.get("generationConfig", {}).get("responseModalities", ["TEXT"])
+    if ("AUDIO" in asked) != ("-tts" in model) or ("IMAGE" in asked and "-image" not in model):
+        raise InvalidRequest(f"The requested combination of response modalities is not supported by the model. models/{model}")
     contents = body.get("contents")
     if not contents:
         raise InvalidRequest("* GenerateContentRequest.contents: contents is not specified")
@@ -201,12 +203,6 @@ def _tools(body: dict[str, Any], model: str) -> None:
         raise InvalidRequest(
             "Please enable tool_config.include_server_side_tool_invocations to use Built-in tools with Function calling."
         )
-
-
-def _modalities(asked: list[Any], model: str) -> None:
-    spoken = "-tts" in model
-    if ("AUDIO" in asked) != spoken or ("IMAGE" in asked and "-image" not in model):
-        raise InvalidRequest(f"The requested combination of response modalities is not supported by the model. models/{model}")
 
 
 def _contents(contents: list[dict[str, Any]]) -> None:
