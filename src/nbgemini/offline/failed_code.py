@@ -159,14 +159,11 @@ def _line_of(source: str, code: str, number: int = 0) -> int:
 @lru_cache(16)
 def parse(source: str) -> ast.Module | None:
     """Return the tree of a cell, lines of magics passed over; None if it can't be parsed."""
-    lines = source.split("\n")
-    plain = "\n".join(
-        _MAGIC.sub(r"\1pass", line) if _MAGIC.match(line) and not _GOES_ON.match(line) else line for line in lines
-    )
+    lines = (line if _GOES_ON.match(line) else _MAGIC.sub(r"\1pass", line) for line in source.split("\n"))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = compile(plain, "cell", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+            tree = compile("\n".join(lines), "cell", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     return tree if isinstance(tree, ast.Module) else None
