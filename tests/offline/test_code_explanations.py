@@ -94,6 +94,10 @@ def said(prompt):
             "Explain `len` of my notebook\n\nlen(obj, /): builtin_function_or_method of builtins\nDocumentation:\n```\nReturn the size.\n```\n",
             ["**In its own words:** Return the size.", "It is called as `len(obj, /)`; how it is made was not sent."],
         ),
+        (
+            "Explain `f` of my notebook\n\nf(a): function of m\nDocumentation:\n```\nf(a)\n\nMeasure a.\n=====\n```\n",
+            ["**In its own words:** Measure a.\n\nIt is called as `f(a)`"],
+        ),
         ("Explain this: [n**2 for n in range(9)]", ["shows the value of `[n ** 2 for n in range(9)]`"]),
         ("Explain this code:\nimport a\n" + "print(1)\n" * 50, ["… and 11 more lines."]),
         ("Explain `w` of my notebook\n\nw is of type list.\n```\n[1, 2]\n```\n", ["`w` is a `list`", "[1, 2]"]),

@@ -35,6 +35,7 @@ TEXT = """Of last week:
         ("How many rows are there?", "The table has **4** rows."),
         ("How many different regions are there?", "`region` has **3** different values: W, S, N."),
         ("What columns are there?", "**4** columns: `city`, `visitors`, `unit_price`, `region`."),
+        ("How many rows have a missing unit price?", "Cells without a value: `unit_price` 1."),
         ("Are there missing values?", "Cells without a value: `unit_price` 1."),
         ("What is the unit price of Rome?", "**Rome**: `unit_price` 8.9."),
         (

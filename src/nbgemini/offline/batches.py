@@ -20,7 +20,7 @@ from msgspec import Struct, field
 from nbgemini.offline.files import FileStore, rfc3339
 from nbgemini.offline.http_server import HttpRequest, head
 from nbgemini.offline.models import generating_model
-from nbgemini.offline.requests import Refused, body_of, decode_json, page_of
+from nbgemini.offline.requests import Refused, body_of, decode_json, list_page
 from nbgemini.offline.responder import folded_answer, send_json
 from nbgemini.offline.script import Script
 
@@ -78,7 +78,7 @@ class Batches:
                 return self._created(generating_model(create[1], "generateContent", version), body_of(request))
             case "GET", None if path == "batches":
                 batches = [_batch_json(batch, whole=False) for batch in reversed(self._known.values())]
-                return page_of(batches, "operations", request.query)
+                return list_page(batches, "operations", request.query)
             case "GET", False:
                 return self._looked_at(self._found(path))
             case "DELETE", False:

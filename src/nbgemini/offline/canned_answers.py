@@ -24,6 +24,8 @@ Run = tuple[str, str]
 _TERM = r"\({0,5}-?\d{1,15}(?:\.\d{1,9})?\){0,5}"
 _EXPRESSION = re.compile(rf"(?<![\w.]){_TERM}(?:\s{{0,9}}(?:\*\*|[-+*/×÷^])\s{{0,9}}{_TERM}){{1,9}}(?!\.?\w)")  # noqa: RUF001
 _PERCENT = re.compile(r"(?<![\w.])(\d{1,9}(?:\.\d{1,9})?)\s?(?:%|percent) of (\d{1,15}(?:\.\d{1,9})?)(?!\.?\w)")
+_SIGNS = {"plus": "+", "minus": "-", "times": "*", "divided by": "/"}
+_SPELT = re.compile(rf"(?<=\d )(?:{'|'.join(_SIGNS)})(?= [-\d])", re.IGNORECASE)
 _TIGHT = re.compile(r"\d[-/]\d")  # a date, a fraction, from one number to another
 _ASKS = re.compile(r"(?:what(?:'s| is)|how much is|calculate|compute|evaluate|please|=|[?.!:\s])*", re.IGNORECASE)
 _OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
@@ -77,6 +79,7 @@ def _memory(prompts: list[str]) -> list[Run]:
 
 def _arithmetic(prompt: str) -> list[Run]:
     """Return the first calculation of a prompt with its result."""
+    prompt = _SPELT.sub(lambda match: _SIGNS[match[0].lower()], prompt)
     percent, found, result = _PERCENT.search(prompt), _EXPRESSION.search(prompt), ""
     if percent:
         result = f"{percent[0]} = **{_number_text(float(percent[1]) * float(percent[2]) / 100)}**"

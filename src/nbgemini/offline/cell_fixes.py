@@ -40,9 +40,13 @@ _IMPORTS = {
 _CONSTANTS = {"true": "True", "false": "False", "null": "None", "nil": "None", "undefined": "None", "nan": 'float("nan")'}
 _DISTRIBUTIONS = {"cv2": "opencv-python", "sklearn": "scikit-learn", "PIL": "Pillow", "yaml": "PyYAML", "bs4": "beautifulsoup4"}
 _PACKAGES = ("numpy", "pandas", "matplotlib", "scipy", "seaborn", "requests", "sklearn", "polars", "plotly", "torch", "httpx")
-_RENAMED = {("list", "push"): "append", ("list", "add"): "append", ("set", "append"): "add", ("str", "trim"): "strip"}
+_RENAMED = {
+    ("list", "push"): "append", ("list", "add"): "append", ("set", "append"): "add", ("str", "trim"): "strip",
+    ("DataFrame", "sort"): "sort_values",
+}  # fmt: skip
 _HOMES = {"DataFrame": "pandas", "Series": "pandas", "ndarray": "numpy"}  # where types of others are found, if they are loaded
 _LENGTHS = ("length", "size", "count", "len")
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _NOT_CALLABLE = ("int", "float", "str", "list", "dict", "tuple", "set", "bool", "ndarray", "DataFrame", "Series")
 _DATES = ("%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d", "%d %B %Y", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S")
 _HANDLER = ("except CLASS as error:", '    print("KIND:", error)')
@@ -128,6 +132,8 @@ def _attributes(code: FailedCode) -> Iterator[Fix]:
             yield f"How long `{owner}` is, `len` says", code.replace(call if call and not call.args else node, f"len({owner})")
         elif right := _RENAMED.get((kind, wrong)) or _nearest(wrong, _public_names(kind)):
             yield f"There is no `{wrong}`, but there is `{right}`", code.replace(node, f"{owner}.{right}")
+        elif kind == "dict" and not call:
+            yield "What is in a `dict` is read by its key, in brackets", code.replace(node, f'{owner}["{wrong}"]')
         elif (kind, wrong) == ("str", "append") and call and len(call.args) == 1:
             added = f"{owner} + str({code.text(call.args[0])})"
             yield "A text can't be changed; `+` makes a longer one, which needs a name to stay", code.replace(call, added)
@@ -253,7 +259,7 @@ def _unpacked(code: FailedCode) -> Iterator[Fix]:
 
 def _guarded(code: FailedCode) -> Iterator[Fix]:
     """Yield the source with the failing statement, and what follows it, guarded: the cell says what is wrong."""
-    statements = [node for node in code.nodes(ast.stmt) if not hasattr(node, "body")]
+    statements = [node for node in code.nodes(ast.stmt) if not isinstance(node, _DEFINITIONS)]
     if not statements:
         return
     first, kind = statements[0], code.kind if hasattr(builtins, code.kind) else "Exception"
@@ -297,9 +303,10 @@ def _parts_of(node: ast.AST) -> dict[str, ast.AST]:
 
 
 def _subscripts(code: FailedCode) -> Iterator[ast.Subscript]:
-    """Yield what is read by an index or a key."""
+    """Yield what is read by an index or a key, but for `loc` and its like."""
     for node in code.nodes(ast.Subscript):
-        if isinstance(node.ctx, ast.Load) and not isinstance(node.slice, ast.Slice | ast.Tuple):
+        places = isinstance(node.value, ast.Attribute) and node.value.attr in ("loc", "iloc", "at", "iat")
+        if isinstance(node.ctx, ast.Load) and not isinstance(node.slice, ast.Slice | ast.Tuple) and not places:
             yield node
 
 

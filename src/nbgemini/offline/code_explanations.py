@@ -14,7 +14,7 @@ from nbgemini.offline.failed_code import parse, titled_blocks
 _ASKED = re.compile(r"^Explain\b", re.IGNORECASE)
 _FENCED = re.compile(r"^```(?:python|py)?\n(.*?)\n```$", re.MULTILINE | re.DOTALL)
 _TYPE = re.compile(r"^(\S+) is of type (\S+)\.$", re.MULTILINE)
-_SIGNATURE = re.compile(r"^([\w.]+\(.{0,500}\)(?: -> .{1,100})?): (?:builtin|function|method|class)", re.MULTILINE)
+_SIGNATURE = re.compile(r"^([\w.]+\(.{0,5000}): (?:builtin|function|method|class)", re.MULTILINE)
 _LIKE_CODE = re.compile(r"^\s*(?:async|def|class|for|import|from|\w+\s*=)\b|[\w\])]\(|^[\[({].*[\])}]$", re.MULTILINE)
 _LONGEST = 20_000  # characters of a prompt that are looked at
 _DEEPEST, _MOST_LINES, _SHOWN = 3, 40, 80
@@ -33,7 +33,8 @@ def explain(prompt: str) -> list[Run] | None:
     code = blocks.get("Source") or next((text for title, text in blocks.items() if title.startswith("Cell [")), "")
     code = textwrap.dedent(code or next(fenced, "") or _bare_code(prompt))
     tree, documentation = parse(code) if code else None, blocks.get("Documentation", "none").strip()
-    own_words = documentation.partition("\n\n")[0] if documentation != "none" else ""
+    paragraphs = re.sub(r"\n[=-]{3,}", "", documentation).split("\n\n") if documentation != "none" else [""]
+    own_words = next((words for words in paragraphs if not re.match(r"[\w.]+\(", words)), "")
     if not (tree and tree.body) and not own_words:
         return None
     output = next((text.strip() for title, text in blocks.items() if title.startswith("Output of [")), "")
@@ -45,7 +46,8 @@ def explain(prompt: str) -> list[Run] | None:
         parts += ["Step by step, this code:\n\n" + "\n".join(lines[:_MOST_LINES]) + more]
         parts += [f"From outside it takes {_listed(free)}." if free else ""]
     elif signature:
-        parts += [f"It is called as `{signature[1]}`; how it is made was not sent."]
+        call = textwrap.shorten(signature[1], 200, placeholder=" …")
+        parts += [f"It is called as `{call}`; how it is made was not sent."]
     parts += [f"What came of it:\n\n```text\n{output[:2000]}\n```" if output else "", _SIGNED]
     how = (
         f"{len(code.splitlines())} lines; I go through its statements in their order." if code else "Its documentation says it."

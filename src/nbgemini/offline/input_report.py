@@ -179,7 +179,7 @@ def _text(number: float) -> str:
 def answer_about(question: str, table: TextTable) -> str:
     """Return the answer to a question about a table, as Markdown; nothing if it can't be told by its rows."""
     asked = " ".join(question.lower().split())
-    rules = (_counts, _missing, _filtered, _groups, _ranks, _folds, _looked_up) if table.rows else ()
+    rules = (_missing, _counts, _filtered, _groups, _ranks, _folds, _looked_up) if table.rows else ()
     found = next((answer for rule in rules if (answer := rule(asked, table))), "")
     part = f"\n\nThis is from the first {len(table.rows)} of {table.total} rows, which is what was sent."
     return found + part if found and table.total else found

@@ -76,7 +76,7 @@ def version_of(request: HttpRequest) -> str:
     return version
 
 
-def page_of(entries: list[dict[str, Any]], name: str, query: dict[str, str]) -> dict[str, Any]:
+def list_page(entries: list[dict[str, Any]], name: str, query: dict[str, str]) -> dict[str, Any]:
     """Return the page of a list that a query asks for; only what was given out is a token."""
     size, token = query.get("pageSize", "0"), query.get("pageToken", "")
     starts = {base64.b64encode(str(start).encode()).decode(): start for start in range(1, len(entries))} | {"": 0}

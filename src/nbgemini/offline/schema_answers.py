@@ -14,6 +14,7 @@ from typing import Any
 
 from nbgemini.offline.input_report import TextTable, tables_in, without_tables
 from nbgemini.offline.requests import InvalidRequest
+from nbgemini.providers.common.json import as_dict
 
 _JSON, _ENUM = "application/json", "text/x.enum"
 _KNOWN = {
@@ -46,6 +47,8 @@ _QUOTED = r"[\"“]([^\"“”\n]{1,200})[\"”]|(?<!\w)'([^'\n]{1,200})'(?!\w)"
 _TEXT = re.compile(_QUOTED + "|\\b[^\\W\\d_a-z][\\w\u2019-]*(?: (?:(?:of|de|van|von|the) )?[^\\W\\d_a-z][\\w\u2019-]*){0,4}")
 _LIST = re.compile(r"\b[a-z][\w-]{0,40}(?:, [a-z][\w-]{0,40}){1,20},? and [a-z][\w-]{0,40}")
 _FORMATS = {"email": r"[\w.+-]+@[\w-]+\.[\w.-]+\b", "uri": r"https?://[^\s<>\"')]+", "date": r"\b\d{4}-\d\d-\d\d\b"}
+_NAMED_FORMATS = {"email": "email", "mail": "email", "url": "uri", "website": "uri", "link": "uri"}  # of texts, by their fields
+_PAIR = re.compile(r"\b([^\W\d]\w*):? (-?\d{1,15}(?:\.\d{1,15})?)\b")
 _NO_NAMES = re.compile(
     "a|add|all|am|an|and|answer|are|as|at|book|calculate|can|classify|compare|compute|convert|could|count|describe|do|does"
     "|explain|extract|fill|find|for|from|get|give|have|hello|here|how|i|if|in|is|it|json|let|list|make|me|my|name|no|of|on"
@@ -91,11 +94,6 @@ def from_openapi(schema: Any) -> dict[str, Any]:
         order = {name: None for name in [*said.get("propertyOrdering", ()), *said["properties"]] if name in said["properties"]}
         made["properties"] = {name: from_openapi(said["properties"][name]) for name in order}
     return made
-
-
-def as_dict(value: Any) -> dict[str, Any]:
-    """Return a JSON object; an empty one for what is none."""
-    return value if isinstance(value, dict) else {}
 
 
 def adapted(schema: Any, where: str) -> Any:
@@ -235,7 +233,7 @@ class _Filler:
             known = _PLANETS.get(name.lower())
             value = known[(number - 1) % len(known)] if known else None
             return value if _is_of(value, kind) else None
-        return self._said.take(name, kind, str(schema.get("format", "")))
+        return self._said.take(name, kind, _format(name, schema))
 
     def _object(self, schema: dict[str, Any], number: int) -> dict[str, Any]:
         self._depth += 1
@@ -243,7 +241,9 @@ class _Filler:
         made = {key: self.value(schema.get("properties", {}).get(key), key, number) for key in required}
         more = schema.get("additionalProperties")
         if isinstance(more, dict) and not made:
-            made = {f"key {n}": self.value(more, "value", n) for n in range(1, _ITEMS + 1)}
+            pairs = {key: as_kind(number, _kind(more)) for key, number in _PAIR.findall(self._said.words)}
+            numbered = {key: number for key, number in pairs.items() if isinstance(number, int | float)}
+            made = numbered or {f"key {n}": self.value(more, "value", n) for n in range(1, _ITEMS + 1)}
         self._depth -= 1
         return made
 
@@ -266,8 +266,9 @@ class _Filler:
 
     def _said_items(self, items: dict[str, Any]) -> int:
         """Return how many items the values in the prompt are enough for."""
-        fields = items.get("properties", {}).values() if _kind(items) == "object" else [items]
-        kinds = [_kind(self._resolved(field)) for field in fields]
+        properties = items.get("properties", {}) if _kind(items) == "object" else {"": items}
+        fields = {name: self._resolved(field) for name, field in properties.items()}
+        kinds = [_kind(field) for name, field in fields.items() if _format(name, field) not in _FORMATS]
         texts, numbers = kinds.count("string"), kinds.count("integer") + kinds.count("number")
         left, each = (self._said.texts, texts) if texts else (self._said.numbers, numbers)
         return min(-(-len(left) // each), _MOST_SAID) if each else 0
@@ -276,6 +277,11 @@ class _Filler:
 def _kind(schema: dict[str, Any]) -> str:
     kind = schema.get("type", "string")
     return str(kind[0] if isinstance(kind, list) and kind else kind).lower()
+
+
+def _format(name: str, schema: dict[str, Any]) -> str:
+    """Return the format of a text, by its schema or the name of its field."""
+    return str(schema.get("format") or (_NAMED_FORMATS.get(name.lower(), "") if _kind(schema) == "string" else ""))
 
 
 def _is_of(value: Any, kind: str) -> bool:
@@ -307,6 +313,7 @@ class PromptValues:
         self.words = without_tables(prompt)
         self.numbers = deque(_NUMBER.findall(self.words))
         self.texts = deque(_texts(self.words))
+        self._formatted = {form: deque(re.findall(pattern, self.words)) for form, pattern in _FORMATS.items()}
         self.lists = deque(re.split(r",? and |, ", found[0]) for found in _LIST.finditer(self.words))
 
     def take(self, name: str, kind: str, form: str = "") -> Any:
@@ -323,8 +330,7 @@ class PromptValues:
         if said and (value := as_kind(said[1].strip("\"'.?!"), kind)) is not None:
             return value
         if form in _FORMATS:
-            found = re.search(_FORMATS[form], self.words)
-            return found[0] if found else None
+            return self._formatted[form].popleft() if self._formatted[form] else None
         while kind in ("integer", "number") and self.numbers:
             if (value := as_kind(self.numbers.popleft(), kind)) is not None:
                 return value

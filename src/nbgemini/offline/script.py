@@ -17,9 +17,10 @@ from nbgemini.offline.code_explanations import explain
 from nbgemini.offline.directive import Directive, parse_directive, refuse_as_directed, scripted_parts
 from nbgemini.offline.input_report import Head, report
 from nbgemini.offline.models import family
-from nbgemini.offline.schema_answers import PromptValues, adapted, answer_in, as_dict, from_openapi
+from nbgemini.offline.schema_answers import PromptValues, adapted, answer_in, from_openapi
 from nbgemini.offline.stream import ScriptedPart, Timed, gemini_frames, within_limits
 from nbgemini.offline.validation import callable_names, choice_of, declared_functions, is_answer_to_calls, mode_of
+from nbgemini.providers.common.json import as_dict
 
 _FIRST_PIECE = 9
 _PIECES = (31, 57, 44, 72, 26, 63)  # characters: uneven, as real chunks are

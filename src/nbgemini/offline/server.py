@@ -27,7 +27,7 @@ from nbgemini.offline.files import FileStore
 from nbgemini.offline.http_server import LARGEST_BODY, BodyBudget, ClientConnection, HttpRequest, read_requests
 from nbgemini.offline.models import EMBEDS, generating_model, listed, one_model
 from nbgemini.offline.recordings import Cassette, RecordedServices, provider_of
-from nbgemini.offline.requests import InvalidRequest, Refused, body_of, decode_json, page_of, version_of
+from nbgemini.offline.requests import InvalidRequest, Refused, body_of, decode_json, list_page, version_of
 from nbgemini.offline.responder import Delivery, deliver, send_json
 from nbgemini.offline.script import Script, gemini_script
 from nbgemini.offline.stream import count_tokens
@@ -188,7 +188,7 @@ class OfflineService:
     async def _answer(self, request: HttpRequest, path: str, version: str, to: Delivery) -> None:
         name, _, method = path.partition(":")
         if request.method == "GET":
-            page = page_of(listed(version), "models", request.query) if name == "models" else one_model(name, version)
+            page = list_page(listed(version), "models", request.query) if name == "models" else one_model(name, version)
             await send_json(to.writer, 200, page)
             return
         model, body = generating_model(name, method if request.method == "POST" else "", version), body_of(request)

@@ -16,8 +16,9 @@ from msgspec import Struct
 
 from nbgemini.offline.models import family
 from nbgemini.offline.requests import InvalidRequest
-from nbgemini.offline.schema_answers import as_dict, check_form
+from nbgemini.offline.schema_answers import check_form
 from nbgemini.offline.thought_signatures import Place, genuine
+from nbgemini.providers.common.json import as_dict
 
 
 class Kind(Struct, frozen=True):
