@@ -158,13 +158,10 @@ def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _value_in_pieces(path: str, value: Any, pieces: int) -> list[dict[str, Any]]:
-    match value:
-        case str():
-            texts = cut_evenly(value, pieces)
-            told = [{"jsonPath": path, "stringValue": text, "willContinue": True} for text in texts]
-            return [*told[:-1], {"jsonPath": path, "stringValue": texts[-1]}]
-        case bool():
-            return [{"jsonPath": path, "boolValue": value}]
-        case None:
-            return [{"jsonPath": path, "nullValue": "NULL_VALUE"}]
-    return [{"jsonPath": path, "numberValue": value}]
+    if isinstance(value, str):
+        *texts, last = cut_evenly(value, pieces)
+        told = [{"jsonPath": path, "stringValue": text, "willContinue": True} for text in texts]
+        return [*told, {"jsonPath": path, "stringValue": last}]
+    if value is None:
+        return [{"jsonPath": path, "nullValue": "NULL_VALUE"}]
+    return [{"jsonPath": path, "boolValue" if isinstance(value, bool) else "numberValue": value}]

@@ -138,18 +138,13 @@ class Cassette:
 
 def recorded_prompts(provider: str) -> list[str]:
     """Return the prompts that have a bundled recording, in their order."""
-    asked = (recording.asked.prompt for recording in _recordings() if recording.provider == provider)
+    asked = (recording.asked.prompt for recording in _bundled().recordings if recording.provider == provider)
     return [prompt for prompt in dict.fromkeys(asked) if prompt and not prompt.startswith("{")]
 
 
 @lru_cache(1)
-def _recordings() -> list[Recording]:
-    return read_cassette(BUNDLED)
-
-
-@lru_cache(1)
 def _bundled() -> Player:
-    return Player(_recordings())
+    return Player(read_cassette(BUNDLED))
 
 
 def _script(recording: Recording, frames: list[tuple[float, dict[str, Any]]]) -> Script:

@@ -116,11 +116,9 @@ class OfflineService:
             self._thread.join()
 
     def __enter__(self) -> Self:
-        """Start, unless it has been."""
         return self if self.url else self.start()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        """Stop."""
         self.stop()
 
     async def _serve(self) -> None:

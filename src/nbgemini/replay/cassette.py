@@ -125,7 +125,7 @@ def read_cassette(path: Path) -> list[Recording]:
         with open_regular(path, "rb") as file:
             for number, text in enumerate(_lines(path, file), 1):
                 if text.strip():
-                    _add_line(f"{path} is not a cassette, or damaged: line {number}", text, known, recordings)
+                    _add_line(path, number, text, known, recordings)
     except OSError as error:
         raise ConfigurationError(f"can't read the cassette {path}: {error.strerror}") from None
     return recordings
@@ -143,12 +143,12 @@ def _lines(path: Path, file: BinaryIO) -> Iterator[bytes]:
         raise ConfigurationError(f"{path} is too large for a cassette: {size >> 20} MB of at most {LARGEST >> 20}")
 
 
-def _add_line(where: str, text: bytes, known: dict[str, Recording], recordings: list[Recording]) -> None:
+def _add_line(path: Path, number: int, text: bytes, known: dict[str, Recording], recordings: list[Recording]) -> None:
     try:
         line = _of_our_version(_DECODER.decode(text))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         if isinstance(error, RecursionError) or not _is_cut_off(text):
-            raise ConfigurationError(f"{where}: {error}") from None
+            raise ConfigurationError(f"{path} is not a cassette, or damaged: line {number}: {error}") from None
         return
     if line.asked is not None:
         known[line.answer] = Recording(line.request, line.asked, line.provider)
@@ -212,10 +212,14 @@ def error_of(trouble: RecordedError) -> NbGeminiError:
 
 
 class Player:
-    """The recordings of a cassette, and how far they have been played."""
+    """The recordings of a cassette, and how far they have been played.
+
+    Attributes:
+        recordings: all of them, in their order.
+    """
 
     def __init__(self, recordings: Sequence[Recording]) -> None:
-        self._recordings = recordings
+        self.recordings = recordings
         self._answers: dict[str, list[Recording]] = defaultdict(list)
         self._asked: Counter[str] = Counter()
         for recording in recordings:
@@ -225,7 +229,7 @@ class Player:
 
     def __len__(self) -> int:
         """Count the recordings."""
-        return len(self._recordings)
+        return len(self.recordings)
 
     def next(self, key: str) -> Recording | None:
         """Return the recording that answers the request with this key now, or None."""
@@ -237,8 +241,8 @@ class Player:
 
     def explain_miss(self, request: Request) -> str:
         """Return in words which recording is nearest to a request, and how they differ."""
-        if not self._recordings:
+        if not self.recordings:
             return "nothing is recorded there"
         asked = summarize(request)
-        nearest = max(self._recordings[-_MOST_COMPARED:], key=lambda recording: likeness(recording.asked, asked))
+        nearest = max(self.recordings[-_MOST_COMPARED:], key=lambda recording: likeness(recording.asked, asked))
         return f"nearest (- recorded, + asked): {difference(nearest.asked, asked)}"
