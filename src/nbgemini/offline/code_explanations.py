@@ -39,8 +39,9 @@ def explain(prompt: str) -> list[Run] | None:
         return None
     output = next((text.strip() for title, text in blocks.items() if title.startswith("Output of [")), "")
     signature = _SIGNATURE.search(prompt)
-    parts = [f"**In its own words:** {own_words}" if own_words else ""]
+    parts, how = [f"**In its own words:** {own_words}" if own_words else ""], "Its documentation says it."
     if tree and tree.body:
+        how = f"{len(code.splitlines())} lines; I go through its statements in their order."
         free, lines = sorted(_free_names(tree)), list(_lines(tree.body))
         more = f"\n\n… and {len(lines) - _MOST_LINES} more lines." if len(lines) > _MOST_LINES else ""
         parts += ["Step by step, this code:\n\n" + "\n".join(lines[:_MOST_LINES]) + more]
@@ -49,9 +50,6 @@ def explain(prompt: str) -> list[Run] | None:
         call = textwrap.shorten(signature[1], 200, placeholder=" …")
         parts += [f"It is called as `{call}`; how it is made was not sent."]
     parts += [f"What came of it:\n\n```text\n{output[:2000]}\n```" if output else "", _SIGNED]
-    how = (
-        f"{len(code.splitlines())} lines; I go through its statements in their order." if code else "Its documentation says it."
-    )
     return thought_and_answer("Reading the code", how, "\n\n".join(filter(None, parts)))
 
 
