@@ -38,7 +38,7 @@ def reader_of(name: str, signature: inspect.Signature, known: dict[str, Any], wr
 
     entries = {}
     for key, parameter in signature.parameters.items():
-        hint = _hint(name, parameter, known, written.get(key, ""))
+        hint = _resolved_hint(name, parameter, known, written.get(key, ""))
         _check_readable(name, key, hint)
         entries[key] = hint if parameter.default is parameter.empty else typing_extensions.NotRequired[hint]
     return _typed_dict(entries)
@@ -54,7 +54,7 @@ def _typed_dict(entries: dict[str, Any]) -> Any:
     return pydantic.TypeAdapter(shape)
 
 
-def _hint(name: str, parameter: inspect.Parameter, known: dict[str, Any], written: str) -> Any:
+def _resolved_hint(name: str, parameter: inspect.Parameter, known: dict[str, Any], written: str) -> Any:
     if type(parameter.default).__name__ == "FieldInfo":
         refuse(name, f"the default of {parameter.name!r} is a Field; write {parameter.name}: Annotated[type, Field(…)] = value")
     if parameter.annotation is parameter.empty:

@@ -81,7 +81,7 @@ class Tool(Struct, frozen=True, eq=False):
     def fault(self, args: Mapping[str, Any]) -> str:
         """Return why a call with these arguments can't run, or nothing."""
         try:
-            self._bound(args)
+            self._bind(args)
         except ToolError as error:
             return str(error)
         return ""
@@ -97,7 +97,7 @@ class Tool(Struct, frozen=True, eq=False):
 
     async def _perform(self, args: Mapping[str, Any], then: Callable[[Any], T]) -> T:
         """Run the function and, in a thread, what is to be done with its value."""
-        bound = self._bound(args)
+        bound = self._bind(args)
         if satisfies(inspect.iscoroutinefunction, self._function):
             return await run_in_daemon_thread(functools.partial(then, await self._function(*bound.args, **bound.kwargs)))
 
@@ -108,11 +108,11 @@ class Tool(Struct, frozen=True, eq=False):
         value = await run_in_daemon_thread(work)
         return await run_in_daemon_thread(functools.partial(then, await value)) if inspect.isawaitable(value) else value
 
-    def _bound(self, args: Mapping[str, Any]) -> inspect.BoundArguments:
+    def _bind(self, args: Mapping[str, Any]) -> inspect.BoundArguments:
         try:
             values = self._check(json.dumps(dict(args), ensure_ascii=False).encode("utf-8", "replace"))
         except (TypeError, ValueError, RecursionError) as error:
-            raise ToolError(f"bad arguments for {self.name}: {_faults(error)}") from None
+            raise ToolError(f"bad arguments for {self.name}: {_faults_text(error)}") from None
         bound = inspect.BoundArguments(self._signature, values)
         bound.apply_defaults()  # also those of positional parameters that others follow
         return bound
@@ -174,7 +174,7 @@ def _error_text(error: BaseException) -> str:
     return words if words and isinstance(error, ToolError) else ": ".join(filter(None, (type(error).__name__, words)))
 
 
-def _faults(error: Exception) -> str:
+def _faults_text(error: Exception) -> str:
     if not hasattr(error, "errors"):
         return f"they are no JSON ({error})"
     faults, lines = error.errors(include_url=False, include_context=False), []
