@@ -45,22 +45,13 @@ class SqliteWorker:
 
     def __init__(
         self,
-        database: Callable[[], Database],
-        name: str,
-        tell: Callable[[str], object],
+        database: Callable[[], Database],  # a new one for each thread
+        name: str,  # of the thread, and of the file in what users are told
+        tell: Callable[[str], object],  # hears in the thread, in one line, that a damaged file was moved aside
         *,
-        on_reset: Callable[[], object] = lambda: None,
-        persistent: bool = False,
+        on_reset: Callable[[], object] = lambda: None,  # called in the thread when former writes may be missing
+        persistent: bool = False,  # whether writes to a locked file wait until it is free, or raise LockedError
     ) -> None:
-        """Open nothing yet.
-
-        Args:
-            database: returns the file's `Database`, a new one for each thread.
-            name: of the thread, and of the file in what users are told.
-            tell: called in the thread with one line when a damaged file was moved aside.
-            on_reset: called in the thread when former writes may be missing: a file was opened, a transaction rolled back.
-            persistent: whether writes to a locked file wait until it is free; otherwise they raise LockedError.
-        """
         self.database, self.name, self.tell = database, name, tell
         self.on_reset, self.persistent = on_reset, persistent
         self.begin_anew()

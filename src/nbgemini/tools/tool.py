@@ -43,28 +43,19 @@ def text_result(call: ToolCall, text: str, state: RunState, seconds: float = 0.0
 
 
 class Tool(Struct, frozen=True, eq=False):
-    """A function as the model may call it.
-
-    Attributes:
-        schema: the JSON Schema of its parameters.
-        timeout: seconds that a call may take; None for as long as it takes.
-        source_hash: of what runs; leave given for good ends with it.
-        safe: whether its user says that it may run unasked.
-        labels: what its user says of it: `private`, `untrusted`, `external`.
-        guarded: whether each call must be asked for, in the company it is offered in.
-    """
+    """A function as the model may call it."""
 
     name: str
     description: str
-    schema: dict[str, Any]
-    timeout: float | None
-    source_hash: str
+    schema: dict[str, Any]  # the JSON Schema of its parameters
+    timeout: float | None  # seconds that a call may take; None for as long as it takes
+    source_hash: str  # of what runs; approval given for good ends with it
     _function: Callable[..., Any]
     _signature: inspect.Signature
     _check: Callable[[bytes], dict[str, Any]]
-    safe: bool = False
-    labels: frozenset[str] = frozenset()
-    guarded: bool = False
+    safe: bool = False  # whether its user says that it may run unasked
+    labels: frozenset[str] = frozenset()  # what its user says of it: `private`, `untrusted`, `external`
+    guarded: bool = False  # whether each call must be asked for, in the company it is offered in
     file: str = ""  # where its function is written, if it is
     line: int = 0
     _anew: Callable[[], str] | None = None

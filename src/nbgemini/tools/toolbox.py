@@ -54,11 +54,7 @@ class Toolbox:
     """The tools of one prompt."""
 
     def __init__(self, tools: Iterable[Tool | Callable[..., Any]] = (), approve: Approve = refuse_all) -> None:
-        """Offer functions; `approve` is asked before each call.
-
-        Raises:
-            PromptError: a function can't be declared, or two have one name.
-        """
+        """Offer functions, each under a name of its own; `approve` is asked before each call."""
         self._tools: dict[str, Tool] = {}
         self._approve = approve
         for tool in map(as_tool, tools):
@@ -99,13 +95,8 @@ class Toolbox:
 def build_toolbox(tools: Iterable[Tool], approve: Approve | str, ask: Approve = refuse_all) -> Toolbox:
     """Return the tools of a prompt with who decides about their calls.
 
-    Args:
-        tools: what is offered.
-        approve: one of `WORDS`, or a function of the user's own that says whether a call runs.
-        ask: who is asked where that is wanted; nobody is there by default.
-
-    Raises:
-        PromptError: the word is none, or it may not be said about these tools; or two of them have one name.
+    `approve` is one of `WORDS`, or a function of the user's own; `ask` is who is asked where that is wanted. A word that is
+    none, or may not be said about these tools, is a PromptError.
     """
     offered = list(tools)
     if not isinstance(approve, str):
