@@ -443,6 +443,15 @@ async def test_what_is_wrong_with_the_call_is_told_before_anything_is_asked(stor
     assert server.asked == []
 
 
+async def test_a_map_whose_template_does_not_fit_has_all_its_rows(store):
+    async with CountingServer() as server, Client(settings(server.url)) as client:
+        table = client.map("{wrong}", numbers(100), store=store, progress=False)
+        with pytest.raises(PromptError, match="no column 'wrong'"):
+            await table
+    assert [row.input["n"] for row in table.so_far] == [*range(100)]
+    assert table.progress.line().startswith("0 of 100 rows · 100 not finished")
+
+
 async def test_a_row_that_lacks_a_column_is_not_asked(store):
     async with CountingServer() as server:
         table = await mapped(server, store, [{"n": 1}, {"m": 2}])
