@@ -545,10 +545,12 @@ class TestStore:
         assert len([*store.parent.glob("maps.sqlite3.corrupt-*")]) == 1
 
     async def test_a_place_that_can_not_be_written_to_is_told_before_anything_is_asked(self, tmp_path):
-        async with CountingServer() as server:
+        async with CountingServer() as server, Client(settings(server.url)) as client:
+            table = client.map("row {n}", numbers(3), store=tmp_path, progress=False)
             with pytest.raises(ConfigurationError, match="is a directory → store=FILE"):
-                await mapped(server, tmp_path, numbers(3))
+                await table
         assert server.asked == []
+        assert table.progress.line().startswith("0 of 3 rows · 3 not finished")
 
 
 class opened:  # noqa: N801 - a context, as a function is
