@@ -104,8 +104,8 @@ class MapRun:
             if self._store is not None:
                 await self._store.open()
             await self._run()
-        except NbGeminiError as error:
-            table.so_far.error = error
+        except NbGeminiError as error:  # the store can't be opened
+            self._stop_all(error)
         finally:
             await self._close()
 

@@ -194,10 +194,11 @@ class RowLoader:
         given = await self._source.some()
         if not given:
             return None
-        if not table.so_far:
+        rows = [table.so_far.add(one) for one in given]
+        if rows[0].index == 0:
             self._template.check(given[0])
         loaded, scheduler, unknown = LoadedRows([], [], []), FairScheduler.here(), []
-        for row in [table.so_far.add(one) for one in given]:
+        for row in rows:
             await scheduler.turn()
             try:
                 turn = await self._template.turn(row.input)

@@ -135,7 +135,7 @@ class StreamTee:
         finally:
             await self._leave(reader)
         if self._error is not None:
-            raise _own(self._error)
+            raise _copy_of(self._error)
 
     async def add(self, frame: bytes) -> None:
         """Take a frame; return once there is room for the next."""
@@ -202,7 +202,7 @@ class StreamTee:
         self._news = asyncio.Event()
 
 
-def _own(error: Exception) -> Exception:
+def _copy_of(error: Exception) -> Exception:
     """Return a copy of an error: who gets one adds what concerns him alone."""
     copy = type(error).__new__(type(error), *error.args)
     copy.__dict__.update(error.__dict__)

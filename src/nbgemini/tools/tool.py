@@ -43,28 +43,19 @@ def text_result(call: ToolCall, text: str, state: RunState, seconds: float = 0.0
 
 
 class Tool(Struct, frozen=True, eq=False):
-    """A function as the model may call it.
-
-    Attributes:
-        schema: the JSON Schema of its parameters.
-        timeout: seconds that a call may take; None for as long as it takes.
-        source_hash: of what runs; leave given for good ends with it.
-        safe: whether its user says that it may run unasked.
-        labels: what its user says of it: `private`, `untrusted`, `external`.
-        guarded: whether each call must be asked for, in the company it is offered in.
-    """
+    """A function as the model may call it."""
 
     name: str
     description: str
-    schema: dict[str, Any]
-    timeout: float | None
-    source_hash: str
+    schema: dict[str, Any]  # the JSON Schema of its parameters
+    timeout: float | None  # seconds that a call may take; None for as long as it takes
+    source_hash: str  # of what runs; approval given for good ends with it
     _function: Callable[..., Any]
     _signature: inspect.Signature
     _check: Callable[[bytes], dict[str, Any]]
-    safe: bool = False
-    labels: frozenset[str] = frozenset()
-    guarded: bool = False
+    safe: bool = False  # whether its user says that it may run unasked
+    labels: frozenset[str] = frozenset()  # what its user says of it: `private`, `untrusted`, `external`
+    guarded: bool = False  # whether each call must be asked for, in the company it is offered in
     file: str = ""  # where its function is written, if it is
     line: int = 0
     _anew: Callable[[], str] | None = None
@@ -81,7 +72,7 @@ class Tool(Struct, frozen=True, eq=False):
     def fault(self, args: Mapping[str, Any]) -> str:
         """Return why a call with these arguments can't run, or nothing."""
         try:
-            self._bound(args)
+            self._bind(args)
         except ToolError as error:
             return str(error)
         return ""
@@ -97,7 +88,7 @@ class Tool(Struct, frozen=True, eq=False):
 
     async def _perform(self, args: Mapping[str, Any], then: Callable[[Any], T]) -> T:
         """Run the function and, in a thread, what is to be done with its value."""
-        bound = self._bound(args)
+        bound = self._bind(args)
         if satisfies(inspect.iscoroutinefunction, self._function):
             return await run_in_daemon_thread(functools.partial(then, await self._function(*bound.args, **bound.kwargs)))
 
@@ -108,11 +99,11 @@ class Tool(Struct, frozen=True, eq=False):
         value = await run_in_daemon_thread(work)
         return await run_in_daemon_thread(functools.partial(then, await value)) if inspect.isawaitable(value) else value
 
-    def _bound(self, args: Mapping[str, Any]) -> inspect.BoundArguments:
+    def _bind(self, args: Mapping[str, Any]) -> inspect.BoundArguments:
         try:
             values = self._check(json.dumps(dict(args), ensure_ascii=False).encode("utf-8", "replace"))
         except (TypeError, ValueError, RecursionError) as error:
-            raise ToolError(f"bad arguments for {self.name}: {_faults(error)}") from None
+            raise ToolError(f"bad arguments for {self.name}: {_faults_text(error)}") from None
         bound = inspect.BoundArguments(self._signature, values)
         bound.apply_defaults()  # also those of positional parameters that others follow
         return bound
@@ -174,7 +165,7 @@ def _error_text(error: BaseException) -> str:
     return words if words and isinstance(error, ToolError) else ": ".join(filter(None, (type(error).__name__, words)))
 
 
-def _faults(error: Exception) -> str:
+def _faults_text(error: Exception) -> str:
     if not hasattr(error, "errors"):
         return f"they are no JSON ({error})"
     faults, lines = error.errors(include_url=False, include_context=False), []
