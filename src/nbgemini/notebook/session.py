@@ -24,6 +24,7 @@ from nbgemini.notebook.kernel import environment
 from nbgemini.notebook.kernel.environment import in_colab
 from nbgemini.notebook.kernel.gui import Gui
 from nbgemini.notebook.kernel.interrupts import Interrupted
+from nbgemini.notebook.kernel.output_routing import PrintCapture
 from nbgemini.notebook.kernel.running_cells import Results
 from nbgemini.notebook.options import LAST_MAP, LAST_REPLY, PromptArgs
 from nbgemini.notebook.prompt.cells import code_title
@@ -79,6 +80,7 @@ class Session:
         self.always_allowed = AlwaysAllowed()
         self._journal = KernelJournal(shell, config)
         self._client = Client(self.backend.settings(), log=self._journal)
+        self._prints = PrintCapture()
         self._results = Results(shell)
         self._results.install()
         self._bound: dict[str, StreamHandle] = {}
@@ -148,6 +150,7 @@ class Session:
         self.views.close()
         self.backend.leave_demo()
         self._journal.close()
+        self._prints.remove()
         self._results.remove()
 
     def begin(

@@ -234,8 +234,9 @@ class ToolRunner:
                 return text_result(call, self._toolbox.refusal, "refused")
         async with self._free:
             self._begun.add(number)
-            self._report(number, ToolRun(call, "running", unasked=number in self._unasked))
-            return await run(tool, call)
+            running = ToolRun(call, "running", unasked=number in self._unasked)
+            self._report(number, running)
+            return await run(tool, call, lambda text: self._report(number, structs.replace(running, printed=self._mask(text))))
 
     def _stopped(self, number: int) -> ToolRun:
         call = self._calls[number]
@@ -250,7 +251,8 @@ class ToolRunner:
     def _labelled(self, number: int, result: ToolRun) -> ToolRun:
         """Return the result with what its reader must always see: that it ran and nobody was asked; and no key in it."""
         unasked = number in self._begun and number in self._unasked
-        return structs.replace(result, unasked=unasked, about=self._about(result.call), response=self._mask(result.response))
+        masked = {"response": self._mask(result.response), "printed": self._mask(result.printed)}
+        return structs.replace(result, unasked=unasked, about=self._about(result.call), **masked)
 
     def _about(self, call: ToolCall) -> str:
         tool = self._toolbox.find(call.name)
