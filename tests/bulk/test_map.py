@@ -443,6 +443,14 @@ async def test_what_is_wrong_with_the_call_is_told_before_anything_is_asked(stor
     assert server.asked == []
 
 
+async def test_after_a_wrong_template_all_rows_are_counted(store):
+    async with CountingServer() as server, Client(settings(server.url)) as client:
+        table = client.map("Say {texd}", [{"text": n} for n in range(800)], store=store, progress=False)
+        with pytest.raises(PromptError, match="did you mean text"):
+            await table
+    assert table.progress.line().startswith("0 of 800 rows · 800 not finished")
+
+
 async def test_a_row_that_lacks_a_column_is_not_asked(store):
     async with CountingServer() as server:
         table = await mapped(server, store, [{"n": 1}, {"m": 2}])

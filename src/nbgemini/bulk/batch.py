@@ -165,7 +165,7 @@ async def batch_context(services: ServiceRegistry, options: dict[str, Any]) -> B
     service, bare = split_model(model)
     if service != "gemini":
         raise PromptError(f"only Gemini's Batch API is known here; client.map asks {service}'s models now")
-    asked = structs.replace(Options(model=bare), **{**options, "schema": schema, "model": bare})
+    asked = Options(model=bare).changed({**options, "schema": schema, "model": bare})
     return BatchContext(services.endpoint(model), settings.version, asked, settings.prices, services.guard)
 
 
@@ -235,8 +235,6 @@ async def submit_batch(manner: BatchContext, template: str, rows: Any, title: st
 
 
 def _check(manner: BatchContext) -> None:
-    if manner.options.tools:
-        raise PromptError("a batch offers the model no tools; %%gemini -t and client.chat do")
     manner.endpoint.codec.encode([user_turn("?")], manner.options)
 
 

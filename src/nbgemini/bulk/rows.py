@@ -173,8 +173,6 @@ class MapContext(Struct, frozen=True):
         Raises:
             PromptError: it does not.
         """
-        if self.options.tools:
-            raise PromptError("a map offers the model no tools; %%gemini -t and client.chat do")
         self.endpoint.codec.encode([user_turn("?")], self._bare)
 
     def pending(self, row: MapRow, turn: Turn, equal: Counter[str]) -> PendingRow:
@@ -255,10 +253,10 @@ class RowLoader:
             ConfigurationError: the store can't be read.
         """
         given = await self._source.some()
-        if given and not table.so_far:
+        begins, rows, loaded = not table.so_far, [table.so_far.add(one) for one in given], LoadedRows([], [], [])
+        if begins and given:
             self._template.check(given[0])
-        loaded = LoadedRows([], [], [])
-        for row in [table.so_far.add(one) for one in given]:
+        for row in rows:
             await self._prepare(row, loaded)
         await self._find_answers(loaded)
         return loaded if given else None

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
-from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Struct
@@ -12,9 +10,6 @@ from msgspec import Struct
 LAST_REPLY, LAST_MAP = "_gemini", "_gemini_map"  # the names that always hold the last ones
 MAP_USAGE = "%gemini map [OPTIONS] NAME TEMPLATE"
 THINK_LEVELS = ("off", "minimal", "low", "medium", "high", "xhigh", "max")
-
-_MIN_PREFIX = 3  # characters from which the beginning of a name means the name
-_CUTOFF = 0.7  # similarity below which a suggestion would only confuse
 
 
 class PromptArgs(Struct, frozen=True, kw_only=True):
@@ -52,16 +47,6 @@ class MapArgs(Struct, frozen=True):
     concurrency: int = 20
     first: int | None = None
     fresh: bool = False
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return " (did you mean …?)" with the name that is most like `word`; empty if none is close."""
-    names = list(known)
-    bare = {name.lstrip("-").casefold(): name for name in reversed(names)}
-    typed = word.lstrip("-").casefold()
-    near = [name for name in names if len(typed) >= _MIN_PREFIX and name.lstrip("-").casefold().startswith(typed)]
-    near = near or [bare[match] for match in difflib.get_close_matches(typed, bare, n=1, cutoff=_CUTOFF)]
-    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def think_level(text: str) -> str | int:

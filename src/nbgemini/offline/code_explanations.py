@@ -12,6 +12,7 @@ from nbgemini.offline.failed_code import parse, titled_blocks
 _ASKED = re.compile(r"^Explain\b", re.IGNORECASE)
 _FENCED = re.compile(r"^```(?:python|py)?\n(.*?)\n```$", re.MULTILINE | re.DOTALL)
 _TYPE = re.compile(r"^(\S+) is of type (\S+)\.$", re.MULTILINE)
+_DOCUMENTED = re.compile(r"^([\w.]+)(\(.*\)(?: -> .*)?)?: \w+ of ([\w.]+)$", re.MULTILINE)
 _LONGEST = 20_000  # characters of a prompt that are looked at
 _DEEPEST, _MOST_LINES, _SHOWN = 3, 40, 80
 _SIGNED = "*From nbgemini's offline service, not from Gemini: it reads the code word by word, and doesn't know what it is for.*"
@@ -29,7 +30,7 @@ def explain(prompt: str) -> list[tuple[str, str]] | None:
     code = code or next((found[1] for found in _FENCED.finditer(prompt) if _is_code(found[1])), "") or _bare_code(prompt)
     tree = parse(code) if code else None
     if tree is None or not tree.body:
-        return None
+        return _about_documented(prompt, blocks.get("Documentation", "").strip())
     documented = blocks.get("Documentation", "none").strip()
     output = next((text.strip() for title, text in blocks.items() if title.startswith("Output of [")), "")
     parts = [
@@ -53,6 +54,18 @@ def _about_value(prompt: str) -> list[tuple[str, str]] | None:
     article = "an" if kind[0].lower() in "aeiou" else "a"
     answer = f"`{name}` is {article} `{kind}`, and this is what it holds:\n\n```text\n{value[:2000]}\n```\n\n{_SIGNED}"
     return [("thought", f"**Looking at `{name}`**\n\nIts type and its value were sent.\n\n\n"), ("answer", answer)]
+
+
+def _about_documented(prompt: str, documentation: str) -> list[tuple[str, str]] | None:
+    """Return what a module, class or function whose source is not at hand says of itself."""
+    found = _DOCUMENTED.search(prompt)
+    if found is None or documentation in ("", "none"):
+        return None
+    name, signature, module = found.groups()
+    call = f" It is called as `{name}{signature}`." if signature else ""
+    words = documentation.partition("\n\n\n")[0][:2000]
+    answer = f"`{name}` belongs to `{module}`.{call} In its own words:\n\n```text\n{words}\n```\n\n{_SIGNED}"
+    return [("thought", f"**Reading about `{name}`**\n\nIts documentation was sent.\n\n\n"), ("answer", answer)]
 
 
 def _is_code(text: str) -> bool:

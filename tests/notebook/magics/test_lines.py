@@ -117,6 +117,10 @@ REFUSED = [  # a cell, and the exact line
     ),
     ("%%gemini --foo\nx", "PromptError: unknown option --foo; %%gemini --help lists the options"),
     ("%gemini foo", "PromptError: no command 'foo'; %gemini help lists them (a question: %gemini ask …)"),
+    (
+        "%gemini what is the capital of France?",
+        "PromptError: no command 'what'; %gemini help lists them (to ask it: %gemini ask what is the capital of France?)",
+    ),
     ("%gemini help foo", "PromptError: no command or option 'foo'; %gemini help lists all commands"),
     ("%gemini approvals revoke wether", "PromptError: 'wether' is not always allowed; %gemini approvals lists what is"),
     ("%%gemini -m gpt-4o\nx", "PromptError: gpt-4o is not a model of Gemini; say -m openai:gpt-4o"),

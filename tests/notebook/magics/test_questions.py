@@ -31,6 +31,7 @@ def transformed(code, *, automagic=False):
         ("!echo it's\n%gemini ask why?", f'get_ipython().system("echo it\'s")\n{ASK}'),
         ("%gemini ask \\\n  why?\n1", f"{ASK}\n\n1"),
         ("%gemini map rows Is {a} = {b}?", "get_ipython().run_line_magic('gemini', 'map rows Is {a} = {b}?')"),
+        ("%gemini what is it?", "get_ipython().run_line_magic('gemini', 'what is it?')"),
         ("%gemini explain x?", "get_ipython().run_line_magic('gemini', 'explain x?')"),
     ],
 )

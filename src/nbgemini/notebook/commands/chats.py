@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbgemini._storage import write_atomically
-from nbgemini.errors import PromptError
+from nbgemini.errors import PromptError, nearest
 from nbgemini.messages.attachments import display_text
 from nbgemini.messages.transcript import Exchange
 from nbgemini.notebook.commands.common import (
@@ -27,7 +27,7 @@ from nbgemini.notebook.commands.common import (
     usage_error,
 )
 from nbgemini.notebook.commands.status import chat_window_text, learn_windows, model_of
-from nbgemini.notebook.options import PromptArgs, nearest
+from nbgemini.notebook.options import PromptArgs
 
 if TYPE_CHECKING:
     from nbgemini.chat.chat import Chat

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
-from nbgemini.errors import PromptError
+from nbgemini.errors import PromptError, nearest
 from nbgemini.messages.turns import Part
 from nbgemini.notebook.kernel.environment import user_names
-from nbgemini.notebook.options import PromptArgs, nearest
+from nbgemini.notebook.options import PromptArgs
 
 if TYPE_CHECKING:
     from nbgemini.notebook.prompt.builder import PromptDraft

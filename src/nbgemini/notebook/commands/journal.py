@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from nbgemini.errors import ConfigurationError
+from nbgemini.errors import ConfigurationError, nearest
 from nbgemini.formatting import money_text
 from nbgemini.notebook.commands.common import show_line, show_table, split_words, usage_error
-from nbgemini.notebook.options import nearest
 
 if TYPE_CHECKING:
     from nbgemini.journal.report import Summary

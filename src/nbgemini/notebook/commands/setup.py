@@ -5,11 +5,10 @@ from __future__ import annotations
 import getpass
 from typing import TYPE_CHECKING
 
-from nbgemini.errors import ConfigurationError, NbGeminiError, PromptError
+from nbgemini.errors import ConfigurationError, NbGeminiError, PromptError, nearest
 from nbgemini.notebook.commands.common import no_arguments, show_line, show_table, split_words, usage_error
 from nbgemini.notebook.commands.status import key_text
 from nbgemini.notebook.kernel import environment
-from nbgemini.notebook.options import nearest
 from nbgemini.services import full_name, split_model
 
 if TYPE_CHECKING:

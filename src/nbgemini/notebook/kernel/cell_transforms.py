@@ -28,7 +28,7 @@ from nbgemini._async.deferred import run_within
 from nbgemini._environment import hush
 
 # Patterns are compiled where they are first used: eight of them would be a third of what %load_ext takes.
-_ASKS = r"gemini\s+(?:ask|fix|explain|map)\s[^?]*[^?\s].*\?\s*$"
+_ASKS = r"gemini\s+\S+\s[^?]*[^?\s].*\?\s*$"
 _LINE = r"""(?xs)^(?P<before>\s*(?:[^%\#\n]*?[^%\#\n=!<>]=\s*)?)  # indented, or assigned
     %(?P<name>\w+)\b\s*(?P<rest>.*)$"""
 _ASKING = rf"(?s)(?:^|\s)%{_ASKS}"
@@ -166,7 +166,7 @@ def run_from_within(coroutine: Coroutine[Any, Any, T]) -> T:
     return run_within(loop, coroutine)
 
 
-_QUESTION = r"(?m)^\s*(?:(?P<name>\w+)\s*=\s*)?%gemini\s+(?P<line>(?:(?:ask|fix|explain|map)\s.*|[\w-]+)\?)\s*$"
+_QUESTION = r"(?m)^\s*(?:(?P<name>\w+)\s*=\s*)?%gemini\s+(?P<line>(?:\S+\s.*|[\w-]+)\?)\s*$"
 _HELP = ("pinfo", "pinfo2")  # what `?` and `??` become
 
 

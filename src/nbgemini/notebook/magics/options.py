@@ -13,17 +13,9 @@ import shlex
 from collections.abc import Mapping
 from typing import Any, NoReturn, get_args
 
-from nbgemini.errors import PromptError
+from nbgemini.errors import PromptError, nearest
 from nbgemini.messages.turns import Format
-from nbgemini.notebook.options import (
-    LAST_MAP,
-    MAP_USAGE,
-    THINK_LEVELS,
-    MapArgs,
-    PromptArgs,
-    nearest,
-    think_level,
-)
+from nbgemini.notebook.options import LAST_MAP, MAP_USAGE, THINK_LEVELS, MapArgs, PromptArgs, think_level
 from nbgemini.tools.toolbox import WORDS
 
 FORMATS = get_args(Format)

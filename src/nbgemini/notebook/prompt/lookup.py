@@ -22,8 +22,8 @@ from typing import Any, TypeGuard
 from msgspec import Struct
 
 from nbgemini.chat.structured_output import is_type
-from nbgemini.errors import PromptError
-from nbgemini.notebook.options import MAP_USAGE, nearest
+from nbgemini.errors import PromptError, nearest
+from nbgemini.notebook.options import MAP_USAGE
 from nbgemini.prompts.tables import may_be_table
 from nbgemini.tools.mcp.server import McpServer
 from nbgemini.tools.resolve import McpToolRef, flatten_tools
