@@ -44,7 +44,6 @@ class SettingsResolver:
     """Resolves the settings; holds the keys that live in memory only, and the offline service while it answers."""
 
     def __init__(self, config: Gemini) -> None:
-        """Begin with the environment and %config."""
         self._config = config
         self._keys: dict[str, Secret] = {}  # typed, by service
         self._secrets: dict[tuple[str, ...], Secret] = {}  # Colab's, by the names of the variables they stand in for
@@ -132,7 +131,6 @@ class OptionResolver:
     """Resolves a prompt's options: its own line first, then its chat, then %config."""
 
     def __init__(self, shell: Any, config: Gemini) -> None:
-        """Read the settings of `config` as they stand at each prompt."""
         self._shell = shell
         self._config = config
 
@@ -191,11 +189,7 @@ def _prices(file: str) -> Prices:
 
 
 def _colab_secret(service: Service) -> Secret:
-    """Return the first of the user's secrets that are called like the service's keys; waits, so it belongs into a thread.
-
-    Raises:
-        ConfigurationError: there is none, the notebook may not have it, or the page does not answer.
-    """
+    """Return the first of the user's secrets that are called like the service's keys; waits, so it belongs into a thread."""
     from google.colab import userdata  # noqa: PLC0415 - only there
 
     troubles: list[str] = []

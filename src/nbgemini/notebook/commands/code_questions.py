@@ -77,11 +77,7 @@ def _about_object(session: Session, path: str) -> tuple[Part, ...]:
 
 
 def _find(path: str, names: Mapping[str, Any]) -> Any:
-    """Return the object that a name with attributes stands for, in the notebook or built in.
-
-    Raises:
-        PromptError: there is none.
-    """
+    """Return the object that a name with attributes stands for, in the notebook or built in."""
     if not _PATH.match(path):
         raise PromptError(f"{path!r} is not the name of an object; to explain words: %gemini explain -- {path}")
     first, *attributes = path.split(".")

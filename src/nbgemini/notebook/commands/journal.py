@@ -58,11 +58,7 @@ def _scope(period: str, rows: list[dict[str, Any]], here: str) -> str:
 
 
 def _parse(words: list[str]) -> tuple[str, str]:
-    """Return the period and what to add up by.
-
-    Raises:
-        PromptError: a word is neither.
-    """
+    """Return the period and what to add up by."""
     from nbgemini.journal.report import BY  # noqa: PLC0415
 
     period, by, rest = "all", "model", [part for word in words for part in word.split("=", 1)]

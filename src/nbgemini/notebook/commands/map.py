@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from contextlib import nullcontext
 from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -45,11 +44,7 @@ async def start_map(session: Session, args: MapArgs) -> None:
 
 
 def _create_job(session: Session, args: MapArgs, rows: Any, schema: Schema | None) -> MapJob:
-    """Return the job of a map, not started yet; `_gemini_map` and the name after -o hold its rows.
-
-    Raises:
-        NbGeminiError: nothing was sent.
-    """
+    """Return the job of a map, not started yet; `_gemini_map` and the name after -o hold its rows."""
     from nbgemini.notebook.jobs import MapJob  # noqa: PLC0415
 
     client, view = session.client, _view(session, args)
@@ -96,18 +91,13 @@ def _waits(session: Session, args: MapArgs) -> bool:
 async def _until(session: Session, task: asyncio.Task[None], table: MapResult) -> None:
     """Wait for all rows; an interrupt of the cell stops the map and keeps what is done."""
     from nbgemini.notebook.display.map_progress import fails  # noqa: PLC0415
-    from nbgemini.notebook.kernel.interrupts import PATIENCE, Interrupted, ctrl_c_stops  # noqa: PLC0415
+    from nbgemini.notebook.kernel.interrupts import wait_for_end  # noqa: PLC0415
 
-    terminal = kernel_of(session.shell) is None
+    outcome = "stopped; the finished rows are kept, and running the line again continues"
     try:
-        with ctrl_c_stops(table) if terminal else nullcontext():
-            await asyncio.wait([task])
-    except asyncio.CancelledError:
-        table.stop()
-        await asyncio.wait([task], timeout=PATIENCE)
-        raise Interrupted("stopped; the finished rows are kept, and running the line again continues") from None
+        await wait_for_end(session.shell, task, table, outcome)
     finally:
-        if terminal:
+        if kernel_of(session.shell) is None:
             await session.client.aclose()  # its loop may not run again
     if table.so_far.error is not None and fails(table):
         raise table.so_far.error
@@ -135,11 +125,7 @@ def _only_first(rows: Any, many: int | None) -> Any:
 
 
 def _check_into(rows: Any, args: MapArgs) -> None:
-    """Check that the answers can become a column.
-
-    Raises:
-        PromptError: there is no DataFrame to take it, or the template reads the column of that name.
-    """
+    """Check that the answers can become a column."""
     if args.into is None:
         return
     if not (hasattr(type(rows), "iloc") and hasattr(type(rows), "columns")):

@@ -113,15 +113,28 @@ def identifier(text: str) -> str:
 def build_parser() -> LineParser:
     """Return the parser of a prompt's options."""
     parser = LineParser("%%gemini")
-    _add_chat(parser)
     _add_content(parser)
-    _add_server_tools(parser)
-    add_generation(parser, system="system instruction for this chat, from now on", answer="the answer")
-    parser.add_argument("--stop-at", metavar="TEXT", action="append", help="end the answer before this text (repeatable)")
-    _add_output(parser)
-    add_wait(parser, end="the answer does")
-    _add_replay(parser)
     add = parser.add_argument
+    parser.add_flag("--search", help="let the service search the web; sources are listed below the answer")
+    parser.add_flag("--run-code", help="let the service run Python that the model writes; code and output are shown")
+    parser.add_flag("--urls", help="let the service read the pages whose addresses are in the prompt")
+    add_generation(parser, system="system instruction for this chat, from now on", answer="the answer")
+    add("--stop-at", metavar="TEXT", action="append", help="end the answer before this text (repeatable)")
+    add(
+        "--schema",
+        metavar="TYPE",
+        help="answer with an object of a type in the notebook: Planet, list[Planet]; reply.parsed holds it",
+    )
+    add(
+        "-f",
+        "--format",
+        choices=FORMATS,
+        help="markdown; code: only code, for a new cell; json: any JSON, decoded in reply.parsed; text: shown as it is",
+    )
+    add_wait(parser, end="the answer does")
+    tape = parser.add_mutually_exclusive_group()
+    tape.add_argument("--record", metavar="FILE", help="also record the answer, frame by frame, in this cassette")
+    tape.add_argument("--replay", metavar="FILE", help="answer from this cassette: no key, no network; a miss is an error")
     parser.add_flag("--fresh", help="ignore the cache; the new answer replaces the cached one")
     add("--timeout", metavar="S", type=number(0.001, 1e6), help="time limit for the whole answer, in seconds")
     parser.add_flag("-h", "--help", help="show this help")
@@ -152,8 +165,8 @@ def add_wait(parser: LineParser, *, end: str) -> None:
     wait.add_argument("--no-wait", dest="wait", action="store_false", default=None, help="the cell ends at once")
 
 
-def _add_chat(parser: LineParser) -> None:
-    """Add the model, the chat and the name of the reply."""
+def _add_content(parser: LineParser) -> None:
+    """Add the model, the chat, the name of the reply, tools, and what goes with the prompt."""
     add = parser.add_argument
     add(
         "-m",
@@ -164,11 +177,6 @@ def _add_chat(parser: LineParser) -> None:
     add("-c", "--chat", metavar="NAME", help="chat this prompt belongs to (default: main)")
     parser.add_flag("--once", help="outside all chats: no history is read or written")
     add("-o", "--out", metavar="VAR", type=identifier, help="bind the reply to this name too (it is always in _gemini)")
-
-
-def _add_content(parser: LineParser) -> None:
-    """Add tools, and what goes with the prompt."""
-    add = parser.add_argument
     add(
         "-t",
         "--tools",
@@ -190,36 +198,6 @@ def _add_content(parser: LineParser) -> None:
         help="attach a name in the notebook, a file, 'data/*.png', or plot (the last figure) (repeatable)",
     )
     add("--context", metavar="N", type=_natural, help="send the last N cells too: their code, results and errors")
-
-
-def _add_server_tools(parser: LineParser) -> None:
-    """Add what the service may do by itself."""
-    parser.add_flag("--search", help="let the service search the web; sources are listed below the answer")
-    parser.add_flag("--run-code", help="let the service run Python that the model writes; code and output are shown")
-    parser.add_flag("--urls", help="let the service read the pages whose addresses are in the prompt")
-
-
-def _add_output(parser: LineParser) -> None:
-    """Add the form of the answer."""
-    add = parser.add_argument
-    add(
-        "--schema",
-        metavar="TYPE",
-        help="answer with an object of a type in the notebook: Planet, list[Planet]; reply.parsed holds it",
-    )
-    add(
-        "-f",
-        "--format",
-        choices=FORMATS,
-        help="markdown; code: only code, for a new cell; json: any JSON, decoded in reply.parsed; text: shown as it is",
-    )
-
-
-def _add_replay(parser: LineParser) -> None:
-    """Add --record and --replay."""
-    tape = parser.add_mutually_exclusive_group()
-    tape.add_argument("--record", metavar="FILE", help="also record the answer, frame by frame, in this cassette")
-    tape.add_argument("--replay", metavar="FILE", help="answer from this cassette: no key, no network; a miss is an error")
 
 
 def parse_cell(line: str) -> PromptArgs:
