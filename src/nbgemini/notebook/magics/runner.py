@@ -23,8 +23,7 @@ from nbgemini.notebook.jobs import ReplyJob
 from nbgemini.notebook.kernel.cell_transforms import run_from_within
 from nbgemini.notebook.kernel.interrupts import interrupts_say, wait_for_end
 from nbgemini.notebook.magics.help import show_help
-from nbgemini.notebook.magics.options import map_line, parse_ask, parse_cell, parse_map
-from nbgemini.notebook.options import PromptArgs
+from nbgemini.notebook.options import PromptArgs, map_line, parse_ask, parse_cell, parse_map
 from nbgemini.notebook.prompt.builder import PromptDraft, draft_prompt
 from nbgemini.notebook.session import Session
 from nbgemini.tools.resolve import declare_all, resolve_tools
