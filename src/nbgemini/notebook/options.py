@@ -264,9 +264,12 @@ def parse_cell(line: str) -> PromptArgs:
     """
     args, rest = parse_ask(line)
     if rest:
-        raise PromptError(
-            f"{rest.split()[0]!r} is not an option; the prompt goes below the %%gemini line (in one line: %gemini ask …)"
-        )
+        value = line.strip().removesuffix(rest).split()[-2:-1]  # "-s" of `-s Answer as a pirate`
+        option = build_parser().options.get(value[0]) if value else None
+        problem = f"{rest.split()[0]!r} is not an option"
+        if option is not None and option.nargs != 0:
+            problem += ", and text with spaces needs quotes"
+        raise PromptError(f"{problem}; the prompt goes below the %%gemini line (in one line: %gemini ask …)")
     return args
 
 
@@ -379,9 +382,12 @@ def parse_map(line: str) -> MapArgs:
     Raises:
         PromptError: it can't be understood.
     """
-    words, rest = leading_options(line, build_map_parser())
-    given = _given(build_map_parser(), words)
+    parser = build_map_parser()
+    words, rest = leading_options(line, parser)
+    given = _given(parser, words)
     name, template = split_word(rest) if rest else ("", "")
+    if template.partition("=")[0].split()[:1] in [[option] for option in parser.options]:
+        raise PromptError(f"options go before {name}; usage: {MAP_USAGE}")
     if not template and "help" not in given:
         raise PromptError(f"usage: {MAP_USAGE}: a DataFrame, list or column, and what to ask for each row")
     own = {option: given.pop(option) for option in ("into", "concurrency", "first", "fresh") if option in given}
@@ -393,4 +399,7 @@ def map_line(line: str, text: str) -> str | None:
     command, _, rest = line.strip().partition(" ")
     if command == "map?":
         return "--help"
-    return f"{rest}\n{text.strip()}" if command == "map" else None
+    if command != "map":
+        return None
+    named = leading_options(rest, build_map_parser())[1]
+    return f"{rest}\n{text.strip()}" if named else rest

@@ -108,6 +108,23 @@ REFUSED = [  # a cell, and the exact line
         "PromptError: 'hello' is not an option; the prompt goes below the %%gemini line (in one line: %gemini ask …)",
     ),
     (
+        "%%gemini -s Answer as a pirate\nx",
+        "'as' is not an option, and text with spaces needs quotes; the prompt goes below the %%gemini line",
+    ),
+    (
+        "words\n%%gemini\nhi",
+        "PromptError: %%gemini begins a cell: put the code above it into a cell of its own",
+    ),
+    ("%%gemini map -w\nSay {row}", "usage: %gemini map [OPTIONS] NAME TEMPLATE: a DataFrame, list or column"),
+    (
+        "%gemini map words --first 2 Say {row}",
+        "PromptError: options go before words; usage: %gemini map [OPTIONS] NAME TEMPLATE",
+    ),
+    (
+        "%%gemini --once hello\nx",
+        "PromptError: 'hello' is not an option; the prompt goes below the %%gemini line (in one line: %gemini ask …)",
+    ),
+    (
         "%%gemini --tem 1\nx",
         "PromptError: unknown option --tem (did you mean --temperature?); %%gemini --help lists the options",
     ),

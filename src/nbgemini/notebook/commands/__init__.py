@@ -14,6 +14,7 @@ from msgspec import Struct
 from nbgemini.errors import PromptError, nearest
 from nbgemini.notebook.commands import cache, chats, journal, record_replay, setup, status
 from nbgemini.notebook.commands.common import HELP_FLAGS
+from nbgemini.notebook.kernel.cell_transforms import MISPLACED
 
 if TYPE_CHECKING:
     from nbgemini.notebook.session import Session
@@ -82,6 +83,8 @@ def command_of(line: str) -> tuple[str, str]:
     """
     name, _, rest = line.strip().partition(" ")
     rest = rest.strip()
+    if name == MISPLACED:
+        raise PromptError("%%gemini begins a cell: put the code above it into a cell of its own")
     if name == VERSION_FLAG or name in HELP_FLAGS:
         return "help", rest if name in HELP_FLAGS else name
     if name.endswith("?") and not rest:

@@ -34,8 +34,11 @@ _LINE = r"""(?xs)^(?P<before>\s*(?:[^%\#\n]*?[^%\#\n=!<>]=\s*)?)  # indented, or
 _ASKING = rf"(?s)(?:^|\s)%{_ASKS}"
 _BARE = r"(?s)^(?P<before>\s*)(?P<name>gemini)\s+(?P<rest>.*)$"
 _BARE_ASKING = rf"(?s)^\s*{_ASKS}"
-_EMPTY_CELL = r"%%gemini(?:\s|$)"
+_CELL = r"\s*%%gemini(?:\s|$)"
 _HELP_LINE = r"^(?P<before>\s*)%gemini\s+(?P<topic>[\w-]+)\s*\?+\s*$"
+
+
+MISPLACED = "%%gemini"  # a command that the user has not typed: a cell magic below code
 
 
 def called(lines: list[str], *, automagic: bool) -> list[str]:
@@ -52,6 +55,16 @@ def called(lines: list[str], *, automagic: bool) -> list[str]:
         made += lines[number : last + 1] if call is None else [call + "\n", *["\n"] * (last - number)]
         number = last + 1
     return made
+
+
+def _from_magic_on(lines: list[str]) -> list[str]:
+    """Return a cell without comments and spaces before its `%%gemini`; one below code becomes a call that refuses it."""
+    number = next((number for number, line in enumerate(lines) if "%%gemini" in line and re.match(_CELL, line)), None)
+    if number is None or (number and (lines[0].startswith("%%") or number in _inside_strings(lines[: number + 1]))):
+        return lines
+    if all(not line.strip() or line.startswith("#") for line in lines[:number]):
+        return [lines[number].lstrip(), *lines[number + 1 :]]
+    return [f"get_ipython().run_line_magic('gemini', {MISPLACED!r})\n"]
 
 
 def _call(line: str, *, automagic: bool) -> str | None:
@@ -118,11 +131,12 @@ class AwaitHook:
             self._shell.events.unregister("post_run_cell", self._left)
 
     def keep_from_ipython(self, lines: list[str]) -> list[str]:
-        """Keep from IPython what it would take wrongly: a `%%gemini` cell without text, and question marks in `%gemini` lines.
+        """Keep from IPython what it would take wrongly: `%%gemini` below comments or without text, and questions.
 
         It refuses an empty cell by itself, and takes `%gemini ask …?` and `%gemini map?` for calls for help with the last word.
         """
-        if lines and re.match(_EMPTY_CELL, lines[0]) and not "".join(lines[1:]).strip():
+        lines = _from_magic_on(lines)
+        if lines and re.match(_CELL, lines[0]) and not "".join(lines[1:]).strip():
             return [lines[0], "\n"]
         automagic = bool(getattr(self._shell, "automagic", False)) and "gemini" not in self._shell.user_ns
         return called(lines, automagic=automagic)
