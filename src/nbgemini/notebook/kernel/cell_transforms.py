@@ -60,7 +60,7 @@ def called(lines: list[str], *, automagic: bool) -> list[str]:
 def _from_magic_on(lines: list[str]) -> list[str]:
     """Return a cell without comments and spaces before its `%%gemini`; one below code becomes a call that refuses it."""
     number = next((number for number, line in enumerate(lines) if "%%gemini" in line and re.match(_CELL, line)), None)
-    if number is None or (number and (lines[0].startswith("%%") or number in _inside_strings(lines[: number + 1]))):
+    if number is None or (number and (lines[0].startswith("%%") or number in _inside_strings(lines))):
         return lines
     if all(not line.strip() or line.startswith("#") for line in lines[:number]):
         return [lines[number].lstrip(), *lines[number + 1 :]]
