@@ -109,7 +109,7 @@ class LineParser(argparse.ArgumentParser):
         return [action for action in self._actions if action.help != argparse.SUPPRESS]
 
 
-def number(low: float, high: float) -> Any:
+def _number(low: float, high: float) -> Any:
     """Return a function that parses a number between `low` and `high`."""
 
     def read(text: str) -> float:
@@ -124,43 +124,29 @@ def number(low: float, high: float) -> Any:
     return read
 
 
-def integer(text: str) -> int:
-    """Parse a whole number.
-
-    Raises:
-        argparse.ArgumentTypeError: it is not one.
-    """
+def _integer(text: str) -> int:
+    """Parse a whole number."""
     try:
         return int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
 
 
-def positive(text: str) -> int:
-    """Parse a positive whole number.
-
-    Raises:
-        argparse.ArgumentTypeError: it is not one.
-    """
-    value = integer(text)
-    if value < 1:
+def _positive(text: str) -> int:
+    """Parse a positive whole number."""
+    if _integer(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
-    return value
+    return int(text)
 
 
 def _natural(text: str) -> int:
-    value = integer(text)
-    if value < 0:
+    if _integer(text) < 0:
         raise argparse.ArgumentTypeError(f"{text} is negative")
-    return value
+    return int(text)
 
 
-def identifier(text: str) -> str:
-    """Parse a Python name.
-
-    Raises:
-        argparse.ArgumentTypeError: it is not one.
-    """
+def _identifier(text: str) -> str:
+    """Parse a Python name."""
     if not text.isidentifier() or keyword.iskeyword(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a Python name")
     return text
@@ -192,7 +178,7 @@ def build_parser() -> LineParser:
     tape.add_argument("--record", metavar="FILE", help="also record the answer, frame by frame, in this cassette")
     tape.add_argument("--replay", metavar="FILE", help="answer from this cassette: no key, no network; a miss is an error")
     parser.add_flag("--fresh", help="ignore the cache; the new answer replaces the cached one")
-    add("--timeout", metavar="S", type=number(0.001, 1e6), help="time limit for the whole answer, in seconds")
+    add("--timeout", metavar="S", type=_number(0.001, 1e6), help="time limit for the whole answer, in seconds")
     parser.add_flag("-h", "--help", help="show this help")
     return parser
 
@@ -209,9 +195,9 @@ def add_generation(parser: LineParser, *, system: str, answer: str) -> None:
         type=think_level,
         help=f"how much to think: {levels}; %%gemini models shows what each model takes",
     )
-    add("--temperature", metavar="X", type=number(0, 2), help="0 to 2: how freely words are chosen")
-    add("--max-tokens", metavar="N", type=positive, help=f"length limit for {answer}, in tokens")
-    add("--seed", metavar="N", type=integer, help="ask for repeatable choices")
+    add("--temperature", metavar="X", type=_number(0, 2), help="0 to 2: how freely words are chosen")
+    add("--max-tokens", metavar="N", type=_positive, help=f"length limit for {answer}, in tokens")
+    add("--seed", metavar="N", type=_integer, help="ask for repeatable choices")
 
 
 def add_wait(parser: LineParser, *, end: str) -> None:
@@ -232,7 +218,7 @@ def _add_content(parser: LineParser) -> None:
     )
     add("-c", "--chat", metavar="NAME", help="chat this prompt belongs to (default: main)")
     parser.add_flag("--once", help="outside all chats: no history is read or written")
-    add("-o", "--out", metavar="VAR", type=identifier, help="bind the reply to this name too (it is always in _gemini)")
+    add("-o", "--out", metavar="VAR", type=_identifier, help="bind the reply to this name too (it is always in _gemini)")
     add(
         "-t",
         "--tools",
@@ -362,14 +348,14 @@ def build_map_parser() -> LineParser:
     parser = LineParser("%gemini map")
     add = parser.add_argument
     add("-m", "--model", metavar="NAME", help="model; %%gemini models lists them")
-    add("-o", "--out", metavar="VAR", type=identifier, help=f"bind the rows to this name too (they are always in {LAST_MAP})")
+    add("-o", "--out", metavar="VAR", type=_identifier, help=f"bind the rows to this name too (they are always in {LAST_MAP})")
     add("--into", metavar="COLUMN", help="add the answers to the DataFrame as this column once all rows are done")
-    add("-n", "--concurrency", metavar="N", type=positive, help="at most so many rows at once (default: 20)")
-    add("--first", metavar="N", type=positive, help="only the first N rows: a cheap trial")
+    add("-n", "--concurrency", metavar="N", type=_positive, help="at most so many rows at once (default: 20)")
+    add("--first", metavar="N", type=_positive, help="only the first N rows: a cheap trial")
     parser.add_flag("--fresh", help="ask again for rows that an earlier run has paid for")
     add("--schema", metavar="TYPE", help="answer each row with an object of a type in the notebook")
     add_generation(parser, system="system instruction for each row", answer="each answer")
-    add("--timeout", metavar="S", type=number(0.001, 1e6), help="time limit for each row, in seconds")
+    add("--timeout", metavar="S", type=_number(0.001, 1e6), help="time limit for each row, in seconds")
     add_wait(parser, end="the map does")
     parser.add_flag("-h", "--help", help="show this help")
     add("-t", "--tools", metavar="f", type=_no_tools, help=argparse.SUPPRESS)

@@ -205,16 +205,11 @@ def _colab_secret(service: Service) -> Secret:
         if kind == "NotebookAccessError":
             troubles.append(f"this notebook may not have the secret {name} → switch on its notebook access {_PANEL}")
         elif kind != "SecretNotFoundError":
-            troubles.append(_no_response(service, name, kind))
+            why = "its page did not answer in time" if kind == "TimeoutException" else f"its page could not be asked ({kind})"
+            way_out = f"run the cell again with the page open, or {key_command(service)}"
+            troubles.append(f"Colab did not hand over the secret {name}: {why} → {way_out}")
             break  # nobody answers: the next would wait as long
     raise ConfigurationError(troubles[0] if troubles else _no_secret(service))
-
-
-def _no_response(service: Service, name: str, kind: str) -> str:
-    why = "its page did not answer in time" if kind == "TimeoutException" else f"its page could not be asked ({kind})"
-    return (
-        f"Colab did not hand over the secret {name}: {why} → run the cell again with the page open, or {key_command(service)}"
-    )
 
 
 def _no_secret(service: Service) -> str:

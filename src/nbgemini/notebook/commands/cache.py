@@ -28,16 +28,12 @@ async def cache(session: Session, rest: str) -> None:
     if kept is None:
         show_line(_NONE)
     elif words:
-        await _clear(kept)
+        count = await kept.clear()
+        if count is None:
+            raise ConfigurationError(f"the cache was not cleared: {kept.where} does not respond")
+        show_line(f"{plural(count, 'answer')} removed from {kept.where}")
     else:
         await _show(kept, session.client.settings.prices)
-
-
-async def _clear(kept: Cache) -> None:
-    count = await kept.clear()
-    if count is None:
-        raise ConfigurationError(f"the cache was not cleared: {kept.where} does not respond")
-    show_line(f"{plural(count, 'answer')} removed from {kept.where}")
 
 
 async def _show(kept: Cache, prices: Prices) -> None:

@@ -202,7 +202,9 @@ def export(session: Session, rest: str) -> None:
     if not exported.entries:
         raise PromptError(f"{chat.name} has no answer to export yet")
     files = _files(exported, path, thoughts="--thoughts" in flags)
-    _check_overwrite(list(files), force="--force" in flags)
+    existing = next((file for file in files if file.exists() or file.is_symlink()), None)
+    if existing and "--force" not in flags:
+        raise PromptError(f"{existing} exists already; --force overwrites it")
     _write(files)
     left = len(chat.transcript) - len(exported.entries)
     rest_text = f"; {plural(left, 'exchange')} still answering, not in it" if left else ""
@@ -242,12 +244,6 @@ def _files(exported: Said, path: Path, *, thoughts: bool) -> dict[Path, bytes]:
         text, pictures = to_markdown(exported, folder.name, thoughts=thoughts)
         return {path: text.encode(), **{folder / name: content for name, content in pictures.items()}}
     return {path: (to_notebook(exported) if path.suffix == ".ipynb" else to_json(exported)).encode()}
-
-
-def _check_overwrite(paths: list[Path], *, force: bool) -> None:
-    existing = next((path for path in paths if path.exists() or path.is_symlink()), None)
-    if existing and not force:
-        raise PromptError(f"{existing} exists already; --force overwrites it")
 
 
 def _write(files: dict[Path, bytes]) -> None:

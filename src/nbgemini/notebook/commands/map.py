@@ -50,7 +50,8 @@ def _create_job(session: Session, args: MapArgs, rows: Any, schema: Schema | Non
     client, view = session.client, _view(session, args)
     options = session.options.resolve(args.prompt, client.one_shot().options) | {"schema": schema, "format": "markdown"}
     create = partial(client.map, concurrency=args.concurrency, fresh=args.fresh, store=_store(session), progress=view.tell)
-    asked = _only_first(_without_column(rows, args.into), args.first)
+    added_before = args.into is not None and args.into in rows.columns  # by an earlier run
+    asked = _only_first(rows.drop(columns=[args.into]) if added_before else rows, args.first)
     table = view.table = create(args.template, asked, **options)
     session.usage.follow(table, lambda: (table.progress.usage, table.progress.cost or 0.0))
     session.shell.user_ns[LAST_MAP] = table
@@ -65,7 +66,8 @@ def _finish(view: MapView, table: MapResult, into: str | None, rows: Any) -> Non
     if into is None:
         return
     try:
-        _add_column(rows, into, table.answers)
+        former = rows[into].tolist() if into in rows.columns else [None] * len(rows)
+        rows[into] = table.answers + former[len(table.answers) :]  # rows that were not asked keep what they had, or get None
         view.note += f" and in the column {into!r}"
     except Exception as error:  # noqa: BLE001 - the table may have changed since
         view.note += f" · not in {into!r}: {' '.join(str(error).split())[:200]}"
@@ -134,14 +136,3 @@ def _check_into(rows: Any, args: MapArgs) -> None:
         raise PromptError(f"--into adds a column to a pandas DataFrame, and {args.name} is a {kind}; {where}")
     if Template(args.template).names(args.into):
         raise PromptError(f"--into {args.into} would overwrite the column that the template reads; name another one")
-
-
-def _without_column(rows: Any, column: str | None) -> Any:
-    """Return the rows without the column that is to hold the answers: an earlier run may have added it."""
-    return rows.drop(columns=[column]) if column is not None and column in rows.columns else rows
-
-
-def _add_column(frame: Any, column: str, answers: list[Any]) -> None:
-    """Add answers to a DataFrame as a column; rows that were not asked keep what they had, or get None."""
-    former = frame[column].tolist() if column in frame.columns else [None] * len(frame)
-    frame[column] = answers + former[len(answers) :]
