@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from msgspec import Struct, field, structs
 
+from nbgemini.errors import ConfigurationError
 from nbgemini.prices import Prices, bundled_prices
 from nbgemini.secrets import Secret
 from nbgemini.services import GEMINI_URL, OFFLINE_KEY, Service, compatible, offline, service_named, services_from
@@ -70,7 +71,13 @@ class Settings(Struct, frozen=True):
     location: str = field(default_factory=partial(_default, "location"))
 
     def __post_init__(self) -> None:
-        """Hide a key that was given as text."""
+        """Hide a key that was given as text.
+
+        Raises:
+            ConfigurationError: it is no text.
+        """
+        if not isinstance(self.key, str | Secret):
+            raise ConfigurationError(f"a key is text, not {type(self.key).__name__}")
         structs.force_setattr(self, "key", self.secret)
 
     @property

@@ -40,6 +40,23 @@ CELL = (
 )
 
 
+DOCUMENTED = """Explain `pd.DataFrame.groupby` of my notebook, briefly: what it is, and how it is used.
+
+pd.DataFrame.groupby(self, by=None) -> 'DataFrameGroupBy': function of pandas.core.frame
+Documentation:
+```
+Group by a mapper.
+
+More of it.
+```
+Source:
+```python
+def groupby(self, by=None):
+    \"\"\"Group by … (cut
+```
+"""
+
+
 def said(prompt):
     (_, thought), (_, answer) = explain(prompt)
     assert thought
@@ -119,3 +136,11 @@ def test_words_are_no_code(prompt):
 def test_any_prompt_is_safe(text, code):
     explain(f"Explain {text}\n```python\n{code}\n```\n")
     explain(f"Explain\n{code}")
+
+
+def test_what_has_no_whole_source_is_explained_by_its_documentation():
+    answer = said(DOCUMENTED)
+    assert answer.startswith("`pd.DataFrame.groupby` belongs to `pandas.core.frame`. It is called as")
+    assert "```text\nGroup by a mapper.\n\nMore of it.\n```" in answer
+    assert "called" not in said(DOCUMENTED.replace("(self, by=None) -> 'DataFrameGroupBy'", ""))
+    assert explain(DOCUMENTED.replace("Group by a mapper.\n\nMore of it.", "none")) is None

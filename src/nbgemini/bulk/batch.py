@@ -169,7 +169,7 @@ async def batch_context(services: ServiceRegistry, options: dict[str, Any]) -> B
     service, bare = split_model(model)
     if service != "gemini":
         raise PromptError(f"only Gemini's Batch API is known here; client.map asks {service}'s models now")
-    asked = structs.replace(Options(model=bare), **{**options, "schema": schema, "model": bare})
+    asked = Options(model=bare).changed({**options, "schema": schema, "model": bare})
     return BatchContext(services.endpoint(model), settings.version, asked, settings.prices, services.guard)
 
 
@@ -203,8 +203,6 @@ async def submit_batch(context: BatchContext, template: str, rows: Any, title: s
         TransportError: nobody knows whether the batch was taken.
         ApiError: it was not.
     """
-    if context.options.tools:
-        raise PromptError("a batch offers the model no tools; %%gemini -t and client.chat do")
     context.endpoint.codec.encode([user_turn("?")], context.options)
     source = RowSource(rows)
     form = Template(template, source.doubled)

@@ -62,8 +62,10 @@ def create_map(  # noqa: PLR0913, PLR0917 - what asks, what is asked, and how
     services: ServiceRegistry, chats: ChatContext, options: Options, template: str, rows: Any, how: MapOptions
 ) -> MapResult:
     """Return the result of a map, which asks a client's services once it is awaited or started."""
-    if how.concurrency < 1:
-        raise PromptError(f"at least one row is asked at a time, not {how.concurrency}")
+    if not isinstance(template, str):
+        raise PromptError(f"a template is text, not {type(template).__name__}; it comes first, the rows come second")
+    if not isinstance(how.concurrency, int) or how.concurrency < 1:
+        raise PromptError(f"at least one row is asked at a time, not {how.concurrency!r}")
     endpoint = services.endpoint(options.model)
     once = endpoint.without_retries()  # and the same to the end, whatever is set meanwhile
     chat = Chat(None, structs.replace(chats, endpoint=lambda _model, _taping: once, log=None), options)

@@ -127,8 +127,6 @@ class MapContext(Struct, frozen=True):
 
     def check(self) -> None:
         """Raise PromptError if the model does not take these options."""
-        if self.options.tools:
-            raise PromptError("a map offers the model no tools; %%gemini -t and client.chat do")
         self.endpoint.codec.encode([user_turn("?")], self._bare)
 
     def pending(self, row: MapRow, turn: Turn, equal: Counter[str]) -> PendingRow:

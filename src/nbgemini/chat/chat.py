@@ -118,9 +118,9 @@ class Chat:
             ToolError: a tool asks the chat that waits for it.
         """
         refuse_deadlock(self)
-        asked = user_turn(prompt) if isinstance(prompt, str) else prompt
+        asked = user_turn(prompt)
         toolbox = self.toolbox if toolbox is None else toolbox
-        options = with_schema_format(msgspec.structs.replace(self.options, **changes, tools=toolbox.declarations))
+        options = with_schema_format(msgspec.structs.replace(self.options.changed(changes), tools=toolbox.declarations))
         self._refuse(asked, options)
         endpoint, (service, model) = self._context.endpoint(options.model, taping), split_model(options.model)
         options = msgspec.structs.replace(options, model=model)

@@ -121,6 +121,7 @@ class ToolRun(Struct, frozen=True):
         response: what goes back to the model, once there is something.
         unasked: whether it ran because its user had said that nobody need be asked.
         about: what the tool says of itself, in one line.
+        printed: what it has printed, where a notebook shows that on its card.
     """
 
     call: ToolCall
@@ -130,6 +131,7 @@ class ToolRun(Struct, frozen=True):
     seconds: float = 0.0
     unasked: bool = False
     about: str = ""
+    printed: str = ""
 
     @property
     def over(self) -> bool:
@@ -155,11 +157,12 @@ class ToolAnswer(Struct, frozen=True):
     seconds: float = 0.0
     unasked: bool = False
     about: str = ""
+    printed: str = ""
 
     def of(self, call: ToolCall) -> ToolRun:
         """Return what became of the call that this answers."""
         state = self.state or ("failed" if self.response.keys() == {"error"} else "done")
-        return ToolRun(call, state, self.response, self.media, self.seconds, self.unasked, self.about)
+        return ToolRun(call, state, self.response, self.media, self.seconds, self.unasked, self.about, self.printed)
 
 
 class ExecutedCode(Struct, frozen=True):

@@ -20,6 +20,7 @@ _LONGEST = 20_000  # characters of arguments or of a result that the page shows;
 _GROWN = 2_000  # characters of arguments that are shown while they come: nobody reads more of them
 _MOST_LINES = 20  # arguments that stand line by line
 _MOST_COLOURED = 4_000  # characters of code or JSON
+_PRINTING = 1_000  # characters of what a call prints that are shown while it runs
 _SHORT = 300  # characters of a result that is not folded,
 _FEW_LINES = 6  # and its lines
 _CODE = {  # arguments that hold code, if it has lines
@@ -63,7 +64,7 @@ def card_html(call: Call, about: str = "", *, head: bool = False) -> str:
     opened = " open" if call.state in _OPENED else ""
     words = [_prose(line) for line in (call.about if isinstance(call, ToolRun) else "", about) if line]
     known = f"<p><small>{'<br>'.join(words)}</small></p>" if words else ""
-    boxes = "" if head else _arguments_html(call) + _result_html(call)
+    boxes = "" if head else _arguments_html(call) + _printed_html(call) + _result_html(call)
     return f'<details class="nbgemini-tool"{opened}><summary>{_title(call)}</summary>{known}{boxes}</details>'
 
 
@@ -105,7 +106,19 @@ def _name(call: Call) -> str:
 
 def _texts(call: Call) -> list[str]:
     texts = [text] if (text := _arguments_text(call)) else []
+    texts += [f"Printed: {printed}"] if (printed := _printed(call)) else []
     return [*texts, _result(call.response)] if isinstance(call, ToolRun) and call.response is not None else texts
+
+
+def _printed(call: Call) -> str:
+    """Return what the call has printed; while it runs, the end of that."""
+    text = call.printed.rstrip() if isinstance(call, ToolRun) else ""
+    return harmless(text[-_PRINTING:] if call.state == "running" else text)
+
+
+def _printed_html(call: Call) -> str:
+    text = _printed(call)
+    return _folded_unless_short("Printed", text, f"<pre>{escape(text)}</pre>") if text else ""
 
 
 def _arguments_text(call: Call) -> str:
@@ -146,6 +159,10 @@ def _result_html(call: Call) -> str:
     text = _result(call.response)
     title = "Result" if call.state == "done" else "What the model was told"
     box = _coloured(text, "json") if text[:1] in ("{", "[") else f"<pre>{_escaped(text)}</pre>"
+    return _folded_unless_short(title, text, box)
+
+
+def _folded_unless_short(title: str, text: str, box: str) -> str:
     if len(text) <= _SHORT and text.count("\n") < _FEW_LINES:
         return f"<p><small>{title}</small></p>{box}"
     return f"<details><summary><small>{title} · {len(text):,} characters</small></summary>{box}</details>"

@@ -22,6 +22,7 @@ from nbgemini._async.threads import run_in_daemon_thread
 from nbgemini.errors import ToolError
 from nbgemini.messages.events import RunState, ToolCall, ToolRun
 from nbgemini.prompts.jsonable import converted, cut
+from nbgemini.tools.stdout import PRINTED, PrintedText
 
 T = TypeVar("T")
 GRACE = 1.0  # seconds that a cancelled tool has to tidy up
@@ -33,7 +34,8 @@ _abandoned: set[asyncio.Task[ToolRun]] = set()  # a loop holds its tasks weakly
 def note_of(result: ToolRun) -> dict[str, Any]:
     """Return what its reader is to see again and the service has no word for."""
     note = {"state": result.state, "seconds": round(result.seconds, 2)}
-    return {**note, **({"unasked": True} if result.unasked else {}), **({"about": result.about} if result.about else {})}
+    more = {"unasked": result.unasked, "about": result.about, "printed": result.printed}
+    return note | {name: value for name, value in more.items() if value}
 
 
 def text_result(call: ToolCall, text: str, state: RunState, seconds: float = 0.0) -> ToolRun:
@@ -109,12 +111,15 @@ class Tool(Struct, frozen=True, eq=False):
         return bound
 
 
-async def run(tool: Tool | None, call: ToolCall) -> ToolRun:
-    """Run a call and return what goes back to the model; cancelled, the tool is cancelled with it."""
+async def run(tool: Tool | None, call: ToolCall, report: Callable[[str], object] = lambda _: None) -> ToolRun:
+    """Run a call and return what goes back to the model; cancelled, the tool is cancelled with it.
+
+    `report` is called with what it prints, now and then.
+    """
     if tool is None:
         return text_result(call, f"there is no tool named {call.name!r}; use one that is declared", "failed")
-    began = monotonic()
-    task = asyncio.create_task(_attempt(tool, call), name=f"nbgemini tool {tool.name}")
+    began, printed = monotonic(), PrintedText(report)
+    task = asyncio.create_task(_attempt(tool, call, printed), name=f"nbgemini tool {tool.name}")
     try:
         await asyncio.wait({task}, timeout=tool.timeout)
         if not task.done():
@@ -123,12 +128,13 @@ async def run(tool: Tool | None, call: ToolCall) -> ToolRun:
         else:
             result = text_result(call, "the tool cancelled itself", "stopped") if task.cancelled() else task.result()
     finally:
+        printed.close()
         if not task.done():
             _abandoned.add(task)
             task.add_done_callback(_abandoned.discard)
             task.cancel()
             await asyncio.wait({task}, timeout=GRACE)
-    return structs.replace(result, seconds=monotonic() - began)
+    return structs.replace(result, seconds=monotonic() - began, printed=printed.text)
 
 
 def canonical_json(args: Mapping[str, Any]) -> str:
@@ -141,7 +147,8 @@ def satisfies(test: Callable[[Any], bool], function: Any) -> bool:
     return test(function) or test(type(function).__call__)
 
 
-async def _attempt(tool: Tool, call: ToolCall) -> ToolRun:
+async def _attempt(tool: Tool, call: ToolCall, printed: PrintedText) -> ToolRun:
+    PRINTED.set(printed)  # in the context of this task
     try:
         response, media = await tool._perform(call.args, converted)  # noqa: SLF001 - one room
     except asyncio.CancelledError:

@@ -234,13 +234,17 @@ class ToolRunner:
                 return text_result(call, self._toolbox.refusal, "refused")
         async with self._free:
             running.begun = True
-            self._report(running, ToolRun(call, "running", unasked=running.unasked))
-            return await run(tool, call)
+            run_so_far = ToolRun(call, "running", unasked=running.unasked)
+            self._report(running, run_so_far)
+            return await run(
+                tool, call, lambda text: self._report(running, structs.replace(run_so_far, printed=self._mask(text)))
+            )
 
     def _labelled(self, running: _RunningCall, result: ToolRun) -> ToolRun:
         """Return the result with what its reader must always see: that it ran and nobody was asked; and no key in it."""
         unasked = running.begun and running.unasked
-        return structs.replace(result, unasked=unasked, about=running.about, response=self._mask(result.response))
+        masked = {"response": self._mask(result.response), "printed": self._mask(result.printed)}
+        return structs.replace(result, unasked=unasked, about=running.about, **masked)
 
     def _report(self, running: _RunningCall, run: ToolRun) -> None:
         self._news.put_nowait(ToolProgress(running.number, structs.replace(run, about=running.about)))

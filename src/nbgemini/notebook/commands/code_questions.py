@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
-from nbgemini.errors import PromptError
+from nbgemini.errors import PromptError, nearest
 from nbgemini.messages.turns import Part
 from nbgemini.notebook.kernel.environment import user_names
-from nbgemini.notebook.options import PromptArgs, nearest
+from nbgemini.notebook.options import PromptArgs
 
 if TYPE_CHECKING:
     from nbgemini.notebook.prompt.builder import PromptDraft
@@ -77,11 +77,7 @@ def _about_object(session: Session, path: str) -> tuple[Part, ...]:
 
 
 def _find(path: str, names: Mapping[str, Any]) -> Any:
-    """Return the object that a name with attributes stands for, in the notebook or built in.
-
-    Raises:
-        PromptError: there is none.
-    """
+    """Return the object that a name with attributes stands for, in the notebook or built in."""
     if not _PATH.match(path):
         raise PromptError(f"{path!r} is not the name of an object; to explain words: %gemini explain -- {path}")
     first, *attributes = path.split(".")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbgemini.errors import PromptError
+from nbgemini.errors import PromptError, nearest
 from nbgemini.formatting import money_text, tokens_text
 from nbgemini.notebook.commands.common import (
     no_arguments,
@@ -17,7 +17,6 @@ from nbgemini.notebook.commands.common import (
     time_text,
     usage_error,
 )
-from nbgemini.notebook.options import nearest
 from nbgemini.replay.session import Record
 from nbgemini.services import key_command, split_model
 

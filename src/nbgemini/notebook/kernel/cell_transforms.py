@@ -30,17 +30,18 @@ from nbgemini._environment import hush
 T = TypeVar("T")
 
 # Patterns are compiled where they are first used: eight of them would be a third of what %load_ext takes.
-_ASKS = r"gemini\s+(?:ask|fix|explain|map)\s[^?]*[^?\s].*\?\s*$"
+_ASKS = r"gemini\s+\S+\s[^?]*[^?\s].*\?\s*$"
 _LINE = r"""(?xs)^(?P<before>\s*(?:[^%\#\n]*?[^%\#\n=!<>]=\s*)?)  # indented, or assigned
     %(?P<name>\w+)\b\s*(?P<rest>.*)$"""
 _ASKING = rf"(?s)(?:^|\s)%{_ASKS}"
 _BARE = r"(?s)^(?P<before>\s*)(?P<name>gemini)\s+(?P<rest>.*)$"
 _BARE_ASKING = rf"(?s)^\s*{_ASKS}"
-_EMPTY_CELL = r"%%gemini(?:\s|$)"
+_CELL = r"\s*%%gemini(?:\s|$)"
 _HELP_LINE = r"^(?P<before>\s*)%gemini\s+(?P<topic>[\w-]+)\s*\?+\s*$"
 
 AWAITED = "_gemini_awaited"  # the magic's other name, which the hook writes: it tells the magic that its result is awaited
 _CALL = r"(?m)^get_ipython\(\)\.run_(cell|line)_magic\('gemini',"
+MISPLACED = "%%gemini"  # a command that the user has not typed: a cell magic below code
 
 
 def called(lines: list[str], *, automagic: bool) -> list[str]:
@@ -48,8 +49,7 @@ def called(lines: list[str], *, automagic: bool) -> list[str]:
     questions = any(line.rstrip().endswith("?") for line in lines) and any("gemini" in line for line in lines)
     if not questions or lines[0].startswith("%%"):
         return lines
-    tokens: list[Any] = [token for line in make_tokens_by_line(lines) for token in line if token.string.strip()]
-    inside_strings = {number for token in tokens for number in range(token.start[0], token.end[0])}
+    inside_strings = _inside_strings(lines)
     calls: list[str] = []
     number = 0
     while number < len(lines):
@@ -62,6 +62,22 @@ def called(lines: list[str], *, automagic: bool) -> list[str]:
         calls += lines[number : last + 1] if call is None else [call + "\n", *["\n"] * (last - number)]
         number = last + 1
     return calls
+
+
+def _inside_strings(lines: list[str]) -> set[int]:
+    """Return the numbers of the lines that begin inside a string."""
+    tokens: list[Any] = [token for line in make_tokens_by_line(lines) for token in line if token.string.strip()]
+    return {number for token in tokens for number in range(token.start[0], token.end[0])}
+
+
+def _from_magic_on(lines: list[str]) -> list[str]:
+    """Return a cell without comments and spaces before its `%%gemini`; one below code becomes a call that refuses it."""
+    number = next((number for number, line in enumerate(lines) if "%%gemini" in line and re.match(_CELL, line)), None)
+    if number is None or (number and (lines[0].startswith("%%") or number in _inside_strings(lines))):
+        return lines
+    if all(not line.strip() or line.startswith("#") for line in lines[:number]):
+        return [lines[number].lstrip(), *lines[number + 1 :]]
+    return [f"get_ipython().run_line_magic('gemini', {MISPLACED!r})\n"]
 
 
 def _call(line: str, *, automagic: bool) -> str | None:
@@ -104,11 +120,12 @@ class AwaitHook:
             self._shell.events.unregister("post_run_cell", self._left)
 
     def keep_from_ipython(self, lines: list[str]) -> list[str]:
-        """Keep from IPython what it would take wrongly: a `%%gemini` cell without text, and question marks in `%gemini` lines.
+        """Keep from IPython what it would take wrongly: `%%gemini` below comments or without text, and questions.
 
         It refuses an empty cell by itself, and takes `%gemini ask …?` and `%gemini map?` for calls for help with the last word.
         """
-        if lines and re.match(_EMPTY_CELL, lines[0]) and not "".join(lines[1:]).strip():
+        lines = _from_magic_on(lines)
+        if lines and re.match(_CELL, lines[0]) and not "".join(lines[1:]).strip():
             return [lines[0], "\n"]
         automagic = bool(getattr(self._shell, "automagic", False)) and "gemini" not in self._shell.user_ns
         return called(lines, automagic=automagic)
@@ -152,7 +169,7 @@ def run_from_within(coroutine: Coroutine[Any, Any, T]) -> T:
     return run_within(loop, coroutine)
 
 
-_QUESTION = r"(?m)^\s*(?:(?P<name>\w+)\s*=\s*)?%gemini\s+(?P<line>(?:(?:ask|fix|explain|map)\s.*|[\w-]+)\?)\s*$"
+_QUESTION = r"(?m)^\s*(?:(?P<name>\w+)\s*=\s*)?%gemini\s+(?P<line>(?:\S+\s.*|[\w-]+)\?)\s*$"
 _HELP = ("pinfo", "pinfo2")  # what `?` and `??` become
 
 

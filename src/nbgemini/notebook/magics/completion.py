@@ -268,7 +268,7 @@ class Completer:
 
     def _in_map(self, rest: str) -> Found:
         """Return what may stand in the line of a map: options, then a table, then columns in braces."""
-        from nbgemini.notebook.magics.options import build_map_parser, leading_options, split_word  # noqa: PLC0415
+        from nbgemini.notebook.options import build_map_parser, leading_options, split_word  # noqa: PLC0415
 
         parser = build_map_parser()
         found = self._in_options(rest, parser)
@@ -316,7 +316,7 @@ class Completer:
 
     def _in_options(self, rest: str, parser: Any = None) -> Found:
         """Return what may stand at the end of a line of options; nothing where the prompt has begun."""
-        from nbgemini.notebook.magics.options import build_parser  # noqa: PLC0415 - at the first Tab
+        from nbgemini.notebook.options import build_parser  # noqa: PLC0415 - at the first Tab
 
         parser = parser or build_parser()
         actions = {name: action for action in parser._actions for name in action.option_strings}  # noqa: SLF001
@@ -345,7 +345,7 @@ class Completer:
     def _topics(self) -> list[str]:
         """Return what `%gemini help` may be asked about."""
         from nbgemini.notebook.commands import COMMANDS  # noqa: PLC0415 - at the first Tab
-        from nbgemini.notebook.magics.options import build_parser  # noqa: PLC0415
+        from nbgemini.notebook.options import build_parser  # noqa: PLC0415
 
         return [*filter(None, COMMANDS), *build_parser().options]
 

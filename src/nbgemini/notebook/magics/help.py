@@ -6,11 +6,10 @@ import sys
 from argparse import Action
 from importlib.metadata import version
 
-from nbgemini.errors import PromptError
+from nbgemini.errors import PromptError, nearest
 from nbgemini.notebook.commands import COMMANDS, VERSION_FLAG
 from nbgemini.notebook.commands.common import syntax
-from nbgemini.notebook.magics.options import build_map_parser, build_parser
-from nbgemini.notebook.options import LAST_MAP, nearest
+from nbgemini.notebook.options import LAST_MAP, build_map_parser, build_parser
 
 EXAMPLES: dict[str, tuple[str, str, str]] = {  # by option: the rest of its line, a prompt, and what it does
     "--model": ("gemini-3.8-flash", "Why is the sky blue?", "this model, for this prompt"),

@@ -135,11 +135,7 @@ def _try(item: NamedAttachment) -> Tried:
 
 
 def _sendable(tried: Sequence[Tried], tell: Tell) -> list[Part]:
-    """Return all parts; of the files that one pattern named, those that can't be sent are left out with a note.
-
-    Raises:
-        PromptError: none of them can be sent.
-    """
+    """Return all parts; of the files that one pattern named, those that can't be sent are left out with a note."""
     good = {item.among for item, _, error in tried if error is None}
     for item, _, error in tried:
         if error is not None and item.among not in good:

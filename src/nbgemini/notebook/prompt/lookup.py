@@ -22,8 +22,8 @@ from typing import Any, TypeGuard
 from msgspec import Struct
 
 from nbgemini.chat.structured_output import is_type
-from nbgemini.errors import PromptError
-from nbgemini.notebook.options import MAP_USAGE, nearest
+from nbgemini.errors import PromptError, nearest
+from nbgemini.notebook.options import MAP_USAGE
 from nbgemini.prompts.tables import may_be_table
 from nbgemini.tools.mcp.server import McpServer
 from nbgemini.tools.resolve import McpToolRef, flatten_tools
@@ -56,7 +56,9 @@ def named_attachments(word: str, names: Mapping[str, Any], plot: bytes | None = 
     if found:
         yield from _opened(word, value)
     elif word == "plot":
-        yield NamedAttachment("plot", _last_plot(plot))
+        if plot is None:
+            raise PromptError("-a plot: no cell has shown a picture yet; nothing was sent")
+        yield NamedAttachment("plot", plot)
     else:
         among = word if glob.has_magic(word) and not Path(word).expanduser().is_file() else ""
         yield from (NamedAttachment(path.name, path, among) for path in _files(word, names))
@@ -118,12 +120,6 @@ def _siblings(folder: Path) -> list[str]:
             return [entry.name for entry, _ in zip(entries, range(1000), strict=False)]
     except OSError:
         return []
-
-
-def _last_plot(plot: bytes | None) -> bytes:
-    if plot is None:
-        raise PromptError("-a plot: no cell has shown a picture yet; nothing was sent")
-    return plot
 
 
 def named_tool(names: Mapping[str, Any], name: str) -> Any:
@@ -252,7 +248,8 @@ def rows_named(names: Mapping[str, Any], word: str) -> Any:
                 else value[attribute]
             )
         except AttributeError:
-            raise PromptError(f"{word}: there is no {attribute!r}{nearest(attribute, _names_inside(value))}") from None
+            inside = column_names(value) or [name for name in dir(value) if not name.startswith("_")]
+            raise PromptError(f"{word}: there is no {attribute!r}{nearest(attribute, inside)}") from None
     return value
 
 
@@ -272,7 +269,3 @@ def column_names(value: Any) -> list[str]:
 def _are_names(found: Any) -> TypeGuard[Iterable[Any]]:
     """Whether something is a collection of names, and not the columns themselves."""
     return isinstance(found, Iterable) and not callable(found) and all(isinstance(name, str | int | tuple) for name in found)
-
-
-def _names_inside(value: Any) -> list[str]:
-    return column_names(value) or [name for name in dir(value) if not name.startswith("_")]

@@ -28,7 +28,6 @@ class LastError:
     """Looks on while cells run."""
 
     def __init__(self, shell: Any) -> None:
-        """Have seen nothing yet."""
         self._shell = shell
         self._seen: Failure | None = None
 
@@ -83,7 +82,6 @@ class LastPicture:
     """Looks on while cells display, and keeps the last PNG."""
 
     def __init__(self, shell: Any) -> None:
-        """See nothing yet."""
         self._publisher = shell.display_pub
         self._encoded = ""
 

@@ -150,7 +150,7 @@ def text_or_none(value: Any) -> str | None:
     return str(value) if value else None
 
 
-_NOTED = ("state", "seconds", "unasked", "about")
+_NOTED = ("state", "seconds", "unasked", "about", "printed")
 
 
 def result_part(call: ToolCall, response: dict[str, Any], media: Sequence[InlineMedia]) -> Part:

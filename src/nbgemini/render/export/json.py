@@ -16,7 +16,13 @@ from nbgemini.render.export.model import ExportedChat
 _KINDS = {"text", "inlineData", "fileData"}
 _ASKED = {*_KINDS, NOTE}
 _ANSWERED = {"functionResponse", "thoughtSignature", NOTE, ORIGIN}
-_HOW_IT_WENT = {"state": str, "seconds": int | float, "unasked": bool, "about": str}  # what the card of a call shows
+_HOW_IT_WENT = {  # what the card of a call shows
+    "state": str,
+    "seconds": int | float,
+    "unasked": bool,
+    "about": str,
+    "printed": str,
+}
 _FOUND = {"citations": dict}  # the sources below an answer
 
 
