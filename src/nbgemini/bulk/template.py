@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import difflib
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -107,9 +108,10 @@ class Template:
         value = names[first]
         if is_missing(value):
             return
-        if path != first and not _has_attributes(value, path.split(".")[1:]):
-            raise PromptError(f"{_missing_text(path, row)}; nothing was asked")
-        if path == first and spec and _SPEC.search(spec) and not match["cast"] and not _can_format(value, spec):
+        if path != first:
+            if not _can(lambda: attrgetter(path.partition(".")[2])(value), AttributeError):
+                raise PromptError(f"{_missing_text(path, row)}; nothing was asked")
+        elif spec and _SPEC.search(spec) and not match["cast"] and not _can(lambda: format(value, spec), ValueError, TypeError):
             raise PromptError(f"{match[0]} can't be written: {str(value)[:40]!r} is of type {type(value).__name__}")
 
 
@@ -145,23 +147,13 @@ def _labels(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in names if name and not name.isidentifier())
 
 
-def _has_attributes(value: Any, attributes: Iterable[str]) -> bool:
-    for name in attributes:
-        try:
-            value = getattr(value, name)
-        except AttributeError:
-            return False
-        except Exception:  # noqa: BLE001 - a property may raise anything; it is told when it is read
-            return True
-    return True
-
-
-def _can_format(value: Any, spec: str) -> bool:
+def _can(read: Callable[[], object], *refusals: type[Exception]) -> bool:
+    """Whether a value can be read, or written, so; what raises anything else is told when that is done."""
     try:
-        format(value, spec)
-    except (ValueError, TypeError):
+        read()
+    except refusals:
         return False
-    except Exception:  # noqa: BLE001 - told when it is written
+    except Exception:  # noqa: BLE001 - it is anybody's code
         return True
     return True
 

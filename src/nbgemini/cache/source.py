@@ -111,7 +111,8 @@ class StreamTee:
         self._bytes = 0
         self._dropped = 0
         self._readers: list[_Reader] = []
-        self._room, self._news = asyncio.Event(), asyncio.Event()
+        self._room = asyncio.Event()
+        self._news: asyncio.Event | None = None  # that readers wait for
         self.task = asyncio.get_running_loop().create_task(self._run(pump))
 
     @property
@@ -173,6 +174,7 @@ class StreamTee:
         while reader.at - self._dropped >= len(self._frames):
             if self.over:
                 return None
+            self._news = self._news or asyncio.Event()
             await self._news.wait()
         frame = self._frames[reader.at - self._dropped]
         reader.at += 1
@@ -198,8 +200,9 @@ class StreamTee:
 
     def _wake(self) -> None:
         """Wake the readers that wait; the next wait is for other news."""
-        self._news.set()
-        self._news = asyncio.Event()
+        if self._news is not None:
+            self._news.set()
+            self._news = None
 
 
 def _copy_of(error: Exception) -> Exception:
