@@ -37,10 +37,9 @@ class Place(Protocol):
 
 
 class Painting:
-    """The way one stream is painted, and its tools."""
+    """How one stream is painted: by `widgets`, as `html`, `kept` for who may cut the cell off, `at_end`; and its tools."""
 
     def __init__(self, way: str, route: Route, refresh: Refresh, updates_per_second: float, *, shows_errors: bool) -> None:
-        """Choose the way: `widgets`, `html`, `kept` (nobody looks, but the cell may be cut off) or `at_end`."""
         self.live = way != "at_end"
         self.kept = way == "kept"
         self.widgets = False
@@ -57,7 +56,7 @@ class Painting:
         self._silence = 0.0  # seconds in which no page was heard
         self._looked = self._began
         self._open: list[Any] = []
-        self._ids: list[str] = []
+        self.widget_ids: list[str] = []  # by which the outputs of a page name our widgets
         self._module: Any = None
 
     @property
@@ -67,7 +66,7 @@ class Painting:
 
     def begin(self) -> None:
         """Count this stream, and use the widgets at once if they were loaded before."""
-        self._refresh.join()
+        self._refresh.streams += 1
         module = sys.modules.get(_WIDGETS)
         if self._wants_widgets and hasattr(module, "column"):  # its last: not still being imported by the loading thread
             self._use(module)
@@ -78,11 +77,6 @@ class Painting:
             with suppress(ImportError):  # no widgets here: plain HTML does
                 self._use(await run_in_import_thread(_load_widgets))
 
-    @property
-    def widget_ids(self) -> list[str]:
-        """The ids by which the outputs of a page name our widgets."""
-        return self._ids
-
     def live_widget(self, role: str, snapshot: Callable[[], dict[str, Any]], **calls: Callable[..., object]) -> Any:
         """Return a new widget in this role; `calls` are what `Live` takes."""
         return self.widget(lambda module: module.Live(role, snapshot=snapshot, on_moved=self._note_moved, **calls))
@@ -91,7 +85,7 @@ class Painting:
         """Return a new widget, which `make` makes by the module `widget`; it is closed with all others."""
         widget = self._route.run(lambda: make(self._module))
         self._open.append(widget)
-        self._ids.append(widget.model_id)
+        self.widget_ids.append(widget.model_id)
         return widget
 
     def change(self, call: Callable[[], None]) -> None:
@@ -104,7 +98,7 @@ class Painting:
 
     def end(self) -> None:
         """Note that the stream is over."""
-        self._refresh.leave()
+        self._refresh.streams -= 1
 
     def close_all(self, but: Any = None) -> None:
         """Close the widgets, `but` one that is kept for a while: the page shows static outputs in their places."""
@@ -160,7 +154,7 @@ class Refresh:
     """The repaints of one kernel."""
 
     def __init__(self) -> None:
-        self._streams = 0
+        self.streams = 0
         self._free_at = 0.0
         self.silent: Any = None  # the last widget that no page has started in good time
 
@@ -169,18 +163,10 @@ class Refresh:
         """Whether pages turned out to start no widget of ours; one that comes late after all is heard."""
         return self.silent is not None and not self.silent.greeted
 
-    def join(self) -> None:
-        """Count one stream more."""
-        self._streams += 1
-
-    def leave(self) -> None:
-        """Count one stream less."""
-        self._streams -= 1
-
     def sent(self, characters: int) -> None:
         """Take note of what was sent."""
         self._free_at = max(monotonic(), self._free_at) + characters / _CHARACTERS
 
     def pause(self, shortest: float) -> float:
         """Return the seconds a stream waits before its next repaint, at least `shortest`."""
-        return max(shortest, self._streams / _REPAINTS, self._free_at - monotonic())
+        return max(shortest, self.streams / _REPAINTS, self._free_at - monotonic())
