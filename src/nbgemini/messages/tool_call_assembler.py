@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any, Literal, TypeAlias
 
@@ -38,20 +39,17 @@ _STEP = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
+_IN_DOUBLE_QUOTES = {"\\'": "'", '"': '\\"'}
+
 _Step: TypeAlias = str | int
 _Piece: TypeAlias = ToolArgsDelta | ToolArgsText | ToolArgsPiece
 
 
 class ToolCallAssembler:
-    """The tool calls of one response: those that still grow, and which have been made.
-
-    Attributes:
-        part: the service's own part of the call that `feed` returned last, all but its arguments; None if it came whole.
-    """
+    """The tool calls of one response: those that still grow, and which have been made."""
 
     def __init__(self) -> None:
-        """Begin with no call."""
-        self.part: Part | None = None
+        self.part: Part | None = None  # the service's own of the call that `feed` returned last; none if it came whole
         self._open: dict[str, _Call] = {}
         self._made: dict[str | tuple[str, str], int] = {}  # how many there are of each
         self._here: dict[str | tuple[str, str], int] = {}  # and of how many this frame has told
@@ -105,7 +103,9 @@ class ToolCallAssembler:
 
     def _unless_repeated(self, call: ToolCall, part: Part | None) -> list[ToolCall | ToolCallGrowing]:
         """Return the call, unless it is one that has been made: models have sent a hundred copies of one call."""
-        mark = _mark(call)
+        mark: str | tuple[str, str] | None = None  # what tells it from others: its id, or without one all that it says
+        with suppress(*_NOT_JSON):
+            mark = call.id or (call.name, json.dumps(call.args, sort_keys=True))
         if mark is not None:
             made, here = self._made.get(mark, 0), self._here.get(mark, 0) + 1
             self._here[mark] = 1 if call.id else here  # an id names one call
@@ -128,14 +128,6 @@ def weight(value: Any, enough: int) -> int:
         elif isinstance(value, list):
             waiting += value
     return total
-
-
-def _mark(call: ToolCall) -> str | tuple[str, str] | None:
-    """Return what tells a call from others: its id, or without one all that it says."""
-    try:
-        return call.id or (call.name, json.dumps(call.args, sort_keys=True))
-    except _NOT_JSON:
-        return None
 
 
 class _Call:
@@ -165,14 +157,10 @@ class _Call:
 
 
 class _Arguments:
-    """What came of one call's arguments: JSON text, or values at their paths. Both at once make no sense, and no call.
-
-    Attributes:
-        size: how many characters came.
-    """
+    """What came of one call's arguments: JSON text, or values at their paths. Both at once make no sense, and no call."""
 
     def __init__(self, text: str = "") -> None:
-        self.size = len(text)
+        self.size = len(text)  # of all that came
         self._texts = [text] if text else []
         self._tree: dict[str, Any] = {}
         self._sound = True
@@ -211,7 +199,7 @@ class _Arguments:
     def whole(self) -> dict[str, Any] | None:
         """Return the arguments, or None if they are not complete."""
         try:
-            text = json.dumps(self._tree["$"], default=_complete_text) if self._tree else "".join(self._texts)
+            text = json.dumps(self._tree["$"], default=_Text.whole) if self._tree else "".join(self._texts)
             args = parse_arguments(text)
             args = json.loads(_repair_surrogates(json.dumps(args, ensure_ascii=False, allow_nan=False)))
         except _NOT_JSON:
@@ -242,11 +230,15 @@ class _Text:
         """Return the text so far."""
         return "".join(self.pieces)
 
+    def whole(self) -> str:
+        """Return the text, which has ended.
 
-def _complete_text(text: _Text) -> str:
-    if text.more:
-        raise ValueError("the text has no end")
-    return str(text)
+        Raises:
+            ValueError: more of it is to come.
+        """
+        if self.more:
+            raise ValueError("the text has no end")
+        return str(self)
 
 
 def _repair_surrogates(text: str) -> str:
@@ -263,25 +255,17 @@ def _steps(path: str) -> list[_Step]:
     steps: list[_Step] = ["$"]
     at = 1 if path.startswith("$") else len(path) + 1
     while at < len(path) and len(steps) <= _DEEPEST and (found := _STEP.match(path, at)):
-        steps.append(_step(found))
-        at = found.end()
+        quoted, at = found["double"], found.end()
+        if (single := found["single"]) is not None:  # JSON knows double quotes only
+            quoted = re.sub(r"\\.|\"", lambda sign: _IN_DOUBLE_QUOTES.get(sign[0], sign[0]), single, flags=re.DOTALL)
+            quoted = f'"{quoted}"'
+        if quoted is not None:
+            steps.append(str(json.loads(quoted, strict=False)))
+        else:
+            steps.append(found["bare"] if found["index"] is None else int(found["index"]))
     if at != len(path):
         raise ValueError("not a path")
     return steps
-
-
-def _step(found: re.Match[str]) -> _Step:
-    match found.lastgroup:
-        case "index":
-            return int(found["index"])
-        case "bare":
-            return found["bare"]
-        case "single":  # JSON knows double quotes only
-            quoted = re.sub(
-                r"\\.|\"", lambda sign: {"\\'": "'", '"': '\\"'}.get(sign[0], sign[0]), found["single"], flags=re.DOTALL
-            )
-            return str(json.loads(f'"{quoted}"', strict=False))
-    return str(json.loads(found["double"], strict=False))
 
 
 def _put(tree: dict[str, Any], steps: list[_Step], value: Any) -> None:

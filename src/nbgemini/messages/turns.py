@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from operator import add
 from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import astuple
 
 Part: TypeAlias = Mapping[str, Any]
 NOTE = "nbgemini"  # the key of a part under which stands what concerns its reader alone: it never goes back
@@ -38,14 +40,7 @@ class Usage(Struct, frozen=True):
 
     def __add__(self, other: Usage) -> Usage:
         """Add the counts of two rounds."""
-        return Usage(
-            self.input + other.input,
-            self.thought + other.thought,
-            self.output + other.output,
-            self.cached + other.cached,
-            self.tool + other.tool,
-            self.total + other.total,
-        )
+        return Usage(*map(add, astuple(self), astuple(other)))
 
 
 class Declaration(Struct, frozen=True):
@@ -113,18 +108,11 @@ def merge_text(parts: Iterable[Part]) -> tuple[Part, ...]:
     merged: list[tuple[Part, list[str]]] = []
     before: bool | None = None  # whether the last part was a thought, if it can be joined with the next
     for part in parts:
-        thought = _thought(part) if _joinable(part) else None
+        joinable = part.keys() <= {"text", "thought"} and isinstance(part.get("text"), str)
+        thought = part.get("thought") is True if joinable else None
         if thought is not None and thought is before:
             merged[-1][1].append(part["text"])
         else:
             merged.append((part, [] if thought is None else [part["text"]]))
         before = thought
     return tuple({**part, "text": "".join(texts)} if texts else part for part, texts in merged)
-
-
-def _joinable(part: Part) -> bool:
-    return part.keys() <= {"text", "thought"} and isinstance(part.get("text"), str)
-
-
-def _thought(part: Part) -> bool:
-    return part.get("thought") is True

@@ -6,7 +6,6 @@ Invariants: only the candidate with index 0 is read; whatever a frame holds, dec
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Any
 
 from nbgemini.messages.events import (
@@ -20,9 +19,8 @@ from nbgemini.messages.events import (
     Unknown,
     UsageReport,
 )
-from nbgemini.messages.turns import Usage
 from nbgemini.providers.common.citations import CitationBuilder
-from nbgemini.providers.common.json import as_count, as_dict, as_list, dicts, end_state, load_frame, stop_word
+from nbgemini.providers.common.json import as_count, as_dict, as_list, dicts, end_state, load_frame, stop_word, usage_in
 from nbgemini.providers.common.parts import read_part
 from nbgemini.transport.api_errors import error_from_data, error_in
 from nbgemini.transport.framing import DONE
@@ -32,6 +30,22 @@ _SOURCES = ("web", "retrievedContext", "maps", "image")  # what a chunk may be; 
 _GROUNDING = ("groundingChunks", "groundingSupports", "webSearchQueries")
 _LEARNED = ("citationSources", "citations", "citation_sources")  # as the Gemini API, Vertex AI and python write it
 _NOTABLE = ("MEDIUM", "HIGH")
+_FRAME = {
+    "candidates", "promptFeedback", "usageMetadata", "modelVersion", "responseId", "createTime", "modelStatus",
+}  # fmt: skip
+_CANDIDATE = {
+    "content", "finishReason", "finishMessage", "index", "citationMetadata", "groundingMetadata", "urlContextMetadata",
+    "safetyRatings", "tokenCount", "avgLogprobs", "logprobsResult", "continuationToken",
+}  # fmt: skip
+_COUNTS = (
+    "promptTokenCount", "thoughtsTokenCount", "candidatesTokenCount", "cachedContentTokenCount", "toolUsePromptTokenCount",
+    "totalTokenCount",
+)  # fmt: skip
+_UNDERSCORED = {"function_call", "inline_data", "executable_code", "code_execution_result", "file_data"}  # of parts
+_AS_GIVEN = ("args", "partialArgs")
+_UNDERSCORE = re.compile(r"_([a-z])")
+_DEEPEST = 10
+_CITED_IN = {"citationMetadata", "groundingMetadata", "urlContextMetadata"}
 _MOST, _MOST_LISTS = 5_000, 50  # in one answer; a hostile service could send any number
 
 
@@ -42,7 +56,6 @@ class GroundingReader:
     """
 
     def __init__(self) -> None:
-        """Begin with nothing."""
         self._grounding: list[dict[str, list[Any]]] = []  # the lists so far: a longer one replaces that of which it is the rest
         self._pages: list[dict[str, Any]] = []
         self._learned = CitationBuilder()  # texts that the model repeats
@@ -109,24 +122,6 @@ def _words(name: Any) -> str:
     return str(name or "").removeprefix("HARM_CATEGORY_").replace("_", " ").lower()
 
 
-_FRAME = {
-    "candidates", "promptFeedback", "usageMetadata", "modelVersion", "responseId", "createTime", "modelStatus",
-}  # fmt: skip
-_CANDIDATE = {
-    "content", "finishReason", "finishMessage", "index", "citationMetadata", "groundingMetadata", "urlContextMetadata",
-    "safetyRatings", "tokenCount", "avgLogprobs", "logprobsResult", "continuationToken",
-}  # fmt: skip
-_COUNTS = (
-    "promptTokenCount", "thoughtsTokenCount", "candidatesTokenCount", "cachedContentTokenCount", "toolUsePromptTokenCount",
-    "totalTokenCount",
-)  # fmt: skip
-_UNDERSCORED = {"function_call", "inline_data", "executable_code", "code_execution_result", "file_data"}  # of parts
-_AS_GIVEN = ("args", "partialArgs")
-_UNDERSCORE = re.compile(r"_([a-z])")
-_DEEPEST = 10
-_CITED_IN = {"citationMetadata", "groundingMetadata", "urlContextMetadata"}
-
-
 def events_of(frame: bytes, sources: GroundingReader | None = None) -> list[Event]:
     """Return what a frame says, in its order; `sources` are those of its stream.
 
@@ -162,19 +157,16 @@ def _in_camel_case(value: Any, depth: int = _DEEPEST) -> Any:
     }
 
 
-def _newer(data: dict[str, Any], known: set[str]) -> Iterable[Event]:
-    """Return what is newer than this decoder among the names of an object."""
-    return (
-        ()
-        if data.keys() <= known
-        else [Unknown(name) for name, value in data.items() if name not in known and value is not None]
-    )
+def _count_newer(data: dict[str, Any], known: set[str], events: list[Event]) -> None:
+    """Count what is newer than this decoder among the names of an object."""
+    if not data.keys() <= known:
+        events += [Unknown(name) for name, value in data.items() if name not in known and value is not None]
 
 
 def _read_candidate(candidate: dict[str, Any], events: list[Event], sources: GroundingReader | None) -> None:
     if not candidate.keys() <= _CANDIDATE:
         candidate = _in_camel_case(candidate)
-    events += _newer(candidate, _CANDIDATE)
+    _count_newer(candidate, _CANDIDATE, events)
     content = candidate.get("content")
     if isinstance(content, dict):
         for part in dicts(content.get("parts")):
@@ -184,27 +176,18 @@ def _read_candidate(candidate: dict[str, Any], events: list[Event], sources: Gro
     if not _CITED_IN.isdisjoint(candidate) and (said := (sources or GroundingReader()).read(candidate)):
         events.append(said)
     if (reason := candidate.get("finishReason")) and (word := stop_word(reason)):
-        events.append(_finish(word, candidate))
+        state, message = end_state(word) or "truncated", str(candidate.get("finishMessage") or "")
+        withheld = safety_words(candidate.get("safetyRatings")) if state == "blocked" else ""
+        events.append(Finish(state, word, message or withheld))
 
 
 def _read_envelope(data: dict[str, Any], events: list[Event]) -> None:
-    events += _newer(data, _FRAME)
+    _count_newer(data, _FRAME, events)
     feedback = data.get("promptFeedback")
     if isinstance(feedback, dict) and (reason := feedback.get("blockReason")):
         message = str(feedback.get("blockReasonMessage") or "") or safety_words(feedback.get("safetyRatings"))
         events.append(Finish("blocked", f"prompt: {reason}", message))
     if isinstance(usage := data.get("usageMetadata"), dict):
-        events.append(UsageReport(_usage(usage)))
+        events.append(UsageReport(usage_in(usage, _COUNTS)))
     if model := data.get("modelVersion"):
         events.append(ResponseInfo(str(model), str(data.get("responseId") or "")))
-
-
-def _finish(reason: str, candidate: dict[str, Any]) -> Finish:
-    message, state = str(candidate.get("finishMessage") or ""), end_state(reason) or "truncated"
-    withheld = safety_words(candidate.get("safetyRatings")) if state == "blocked" else ""
-    return Finish(state, reason, message or withheld)
-
-
-def _usage(usage: dict[str, Any]) -> Usage:
-    asked, thought, said, cached, by_tools, total = (as_count(usage.get(name)) for name in _COUNTS)
-    return Usage(asked, thought, said, cached, by_tools, total or asked + thought + said + by_tools)
