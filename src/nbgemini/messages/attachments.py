@@ -37,11 +37,7 @@ class Attachment(Struct, frozen=True):
     changed: int = 0
 
     def read(self, start: int, count: int) -> bytes:
-        """Return some of it.
-
-        Raises:
-            PromptError: the file has changed or gone since it was attached.
-        """
+        """Return some of it (PromptError: the file has changed or gone since it was attached)."""
         if self.data is not None:
             return self.data[start : start + count]
         try:
@@ -58,11 +54,7 @@ _held: dict[str, Attachment] = {}  # of the process: named by their content, the
 
 
 def data_part(data: bytes, mime: str, name: str) -> Part:
-    """Return the part for some bytes.
-
-    Raises:
-        PromptError: the service doesn't take their kind, or so many.
-    """
+    """Return the part for some bytes (PromptError: the service doesn't take their kind, or so many)."""
     _check(len(data), mime, name)
     if len(data) > INLINE_BYTES:
         return _keep_content(Attachment(hashlib.sha256(data).hexdigest(), name, mime, len(data), data))

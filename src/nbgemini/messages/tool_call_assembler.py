@@ -231,11 +231,7 @@ class _Text:
         return "".join(self.pieces)
 
     def whole(self) -> str:
-        """Return the text, which has ended.
-
-        Raises:
-            ValueError: more of it is to come.
-        """
+        """Return the text, which has ended (ValueError: more of it is to come)."""
         if self.more:
             raise ValueError("the text has no end")
         return str(self)
@@ -246,19 +242,20 @@ def _repair_surrogates(text: str) -> str:
     return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def _steps(path: str) -> list[_Step]:
-    """Return the steps of a JSONPath that names one place.
+def in_double_quotes(text: str) -> str:
+    """Return what stands in single quotes as JSON has it, which knows double quotes only."""
+    inside = re.sub(r"\\.|\"", lambda sign: _IN_DOUBLE_QUOTES.get(sign[0], sign[0]), text, flags=re.DOTALL)
+    return f'"{inside}"'
 
-    Raises:
-        ValueError: it is none.
-    """
+
+def _steps(path: str) -> list[_Step]:
+    """Return the steps of a JSONPath that names one place (ValueError: it is none)."""
     steps: list[_Step] = ["$"]
     at = 1 if path.startswith("$") else len(path) + 1
     while at < len(path) and len(steps) <= _DEEPEST and (found := _STEP.match(path, at)):
         quoted, at = found["double"], found.end()
-        if (single := found["single"]) is not None:  # JSON knows double quotes only
-            quoted = re.sub(r"\\.|\"", lambda sign: _IN_DOUBLE_QUOTES.get(sign[0], sign[0]), single, flags=re.DOTALL)
-            quoted = f'"{quoted}"'
+        if found["single"] is not None:
+            quoted = in_double_quotes(found["single"])
         if quoted is not None:
             steps.append(str(json.loads(quoted, strict=False)))
         else:

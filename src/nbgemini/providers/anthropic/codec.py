@@ -22,8 +22,8 @@ from nbgemini.providers.anthropic.models import anthropic_instruction, anthropic
 from nbgemini.providers.base import Decoder, Model
 from nbgemini.providers.common.json import as_count, as_dict, dicts, given, load_frame
 from nbgemini.providers.common.parts import (
+    BaseCodec,
     File,
-    PartStoreMixin,
     arguments_of,
     file_of,
     files_of,
@@ -43,7 +43,7 @@ _LONGEST = 64
 _Block = dict[str, Any]
 
 
-class AnthropicCodec(PartStoreMixin):
+class AnthropicCodec(BaseCodec):
     """The codec of Anthropic's Messages API, and of services that speak like it."""
 
     name = NAME
@@ -92,11 +92,7 @@ class AnthropicCodec(PartStoreMixin):
 
 
 def anthropic_messages(turns: Sequence[Turn]) -> list[dict[str, Any]]:
-    """Return the messages of a request.
-
-    Raises:
-        PromptError: the last prompt holds a file that the service does not take.
-    """
+    """Return the messages of a request (PromptError: the last prompt holds a file that the service does not take)."""
     writer, begin = _BlockWriter(turns), _beginning(turns)
     messages: list[dict[str, Any]] = []
     for number, turn in enumerate(turns):
@@ -152,11 +148,7 @@ class _BlockWriter:
         return blocks
 
     def asked(self, turn: Turn, *, last: bool) -> Iterator[_Block]:
-        """Yield what we say, the answers to calls first.
-
-        Raises:
-            PromptError: the service can't read a file of the last prompt.
-        """
+        """Yield what we say, the answers to calls first (PromptError: the service can't read a file of the last prompt)."""
         for part in turn.parts:
             if call_id := self._ids.get(id(part)):
                 yield _result(part["functionResponse"], call_id)

@@ -10,10 +10,10 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from nbgemini.messages.events import WHOLE, Continuation, Done, Finish, PartReceived, ThoughtDelta, UsageReport
+from nbgemini.messages.events import WHOLE, Continuation, Done, Finish, PartReceived, UsageReport
 from nbgemini.messages.turns import ORIGIN, Part, Usage
 from nbgemini.providers.base import ONWARD
-from nbgemini.providers.common.decoder import Block, BlockDecoder, CallBlock, Data
+from nbgemini.providers.common.decoder import Block, BlockDecoder, CallBlock, Data, PieceBlock
 from nbgemini.providers.common.json import as_count, as_dict, as_list, dicts, end_state
 from nbgemini.providers.common.parts import block_part
 from nbgemini.providers.common.thought_tags import Said, TaggedText
@@ -48,24 +48,34 @@ class _UnknownBlock(_Block):
         self.stream.unknown(f"block {self.start.get('type')}")
 
 
-class _TextBlock(_Block):
+class _TextBlock(PieceBlock, _Block):
     """A piece of the answer, perhaps with what it rests on."""
+
+    piece = "text_delta", "text"
 
     def begin(self) -> None:
         self._texts: list[str] = []  # as they came,
         self._answer: list[str] = []  # and without the thoughts that other servers leave in them, between tags
         self._tagged = TaggedText()
         self._citations = list(as_list(self.start.get("citations")))
-        self._take(self.start.get("text"))
+        if isinstance(text := self.start.get("text"), str) and text:
+            self._take(text)
 
-    def grow(self, delta: Data) -> None:
+    def _grow_otherwise(self, delta: Data) -> None:
         match delta:
-            case {"type": "text_delta", "text": text}:
-                self._take(text)
             case {"type": "citations_delta", "citation": dict(citation)}:
                 self._citations.append(citation)
             case _:
-                self.stream.unknown(f"delta {delta.get('type')}")
+                super()._grow_otherwise(delta)
+
+    def _take(self, text: str) -> None:
+        self._texts.append(text)
+        self._say(((False, text),) if self._tagged.plain else self._tagged.take(text))
+
+    def _say(self, said: Iterable[Said]) -> None:
+        for thought, text in said:
+            self._answer += [] if thought else [text]
+            self.stream.say(((thought, text),))
 
     def end(self) -> None:
         self._say(self._tagged.end())
@@ -75,44 +85,34 @@ class _TextBlock(_Block):
             self.stream.keep(block_part(NAME, block))
         self.stream.add_passage(text, dicts(self._citations))
 
-    def _take(self, text: Any) -> None:
-        if isinstance(text, str) and text:
-            self._texts.append(text)
-            self._say(((False, text),) if self._tagged.plain else self._tagged.take(text))
 
-    def _say(self, said: Iterable[Said]) -> None:
-        for thought, text in said:
-            self._answer += [] if thought else [text]
-            self.stream.say(((thought, text),))
-
-
-class _ThinkingBlock(_Block):
+class _ThinkingBlock(PieceBlock, _Block):
     """A thought; it is signed at its end, and goes back only so."""
+
+    piece = "thinking_delta", "thinking"
 
     def begin(self) -> None:
         self._texts: list[str] = []
         self._signature = str(self.start.get("signature") or "")
-        self._take(self.start.get("thinking"))
+        if isinstance(text := self.start.get("thinking"), str) and text:
+            self._take(text)
 
-    def grow(self, delta: Data) -> None:
+    def _grow_otherwise(self, delta: Data) -> None:
         match delta:
-            case {"type": "thinking_delta", "thinking": text}:
-                self._take(text)
             case {"type": "signature_delta", "signature": str(signature)}:
                 self._signature = signature
             case _:
-                self.stream.unknown(f"delta {delta.get('type')}")
+                super()._grow_otherwise(delta)
+
+    def _take(self, text: str) -> None:
+        self._texts.append(text)
+        self.stream.say(((True, text),))
 
     def end(self) -> None:
         if self._signature:
             block = {**self.start, "thinking": "".join(self._texts), "signature": self._signature}
             part = block_part(NAME, block, text="", thought=True, thoughtSignature=self._signature)
             self.stream.events.append(PartReceived(part))
-
-    def _take(self, text: Any) -> None:
-        if isinstance(text, str) and text:
-            self._texts.append(text)
-            self.stream.events += [PartReceived({"text": text, "thought": True}), ThoughtDelta(text)]
 
 
 class _RedactedBlock(_Block):
@@ -122,24 +122,21 @@ class _RedactedBlock(_Block):
         return block_part(NAME, self.start, text="", thought=True, thoughtSignature=str(self.start.get("data") or ""))
 
 
-class _CallBlock(CallBlock):
-    provider = NAME
+class _CallBlock(CallBlock, _Block):
     arguments = "input"
     piece = "input_json_delta", "partial_json"
 
 
-class _UseBlock(_Block):
+class _UseBlock(PieceBlock, _Block):
     """A use of one of the service's own tools: what is run, searched or read."""
+
+    piece = "input_json_delta", "partial_json"
 
     def begin(self) -> None:
         self._texts: list[str] = []
 
-    def grow(self, delta: Data) -> None:
-        match delta:
-            case {"type": "input_json_delta", "partial_json": str(text)}:
-                self._texts.append(text)
-            case _:
-                self.stream.unknown(f"delta {delta.get('type')}")
+    def _take(self, text: str) -> None:
+        self._texts.append(text)
 
     def end(self) -> None:
         asked = _object("".join(self._texts)) or as_dict(self.start.get("input"))
@@ -175,7 +172,7 @@ class _PageBlock(_Block):
             self.stream.sources.add_page(address, str(content.get("error_code") or "").replace("_", " "))
 
 
-_BLOCKS: dict[str, type[_Block | _CallBlock]] = {
+_BLOCKS: dict[str, type[_Block]] = {
     "text": _TextBlock,
     "thinking": _ThinkingBlock,
     "redacted_thinking": _RedactedBlock,
@@ -226,13 +223,12 @@ class MessagesDecoder(BlockDecoder):
         self._bytes = 0  # of the answer so far
         self._usage: Data = {}
 
-    def read(self, data: Data) -> None:
-        """Read one object of the stream."""
+    def _read(self, data: Data) -> None:
         match data:
             case {"type": "message_start", "message": dict(message)}:
                 self._begin(message)
             case {"type": "content_block_start", "content_block": dict(start)}:
-                self.begin_block(str(data.get("index")), start)
+                self._begin_block(str(data.get("index")), start)
             case {"type": "content_block_delta" | "content_block_stop"}:
                 self._go_on(str(data.get("index")), data.get("delta"))
             case {"type": "message_delta"}:
@@ -241,7 +237,7 @@ class MessagesDecoder(BlockDecoder):
                 self._keep_container(delta)
                 self._finish(delta)
             case {"type": "message_stop"}:
-                self.close(whole=True)
+                self._close(whole=True)
                 self.events.append(Done())
             case {"type": "message", "content": list() | str()} | {"role": "assistant", "content": list() | str()}:
                 self._read_whole(data)
@@ -251,8 +247,7 @@ class MessagesDecoder(BlockDecoder):
                 return
         self._count_newer(data)
 
-    def block_of(self, key: str, start: Data) -> Block:
-        """Return the block that begins so."""
+    def _block_of(self, key: str, start: Data) -> Block:
         return _BLOCKS.get(str(start.get("type")), _UnknownBlock)(self, key, start)
 
     def add_passage(self, text: str, citations: list[Data]) -> None:
@@ -270,7 +265,7 @@ class MessagesDecoder(BlockDecoder):
         """Read a message that came at once, though a stream was asked for."""
         content = message["content"]
         self._begin(message)
-        self.read_blocks(dicts([{"type": "text", "text": content}] if isinstance(content, str) else content))
+        self._read_blocks(dicts([{"type": "text", "text": content}] if isinstance(content, str) else content))
         self._finish(message)
         if not message.get("stop_reason"):
             self.events.append(WHOLE)
@@ -283,7 +278,7 @@ class MessagesDecoder(BlockDecoder):
         elif isinstance(delta, dict):
             block.grow(delta)
         else:
-            self.end_block(key)
+            self._end_block(key)
 
     def _count(self, usage: Any) -> None:
         """Take counts: what comes later replaces what came before, as far as it names it; no count becomes 0 again."""

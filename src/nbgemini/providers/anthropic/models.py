@@ -61,11 +61,7 @@ _UNKNOWN = ClaudeFamily(budget=True, thinks=False, samples=True, most=8_192)  # 
 
 
 def sampling_fields(options: Options) -> dict[str, Any]:
-    """Return the fields of a request that say how to think, how freely, and how long.
-
-    Raises:
-        PromptError: the model can't.
-    """
+    """Return the fields of a request that say how to think, how freely, and how long (PromptError: the model can't)."""
     family = family_of(options.model, "anthropic", ClaudeFamily) or _UNKNOWN
     thinking = _thinking(options.model, family, options.think)
     budget = thinking.get("thinking", {}).get("budget_tokens", 0)
@@ -112,11 +108,7 @@ _JSON = "Answer with one JSON value and nothing else: no words around it, no cod
 
 
 def anthropic_tools(options: Options) -> list[dict[str, Any]]:
-    """Return our functions and the service's own tools.
-
-    Raises:
-        PromptError: the service does not take the name of a function.
-    """
+    """Return our functions and the service's own tools (PromptError: the service does not take the name of a function)."""
     offered: list[dict[str, Any]] = []
     for tool in options.tools:
         if not _NAME.fullmatch(tool.name):

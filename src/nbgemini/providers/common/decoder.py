@@ -35,48 +35,37 @@ Data: TypeAlias = dict[str, Any]
 
 
 class StreamDecoder:
-    """One stream; its dialect says in `read` what an object says, and in `close` what the end of the stream does.
+    """One stream."""
 
-    Attributes:
-        key_name: the variable that holds the service's key.
-        events: what the frame that is being read says.
-        sources: what the answer rests on.
-    """
-
-    key_name: ClassVar[str] = GEMINI_KEY
+    key_name: ClassVar[str] = GEMINI_KEY  # the variable that holds the service's key
     most_cited: ClassVar[int] = 1_000
 
     def __init__(self) -> None:
-        self.events: list[Event] = []
-        self.sources = CitationBuilder(self.most_cited)
+        self.events: list[Event] = []  # of the frame that is being read
+        self.sources = CitationBuilder(self.most_cited)  # what the answer rests on
         self._text = TaggedText()
         self._informed = False
 
     def feed(self, frame: bytes) -> list[Event]:
-        """Return what a frame says, in its order.
-
-        Raises:
-            WireError: it is not JSON.
-        """
+        """Return what a frame says, in its order (WireError: it is not JSON)."""
         data = load_frame(frame)
         self.events = []
         if isinstance(data, list) and data:
             data = data[0]  # errors come wrapped in an array where another framing was asked for
         if isinstance(data, dict):
-            self.read(data)
+            self._read(data)
         elif isinstance(data, bytes):
-            self.close(whole=data != OVER)
+            self._close(whole=data != OVER)
             if data != OVER:
                 self.events.append(Done())
         return self.events
 
-    def read(self, data: Data) -> None:
-        """Read one object of the stream."""
+    def _read(self, data: Data) -> None:
+        """Say what one object of the stream says."""
         raise NotImplementedError
 
-    def close(self, *, whole: bool) -> None:
+    def _close(self, *, whole: bool) -> None:
         """Say what was held back, as nothing more comes; if the service says that this is the `whole`, calls are too."""
-        raise NotImplementedError
 
     def inform(self, model: Any, response_id: Any) -> None:
         """Say which model answers, once."""
@@ -142,14 +131,34 @@ class Block:
         return block_part(self.provider, self.start)
 
 
-class CallBlock(Block):
-    """A call of one of our functions; its arguments come as pieces of JSON, of which there may be none.
+class PieceBlock(Block):
+    """A block that grows by pieces of text."""
+
+    piece: ClassVar[tuple[str, str]]  # as what type and under which name each comes
+
+    def grow(self, delta: Data) -> None:
+        """Take a piece, or what else belongs to the block."""
+        kind, name = self.piece
+        if delta.get("type") != kind or not isinstance(text := delta.get(name), str):
+            self._grow_otherwise(delta)
+        elif text:
+            self._take(text)
+
+    def _take(self, text: str) -> None:
+        """Take a piece of text that says something."""
+        raise NotImplementedError
+
+    def _grow_otherwise(self, delta: Data) -> None:
+        super().grow(delta)
+
+
+class CallBlock(PieceBlock):
+    """A call of one of our functions, whose arguments come as pieces of JSON, of which there may be none.
 
     Gateways begin with the whole arguments; if pieces follow, these replace them.
     """
 
-    arguments: ClassVar[str]  # under which name they stand at the beginning,
-    piece: ClassVar[tuple[str, str]]  # and as what type and under which name each piece comes
+    arguments: ClassVar[str]  # under which name they stand at the beginning
 
     def begin(self) -> None:
         """Begin the call."""
@@ -160,15 +169,9 @@ class CallBlock(Block):
         if self._known:
             self.stream.events.append(ToolArgsText(self.key, self._known))
 
-    def grow(self, delta: Data) -> None:
-        """Take a piece of the arguments."""
-        kind, name = self.piece
-        text = delta.get(name)
-        if delta.get("type") != kind or not isinstance(text, str):
-            self.stream.unknown(f"delta {delta.get('type')}")
-        elif text:
-            anew, self._known = bool(self._known), ""
-            self.stream.events.append(ToolArgsText(self.key, text) if anew else ToolArgsDelta(self.key, text))
+    def _take(self, text: str) -> None:
+        anew, self._known = bool(self._known), ""
+        self.stream.events.append(ToolArgsText(self.key, text) if anew else ToolArgsDelta(self.key, text))
 
     def end(self) -> None:
         """End the call."""
@@ -182,28 +185,27 @@ class BlockDecoder(StreamDecoder):
         super().__init__()
         self._blocks: dict[str, Block] = {}
 
-    def block_of(self, key: str, start: Data) -> Block:
+    def _block_of(self, key: str, start: Data) -> Block:
         """Return the block that begins so."""
         raise NotImplementedError
 
-    def begin_block(self, key: str, start: Data) -> None:
+    def _begin_block(self, key: str, start: Data) -> None:
         """Begin a block."""
-        self._blocks[key] = block = self.block_of(key, start)
+        self._blocks[key] = block = self._block_of(key, start)
         block.begin()
 
-    def end_block(self, key: str) -> None:
+    def _end_block(self, key: str) -> None:
         """End a block, and say what it rests on."""
         if block := self._blocks.pop(key, None):
             block.end()
             self.cite()
 
-    def read_blocks(self, starts: Iterable[Data]) -> None:
+    def _read_blocks(self, starts: Iterable[Data]) -> None:
         """Read blocks that came at once, though a stream was asked for."""
         for number, start in enumerate(starts):
-            self.begin_block(str(number), start)
-            self.end_block(str(number))
+            self._begin_block(str(number), start)
+            self._end_block(str(number))
 
-    def close(self, *, whole: bool) -> None:
-        """End the blocks whose ends did not come, if the answer has ended."""
+    def _close(self, *, whole: bool) -> None:
         for key in list(self._blocks) if whole else ():
-            self.end_block(key)
+            self._end_block(key)

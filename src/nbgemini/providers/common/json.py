@@ -20,11 +20,7 @@ _DIGITS = 18
 
 
 def load_frame(frame: bytes) -> Any:
-    """Decode a frame; what says that a stream is at its end stays bytes.
-
-    Raises:
-        WireError: it is not JSON.
-    """
+    """Decode a frame; what says that a stream is at its end stays bytes (WireError: it is not JSON)."""
     return frame if frame in _ENDS else load_json(frame)
 
 

@@ -147,8 +147,8 @@ def read_result(part: Mapping[str, Any]) -> ToolAnswer:
     return structs.replace(answer, **{name: note[name] for name in _NOTED if name in note})
 
 
-class PartStoreMixin:
-    """The half of a codec that is the same for every provider but Gemini: how calls and their answers are kept."""
+class BaseCodec:
+    """What codecs have in common: how calls and their answers are kept, which only Gemini does in its own way."""
 
     name: str
 

@@ -15,7 +15,8 @@ import msgspec
 from msgspec import Raw, Struct
 
 from nbgemini.errors import ApiError, PromptError, WireError
-from nbgemini.providers.common.json import as_count, dicts, load_frame
+from nbgemini.providers.common.json import as_count, as_dict, dicts, load_frame
+from nbgemini.providers.gemini.models import model_path
 from nbgemini.transport.api_errors import error_from_data
 from nbgemini.transport.request import Request
 
@@ -43,6 +44,11 @@ class Answered(Struct, frozen=True):
     key: str
     frame: bytes = b""
     error: ApiError | None = None
+
+    @property
+    def row(self) -> int | None:
+        """The number of the row; none where the key is no number."""
+        return int(self.key) if self.key.isascii() and self.key.isdigit() and len(self.key) <= _DIGITS else None
 
 
 class _Operation(Struct):
@@ -130,11 +136,7 @@ def batches_request(version: str, page: str = "") -> Request:
 
 
 def status_of(frame: bytes) -> Status:
-    """Return what an answer says of a batch.
-
-    Raises:
-        WireError: it names none.
-    """
+    """Return what an answer says of a batch (WireError: it names none)."""
     found = _decode_or_empty(frame, _Operation)
     if not isinstance(found.name, str):
         raise WireError("the service did not say which batch this is → ask again")
@@ -143,8 +145,7 @@ def status_of(frame: bytes) -> Status:
 
 def statuses_of(frame: bytes) -> tuple[list[Status], str]:
     """Return the batches of one page and the token of the next page (empty at the end)."""
-    data = load_frame(frame)
-    data = data if isinstance(data, dict) else {}
+    data = as_dict(load_frame(frame))
     listed = [_decode_or_empty(msgspec.json.encode(one), _Operation) for one in dicts(data.get("operations"))]
     return [_status(one) for one in listed], str(data.get("nextPageToken") or "")
 
@@ -159,25 +160,29 @@ def by_row(answers: Sequence[Answered], rows: int) -> list[Answered | None]:
     """Return for each of so many rows what came of it; None if nothing did."""
     if not any(answer.key for answer in answers):
         return [*answers[:rows], *[None] * (rows - len(answers))]
-    found: dict[int, Answered] = {}
+    found: dict[int | None, Answered] = {}
     for answer in answers:
-        if answer.key.isascii() and answer.key.isdigit() and len(answer.key) <= _DIGITS:
-            found.setdefault(int(answer.key), answer)
+        found.setdefault(answer.row, answer)
     return [found.get(number) for number in range(rows)]
 
 
 def _create(version: str, model: str, given: dict[str, Any], title: str) -> Request:
-    name = model if "/" in model else f"models/{model}"
-    return Request(f"{version}/{name}:batchGenerateContent", {"batch": {"displayName": title, "inputConfig": given}})
+    path = f"{version}/{model_path(model)}:batchGenerateContent"
+    return Request(path, {"batch": {"displayName": title, "inputConfig": given}})
 
 
 def _status(found: _Operation) -> Status:
     about = _decode_or_empty(found.metadata, _About)
     output = _decode_or_empty(found.response or about.output, _Output)
-    stats = about.batchStats if isinstance(about.batchStats, dict) else {}
+    stats = as_dict(about.batchStats)
+    # The answers of a list mostly stand in an object of the same name.
+    inlined = _decode_or_empty(output.inlinedResponses, _Output).inlinedResponses or output.inlinedResponses
+    state = _STATES.get(str(about.state or "").removeprefix("BATCH_STATE_").removeprefix("JOB_STATE_"))
+    if found.done is True and state not in _OVER:
+        state = "failed" if found.error else "complete"
     return Status(
         str(found.name or ""),
-        _state(str(about.state or ""), over=found.done is True, well=not found.error),
+        state or "waiting",
         str(about.displayName or ""),
         str(about.model or "").removeprefix("models/"),
         str(about.createTime or ""),
@@ -185,15 +190,14 @@ def _status(found: _Operation) -> Status:
         as_count(stats.get("successfulRequestCount")),
         as_count(stats.get("failedRequestCount")),
         _error(found.error) if found.error else None,
-        tuple(_answered(_decode_or_empty(entry, _Entry)) for entry in _entries(output.inlinedResponses)),
+        tuple(_answered(_decode_or_empty(entry, _Entry)) for entry in _decode_list(inlined)),
         str(output.responsesFile or ""),
     )
 
 
-def _entries(inlined: Raw) -> list[Raw]:
-    """Return the answers of a list, which mostly stands in an object of the same name."""
+def _decode_list(text: Raw) -> list[Raw]:
     try:
-        return msgspec.json.decode(_decode_or_empty(inlined, _Output).inlinedResponses or inlined, type=list[Raw])
+        return msgspec.json.decode(text, type=list[Raw])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return []
 
@@ -210,16 +214,8 @@ def _decode_or_empty(text: bytes | Raw, kind: type[_T]) -> _T:
         return kind()
 
 
-def _state(word: str, *, over: bool, well: bool) -> BatchState:
-    known = _STATES.get(word.removeprefix("BATCH_STATE_").removeprefix("JOB_STATE_"))
-    if known is None or (over and known not in _OVER):
-        return ("complete" if well else "failed") if over else "waiting"
-    return known
-
-
 def _answered(entry: _Entry) -> Answered:
-    metadata = entry.metadata if isinstance(entry.metadata, dict) else {}
-    key = metadata.get("key") if entry.key is None else entry.key
+    key = as_dict(entry.metadata).get("key") if entry.key is None else entry.key
     said, frame = "" if key is None else str(key), bytes(entry.response)
     if entry.error or not frame.startswith(b"{"):
         return Answered(said, error=_error(entry.error or {"message": "the service sent nothing for this row"}))
@@ -238,6 +234,6 @@ def _error(error: Any) -> ApiError:
 
 def total_of(answers: Iterable[Answered], told: int) -> int:
     """Return how many rows a batch had, by what it says and by what came."""
-    keys = [answer.key for answer in answers]
-    numbers = [int(key) + 1 for key in keys if key.isascii() and key.isdigit() and len(key) <= _DIGITS]
-    return max([told, *numbers, 0 if numbers else len(keys)])
+    rows = [answer.row for answer in answers]
+    numbers = [row + 1 for row in rows if row is not None]
+    return max([told, *numbers, 0 if numbers else len(rows)])

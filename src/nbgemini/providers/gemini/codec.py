@@ -11,22 +11,28 @@ are refused too where a turn has several calls (#16137).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
 from typing import Any
 
-from nbgemini.messages.events import InlineMedia, ToolCall
+from nbgemini.messages.events import ToolCall
 from nbgemini.messages.turns import ORIGIN, Options, Part, Turn, merge_text
 from nbgemini.providers.base import Decoder, Model
 from nbgemini.providers.common.json import as_count, as_dict, dicts, given, load_frame
-from nbgemini.providers.common.parts import IN_PIECES, is_thinking, result_part
-from nbgemini.providers.gemini.decode import GroundingReader, events_of
-from nbgemini.providers.gemini.models import answer_format, gemini_tools, is_before_gemini_3, modalities, thinking_config
+from nbgemini.providers.common.parts import IN_PIECES, BaseCodec, is_thinking
+from nbgemini.providers.gemini.decode import GeminiDecoder
+from nbgemini.providers.gemini.models import (
+    answer_format,
+    model_path,
+    gemini_tools,
+    is_before_gemini_3,
+    modalities,
+    thinking_config,
+)
 from nbgemini.transport.request import Request
 
 _UNSIGNED = "skip_thought_signature_validator"
 
 
-class GeminiCodec:
+class GeminiCodec(BaseCodec):
     """The codec of the Gemini Developer API."""
 
     name = "gemini"
@@ -56,8 +62,8 @@ class GeminiCodec:
         return Request(self._model_path(options.model, "streamGenerateContent"), body, {"alt": "sse"})
 
     def decoder(self) -> Decoder:
-        """Return what tells what each frame of a stream says: here a frame needs no other, but for its sources."""
-        return partial(events_of, sources=GroundingReader())
+        """Return what tells what the frames of one stream say."""
+        return GeminiDecoder().feed
 
     def call_part(self, call: ToolCall, part: Part | None) -> Part:
         """Return the part in which a call goes back: all of `part`, its id and signature too, with the whole arguments."""
@@ -65,10 +71,6 @@ class GeminiCodec:
         kept = {name: value for name, value in (before or {}).items() if name not in IN_PIECES}
         given = {**({"id": call.id} if call.id else {}), "name": call.name, "args": call.args}
         return {**(part or {}), "functionCall": {**given, **kept, "args": call.args}}
-
-    def result_part(self, call: ToolCall, response: dict[str, Any], media: Sequence[InlineMedia]) -> Part:
-        """Return the part that answers a call."""
-        return result_part(call, response, media)
 
     def list_request(self, page: str = "") -> Request:
         """Return the request for one page of the model list."""
@@ -88,8 +90,7 @@ class GeminiCodec:
         return as_count(as_dict(load_frame(frame)).get("totalTokens"))
 
     def _model_path(self, model: str, method: str) -> str:
-        name = model if "/" in model else f"models/{model}"
-        return f"{self._version}/{name}:{method}"
+        return f"{self._version}/{model_path(model)}:{method}"
 
 
 def content_of(turn: Turn, model: str) -> dict[str, Any]:

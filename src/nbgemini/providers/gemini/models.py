@@ -53,11 +53,17 @@ def thinking_config(model: str, think: str | int | None) -> dict[str, Any] | Non
     if family and not family.thinks:
         raise PromptError(f"{model} does not think; leave out --think")
     shown = {"includeThoughts": think not in ("off", 0)}
-    if isinstance(think, int):
-        return {**shown, "thinkingBudget": _budget(model, family, think)}
-    if family is None or family.levels:
-        return {**shown, "thinkingLevel": _level(model, family, think)}
-    return {**shown, "thinkingBudget": _budget(model, family, min(_BUDGET_OF_LEVEL[think], family.highest))}
+    if isinstance(think, str) and (family is None or family.levels):
+        level = "MINIMAL" if think == "off" else think.upper()
+        if family and level not in family.levels:
+            raise PromptError(f"{model} can't think '{think}'; it offers: {family}")
+        return {**shown, "thinkingLevel": level}
+    if family and family.levels:
+        raise PromptError(f"{model} takes a thinking level, not a budget; it offers: {family}")
+    tokens = think if isinstance(think, int) else min(_BUDGET_OF_LEVEL[think], family.highest if family else 0)
+    if family and not family.takes(tokens):
+        raise PromptError(f"{model} takes a thinking budget, not {tokens:,}; it offers: {family}")
+    return {**shown, "thinkingBudget": tokens}
 
 
 def thinking_text(model: str) -> str:
@@ -70,23 +76,6 @@ def _family(model: str) -> GeminiFamily | None:
     if "-tts" in name:
         return _NONE
     return family_of(name, "gemini", GeminiFamily)
-
-
-def _level(model: str, family: GeminiFamily | None, think: str) -> str:
-    level = "MINIMAL" if think == "off" else think.upper()
-    if family and level not in family.levels:
-        raise PromptError(f"{model} can't think '{think}'; it offers: {family}")
-    return level
-
-
-def _budget(model: str, family: GeminiFamily | None, tokens: int) -> int:
-    if family is None:
-        return tokens
-    if family.levels:
-        raise PromptError(f"{model} takes a thinking level, not a budget; it offers: {family}")
-    if not family.takes(tokens):
-        raise PromptError(f"{model} takes a thinking budget, not {tokens:,}; it offers: {family}")
-    return tokens
 
 
 _TOOLS = {"search": "googleSearch", "run_code": "codeExecution", "urls": "urlContext"}
@@ -138,15 +127,16 @@ def modalities(model: str) -> list[str] | None:
     return ["TEXT", "IMAGE"] if any(word in name for word in _DRAW) else None
 
 
+def model_path(model: str) -> str:
+    """Return a model's name as paths have it."""
+    return model if "/" in model else f"models/{model}"
+
+
 def _bare_name(model: str) -> str:
     return model.rpartition("/")[2]
 
 
 def _declaration(tool: Declaration) -> dict[str, Any]:
     declared = {"name": tool.name, "description": tool.description}
-    return declared if _takes_nothing(tool.schema) else {**declared, "parametersJsonSchema": tool.schema}
-
-
-def _takes_nothing(schema: dict[str, Any]) -> bool:
-    """Whether a function has no parameters: the API refuses an object without properties."""
-    return not any(value for name, value in schema.items() if name not in ("$schema", "type", "title", "description"))
+    takes = any(value for name, value in tool.schema.items() if name not in ("$schema", "type", "title", "description"))
+    return {**declared, "parametersJsonSchema": tool.schema} if takes else declared  # no object without properties is taken

@@ -20,9 +20,9 @@ from nbgemini.messages.turns import Options, Part, Turn, merge_text
 from nbgemini.providers.base import Decoder, Model
 from nbgemini.providers.common.json import dicts, given
 from nbgemini.providers.common.parts import (
+    BaseCodec,
     CallIds,
     File,
-    PartStoreMixin,
     arguments_of,
     file_of,
     files_of,
@@ -43,7 +43,7 @@ _DOCUMENTS = ("application/pdf", "application/msword", "application/vnd.", "text
 _Step = dict[str, Any]
 
 
-class InteractionsCodec(PartStoreMixin):
+class InteractionsCodec(BaseCodec):
     """The codec of the Interactions API."""
 
     name = NAME

@@ -179,15 +179,14 @@ class InteractionDecoder(BlockDecoder):
         super().__init__()
         self._earlier, self._usage = Usage(), Usage()
 
-    def read(self, data: Data) -> None:
-        """Read one object of the stream."""
+    def _read(self, data: Data) -> None:
         match data:
             case {"event_type": "step.start", "step": dict(step)}:
-                self.begin_block(str(data.get("index")), step)
+                self._begin_block(str(data.get("index")), step)
             case {"event_type": "step.delta", "delta": dict(delta)}:
                 self._go_on(str(data.get("index")), delta)
             case {"event_type": "step.stop"}:
-                self.end_block(str(data.get("index")))
+                self._end_block(str(data.get("index")))
             case {"event_type": "interaction.created", "interaction": dict(interaction)}:
                 self._earlier, self._usage = self._earlier + self._usage, Usage()
                 self._name(interaction)
@@ -196,7 +195,7 @@ class InteractionDecoder(BlockDecoder):
             case {"event_type": "interaction.status_update"}:
                 self._count(data.get("usage"))
             case {"steps": list(steps)} | {"outputs": list(steps)}:
-                self.read_blocks(dicts(steps))
+                self._read_blocks(dicts(steps))
                 self._complete(data)
                 self.events += [] if data.get("status") else [WHOLE]
             case _ if error := error_in(data, bare="event_type" not in data):
@@ -204,8 +203,7 @@ class InteractionDecoder(BlockDecoder):
             case _ if data:
                 self.unknown(data.get("event_type") or next(iter(data)))
 
-    def block_of(self, key: str, start: Data) -> Block:
-        """Return the step that begins so."""
+    def _block_of(self, key: str, start: Data) -> Block:
         match start.get("type"):
             case "model_output" | "thought":
                 return _SpokenBlock(self, key, start)
@@ -218,7 +216,7 @@ class InteractionDecoder(BlockDecoder):
     def _go_on(self, key: str, delta: Data) -> None:
         if key not in self._blocks:  # what it belongs to was not told
             kind = "thought" if str(delta.get("type")).startswith("thought") else "model_output"
-            self.begin_block(key, {"type": kind})
+            self._begin_block(key, {"type": kind})
         self._blocks[key].grow(delta)
 
     def _name(self, interaction: Data) -> None:
@@ -232,7 +230,7 @@ class InteractionDecoder(BlockDecoder):
 
     def _complete(self, interaction: Data) -> None:
         """Say how an interaction ended; nothing while it goes on."""
-        self.close(whole=True)
+        self._close(whole=True)
         self._count(interaction.get("usage"))
         self._name(interaction)
         status, token = str(interaction.get("status") or ""), interaction.get("continuation_token")

@@ -57,7 +57,7 @@ class ChatCodec(common.OpenAICodec):
                 }
                 for tool in options.tools
             ],
-            "response_format": common.answer_format(options, nested=True),
+            "response_format": common.response_format(options, nested=True),
             "reasoning_effort": common.effort_of(options),
             "max_completion_tokens" if common.reasons(options.model) else "max_tokens": options.max_tokens,
             "temperature": common.temperature_of(options),
@@ -70,22 +70,19 @@ class ChatCodec(common.OpenAICodec):
         """Return what tells what the frames of one stream say: its calls come in pieces, by their numbers."""
         return ChatDecoder().feed
 
-    def result(self, answer: Mapping[str, Any], call_id: str) -> Item:
-        """Return the answer to a call, which is text alone."""
+    def _result(self, answer: Mapping[str, Any], call_id: str) -> Item:
         return {"role": "tool", "tool_call_id": call_id, "content": json.dumps(answer.get("response"), ensure_ascii=False)}
 
-    def beside_results(self, answer: Mapping[str, Any]) -> list[Item]:
-        """Return what a tool attached to its answer."""
-        shown = [self.show(file) or self.text(file.in_words) for file in files_of(answer)]
-        return [self.text(f"(attached by {answer.get('name')}:)\n"), *shown] if shown else []
+    def _beside_results(self, answer: Mapping[str, Any]) -> list[Item]:
+        shown = [self._show(file) or self._text(file.in_words) for file in files_of(answer)]
+        return [self._text(f"(attached by {answer.get('name')}:)\n"), *shown] if shown else []
 
-    def user_message(self, content: list[Item]) -> Item:
+    def _user_message(self, content: list[Item]) -> Item:
         """Return a message, as one text where it is nothing else: small servers know no other."""
         plain = all(piece["type"] == "text" for piece in content)
         return {"role": "user", "content": "".join(piece["text"] for piece in content) if plain else content}
 
-    def answered(self, parts: Iterable[Part], ids: CallIds, model: str, *, called: bool) -> Iterator[Item]:
-        """Yield the model's side as one message, with what was reasoned if it calls or has `called`."""
+    def _answered(self, parts: Iterable[Part], ids: CallIds, model: str, *, called: bool) -> Iterator[Item]:
         wants_thoughts = common.efforts_of(model) is None
         said: list[str] = []
         calls: list[Item] = []
@@ -103,15 +100,14 @@ class ChatCodec(common.OpenAICodec):
             beside = {**(thoughts if calls or called else {}), **({"tool_calls": calls} if calls else {})}
             yield {"role": "assistant", "content": text or None, **beside}
 
-    def show(self, file: File) -> Item | None:
-        """Return a file as content; None if there is no form for its kind."""
+    def _show(self, file: File) -> Item | None:
         if file.kind == "image":
             return {"type": "image_url", "image_url": {"url": file.url}}
         if not file.address and (sound := _SOUNDS.get(file.mime)):
             return {"type": "input_audio", "input_audio": {"data": file.data, "format": sound}}
         if not file.address and common.is_paper(file):
             return {"type": "file", "file": {"filename": common.file_name(file), "file_data": file.url}}
-        return self.show_text(file)
+        return self._show_text(file)
 
 
 def _refuse(options: Options) -> None:

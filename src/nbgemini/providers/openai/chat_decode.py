@@ -180,8 +180,7 @@ class ChatDecoder(StreamDecoder):
         self._details: list[Data] = []
         self._refused: list[str] = []
 
-    def read(self, data: Data) -> None:
-        """Read one chunk."""
+    def _read(self, data: Data) -> None:
         self.inform(data.get("model"), data.get("id"))
         choice = next((choice for choice in dicts(data.get("choices")) if not choice.get("index")), None)
         error = error_in(data, bare=True) if choice is None else None
@@ -214,7 +213,7 @@ class ChatDecoder(StreamDecoder):
         elif word := stop_word(reason):
             self._finish(word, choice)
         elif name == "message":  # the whole answer at once
-            self.close(whole=True)
+            self._close(whole=True)
             self.events += [Done(), WHOLE]
 
     def _read_delta(self, delta: Data) -> None:
@@ -280,8 +279,7 @@ class ChatDecoder(StreamDecoder):
             self.events += self._calls.end() if state != "truncated" else []
             self.events.append(Finish(state or "truncated", reason))
 
-    def close(self, *, whole: bool) -> None:
-        """Say what was held back; without a reason of its end, a whole answer has ended well."""
+    def _close(self, *, whole: bool) -> None:
         self.say(self._text.end(whole=whole))
         if whole and not self._ended:
             self._ended = True

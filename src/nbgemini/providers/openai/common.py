@@ -21,7 +21,7 @@ from nbgemini.messages.turns import Options, Part, Schema, Turn, Usage, merge_te
 from nbgemini.providers.base import Model
 from nbgemini.providers.common.json import as_count, as_dict, dicts, load_frame
 from nbgemini.providers.common.models import family_of
-from nbgemini.providers.common.parts import CallIds, File, PartStoreMixin, arguments_of, file_of
+from nbgemini.providers.common.parts import BaseCodec, CallIds, File, arguments_of, file_of
 from nbgemini.transport.request import Request
 
 _ANY = ("none", "low", "medium", "high", "xhigh")  # of a model that is not known
@@ -44,30 +44,30 @@ class GptFamily(Struct, frozen=True):
     efforts: tuple[str, ...] = ()
 
 
-class OpenAICodec(PartStoreMixin):
+class OpenAICodec(BaseCodec):
     """The half of a codec that OpenAI's two dialects share: what is asked, how calls are kept, and the list of models."""
 
     title: ClassVar[str]
     files: ClassVar[str]  # that it takes, in words
     text_type: ClassVar[str]
 
-    def result(self, answer: Mapping[str, Any], call_id: str) -> Item:
+    def _result(self, answer: Mapping[str, Any], call_id: str) -> Item:
         """Return the answer to a call."""
         raise NotImplementedError
 
-    def beside_results(self, answer: Mapping[str, Any]) -> list[Item]:  # noqa: ARG002
+    def _beside_results(self, answer: Mapping[str, Any]) -> list[Item]:  # noqa: ARG002
         """Return what of a call's answer the user has to show."""
         return []
 
-    def user_message(self, content: list[Item]) -> Item:
+    def _user_message(self, content: list[Item]) -> Item:
         """Return what the user says and shows."""
         raise NotImplementedError
 
-    def answered(self, parts: Iterable[Part], ids: CallIds, model: str, *, called: bool) -> Iterator[Item]:
+    def _answered(self, parts: Iterable[Part], ids: CallIds, model: str, *, called: bool) -> Iterator[Item]:
         """Yield the model's side; `called` if it answers to the results of calls."""
         raise NotImplementedError
 
-    def show(self, file: File) -> Item | None:
+    def _show(self, file: File) -> Item | None:
         """Return a file as content; None if there is no form for its kind."""
         raise NotImplementedError
 
@@ -82,7 +82,7 @@ class OpenAICodec(PartStoreMixin):
         for number, turn in enumerate(turns, 1):
             parts = merge_text(turn.parts)
             if turn.role == "model":
-                items += self.answered(parts, ids, model, called=called)
+                items += self._answered(parts, ids, model, called=called)
             else:
                 items += self._asked(parts, ids, last=number == len(turns))
             called = any("functionResponse" in part for part in parts)
@@ -93,25 +93,25 @@ class OpenAICodec(PartStoreMixin):
         content: list[Item] = []
         for part in parts:
             if isinstance(answer := part.get("functionResponse"), Mapping):
-                yield self.result(answer, ids.of_result(answer))
-                content += self.beside_results(answer)
+                yield self._result(answer, ids.of_result(answer))
+                content += self._beside_results(answer)
             elif isinstance(text := part.get("text"), str):
-                content += [self.text(text)] if text else []
+                content += [self._text(text)] if text else []
             elif file := file_of(part):
-                shown = self.show(file)
+                shown = self._show(file)
                 if shown is None and last:
                     raise PromptError(f"{self.title} takes no {file.name}; attach {self.files}")
-                content.append(shown or self.text(file.in_words))
+                content.append(shown or self._text(file.in_words))
         if content:
-            yield self.user_message(content)
+            yield self._user_message(content)
 
-    def text(self, text: str) -> Item:
+    def _text(self, text: str) -> Item:
         """Return a text as content."""
         return {"type": self.text_type, "text": text}
 
-    def show_text(self, file: File) -> Item | None:
+    def _show_text(self, file: File) -> Item | None:
         """Return a file of text as content; None for another."""
-        return None if file.text is None else self.text(file.text)
+        return None if file.text is None else self._text(file.text)
 
     def list_request(self, page: str = "") -> Request:  # noqa: ARG002 - there is but one
         """Return the request for the model list."""
@@ -155,11 +155,7 @@ def effort_of(options: Options) -> str | None:
 
 
 def temperature_of(options: Options) -> float | None:
-    """Return the temperature, if one is asked for.
-
-    Raises:
-        PromptError: the model takes none while it reasons.
-    """
+    """Return the temperature, if one is asked for (PromptError: the model takes none while it reasons)."""
     if options.temperature is None or not reasons(options.model) or effort_of(options) == "none":
         return options.temperature
     off = ", or add --think off" if "none" in (efforts_of(options.model) or ()) else ""
@@ -199,7 +195,7 @@ def arguments_json(call: Mapping[str, Any]) -> str:
     return json.dumps(arguments_of(call), ensure_ascii=False)
 
 
-def answer_format(options: Options, *, nested: bool) -> Item | None:
+def response_format(options: Options, *, nested: bool) -> Item | None:
     """Return the form of an answer, its schema `nested` in an object of its own or not; None for plain text.
 
     OpenAI and Anthropic take objects alone; servers of one's own (llama.cpp, Ollama, vLLM) take lists and choices too.

@@ -41,7 +41,7 @@ class ResponsesCodec(common.OpenAICodec):
     def encode(self, turns: Sequence[Turn], options: Options, *, continuation: str | None = None) -> Request:  # noqa: ARG002
         """Return the streaming request for these turns."""
         _refuse(options)
-        reminder, form = common.json_reminder(options), common.answer_format(options, nested=False)
+        reminder, form = common.json_reminder(options), common.response_format(options, nested=False)
         first = [{"type": "message", "role": "developer", "content": reminder}] if reminder else []
         body = {"model": options.model, "input": first + self.items_of(turns, options.model), "stream": True, "store": False}
         fields = {
@@ -59,18 +59,16 @@ class ResponsesCodec(common.OpenAICodec):
         """Return what tells what the frames of one stream say: their items come in pieces, by their numbers."""
         return ResponsesDecoder().feed
 
-    def result(self, answer: Mapping[str, Any], call_id: str) -> Item:
+    def _result(self, answer: Mapping[str, Any], call_id: str) -> Item:
         """Return the answer to a call: text, and beside it what the tool attached, as far as the service can see it."""
         text, files = json.dumps(answer.get("response"), ensure_ascii=False), files_of(answer)
-        seen = [self.text(text), *(self.show(file) or self.text(file.in_words) for file in files)] if files else text
+        seen = [self._text(text), *(self._show(file) or self._text(file.in_words) for file in files)] if files else text
         return {"type": "function_call_output", "call_id": call_id, "output": seen}
 
-    def user_message(self, content: list[Item]) -> Item:
-        """Return what the user says and shows."""
+    def _user_message(self, content: list[Item]) -> Item:
         return {"type": "message", "role": "user", "content": content}
 
-    def answered(self, parts: Iterable[Part], ids: CallIds, model: str, *, called: bool) -> Iterator[Item]:  # noqa: ARG002
-        """Yield the model's side, all text between other items as one message."""
+    def _answered(self, parts: Iterable[Part], ids: CallIds, model: str, *, called: bool) -> Iterator[Item]:  # noqa: ARG002
         takes_reasoning = common.efforts_of(model) != ()
         said: list[str] = []
         for part in parts:
@@ -89,15 +87,14 @@ class ResponsesCodec(common.OpenAICodec):
                 said.append(part_as_text(part))
         yield from _message(said)
 
-    def show(self, file: File) -> Item | None:
-        """Return a file as content; None if the service does not take its kind."""
+    def _show(self, file: File) -> Item | None:
         if file.kind == "image":
             return {"type": "input_image", "image_url": file.url, "detail": "auto"}
         if common.is_paper(file) and file.address:
             return {"type": "input_file", "file_url": file.address}
         if common.is_paper(file):
             return {"type": "input_file", "filename": common.file_name(file), "file_data": file.url}
-        return self.show_text(file)
+        return self._show_text(file)
 
 
 def _message(said: list[str], phase: Any = None) -> Iterator[Item]:

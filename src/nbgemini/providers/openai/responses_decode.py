@@ -95,22 +95,28 @@ class _Speech(StreamDecoder):
             self._refused.append(self._paragraph("refusal", place, text))
         elif item.kind == "reasoning":
             self._flush()
-            self._say_at(place, ((True, text),))
+            self._think(place, text)
+        elif self._text.plain:
+            self._answer(place, text)
         else:
-            self._say_at(place, ((False, text),) if self._text.plain else self._text.take(text))
+            self._say_at(place, self._text.take(text))
 
     def _flush(self, *, whole: bool = True) -> None:
         self._say_at(self._last[1], self._text.end(whole=whole))
 
     def _say_at(self, place: Place, said: Iterable[Said]) -> None:
         for thought, text in said:
-            shown = self._paragraph("thought" if thought else "answer", place, text)
-            if thought:
-                self.events += [PartReceived({"text": shown, "thought": True}), ThoughtDelta(shown)]
-            else:
-                self._answered += len(_bytes(shown))
-                self._starts.setdefault(place, self._answered - len(_bytes(text)))
-                self.events += [PartReceived({"text": shown}), AnswerDelta(shown)]
+            (self._think if thought else self._answer)(place, text)
+
+    def _think(self, place: Place, text: str) -> None:
+        shown = self._paragraph("thought", place, text)
+        self.events += [PartReceived({"text": shown, "thought": True}), ThoughtDelta(shown)]
+
+    def _answer(self, place: Place, text: str) -> None:
+        shown = self._paragraph("answer", place, text)
+        self._answered += len(_bytes(shown))
+        self._starts.setdefault(place, self._answered - len(_bytes(text)))
+        self.events += [PartReceived({"text": shown}), AnswerDelta(shown)]
 
     def _paragraph(self, kind: str, place: Place, text: str) -> str:
         """Return a piece of text as it is shown: another text after one of its kind begins a paragraph."""
@@ -168,8 +174,7 @@ class ResponsesDecoder(_Speech):
         self._ended = False
         self._others: Counter[str] = Counter()  # items of other kinds
 
-    def read(self, data: Data) -> None:
-        """Read one event of the stream."""
+    def _read(self, data: Data) -> None:
         kind = str(data.get("type") or "")
         stem, _, word = kind.rpartition(".")
         if stem in _TEXTS and word == "delta":
@@ -322,8 +327,7 @@ class ResponsesDecoder(_Speech):
             elif (known := self._items.listed(kind, number, item)).open:
                 self._end(known, item)
 
-    def close(self, *, whole: bool) -> None:
-        """Say what was held back, and cite what its texts rest on."""
+    def _close(self, *, whole: bool) -> None:
         self._flush(whole=whole)
         self._cite_rest()
         if whole and not self._ended:
