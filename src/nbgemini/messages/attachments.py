@@ -103,7 +103,14 @@ def describe_part(part: Part) -> str:
 
 def display_text(turn: Turn) -> str:
     """Return what was asked as its reader wrote it: what is attached is named, with kind and size, and not shown."""
-    return "".join(_part_text(part) for part in turn.parts)
+    texts: list[str] = []
+    for part in turn.parts:
+        match part.get(NOTE):
+            case {"told": told}:
+                texts.append(str(told))
+            case _:
+                texts.append(f"[📎 {what}]" if (what := describe_part(part)) else str(part.get("text", "")))
+    return "".join(texts)
 
 
 def content_hash(part: Part) -> str:
@@ -133,13 +140,6 @@ def inline_attachment(part: Part) -> Attachment:
     data = base64.b64decode(inline["data"])
     name = str(about.get("name", "")) if isinstance(about, Mapping) else ""
     return Attachment(hashlib.sha256(data).hexdigest(), name or "picture", str(inline["mimeType"]), len(data), data)
-
-
-def _part_text(part: Part) -> str:
-    about = part.get(NOTE)
-    if isinstance(about, Mapping) and "told" in about:
-        return str(about["told"])
-    return f"[📎 {what}]" if (what := describe_part(part)) else str(part.get("text", ""))
 
 
 def _keep_content(held: Attachment) -> Part:

@@ -119,21 +119,15 @@ RunState: TypeAlias = Literal["proposed", "asking", "running", "done", "failed",
 
 
 class ToolRun(Struct, frozen=True):
-    """What became of a call so far.
-
-    Attributes:
-        response: what goes back to the model, once there is something.
-        unasked: whether it ran because its user had said that nobody need be asked.
-        about: what the tool says of itself, in one line.
-    """
+    """What became of a call so far."""
 
     call: ToolCall
     state: RunState = "proposed"
-    response: dict[str, Any] | None = None
+    response: dict[str, Any] | None = None  # what goes back to the model, once there is something
     media: tuple[InlineMedia, ...] = ()
     seconds: float = 0.0
-    unasked: bool = False
-    about: str = ""
+    unasked: bool = False  # it ran because its user had said that nobody need be asked
+    about: str = ""  # what the tool says of itself, in one line
 
     @property
     def over(self) -> bool:

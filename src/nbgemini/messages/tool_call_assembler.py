@@ -208,11 +208,7 @@ class _Arguments:
 
 
 def parse_arguments(text: str) -> Any:
-    """Return what the JSON text of a call's arguments holds: nothing in any form is no arguments, and a text in it is read too.
-
-    Raises:
-        ValueError: it is not JSON.
-    """
+    """Return what the JSON text of a call's arguments holds: nothing in any form is no arguments; a text in it is read too."""
     args = json.loads(text) if text.strip() else None
     if isinstance(args, str):  # some gateways write it twice
         args = json.loads(args) if args.strip() else None
@@ -266,11 +262,7 @@ def _steps(path: str) -> list[_Step]:
 
 
 def _put(tree: dict[str, Any], steps: list[_Step], value: Any) -> None:
-    """Put the value where the steps lead; what lies on the way is made.
-
-    Raises:
-        ValueError: there is another value already, in the way or at the end.
-    """
+    """Put the value where the steps lead, and make what lies on the way; ValueError where another value stands already."""
     node: Any = tree
     for step, following in pairwise(steps):
         if not _has_place(node, step):
@@ -293,11 +285,7 @@ def _has_place(node: Any, step: _Step) -> bool:
 
 
 def _add(node: Any, step: _Step, value: Any, *, anew: bool = False) -> None:
-    """Add a value to an object, or at the end of a list.
-
-    Raises:
-        ValueError: it has been told (models are known to mix paths up), or an item before it has not.
-    """
+    """Add a value to an object, or at the end of a list; models are known to mix paths up."""
     if isinstance(node, list) and step == len(node):
         node.append(value)
     elif isinstance(node, dict) and (anew or step not in node):

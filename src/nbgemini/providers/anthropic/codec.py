@@ -49,11 +49,7 @@ class AnthropicCodec(BaseCodec):
     name = NAME
 
     def encode(self, turns: Sequence[Turn], options: Options, *, continuation: str | None = None) -> Request:  # noqa: ARG002
-        """Return the streaming request for these turns; if the last is the model's, it goes on with that.
-
-        Raises:
-            PromptError: the service, or this model, does not do what the options ask for.
-        """
+        """Return the streaming request for these turns; if the last is the model's, it goes on with that."""
         if options.seed is not None:
             raise PromptError("Anthropic makes no repeatable choices; leave out --seed")
         fields_of_model = sampling_fields(options)

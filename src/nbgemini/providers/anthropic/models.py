@@ -1,13 +1,11 @@
 """What Anthropic's models take: thinking, temperature, the longest answer, tools, and in which form they are to answer.
 
-An unknown model passes.
-
 Models from 4.7 on think as much as their effort says and refuse budgets and temperatures; older ones take a budget. Thinking
 comes readable only where that is asked for. `max_tokens` has to be said, and thinking counts against it. The service's own
 tools are offered in their first versions, which all its models take and whose answers name their sources; later versions let
 the model filter what it finds with code of its own. Of a JSON Schema structured outputs know objects with a fixed set of
 fields; maps, tuples and types that contain themselves can't be said, nor can bounds, which go into the description. What reads
-the answer checks all of it anyway.
+the answer checks all of it anyway. An unknown model passes.
 Sources: platform.claude.com, the pages on thinking, effort, each model's migration, each tool and structured outputs; the types
 and `transform_schema` of anthropic 2.12.
 """
@@ -32,23 +30,14 @@ _ADAPTIVE = {"type": "adaptive", "display": "summarized"}
 
 
 class ClaudeFamily(Struct, frozen=True):
-    """What a family of models takes.
+    """What a family of models takes."""
 
-    Attributes:
-        efforts: the levels of effort; empty where only a budget is taken.
-        budget: whether a thinking budget is taken.
-        off: the kind of thinking that stands for none; empty where it can't be switched off.
-        thinks: whether it thinks when nothing is said of it.
-        samples: whether a temperature is taken.
-        most: how long an answer may be when nothing is said of it, in tokens.
-    """
-
-    efforts: tuple[str, ...] = _EFFORTS
-    budget: bool = False
-    off: str = "disabled"
-    thinks: bool = True
-    samples: bool = False
-    most: int = 64_000
+    efforts: tuple[str, ...] = _EFFORTS  # the levels; none where only a budget is taken
+    budget: bool = False  # whether a thinking budget is taken
+    off: str = "disabled"  # the kind of thinking that stands for none; empty where it can't be switched off
+    thinks: bool = True  # when nothing is said of it
+    samples: bool = False  # whether a temperature is taken
+    most: int = 64_000  # tokens of an answer when nothing is said of it
 
     def __str__(self) -> str:
         """Say which thinking it offers."""

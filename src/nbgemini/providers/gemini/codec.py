@@ -21,10 +21,10 @@ from nbgemini.providers.common.parts import IN_PIECES, BaseCodec, is_thinking
 from nbgemini.providers.gemini.decode import GeminiDecoder
 from nbgemini.providers.gemini.models import (
     answer_format,
-    model_path,
     gemini_tools,
     is_before_gemini_3,
     modalities,
+    model_path,
     thinking_config,
 )
 from nbgemini.transport.request import Request

@@ -42,11 +42,7 @@ _NONE = GeminiFamily(thinks=False)
 
 
 def thinking_config(model: str, think: str | int | None) -> dict[str, Any] | None:
-    """Return the `thinkingConfig` that says `think` to `model`, or None where nothing should be said.
-
-    Raises:
-        PromptError: the model does not offer this level or budget.
-    """
+    """Return the `thinkingConfig` that says `think` to `model`; None for nothing, PromptError where it doesn't offer that."""
     family = _family(model)
     if think is None:
         return {"includeThoughts": True} if family and family.thinks else None
@@ -84,11 +80,7 @@ _DRAW = ("-image", "nano-banana")
 
 
 def gemini_tools(options: Options) -> dict[str, Any]:
-    """Return the fields of a request that say which tools there are.
-
-    Raises:
-        PromptError: the model takes functions or the service's tools, not both.
-    """
+    """Return the fields of a request that say which tools there are; PromptError where a model doesn't take both kinds."""
     own: list[dict[str, Any]] = [{name: {}} for field, name in _TOOLS.items() if getattr(options, field)]
     functions = [{"functionDeclarations": [_declaration(tool) for tool in options.tools]}] if options.tools else []
     if not (own and functions):
@@ -100,11 +92,7 @@ def gemini_tools(options: Options) -> dict[str, Any]:
 
 
 def answer_format(options: Options) -> dict[str, Any]:
-    """Return what `generationConfig` says about the form of the answer: JSON, by a schema or not, or nothing.
-
-    Raises:
-        PromptError: the model does not answer so.
-    """
+    """Return what `generationConfig` says of the form of the answer, JSON or nothing; PromptError where it can't be so."""
     if not options.json:
         return {}
     offers = options.tools or options.search or options.run_code or options.urls

@@ -49,7 +49,6 @@ class InteractionsCodec(BaseCodec):
     name = NAME
 
     def __init__(self, version: str = "v1beta") -> None:
-        """Speak API version `version`."""
         self._version = version
         self._models = GeminiCodec(version)
 
@@ -112,11 +111,7 @@ def _response_format(options: Options) -> dict[str, Any] | list[dict[str, str]] 
 
 
 def steps_of(turns: Iterable[Turn]) -> list[_Step]:
-    """Return the steps of these turns, neighbours of one side that only say something joined to one.
-
-    Raises:
-        PromptError: something in them is of a kind that the service does not take.
-    """
+    """Return the steps of these turns, those of one side that only say something joined; PromptError for what it can't take."""
     ids = CallIds()
     steps = [step for turn in turns for part in merge_text(turn.parts) for step in _steps(part, turn.role, ids)]
     joined: list[_Step] = []

@@ -72,11 +72,7 @@ class OpenAICodec(BaseCodec):
         raise NotImplementedError
 
     def items_of(self, turns: Sequence[Turn], model: str) -> list[Item]:
-        """Return the messages, or items, of these turns.
-
-        Raises:
-            PromptError: something in the last of them is of a kind that can't be sent.
-        """
+        """Return the messages, or items, of these turns; PromptError for what can't be sent of the last of them."""
         ids, called = CallIds(), False
         items: list[Item] = []
         for number, turn in enumerate(turns, 1):
@@ -134,11 +130,7 @@ def reasons(model: str) -> bool:
 
 
 def effort_of(options: Options) -> str | None:
-    """Return how much the model is to reason, in its words; None where nothing should be said.
-
-    Raises:
-        PromptError: the model does not offer this.
-    """
+    """Return how much the model is to reason, in its words; None for nothing, PromptError where it doesn't offer that."""
     model, think = options.model, options.think
     if think is None:
         return None
