@@ -20,7 +20,7 @@ from nbgemini.messages.turns import ORIGIN, Options, Turn, merge_text
 from nbgemini.providers.anthropic.decode import NAME, MessagesDecoder
 from nbgemini.providers.anthropic.models import anthropic_instruction, anthropic_tools, output_format, sampling_fields
 from nbgemini.providers.base import Decoder, Model
-from nbgemini.providers.common.json import as_count, as_dict, dicts, given, load_frame
+from nbgemini.providers.common.json import as_count, as_dict, dicts, load_frame, non_empty
 from nbgemini.providers.common.parts import (
     BaseCodec,
     File,
@@ -56,13 +56,13 @@ class AnthropicCodec(BaseCodec):
         fields = {
             "system": anthropic_instruction(options),
             **fields_of_model,
-            "output_config": given({**fields_of_model.get("output_config", {}), "format": output_format(options)}) or None,
+            "output_config": non_empty({**fields_of_model.get("output_config", {}), "format": output_format(options)}) or None,
             "stop_sequences": list(options.stop_at),
             "tools": anthropic_tools(options),
             "container": container_of(turns),
         }
         body = {"stream": True, "model": options.model, "messages": anthropic_messages(turns)}
-        return Request("v1/messages", {**body, **given(fields)})
+        return Request("v1/messages", {**body, **non_empty(fields)})
 
     def decoder(self) -> Decoder:
         """Return what tells, of the frames of one stream in turn, what each says."""

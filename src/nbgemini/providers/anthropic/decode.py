@@ -59,7 +59,7 @@ class _TextBlock(PieceBlock, _Block):
         self._tagged = TaggedText()
         self._citations = list(as_list(self.start.get("citations")))
         if isinstance(text := self.start.get("text"), str) and text:
-            self._take(text)
+            self._add_text(text)
 
     def _grow_otherwise(self, delta: Data) -> None:
         match delta:
@@ -68,7 +68,7 @@ class _TextBlock(PieceBlock, _Block):
             case _:
                 super()._grow_otherwise(delta)
 
-    def _take(self, text: str) -> None:
+    def _add_text(self, text: str) -> None:
         self._texts.append(text)
         self._say(((False, text),) if self._tagged.plain else self._tagged.take(text))
 
@@ -95,7 +95,7 @@ class _ThinkingBlock(PieceBlock, _Block):
         self._texts: list[str] = []
         self._signature = str(self.start.get("signature") or "")
         if isinstance(text := self.start.get("thinking"), str) and text:
-            self._take(text)
+            self._add_text(text)
 
     def _grow_otherwise(self, delta: Data) -> None:
         match delta:
@@ -104,7 +104,7 @@ class _ThinkingBlock(PieceBlock, _Block):
             case _:
                 super()._grow_otherwise(delta)
 
-    def _take(self, text: str) -> None:
+    def _add_text(self, text: str) -> None:
         self._texts.append(text)
         self.stream.say(((True, text),))
 
@@ -135,7 +135,7 @@ class _UseBlock(PieceBlock, _Block):
     def begin(self) -> None:
         self._texts: list[str] = []
 
-    def _take(self, text: str) -> None:
+    def _add_text(self, text: str) -> None:
         self._texts.append(text)
 
     def end(self) -> None:

@@ -6,6 +6,7 @@ Invariant: whatever a frame holds, decoding gives events or one WireError.
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any, ClassVar, TypeAlias
 
@@ -34,7 +35,7 @@ from nbgemini.transport.api_errors import GEMINI_KEY, error_from_data
 Data: TypeAlias = dict[str, Any]
 
 
-class StreamDecoder:
+class StreamDecoder(ABC):
     """One stream."""
 
     key_name: ClassVar[str] = GEMINI_KEY  # the variable that holds the service's key
@@ -60,11 +61,11 @@ class StreamDecoder:
                 self.events.append(Done())
         return self.events
 
+    @abstractmethod
     def _read(self, data: Data) -> None:
         """Say what one object of the stream says."""
-        raise NotImplementedError
 
-    def _close(self, *, whole: bool) -> None:
+    def _close(self, *, whole: bool) -> None:  # noqa: B027 - a dialect may hold nothing back
         """Say what was held back, as nothing more comes; if the service says that this is the `whole`, calls are too."""
 
     def inform(self, model: Any, response_id: Any) -> None:
@@ -131,7 +132,7 @@ class Block:
         return block_part(self.provider, self.start)
 
 
-class PieceBlock(Block):
+class PieceBlock(Block, ABC):
     """A block that grows by pieces of text."""
 
     piece: ClassVar[tuple[str, str]]  # as what type and under which name each comes
@@ -142,11 +143,11 @@ class PieceBlock(Block):
         if delta.get("type") != kind or not isinstance(text := delta.get(name), str):
             self._grow_otherwise(delta)
         elif text:
-            self._take(text)
+            self._add_text(text)
 
-    def _take(self, text: str) -> None:
+    @abstractmethod
+    def _add_text(self, text: str) -> None:
         """Take a piece of text that says something."""
-        raise NotImplementedError
 
     def _grow_otherwise(self, delta: Data) -> None:
         super().grow(delta)
@@ -169,7 +170,7 @@ class CallBlock(PieceBlock):
         if self._known:
             self.stream.events.append(ToolArgsText(self.key, self._known))
 
-    def _take(self, text: str) -> None:
+    def _add_text(self, text: str) -> None:
         anew, self._known = bool(self._known), ""
         self.stream.events.append(ToolArgsText(self.key, text) if anew else ToolArgsDelta(self.key, text))
 
@@ -185,9 +186,9 @@ class BlockDecoder(StreamDecoder):
         super().__init__()
         self._blocks: dict[str, Block] = {}
 
+    @abstractmethod
     def _block_of(self, key: str, start: Data) -> Block:
         """Return the block that begins so."""
-        raise NotImplementedError
 
     def _begin_block(self, key: str, start: Data) -> None:
         """Begin a block."""

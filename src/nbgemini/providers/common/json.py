@@ -34,7 +34,7 @@ def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def given(fields: dict[str, Any]) -> dict[str, Any]:
+def non_empty(fields: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of a request that say something: not None, and no empty text or list."""
     return {name: value for name, value in fields.items() if value not in (None, "", [])}
 

@@ -16,7 +16,7 @@ from typing import Any
 from nbgemini.messages.events import ToolCall
 from nbgemini.messages.turns import ORIGIN, Options, Part, Turn, merge_text
 from nbgemini.providers.base import Decoder, Model
-from nbgemini.providers.common.json import as_count, as_dict, dicts, given, load_frame
+from nbgemini.providers.common.json import as_count, as_dict, dicts, load_frame, non_empty
 from nbgemini.providers.common.parts import IN_PIECES, BaseCodec, is_thinking
 from nbgemini.providers.gemini.decode import GeminiDecoder
 from nbgemini.providers.gemini.models import (
@@ -54,11 +54,11 @@ class GeminiCodec(BaseCodec):
         }
         fields = {
             "systemInstruction": {"parts": [{"text": options.instruction}]} if options.instruction else None,
-            "generationConfig": given(config) or None,
+            "generationConfig": non_empty(config) or None,
             **gemini_tools(options),
             "continuationToken": continuation,
         }
-        body = {"contents": [content_of(turn, options.model) for turn in turns], **given(fields)}
+        body = {"contents": [content_of(turn, options.model) for turn in turns], **non_empty(fields)}
         return Request(self._model_path(options.model, "streamGenerateContent"), body, {"alt": "sse"})
 
     def decoder(self) -> Decoder:

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from nbgemini.errors import PromptError, WireError
 from nbgemini.messages.events import Fault
-from nbgemini.providers.common.json import given
+from nbgemini.providers.common.json import non_empty
 from nbgemini.providers.gemini.decode import GeminiDecoder
 from nbgemini.providers.gemini.models import model_path
 from nbgemini.transport.request import Request
@@ -41,7 +41,7 @@ _decode = msgspec.json.Decoder(_Answer).decode
 def embed_request(version: str, model: str, texts: Sequence[str], dimensions: int | None, task: str | None) -> Request:
     """Return the request for the vectors of these texts, `AT_ONCE` at most (PromptError: there is no such task)."""
     name = model_path(model)
-    same = given({"model": name, "taskType": None if task is None else _task(task), "outputDimensionality": dimensions})
+    same = non_empty({"model": name, "taskType": None if task is None else _task(task), "outputDimensionality": dimensions})
     requests = [{**same, "content": {"parts": [{"text": text}]}} for text in texts]
     return Request(f"{version}/{name}:batchEmbedContents", {"requests": requests})
 

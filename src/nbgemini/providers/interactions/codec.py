@@ -18,7 +18,7 @@ from typing import Any
 from nbgemini.errors import PromptError
 from nbgemini.messages.turns import Options, Part, Turn, merge_text
 from nbgemini.providers.base import Decoder, Model
-from nbgemini.providers.common.json import dicts, given
+from nbgemini.providers.common.json import dicts, non_empty
 from nbgemini.providers.common.parts import (
     BaseCodec,
     CallIds,
@@ -68,13 +68,13 @@ class InteractionsCodec(BaseCodec):
         }
         fields = {
             "system_instruction": options.instruction,
-            "generation_config": given(config) or None,
+            "generation_config": non_empty(config) or None,
             "tools": functions + [{"type": name} for field, name in _OWN_TOOLS.items() if getattr(options, field)],
             "response_format": _response_format(options),
             "continuation_token": continuation,
         }
         body = {"model": options.model.removeprefix("models/"), "input": steps_of(turns), "stream": True, "store": False}
-        return Request(f"{self._version}/interactions", {**body, **given(fields)})
+        return Request(f"{self._version}/interactions", {**body, **non_empty(fields)})
 
     def decoder(self) -> Decoder:
         """Return what tells what the frames of one stream say: their steps come in pieces, by their numbers."""

@@ -19,7 +19,7 @@ from typing import Any
 from nbgemini.errors import PromptError
 from nbgemini.messages.turns import Options, Part, Turn
 from nbgemini.providers.base import Decoder
-from nbgemini.providers.common.json import given
+from nbgemini.providers.common.json import non_empty
 from nbgemini.providers.common.parts import CallIds, File, files_of, own_block, part_as_text
 from nbgemini.providers.openai import common
 from nbgemini.providers.openai.chat_decode import NAME, ChatDecoder
@@ -64,7 +64,7 @@ class ChatCodec(common.OpenAICodec):
             "seed": options.seed,
             "stop": list(options.stop_at),
         }
-        return Request("chat/completions", {**body, **given(fields)})
+        return Request("chat/completions", {**body, **non_empty(fields)})
 
     def decoder(self) -> Decoder:
         """Return what tells what the frames of one stream say: its calls come in pieces, by their numbers."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import mimetypes
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -44,32 +45,32 @@ class GptFamily(Struct, frozen=True):
     efforts: tuple[str, ...] = ()
 
 
-class OpenAICodec(BaseCodec):
+class OpenAICodec(BaseCodec, ABC):
     """The half of a codec that OpenAI's two dialects share: what is asked, how calls are kept, and the list of models."""
 
     title: ClassVar[str]
     files: ClassVar[str]  # that it takes, in words
     text_type: ClassVar[str]
 
+    @abstractmethod
     def _result(self, answer: Mapping[str, Any], call_id: str) -> Item:
         """Return the answer to a call."""
-        raise NotImplementedError
 
     def _beside_results(self, answer: Mapping[str, Any]) -> list[Item]:  # noqa: ARG002
         """Return what of a call's answer the user has to show."""
         return []
 
+    @abstractmethod
     def _user_message(self, content: list[Item]) -> Item:
         """Return what the user says and shows."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _answered(self, parts: Iterable[Part], ids: CallIds, model: str, *, called: bool) -> Iterator[Item]:
         """Yield the model's side; `called` if it answers to the results of calls."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _show(self, file: File) -> Item | None:
         """Return a file as content; None if there is no form for its kind."""
-        raise NotImplementedError
 
     def items_of(self, turns: Sequence[Turn], model: str) -> list[Item]:
         """Return the messages, or items, of these turns; PromptError for what can't be sent of the last of them."""

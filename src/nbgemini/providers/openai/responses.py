@@ -17,7 +17,7 @@ from typing import Any
 from nbgemini.errors import PromptError
 from nbgemini.messages.turns import Options, Part, Turn
 from nbgemini.providers.base import Decoder
-from nbgemini.providers.common.json import given
+from nbgemini.providers.common.json import non_empty
 from nbgemini.providers.common.parts import CallIds, File, files_of, own_block, part_as_text
 from nbgemini.providers.openai import common
 from nbgemini.providers.openai.common import Item
@@ -53,7 +53,7 @@ class ResponsesCodec(common.OpenAICodec):
             "max_output_tokens": options.max_tokens,
             "temperature": common.temperature_of(options),
         }
-        return Request("responses", {**body, **given(fields)})
+        return Request("responses", {**body, **non_empty(fields)})
 
     def decoder(self) -> Decoder:
         """Return what tells what the frames of one stream say: their items come in pieces, by their numbers."""

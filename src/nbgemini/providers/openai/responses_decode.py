@@ -62,8 +62,8 @@ class _Speech(StreamDecoder):
     def __init__(self) -> None:
         super().__init__()
         self._items = Items()
-        self._near: tuple[Any, ...] = ()  # where the last piece of text stood, as its frame has it,
-        self._nearest = Item("", ""), _NOWHERE[1]  # and as it was understood
+        self._last_names: tuple[Any, ...] = ()  # where the last piece of text stood, as its frame has it,
+        self._last_place = Item("", ""), _NOWHERE[1]  # and as it was understood
         self._last = _NOWHERE  # what the text was that came last: its kind, and its place
         self._refused: list[str] = []
         self._answered = 0  # bytes of the answer so far
@@ -73,20 +73,20 @@ class _Speech(StreamDecoder):
     def _place(self, stem: str, data: Data, whole: Any) -> tuple[Item, Place]:
         """Return where a piece of text stands, or the `whole` of one: mostly where the last one did."""
         of, text, number = _TEXTS[stem]
-        near = stem, data.get("item_id"), data.get("output_index"), data.get(number)
-        item, place = self._nearest
-        if near != self._near or not item.open:
+        names = stem, data.get("item_id"), data.get("output_index"), data.get(number)
+        item, place = self._last_place
+        if names != self._last_names or not item.open:
             item = self._items.continued(of, data, whole)
             place = item.place(text, data.get(number))
-            self._near, self._nearest = near, (item, place)
+            self._last_names, self._last_place = names, (item, place)
         return item, place
 
-    def _take_rest(self, item: Item, place: Place, text: Any) -> None:
+    def _add_whole_text(self, item: Item, place: Place, text: Any) -> None:
         """Take a text that is whole: say what did not come of it yet."""
         if isinstance(text, str) and text:
-            self._take(item, place, item.rest(place, text))
+            self._add_text(item, place, item.rest(place, text))
 
-    def _take(self, item: Item, place: Place, text: Any) -> None:
+    def _add_text(self, item: Item, place: Place, text: Any) -> None:
         """Take a piece of a text."""
         if not isinstance(text, str) or not text:
             return
@@ -178,10 +178,10 @@ class ResponsesDecoder(_Speech):
         kind = str(data.get("type") or "")
         stem, _, word = kind.rpartition(".")
         if stem in _TEXTS and word == "delta":
-            self._take(*self._place(stem, data, None), data.get("delta"))
+            self._add_text(*self._place(stem, data, None), data.get("delta"))
         elif stem in _TEXTS and word == "done":
             whole = data.get("refusal" if stem == "response.refusal" else "text")
-            self._take_rest(*self._place(stem, data, whole), whole)
+            self._add_whole_text(*self._place(stem, data, whole), whole)
         elif stem == "response.function_call_arguments":
             item = self._items.continued("function_call", data)
             if word == "done":
@@ -218,7 +218,7 @@ class ResponsesDecoder(_Speech):
                 self.unknown(kind)
 
     def _begin_item(self, data: Data, item: Data) -> None:
-        self._near = ()
+        self._last_names = ()
         if (kind := item.get("type")) in _KINDS:
             known = self._items.begun(kind, data, item)
             if kind == "function_call":
@@ -239,7 +239,7 @@ class ResponsesDecoder(_Speech):
             case "reasoning":
                 for where, kind in _PARTS.items():
                     for number, part in enumerate(dicts(item.get(where))):
-                        self._take_rest(known, known.place(kind, number), part.get("text"))
+                        self._add_whole_text(known, known.place(kind, number), part.get("text"))
                 if item.get("encrypted_content"):  # without it the service could not read the item again
                     signature = str(item.get("id") or NAME)
                     kept = block_part(NAME, _to_send(item), text="", thought=True, thoughtSignature=signature)
@@ -256,11 +256,11 @@ class ResponsesDecoder(_Speech):
             kind = str(part.get("type"))
             place = known.place(_ALIKE.get(kind, kind), number)
             if place[1] == "output_text":
-                self._take_rest(known, place, part.get("text"))
+                self._add_whole_text(known, place, part.get("text"))
                 notes = [*dicts(part.get("annotations")), *dicts(self._notes.pop(place, (known, []))[1])]
                 self._cite(place, part.get("text"), notes)
             elif kind == "refusal":
-                self._take_rest(known, place, part.get("refusal"))
+                self._add_whole_text(known, place, part.get("refusal"))
             else:
                 self.unknown(kind)
         if isinstance(phase := item.get("phase"), str):
@@ -296,7 +296,7 @@ class ResponsesDecoder(_Speech):
         self._catch_up(dicts(response.get("output")))
         if not self._answered and isinstance(text := response.get("output_text"), str):  # as the SDK writes all text in one
             item = self._items.continued("message", {})
-            self._take_rest(item, item.place("output_text", 0), text)
+            self._add_whole_text(item, item.place("output_text", 0), text)
         self._flush(whole=well)
         self._cite_rest()
         if isinstance(usage := response.get("usage"), dict) and usage:
