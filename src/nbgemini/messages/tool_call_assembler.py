@@ -95,7 +95,7 @@ class ToolCallAssembler:
         call = self._open.pop(end.key, None)
         if call is None:
             return []
-        args = call.args.whole()
+        args = call.arguments()
         if args is None:
             return [call.known("broken")]
         part = {**(end.part or {}), **(call.part or {})}
@@ -131,72 +131,57 @@ def weight(value: Any, enough: int) -> int:
 
 
 class _Call:
-    """A call that grows."""
+    """A call that grows by JSON text, or by values at their paths; both at once make no sense, and no call."""
 
     def __init__(self, start: ToolCallStart) -> None:
         self.key, self.name, self.id, self.part = start.key, start.name, start.id, start.part
-        self.args = _Arguments()
-        self._shown = 0
+        self._replace("")
+
+    def _replace(self, text: str) -> None:
+        self._size, self._shown = len(text), 0  # characters that came, and at which size it was shown
+        self._texts = [text] if text else []
+        self._tree: dict[str, Any] = {}
+        self._sound = True
 
     def take(self, piece: _Piece) -> list[ToolCall | ToolCallGrowing]:
         """Add a piece, and say how far the call is if that is news."""
         match piece:
             case ToolArgsText(_, text):
-                self.args, self._shown = _Arguments(text), 0
+                self._replace(text)
             case ToolArgsDelta(_, text):
-                self.args.append(text)
+                self._size += len(text)
+                self._texts += [text] if text else []
+                self._sound = self._sound and not self._tree
             case _:
-                self.args.put(piece.path, piece.value, piece.more)
-        due = self.args.size <= _SHORT or self.args.size >= self._shown * (1 + _GROWTH)
+                self._put(piece)
+        due = self._size <= _SHORT or self._size >= self._shown * (1 + _GROWTH)
         return [self.known()] if due else []
 
-    def known(self, state: Literal["growing", "broken", "again"] = "growing") -> ToolCallGrowing:
-        """Return what is known so far."""
-        self._shown = self.args.size
-        return ToolCallGrowing(self.key, self.name, self.args.text(), self.id, state)
-
-
-class _Arguments:
-    """What came of one call's arguments: JSON text, or values at their paths. Both at once make no sense, and no call."""
-
-    def __init__(self, text: str = "") -> None:
-        self.size = len(text)  # of all that came
-        self._texts = [text] if text else []
-        self._tree: dict[str, Any] = {}
-        self._sound = True
-
-    def append(self, text: str) -> None:
-        """Continue the JSON text."""
-        self.size += len(text)
-        if text:
-            self._texts.append(text)
-        self._sound = self._sound and not self._tree
-
-    def put(self, path: str, value: Any, more: bool) -> None:
-        """Set the value at the path, or continue the text there; a path that leads nowhere spoils the arguments."""
-        self.size += len(path)
+    def _put(self, piece: ToolArgsPiece) -> None:
+        """Set the value at a path, or continue the text there; a path that leads nowhere spoils the arguments."""
+        value = piece.value
+        self._size += len(piece.path)
         self._tree = self._tree or {"$": {}}
         try:
             text = value if isinstance(value, str) else json.dumps(value)
-            self.size += len(text)
+            self._size += len(text)
             # A copy: later paths may lead into the value, and events never change.
-            _put(self._tree, _steps(path), _Text(text, more) if isinstance(value, str) else json.loads(text))
+            _put(self._tree, _steps(piece.path), _Text(text, piece.more) if isinstance(value, str) else json.loads(text))
         except _NOT_JSON:
             self._sound = False
         self._sound = self._sound and not self._texts
 
-    def text(self) -> str:
-        """Return the JSON text so far."""
+    def known(self, state: Literal["growing", "broken", "again"] = "growing") -> ToolCallGrowing:
+        """Return what is known so far, with the JSON text of the arguments."""
+        self._shown, text = self._size, ""
         if not self._tree:
             text = "".join(self._texts)
             self._texts = [text] if text else []
-            return _repair_surrogates(text)
-        try:
-            return _repair_surrogates(json.dumps(self._tree["$"], ensure_ascii=False, default=str))
-        except _NOT_JSON:
-            return ""
+        with suppress(*_NOT_JSON):
+            text = json.dumps(self._tree["$"], ensure_ascii=False, default=str) if self._tree else text
+        return ToolCallGrowing(self.key, self.name, _repair_surrogates(text), self.id, state)
 
-    def whole(self) -> dict[str, Any] | None:
+    def arguments(self) -> dict[str, Any] | None:
         """Return the arguments, or None if they are not complete."""
         try:
             text = json.dumps(self._tree["$"], default=_Text.whole) if self._tree else "".join(self._texts)
