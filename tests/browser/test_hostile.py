@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 
 import nbformat
 import pytest
@@ -135,10 +136,12 @@ def test_the_rig_sees_what_runs_and_what_leaves(page, beacon):
     )
     book.run(0)
     book.wait("() => document.querySelector('.jp-OutputArea-output img')")
-    book.page.wait_for_timeout(100)  # lets the driver hand over what it was told
+    deadline = time.monotonic() + PATIENCE / 1000
+    while not (ran and book.strangers and any(b"evil.example" in heard for heard in beacon.heard)):
+        assert time.monotonic() < deadline, (ran, book.strangers, beacon.heard)
+        book.page.wait_for_timeout(20)  # lets the driver hand over what it was told
     assert ran == ["alert 1"]
     assert any("evil.example" in url for url in book.strangers)
-    assert any(b"evil.example" in heard for heard in beacon.heard)
 
 
 @pytest.mark.timeout(300)

@@ -1,4 +1,4 @@
-"""A real MCP server over stdio, made with the official package; it tells a socket of the test what happens to it.
+"""A real MCP server over stdio, made with the official package; it tells a socket of the test, if there is one, what happens to it.
 
 Arguments: `mute` never answers, `broken` ends at once, `bare` has no tools, `deaf` stays when its pipes are closed, `stubborn`
 when it is asked to end too.
@@ -21,11 +21,12 @@ PNG = bytes.fromhex(
     "1f15c4890000000d49444154789c63f8cfc0f01f00050001ff5699a53d0000000049454e44ae426082"
 )
 server = MCPServer("fake", log_level="ERROR")
-ear = socket.create_connection(("127.0.0.1", int(os.environ["EAR"])))
+ear = socket.create_connection(("127.0.0.1", int(os.environ["EAR"]))) if "EAR" in os.environ else None
 
 
 def say(word):
-    ear.sendall(f"{word}\n".encode())
+    if ear is not None:
+        ear.sendall(f"{word}\n".encode())
 
 
 @server.tool()

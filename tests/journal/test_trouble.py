@@ -16,9 +16,9 @@ from contextlib import closing
 import pytest
 
 from nbgemini import Client, Settings
-from nbgemini._storage.sqlite import LockedError, on_network
+from nbgemini._storage.sqlite import Database, LockedError, on_network
 from nbgemini.journal import Journal
-from nbgemini.journal.schema import VERSION, JournalFile
+from nbgemini.journal.schema import SCHEMA, VERSION
 from nbgemini.secrets import Secret
 from tests.journal.conftest import ASK, THOROUGH, later
 
@@ -322,7 +322,7 @@ def test_any_damage_costs_a_record_at_most(service, tmp_path, told):
 def test_a_rollback_journal_does_where_several_machines_may_write(path, tmp_path):
     mounts = tmp_path / "mounts"
     mounts.write_text(f"/dev/vda / ext4 rw 0 0\nhome:/export {path.parent} nfs4 rw 0 0\n")
-    ours, theirs = JournalFile(path, mounts), JournalFile(path, mounts)
+    ours, theirs = (Database(path, SCHEMA, VERSION, mounts=mounts) for _ in range(2))
     ours.open()
     theirs.open()
     assert ours.begin().execute("PRAGMA journal_mode").fetchone() == ("truncate",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import threading
 from concurrent.futures import wait
@@ -34,7 +35,7 @@ def make(path, damage):
 
     def make(**options):
         database = partial(Database, path, SCHEMA, 1, patience=0.01)
-        worker = SqliteWorker(database, "words", on_damage=lambda error, aside: damage.append((error, aside)), **options)
+        worker = SqliteWorker(database, "file of words", damage.append, **options)
         workers.append(worker)
         return worker
 
@@ -154,8 +155,9 @@ def test_work_on_a_damaged_file_is_done_on_a_new_one(make, path, damage, at):
         return add("after")(connection)
 
     assert worker.write(work).result(30) == 1
-    ((_, aside),) = damage
-    assert aside.exists()
+    (line,) = damage
+    assert line.startswith(f"the file of words {path} is damaged (")
+    assert path.with_name(re.search(r"moved to (\S+),", line)[1]).exists()
     assert worker.read(words).result(30) == ["after"]
     worker.write(check_integrity).result(30)
 

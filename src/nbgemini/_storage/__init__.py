@@ -17,11 +17,7 @@ _NO_WAITING = getattr(os, "O_NONBLOCK", 0)  # a pipe without a reader
 
 
 def open_regular(path: Path, mode: Literal["rb", "ab", "ab+"], *, buffered: bool = True) -> BinaryIO:
-    """Open a regular file, which is 0600 if it is made.
-
-    Raises:
-        OSError: it can't be opened, or is none.
-    """
+    """Open a regular file, which is 0600 if it is made; what is none is an OSError."""
     return open(path, mode, -1 if buffered else 0, opener=_opened)
 
 
@@ -35,21 +31,13 @@ def _opened(path: str, flags: int) -> int:
 
 
 def read_regular(path: Path, largest: int) -> bytes:
-    """Return what a regular file holds, but one byte beyond `largest` at most.
-
-    Raises:
-        OSError: it can't be read, or is no regular file.
-    """
+    """Return what a regular file holds, but one byte beyond `largest` at most."""
     with open_regular(path, "rb") as file:
         return file.read(largest + 1)
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file anew, whole or not at all, 0600.
-
-    Raises:
-        OSError: it can't be written.
-    """
+    """Write a file anew, whole or not at all, 0600."""
     import tempfile  # noqa: PLC0415 - 5 ms that a first prompt need not wait for
 
     if path.is_dir():

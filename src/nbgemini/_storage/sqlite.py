@@ -42,7 +42,6 @@ class LockedError(TimeoutError):
     """Another program keeps the file locked."""
 
     def __str__(self) -> str:
-        """Say so."""
         return "another program keeps it locked"
 
 
@@ -50,15 +49,7 @@ class Database:
     """One SQLite file, used by one thread."""
 
     def __init__(self, path: Path, schema: str, version: int, *, mounts: Path = MOUNTS, patience: float = _PATIENCE) -> None:
-        """Open nothing yet.
-
-        Args:
-            path: the file.
-            schema: the statements that create its tables, separated by semicolons; they may run again.
-            version: the version of the schema, kept in the file.
-            mounts: the list of mounted file systems.
-            patience: seconds to wait for another kernel's write.
-        """
+        """Open nothing yet; `schema` creates the tables and may run again, `patience` is for other kernels' writes."""
         self.path = path
         self._schema = schema
         self._version = version
@@ -69,13 +60,7 @@ class Database:
         self._has_tables = False
 
     def open(self) -> None:
-        """Open the file and create it if there is none.
-
-        Raises:
-            DamagedError, NewerError: it can't be written to as it is.
-            LockedError: another program keeps it locked.
-            OSError, sqlite3.Error: the place can't be written to.
-        """
+        """Open the file and create it if there is none; raises what `transact` raises, and OSError for its place."""
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if self.path.is_symlink():  # it may lead to a file that is not the user's, or precious
             raise OSError(f"{self.path.name} is a symbolic link; give it the path of the file itself")
@@ -179,22 +164,14 @@ def wipe(connection: Connection) -> None:
 
 
 def check_integrity(connection: Connection) -> None:
-    """Check the whole file.
-
-    Raises:
-        DamagedError: it is damaged.
-    """
+    """Check the whole file; raise DamagedError if it is damaged."""
     ((found, *_), *_) = connection.execute("PRAGMA quick_check(1)").fetchall()
     if found != "ok":
         raise DamagedError(" ".join(str(found).split()))
 
 
 def read_rows(path: Path, version: int, query: str, values: Sequence[Any]) -> list[Any]:
-    """Return the rows of a query; none if there is no file of this version.
-
-    Raises:
-        sqlite3.Error: it can't be read.
-    """
+    """Return the rows of a query; none if there is no file of this version."""
     if path.is_symlink() or not path.is_file():
         return []
     with closing(sqlite3.connect(path, timeout=_READING)) as connection:
@@ -231,8 +208,7 @@ def _code(error: Exception) -> int | None:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    try:
+    with suppress(OSError):
         found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
+        return found.st_dev, found.st_ino
+    return None

@@ -14,7 +14,6 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from itertools import groupby
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from sqlite3 import Connection
 from time import monotonic
@@ -48,8 +47,8 @@ class SqliteWorker:
         self,
         database: Callable[[], Database],
         name: str,
+        tell: Callable[[str], object],
         *,
-        on_damage: Callable[[Exception, Path], object],
         on_reset: Callable[[], object] = lambda: None,
         persistent: bool = False,
     ) -> None:
@@ -57,13 +56,13 @@ class SqliteWorker:
 
         Args:
             database: returns the file's `Database`, a new one for each thread.
-            name: the name of the thread.
-            on_damage: called in the thread with the error and the path that a damaged file was moved to.
+            name: of the thread, and of the file in what users are told.
+            tell: called in the thread with one line when a damaged file was moved aside.
             on_reset: called in the thread when former writes may be missing: a file was opened, a transaction rolled back.
             persistent: whether writes to a locked file wait until it is free; otherwise they raise LockedError.
         """
-        self.database, self.name = database, name
-        self.on_damage, self.on_reset, self.persistent = on_damage, on_reset, persistent
+        self.database, self.name, self.tell = database, name, tell
+        self.on_reset, self.persistent = on_reset, persistent
         self.begin_anew()
         _workers.add(self)
 
@@ -125,7 +124,7 @@ class _WorkerThread(threading.Thread):
     """One life of a worker's thread, from its first job to its last."""
 
     def __init__(self, worker: SqliteWorker) -> None:
-        super().__init__(name=worker.name, daemon=True)
+        super().__init__(name=f"nbgemini {worker.name}", daemon=True)
         self.jobs: SimpleQueue[_Job | None] = SimpleQueue()  # None is the last
         self.taken: list[_Job] = []
         self.locked = False
@@ -220,7 +219,8 @@ class _WorkerThread(threading.Thread):
                 raise
             aside = self._database.move_aside()
             if aside is not None:
-                self._worker.on_damage(error, aside)
+                what = f"{self._worker.name} {self._database.path}"
+                self._worker.tell(f"the {what} is damaged ({error}); it was moved to {aside.name}, a new one begins")
         return self._opened(work)
 
     def _opened(self, work: Callable[[], T]) -> T:

@@ -15,16 +15,11 @@ _JITTER = 0.1  # of what it names: others were told the same
 
 
 class AimdLimiter:
-    """Additive increase, multiplicative decrease, and one pause for all.
-
-    Attributes:
-        most: how many may be out at once at best.
-        places: how many may be out at once now.
-    """
+    """Additive increase, multiplicative decrease, and one pause for all."""
 
     def __init__(self, most: int, clock: Callable[[], float], chance: Callable[[], float]) -> None:
         """Begin with all places; `chance` returns random numbers from 0 to 1."""
-        self.most = self.places = most
+        self.most = self.places = most  # that may be out at once, at best and now
         self._clock = clock
         self._chance = chance
         self._good = 0  # successes since the last change
@@ -46,7 +41,7 @@ class AimdLimiter:
         self._in_vain, self._own_until = 0, float("-inf")
         self._good += 1
         if self._good >= self.places and self.places < self.most:
-            self._grow(1)
+            self._set(self.places + 1)
 
     def limited(self, began: float, asked: float | None) -> None:
         """Take in a limit: the request went out when the clock said `began`, the service asks to wait so long if it says so."""
@@ -54,21 +49,16 @@ class AimdLimiter:
         if began > self._cut_at:  # else it was out already when the last one came: the same news
             self._cut_at = now
             self._in_vain += 1
-            self._grow(self.places // 2 - self.places)
-        if asked is None:
-            self._own_until = max(self._own_until, now + self._pause())
+            self._set(self.places // 2)
+        if asked is None:  # until the next answer, but no longer than this
+            longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(self._in_vain - 1, 10))
+            self._own_until = max(self._own_until, now + longest * (1 + self._chance()) / 2)
         else:
             self._asked_until = max(self._asked_until, now + asked * (1 + _JITTER * self._chance()))
 
     def drop_to_one(self) -> None:
         """Go on with one request at a time."""
-        self._grow(1 - self.places)
+        self._set(1)
 
-    def _grow(self, places: int) -> None:
-        self.places = min(self.most, max(1, self.places + places))
-        self._good = 0
-
-    def _pause(self) -> float:
-        """Return how long all wait where the service names no time: until the next answer, but no longer than this."""
-        longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(self._in_vain - 1, 10))
-        return longest * (1 + self._chance()) / 2
+    def _set(self, places: int) -> None:
+        self.places, self._good = max(1, places), 0

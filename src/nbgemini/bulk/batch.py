@@ -18,7 +18,7 @@ from msgspec import Struct, structs
 from nbgemini._async.scheduler import FairScheduler
 from nbgemini.bulk.progress import Progress
 from nbgemini.bulk.rows import RowSource, fill_row
-from nbgemini.bulk.table import MapResult, MapRow, Rows
+from nbgemini.bulk.table import MapResult, MapRow, count_row
 from nbgemini.bulk.template import Template
 from nbgemini.chat.endpoint import Endpoint
 from nbgemini.chat.rounds import reply_of
@@ -60,7 +60,6 @@ class Batch:
     """
 
     def __init__(self, manner: BatchContext, status: Status, rows: Sequence[Any] | None = None) -> None:
-        """Know the batch; `rows` is what was given, where that is known."""
         self.status = status
         self._manner = manner
         self._rows = rows
@@ -132,34 +131,39 @@ class Batch:
 
     async def _read_all(self, answers: Sequence[Answered], table: MapResult) -> None:
         """Read row after row, the loop staying alive."""
-        scheduler, total = FairScheduler.here(), codec.total_of(answers, self._count())
+        scheduler, total, given = FairScheduler.here(), codec.total_of(answers, self._count()), self._rows or ()
+        progress = Progress(total=total, over=True)
         for number, answer in enumerate(codec.by_row(answers, total)):
             await scheduler.turn()
-            known = self._rows is not None and number < len(self._rows)
-            self._read(table.so_far.add(self._rows[number] if known and self._rows else None), answer)
-        table.progress = _progress(table.so_far)
+            row = table.so_far.add(given[number] if number < len(given) else None)
+            self._read(row, answer)
+            progress = count_row(progress, row)
+        table.progress = progress
 
     def _read(self, row: MapRow, answer: Answered | None) -> None:
         """Read what came of a row as every answer is read."""
+
+        def frame() -> bytes:
+            if answer is None:
+                raise WireError("no answer came for this row → submit it again")
+            if answer.error:
+                raise answer.error
+            return answer.frame
+
         options = structs.replace(self._manner.options, model=self._manner.options.model or self.status.model)
-        reply = reply_of(lambda: _frame(answer), options, self._manner.endpoint, self._manner.prices)
+        reply = reply_of(frame, options, self._manner.endpoint, self._manner.prices)
         fill_row(row, reply)
         row.state, row.seconds = reply.state, 0.0
         row.cost = None if row.cost is None else row.cost * _SHARE
 
     def __repr__(self) -> str:
-        """Say how it stands."""
         status = self.status
         rows = f", {status.done + status.failed:,} of {self._count():,} rows" if self._count() else ""
         return f"<Batch {self.name} {self.state}{rows}>"
 
 
 async def batch_context(services: ServiceRegistry, options: dict[str, Any]) -> BatchContext:
-    """Return how batches are spoken of by a client's services, with these options.
-
-    Raises:
-        PromptError: the model is another service's.
-    """
+    """Return how batches are spoken of by a client's services; PromptError if the model is another service's."""
     settings = services.settings
     schema, model = await schema_for(options.get("schema")), options.get("model") or settings.model
     service, bare = split_model(model)
@@ -181,12 +185,7 @@ async def batches(manner: BatchContext) -> list[Batch]:
 
 
 async def batch_named(manner: BatchContext, name: str, rows: Sequence[Any] | None) -> Batch:
-    """Return the batch of this name.
-
-    Raises:
-        PromptError: no batch can be called so.
-        ApiError: there is none.
-    """
+    """Return the batch of this name; PromptError if none can be called so, ApiError if there is none."""
     frame = await manner.endpoint.fetch(codec.status_request(manner.version, name))
     return Batch(manner, await _read_status(frame), rows)
 
@@ -194,19 +193,6 @@ async def batch_named(manner: BatchContext, name: str, rows: Sequence[Any] | Non
 async def _read_status(frame: bytes) -> Status:
     """Read how a batch stands in a thread: the answers of all rows may stand there too."""
     return await asyncio.to_thread(codec.status_of, frame)
-
-
-def _frame(answer: Answered | None) -> bytes:
-    if answer is None:
-        raise WireError("no answer came for this row → submit it again")
-    if answer.error:
-        raise answer.error
-    return answer.frame
-
-
-def _progress(table: Rows) -> Progress:
-    done = sum(row.answered for row in table)
-    return Progress(total=len(table), done=done, failed=len(table) - done, usage=table.usage, cost=table.cost, over=True)
 
 
 async def submit_batch(manner: BatchContext, template: str, rows: Any, title: str) -> Batch:
@@ -217,7 +203,9 @@ async def submit_batch(manner: BatchContext, template: str, rows: Any, title: st
         TransportError: nobody knows whether the batch was taken.
         ApiError: it was not.
     """
-    _check(manner)
+    if manner.options.tools:
+        raise PromptError("a batch offers the model no tools; %%gemini -t and client.chat do")
+    manner.endpoint.codec.encode([user_turn("?")], manner.options)
     source = RowSource(rows)
     form = Template(template, source.doubled)
     given: list[Any] = []
@@ -231,13 +219,12 @@ async def submit_batch(manner: BatchContext, template: str, rows: Any, title: st
     if not given:
         raise PromptError("there are no rows; no batch was submitted")
     request = await _request(manner, bodies, title or f"{len(given):,} rows")
-    return Batch(manner, codec.status_of(await _once(manner, request)), given)
-
-
-def _check(manner: BatchContext) -> None:
-    if manner.options.tools:
-        raise PromptError("a batch offers the model no tools; %%gemini -t and client.chat do")
-    manner.endpoint.codec.encode([user_turn("?")], manner.options)
+    try:
+        status = codec.status_of(await manner.endpoint.without_retries().fetch(request))  # what must not be done twice
+    except TransportError as error:
+        error.args = (f"{error}; whether the batch was taken nobody knows → await client.batches()",)
+        raise
+    return Batch(manner, status, given)
 
 
 async def _body(manner: BatchContext, form: Template, row: Any, number: int) -> Mapping[str, Any]:
@@ -266,23 +253,11 @@ async def _request(manner: BatchContext, bodies: list[Mapping[str, Any]], title:
     lines = await asyncio.to_thread(lambda: b"".join(codec.line_of(number, body) for number, body in enumerate(bodies)))
     if len(lines) <= REQUEST_BYTES:
         return codec.inline_request(version, model, bodies, title)
-    return codec.file_request(version, model, await _uploaded(manner, lines, title), title)
-
-
-async def _uploaded(manner: BatchContext, lines: bytes, title: str) -> str:
     files = manner.endpoint.uploads
     if len(lines) > LARGEST_BYTES:
         raise PromptError(f"a batch holds up to 2 GB, these rows are {size_text(len(lines))}; submit them in parts")
     if not isinstance(files, FileUploader):
         raise ConfigurationError("rows this large are uploaded first, which this service has no place for")
     digest = await asyncio.to_thread(lambda: hashlib.sha256(lines).hexdigest())
-    return await files.upload(Attachment(digest, title, codec.JSONL, len(lines), lines))
-
-
-async def _once(manner: BatchContext, request: Request) -> bytes:
-    """Send what must not be done twice."""
-    try:
-        return await manner.endpoint.without_retries().fetch(request)
-    except TransportError as error:
-        error.args = (f"{error}; whether the batch was taken nobody knows → await client.batches()",)
-        raise
+    uploaded = await files.upload(Attachment(digest, title, codec.JSONL, len(lines), lines))
+    return codec.file_request(version, model, uploaded, title)

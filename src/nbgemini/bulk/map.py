@@ -33,13 +33,13 @@ from nbgemini.bulk.scheduler import (
     row_outcome,
 )
 from nbgemini.bulk.store import RowStore
-from nbgemini.bulk.table import MapResult, MapRow
+from nbgemini.bulk.table import MapResult, MapRow, count_row
 from nbgemini.bulk.template import MissingError, Template
 from nbgemini.chat.chat import Chat, ChatContext
 from nbgemini.chat.reply import Reply
 from nbgemini.chat.services import ServiceRegistry
 from nbgemini.errors import NbGeminiError, PromptError
-from nbgemini.messages.turns import Options, Usage
+from nbgemini.messages.turns import Options
 from nbgemini.replay.session import Replay
 from nbgemini.services import split_model
 
@@ -61,11 +61,7 @@ class MapOptions(Struct, frozen=True, kw_only=True):
 def create_map(  # noqa: PLR0913, PLR0917 - what asks, what is asked, and how
     services: ServiceRegistry, chats: ChatContext, options: Options, template: str, rows: Any, how: MapOptions
 ) -> MapResult:
-    """Return the result of a map, which asks a client's services once it is awaited or started.
-
-    Raises:
-        PromptError: these are no rows, or an option means nothing.
-    """
+    """Return the result of a map, which asks a client's services once it is awaited or started."""
     if how.concurrency < 1:
         raise PromptError(f"at least one row is asked at a time, not {how.concurrency}")
     endpoint = services.endpoint(options.model)
@@ -75,54 +71,12 @@ def create_map(  # noqa: PLR0913, PLR0917 - what asks, what is asked, and how
     context = MapContext(chat, endpoint, options, address, chats.log)
     context.check()
     source = RowSource(rows)
-    run = MapRun(context, Template(template, source.doubled), source, _store_of(services, how), how)
+    store = None
+    if how.store is not False and not isinstance(services.taping, Replay):
+        store = RowStore(Path(how.store).expanduser() if how.store else default_path("maps.sqlite3"))
+    run = MapRun(context, Template(template, source.doubled), source, store, how)
     remarks = [remark for name, remark in source.remarks.items() if run.template.reads(name)]
     return MapResult(run, source.total, source.labels, "; ".join(remarks), services.aclose)
-
-
-def _store_of(services: ServiceRegistry, how: MapOptions) -> RowStore | None:
-    if how.store is False or isinstance(services.taping, Replay):
-        return None
-    return RowStore(Path(how.store).expanduser() if how.store else default_path("maps.sqlite3"))
-
-
-class ProgressCounter:
-    """Counts the rows of one map."""
-
-    def __init__(self, total: int | None) -> None:
-        """Begin with no row."""
-        self._total = total
-        self._began = monotonic()
-        self._done = self._stored = self._failed = self._interrupted = 0
-        self._usage = Usage()
-        self._cost: float | None = None
-
-    def add(self, row: MapRow) -> None:
-        """Count a row that is over."""
-        self._done += row.answered
-        self._stored += row.stored
-        self._interrupted += row.state == "interrupted"
-        self._failed += not row.answered and row.state != "interrupted"
-        if not row.stored:
-            self._usage += row.usage
-            self._cost = self._cost if row.cost is None else (self._cost or 0.0) + row.cost
-
-    def progress(self, running: int, limiter: AimdLimiter, *, over: bool) -> Progress:
-        """Return how far it is."""
-        return Progress(
-            total=self._done + self._failed + self._interrupted if over else self._total,
-            done=self._done,
-            failed=self._failed,
-            stored=self._stored,
-            running=running,
-            interrupted=self._interrupted,
-            usage=self._usage,
-            cost=self._cost,
-            seconds=monotonic() - self._began,
-            places=limiter.places,
-            wait=limiter.wait,
-            over=over,
-        )
 
 
 class MapRun:
@@ -131,16 +85,14 @@ class MapRun:
     def __init__(
         self, context: MapContext, template: Template, source: RowSource, store: RowStore | None, how: MapOptions
     ) -> None:
-        """Ask nothing yet."""
         self.template = template
-        self._context = context
-        self._store = store
+        self._context, self._store, self._budget = context, store, context.endpoint.retry.budget
         self._loader = RowLoader(context, template, source, None if how.fresh else store)
         show = how.progress if callable(how.progress) else None if how.progress is False else progress_bar()
         self._show, self._on_row = SafeCallback(show, _CALLBACK_FAILED), SafeCallback(how.on_row, _CALLBACK_FAILED)
         self._limiter = AimdLimiter(how.concurrency, monotonic, random.random)
         self._scheduler = Scheduler(self._limiter, self._ask)
-        self._counter = ProgressCounter(source.total)
+        self._began, self._counted = monotonic(), Progress(total=source.total)
         self._failures = SystemicFailureDetector()
 
     async def __call__(self, table: MapResult) -> None:
@@ -173,7 +125,7 @@ class MapRun:
         for row in self._table.so_far:
             if row.state in ("waiting", "running"):
                 row.state = "interrupted"
-                self._counter.add(row)
+                self._counted = count_row(self._counted, row)
         if self._store is not None:
             await self._store.aclose()
         self._report(over=True)
@@ -227,7 +179,7 @@ class MapRun:
         if item.limited_since is None:
             item.limited_since = began
         self._limiter.limited(began, retry_after)
-        if self._context.budget.spend():
+        if self._budget.spend():
             item.paid += 1
         else:
             self._limiter.drop_to_one()  # no storm: one after the other until answers fill the budget again
@@ -243,19 +195,17 @@ class MapRun:
             except NbGeminiError as error:
                 self._stop_all(error)
         item.row.state = reply.state if reply.state != "waiting" else "interrupted"
-        self._context.record(reply)
+        if self._context.log is not None:
+            self._context.log.follow(reply)  # one for a row, however often it was sent
         if item.row.answered:
-            self._succeeded(item)
+            self._failures.succeeded()
+            self._limiter.succeeded()
+            item.attempts.succeeded()
+            if item.paid:
+                self._budget.refund(item.paid)
         elif reply.error is not None and self._failures.detects(reply.error):
             self._stop_all(reply.error)
         self._count(item.row)
-
-    def _succeeded(self, item: PendingRow) -> None:
-        self._failures.succeeded()
-        self._limiter.succeeded()
-        item.attempts.succeeded()
-        if item.paid:
-            self._context.budget.refund(item.paid)
 
     def _fail(self, row: MapRow, error: NbGeminiError) -> None:
         """Fail a row that could not be asked."""
@@ -272,7 +222,7 @@ class MapRun:
         self._scheduler.stop()
 
     def _count(self, row: MapRow) -> None:
-        self._counter.add(row)
+        self._counted = count_row(self._counted, row)
         if row.state != "interrupted":
             self._on_row(row)
 
@@ -282,5 +232,14 @@ class MapRun:
             await asyncio.sleep(_REPORT_EVERY)
 
     def _report(self, *, over: bool) -> None:
-        self._table.progress = self._counter.progress(self._scheduler.running, self._limiter, over=over)
+        counted = self._counted
+        self._table.progress = structs.replace(
+            counted,
+            total=counted.done + counted.failed + counted.interrupted if over else counted.total,
+            running=self._scheduler.running,
+            seconds=monotonic() - self._began,
+            places=self._limiter.places,
+            wait=self._limiter.wait,
+            over=over,
+        )
         self._show(self._table.progress)

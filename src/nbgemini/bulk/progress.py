@@ -13,35 +13,20 @@ _LONG = 120  # seconds, and minutes: what is longer is told in the next unit
 
 
 class Progress(Struct, frozen=True, kw_only=True):
-    """How far a map is.
+    """How far a map is, in rows, tokens and US dollars of this run, and seconds since it began."""
 
-    Attributes:
-        total: rows in all; None where the end is not known yet.
-        done: rows with an answer, on disk.
-        failed: rows without.
-        stored: those of `done` that an earlier run had paid for.
-        running: rows that are being asked.
-        interrupted: rows that were not asked, or not to the end, because the map was stopped.
-        usage: tokens of this run.
-        cost: USD of this run; None where no price is known.
-        seconds: since it began.
-        places: rows that may be asked at once now.
-        wait: seconds until the service may be asked again, as it said.
-        over: whether nothing more will come.
-    """
-
-    total: int | None = None
-    done: int = 0
-    failed: int = 0
-    stored: int = 0
-    running: int = 0
-    interrupted: int = 0
+    total: int | None = None  # where the end is known
+    done: int = 0  # with an answer, on disk
+    failed: int = 0  # without
+    stored: int = 0  # those of `done` that an earlier run had paid for
+    running: int = 0  # that are being asked
+    interrupted: int = 0  # that were not asked, or not to the end, because the map was stopped
     usage: Usage = Usage()
-    cost: float | None = None
+    cost: float | None = None  # where a price is known
     seconds: float = 0.0
-    places: int = 0
-    wait: float = 0.0
-    over: bool = False
+    places: int = 0  # rows that may be asked at once now
+    wait: float = 0.0  # seconds until the service may be asked again, as it said
+    over: bool = False  # nothing more will come
 
     @property
     def left(self) -> int | None:
@@ -67,30 +52,19 @@ class Progress(Struct, frozen=True, kw_only=True):
 
     def line(self) -> str:
         """Return all of it in one line."""
-        return " · ".join(filter(None, (self._rows(), *self._going(), tokens_text(self.usage), self._money(), self._time())))
-
-    def _rows(self) -> str:
         of = f" of {self.total:,}" if self.total is not None and not (self.over and self.done == self.total) else ""
+        rows = [f"{self.done:,}{of} {'row' if (self.total or self.done) == 1 else 'rows'}"]
         counts = {"from an earlier run": self.stored, "failed": self.failed, "not finished": self.interrupted}
-        more = [f"{count:,} {words}" for words, count in counts.items() if count]
-        rows = "row" if (self.total or self.done) == 1 else "rows"
-        return " · ".join([f"{self.done:,}{of} {rows}", *more])
-
-    def _going(self) -> tuple[str, ...]:
+        rows += [f"{count:,} {words}" for words, count in counts.items() if count]
+        tokens, money = tokens_text(self.usage), money_text(self.cost)
         if self.over:
-            return ()
-        wait = f"the service's limit: on in {ceil(self.wait)} s" if self.wait else ""
-        return (f"{self.places} at once" if self.places else "", wait)
-
-    def _money(self) -> str:
-        spent = money_text(self.cost)
-        about = money_text((self.cost or 0.0) + (self.cost_left or 0.0)) if self.cost_left else ""
-        return f"{spent} of about {about}" if about and not self.over else spent
-
-    def _time(self) -> str:
-        if self.over:
-            return duration_text(self.seconds)
-        return f"about {span_text(self.seconds_left)} left" if self.seconds_left is not None else ""
+            return " · ".join(filter(None, (*rows, tokens, money, duration_text(self.seconds))))
+        rows.append(f"{self.places} at once" if self.places else "")
+        rows.append(f"the service's limit: on in {ceil(self.wait)} s" if self.wait else "")
+        if about := money_text((self.cost or 0.0) + self.cost_left) if self.cost_left else "":
+            money = f"{money} of about {about}"
+        left = f"about {span_text(self.seconds_left)} left" if self.seconds_left is not None else ""
+        return " · ".join(filter(None, (*rows, tokens, money, left)))
 
 
 def span_text(seconds: float) -> str:

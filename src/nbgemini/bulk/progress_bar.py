@@ -28,48 +28,31 @@ def unregister_bar(maker: Maker) -> None:
         _makers.remove(maker)
 
 
-def custom_bar() -> Callable[[Any], object] | None:
-    """Return a new bar; None if nobody makes any here."""
-    return _makers[-1]() if _makers else None
+def progress_bar() -> Callable[[Progress], object] | None:
+    """Return a bar where there is somewhere to show it."""
+    bar = _makers[-1]() if _makers else None
+    return bar or (Bar() if sys.stderr is not None and sys.stderr.isatty() else None)
 
 
 class Bar:
-    """One bar; it is gone when the map is over, and its last line stays."""
+    """One bar in a terminal; it is gone when the map is over, and its last line stays."""
 
     def __init__(self) -> None:
-        """Show nothing yet."""
         self._live: Any = None
 
     def __call__(self, progress: Progress) -> None:
         """Show how far it is."""
-        from rich.live import Live  # noqa: PLC0415 - where there is a terminal
-        from rich.text import Text  # noqa: PLC0415
+        from rich.console import Console  # noqa: PLC0415 - where there is a terminal
+        from rich.live import Live  # noqa: PLC0415
+        from rich.progress_bar import ProgressBar  # noqa: PLC0415
+        from rich.table import Table  # noqa: PLC0415
 
         if self._live is None:
-            self._live = Live(console=_console(), auto_refresh=False)
+            self._live = Live(console=Console(stderr=True), auto_refresh=False)
             self._live.start()
-        self._live.update(Text(progress.line()) if progress.over else _painted(progress), refresh=True)
+        line = Table.grid(padding=(0, 1))
+        bar = ProgressBar(100, 100 * (progress.part or 0.0), width=24, pulse=progress.part is None)
+        line.add_row(*([] if progress.over else [bar]), progress.line())
+        self._live.update(line, refresh=True)
         if progress.over:
             self._live.stop()
-
-
-def progress_bar() -> Callable[[Progress], object] | None:
-    """Return a bar where there is somewhere to show it."""
-    return custom_bar() or (Bar() if sys.stderr is not None and sys.stderr.isatty() else None)
-
-
-def _console() -> Any:
-    from rich.console import Console  # noqa: PLC0415
-
-    return Console(stderr=True)
-
-
-def _painted(progress: Progress) -> Any:
-    from rich.progress_bar import ProgressBar  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-
-    line = Table.grid(padding=(0, 1))
-    known = progress.part is not None
-    painted = ProgressBar(100, 100 * (progress.part or 0.0), width=24, pulse=not known)
-    line.add_row(painted, progress.line())
-    return line

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence, Sized
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct, structs
 
@@ -27,55 +27,38 @@ from nbgemini.messages.turns import Options, Turn, user_turn
 from nbgemini.prompts.tables import Table, is_missing, table_of
 from nbgemini.replay.fingerprint import digest, request_fingerprint
 from nbgemini.services import bare_model
-from nbgemini.transport.retry import Attempts, RetryBudget
+from nbgemini.transport.retry import Attempts
 
 _FEW = 32  # rows at a time, where they are at hand
+_END = object()
 
 
 class RowSource:
-    """Rows in their order.
-
-    Attributes:
-        total: how many there are; None where the end is not known yet.
-        labels: the table's own index of the rows; None where there is none.
-        doubled: names that several columns have.
-        remarks: what was done to columns to make rows of a table, in words, by column.
-    """
+    """Rows in their order; what can't be rows is a PromptError."""
 
     def __init__(self, rows: Any) -> None:
-        """Take nothing yet.
-
-        Raises:
-            PromptError: these are no rows.
-        """
         table = table_of(rows)
         if table is None and (isinstance(rows, str | bytes | Mapping) or not isinstance(rows, Iterable | AsyncIterable)):
             raise PromptError(f"rows are a list, a table or one of its columns, or an iterator, not a {type(rows).__name__}")
-        self.labels: Any = table.index if table else None
-        self.doubled = frozenset(_doubled(table.names)) if table else frozenset()
-        self.remarks: dict[str, str] = {}
+        self.labels: Any = table.index if table else None  # the table's own index of the rows
+        counts = Counter(map(str, table.names)) if table else {}
+        self.doubled = frozenset(name for name, count in counts.items() if count > 1)  # names that several columns have
+        self.remarks: dict[str, str] = {}  # what was done to columns to make rows of a table, by column
         self._broken: Exception | None = None
         self._later: AsyncIterator[Any] | None = None
         if table is not None:
             self.total = table.count
             self._now = iter(self._rows_of(table))
             return
-        self.total = len(rows) if isinstance(rows, Sized) else None
+        self.total = len(rows) if isinstance(rows, Sized) else None  # where the end is known
         self._later = aiter(rows) if isinstance(rows, AsyncIterable) else None
         self._now = iter(()) if self._later else iter(rows)
 
     async def some(self) -> list[Any]:
         """Return the next few rows; none at the end. An asynchronous iterator is asked for one at a time."""
-        if self._later is None:
-            return self._at_hand()
-        try:
-            return [await anext(self._later)]
-        except StopAsyncIteration:
-            return []
-
-    def _at_hand(self) -> list[Any]:
-        """Return the next few; an iterator that breaks off gives what it had, and its error the next time."""
-        if self._broken is not None:
+        if self._later is not None:
+            return [row] if (row := await anext(self._later, _END)) is not _END else []
+        if self._broken is not None:  # the iterator broke off, and gave what it had
             raise self._broken
         some: list[Any] = []
         try:
@@ -101,12 +84,11 @@ class RowSource:
         names, gapped = _unique(table.names), table.gapped()
         self.remarks |= {name: f"several columns are called {name!r}: they were numbered" for name in sorted(self.doubled)}
         self.remarks |= {names[at]: f"{names[at]}: whole numbers with gaps, asked about without .0" for at in sorted(gapped)}
-        return (dict(zip(names, _whole(row, gapped), strict=True)) for row in table.read(None, None))
+        return (dict(zip(names, _without_fractions(row, gapped), strict=True)) for row in table.read(None, None))
 
 
-def _whole(row: tuple[Any, ...], gapped: set[int]) -> tuple[Any, ...]:
-    if not gapped:
-        return row
+def _without_fractions(row: tuple[Any, ...], gapped: set[int]) -> tuple[Any, ...]:
+    """Return a row in which whole numbers of columns with gaps are `int` again."""
     return tuple(int(value) if at in gapped and not is_missing(value) else value for at, value in enumerate(row))
 
 
@@ -122,57 +104,29 @@ def _unique(names: Sequence[Any]) -> list[str]:
     return list(unique)
 
 
-def _doubled(names: Iterable[Any]) -> list[str]:
-    return [name for name, count in Counter(map(str, names)).items() if count > 1]
+class PendingRow(Struct, eq=False):
+    """A row that is to be asked: what came of it so far, its prompt, and what its answer is stored by."""
 
-
-class PendingRow:
-    """A row that is to be asked.
-
-    Attributes:
-        row: what came of it so far.
-        turn: its prompt.
-        key: what its answer is stored by.
-        attempts: how often it was sent, but for limits.
-        limited_since: when it was sent for the first time that met a limit.
-        paid: how often the retry budget was spent for it because of limits.
-        reply: the reply that runs.
-    """
-
-    def __init__(self, row: MapRow, turn: Turn, key: RowKey, attempts: Attempts) -> None:
-        """Begin before the first attempt."""
-        self.row = row
-        self.turn = turn
-        self.key = key
-        self.attempts = attempts
-        self.limited_since: float | None = None
-        self.paid = 0
-        self.reply: Reply | None = None
+    row: MapRow
+    turn: Turn
+    key: RowKey
+    attempts: Attempts  # but for limits
+    limited_since: float | None = None  # when it was sent for the first time that met a limit
+    paid: int = 0  # how often the retry budget was spent for it because of limits
+    reply: Reply | None = None  # that runs
 
 
 class MapContext(Struct, frozen=True):
-    """What all rows of a map share.
+    """What all rows of a map share."""
 
-    Attributes:
-        chat: what asks them; it sends nothing again by itself.
-        endpoint: the same one with its own retries, which count the attempts of a row.
-        options: what all requests have in common; the model with its service.
-        address: who answers: the same request to another service is another row.
-        log: who writes the requests down.
-    """
-
-    chat: Chat
-    endpoint: Endpoint
-    options: Options
-    address: str
-    log: Log | None = None
+    chat: Chat  # asks them, and sends nothing again by itself
+    endpoint: Endpoint  # the same one with its own retries, which count the attempts of a row
+    options: Options  # what all requests have in common; the model with its service
+    address: str  # who answers: the same request to another service is another row
+    log: Log | None = None  # writes the requests down
 
     def check(self) -> None:
-        """Check that the model takes these options.
-
-        Raises:
-            PromptError: it does not.
-        """
+        """Raise PromptError if the model does not take these options."""
         if self.options.tools:
             raise PromptError("a map offers the model no tools; %%gemini -t and client.chat do")
         self.endpoint.codec.encode([user_turn("?")], self._bare)
@@ -186,13 +140,7 @@ class MapContext(Struct, frozen=True):
 
     def begin(self, item: PendingRow) -> Reply:
         """Return a reply that can be driven."""
-        changes = {name: value for name, value in structs.asdict(self.options).items() if name != "tools"}
-        return self.chat.begin(item.turn, purpose="map", retries=item.paid + item.attempts.made - 1, **changes)
-
-    def record(self, reply: Reply) -> None:
-        """Write a reply into the journal: one for a row, however often it was sent."""
-        if self.log is not None:
-            self.log.follow(reply)
+        return self.chat.begin(item.turn, purpose="map", retries=item.paid + item.attempts.made - 1)
 
     def restore(self, row: MapRow, answer: StoredAnswer) -> bool:
         """Fill a row with what an earlier run has paid for; return False if that does not fit the schema any more."""
@@ -203,11 +151,6 @@ class MapContext(Struct, frozen=True):
         row.usage, row.cost, row.seconds, row.badge = answer.usage, answer.cost, answer.seconds, answer.badge
         row.state = "truncated" if answer.state == "truncated" else "complete"
         return True
-
-    @property
-    def budget(self) -> RetryBudget:
-        """What retries are paid from."""
-        return self.endpoint.retry.budget
 
     @property
     def _bare(self) -> Options:
@@ -228,7 +171,7 @@ def answer_to_store(row: MapRow, reply: Reply) -> StoredAnswer | None:
     return StoredAnswer(row.text, reply.state, row.error, row.usage, row.cost, row.seconds, row.badge) if whole else None
 
 
-class LoadedRows(Struct):
+class LoadedRows(NamedTuple):
     """A few rows: those to be asked, those with a stored answer, and those that can't be asked."""
 
     pending: list[PendingRow]
@@ -240,7 +183,6 @@ class RowLoader:
     """Loads rows, a few at a time: makes their prompts, and finds the answers that an earlier run has paid for."""
 
     def __init__(self, context: MapContext, template: Template, source: RowSource, store: RowStore | None) -> None:
-        """Begin before the first row; without a `store` no answers are looked for."""
         self._context = context
         self._template = template
         self._source = source
@@ -248,41 +190,30 @@ class RowLoader:
         self._equal: Counter[str] = Counter()
 
     async def load(self, table: MapResult) -> LoadedRows | None:
-        """Return the next few rows, added to the table; None at the end.
-
-        Raises:
-            PromptError: the template does not fit the rows.
-            ConfigurationError: the store can't be read.
-        """
+        """Return the next few rows, added to the table; None at the end. Without a store no answers are looked for."""
         given = await self._source.some()
-        if given and not table.so_far:
+        if not given:
+            return None
+        if not table.so_far:
             self._template.check(given[0])
-        loaded = LoadedRows([], [], [])
+        loaded, scheduler, unknown = LoadedRows([], [], []), FairScheduler.here(), []
         for row in [table.so_far.add(one) for one in given]:
-            await self._prepare(row, loaded)
-        await self._find_answers(loaded)
-        return loaded if given else None
+            await scheduler.turn()
+            try:
+                turn = await self._template.turn(row.input)
+                unknown.append(self._context.pending(row, turn, self._equal))
+            except PromptError as error:
+                loaded.refused.append((row, error))
+        found = await self._store.find([item.key for item in unknown]) if self._store is not None else {}
+        for item in unknown:
+            if item.key in found and self._context.restore(item.row, found[item.key]):
+                loaded.stored.append(item.row)
+            else:
+                loaded.pending.append(item)
+        return loaded
 
     async def add_rest(self, table: MapResult) -> None:
         """Add the rows that are left to the table, where their end is known; close an iterator."""
         await self._source.aclose()
         for given in self._source.rest():
             table.so_far.add(given)
-
-    async def _prepare(self, row: MapRow, loaded: LoadedRows) -> None:
-        await FairScheduler.here().turn()
-        try:
-            turn = await self._template.turn(row.input)
-            loaded.pending.append(self._context.pending(row, turn, self._equal))
-        except PromptError as error:
-            loaded.refused.append((row, error))
-
-    async def _find_answers(self, loaded: LoadedRows) -> None:
-        if self._store is None:
-            return
-        found = await self._store.find([item.key for item in loaded.pending])
-        asked = [
-            item for item in loaded.pending if item.key not in found or not self._context.restore(item.row, found[item.key])
-        ]
-        loaded.stored = [item.row for item in loaded.pending if item.row.stored]
-        loaded.pending = asked

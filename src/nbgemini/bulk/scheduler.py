@@ -12,12 +12,13 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 
 from nbgemini.bulk.aimd import AimdLimiter
 from nbgemini.bulk.rows import PendingRow
+from nbgemini.chat.reply import Reply
 from nbgemini.errors import ApiError, AuthenticationError, ConfigurationError, NbGeminiError, RateLimitError
 
 LONGEST = 600.0  # seconds for which a row is sent again where only limits are in its way
@@ -55,27 +56,7 @@ class StopAll(Struct, frozen=True):
 Outcome: TypeAlias = RowDone | RetryAfter | BackOff | Failed | StopAll
 
 
-class _Attempts(Protocol):
-    def delay(self, error: NbGeminiError) -> float | None: ...
-
-
-class _Row(Protocol):
-    """A row on its way: its attempts, and when it first met a limit."""
-
-    @property
-    def attempts(self) -> _Attempts: ...
-    @property
-    def limited_since(self) -> float | None: ...
-
-
-class _Reply(Protocol):
-    @property
-    def error(self) -> NbGeminiError | None: ...
-    @property
-    def segments(self) -> object: ...
-
-
-def row_outcome(reply: _Reply, row: _Row, now: float) -> Outcome:
+def row_outcome(reply: Reply, row: PendingRow, now: float) -> Outcome:
     """Return what a reply that is over means for its row; `now` is the time by the clock of `row.limited_since`."""
     error = reply.error
     if error is None:
@@ -103,7 +84,6 @@ class SystemicFailureDetector:
     """Detects that rows fail for a reason that all rows share, although no single error says so."""
 
     def __init__(self) -> None:
-        """Begin without failures."""
         self._alike: Counter[str] = Counter()  # since the last answer
         self._answered = False
 
@@ -122,17 +102,12 @@ class SystemicFailureDetector:
 
 
 class Scheduler:
-    """The line of one map.
-
-    Attributes:
-        limiter: how many may be asked at once.
-        stopped: whether nothing more is asked.
-    """
+    """The line of one map."""
 
     def __init__(self, limiter: AimdLimiter, ask: Callable[[PendingRow], Coroutine[Any, Any, None]]) -> None:
         """Begin with an empty line; `ask` asks one row to its end, and puts it back by `put_back` if it is not over then."""
-        self.limiter = limiter
-        self.stopped = False
+        self.limiter = limiter  # how many may be asked at once
+        self.stopped = False  # whether nothing more is asked
         self._ask = ask
         self._complete = False
         self._line: deque[PendingRow] = deque()
@@ -148,10 +123,12 @@ class Scheduler:
     async def run(self) -> None:
         """Ask all rows until the line is complete and empty, or stopped; cancelled, stop and wait for those that run."""
         try:
-            while self._running or not self._over:
+            while self._running or (not self.stopped and (self._line or self._delayed or not self._complete)):
                 self._changed.clear()
                 self._send()
-                await self._next_change()
+                with suppress(TimeoutError):  # the pause of all rows is over
+                    async with asyncio.timeout(self.limiter.wait if self._line and self.limiter.wait else None):
+                        await self._changed.wait()
         finally:
             if self._running:
                 self.stop()
@@ -195,26 +172,17 @@ class Scheduler:
                 row.reply.stop()
         self._changed.set()
 
-    @property
-    def _over(self) -> bool:
-        return self.stopped or (self._complete and not self._line and not self._delayed)
-
     def _send(self) -> None:
         """Ask as many rows as there is room for."""
+
+        def end(task: asyncio.Task[None]) -> None:
+            self._running.pop(task).reply = None
+            self._changed.set()
+
         while self._line and not self.stopped and self.limiter.room(self.running):
             row = self._line.popleft()
             task = asyncio.ensure_future(self._ask(row))
             self._running[task] = row
-            task.add_done_callback(self._ended)
+            task.add_done_callback(end)
         if len(self._line) < self.limiter.most:
             self._has_room.set()
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._running.pop(task).reply = None
-        self._changed.set()
-
-    async def _next_change(self) -> None:
-        """Wait until something has happened, or the pause of all rows is over."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self.limiter.wait if self._line and self.limiter.wait else None):
-                await self._changed.wait()

@@ -44,7 +44,6 @@ _TOO_MUCH = (
     "DELETE FROM answer WHERE rowid IN"
     " (SELECT rowid FROM (SELECT rowid, SUM(size) OVER (ORDER BY at DESC, rowid DESC) AS sum FROM answer) WHERE sum>?)"
 )
-_log = logging.getLogger("nbgemini")
 
 
 class StoredAnswer(Struct, frozen=True):
@@ -60,26 +59,18 @@ class StoredAnswer(Struct, frozen=True):
 
 
 class RowStore:
-    """One file of answers."""
+    """One file of answers; what it can't do is a ConfigurationError that names the file."""
 
     def __init__(self, path: Path, *, kept_for: float = KEPT_FOR, most_bytes: int = MOST_BYTES) -> None:
         """Open nothing yet; opening deletes answers older than `kept_for` seconds, and the oldest beyond `most_bytes`."""
         self.path = path
         self._kept_for = kept_for
         self._most_bytes = most_bytes
-
-        def on_damage(error: Exception, aside: Path) -> None:
-            _log.warning("%s is damaged (%s); it was moved to %s, a new one begins", path, error, aside.name)
-
         database = partial(Database, path, _SCHEMA, _VERSION, patience=_PATIENCE)
-        self._worker = SqliteWorker(database, "nbgemini map", on_damage=on_damage)
+        self._worker = SqliteWorker(database, "store of maps", logging.getLogger("nbgemini").warning)
 
     async def open(self) -> None:
-        """Open the file and create it if there is none.
-
-        Raises:
-            ConfigurationError: it can't be used.
-        """
+        """Open the file and create it if there is none."""
 
         def tidy(connection: Connection) -> None:
             connection.execute(_OLD, (time.time() - self._kept_for,))
@@ -88,11 +79,7 @@ class RowStore:
         await self._done(self._worker.write(tidy))
 
     async def find(self, keys: Sequence[RowKey]) -> dict[RowKey, StoredAnswer]:
-        """Return the stored answers of these rows.
-
-        Raises:
-            ConfigurationError: the file can't be read.
-        """
+        """Return the stored answers of these rows."""
 
         def find(connection: Connection) -> dict[RowKey, StoredAnswer]:
             found = ((key, connection.execute(_FIND, key).fetchone()) for key in keys)
@@ -101,17 +88,10 @@ class RowStore:
         return await self._done(self._worker.read(find)) if keys else {}
 
     async def keep(self, key: RowKey, answer: StoredAnswer) -> None:
-        """Return when the answer is on disk.
-
-        Raises:
-            ConfigurationError: it can't be written.
-        """
-
-        def insert(connection: Connection) -> None:
-            encoded = msgspec.json.encode(answer)
-            connection.execute(_INSERT, (*key, time.time(), len(encoded), encoded))
-
-        await self._done(self._worker.write(insert))
+        """Return when the answer is on disk."""
+        encoded = msgspec.json.encode(answer)
+        row = (*key, time.time(), len(encoded), encoded)
+        await self._done(self._worker.write(lambda connection: connection.execute(_INSERT, row)))
 
     async def aclose(self) -> None:
         """Close the file."""

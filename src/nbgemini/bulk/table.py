@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from typing import Any, Literal, Self, TypeAlias, overload
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from nbgemini._async.deferred import Deferred
 from nbgemini._async.handle import Lifecycle, StreamHandle, complete
@@ -61,42 +61,39 @@ class MapRow(Struct, eq=False):
         return self.state in _ANSWERED
 
     def __repr__(self) -> str:
-        """Show the state and the beginning of the answer."""
         said = f"{self.text[:60]!r}{'…' if len(self.text) > 60 else ''}" if self.answered else self.error  # noqa: PLR2004
         return f"<MapRow {self.index} {self.state}: {said}>"
 
 
-class Rows(Sequence[MapRow]):
-    """The rows of a map as they stand; once the map is over they are its own.
+def count_row(progress: Progress, row: MapRow) -> Progress:
+    """Return how far a map is with one row more that is over; what an earlier run had paid for costs nothing."""
+    interrupted, cost = row.state == "interrupted", progress.cost
+    if not row.stored and row.cost is not None:
+        cost = (cost or 0.0) + row.cost
+    return structs.replace(
+        progress,
+        done=progress.done + row.answered,
+        failed=progress.failed + (not row.answered and not interrupted),
+        stored=progress.stored + row.stored,
+        interrupted=progress.interrupted + interrupted,
+        usage=progress.usage if row.stored else progress.usage + row.usage,
+        cost=cost,
+    )
 
-    Attributes:
-        labels: the index of the rows in their table; None where there is none.
-        remark: what was done to make rows of the table, in words.
-    """
+
+class Rows(list[MapRow]):
+    """The rows of a map as they stand; once the map is over they are its own."""
 
     def __init__(self, labels: Any = None, remark: str = "") -> None:
-        """Begin with none."""
+        super().__init__()
         self._error: NbGeminiError | None = None
-        self.labels = labels
-        self.remark = remark
-        self._rows: list[MapRow] = []
-
-    @overload
-    def __getitem__(self, index: int) -> MapRow: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[MapRow]: ...
-    def __getitem__(self, index: int | slice) -> MapRow | list[MapRow]:
-        """Return a row, or a list of them."""
-        return self._rows[index]
-
-    def __len__(self) -> int:
-        """Count the rows that were taken so far."""
-        return len(self._rows)
+        self.labels = labels  # the index of the rows in their table, if there is one
+        self.remark = remark  # what was done to make rows of the table
 
     def add(self, given: Any) -> MapRow:
         """Put one row more at the end."""
-        self._rows.append(MapRow(len(self._rows), given))
-        return self._rows[-1]
+        self.append(MapRow(len(self), given))
+        return self[-1]
 
     @property
     def error(self) -> NbGeminiError | None:
@@ -110,40 +107,40 @@ class Rows(Sequence[MapRow]):
     @property
     def texts(self) -> list[str | None]:
         """The answers in order; None where there is none."""
-        return [row.text if row.answered else None for row in self._rows]
+        return [row.text if row.answered else None for row in self]
 
     @property
     def answers(self) -> list[Any]:
         """The objects in order, where a schema was given, else the texts."""
-        return [row.parsed for row in self._rows] if any(row.parsed is not None for row in self._rows) else self.texts
+        return [row.parsed for row in self] if any(row.parsed is not None for row in self) else self.texts
 
     @property
     def errors(self) -> dict[int, str]:
         """What went wrong, by the row's number."""
-        return {row.index: row.error for row in self._rows if row.error}
+        return {row.index: row.error for row in self if row.error}
 
     @property
     def usage(self) -> Usage:
         """Tokens of all rows, of earlier runs too."""
-        return sum((row.usage for row in self._rows), Usage())
+        return sum((row.usage for row in self), Usage())
 
     @property
     def cost(self) -> float | None:
         """USD of all rows, of earlier runs too; None where no price is known."""
-        known = [row.cost for row in self._rows if row.cost is not None]
+        known = [row.cost for row in self if row.cost is not None]
         return sum(known) if known else None
 
     @property
     def badge(self) -> str:
         """What marks answers that are no service's own."""
-        return ", ".join(dict.fromkeys(row.badge for row in self._rows if row.badge))
+        return ", ".join(dict.fromkeys(row.badge for row in self if row.badge))
 
     def to_frame(self) -> Any:
         """Return a DataFrame: the columns of the input, the answer (and its fields), error, tokens and cost."""
         import pandas as pd  # type: ignore[import-untyped,unused-ignore]  # noqa: PLC0415 - only who has tables has it
 
         index = None if self.labels is None else self.labels[: len(self)]
-        return pd.DataFrame([_record(row) for row in self._rows], index=index)
+        return pd.DataFrame([_record(row) for row in self], index=index)
 
     @property
     def left_out(self) -> str:
@@ -160,12 +157,11 @@ class Rows(Sequence[MapRow]):
         return headers, [_cells(row, columns)[: len(headers)] for row in shown]
 
     def _shown(self) -> list[MapRow]:
-        with_trouble = [row for row in self._rows[SHOWN:] if row.error][:SHOWN_TROUBLE]
-        return [*self._rows[:SHOWN], *with_trouble]
+        with_trouble = [row for row in self[SHOWN:] if row.error][:SHOWN_TROUBLE]
+        return [*self[:SHOWN], *with_trouble]
 
     def __repr__(self) -> str:
-        """Count them."""
-        return f"<Rows {sum(row.answered for row in self._rows):,} of {len(self):,} answered>"
+        return f"<Rows {sum(row.answered for row in self):,} of {len(self):,} answered>"
 
 
 async def _nothing_open() -> None:
@@ -202,22 +198,19 @@ class MapResult(StreamHandle, Sequence[MapRow]):
     @overload
     def __getitem__(self, index: slice) -> list[MapRow]: ...
     def __getitem__(self, index: int | slice) -> MapRow | list[MapRow]:
-        """Return a row, or a list of them."""
         self.wait_here()
         return self.so_far[index]
 
     def __len__(self) -> int:
-        """Count the rows."""
         self.wait_here()
         return len(self.so_far)
 
     @property
     def state(self) -> Literal["running", "complete", "interrupted"]:
         """Whether it runs, all rows are over, or some were not finished."""
-        ended: Literal["complete", "interrupted"] = (
-            "interrupted" if any(row.state == "interrupted" for row in self.so_far) else "complete"
-        )
-        return ended if self.done else "running"
+        if not self.done:
+            return "running"
+        return "interrupted" if any(row.state == "interrupted" for row in self.so_far) else "complete"
 
     texts = complete(Rows.texts)
     answers = complete(Rows.answers)
@@ -286,7 +279,6 @@ class MapResult(StreamHandle, Sequence[MapRow]):
         return {**super().__getstate__(), "_run": None, "_aclose": None, "_task": None}
 
     def __repr__(self) -> str:
-        """Say how far it is."""
         return f"<MapResult {self.progress.line()}>"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
@@ -333,9 +325,8 @@ def _input(row: MapRow) -> Mapping[str, Any]:
 
 
 def _answer_text(row: MapRow) -> str:
-    if row.parsed is not None and _fields(row.parsed).keys() != {"parsed"}:
-        return ", ".join(f"{name}: {value}" for name, value in _fields(row.parsed).items())
-    return row.text
+    fields = _fields(row.parsed)
+    return ", ".join(f"{name}: {value}" for name, value in fields.items()) if fields.keys() - {"parsed"} else row.text
 
 
 def _cells(row: MapRow, columns: Sequence[str]) -> list[str]:

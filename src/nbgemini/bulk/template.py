@@ -36,7 +36,7 @@ class Template:
     """The text that all rows have in common."""
 
     def __init__(self, text: str, doubled: Collection[str] = ()) -> None:
-        """Find out what stands in its braces; `doubled` are the names that several columns have."""
+        """Find what stands in its braces; `doubled` are the names that several columns have."""
         self._text = text
         self._doubled = doubled
         self._braced = tuple(dict.fromkeys(braced(text)))
@@ -51,26 +51,18 @@ class Template:
         return self.names(name) or self.names(ROW)
 
     def check(self, row: Any) -> None:
-        """Look whether a row has what is named.
-
-        Raises:
-            PromptError: a column is missing, or none is named.
-        """
+        """Raise PromptError if a row lacks a column that is named, or none is named."""
         names = names_in(row)
-        known = tuple(names)
-        labels = _labels(known)
-        found = [match for inner in self._braced if (match := pattern(labels).fullmatch(f"{{{inner}}}"))]
-        for match in found:
-            self._check_field(match, names, row)
-        if known == self._checked:
-            return
-        named = {match["path"] for match in found}
+        field, columns, used = pattern(_labels(tuple(names))), tuple(names), set[str]()
         for inner in self._braced:
-            if isinstance(row, Mapping) and not pattern(labels).fullmatch(f"{{{inner}}}") and _means_column(inner, row):
+            if match := field.fullmatch(f"{{{inner}}}"):
+                self._check_field(match, names, row)
+                used.add(_first(match["path"], names))
+            elif columns != self._checked and isinstance(row, Mapping) and _means_column(inner, row):
                 raise PromptError(f"{_missing(inner, row)}; nothing was asked")
-        if isinstance(row, Mapping) and not any(_first(path, names) in names for path in named):
+        if isinstance(row, Mapping) and not used & names.keys():
             raise PromptError(f"the template names no column, so that all rows would ask the same; {_known(row)}")
-        self._checked = known
+        self._checked = columns
 
     async def turn(self, row: Any) -> Turn:
         """Return the prompt of a row; files are read in a thread.
@@ -80,12 +72,13 @@ class Template:
             MissingError: all of its values are missing.
         """
         self.check(row)
-        reads = any(isinstance(value, Path) for value in names_in(row).values())
-        return await asyncio.to_thread(self._turn, row) if reads else self._turn(row)
 
-    def _turn(self, row: Any) -> Turn:
-        pieces = list(self._pieces(row))
-        return turn_of(set_apart(pieces, [render_piece(piece) for piece in pieces]))
+        def turn() -> Turn:
+            pieces = list(self._pieces(row))
+            return turn_of(set_apart(pieces, [render_piece(piece) for piece in pieces]))
+
+        reads = any(isinstance(value, Path) for value in names_in(row).values())
+        return await asyncio.to_thread(turn) if reads else turn()
 
     def _pieces(self, row: Any) -> Iterator[str | Placeholder]:
         names = names_in(row)

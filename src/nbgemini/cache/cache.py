@@ -32,23 +32,23 @@ T = TypeVar("T")
 _WRITING = 2.0  # seconds; nobody waits for it
 _BESIDES = 5.0  # the same for who asks for counts
 _LOADING = 30.0  # and for a library, once
+WEEK = 7 * 24 * 3600.0
+WORDS = ("off", "memory", "sqlite", "sqlite:PATH", "redis://HOST:PORT/DB")
+_MIB = 1024 * 1024
+_IN_MEMORY = 1_000, 64 * _MIB
+_ON_DISK = 10_000, 256 * _MIB
+_SCHEMES = ("redis", "rediss", "unix")
+_HIGHEST_PORT = 65_535
 _log = logging.getLogger("nbgemini")
 
 
 class CacheStats(Struct):
-    """What this kernel had of its cache.
+    """What this kernel had of its cache."""
 
-    Attributes:
-        hits: answers that came out of it.
-        shared: answers that were another prompt's at the same moment.
-        misses: answers that the service gave.
-        saved: what was not paid again: how often an answer of this model that took so many tokens.
-    """
-
-    hits: int = 0
-    shared: int = 0
-    misses: int = 0
-    saved: dict[tuple[str, Usage], int] = field(default_factory=dict)
+    hits: int = 0  # answers that came out of it
+    shared: int = 0  # that were another prompt's at the same moment
+    misses: int = 0  # that the service gave
+    saved: dict[tuple[str, Usage], int] = field(default_factory=dict)  # how often an answer of this model and size was free
 
     @property
     def rate(self) -> float | None:
@@ -56,36 +56,20 @@ class CacheStats(Struct):
         free = self.hits + self.shared
         return free / (free + self.misses) if free + self.misses else None
 
-    def hit(self, entry: CacheEntry, times: int) -> None:
-        """Count an answer that was kept, and how many were served with it."""
-        self.hits += times
-        self._save(entry, times)
-
-    def share(self, entry: CacheEntry | None, times: int) -> None:
-        """Count those who had another prompt's answer; what it took is known of one that is worth keeping."""
-        self.shared += times
-        if entry is not None:
-            self._save(entry, times)
-
-    def _save(self, entry: CacheEntry, times: int) -> None:
-        if times:
+    def save(self, entry: CacheEntry | None, times: int) -> None:
+        """Count how often an answer was not paid again; what it took is known of one that is worth keeping."""
+        if entry is not None and times:
             self.saved[entry.model, entry.usage] = self.saved.get((entry.model, entry.usage), 0) + times
 
 
 class Cache:
-    """Answers under the names of their requests.
-
-    Attributes:
-        stats: what this kernel had of it.
-        limits: how much it holds, and for how long.
-        trouble: the one line told about what went wrong; empty while all was well.
-    """
+    """Answers under the names of their requests."""
 
     def __init__(self, store: Store, limits: Limits, tell: Callable[[str], object] = _log.warning) -> None:
         """Keep answers in `store`; `tell` hears of its trouble, once."""
         self.stats = CacheStats()
         self.limits = limits
-        self.trouble = ""
+        self.trouble = ""  # the one line told about what went wrong
         self._store = store
         self._say = tell
         self._reading = CircuitBreaker(store.patience, self._tell)
@@ -172,17 +156,6 @@ class Cache:
             self._say(self.trouble)
 
 
-WEEK = 7 * 24 * 3600.0
-WORDS = ("off", "memory", "sqlite", "sqlite:PATH", "redis://HOST:PORT/DB")
-
-_MIB = 1024 * 1024
-_IN_MEMORY = 1_000, 64 * _MIB
-_ON_DISK = 10_000, 256 * _MIB
-_SCHEMES = ("redis", "rediss", "unix")
-_HIGHEST = 65_535
-_log = logging.getLogger("nbgemini")
-
-
 def open_cache(
     setting: str,
     *,
@@ -211,15 +184,17 @@ def open_cache(
         return None
     most = _IN_MEMORY if name == "memory" else _ON_DISK
     limits = Limits(entries or most[0], size or most[1], seconds)
-    return Cache(_store(name, rest, setting.strip(), limits, tell), limits, tell)
+    if name == "memory":
+        store: Store = MemoryStore(limits)
+    elif name == "sqlite":
+        store = SqliteStore(Path(rest).expanduser() if rest else default_path("cache.sqlite3"), limits, tell)
+    else:
+        store = RedisStore(setting.strip(), limits)
+    return Cache(store, limits, tell)
 
 
 def check_cache_setting(setting: str) -> None:
-    """Let a setting pass that means something here.
-
-    Raises:
-        ConfigurationError: it means nothing, or needs a package that is not installed.
-    """
+    """Raise ConfigurationError for a setting that means nothing, or needs a package that is not installed."""
     name, _, rest = setting.strip().partition(":")
     if name in _SCHEMES and rest.startswith("//"):
         _check_server(setting.strip())
@@ -229,19 +204,10 @@ def check_cache_setting(setting: str) -> None:
         raise ConfigurationError(f"{without_password(setting)} is no cache{hint}; {', '.join(WORDS[:-1])} or {WORDS[-1]}")
 
 
-def _store(name: str, rest: str, setting: str, limits: Limits, tell: Callable[[str], object]) -> Store:
-    if name == "memory":
-        return MemoryStore(limits)
-    if name == "sqlite":
-        path = Path(rest).expanduser() if rest else default_path("cache.sqlite3")
-        return SqliteStore(path, limits, tell)
-    return RedisStore(setting, limits)
-
-
 def _check_server(url: str) -> None:
     try:
         parts = urlsplit(url)
-        fine = parts.scheme == "unix" or (parts.hostname and 0 < (parts.port or 1) <= _HIGHEST)
+        fine = parts.scheme == "unix" or (parts.hostname and 0 < (parts.port or 1) <= _HIGHEST_PORT)
     except ValueError:
         fine = False
     if not fine:
@@ -254,15 +220,10 @@ class CachePool:
     """One cache for each place and time."""
 
     def __init__(self) -> None:
-        """Begin with none."""
         self._opened: dict[tuple[str, float], Cache | None] = {}
 
     def of(self, setting: str | Secret, seconds: float) -> Cache | None:
-        """Return the cache that a setting means; None if it means none.
-
-        Raises:
-            ConfigurationError: it means nothing, or needs a package that is not installed.
-        """
+        """Return the cache that a setting means; None if it means none."""
         place = setting.reveal() if isinstance(setting, Secret) else setting
         if (place, seconds) not in self._opened:
             self._opened[place, seconds] = open_cache(place, seconds=seconds)

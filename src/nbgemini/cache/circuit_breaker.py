@@ -20,15 +20,11 @@ _LET_ALONE = 20.0  # seconds
 
 
 class CircuitBreaker:
-    """Who lets others use a store.
-
-    Attributes:
-        trouble: why the store is let alone now; empty while it works.
-    """
+    """Who lets others use a store."""
 
     def __init__(self, patience: float, tell: Callable[[str], object], clock: Callable[[], float] = monotonic) -> None:
         """Wait for `patience` seconds; `tell` hears of trouble, each time."""
-        self.trouble = ""
+        self.trouble = ""  # why the store is let alone now
         self._patience = patience
         self._tell = tell
         self._clock = clock
@@ -38,9 +34,12 @@ class CircuitBreaker:
 
     async def run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T | None:
         """Return what comes of it; None after trouble, or if there was some a short while ago."""
-        async with self._gate():
+        gate = self._gates.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE))
+        async with gate:
             if self.trouble:
-                self._look_again(work)
+                if self._clock() >= self._again:
+                    self._again = self._clock() + _LET_ALONE
+                    self._looking = asyncio.get_running_loop().create_task(self._look(work))
                 return None
             try:
                 return await with_deadline(self._patience, work())
@@ -55,21 +54,13 @@ class CircuitBreaker:
             looking.cancel()
             await asyncio.wait({looking})
 
-    def _gate(self) -> asyncio.Semaphore:
-        return self._gates.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE))
-
     def _fail(self, error: Exception) -> None:
         self._again = self._clock() + _LET_ALONE
         self.trouble = describe_error(error)
         self._tell(self.trouble)
 
-    def _look_again(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
-        """Try, once in a while, whether the store works; what comes of it is nobody's."""
-        if self._clock() >= self._again:
-            self._again = self._clock() + _LET_ALONE
-            self._looking = asyncio.get_running_loop().create_task(self._look(work))
-
     async def _look(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        """Try whether the store works again; what comes of it is nobody's."""
         try:
             await with_deadline(self._patience, work())
         except Exception as error:  # noqa: BLE001 - as above
@@ -79,11 +70,7 @@ class CircuitBreaker:
 
 
 async def with_deadline(seconds: float, work: Coroutine[Any, Any, T]) -> T:
-    """Return what comes of `work`, which is cancelled after so many seconds.
-
-    Raises:
-        TimeoutError: nothing came.
-    """
+    """Return what comes of `work`; after so many seconds it is cancelled, and TimeoutError raised."""
     task = asyncio.get_running_loop().create_task(work)
     task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # nobody may be left to ask for it
     try:

@@ -11,29 +11,15 @@ is nothing that can be made from the key alone; whoever has another key finds no
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
 from msgspec import Struct
 
 from nbgemini.errors import NbGeminiError
-from nbgemini.messages.events import (
-    WHOLE,
-    Continuation,
-    Done,
-    Event,
-    Fault,
-    Finish,
-    ResponseInfo,
-    ToolArgsDelta,
-    ToolArgsPiece,
-    ToolArgsText,
-    ToolCall,
-    ToolCallEnd,
-    ToolCallStart,
-    UsageReport,
-)
+from nbgemini.messages import events
+from nbgemini.messages.events import WHOLE, Done, Event, Finish, ResponseInfo, UsageReport
 from nbgemini.messages.turns import Usage
 from nbgemini.secrets import Secret
 from nbgemini.transport.request import Request
@@ -43,7 +29,10 @@ LARGEST = 8 * 1024 * 1024  # bytes of an answer that is kept
 Decode: TypeAlias = Callable[[bytes], list[Event]]
 
 _VERSION = 1
-_UNFIT = (ToolCall, ToolCallStart, ToolArgsDelta, ToolArgsText, ToolArgsPiece, ToolCallEnd, Fault, Continuation)
+_UNFIT = (
+    *(events.ToolCall, events.ToolCallStart, events.ToolArgsDelta, events.ToolArgsText, events.ToolArgsPiece),
+    *(events.ToolCallEnd, events.Fault, events.Continuation),
+)
 
 
 class CacheEntry(Struct, frozen=True):
@@ -63,18 +52,21 @@ def complete_entry(frames: Sequence[bytes], decode: Decode) -> CacheEntry | None
     """Return the entry of an answer that is complete, without calls and faults; None for any other."""
     model, usage = "", Usage()
     finish: Finish | None = None
-    for event in _events(frames, decode):
-        match event:
-            case Finish():
-                finish = event
-            case Done():
-                finish = finish or WHOLE
-            case UsageReport(usage):
-                pass
-            case ResponseInfo(model):
-                pass
-            case _ if isinstance(event, _UNFIT):
-                return None
+    try:
+        for event in (event for frame in frames for event in decode(frame)):
+            match event:
+                case Finish():
+                    finish = event
+                case Done():
+                    finish = finish or WHOLE
+                case UsageReport(usage):
+                    pass
+                case ResponseInfo(model):
+                    pass
+                case _ if isinstance(event, _UNFIT):
+                    return None
+    except NbGeminiError:
+        return None
     return CacheEntry(tuple(frames), model, usage) if finish is not None and finish.state == "complete" else None
 
 
@@ -90,14 +82,6 @@ def decode_entry(data: bytes, decode: Decode) -> CacheEntry | None:
     except msgspec.DecodeError:
         return None
     return complete_entry(found.frames, decode) if found.version == _VERSION else None
-
-
-def _events(frames: Sequence[bytes], decode: Decode) -> Iterable[Event]:
-    for frame in frames:
-        try:
-            yield from decode(frame)
-        except NbGeminiError as error:
-            yield Fault(error)
 
 
 _FORMAT = 1

@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 
 from nbgemini._async.threads import run_in_import_thread
 from nbgemini.cache.entry import LARGEST
-from nbgemini.cache.store import Limits, Size
+from nbgemini.cache.store import Limits, Size, Store
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -27,14 +27,15 @@ _SCANNED = 1000  # names that the server looks through at once
 _COUNTED = 100_000  # entries; a count stops there
 
 
-class RedisStore:
+class RedisStore(Store):
     """One database of one server."""
 
-    patience = 0.2
+    patience = 0.2  # a busy disk is worth more waiting than a busy server
 
     def __init__(self, url: str, limits: Limits) -> None:
-        """Open nothing yet."""
-        self.where = _without_password(url)
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+        self.where = f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
         self.bound = "what the server keeps (its maxmemory)"
         self._url = url
         self._limits = limits
@@ -104,10 +105,3 @@ def _library() -> partial[Redis]:
 
     never = Retry(NoBackoff(), 0)
     return partial(Redis.from_url, retry=never, socket_timeout=None, socket_connect_timeout=None, max_connections=64)
-
-
-def _without_password(url: str) -> str:
-    """Return where a server is: scheme, host, port and database."""
-    parts = urlsplit(url)
-    host = f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
-    return f"{parts.scheme}://{host}{parts.path}"

@@ -14,6 +14,8 @@ from contextlib import aclosing
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from msgspec import Struct
+
 from nbgemini._async.scheduler import FairScheduler
 from nbgemini.cache.cache import Cache
 from nbgemini.cache.entry import CacheScope, Decode, cache_key, is_cacheable
@@ -57,73 +59,60 @@ class CachedSource:
         stream = streams.get(key)
         if stream is None or not stream.open or request.reuse == "fresh":
             stream = streams[key] = StreamTee(lambda shared: self._pump(key, request, shared))
-            stream.task.add_done_callback(lambda _: self._forget(streams, key, stream))
+
+            def forget(_: asyncio.Task[None]) -> None:
+                if streams.get(key) is stream:
+                    del streams[key]
+
+            stream.task.add_done_callback(forget)
         return stream
 
     async def _pump(self, key: str, request: Request, shared: StreamTee) -> None:
         """Play what is kept, or ask and keep."""
         known = None if request.reuse == "fresh" else await self._cache.get(key, self._decoder())
         if known is not None:
-            self._cache.stats.hit(known, 1 + shared.followers)
+            self._cache.stats.hits += 1 + shared.followers
+            self._cache.stats.save(known, 1 + shared.followers)
             shared.play(known.frames)
             return
         self._cache.stats.misses += 1
-        await self._ask(request, shared)
-        frames, followers = shared.frames, shared.followers
-        entry = await self._cache.put(key, frames, self._decoder()) if frames else None
-        self._cache.stats.share(entry, followers)
-
-    async def _ask(self, request: Request, shared: StreamTee) -> None:
         scheduler = FairScheduler.here()
         async with aclosing(self._source.frames(request)) as frames:
             async for frame in frames:
                 await scheduler.turn()
                 await shared.add(frame)
         shared.end()
-
-    @staticmethod
-    def _forget(streams: dict[str, StreamTee], key: str, stream: StreamTee) -> None:
-        if streams.get(key) is stream:
-            del streams[key]
+        whole, followers = shared.frames, shared.followers
+        entry = await self._cache.put(key, whole, self._decoder()) if whole else None
+        self._cache.stats.shared += followers
+        self._cache.stats.save(entry, followers)
 
 
 _MOST = 8 * 1024 * 1024  # bytes that wait for the slowest reader
 
 
-class _Reader:
+class _Reader(Struct, eq=False):
     """How far one reader is; the one who pays is the one who came first."""
 
-    def __init__(self, *, pays: bool) -> None:
-        self.at = 0
-        self.pays = pays
-        self.news = asyncio.Event()
+    pays: bool
+    at: int = 0
 
 
 class StreamTee:
-    """A stream that is read once and told to all who ask for it.
-
-    Attributes:
-        over: whether nothing more comes.
-        followers: how many readers came besides the first.
-    """
+    """A stream that is read once and told to all who ask for it."""
 
     def __init__(self, pump: Callable[[StreamTee], Coroutine[Any, Any, None]], most: int = _MOST) -> None:
         """Begin to read: `pump` adds what comes, and ends."""
-        self.over = False
-        self.followers = -1
+        self.over = False  # whether nothing more comes
+        self.followers = -1  # how many readers came besides the first
         self._error: Exception | None = None
         self._most = most
         self._frames: deque[bytes] = deque()
         self._bytes = 0
         self._dropped = 0
         self._readers: list[_Reader] = []
-        self._room = asyncio.Event()
-        self._task = asyncio.get_running_loop().create_task(self._run(pump))
-
-    @property
-    def task(self) -> asyncio.Task[None]:
-        """Who reads."""
-        return self._task
+        self._room, self._news = asyncio.Event(), asyncio.Event()
+        self.task = asyncio.get_running_loop().create_task(self._run(pump))
 
     @property
     def frames(self) -> tuple[bytes, ...] | None:
@@ -184,8 +173,7 @@ class StreamTee:
         while reader.at - self._dropped >= len(self._frames):
             if self.over:
                 return None
-            reader.news.clear()
-            await reader.news.wait()
+            await self._news.wait()
         frame = self._frames[reader.at - self._dropped]
         reader.at += 1
         self._room.set()
@@ -199,8 +187,8 @@ class StreamTee:
         if self._readers:
             self._readers[0].pays |= reader.pays  # tokens are counted with the last frame
             return
-        self._task.cancel()
-        await asyncio.wait({self._task})
+        self.task.cancel()
+        await asyncio.wait({self.task})
 
     def _drop_what_all_have(self) -> None:
         least = min((reader.at for reader in self._readers), default=0)
@@ -209,8 +197,9 @@ class StreamTee:
             self._dropped += 1
 
     def _wake(self) -> None:
-        for reader in self._readers:
-            reader.news.set()
+        """Wake the readers that wait; the next wait is for other news."""
+        self._news.set()
+        self._news = asyncio.Event()
 
 
 def _own(error: Exception) -> Exception:

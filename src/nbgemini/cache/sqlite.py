@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from nbgemini._storage.sqlite import Database, LockedError, wipe
 from nbgemini._storage.sqlite_worker import SqliteWorker
-from nbgemini.cache.store import Limits, Size
+from nbgemini.cache.store import Limits, Size, Store
 
 T = TypeVar("T")
 
@@ -42,10 +42,8 @@ _TOTAL = "SELECT entries, bytes FROM total"
 _COUNT = "UPDATE total SET entries=entries+?, bytes=bytes+?"
 
 
-class SqliteStore:
+class SqliteStore(Store):
     """One file, as one process uses it."""
-
-    patience = 1.0  # a busy disk is worth more waiting than a busy server
 
     def __init__(
         self, path: Path, limits: Limits, tell: Callable[[str], object], clock: Callable[[], float] = time.time
@@ -55,15 +53,7 @@ class SqliteStore:
         self.bound = f"the {limits.entries:,} used last, {limits.bytes >> 20:,} MB at most"
         self._limits = limits
         self._clock = clock
-
-        def on_damage(error: Exception, aside: Path) -> None:
-            tell(f"the cache {path} is damaged ({error}); it was moved to {aside.name}, a new one begins")
-
-        database = partial(Database, path, _SCHEMA, _VERSION, patience=_PATIENCE)
-        self._worker = SqliteWorker(database, "nbgemini-cache", on_damage=on_damage)
-
-    async def prepare(self) -> None:
-        """Nothing is loaded."""
+        self._worker = SqliteWorker(partial(Database, path, _SCHEMA, _VERSION, patience=_PATIENCE), "cache", tell)
 
     async def get(self, key: str) -> bytes | None:
         """Return what is kept under a key."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable
 from time import monotonic
-from typing import Protocol
 
 from msgspec import Struct
 
@@ -27,65 +27,51 @@ class Limits(Struct, frozen=True):
     seconds: float
 
 
-class Store(Protocol):
-    """What keeps bytes; any of its methods may raise, and none is called from two places that must not meet.
+class Store(ABC):
+    """What keeps bytes; any of its methods may raise, and none is called from two places that must not meet."""
 
-    Attributes:
-        where: what its user knows it by; never a password.
-        bound: how it is kept from growing, in words.
-        patience: seconds that an answer waits for it at most.
-    """
+    where: str  # what its user knows it by; never a password
+    bound: str  # how it is kept from growing, in words
+    patience: float = 1.0  # seconds that an answer waits for it at most
 
-    where: str
-    bound: str
-    patience: float
-
-    async def prepare(self) -> None:
+    async def prepare(self) -> None:  # noqa: B027 - few have anything to load
         """Load what is loaded once; this may take its time."""
-        ...
 
+    async def aclose(self) -> None:  # noqa: B027 - nor anything open
+        """Let go of what is open on the running loop."""
+
+    @abstractmethod
     async def get(self, key: str) -> bytes | None:
         """Return what is kept under a name, which counts as its latest use; None if nothing is, or for too long."""
-        ...
 
+    @abstractmethod
     async def put(self, key: str, value: bytes) -> None:
         """Keep this, in the place of what was kept under the name."""
-        ...
 
+    @abstractmethod
     async def drop(self, key: str) -> None:
         """Keep nothing under this name."""
-        ...
 
+    @abstractmethod
     async def clear(self) -> int:
         """Keep nothing at all any more; return how many entries there were."""
-        ...
 
+    @abstractmethod
     async def size(self) -> Size:
         """Return how much is kept."""
-        ...
-
-    async def aclose(self) -> None:
-        """Let go of what is open on the running loop."""
-        ...
 
 
-class MemoryStore:
-    """What was used least recently goes first."""
-
-    where = "memory of this kernel"
-    patience = 1.0
+class MemoryStore(Store):
+    """What was used least recently goes first; it is kept for the next loop."""
 
     def __init__(self, limits: Limits, clock: Callable[[], float] = monotonic) -> None:
-        """Begin with nothing."""
+        self.where = "memory of this kernel"
         self.bound = f"the {limits.entries:,} used last"
         self._limits = limits
         self._clock = clock
         self._kept: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
         self._bytes = 0
         self._one_at_a_time = threading.Lock()  # loops of several threads may share it
-
-    async def prepare(self) -> None:
-        """Nothing is loaded."""
 
     async def get(self, key: str) -> bytes | None:
         """Return what is kept under a name."""
@@ -126,9 +112,6 @@ class MemoryStore:
             for key in [key for key, (until, _) in self._kept.items() if until <= now]:
                 self._drop(key)
             return Size(len(self._kept), self._bytes)
-
-    async def aclose(self) -> None:
-        """Nothing is open; it is kept for the next loop."""
 
     def _drop(self, key: str) -> None:
         _, value = self._kept.pop(key, (0.0, b""))

@@ -2,7 +2,7 @@
 
 Invariants: the loop never waits for the disk; what arrived is on disk 0.1 s later, so that a killed kernel loses next to
 nothing; a file that can't be used costs the record, never an answer, and is told once. What a process does after a fork is a
-record of its own. Newer means written later: clocks go back. Rows that make no sense are left out.
+record of its own. Newer means written later: clocks go back.
 """
 
 from __future__ import annotations
@@ -11,20 +11,16 @@ import asyncio
 import logging
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from uuid import uuid4
 
-import msgspec
-
-from nbgemini._storage.sqlite import check_integrity, is_damage
+from nbgemini._storage.sqlite import check_integrity, is_damage, read_rows
 from nbgemini.chat.reply import Reply
-from nbgemini.journal.schema import REQUEST, read_journal
+from nbgemini.journal.schema import ASKED, CAME, CHATS, REQUEST, VERSION, exchanges_of
 from nbgemini.journal.writer import JournalWriter, ReplyRecorder
-from nbgemini.messages.transcript import KERNEL_ENDED, Exchange, State
-from nbgemini.messages.turns import Part, Role, Turn
+from nbgemini.messages.transcript import Exchange
 
 _PATIENCE = 5.0  # seconds for who asks until all is written
 _GLANCE = 0.2  # the same for who reads on the loop
@@ -125,7 +121,7 @@ class Journal:
     def _read(self, query: str, values: Sequence[Any]) -> list[Any]:
         self.flush(_GLANCE)
         try:
-            return read_journal(self.path, query, values)
+            return read_rows(self.path, VERSION, query, values)
         except sqlite3.Error as error:
             if is_damage(error):
                 self._writing().put(check_integrity)  # moves it aside
@@ -134,67 +130,3 @@ class Journal:
     def _tell(self, trouble: str) -> None:
         self.trouble = trouble
         _log.warning(trouble)
-
-
-CHATS = (
-    "SELECT chat, COUNT(*), MAX(at) FROM exchange WHERE notebook=? AND session=(SELECT newest.session FROM exchange AS newest"
-    " WHERE newest.notebook=exchange.notebook AND newest.chat=exchange.chat AND newest.session<>?"
-    " ORDER BY newest.rowid DESC LIMIT 1) GROUP BY chat ORDER BY MAX(rowid)"
-)
-_OF_NEWEST = (
-    "FROM exchange WHERE notebook=? AND chat=? AND session=(SELECT session FROM exchange"
-    " WHERE notebook=? AND chat=? AND session<>? ORDER BY rowid DESC LIMIT 1)"
-)
-ASKED = f"SELECT id, cell, asked, state, note {_OF_NEWEST} ORDER BY number"
-CAME = f"SELECT exchange, turn, role, parts FROM came WHERE exchange IN (SELECT id {_OF_NEWEST}) ORDER BY exchange, turn, rowid"  # noqa: S608
-
-
-class _Asked(msgspec.Struct, array_like=True):
-    """A row of `exchange`."""
-
-    id: str
-    cell: str | None
-    asked: bytes
-    state: State
-    note: str
-
-
-class _Came(msgspec.Struct, array_like=True):
-    """A row of `came`."""
-
-    exchange: str
-    turn: int
-    role: Role
-    parts: bytes
-
-
-_PARTS = msgspec.json.Decoder(list[dict[str, Any]])
-_Row = TypeVar("_Row", _Asked, _Came)
-
-
-def exchanges_of(asked: Iterable[Any], came: Iterable[Any]) -> list[Exchange]:
-    """Return exchanges from their rows in both tables; one that still ran has ended with its kernel."""
-    answers: dict[str, dict[int, Turn]] = {}
-    for row, parts in _sound(came, _Came):
-        turns = answers.setdefault(row.exchange, {})
-        earlier = turns[row.turn].parts if row.turn in turns else ()
-        turns[row.turn] = Turn(row.role, (*earlier, *parts))
-    return [_exchange(row, parts, answers.get(row.id, {})) for row, parts in _sound(asked, _Asked)]
-
-
-def _exchange(row: _Asked, asked: tuple[Part, ...], turns: dict[int, Turn]) -> Exchange:
-    exchange = Exchange(Turn("user", asked), row.cell)
-    exchange.past = list(turns.values())
-    if exchange.past and exchange.past[-1].role == "model":
-        exchange.parts = list(exchange.past.pop().parts)
-    alive = row.state in ("running", "waiting")
-    exchange.state, exchange.note = ("interrupted", KERNEL_ENDED) if alive else (row.state, row.note)
-    return exchange
-
-
-def _sound(rows: Iterable[Any], kind: type[_Row]) -> Iterator[tuple[_Row, tuple[Part, ...]]]:
-    """Yield the rows that are what they should be, with their parts."""
-    for values in rows:
-        with suppress(msgspec.MsgspecError, ValueError):
-            row = msgspec.convert(values, kind)
-            yield row, tuple(_PARTS.decode(row.asked if isinstance(row, _Asked) else row.parts))

@@ -51,10 +51,7 @@ def answer_origin(row: Row) -> str:
 
 def summarize_by(rows: Iterable[Row], by: str) -> list[Summary]:
     """Return one summary for each value of `by` (see `BY`), those that cost something first, the dearest on top."""
-    groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    for row in rows:
-        groups[answer_origin(row), BY[by](row)].append(row)
-    found = [summary_of(name, kind, group) for (kind, name), group in groups.items()]
+    found = _summaries(rows, BY[by])
     if by == "day":
         return sorted(found, key=lambda one: (one.kind, one.name))
     return sorted(found, key=lambda one: (one.kind, -one.cost, -one.usage.total, one.name))
@@ -62,13 +59,17 @@ def summarize_by(rows: Iterable[Row], by: str) -> list[Summary]:
 
 def totals(rows: Iterable[Row]) -> list[Summary]:
     """Return the sum of what services answered, then of each other kind, as far as there is any."""
-    groups: dict[str, list[Row]] = defaultdict(list)
+    return sorted(_summaries(rows, lambda _: "total"), key=lambda one: _KINDS.index(one.kind))
+
+
+def _summaries(rows: Iterable[Row], name_of: Callable[[Row], str]) -> list[Summary]:
+    groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows:
-        groups[answer_origin(row)].append(row)
-    return [summary_of("total", kind, groups[kind]) for kind in _KINDS if kind in groups]
+        groups[name_of(row), answer_origin(row)].append(row)
+    return [_summary(name, kind, group) for (name, kind), group in groups.items()]
 
 
-def summary_of(name: str, kind: str, rows: list[Row]) -> Summary:
+def _summary(name: str, kind: str, rows: list[Row]) -> Summary:
     """Return what these rows are together."""
     usage = Usage(*(sum(row[part] or 0 for row in rows) for part in ("input", "thought", "output", "cached")))
     tokens = usage.input + usage.thought + usage.output
@@ -81,11 +82,11 @@ def summary_of(name: str, kind: str, rows: list[Row]) -> Summary:
         usage=Usage(usage.input, usage.thought, usage.output, usage.cached, total=tokens),
         cost=sum(row["cost"] or 0.0 for row in rows),
         unpriced=sum(row["cost"] is None and bool(row["input"]) for row in rows),
-        first=_median(row["first"] for row in rows),
-        seconds=_median(row["seconds"] for row in rows),
+        first=_median(rows, "first"),
+        seconds=_median(rows, "seconds"),
     )
 
 
-def _median(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
+def _median(rows: Iterable[Row], column: str) -> float | None:
+    known = [row[column] for row in rows if row[column] is not None]
     return median(known) if known else None

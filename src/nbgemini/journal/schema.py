@@ -1,24 +1,23 @@
-"""The tables of the journal, and how exchanges and requests become rows: statements, no transactions.
+"""The tables of the journal, and how exchanges and requests become rows and come back: statements, no transactions.
 
 An exchange is one row, and one row or more for each turn that came of it, which are added as they come. A request is a row
-without any text. The key is not among what is known here.
+without any text. The key is not among what is known here. Rows that make no sense are left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from sqlite3 import Connection
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
-from nbgemini._storage import sqlite
-from nbgemini._storage.sqlite import MOUNTS, Database
 from nbgemini.chat.reply import Reply
 from nbgemini.errors import ApiError
-from nbgemini.messages.transcript import Exchange
-from nbgemini.messages.turns import Turn
+from nbgemini.messages.transcript import KERNEL_ENDED, Exchange, State
+from nbgemini.messages.turns import Part, Role, Turn
 
 VERSION = 2
 SCHEMA = """
@@ -75,39 +74,49 @@ def delete_exchanges(connection: Connection, where: str, *values: Any) -> None:
 def insert_request(connection: Connection, notebook: str, began: float, reply: Reply) -> None:
     """Write what a reply took and how it ended."""
     usage, error = reply.usage, reply.error
+    code = (error.code or None) if isinstance(error, ApiError) else None if reply.first_seconds is None else 200
     values = (
         *(began, notebook, reply.chat, reply.purpose, reply.provider, reply.model, reply.state),
-        *(
-            type(error).__name__ if error else "",
-            _code(reply),
-            reply.retries,
-            _PLAYED.get(reply.so_far.played, int(reply.offline)),
-        ),
-        *(usage.input, usage.thought, usage.output, usage.cached),
+        *(type(error).__name__ if error else "", code, reply.retries),
+        *(_PLAYED.get(reply.so_far.played, int(reply.offline)), usage.input, usage.thought, usage.output, usage.cached),
         *(None if reply.offline else reply.cost, reply.first_seconds, reply.seconds),
     )
     connection.execute(f"INSERT INTO request VALUES ({','.join('?' * len(REQUEST))})", values)  # noqa: S608
 
 
-def _code(reply: Reply) -> int | None:
-    """Return the HTTP status that the service answered with; None if nothing came."""
-    if isinstance(reply.error, ApiError):
-        return reply.error.code or None
-    return None if reply.first_seconds is None else 200
+CHATS = (
+    "SELECT chat, COUNT(*), MAX(at) FROM exchange WHERE notebook=? AND session=(SELECT newest.session FROM exchange AS newest"
+    " WHERE newest.notebook=exchange.notebook AND newest.chat=exchange.chat AND newest.session<>?"
+    " ORDER BY newest.rowid DESC LIMIT 1) GROUP BY chat ORDER BY MAX(rowid)"
+)
+_OF_NEWEST = (
+    "FROM exchange WHERE notebook=? AND chat=? AND session=(SELECT session FROM exchange"
+    " WHERE notebook=? AND chat=? AND session<>? ORDER BY rowid DESC LIMIT 1)"
+)
+ASKED = f"SELECT id, cell, asked, state, note {_OF_NEWEST} ORDER BY number"
+CAME = f"SELECT exchange, turn, role, parts FROM came WHERE exchange IN (SELECT id {_OF_NEWEST}) ORDER BY exchange, turn, rowid"  # noqa: S608
+_AskedRow: TypeAlias = tuple[str, str | None, bytes, State, str]
+_CameRow: TypeAlias = tuple[str, int, Role, bytes]
+_PARTS = msgspec.json.Decoder(list[dict[str, Any]])
+_NO_SENSE = (msgspec.MsgspecError, ValueError)
 
 
-class JournalFile(Database):
-    """One journal, open in one thread."""
-
-    def __init__(self, path: Path, mounts: Path = MOUNTS) -> None:
-        """Open nothing yet; `mounts` tells what lies on the network."""
-        super().__init__(path, SCHEMA, VERSION, mounts=mounts)
-
-
-def read_journal(path: Path, query: str, values: Sequence[Any]) -> list[Any]:
-    """Return the rows of a query; none if there is no journal of this version.
-
-    Raises:
-        sqlite3.Error: it can't be read.
-    """
-    return sqlite.read_rows(path, VERSION, query, values)
+def exchanges_of(asked: Iterable[Any], came: Iterable[Any]) -> list[Exchange]:
+    """Return exchanges from the rows of `ASKED` and `CAME`; one that still ran has ended with its kernel."""
+    turns: dict[str, dict[int, tuple[Role, list[Part]]]] = defaultdict(dict)
+    for row in came:
+        with suppress(*_NO_SENSE):
+            key, number, role, parts = msgspec.convert(row, _CameRow)
+            turns[key].setdefault(number, (role, []))[1].extend(_PARTS.decode(parts))
+    exchanges: list[Exchange] = []
+    for row in asked:
+        with suppress(*_NO_SENSE):
+            key, cell, parts, state, note = msgspec.convert(row, _AskedRow)
+            exchange = Exchange(Turn("user", tuple(_PARTS.decode(parts))), cell)
+            exchange.past = [Turn(role, tuple(told)) for role, told in turns[key].values()]
+            if exchange.past and exchange.past[-1].role == "model":
+                exchange.parts = list(exchange.past.pop().parts)
+            over = state not in ("running", "waiting")
+            exchange.state, exchange.note = (state, note) if over else ("interrupted", KERNEL_ENDED)
+            exchanges.append(exchange)
+    return exchanges

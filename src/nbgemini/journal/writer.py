@@ -18,11 +18,12 @@ from sqlite3 import Connection
 from typing import Any, TypeAlias
 from uuid import uuid4
 
-from nbgemini._storage.sqlite import LockedError, wipe
+from msgspec import Struct, field
+
+from nbgemini._storage.sqlite import Database, LockedError, wipe
 from nbgemini._storage.sqlite_worker import SqliteWorker
 from nbgemini.chat.reply import Reply
 from nbgemini.journal import schema
-from nbgemini.journal.schema import JournalFile
 from nbgemini.messages.transcript import Exchange
 from nbgemini.messages.turns import Turn
 
@@ -35,28 +36,21 @@ _WAY_OUT = '%config Gemini.journal = "FILE" begins another one'
 
 
 class JournalWriter:
-    """The writer of one file.
-
-    Attributes:
-        recorder: what it writes of replies; for writes alone.
-        ended: whether it takes nothing more.
-    """
+    """The writer of one file."""
 
     def __init__(self, path: Path, recorder: ReplyRecorder, tell: Callable[[str], object]) -> None:
         """Begin with the first write; `tell` is called in the writing thread with a line about what goes wrong."""
-        self.recorder = recorder
-        self.ended = False
+        self.recorder = recorder  # what it writes of replies; for writes alone
+        self.ended = False  # whether it takes nothing more
         self._path = path
         self._tell = tell
         self._failed = False
         self._dropped = 0
         self._look_is_due = False
         self._worker = SqliteWorker(
-            partial(JournalFile, path),
-            "nbgemini journal",
-            on_damage=lambda error, aside: tell(
-                f"the journal {path} is damaged ({error}); it was moved to {aside.name}, a new one begins"
-            ),
+            partial(Database, path, schema.SCHEMA, schema.VERSION),
+            "journal",
+            tell,
             on_reset=recorder.begin_anew,
             persistent=True,
         )
@@ -125,7 +119,9 @@ class JournalWriter:
         error = done.exception()
         if error is None and not self._failed:
             self.recorder.let_go()
-            self._tell_dropped()
+            if self._dropped:
+                self._tell(f"{self._dropped} prompts were not written to the journal {self._path}, which was locked")
+                self._dropped = 0
             if len(self.recorder):
                 self._look_soon(_EVERY)
         elif error is not None and not self._failed and not isinstance(error, LockedError):
@@ -134,47 +130,39 @@ class JournalWriter:
         if self.ended and (self._failed or not len(self.recorder)):
             self._worker.close()
 
-    def _tell_dropped(self) -> None:
-        if self._dropped:
-            self._tell(f"{self._dropped} prompts were not written to the journal {self._path}, which was locked")
-            self._dropped = 0
 
+class _Written(Struct, eq=False):
+    """How much of one reply is written: its request alone, or what was asked, whole turns, and parts of the next."""
 
-class _Written:
-    """How much of one reply is written."""
-
-    def __init__(self, began: float, *, kept: bool) -> None:
-        """Nothing is; `kept`: its text is written too."""
-        self.began = began
-        self.kept = kept
-        self.key = uuid4().hex
-        self.begin_anew()
+    began: float
+    with_text: bool
+    key: str = field(default_factory=lambda: uuid4().hex)
+    over: bool = False
+    asked: bool = False
+    turns: int = 0
+    parts: int = 0
 
     def begin_anew(self) -> None:
         """Count nothing as written."""
-        self.over = False
-        self.asked = False
-        self.turns = 0
-        self.parts = 0
+        self.over = self.asked = False
+        self.turns = self.parts = 0
 
 
 class ReplyRecorder:
     """The replies that still grow."""
 
     def __init__(self, notebook: str, session: str) -> None:
-        """Start with none, for one kernel of a notebook."""
         self.notebook = notebook
         self.session = session
         self._growing: dict[Reply, _Written] = {}
 
     def __len__(self) -> int:
-        """Return their number."""
         return len(self._growing)
 
     def add(self, reply: Reply, began: float) -> None:
         """Write this reply down from the next look on; it takes the place of an earlier one of the same number."""
         self._let_go(reply.chat, reply.turn)
-        self._growing[reply] = _Written(began, kept=reply.chat is not None)
+        self._growing[reply] = _Written(began, reply.chat is not None)
 
     def forget(self, connection: Connection, chat: str) -> None:
         """Delete all that this notebook's kernels wrote of a chat; what still runs there takes no more text."""
@@ -187,12 +175,12 @@ class ReplyRecorder:
 
     def replace(self, connection: Connection, chat: str, exchanges: Sequence[Exchange]) -> None:
         """Write these down as all that this kernel has of a chat; those of them that still grow are followed on."""
-        going = {reply.exchange: growth for reply, growth in self._growing.items() if growth.kept and reply.chat == chat}
+        going = {reply.exchange: growth for reply, growth in self._growing.items() if growth.with_text and reply.chat == chat}
         self._let_go(chat)
         schema.delete_exchanges(connection, "notebook=? AND session=? AND chat=?", self.notebook, self.session, chat)
         for number, exchange in enumerate(exchanges):
             if exchange in going:
-                going[exchange].kept = True
+                going[exchange].with_text = True
                 going[exchange].begin_anew()
                 continue
             row = (uuid4().hex, self.notebook, self.session, chat, number, exchange.cell, time.time())
@@ -205,7 +193,7 @@ class ReplyRecorder:
             if growth.over:
                 continue  # its end is written, in this transaction
             growth.over = reply.done  # asked first: what comes after that is for the next look
-            if growth.kept:
+            if growth.with_text:
                 self._write(connection, reply, growth)
             if growth.over:
                 schema.insert_request(connection, self.notebook, growth.began, reply)
@@ -234,7 +222,7 @@ class ReplyRecorder:
     def _let_go(self, chat: str | None, number: int | None = None) -> None:
         for reply, growth in self._growing.items():
             if reply.chat == chat and number in (None, reply.turn):
-                growth.kept = False
+                growth.with_text = False
 
 
 def _write_news(connection: Connection, exchange: Exchange, growth: _Written) -> None:

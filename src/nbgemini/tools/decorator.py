@@ -10,7 +10,7 @@ import functools
 import inspect
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any, Final, TypeVar, overload
 
@@ -75,6 +75,11 @@ def tool(function: Any = None, /, **marks: Any) -> Any:
     return declare(function, **marks)  # a bound method or a built-in can carry no mark
 
 
+def as_tool(offered: Tool | Callable[..., Any]) -> Tool:
+    """Return a tool as it is, and a function as one."""
+    return offered if isinstance(offered, Tool) else declare(offered)
+
+
 def declare(function: Callable[..., Any], **marks: Any) -> Tool:
     """Make a tool out of a function, from its signature, type hints and docstring, and from its marks or these.
 
@@ -105,13 +110,18 @@ def declare(function: Callable[..., Any], **marks: Any) -> Tool:
     )
 
 
+def _partials(function: Any) -> Iterator[Any]:
+    """Yield a function and what is inside it, as long as that is a partial."""
+    yield function
+    while isinstance(function, functools.partial):
+        function = function.func
+        yield function
+
+
 def _options_of(function: Any) -> ToolOptions:
     """Return what `@tool` says of a function, also inside partials."""
-    found = getattr(function, _MARKS, None)
-    while not isinstance(found, ToolOptions) and isinstance(function, functools.partial):
-        function = function.func
-        found = getattr(function, _MARKS, None)
-    return found if isinstance(found, ToolOptions) else ToolOptions()
+    marks = (getattr(one, _MARKS, None) for one in _partials(function))
+    return next((found for found in marks if isinstance(found, ToolOptions)), ToolOptions())
 
 
 def _checked_options(name: str, marks: dict[str, Any]) -> dict[str, Any]:
@@ -128,11 +138,7 @@ def _checked_options(name: str, marks: dict[str, Any]) -> dict[str, Any]:
 
 
 def checked_labels(name: str, labels: str | Iterable[str]) -> frozenset[str]:
-    """Return labels if they mean something.
-
-    Raises:
-        PromptError: one does not.
-    """
+    """Return labels if they mean something; raise PromptError if one does not."""
     said = [labels] if isinstance(labels, str) else list(labels)
     unknown = next((label for label in said if label not in LABELS), None)
     if unknown is not None:
@@ -141,9 +147,8 @@ def checked_labels(name: str, labels: str | Iterable[str]) -> frozenset[str]:
 
 
 def _name_of(function: Any) -> str:
-    while isinstance(function, functools.partial):
-        function = function.func
-    return str(getattr(function, "__name__", type(function).__name__))
+    *_, inner = _partials(function)
+    return str(getattr(inner, "__name__", type(inner).__name__))
 
 
 def _named(function: Callable[..., Any], name: str | None) -> str:
@@ -161,21 +166,15 @@ def _named(function: Callable[..., Any], name: str | None) -> str:
 
 def _core(function: Any) -> Any:
     """Return the function somebody wrote, inside partials, decorators and callable objects."""
-    while (inner := _inner(function)) is not None:
-        function = inner
-    return function if inspect.isroutine(function) else type(function).__call__
-
-
-def _inner(function: Any) -> Any:
-    return function.func if isinstance(function, functools.partial) else getattr(function, "__wrapped__", None)
+    while True:
+        *_, function = _partials(function)
+        if (wrapped := getattr(function, "__wrapped__", None)) is None:
+            return function if inspect.isroutine(function) else type(function).__call__
+        function = wrapped
 
 
 def _signature(function: Callable[..., Any], name: str) -> inspect.Signature:
-    """Return the signature, without what a partial has settled.
-
-    Raises:
-        PromptError: it can't be read, or doesn't name each parameter.
-    """
+    """Return the signature, without what a partial has settled, if it names each parameter."""
     try:
         signature = inspect.signature(function)
     except Exception as error:  # noqa: BLE001 - since Python 3.14 this evaluates the hints
@@ -186,12 +185,5 @@ def _signature(function: Callable[..., Any], name: str) -> inspect.Signature:
     first = next(iter(signature.parameters), "")
     if first in {"self", "cls"}:
         refuse(name, f"it asks for {first!r}; pass the method of an object")
-    return signature.replace(parameters=[p for p in signature.parameters.values() if p.name not in _settled(function)])
-
-
-def _settled(function: Any) -> set[str]:
-    settled: set[str] = set()
-    while isinstance(function, functools.partial):
-        settled |= set(function.keywords)
-        function = function.func
-    return settled
+    settled = {name for one in _partials(function) if isinstance(one, functools.partial) for name in one.keywords}
+    return signature.replace(parameters=[one for one in signature.parameters.values() if one.name not in settled])

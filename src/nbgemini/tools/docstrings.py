@@ -58,21 +58,17 @@ def parse_docstring(doc: str) -> Docstring:
 
 def type_of(written: str) -> Any:
     """Return the type that a docstring's words stand for; `...` where they are no simple one."""
-    words = _bare(written)
+    words = written.strip()
+    while (shorter := _OPTIONAL.sub("", words).strip()) != words:
+        words = shorter
     if choices := re.fullmatch(r"\{(.+)\}", words):
         values = [choice.strip() for choice in choices[1].split(",")]
-        return Literal[tuple(value[1:-1] for value in values)] if all(_is_quoted(value) for value in values) else ...
+        quoted = all(len(value) > 1 and value[0] == value[-1] and value[0] in "'\"`" for value in values)
+        return Literal[tuple(value[1:-1] for value in values)] if quoted else ...
     kinds = [_single(one) for one in re.split(r"\s+or\s+|\s*\|\s*|,\s*(?:or\s+)?", words)]
     if ... in kinds or not kinds:
         return ...
     return functools.reduce(operator.or_, kinds)
-
-
-def _bare(written: str) -> str:
-    words = written.strip()
-    while (shorter := _OPTIONAL.sub("", words).strip()) != words:
-        words = shorter
-    return words
 
 
 def _single(words: str) -> Any:
@@ -80,10 +76,6 @@ def _single(words: str) -> Any:
         kind = _single(inner[1].strip())
         return ... if kind is ... or kind is None else types.GenericAlias(list, (kind,))
     return _PLAIN.get(words.lower(), ...)
-
-
-def _is_quoted(value: str) -> bool:
-    return len(value) > 1 and value[0] == value[-1] and value[0] in "'\"`"
 
 
 def _opens(lines: list[str], number: int) -> bool:

@@ -30,23 +30,16 @@ def refuse(name: str, why: str) -> NoReturn:
 
 
 def reader_of(name: str, signature: inspect.Signature, known: dict[str, Any], written: Mapping[str, str]) -> Any:
-    """Return pydantic's reader of the arguments: a TypedDict, whose keys may have any name and whose defaults stay Python's.
+    """Return pydantic's reader of arguments: a TypedDict, whose keys may have any name and whose defaults stay Python's.
 
-    Args:
-        name: of the tool.
-        signature: of its function.
-        known: the names that hints may use.
-        written: the types that the docstring names, for parameters without a hint.
-
-    Raises:
-        PromptError: a type hint can't be read, or JSON can't carry it.
+    `known` are the names that hints may use, `written` the types that the docstring names, for parameters without a hint.
     """
     import typing_extensions  # noqa: PLC0415 - comes with pydantic
 
     entries = {}
     for key, parameter in signature.parameters.items():
         hint = _hint(name, parameter, known, written.get(key, ""))
-        _readable(name, key, hint)
+        _check_readable(name, key, hint)
         entries[key] = hint if parameter.default is parameter.empty else typing_extensions.NotRequired[hint]
     return _typed_dict(entries)
 
@@ -79,7 +72,7 @@ def _hint(name: str, parameter: inspect.Parameter, known: dict[str, Any], writte
     return typing.Optional[hint] if parameter.default is None else hint  # noqa: UP045 - a hint may be a string's value
 
 
-def _readable(name: str, key: str, hint: Any) -> None:
+def _check_readable(name: str, key: str, hint: Any) -> None:
     try:
         _typed_dict({key: hint}).json_schema(schema_generator=generator())
     except Exception as error:  # noqa: BLE001 - pydantic runs what the types bring along
@@ -111,13 +104,11 @@ def generator() -> Any:
 
 def _with_descriptions(schema: dict[str, Any], kind: Any) -> dict[str, Any]:
     """Return the schema of a type with what its hints say in plain words: `Annotated[str, "the city"]`."""
-    hints: Mapping[str, Any] = {}
     with suppress(Exception):  # a hint is any expression
-        hints = typing.get_type_hints(kind, include_extras=True)
-    for key, hint in hints.items():
-        entry = schema.get("properties", {}).get(key)
-        if isinstance(entry, dict) and "description" not in entry and (words := _description_in(hint)):
-            entry["description"] = words
+        for key, hint in typing.get_type_hints(kind, include_extras=True).items():
+            entry = schema.get("properties", {}).get(key)
+            if isinstance(entry, dict) and "description" not in entry and (words := _description_in(hint)):
+                entry["description"] = words
     return schema
 
 
@@ -126,34 +117,30 @@ def _description_in(hint: Any) -> str:
     if typing.get_origin(hint) is typing.Annotated:
         said = [one if isinstance(one, str) else getattr(one, "documentation", "") for one in hint.__metadata__]
         return " ".join(words.strip() for words in said if isinstance(words, str) and words.strip())
-    inner = typing.get_args(hint)[:1] if _is_wrapper(hint) else ()
-    return _description_in(inner[0]) if inner else ""
-
-
-def _is_wrapper(hint: Any) -> bool:
-    """Whether a hint says something about a type and is none itself: `NotRequired[…]`, `… | None`."""
-    return not isinstance(typing.get_origin(hint), type) or typing.get_origin(hint) is types.UnionType
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    wraps = origin is types.UnionType or not isinstance(origin, type)  # `… | None`, `NotRequired[…]`
+    return _description_in(inner[0]) if inner and wraps else ""
 
 
 def parameters_schema(reader: Any, signature: inspect.Signature, said: Docstring) -> dict[str, Any]:
     """Return the JSON Schema of the parameters, in the words the service takes; what the docstring says stands with them."""
+    from pydantic_core import to_jsonable_python  # noqa: PLC0415
+
     schema = reader.json_schema(schema_generator=generator())
     for key, parameter in signature.parameters.items():
         entry = schema["properties"].get(key, {})
         if key in said.parameters:
             entry.setdefault("description", said.parameters[key])
-        if key in said.types and (kind := _more_of(said.types[key], parameter)):
-            entry["description"] = f"{entry.get('description', '')} ({kind})".strip()
+        if key in said.types:
+            kind, hinted = type_of(said.types[key]), parameter.annotation is not parameter.empty
+            if kind is ... or (hinted and typing.get_origin(kind) is typing.Literal):  # more than the schema says
+                entry["description"] = f"{entry.get('description', '')} ({said.types[key]})".strip()
         if parameter.default is not parameter.empty:
-            entry.update(_default(parameter.default))
+            with suppress(Exception):  # a default that JSON can't say is Python's own business
+                default = to_jsonable_python(parameter.default)
+                json.dumps(default, allow_nan=False)
+                entry.update({} if default is None else {"default": default})
     return to_service_schema(schema)
-
-
-def _more_of(written: str, parameter: inspect.Parameter) -> str:
-    """Return what the type in a docstring says beyond the hint, or beyond the type that it was read as."""
-    kind = type_of(written)
-    hinted = parameter.annotation is not parameter.empty
-    return written if kind is ... or (hinted and typing.get_origin(kind) is typing.Literal) else ""
 
 
 def to_service_schema(schema: dict[str, Any]) -> dict[str, Any]:
@@ -164,16 +151,6 @@ def to_service_schema(schema: dict[str, Any]) -> dict[str, Any]:
     plain = {key: body for key, body in defs.items() if key not in circular}
     kept = {"$defs": {key: _tidy(defs[key], plain) for key in sorted(circular)}} if circular else {}
     return {**_tidy(schema, plain), **kept}
-
-
-def _default(value: Any) -> dict[str, Any]:
-    from pydantic_core import to_jsonable_python  # noqa: PLC0415
-
-    with suppress(Exception):  # a default that JSON can't say is Python's own business
-        said = to_jsonable_python(value)
-        json.dumps(said, allow_nan=False)
-        return {} if said is None else {"default": said}
-    return {}
 
 
 def _circular(defs: Mapping[str, Any]) -> set[str]:

@@ -10,69 +10,81 @@ import dataclasses
 import types
 import typing
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from nbgemini.errors import PromptError
 
-_UNIONS = (typing.Union, types.UnionType)
+_FORMS = (typing.Annotated, typing.Union, types.UnionType)
 
 
 def with_readers(hint: Any, within: tuple[Any, ...] = ()) -> Any:
     """Return a hint in which each type that pydantic does not know brings along how it is read.
 
-    Raises:
-        PromptError: a type contains itself, or can't be read.
+    A type that contains itself, or can't be read, is a PromptError.
     """
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
-    if origin is typing.Annotated:
-        made = with_readers(inner[0], within)
-        return hint if made is inner[0] else typing.Annotated[(made, *inner[1:])]
-    if inner and origin is not typing.Literal and (origin in _UNIONS or isinstance(origin, type)):
-        parts = tuple(kind if kind is ... or isinstance(kind, list) else with_readers(kind, within) for kind in inner)
-        return hint if all(new is old for new, old in zip(parts, inner, strict=True)) else _again(hint, origin, parts)
-    if _is_typed_dict(hint):
-        return _typed_dict(hint, within)
-    reader = _reader(hint, within) if isinstance(hint, type) and origin is None else None
+    if inner and origin is not typing.Literal and (origin in _FORMS or isinstance(origin, type)):
+        types_in = inner[:1] if origin is typing.Annotated else inner
+        read = [kind if kind is ... or isinstance(kind, list) else with_readers(kind, within) for kind in types_in]
+        if all(new is old for new, old in zip(read, types_in, strict=True)):
+            return hint
+        parts = (*read, *inner[len(types_in) :])
+        if origin not in _FORMS and hasattr(hint, "copy_with"):
+            return hint.copy_with(parts)
+        return (typing.Union if origin is types.UnionType else origin)[parts]
+    if not isinstance(hint, type) or origin is not None:
+        return hint
+    if issubclass(hint, dict) and hasattr(hint, "__required_keys__"):
+        return hint if hint in within else _typed_dict(hint, within)
+    reader = _reader(hint, within)
     return hint if reader is None else typing.Annotated[hint, reader]
 
 
-def _is_typed_dict(hint: Any) -> bool:
-    """Whether a type is a TypedDict, of whichever module."""
-    return isinstance(hint, type) and issubclass(hint, dict) and hasattr(hint, "__required_keys__")
+class _Field(typing.NamedTuple):
+    """One field: what it is called when the object is made, its type, and whether it must be given."""
+
+    name: str
+    hint: Any
+    required: bool
+
+
+def _read_fields(kind: Any, fields: Mapping[str, _Field], within: tuple[Any, ...]) -> dict[str, _Field]:
+    """Return fields of a type whose hints bring along how they are read."""
+    return {name: one._replace(hint=with_readers(one.hint, (*within, kind))) for name, one in fields.items()}
+
+
+def _shape(name: str, fields: Mapping[str, _Field]) -> Any:
+    """Return a TypedDict of these fields."""
+    import typing_extensions  # noqa: PLC0415 - comes with pydantic
+
+    make: Any = typing_extensions.TypedDict
+    entries = {key: one.hint if one.required else typing_extensions.NotRequired[one.hint] for key, one in fields.items()}
+    return make(name, entries)
 
 
 def _typed_dict(kind: Any, within: tuple[Any, ...]) -> Any:
     """Return a TypedDict whose entries are readable; itself if all are."""
-    import typing_extensions  # noqa: PLC0415 - comes with pydantic
-
-    if kind in within:
-        return kind
-    marked = _hints(kind)
-    hints = {name: _without_required(hint) for name, hint in marked.items()}
-    made = {name: with_readers(hint, (*within, kind)) for name, hint in hints.items()}
-    if all(made[name] is hint for name, hint in hints.items()):
-        return kind
-    missing = typing_extensions.NotRequired
-    left = {name for name, hint in marked.items() if typing.get_origin(hint) is missing or name not in kind.__required_keys__}
-    make: Any = typing_extensions.TypedDict
-    return make(kind.__name__, {name: missing[hint] if name in left else hint for name, hint in made.items()})
+    fields = {}
+    for name, hint in _hints(kind).items():
+        required = name in kind.__required_keys__ and typing.get_origin(hint) is not typing.NotRequired
+        while typing.get_origin(hint) in (typing.Required, typing.NotRequired):
+            (hint,) = typing.get_args(hint)  # noqa: PLW2901 - the type that is said to be required, or not
+        fields[name] = _Field(name, hint, required)
+    read = _read_fields(kind, fields, within)
+    return kind if _same(read, fields) else _shape(kind.__name__, read)
 
 
-def _without_required(hint: Any) -> Any:
-    """Return the type of an entry that is said to be required, or not."""
-    while typing.get_origin(hint) in (typing.Required, typing.NotRequired):
-        hint = typing.get_args(hint)[0]
-    return hint
-
-
-def _again(hint: Any, origin: Any, inner: tuple[Any, ...]) -> Any:
-    if origin in _UNIONS:
-        return typing.Union[inner]  # noqa: UP007 - of as many as there are
-    return hint.copy_with(inner) if hasattr(hint, "copy_with") else origin[inner]
+def _same(read: Mapping[str, _Field], fields: Mapping[str, _Field]) -> bool:
+    """Whether pydantic reads all these fields by itself."""
+    return all(read[name].hint is one.hint for name, one in fields.items())
 
 
 def _reader(kind: Any, within: tuple[Any, ...]) -> Any:
-    """Return what reads a type; None for one that pydantic reads itself."""
+    """Return what reads a type; None for one that pydantic reads itself.
+
+    A dataclass has a reader if one of its fields needs one, and if it does not contain itself, which pydantic knows.
+    """
     if kind in within:
         raise PromptError(f"{kind.__name__} contains itself; make it a pydantic model")
     if hasattr(kind, "__struct_config__"):
@@ -82,18 +94,13 @@ def _reader(kind: Any, within: tuple[Any, ...]) -> Any:
     if not hasattr(kind, "model_json_schema") and hasattr(kind, "parse_obj") and hasattr(kind, "__fields__"):
         return _Whole(kind, lambda one: one.schema(), kind.parse_obj)
     if isinstance(getattr(kind, "__attrs_attrs__", None), tuple):
-        return _ByField(kind, _attrs_fields(kind), within)
+        return _ByField(kind, _read_fields(kind, _attrs_fields(kind), within))
     if dataclasses.is_dataclass(kind) and not hasattr(kind, "__pydantic_core_schema__"):
-        return _of_dataclass(kind, within)
+        with suppress(PromptError):
+            fields = _dataclass_fields(kind)
+            read = _read_fields(kind, fields, within)
+            return None if _same(read, fields) else _ByField(kind, read)
     return None
-
-
-class _Field(typing.NamedTuple):
-    """One field: what it is called when the object is made, its type, and whether it must be given."""
-
-    name: str
-    hint: Any
-    required: bool
 
 
 def _attrs_fields(kind: Any) -> dict[str, _Field]:
@@ -105,22 +112,13 @@ def _attrs_fields(kind: Any) -> dict[str, _Field]:
     }
 
 
-def _of_dataclass(kind: Any, within: tuple[Any, ...]) -> Any:
-    """Return a reader of a dataclass, if one of its fields is of a type that needs one."""
-    try:
-        hints = _hints(kind)
-        needed = any(with_readers(hint, (*within, kind)) is not hint for hint in hints.values())
-    except PromptError:
-        return None  # it contains itself, which pydantic knows how to read
-    if not needed or kind.__dataclass_params__.init is False:
-        return None
-    nothing = dataclasses.MISSING
-    fields = {
+def _dataclass_fields(kind: Any) -> dict[str, _Field]:
+    hints, nothing = _hints(kind), dataclasses.MISSING
+    return {
         one.name: _Field(one.name, hints.get(one.name, Any), one.default is nothing and one.default_factory is nothing)
         for one in dataclasses.fields(kind)
-        if one.init
+        if one.init and kind.__dataclass_params__.init
     }
-    return _ByField(kind, fields, within)
 
 
 def _hints(kind: Any) -> dict[str, Any]:
@@ -133,16 +131,9 @@ def _hints(kind: Any) -> dict[str, Any]:
 class _ByField:
     """Reads an object by its fields, and makes it of them."""
 
-    def __init__(self, kind: Any, fields: Mapping[str, _Field], within: tuple[Any, ...]) -> None:
-        import typing_extensions  # noqa: PLC0415 - comes with pydantic
-
+    def __init__(self, kind: Any, fields: Mapping[str, _Field]) -> None:
         self._kind, self._fields = kind, fields
-        hints = {name: with_readers(field.hint, (*within, kind)) for name, field in fields.items()}
-        required = {
-            name: hint if fields[name].required else typing_extensions.NotRequired[hint] for name, hint in hints.items()
-        }
-        make: Any = typing_extensions.TypedDict
-        self._shape = make(kind.__name__, required)
+        self._shape = _shape(kind.__name__, fields)
         if not (kind.__doc__ or "").startswith(f"{kind.__name__}("):  # as dataclasses write it themselves
             self._shape.__doc__ = kind.__doc__
 
@@ -150,11 +141,11 @@ class _ByField:
         """Tell pydantic how it is read."""
         from pydantic_core import core_schema  # noqa: PLC0415 - is imported by now
 
-        return core_schema.no_info_after_validator_function(self._make, handler.generate_schema(self._shape))
+        def build(values: dict[str, Any]) -> Any:
+            given = {self._fields[name].name: value for name, value in values.items()}
+            return _build_record(self._kind, lambda _: self._kind(**given), values)
 
-    def _make(self, values: dict[str, Any]) -> Any:
-        given = {self._fields[name].name: value for name, value in values.items()}
-        return _build_record(self._kind, lambda _: self._kind(**given), values)
+        return core_schema.no_info_after_validator_function(build, handler.generate_schema(self._shape))
 
 
 class _Whole:
@@ -188,14 +179,12 @@ def _build_record(kind: Any, read: Callable[[Any], Any], value: Any) -> Any:
     try:
         return read(value)
     except Exception as error:  # noqa: BLE001 - another package's code, and its user's
-        raise PydanticCustomError("misfit", "{why}", {"why": _why(error)}) from None
-
-
-def _why(error: Exception) -> str:
-    errors: Any = getattr(error, "errors", None)
-    found = errors() if callable(errors) else ()
-    said = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in found) or str(error) or type(error).__name__
-    return " ".join(said.split())[:300]
+        errors: Any = getattr(error, "errors", None)
+        found = errors() if callable(errors) else ()
+        why = (
+            "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in found) or str(error) or type(error).__name__
+        )
+        raise PydanticCustomError("misfit", "{why}", {"why": " ".join(why.split())[:300]}) from None
 
 
 def _inlined(schema: Any, defs: Mapping[str, Any], name: str, within: tuple[str, ...] = ()) -> Any:

@@ -1,5 +1,6 @@
 """What was named as tools becomes tools: functions are declared, MCP servers are asked what they offer now.
 
+What is none is a PromptError; a server that can't be started or doesn't answer is a ConfigurationError.
 Invariant: `tools_of` holds the loop up for nothing: to declare, which imports pydantic the first time, is work for the loading
 thread, and servers start side by side.
 """
@@ -12,35 +13,31 @@ from collections.abc import Iterable, Iterator, ValuesView
 from functools import partial
 from typing import Any, TypeAlias
 
+from msgspec import Struct
+
 from nbgemini._async.threads import run_in_import_thread
 from nbgemini.errors import PromptError
 from nbgemini.messages.turns import Declaration
-from nbgemini.tools.decorator import declare
+from nbgemini.tools.decorator import as_tool, declare
 from nbgemini.tools.mcp.server import McpServer
 from nbgemini.tools.tool import Tool
 from nbgemini.tools.toolbox import Approve, Toolbox, build_toolbox
 
 
-class McpToolRef:
-    """One tool of an MCP server."""
+class McpToolRef(Struct, frozen=True, eq=False):
+    """One tool of an MCP server, by the server's name for it."""
 
-    def __init__(self, server: McpServer, name: str) -> None:
-        """Choose it by the server's name for it."""
-        self._server = server
-        self._name = name
+    server: McpServer
+    name: str
 
     async def tools(self) -> list[Tool]:
-        """Return the one tool.
-
-        Raises:
-            PromptError: the server has none of this name.
-        """
-        known = {tool.name: tool for tool in await self._server.tools()}
-        found = known.get(self._name) or known.get(self._server.prefix + self._name)
+        """Return the one tool; raise PromptError if the server has none of this name."""
+        known = {tool.name: tool for tool in await self.server.tools()}
+        found = known.get(self.name) or known.get(self.server.prefix + self.name)
         if found is None:
-            near = difflib.get_close_matches(self._name, known, n=1)
+            near = difflib.get_close_matches(self.name, known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(known)[:9]) or 'none'}"
-            raise PromptError(f"{self._server} has no tool {self._name!r}; {hint}")
+            raise PromptError(f"{self.server} has no tool {self.name!r}; {hint}")
         return [found]
 
 
@@ -48,43 +45,32 @@ Source: TypeAlias = McpServer | McpToolRef
 
 
 def resolve_toolbox(offered: Any, approve: Approve | str) -> Toolbox:
-    """Return a chat's tools: functions are declared now, servers are asked before each prompt.
-
-    Raises:
-        PromptError: something is no tool, or may not be offered like that.
-    """
-    known = [one if isinstance(one, Source) else _declare(one) for one in flatten_tools(offered)]
+    """Return a chat's tools: functions are declared now, servers are asked before each prompt."""
+    known = [one if isinstance(one, Source) else as_tool(one) for one in flatten_tools(offered)]
     served = any(isinstance(one, Source) for one in known)
     return LazyToolbox(known, approve) if served else build_toolbox([one for one in known if isinstance(one, Tool)], approve)
 
 
 def declare_all(offered: Iterable[Any]) -> list[Tool] | None:
-    """Return the tools if no server need be asked for them.
-
-    Raises:
-        PromptError: something is no tool.
-    """
+    """Return the tools if no server need be asked for them."""
     known = list(flatten_tools(offered))
-    return None if any(isinstance(one, Source) for one in known) else [_declare(one) for one in known]
+    return None if any(isinstance(one, Source) for one in known) else [as_tool(one) for one in known]
 
 
 async def resolve_tools(offered: Any) -> list[Tool]:
-    """Return what functions, tools, servers and lists of these offer now.
+    """Return what functions, tools, servers and lists of these offer now."""
 
-    Raises:
-        PromptError: something is no tool.
-        ConfigurationError: a server can't be started or doesn't answer.
-    """
-    found = await asyncio.gather(*map(_tools_of, list(flatten_tools(offered))))  # none is begun unless all can be
+    async def tools_of(one: Any) -> list[Tool]:
+        if isinstance(one, Source):
+            return await one.tools()
+        return [one if isinstance(one, Tool) else await run_in_import_thread(partial(declare, one))]
+
+    found = await asyncio.gather(*map(tools_of, list(flatten_tools(offered))))  # none is begun unless all can be
     return [tool for tools in found for tool in tools]
 
 
 def flatten_tools(offered: Any) -> Iterator[Any]:
-    """Yield what is offered, one by one.
-
-    Raises:
-        PromptError: something is no tool.
-    """
+    """Yield what is offered, one by one."""
     if isinstance(offered, list | tuple | set | frozenset | ValuesView | Iterator):
         for one in offered:
             yield from flatten_tools(one)
@@ -98,7 +84,6 @@ class LazyToolbox(Toolbox):
     """Tools of which some are known only once their server is asked."""
 
     def __init__(self, offered: list[Any], approve: Approve | str) -> None:
-        """Keep what to ask, and who decides."""
         super().__init__()
         self._offered = offered
         self._word = approve
@@ -111,13 +96,3 @@ class LazyToolbox(Toolbox):
     async def refreshed(self) -> Toolbox:
         """Return the tools as they are now."""
         return build_toolbox(await resolve_tools(self._offered), self._word)
-
-
-async def _tools_of(one: Any) -> list[Tool]:
-    if isinstance(one, Source):
-        return await one.tools()
-    return [one] if isinstance(one, Tool) else [await run_in_import_thread(partial(declare, one))]
-
-
-def _declare(one: Any) -> Tool:
-    return one if isinstance(one, Tool) else declare(one)

@@ -18,12 +18,13 @@ import sys
 import types
 import weakref
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from operator import attrgetter
 from pathlib import PurePath
 from sysconfig import get_paths
 from types import CodeType, FunctionType, MethodType, ModuleType
@@ -40,6 +41,14 @@ _CHANGERS = {
 _ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD")
 _CONTAINERS = (list, tuple, dict, set, frozenset, deque)
 _WRAPPERS = ("__wrapped__", "__func__", "func", "fget", "__call__")
+_PARTS: tuple[tuple[Any, Callable[[Any], tuple[Any, ...]]], ...] = (  # of what stands for others
+    (functools.partial, attrgetter("func", "args", "keywords")),
+    (MethodType, attrgetter("__func__", "__self__")),
+    ((staticmethod, classmethod), lambda one: (one.__func__,)),
+    (property, attrgetter("fget", "fset")),
+    (types.MappingProxyType, lambda one: (dict(one),)),
+    (weakref.ref, lambda one: (one(),)),
+)
 _FOREIGN = tuple({get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _MAKERS = ("__init__", "__new__", "__post_init__")
 _IN_PYTHON = 1 << 9  # the flag of a class that was made while Python ran, and can be changed
@@ -86,8 +95,8 @@ class _Walk:
             self._class(value)
         elif isinstance(value, ModuleType):
             self._say("module", value.__name__)
-        elif (made_of := _made_of(value)) is not None:
-            self._all(made_of)
+        elif parts := next((parts for kind, parts in _PARTS if isinstance(value, kind)), None):
+            self._all(parts(value))
         elif isinstance(value, _CONTAINERS) and type(value).__module__ in ("builtins", "collections"):
             self._container(value)
         else:
@@ -110,7 +119,7 @@ class _Walk:
             self._code(function.__code__)
             self._names(function)
         self._all((function.__defaults__, function.__kwdefaults__))
-        changed = _changed_in(function.__code__)
+        changed, _ = _changed_in(function.__code__)
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             with suppress(ValueError):  # an empty cell
                 if not (name in changed and isinstance(cell.cell_contents, _CHANGING)):
@@ -126,7 +135,7 @@ class _Walk:
     def _names(self, function: FunctionType) -> None:
         """Take in what the names in its code stand for now, in modules too: all of the user's, else functions and classes."""
         code, own = function.__code__, function.__globals__
-        names, changed, set_attributes = sorted(_names_in(code)), _changed_in(code), _changed_attributes_in(code)
+        names, (changed, set_attributes) = sorted(_names_in(code)), _changed_in(code)
         modules = [builtins, *(own[name] for name in names if isinstance(own.get(name), ModuleType))]
         for name in names:
             if name in own and not (name in changed and isinstance(own[name], _CHANGING)):
@@ -182,25 +191,6 @@ class _Walk:
         self.digest.update(f"{kind} {len(said)} ".encode() + said)
 
 
-def _made_of(value: Any) -> tuple[Any, ...] | None:
-    """Return what something that stands for others is made of; None for anything else."""
-    made: tuple[Any, ...] | None = None
-    match value:
-        case functools.partial():
-            made = value.func, value.args, value.keywords
-        case MethodType():
-            made = value.__func__, value.__self__
-        case staticmethod() | classmethod():
-            made = (value.__func__,)
-        case property():
-            made = value.fget, value.fset
-        case types.MappingProxyType():
-            made = (dict(value),)
-        case weakref.ref():
-            made = (value(),)
-    return made
-
-
 def _token(value: Any) -> int:
     """Return the number of an object, which no other ever has; another each time for one that can't be told from others."""
     known = _tokens.get(id(value))
@@ -240,38 +230,33 @@ def _names_in(code: CodeType) -> Iterator[str]:
 
 
 @functools.lru_cache(maxsize=4_096)
-def _changed_in(code: CodeType) -> AbstractSet[str]:
-    """Return the names of what code changes itself: a number that it counts, a list that it fills."""
-    changed, last = set[str](), ""
+def _changed_in(code: CodeType) -> tuple[AbstractSet[str], AbstractSet[str]]:
+    """Return the names, and the attributes, that code sets or fills itself: a number that it counts, a list that it fills."""
+    names, attributes = set[str](), set[str]()
+    name = attribute = ""  # that were loaded last
     for step in dis.get_instructions(code):
         if step.opname in ("STORE_GLOBAL", "STORE_DEREF"):
-            changed.add(str(step.argval))
+            names.add(str(step.argval))
+        elif step.opname == "STORE_ATTR":
+            attributes.add(str(step.argval))
         elif step.opname in ("LOAD_GLOBAL", "LOAD_DEREF", "LOAD_NAME"):
-            last = str(step.argval)
+            name = str(step.argval)
         elif step.opname in ("STORE_SUBSCR", "DELETE_SUBSCR") or (step.opname in _ATTRIBUTES and step.argval in _CHANGERS):
-            changed.add(last)
-    return changed.union(*map(_changed_in, _inner(code)))
+            names.add(name)
+            attributes.add(attribute)
+        elif step.opname in _ATTRIBUTES:
+            attribute = str(step.argval)
+    for inner_names, inner_attributes in map(_changed_in, _inner(code)):
+        names |= inner_names
+        attributes |= inner_attributes
+    return names, attributes
 
 
 def _changed_attributes(kind: type) -> AbstractSet[str]:
     """Return the attributes that the methods of a class set or fill after an object is made."""
     classes = [base for base in kind.__mro__ if not _is_foreign_class(base)]
     methods = {name: member for base in classes for name, member in vars(base).items() if isinstance(member, FunctionType)}
-    return set().union(*(_changed_attributes_in(one.__code__) for name, one in methods.items() if name not in _MAKERS))
-
-
-@functools.lru_cache(maxsize=4_096)
-def _changed_attributes_in(code: CodeType) -> AbstractSet[str]:
-    """Return the attributes that code sets, or fills."""
-    changed, last = set[str](), ""
-    for step in dis.get_instructions(code):
-        if step.opname == "STORE_ATTR":
-            changed.add(str(step.argval))
-        elif step.opname in ("STORE_SUBSCR", "DELETE_SUBSCR") or (step.opname in _ATTRIBUTES and step.argval in _CHANGERS):
-            changed.add(last)
-        elif step.opname in _ATTRIBUTES:
-            last = str(step.argval)
-    return changed.union(*map(_changed_attributes_in, _inner(code)))
+    return set().union(*(_changed_in(one.__code__)[1] for name, one in methods.items() if name not in _MAKERS))
 
 
 def _inner(code: CodeType) -> Iterator[CodeType]:

@@ -65,7 +65,6 @@ class Tool(Struct, frozen=True, eq=False):
     safe: bool = False
     labels: frozenset[str] = frozenset()
     guarded: bool = False
-
     file: str = ""  # where its function is written, if it is
     line: int = 0
     _anew: Callable[[], str] | None = None
@@ -120,20 +119,24 @@ class Tool(Struct, frozen=True, eq=False):
 
 
 async def run(tool: Tool | None, call: ToolCall) -> ToolRun:
-    """Run a call and return what goes back to the model.
-
-    Raises:
-        CancelledError: the task that waits here was cancelled; the tool is cancelled with it.
-    """
+    """Run a call and return what goes back to the model; cancelled, the tool is cancelled with it."""
     if tool is None:
         return text_result(call, f"there is no tool named {call.name!r}; use one that is declared", "failed")
     began = monotonic()
     task = asyncio.create_task(_attempt(tool, call), name=f"nbgemini tool {tool.name}")
     try:
         await asyncio.wait({task}, timeout=tool.timeout)
-        result = _result_or_timeout(tool, call, task)
+        if not task.done():
+            words = f"no result after {tool.timeout:g} s; what it had done by then is not known"
+            result = text_result(call, words, "timed out")
+        else:
+            result = text_result(call, "the tool cancelled itself", "stopped") if task.cancelled() else task.result()
     finally:
-        await _cancel_and_wait(task)
+        if not task.done():
+            _abandoned.add(task)
+            task.add_done_callback(_abandoned.discard)
+            task.cancel()
+            await asyncio.wait({task}, timeout=GRACE)
     return structs.replace(result, seconds=monotonic() - began)
 
 
@@ -158,21 +161,6 @@ async def _attempt(tool: Tool, call: ToolCall) -> ToolRun:
     return ToolRun(call, "done", response, media)
 
 
-def _result_or_timeout(tool: Tool, call: ToolCall, task: asyncio.Task[ToolRun]) -> ToolRun:
-    if not task.done():
-        return text_result(call, f"no result after {tool.timeout:g} s; what it had done by then is not known", "timed out")
-    return text_result(call, "the tool cancelled itself", "stopped") if task.cancelled() else task.result()
-
-
-async def _cancel_and_wait(task: asyncio.Task[ToolRun]) -> None:
-    """Cancel what still runs and give it a moment to tidy up."""
-    if not task.done():
-        _abandoned.add(task)
-        task.add_done_callback(_abandoned.discard)
-        task.cancel()
-        await asyncio.wait({task}, timeout=GRACE)
-
-
 def _error_text(error: BaseException) -> str:
     """Return what went wrong in the words of the model's interface: the kind, and what the tool says."""
     if isinstance(error, RuntimeError) and isinstance(error.__cause__, StopIteration):
@@ -189,12 +177,9 @@ def _error_text(error: BaseException) -> str:
 def _faults(error: Exception) -> str:
     if not hasattr(error, "errors"):
         return f"they are no JSON ({error})"
-    faults = error.errors(include_url=False, include_context=False)
-    more = [f"and {len(faults) - FAULTS} more"] if len(faults) > FAULTS else []
-    return "; ".join([*map(_fault, faults[:FAULTS]), *more])
-
-
-def _fault(fault: dict[str, Any]) -> str:
-    where = ".".join(map(str, fault["loc"])) or "arguments"
-    got = "" if fault["type"] == "missing" else f", got {textwrap.shorten(repr(fault['input'])[:200], 60, placeholder='…')}"
-    return f"{where[:100]}: {' '.join(fault['msg'][:200].split())}{got}"
+    faults, lines = error.errors(include_url=False, include_context=False), []
+    for fault in faults[:FAULTS]:
+        where = ".".join(map(str, fault["loc"])) or "arguments"
+        got = f", got {textwrap.shorten(repr(fault['input'])[:200], 60, placeholder='…')}" if fault["type"] != "missing" else ""
+        lines.append(f"{where[:100]}: {' '.join(fault['msg'][:200].split())}{got}")
+    return "; ".join([*lines, *([f"and {len(faults) - FAULTS} more"] if len(faults) > FAULTS else [])])

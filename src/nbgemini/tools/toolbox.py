@@ -22,7 +22,7 @@ from nbgemini.messages.events import ToolCall, ToolProgress, ToolRun
 from nbgemini.messages.turns import Declaration
 from nbgemini.prompts.jsonable import cut
 from nbgemini.prompts.secret_scan import redact_secrets
-from nbgemini.tools.decorator import LABELS, declare
+from nbgemini.tools.decorator import LABELS, as_tool
 from nbgemini.tools.tool import Tool, canonical_json, run, text_result
 
 Approve: TypeAlias = Callable[[Tool, ToolCall, int], Awaitable[bool]]
@@ -61,8 +61,10 @@ class Toolbox:
         """
         self._tools: dict[str, Tool] = {}
         self._approve = approve
-        for offered in tools:
-            self._add(offered if isinstance(offered, Tool) else declare(offered))
+        for tool in map(as_tool, tools):
+            if tool.name in self._tools:
+                raise PromptError(f"two tools are called {tool.name!r}; give one of them another name")
+            self._tools[tool.name] = tool
 
     @property
     def declarations(self) -> tuple[Declaration, ...]:
@@ -93,11 +95,6 @@ class Toolbox:
         """Whether the n-th call of the reply may run."""
         return tool.safe or await self._approve(tool, call, number) is True
 
-    def _add(self, tool: Tool) -> None:
-        if tool.name in self._tools:
-            raise PromptError(f"two tools are called {tool.name!r}; give one of them another name")
-        self._tools[tool.name] = tool
-
 
 def build_toolbox(tools: Iterable[Tool], approve: Approve | str, ask: Approve = refuse_all) -> Toolbox:
     """Return the tools of a prompt with who decides about their calls.
@@ -119,32 +116,21 @@ def build_toolbox(tools: Iterable[Tool], approve: Approve | str, ask: Approve = 
         return Toolbox([structs.replace(tool, safe=False) for tool in offered], forbid)
     if approve == "unguarded":
         return Toolbox(offered, allow_all)
-    if not _is_lethal_trifecta(offered):
+    if set().union(*(tool.labels for tool in offered)) != set(LABELS):
         return Toolbox(offered, allow_all if approve == "auto" else ask)
-    if approve == "auto":
-        raise PromptError(_warning(offered))
+    if approve == "auto":  # they do together what none should do for a stranger: the "lethal trifecta"
+        deeds = [f"{_DEEDS[label]} ({', '.join(tool.name for tool in offered if label in tool.labels)})" for label in LABELS]
+        raise PromptError(
+            f"approve auto is refused: together these tools {deeds[0]}, {deeds[1]} and {deeds[2]}, so a stranger's text could"
+            " have your data sent away; let each call ask (--approve ask), leave one tool out, or say --approve unguarded"
+        )
     return Toolbox([structs.replace(tool, safe=False, guarded=True) if tool.labels else tool for tool in offered], ask)
-
-
-def _is_lethal_trifecta(tools: Iterable[Tool]) -> bool:
-    """Whether tools do together what none of them should do for a stranger: the "lethal trifecta"."""
-    return set().union(*(tool.labels for tool in tools)) == set(LABELS)
-
-
-def _warning(tools: Iterable[Tool]) -> str:
-    known = list(tools)
-    deeds = [f"{_DEEDS[label]} ({', '.join(tool.name for tool in known if label in tool.labels)})" for label in LABELS]
-    return (
-        f"approve auto is refused: together these tools {deeds[0]}, {deeds[1]} and {deeds[2]}, so a stranger's text could have"
-        " your data sent away; let each call ask (--approve ask), leave one tool out, or say --approve unguarded"
-    )
 
 
 class RoundLimit:
     """How long a model may go on calling in one reply."""
 
     def __init__(self) -> None:
-        """Begin with all of it."""
         self._rounds = 0
         self._last: deque[list[str]] = deque(maxlen=MOST_REPEATS)
 

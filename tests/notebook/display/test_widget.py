@@ -12,8 +12,6 @@ from uuid import uuid4
 
 import pytest
 
-from tests.kernel.conftest import Kernel, wire_size
-
 
 class Wire:
     """A comm that keeps what it would send, and lets a test speak for the page."""
@@ -259,25 +257,3 @@ def test_import_opens_no_comm_and_may_happen_in_a_thread():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
     assert (done.stdout.strip(), done.stderr) == ("True", "")
-
-
-@pytest.mark.kernel
-def test_bytes_of_a_widget_in_a_real_kernel():
-    kernel = Kernel(sys.executable)
-    try:
-        kernel.run("from nbgemini.notebook.display.widget import Live, accordion")
-        kernel.run("first = Live('status', snapshot=dict)")
-        alone = kernel.run("answer = Live('answer', snapshot=dict)")
-        both = kernel.run("thought = accordion('Thinking…', Live('thought', snapshot=dict))")
-        delta = kernel.run("answer.tell(lambda: [['t', 'x' * 100]])")
-    finally:
-        kernel.close()
-    sizes = {"alone": comm_bytes(alone), "in an accordion": comm_bytes(both), "delta of 100": comm_bytes(delta)}
-    print(json.dumps(sizes))
-    assert sizes["alone"] <= 1_700
-    assert sizes["in an accordion"] <= 3_000
-    assert sizes["delta of 100"] <= 800
-
-
-def comm_bytes(messages):
-    return wire_size([message for message in messages if message["msg_type"].startswith("comm_")])

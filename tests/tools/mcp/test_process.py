@@ -9,7 +9,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-from pathlib import Path
 from time import process_time
 
 import pytest
@@ -189,11 +188,10 @@ def test_what_is_no_message_is_an_error_and_no_exception(line):
 @pytest.mark.parametrize("size", [0, 1, 70_000, LARGEST + 100, 2 * LARGEST])
 def test_lines_come_whole_or_as_their_two_ends(size):
     script = f"import sys; sys.stdout.write('short\\n' + 'b' + 'x' * {size} + 'e\\nlast\\n')"
-    with Path(os.devnull).open("w") as nowhere:
-        process = Process([sys.executable, "-c", script], {}, nowhere)
-        first, middle, last = process.lines()
-        threading.Thread(target=process.write).start()
-        process.end()
+    process = Process([sys.executable, "-c", script], {})
+    first, middle, last = process.lines()
+    threading.Thread(target=process.write).start()
+    process.end()
     assert (first, last) == (b"short", b"last")
     assert (middle[:1], middle[-1:], len(middle) > LARGEST) == (b"b", b"e", size > LARGEST)
     assert size > LARGEST or len(middle) == size + 2

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from msgspec import structs
 
 from nbgemini.errors import ConfigurationError, PromptError
@@ -29,8 +30,10 @@ class Ear:
 
     def __init__(self):
         self.heard = asyncio.Queue()
+        self.writers = []
 
     async def listen(self, reader, writer):
+        self.writers.append(writer)
         async for line in reader:
             self.heard.put_nowait(line.decode().strip())
         self.heard.put_nowait("gone")
@@ -47,6 +50,9 @@ async def ear():
     ear.env = {"EAR": str(listening.sockets[0].getsockname()[1])}
     async with listening:
         yield ear
+    for writer in ear.writers:  # of a process whose end was not heard yet
+        writer.close()
+        await writer.wait_closed()
 
 
 @pytest.fixture
@@ -56,8 +62,8 @@ async def server(ear):
     gc.collect()  # what was left open is an error
 
 
-@pytest.fixture
-async def call(server):
+async def calling(server):
+    """What calls a server's tools by their names."""
     tools = {tool.name: tool for tool in await server.tools()}
 
     async def call(name, within=60.0, **args):
@@ -66,8 +72,24 @@ async def call(server):
     return call
 
 
-async def test_tools_are_offered_as_the_server_describes_them(server):
-    tools = {tool.name: tool for tool in await server.tools()}
+@pytest.fixture
+async def call(server):
+    return await calling(server)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared():
+    """One server for those who do nothing to it: each start costs most of a second."""
+    async with McpServer([sys.executable, FAKE]) as server:
+        yield server
+
+
+together = pytest.mark.asyncio(loop_scope="module")
+
+
+@together
+async def test_tools_are_offered_as_the_server_describes_them(shared):
+    tools = {tool.name: tool for tool in await shared.tools()}
     assert tools["add"].description == "Add two numbers."
     assert tools["add"].schema["required"] == ["a", "b"]
     assert tools["add"].schema["properties"]["a"]["type"] == "integer"
@@ -76,21 +98,25 @@ async def test_tools_are_offered_as_the_server_describes_them(server):
     assert Toolbox(tools.values()).declarations[0].name == "add"
 
 
-async def test_names_are_made_valid_and_unique(server):
-    names = [tool.name for tool in await server.tools()]
+@together
+async def test_names_are_made_valid_and_unique(shared):
+    names = [tool.name for tool in await shared.tools()]
     assert names[-4:] == ["_1st_tool_", "a_b", "a_b_2", "long" * 16]
-    prefixed = McpServer(server.command, env=server._env, prefix="fake.")
+    prefixed = McpServer(shared.command, prefix="fake.")
     async with prefixed:
         assert "fake.add" in [tool.name for tool in await prefixed.tools()]
 
 
-async def test_descriptions_end_and_hide_nothing(server):
-    said = (await server.tools())[-1].description
+@together
+async def test_descriptions_end_and_hide_nothing(shared):
+    said = (await shared.tools())[-1].description
     assert said.startswith("Seen[2J. much")
     assert len(said) <= DESCRIPTION
 
 
-async def test_results(call):
+@together
+async def test_results(shared):
+    call = await calling(shared)
     assert (await call("add", a=2, b=3)).response == {"output": {"result": 5}}
     assert (await call("structured", city="Rome")).response == {"output": {"Rome": [1, 2], "and": []}}
     failed = await call("fail", city="Oz")
@@ -99,14 +125,18 @@ async def test_results(call):
     assert (wrong.state, "integer" in wrong.response["error"]) == ("failed", True)
 
 
-async def test_pictures_go_beside_the_text(call):
+@together
+async def test_pictures_go_beside_the_text(shared):
+    call = await calling(shared)
     result = await call("image")
     assert result.response == {"output": ["a dot", "picture 1 (image/png), attached"]}
     assert [(media.mime, media.data[:10]) for media in result.media] == [("image/png", "iVBORw0KGg")]
     assert "which can't be sent" in (await call("gif")).response["output"]
 
 
-async def test_long_results_are_shortened_and_nothing_is_shown(call, capfd, caplog):
+@together
+async def test_long_results_are_shortened_and_nothing_is_shown(shared, capfd, caplog):
+    call = await calling(shared)
     result = await call("long", size=1_000_000)
     assert len(json.dumps(result.response)) <= RESPONSE_BYTES
     assert result.response["note"]
@@ -121,7 +151,9 @@ async def test_no_key_of_ours_reaches_the_server(server, monkeypatch):
     assert "GEMINI_API_KEY" not in names
 
 
-async def test_calls_run_side_by_side(call):
+@together
+async def test_calls_run_side_by_side(shared):
+    call = await calling(shared)
     met = await asyncio.gather(call("meet", me="a", other="b"), call("meet", me="b", other="a"))
     assert [result.response["output"]["result"] for result in met] == ["a met b", "b met a"]
 
@@ -252,8 +284,9 @@ async def test_a_missing_extra_is_named(monkeypatch):
         await McpServer(["x"]).tools()
 
 
-async def test_two_servers_with_tools_of_one_name_need_a_prefix(server):
-    tools = await server.tools()
+@together
+async def test_two_servers_with_tools_of_one_name_need_a_prefix(shared):
+    tools = await shared.tools()
     with pytest.raises(PromptError, match="two tools"):
         Toolbox([*tools, *tools])
 

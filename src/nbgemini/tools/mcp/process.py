@@ -15,17 +15,16 @@ import re
 import signal
 import subprocess
 import threading
-from collections.abc import AsyncIterator, Generator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from queue import SimpleQueue
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from nbgemini.errors import ConfigurationError, ToolError
 from nbgemini.tools.mcp.sanitize import error_line
 
 if TYPE_CHECKING:
     import mcp
-    from mcp.client import Transport
     from mcp.shared.message import SessionMessage
     from mcp.types import CallToolResult
     from mcp.types import Tool as Told
@@ -38,9 +37,11 @@ LARGEST = 16 * 2**20  # bytes of one message
 MOST_VALUES = 50_000  # of one message: as many are parsed in 20 ms, which hold the interpreter
 MOST_UNREAD = 1_000  # messages that a server leaves unread
 MOST_BLOCKS = 1_000  # of one result
+_BUFFER = 65_536  # bytes that are read at once
 _COUNTED = 2**18  # bytes in which values are counted at once
 _ENDS = 4_096  # bytes of a message that is too large in which its number is looked for
 _GRACE = 2.0  # seconds that a server has to end once its pipes are closed, and again once it is told to
+_KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 _ID = re.compile(rb'"id"\s*:\s*(\d{1,15})')
 
 
@@ -60,7 +61,6 @@ class McpProcess:
         self._fault = ""
         self._ready = asyncio.Event()
         self._stop = asyncio.Event()
-        self._stderr = _Stderr()
         self._process: Process | None = None
         self._task = asyncio.create_task(self._live(), name=f"nbgemini {name}")
         atexit.register(self._kill)
@@ -73,24 +73,16 @@ class McpProcess:
     @property
     def last_words(self) -> str:
         """The last of what the server said beside its messages."""
-        return self._stderr.kept.decode("utf-8", "replace")
+        return self._process.last_words.decode("utf-8", "replace") if self._process else ""
 
     async def started(self) -> None:
-        """Return when it takes calls.
-
-        Raises:
-            ConfigurationError: it can't be started.
-        """
+        """Return when it takes calls; raise ConfigurationError if it can't be started."""
         await self._ready.wait()
         if self._fault:
             raise ConfigurationError(f"{self._name} can't be started: {self._fault}")
 
     async def tools(self) -> list[Told]:
-        """Return all pages of what the server offers.
-
-        Raises:
-            ConfigurationError: it offers nothing, or without end.
-        """
+        """Return all pages of what the server offers; raise ConfigurationError if they have no end."""
         found: list[Told] = []
         cursor: str | None = None
         for _ in range(MOST_TOOLS):  # a page may hold one tool, or none
@@ -104,11 +96,7 @@ class McpProcess:
         return found
 
     async def call(self, name: str, arguments: dict[str, Any]) -> CallToolResult:
-        """Call a tool.
-
-        Raises:
-            ToolError: the server has ended, or refuses the call.
-        """
+        """Call a tool; raise ToolError if the server has ended or refuses the call."""
         result: CallToolResult = await self._ask("call_tool", name=name, arguments=arguments)
         return result
 
@@ -129,10 +117,8 @@ class McpProcess:
 
     def _kill(self) -> None:
         """End the process and its children, although its loop does not run: closed pipes end most servers, but not all."""
-        if self._process is None:
-            return
-        for how, after in ((signal.SIGTERM, 0.0), (getattr(signal, "SIGKILL", signal.SIGTERM), AT_EXIT)):
-            if not self._stderr.ended.wait(after):
+        for how, after in ((signal.SIGTERM, 0.0), (_KILL, AT_EXIT)):
+            if self._process is not None and not self._process.silent.wait(after):
                 self._process.kill(how)
 
     async def _ask(self, what: str, **how: Any) -> Any:
@@ -155,7 +141,8 @@ class McpProcess:
         import mcp  # noqa: PLC0415 - loaded before
 
         try:
-            async with mcp.Client(self._pipes(), cache=None) as self._client:
+            self._process = Process(self._command, self._env)
+            async with mcp.Client(pipes(self._process), cache=None) as self._client:
                 self._ready.set()
                 await self._stop.wait()
         except Exception as error:  # noqa: BLE001 - whoever waits for the start is told
@@ -164,21 +151,14 @@ class McpProcess:
             self._client = None
             self._stop.set()
             self._ready.set()
-            self._stderr.file.close()
             atexit.unregister(self._kill)
-
-    def _pipes(self) -> Transport:
-        try:
-            self._process = Process(self._command, self._env, self._stderr.file)
-        finally:
-            self._stderr.file.close()  # the server has its own; ours would hide when that is closed
-        return pipes(self._process)
 
     async def _why(self, error: BaseException) -> str:
         """Return in one line why it did not start: the server's own last line says most."""
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
-        await asyncio.to_thread(self._stderr.ended.wait, 0 if isinstance(error, OSError) else LAST_WORDS)
+        if self._process is not None and not isinstance(error, OSError):
+            await asyncio.to_thread(self._process.silent.wait, LAST_WORDS)
         if isinstance(error, FileNotFoundError):
             return f"{self._command[0]}: not found"
         said = [line for line in self.last_words.splitlines() if line.strip()]
@@ -186,79 +166,70 @@ class McpProcess:
         return error_line(reason or (said[-1] if said else str(error))) or type(error).__name__
 
 
-class _Stderr:
-    """What a server says beside its messages: the last of it is kept, and none is shown."""
-
-    def __init__(self) -> None:
-        """Open a pipe, and read it in a thread that Python does not wait for."""
-        source, sink = os.pipe()
-        self.file = os.fdopen(sink, "w")
-        self.kept = b""
-        self.ended = threading.Event()
-        threading.Thread(target=self._read, args=(source,), name="nbgemini-mcp-stderr", daemon=True).start()
-
-    def _read(self, source: int) -> None:
-        with os.fdopen(source, "rb", buffering=0) as pipe:
-            while chunk := pipe.read(KEPT):
-                self.kept = (self.kept + chunk)[-KEPT:]
-        self.ended.set()
-
-
 class Process:
     """A server's process, and the threads at its pipes."""
 
-    def __init__(self, command: Sequence[str], env: Mapping[str, str], stderr: IO[str]) -> None:
-        """Start it.
-
-        Raises:
-            OSError: that is not possible.
-            ValueError: no command can be like this.
-        """
+    def __init__(self, command: Sequence[str], env: Mapping[str, str]) -> None:
+        """Start it; raise OSError if that is not possible, ValueError if no command can be like this."""
         from mcp.client.stdio import get_default_environment  # noqa: PLC0415 - loaded before
 
+        if os.name == "nt":
+            from mcp.os.win32.utilities import get_windows_executable_command  # noqa: PLC0415
+
+            command = [get_windows_executable_command(command[0]), *command[1:]]
         self._process = subprocess.Popen(  # noqa: S603 - the user's own command
-            _runnable(command),
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=stderr,
+            stderr=subprocess.PIPE,
             env={**get_default_environment(), **env},
-            bufsize=0,
+            bufsize=_BUFFER,
             start_new_session=os.name != "nt",
         )
         self.pid = self._process.pid
+        self.last_words = b""  # of what it says beside its messages, none of which is shown
+        self.silent = threading.Event()  # once nobody can say more there: it has ended, and what it started too
         self._outgoing: SimpleQueue[bytes | None] = SimpleQueue()
+        _start_thread(self._listen)
+
+    def _listen(self) -> None:
+        assert self._process.stderr is not None
+        with self._process.stderr as pipe:
+            while chunk := os.read(pipe.fileno(), KEPT):
+                self.last_words = (self.last_words + chunk)[-KEPT:]
+        self.silent.set()
 
     def lines(self) -> Generator[bytes, None, None]:
-        """Yield its messages as it writes them; of one that is too large, its two ends."""
+        """Yield its messages as it writes them; of one that is too large, its beginning and its end."""
         assert self._process.stdout is not None
-        line = _Line()
         with self._process.stdout as pipe:
-            while chunk := pipe.read(65_536):
-                *ended, rest = chunk.split(b"\n")
-                for end in ended:
-                    line.add(end)
-                    yield line.whole()
-                    line = _Line()
-                line.add(rest)
+            while line := pipe.readline(LARGEST + 1):
+                if line.endswith(b"\n"):
+                    yield line[:-1]
+                elif len(line) > LARGEST:
+                    end = b""
+                    while not end.endswith(b"\n") and (more := pipe.readline(_ENDS)):
+                        end = (end + more)[-_ENDS:]
+                    yield line + end.rstrip(b"\n")
 
     def say(self, data: bytes | None) -> None:
         """Write something soon, in order; nothing more comes after None. A server that asks and never listens is ended."""
         self._outgoing.put(data)
         if self._outgoing.qsize() > MOST_UNREAD:
-            self.kill(getattr(signal, "SIGKILL", signal.SIGTERM))
+            self.kill(_KILL)
 
     def write(self) -> None:
         """Write what is to be said, until there is nothing more or nobody."""
         assert self._process.stdin is not None
-        with self._process.stdin as pipe, suppress(OSError, ValueError):
+        with suppress(OSError, ValueError), self._process.stdin as pipe:
             while data := self._outgoing.get():
-                while data:
-                    data = data[pipe.write(data) or 0 :]
+                pipe.write(data)
+                pipe.flush()
 
     def end(self) -> None:
         """Return when it is gone: by itself, or told to or killed with its children; blocks for seconds at most."""
         self.say(None)
-        for how in (None, signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
+        for how in (None, signal.SIGTERM, _KILL):
             if how is not None:
                 self.kill(how)
             with suppress(subprocess.TimeoutExpired):
@@ -274,24 +245,9 @@ class Process:
                 os.killpg(self.pid, how)
 
 
-class _Line:
-    """A line that comes in pieces; of one that is too large only its two ends are kept."""
-
-    def __init__(self) -> None:
-        self._pieces: list[bytes] = []
-        self._size = 0
-
-    def add(self, piece: bytes) -> None:
-        """Continue it."""
-        self._size += len(piece)
-        self._pieces.append(piece)
-        if self._size > LARGEST:
-            held = b"".join(self._pieces)
-            self._pieces = [held[:_ENDS], held[_ENDS:][-_ENDS:]]
-
-    def whole(self) -> bytes:
-        """Return it; of one that is too large its two ends, with blanks between them that are too many as well."""
-        return b"".join(self._pieces) if self._size <= LARGEST else self._pieces[0].ljust(LARGEST + 1) + self._pieces[1]
+def _start_thread(work: Callable[[], object]) -> None:
+    """Run this in a thread that Python does not wait for at its end."""
+    threading.Thread(target=work, name="nbgemini-mcp", daemon=True).start()
 
 
 @asynccontextmanager
@@ -324,9 +280,8 @@ async def pipes(process: Process) -> AsyncIterator[Any]:
             async for said in outgoing:
                 process.say(said.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n")
 
-    threads = [threading.Thread(target=work, name="nbgemini-mcp", daemon=True) for work in (hear, process.write)]
-    for thread in threads:
-        thread.start()
+    _start_thread(hear)
+    _start_thread(process.write)
     saying = asyncio.create_task(say())
     try:
         yield read, write
@@ -345,21 +300,15 @@ def message(line: bytes) -> SessionMessage | Exception:
     from mcp import types  # noqa: PLC0415 - loaded before
     from mcp.shared.message import SessionMessage  # noqa: PLC0415
 
-    if why := _too_much(line):
-        return _refused(line, f"the server's answer is too large: {why}; it was not read")
-    try:
-        said = types.jsonrpc_message_adapter.validate_json(line, by_name=False)
-    except ValueError:
-        return _refused(line, "what the server says is no message")
-    if isinstance(said, types.JSONRPCResponse):
-        said = said.model_copy(update={"result": _in_bounds(said.result)})
-    return SessionMessage(said)
-
-
-def _refused(line: bytes, why: str) -> SessionMessage | Exception:
-    from mcp import types  # noqa: PLC0415
-    from mcp.shared.message import SessionMessage  # noqa: PLC0415
-
+    if large := _too_much(line):
+        why = f"the server's answer is too large: {large}; it was not read"
+    else:
+        why = "what the server says is no message"
+        with suppress(ValueError):
+            said = types.jsonrpc_message_adapter.validate_json(line, by_name=False)
+            if isinstance(said, types.JSONRPCResponse):
+                said = said.model_copy(update={"result": _in_bounds(said.result)})
+            return SessionMessage(said)
     found = _ID.search(line[:_ENDS]) or _ID.search(line[-_ENDS:])
     if found is None:
         return ValueError(why)
@@ -377,12 +326,10 @@ def _in_bounds(result: dict[str, Any]) -> dict[str, Any]:
         left = {"type": "text", "text": f"… {len(blocks) - MOST_BLOCKS:,} more blocks left out …"}
         return {**result, "content": [*blocks[:MOST_BLOCKS], left]}
     if isinstance(tools, list):
-        return {**result, "tools": [_without_output(tool) for tool in tools]}
+        for tool in tools:
+            if isinstance(tool, dict):
+                tool.pop("outputSchema", None)
     return result
-
-
-def _without_output(tool: Any) -> Any:
-    return {name: value for name, value in tool.items() if name != "outputSchema"} if isinstance(tool, dict) else tool
 
 
 def _too_much(line: bytes) -> str:
@@ -393,11 +340,3 @@ def _too_much(line: bytes) -> str:
         values += sum(line.count(sign, at, at + _COUNTED) for sign in (b",", b"[", b"{"))
         at += _COUNTED
     return f"over {MOST_VALUES:,} values" if values > MOST_VALUES else ""
-
-
-def _runnable(command: Sequence[str]) -> list[str]:
-    if os.name != "nt":
-        return list(command)
-    from mcp.os.win32.utilities import get_windows_executable_command  # noqa: PLC0415
-
-    return [get_windows_executable_command(command[0]), *command[1:]]

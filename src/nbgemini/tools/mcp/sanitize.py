@@ -62,11 +62,7 @@ def sanitized_schema(schema: Any) -> Any:
 
 
 def result_value(result: CallToolResult) -> Any:
-    """Return what a tool returned as Python would: data, text, pictures as bytes, or a list of these.
-
-    Raises:
-        ToolError: the tool failed, in its own words.
-    """
+    """Return what a tool returned as Python would: data, text, pictures as bytes, or a list; a failure is a ToolError."""
     blocks = [_block(block) for block in result.content]
     texts = [block for block in blocks if isinstance(block, str)]
     if result.is_error:

@@ -100,16 +100,13 @@ class McpServer:
             await session.end()
 
     async def __aenter__(self) -> Self:
-        """Enter."""
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        """End the server."""
         await self.aclose()
 
     def __repr__(self) -> str:
-        """Return its program: arguments may hold keys."""
-        return f"MCP server {Path(self.command[0]).name!r}"
+        return f"MCP server {Path(self.command[0]).name!r}"  # arguments may hold keys
 
     def _tools(self, session: McpProcess, listed: list[Told]) -> list[Tool]:
         called = tool_names(self.prefix + told.name for told in listed)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.soak.day import run
 
 
-@pytest.mark.kernel
 def test_ten_thousand_frames_leave_next_to_nothing_behind():
     assert run(10_000, most_mb=8.0)
