@@ -148,7 +148,7 @@ class Segmenter:
         for segment in (*self._growing.values(), *self.runs):
             if isinstance(call := segment.content, ToolCallGrowing):
                 self._update_call(structs.replace(call, state="broken"), changes)
-            elif isinstance(call, ToolRun):
+            if isinstance(call, ToolRun):
                 self._update(segment, structs.replace(call, state="stopped"), changes)
         if citations := self._citations:
             answers = [segment for segment in self.segments if segment.kind == "answer"]
