@@ -19,10 +19,10 @@ from nbgemini.errors import PromptError
 from nbgemini.messages.turns import ORIGIN, Options, Turn, merge_text
 from nbgemini.providers.anthropic.decode import NAME, MessagesDecoder
 from nbgemini.providers.anthropic.models import anthropic_instruction, anthropic_tools, output_format, sampling_fields
-from nbgemini.providers.base import Decoder, Model
+from nbgemini.providers.base import Model
+from nbgemini.providers.common.decoder import BaseCodec
 from nbgemini.providers.common.json import as_count, as_dict, dicts, load_frame, non_empty
 from nbgemini.providers.common.parts import (
-    BaseCodec,
     File,
     arguments_of,
     file_of,
@@ -47,6 +47,7 @@ class AnthropicCodec(BaseCodec):
     """The codec of Anthropic's Messages API, and of services that speak like it."""
 
     name = NAME
+    stream = MessagesDecoder
 
     def encode(self, turns: Sequence[Turn], options: Options, *, continuation: str | None = None) -> Request:  # noqa: ARG002
         """Return the streaming request for these turns; if the last is the model's, it goes on with that."""
@@ -63,10 +64,6 @@ class AnthropicCodec(BaseCodec):
         }
         body = {"stream": True, "model": options.model, "messages": anthropic_messages(turns)}
         return Request("v1/messages", {**body, **non_empty(fields)})
-
-    def decoder(self) -> Decoder:
-        """Return what tells, of the frames of one stream in turn, what each says."""
-        return MessagesDecoder().feed
 
     def list_request(self, page: str = "") -> Request:
         """Return the request for one page of the model list."""

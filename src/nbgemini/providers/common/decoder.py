@@ -1,4 +1,4 @@
-"""What the decoders of streams have in common: frames in, events out; and blocks that grow under a number or a name.
+"""What codecs have in common: streams of frames as events, blocks that grow under a number or a name, and stored calls.
 
 Invariant: whatever a frame holds, decoding gives events or one WireError.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, TypeAlias
 
 from nbgemini.messages.events import (
@@ -15,20 +15,22 @@ from nbgemini.messages.events import (
     Done,
     Event,
     Fault,
+    InlineMedia,
     PartReceived,
     ResponseInfo,
     ThoughtDelta,
     ToolArgsDelta,
     ToolArgsText,
+    ToolCall,
     ToolCallEnd,
     ToolCallStart,
     Unknown,
 )
 from nbgemini.messages.turns import ORIGIN, Part
-from nbgemini.providers.base import OVER
+from nbgemini.providers.base import OVER, Decoder
 from nbgemini.providers.common.citations import CitationBuilder
 from nbgemini.providers.common.json import load_frame
-from nbgemini.providers.common.parts import block_part, read_part, text_or_none
+from nbgemini.providers.common.parts import block_part, read_part, result_part, text_or_none
 from nbgemini.providers.common.thought_tags import Said, TaggedText, begins_in_thought
 from nbgemini.transport.api_errors import GEMINI_KEY, error_from_data
 
@@ -101,6 +103,26 @@ class StreamDecoder(ABC):
         """Say what the answer rests on, if more is known than was told."""
         if news := self.sources.news():
             self.events.append(news)
+
+
+class BaseCodec:
+    """What codecs have in common: how streams are read, and how calls and their answers are kept."""
+
+    name: str
+    stream: ClassVar[type[StreamDecoder]]
+
+    def decoder(self) -> Decoder:
+        """Return what tells what the frames of one stream say."""
+        return self.stream().feed
+
+    def call_part(self, call: ToolCall, part: Part | None) -> Part:
+        """Return the part in which a call is kept: with what `part`, the provider's own, says besides."""
+        given = {**({"id": call.id} if call.id else {}), "name": call.name, "args": call.args}
+        return {ORIGIN: {"provider": self.name}, **(part or {}), "functionCall": given}
+
+    def result_part(self, call: ToolCall, response: Data, media: Sequence[InlineMedia]) -> Part:
+        """Return the part that answers a call."""
+        return result_part(call, response, media)
 
 
 class Block:

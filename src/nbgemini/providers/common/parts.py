@@ -147,21 +147,6 @@ def read_result(part: Mapping[str, Any]) -> ToolAnswer:
     return structs.replace(answer, **{name: note[name] for name in _NOTED if name in note})
 
 
-class BaseCodec:
-    """What codecs have in common: how calls and their answers are kept, which only Gemini does in its own way."""
-
-    name: str
-
-    def call_part(self, call: ToolCall, part: Part | None) -> Part:
-        """Return the part in which a call is kept: with what `part`, the provider's own, says besides."""
-        given = {**({"id": call.id} if call.id else {}), "name": call.name, "args": call.args}
-        return {ORIGIN: {"provider": self.name}, **(part or {}), "functionCall": given}
-
-    def result_part(self, call: ToolCall, response: dict[str, Any], media: Sequence[InlineMedia]) -> Part:
-        """Return the part that answers a call."""
-        return result_part(call, response, media)
-
-
 def parts_to_events(parts: Iterable[Part]) -> list[Event]:
     """Return what stored parts say, as when they came."""
     events: list[Event] = []

@@ -15,9 +15,10 @@ from typing import Any
 
 from nbgemini.messages.events import ToolCall
 from nbgemini.messages.turns import ORIGIN, Options, Part, Turn, merge_text
-from nbgemini.providers.base import Decoder, Model
+from nbgemini.providers.base import Model
+from nbgemini.providers.common.decoder import BaseCodec
 from nbgemini.providers.common.json import as_count, as_dict, dicts, load_frame, non_empty
-from nbgemini.providers.common.parts import IN_PIECES, BaseCodec, is_thinking
+from nbgemini.providers.common.parts import IN_PIECES, is_thinking
 from nbgemini.providers.gemini.decode import GeminiDecoder
 from nbgemini.providers.gemini.models import (
     answer_format,
@@ -32,14 +33,27 @@ from nbgemini.transport.request import Request
 _UNSIGNED = "skip_thought_signature_validator"
 
 
-class GeminiCodec(BaseCodec):
+class GoogleCodec(BaseCodec):
+    """What the codecs of Google's two APIs have in common: the version, and the list of models."""
+
+    def __init__(self, version: str = "v1beta") -> None:
+        self._version = version  # the moving `*-latest` names live only in v1beta
+
+    def list_request(self, page: str = "") -> Request:
+        """Return the request for one page of the model list."""
+        return Request(f"{self._version}/models", None, {"pageSize": "1000", **({"pageToken": page} if page else {})}, "GET")
+
+    def decode_models(self, frame: bytes) -> tuple[list[Model], str]:
+        """Return the models of one page and the token of the next page (empty at the end)."""
+        data = as_dict(load_frame(frame))
+        return [_model(entry) for entry in dicts(data.get("models"))], str(data.get("nextPageToken") or "")
+
+
+class GeminiCodec(GoogleCodec):
     """The codec of the Gemini Developer API."""
 
     name = "gemini"
-
-    def __init__(self, version: str = "v1beta") -> None:
-        """Speak API version `version`; the moving `*-latest` names live only in v1beta."""
-        self._version = version
+    stream = GeminiDecoder
 
     def encode(self, turns: Sequence[Turn], options: Options, *, continuation: str | None = None) -> Request:
         """Return the streaming request for these turns."""
@@ -61,10 +75,6 @@ class GeminiCodec(BaseCodec):
         body = {"contents": [content_of(turn, options.model) for turn in turns], **non_empty(fields)}
         return Request(self._model_path(options.model, "streamGenerateContent"), body, {"alt": "sse"})
 
-    def decoder(self) -> Decoder:
-        """Return what tells what the frames of one stream say."""
-        return GeminiDecoder().feed
-
     def call_part(self, call: ToolCall, part: Part | None) -> Part:
         """Return the part in which a call goes back: all of `part`, its id and signature too, with the whole arguments."""
         before = part.get("functionCall") if part else None
@@ -72,18 +82,9 @@ class GeminiCodec(BaseCodec):
         given = {**({"id": call.id} if call.id else {}), "name": call.name, "args": call.args}
         return {**(part or {}), "functionCall": {**given, **kept, "args": call.args}}
 
-    def list_request(self, page: str = "") -> Request:
-        """Return the request for one page of the model list."""
-        return Request(f"{self._version}/models", None, {"pageSize": "1000", **({"pageToken": page} if page else {})}, "GET")
-
     def count_request(self, turns: Sequence[Turn], model: str) -> Request:
         """Return the request that counts the tokens of these turns."""
         return Request(self._model_path(model, "countTokens"), {"contents": [content_of(turn, model) for turn in turns]})
-
-    def decode_models(self, frame: bytes) -> tuple[list[Model], str]:
-        """Return the models of one page and the token of the next page (empty at the end)."""
-        data = as_dict(load_frame(frame))
-        return [_model(entry) for entry in dicts(data.get("models"))], str(data.get("nextPageToken") or "")
 
     def decode_count(self, frame: bytes) -> int:
         """Return the number of tokens that a countTokens answer names."""

@@ -17,10 +17,8 @@ from typing import Any
 
 from nbgemini.errors import PromptError
 from nbgemini.messages.turns import Options, Part, Turn, merge_text
-from nbgemini.providers.base import Decoder, Model
 from nbgemini.providers.common.json import dicts, non_empty
 from nbgemini.providers.common.parts import (
-    BaseCodec,
     CallIds,
     File,
     arguments_of,
@@ -31,7 +29,7 @@ from nbgemini.providers.common.parts import (
     own_block,
     part_as_text,
 )
-from nbgemini.providers.gemini.codec import GeminiCodec
+from nbgemini.providers.gemini.codec import GoogleCodec
 from nbgemini.providers.gemini.models import answer_format, gemini_tools, modalities, thinking_config
 from nbgemini.providers.interactions.decode import NAME, InteractionDecoder
 from nbgemini.transport.request import Request
@@ -43,14 +41,11 @@ _DOCUMENTS = ("application/pdf", "application/msword", "application/vnd.", "text
 _Step = dict[str, Any]
 
 
-class InteractionsCodec(BaseCodec):
+class InteractionsCodec(GoogleCodec):
     """The codec of the Interactions API."""
 
     name = NAME
-
-    def __init__(self, version: str = "v1beta") -> None:
-        self._version = version
-        self._models = GeminiCodec(version)
+    stream = InteractionDecoder
 
     def encode(self, turns: Sequence[Turn], options: Options, *, continuation: str | None = None) -> Request:
         """Return the streaming request for these turns."""
@@ -75,18 +70,6 @@ class InteractionsCodec(BaseCodec):
         }
         body = {"model": options.model.removeprefix("models/"), "input": steps_of(turns), "stream": True, "store": False}
         return Request(f"{self._version}/interactions", {**body, **non_empty(fields)})
-
-    def decoder(self) -> Decoder:
-        """Return what tells what the frames of one stream say: their steps come in pieces, by their numbers."""
-        return InteractionDecoder().feed
-
-    def list_request(self, page: str = "") -> Request:
-        """Return the request for one page of the model list, which is Gemini's."""
-        return self._models.list_request(page)
-
-    def decode_models(self, frame: bytes) -> tuple[list[Model], str]:
-        """Return the models of one page and the token of the next page (empty at the end)."""
-        return self._models.decode_models(frame)
 
 
 def _thinking(options: Options) -> dict[str, str]:

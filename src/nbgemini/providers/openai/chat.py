@@ -18,7 +18,6 @@ from typing import Any
 
 from nbgemini.errors import PromptError
 from nbgemini.messages.turns import Options, Part, Turn
-from nbgemini.providers.base import Decoder
 from nbgemini.providers.common.json import non_empty
 from nbgemini.providers.common.parts import CallIds, File, files_of, own_block, part_as_text
 from nbgemini.providers.openai import common
@@ -34,6 +33,7 @@ class ChatCodec(common.OpenAICodec):
     """The codec of the Chat Completions API."""
 
     name = NAME
+    stream = ChatDecoder
     title = "Chat Completions"
     files = "pictures, WAV, MP3, PDF or text"
     text_type = "text"
@@ -65,10 +65,6 @@ class ChatCodec(common.OpenAICodec):
             "stop": list(options.stop_at),
         }
         return Request("chat/completions", {**body, **non_empty(fields)})
-
-    def decoder(self) -> Decoder:
-        """Return what tells what the frames of one stream say: its calls come in pieces, by their numbers."""
-        return ChatDecoder().feed
 
     def _result(self, answer: Mapping[str, Any], call_id: str) -> Item:
         return {"role": "tool", "tool_call_id": call_id, "content": json.dumps(answer.get("response"), ensure_ascii=False)}

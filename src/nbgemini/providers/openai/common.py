@@ -20,9 +20,10 @@ from msgspec import Struct
 from nbgemini.errors import PromptError
 from nbgemini.messages.turns import Options, Part, Schema, Turn, Usage, merge_text
 from nbgemini.providers.base import Model
+from nbgemini.providers.common.decoder import BaseCodec
 from nbgemini.providers.common.json import as_count, as_dict, dicts, load_frame
 from nbgemini.providers.common.models import family_of
-from nbgemini.providers.common.parts import BaseCodec, CallIds, File, arguments_of, file_of
+from nbgemini.providers.common.parts import CallIds, File, arguments_of, file_of
 from nbgemini.transport.request import Request
 
 _ANY = ("none", "low", "medium", "high", "xhigh")  # of a model that is not known

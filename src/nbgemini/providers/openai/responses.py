@@ -16,7 +16,6 @@ from typing import Any
 
 from nbgemini.errors import PromptError
 from nbgemini.messages.turns import Options, Part, Turn
-from nbgemini.providers.base import Decoder
 from nbgemini.providers.common.json import non_empty
 from nbgemini.providers.common.parts import CallIds, File, files_of, own_block, part_as_text
 from nbgemini.providers.openai import common
@@ -34,6 +33,7 @@ class ResponsesCodec(common.OpenAICodec):
     """The codec of the Responses API."""
 
     name = NAME
+    stream = ResponsesDecoder
     title = "OpenAI's Responses API"
     files = "pictures, PDF or text"
     text_type = "input_text"
@@ -54,10 +54,6 @@ class ResponsesCodec(common.OpenAICodec):
             "temperature": common.temperature_of(options),
         }
         return Request("responses", {**body, **non_empty(fields)})
-
-    def decoder(self) -> Decoder:
-        """Return what tells what the frames of one stream say: their items come in pieces, by their numbers."""
-        return ResponsesDecoder().feed
 
     def _result(self, answer: Mapping[str, Any], call_id: str) -> Item:
         """Return the answer to a call: text, and beside it what the tool attached, as far as the service can see it."""
