@@ -176,7 +176,6 @@ class MediaFile(Struct, frozen=True):
         return {**shown, "text/plain": repr(self)}
 
     def __repr__(self) -> str:
-        """Show kind and size, not the bytes."""
         return f"<Received {self.mime}, {size_text(len(self.data))}>"
 
 

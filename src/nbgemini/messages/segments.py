@@ -97,7 +97,6 @@ class Segment:
         self._pieces.append(text)
 
     def __repr__(self) -> str:
-        """Show kind and the beginning of the text."""
         return f"Segment({self.index}, {self.kind!r}, {self.text[:40]!r})"
 
 

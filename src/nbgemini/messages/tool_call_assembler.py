@@ -208,7 +208,6 @@ class _Text:
         self.more = more
 
     def __str__(self) -> str:
-        """Return the text so far."""
         return "".join(self.pieces)
 
     def whole(self) -> str:

@@ -87,11 +87,9 @@ class Transcript:
         self.exchanges: list[Exchange] = []
 
     def __iter__(self) -> Iterator[Exchange]:
-        """Go through the exchanges in order."""
         return iter(self.exchanges)
 
     def __len__(self) -> int:
-        """Count the exchanges."""
         return len(self.exchanges)
 
     def ask(self, asked: Turn, cell: str | None = None) -> tuple[int, Exchange]:

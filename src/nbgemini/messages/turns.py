@@ -39,7 +39,6 @@ class Usage(Struct, frozen=True):
     total: int = 0
 
     def __add__(self, other: Usage) -> Usage:
-        """Add the counts of two rounds."""
         return Usage(*map(add, astuple(self), astuple(other)))
 
 

@@ -40,7 +40,6 @@ class ClaudeFamily(Struct, frozen=True):
     most: int = 64_000  # tokens of an answer when nothing is said of it
 
     def __str__(self) -> str:
-        """Say which thinking it offers."""
         budget = f"a budget from {_LEAST_BUDGET:,} tokens" if self.budget else ""
         levels = self.efforts or tuple(_BUDGET_OF_LEVEL)
         return ", ".join(filter(None, ("off" if self.off else "", *levels, budget)))

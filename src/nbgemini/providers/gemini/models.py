@@ -31,7 +31,6 @@ class GeminiFamily(Struct, frozen=True):
         return self.lowest <= tokens <= self.highest or (tokens == 0 and self.off)
 
     def __str__(self) -> str:
-        """Say what it takes."""
         if self.levels:
             return ", ".join(level.lower() for level in self.levels)
         return f"{'off, ' if self.off else ''}{self.lowest or 1:,} to {self.highest:,} tokens" if self.thinks else ""
