@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from msgspec import Struct
@@ -143,10 +145,11 @@ class _UnfitError(Exception):
 
 def supported_schema(schema: dict[str, Any]) -> dict[str, Any] | None:
     """Return the schema as the service can hold an answer to it; None if it can't."""
-    try:
-        return None if _circular(schema) else _supported(schema)
-    except _UnfitError:
-        return None
+    types = {f"#/$defs/{name}": _references(inside) for name, inside in schema.get("$defs", {}).items()}
+    with suppress(_UnfitError, CycleError):
+        TopologicalSorter(types).prepare()  # a type that contains itself can't be said
+        return _supported(schema)
+    return None
 
 
 def _supported(schema: Any) -> dict[str, Any]:
@@ -168,14 +171,6 @@ def _supported(schema: Any) -> dict[str, Any]:
         said["format"], rules = schema["format"], []
     words = " ".join(filter(None, (schema.get("description"), f"({', '.join(rules)})" if rules else "")))
     return {**said, "description": words} if words else said
-
-
-def _circular(schema: dict[str, Any]) -> bool:
-    """Whether a type contains itself."""
-    reached = {f"#/$defs/{name}": set(_references(inside)) for name, inside in schema.get("$defs", {}).items()}
-    for _ in range(len(reached)):  # each pass looks at least one type farther
-        reached = {name: found.union(*(reached.get(other, set()) for other in found)) for name, found in reached.items()}
-    return any(name in found for name, found in reached.items())
 
 
 def _references(schema: Any) -> list[str]:

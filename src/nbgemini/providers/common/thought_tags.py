@@ -34,6 +34,7 @@ _TAGS = {  # in small letters
 }
 _ANY = (*_TAGS, *_TAGS.values())  # one that closes, at the beginning: what was thought came elsewhere
 _LONGEST = max(map(len, _ANY))
+_LONGEST_NAME = 500  # characters of a model's name that are looked at
 _WORD = re.compile(r"\S")
 _OPENED_BY_TEMPLATE = r"deepseek-?r1|\bqwq\b|\bqwen3\b.*\bthinking\b|\bglm-z1\b|\bminimax-m2\b"
 
@@ -42,7 +43,7 @@ Said: TypeAlias = tuple[bool, str]  # whether it is a thought, and its text
 
 def begins_in_thought(model: str) -> bool:
     """Whether the template of this model opens a thought, so that its answer may hold the closing tag alone."""
-    return re.search(_OPENED_BY_TEMPLATE, model, re.IGNORECASE) is not None
+    return re.search(_OPENED_BY_TEMPLATE, model[:_LONGEST_NAME], re.IGNORECASE) is not None
 
 
 class TaggedText:
