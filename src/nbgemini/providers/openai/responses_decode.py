@@ -114,8 +114,9 @@ class _Speech(StreamDecoder):
 
     def _answer(self, place: Place, text: str) -> None:
         shown = self._paragraph("answer", place, text)
-        self._answered += len(_bytes(shown))
-        self._starts.setdefault(place, self._answered - len(_bytes(text)))
+        self._answered += len(shown) - len(text)  # what parts paragraphs is ASCII
+        self._starts.setdefault(place, self._answered)
+        self._answered += len(_bytes(text))
         self.events += [PartReceived({"text": shown}), AnswerDelta(shown)]
 
     def _paragraph(self, kind: str, place: Place, text: str) -> str:
@@ -178,7 +179,8 @@ class ResponsesDecoder(_Speech):
         kind = str(data.get("type") or "")
         stem, _, word = kind.rpartition(".")
         if stem in _TEXTS and word == "delta":
-            self._add_text(*self._place(stem, data, None), data.get("delta"))
+            item, place = self._place(stem, data, None)
+            self._add_text(item, place, data.get("delta"))
         elif stem in _TEXTS and word == "done":
             whole = data.get("refusal" if stem == "response.refusal" else "text")
             self._add_whole_text(*self._place(stem, data, whole), whole)
