@@ -31,15 +31,10 @@ def percent(tokens: int, window: int) -> str:
 
 
 class Looks:
-    """What is shown.
+    """What is shown."""
 
-    Attributes:
-        durations: how long something took; it differs each time, so a notebook whose outputs are compared leaves it out.
-        latex: answers as LaTeX too, which documents made of a notebook take.
-    """
-
-    durations = True
-    latex = True
+    durations = True  # they differ each time, so a notebook whose outputs are compared leaves them out
+    latex = True  # answers as LaTeX too, which documents made of a notebook take
 
 
 LOOKS = Looks()

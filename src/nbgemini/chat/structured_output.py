@@ -18,6 +18,7 @@ from msgspec import structs
 
 from nbgemini._async.threads import run_in_import_thread
 from nbgemini.errors import PromptError
+from nbgemini.messages.tool_call_assembler import in_double_quotes
 from nbgemini.messages.turns import Options, Schema
 from nbgemini.tools.json_schema import generator, to_service_schema
 from nbgemini.tools.record_types import with_readers
@@ -30,6 +31,10 @@ _THOUGHT = "</think>"  # of a model whose server did not see where its thought b
 _CLOSED_BY = {"{": "}", "[": "]"}
 _READER = json.JSONDecoder()
 _MOST_MISSES = 100  # brackets that begin nothing: each may be read to the end of the answer
+_STRING = r'"(?:[^"\\]|\\.)*+(?:"|\Z)'
+_FREE = rf"""(?s){_STRING}|'(?:[^'\\]|\\.)*+(?:'|\Z)|//[^\n]*|/\*.*?(?:\*/|\Z)|#[^\n]*|\b(?:True|False|None)\b"""
+_LAST_COMMA = rf"(?s)({_STRING})|,(?=\s*[}}\]])"
+_WORDS = {"True": "true", "False": "false", "None": "null"}
 _AROUND_A_WORD = " \n\r\t*_`'\".:!"
 
 
@@ -42,12 +47,28 @@ def json_texts(answer: str) -> Iterator[str]:
     text = answer.rpartition(_THOUGHT)[2]
     if len(text) < len(answer):
         yield text
-    yield from reversed(_fences(text))
+    for fenced in reversed(_fences(text)):
+        yield fenced
+        yield from _strict(fenced)
     if first := _BRACKET.search(text):
         last = text.rfind(_CLOSED_BY[first[0]])
         if last > first.start():
-            yield text[first.start() : last + 1]
+            yield (outermost := text[first.start() : last + 1])
+            yield from _strict(outermost)
         yield from sorted(_values(text, first.start()), key=len, reverse=True)
+
+
+def _strict(text: str) -> Iterator[str]:
+    """Yield a text as JSON has it, if it is written more freely: with comments, single quotes, Python's words, last commas."""
+    free = re.sub(_FREE, lambda found: _as_json(found[0]), text)
+    if (strict := re.sub(_LAST_COMMA, lambda found: found[1] or "", free)) != text:
+        yield strict
+
+
+def _as_json(token: str) -> str:
+    if token.startswith(("/", "#")):
+        return ""
+    return in_double_quotes(token[1:-1]) if token.startswith("'") else _WORDS.get(token, token)
 
 
 def json_text(answer: str) -> str:

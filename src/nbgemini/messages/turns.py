@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from operator import add
 from typing import Any, Literal, TypeAlias, get_type_hints
 
 import msgspec
@@ -40,15 +41,7 @@ class Usage(Struct, frozen=True):
     total: int = 0
 
     def __add__(self, other: Usage) -> Usage:
-        """Add the counts of two rounds."""
-        return Usage(
-            self.input + other.input,
-            self.thought + other.thought,
-            self.output + other.output,
-            self.cached + other.cached,
-            self.tool + other.tool,
-            self.total + other.total,
-        )
+        return Usage(*map(add, structs.astuple(self), structs.astuple(other)))
 
 
 class Declaration(Struct, frozen=True):
@@ -148,18 +141,11 @@ def merge_text(parts: Iterable[Part]) -> tuple[Part, ...]:
     merged: list[tuple[Part, list[str]]] = []
     before: bool | None = None  # whether the last part was a thought, if it can be joined with the next
     for part in parts:
-        thought = _thought(part) if _joinable(part) else None
+        joinable = part.keys() <= {"text", "thought"} and isinstance(part.get("text"), str)
+        thought = part.get("thought") is True if joinable else None
         if thought is not None and thought is before:
             merged[-1][1].append(part["text"])
         else:
             merged.append((part, [] if thought is None else [part["text"]]))
         before = thought
     return tuple({**part, "text": "".join(texts)} if texts else part for part, texts in merged)
-
-
-def _joinable(part: Part) -> bool:
-    return part.keys() <= {"text", "thought"} and isinstance(part.get("text"), str)
-
-
-def _thought(part: Part) -> bool:
-    return part.get("thought") is True
