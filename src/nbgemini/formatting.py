@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nbgemini.messages.turns import Usage  # %load_ext formats nothing yet
@@ -36,10 +37,12 @@ class Looks:
     Attributes:
         durations: how long something took; it differs each time, so a notebook whose outputs are compared leaves it out.
         latex: answers as LaTeX too, which documents made of a notebook take.
+        map_bar: what makes the bar of a map that begins, in a notebook.
     """
 
     durations = True
     latex = True
+    map_bar: Callable[[], Callable[[Any], object] | None] | None = None
 
 
 LOOKS = Looks()
