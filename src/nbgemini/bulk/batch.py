@@ -235,11 +235,9 @@ async def _body(manner: BatchContext, form: Template, row: Any, number: int) -> 
         manner.guard(turn, manner.options.system)
     except PromptError as error:
         raise PromptError(f"row {number}: {error}; no batch was submitted") from None
-    shipment = manner.endpoint.uploads.shipment([turn])
-    async with aclosing(shipment.progress()) as notices:
-        async for _ in notices:
-            pass
-    return manner.endpoint.codec.encode(shipment.turns, manner.options).body or {}
+    async with aclosing(manner.endpoint.uploads.prepared([turn])) as steps:
+        turns = [turn async for step in steps if isinstance(step, list) for turn in step]
+    return manner.endpoint.codec.encode(turns, manner.options).body or {}
 
 
 def _refuse_empty(turn: Turn) -> None:
