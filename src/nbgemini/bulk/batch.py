@@ -233,11 +233,9 @@ async def _request_body(context: BatchContext, form: Template, row: Any, number:
         context.guard(turn, context.options.system)
     except PromptError as error:
         raise PromptError(f"row {number}: {error}; no batch was submitted") from None
-    shipment = context.endpoint.uploads.shipment([turn])
-    async with aclosing(shipment.progress()) as notices:
-        async for _ in notices:
-            pass
-    return context.endpoint.codec.encode(shipment.turns, context.options).body or {}
+    async with aclosing(context.endpoint.uploads.prepared([turn])) as steps:
+        turns = [turn async for step in steps if isinstance(step, list) for turn in step]
+    return context.endpoint.codec.encode(turns, context.options).body or {}
 
 
 def _refuse_empty(turn: Turn) -> None:

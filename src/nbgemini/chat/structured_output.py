@@ -255,12 +255,7 @@ def _parse(adapter: Any, text: str, *, chooses: bool) -> Any:
 
 
 def _validated(adapter: Any, text: str) -> Any:
-    """Return a JSON text as the type.
-
-    Raises:
-        pydantic.ValidationError: it does not fit.
-        Misfit: a validator of the type's own fails.
-    """
+    """Return a JSON text as the type."""
     import pydantic  # noqa: PLC0415 - is imported by now
 
     try:
@@ -300,11 +295,7 @@ def _without_root_reference(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _refuse_circles(name: str, body: Mapping[str, Any]) -> None:
-    """Refuse a type that can't but contain itself: the service unrolls circles, and only where they may be left out.
-
-    Raises:
-        PromptError: there is one.
-    """
+    """Refuse a type that can't but contain itself: the service unrolls circles, and only where they may be left out."""
     needs = {key: dict(_needed(inside, key)) for key, inside in body.get("$defs", {}).items()}
     reached = {key: set(found) for key, found in needs.items()}
     for _ in needs:  # each pass looks at least one type farther
@@ -332,11 +323,7 @@ def _needed(schema: Any, path: str) -> Iterator[tuple[str, str]]:
 
 
 def _with_supported_keywords(schema: Any, path: str) -> Any:
-    """Return a schema in the words for answers; the others are told in the description.
-
-    Raises:
-        PromptError: an object without fields, which the service refuses.
-    """
+    """Return a schema in the words for answers; the others are told in the description."""
     if not isinstance(schema, dict):
         return schema
     if schema.get("type") == "object" and not schema.get("properties") and not schema.get("additionalProperties"):

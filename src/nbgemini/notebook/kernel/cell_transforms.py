@@ -24,9 +24,6 @@ from typing import Any, TypeVar
 
 from IPython.core.inputtransformer2 import make_tokens_by_line
 
-from nbgemini._async.deferred import run_within
-from nbgemini._environment import hush
-
 T = TypeVar("T")
 
 # Patterns are compiled where they are first used: eight of them would be a third of what %load_ext takes.
@@ -161,6 +158,9 @@ def run_from_within(coroutine: Coroutine[Any, Any, T]) -> T:
     Raises:
         ConfigurationError: the loop is of a kind that can't be entered again (uvloop).
     """
+    from nbgemini._async.deferred import run_within  # noqa: PLC0415 - %load_ext runs nothing yet
+    from nbgemini._environment import hush  # noqa: PLC0415
+
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
