@@ -62,11 +62,7 @@ class MapArgs(Struct, frozen=True):
 
 
 def think_level(text: str) -> str | int:
-    """Return a thinking level or a budget in tokens.
-
-    Raises:
-        argparse.ArgumentTypeError: it is neither.
-    """
+    """Return a thinking level or a budget in tokens."""
     if text.lower() in THINK_LEVELS:
         return text.lower()
     if text.isdigit():
@@ -243,11 +239,7 @@ def _add_content(parser: LineParser) -> None:
 
 
 def parse_cell(line: str) -> PromptArgs:
-    """Parse the line of a `%%gemini` cell.
-
-    Raises:
-        PromptError: it can't be understood; the message names the word and the nearest option.
-    """
+    """Parse the line of a `%%gemini` cell."""
     args, rest = parse_ask(line)
     if rest:
         value = line.strip().removesuffix(rest).split()[-2:-1]  # "-s" of `-s Answer as a pirate`
@@ -270,11 +262,7 @@ def parse_ask(line: str) -> tuple[PromptArgs, str]:
 
 
 def leading_options(line: str, parser: LineParser) -> tuple[list[str], str]:
-    """Split a line into the words of its options, as a parser takes them, and the rest, as typed.
-
-    Raises:
-        PromptError: an option is unknown, or a quote is not closed.
-    """
+    """Split a line into the words of its options, as a parser takes them, and the rest, as typed."""
     options = parser.options
     words: list[str] = []
     rest = line.strip()
@@ -293,11 +281,7 @@ def leading_options(line: str, parser: LineParser) -> tuple[list[str], str]:
 
 
 def split_word(text: str) -> tuple[str, str]:
-    """Split a word off, with or without quotes.
-
-    Raises:
-        PromptError: a quote is not closed.
-    """
+    """Split a word off, with or without quotes."""
     stream = io.StringIO(text)
     lexer = shlex.shlex(stream, posix=True, punctuation_chars=False)
     lexer.whitespace_split, lexer.commenters = True, ""
@@ -363,11 +347,7 @@ def build_map_parser() -> LineParser:
 
 
 def parse_map(line: str) -> MapArgs:
-    """Parse the line of `%gemini map`, or of a `%%gemini map` cell with the cell's text after it.
-
-    Raises:
-        PromptError: it can't be understood.
-    """
+    """Parse the line of `%gemini map`, or of a `%%gemini map` cell with the cell's text after it."""
     parser = build_map_parser()
     words, rest = leading_options(line, parser)
     given = _given(parser, words)

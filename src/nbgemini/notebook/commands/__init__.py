@@ -1,7 +1,8 @@
 """`%gemini COMMAND`: everything that is not a prompt.
 
 A command is a function of the session and the rest of its line; those that ask the service are coroutines. The runner handles
-the commands that send a prompt, and `help`.
+the commands that send a prompt, and `help`. Whatever is wrong with a line, or with what it names in the notebook, is a
+PromptError.
 """
 
 from __future__ import annotations
@@ -76,11 +77,7 @@ _WITH_TEXT = ("ask", "fix", "explain", "map")  # their own parsers know --help: 
 
 
 def command_of(line: str) -> tuple[str, str]:
-    """Split a line into its command and the rest; a line that asks for help is the `help` command.
-
-    Raises:
-        PromptError: there is no such command; the message names the nearest.
-    """
+    """Split a line into its command and the rest; a line that asks for help is the `help` command."""
     name, _, rest = line.strip().partition(" ")
     rest = rest.strip()
     if name == MISPLACED:

@@ -274,10 +274,6 @@ def stop(session: Session, rest: str) -> None:
 
 
 def last_exchange(session: Session, rest: str) -> tuple[PromptArgs, Exchange]:
-    """Return the last exchange of a chat, to be sent again by `%gemini retry [CHAT]`.
-
-    Raises:
-        PromptError: there is none, or it is still being answered.
-    """
+    """Return the last exchange of a chat, to be sent again by `%gemini retry [CHAT]`."""
     chat, last = _last_of(session, rest, "prompt to send again")
     return PromptArgs(chat=chat.name, changes={"fresh": True}), last

@@ -30,11 +30,7 @@ _FIX = (
 
 
 def fix_prompt(session: Session, args: PromptArgs, hint: str) -> PromptDraft:
-    """Return the prompt of `%gemini fix [OPTIONS] [HINT]`.
-
-    Raises:
-        PromptError: nothing has failed yet.
-    """
+    """Return the prompt of `%gemini fix [OPTIONS] [HINT]`."""
     from nbgemini.notebook.prompt.builder import draft_prompt, named_text  # noqa: PLC0415 - at first use
     from nbgemini.notebook.prompt.error_context import describe_failure, exception_line  # noqa: PLC0415
 
@@ -49,11 +45,7 @@ def fix_prompt(session: Session, args: PromptArgs, hint: str) -> PromptDraft:
 
 
 def explain_prompt(session: Session, args: PromptArgs, text: str) -> PromptDraft:
-    """Return the prompt of `%gemini explain [OPTIONS] [OBJECT | -- WORDS]`.
-
-    Raises:
-        PromptError: there is no such object, or no cell has run; the message names the nearest.
-    """
+    """Return the prompt of `%gemini explain [OPTIONS] [OBJECT | -- WORDS]`."""
     from nbgemini.notebook.prompt.builder import draft_prompt  # noqa: PLC0415 - at first use
 
     about: Sequence[Part] = ({"text": "Explain, briefly: "},)

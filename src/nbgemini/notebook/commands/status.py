@@ -94,11 +94,7 @@ def _short(path: Path) -> str:
 
 
 def approvals(session: Session, rest: str) -> None:
-    """List the tools that "Always allow" was clicked for, or revoke that for one or all.
-
-    Raises:
-        PromptError: no such tool is always allowed, or the line can't be understood.
-    """
+    """List the tools that "Always allow" was clicked for, or revoke that for one or all."""
     always, words = session.always_allowed, split_words(rest)
     if not words:
         _list_allowed(always.names())

@@ -118,11 +118,7 @@ def map_help() -> str:
 
 
 def topic_help(topic: str) -> str:
-    """Return the help of a command, of an option of prompts, or of all commands.
-
-    Raises:
-        PromptError: there is no such topic; the message names the nearest.
-    """
+    """Return the help of a command, of an option of prompts, or of all commands."""
     topic = topic.strip().removeprefix("%gemini").strip()
     if topic == VERSION_FLAG:
         return f"nbgemini {version('nbgemini')}"
@@ -147,11 +143,7 @@ def topic_help(topic: str) -> str:
 
 
 def show_help(topic: str) -> None:
-    """Print the help of a topic.
-
-    Raises:
-        PromptError: there is no such topic.
-    """
+    """Print the help of a topic."""
     sys.stdout.write(f"{topic_help(topic)}\n")
 
 

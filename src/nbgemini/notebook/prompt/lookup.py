@@ -47,11 +47,7 @@ class NamedAttachment(Struct, frozen=True):
 
 
 def named_attachments(word: str, names: Mapping[str, Any], plot: bytes | None = None) -> Iterator[NamedAttachment]:
-    """Yield what `word` names; `plot` is the last picture that was shown.
-
-    Raises:
-        PromptError: it names nothing; the message has what is near.
-    """
+    """Yield what `word` names; `plot` is the last picture that was shown."""
     found, value = _named_value(word, names)
     if found:
         yield from _opened(word, value)
@@ -123,11 +119,7 @@ def _siblings(folder: Path) -> list[str]:
 
 
 def named_tool(names: Mapping[str, Any], name: str) -> Any:
-    """Return the function, tool, MCP server or list of them that is called `name`; `server.tool` is one of a server's.
-
-    Raises:
-        PromptError: there is none.
-    """
+    """Return the function, tool, MCP server or list of them that is called `name`; `server.tool` is one of a server's."""
     first, _, rest = name.partition(".")
     found = names.get(first)
     if rest and isinstance(found, McpServer):
@@ -152,11 +144,7 @@ def _offers(value: Any) -> bool:
 
 
 def named_type(names: Mapping[str, Any], text: str) -> Any:
-    """Return the type that is written as `text`.
-
-    Raises:
-        PromptError: there is none.
-    """
+    """Return the type that is written as `text`."""
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
@@ -230,11 +218,7 @@ def _types(names: Mapping[str, Any]) -> list[str]:
 
 
 def rows_named(names: Mapping[str, Any], word: str) -> Any:
-    """Return the rows of a map: a name of the notebook, or an attribute of one, as `df.text`.
-
-    Raises:
-        PromptError: there is no such name.
-    """
+    """Return the rows of a map: a name of the notebook, or an attribute of one, as `df.text`."""
     first, *attributes = word.split(".")
     if first not in names:
         known = [name for name, value in names.items() if not name.startswith("_") and is_rows(value)]
