@@ -140,7 +140,7 @@ def test_any_prompt_is_safe(text, code):
 
 def test_what_has_no_whole_source_is_explained_by_its_documentation():
     answer = said(DOCUMENTED)
-    assert answer.startswith("`pd.DataFrame.groupby` belongs to `pandas.core.frame`. It is called as")
-    assert "```text\nGroup by a mapper.\n\nMore of it.\n```" in answer
+    assert answer.startswith("**In its own words:** Group by a mapper.")
+    assert "It is called as `pd.DataFrame.groupby(self, by=None) -> 'DataFrameGroupBy'`" in answer
     assert "called" not in said(DOCUMENTED.replace("(self, by=None) -> 'DataFrameGroupBy'", ""))
     assert explain(DOCUMENTED.replace("Group by a mapper.\n\nMore of it.", "none")) is None
