@@ -13,14 +13,14 @@ from tests.support.outputs import is_live
 
 HEARTBEAT = """
 import asyncio, time
-gaps = []
+gaps, spent = [], []  # between two beats: seconds, and those of them in which this thread computed
 async def beat():
-    last = time.perf_counter()
+    last, computed = time.perf_counter(), time.thread_time()
     while True:
         await asyncio.sleep(0.01)
-        now = time.perf_counter()
-        gaps.append(now - last)
-        last = now
+        gaps.append(time.perf_counter() - last)
+        spent.append(time.thread_time() - computed)
+        last, computed = last + gaps[-1], computed + spent[-1]
 heart = asyncio.create_task(beat())
 """
 
@@ -102,7 +102,7 @@ def test_a_long_answer_costs_little_more_than_its_length(kernel):
 def test_fifty_streams_leave_the_loop_free(kernel):
     """50 streams of 100 frames a second, all painted, in one kernel with the service that feeds them."""
     kernel.run(HEARTBEAT)
-    kernel.run("%gemini ask --once --wait what is 1 + 1\ngaps.clear()")
+    kernel.run("%gemini ask --once --wait what is 1 + 1\ngaps.clear(); spent.clear()")
     asked = [kernel.send('%%gemini --once\noffline: {"frames": 200, "chars": 20, "gap": 0.01}') for _ in range(50)]
     messages, ended = [], set()
     while ended < set(asked):
@@ -110,13 +110,15 @@ def test_fifty_streams_leave_the_loop_free(kernel):
         ended.add(parent(messages[-1]))
     for mine in asked:
         assert len(outputs(messages, mine)[0]["data"]["text/plain"]) == 4_000
-    late = kernel.text("gaps.sort()\nprint(gaps[len(gaps) * 99 // 100] - 0.01, gaps[-1] - 0.01)\nheart.cancel()").split()
+    late = kernel.text(
+        "gaps.sort()\nprint(gaps[len(gaps) * 99 // 100] - 0.01, gaps[-1] - 0.01, max(spent))\nheart.cancel()"
+    ).split()
     seconds = float(messages[-1]["header"]["date"].timestamp() - messages[0]["header"]["date"].timestamp())
     rate = len(messages) / seconds
     print(
         f"heartbeat late by {float(late[0]) * 1000:.1f} ms (99 %), {float(late[1]) * 1000:.1f} ms at most; {rate:.0f} messages/s"
     )
-    assert float(late[1]) < 1  # one that holds the loop, not a busy machine
+    assert float(late[2]) < 1  # what holds the loop computes; on a busy machine it only waits
 
 
 def test_thoughts_and_answers_are_outputs_of_their_own_in_order(kernel):
