@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from nbgemini.messages.events import Continuation, Finish, Unknown, UsageReport
+from nbgemini.messages.events import Continuation, Finish, ResponseInfo, Unknown, UsageReport
 from nbgemini.providers.common.citations import CitationBuilder
 from nbgemini.providers.common.decoder import Data, StreamDecoder
 from nbgemini.providers.common.json import as_count, as_dict, as_list, dicts, end_state, stop_word, usage_in
@@ -63,7 +63,8 @@ class GeminiDecoder(StreamDecoder):
             self.events.append(Finish("blocked", f"prompt: {reason}", message))
         if isinstance(usage := data.get("usageMetadata"), dict):
             self.events.append(UsageReport(usage_in(usage, _COUNTS)))
-        self.inform(data.get("modelVersion"), data.get("responseId"))
+        if model := data.get("modelVersion"):
+            self.events.append(ResponseInfo(str(model), str(data.get("responseId") or "")))
 
     def _read_candidate(self, candidate: Data) -> None:
         if not candidate.keys() <= _CANDIDATE:
