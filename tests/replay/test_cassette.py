@@ -111,6 +111,8 @@ def test_answers_recorded_at_once_are_kept_apart(tmp_path):
         b'{"answer": "a", "t": NaN}\n',
         b'{"cassette": 2, "answer": "a"}\n',
         b'{"answer": "a", "frame": ' + b"[" * 100_000 + b"\n",
+        b'{"answer":' + b"[" * 100_000 + b"\n",
+        b"[" * 100_000 + b"\n",
         b'{"answer": "a", "base64": "?"}\n',
     ],
 )

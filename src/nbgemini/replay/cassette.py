@@ -173,11 +173,14 @@ def _of_our_version(line: _Line) -> _Line:
 
 def _is_cut_off(text: bytes) -> bool:
     """Whether this is the beginning of a line of ours, with brackets that are not closed."""
+    if not any(text.startswith(start) or start.startswith(text) for start in _STARTS):
+        return False
     try:
         msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        is_whole = text.endswith(b"}") and str(error) != _CUT_OFF
-        return not is_whole and any(text.startswith(start) or start.startswith(text) for start in _STARTS)
+        return not text.endswith(b"}") or str(error) == _CUT_OFF
+    except RecursionError:
+        return False
     return False
 
 
