@@ -129,14 +129,17 @@ class Page:
     kept = moved = for_good = False
     rebuilt = 0
 
-    def text_widget(self, _role: str, _snapshot: object) -> Page:
+    def live_widget(self, _role: str, _snapshot: object) -> Page:
         return self
 
     def tell(self, _widget: object, next_operations: Callable[[], list]) -> None:
         next_operations()
 
-    def renew(self, _widget: object) -> None:
+    def renew(self) -> None:
         """Nothing is missing."""
+
+    def change(self, call: Callable[[], None]) -> None:
+        call()
 
     def offered(self, _code: str) -> str:
         return ""

@@ -10,7 +10,7 @@ from nbgemini.notebook.commands import COMMANDS
 from nbgemini.notebook.commands.common import syntax
 from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.magics.help import EXAMPLES, MAP_EXAMPLES, example
-from nbgemini.notebook.magics.options import build_map_parser, build_parser
+from nbgemini.notebook.options import build_map_parser, build_parser
 
 REFERENCE = Path(__file__).parent / "reference"
 NOTE = "<!-- Written by docs/generate.py: change the help text in the source, not this page. -->"

@@ -136,9 +136,9 @@ def test_no_network_sees_the_key_unencrypted(url):
 
 @pytest.mark.parametrize("proxied", [False, True])
 async def test_no_logger_hears_the_key_at_any_level(settings, monkeypatch, proxied):
-    """httpx2, which asks where a proxy is set, logs every request that it sends, and below that every step."""
+    """What asks where a proxy is set logs every step of a request."""
     if proxied:
-        monkeypatch.setattr(http_client, "_new_client", lambda: httpx2.AsyncClient(trust_env=False))
+        monkeypatch.setattr(http_client, "_new_transport", httpx2.AsyncHTTPTransport)
     listener = Listener()
     with listener.attached():
         async with RawServer([head(), event(text_frame("a")), CLOSE]) as server:

@@ -9,7 +9,7 @@ import warnings
 import pytest
 
 import nbgemini
-from nbgemini import Client, Settings
+from nbgemini import Client, McpServer, Settings
 from nbgemini.errors import NbGeminiError
 from nbgemini.secrets import Secret
 from nbgemini.settings import from_environment, offline_settings, use_instead_of_environment
@@ -112,6 +112,36 @@ def test_what_nobody_awaits_says_how_to(settings):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         asked.close()
+
+
+MISUSED = [
+    (lambda _: Client(KEY), r"^Client takes Settings\(…\); a key is given as Client\(api_key=…\)$"),
+    (lambda _: Client(api_key=5), "^a key is text, not int$"),
+    (lambda client: client.generate(5), "a prompt is text"),
+    (lambda client: client.generate("x", modle="y"), r"no option 'modle' \(did you mean model\?\)"),
+    (lambda client: client.generate("x", tools=[print]), "client.chat offer tools"),
+    (lambda client: client.chat("a", temperature="hot"), "temperature='hot' can't be used"),
+    (lambda client: client.count_tokens(5), "a prompt is text"),
+    (lambda client: client.embed(5), "one text or of many"),
+    (lambda client: client.map(5, ["a"]), "a template is text"),
+    (lambda client: client.map("x {row}", ["a"], tools=[print]), "client.chat offer tools"),
+    (lambda client: client.map("x {row}", ["a"], concurrency="many"), "not 'many'"),
+    (lambda _: McpServer(5), "the command of an MCP server is a list"),
+]
+
+
+@pytest.mark.parametrize(("call", "line"), MISUSED)
+async def test_a_wrong_call_is_one_line_of_ours(client, call, line):
+    with pytest.raises(NbGeminiError, match=line) as caught:
+        await call(client)
+    assert KEY not in str(caught.value)
+
+
+def test_what_is_taken_for_its_result_says_how_to_get_it(settings):
+    answer = Client(settings).generate("x")
+    with pytest.raises(AttributeError, match=r"no 'text' before the end: await it, or .result\(\)"):
+        _ = answer.text
+    answer.close()
 
 
 def test_the_version():

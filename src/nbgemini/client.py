@@ -18,6 +18,7 @@ from nbgemini.chat.reply import Reply
 from nbgemini.chat.services import ServiceRegistry
 from nbgemini.chat.status_text import page_of
 from nbgemini.chat.structured_output import with_schema_format
+from nbgemini.errors import ConfigurationError
 from nbgemini.messages.turns import Options, Turn
 from nbgemini.settings import Settings
 from nbgemini.tools.resolve import resolve_toolbox
@@ -85,7 +86,7 @@ class ManyRows:
         """
         from nbgemini.bulk.map import MapOptions, create_map  # noqa: PLC0415 - SQLite is loaded at the first map
 
-        asked = with_schema_format(msgspec.structs.replace(Options(model=self.settings.model), **options, fresh=fresh))
+        asked = with_schema_format(Options(model=self.settings.model).changed({**options, "fresh": fresh}))
         how = MapOptions(concurrency=concurrency, store=store, fresh=fresh, progress=progress, on_row=on_row)
         return create_map(self.services, self._context, asked, template, rows, how)
 
@@ -179,8 +180,13 @@ class Client(ManyRows):
             log: writes every reply down: a journal.
             sleep: waits so many seconds before a request is sent again.
             http_client: sends all requests, instead of one of our own for each event loop; it is not closed here.
+
+        Raises:
+            ConfigurationError: these are no settings, or this is no key.
         """
-        settings = settings or Settings()
+        settings = Settings() if settings is None else settings
+        if not isinstance(settings, Settings):  # it may be a key, which no message shows
+            raise ConfigurationError("Client takes Settings(…); a key is given as Client(api_key=…)")
         if api_key is not None:
             settings = msgspec.structs.replace(settings, key=api_key)
         self.chats: dict[str, Chat] = {}
@@ -216,7 +222,7 @@ class Client(ManyRows):
             chat = self.chats[name] = Chat(name, self._context, Options(model=self.settings.model))
         if tools is not None:
             chat.toolbox = resolve_toolbox(tools, approve)
-        chat.options = msgspec.structs.replace(chat.options, **options)
+        chat.options = chat.options.changed(options)
         return chat
 
     def one_shot(self) -> Chat:

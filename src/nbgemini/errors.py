@@ -23,13 +23,13 @@ from __future__ import annotations
 import re
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
 # What options and commands of the magics are called where nobody has loaded them.
 _IN_PYTHON: dict[str, str | Callable[[re.Match[str]], str] | None] = {
-    r"%%gemini -t and client\.chat do\b": "client.chat does",
+    r"%%gemini -t and client\.chat offer\b": "client.chat offers",
     r"(?:, or|;) write it below the %%gemini line, or behind %gemini ask": "",
     r", %gemini ask --once": "",
     r"(?:;| →) %gemini models lists them": "; client.list_models() returns them",
@@ -51,6 +51,8 @@ _IN_PYTHON: dict[str, str | Callable[[re.Match[str]], str] | None] = {
     r"\(-k\)": "(think)",
     r"\bin -m\b": "in a model's name",
 }
+_MIN_PREFIX = 3  # characters from which the beginning of a name means the name
+_CUTOFF = 0.7  # similarity below which a suggestion would only confuse
 _NAMES = {"k": "think", "f": "format", "m": "model"}
 
 
@@ -80,6 +82,18 @@ def _rules() -> list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]
 def _option(match: re.Match[str]) -> str:
     """Return an option with its value as an argument in Python."""
     return f'{_NAMES.get(match[1], match[1])}="{match[2]}"'
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return " (did you mean …?)" with the name that is most like `word`; empty if none is close."""
+    import difflib  # noqa: PLC0415 - not before something went wrong
+
+    names = list(known)
+    bare = {name.lstrip("-").casefold(): name for name in reversed(names)}
+    typed = word.lstrip("-").casefold()
+    near = [name for name in names if len(typed) >= _MIN_PREFIX and name.lstrip("-").casefold().startswith(typed)]
+    near = near or [bare[match] for match in difflib.get_close_matches(typed, bare, n=1, cutoff=_CUTOFF)]
+    return f" (did you mean {near[0]}?)" if near else ""
 
 
 class QuotedMessage(str):

@@ -7,14 +7,15 @@ stops what runs and leaves the shell as it was.
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import Any
 
 from nbgemini._async.readers import register_reader_finder, unregister_reader_finder
-from nbgemini.bulk.progress_bar import register_bar, unregister_bar
 from nbgemini.errors import AUDIENCE, ConfigurationError
 from nbgemini.formatting import LOOKS
 from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.kernel.cell_transforms import AwaitHook, FirstCell, WaitFirst
+from nbgemini.notebook.kernel.environment import hear_every_request
 from nbgemini.notebook.kernel.running_cells import Cells
 from nbgemini.notebook.magics.completion import Completer
 from nbgemini.notebook.magics.magics import GeminiMagics
@@ -26,6 +27,7 @@ def load_extension(shell: Any) -> None:
     """Register the magics, the settings and the await hook."""
     if hasattr(shell, _ATTRIBUTE):
         return
+    hear_every_request(shell)
     config = _settings_of(shell)
     LOOKS.durations, LOOKS.latex = config.show_duration, config.latex
     AUDIENCE.magics = True
@@ -41,16 +43,11 @@ def load_extension(shell: Any) -> None:
     completer.install()
     shell.ast_transformers.append(wait_first)
 
-    def bar() -> Any:
-        from nbgemini.notebook.display.map_progress import bar_of  # noqa: PLC0415 - at the first map
-
-        return bar_of(shell)
-
     cells = Cells(shell)
     cells.install()
     register_reader_finder(cells.reader)
-    register_bar(bar)
-    setattr(shell, _ATTRIBUTE, (config, magics, hook, wait_first, completer, bar, cells))
+    LOOKS.map_bar = lambda: import_module("nbgemini.notebook.display.map_progress").cell_bar(shell)
+    setattr(shell, _ATTRIBUTE, (config, magics, hook, wait_first, completer, cells))
 
 
 def _settings_of(shell: Any) -> Gemini:
@@ -76,10 +73,10 @@ def unload_extension(shell: Any) -> None:
     """Undo all of it."""
     if not hasattr(shell, _ATTRIBUTE):
         return
-    config, magics, hook, wait_first, completer, bar, cells = getattr(shell, _ATTRIBUTE)
+    config, magics, hook, wait_first, completer, cells = getattr(shell, _ATTRIBUTE)
     LOOKS.durations = LOOKS.latex = True
     AUDIENCE.magics = False
-    unregister_bar(bar)
+    LOOKS.map_bar = None
     unregister_reader_finder(cells.reader)
     cells.remove()
     hook.remove()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nbgemini.messages.turns import Usage  # %load_ext formats nothing yet
@@ -31,15 +32,11 @@ def percent(tokens: int, window: int) -> str:
 
 
 class Looks:
-    """What is shown.
+    """What is shown."""
 
-    Attributes:
-        durations: how long something took; it differs each time, so a notebook whose outputs are compared leaves it out.
-        latex: answers as LaTeX too, which documents made of a notebook take.
-    """
-
-    durations = True
-    latex = True
+    durations = True  # they differ each time, so a notebook whose outputs are compared leaves them out
+    latex = True  # answers as LaTeX too, which documents made of a notebook take
+    map_bar: Callable[[], Callable[[Any], object] | None] | None = None  # makes the bar of a map, in a notebook
 
 
 LOOKS = Looks()

@@ -112,10 +112,10 @@ KNOWN: Mapping[str, Service] = {
     )
 }
 
+_KEY_VARIABLES = {name for service in KNOWN.values() for name in (*service.key_names, *service.maybe_key_names)}
 _VARIABLES = {
-    name
-    for service in KNOWN.values()
-    for name in (*service.key_names, *service.url_names, *service.host_names, *service.maybe_key_names)
+    *_KEY_VARIABLES,
+    *(name for service in KNOWN.values() for name in (*service.url_names, *service.host_names)),
 }
 _USUAL = {"claude-": "anthropic", "gpt-": "openai", "chatgpt-": "openai", "o1": "openai", "o3": "openai", "o4-": "openai"}
 
@@ -153,6 +153,11 @@ def services_from(environ: Mapping[str, str]) -> dict[str, Service]:
     """Return the known services, with keys and addresses of the environment; asked at every prompt, so each is read once."""
     found = {name: environ[name] for name in _VARIABLES if name in environ}
     return {name: _from(service, found) if found else service for name, service in KNOWN.items()}
+
+
+def keys_from(environ: Mapping[str, str]) -> list[Secret]:
+    """Return all keys of known services that the environment holds."""
+    return [Secret(key) for name in _KEY_VARIABLES if (key := _first(environ, (name,)))]
 
 
 def compatible(name: str, url: str, environ: Mapping[str, str]) -> Service:

@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 from msgspec import Struct, field, structs
 
+from nbgemini.errors import ConfigurationError
 from nbgemini.prices import Prices, bundled_prices
 from nbgemini.secrets import Secret
-from nbgemini.services import GEMINI_URL, OFFLINE_KEY, Service, compatible, offline, service_named, services_from
+from nbgemini.services import GEMINI_URL, OFFLINE_KEY, Service, compatible, keys_from, offline, service_named, services_from
 
 LIVE_URL = GEMINI_URL
 DEFAULT_MODEL = "gemini-flash-latest"
@@ -70,7 +71,13 @@ class Settings(Struct, frozen=True):
     location: str = field(default_factory=partial(_default, "location"))
 
     def __post_init__(self) -> None:
-        """Hide a key that was given as text."""
+        """Hide a key that was given as text.
+
+        Raises:
+            ConfigurationError: it is no text.
+        """
+        if not isinstance(self.key, str | Secret):
+            raise ConfigurationError(f"a key is text, not {type(self.key).__name__}")
         structs.force_setattr(self, "key", self.secret)
 
     @property
@@ -89,8 +96,12 @@ class Settings(Struct, frozen=True):
 
     @property
     def keys(self) -> tuple[Secret, ...]:
-        """All keys in use."""
-        return tuple({key for key in (self.secret, *(service.key for service in self.known.values())) if key})
+        """All keys in use or in the environment; asked at every prompt, so no service is put together for it."""
+        own = (
+            compatible(name, service, os.environ).key if isinstance(service, str) else service.key
+            for name, service in self.services.items()
+        )
+        return tuple({key for key in (self.secret, *own, *keys_from(os.environ)) if key})
 
     def service(self, name: str) -> Service:
         """Return a service with its key and address.

@@ -69,6 +69,10 @@ def test_the_first_hour(notebook, theme):
     book.run(7)
     press(book, 7, "Always allow")
     book.wait(f"() => {CELLS}[7].querySelector('.nbgemini-status')")
+    card = book.cell(7).locator("details.nbgemini-tool").last
+    assert "asked about Oslo" in card.text_content()
+    assert "asked about" not in book.cell(7).inner_text()  # it is folded
+    card.evaluate("card => { card.open = true }")
     book.run(8)
     book.wait_text(8, "%gemini approvals revoke stock")
     book.run(9)

@@ -12,7 +12,8 @@ from tests.support.jupyter import Notebook
 STORY = '''
 from IPython.display import display
 from nbgemini.notebook.display.text_view import Deltas, update_of
-from nbgemini.notebook.display.widget import Live, accordion, view_of
+from nbgemini.notebook.display.output_area import view_of
+from nbgemini.notebook.display.widget import Live, accordion
 from nbgemini.render.html_tree import Patch, as_it_is
 from nbgemini.render.streaming_markdown import RenderedBlock, Blocks
 

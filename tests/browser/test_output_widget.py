@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -35,6 +36,18 @@ def ask(_):
         get_ipython().run_cell_magic("gemini", "--once", {TOLD!r})
 ipywidgets.VBox([button, out])
 """
+NESTED = f"""
+import ipywidgets
+outer, inner, boxed, tabbed, captured = (ipywidgets.Output() for _ in range(5))
+display(ipywidgets.VBox([boxed]), ipywidgets.Tab(children=[tabbed], titles=["tab"]), outer, captured)
+with outer:
+    display(inner)
+ask = lambda: get_ipython().run_cell_magic("gemini", "--once --no-wait", {TOLD!r})
+for around in (inner, boxed, boxed, tabbed):
+    with around:
+        ask()
+outer.capture()(captured.capture()(ask))()
+"""
 
 
 @pytest.mark.parametrize("wait", ["--no-wait", "--wait"])
@@ -48,6 +61,22 @@ def test_the_whole_answer_is_inside_the_output(notebook, wait):
     book.wait(f"() => !{CELLS}[1].querySelector('.nbg-live')")
     assert book.cell(1).locator(".nbgemini-answer").count() == 2
     book.screenshot(f"output-widget{wait}")
+
+
+def test_outputs_inside_of_each_other_hold_their_own_answers(notebook):
+    """An Output in an Output, in a box (for two prompts), in a tab, and two that capture one function: the innermost takes it in."""
+    book = start(notebook, NESTED)
+    book.run(1)
+    book.wait(f"() => {CELLS}[1].querySelectorAll('.nbgemini-answer').length === 10 && !{CELLS}[1].querySelector('.nbg-live')")
+    for place, prompts in {
+        ".widget-output .widget-output": 1,
+        ".widget-vbox > .widget-output": 2,
+        ".widget-tab .widget-output": 1,
+    }.items():
+        found = re.findall(r"The first answer\.|The end\.|offline service", book.cell(1).locator(place).first.inner_text())
+        assert found == ["The first answer.", "The end.", "offline service"] * prompts, place
+    assert book.cell(1).locator(".widget-output .widget-output .nbgemini-answer").count() == 2
+    book.screenshot("output-widgets-nested")
 
 
 def test_an_answer_to_a_button_stands_below_the_cell_that_ran_last_and_says_so(notebook):

@@ -443,6 +443,15 @@ async def test_what_is_wrong_with_the_call_is_told_before_anything_is_asked(stor
     assert server.asked == []
 
 
+async def test_a_map_whose_template_does_not_fit_has_all_its_rows(store):
+    async with CountingServer() as server, Client(settings(server.url)) as client:
+        table = client.map("{wrong}", numbers(100), store=store, progress=False)
+        with pytest.raises(PromptError, match="no column 'wrong'"):
+            await table
+    assert [row.input["n"] for row in table.so_far] == [*range(100)]
+    assert table.progress.line().startswith("0 of 100 rows · 100 not finished")
+
+
 async def test_a_row_that_lacks_a_column_is_not_asked(store):
     async with CountingServer() as server:
         table = await mapped(server, store, [{"n": 1}, {"m": 2}])
@@ -536,10 +545,12 @@ class TestStore:
         assert len([*store.parent.glob("maps.sqlite3.corrupt-*")]) == 1
 
     async def test_a_place_that_can_not_be_written_to_is_told_before_anything_is_asked(self, tmp_path):
-        async with CountingServer() as server:
+        async with CountingServer() as server, Client(settings(server.url)) as client:
+            table = client.map("row {n}", numbers(3), store=tmp_path, progress=False)
             with pytest.raises(ConfigurationError, match="is a directory → store=FILE"):
-                await mapped(server, tmp_path, numbers(3))
+                await table
         assert server.asked == []
+        assert table.progress.line().startswith("0 of 3 rows · 3 not finished")
 
 
 class opened:  # noqa: N801 - a context, as a function is

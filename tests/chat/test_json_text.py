@@ -35,6 +35,29 @@ def test_the_json_of_an_answer_is_found(answer):
     assert json.loads(json_text(answer)) == json.loads(VALUE)
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        '{"a": [1, "}"],}',
+        '{"a": [1, "}",],\n}',
+        '{\n  // the list\n  "a": [1, "}"]  // as asked\n}',
+        '{"a": /* two */ [1, "}"]}',
+        '{"a": [1, "}"],  # the last\n}',
+        "{'a': [1, '}']}",
+        "Here it is:\n```json\n{'a': [1, \"}\",]}\n```\nAs [1] says.",
+        "Sure: {'a': [1, '}'],} That is all.",
+    ],
+)
+def test_json_that_is_written_freely_is_read(answer):
+    assert json.loads(json_text(answer)) == json.loads(VALUE)
+
+
+def test_what_stands_in_its_texts_is_no_comment_and_no_comma():
+    value = {"url": "https://a/b", "a": "x,]", "b": "/* # */", "c": "it's", "d": 'say "so"', "e": [True, None], "f": "None, }"}
+    assert json.loads(json_text(f"{value!r},")) == value
+    assert json.loads(json_text(json.dumps(value)[:-1] + ",}")) == value
+
+
 @pytest.mark.parametrize("answer", ["", "No.", "{so}", "```json\n[1", "[1] is a source", "}{"])
 def test_an_answer_without_json_is_itself(answer):
     assert json_text(answer) in (answer, "[1]")
@@ -62,6 +85,9 @@ def test_looking_for_it_is_linear():
         "</think>" * 20_000,
         "[]" * 20_000,
         "[[]," * 20_000,
+        "{" + "/*" * 20_000 + "}",
+        "{" + "'\"" * 20_000 + "}",
+        "{" + ", " * 20_000 + "}",
     ):
         assert sum(map(len, json_texts(answer))) <= 4 * len(answer)
 

@@ -12,7 +12,7 @@ from msgspec import structs
 from nbgemini import Client, ToolError
 from nbgemini._async.scheduler import FairScheduler
 from nbgemini.chat.response import MOST_ARGUMENTS, MOST_CALLS, ResponseAccumulator
-from nbgemini.chat.rounds import MOST_SEGMENTS
+from nbgemini.chat.state import MOST_SEGMENTS
 from nbgemini.errors import WireError
 from nbgemini.messages.citations import MOST, CitationTracker, locate_passages
 from nbgemini.messages.events import (

@@ -11,7 +11,7 @@ import json
 from contextlib import suppress
 from time import monotonic
 
-from nbgemini.offline.http_server import ClientConnection, read_request
+from nbgemini.offline.http_server import ClientConnection, read_requests
 from tests.fakes.script import Send, frame, refusal, stream
 
 USAGE = {"promptTokenCount": 5, "candidatesTokenCount": 2, "totalTokenCount": 7}
@@ -50,7 +50,7 @@ class CountingServer:
     async def _talk(self, reader, writer):
         self._talks.add(asyncio.current_task())
         with suppress(ConnectionError, asyncio.CancelledError):
-            while request := await read_request(reader):
+            async for request in read_requests(reader):
                 prompt = json.loads(request.body)["contents"][-1]["parts"][-1]["text"]
                 self.asked.append(prompt)
                 await self._answer(prompt, writer)

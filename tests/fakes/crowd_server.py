@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 
-from nbgemini.offline.http_server import ClientConnection, read_request
+from nbgemini.offline.http_server import ClientConnection, read_requests
 from tests.fakes.script import END, event, frame, head, thought
 
 begun, opened = [], asyncio.Event()
@@ -21,7 +21,7 @@ def chunk(data):
 
 async def talk(connection, reader, writer):
     try:
-        while request := await read_request(reader):
+        async for request in read_requests(reader):
             prompt = json.loads(request.body)["contents"][-1]["parts"][-1]["text"]
             writer.write(head().data + chunk(event(frame(thought(f"T{prompt.split()[1]} ")))))
             await answer(writer, prompt.split())

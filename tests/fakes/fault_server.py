@@ -14,13 +14,13 @@ import socket
 import struct
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from nbgemini.errors import NbGeminiError
-from nbgemini.offline.http_server import ClientConnection, HttpRequest, read_request
+from nbgemini.offline.http_server import ClientConnection, HttpRequest, read_requests
 from nbgemini.offline.requests import InvalidRequest, decode_json
 from nbgemini.offline.thought_signatures import place
 from nbgemini.offline.validation import validate
@@ -120,16 +120,22 @@ class FaultServer:
             self._talks.add(task)
             task.add_done_callback(self._talks.discard)
         self.open, self.connections, number = self.open + 1, self.connections + 1, self.connections
+        requests = read_requests(reader)
         try:
             with suppress(asyncio.CancelledError, ConnectionError):
-                while await self._answer(connection, number, reader, writer):
+                while await self._answer(connection, number, requests, reader, writer):
                     pass
         finally:
             self.open -= 1
             writer.close()
 
     async def _answer(
-        self, connection: ClientConnection, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        connection: ClientConnection,
+        number: int,
+        requests: AsyncGenerator[HttpRequest, None],
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
     ) -> bool:
         """Answer one request; return whether there may be another one."""
         if self.scripts and self.scripts[0][:1] == (ReadNothing(),):
@@ -137,7 +143,7 @@ class FaultServer:
             await reader.readuntil(b"\r\n\r\n")
             await self._next_play.wait()  # what is never read fills the buffers; nor would the client's leaving be read
             return False
-        request = await read_request(reader)
+        request = await anext(requests, None)
         if request is None:
             return False
         hit = Hit(time.monotonic(), number, request)

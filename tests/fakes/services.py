@@ -17,8 +17,8 @@ class FakeServices(server.OfflineService):
         self._router = DialectRouter(self._files.head)
         self._others = self
 
-    async def answer(self, provider, request, body, to):
-        await self._router.answer(provider, request, body, (self._earlier(request), next(self._ids)), to)
+    async def answer(self, provider, request, to):
+        await self._router.answer(provider, request, (self._count(request), next(self._ids)), to)
 
 
 def install():

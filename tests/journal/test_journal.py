@@ -11,6 +11,7 @@ from contextlib import closing
 import pytest
 
 from nbgemini import Client, NbGeminiError, Settings
+from nbgemini.journal import schema
 from nbgemini.secrets import Secret
 from tests.journal.conftest import later
 
@@ -86,15 +87,23 @@ async def test_only_its_owner_can_read_it_and_no_key_is_in_it(service, journal, 
     assert all(b"CANARY" not in file.read_bytes() for file in path.parent.iterdir())
 
 
-async def test_a_long_answer_is_written_piece_by_piece(asking, journal, path):
-    """What is written grows with the answer, not with its square."""
+async def test_a_long_answer_is_written_piece_by_piece(asking, journal, path, monkeypatch):
+    """What is written grows with the answer, not with its square: each piece as it comes, and all of it at the end."""
+    written, add_parts = [], schema.add_parts
+
+    def counted(connection, key, number, turn):
+        written.append(len(json.dumps(turn.parts)))
+        add_parts(connection, key, number, turn)
+
+    monkeypatch.setattr(schema, "add_parts", counted)
     prompt = f"offline: {json.dumps({'frames': 2000, 'chars': 100, 'gap': 0.001})}"
     reply = asking.chat().begin(prompt)
     await asking.chat().drive(reply)
     assert journal.flush()
     assert len(reply.text) == 200_000
     assert later(path).exchanges("main")[0].parts == reply.exchange.parts
-    assert sum(file.stat().st_size for file in path.parent.iterdir()) <= 2_000_000
+    assert len(written) > 2
+    assert sum(written) <= 3 * 200_000
 
 
 async def test_a_forgotten_chat_stays_forgotten_whoever_wrote_it(asking, journal, path, service):

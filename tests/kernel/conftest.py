@@ -18,12 +18,8 @@ from tests.support.front_ends import PLAYED, changed_metadata, differences
 from tests.support.outputs import is_live, kind_of, kinds_in
 
 PATIENCE = 30
-OVERHEARING = (
-    "7.0.",
-    "7.1.",
-    "7.2.",
-    "7.3.",
-)  # these leave a request until the next if it comes with their last reply (PR #1529)
+OF_THE_TEST = ("GEMINI", "GOOGLE", "PYTEST_CURRENT_TEST")  # what kernels don't inherit
+SPARE = []  # the kernel that starts while tests run, for the next that is started the same way, and what that is
 
 
 def pytest_collection_modifyitems(items):
@@ -48,19 +44,18 @@ class Kernel:
     def __init__(self, python, *, stderr=None, **environ):
         """`stderr`: a file for what the process itself complains about; `environ`: more variables."""
         self.log, self.requests = [], {}
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("GEMINI", "GOOGLE"))}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(OF_THE_TEST)}
         how = {"env": {**inherited, **environ}, **({"stderr": stderr} if stderr else {})}
         self._manager, self.client = _started(python, how) or _started(python, how) or _started(python, how)
+        if not environ and stderr is None:
+            _launch_spare(python, how)
         PLAYED["kernels"] += 1
-        self._overhears = False
         self.run("import faulthandler, signal, sys\nfaulthandler.register(signal.SIGUSR1, file=sys.__stderr__)")
-        self._overhears = self.text("import ipykernel\nprint(ipykernel.__version__)").startswith(OVERHEARING)
 
     def close(self):
         self._read_what_is_left()
         self.client.stop_channels()
-        self._manager.shutdown_kernel(now=True)
-        self._manager.cleanup_resources()
+        _ended(self._manager)
         assert changed_metadata(self.log) == []
         assert differences(self.requests, self.log) == []
         PLAYED["logs"] += 1
@@ -97,16 +92,16 @@ class Kernel:
         return message["header"]["msg_id"]
 
     def until(self, condition):
-        """Collect messages until one fulfils the condition; the messages, that one last."""
-        messages, deadline, silent = [], time.monotonic() + PATIENCE, 0
-        while time.monotonic() < deadline:
+        """Collect messages until one fulfils the condition; the messages, that one last.
+
+        A busy machine may take its time as long as something comes.
+        """
+        messages, deadline = [], time.monotonic() + 2 * PATIENCE
+        while (left := deadline - time.monotonic()) > 0:
             try:
-                messages.append(self.client.get_iopub_msg(timeout=1))
+                messages.append(self.client.get_iopub_msg(timeout=min(left, PATIENCE)))
             except queue.Empty:
-                silent += 1
-                if self._overhears and silent == 5:
-                    self.client.kernel_info()
-                continue
+                break
             self.log.append(messages[-1])
             if condition(messages[-1]):
                 return messages
@@ -117,7 +112,7 @@ class Kernel:
     def run(self, code, **how):
         """Run a cell to its end and return all messages until then.
 
-        Its reply is read too, since kernels are OVERHEARING.
+        Its reply is read too: until the extension is loaded, ipykernel 7.3 may not hear a request that comes with a reply.
         """
         mine = self.send(code, **how)
         messages = self.until(lambda message: is_idle(message) and parent(message) == mine)
@@ -130,21 +125,43 @@ class Kernel:
         return "".join(message["content"]["text"] for message in self.run(code) if message["msg_type"] == "stream")
 
 
-def _started(python, how):
-    """A kernel's manager and client; None if it died, as one does whose port another process took a moment before it."""
+def _launched(python, how):
     manager = KernelManager(kernel_name="python3")
     manager.kernel_spec.argv[0] = python
     manager.start_kernel(**how)
+    return manager
+
+
+def _launch_spare(python, how):
+    SPARE.append((_launched(python, how), (python, how, Path.cwd())))
+
+
+def _ended(manager):
+    manager.shutdown_kernel(now=True)
+    manager.cleanup_resources()
+
+
+def _started(python, how):
+    """A kernel's manager and client; None if it died, as one does whose port another process took a moment before it."""
+    manager, way = SPARE.pop() if SPARE else (None, None)
+    if manager is not None and way != (python, how, Path.cwd()):
+        _ended(manager)
+        manager = None
+    manager = manager or _launched(python, how)
     client = manager.client()
     client.start_channels()
     try:
         client.wait_for_ready(timeout=60)
     except RuntimeError:
         client.stop_channels()
-        manager.shutdown_kernel(now=True)
-        manager.cleanup_resources()
+        _ended(manager)
         return None
     return manager, client
+
+
+def pytest_sessionfinish():
+    while SPARE:
+        _ended(SPARE.pop()[0])
 
 
 def parent(message):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from nbconvert import LatexExporter, PDFExporter, RSTExporter
+from nbconvert import HTMLExporter, LatexExporter, PDFExporter, RSTExporter
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -84,6 +85,27 @@ def test_rst_holds_the_page_as_it_is(book):
     assert "<strong>scatter</strong>" in answer
     assert all(line.startswith("    ") for line in answer.split("\n\n\n")[0].splitlines() if line)
     assert "parsed-literal" not in rst
+
+
+@pytest.mark.skipif(shutil.which("pandoc") is None, reason="there is no pandoc: make setup-documents")
+def test_pandoc_makes_readable_rst_of_the_page(book, tmp_path):
+    """As the page on compatibility says."""
+    html, _ = HTMLExporter(template_name="basic").from_notebook_node(book)
+    (tmp_path / "book.html").write_text(html, encoding="utf-8")
+    form = "html-native_divs-native_spans+tex_math_dollars"
+    command = ["pandoc", "-f", form, "-t", "rst", str(tmp_path / "book.html")]
+    rst = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=60, check=True).stdout
+    for wanted in (
+        "Why the sky is blue\n===================",
+        "-  short waves **scatter**\n-  long ones ``pass``",
+        "====== ===========\ncolour nm\n====== ===========\nblue   :math:`450`\n",
+        ".. math:: I \\propto \\lambda^{-4}",
+        '.. code:: python\n\n   total = {"a_b": 1}',
+        "\n**Light**\n",
+    ):
+        assert rst.count(wanted) == 2, wanted
+    assert "raw:: html" not in rst
+    assert "container::" not in rst
 
 
 def test_without_it_the_same_outputs_as_ever():

@@ -167,7 +167,7 @@ def test_an_exported_chat_is_loaded_again_and_goes_on(talked):
     assert line == "copy: 2 exchanges loaded; the next prompt continues the chat"
     talked.run("%gemini ask --wait -c copy Go on.", sits=False)
     assert talked.text("print(_gemini.state, _gemini.turn)") == "complete 2\n"
-    assert "has exchanges already" in errors(talked.run("%gemini load back.json copy"))[0]["evalue"]
+    assert "already; %gemini load back.json NEW_NAME" in errors(talked.run("%gemini load back.json copy"))[0]["evalue"]
     (talked.folder / "foreign.json").write_text('{"cells": []}')
     assert "no chat that %gemini export wrote" in errors(talked.run("%gemini load foreign.json"))[0]["evalue"]
     assert "can't read nothing.json" in errors(talked.run("%gemini load nothing.json"))[0]["evalue"]

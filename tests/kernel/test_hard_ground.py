@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.kernel.conftest import at_rest, complaints, is_final_status, kinds, outputs, parent, said
 
 SLOW = json.dumps({"parts": [["thought", "hm " * 40], ["answer", "word " * 60]], "pieces": 60, "gap": 0.02})
@@ -11,21 +13,27 @@ STORM = """
 import gc, threading
 calm = threading.Event()
 def storm():
-    while not calm.wait(0.005):
+    while not calm.wait(0.05):
         gc.collect()
-gc.set_threshold(1, 1, 1)
+gc.set_threshold(10, 2, 2)
 thread = threading.Thread(target=storm); thread.start()
 """
 
 
+@pytest.fixture
+def storm(kernel):
+    kernel.run(STORM)
+    yield
+    kernel.run("calm.set(); thread.join(); gc.set_threshold(700, 10, 10)")
+
+
+@pytest.mark.usefixtures("storm")
 def test_only_the_library_holds_a_stream_and_no_collection_takes_it(kernel):
     """No name leads to the reply any more: a loop holds its tasks weakly."""
-    kernel.run(STORM)
     mine = kernel.send(f"%%gemini --once\noffline: {SLOW}")
     messages = kernel.until(lambda message: parent(message) == mine and said(message).get("kind") == "thought")
     messages += kernel.run("del _gemini\nprint(gc.collect() >= 0)")
     messages = at_rest(kernel, mine, messages)
-    kernel.run("calm.set(); thread.join(); gc.set_threshold(700, 10, 10)")
     shown = outputs(messages, mine)
     assert kinds(shown) == ["thought", "answer", "status"]
     assert [output["data"]["text/plain"].count(word) for output, word in zip(shown, ("hm", "word"), strict=False)] == [40, 60]

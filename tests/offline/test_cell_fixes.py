@@ -16,7 +16,7 @@ ASKED = "Code in my notebook failed with {error}\nSay why.\n\nCell [3], which fa
 SETUP = """
 class Table(dict):
     columns = ['city', 'sold']
-stock, words, total, n, zero, empty, missing = {'apples': 3}, ['one', 'two'], None, 3, 0, [], None
+stock, words, total, n, zero, empty, missing, age = {'apples': 3}, ['one', 'two'], None, 3, 0, [], None, '3'
 def area(width, height): return width, height
 """
 CASES = [
@@ -41,6 +41,13 @@ CASES = [
     ("TypeError", "{[1, 2]: 3}", "{tuple([1, 2]): 3}"),
     ("TypeError", "words(0)", "words[0]"),
     ("TypeError", "n.real()", "n.real"),
+    ("TypeError", "age * 2.5", "float(age) * 2.5"),
+    ("TypeError", "class Dog:\n    def bark():\n        return 1\nDog().bark()", "class Dog:\n    def bark(self):\n        return 1\nDog().bark()"),
+    ("TypeError", "for word in words:\n    n += word", 'for word in words:\n    try:\n        n += word\n    except TypeError as error:\n        print("TypeError:", error)'),
+    ("ValueError", "import pandas as pd\nrow = pd.Series([1, 2])\nrow[row > 0 and row < 2]", "import pandas as pd\nrow = pd.Series([1, 2])\nrow[(row > 0) & (row < 2)]"),
+    ("ValueError", "from datetime import datetime\ndatetime.strptime('24/12/2025', '%Y-%m-%d')", "from datetime import datetime\ndatetime.strptime('24/12/2025', '%d/%m/%Y')"),
+    ("JSONDecodeError", "import json\njson.loads(\"{'a': 1}\")", "import ast\n\nimport json\nast.literal_eval(\"{'a': 1}\")"),
+    ("JSONDecodeError", "import json\njson.loads('nope')", "import json\ntry:\n    json.loads('nope')\nexcept Exception as error:\n    print(\"JSONDecodeError:\", error)"),
     ("ValueError", "int('3.5')", "int(float('3.5'))"),
     ("ValueError", "float('1,000')", "float(str('1,000').replace(\",\", \"\"))"),
     ("ValueError", "a, b = [1, 2, 3]", "a, b, *rest = [1, 2, 3]"),
@@ -54,6 +61,12 @@ CASES = [
     ("AttributeError", "'a'.upperr()", "'a'.upper()"),
     ("AttributeError", "missing.group(1)", "(missing.group(1) if missing is not None else None)"),
     ("AttributeError", "import math\nmath.sqroot(4)", "import math\nmath.sqrt(4)"),
+    ("AttributeError", "import pandas as pd\npd.DataFrame({'a': [1]}).group_by('a')", "import pandas as pd\npd.DataFrame({'a': [1]}).groupby('a')"),
+    ("AttributeError", "'a'.append('b')", "'a' + str('b')"),
+    ("AttributeError", "stock.apples", 'stock["apples"]'),
+    ("KeyError", "import pandas as pd\npd.DataFrame({'a': [1]}).loc['x']", "import pandas as pd\ntry:\n    pd.DataFrame({'a': [1]}).loc['x']\nexcept KeyError as error:\n    print(\"KeyError:\", error)"),
+    ("TypeError", "with 5:\n    pass", 'try:\n    with 5:\n        pass\nexcept TypeError as error:\n    print("TypeError:", error)'),
+    ("AttributeError", "(3).colour()", 'try:\n    (3).colour()\nexcept AttributeError as error:\n    print("AttributeError:", error)'),
     ("AttributeError", "(3).colour", 'getattr(3, "colour", None)'),
     ("ZeroDivisionError", "n / zero", '(n / zero if zero else float("nan"))'),
     ("ZeroDivisionError", "n % (zero + 0)", '(n % (zero + 0) if (zero + 0) else float("nan"))'),

@@ -40,6 +40,23 @@ CELL = (
 )
 
 
+DOCUMENTED = """Explain `pd.DataFrame.groupby` of my notebook, briefly: what it is, and how it is used.
+
+pd.DataFrame.groupby(self, by=None) -> 'DataFrameGroupBy': function of pandas.core.frame
+Documentation:
+```
+Group by a mapper.
+
+More of it.
+```
+Source:
+```python
+def groupby(self, by=None):
+    \"\"\"Group by … (cut
+```
+"""
+
+
 def said(prompt):
     (_, thought), (_, answer) = explain(prompt)
     assert thought
@@ -83,6 +100,23 @@ def said(prompt):
             "explain\n```python\nclass A(B):\n    n: int\nwhile n:\n    break\nassert n\n```",
             ["the class `A`, a `B`", "leaves the loop"],
         ),
+        (
+            (
+                "Explain `Dog.bark` of my notebook\n\nDog.bark(self): function of __main__\nDocumentation:\n```\nBark once.\n\nLoudly.\n```\n"
+                "Source:\n```python\n    def bark(self):\n        return 1\n```\n"
+            ),
+            ["**In its own words:** Bark once.\n\nStep by step", "defines the function `bark(self)`", "- returns `1`"],
+        ),
+        (
+            "Explain `len` of my notebook\n\nlen(obj, /): builtin_function_or_method of builtins\nDocumentation:\n```\nReturn the size.\n```\n",
+            ["**In its own words:** Return the size.", "It is called as `len(obj, /)`; how it is made was not sent."],
+        ),
+        (
+            "Explain `f` of my notebook\n\nf(a): function of m\nDocumentation:\n```\nf(a)\n\nMeasure a.\n=====\n```\n",
+            ["**In its own words:** Measure a.\n\nIt is called as `f(a)`"],
+        ),
+        ("Explain this: [n**2 for n in range(9)]", ["shows the value of `[n ** 2 for n in range(9)]`"]),
+        ("Explain this code:\nimport a\n" + "print(1)\n" * 50, ["… and 11 more lines."]),
         ("Explain `w` of my notebook\n\nw is of type list.\n```\n[1, 2]\n```\n", ["`w` is a `list`", "[1, 2]"]),
     ],
 )
@@ -91,7 +125,9 @@ def test_what_was_sent_is_explained(prompt, words):
     assert [word for word in words if word not in answer] == []
 
 
-@pytest.mark.parametrize("prompt", ["Explain, briefly: what is a closure?", "Why?", "Explain\n```python\n(((\n```"])
+@pytest.mark.parametrize(
+    "prompt", ["Explain, briefly: what is a closure?", "Explain: recursion", "Why?", "Explain\n```python\n(((\n```"]
+)
 def test_words_are_no_code(prompt):
     assert explain(prompt) is None
 
@@ -100,3 +136,11 @@ def test_words_are_no_code(prompt):
 def test_any_prompt_is_safe(text, code):
     explain(f"Explain {text}\n```python\n{code}\n```\n")
     explain(f"Explain\n{code}")
+
+
+def test_what_has_no_whole_source_is_explained_by_its_documentation():
+    answer = said(DOCUMENTED)
+    assert answer.startswith("**In its own words:** Group by a mapper.")
+    assert "It is called as `pd.DataFrame.groupby(self, by=None) -> 'DataFrameGroupBy'`" in answer
+    assert "called" not in said(DOCUMENTED.replace("(self, by=None) -> 'DataFrameGroupBy'", ""))
+    assert explain(DOCUMENTED.replace("Group by a mapper.\n\nMore of it.", "none")) is None

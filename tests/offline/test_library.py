@@ -24,11 +24,28 @@ def said(*prompts):
         ("What is the name of the capital?", "answers are prepared"),
         ("Tell me about 12345678901234567890 + 1", "answers are prepared"),
         ("What is my name?", "not told me your name"),
-        ("2 * -3", "**-6**"),
+        ("2 * -3", "2 * -3 = **-6**"),
+        ("what is 3+4*2?", "3 + 4 * 2 = **11**"),
+        ("(1 + 2) × 3 please", "(1 + 2) × 3 = **9**"),
+        ("12 / 4", "**3**"),
+        ("2 plus 2 times 3", "2 + 2 * 3 = **8**"),
+        ("2^10", "2 ** 10 = **1024**"),
+        ("What is 15% of 80?", "15% of 80 = **12**"),
+        ("0.1 + 0.2", "= **0.3**"),
+        ("9**9**9", "answers are prepared"),
+        ("1 / 0", "answers are prepared"),
+        ("007 + 1", "answers are prepared"),
+        ("What happened on 24/12/2025?", "answers are prepared"),
+        ("Who lived 1914-1918?", "answers are prepared"),
     ],
 )
 def test_the_answer_fits_the_question(prompt, words):
     assert words in said(prompt)
+
+
+def test_tools_that_could_have_been_called_are_named():
+    ((_, _), (_, answer)) = written_answer(["How warm is it?"], ["weather", "convert"])
+    assert "A tool is called once your prompt names it, with its values: `weather`, `convert`." in answer
 
 
 def test_the_written_code_runs():

@@ -151,6 +151,20 @@ async def test_what_google_would_not_take_as_its_schema_is_refused(service, conf
     assert message in answer.body.decode()
 
 
+def test_addresses_go_where_their_field_says_and_numbers_under_their_words():
+    person = {"type": "object", "properties": {"name": {"type": "string"}, "email": {"type": "string"}}}
+    told = "Ada Lovelace (ada@example.org) and Alan Turing (alan@example.org)"
+    made = json.loads(answer_in({"type": "array", "items": person}, told))
+    assert made == [
+        {"name": "Ada Lovelace", "email": "ada@example.org"},
+        {"name": "Alan Turing", "email": "alan@example.org"},
+    ]
+    counts = {"type": "object", "additionalProperties": {"type": "integer"}}
+    assert json.loads(answer_in(counts, "apples 3, pears: 5")) == {"apples": 3, "pears": 5}
+    listed = {"type": "array", "items": {"type": "string"}}
+    assert json.loads(answer_in(listed, "a cake of eggs, milk and flour")) == ["eggs", "milk", "flour"]
+
+
 def test_any_of_googles_schemas_is_one_of_its_schemas():
     made = from_openapi({"anyOf": [{"type": "STRING"}, {"type": "NULL"}], "format": "x", "example": 1})
     assert made == {"format": "x", "anyOf": [{"type": "string"}, {"type": "null"}]}

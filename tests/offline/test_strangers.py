@@ -8,7 +8,7 @@ import json
 import pytest
 
 from nbgemini.offline.files import FileStore
-from nbgemini.offline.http_server import LARGEST_BODY, BodyBudget, HttpRequest, read_request
+from nbgemini.offline.http_server import LARGEST_BODY, BodyBudget, HttpRequest, read_requests
 from nbgemini.offline.requests import InvalidRequest, Refused, decode_json
 from nbgemini.offline.server import OfflineService
 
@@ -85,11 +85,15 @@ async def test_pages_of_other_sites_are_refused(service, headers):
     assert len(service.requests) == asked, "nor is what they say remembered"
 
 
-async def read(data, room=None):
+def requests_in(data, room=None):
     reader = asyncio.StreamReader(limit=2**16)
     reader.feed_data(data)
     reader.feed_eof()
-    return await read_request(reader, room or BodyBudget())
+    return read_requests(reader, room or BodyBudget())
+
+
+async def read(data, room=None):
+    return await anext(requests_in(data, room), None)
 
 
 TWO_WAYS = {
@@ -135,18 +139,34 @@ async def test_bodies_have_one_largest_size_together(framing):
         + b"2710\r\n%s\r\n" % (b"x" * 10_000) * 7
         + b"0\r\n\r\n",
     }
-    first = await read(kinds[framing], room)
-    assert len(first.body) == 70_000
+    first = requests_in(kinds[framing], room)
+    assert len((await anext(first)).body) == 70_000
     assert await read(kinds[framing], room) is None, "while the first is here"
-    room.give(len(first.body))
+    assert await anext(first, None) is None
     assert len((await read(kinds[framing], room)).body) == 70_000
+
+
+async def test_requests_that_follow_each_other_at_once_are_read_one_by_one():
+    sent = b"POST /%d HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc"
+    found = [request async for request in requests_in(sent % 1 + sent % 2 + b"GET /3 HTTP/1.1\r\n\r\n" + b"POST")]
+    assert [(request.path, request.body) for request in found] == [("/1", b"abc"), ("/2", b"abc"), ("/3", b"")]
+
+
+@pytest.mark.parametrize("size", [2**17, 2**20])
+async def test_a_head_that_does_not_end_is_not_read_on(size):
+    assert await read(b"GET / HTTP/1.1\r\nX: " + b"x" * size + b"\r\n\r\n") is None
+
+
+async def test_a_request_to_speak_another_protocol_is_answered_in_this_one():
+    asked = b"GET /a HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    assert (await read(asked)).path == "/a"
 
 
 def test_what_is_remembered_has_a_largest_size():
     service = OfflineService()
     big = HttpRequest("POST", "/x", {}, {}, b'{"a": "' + b"x" * (LARGEST_BODY // 4) + b'"}')
     for _ in range(10):
-        service._remembered(big)
+        service._remember(big)
     assert (
         sum(len(asked.body["a"]) for asked in service.requests if isinstance(asked.body, dict) and "a" in asked.body)
         <= LARGEST_BODY

@@ -35,8 +35,17 @@ TEXT = """Of last week:
         ("How many rows are there?", "The table has **4** rows."),
         ("How many different regions are there?", "`region` has **3** different values: W, S, N."),
         ("What columns are there?", "**4** columns: `city`, `visitors`, `unit_price`, `region`."),
+        ("How many rows have a missing unit price?", "Cells without a value: `unit_price` 1."),
         ("Are there missing values?", "Cells without a value: `unit_price` 1."),
         ("What is the unit price of Rome?", "**Rome**: `unit_price` 8.9."),
+        (
+            "Which region is the priciest, and who has more than 1.5k visitors?",
+            "**2** of 4 rows have a `visitors` above 1500: Paris, Rome.",
+        ),
+        ("Cities with visitors under 1,000", "**1** of 4 rows have a `visitors` below 1000: Oslo."),
+        ("visitors above 9 million", "**0** of 4 rows have a `visitors` above 9,000,000."),
+        ("Which one is the most expensive?", "**Paris** has the highest `unit_price`: 12.6."),
+        ("unit price of W and of Paris", "**Paris**: `unit_price` 12.6."),
         ("Tell me about Lima", "**Lima**: `visitors` 1500, `unit_price` NaN, `region` S."),
         ("Is it nice?", ""),
     ],
@@ -45,6 +54,16 @@ def test_a_question_is_answered_from_the_rows(question, answer):
     (table,) = tables_in(TEXT)
     assert answer in answer_about(question, table)
     assert bool(answer) == bool(answer_about(question, table))
+
+
+def test_a_superlative_is_of_the_column_that_it_is_about():
+    (table,) = tables_in(
+        "| city | people | temp | land |\n| --- | --- | --- | --- |\n| A | 2000000 | 3 | X y |\n| B | 10100000 | 9 | Z |\n"
+    )
+    assert answer_about("Which is the warmest?", table) == "**B** has the highest `temp`: 9."
+    assert answer_about("people in X y", table) == "**A**: `people` 2000000."
+    assert answer_about("total people", table) == "In total: `people` **12,100,000**."
+    assert "`people`: 2,000,000 to 10,100,000, 6,050,000 on average" in describe(table)
 
 
 def test_an_answer_from_a_table_that_was_cut_says_so():

@@ -91,6 +91,11 @@ def test_sources_passages_queries_and_pages():
     assert found.pages == (Page("https://a.example/"), Page("https://c.example/", "unsafe"))
 
 
+def test_a_search_that_found_nothing_cites_nothing():
+    frame = {"candidates": [{"groundingMetadata": {"searchEntryPoint": {"renderedContent": "<div></div>"}}}]}
+    assert gemini.decoder()(json.dumps(frame).encode()) == []
+
+
 def test_a_passage_without_a_place_or_a_source_is_left_out():
     supports = [{"segment": {"endIndex": 2}}, {"groundingChunkIndices": [0]}, {"segment": 3, "groundingChunkIndices": "x"}]
     grounded = {"groundingChunks": [{"maps": {"uri": "https://a.example"}}], "groundingSupports": supports}

@@ -98,7 +98,7 @@ def test_arguments_that_come_whole_are_replaced_by_pieces_if_these_come_too():
         ToolCallEnd("0"),
     ]
     text = {"type": "function_call", "arguments": '{"a": 1}'}
-    assert stream(*step(text, {"type": "other"}, end=False))[1:] == [ToolArgsText("0", '{"a": 1}'), Unknown("other")]
+    assert stream(*step(text, {"type": "other"}, end=False))[1:] == [ToolArgsText("0", '{"a": 1}'), Unknown("delta other")]
     assert stream(*step(text))[0].id is None
 
 

@@ -10,6 +10,7 @@ from itertools import pairwise
 from unicodedata import category
 
 import pytest
+from msgspec import structs
 
 from nbgemini.messages.events import ToolArgsDelta, ToolArgsPiece, ToolCall, ToolCallGrowing, ToolCallStart, ToolRun
 from nbgemini.messages.tool_call_assembler import ToolCallAssembler
@@ -173,6 +174,19 @@ def test_a_card_says_what_its_tool_is():
     call = ToolRun(ToolCall("f", {}), "asking", about="Send <b>mail</b> for $5")
     assert "<p><small>Send &lt;b&gt;mail&lt;/b&gt; for <span>$</span>5<br>chat a</small></p>" in card_html(call, "chat a")
     assert "<summary>Tool <b>f</b> · waiting for approval</summary>" in card_html(call)
+
+
+def test_what_a_tool_prints_stands_between_its_arguments_and_its_result():
+    run = ToolRun(ToolCall("f", {"a": 1}), "done", {"output": "r"}, printed="<b>line</b>\x07\nlast\n")
+    html = card_html(run)
+    assert "<p><small>Printed</small></p><pre>&lt;b&gt;line&lt;/b&gt;␇\nlast</pre>" in html
+    assert html.index("<b>a:</b>") < html.index("Printed") < html.index("Result")
+    assert card_text(run).endswith("Printed: <b>line</b>␇\nlast\nr")
+    assert "<summary><small>Printed · 900 characters</small></summary>" in card_html(structs.replace(run, printed="x" * 900))
+    running = card_html(ToolRun(ToolCall("f", {}), "running", printed="x" * 5_000 + "the end"))
+    assert len(running) < 1_500
+    assert "the end</pre>" in running
+    assert "Printed" not in card_html(structs.replace(run, printed="\n"))
 
 
 def shown_text(card):

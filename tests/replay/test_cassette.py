@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from nbgemini.errors import ApiError, ConfigurationError, RateLimitError, ServerError, TransportError, WireError
 from nbgemini.replay import cassette
 from nbgemini.replay.cassette import Player, end_line, error_of, frame_line, opening_line, read_cassette
-from nbgemini.replay.diff import difference, summarize
-from nbgemini.replay.fingerprint import request_fingerprint
+from nbgemini.replay.fingerprint import difference, request_fingerprint, summarize
 from nbgemini.transport.request import Request
 
 
@@ -112,6 +111,8 @@ def test_answers_recorded_at_once_are_kept_apart(tmp_path):
         b'{"answer": "a", "t": NaN}\n',
         b'{"cassette": 2, "answer": "a"}\n',
         b'{"answer": "a", "frame": ' + b"[" * 100_000 + b"\n",
+        b'{"answer":' + b"[" * 100_000 + b"\n",
+        b"[" * 100_000 + b"\n",
         b'{"answer": "a", "base64": "?"}\n',
     ],
 )

@@ -21,6 +21,7 @@ class FrontEnd:
         self.requests = requests
         self.cells = {cell: [] for cell in requests}
         self.displays = {}
+        self.clearing = set()  # cells that the next output will clear
 
     def receive(self, message):
         cell, content = message["parent_header"].get("msg_id"), message["content"]
@@ -28,9 +29,14 @@ class FrontEnd:
             return
         match message["msg_type"]:
             case "display_data" | "execute_result" | "error" | "stream":
+                if cell in self.clearing:
+                    self.clearing.remove(cell)
+                    self.cells[cell].clear()
                 self.append(cell, message["msg_type"], content)
             case "update_display_data":
                 self.update(content["transient"]["display_id"], content)
+            case "clear_output" if content["wait"]:
+                self.clearing.add(cell)
             case "clear_output":
                 self.cells[cell].clear()
             case "status" if content["execution_state"] == "idle":

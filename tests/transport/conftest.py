@@ -14,7 +14,7 @@ def ask_by_httpx2(monkeypatch):
     """What makes requests go out by httpx2's own transport, as they do by a user's client or a proxy."""
 
     def ask():
-        monkeypatch.setattr(client, "_new_client", lambda: httpx2.AsyncClient(verify=tls_context(), trust_env=False))
+        monkeypatch.setattr(client, "_new_transport", lambda: httpx2.AsyncHTTPTransport(verify=tls_context()))
 
     return ask
 

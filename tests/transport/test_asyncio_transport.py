@@ -10,11 +10,13 @@ from contextlib import aclosing, asynccontextmanager
 from importlib.metadata import version
 from types import SimpleNamespace
 
+import httpx2
 import pytest
 import uvloop
 
 from nbgemini.errors import ApiError, ConfigurationError, TransportError
 from nbgemini.secrets import Secret
+from nbgemini.transport import asyncio_transport
 from nbgemini.transport.http import AGENT, HttpSource
 from nbgemini.transport.request import Request
 from nbgemini.transport.timeouts import Timeouts
@@ -114,17 +116,18 @@ async def test_what_comes_between_the_end_and_the_leaving_is_no_answer_to_the_ne
     go = asyncio.Event()
     stale = Send(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n" + b'{"b": 2}')
     async with FaultServer(after=(*WHOLE, Until(go), stale)) as server, source_at(server) as source:
-        client = await source._clients.client()
-        response = await client.send(client.build_request("GET", f"{server.url}/v1beta/models"), stream=True)
+        send = await source._clients.sender()
+        response = await send(httpx2.Request("GET", f"{server.url}/v1beta/models"))
         assert [piece async for piece in response.stream] == [b'{"a": 1}']
         go.set()
-        await until(lambda: response.stream._stream._connection.readable)
+        await until(lambda: response.stream._connection.readable)
         await response.aclose()
         assert await asked(source) == [{"a": 1}]
         assert server.connections == 2
 
 
-async def test_twenty_connections_are_kept_and_none_after_the_end():
+async def test_the_connections_of_a_burst_are_kept_for_the_next_one_and_none_after_the_end(monkeypatch):
+    monkeypatch.setattr(asyncio_transport, "_MOST_IDLE", 20)
     gate = asyncio.Event()
     async with FaultServer(after=(head(), Until(gate), *WHOLE[1:])) as server:
         async with source_at(server) as source:
@@ -133,6 +136,15 @@ async def test_twenty_connections_are_kept_and_none_after_the_end():
             gate.set()
             assert await asking == [[{"a": 1}]] * 30
             await until(lambda: server.open == 20)
+            assert await asyncio.gather(*(asked(source) for _ in range(20))) == [[{"a": 1}]] * 20
+            assert server.connections == 30
+        await until(lambda: server.open == 0)
+
+
+async def test_what_rests_is_closed_though_nobody_asks_again(monkeypatch):
+    monkeypatch.setattr(asyncio_transport, "_IDLE_SECONDS", 0.05)
+    async with FaultServer(after=WHOLE) as server, source_at(server) as source:
+        await asked(source)
         await until(lambda: server.open == 0)
 
 

@@ -15,7 +15,10 @@ from nbgemini.errors import TransportError, WireError
 from nbgemini.secrets import STEP, Mask, Secret
 from nbgemini.transport import key_filter
 from nbgemini.transport.framing import DONE
-from nbgemini.transport.key_filter import KeyFilter, without_key
+from nbgemini.transport.http import HttpSource
+from nbgemini.transport.key_filter import KeyFilter, KeyForms
+from nbgemini.transport.request import Request
+from tests.fakes.raw import CLOSE, RawServer, event, head
 
 KEY = "AIzaSyCANARY+k3y/0f_th1s-su1te"
 FORMS = {
@@ -42,7 +45,7 @@ def run(steps):
 
 
 def filtered(frames, key=KEY):
-    without_key = KeyFilter(Mask(Secret(key)))
+    without_key = KeyFilter(KeyForms(Mask(Secret(key))))
     return [passed for frame in frames for passed in run(without_key.feed(frame))] + without_key.close()
 
 
@@ -124,7 +127,7 @@ def test_what_stands_around_a_key_stays(before, behind, cuts):
 
 
 def test_a_frame_waits_only_where_a_key_may_go_on():
-    without_key = KeyFilter(Mask(Secret(KEY)))
+    without_key = KeyFilter(KeyForms(Mask(Secret(KEY))))
     first, second, third = (json.dumps({"text": text}).encode() for text in ("a piz AIza", "Sy", " is no key"))
     assert run(without_key.feed(first)) == []
     assert run(without_key.feed(second)) == []
@@ -140,7 +143,7 @@ def test_a_long_beginning_is_hidden_where_the_stream_ends():
 
 def test_frames_that_never_tell_are_not_held_for_good(monkeypatch):
     monkeypatch.setattr("nbgemini.transport.key_filter._MOST_WAITING", 200)
-    without_key = KeyFilter(Mask(Secret(KEY)))
+    without_key = KeyFilter(KeyForms(Mask(Secret(KEY))))
     begun = json.dumps({"text": KEY[:20]}).encode()
     junk = [run(without_key.feed(frame)) for frame in [begun, *[HARMLESS] * 6]]
     assert any(junk)
@@ -154,31 +157,25 @@ def test_odd_json():
 
 
 async def test_a_key_too_short_to_be_one_is_not_looked_for():
-    async def frames():
-        yield [b'"short"', HARMLESS, DONE]
-
-    assert [frame async for batch in without_key(frames(), Mask(Secret("short"))) for frame in batch] == [
-        b'"short"',
-        HARMLESS,
-        DONE,
-    ]
+    keys, frames = KeyFilter(KeyForms(Mask(Secret("short")))), [b'"short"', HARMLESS, DONE]
+    assert not keys.suspects(frames)
+    assert await keys.filtered(frames) == frames
 
 
 async def test_what_waits_comes_before_an_error():
-    async def frames():
-        yield [HARMLESS, b'{"text": "AIzaSy"}']
-        raise TransportError("cut off")
-
-    came = []
-    with pytest.raises(TransportError):
-        async for batch in without_key(frames(), Mask(Secret(KEY))):
-            came += batch
-    assert came == [HARMLESS, b'{"text": "AIzaSy"}']
+    frames = [HARMLESS, b'{"text": "AIzaSy"}']
+    async with RawServer([head(), *(event(json.loads(frame)) for frame in frames), CLOSE]) as server:
+        source, came = HttpSource(server.url, Secret(KEY)), []
+        with pytest.raises(TransportError):
+            async for frame in source.frames(Request("v1beta/models/m:streamGenerateContent", {}, {"alt": "sse"})):
+                came.append(frame)
+        await source.aclose()
+    assert came == frames
 
 
 def test_many_texts_in_one_frame_let_others_have_their_turn():
     frame = json.dumps({"list": ["words"] * 5_000, "text": "AIza"}).encode()
-    assert sum(1 for _ in KeyFilter(Mask(Secret(KEY))).feed(frame)) >= 5
+    assert sum(1 for _ in KeyFilter(KeyForms(Mask(Secret(KEY)))).feed(frame)) >= 5
 
 
 def test_a_long_text_is_searched_in_bounded_steps_and_keys_across_their_borders_are_found():
@@ -186,7 +183,7 @@ def test_a_long_text_is_searched_in_bounded_steps_and_keys_across_their_borders_
     escaped = "".join(f"\\u{ord(letter):04x}" for letter in secret)
     for before in (STEP - 3, STEP - len(secret) // 2, STEP, 3 * STEP - 1):
         frame = f'{{"text": "{"." * before}{escaped}{"." * (STEP * 4)}"}}'.encode()
-        assert sum(1 for _ in KeyFilter(Mask(Secret(KEY))).feed(frame)) >= 8
+        assert sum(1 for _ in KeyFilter(KeyForms(Mask(Secret(KEY)))).feed(frame)) >= 8
         came = texts(filtered([frame]))
         assert secret[3:-3] not in came
         assert came.startswith("." * before)
@@ -205,7 +202,7 @@ def test_many_keys_in_one_text_are_taken_out_at_once(monkeypatch):
 
 def test_frames_that_were_passed_on_are_forgotten_although_a_key_may_have_begun_in_them():
     without_key, frames = (
-        KeyFilter(Mask(Secret(KEY))),
+        KeyFilter(KeyForms(Mask(Secret(KEY)))),
         [json.dumps({f"place {n}": "piz A", "x": "y" * 99}).encode() for n in range(50)],
     )
     assert [passed for frame in frames for passed in run(without_key.feed(frame))] == frames
@@ -231,4 +228,4 @@ def test_a_frame_that_held_a_key_is_written_anew_whatever_else_is_in_it(odd):
 
 def test_values_that_are_no_text_let_others_have_their_turn_too():
     frame = json.dumps({"list": [[1, 2]] * 5_000, "text": "AIza"}).encode()
-    assert sum(1 for _ in KeyFilter(Mask(Secret(KEY))).feed(frame)) >= 10
+    assert sum(1 for _ in KeyFilter(KeyForms(Mask(Secret(KEY)))).feed(frame)) >= 10

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, NoReturn, ParamSpec, Protocol, TypeVar
 
 from nbgemini.errors import ConfigurationError
 
@@ -25,6 +25,7 @@ class SupportsAclose(Protocol):
         ...
 
 
+_HOW = "await it, or .result() in code that is not async"
 S = TypeVar("S", bound=SupportsAclose)
 
 
@@ -75,7 +76,11 @@ class Deferred(Coroutine[Any, Any, T_co]):
     def __repr__(self) -> str:
         """Say how to go on."""
         name = getattr(self._coroutine, "__qualname__", "…")
-        return f"<{name}(…): await it, or .result() in code that is not async>"
+        return f"<{name}(…): {_HOW}>"
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Say how to go on to whoever takes this for its result."""
+        raise AttributeError(f"no {name!r} before the end: {_HOW}")
 
 
 def deferred(method: Callable[Concatenate[S, P], Coroutine[Any, Any, T]]) -> Callable[Concatenate[S, P], Deferred[T]]:

@@ -31,23 +31,18 @@ class Lifecycle:
     """The writer's side of a handle: where it runs, how it is cancelled, and that it has ended.
 
     Attributes:
+        done: whether it has ended.
         stopping: whether somebody has asked for its end.
         home: where it runs; None before it has started.
     """
 
     def __init__(self) -> None:
-        """Begin; nothing runs yet."""
         self.stopping = False
         self.home: _Home | None = None
         self._cancel: Callable[[], object] | None = None
-        self._stop_call: Callable[[int], object] = lambda _: None
-        self._ended = threading.Event()
+        self._stop_call: Callable[[int], object] | None = None
+        self.done = False
         self._callbacks: list[Callable[[], object]] = []
-
-    @property
-    def done(self) -> bool:
-        """Whether it has ended."""
-        return self._ended.is_set()
 
     def start(self) -> None:
         """Note that it runs on the running loop."""
@@ -74,7 +69,7 @@ class Lifecycle:
 
     def stop_call(self, number: int) -> None:
         """Stop one tool call; harmless after the end."""
-        if not self.done:
+        if self._stop_call:
             self._stop_call(number)
 
     def when_done(self, callback: Callable[[], object]) -> None:
@@ -86,15 +81,17 @@ class Lifecycle:
 
     def finish(self) -> None:
         """End, and tell everybody who waits."""
-        self._ended.set()
+        self.done = True
         callbacks, self._callbacks = self._callbacks, []
-        self._cancel, self._stop_call = None, lambda _: None
+        self._cancel = self._stop_call = None
         for callback in callbacks:
             callback()
 
     def wait(self, seconds: float | None) -> bool:
         """Block this thread until the end, or for so many seconds; return whether it has ended."""
-        return self._ended.wait(seconds)
+        ended = threading.Event()
+        self._callbacks.append(ended.set)
+        return self.done or ended.wait(seconds)  # in this order: the end may come meanwhile, in another thread
 
     def __reduce__(self) -> tuple[Callable[[], Lifecycle], tuple[()]]:
         """Let a copy, and a file, have the end alone."""
@@ -130,7 +127,6 @@ class CancelOnce:
     """A stop as a cancel of a task; a cancel by somebody else must not go unheard."""
 
     def __init__(self, task: asyncio.Task[Any], over: Callable[[], bool]) -> None:
-        """Cancel this task, unless its work is over."""
         self._task = task
         self._over = over
         self._before = task.cancelling()
@@ -151,7 +147,6 @@ class StreamHandle:
     """What users hold of something that runs: they stop it, or wait for its end."""
 
     def __init__(self, lifecycle: Lifecycle) -> None:
-        """Watch this."""
         self._lifecycle = lifecycle
 
     @property

@@ -19,7 +19,6 @@ class FairScheduler:
     """The budget of one event loop."""
 
     def __init__(self, budget: float = BUDGET) -> None:
-        """Start with a full budget of `budget` seconds a turn."""
         self._budget = budget
         self._until: float | None = None
         self._waiting: deque[asyncio.Future[None]] = deque()  # first come, first served

@@ -45,22 +45,13 @@ class SqliteWorker:
 
     def __init__(
         self,
-        database: Callable[[], Database],
-        name: str,
-        tell: Callable[[str], object],
+        database: Callable[[], Database],  # a new one for each thread
+        name: str,  # of the thread, and of the file in what users are told
+        tell: Callable[[str], object],  # hears in the thread, in one line, that a damaged file was moved aside
         *,
-        on_reset: Callable[[], object] = lambda: None,
-        persistent: bool = False,
+        on_reset: Callable[[], object] = lambda: None,  # called in the thread when former writes may be missing
+        persistent: bool = False,  # whether writes to a locked file wait until it is free, or raise LockedError
     ) -> None:
-        """Open nothing yet.
-
-        Args:
-            database: returns the file's `Database`, a new one for each thread.
-            name: of the thread, and of the file in what users are told.
-            tell: called in the thread with one line when a damaged file was moved aside.
-            on_reset: called in the thread when former writes may be missing: a file was opened, a transaction rolled back.
-            persistent: whether writes to a locked file wait until it is free; otherwise they raise LockedError.
-        """
         self.database, self.name, self.tell = database, name, tell
         self.on_reset, self.persistent = on_reset, persistent
         self.begin_anew()
@@ -137,14 +128,14 @@ class _WorkerThread(threading.Thread):
         atexit.register(self._worker.close, _LEAVING)
         try:
             while not self._ends:
-                self._take()
+                self._wait_for_jobs()
                 with self._worker.inside_sqlite:
-                    self._do()
+                    self._run_jobs()
         finally:
             self._database.close()
             atexit.unregister(self._worker.close)
 
-    def _take(self) -> None:
+    def _wait_for_jobs(self) -> None:
         """Wait for a job that is due, and take all that are."""
         try:
             self._receive(self.jobs.get(timeout=self._pause()))
@@ -169,7 +160,7 @@ class _WorkerThread(threading.Thread):
             return _LOCKED_PAUSE
         return max(0.0, min(job.due for job in self._delayed) - monotonic()) if self._delayed else _IDLE
 
-    def _do(self) -> None:
+    def _run_jobs(self) -> None:
         """Do all that was taken; writes to a locked file stay."""
         waiting: list[_Job] = []
         for writes, jobs in groupby(self.taken, key=lambda job: job.writes):
@@ -182,7 +173,7 @@ class _WorkerThread(threading.Thread):
 
     def _read(self, job: _Job) -> None:
         try:
-            result = self._sound(lambda: job.work(self._database.connection))
+            result = self._recovered(lambda: job.work(self._database.connection))
         except Exception as error:  # noqa: BLE001 - it is the job's own
             job.future.set_exception(error)
         else:
@@ -191,7 +182,7 @@ class _WorkerThread(threading.Thread):
     def _write(self, jobs: list[_Job]) -> list[_Job]:
         """Do these in one transaction, or each in its own if that fails; return those that wait for a locked file."""
         try:
-            results = self._sound(lambda: self._database.transact(*(job.work for job in jobs)))
+            results = self._recovered(lambda: self._database.transact(*(job.work for job in jobs)))
         except LockedError as error:
             self.locked = True
             if self._worker.persistent and not self._ends:
@@ -210,10 +201,10 @@ class _WorkerThread(threading.Thread):
                 job.future.set_result(result)
         return []
 
-    def _sound(self, work: Callable[[], T]) -> T:
+    def _recovered(self, work: Callable[[], T]) -> T:
         """Return what comes of work on the file, or, if it is damaged, on a new one."""
         try:
-            return self._opened(work)
+            return self._on_open_file(work)
         except Exception as error:
             if not is_damage(error):
                 raise
@@ -221,9 +212,9 @@ class _WorkerThread(threading.Thread):
             if aside is not None:
                 what = f"{self._worker.name} {self._database.path}"
                 self._worker.tell(f"the {what} is damaged ({error}); it was moved to {aside.name}, a new one begins")
-        return self._opened(work)
+        return self._on_open_file(work)
 
-    def _opened(self, work: Callable[[], T]) -> T:
+    def _on_open_file(self, work: Callable[[], T]) -> T:
         if self._database.stale:
             self._database.close()
             try:

@@ -59,9 +59,9 @@ class Batch:
         status: what the service said of it last.
     """
 
-    def __init__(self, manner: BatchContext, status: Status, rows: Sequence[Any] | None = None) -> None:
+    def __init__(self, context: BatchContext, status: Status, rows: Sequence[Any] | None = None) -> None:
         self.status = status
-        self._manner = manner
+        self._context = context
         self._rows = rows
 
     @property
@@ -81,8 +81,8 @@ class Batch:
 
     async def refresh(self) -> Self:
         """Look how it stands."""
-        request = codec.status_request(self._manner.version, self.name)
-        self.status = await _read_status(await self._manner.endpoint.fetch(request))
+        request = codec.status_request(self._context.version, self.name)
+        self.status = await _read_status(await self._context.endpoint.fetch(request))
         return self
 
     async def wait(self, every: float | None = None) -> Self:
@@ -93,13 +93,13 @@ class Batch:
         """
         pause = every or _FIRST_PAUSE
         while not (await self.refresh()).status.over:
-            await self._manner.endpoint.retry.sleep(pause)
+            await self._context.endpoint.retry.sleep(pause)
             pause = every or min(pause * _GROWTH, _LONGEST_PAUSE)
         return self
 
     async def cancel(self) -> Self:
         """Stop the batch; the rows that have their answer stay, and cost what they cost."""
-        await self._manner.endpoint.fetch(codec.status_request(self._manner.version, self.name, "cancel"))
+        await self._context.endpoint.fetch(codec.status_request(self._context.version, self.name, "cancel"))
         return await self.refresh()
 
     async def results(self) -> MapResult:
@@ -113,34 +113,34 @@ class Batch:
         answers = await self._answers()
         if not answers and self.state != "complete":
             raise self.error or NbGeminiError(f"{self.name} was {self.state} before any row had its answer; submit it again")
-        return await MapResult(partial(self._read_all, answers), codec.total_of(answers, self._count()))
+        return await MapResult(partial(self._fill_all, answers), codec.total_of(answers, self._count()))
 
     async def _answers(self) -> Sequence[Answered]:
         """Return what came, from the answer itself or from the file that it names."""
         if not self.status.file:
             return self.status.answers
-        endpoint, files = self._manner.endpoint, self._manner.endpoint.uploads
+        endpoint, files = self._context.endpoint, self._context.endpoint.uploads
         if not isinstance(files, FileUploader) or not self.status.file.startswith("files/"):
             raise WireError(f"the service names no file of answers, but {self.status.file[:80]!r} → ask again")
-        path = f"{self._manner.version}/{self.status.file}:download?alt=media"
+        path = f"{self._context.version}/{self.status.file}:download?alt=media"
         lines = (await endpoint.persist(lambda: files.caller.call("GET", path))).body
         return await asyncio.to_thread(codec.answers_in, lines)
 
     def _count(self) -> int:
         return len(self._rows) if self._rows is not None else self.status.total
 
-    async def _read_all(self, answers: Sequence[Answered], table: MapResult) -> None:
+    async def _fill_all(self, answers: Sequence[Answered], table: MapResult) -> None:
         """Read row after row, the loop staying alive."""
         scheduler, total, given = FairScheduler.here(), codec.total_of(answers, self._count()), self._rows or ()
         progress = Progress(total=total, over=True)
         for number, answer in enumerate(codec.by_row(answers, total)):
             await scheduler.turn()
             row = table.so_far.add(given[number] if number < len(given) else None)
-            self._read(row, answer)
+            self._fill(row, answer)
             progress = count_row(progress, row)
         table.progress = progress
 
-    def _read(self, row: MapRow, answer: Answered | None) -> None:
+    def _fill(self, row: MapRow, answer: Answered | None) -> None:
         """Read what came of a row as every answer is read."""
 
         def frame() -> bytes:
@@ -150,8 +150,8 @@ class Batch:
                 raise answer.error
             return answer.frame
 
-        options = structs.replace(self._manner.options, model=self._manner.options.model or self.status.model)
-        reply = reply_of(frame, options, self._manner.endpoint, self._manner.prices)
+        options = structs.replace(self._context.options, model=self._context.options.model or self.status.model)
+        reply = reply_of(frame, options, self._context.endpoint, self._context.prices)
         fill_row(row, reply)
         row.state, row.seconds = reply.state, 0.0
         row.cost = None if row.cost is None else row.cost * _SHARE
@@ -169,25 +169,25 @@ async def batch_context(services: ServiceRegistry, options: dict[str, Any]) -> B
     service, bare = split_model(model)
     if service != "gemini":
         raise PromptError(f"only Gemini's Batch API is known here; client.map asks {service}'s models now")
-    asked = structs.replace(Options(model=bare), **{**options, "schema": schema, "model": bare})
+    asked = Options(model=bare).changed({**options, "schema": schema, "model": bare})
     return BatchContext(services.endpoint(model), settings.version, asked, settings.prices, services.guard)
 
 
-async def batches(manner: BatchContext) -> list[Batch]:
+async def batches(context: BatchContext) -> list[Batch]:
     """Return all batches that the service knows, the latest first."""
     found: list[Status] = []
     page = ""
     while True:
-        some, page = codec.statuses_of(await manner.endpoint.fetch(codec.batches_request(manner.version, page)))
+        some, page = codec.statuses_of(await context.endpoint.fetch(codec.batches_request(context.version, page)))
         found += some
         if not page:
-            return [Batch(manner, status) for status in found]
+            return [Batch(context, status) for status in found]
 
 
-async def batch_named(manner: BatchContext, name: str, rows: Sequence[Any] | None) -> Batch:
+async def batch_named(context: BatchContext, name: str, rows: Sequence[Any] | None) -> Batch:
     """Return the batch of this name; PromptError if none can be called so, ApiError if there is none."""
-    frame = await manner.endpoint.fetch(codec.status_request(manner.version, name))
-    return Batch(manner, await _read_status(frame), rows)
+    frame = await context.endpoint.fetch(codec.status_request(context.version, name))
+    return Batch(context, await _read_status(frame), rows)
 
 
 async def _read_status(frame: bytes) -> Status:
@@ -195,7 +195,7 @@ async def _read_status(frame: bytes) -> Status:
     return await asyncio.to_thread(codec.status_of, frame)
 
 
-async def submit_batch(manner: BatchContext, template: str, rows: Any, title: str) -> Batch:
+async def submit_batch(context: BatchContext, template: str, rows: Any, title: str) -> Batch:
     """Submit one batch and return it.
 
     Raises:
@@ -203,9 +203,7 @@ async def submit_batch(manner: BatchContext, template: str, rows: Any, title: st
         TransportError: nobody knows whether the batch was taken.
         ApiError: it was not.
     """
-    if manner.options.tools:
-        raise PromptError("a batch offers the model no tools; %%gemini -t and client.chat do")
-    manner.endpoint.codec.encode([user_turn("?")], manner.options)
+    context.endpoint.codec.encode([user_turn("?")], context.options)
     source = RowSource(rows)
     form = Template(template, source.doubled)
     given: list[Any] = []
@@ -215,31 +213,29 @@ async def submit_batch(manner: BatchContext, template: str, rows: Any, title: st
         for row in some:
             await scheduler.turn()
             given.append(row)
-            bodies.append(await _body(manner, form, row, len(bodies)))
+            bodies.append(await _request_body(context, form, row, len(bodies)))
     if not given:
         raise PromptError("there are no rows; no batch was submitted")
-    request = await _request(manner, bodies, title or f"{len(given):,} rows")
+    request = await _request(context, bodies, title or f"{len(given):,} rows")
     try:
-        status = codec.status_of(await manner.endpoint.without_retries().fetch(request))  # what must not be done twice
+        status = codec.status_of(await context.endpoint.without_retries().fetch(request))  # what must not be done twice
     except TransportError as error:
         error.args = (f"{error}; whether the batch was taken nobody knows → await client.batches()",)
         raise
-    return Batch(manner, status, given)
+    return Batch(context, status, given)
 
 
-async def _body(manner: BatchContext, form: Template, row: Any, number: int) -> Mapping[str, Any]:
+async def _request_body(context: BatchContext, form: Template, row: Any, number: int) -> Mapping[str, Any]:
     """Return what is asked for one row; large files go ahead of it."""
     try:
         turn = await form.turn(row)
         _refuse_empty(turn)
-        manner.guard(turn, manner.options.system)
+        context.guard(turn, context.options.system)
     except PromptError as error:
         raise PromptError(f"row {number}: {error}; no batch was submitted") from None
-    shipment = manner.endpoint.uploads.shipment([turn])
-    async with aclosing(shipment.progress()) as notices:
-        async for _ in notices:
-            pass
-    return manner.endpoint.codec.encode(shipment.turns, manner.options).body or {}
+    async with aclosing(context.endpoint.uploads.prepared([turn])) as steps:
+        turns = [turn async for step in steps if isinstance(step, list) for turn in step]
+    return context.endpoint.codec.encode(turns, context.options).body or {}
 
 
 def _refuse_empty(turn: Turn) -> None:
@@ -247,13 +243,13 @@ def _refuse_empty(turn: Turn) -> None:
         raise PromptError("its prompt is empty")
 
 
-async def _request(manner: BatchContext, bodies: list[Mapping[str, Any]], title: str) -> Request:
+async def _request(context: BatchContext, bodies: list[Mapping[str, Any]], title: str) -> Request:
     """Return the request that submits them, the file of lines uploaded if there must be one."""
-    version, model = manner.version, manner.options.model
+    version, model = context.version, context.options.model
     lines = await asyncio.to_thread(lambda: b"".join(codec.line_of(number, body) for number, body in enumerate(bodies)))
     if len(lines) <= REQUEST_BYTES:
         return codec.inline_request(version, model, bodies, title)
-    files = manner.endpoint.uploads
+    files = context.endpoint.uploads
     if len(lines) > LARGEST_BYTES:
         raise PromptError(f"a batch holds up to 2 GB, these rows are {size_text(len(lines))}; submit them in parts")
     if not isinstance(files, FileUploader):

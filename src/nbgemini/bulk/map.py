@@ -62,8 +62,10 @@ def create_map(  # noqa: PLR0913, PLR0917 - what asks, what is asked, and how
     services: ServiceRegistry, chats: ChatContext, options: Options, template: str, rows: Any, how: MapOptions
 ) -> MapResult:
     """Return the result of a map, which asks a client's services once it is awaited or started."""
-    if how.concurrency < 1:
-        raise PromptError(f"at least one row is asked at a time, not {how.concurrency}")
+    if not isinstance(template, str):
+        raise PromptError(f"a template is text, not {type(template).__name__}; it comes first, the rows come second")
+    if not isinstance(how.concurrency, int) or how.concurrency < 1:
+        raise PromptError(f"at least one row is asked at a time, not {how.concurrency!r}")
     endpoint = services.endpoint(options.model)
     once = endpoint.without_retries()  # and the same to the end, whatever is set meanwhile
     chat = Chat(None, structs.replace(chats, endpoint=lambda _model, _taping: once, log=None), options)
@@ -104,8 +106,8 @@ class MapRun:
             if self._store is not None:
                 await self._store.open()
             await self._run()
-        except NbGeminiError as error:
-            table.so_far.error = error
+        except NbGeminiError as error:  # the store can't be opened
+            self._stop_all(error)
         finally:
             await self._close()
 

@@ -1,36 +1,20 @@
-"""Who shows how far a map is that asks no terminal: a notebook says so when its extension is loaded.
-
-A map stands below the notebook and knows none; so the notebook hands down what makes a bar.
-"""
+"""How far a map is: in a notebook by what its extension hands down (`LOOKS.map_bar`), in a terminal by a bar of rich."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
+
+from nbgemini.formatting import LOOKS
 
 if TYPE_CHECKING:
     from nbgemini.bulk.progress import Progress  # %load_ext registers a bar, and shows none
 
-Maker: TypeAlias = Callable[[], Callable[[Any], object] | None]
-
-_makers: list[Maker] = []
-
-
-def register_bar(maker: Maker) -> None:
-    """Let `maker` make the bars from now on; it is called where a map begins."""
-    _makers.append(maker)
-
-
-def unregister_bar(maker: Maker) -> None:
-    """Undo that; harmless twice."""
-    if maker in _makers:
-        _makers.remove(maker)
-
 
 def progress_bar() -> Callable[[Progress], object] | None:
     """Return a bar where there is somewhere to show it."""
-    bar = _makers[-1]() if _makers else None
+    bar = LOOKS.map_bar() if LOOKS.map_bar else None
     return bar or (Bar() if sys.stderr is not None and sys.stderr.isatty() else None)
 
 

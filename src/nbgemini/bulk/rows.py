@@ -127,8 +127,6 @@ class MapContext(Struct, frozen=True):
 
     def check(self) -> None:
         """Raise PromptError if the model does not take these options."""
-        if self.options.tools:
-            raise PromptError("a map offers the model no tools; %%gemini -t and client.chat do")
         self.endpoint.codec.encode([user_turn("?")], self._bare)
 
     def pending(self, row: MapRow, turn: Turn, equal: Counter[str]) -> PendingRow:
@@ -194,10 +192,11 @@ class RowLoader:
         given = await self._source.some()
         if not given:
             return None
-        if not table.so_far:
+        rows = [table.so_far.add(one) for one in given]
+        if rows[0].index == 0:
             self._template.check(given[0])
         loaded, scheduler, unknown = LoadedRows([], [], []), FairScheduler.here(), []
-        for row in [table.so_far.add(one) for one in given]:
+        for row in rows:
             await scheduler.turn()
             try:
                 turn = await self._template.turn(row.input)

@@ -145,18 +145,18 @@ class Rows(list[MapRow]):
     @property
     def left_out(self) -> str:
         """Say what was done to its rows, and which the table does not show."""
-        more = len(self) - len(self._shown())
+        more = len(self) - len(self._shown_rows())
         rest = f"{more:,} more rows in to_frame()" if more else ""
         return "".join(f" · {said}" for said in (self.remark, rest) if said)
 
     def table(self) -> tuple[list[str], list[list[str]]]:
         """Return headers and cells of a bounded table: the first rows, and of the others those with trouble."""
-        shown = self._shown()
-        columns = list(dict.fromkeys(name for row in shown for name in _input(row)))[:_COLUMNS]
+        shown = self._shown_rows()
+        columns = list(dict.fromkeys(name for row in shown for name in _input_columns(row)))[:_COLUMNS]
         headers = ["", *columns, "answer", *(["trouble"] if any(row.error for row in shown) else [])]
         return headers, [_cells(row, columns)[: len(headers)] for row in shown]
 
-    def _shown(self) -> list[MapRow]:
+    def _shown_rows(self) -> list[MapRow]:
         with_trouble = [row for row in self[SHOWN:] if row.error][:SHOWN_TROUBLE]
         return [*self[:SHOWN], *with_trouble]
 
@@ -299,7 +299,7 @@ class MapResult(StreamHandle, Sequence[MapRow]):
 
 def _record(row: MapRow) -> dict[str, Any]:
     """Return a row for a DataFrame; names of ours give way to those of the input."""
-    record = dict(_input(row))
+    record = dict(_input_columns(row))
     facts = {"answer": row.text if row.answered else None, **_fields(row.parsed)}
     facts |= {"error": row.error or None, "tokens": row.usage.total, "cost": row.cost}
     for name, value in facts.items():
@@ -320,7 +320,7 @@ def _fields(parsed: Any) -> dict[str, Any]:
     return {"parsed": parsed}
 
 
-def _input(row: MapRow) -> Mapping[str, Any]:
+def _input_columns(row: MapRow) -> Mapping[str, Any]:
     return {str(name): value for name, value in row.input.items()} if isinstance(row.input, Mapping) else {"row": row.input}
 
 
@@ -330,7 +330,7 @@ def _answer_text(row: MapRow) -> str:
 
 
 def _cells(row: MapRow, columns: Sequence[str]) -> list[str]:
-    given = (_input(row).get(name, "") for name in columns)
+    given = (_input_columns(row).get(name, "") for name in columns)
     return [str(row.index), *map(_cell, given), _cell(_answer_text(row)), _cell(row.error)]
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import difflib
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +58,11 @@ class Template:
         for inner in self._braced:
             if match := field.fullmatch(f"{{{inner}}}"):
                 self._check_field(match, names, row)
-                used.add(_first(match["path"], names))
+                used.add(_base_name(match["path"], names))
             elif columns != self._checked and isinstance(row, Mapping) and _means_column(inner, row):
-                raise PromptError(f"{_missing(inner, row)}; nothing was asked")
+                raise PromptError(f"{_missing_text(inner, row)}; nothing was asked")
         if isinstance(row, Mapping) and not used & names.keys():
-            raise PromptError(f"the template names no column, so that all rows would ask the same; {_known(row)}")
+            raise PromptError(f"the template names no column, so that all rows would ask the same; {_columns_text(row)}")
         self._checked = columns
 
     async def turn(self, row: Any) -> Turn:
@@ -86,7 +87,7 @@ class Template:
             raise MissingError("this row is empty; it was not asked")
         there = {name: _Gap() if name != ROW and is_missing(value) else value for name, value in names.items()}
         pieces = list(parse_placeholders(self._text, there, _labels(tuple(names))))
-        used = {_first(piece.name, names) for piece in pieces if isinstance(piece, Placeholder)}
+        used = {_base_name(piece.name, names) for piece in pieces if isinstance(piece, Placeholder)}
         if used and isinstance(row, Mapping) and all(isinstance(there[name], _Gap) for name in used):
             gone = ", ".join(f"{{{name}}}" for name in sorted(used))
             raise MissingError(f"nothing stands in {gone} of this row; it was not asked")
@@ -97,19 +98,20 @@ class Template:
 
     def _check_field(self, match: re.Match[str], names: Mapping[str, Any], row: Any) -> None:
         path, spec = match["path"], match["spec"]
-        first = _first(path, names)
+        first = _base_name(path, names)
         if first not in names:
-            if spec is None or (isinstance(row, Mapping) and (_SPEC.search(spec) or _near(path, row))):
-                raise PromptError(f"{_missing(match[0][1:-1], row)}; nothing was asked")
+            if spec is None or (isinstance(row, Mapping) and (_SPEC.search(spec) or _closest_column(path, row))):
+                raise PromptError(f"{_missing_text(match[0][1:-1], row)}; nothing was asked")
             return
         if first in self._doubled:
             raise PromptError(f"several columns are called {first!r}, so that {match[0]} could mean each; rename them")
         value = names[first]
         if is_missing(value):
             return
-        if path != first and not _reaches(value, path.split(".")[1:]):
-            raise PromptError(f"{_missing(path, row)}; nothing was asked")
-        if path == first and spec and _SPEC.search(spec) and not match["cast"] and not _is_written(value, spec):
+        if path != first:
+            if not _can(lambda: attrgetter(path.partition(".")[2])(value), AttributeError):
+                raise PromptError(f"{_missing_text(path, row)}; nothing was asked")
+        elif spec and _SPEC.search(spec) and not match["cast"] and not _can(lambda: format(value, spec), ValueError, TypeError):
             raise PromptError(f"{match[0]} can't be written: {str(value)[:40]!r} is of type {type(value).__name__}")
 
 
@@ -135,7 +137,7 @@ class _Gap:
         return self
 
 
-def _first(path: str, names: Mapping[str, Any]) -> str:
+def _base_name(path: str, names: Mapping[str, Any]) -> str:
     """Return the name in a path: all of it if there is one of that name, else what stands before its first dot."""
     return path if path in names else path.partition(".")[0]
 
@@ -145,23 +147,13 @@ def _labels(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in names if name and not name.isidentifier())
 
 
-def _reaches(value: Any, attributes: Iterable[str]) -> bool:
-    for name in attributes:
-        try:
-            value = getattr(value, name)
-        except AttributeError:
-            return False
-        except Exception:  # noqa: BLE001 - a property may raise anything; it is told when it is read
-            return True
-    return True
-
-
-def _is_written(value: Any, spec: str) -> bool:
+def _can(read: Callable[[], object], *refusals: type[Exception]) -> bool:
+    """Whether a value can be read, or written, so; what raises anything else is told when that is done."""
     try:
-        format(value, spec)
-    except (ValueError, TypeError):
+        read()
+    except refusals:
         return False
-    except Exception:  # noqa: BLE001 - told when it is written
+    except Exception:  # noqa: BLE001 - it is anybody's code
         return True
     return True
 
@@ -172,25 +164,25 @@ def _means_column(inner: str, row: Mapping[Any, Any]) -> bool:
     if not name or name in map(str, row) or name[0] in "\"'{[<":
         return False
     manner = any(" " in str(column) for column in row) and " " in name
-    return bool(_near(name, row)) or (manner and name == inner and _WORDS.fullmatch(name) is not None)
+    return bool(_closest_column(name, row)) or (manner and name == inner and _WORDS.fullmatch(name) is not None)
 
 
-def _near(name: str, row: Mapping[Any, Any], cutoff: float = _NEAR) -> str:
+def _closest_column(name: str, row: Mapping[Any, Any], cutoff: float = _NEAR) -> str:
     """Return the column that is called nearly so, in whatever case; empty if none is."""
     columns = {str(column).casefold(): str(column) for column in row}
     near = difflib.get_close_matches(name.casefold(), columns, 1, cutoff)
     return columns[near[0]] if near else ""
 
 
-def _missing(inner: str, row: Any) -> str:
+def _missing_text(inner: str, row: Any) -> str:
     if not isinstance(row, Mapping):
         return f"{{{inner}}} names a column, but the rows are plain values, which {{{ROW}}} stands for"
     name = inner.partition(":")[0].partition("!")[0].strip()
-    near = _near(name, row, 0.6) or _near(name.partition(".")[0], row, 0.6)
+    near = _closest_column(name, row, 0.6) or _closest_column(name.partition(".")[0], row, 0.6)
     instead = f" (did you mean {near}?)" if near else "" if name.isidentifier() else f" ({{{{{inner}}}}} stays as typed)"
-    return f"no column {name!r}{instead}; {_known(row)}"
+    return f"no column {name!r}{instead}; {_columns_text(row)}"
 
 
-def _known(row: Mapping[Any, Any]) -> str:
+def _columns_text(row: Mapping[Any, Any]) -> str:
     names = [f"{{{name}}}" for name in row]
     return f"there is {', '.join(names[:_MANY])}{' …' if len(names) > _MANY else ''}"

@@ -164,17 +164,10 @@ def open_cache(
     size: int | None = None,
     tell: Callable[[str], object] = _log.warning,
 ) -> Cache | None:
-    """Return the cache that a setting means, not opened yet; None for `off`.
+    """Return the cache that a setting (see `WORDS`) means, not opened yet; None for `off`.
 
-    Args:
-        setting: one of `WORDS`.
-        seconds: how long an answer is kept.
-        entries: how many are kept at most; by default 1,000 in memory, 10,000 on disk. Redis has a setting of its own.
-        size: how many bytes; by default 64 MiB in memory, 256 MiB on disk.
-        tell: what hears, in one line, of a store's trouble.
-
-    Raises:
-        ConfigurationError: it means none, or needs a package that is not installed.
+    It keeps answers for so many `seconds`, `entries` and bytes (`size`) at most, but Redis has settings of its own for these;
+    `tell` hears of a store's trouble. Raises what `check_cache_setting` does.
     """
     check_cache_setting(setting)
     if not seconds > 0:

@@ -30,7 +30,7 @@ class CircuitBreaker:
         self._clock = clock
         self._again = 0.0
         self._gates: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
-        self._looking: asyncio.Task[None] | None = None
+        self._probing: asyncio.Task[None] | None = None
 
     async def run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T | None:
         """Return what comes of it; None after trouble, or if there was some a short while ago."""
@@ -39,7 +39,7 @@ class CircuitBreaker:
             if self.trouble:
                 if self._clock() >= self._again:
                     self._again = self._clock() + _LET_ALONE
-                    self._looking = asyncio.get_running_loop().create_task(self._look(work))
+                    self._probing = asyncio.get_running_loop().create_task(self._probe(work))
                 return None
             try:
                 return await with_deadline(self._patience, work())
@@ -49,17 +49,17 @@ class CircuitBreaker:
 
     async def aclose(self) -> None:
         """Look no more."""
-        looking, self._looking = self._looking, None
-        if looking is not None and looking.get_loop() is asyncio.get_running_loop():
-            looking.cancel()
-            await asyncio.wait({looking})
+        probing, self._probing = self._probing, None
+        if probing is not None and probing.get_loop() is asyncio.get_running_loop():
+            probing.cancel()
+            await asyncio.wait({probing})
 
     def _fail(self, error: Exception) -> None:
         self._again = self._clock() + _LET_ALONE
         self.trouble = describe_error(error)
         self._tell(self.trouble)
 
-    async def _look(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+    async def _probe(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         """Try whether the store works again; what comes of it is nobody's."""
         try:
             await with_deadline(self._patience, work())

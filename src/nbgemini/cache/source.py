@@ -111,7 +111,8 @@ class StreamTee:
         self._bytes = 0
         self._dropped = 0
         self._readers: list[_Reader] = []
-        self._room, self._news = asyncio.Event(), asyncio.Event()
+        self._room = asyncio.Event()
+        self._news: asyncio.Event | None = None  # that readers wait for
         self.task = asyncio.get_running_loop().create_task(self._run(pump))
 
     @property
@@ -135,7 +136,7 @@ class StreamTee:
         finally:
             await self._leave(reader)
         if self._error is not None:
-            raise _own(self._error)
+            raise _copy_of(self._error)
 
     async def add(self, frame: bytes) -> None:
         """Take a frame; return once there is room for the next."""
@@ -173,6 +174,7 @@ class StreamTee:
         while reader.at - self._dropped >= len(self._frames):
             if self.over:
                 return None
+            self._news = self._news or asyncio.Event()
             await self._news.wait()
         frame = self._frames[reader.at - self._dropped]
         reader.at += 1
@@ -198,11 +200,12 @@ class StreamTee:
 
     def _wake(self) -> None:
         """Wake the readers that wait; the next wait is for other news."""
-        self._news.set()
-        self._news = asyncio.Event()
+        if self._news is not None:
+            self._news.set()
+            self._news = None
 
 
-def _own(error: Exception) -> Exception:
+def _copy_of(error: Exception) -> Exception:
     """Return a copy of an error: who gets one adds what concerns him alone."""
     copy = type(error).__new__(type(error), *error.args)
     copy.__dict__.update(error.__dict__)

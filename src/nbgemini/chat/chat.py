@@ -46,6 +46,9 @@ class Log(Protocol):
         ...
 
 
+_ALONE: nullcontext[None] = nullcontext()  # one-shots follow nobody
+
+
 async def _nothing() -> None:
     """Close nothing."""
 
@@ -81,14 +84,14 @@ class Chat:
     """
 
     def __init__(self, name: str | None, context: ChatContext, options: Options) -> None:
-        """Begin an empty conversation."""
         self.name = name
         self.options = options
         self.transcript = Transcript()
         self.toolbox = Toolbox()
         self._context = context
         self._loops: dict[Reply, RequestLoop] = {}  # of replies that are not over
-        self._one_at_a_time = asyncio.Lock()
+        in_line = _ALONE if name is None else asyncio.Lock()
+        self._loop_context = LoopContext(self.transcript, in_line, self._holds_up, self._saved, context.mask)
 
     def begin(  # noqa: PLR0913 - each a thing of its own
         self,
@@ -118,9 +121,9 @@ class Chat:
             ToolError: a tool asks the chat that waits for it.
         """
         refuse_deadlock(self)
-        asked = user_turn(prompt) if isinstance(prompt, str) else prompt
+        asked = user_turn(prompt)
         toolbox = self.toolbox if toolbox is None else toolbox
-        options = with_schema_format(msgspec.structs.replace(self.options, **changes, tools=toolbox.declarations))
+        options = with_schema_format(msgspec.structs.replace(self.options.changed(changes), tools=toolbox.declarations))
         self._refuse(asked, options)
         endpoint, (service, model) = self._context.endpoint(options.model, taping), split_model(options.model)
         options = msgspec.structs.replace(options, model=model)
@@ -130,18 +133,14 @@ class Chat:
         state = ReplyState(exchange, options, endpoint.codec, prices=self._context.prices(), offline=endpoint.offline)
         state.chat, state.turn, state.provider, state.purpose, state.retries = self.name, number, service, purpose, retries
         reply = Reply(state)
-        self._loops[reply] = RequestLoop(state, reply, toolbox, endpoint, self._loop_context(reply))
-        reply.when_done(lambda: self._loops.pop(reply, None))
+        self._loops[reply] = RequestLoop(state, reply, toolbox, endpoint, self._loop_context)
+        reply.when_done(partial(self._loops.pop, reply, None))
         if self._context.log:
             self._context.log.follow(reply)
         return reply
 
     def _refuse(self, asked: Turn, options: Options) -> None:
-        """Refuse an empty prompt, one that must not leave, and one to no model.
-
-        Raises:
-            PromptError: it is one of these.
-        """
+        """Refuse an empty prompt, one that must not leave, and one to no model."""
         if not any(part.get("text", "x").strip() for part in asked.parts):
             raise PromptError("the prompt is empty; write it below the %%gemini line, or behind %gemini ask")
         self._context.guard(asked, options.system)
@@ -179,10 +178,14 @@ class Chat:
             NbGeminiError: it failed or was blocked.
         """
         reply = self.begin(prompt, **await self._prepared(changes))
-        async with aclosing(self._loops[reply].events()) as steps:
-            async for events in steps:
-                for event in events:
-                    yield event
+        loop = self._loops[reply]
+        try:
+            async with aclosing(loop.steps()) as steps:
+                async for events, _ in steps:
+                    for event in events:
+                        yield event
+        finally:
+            loop.give_up()  # nothing, unless it was left early or its time was over
         await reply
 
     def will_drive(self, reply: Reply) -> None:
@@ -205,15 +208,6 @@ class Chat:
         """Return what differs for a prompt, with servers asked for their tools and the schema read, off the loop."""
         schema = await schema_for(changes.get("schema", self.options.schema))
         return {"toolbox": await self.toolbox.refreshed(), **changes, "schema": schema}
-
-    def _loop_context(self, reply: Reply) -> LoopContext:
-        return LoopContext(
-            turns=partial(self.transcript.request_turns, reply.exchange),
-            in_line=lambda: self._one_at_a_time if self.name else nullcontext(),
-            blocks=lambda wanted: not reply.done and (wanted is reply or self._holds_up(wanted)),
-            saved=self._saved,
-            mask=self._context.mask,
-        )
 
     def _holds_up(self, wanted: object) -> bool:
         return self.name is not None and (wanted is self or wanted in self._loops)

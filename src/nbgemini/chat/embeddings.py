@@ -22,6 +22,8 @@ def validate_texts(texts: str | Iterable[str]) -> list[str]:
     Raises:
         PromptError: one is no text, or empty, which the service would refuse with all others of its request.
     """
+    if not isinstance(texts, Iterable):
+        raise PromptError(f"vectors are made of one text or of many, not of {type(texts).__name__}")
     found = [texts] if isinstance(texts, str) else list(texts)
     for number, text in enumerate(found):
         if not isinstance(text, str):

@@ -75,7 +75,7 @@ class Endpoint(Struct, frozen=True, eq=False):
         while True:
             try:
                 async with self.limiter.permit() as permit:
-                    await permit.granted.wait()
+                    await permit.wait()
                     answer = await ask()
             except NbGeminiError as error:
                 wait = attempts.again(error)

@@ -26,7 +26,6 @@ class SoFar:
     """The values of a reply as they stand; reading them never waits. Once the reply is over they are the reply's own."""
 
     def __init__(self, state: ReplyState) -> None:
-        """Read this."""
         self._state = state
 
     @property
@@ -139,7 +138,6 @@ class CompleteAnswer(StreamHandle):
     """
 
     def __init__(self, state: ReplyState) -> None:
-        """Read this."""
         super().__init__(state.lifecycle)
         self.so_far = SoFar(state)
 
@@ -182,7 +180,6 @@ class Reply(CompleteAnswer):
     page: ClassVar[Callable[[Reply], dict[str, str]] | None] = None  # set by the module that renders replies
 
     def __init__(self, state: ReplyState) -> None:
-        """Read this."""
         super().__init__(state)
         self._state = state
         self.window: int | None = None
@@ -250,12 +247,12 @@ class Reply(CompleteAnswer):
     @property
     def seconds(self) -> float:
         """How long it has taken, or took."""
-        return self._state.clock.seconds
+        return self._state.seconds
 
     @property
     def first_seconds(self) -> float | None:
         """How long it took until the first segment began; None before that."""
-        return self._state.clock.first
+        return self._state.first_seconds
 
     def number_of(self, segment: Segment) -> int:
         """Return which of `tool_calls` a segment shows."""

@@ -41,7 +41,7 @@ from nbgemini.messages.events import (
 )
 from nbgemini.messages.tool_call_assembler import ToolCallAssembler, weight
 from nbgemini.messages.transcript import Exchange, State
-from nbgemini.messages.turns import NOTE, Part, Usage
+from nbgemini.messages.turns import NOTE, Usage
 from nbgemini.providers.base import Codec
 from nbgemini.tools.tool import note_of
 
@@ -152,7 +152,6 @@ class ResponseAccumulator:
     """
 
     def __init__(self, exchange: Exchange, codec: Codec, model: str) -> None:
-        """Store what comes in `exchange`."""
         self.model = model
         self.response_id = ""
         self.answered = 0
@@ -297,15 +296,12 @@ class ResponseAccumulator:
     def add_results(self, results: Iterable[ToolRun]) -> None:
         """Close the round with the results of its calls."""
         self._citations.store()
-        self._exchange.answer(self._result_part(result) for result in results)
+        parts = ((result, self._codec.result_part(result.call, result.response or {}, result.media)) for result in results)
+        self._exchange.answer({**part, NOTE: note_of(result)} for result, part in parts)
         self.answered += len(self._round.calls)
         self._round = _Round()
         self._citations.begin_turn()
         self._begin_response()
-
-    def _result_part(self, result: ToolRun) -> Part:
-        part = self._codec.result_part(result.call, result.response or {}, result.media)
-        return {**part, NOTE: note_of(result)}
 
     def _begin_response(self) -> None:
         self._earlier, self._attempt = self.usage, _Attempt(len(self._exchange.parts))

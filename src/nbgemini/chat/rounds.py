@@ -8,9 +8,11 @@ one terminal state, whatever happens.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, suppress
+from functools import partial
 from typing import Any, TypeAlias
+from weakref import WeakMethod
 
 from msgspec import Struct, structs
 
@@ -21,54 +23,194 @@ from nbgemini.chat.endpoint import Endpoint
 from nbgemini.chat.reply import Reply
 from nbgemini.chat.response import Outcome
 from nbgemini.chat.state import ReplyState
-from nbgemini.errors import ApiError, NbGeminiError, ToolError, TransportError, WireError
+from nbgemini.errors import ApiError, NbGeminiError, ToolError, TransportError
 from nbgemini.messages.events import Event, Queued, Retrying, ToolCall, Uploading
 from nbgemini.messages.segments import Change
-from nbgemini.messages.transcript import Exchange
+from nbgemini.messages.transcript import Exchange, Transcript
 from nbgemini.messages.turns import Options, Turn, merge_text, user_turn
 from nbgemini.prices import Prices
 from nbgemini.providers.base import ONWARD, OVER, Decoder
 from nbgemini.tools.tool import text_result
 from nbgemini.tools.toolbox import RoundLimit, Toolbox, ToolRunner
 from nbgemini.transport.request import CachedFrame, ReplayedFrame, Request
+from nbgemini.transport.retry import Attempts
 
 Step: TypeAlias = tuple[list[Event], list[Change]]
+Phase: TypeAlias = Callable[[], AsyncGenerator[Step, None]]
 
-MOST_SEGMENTS = 2_000  # of one reply
-_SHREDS = f"an answer in more than {MOST_SEGMENTS:,} pieces of different kinds can't be shown → ask for less"
 _SMALL = 65_536  # bytes of a frame that is decoded on the loop
 _AT_ONCE = 32  # events of one frame that are folded before others have their turn
 _LOOK_AGAIN = 1.0  # seconds after which a waiting reply says anew how many are ahead
 
 
 class LoopContext(Struct, frozen=True):
-    """What a request loop needs of its chat.
+    """What the request loops of a chat share.
 
     Attributes:
-        turns: returns the turns of the next request.
-        in_line: returns the lock that makes prompts to one chat follow each other.
-        blocks: whether something can't go on before this reply has ended: a tool must not wait for it.
+        transcript: where the turns of a request stand.
+        in_line: makes prompts to one chat follow each other.
+        holds_up: whether something can't go on before the replies of this chat have ended: a tool must not wait for it.
         saved: returns once what came so far is on disk.
         mask: takes keys out of what a tool returned, and out of errors.
     """
 
-    turns: Callable[[], Sequence[Turn]]
-    in_line: Callable[[], AbstractAsyncContextManager[Any]]
-    blocks: WaitGuard
+    transcript: Transcript
+    in_line: AbstractAsyncContextManager[Any]
+    holds_up: WaitGuard
     saved: Callable[[], Awaitable[None]]
     mask: Callable[[Any], Any]
+
+
+class Rounds:
+    """The rounds of one reply, phase by phase: uploads, the request (again after transient failures), tools, the next request.
+
+    Each phase sets the next one, and none runs inside another, as every layer of generators costs each frame and each request.
+
+    Attributes:
+        phase: what comes next; None at the end.
+    """
+
+    def __init__(self, state: ReplyState, reply: Reply, toolbox: Toolbox, endpoint: Endpoint, context: LoopContext) -> None:
+        self.phase: Phase | None = self._prepare
+        self._state = state
+        self._reply = reply
+        self._toolbox = toolbox
+        self._endpoint = endpoint
+        self._context = context
+        self._round_limit = RoundLimit()
+        self._turns: Sequence[Turn] = ()
+        self._attempt: Phase = self._prepare
+        self._attempts: Attempts | None = None  # while a request is out, or waits to be sent again
+
+    async def _prepare(self) -> AsyncGenerator[Step, None]:
+        """Upload what must be ahead of the request."""
+        turns = self._context.transcript.request_turns(self._state.exchange)
+        async with aclosing(self._endpoint.uploads.prepared(turns)) as steps:
+            async for step in steps:
+                if isinstance(step, list):
+                    self._turns = step
+                else:
+                    yield self._wait_for(step)
+        self._begin_request("")
+
+    def _begin_request(self, continuation: str) -> None:
+        """Let a request go out next; with a `continuation` the service goes on with an answer that it has cut in two."""
+        state, endpoint = self._state, self._endpoint
+        so_far = [Turn("model", merge_text(state.exchange.parts))] if continuation == ONWARD else []
+        request = endpoint.codec.encode([*self._turns, *so_far], state.options, continuation=continuation)
+        request = structs.replace(request, reuse="fresh" if state.options.fresh else "any")
+        self._attempts = endpoint.retry.attempts()
+        self.phase = self._attempt = partial(self._send, request)
+
+    async def _send(self, request: Request) -> AsyncGenerator[Step, None]:
+        """Send a request once, as soon as there is a permit and the loop has time for it."""
+        state, scheduler, decode = self._state, FairScheduler.here(), self._endpoint.codec.decoder()
+        response = state.response
+        async with self._endpoint.limiter.permit() as permit:
+            while not permit.granted:
+                yield self._wait_for(Queued(permit.ahead))
+                await permit.wait(_LOOK_AGAIN)
+            await scheduler.turn()  # of a thousand prompts the first are out before the last are written
+            state.begin_attempt()
+            try:
+                async with aclosing(self._endpoint.source.frames(request)) as frames:
+                    async for frame in frames:
+                        if state.origin or isinstance(frame, ReplayedFrame):
+                            state.origin = _origin(frame, state.origin)
+                        if scheduler.must_wait:
+                            await scheduler.turn()
+                        decoded = decode(frame) if len(frame) <= _SMALL else await asyncio.to_thread(decode, frame)
+                        for at, some in _portions(decoded):
+                            if at:
+                                await scheduler.turn()
+                            events = response.fold(some, first=not at)
+                            yield events, state.show(events)
+                            state.raise_fault()
+            except NbGeminiError:
+                if rest := self._rest(decode):
+                    yield rest
+                raise
+            if rest := self._rest(decode):
+                yield rest
+            response.raise_if_empty()
+        self._end_request()
+
+    def _rest(self, decode: Decoder) -> Step | None:
+        """Return what the decoder still held back, as the body has ended, if anything."""
+        events = self._state.response.fold(decode(OVER))
+        return (events, self._state.show(events)) if events else None
+
+    def _end_request(self) -> None:
+        """Let follow what the answer asks for: its other half, or its calls."""
+        if self._attempts:
+            self._attempts.succeeded()
+        self._attempts = None
+        continuation = self._state.response.continuation()
+        if continuation is not None:
+            self._begin_request(continuation)
+            return
+        calls = self._state.response.calls()
+        self.phase = partial(self._run, calls) if calls else None
+
+    def after(self, error: NbGeminiError) -> Phase:
+        """Return what follows an error, or raise it: the request goes out again if all it brought was a transient failure."""
+        attempts = self._attempts
+        if attempts is None:  # no request was out
+            raise error
+        self._endpoint.uploads.doubt(error)
+        wait = attempts.again(error) if self._state.response.untouched else None
+        if wait is None:
+            if attempts.made > 1:
+                error.args = (f"{error} (tried {attempts.made} times)",)
+            raise error
+        return partial(self._pause, Retrying(_cause(error), wait, attempts.made, attempts.most))
+
+    async def _pause(self, retrying: Retrying) -> AsyncGenerator[Step, None]:
+        yield self._wait_for(retrying)
+        await self._endpoint.retry.sleep(retrying.seconds)
+        self.phase = self._attempt
+
+    async def _run(self, calls: list[ToolCall]) -> AsyncGenerator[Step, None]:
+        """Run the calls of a round, once what came is on disk; whatever happens, each gets a result."""
+        state, context, loop = self._state, self._context, asyncio.get_running_loop()
+        if why := self._round_limit.exceeded(calls):
+            state.add_results([text_result(call, f"limit reached: {why}", "refused") for call in calls])
+            raise ToolError(f"{why}: stopped; ask to go on if it should")
+        blocks = WeakMethod(self._blocks)  # contexts of tools, and timers set in them, live longer than the reply
+        runner = ToolRunner(
+            self._toolbox,
+            calls,
+            state.response.answered,
+            lambda wanted: (alive := blocks()) is not None and alive(wanted),
+            context.mask,
+        )
+        state.lifecycle.on_stop_call(lambda number: loop.call_soon_threadsafe(runner.stop, number))
+        try:
+            await context.saved()
+            async with aclosing(runner.progress()) as progress:
+                async for event in progress:
+                    yield [event], state.feed([event])
+        finally:
+            state.add_results(runner.results())
+        self.phase = self._prepare
+
+    def _blocks(self, wanted: object) -> bool:
+        """Return whether something can't go on before this reply has ended."""
+        return not self._reply.done and (wanted is self._reply or self._context.holds_up(wanted))
+
+    def _wait_for(self, notice: Queued | Retrying | Uploading) -> Step:
+        self._state.wait_for(notice)
+        return [notice], []
 
 
 class RequestLoop:
     """All rounds of one reply, with one endpoint and one toolbox to the end, whatever is set meanwhile."""
 
     def __init__(self, state: ReplyState, reply: Reply, toolbox: Toolbox, endpoint: Endpoint, context: LoopContext) -> None:
-        """Write `state`, which `reply` reads."""
         self._state = state
         self._reply = reply
-        self._toolbox = toolbox
         self._context = context
-        self._requests = RequestSender(state, endpoint)
+        self._rounds = Rounds(state, reply, toolbox, endpoint, context)
         self._cut = Outcome("interrupted")
 
     def start(self) -> None:
@@ -104,16 +246,14 @@ class RequestLoop:
             if timer:
                 timer.cancel()
 
-    async def events(self) -> AsyncGenerator[list[Event], None]:
-        """Stream to the end and yield the events of each step; leaving early stops the reply and keeps what arrived."""
+    def steps(self) -> AsyncGenerator[Step, None]:
+        """Stream to the end; whoever leaves early then says so by `give_up`."""
         limit = self._state.options.timeout
-        steps = self._steps_within(limit) if limit else self._steps()
-        try:
-            async with aclosing(steps):
-                async for events, _ in steps:
-                    yield events
-        finally:
-            self._finish(self._cut)  # nothing, unless it was left early or its time was over
+        return self._steps_within(limit) if limit else self._steps()
+
+    def give_up(self) -> None:
+        """Stop, and keep what arrived; nothing is done if it has ended."""
+        self._finish(self._cut)
 
     async def _steps_within(self, limit: float) -> AsyncGenerator[Step, None]:
         """Yield the steps as long as the time lasts; the caller's own work between them is never cut."""
@@ -146,11 +286,15 @@ class RequestLoop:
     async def _steps(self) -> AsyncGenerator[Step, None]:
         response = self._state.response
         try:
-            async with self._context.in_line():
+            async with self._context.in_line:
                 self._state.start()
-                async with aclosing(self._rounds()) as rounds:
-                    async for step in rounds:
-                        yield step
+                while self._rounds.phase is not None:
+                    try:
+                        async with aclosing(self._rounds.phase()) as steps:
+                            async for step in steps:
+                                yield step
+                    except NbGeminiError as error:
+                        self._rounds.phase = self._rounds.after(error)
                 last = self._finish(response.outcome())
         except (asyncio.CancelledError, GeneratorExit):
             raise  # the caller finishes, and shows the last changes
@@ -161,134 +305,6 @@ class RequestLoop:
             self._finish_unexpected(error)
             raise
         yield [], last
-
-    async def _rounds(self) -> AsyncGenerator[Step, None]:
-        """Ask, listen, run tools, ask again."""
-        limit = RoundLimit()
-        while True:
-            async with aclosing(self._requests.ask(self._context.turns())) as steps:
-                async for step in steps:
-                    yield step
-            calls = self._state.response.calls()
-            if not calls:
-                return
-            self._limit(calls, limit.exceeded(calls))
-            async with aclosing(self._run(calls)) as steps:
-                async for step in steps:
-                    yield step
-
-    async def _run(self, calls: list[ToolCall]) -> AsyncGenerator[Step, None]:
-        """Run the calls of a round, once what came is on disk; whatever happens, each gets a result."""
-        state, context, loop = self._state, self._context, asyncio.get_running_loop()
-        runner = ToolRunner(self._toolbox, calls, state.response.answered, context.blocks, context.mask)
-        state.lifecycle.on_stop_call(lambda number: loop.call_soon_threadsafe(runner.stop, number))
-        try:
-            await context.saved()
-            async with aclosing(runner.progress()) as progress:
-                async for event in progress:
-                    yield [event], state.feed([event])
-        finally:
-            state.add_results(runner.results())
-
-    def _limit(self, calls: list[ToolCall], why: str) -> None:
-        """End a conversation of the model with our tools that goes nowhere; its last calls get results too.
-
-        Raises:
-            ToolError: there is a reason why.
-        """
-        if why:
-            self._state.add_results([text_result(call, f"limit reached: {why}", "refused") for call in calls])
-            raise ToolError(f"{why}: stopped; ask to go on if it should")
-
-
-class RequestSender:
-    """The requests of one reply: each waits for a permit, and goes out again after transient failures."""
-
-    def __init__(self, state: ReplyState, endpoint: Endpoint) -> None:
-        """Ask this endpoint."""
-        self._state = state
-        self._endpoint = endpoint
-
-    async def ask(self, turns: Sequence[Turn]) -> AsyncGenerator[Step, None]:
-        """Ask and yield what comes; the service may cut its answer in two."""
-        state, endpoint = self._state, self._endpoint
-        shipment = endpoint.uploads.shipment(turns)
-        async with aclosing(shipment.progress()) as notices:
-            async for notice in notices:
-                yield self._wait_for(notice)
-        token: str | None = ""
-        while token is not None:
-            so_far = [Turn("model", merge_text(state.exchange.parts))] if token == ONWARD else []
-            request = endpoint.codec.encode([*shipment.turns, *so_far], state.options, continuation=token)
-            request = structs.replace(request, reuse="fresh" if state.options.fresh else "any")
-            async with aclosing(self._persist(request)) as steps:
-                async for step in steps:
-                    yield step
-            token = state.response.continuation()
-
-    async def _persist(self, request: Request) -> AsyncGenerator[Step, None]:
-        """Send a request, and again as long as it brings nothing but transient failures."""
-        endpoint = self._endpoint
-        attempts = endpoint.retry.attempts()
-        while True:
-            try:
-                async with aclosing(self._attempt(request)) as steps:
-                    async for step in steps:
-                        yield step
-            except NbGeminiError as error:
-                endpoint.uploads.doubt(error)
-                wait = attempts.again(error) if self._state.response.untouched else None
-                if wait is None:
-                    if attempts.made > 1:
-                        error.args = (f"{error} (tried {attempts.made} times)",)
-                    raise
-                retrying = Retrying(_cause(error), wait, attempts.made, attempts.most)
-            else:
-                attempts.succeeded()
-                return
-            yield self._wait_for(retrying)
-            await endpoint.retry.sleep(wait)
-
-    async def _attempt(self, request: Request) -> AsyncGenerator[Step, None]:
-        """Send a request once, as soon as there is a permit."""
-        state, scheduler, decode = self._state, FairScheduler.here(), self._endpoint.codec.decoder()
-        response, segments = state.response, state.segmenter.segments
-        async with self._endpoint.limiter.permit() as permit:
-            while not permit.granted.is_set():
-                yield self._wait_for(Queued(permit.ahead))
-                await permit.wait(_LOOK_AGAIN)
-            state.begin_attempt()
-            try:
-                async with aclosing(self._endpoint.source.frames(request)) as frames:
-                    async for frame in frames:
-                        state.origin = _origin(frame, state.origin)
-                        if scheduler.must_wait:
-                            await scheduler.turn()
-                        decoded = decode(frame) if len(frame) <= _SMALL else await asyncio.to_thread(decode, frame)
-                        for at in range(0, len(decoded), _AT_ONCE):
-                            if at:
-                                await scheduler.turn()
-                            events = response.fold(decoded[at : at + _AT_ONCE], first=not at)
-                            yield events, state.show(events)
-                            response.raise_fault()
-                            if len(segments) > MOST_SEGMENTS:
-                                raise WireError(_SHREDS)
-            except NbGeminiError:
-                if rest := self._rest(decode):
-                    yield rest
-                raise
-            if rest := self._rest(decode):
-                yield rest
-            response.raise_if_empty()
-
-    def _rest(self, decode: Decoder) -> Step | None:
-        """Return what the decoder still held back, as the body has ended, if anything."""
-        events = self._state.response.fold(decode(OVER))
-        return (events, self._state.show(events)) if events else None
-
-    def _wait_for(self, notice: Queued | Retrying | Uploading) -> Step:
-        self._state.wait_for(notice)
-        return [notice], []
 
 
 def reply_of(frame: Callable[[], bytes], options: Options, endpoint: Endpoint, prices: Prices) -> Reply:
@@ -305,6 +321,13 @@ def reply_of(frame: Callable[[], bytes], options: Options, endpoint: Endpoint, p
         outcome = state.response.outcome_after(error, shown=bool(state.segmenter.segments))
     state.finish(*outcome)
     return reply
+
+
+def _portions(events: list[Event]) -> Iterable[tuple[int, list[Event]]]:
+    """Return the events of a frame in portions, with their places; nearly always it is all of them."""
+    if len(events) <= _AT_ONCE:
+        return ((0, events),) if events else ()
+    return ((at, events[at : at + _AT_ONCE]) for at in range(0, len(events), _AT_ONCE))
 
 
 def _origin(frame: bytes, before: str) -> str:

@@ -114,7 +114,6 @@ class ServiceRegistry:
     """
 
     def __init__(self, settings: Settings, sleep: Sleep, http_client: httpx2.AsyncClient | None = None) -> None:
-        """Open nothing yet."""
         self.settings = settings
         self.taping: Taping | None = None
         self._sleep = sleep

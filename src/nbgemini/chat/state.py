@@ -13,7 +13,7 @@ from typing import Any
 from nbgemini._async.handle import Lifecycle
 from nbgemini.chat.response import ResponseAccumulator
 from nbgemini.chat.structured_output import read_answer
-from nbgemini.errors import NbGeminiError
+from nbgemini.errors import NbGeminiError, WireError
 from nbgemini.messages.events import Event, Queued, Retrying, ToolProgress, ToolRun, Uploading
 from nbgemini.messages.segments import Change, Segmenter, last_text
 from nbgemini.messages.transcript import Exchange, ExchangeStats, State
@@ -21,25 +21,8 @@ from nbgemini.messages.turns import Options, Usage, merge_text
 from nbgemini.prices import Prices, bundled_prices
 from nbgemini.providers.base import Codec
 
+MOST_SEGMENTS = 2_000  # of one reply
 OFFLINE_ID = "offline-"  # how response ids of the offline service begin
-
-
-class _Clock:
-    """The one clock of a reply."""
-
-    def __init__(self) -> None:
-        self._began = monotonic()
-        self.first: float | None = None  # seconds until the first segment began
-        self.total: float | None = None
-
-    @property
-    def seconds(self) -> float:
-        """How long it has taken, or took."""
-        return monotonic() - self._began if self.total is None else self.total
-
-    def restart(self) -> None:
-        """Count from now on."""
-        self._began = monotonic()
 
 
 class ReplyState:
@@ -60,12 +43,12 @@ class ReplyState:
         segmenter: the user's side.
         notice: what the request waits for before it goes out: a place, an upload, or the next attempt.
         lifecycle: where it runs, and that it has ended.
+        first_seconds: how long it took until the first segment began.
     """
 
     def __init__(
         self, exchange: Exchange, options: Options, codec: Codec, *, prices: Prices | None = None, offline: bool = False
     ) -> None:
-        """Begin with nothing; `codec` asks and reads."""
         self.exchange = exchange
         self.options = options
         self.provider = codec.name
@@ -82,8 +65,10 @@ class ReplyState:
         self.misfit = ""
         self.error: NbGeminiError | None = None
         self.notice: Queued | Retrying | Uploading | None = None
-        self.clock = _Clock()
         self.lifecycle = Lifecycle()
+        self.first_seconds: float | None = None
+        self._began = monotonic()
+        self._total: float | None = None
         self._retry_at = 0.0
         self._unshown: list[Change] = []
 
@@ -96,9 +81,20 @@ class ReplyState:
     def show(self, events: list[Event]) -> list[Change]:
         """Fold events for the user and return what changed."""
         changes = self.segmenter.feed(events)
-        if self.clock.first is None and self.segmenter.segments:
-            self.clock.first = self.clock.seconds
+        if self.first_seconds is None and self.segmenter.segments:
+            self.first_seconds = self.seconds
         return changes
+
+    def raise_fault(self) -> None:
+        """Raise what is wrong with the answer so far, if anything.
+
+        Raises:
+            NbGeminiError: the service reported it inside the stream.
+            WireError: nobody can be shown so many pieces.
+        """
+        self.response.raise_fault()
+        if len(self.segmenter.segments) > MOST_SEGMENTS:
+            raise WireError(f"an answer in more than {MOST_SEGMENTS:,} pieces of different kinds can't be shown → ask for less")
 
     def add_results(self, results: Sequence[ToolRun]) -> None:
         """Close the round with the results of its calls; those that the user has not seen are shown at the end."""
@@ -110,7 +106,7 @@ class ReplyState:
     def start(self) -> None:
         """Leave the queue of the chat: the time counts from here."""
         self.exchange.state = "running"
-        self.clock.restart()
+        self._began = monotonic()
 
     def wait_for(self, notice: Queued | Retrying | Uploading) -> None:
         """Say what the request waits for before it goes out."""
@@ -126,9 +122,14 @@ class ReplyState:
         if isinstance(self.notice, Queued):
             self.exchange.state = "running"
             if not self.segmenter.segments:
-                self.clock.restart()
+                self._began = monotonic()
         self.notice = None
         self.response.begin_attempt()
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken, or took."""
+        return monotonic() - self._began if self._total is None else self._total
 
     @property
     def wait_left(self) -> float:
@@ -170,14 +171,14 @@ class ReplyState:
         self.exchange.note = str(error) if error else note
         if error and error.played:
             self.origin = self.origin or "replay"
-        self.clock.total = self.clock.seconds
+        self._total = self.seconds
         self.exchange.facts = ExchangeStats(
             model=self.response.model,
             provider=self.provider,
             usage=self.usage,
             context=self.response.context,
             cost=None if self.spends_nothing else self.cost,
-            seconds=self.clock.seconds,
+            seconds=self.seconds,
             badge=self.badge,
             format="json" if self.options.json else self.options.format,
         )

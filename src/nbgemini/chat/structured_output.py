@@ -18,6 +18,7 @@ from msgspec import structs
 
 from nbgemini._async.threads import run_in_import_thread
 from nbgemini.errors import PromptError
+from nbgemini.messages.tool_call_assembler import in_double_quotes
 from nbgemini.messages.turns import Options, Schema
 from nbgemini.tools.json_schema import generator, to_service_schema
 from nbgemini.tools.record_types import with_readers
@@ -30,6 +31,10 @@ _THOUGHT = "</think>"  # of a model whose server did not see where its thought b
 _CLOSED_BY = {"{": "}", "[": "]"}
 _READER = json.JSONDecoder()
 _MOST_MISSES = 100  # brackets that begin nothing: each may be read to the end of the answer
+_STRING = r'"(?:[^"\\]|\\.)*+(?:"|\Z)'
+_FREE = rf"""(?s){_STRING}|'(?:[^'\\]|\\.)*+(?:'|\Z)|//[^\n]*|/\*.*?(?:\*/|\Z)|#[^\n]*|\b(?:True|False|None)\b"""
+_LAST_COMMA = rf"(?s)({_STRING})|,(?=\s*[}}\]])"
+_WORDS = {"True": "true", "False": "false", "None": "null"}
 _AROUND_A_WORD = " \n\r\t*_`'\".:!"
 
 
@@ -42,12 +47,28 @@ def json_texts(answer: str) -> Iterator[str]:
     text = answer.rpartition(_THOUGHT)[2]
     if len(text) < len(answer):
         yield text
-    yield from reversed(_fences(text))
+    for fenced in reversed(_fences(text)):
+        yield fenced
+        yield from _strict(fenced)
     if first := _BRACKET.search(text):
         last = text.rfind(_CLOSED_BY[first[0]])
         if last > first.start():
-            yield text[first.start() : last + 1]
+            yield (outermost := text[first.start() : last + 1])
+            yield from _strict(outermost)
         yield from sorted(_values(text, first.start()), key=len, reverse=True)
+
+
+def _strict(text: str) -> Iterator[str]:
+    """Yield a text as JSON has it, if it is written more freely: with comments, single quotes, Python's words, last commas."""
+    free = re.sub(_FREE, lambda found: _as_json(found[0]), text)
+    if (strict := re.sub(_LAST_COMMA, lambda found: found[1] or "", free)) != text:
+        yield strict
+
+
+def _as_json(token: str) -> str:
+    if token.startswith(("/", "#")):
+        return ""
+    return in_double_quotes(token[1:-1]) if token.startswith("'") else _WORDS.get(token, token)
 
 
 def json_text(answer: str) -> str:
@@ -234,12 +255,7 @@ def _parse(adapter: Any, text: str, *, chooses: bool) -> Any:
 
 
 def _validated(adapter: Any, text: str) -> Any:
-    """Return a JSON text as the type.
-
-    Raises:
-        pydantic.ValidationError: it does not fit.
-        Misfit: a validator of the type's own fails.
-    """
+    """Return a JSON text as the type."""
     import pydantic  # noqa: PLC0415 - is imported by now
 
     try:
@@ -279,11 +295,7 @@ def _without_root_reference(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _refuse_circles(name: str, body: Mapping[str, Any]) -> None:
-    """Refuse a type that can't but contain itself: the service unrolls circles, and only where they may be left out.
-
-    Raises:
-        PromptError: there is one.
-    """
+    """Refuse a type that can't but contain itself: the service unrolls circles, and only where they may be left out."""
     needs = {key: dict(_needed(inside, key)) for key, inside in body.get("$defs", {}).items()}
     reached = {key: set(found) for key, found in needs.items()}
     for _ in needs:  # each pass looks at least one type farther
@@ -311,11 +323,7 @@ def _needed(schema: Any, path: str) -> Iterator[tuple[str, str]]:
 
 
 def _with_supported_keywords(schema: Any, path: str) -> Any:
-    """Return a schema in the words for answers; the others are told in the description.
-
-    Raises:
-        PromptError: an object without fields, which the service refuses.
-    """
+    """Return a schema in the words for answers; the others are told in the description."""
     if not isinstance(schema, dict):
         return schema
     if schema.get("type") == "object" and not schema.get("properties") and not schema.get("additionalProperties"):

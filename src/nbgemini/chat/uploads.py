@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from time import monotonic, time
@@ -52,7 +52,6 @@ class FileUploader:
     """The files that one client has uploaded."""
 
     def __init__(self, source: Source, version: str, retry: Retry) -> None:
-        """Upload through `source`, if it can; nothing is uploaded yet."""
         self.retry = retry
         self.version = version
         self._source = source
@@ -78,11 +77,28 @@ class FileUploader:
                 pass
         return str(upload.file["name"])
 
-    def shipment(self, turns: Sequence[Turn]) -> PreparedTurns:
-        """Return what of these turns must be uploaded before they can be sent."""
-        return PreparedTurns(self, turns)
+    async def prepared(self, turns: Sequence[Turn]) -> AsyncGenerator[Notice | list[Turn], None]:
+        """Upload what must be ahead of a request, saying how far it is; the last that is yielded are the turns to send.
 
-    def uri_of(self, digest: str) -> str:
+        Raises:
+            NbGeminiError: something can't be read or uploaded.
+        """
+        uris: dict[int, str] = {}
+        ours = [part for turn in turns for part in turn.parts if content_hash(part)]
+        for part in [*ours, *_outsized_parts(turns)]:
+            held = await asyncio.to_thread(inline_attachment if "inlineData" in part else attachment_of, part)
+            if held is not None:
+                async with self._locks.setdefault(held.digest, asyncio.Lock()):  # two prompts with a file upload it once
+                    if not self._uri(held.digest):
+                        upload = _Upload(self, held)
+                        async with aclosing(upload.progress()) as notices:
+                            async for notice in notices:
+                                yield notice
+                        self._remote[held.digest] = _Remote(str(upload.file["uri"]), _expiry(upload.file) - _SPARE_SECONDS)
+            uris[id(part)] = self._uri(held.digest if held else content_hash(part))
+        yield [Turn(turn.role, tuple(_outgoing_part(part, uris) for part in turn.parts)) for turn in turns]
+
+    def _uri(self, digest: str) -> str:
         """Return the URI of what was uploaded; empty if it was not, or long ago."""
         remote = self._remote.get(digest)
         return remote.uri if remote and remote.until > time() else ""
@@ -91,47 +107,6 @@ class FileUploader:
         """Forget the files that an error names, so that they are uploaded again: somebody has deleted them."""
         said = str(error)
         self._remote = {key: remote for key, remote in self._remote.items() if remote.uri.rpartition("/")[2] not in said}
-
-    def lock(self, digest: str) -> asyncio.Lock:
-        """Return what makes two prompts with the same file upload it once."""
-        return self._locks.setdefault(digest, asyncio.Lock())
-
-    def keep(self, digest: str, file: Mapping[str, Any]) -> None:
-        """Remember an uploaded file."""
-        self._remote[digest] = _Remote(str(file["uri"]), _expiry(file) - _SPARE_SECONDS)
-
-
-class PreparedTurns:
-    """Turns on their way: `turns` can be sent once `progress` has ended."""
-
-    def __init__(self, files: FileUploader, turns: Sequence[Turn]) -> None:
-        """Begin with the turns as they stand in the transcript."""
-        self._files = files
-        self.turns: Sequence[Turn] = turns
-
-    async def progress(self) -> AsyncGenerator[Notice, None]:
-        """Upload what must be, and say how far it is.
-
-        Raises:
-            NbGeminiError: something can't be read or uploaded.
-        """
-        uris: dict[int, str] = {}
-        for part in [*_local_parts(self.turns), *_outsized_parts(self.turns)]:
-            held = await asyncio.to_thread(inline_attachment if "inlineData" in part else attachment_of, part)
-            if held is not None:
-                async with self._files.lock(held.digest), aclosing(self._uploaded(held)) as notices:
-                    async for notice in notices:
-                        yield notice
-            uris[id(part)] = self._files.uri_of(held.digest if held else content_hash(part))
-        self.turns = [Turn(turn.role, tuple(_outgoing_part(part, uris) for part in turn.parts)) for turn in self.turns]
-
-    async def _uploaded(self, held: Attachment) -> AsyncGenerator[Notice, None]:
-        if not self._files.uri_of(held.digest):
-            upload = _Upload(self._files, held)
-            async with aclosing(upload.progress()) as notices:
-                async for notice in notices:
-                    yield notice
-            self._files.keep(held.digest, upload.file)
 
 
 class _Upload:
@@ -230,32 +205,18 @@ class _Upload:
 
 
 class InlineFiles:
-    """How files go out with the prompt."""
+    """Files that go out with the prompt."""
 
-    def shipment(self, turns: Sequence[Turn]) -> InlinedTurns:
-        """Return these turns with what must be read before they can be sent."""
-        return InlinedTurns(turns)
-
-    def doubt(self, error: NbGeminiError) -> None:
-        """Nothing is kept that could be doubted."""
-
-
-class InlinedTurns:
-    """Turns on their way: `turns` can be sent once `progress` has ended."""
-
-    def __init__(self, turns: Sequence[Turn]) -> None:
-        """Begin with the turns as they stand in the transcript."""
-        self.turns: Sequence[Turn] = turns
-
-    async def progress(self) -> AsyncGenerator[Uploading | Retrying, None]:
-        """Read the files; nothing is said of it, as it is quick.
+    async def prepared(self, turns: Sequence[Turn]) -> AsyncGenerator[Notice | list[Turn], None]:
+        """Read the files, which is quick, and yield the turns to send.
 
         Raises:
             NbGeminiError: one can't be read, or is too large.
         """
-        self.turns = [Turn(turn.role, tuple([await _with_data(part) for part in turn.parts])) for turn in self.turns]
-        return
-        yield  # a generator
+        yield [Turn(turn.role, tuple([await _with_data(part) for part in turn.parts])) for turn in turns]
+
+    def doubt(self, error: NbGeminiError) -> None:
+        """Nothing is kept that could be doubted."""
 
 
 def _name_file(error: NbGeminiError, name: str) -> NbGeminiError:
@@ -287,10 +248,6 @@ def _expiry(file: Mapping[str, Any]) -> float:
         return datetime.fromisoformat(str(file["expirationTime"])).replace(tzinfo=UTC).timestamp()
     except (KeyError, ValueError):
         return time() + KEPT_SECONDS
-
-
-def _local_parts(turns: Sequence[Turn]) -> Iterator[Part]:
-    return (part for turn in turns for part in turn.parts if content_hash(part))
 
 
 def _outsized_parts(turns: Sequence[Turn]) -> list[Part]:

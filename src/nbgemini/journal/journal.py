@@ -28,19 +28,13 @@ _log = logging.getLogger("nbgemini")
 
 
 class Journal:
-    """The record of one kernel in a file that all kernels share.
-
-    Attributes:
-        path: the file.
-        notebook: what the chats are found by.
-        trouble: the last line told about what went wrong; empty while all is well.
-    """
+    """The record of one kernel in a file that all kernels share."""
 
     def __init__(self, path: Path, notebook: str) -> None:
         """Write to `path`, for this notebook; nothing is opened before the first prompt."""
         self.path = path
-        self.notebook = notebook
-        self.trouble = ""
+        self.notebook = notebook  # what the chats are found by
+        self.trouble = ""  # the last line told about what went wrong
         self._process = os.getpid()
         self._session = uuid4().hex
         self._writer: JournalWriter | None = None

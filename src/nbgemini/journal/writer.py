@@ -101,13 +101,14 @@ class JournalWriter:
 
     def _look_soon(self, after: float = 0.0) -> None:
         """Look at what came, unless that is about to happen."""
+
+        def look(connection: Connection) -> None:
+            self._look_is_due = False
+            self.recorder.look(connection)
+
         if not self._look_is_due:
             self._look_is_due = True
-            self._submit(self._look, after)
-
-    def _look(self, connection: Connection) -> None:
-        self._look_is_due = False
-        self.recorder.look(connection)
+            self._submit(look, after)
 
     def _submit(self, write: Write, after: float = 0.0) -> Future[Any]:
         done = self._worker.write(lambda connection: None if self._failed else write(connection), after)

@@ -37,11 +37,7 @@ class Attachment(Struct, frozen=True):
     changed: int = 0
 
     def read(self, start: int, count: int) -> bytes:
-        """Return some of it.
-
-        Raises:
-            PromptError: the file has changed or gone since it was attached.
-        """
+        """Return some of it (PromptError: the file has changed or gone since it was attached)."""
         if self.data is not None:
             return self.data[start : start + count]
         try:
@@ -58,11 +54,7 @@ _held: dict[str, Attachment] = {}  # of the process: named by their content, the
 
 
 def data_part(data: bytes, mime: str, name: str) -> Part:
-    """Return the part for some bytes.
-
-    Raises:
-        PromptError: the service doesn't take their kind, or so many.
-    """
+    """Return the part for some bytes (PromptError: the service doesn't take their kind, or so many)."""
     _check(len(data), mime, name)
     if len(data) > INLINE_BYTES:
         return _keep_content(Attachment(hashlib.sha256(data).hexdigest(), name, mime, len(data), data))
@@ -111,7 +103,14 @@ def describe_part(part: Part) -> str:
 
 def display_text(turn: Turn) -> str:
     """Return what was asked as its reader wrote it: what is attached is named, with kind and size, and not shown."""
-    return "".join(_part_text(part) for part in turn.parts)
+    texts: list[str] = []
+    for part in turn.parts:
+        match part.get(NOTE):
+            case {"told": told}:
+                texts.append(str(told))
+            case _:
+                texts.append(f"[📎 {what}]" if (what := describe_part(part)) else str(part.get("text", "")))
+    return "".join(texts)
 
 
 def content_hash(part: Part) -> str:
@@ -141,13 +140,6 @@ def inline_attachment(part: Part) -> Attachment:
     data = base64.b64decode(inline["data"])
     name = str(about.get("name", "")) if isinstance(about, Mapping) else ""
     return Attachment(hashlib.sha256(data).hexdigest(), name or "picture", str(inline["mimeType"]), len(data), data)
-
-
-def _part_text(part: Part) -> str:
-    about = part.get(NOTE)
-    if isinstance(about, Mapping) and "told" in about:
-        return str(about["told"])
-    return f"[📎 {what}]" if (what := describe_part(part)) else str(part.get("text", ""))
 
 
 def _keep_content(held: Attachment) -> Part:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
+from msgspec import structs
+
 from nbgemini.messages.events import Citations, Passage
 
 SourcePlaces: TypeAlias = tuple[tuple[int, tuple[int, ...]], ...]  # after so many characters: these sources, counted from 0
@@ -18,14 +20,10 @@ _MOST_SEGMENTS = 50  # of an answer in which a passage is looked for by its plac
 _MOST_SEARCHES = 50  # of passages whose place is wrong
 
 
-_NOTHING = Citations()
-
-
 class CitationTracker:
     """The citations of one reply."""
 
     def __init__(self) -> None:
-        """Begin with none."""
         self._earlier = Citations()
         self._round = Citations()
 
@@ -38,23 +36,16 @@ class CitationTracker:
     @property
     def all(self) -> Citations:
         """What all rounds rest on."""
-        return _together(self._earlier, self._round)
+        one, other, shift = self._earlier, self._round, len(self._earlier.sources)
+        if one == Citations():
+            return other
+        later = [structs.replace(passage, sources=tuple(n + shift for n in passage.sources)) for passage in other.passages]
+        queries, pages = dict.fromkeys((*one.queries, *other.queries)), dict.fromkeys((*one.pages, *other.pages))
+        return Citations((*one.sources, *other.sources), (*one.passages, *later), tuple(queries), tuple(pages))
 
     def begin_round(self) -> None:
         """Keep what was said; more comes on top of it."""
         self._earlier, self._round = self.all, Citations()
-
-
-def _together(one: Citations, other: Citations) -> Citations:
-    if one == _NOTHING:
-        return other
-    shift = len(one.sources)
-    later = tuple(
-        Passage(passage.start, passage.end, passage.text, tuple(n + shift for n in passage.sources))
-        for passage in other.passages
-    )
-    queries, pages = dict.fromkeys((*one.queries, *other.queries)), dict.fromkeys((*one.pages, *other.pages))
-    return Citations((*one.sources, *other.sources), (*one.passages, *later), tuple(queries), tuple(pages))
 
 
 def locate_passages(passages: Iterable[Passage], texts: Sequence[str]) -> list[SourcePlaces]:
@@ -91,10 +82,10 @@ def _by_offset(passage: Passage, texts: Sequence[bytes]) -> tuple[int, int] | No
 def _by_text(passage: Passage, texts: Sequence[bytes]) -> tuple[int, int] | None:
     """Return the only place where the text stands."""
     wanted = passage.text.encode("utf-8", "surrogatepass")
-    found = [number for number, text in enumerate(texts) if wanted in text]
-    if len(found) != 1 or texts[found[0]].count(wanted) != 1:
+    found = [(number, text) for number, text in enumerate(texts) if wanted in text]
+    if len(found) != 1 or found[0][1].count(wanted) != 1:
         return None
-    return found[0], texts[found[0]].index(wanted) + len(wanted)
+    return found[0][0], found[0][1].index(wanted) + len(wanted)
 
 
 def _is_border(text: bytes, at: int) -> bool:

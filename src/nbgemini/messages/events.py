@@ -17,25 +17,29 @@ from nbgemini.messages.turns import Part, Usage
 EndState: TypeAlias = Literal["complete", "truncated", "blocked"]
 
 
-class PartReceived(Struct, frozen=True):
+class Event(Struct, frozen=True):
+    """One fact of a stream."""
+
+
+class PartReceived(Event, frozen=True):
     """One part of the model's turn exactly as the service sent it."""
 
     part: Part
 
 
-class ThoughtDelta(Struct, frozen=True):
+class ThoughtDelta(Event, frozen=True):
     """Text that continues the current thought."""
 
     text: str
 
 
-class AnswerDelta(Struct, frozen=True):
+class AnswerDelta(Event, frozen=True):
     """Text that continues the current answer."""
 
     text: str
 
 
-class ToolCall(Struct, frozen=True):
+class ToolCall(Event, frozen=True):
     """The model asks for one of our functions; `id` is absent in families that have none."""
 
     name: str
@@ -43,7 +47,7 @@ class ToolCall(Struct, frozen=True):
     id: str | None = None
 
 
-class ToolCallStart(Struct, frozen=True):
+class ToolCallStart(Event, frozen=True):
     """A call begins whose arguments come in pieces; `key` tells calls that grow side by side apart.
 
     `part` is the service's own part, all but the arguments: the call goes back in it, for its signature.
@@ -55,21 +59,21 @@ class ToolCallStart(Struct, frozen=True):
     part: Part | None = None
 
 
-class ToolArgsDelta(Struct, frozen=True):
+class ToolArgsDelta(Event, frozen=True):
     """Text that continues the JSON text of a call's arguments."""
 
     key: str
     text: str
 
 
-class ToolArgsText(Struct, frozen=True):
+class ToolArgsText(Event, frozen=True):
     """The whole JSON text of a call's arguments: it replaces what came of them."""
 
     key: str
     text: str
 
 
-class ToolArgsPiece(Struct, frozen=True):
+class ToolArgsPiece(Event, frozen=True):
     """One value of a call's arguments at a path like `$.flight.seats[0]`; while there is `more`, texts at one path append."""
 
     key: str
@@ -78,14 +82,14 @@ class ToolArgsPiece(Struct, frozen=True):
     more: bool = False
 
 
-class ToolCallEnd(Struct, frozen=True):
+class ToolCallEnd(Event, frozen=True):
     """The service ends a growing call; `part` is what its last part holds besides the arguments, if anything."""
 
     key: str
     part: Part | None = None
 
 
-class ToolCallGrowing(Struct, frozen=True):
+class ToolCallGrowing(Event, frozen=True):
     """What is known so far of a call that is not complete: the arguments as JSON text, maybe broken off.
 
     `state` says how it ended without becoming a call: `broken`, its arguments are not whole, or `again`, it had been made.
@@ -103,7 +107,7 @@ class ToolCallGrowing(Struct, frozen=True):
         return self.state != "growing"
 
 
-class InlineMedia(Struct, frozen=True):
+class InlineMedia(Event, frozen=True):
     """Inline bytes: `data` is base64 as it came; a thought is a draft of the model's, not its answer."""
 
     mime: str
@@ -115,21 +119,16 @@ RunState: TypeAlias = Literal["proposed", "asking", "running", "done", "failed",
 
 
 class ToolRun(Struct, frozen=True):
-    """What became of a call so far.
-
-    Attributes:
-        response: what goes back to the model, once there is something.
-        unasked: whether it ran because its user had said that nobody need be asked.
-        about: what the tool says of itself, in one line.
-    """
+    """What became of a call so far."""
 
     call: ToolCall
     state: RunState = "proposed"
-    response: dict[str, Any] | None = None
+    response: dict[str, Any] | None = None  # what goes back to the model, once there is something
     media: tuple[InlineMedia, ...] = ()
     seconds: float = 0.0
-    unasked: bool = False
-    about: str = ""
+    unasked: bool = False  # it ran because its user had said that nobody need be asked
+    about: str = ""  # what the tool says of itself, in one line
+    printed: str = ""  # what it has printed, where a notebook shows that on its card
 
     @property
     def over(self) -> bool:
@@ -137,14 +136,14 @@ class ToolRun(Struct, frozen=True):
         return self.state not in ("proposed", "asking", "running")
 
 
-class ToolProgress(Struct, frozen=True):
+class ToolProgress(Event, frozen=True):
     """The n-th call of the reply, from 0, is further than it was."""
 
     number: int
     run: ToolRun
 
 
-class ToolAnswer(Struct, frozen=True):
+class ToolAnswer(Event, frozen=True):
     """Our stored answer to a call, read again; without a state it is older than notes, or another program's."""
 
     name: str
@@ -155,21 +154,22 @@ class ToolAnswer(Struct, frozen=True):
     seconds: float = 0.0
     unasked: bool = False
     about: str = ""
+    printed: str = ""
 
     def of(self, call: ToolCall) -> ToolRun:
         """Return what became of the call that this answers."""
         state = self.state or ("failed" if self.response.keys() == {"error"} else "done")
-        return ToolRun(call, state, self.response, self.media, self.seconds, self.unasked, self.about)
+        return ToolRun(call, state, self.response, self.media, self.seconds, self.unasked, self.about, self.printed)
 
 
-class ExecutedCode(Struct, frozen=True):
+class ExecutedCode(Event, frozen=True):
     """Code that the model runs at the service."""
 
     source: str
     language: str = "python"
 
 
-class CodeResult(Struct, frozen=True):
+class CodeResult(Event, frozen=True):
     """What that code printed; `ok` is false when it failed, `late` is true when it was stopped for taking too long."""
 
     output: str
@@ -200,7 +200,7 @@ class Page(Struct, frozen=True):
     trouble: str = ""
 
 
-class Citations(Struct, frozen=True):
+class Citations(Event, frozen=True):
     """What the answer so far rests on: sources, where they are cited, what was searched for, pages that were read.
 
     A later report replaces it.
@@ -212,20 +212,20 @@ class Citations(Struct, frozen=True):
     pages: tuple[Page, ...] = ()
 
 
-class UsageReport(Struct, frozen=True):
+class UsageReport(Event, frozen=True):
     """Token counts so far: a running total, so the latest report replaces the former."""
 
     usage: Usage
 
 
-class ResponseInfo(Struct, frozen=True):
+class ResponseInfo(Event, frozen=True):
     """Which model answered (it may differ from the alias asked for) and the response's id."""
 
     model: str
     response_id: str = ""
 
 
-class Finish(Struct, frozen=True):
+class Finish(Event, frozen=True):
     """How the service says the answer ended. It may come more than once; the last one counts."""
 
     state: EndState
@@ -233,26 +233,26 @@ class Finish(Struct, frozen=True):
     message: str = ""
 
 
-class Done(Struct, frozen=True):
+class Done(Event, frozen=True):
     """The service said that this is all, perhaps without a reason: what came is whole, if anything did."""
 
 
 WHOLE = Finish("complete", "done")  # the end of an answer that is whole, and for which no reason was given
 
 
-class Continuation(Struct, frozen=True):
+class Continuation(Event, frozen=True):
     """The service cut the answer in two: the next round sends this token back."""
 
     token: str
 
 
-class Queued(Struct, frozen=True):
+class Queued(Event, frozen=True):
     """The request waits for a place; so many others come before it."""
 
     ahead: int
 
 
-class Retrying(Struct, frozen=True):
+class Retrying(Event, frozen=True):
     """The request goes out again after trouble that passes: in how many seconds, and as which attempt of how many."""
 
     why: str
@@ -261,7 +261,7 @@ class Retrying(Struct, frozen=True):
     attempts: int
 
 
-class Uploading(Struct, frozen=True):
+class Uploading(Event, frozen=True):
     """A file goes out ahead of the request: so many of its bytes are there; with all of them, the service looks at it."""
 
     name: str
@@ -269,98 +269,63 @@ class Uploading(Struct, frozen=True):
     size: int
 
 
-class Fault(Struct, frozen=True):
+class Fault(Event, frozen=True):
     """The service reported an error inside a stream that had begun well."""
 
     error: NbGeminiError
 
 
-class Unknown(Struct, frozen=True):
+class Unknown(Event, frozen=True):
     """Something newer than this decoder: kept in the turn, counted, never fatal."""
 
     name: str
 
 
-Event: TypeAlias = (
-    PartReceived
-    | ThoughtDelta
-    | AnswerDelta
-    | ToolCall
-    | ToolCallStart
-    | ToolArgsDelta
-    | ToolArgsText
-    | ToolArgsPiece
-    | ToolCallEnd
-    | ToolCallGrowing
-    | ToolProgress
-    | ToolAnswer
-    | InlineMedia
-    | ExecutedCode
-    | CodeResult
-    | Citations
-    | UsageReport
-    | ResponseInfo
-    | Finish
-    | Done
-    | Continuation
-    | Queued
-    | Retrying
-    | Uploading
-    | Fault
-    | Unknown
-)
-
-
+_LIMIT = "cut at the token limit → --max-tokens"
+_FULL = "cut: the chat fills all that the model can hold → %gemini drop, reset or fork the chat"
+_MALFORMED = "the model called a tool in a form that can't be read → ask again"
 _STOP_REASONS = {  # why the service ended an answer, or let none begin, and the way out; dated 2026-11-21
-    "MAX_TOKENS": "cut at the token limit → --max-tokens",
-    "SAFETY": "withheld: the service holds it to be unsafe → ask in other words",
-    "RECITATION": "withheld: too close to a text that the model has learned → ask for a summary, or in other words",
-    "LANGUAGE": "withheld: a language that the model does not offer → ask in another",
-    "BLOCKLIST": "withheld: it holds a word that is not allowed → ask in other words",
-    "PROHIBITED_CONTENT": "withheld: its content is not allowed, whatever the settings",
-    "SPII": "withheld: it may hold personal data of somebody → leave that out",
-    "MODEL_ARMOR": "withheld by the filter of your organisation (Model Armor)",
-    "JAILBREAK": "withheld: it looks like an attempt to get round the rules",
-    "ESCALATION": "withheld: the service wants a person to look at it",
-    "IMAGE_SAFETY": "no picture: the service holds it to be unsafe → describe another",
-    "IMAGE_PROHIBITED_CONTENT": "no picture: its content is not allowed → describe another",
-    "IMAGE_RECITATION": "no picture: too close to one that the model has learned → describe another",
-    "IMAGE_OTHER": "no picture came, and the service does not say why → ask again",
-    "NO_IMAGE": "no picture came → say that you want one",
-    "MALFORMED_FUNCTION_CALL": "the model called a tool in a form that can't be read → ask again",
-    "MALFORMED_RESPONSE": "the model's answer can't be read → ask again",
-    "UNEXPECTED_TOOL_CALL": "the model called a tool that it was not offered → offer it with -t, or ask again",
-    "TOO_MANY_TOOL_CALLS": "the model called tools again and again → ask for less at once",
-    "MISSING_THOUGHT_SIGNATURE": "the service misses a thought signature in this chat → %gemini drop, or begin another chat",
-    "PUP_LIMITED_DISABLED": "the service has limited this use of the model",
-    "CONTENT_BLOCKED": "withheld: against the rules of the service → ask in other words",
-    "MALFORMED_TOOL_CALL": "the model called a tool in a form that can't be read → ask again",
-    "INCOMPLETE": "cut before its end, mostly at the token limit → --max-tokens",
-    "BUDGET_EXCEEDED": "cut: it took more than what was allowed for it → ask for less at once",
-    "CANCELLED": "cancelled at the service → ask again",
-    "max_tokens": "cut at the token limit → --max-tokens",
-    "model_context_window_exceeded": "cut: the chat fills all that the model can hold → %gemini drop, reset or fork the chat",
-    "max_output_tokens": "cut at the token limit → --max-tokens",
-    "max_completion_tokens": "cut at the token limit → --max-tokens",
-    "length": "cut at the token limit → --max-tokens",
-    "model_length": "cut: the chat fills all that the model can hold → %gemini drop, reset or fork the chat",
-    "token_limit": "cut at the token limit → --max-tokens",
+    **dict.fromkeys(("max_tokens", "max_output_tokens", "max_completion_tokens", "length", "token_limit"), _LIMIT),
+    **dict.fromkeys(("model_context_window_exceeded", "model_length"), _FULL),
+    **dict.fromkeys(("malformed_function_call", "malformed_tool_call"), _MALFORMED),
+    "safety": "withheld: the service holds it to be unsafe → ask in other words",
+    "recitation": "withheld: too close to a text that the model has learned → ask for a summary, or in other words",
+    "language": "withheld: a language that the model does not offer → ask in another",
+    "blocklist": "withheld: it holds a word that is not allowed → ask in other words",
+    "prohibited_content": "withheld: its content is not allowed, whatever the settings",
+    "spii": "withheld: it may hold personal data of somebody → leave that out",
+    "model_armor": "withheld by the filter of your organisation (Model Armor)",
+    "jailbreak": "withheld: it looks like an attempt to get round the rules",
+    "escalation": "withheld: the service wants a person to look at it",
+    "image_safety": "no picture: the service holds it to be unsafe → describe another",
+    "image_prohibited_content": "no picture: its content is not allowed → describe another",
+    "image_recitation": "no picture: too close to one that the model has learned → describe another",
+    "image_other": "no picture came, and the service does not say why → ask again",
+    "no_image": "no picture came → say that you want one",
+    "malformed_response": "the model's answer can't be read → ask again",
+    "unexpected_tool_call": "the model called a tool that it was not offered → offer it with -t, or ask again",
+    "too_many_tool_calls": "the model called tools again and again → ask for less at once",
+    "missing_thought_signature": "the service misses a thought signature in this chat → %gemini drop, or begin another chat",
+    "pup_limited_disabled": "the service has limited this use of the model",
+    "content_blocked": "withheld: against the rules of the service → ask in other words",
+    "incomplete": "cut before its end, mostly at the token limit → --max-tokens",
+    "budget_exceeded": "cut: it took more than what was allowed for it → ask for less at once",
+    "cancelled": "cancelled at the service → ask again",
     "insufficient_system_resource": "cut: the service ran out of room → ask again",
     "content_filter": "withheld by the service's content filter → ask in other words",
     "refusal": "withheld: the model declines to answer this → ask in other words, or -m another model",
-    "OTHER": "ended by the service, which does not say why → ask again",
+    "other": "ended by the service, which does not say why → ask again",
 }
-_LOWER = {name.lower(): words for name, words in _STOP_REASONS.items()}  # gateways write them as they like
 _PROMPT = "prompt: "  # how the reason begins if the prompt itself was refused
 
 
 def describe_stop_reason(reason: str) -> str:
     """Return a reason in words, itself where none are known."""
     bare = reason.removeprefix(_PROMPT)
-    words = adapt(_STOP_REASONS.get(bare) or _LOWER.get(bare.lower(), bare))
+    words = adapt(_STOP_REASONS.get(bare.lower(), bare))
     return words if bare == reason else f"the prompt was {words if words.startswith('withheld') else f'refused: {words}'}"
 
 
 def is_known(reason: str) -> bool:
     """Whether it is known what a reason says: one that is newer does not say that whole calls should not run."""
-    return reason.removeprefix(_PROMPT).lower() in _LOWER
+    return reason.removeprefix(_PROMPT).lower() in _STOP_REASONS

@@ -22,27 +22,23 @@ from nbgemini.messages.events import InlineMedia
 HEAD = 64  # bytes that tell
 TEXT = "text/plain"
 
-_BEGINNINGS: tuple[tuple[bytes, str], ...] = (
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"%PDF-", "application/pdf"),
-    (b"ID3", "audio/mp3"),
-    (b"\xff\xfb", "audio/mp3"),
-    (b"\xff\xf3", "audio/mp3"),
-    (b"\xff\xf2", "audio/mp3"),
-    (b"\xff\xf1", "audio/aac"),
-    (b"OggS", "audio/ogg"),
-    (b"fLaC", "audio/flac"),
-    (b"\x1aE\xdf\xa3", "video/webm"),
-    (b"FLV\x01", "video/x-flv"),
-    (b"\x00\x00\x01\xba", "video/mpeg"),
-    (b"GIF8", "image/gif"),
-    (b"BM", "image/bmp"),
-    (b"II*\x00", "image/tiff"),
-    (b"MM\x00*", "image/tiff"),
-    (b"PK\x03\x04", "application/zip"),
-    (b"\x1f\x8b", "application/gzip"),
-)
+_BEGINNINGS: dict[str, tuple[bytes, ...]] = {
+    "image/png": (b"\x89PNG\r\n\x1a\n",),
+    "image/jpeg": (b"\xff\xd8\xff",),
+    "application/pdf": (b"%PDF-",),
+    "audio/mp3": (b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2"),
+    "audio/aac": (b"\xff\xf1",),
+    "audio/ogg": (b"OggS",),
+    "audio/flac": (b"fLaC",),
+    "video/webm": (b"\x1aE\xdf\xa3",),
+    "video/x-flv": (b"FLV\x01",),
+    "video/mpeg": (b"\x00\x00\x01\xba",),
+    "image/gif": (b"GIF8",),
+    "image/bmp": (b"BM",),
+    "image/tiff": (b"II*\x00", b"MM\x00*"),
+    "application/zip": (b"PK\x03\x04",),
+    "application/gzip": (b"\x1f\x8b",),
+}
 _RIFF = {b"WEBP": "image/webp", b"WAVE": "audio/wav", b"AVI ": "video/avi"}
 _BRANDS = {
     b"heic": "image/heic",
@@ -65,20 +61,15 @@ def mime_of(head: bytes, name: str = "") -> str:
         return _RIFF[head[8:12]]
     if head[4:8] == b"ftyp":
         return _BRANDS.get(head[8:12], "video/mp4")
-    begun = next((mime for begin, mime in _BEGINNINGS if head.startswith(begin)), "")
+    begun = next((mime for mime, beginnings in _BEGINNINGS.items() if head.startswith(beginnings)), "")
     if begun and not (begun == "image/bmp" and _is_text(head)):
         return begun
     return TEXT if _is_text(head) else _NAMES.get(PurePath(name).suffix.lower(), "")
 
 
 _WAYS_OUT = {
-    ".gif": "PIL.Image.open({0!r}) in a cell, and attach the image",
-    ".bmp": "PIL.Image.open({0!r}) in a cell, and attach the image",
-    ".tif": "PIL.Image.open({0!r}) in a cell, and attach the image",
-    ".tiff": "PIL.Image.open({0!r}) in a cell, and attach the image",
-    ".docx": "save it as PDF, and attach that",
-    ".pptx": "save it as PDF, and attach that",
-    ".doc": "save it as PDF, and attach that",
+    **dict.fromkeys((".gif", ".bmp", ".tif", ".tiff"), "PIL.Image.open({0!r}) in a cell, and attach the image"),
+    **dict.fromkeys((".docx", ".pptx", ".doc"), "save it as PDF, and attach that"),
     ".zip": "unpack it, and attach its files",
     ".gz": "unpack it, and attach what is in it",
     ".h5": "df = pandas.read_hdf({0!r}) in a cell, and attach df",
@@ -185,13 +176,12 @@ class MediaFile(Struct, frozen=True):
         return {**shown, "text/plain": repr(self)}
 
     def __repr__(self) -> str:
-        """Show kind and size, not the bytes."""
         return f"<Received {self.mime}, {size_text(len(self.data))}>"
 
 
 def media_file(media: InlineMedia) -> MediaFile:
     """Return what a piece of inline data is; what is no base64 is empty."""
-    data = _bytes(media.data)
+    data = decode_media(media.data)
     found = _SHOWN.get(mime_of(data[:HEAD]), "")
     if not found and data and _RAW.match(media.mime):
         return MediaFile("audio/wav", _wav(data, media.mime), media.thought)
@@ -200,7 +190,7 @@ def media_file(media: InlineMedia) -> MediaFile:
 
 def join_sound(first: InlineMedia, *others: InlineMedia) -> InlineMedia:
     """Return raw sound that came in pieces as one piece."""
-    data = b"".join(_bytes(piece.data) for piece in (first, *others))
+    data = b"".join(decode_media(piece.data) for piece in (first, *others))
     return InlineMedia(first.mime, base64.b64encode(data).decode(), first.thought)
 
 
@@ -209,7 +199,8 @@ def continues(before: InlineMedia, after: InlineMedia) -> bool:
     return bool(_RAW.match(before.mime)) and (before.mime, before.thought) == (after.mime, after.thought)
 
 
-def _bytes(text: str) -> bytes:
+def decode_media(text: str) -> bytes:
+    """Return what base64 of either alphabet holds; nothing if that is not base64."""
     try:
         return base64.b64decode(text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
@@ -222,12 +213,6 @@ def _wav(samples: bytes, mime: str) -> bytes:
     a_second = width * (int(rate[1]) if rate else 24_000)
     samples = samples[: len(samples) // width * width]
     form = struct.pack("<IHHIIHH", 16, 1, width // _SAMPLE, a_second // width, a_second, width, 8 * _SAMPLE)
-    return (
-        b"RIFF"
-        + struct.pack("<I", 36 + len(samples))
-        + b"WAVEfmt "
-        + form
-        + b"data"
-        + struct.pack("<I", len(samples))
-        + samples
+    return b"".join(
+        (b"RIFF", struct.pack("<I", 36 + len(samples)), b"WAVEfmt ", form, b"data", struct.pack("<I", len(samples)), samples)
     )

@@ -59,11 +59,7 @@ async def openai_chunks(events: AsyncGenerator[Event, None], *, model: str) -> A
 
 
 class _Chunks:
-    """The chunks of one stream.
-
-    Attributes:
-        reason: the `finish_reason` by what came so far.
-    """
+    """The chunks of one stream."""
 
     def __init__(self, model: str) -> None:
         self._head = {
@@ -79,6 +75,7 @@ class _Chunks:
 
     @property
     def reason(self) -> str:
+        """The `finish_reason` by what came so far."""
         state = self._finish.state if self._finish else "truncated"
         return "tool_calls" if state == "complete" and self._calls.waiting else _REASONS[state]
 
@@ -109,23 +106,16 @@ class _Chunks:
             case Finish():
                 self._finish = event
             case ToolProgress() | Continuation():
-                self._begin_round()
+                self._earlier_rounds, self._usage = self._earlier_rounds + self._usage, Usage()
         for call in self._calls.read(event):
             yield {"tool_calls": [call]}
 
-    def _begin_round(self) -> None:
-        self._earlier_rounds, self._usage = self._earlier_rounds + self._usage, Usage()
-
 
 class _Calls:
-    """The calls of one stream, numbered in the order in which they became known.
-
-    Attributes:
-        waiting: how many are whole and not answered.
-    """
+    """The calls of one stream, numbered in the order in which they became known."""
 
     def __init__(self) -> None:
-        self.waiting = 0
+        self.waiting = 0  # how many are whole and not answered
         self._count = 0
         self._growing = ToolCallAssembler()
         self._open: dict[str, tuple[int, str, str | None]] = {}  # by key: number, name and id of those that are not whole
@@ -137,31 +127,28 @@ class _Calls:
                 for news in self._growing.feed(event):
                     yield from self.read(news)
             case ToolCallGrowing():
-                yield from self._grow(event)
+                if event.key not in self._open:
+                    self._open[event.key] = self._count, event.name, event.id
+                    yield self._begin(event.name, event.id)
+                if event.over:  # it never becomes a call: its arguments are what came of them
+                    yield _fragment(self._open.pop(event.key)[0], event.text)
             case ToolCall():
-                yield from self._make(event)
+                yield from self._complete(event)
             case ToolProgress(_, run) if run.over:
                 self.waiting -= 1
             case Finish():
                 self._growing = ToolCallAssembler()  # a later round may make the same call
 
-    def _grow(self, call: ToolCallGrowing) -> Iterator[dict[str, Any]]:
-        if call.key not in self._open:
-            self._open[call.key] = self._count, call.name, call.id
-            yield self._begun(call.name, call.id)
-        if call.over:  # it never becomes a call: its arguments are what came of them
-            yield _fragment(self._open.pop(call.key)[0], call.text)
-
-    def _make(self, call: ToolCall) -> Iterator[dict[str, Any]]:
+    def _complete(self, call: ToolCall) -> Iterator[dict[str, Any]]:
         known = (key for key, (_, name, id_) in self._open.items() if (name, id_) == (call.name, call.id))
         key = next(known, None)
         number = self._count if key is None else self._open.pop(key)[0]
         if key is None:
-            yield self._begun(call.name, call.id)
+            yield self._begin(call.name, call.id)
         self.waiting += 1
         yield _fragment(number, json.dumps(call.args, ensure_ascii=False))
 
-    def _begun(self, name: str, call_id: str | None) -> dict[str, Any]:
+    def _begin(self, name: str, call_id: str | None) -> dict[str, Any]:
         number, self._count = self._count, self._count + 1
         made = call_id or f"call_{uuid.uuid4().hex[:24]}"
         return {"index": number, "id": made, "type": "function", "function": {"name": name, "arguments": ""}}

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from msgspec import Struct, structs
 
@@ -75,19 +75,14 @@ Change: TypeAlias = SegmentStart | SegmentDelta | SegmentUpdate | SegmentEnd | S
 
 
 class Segment:
-    """A run of one kind as it stands now: `text` for thoughts and answers, `content` for all else.
-
-    Attributes:
-        cited: where an answer names which sources, once it is whole.
-    """
+    """A run of one kind as it stands now: `text` for thoughts and answers, `content` for all else."""
 
     def __init__(self, index: int, kind: Kind, content: Content | None = None) -> None:
-        """Begin an empty segment."""
         self.index = index
         self.kind: Kind = kind
         self.content = content
         self.closed = False
-        self.cited: SourcePlaces = ()
+        self.cited: SourcePlaces = ()  # where an answer names which sources, once it is whole
         self._pieces: list[str] = []
 
     @property
@@ -102,7 +97,6 @@ class Segment:
         self._pieces.append(text)
 
     def __repr__(self) -> str:
-        """Show kind and the beginning of the text."""
         return f"Segment({self.index}, {self.kind!r}, {self.text[:40]!r})"
 
 
@@ -114,14 +108,12 @@ _KINDS: dict[type[Content], Kind] = {
     CodeResult: "code_result",
     Citations: "citations",
 }
-_Call = TypeVar("_Call", ToolCallGrowing, ToolRun)
 
 
 class Segmenter:
     """Cuts a stream of events into segments."""
 
     def __init__(self) -> None:
-        """Start with no segment."""
         self.segments: list[Segment] = []
         self.runs: list[Segment] = []  # the tool calls among them, in the order in which they became whole
         self._growing: dict[str, Segment] = {}  # those that are not whole yet, by their keys
@@ -152,36 +144,21 @@ class Segmenter:
         """End the open segment, if there is one, and all calls, and show the citations."""
         changes: list[Change] = []
         self._end(changes)
-        for _, call in _holding(ToolCallGrowing, self._growing.values()):
-            self._update_call(structs.replace(call, state="broken"), changes)
-        for segment, run in _holding(ToolRun, self.runs):
-            self._update(segment, structs.replace(run, state="stopped"), changes)
-        if self._citations:
-            self._cite(self._citations, changes)
-            self._add_segment(self._citations, changes)
+        for segment in (*self._growing.values(), *self.runs):
+            if isinstance(call := segment.content, ToolCallGrowing):
+                self._update_call(structs.replace(call, state="broken"), changes)
+            if isinstance(call, ToolRun):
+                self._update(segment, structs.replace(call, state="stopped"), changes)
+        if citations := self._citations:
+            answers = [segment for segment in self.segments if segment.kind == "answer"]
+            places = locate_passages(citations.passages, [segment.text for segment in answers])
+            for segment, found in zip(answers, places, strict=True):
+                if found:
+                    segment.cited = found
+                    changes.append(SegmentCited(segment.index, found))
+            self._add_segment(citations, changes)
             self._citations = None
         return changes
-
-    def _cite(self, citations: Citations, changes: list[Change]) -> None:
-        answers = [segment for segment in self.segments if segment.kind == "answer"]
-        for segment, found in zip(
-            answers, locate_passages(citations.passages, [segment.text for segment in answers]), strict=True
-        ):
-            if found:
-                segment.cited = found
-                changes.append(SegmentCited(segment.index, found))
-
-    def _add_thought(self, event: ThoughtDelta, changes: list[Change]) -> None:
-        self._append("thought", event.text, changes)
-
-    def _add_answer(self, event: AnswerDelta, changes: list[Change]) -> None:
-        self._append("answer", event.text, changes)
-
-    def _progress_call(self, event: ToolProgress, changes: list[Change]) -> None:
-        self._update(self.runs[event.number], event.run, changes)
-
-    def _keep_citations(self, event: Citations, _: list[Change]) -> None:
-        self._citations = event  # repeated and growing on every chunk of some models: shown once, last
 
     def _add_whole(self, content: InlineMedia | ExecutedCode | CodeResult, changes: list[Change]) -> None:
         """Show what comes whole; only raw sound comes in pieces."""
@@ -250,7 +227,8 @@ class Segmenter:
         changes.append(SegmentDelta(len(segments) - 1, text))
 
     def _add_segment(self, content: Content, changes: list[Change]) -> None:
-        self._start(_kind(content), content, changes)
+        sound = isinstance(content, InlineMedia) and content.mime.startswith("audio/")
+        self._start("audio" if sound else _KINDS[type(content)], content, changes)
         self._end(changes)
 
     def _start(self, kind: Kind, content: Content | None, changes: list[Change]) -> None:
@@ -268,16 +246,15 @@ class Segmenter:
             changes.append(SegmentEnd(self.segments[-1].index))
 
     _SHOW: ClassVar[dict[type[Event], Callable[[Segmenter, Any, list[Change]], None]]] = {  # all other events show nothing
-        AnswerDelta: _add_answer,
-        ThoughtDelta: _add_thought,
+        AnswerDelta: lambda self, event, changes: self._append("answer", event.text, changes),
+        ThoughtDelta: lambda self, event, changes: self._append("thought", event.text, changes),
         ToolCallGrowing: _update_call,
         ToolCall: _complete_call,
-        ToolProgress: _progress_call,
+        ToolProgress: lambda self, event, changes: self._update(self.runs[event.number], event.run, changes),
         ToolAnswer: _answer_call,
-        InlineMedia: _add_whole,
-        ExecutedCode: _add_whole,
-        CodeResult: _add_whole,
-        Citations: _keep_citations,
+        **dict.fromkeys((InlineMedia, ExecutedCode, CodeResult), _add_whole),
+        # Repeated and growing on every chunk of some models: shown once, last.
+        Citations: lambda self, event, _: setattr(self, "_citations", event),
     }
 
 
@@ -286,17 +263,6 @@ def last_text(segments: Sequence[Segment]) -> str:
     calls = [segment.index for segment in segments if segment.kind == "tool_call"]
     last = calls[-1] if calls else -1
     return "".join(segment.text for segment in segments[last + 1 :] if segment.kind == "answer")
-
-
-def _holding(kind: type[_Call], segments: Iterable[Segment]) -> list[tuple[Segment, _Call]]:
-    """Return the segments that hold a call of this kind, each with it."""
-    return [(segment, segment.content) for segment in segments if isinstance(segment.content, kind)]
-
-
-def _kind(content: Content) -> Kind:
-    if isinstance(content, InlineMedia) and content.mime.startswith("audio/"):
-        return "audio"
-    return _KINDS[type(content)]
 
 
 _FENCE = re.compile(
@@ -308,11 +274,10 @@ _FENCE = re.compile(
 def code_of(text: str, *, bare: bool = False) -> str:
     """Return the code of all blocks, a blank line between them; `bare`: a text without any fence is code itself."""
     text = text.replace("\r\n", "\n")
-    blocks = [_unindented(found["code"], len(found["indent"])) for found in _FENCE.finditer(text)]
+    blocks: list[str] = []
+    for found in _FENCE.finditer(text):
+        spaces = len(found["indent"])
+        blocks.append(re.sub(rf"^ {{1,{spaces}}}", "", found["code"], flags=re.MULTILINE) if spaces else found["code"])
     if not blocks and bare:
         return text.strip("\n")
     return "\n\n".join(block.strip("\n") for block in blocks if block.strip())
-
-
-def _unindented(code: str, spaces: int) -> str:
-    return re.sub(rf"^ {{1,{spaces}}}", "", code, flags=re.MULTILINE) if spaces else code

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any, Literal, TypeAlias
 
@@ -38,20 +39,17 @@ _STEP = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
+_IN_DOUBLE_QUOTES = {"\\'": "'", '"': '\\"'}
+
 _Step: TypeAlias = str | int
 _Piece: TypeAlias = ToolArgsDelta | ToolArgsText | ToolArgsPiece
 
 
 class ToolCallAssembler:
-    """The tool calls of one response: those that still grow, and which have been made.
-
-    Attributes:
-        part: the service's own part of the call that `feed` returned last, all but its arguments; None if it came whole.
-    """
+    """The tool calls of one response: those that still grow, and which have been made."""
 
     def __init__(self) -> None:
-        """Begin with no call."""
-        self.part: Part | None = None
+        self.part: Part | None = None  # the service's own of the call that `feed` returned last; none if it came whole
         self._open: dict[str, _Call] = {}
         self._made: dict[str | tuple[str, str], int] = {}  # how many there are of each
         self._here: dict[str | tuple[str, str], int] = {}  # and of how many this frame has told
@@ -97,7 +95,7 @@ class ToolCallAssembler:
         call = self._open.pop(end.key, None)
         if call is None:
             return []
-        args = call.args.whole()
+        args = call.arguments()
         if args is None:
             return [call.known("broken")]
         part = {**(end.part or {}), **(call.part or {})}
@@ -105,7 +103,9 @@ class ToolCallAssembler:
 
     def _unless_repeated(self, call: ToolCall, part: Part | None) -> list[ToolCall | ToolCallGrowing]:
         """Return the call, unless it is one that has been made: models have sent a hundred copies of one call."""
-        mark = _mark(call)
+        mark: str | tuple[str, str] | None = None  # what tells it from others: its id, or without one all that it says
+        with suppress(*_NOT_JSON):
+            mark = call.id or (call.name, json.dumps(call.args, sort_keys=True))
         if mark is not None:
             made, here = self._made.get(mark, 0), self._here.get(mark, 0) + 1
             self._here[mark] = 1 if call.id else here  # an id names one call
@@ -130,88 +130,61 @@ def weight(value: Any, enough: int) -> int:
     return total
 
 
-def _mark(call: ToolCall) -> str | tuple[str, str] | None:
-    """Return what tells a call from others: its id, or without one all that it says."""
-    try:
-        return call.id or (call.name, json.dumps(call.args, sort_keys=True))
-    except _NOT_JSON:
-        return None
-
-
 class _Call:
-    """A call that grows."""
+    """A call that grows by JSON text, or by values at their paths; both at once make no sense, and no call."""
 
     def __init__(self, start: ToolCallStart) -> None:
         self.key, self.name, self.id, self.part = start.key, start.name, start.id, start.part
-        self.args = _Arguments()
-        self._shown = 0
+        self._replace("")
+
+    def _replace(self, text: str) -> None:
+        self._size, self._shown = len(text), 0  # characters that came, and at which size it was shown
+        self._texts = [text] if text else []
+        self._tree: dict[str, Any] = {}
+        self._sound = True
 
     def take(self, piece: _Piece) -> list[ToolCall | ToolCallGrowing]:
         """Add a piece, and say how far the call is if that is news."""
         match piece:
             case ToolArgsText(_, text):
-                self.args, self._shown = _Arguments(text), 0
+                self._replace(text)
             case ToolArgsDelta(_, text):
-                self.args.append(text)
+                self._size += len(text)
+                self._texts += [text] if text else []
+                self._sound = self._sound and not self._tree
             case _:
-                self.args.put(piece.path, piece.value, piece.more)
-        due = self.args.size <= _SHORT or self.args.size >= self._shown * (1 + _GROWTH)
+                self._put(piece)
+        due = self._size <= _SHORT or self._size >= self._shown * (1 + _GROWTH)
         return [self.known()] if due else []
 
-    def known(self, state: Literal["growing", "broken", "again"] = "growing") -> ToolCallGrowing:
-        """Return what is known so far."""
-        self._shown = self.args.size
-        return ToolCallGrowing(self.key, self.name, self.args.text(), self.id, state)
-
-
-class _Arguments:
-    """What came of one call's arguments: JSON text, or values at their paths. Both at once make no sense, and no call.
-
-    Attributes:
-        size: how many characters came.
-    """
-
-    def __init__(self, text: str = "") -> None:
-        self.size = len(text)
-        self._texts = [text] if text else []
-        self._tree: dict[str, Any] = {}
-        self._sound = True
-
-    def append(self, text: str) -> None:
-        """Continue the JSON text."""
-        self.size += len(text)
-        if text:
-            self._texts.append(text)
-        self._sound = self._sound and not self._tree
-
-    def put(self, path: str, value: Any, more: bool) -> None:
-        """Set the value at the path, or continue the text there; a path that leads nowhere spoils the arguments."""
-        self.size += len(path)
+    def _put(self, piece: ToolArgsPiece) -> None:
+        """Set the value at a path, or continue the text there; a path that leads nowhere spoils the arguments."""
+        value = piece.value
+        self._size += len(piece.path)
         self._tree = self._tree or {"$": {}}
         try:
             text = value if isinstance(value, str) else json.dumps(value)
-            self.size += len(text)
+            self._size += len(text)
             # A copy: later paths may lead into the value, and events never change.
-            _put(self._tree, _steps(path), _Text(text, more) if isinstance(value, str) else json.loads(text))
+            _put(self._tree, _steps(piece.path), _Text(text, piece.more) if isinstance(value, str) else json.loads(text))
         except _NOT_JSON:
             self._sound = False
         self._sound = self._sound and not self._texts
 
-    def text(self) -> str:
-        """Return the JSON text so far."""
+    def known(self, state: Literal["growing", "broken", "again"] = "growing") -> ToolCallGrowing:
+        """Return what is known so far, with the JSON text of the arguments."""
+        self._shown, text = self._size, ""
         if not self._tree:
             text = "".join(self._texts)
             self._texts = [text] if text else []
-            return _repair_surrogates(text)
-        try:
-            return _repair_surrogates(json.dumps(self._tree["$"], ensure_ascii=False, default=str))
-        except _NOT_JSON:
-            return ""
+        with suppress(*_NOT_JSON):
+            text = json.dumps(self._tree["$"], ensure_ascii=False, default=str) if self._tree else text
+        return ToolCallGrowing(self.key, self.name, _repair_surrogates(text), self.id, state)
 
-    def whole(self) -> dict[str, Any] | None:
+    def arguments(self) -> dict[str, Any] | None:
         """Return the arguments, or None if they are not complete."""
         try:
-            text = json.dumps(self._tree["$"], default=_complete_text) if self._tree else "".join(self._texts)
+            text = json.dumps(self._tree["$"], default=_Text.whole) if self._tree else "".join(self._texts)
             args = parse_arguments(text)
             args = json.loads(_repair_surrogates(json.dumps(args, ensure_ascii=False, allow_nan=False)))
         except _NOT_JSON:
@@ -220,11 +193,7 @@ class _Arguments:
 
 
 def parse_arguments(text: str) -> Any:
-    """Return what the JSON text of a call's arguments holds: nothing in any form is no arguments, and a text in it is read too.
-
-    Raises:
-        ValueError: it is not JSON.
-    """
+    """Return what the JSON text of a call's arguments holds: nothing in any form is no arguments; a text in it is read too."""
     args = json.loads(text) if text.strip() else None
     if isinstance(args, str):  # some gateways write it twice
         args = json.loads(args) if args.strip() else None
@@ -239,14 +208,13 @@ class _Text:
         self.more = more
 
     def __str__(self) -> str:
-        """Return the text so far."""
         return "".join(self.pieces)
 
-
-def _complete_text(text: _Text) -> str:
-    if text.more:
-        raise ValueError("the text has no end")
-    return str(text)
+    def whole(self) -> str:
+        """Return the text, which has ended (ValueError: more of it is to come)."""
+        if self.more:
+            raise ValueError("the text has no end")
+        return str(self)
 
 
 def _repair_surrogates(text: str) -> str:
@@ -254,42 +222,31 @@ def _repair_surrogates(text: str) -> str:
     return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def _steps(path: str) -> list[_Step]:
-    """Return the steps of a JSONPath that names one place.
+def in_double_quotes(text: str) -> str:
+    """Return what stands in single quotes as JSON has it, which knows double quotes only."""
+    inside = re.sub(r"\\.|\"", lambda sign: _IN_DOUBLE_QUOTES.get(sign[0], sign[0]), text, flags=re.DOTALL)
+    return f'"{inside}"'
 
-    Raises:
-        ValueError: it is none.
-    """
+
+def _steps(path: str) -> list[_Step]:
+    """Return the steps of a JSONPath that names one place (ValueError: it is none)."""
     steps: list[_Step] = ["$"]
     at = 1 if path.startswith("$") else len(path) + 1
     while at < len(path) and len(steps) <= _DEEPEST and (found := _STEP.match(path, at)):
-        steps.append(_step(found))
-        at = found.end()
+        quoted, at = found["double"], found.end()
+        if found["single"] is not None:
+            quoted = in_double_quotes(found["single"])
+        if quoted is not None:
+            steps.append(str(json.loads(quoted, strict=False)))
+        else:
+            steps.append(found["bare"] if found["index"] is None else int(found["index"]))
     if at != len(path):
         raise ValueError("not a path")
     return steps
 
 
-def _step(found: re.Match[str]) -> _Step:
-    match found.lastgroup:
-        case "index":
-            return int(found["index"])
-        case "bare":
-            return found["bare"]
-        case "single":  # JSON knows double quotes only
-            quoted = re.sub(
-                r"\\.|\"", lambda sign: {"\\'": "'", '"': '\\"'}.get(sign[0], sign[0]), found["single"], flags=re.DOTALL
-            )
-            return str(json.loads(f'"{quoted}"', strict=False))
-    return str(json.loads(found["double"], strict=False))
-
-
 def _put(tree: dict[str, Any], steps: list[_Step], value: Any) -> None:
-    """Put the value where the steps lead; what lies on the way is made.
-
-    Raises:
-        ValueError: there is another value already, in the way or at the end.
-    """
+    """Put the value where the steps lead, and make what lies on the way; ValueError where another value stands already."""
     node: Any = tree
     for step, following in pairwise(steps):
         if not _has_place(node, step):
@@ -312,11 +269,7 @@ def _has_place(node: Any, step: _Step) -> bool:
 
 
 def _add(node: Any, step: _Step, value: Any, *, anew: bool = False) -> None:
-    """Add a value to an object, or at the end of a list.
-
-    Raises:
-        ValueError: it has been told (models are known to mix paths up), or an item before it has not.
-    """
+    """Add a value to an object, or at the end of a list; models are known to mix paths up."""
     if isinstance(node, list) and step == len(node):
         node.append(value)
     elif isinstance(node, dict) and (anew or step not in node):

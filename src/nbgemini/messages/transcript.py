@@ -40,30 +40,22 @@ class ExchangeStats(Struct, frozen=True):
 
 
 class Exchange:
-    """One prompt and its answer; `cell` is the id of the notebook cell it came from, if any.
-
-    Attributes:
-        past: the rounds that ended with calls, all answered: the model's turn, thoughts too, and ours, in pairs.
-        parts: the model's last turn, as it comes.
-        note: why it ended as it did, where that needs words.
-        facts: what the answer took; None before its end, and for one that a former kernel left.
-    """
+    """One prompt and its answer; `cell` is the id of the notebook cell it came from, if any."""
 
     def __init__(self, asked: Turn, cell: str | None = None) -> None:
-        """Store what was asked."""
         self.asked = asked
         self.cell = cell
-        self.past: list[Turn] = []
-        self.parts: list[Part] = []
+        self.past: list[Turn] = []  # of the rounds that ended with calls, all answered: the model's turn and ours, in pairs
+        self.parts: list[Part] = []  # of the model's last turn, as it comes
         self.state: State = "running"
-        self.note = ""
-        self.facts: ExchangeStats | None = None
+        self.note = ""  # why it ended as it did, where that needs words
+        self.facts: ExchangeStats | None = None  # none before its end, and for one that a former kernel left
 
     def answer(self, results: Iterable[Part]) -> None:
         """Close a round that ended well: the model's turn with its calls, and our answers to all of them."""
-        round_ = [Turn("model", merge_text(self.parts)), Turn("user", tuple(results))]
+        turns = [Turn("model", merge_text(self.parts)), Turn("user", tuple(results))]
         self.parts = []  # first: the journal's thread, which looks on, must not find the calls twice
-        self.past += round_
+        self.past += turns
 
     def turns(self) -> tuple[Turn, ...]:
         """Return the turns that may go back to the service; none if nothing of worth came."""
@@ -92,15 +84,12 @@ class Transcript:
     """The exchanges of one chat."""
 
     def __init__(self) -> None:
-        """Start empty."""
         self.exchanges: list[Exchange] = []
 
     def __iter__(self) -> Iterator[Exchange]:
-        """Go through the exchanges in order."""
         return iter(self.exchanges)
 
     def __len__(self) -> int:
-        """Count the exchanges."""
         return len(self.exchanges)
 
     def ask(self, asked: Turn, cell: str | None = None) -> tuple[int, Exchange]:

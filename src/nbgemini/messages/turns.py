@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, TypeAlias
+from operator import add
+from typing import Any, Literal, TypeAlias, get_type_hints
 
-from msgspec import Struct
+import msgspec
+from msgspec import Struct, structs
+
+from nbgemini.errors import PromptError, nearest
 
 Part: TypeAlias = Mapping[str, Any]
 NOTE = "nbgemini"  # the key of a part under which stands what concerns its reader alone: it never goes back
@@ -37,15 +41,7 @@ class Usage(Struct, frozen=True):
     total: int = 0
 
     def __add__(self, other: Usage) -> Usage:
-        """Add the counts of two rounds."""
-        return Usage(
-            self.input + other.input,
-            self.thought + other.thought,
-            self.output + other.output,
-            self.cached + other.cached,
-            self.tool + other.tool,
-            self.total + other.total,
-        )
+        return Usage(*map(add, structs.astuple(self), structs.astuple(other)))
 
 
 class Declaration(Struct, frozen=True):
@@ -99,10 +95,42 @@ class Options(Struct, frozen=True, kw_only=True):
         """The system instruction, with what the format of the answer asks for."""
         return "\n\n".join(filter(None, (self.system, _CODE_ALONE if self.format == "code" else None))) or None
 
+    def changed(self, changes: Mapping[str, Any]) -> Options:
+        """Return the options with some of them changed; a `schema` may still be any type.
 
-def user_turn(text: str) -> Turn:
-    """Return the user's turn that says `text`; lone surrogates, which UTF-8 can't carry, become question marks."""
-    return Turn("user", ({"text": text.encode("utf-8", "replace").decode()},))
+        Raises:
+            PromptError: there is no such option, or it can't have this value.
+        """
+        for name, value in changes.items():
+            if name == "tools":
+                raise PromptError("only %%gemini -t and client.chat offer tools")
+            if name not in _KINDS:
+                raise PromptError(f"no option {name!r}{nearest(name, _KINDS)}; there are {', '.join(_KINDS)}")
+            if _KINDS[name] is not Any:
+                try:
+                    msgspec.convert(value, _KINDS[name])
+                except msgspec.ValidationError as error:
+                    words = str(error).replace("`", "").replace(" | null", "").replace("Expected", "expected")
+                    raise PromptError(f"{name}={repr(value)[:_LONGEST_VALUE]} can't be used: {words}") from None
+        return structs.replace(self, **changes)
+
+
+_LONGEST_VALUE = 60  # characters of a value that a message quotes
+_KINDS = get_type_hints(Options) | {"schema": Any}
+del _KINDS["tools"]  # offered by a chat, which can run them
+
+
+def user_turn(prompt: str | Turn) -> Turn:
+    """Return the user's turn that says a text, in which lone surrogates, which UTF-8 can't carry, become question marks.
+
+    Raises:
+        PromptError: it is neither a text nor a turn.
+    """
+    if isinstance(prompt, Turn):
+        return prompt
+    if not isinstance(prompt, str):
+        raise PromptError(f"a prompt is text, or a Turn with parts, not {type(prompt).__name__}")
+    return Turn("user", ({"text": prompt.encode("utf-8", "replace").decode()},))
 
 
 def merge_text(parts: Iterable[Part]) -> tuple[Part, ...]:
@@ -113,18 +141,11 @@ def merge_text(parts: Iterable[Part]) -> tuple[Part, ...]:
     merged: list[tuple[Part, list[str]]] = []
     before: bool | None = None  # whether the last part was a thought, if it can be joined with the next
     for part in parts:
-        thought = _thought(part) if _joinable(part) else None
+        joinable = part.keys() <= {"text", "thought"} and isinstance(part.get("text"), str)
+        thought = part.get("thought") is True if joinable else None
         if thought is not None and thought is before:
             merged[-1][1].append(part["text"])
         else:
             merged.append((part, [] if thought is None else [part["text"]]))
         before = thought
     return tuple({**part, "text": "".join(texts)} if texts else part for part, texts in merged)
-
-
-def _joinable(part: Part) -> bool:
-    return part.keys() <= {"text", "thought"} and isinstance(part.get("text"), str)
-
-
-def _thought(part: Part) -> bool:
-    return part.get("thought") is True

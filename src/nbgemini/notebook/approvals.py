@@ -27,7 +27,6 @@ class AlwaysAllowed:
     """
 
     def __init__(self) -> None:
-        """Begin with none."""
         self._hashes: dict[str, set[str]] = {}
         self.last_decision = 0.0
 

@@ -18,80 +18,70 @@ _OF_TRAITLETS = ("The ", "Values of", "Keys of", "Elements of")  # the beginning
 class Gemini(Configurable):
     """The settings of %%gemini; an empty one leaves the choice to the environment or the service."""
 
-    model = Unicode("", help="Model for new prompts; empty: gemini-flash-latest.").tag(config=True)
+    model = Unicode("", help="Model for new prompts; empty: gemini-flash-latest.")
     aliases = Dict(
         key_trait=Unicode(), value_trait=Unicode(), help='Short names of models for -m: {"fast": "gemini-3.5-flash-lite"}.'
-    ).tag(config=True)
-    chat = Unicode("main", help="Chat that a prompt belongs to unless it says -c.").tag(config=True)
-    think = Unicode("", help="off, low, medium, high or a token budget; empty: the model's own default.").tag(config=True)
-    system = Unicode("", help="System instruction of new chats.").tag(config=True)
+    )
+    chat = Unicode("main", help="Chat that a prompt belongs to unless it says -c.")
+    think = Unicode("", help="off, low, medium, high or a token budget; empty: the model's own default.")
+    system = Unicode("", help="System instruction of new chats.")
     format = CaselessStrEnum(
         ["markdown", "code", "json", "text"],
         default_value="markdown",
         help="How answers come and are shown unless a cell says -f.",
-    ).tag(config=True)
+    )
     approve = CaselessStrEnum(
         ["ask", "auto", "never"],
         default_value="ask",
         help="May tools run? ask: buttons on the card. auto: without asking. never: no.",
-    ).tag(config=True)
+    )
     wait = Union(
         [Bool(), CaselessStrEnum(["auto"])],
         default_value="auto",
         help="True: a cell waits for its answer. False: it returns at once. auto: it waits in unattended runs.",
-    ).tag(config=True)
-    widgets = Bool(
-        default_value=True, help="Stream through widgets. False: plain HTML that is repainted a few times a second."
-    ).tag(config=True)
-    live = Bool(default_value=True, help="False: show an answer only once it is whole, for consoles that can't update it.").tag(
-        config=True
     )
+    widgets = Bool(default_value=True, help="Stream through widgets. False: plain HTML that is repainted a few times a second.")
+    live = Bool(default_value=True, help="False: show an answer only once it is whole, for consoles that can't update it.")
     show_duration = Bool(
         default_value=True,
         help="False: no output says how long something took, so that two runs of a notebook can be compared.",
-    ).tag(config=True)
+    )
     latex = Bool(
         default_value=True,
         help="Keep answers with headings, lists, tables, formulas or code as LaTeX too: nbconvert takes it for LaTeX and PDF.",
-    ).tag(config=True)
-    updates_per_second = Float(10.0, min=0.1, help="How often one stream repaints at most.").tag(config=True)
-    connect_timeout = Float(10.0, min=0.001, help="Seconds to wait for a connection.").tag(config=True)
-    write_timeout = Float(60.0, min=0.001, help="Seconds to wait for the service to accept the next piece of a request.").tag(
-        config=True
     )
-    first_timeout = Float(120.0, min=0.001, help="Seconds to wait for the first byte of an answer.").tag(config=True)
-    gap_timeout = Float(120.0, min=0.001, help="Seconds without any data after which a stream counts as broken.").tag(
-        config=True
-    )
-    content_timeout = Float(300.0, min=0.001, help="Seconds with data but no content after which it does too.").tag(config=True)
-    retries = Int(2, min=0, help="How often a request is retried after a transient failure; 0: never.").tag(config=True)
-    max_streams = Int(1000, min=1, help="Streams open at once; more of them wait.").tag(config=True)
+    updates_per_second = Float(10.0, min=0.1, help="How often one stream repaints at most.")
+    connect_timeout = Float(10.0, min=0.001, help="Seconds to wait for a connection.")
+    write_timeout = Float(60.0, min=0.001, help="Seconds to wait for the service to accept the next piece of a request.")
+    first_timeout = Float(120.0, min=0.001, help="Seconds to wait for the first byte of an answer.")
+    gap_timeout = Float(120.0, min=0.001, help="Seconds without any data after which a stream counts as broken.")
+    content_timeout = Float(300.0, min=0.001, help="Seconds with data but no content after which it does too.")
+    retries = Int(2, min=0, help="How often a request is retried after a transient failure; 0: never.")
+    max_streams = Int(1000, min=1, help="Streams open at once; more of them wait.")
     services = Dict(
         key_trait=Unicode(),
         value_trait=Unicode(),
         help='Services of your own, of OpenAI\'s Chat Completions kind: {"mine": "http://127.0.0.1:9000/v1"}, -m mine:MODEL.',
-    ).tag(config=True)
+    )
     source = CaselessStrEnum(
         ["rest", "sdk"],
         default_value="rest",
         help="What sends requests. rest: nbgemini itself. sdk: the services' own clients (google-genai, anthropic, openai).",
-    ).tag(config=True)
-    allow_secrets = Bool(default_value=False, help="True: send prompts even if they contain what looks like a key.").tag(
-        config=True
     )
+    allow_secrets = Bool(default_value=False, help="True: send prompts even if they contain what looks like a key.")
     journal = Unicode(
         "auto",
         help="File that records prompts and answers. auto: nbgemini/journal.sqlite3 in Jupyter's data directory. off: none.",
-    ).tag(config=True)
+    )
     cache = Unicode(
         "",
         help="Where whole answers are cached, so that the same prompt is not paid for twice: off, memory, sqlite, sqlite:PATH, "
         "redis://HOST:PORT/DB. Empty: as NBGEMINI_CACHE says, else off.",
-    ).tag(config=True)
-    cache_hours = Float(168.0, min=0.001, help="How many hours a cached answer is kept.").tag(config=True)
+    )
+    cache_hours = Float(168.0, min=0.001, help="How many hours a cached answer is kept.")
     prices = Unicode(
         "", help="JSON file of prices instead of the package's own list, whose date %gemini models shows; empty: that."
-    ).tag(config=True)
+    )
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set a setting.
@@ -153,3 +143,7 @@ class Gemini(Configurable):
         except ConfigurationError as error:
             raise TraitError(str(error)) from None  # traitlets undoes what it knows as its own
         return str(path)
+
+
+for _setting in Gemini.class_own_traits().values():
+    _setting.tag(config=True)

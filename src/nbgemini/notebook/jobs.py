@@ -7,6 +7,7 @@ error); stopping is harmless twice and after the end.
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol, TypeAlias
 
@@ -38,31 +39,59 @@ class View(Protocol):
         ...
 
 
-class ReplyJob:
+class Job(ABC):
+    """Something that runs for a cell until it ends or is stopped.
+
+    Attributes:
+        handle: how it is stopped, and waited for.
+        cell: which prompt of which cell it belongs to; None where the front end names no cells.
+        chat: the name of its chat; None outside all chats.
+    """
+
+    def __init__(self, handle: Reply | MapResult, view: View | MapView, cell: str | None, chat: str | None = None) -> None:
+        self.handle = handle
+        self.cell = cell
+        self.chat = chat
+        self._view = view
+
+    @property
+    def state(self) -> str:
+        """`running`, `waiting`, or how it ended."""
+        return self.handle.state
+
+    @property
+    @abstractmethod
+    def description(self) -> str:
+        """What it is, how far it is, and what it waits for, in one line."""
+
+    @abstractmethod
+    def will_run(self) -> None:
+        """Let what reads the result wait for it from now on, as the running loop is about to run this."""
+
+    @abstractmethod
+    async def work(self) -> None:
+        """Run to the end."""
+
+    def open(self) -> None:
+        """Show a first sign of life, while the cell still runs."""
+        self._view.open()
+
+    async def run(self) -> None:
+        """Run to the end and show it; what arrived before a stop is shown too."""
+        try:
+            await self.work()
+        finally:
+            await self._view.finish()
+
+
+class ReplyJob(Job):
     """One streamed reply."""
 
     def __init__(self, chat: Chat, reply: Reply, view: View, cell: str | None, complete: Complete) -> None:
         """Stream `reply` to `view`; `complete` adds to the finished reply what only the service knows."""
+        super().__init__(reply, view, cell, chat.name)
         self.reply = reply
-        self.cell = cell
-        self._chat = chat
-        self._view = view
-        self._complete = complete
-
-    @property
-    def handle(self) -> StreamHandle:
-        """The reply."""
-        return self.reply
-
-    @property
-    def chat(self) -> str | None:
-        """The name of the chat; None for a prompt outside all chats."""
-        return self._chat.name
-
-    @property
-    def state(self) -> str:
-        """The state of the reply."""
-        return self.reply.state
+        self._chat, self._apply, self._complete = chat, view.apply, complete
 
     @property
     def description(self) -> str:
@@ -75,40 +104,20 @@ class ReplyJob:
         """Let what reads the reply wait for it from now on."""
         self._chat.will_drive(self.reply)
 
-    def open(self) -> None:
-        """Show a first sign of life, while the cell still runs."""
-        self._view.open()
-
-    async def run(self) -> None:
-        """Stream to the end and show it; what arrived before a stop is shown too."""
-        try:
-            await self._chat.drive(self.reply, self._view.apply)
-            await self._complete(self.reply)
-        finally:
-            await self._view.finish()
+    async def work(self) -> None:
+        """Stream to the end."""
+        await self._chat.drive(self.reply, self._apply)
+        await self._complete(self.reply)
 
 
-class MapJob:
+class MapJob(Job):
     """One map over rows."""
-
-    chat = None
 
     def __init__(self, table: MapResult, view: MapView, cell: str | None, done: Callable[[], None]) -> None:
         """Run `table` and show it in `view`; `done` is called once all rows are over."""
+        super().__init__(table, view, cell)
         self.table = table
-        self.cell = cell
-        self._view = view
         self._done = done
-
-    @property
-    def handle(self) -> StreamHandle:
-        """The map."""
-        return self.table
-
-    @property
-    def state(self) -> str:
-        """The state of the map."""
-        return self.table.state
 
     @property
     def description(self) -> str:
@@ -119,37 +128,26 @@ class MapJob:
         """Let what reads the rows wait for them from now on."""
         self.table.lifecycle.start()
 
-    def open(self) -> None:
-        """Show a first sign of life, while the cell still runs."""
-        self._view.open()
-
-    async def run(self) -> None:
-        """Ask for all rows and show the answers."""
-        try:
-            await asyncio.wait([self.table.start()])
-            self._done()
-        finally:
-            await self._view.finish()
-
-
-Activity: TypeAlias = ReplyJob | MapJob
-"""What runs for a cell until it ends or is stopped; `cell` is None where the front end names no cells."""
+    async def work(self) -> None:
+        """Ask for all rows."""
+        await asyncio.wait([self.table.start()])
+        self._done()
 
 
 class Jobs:
     """All that runs in the kernel; the one owner of the tasks."""
 
     def __init__(self, gui: Gui | None = None) -> None:
-        """Start with none; the loop of a `gui` stands aside while there are some."""
+        """Let the loop of a `gui` stand aside while something runs."""
         self._gui = gui or Gui(None)
-        self._tasks: dict[Activity, asyncio.Task[None]] = {}
+        self._tasks: dict[Job, asyncio.Task[None]] = {}
 
     @property
-    def running(self) -> list[Activity]:
+    def running(self) -> list[Job]:
         """What has not ended, oldest first."""
         return list(self._tasks)
 
-    def start(self, job: Activity) -> asyncio.Task[None]:
+    def start(self, job: Job) -> asyncio.Task[None]:
         """Start something on the running loop; what the same cell started before is stopped."""
         if job.cell:
             self.stop(other for other in self.running if other.cell == job.cell)
@@ -167,12 +165,12 @@ class Jobs:
         if tasks:
             await asyncio.wait(tasks)
 
-    def stop(self, jobs: Iterable[Activity] | None = None) -> None:
+    def stop(self, jobs: Iterable[Job] | None = None) -> None:
         """Stop these, or all."""
         for job in self.running if jobs is None else list(jobs):
             job.handle.stop()
 
-    def _ended(self, job: Activity, task: asyncio.Task[Any]) -> None:
+    def _ended(self, job: Job, task: asyncio.Task[Any]) -> None:
         if self._tasks.pop(job, None):
             self._gui.let_back()
         if not task.cancelled():

@@ -1,20 +1,27 @@
-"""What the line of a prompt (`PromptArgs`) or of a map (`MapArgs`) asks for, and the words that its options know."""
+"""The options of `%%gemini` and `%gemini map`, from which the manuals are made, and the parsing of their lines.
+
+What a line asks for is `PromptArgs` or `MapArgs`. Options come first; the text after them stays as it was typed.
+"""
 
 from __future__ import annotations
 
 import argparse
-import difflib
-from collections.abc import Iterable
-from typing import Any
+import io
+import keyword
+import re
+import shlex
+from collections.abc import Mapping
+from typing import Any, NoReturn, get_args
 
 from msgspec import Struct
+
+from nbgemini.errors import PromptError, nearest
+from nbgemini.messages.turns import Format
+from nbgemini.tools.toolbox import WORDS
 
 LAST_REPLY, LAST_MAP = "_gemini", "_gemini_map"  # the names that always hold the last ones
 MAP_USAGE = "%gemini map [OPTIONS] NAME TEMPLATE"
 THINK_LEVELS = ("off", "minimal", "low", "medium", "high", "xhigh", "max")
-
-_MIN_PREFIX = 3  # characters from which the beginning of a name means the name
-_CUTOFF = 0.7  # similarity below which a suggestion would only confuse
 
 
 class PromptArgs(Struct, frozen=True, kw_only=True):
@@ -54,24 +61,311 @@ class MapArgs(Struct, frozen=True):
     fresh: bool = False
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return " (did you mean …?)" with the name that is most like `word`; empty if none is close."""
-    names = list(known)
-    bare = {name.lstrip("-").casefold(): name for name in reversed(names)}
-    typed = word.lstrip("-").casefold()
-    near = [name for name in names if len(typed) >= _MIN_PREFIX and name.lstrip("-").casefold().startswith(typed)]
-    near = near or [bare[match] for match in difflib.get_close_matches(typed, bare, n=1, cutoff=_CUTOFF)]
-    return f" (did you mean {near[0]}?)" if near else ""
-
-
 def think_level(text: str) -> str | int:
-    """Return a thinking level or a budget in tokens.
-
-    Raises:
-        argparse.ArgumentTypeError: it is neither.
-    """
+    """Return a thinking level or a budget in tokens."""
     if text.lower() in THINK_LEVELS:
         return text.lower()
     if text.isdigit():
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is not {', '.join(THINK_LEVELS)} or a number of tokens")
+
+
+FORMATS = get_args(Format)
+_CHOICE = re.compile(r"(?P<option>.*): invalid choice: (?P<value>.*) \(choose from (?P<choices>.*)\)")
+
+
+class LineParser(argparse.ArgumentParser):
+    """A parser for the options of one magic."""
+
+    def __init__(self, command: str) -> None:
+        """Parse the options of `command`, which messages name as the user types it."""
+        super().__init__(prog=command, add_help=False, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise one line instead of leaving the interpreter."""
+        problem = message.removeprefix("argument ").replace("expected one argument", "a value is missing")
+        problem = problem.replace("not allowed with argument", "can't be combined with")
+        if match := _CHOICE.fullmatch(problem):
+            choices = match["choices"].replace("'", "").split(", ")
+            problem = f"{match['option']}: {match['value']} is not {', '.join(choices[:-1])} or {choices[-1]}"
+        raise PromptError(f"{problem}; {self.prog} --help lists the options")
+
+    def add_flag(self, *names: str, help: str) -> None:  # noqa: A002 - as argparse calls it
+        """Add an option without a value."""
+        self.add_argument(*names, action="store_true", default=None, help=help)
+
+    @property
+    def options(self) -> Mapping[str, argparse.Action]:
+        """Every option string with its action; hidden options too."""
+        return {name: action for action in self._actions for name in action.option_strings}
+
+    @property
+    def actions(self) -> list[argparse.Action]:
+        """The options that the manual lists, in its order."""
+        return [action for action in self._actions if action.help != argparse.SUPPRESS]
+
+
+def _number(low: float, high: float) -> Any:
+    """Return a function that parses a number between `low` and `high`."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text} is not between {low:,g} and {high:,.10g}")
+        return value
+
+    return read
+
+
+def _integer(text: str) -> int:
+    """Parse a whole number."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+
+
+def _positive(text: str) -> int:
+    """Parse a positive whole number."""
+    if _integer(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return int(text)
+
+
+def _natural(text: str) -> int:
+    if _integer(text) < 0:
+        raise argparse.ArgumentTypeError(f"{text} is negative")
+    return int(text)
+
+
+def _identifier(text: str) -> str:
+    """Parse a Python name."""
+    if not text.isidentifier() or keyword.iskeyword(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a Python name")
+    return text
+
+
+def build_parser() -> LineParser:
+    """Return the parser of a prompt's options."""
+    parser = LineParser("%%gemini")
+    _add_content(parser)
+    add = parser.add_argument
+    parser.add_flag("--search", help="let the service search the web; sources are listed below the answer")
+    parser.add_flag("--run-code", help="let the service run Python that the model writes; code and output are shown")
+    parser.add_flag("--urls", help="let the service read the pages whose addresses are in the prompt")
+    add_generation(parser, system="system instruction for this chat, from now on", answer="the answer")
+    add("--stop-at", metavar="TEXT", action="append", help="end the answer before this text (repeatable)")
+    add(
+        "--schema",
+        metavar="TYPE",
+        help="answer with an object of a type in the notebook: Planet, list[Planet]; reply.parsed holds it",
+    )
+    add(
+        "-f",
+        "--format",
+        choices=FORMATS,
+        help="markdown; code: only code, for a new cell; json: any JSON, decoded in reply.parsed; text: shown as it is",
+    )
+    add_wait(parser, end="the answer does")
+    tape = parser.add_mutually_exclusive_group()
+    tape.add_argument("--record", metavar="FILE", help="also record the answer, frame by frame, in this cassette")
+    tape.add_argument("--replay", metavar="FILE", help="answer from this cassette: no key, no network; a miss is an error")
+    parser.add_flag("--fresh", help="ignore the cache; the new answer replaces the cached one")
+    add("--timeout", metavar="S", type=_number(0.001, 1e6), help="time limit for the whole answer, in seconds")
+    parser.add_flag("-h", "--help", help="show this help")
+    return parser
+
+
+def add_generation(parser: LineParser, *, system: str, answer: str) -> None:
+    """Add the options that shape an answer; `system` is the help of -s, `answer` what the limits apply to."""
+    add = parser.add_argument
+    levels = f"{', '.join(THINK_LEVELS)}, or a token budget"
+    add("-s", "--system", metavar="TEXT", help=system)
+    add(
+        "-k",
+        "--think",
+        metavar="LEVEL",
+        type=think_level,
+        help=f"how much to think: {levels}; %%gemini models shows what each model takes",
+    )
+    add("--temperature", metavar="X", type=_number(0, 2), help="0 to 2: how freely words are chosen")
+    add("--max-tokens", metavar="N", type=_positive, help=f"length limit for {answer}, in tokens")
+    add("--seed", metavar="N", type=_integer, help="ask for repeatable choices")
+
+
+def add_wait(parser: LineParser, *, end: str) -> None:
+    """Add -w and --no-wait; `end` is what a waiting cell ends with."""
+    wait = parser.add_mutually_exclusive_group()
+    wait.add_argument("-w", "--wait", action="store_true", default=None, help=f"the cell ends when {end}")
+    wait.add_argument("--no-wait", dest="wait", action="store_false", default=None, help="the cell ends at once")
+
+
+def _add_content(parser: LineParser) -> None:
+    """Add the model, the chat, the name of the reply, tools, and what goes with the prompt."""
+    add = parser.add_argument
+    add(
+        "-m",
+        "--model",
+        metavar="NAME",
+        help="model; for another service service:model (anthropic:, openai:, ollama: …); %%gemini models lists them",
+    )
+    add("-c", "--chat", metavar="NAME", help="chat this prompt belongs to (default: main)")
+    parser.add_flag("--once", help="outside all chats: no history is read or written")
+    add("-o", "--out", metavar="VAR", type=_identifier, help="bind the reply to this name too (it is always in _gemini)")
+    add(
+        "-t",
+        "--tools",
+        metavar="f,g",
+        action="append",
+        help="functions, MCP servers or lists of them in the notebook, offered to the model (repeatable)",
+    )
+    add(
+        "--approve",
+        choices=WORDS,
+        help="may tools run? ask (default): buttons on the card; auto: without asking; never: no; "
+        "unguarded: like auto, even for risky combinations",
+    )
+    add(
+        "-a",
+        "--attach",
+        metavar="X",
+        action="append",
+        help="attach a name in the notebook, a file, 'data/*.png', or plot (the last figure) (repeatable)",
+    )
+    add("--context", metavar="N", type=_natural, help="send the last N cells too: their code, results and errors")
+
+
+def parse_cell(line: str) -> PromptArgs:
+    """Parse the line of a `%%gemini` cell."""
+    args, rest = parse_ask(line)
+    if rest:
+        value = line.strip().removesuffix(rest).split()[-2:-1]  # "-s" of `-s Answer as a pirate`
+        option = build_parser().options.get(value[0]) if value else None
+        problem = f"{rest.split()[0]!r} is not an option"
+        if option is not None and option.nargs != 0:
+            problem += ", and text with spaces needs quotes"
+        raise PromptError(f"{problem}; the prompt goes below the %%gemini line (in one line: %gemini ask …)")
+    return args
+
+
+def parse_ask(line: str) -> tuple[PromptArgs, str]:
+    """Split the line of a prompt into its options and its text, which is everything after them, as typed."""
+    parser = build_parser()
+    words, text = leading_options(line, parser)
+    literal = line.strip().removesuffix(text).rstrip().endswith("--")
+    given = _given(parser, words)
+    given["tools"] = tuple(filter(None, (name.strip() for names in given.get("tools", ()) for name in names.split(","))))
+    return _prompt_args(given, literal=literal), text
+
+
+def leading_options(line: str, parser: LineParser) -> tuple[list[str], str]:
+    """Split a line into the words of its options, as a parser takes them, and the rest, as typed."""
+    options = parser.options
+    words: list[str] = []
+    rest = line.strip()
+    while rest.startswith("-") and rest != "-":
+        word, rest = split_word(rest)
+        name = word.split("=", 1)[0]
+        if word == "--":
+            break
+        if name not in options:
+            raise PromptError(f"unknown option {name}{nearest(name, options)}; {parser.prog} --help lists the options")
+        words.append(word)
+        if options[name].nargs != 0 and "=" not in word and rest:
+            value, rest = (_split_type if name == "--schema" else split_word)(rest)
+            words[-1:] = [f"{name}={value}"] if name.startswith("--") else [name, value]
+    return words, rest
+
+
+def split_word(text: str) -> tuple[str, str]:
+    """Split a word off, with or without quotes."""
+    stream = io.StringIO(text)
+    lexer = shlex.shlex(stream, posix=True, punctuation_chars=False)
+    lexer.whitespace_split, lexer.commenters = True, ""
+    try:
+        word = lexer.get_token() or ""
+    except ValueError:
+        raise PromptError(f"a quote is not closed in: {text}") from None
+    return word, text[stream.tell() :].lstrip()
+
+
+def _split_type(text: str) -> tuple[str, str]:
+    """Split a type off, with or without quotes around it; in its brackets spaces and quotes stand as in Python."""
+    if text[0] in "'\"":
+        return split_word(text)
+    depth = 0
+    for end, char in enumerate(text):
+        depth += (char == "[") - (char == "]")
+        if char.isspace() and depth <= 0:
+            return text[:end], text[end:].lstrip()
+    return text, ""
+
+
+_OF_THE_REQUEST = {
+    *("system", "think", "temperature", "max_tokens", "seed", "stop_at", "timeout", "format", "search", "run_code", "urls"),
+    "fresh",
+}
+
+
+def _given(parser: LineParser, words: list[str]) -> dict[str, Any]:
+    """Return the options that words give."""
+    found = vars(parser.parse_args(words)).items()
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in found if value is not None}
+
+
+def _prompt_args(given: dict[str, Any], **more: Any) -> PromptArgs:
+    """Return options as the arguments of a prompt; `more` are those that no option gives."""
+    changes = {name: given[name] for name in _OF_THE_REQUEST & given.keys()}
+    own = {name: value for name, value in given.items() if name not in changes}
+    return PromptArgs(**own, **more, changes=changes)
+
+
+def _no_tools(_: str) -> NoReturn:
+    raise argparse.ArgumentTypeError("a map can't use tools; %%gemini -t offers them, prompt by prompt")
+
+
+def build_map_parser() -> LineParser:
+    """Return the parser of a map's options."""
+    parser = LineParser("%gemini map")
+    add = parser.add_argument
+    add("-m", "--model", metavar="NAME", help="model; %%gemini models lists them")
+    add("-o", "--out", metavar="VAR", type=_identifier, help=f"bind the rows to this name too (they are always in {LAST_MAP})")
+    add("--into", metavar="COLUMN", help="add the answers to the DataFrame as this column once all rows are done")
+    add("-n", "--concurrency", metavar="N", type=_positive, help="at most so many rows at once (default: 20)")
+    add("--first", metavar="N", type=_positive, help="only the first N rows: a cheap trial")
+    parser.add_flag("--fresh", help="ask again for rows that an earlier run has paid for")
+    add("--schema", metavar="TYPE", help="answer each row with an object of a type in the notebook")
+    add_generation(parser, system="system instruction for each row", answer="each answer")
+    add("--timeout", metavar="S", type=_number(0.001, 1e6), help="time limit for each row, in seconds")
+    add_wait(parser, end="the map does")
+    parser.add_flag("-h", "--help", help="show this help")
+    add("-t", "--tools", metavar="f", type=_no_tools, help=argparse.SUPPRESS)
+    return parser
+
+
+def parse_map(line: str) -> MapArgs:
+    """Parse the line of `%gemini map`, or of a `%%gemini map` cell with the cell's text after it."""
+    parser = build_map_parser()
+    words, rest = leading_options(line, parser)
+    given = _given(parser, words)
+    name, template = split_word(rest) if rest else ("", "")
+    if template.partition("=")[0].split()[:1] in [[option] for option in parser.options]:
+        raise PromptError(f"options go before {name}; usage: {MAP_USAGE}")
+    if not template and "help" not in given:
+        raise PromptError(f"usage: {MAP_USAGE}: a DataFrame, list or column, and what to ask for each row")
+    own = {option: given.pop(option) for option in ("into", "concurrency", "first", "fresh") if option in given}
+    return MapArgs(_prompt_args(given, once=True), name, template, **own)
+
+
+def map_line(line: str, text: str) -> str | None:
+    """Return the line of a map whose template is the text of its cell, `%%gemini map [options] NAME`; None for a prompt."""
+    command, _, rest = line.strip().partition(" ")
+    if command == "map?":
+        return "--help"
+    if command != "map":
+        return None
+    named = leading_options(rest, build_map_parser())[1]
+    return f"{rest}\n{text.strip()}" if named else rest

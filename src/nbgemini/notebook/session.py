@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, TypeAlias
@@ -23,7 +22,8 @@ from nbgemini.notebook.jobs import Jobs, ReplyJob
 from nbgemini.notebook.kernel import environment
 from nbgemini.notebook.kernel.environment import in_colab
 from nbgemini.notebook.kernel.gui import Gui
-from nbgemini.notebook.kernel.interrupts import Interrupted
+from nbgemini.notebook.kernel.interrupts import interrupts_say
+from nbgemini.notebook.kernel.output_routing import PrintCapture
 from nbgemini.notebook.kernel.running_cells import Results
 from nbgemini.notebook.options import LAST_MAP, LAST_REPLY, PromptArgs
 from nbgemini.notebook.prompt.cells import code_title
@@ -64,7 +64,6 @@ class Session:
     """
 
     def __init__(self, shell: Any, config: Gemini, pictures: LastPicture, errors: LastError) -> None:
-        """Begin with nothing open."""
         self.shell = shell
         self.config = config
         self.pictures = pictures
@@ -79,6 +78,7 @@ class Session:
         self.always_allowed = AlwaysAllowed()
         self._journal = KernelJournal(shell, config)
         self._client = Client(self.backend.settings(), log=self._journal)
+        self._prints = PrintCapture()
         self._results = Results(shell)
         self._results.install()
         self._bound: dict[str, StreamHandle] = {}
@@ -135,11 +135,9 @@ class Session:
             ConfigurationError: there is none, or this notebook may not read it.
         """
         service = self.missing_key(args)
-        try:
+        with interrupts_say("the key was not found yet; nothing was sent"):
             if service is not None:
                 await self.backend.find_key(service)
-        except asyncio.CancelledError:
-            raise Interrupted("the key was not found yet; nothing was sent") from None
 
     def close(self) -> None:
         """Stop all streams and the offline service."""
@@ -148,6 +146,7 @@ class Session:
         self.views.close()
         self.backend.leave_demo()
         self._journal.close()
+        self._prints.remove()
         self._results.remove()
 
     def begin(

@@ -44,7 +44,6 @@ class SettingsResolver:
     """Resolves the settings; holds the keys that live in memory only, and the offline service while it answers."""
 
     def __init__(self, config: Gemini) -> None:
-        """Begin with the environment and %config."""
         self._config = config
         self._keys: dict[str, Secret] = {}  # typed, by service
         self._secrets: dict[tuple[str, ...], Secret] = {}  # Colab's, by the names of the variables they stand in for
@@ -132,7 +131,6 @@ class OptionResolver:
     """Resolves a prompt's options: its own line first, then its chat, then %config."""
 
     def __init__(self, shell: Any, config: Gemini) -> None:
-        """Read the settings of `config` as they stand at each prompt."""
         self._shell = shell
         self._config = config
 
@@ -191,11 +189,7 @@ def _prices(file: str) -> Prices:
 
 
 def _colab_secret(service: Service) -> Secret:
-    """Return the first of the user's secrets that are called like the service's keys; waits, so it belongs into a thread.
-
-    Raises:
-        ConfigurationError: there is none, the notebook may not have it, or the page does not answer.
-    """
+    """Return the first of the user's secrets that are called like the service's keys; waits, so it belongs into a thread."""
     from google.colab import userdata  # noqa: PLC0415 - only there
 
     troubles: list[str] = []
@@ -211,16 +205,11 @@ def _colab_secret(service: Service) -> Secret:
         if kind == "NotebookAccessError":
             troubles.append(f"this notebook may not have the secret {name} → switch on its notebook access {_PANEL}")
         elif kind != "SecretNotFoundError":
-            troubles.append(_no_response(service, name, kind))
+            why = "its page did not answer in time" if kind == "TimeoutException" else f"its page could not be asked ({kind})"
+            way_out = f"run the cell again with the page open, or {key_command(service)}"
+            troubles.append(f"Colab did not hand over the secret {name}: {why} → {way_out}")
             break  # nobody answers: the next would wait as long
     raise ConfigurationError(troubles[0] if troubles else _no_secret(service))
-
-
-def _no_response(service: Service, name: str, kind: str) -> str:
-    why = "its page did not answer in time" if kind == "TimeoutException" else f"its page could not be asked ({kind})"
-    return (
-        f"Colab did not hand over the secret {name}: {why} → run the cell again with the page open, or {key_command(service)}"
-    )
 
 
 def _no_secret(service: Service) -> str:

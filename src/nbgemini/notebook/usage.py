@@ -29,7 +29,6 @@ class UsageMeter:
     """What all replies and maps of a kernel used together: what runs is read when asked; what has ended is only a sum."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
         self._total: Spent = Usage(), 0.0
         self._running: dict[StreamHandle, Callable[[], Spent]] = {}
 
@@ -62,7 +61,6 @@ class ContextWindows:
     """The context windows of models, by service; each service is asked once, when the size is first needed."""
 
     def __init__(self) -> None:
-        """Know none."""
         self._lists: dict[tuple[str, str], dict[str, int]] = {}
         self._asking = asyncio.Lock()
 
@@ -104,7 +102,6 @@ class KernelJournal:
     """The journal of one kernel, opened and closed as %config Gemini.journal says."""
 
     def __init__(self, shell: Any, config: Gemini) -> None:
-        """Open nothing before it is needed."""
         self._shell = shell
         self._config = config
         self._open: Journal | None = None

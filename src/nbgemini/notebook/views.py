@@ -25,10 +25,9 @@ Mode: TypeAlias = Literal["widgets", "html", "kept", "at_end"]
 
 
 class ViewFactory:
-    """Makes the views of one shell."""
+    """Makes the views of one shell; an interrupt between cells calls `stop`."""
 
     def __init__(self, shell: Any, config: Gemini, stop: Callable[[], object]) -> None:
-        """Show what `shell` runs, as `config` says; an interrupt between cells calls `stop`."""
         self._shell = shell
         self._config = config
         self._routes = Routes(shell)
@@ -58,7 +57,8 @@ class ViewFactory:
         if not environment.is_watched(self._shell):
             return "kept" if environment.may_be_cut_off(self._shell) and waits else "at_end"
         clicks_arrive = not waits or environment.clicks_arrive_while_waiting(self._shell)
-        widgets = self._config.widgets and environment.takes_our_widgets() and not self._refresh.no_widgets
+        shown = not environment.in_colab()  # which shows other people's widgets only where its user has switched that on
+        widgets = self._config.widgets and shown and not self._refresh.no_widgets
         return "widgets" if widgets and clicks_arrive else "html"
 
     def canvas(self, args: PromptArgs) -> tuple[Route, Painting]:

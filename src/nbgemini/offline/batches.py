@@ -17,10 +17,10 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct, field
 
-from nbgemini.offline.files import FileStore
+from nbgemini.offline.files import FileStore, rfc3339
 from nbgemini.offline.http_server import HttpRequest, head
 from nbgemini.offline.models import generating_model
-from nbgemini.offline.requests import InvalidRequest, Refused, decode_json
+from nbgemini.offline.requests import Refused, body_of, decode_json, list_page
 from nbgemini.offline.responder import folded_answer, send_json
 from nbgemini.offline.script import Script
 
@@ -35,7 +35,6 @@ _PENDING, _RUNNING, _SUCCEEDED, _CANCELLED = (
 )
 _RPC = {400: 3, 401: 16, 403: 7, 404: 5, 429: 8, 499: 1, 503: 14, 504: 4}  # google.rpc.Code by HTTP status
 _INTERNAL, _OK = 13, 200
-_PAGE = 50
 
 
 class _Batch(Struct):
@@ -51,52 +50,47 @@ class _Batch(Struct):
 
 
 class Batches:
-    """The batches that were submitted."""
+    """The batches that were submitted; `ask` prepares the answer to one row."""
 
     def __init__(self, files: FileStore, ask: Ask) -> None:
-        """Begin empty; `ask` prepares the answer to one row."""
         self._files = files
         self._ask = ask
         self._known: dict[str, _Batch] = {}
         self._ids = itertools.count(1)
 
-    async def speak(self, request: HttpRequest, version: str, body: Any, writer: StreamWriter) -> bool:
-        """Answer a request about batches; False if it is about something else.
-
-        Raises:
-            Refused: there is no such batch or model, or the request makes no sense.
-        """
+    async def speak(self, request: HttpRequest, path: str, version: str, writer: StreamWriter) -> bool:
+        """Answer a request about batches; False if it is about something else."""
         if (found := _DOWNLOAD.fullmatch(request.path.strip("/"))) and request.method == "GET":
-            lines = self._lines(found[1])
+            batch = self._found(found[1].replace("files/batch-", "batches/"))
+            lines = b"".join(json.dumps(answer, ensure_ascii=False).encode() + b"\n" for answer in batch.answers)
             writer.write(head(_OK, "application/jsonl", length=len(lines)) + lines)
             await writer.drain()
             return True
-        answer = self._answer(request, request.path.strip("/").removeprefix(version).strip("/"), version, body)
+        answer = self._answer(request, path, version)
         if answer is not None:
             await send_json(writer, _OK, answer)
         return answer is not None
 
-    def _answer(self, request: HttpRequest, path: str, version: str, body: Any) -> dict[str, Any] | None:
-        if (found := _CREATE.fullmatch(path)) and request.method == "POST":
-            return self._created(generating_model(found[1], "generateContent", version), body)
-        if path == "batches" and request.method == "GET":
-            return self._page(request.query)
-        named = _NAMED.fullmatch(path)
-        asked = (request.method, bool(named[2])) if named else None
-        if named is None or asked not in (("GET", False), ("DELETE", False), ("POST", True)):
-            return None
-        batch = self._found(f"batches/{named[1]}")
-        if request.method == "GET":
-            return self._looked_at(batch)
-        if request.method == "POST":
-            batch.state = _CANCELLED if batch.state in (_PENDING, _RUNNING) else batch.state
-        else:
-            del self._known[batch.name]
-        return {}
+    def _answer(self, request: HttpRequest, path: str, version: str) -> dict[str, Any] | None:
+        create, named = _CREATE.fullmatch(path), _NAMED.fullmatch(path)
+        match request.method, named and bool(named[2]):
+            case "POST", None if create:
+                return self._created(generating_model(create[1], "generateContent", version), body_of(request))
+            case "GET", None if path == "batches":
+                batches = [_batch_json(batch, whole=False) for batch in reversed(self._known.values())]
+                return list_page(batches, "operations", request.query)
+            case "GET", False:
+                return self._looked_at(self._found(path))
+            case "DELETE", False:
+                del self._known[self._found(path).name]
+                return {}
+            case "POST", True:
+                batch = self._found(path.removesuffix(":cancel"))
+                batch.state = _CANCELLED if batch.state in (_PENDING, _RUNNING) else batch.state
+                return {}
+        return None
 
     def _created(self, model: str, body: Any) -> dict[str, Any]:
-        if isinstance(body, InvalidRequest):
-            raise Refused(400, str(body))
         batch = _of(body, "batch")
         given = _of(batch, "inputConfig")
         file = _of(given, "fileName", "")
@@ -104,7 +98,7 @@ class Batches:
         if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
             raise Refused(400, "* BatchGenerateContentRequest.batch.input_config: requests is not specified")
         name = f"batches/offline{next(self._ids):07}"
-        self._known[name] = _Batch(name, model, str(_of(batch, "displayName", "")), rows, file, _now())
+        self._known[name] = _Batch(name, model, str(_of(batch, "displayName", "")), rows, file, rfc3339(datetime.now(UTC)))
         return _batch_json(self._known[name])
 
     def _rows(self, file: str) -> list[dict[str, Any]]:
@@ -112,44 +106,32 @@ class Batches:
         data, size = self._files.head(f"/{file}")
         if not size or len(data) < size:
             raise Refused(404, f"The file {file} is not there, or too large for the offline service.")
-        return [_row(line) for line in data.splitlines() if line.strip()]
+        rows = (decode_json(line) for line in data.splitlines() if line.strip())
+        return [row if isinstance(row, dict) else {} for row in rows]
 
     def _looked_at(self, batch: _Batch) -> dict[str, Any]:
         batch.looks += 1
         if batch.state == _PENDING and batch.looks > 1:
             batch.state = _RUNNING
         elif batch.state == _RUNNING:
-            batch.answers = [{**_key(row), **self._answered(batch.model, row)} for row in batch.rows]
+            keys: list[dict[str, Any]] = [
+                {name: row[name] for name in ("key", "metadata") if name in row} for row in batch.rows
+            ]
+            batch.answers = [{**key, **self._answered(batch.model, row)} for key, row in zip(keys, batch.rows, strict=True)]
             batch.state = _SUCCEEDED
         return _batch_json(batch)
 
     def _answered(self, model: str, row: dict[str, Any]) -> dict[str, Any]:
+        answer: dict[str, Any] = {name: row[name] for name in ("key", "metadata") if name in row}
         asked = row.get("request")
         wanted = {name: value for name, value in asked.items() if name != "model"} if isinstance(asked, dict) else asked
         try:
-            script = self._ask(model, wanted)
-        except InvalidRequest as invalid:
-            return {"error": {"code": _RPC[400], "message": str(invalid)}}
+            status, data = folded_answer([frame for _, frame in self._ask(model, wanted).frames])
         except Refused as refused:
-            return {"error": _error(refused.code, refused.error)}
-        if script.status != _OK:
-            return {"error": _error(script.status, script.error)}
-        status, data = folded_answer([frame for _, frame in script.frames])
-        return {"response": data} if status == _OK else {"error": _error(status, data["error"])}
-
-    def _lines(self, file: str) -> bytes:
-        batch = self._found(file.replace("files/batch-", "batches/"))
-        return b"".join(json.dumps(answer, ensure_ascii=False).encode() + b"\n" for answer in batch.answers)
-
-    def _page(self, query: dict[str, str]) -> dict[str, Any]:
-        """Return one page of batches, the latest first; without what came of them."""
-        batches = [_batch_json(batch, whole=False) for batch in reversed(self._known.values())]
-        size, token = query.get("pageSize", "0"), query.get("pageToken", "0")
-        if not (size.isdecimal() and token.isdecimal()):
-            raise Refused(400, "Request contains an invalid argument.")
-        end = int(token) + (int(size) or _PAGE)
-        page = batches[int(token) : end]
-        return {**({"operations": page} if page else {}), **({"nextPageToken": str(end)} if end < len(batches) else {})}
+            status, data = refused.code, {"error": refused.error}
+        if status == _OK:
+            return {**answer, "response": data}
+        return {**answer, "error": {"code": _RPC.get(status, _INTERNAL), "message": str(data["error"].get("message", ""))}}
 
     def _found(self, name: str) -> _Batch:
         if name not in self._known:
@@ -171,7 +153,7 @@ def _batch_json(batch: _Batch, *, whole: bool = True) -> dict[str, Any]:
         "model": f"models/{batch.model}",
         "displayName": batch.title,
         "createTime": batch.created,
-        "updateTime": _now(),
+        "updateTime": rfc3339(datetime.now(UTC)),
         "batchStats": {name: str(count) for name, count in counts.items() if count},
         "state": batch.state,
         "name": batch.name,
@@ -180,28 +162,9 @@ def _batch_json(batch: _Batch, *, whole: bool = True) -> dict[str, Any]:
     shown = {"name": batch.name, "metadata": about, **({"done": True} if over else {})}
     if batch.state != _SUCCEEDED or not whole:
         return shown
-    output = {"responsesFile": batch.name.replace("batches/", "files/batch-")} if batch.file else _inlined(batch)
+    inline = {"inlinedResponses": {"inlinedResponses": batch.answers}}
+    output = {"responsesFile": batch.name.replace("batches/", "files/batch-")} if batch.file else inline
     return {**shown, "metadata": {**about, "output": output}, "response": {"@type": f"{_TYPE}Output", **output}}
-
-
-def _inlined(batch: _Batch) -> dict[str, Any]:
-    return {"inlinedResponses": {"inlinedResponses": batch.answers}}
-
-
-def _key(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: row[name] for name in ("key", "metadata") if name in row}
-
-
-def _row(line: bytes) -> dict[str, Any]:
-    try:
-        row = decode_json(line)
-    except InvalidRequest as invalid:
-        raise Refused(400, str(invalid)) from None
-    return row if isinstance(row, dict) else {}
-
-
-def _error(status: int, error: dict[str, Any]) -> dict[str, Any]:
-    return {"code": _RPC.get(status, _INTERNAL), "message": str(error.get("message", ""))}
 
 
 def _of(value: Any, name: str, missing: Any = None) -> Any:
@@ -209,7 +172,3 @@ def _of(value: Any, name: str, missing: Any = None) -> Any:
     spelt = re.sub(r"[A-Z]", lambda match: f"_{match[0].lower()}", name)
     found = value.get(name, value.get(spelt)) if isinstance(value, dict) else None
     return {} if found is None and missing is None else missing if found is None else found
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat().replace("+00:00", "Z")

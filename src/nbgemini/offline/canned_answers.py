@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import json
 import math
+import operator
 import re
 import struct
 import zlib
 from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,23 +21,29 @@ from nbgemini.offline.stream import ScriptedPart
 
 Run = tuple[str, str]
 
-_SUM = re.compile(r"(?<!\d)(-?\d{1,15})\s{0,9}([-+*×])\s{0,9}(-?\d{1,15})(?!\d)")  # noqa: RUF001
+_TERM = r"\({0,5}-?\d{1,15}(?:\.\d{1,9})?\){0,5}"
+_EXPRESSION = re.compile(rf"(?<![\w.]){_TERM}(?:\s{{0,9}}(?:\*\*|[-+*/×÷^])\s{{0,9}}{_TERM}){{1,9}}(?!\.?\w)")  # noqa: RUF001
+_PERCENT = re.compile(r"(?<![\w.])(\d{1,9}(?:\.\d{1,9})?)\s?(?:%|percent) of (\d{1,15}(?:\.\d{1,9})?)(?!\.?\w)")
+_SIGNS = {"plus": "+", "minus": "-", "times": "*", "divided by": "/"}
+_SPELT = re.compile(rf"(?<=\d )(?:{'|'.join(_SIGNS)})(?= [-\d])", re.IGNORECASE)
+_TIGHT = re.compile(r"\d[-/]\d")  # a date, a fraction, from one number to another
+_ASKS = re.compile(r"(?:what(?:'s| is)|how much is|calculate|compute|evaluate|please|=|[?.!:\s])*", re.IGNORECASE)
+_OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv, ast.Pow: operator.pow,
+}  # fmt: skip
+_LARGEST_POWER = 64
+_MOST_NAMED = 8  # tools
 _SIGNED = "*From nbgemini's offline service, not from Gemini.*"
 
 
-def written_answer(prompts: list[str]) -> list[Run]:
-    """Return the runs of thought and answer for the last of these prompts."""
-    prompt = prompts[-1]
-    words = set(re.findall(r"[a-z]+", prompt.lower()))
-    if words & {"sky", "sunset"}:
-        return _prepared("sky")
-    if "my name" in prompt.lower() and (runs := _memory(prompts)):
-        return runs
-    if sum_ := _SUM.search(prompt):
-        return _arithmetic(sum_)
-    if "asyncio" in words:
-        return _prepared("asyncio")
-    return _code(prompt, words) or _default(prompts)
+def thought_and_answer(title: str, thought: str, answer: str) -> list[Run]:
+    """Return the runs of an answer, and of a thought before it."""
+    return [("thought", f"**{title}**\n\n{thought}\n\n\n"), ("answer", answer)]
+
+
+def written_answer(prompts: list[str], tools: Iterable[str] = ()) -> list[Run]:
+    """Return the runs of thought and answer for the last of these prompts; `tools` may be called."""
+    return _prepared(prompts[-1]) or _memory(prompts) or _arithmetic(prompts[-1]) or _default(prompts, tools)
 
 
 @lru_cache(1)
@@ -43,52 +52,75 @@ def _texts() -> dict[str, list[Run]]:
     return {name: [(kind, text.replace("{signed}", _SIGNED)) for kind, text in runs] for name, runs in found.items()}
 
 
-def _prepared(name: str) -> list[Run]:
-    """Return the runs that are written down under a name in the file beside this one."""
-    return _texts()[name]
-
-
-def _code(prompt: str, words: set[str]) -> list[Run]:
-    if not words & {"python", "write", "function", "code", "generator"}:
-        return []
-    if "fibonacci" in words:
-        return _prepared("fibonacci")
-    return _prepared("primes") if "primes" in words or "prime number" in prompt.lower() else []
+def _prepared(prompt: str) -> list[Run]:
+    """Return the runs that are written down for the subject of a prompt in the file beside this one."""
+    words = set(re.findall(r"[a-z]+", prompt.lower()))
+    programs = words & {"python", "write", "function", "code", "generator"}
+    subjects = {
+        "sky": words & {"sky", "sunset"},
+        "asyncio": "asyncio" in words,
+        "fibonacci": programs and "fibonacci" in words,
+        "primes": programs and ("primes" in words or "prime number" in prompt.lower()),
+    }
+    return next((_texts()[name] for name, asked in subjects.items() if asked), [])
 
 
 def _memory(prompts: list[str]) -> list[Run]:
+    if "my name" not in prompts[-1].lower():
+        return []
     told = [name for prompt in prompts for name in re.findall(r"[Mm]y name is (\w+)", prompt)]
     if re.search(r"[Mm]y name is \w+", prompts[-1]):
-        return [
-            ("thought", "**A name**\n\nWorth remembering.\n\n\n"),
-            ("answer", f"Nice to meet you, {told[-1]}!\n\n" + _SIGNED),
-        ]
+        return thought_and_answer("A name", "Worth remembering.", f"Nice to meet you, {told[-1]}!\n\n{_SIGNED}")
     if "?" not in prompts[-1]:
         return []
-    answer = (
-        f"Your name is **{told[-1]}**; you told me earlier in this chat." if told else "You have not told me your name yet."
-    )
-    return [("thought", "**Looking back**\n\nIt would stand in an earlier turn.\n\n\n"), ("answer", f"{answer}\n\n{_SIGNED}")]
+    known = f"Your name is **{told[-1]}**; you told me earlier in this chat." if told else "You have not told me your name yet."
+    return thought_and_answer("Looking back", "It would stand in an earlier turn.", f"{known}\n\n{_SIGNED}")
 
 
-def _arithmetic(found: re.Match[str]) -> list[Run]:
-    left, sign, right = int(found[1]), found[2], int(found[3])
-    result = left + right if sign == "+" else left - right if sign == "-" else left * right
-    return [
-        ("thought", "**Arithmetic**\n\nThis needs no model.\n\n\n"),
-        ("answer", f"{left} {sign} {right} = **{result}**\n\n" + _SIGNED),
-    ]
+def _arithmetic(prompt: str) -> list[Run]:
+    """Return the first calculation of a prompt with its result."""
+    prompt = _SPELT.sub(lambda match: _SIGNS[match[0].lower()], prompt)
+    percent, found, result = _PERCENT.search(prompt), _EXPRESSION.search(prompt), ""
+    if percent:
+        result = f"{percent[0]} = **{_number_text(float(percent[1]) * float(percent[2]) / 100)}**"
+    elif found and (not _TIGHT.search(found[0]) or _ASKS.fullmatch(prompt.replace(found[0], ""))):
+        with suppress(SyntaxError, ValueError, ArithmeticError):
+            text = found[0].translate({ord("×"): "*", ord("÷"): "/", ord("^"): "**"})  # noqa: RUF001
+            tree = ast.parse(text, mode="eval").body
+            shown = ast.unparse(tree).replace("*", "×" if "×" in found[0] else "*")  # noqa: RUF001
+            result = f"{shown} = **{_number_text(_value(tree))}**"
+    return thought_and_answer("Arithmetic", "This needs no model.", f"{result}\n\n{_SIGNED}") if result else []
 
 
-def _default(prompts: list[str]) -> list[Run]:
+def _value(node: ast.expr) -> float:
+    match node:
+        case ast.BinOp(left=left, op=sign, right=right):
+            one, other = _value(left), _value(right)
+            if isinstance(sign, ast.Pow) and max(abs(one), abs(other)) > _LARGEST_POWER:
+                raise ValueError("too large")
+            return _OPERATORS[type(sign)](one, other)
+        case ast.UnaryOp(operand=operand):
+            return -_value(operand)
+        case ast.Constant(value=int() | float() as value):
+            return value
+    raise ValueError("not a number")
+
+
+def _number_text(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:.12g}"
+
+
+def _default(prompts: list[str], tools: Iterable[str]) -> list[Run]:
     exchanges = f"{len(prompts)} exchange{'' if len(prompts) == 1 else 's'}"
     before = f" Before that you asked: “{_first_line(prompts[-2])[:80]}”." if len(prompts) > 1 else ""
+    names = ", ".join(f"`{name}`" for name in list(tools)[:_MOST_NAMED])
+    offered = f"A tool is called once your prompt names it, with its values: {names}.\n\n" if names else ""
     answer = (
         "This is nbgemini's **offline service**, not Gemini: it speaks the same protocol, but its answers are prepared.\n\n"
-        f"You asked: “{_first_line(prompts[-1])[:200]}”\n\nThis chat has {exchanges} so far.{before}\n\n"
+        f"You asked: “{_first_line(prompts[-1])[:200]}”\n\nThis chat has {exchanges} so far.{before}\n\n{offered}"
         "For real answers set `GEMINI_API_KEY`, or run `%gemini key`."
     )
-    return [("thought", "**No prepared answer**\n\nI say what I am and what I was asked.\n\n\n"), ("answer", answer)]
+    return thought_and_answer("No prepared answer", "I say what I am and what I was asked.", answer)
 
 
 def _first_line(prompt: str) -> str:
@@ -146,7 +178,11 @@ def grounding(text: str, supports: Iterable[tuple[str, str, str]], queries: Iter
     """Return what a candidate says of its sources: which passage of its text rests on which address, with its title."""
     supports = list(supports)
     chunks = [{"web": {"uri": uri, "title": title}} for _, uri, title in supports]
-    places = [{"segment": _segment(text, words), "groundingChunkIndices": [n]} for n, (words, _, _) in enumerate(supports)]
+    places = []
+    for n, (words, _, _) in enumerate(supports):
+        start = len(text[: max(0, text.find(words))].encode())  # in bytes; what is 0 is not sent
+        segment = {**({"startIndex": start} if start else {}), "endIndex": start + len(words.encode()), "text": words}
+        places.append({"segment": segment, "groundingChunkIndices": [n]})
     return {
         "groundingMetadata": {
             "webSearchQueries": list(queries),
@@ -157,55 +193,26 @@ def grounding(text: str, supports: Iterable[tuple[str, str, str]], queries: Iter
     }
 
 
-def _segment(text: str, words: str) -> dict[str, Any]:
-    """Return a place in a text in bytes; what is 0 is not sent."""
-    start = len(text[: max(0, text.find(words))].encode())
-    return {**({"startIndex": start} if start else {}), "endIndex": start + len(words.encode()), "text": words}
-
-
 def media_answer(body: dict[str, Any], model: str, prompt: str) -> list[ScriptedPart] | None:
     """Return what there is to say to a prompt that calls for more than text, or None."""
     if "-tts" in model:
         return [ScriptedPart(part, _GAP) for part in sound(min(3.0, 0.05 * len(prompt)))]
     if "-image" in model:
-        draft = (
-            [ScriptedPart({**picture(f"draft of {prompt}", 60), "thought": True}, _GAP)] if model.startswith("gemini-3") else []
-        )
-        return [
-            *draft,
-            ScriptedPart({"text": f"Stripes for your words. {_SIGNED}\n"}, _GAP),
-            ScriptedPart(picture(prompt), _GAP),
-        ]
+        drafts = [{**picture(f"draft of {prompt}", 60), "thought": True}] if model.startswith("gemini-3") else []
+        parts = [*drafts, {"text": f"Stripes for your words. {_SIGNED}\n"}, picture(prompt)]
+        return [ScriptedPart(part, _GAP) for part in parts]
     names = {name for tool in body.get("tools", ()) for name in tool}
-    used = [*_ran(names), *_pages_read(names, prompt), *_searched(names, prompt)]
+    used: list[ScriptedPart] = []
+    if "codeExecution" in names:
+        ran = [code("print(6 * 7)\n"), code_result("42\n"), {"text": f"It is 42. {_SIGNED}\n\n"}]
+        used += [ScriptedPart(part, _GAP) for part in ({"text": "Let me compute that.\n"}, *ran)]
+    if "urlContext" in names:
+        status = "URL_RETRIEVAL_STATUS_ERROR"  # it reaches no network
+        pages = [{"retrievedUrl": url, "urlRetrievalStatus": status} for url in _URL.findall(prompt)[:20]]
+        text = {"text": f"The offline service reads no pages. {_SIGNED}\n\n"}
+        used.append(ScriptedPart(text, _GAP, beside={"urlContextMetadata": {"urlMetadata": pages}}))
+    if "googleSearch" in names:
+        said = f"{' '.join(words for words, _, _ in _FOUND)} {_SIGNED}"
+        found = grounding(said, _FOUND, [_first_line(prompt)[:100]])
+        used += [ScriptedPart({"text": said[:40]}, _GAP), ScriptedPart({"text": said[40:]}, _GAP, beside=found)]
     return used or None
-
-
-def _ran(names: set[str]) -> list[ScriptedPart]:
-    if "codeExecution" not in names:
-        return []
-    parts = [
-        {"text": "Let me compute that.\n"},
-        code("print(6 * 7)\n"),
-        code_result("42\n"),
-        {"text": f"It is 42. {_SIGNED}\n\n"},
-    ]
-    return [ScriptedPart(part, _GAP) for part in parts]
-
-
-def _pages_read(names: set[str], prompt: str) -> list[ScriptedPart]:
-    if "urlContext" not in names:
-        return []
-    status = "URL_RETRIEVAL_STATUS_ERROR"  # it reaches no network
-    pages = [{"retrievedUrl": url, "urlRetrievalStatus": status} for url in _URL.findall(prompt)[:20]]
-    text = {"text": f"The offline service reads no pages. {_SIGNED}\n\n"}
-    return [ScriptedPart(text, _GAP, beside={"urlContextMetadata": {"urlMetadata": pages}})]
-
-
-def _searched(names: set[str], prompt: str) -> list[ScriptedPart]:
-    if "googleSearch" not in names:
-        return []
-    text = f"{' '.join(words for words, _, _ in _FOUND)} {_SIGNED}"
-    pieces = [text[:40], text[40:]]
-    found = grounding(text, _FOUND, [prompt.strip().partition("\n")[0][:100]])
-    return [ScriptedPart({"text": pieces[0]}, _GAP), ScriptedPart({"text": pieces[1]}, _GAP, beside=found)]

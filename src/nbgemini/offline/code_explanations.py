@@ -5,19 +5,23 @@ from __future__ import annotations
 import ast
 import builtins
 import re
+import textwrap
 from collections.abc import Iterable, Iterator
 
+from nbgemini.offline.canned_answers import Run, thought_and_answer
 from nbgemini.offline.failed_code import parse, titled_blocks
 
 _ASKED = re.compile(r"^Explain\b", re.IGNORECASE)
 _FENCED = re.compile(r"^```(?:python|py)?\n(.*?)\n```$", re.MULTILINE | re.DOTALL)
 _TYPE = re.compile(r"^(\S+) is of type (\S+)\.$", re.MULTILINE)
+_SIGNATURE = re.compile(r"^([\w.]+\(.{0,5000}): (?:builtin|function|method|class)", re.MULTILINE)
+_LIKE_CODE = re.compile(r"^\s*(?:async|def|class|for|import|from|\w+\s*=)\b|[\w\])]\(|^[\[({].*[\])}]$", re.MULTILINE)
 _LONGEST = 20_000  # characters of a prompt that are looked at
 _DEEPEST, _MOST_LINES, _SHOWN = 3, 40, 80
 _SIGNED = "*From nbgemini's offline service, not from Gemini: it reads the code word by word, and doesn't know what it is for.*"
 
 
-def explain(prompt: str) -> list[tuple[str, str]] | None:
+def explain(prompt: str) -> list[Run] | None:
     """Return thought and answer about the code or the object in a prompt that asks to explain one; None for other prompts."""
     prompt = prompt[:_LONGEST]
     if not _ASKED.match(prompt.lstrip()):
@@ -25,25 +29,31 @@ def explain(prompt: str) -> list[tuple[str, str]] | None:
     blocks = titled_blocks(prompt)
     if _TYPE.search(prompt) and "Source" not in blocks:
         return _about_value(prompt)
+    fenced = (found[1] for found in _FENCED.finditer(prompt) if _is_code(found[1]))
     code = blocks.get("Source") or next((text for title, text in blocks.items() if title.startswith("Cell [")), "")
-    code = code or next((found[1] for found in _FENCED.finditer(prompt) if _is_code(found[1])), "") or _bare_code(prompt)
-    tree = parse(code) if code else None
-    if tree is None or not tree.body:
+    code = textwrap.dedent(code or next(fenced, "") or _bare_code(prompt))
+    tree, documentation = parse(code) if code else None, blocks.get("Documentation", "none").strip()
+    paragraphs = re.sub(r"\n[=-]{3,}", "", documentation).split("\n\n") if documentation != "none" else [""]
+    own_words = next((words for words in paragraphs if not re.match(r"[\w.]+\(", words)), "")
+    if not (tree and tree.body) and not own_words:
         return None
-    documented = blocks.get("Documentation", "none").strip()
     output = next((text.strip() for title, text in blocks.items() if title.startswith("Output of [")), "")
-    parts = [
-        f"**In its own words:** {documented.partition(chr(10))[0]}" if documented not in ("", "none") else "",
-        "Step by step, this code:\n\n" + "\n".join(list(_lines(tree.body))[:_MOST_LINES]),
-        f"From outside it takes {_listed(free)}." if (free := sorted(_free_names(tree))) else "",
-        f"What came of it:\n\n```text\n{output[:2000]}\n```" if output else "",
-        _SIGNED,
-    ]
-    thought = f"**Reading the code**\n\n{len(code.splitlines())} lines; I go through its statements in their order.\n\n\n"
-    return [("thought", thought), ("answer", "\n\n".join(filter(None, parts)))]
+    signature = _SIGNATURE.search(prompt)
+    parts, how = [f"**In its own words:** {own_words}" if own_words else ""], "Its documentation says it."
+    if tree and tree.body:
+        how = f"{len(code.splitlines())} lines; I go through its statements in their order."
+        free, lines = sorted(_free_names(tree)), list(_lines(tree.body))
+        more = f"\n\n… and {len(lines) - _MOST_LINES} more lines." if len(lines) > _MOST_LINES else ""
+        parts += ["Step by step, this code:\n\n" + "\n".join(lines[:_MOST_LINES]) + more]
+        parts += [f"From outside it takes {_listed(free)}." if free else ""]
+    elif signature:
+        call = textwrap.shorten(signature[1], 200, placeholder=" …")
+        parts += [f"It is called as `{call}`; how it is made was not sent."]
+    parts += [f"What came of it:\n\n```text\n{output[:2000]}\n```" if output else "", _SIGNED]
+    return thought_and_answer("Reading the code", how, "\n\n".join(filter(None, parts)))
 
 
-def _about_value(prompt: str) -> list[tuple[str, str]] | None:
+def _about_value(prompt: str) -> list[Run] | None:
     """Return what can be said of an object whose type and value the prompt gives; a table is better measured than repeated."""
     found = _TYPE.search(prompt)
     if found is None or "\n| --- |" in prompt:
@@ -52,7 +62,7 @@ def _about_value(prompt: str) -> list[tuple[str, str]] | None:
     value = next((text[1] for text in _FENCED.finditer(prompt)), "")
     article = "an" if kind[0].lower() in "aeiou" else "a"
     answer = f"`{name}` is {article} `{kind}`, and this is what it holds:\n\n```text\n{value[:2000]}\n```\n\n{_SIGNED}"
-    return [("thought", f"**Looking at `{name}`**\n\nIts type and its value were sent.\n\n\n"), ("answer", answer)]
+    return thought_and_answer(f"Looking at `{name}`", "Its type and its value were sent.", answer)
 
 
 def _is_code(text: str) -> bool:
@@ -63,11 +73,10 @@ def _is_code(text: str) -> bool:
 
 
 def _bare_code(prompt: str) -> str:
-    """Return the code below a first line that asks about it."""
-    rest = prompt.lstrip().partition("\n")[2].strip()
-    return (
-        rest if re.search(r"^\s*(?:async|def|class|for|import|from|\w+\s*=)\b", rest, re.MULTILINE) and _is_code(rest) else ""
-    )
+    """Return the code below a first line that asks about it, or after its colon."""
+    first, _, rest = prompt.strip().partition("\n")
+    rest = rest.strip() or first.partition(":")[2].strip(" `")
+    return rest if _LIKE_CODE.search(rest) and _is_code(rest) else ""
 
 
 def _lines(body: list[ast.stmt], depth: int = 0) -> Iterator[str]:
@@ -78,8 +87,9 @@ def _lines(body: list[ast.stmt], depth: int = 0) -> Iterator[str]:
             continue  # a docstring
         number += 1
         mark, indent = f"{number}." if depth == 0 else "-", "   " * depth
-        yield f"{indent}{mark} {_statement(node)}"
-        for words, inner in _inside(node) if depth < _DEEPEST else ():
+        inside = list(_inside(node)) if depth < _DEEPEST else []
+        yield f"{indent}{mark} {_statement(node) if inside else _statement(node).removesuffix(':')}"
+        for words, inner in inside:
             if words:
                 yield f"{indent}   {words}" if depth == 0 else f"{indent}- {words}"
             yield from _lines(inner, depth + 1)
@@ -99,14 +109,9 @@ def _inside(node: ast.stmt) -> Iterator[tuple[str, list[ast.stmt]]]:
 def _statement(node: ast.stmt) -> str:  # noqa: PLR0911 - a table
     match node:
         case ast.FunctionDef() | ast.AsyncFunctionDef():
-            kind = (
-                "the coroutine"
-                if isinstance(node, ast.AsyncFunctionDef)
-                else "the generator"
-                if _yields(node)
-                else "the function"
-            )
-            return f"defines {kind} `{node.name}({ast.unparse(node.args)})`{_documented(node)}:"
+            yields = any(isinstance(inner, ast.Yield | ast.YieldFrom) for inner in ast.walk(node))
+            kind = "coroutine" if isinstance(node, ast.AsyncFunctionDef) else "generator" if yields else "function"
+            return f"defines the {kind} `{node.name}({ast.unparse(node.args)})`{_documented(node)}:"
         case ast.ClassDef(bases=bases):
             kind = f", a {_listed(map(ast.unparse, bases))}" if bases else ""
             return f"defines the class `{node.name}`{kind}{_documented(node)}:"
@@ -162,10 +167,6 @@ def _simple(node: ast.stmt) -> str:  # noqa: C901, PLR0911, PLR0912 - a table
 def _documented(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> str:
     docs = (ast.get_docstring(node) or "").partition("\n")[0].replace("`", "'")
     return f" (“{docs}”)" if docs else ""
-
-
-def _yields(node: ast.AST) -> bool:
-    return any(isinstance(inner, ast.Yield | ast.YieldFrom) for inner in ast.walk(node))
 
 
 def _code(node: ast.AST) -> str:

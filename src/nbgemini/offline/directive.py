@@ -22,7 +22,7 @@ import msgspec
 from msgspec import Meta, Struct, structs
 
 from nbgemini.offline.canned_answers import code, code_result, grounding, picture, sound
-from nbgemini.offline.requests import InvalidRequest, decode_json
+from nbgemini.offline.requests import InvalidRequest, Refused, decode_json
 from nbgemini.offline.stream import ScriptedPart
 
 _LINE = re.compile(r"^offline: (\{.*\})[ \t\r]*$", re.MULTILINE)
@@ -51,11 +51,7 @@ class Directive(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def parse_directive(prompt: str) -> Directive:
-    """Return the directive of a prompt.
-
-    Raises:
-        InvalidRequest: it is not one.
-    """
+    """Return the directive of a prompt."""
     found = _LINE.search(prompt)
     try:
         directive = msgspec.convert(decode_json(found[1]), Directive) if found else Directive()
@@ -67,35 +63,23 @@ def parse_directive(prompt: str) -> Directive:
 
 
 def scripted_parts(directive: Directive) -> list[ScriptedPart] | None:
-    """Return what to say, or None if that is left open.
-
-    Raises:
-        InvalidRequest: something in `parts` is not a part.
-    """
+    """Return what to say, or None if that is left open."""
     gap = _GAP if directive.gap is None else directive.gap
     if directive.frames is not None:
-        texts = (_filler(number, directive.chars) for number in range(directive.frames))
-        return [ScriptedPart({"text": text}, gap) for text in texts]
+        words = (f"word{number} and so on, ".ljust(directive.chars, ".") for number in range(directive.frames))
+        return [ScriptedPart({"text": text[: directive.chars]}, gap) for text in words]
     if directive.parts is None:
         return None
     return [said for item in directive.parts for said in _entry(item, directive.pieces, gap)]
 
 
-def refusal(directive: Directive) -> dict[str, Any]:
-    """Return the error of a directive with a `status`."""
-    error = {
-        "code": directive.status,
-        "message": "Refused, as the prompt asked for.",
-        "status": "UNAVAILABLE",
-        **directive.error,
-    }
-    if directive.retry_delay:
-        error["details"] = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": directive.retry_delay}]
-    return error
-
-
-def _filler(number: int, chars: int) -> str:
-    return f"word{number} and so on, ".ljust(chars, ".")[:chars]
+def refuse_as_directed(directive: Directive, earlier: int) -> None:
+    """Raise the error of a directive with a `status`, which `earlier` requests have asked for too."""
+    if directive.status and (directive.times is None or earlier < directive.times):
+        again = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": directive.retry_delay}
+        details = {"details": [again]} if directive.retry_delay else {}
+        error = {"status": "UNAVAILABLE", **directive.error, **details}
+        raise Refused(directive.status, "Refused, as the prompt asked for.", **error)
 
 
 def _entry(item: Any, pieces: int, gap: float) -> list[ScriptedPart]:  # noqa: PLR0911 - a table
@@ -174,13 +158,10 @@ def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _value_in_pieces(path: str, value: Any, pieces: int) -> list[dict[str, Any]]:
-    match value:
-        case str():
-            texts = cut_evenly(value, pieces)
-            told = [{"jsonPath": path, "stringValue": text, "willContinue": True} for text in texts]
-            return [*told[:-1], {"jsonPath": path, "stringValue": texts[-1]}]
-        case bool():
-            return [{"jsonPath": path, "boolValue": value}]
-        case None:
-            return [{"jsonPath": path, "nullValue": "NULL_VALUE"}]
-    return [{"jsonPath": path, "numberValue": value}]
+    if isinstance(value, str):
+        *texts, last = cut_evenly(value, pieces)
+        told = [{"jsonPath": path, "stringValue": text, "willContinue": True} for text in texts]
+        return [*told, {"jsonPath": path, "stringValue": last}]
+    if value is None:
+        return [{"jsonPath": path, "nullValue": "NULL_VALUE"}]
+    return [{"jsonPath": path, "boolValue" if isinstance(value, bool) else "numberValue": value}]

@@ -18,11 +18,7 @@ _WORD = re.compile(r"\w+")
 
 
 def vectors(body: dict[str, Any], method: str) -> dict[str, Any]:
-    """Return the answer to a normalised request for one vector or for many.
-
-    Raises:
-        InvalidRequest: with the message of the 400.
-    """
+    """Return the answer to a normalised request for one vector or for many."""
     many = method == "batchEmbedContents"
     check_shape(body, BATCH_EMBED if many else EMBED)
     requests = body.get("requests", []) if many else [body]
@@ -36,11 +32,7 @@ def vectors(body: dict[str, Any], method: str) -> dict[str, Any]:
 
 
 def text_of(request: dict[str, Any]) -> str:
-    """Return the text that a vector is asked of.
-
-    Raises:
-        InvalidRequest: there is none.
-    """
+    """Return the text that a vector is asked of."""
     parts = request.get("content", {}).get("parts")
     if not parts:
         raise InvalidRequest("* EmbedContentRequest.content: contents is not specified")
@@ -56,10 +48,7 @@ def _size(request: dict[str, Any]) -> int:
 
 def _vector(text: str, size: int) -> list[float]:
     words = _WORD.findall(text.lower()) or [text]
-    numbers = [math.fsum(column) for column in zip(*map(_direction, words), strict=True)][:size]
+    digests = (hashlib.shake_256(word.encode("utf-8", "replace")).digest(2 * _MOST) for word in words)
+    numbers = [math.fsum(column) for column in zip(*(array("h", digest) for digest in digests), strict=True)][:size]
     length = math.hypot(*numbers) or 1.0
     return [number / length for number in numbers]
-
-
-def _direction(word: str) -> array[int]:
-    return array("h", hashlib.shake_256(word.encode("utf-8", "replace")).digest(2 * _MOST))

@@ -21,6 +21,7 @@ _FRAME = re.compile(
 )
 _VALUE = re.compile(r"^(?:in \w+: )?(\w+): (\w+)", re.MULTILINE)
 _MAGIC = re.compile(r"^(\s*)(?:[%!?].*|[^#\n'\"]*\?{1,2}\s*)$")
+_GOES_ON = re.compile(r"\s*(?:% |!=)")  # an expression
 _LONGEST = 20_000  # characters of a prompt that are looked at
 
 
@@ -61,6 +62,17 @@ class FailedCode(Struct, frozen=True):
         """Return the source with other text in a node's place."""
         start, end = self._span(node)
         return self.source[:start] + text + self.source[end:]
+
+    def rename(self, wrong: str, right: str) -> str:
+        """Return the source with another word in a word's place."""
+        return re.sub(rf"\b{re.escape(wrong)}\b", lambda _: right, self.source)
+
+    def calls(self, *names: str) -> Iterator[tuple[ast.Call, str]]:
+        """Yield the calls on the failing line with the names of what is called: these names, or all."""
+        for call in self.nodes(ast.Call):
+            name = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
+            if name and (not names or name in names):
+                yield call, name
 
     def indent(self, node: ast.AST) -> str:
         """Return the blanks before a statement."""
@@ -147,36 +159,11 @@ def _line_of(source: str, code: str, number: int = 0) -> int:
 @lru_cache(16)
 def parse(source: str) -> ast.Module | None:
     """Return the tree of a cell, lines of magics passed over; None if it can't be parsed."""
-    lines = source.split("\n")
-    plain = "\n".join(_MAGIC.sub(r"\1pass", line) if _MAGIC.match(line) and not _is_python(line) else line for line in lines)
+    lines = (line if _GOES_ON.match(line) else _MAGIC.sub(r"\1pass", line) for line in source.split("\n"))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = compile(plain, "cell", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+            tree = compile("\n".join(lines), "cell", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     return tree if isinstance(tree, ast.Module) else None
-
-
-def _is_python(line: str) -> bool:
-    """Whether a line that looks like a magic goes on with an expression."""
-    return line.lstrip().startswith(("% ", "!="))
-
-
-def call_names(code: FailedCode) -> Iterator[tuple[ast.Call, str]]:
-    """Yield the calls on the failing line and the names of what is called."""
-    for call in code.nodes(ast.Call):
-        match call.func:
-            case ast.Name(id=name) | ast.Attribute(attr=name):
-                yield call, name
-
-
-def iterated_values(code: FailedCode) -> list[ast.expr]:
-    """Return what the loops of the line go over."""
-    inner = [node.generators for node in code.nodes(ast.ListComp) + code.nodes(ast.GeneratorExp)]
-    return [*(node.iter for node in code.nodes(ast.For)), *(loop.iter for loops in inner for loop in loops)]
-
-
-def measured_values(code: FailedCode) -> list[ast.expr]:
-    """Return what the line asks the length of."""
-    return [call.args[0] for call, name in call_names(code) if name == "len" and len(call.args) == 1]

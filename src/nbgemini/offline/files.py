@@ -9,14 +9,13 @@ import base64
 import hashlib
 import itertools
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from msgspec import Struct, field
 
 from nbgemini.offline.http_server import HttpRequest
-from nbgemini.offline.requests import InvalidRequest, Refused, decode_json
+from nbgemini.offline.requests import Refused, body_of
 
 KEPT = 1024 * 1024  # bytes of a file that are kept, for looking at it
 _LINES = 64 * KEPT  # of one whose lines are asked, as a batch
@@ -56,7 +55,6 @@ class FileStore:
     """The files that were uploaded."""
 
     def __init__(self) -> None:
-        """Begin empty."""
         self._files: dict[str, _Stored] = {}
         self._uploads: dict[str, _Upload] = {}
         self._ids = itertools.count(1)
@@ -67,33 +65,28 @@ class FileStore:
         return bool(_UPLOAD.fullmatch(request.path)) and "upload_id" in request.query
 
     def answer(self, request: HttpRequest, base: str) -> FileAnswer | None:
-        """Return the answer to a request about files; None if it is about something else.
-
-        Raises:
-            Refused: there is no such file or upload, or the request makes no sense.
-        """
+        """Return the answer to a request about files; None if it is about something else."""
         if found := _UPLOAD.fullmatch(request.path):
             return self._go_on(request, base) if "upload_id" in request.query else self._begin(request, base, found[1])
         named = _FILE.fullmatch(request.path.strip("/"))
-        asked = (request.method, named[1] == "files") if named else None
-        if named is None or asked not in (("GET", True), ("GET", False), ("DELETE", False)):
-            return None
-        if asked == ("GET", True):
-            return FileAnswer({"files": [stored.entry for stored in self._files.values()]} if self._files else {})
-        return FileAnswer(self._removed(named[1]) if request.method == "DELETE" else self._looked_at(named[1]))
+        match request.method, named and named[1]:
+            case "GET", "files":
+                return FileAnswer({"files": [stored.entry for stored in self._files.values()]} if self._files else {})
+            case "GET", str(name):
+                return FileAnswer(self._looked_at(name))
+            case "DELETE", str(name) if name != "files":
+                self._held -= len(self._found(name).head)
+                del self._files[name]
+                return FileAnswer({})
+        return None
 
     def check(self, contents: list[dict[str, Any]]) -> None:
-        """Let contents pass whose files are all there.
-
-        Raises:
-            Refused: one is not there, or not ready.
-        """
-        for name in _named(contents):
-            stored = self._found(name)
-            if stored.entry["state"] != "ACTIVE":
-                raise Refused(
-                    400, f"The File {name.removeprefix('files/')} is not in an ACTIVE state and usage is not allowed."
-                )
+        """Let contents pass whose files are all there, and ready."""
+        uris = [(part.get("fileData") or {}).get("fileUri", "") for content in contents for part in content["parts"]]
+        for name in (found[1] for uri in uris if (found := _URI.search(str(uri)))):
+            if self._found(name).entry["state"] != "ACTIVE":
+                bare = name.removeprefix("files/")
+                raise Refused(400, f"The File {bare} is not in an ACTIVE state and usage is not allowed.")
 
     def head(self, uri: str) -> tuple[bytes, int]:
         """Return the beginning of a file and its size; nothing of what is elsewhere."""
@@ -105,10 +98,7 @@ class FileStore:
         said = request.headers
         if said.get("x-goog-upload-protocol") != "resumable" or said.get("x-goog-upload-command") != "start":
             raise Refused(400, "Request contains an invalid argument.")
-        try:
-            about = decode_json(request.body or b"{}")
-        except InvalidRequest as invalid:
-            raise Refused(400, str(invalid)) from None
+        about = body_of(request)
         file = about.get("file") if isinstance(about, dict) else None
         length, mime = said.get("x-goog-upload-header-content-length", ""), said.get("x-goog-upload-header-content-type", "")
         if not length.isdecimal() or not mime:
@@ -158,9 +148,9 @@ class FileStore:
             **({"displayName": str(title)} if title else {}),
             "mimeType": upload.mime,
             "sizeBytes": str(upload.size),
-            "createTime": _time(now),
-            "updateTime": _time(now),
-            "expirationTime": _time(now + timedelta(hours=_HOURS)),
+            "createTime": rfc3339(now),
+            "updateTime": rfc3339(now),
+            "expirationTime": rfc3339(now + timedelta(hours=_HOURS)),
             "sha256Hash": base64.b64encode(upload.digest.hexdigest().encode()).decode(),
             "uri": f"{base}/{upload.about['version']}/{name}",
             "state": "PROCESSING" if looks else "ACTIVE",
@@ -179,11 +169,6 @@ class FileStore:
             stored.entry = {**stored.entry, "state": "ACTIVE"}
         return stored.entry
 
-    def _removed(self, name: str) -> dict[str, Any]:
-        self._held -= len(self._found(name).head)
-        del self._files[name]
-        return {}
-
     def _found(self, name: str) -> _Stored:
         if name not in self._files:
             bare = name.removeprefix("files/")
@@ -191,17 +176,10 @@ class FileStore:
         return self._files[name]
 
 
-def _named(contents: list[dict[str, Any]]) -> Iterator[str]:
-    for content in contents:
-        for part in content["parts"]:
-            found = _URI.search(str((part.get("fileData") or {}).get("fileUri", "")))
-            if found:
-                yield found[1]
-
-
 def _status(status: str, upload: _Upload) -> dict[str, str]:
     return {"X-Goog-Upload-Status": status, "X-Goog-Upload-Size-Received": str(upload.received)}
 
 
-def _time(moment: datetime) -> str:
+def rfc3339(moment: datetime) -> str:
+    """Return a time as Google writes it."""
     return moment.isoformat().replace("+00:00", "Z")

@@ -7,36 +7,30 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from http.client import responses
 from urllib.parse import parse_qsl
 
+import httptools
 from msgspec import Struct
 
 LARGEST_BODY = 64 * 1024 * 1024  # bytes of one body, and of all that are here at once
 _LARGEST_HEAD = 2**16
-_PIECE = 2**16  # bytes of a body that are read at once
 _ORIGIN = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
-_FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\0\r\n]*)")
-_LINE = re.compile(r"([A-Z]+) ([\x21-\x7e]+) HTTP/1\.[01]")
-_SIZE, _LENGTH = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r\n"), re.compile(r"[0-9]{1,15}")
-_ONCE = ("host", "content-length", "transfer-encoding", "origin")  # said twice they contradict themselves
+_ONCE = ("host", "transfer-encoding", "origin")  # said twice they contradict themselves
 _HERE = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]{1,5})?", re.IGNORECASE)
 
 
 class BodyBudget:
-    """Room for bodies."""
+    """Room for so many bytes of bodies."""
 
     def __init__(self, size: int = LARGEST_BODY) -> None:
-        """Have so many bytes."""
         self._left = size
 
     def take(self, size: int) -> None:
-        """Take room.
-
-        Raises:
-            ValueError: there is not enough.
-        """
+        """Take room; a ValueError says that there is not enough."""
         if size > self._left:
             raise ValueError("too large")
         self._left -= size
@@ -55,6 +49,16 @@ class HttpRequest(Struct, frozen=True):
     headers: dict[str, str]
     body: bytes
     authority: str = ""  # whom the address names, if it does; browsers always name somebody
+
+    @property
+    def streams(self) -> bool:
+        """Whether Gemini's answer is to come as a stream."""
+        return self.path.endswith(":streamGenerateContent")
+
+    @property
+    def wants_array(self) -> bool:
+        """Whether the frames of that stream are to stand in one JSON array."""
+        return self.streams and self.query.get("alt") != "sse"
 
     @property
     def is_from_here(self) -> bool:
@@ -87,79 +91,76 @@ class ClientConnection(asyncio.StreamReaderProtocol):
         super().connection_lost(exc)
 
 
-async def read_request(reader: asyncio.StreamReader, room: BodyBudget | None = None) -> HttpRequest | None:
-    """Return the next request of a connection, or None when the client has gone, speaks something else or brings too much.
+async def read_requests(reader: asyncio.StreamReader, room: BodyBudget | None = None) -> AsyncGenerator[HttpRequest, None]:
+    """Yield the requests of a connection until the client goes, speaks something else or brings too much.
 
-    Its body has taken its room; without one given, that of this body alone.
+    A body takes its room until the next request is asked for.
     """
+    incoming = _IncomingRequest(room or BodyBudget())
     try:
-        first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
-        line, headers = _matched(_LINE, first), _headers(lines)
-        body = await _read_body(reader, headers, room or BodyBudget())
-    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError, ValueError):
-        return None
-    named = _ORIGIN.match(line[2])
-    address, _, query = line[2][named.end() if named else 0 :].partition("?")
-    return HttpRequest(line[1], address, dict(parse_qsl(query)), headers, body, named[1] if named else "")
+        while data := await reader.read(_LARGEST_HEAD):
+            with suppress(httptools.HttpParserUpgrade):  # what it would change to is not spoken here
+                incoming.feed(data)
+            while incoming.complete:
+                yield incoming.complete[0]
+                incoming.give_back(len(incoming.complete.popleft().body))
+    except (httptools.HttpParserError, ConnectionError, ValueError):
+        return
+    finally:
+        incoming.give_back(incoming.taken)
 
 
-def _matched(form: re.Pattern[str], text: str) -> re.Match[str]:
-    found = form.fullmatch(text)
-    if found is None:
-        raise ValueError("it is none")
-    return found
+class _IncomingRequest:
+    """What httptools calls with the pieces of a request; whatever contradicts itself is a ValueError."""
 
+    def __init__(self, room: BodyBudget) -> None:
+        self.complete: deque[HttpRequest] = deque()
+        self.taken = 0
+        self._room = room
+        self._parser = httptools.HttpRequestParser(self)
+        self.on_message_begin()
 
-def _headers(lines: list[str]) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for line in lines:
-        field = _matched(_FIELD, line)
-        name = field[1].lower()
-        if name in _ONCE and name in headers:
+    def feed(self, data: bytes) -> None:
+        self._parser.feed_data(data)
+        self._head_size += 0 if self._in_body else len(data)
+        if self._head_size > _LARGEST_HEAD:
+            raise ValueError("too long")
+
+    def give_back(self, size: int) -> None:
+        self._room.give(size)
+        self.taken -= size
+
+    def on_message_begin(self) -> None:
+        self._url, self._pieces = b"", list[bytes]()
+        self._headers: dict[str, str] = {}
+        self._head_size, self._in_body = 0, False
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        key = name.decode("latin-1").lower()
+        if self._in_body or (key in _ONCE and key in self._headers):
             raise ValueError("twice")
-        headers[name] = field[2].strip()
-    return headers
+        self._headers[key] = value.decode("latin-1").strip()
 
+    def on_headers_complete(self) -> None:
+        self._in_body = True
+        coding = self._headers.get("transfer-encoding", "chunked").lower()
+        if coding != "chunked" or self._parser.get_http_version() not in ("1.0", "1.1"):
+            raise ValueError("no framing")
 
-async def _read_body(reader: asyncio.StreamReader, headers: dict[str, str], room: BodyBudget) -> bytes:
-    """Return the body as it is framed.
+    def on_body(self, piece: bytes) -> None:
+        self._room.take(len(piece))
+        self.taken += len(piece)
+        self._pieces.append(piece)
 
-    Raises:
-        ValueError: in no way, or in two, or there is no room for it.
-    """
-    coding, length = headers.get("transfer-encoding"), headers.get("content-length", "0")
-    if (coding is not None and (coding.lower() != "chunked" or "content-length" in headers)) or not _LENGTH.fullmatch(length):
-        raise ValueError("no framing")
-    pieces: list[bytes] = []
-    try:
-        await _read_into(pieces, reader, room, chunked=coding is not None, length=int(length))
-    except BaseException:
-        room.give(sum(map(len, pieces)))
-        raise
-    return b"".join(pieces)
-
-
-async def _read_into(
-    pieces: list[bytes], reader: asyncio.StreamReader, room: BodyBudget, *, chunked: bool, length: int
-) -> None:
-    while True:
-        if chunked:
-            size = _SIZE.fullmatch(await reader.readline())
-            if size is None:
-                raise ValueError("no size")
-            length = int(size[1], 16)
-        left = length
-        while left:
-            piece = await reader.readexactly(min(left, _PIECE))
-            room.take(len(piece))
-            pieces.append(piece)
-            left -= len(piece)
-        if not chunked:
-            return
-        if await reader.readexactly(2) != b"\r\n":
-            raise ValueError("no end")
-        if not length:
-            return
+    def on_message_complete(self) -> None:
+        target, method = self._url.decode("ascii"), self._parser.get_method().decode("ascii")
+        named = _ORIGIN.match(target)
+        path, _, query = target[named.end() if named else 0 :].partition("?")
+        authority, body = named[1] if named else "", b"".join(self._pieces)
+        self.complete.append(HttpRequest(method, path, dict(parse_qsl(query)), self._headers, body, authority))
 
 
 def head(status: int, content_type: str, *, length: int | None = None, more: Mapping[str, str] | None = None) -> bytes:

@@ -11,13 +11,14 @@ import binascii
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from statistics import fmean, median
 from typing import Any, TypeAlias
 
 from msgspec import Struct
 
 from nbgemini.messages.media import media_kind, size_text
-from nbgemini.offline.canned_answers import Run
+from nbgemini.offline.canned_answers import Run, thought_and_answer
 
 Head: TypeAlias = Callable[[str], tuple[bytes, int]]
 
@@ -32,27 +33,27 @@ def report(content: dict[str, Any], head: Head) -> list[Run]:
         return []
     text = "".join(str(part.get("text", "")) for part in content["parts"])
     answers = filter(None, (answer_about(without_tables(text), table) for table in tables_in(text)))
-    thought = f"**Looking**\n\nThe prompt brings {len(lines)} thing{'' if len(lines) == 1 else 's'} to look at.\n\n\n"
-    answer = "\n\n".join([*answers, "This is what reached me:\n\n" + "\n".join(lines)])
-    return [("thought", thought), ("answer", answer + _SIGNED)]
+    seen = f"The prompt brings {_many(len(lines), 'thing')} to look at."
+    return thought_and_answer(
+        "Looking", seen, "\n\n".join([*answers, "This is what reached me:\n\n" + "\n".join(lines)]) + _SIGNED
+    )
+
+
+def _many(count: int, name: str) -> str:
+    return f"{count} {name}{'' if count == 1 else 's'}"
 
 
 def _described(part: dict[str, Any], head: Head) -> Iterator[str]:
     if isinstance(inline := part.get("inlineData"), dict):
-        data = _decoded(str(inline.get("data", "")))
+        data = b""
+        with suppress(binascii.Error, ValueError):
+            data = base64.b64decode(str(inline.get("data", "")).replace("-", "+").replace("_", "/") + "===")
         yield f"- {_file(str(inline.get('mimeType', '')), data, len(data))}"
     elif isinstance(file := part.get("fileData"), dict):
         data, size = head(str(file.get("fileUri", "")))
         yield f"- {_file(str(file.get('mimeType', '')), data, size)}, uploaded"
     elif isinstance(text := part.get("text"), str):
         yield from map(describe, tables_in(text))
-
-
-def _decoded(text: str) -> bytes:
-    try:
-        return base64.b64decode(text.replace("-", "+").replace("_", "/") + "===")
-    except (binascii.Error, ValueError):
-        return b""
 
 
 def _file(mime: str, data: bytes, size: int) -> str:
@@ -64,7 +65,7 @@ def _facts(mime: str, data: bytes) -> Iterator[str]:
     if pixels := _pixels(data):
         yield f"{pixels[0]} by {pixels[1]} pixels"
     if mime == "application/pdf" and (pages := len(re.findall(rb"/Type\s*/Page(?![a-zA-Z])", data))):
-        yield f"{pages} page{'' if pages == 1 else 's'}"
+        yield _many(pages, "page")
     if data[:4] == b"RIFF" and data[8:12] == b"WAVE" and (rate := int.from_bytes(data[28:32], "little")):
         yield f"{int.from_bytes(data[40:44], 'little') / rate:.1f} s"
 
@@ -91,13 +92,29 @@ _TABLE = re.compile(
 _CELLS = re.compile(r"(?<!\\)\|")
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?", re.IGNORECASE)
 _EMPTY = ("", "NaN", "None", "nan", "NaT", "null", "<NA>")
-_HIGHEST = r"\b(highest|most|max|maximum|largest|biggest|best|top|greatest|longest|oldest|strongest|leading)\b"
-_LOWEST = r"\b(lowest|least|fewest|min|minimum|smallest|worst|cheapest|shortest|youngest|weakest)\b"
+_HIGHEST = (
+    r"\b(highest|most|max|maximum|largest|biggest|best|top|greatest|longest|oldest|strongest|leading|warmest|hottest|tallest"
+    r"|heaviest|fastest|richest|latest|newest)\b"
+)
+_LOWEST = (
+    r"\b(lowest|least|fewest|min|minimum|smallest|worst|cheapest|shortest|youngest|weakest|coldest|coolest|lightest|slowest"
+    r"|poorest|earliest|(?:\w+ed|came) first)\b"
+)
+_MEANT = {  # columns by the words for their highest and lowest values
+    r"warm|hott|cold|cool": "temp", r"oldest|young": "age", r"expensive|cheap": "price", r"fast|slow": "speed",
+    r"tall": "height", r"heav|light": "weight", r"populous": "pop", r"rich|poor": "income", r"long|short": "length",
+}  # fmt: skip
+_COMPARED = re.compile(
+    r"\b(?:(above|over|more than|greater than|higher than)|below|under|less than|fewer than|lower than) "
+    r"(\d{1,15}(?:,\d{3}){0,5}(?:\.\d{1,9})?) ?(thousand|million|billion|k|m|bn)?\b"
+)
+_UNITS = {"thousand": 1e3, "k": 1e3, "million": 1e6, "m": 1e6, "billion": 1e9, "bn": 1e9}
 _FOLDS: tuple[tuple[str, str, Callable[[Sequence[float]], float]], ...] = (
     (r"\b(average|mean|typical)\b", "On average", fmean),
     (r"\b(sum|total|altogether|overall|combined)\b", "In total", math.fsum),
     (r"\bmedian\b", "In the middle (median)", median),
 )
+_MILLION = 1_000_000
 _MOST_SHOWN = 12  # groups, or rows
 
 
@@ -143,26 +160,29 @@ def without_tables(text: str) -> str:
 
 def describe(table: TextTable) -> str:
     """Return what a table has: columns, rows, and the range of each column of numbers."""
-    many, wide = len(table.rows), len(table.names)
-    count = f"{many} rows shown of {table.total}" if table.total else f"{many} row{'' if many == 1 else 's'}"
+    rows = f"{len(table.rows)} rows shown of {table.total}" if table.total else _many(len(table.rows), "row")
     measured = ((name, _present(table, name)) for name in _numeric(table))
-    ranges = [f"  - `{name}`: {min(n):g} to {max(n):g}, {fmean(n):.6g} on average" for name, n in measured if n]
-    head = f"- a **table** of {wide} column{'' if wide == 1 else 's'} ({', '.join(table.names)}) and {count}"
+    ranges = [
+        f"  - `{name}`: {_text(min(numbers))} to {_text(max(numbers))}, {_text(fmean(numbers))} on average"
+        for name, numbers in measured
+        if numbers
+    ]
+    head = f"- a **table** of {_many(len(table.names), 'column')} ({', '.join(table.names)}) and {rows}"
     return "\n".join([head, *ranges])
+
+
+def _text(number: float) -> str:
+    """Return a number with six digits, or all of them before the point."""
+    return f"{number:,.0f}" if abs(number) >= _MILLION else f"{number:.6g}"
 
 
 def answer_about(question: str, table: TextTable) -> str:
     """Return the answer to a question about a table, as Markdown; nothing if it can't be told by its rows."""
     asked = " ".join(question.lower().split())
-    if not table.rows:
-        return ""
-    answers = (rule(asked, table) for rule in (_counts, _missing, _groups, _ranks, _folds, _looked_up))
-    found = next((answer for answer in answers if answer), "")
-    return (
-        f"{found}\n\nThis is from the first {len(table.rows)} of {table.total} rows, which is what was sent."
-        if found and table.total
-        else found
-    )
+    rules = (_missing, _counts, _filtered, _groups, _ranks, _folds, _looked_up) if table.rows else ()
+    found = next((answer for rule in rules if (answer := rule(asked, table))), "")
+    part = f"\n\nThis is from the first {len(table.rows)} of {table.total} rows, which is what was sent."
+    return found + part if found and table.total else found
 
 
 def _named(asked: str, table: TextTable) -> list[str]:
@@ -197,11 +217,24 @@ def _missing(asked: str, table: TextTable) -> str:
     return f"Cells without a value: {', '.join(found)}." if found else "No cell is without a value."
 
 
+def _filtered(asked: str, table: TextTable) -> str:
+    """Return the rows whose number is above or below a limit."""
+    found, columns = _COMPARED.search(asked), _named_numeric(asked, table) or _numeric(table)[:1]
+    if found is None or not columns:
+        return ""
+    limit, is_above = float(found[2].replace(",", "")) * _UNITS.get(found[3] or "", 1), bool(found[1])
+    labelled = zip(table.numbers(columns[0]), table.column(table.label), strict=True)
+    labels = [label for number, label in labelled if number is not None and (number > limit if is_above else number < limit)]
+    shown = f": {', '.join(labels[:_MOST_SHOWN])}{', …' if len(labels) > _MOST_SHOWN else ''}" if labels else ""
+    words = f"{'above' if is_above else 'below'} {_text(limit)}"
+    return f"**{len(labels)}** of {_many(len(table.rows), 'row')} have a `{columns[0]}` {words}{shown}."
+
+
 def _groups(asked: str, table: TextTable) -> str:
     """Return totals or averages of a column of numbers for each value of another column."""
     by = re.search(r"\b(?:by|per|for each|in each|of each)\s+(.+)", asked)
     group = next((name for name in _named(by[1], table) if not table.is_numeric(name)), "") if by else ""
-    targets = [name for name in _named(asked, table) if table.is_numeric(name)] or _numeric(table)
+    targets = _named_numeric(asked, table) or _numeric(table)
     if not group or not targets or (len(targets) > 1 and not _named(asked, table)):
         return ""
     word, fold = ("average", fmean) if re.search(_FOLDS[0][0], asked) else ("sum", math.fsum)
@@ -209,7 +242,7 @@ def _groups(asked: str, table: TextTable) -> str:
     for key, number in zip(table.column(group), table.numbers(targets[0]), strict=True):
         if number is not None:
             groups.setdefault(key, []).append(number)
-    lines = [f"| {key} | {fold(numbers):.6g} |" for key, numbers in list(groups.items())[:_MOST_SHOWN]]
+    lines = [f"| {key} | {_text(fold(numbers))} |" for key, numbers in list(groups.items())[:_MOST_SHOWN]]
     more = f"\n\n… and {len(groups) - _MOST_SHOWN} more." if len(groups) > _MOST_SHOWN else ""
     return f"| {group} | {targets[0]} ({word}) |\n| --- | ---: |\n" + "\n".join(lines) + more
 
@@ -220,8 +253,9 @@ def _ranks(asked: str, table: TextTable) -> str:
     if not high and not low:
         return ""
     ratio = re.search(r"\b(?:per|for (?:its|their|each|every))\s+(.+)", asked)
-    named = [name for name in _named(asked, table) if table.is_numeric(name)]
-    below = next((name for name in _named(ratio[1], table) if table.is_numeric(name)), "") if ratio else ""
+    meant = [stem for words, stem in _MEANT.items() if re.search(words, asked)]
+    named = _named_numeric(asked, table) or [name for name in _numeric(table) if name.lower().startswith(tuple(meant))]
+    below = next(iter(_named_numeric(ratio[1], table)), "") if ratio else ""
     targets = [name for name in named if name != below] or [name for name in _numeric(table) if name != below]
     if below and targets:
         measured = {f"{targets[-1]} per {below}": _ratios(table, targets[-1], below)}
@@ -237,10 +271,9 @@ def _ranked(table: TextTable, name: str, numbers: list[float | None], many: int,
     found = sorted(known, key=lambda pair: -pair[0] if high else pair[0])[:many]
     word = "highest" if high else "lowest"
     if len(found) == 1:
-        return f"**{found[0][1]}** has the {word} `{name}`: {found[0][0]:.6g}."
-    return f"The {word} by `{name}`:\n\n" + "\n".join(
-        f"{n}. **{label}**: {number:.6g}" for n, (number, label) in enumerate(found, 1)
-    )
+        return f"**{found[0][1]}** has the {word} `{name}`: {_text(found[0][0])}."
+    lines = (f"{n}. **{label}**: {_text(number)}" for n, (number, label) in enumerate(found, 1))
+    return f"The {word} by `{name}`:\n\n" + "\n".join(lines)
 
 
 def _ratios(table: TextTable, above: str, below: str) -> list[float | None]:
@@ -251,28 +284,32 @@ def _ratios(table: TextTable, above: str, below: str) -> list[float | None]:
 def _folds(asked: str, table: TextTable) -> str:
     for pattern, words, fold in _FOLDS:
         if re.search(pattern, asked):
-            targets = [name for name in _named(asked, table) if table.is_numeric(name)] or _numeric(table)
-            found = [f"`{name}` **{fold(numbers):.6g}**" for name in targets if (numbers := _present(table, name))]
+            targets = _named_numeric(asked, table) or _numeric(table)
+            found = [f"`{name}` **{_text(fold(numbers))}**" for name in targets if (numbers := _present(table, name))]
             return f"{words}: {', '.join(found)}." if found else ""
     return ""
 
 
 def _looked_up(asked: str, table: TextTable) -> str:
-    """Return the rows whose label the question names."""
-    lines = []
+    """Return the rows of which the question names a text."""
+    lines, label = [], table.names.index(table.label)
+    texts = [at for at, name in enumerate(table.names) if at == label or not table.is_numeric(name)]
+    facts = [at for at, name in enumerate(table.names) if name in _named(asked, table) and at != label]
     for row in table.rows:
-        label = row[table.names.index(table.label)] if table.names.index(table.label) < len(row) else ""
-        if len(label) > 1 and re.search(rf"(?<!\w){re.escape(label.lower())}(?!\w)", asked):
-            named = [name for name in _named(asked, table) if name != table.label] or [
-                n for n in table.names if n != table.label
-            ]
-            facts = [f"`{name}` {row[at]}" for name in named if (at := table.names.index(name)) < len(row)]
-            lines.append(f"**{label}**: {', '.join(facts)}.")
+        cells = [row[at].lower() for at in texts if at < len(row)]
+        if any(len(cell) > 1 and re.search(rf"(?<!\w){re.escape(cell)}(?!\w)", asked) for cell in cells):
+            shown = facts or [at for at in range(len(table.names)) if at != label]
+            known = ", ".join(f"`{table.names[at]}` {row[at]}" for at in shown if at < len(row))
+            lines.append(f"**{row[label] if label < len(row) else ''}**: {known}.")
     return "\n\n".join(lines[:_MOST_SHOWN])
 
 
 def _numeric(table: TextTable) -> list[str]:
     return [name for name in dict.fromkeys(table.names) if name and table.is_numeric(name)]
+
+
+def _named_numeric(asked: str, table: TextTable) -> list[str]:
+    return [name for name in _named(asked, table) if table.is_numeric(name)]
 
 
 def _present(table: TextTable, name: str) -> list[float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 from msgspec import Struct
@@ -26,8 +25,6 @@ _EMBEDDINGS = ("gemini-embedding-2", "gemini-embedding-001")
 _WINDOW, _SMALL_WINDOW = 1_048_576, 262_144  # tokens; Gemma's is the small one
 
 
-_PAGE, _LARGEST_PAGE = 50, 1000
-_LONGEST_NUMBER = 10  # digits of an int32
 EMBEDS = ("embedContent", "batchEmbedContents")
 _METHODS = ("generateContent", "streamGenerateContent", "countTokens")
 
@@ -105,11 +102,7 @@ def _embedding(name: str) -> dict[str, Any]:
 
 
 def generating_model(name: str, method: str, version: str) -> str:
-    """Return the model that a method is asked of.
-
-    Raises:
-        Refused: there is none, or it has no such method.
-    """
+    """Return the model that a method is asked of."""
     bare = name.removeprefix("models/")
     model = bare if embeds(bare) else resolve(bare, version)
     if model is None or method not in (EMBEDS if embeds(bare) else _METHODS):
@@ -121,42 +114,8 @@ def generating_model(name: str, method: str, version: str) -> str:
     return model
 
 
-def models_page(query: dict[str, str], version: str) -> dict[str, Any]:
-    """Return one page of the model list.
-
-    Raises:
-        Refused: the page's size or token is not one.
-    """
-    models = listed(version)
-    size, start = _number(query.get("pageSize", "0")), _start(query.get("pageToken", ""), len(models))
-    if size is None or start is None:
-        raise Refused(400, "Request contains an invalid argument.")
-    end = start + min(size or _PAGE, _LARGEST_PAGE)
-    page: dict[str, Any] = {"models": models[start:end]}
-    if end < len(models):
-        page["nextPageToken"] = _token(end)
-    return page
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER else None
-
-
-def _start(token: str, models: int) -> int | None:
-    """Return where the page of a token begins, or None: only what was given out is a token."""
-    return 0 if not token else next((start for start in range(1, models) if _token(start) == token), None)
-
-
-def _token(start: int) -> str:
-    return base64.b64encode(str(start).encode()).decode()
-
-
 def one_model(name: str, version: str) -> dict[str, Any]:
-    """Return a model's entry.
-
-    Raises:
-        Refused: there is no such model.
-    """
+    """Return a model's entry."""
     found = next((entry for entry in listed(version) if entry["name"] == name), None)
     if found is None:
         raise Refused(404, f"{name} is not found for API version {version}.")

@@ -17,11 +17,11 @@ from typing import Any, Literal
 import msgspec
 
 from nbgemini.offline.http_server import HttpRequest
-from nbgemini.offline.requests import InvalidRequest
-from nbgemini.offline.responder import EVENTS, Delivery, send_json, send_stream
+from nbgemini.offline.requests import InvalidRequest, Refused, body_of
+from nbgemini.offline.responder import Delivery, send_json, send_stream
 from nbgemini.offline.script import Script
-from nbgemini.offline.stream import Timed, parts_of
-from nbgemini.offline.thought_signatures import Place, place
+from nbgemini.offline.stream import parts_of
+from nbgemini.offline.thought_signatures import place
 from nbgemini.replay.cassette import Player, RecordedError, Recording, read_cassette
 from nbgemini.replay.fingerprint import request_fingerprint
 from nbgemini.transport.request import Request
@@ -46,6 +46,7 @@ _POSTS = {
 _FAMILIES = {"anthropic": ("claude-",), "openai": ("gpt-", "chatgpt-", "o1", "o3", "o4")}
 _TURNS = ("messages", "input")
 _IDS = ("id", "call_id", "tool_call_id", "tool_use_id")
+_ERRORS = range(400, 600)
 
 
 def provider_of(request: HttpRequest) -> str | None:
@@ -71,23 +72,18 @@ def models_request(provider: str) -> Request:
 
 
 class RecordedServices:
-    """The recorded answers of other services."""
+    """The recorded answers of other services: those of a cassette of the user's own before the bundled ones."""
 
-    def __init__(self, cassette: Path | None = None) -> None:
-        """Play a cassette, if there is one, before the bundled recordings.
+    def __init__(self, own: Player) -> None:
+        self._own = own
 
-        Raises:
-            ConfigurationError: the file is not a cassette.
-        """
-        self._own = Player(read_cassette(cassette)) if cassette else Player([])
-
-    async def answer(self, provider: str, request: HttpRequest, body: Any, to: Delivery) -> None:
-        """Answer a request in a provider's dialect.
-
-        Raises:
-            ConnectionError: the client has left, or the recording breaks off.
-        """
-        if isinstance(body, InvalidRequest) or not isinstance(body, dict):
+    async def answer(self, provider: str, request: HttpRequest, to: Delivery) -> None:
+        """Answer a request in a provider's dialect."""
+        try:
+            body = body_of(request)
+        except InvalidRequest as invalid:
+            body = invalid
+        if not isinstance(body, dict):
             await send_json(to.writer, 400, _error("invalid_request_error", str(body)))
         elif request.method == "GET":
             await self._list(provider, request, to)
@@ -114,40 +110,81 @@ class RecordedServices:
         await send_json(to.writer, 200 if found else 404, found or _error("not_found_error", f"model: {name}"))
 
 
+class Cassette:
+    """The recordings of one file, if there is one.
+
+    Attributes:
+        player: of all of them.
+        signatures: the thought signatures in it, each with what its part says: clients send them back.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        recordings = read_cassette(path) if path else []
+        self.player = Player(recordings)
+        frames = (_object(frame) or {} for recording in recordings for _, frame in recording.frames)
+        self.signatures = frozenset(place(part) for frame in frames for part in parts_of(frame) if part.get("thoughtSignature"))
+
+    def play(self, model: str, body: dict[str, Any]) -> Script | None:
+        """Return the next recording for this request, or None."""
+        recording = self.player.next(request_fingerprint(Request(f"models/{model}:generateContent", body)))
+        if recording is None:
+            return None
+        frames = [(seconds, data) for seconds, frame in recording.frames if (data := _object(frame)) is not None]
+        trouble = recording.trouble
+        if trouble and not frames and trouble.code in _ERRORS:
+            raise _refusal(trouble)
+        return _script(recording, frames)
+
+
 def recorded_prompts(provider: str) -> list[str]:
     """Return the prompts that have a bundled recording, in their order."""
-    asked = (recording.asked.prompt for recording in _recordings() if recording.provider == provider)
+    asked = (recording.asked.prompt for recording in _bundled().recordings if recording.provider == provider)
     return [prompt for prompt in dict.fromkeys(asked) if prompt and not prompt.startswith("{")]
 
 
 @lru_cache(1)
-def _recordings() -> list[Recording]:
-    return read_cassette(BUNDLED)
-
-
-@lru_cache(1)
 def _bundled() -> Player:
-    return Player(_recordings())
+    return Player(read_cassette(BUNDLED))
+
+
+def _script(recording: Recording, frames: list[tuple[float, dict[str, Any]]]) -> Script:
+    """Return these frames of a recording at their times; what broke off breaks off after them."""
+    times = [0.0, *(seconds for seconds, _ in frames)]
+    timed = [(max(0.0, after - before), frame) for (before, after), (_, frame) in zip(pairwise(times), frames, strict=True)]
+    return Script(timed, cut=None if recording.end == "complete" else len(timed))
 
 
 async def _play(recording: Recording, provider: str, model: str, to: Delivery) -> None:
     """Send the frames of a recording when they are due, as the answer of the model that was asked."""
     recorded = json.dumps(_MODELS[provider]).encode()
-    frames = [frame.replace(recorded, json.dumps(model).encode()) for _, frame in recording.frames]
-    times = [0.0, *(seconds for seconds, _ in recording.frames)]
-    waits = [max(0.0, after - before) for before, after in pairwise(times)]
-    script = Script([(wait, {}) for wait in waits], cut=None if recording.end == "complete" else len(waits))
-    await send_stream(script, [_event(frame) for frame in frames], to, content_type=EVENTS)
+    events = [_event(frame.replace(recorded, json.dumps(model).encode())) for _, frame in recording.frames]
+    await send_stream(_script(recording, [(seconds, {}) for seconds, _ in recording.frames]), events, to)
 
 
 def _event(frame: bytes) -> bytes:
     """Return a frame as a server-sent event, under its name where it has one."""
+    data = _object(frame) or {}
+    name = data.get("type") or data.get("event_type")
+    return (f"event: {name}\n".encode() if name else b"") + b"data: " + frame + b"\n\n"
+
+
+def _object(frame: bytes) -> dict[str, Any] | None:
+    """Return a frame that is a JSON object; None for any other."""
     try:
         data = msgspec.json.decode(frame)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        data = None
-    name = (data.get("type") or data.get("event_type")) if isinstance(data, dict) else None
-    return (f"event: {name}\n".encode() if name else b"") + b"data: " + frame + b"\n\n"
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def _refusal(trouble: RecordedError) -> Refused:
+    """Return the service's error; what was added to its message is added by its reader anew."""
+    details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": trouble.reason}] if trouble.reason else []
+    if trouble.retry_after is not None:
+        delay = f"{trouble.retry_after:g}s"
+        details.append({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay})
+    message = trouble.message.rpartition(f" ({trouble.code}")[0] or trouble.message
+    return Refused(trouble.code, message, status=trouble.status, details=details)
 
 
 def _unknown_model(provider: str, body: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -183,14 +220,11 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from _texts(item)
-    elif isinstance(value, dict) and not _is_result(value):
+    elif isinstance(value, dict) and not (
+        value.get("role") == "tool" or "output" in value or "result" in str(value.get("type"))
+    ):
         for name in ("content", "text"):
             yield from _texts(value.get(name))
-
-
-def _is_result(value: Mapping[str, Any]) -> bool:
-    """Whether a turn, or a part of one, is what a tool has returned."""
-    return value.get("role") == "tool" or "output" in value or "result" in str(value.get("type"))
 
 
 def _without_ids(value: Any) -> Any:
@@ -199,66 +233,3 @@ def _without_ids(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _without_ids(item) for name, item in value.items() if name not in _IDS}
     return value
-
-
-_ERRORS = range(400, 600)
-
-
-class Cassette:
-    """The recordings of one file.
-
-    Attributes:
-        signatures: the thought signatures in it, each with what its part says: clients send them back.
-    """
-
-    def __init__(self, path: Path) -> None:
-        """Read them all.
-
-        Raises:
-            ConfigurationError: the file is not a cassette.
-        """
-        recordings = read_cassette(path)
-        self._player = Player(recordings)
-        frames = (frame for recording in recordings for _, frame in _objects(recording))
-        self.signatures = frozenset(signature for frame in frames for signature in _signatures(frame))
-
-    def play(self, model: str, body: dict[str, Any]) -> Script | None:
-        """Return the next recording for this request, or None."""
-        recording = self._player.next(request_fingerprint(Request(f"models/{model}:generateContent", body)))
-        return _script(recording) if recording else None
-
-
-def _script(recording: Recording) -> Script:
-    frames = _objects(recording)
-    times = [0.0, *(seconds for seconds, _ in frames)]
-    waits = [(max(0.0, seconds - before), frame) for before, (seconds, frame) in zip(times, frames, strict=False)]
-    if recording.trouble and not waits and recording.trouble.code in _ERRORS:
-        return Script([], status=recording.trouble.code, error=_refusal(recording.trouble))
-    return Script(waits, cut=None if recording.end == "complete" else len(waits))
-
-
-def _refusal(trouble: RecordedError) -> dict[str, Any]:
-    """Return the service's error; what was added to its message is added by its reader anew."""
-    error = {"code": trouble.code, "message": trouble.message.rpartition(f" ({trouble.code}")[0] or trouble.message}
-    details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": trouble.reason}] if trouble.reason else []
-    if trouble.retry_after is not None:
-        delay = f"{trouble.retry_after:g}s"
-        details.append({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay})
-    return {**error, "status": trouble.status, "details": details}
-
-
-def _objects(recording: Recording) -> list[Timed]:
-    """Return the frames that are JSON objects, which this service can send."""
-    timed = ((seconds, _decoded(frame)) for seconds, frame in recording.frames)
-    return [(seconds, frame) for seconds, frame in timed if isinstance(frame, dict)]
-
-
-def _decoded(frame: bytes) -> Any:
-    try:
-        return msgspec.json.decode(frame)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-
-
-def _signatures(frame: dict[str, Any]) -> list[Place]:
-    return [place(part) for part in parts_of(frame) if part.get("thoughtSignature")]

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from nbgemini.offline.http_server import chunk, head
+from nbgemini.offline.http_server import HttpRequest, chunk, head
 from nbgemini.offline.script import Script
 from nbgemini.offline.stream import candidates_of, parts_of
 
@@ -18,28 +18,47 @@ _OK, _INTERNAL = 200, 500
 
 
 class Delivery(Struct, frozen=True):
-    """Where an answer goes: the writer, the event of the client's leaving, and the factor of natural pauses."""
+    """Where an answer goes; a ConnectionError ends it if the client leaves, or if it is to break off.
+
+    Attributes:
+        writer: of the connection.
+        left: set once the client has left.
+        pace: the factor of natural pauses.
+        streams: the writers of all answers that are being streamed.
+    """
 
     writer: asyncio.StreamWriter
     left: asyncio.Event
     pace: float
+    streams: set[asyncio.StreamWriter]
+
+    async def reach(self, answer: Script, number: int, wait: float = 0.0) -> None:
+        """Go on to a frame of an answer: break off or stall there if it is to, else let its pause pass."""
+        if number == answer.stall:
+            await self.left.wait()
+        if number in (answer.cut, answer.stall):
+            raise ConnectionResetError
+        wait *= self.pace if answer.natural else 1.0
+        if wait > 0 and not self.left.is_set():
+            try:
+                async with asyncio.timeout(wait):
+                    await self.left.wait()
+            except TimeoutError:
+                return
+        if self.left.is_set():
+            raise ConnectionResetError
 
 
-async def deliver(answer: Script, to: Delivery, *, streams: bool, array: bool) -> None:
-    """Send an answer.
-
-    Raises:
-        ConnectionError: the client has left, or the answer breaks off as it should.
-    """
-    if answer.status != _OK:
-        error = {"error": answer.error}
-        await send_json(to.writer, answer.status, [error] if array else error)
-    elif streams:
-        frames = [frame for _, frame in answer.frames]
-        pieces, end = (_array_pieces(frames), b"\n]" if frames else b"[]") if array else (_sse_pieces(frames), b"")
-        await send_stream(answer, pieces, to, content_type=_JSON if array else EVENTS, end=end)
+async def deliver(answer: Script, request: HttpRequest, to: Delivery) -> None:
+    """Send an answer in the form that a request for content asks for."""
+    frames = [frame for _, frame in answer.frames]
+    if request.wants_array:
+        pieces = [(b"\n,\r\n" if number else b"[") + _json(frame) for number, frame in enumerate(frames)]
+        await send_stream(answer, pieces, to, content_type=_JSON, end=b"\n]" if frames else b"[]")
+    elif request.streams:
+        await send_stream(answer, [b"data: " + _json(frame, indent=None) + b"\r\n\r\n" for frame in frames], to)
     else:
-        await send_whole(answer, *folded_answer([frame for _, frame in answer.frames]), to)
+        await send_whole(answer, *folded_answer(frames), to)
 
 
 async def send_json(writer: asyncio.StreamWriter, status: int, data: Any, more: Mapping[str, str] | None = None) -> None:
@@ -54,31 +73,23 @@ def _json(data: Any, indent: int | None = 2) -> bytes:
 
 
 async def send_stream(  # noqa: PLR0913 - what an answer is made of
-    answer: Script,
-    pieces: list[bytes],
-    to: Delivery,
-    *,
-    content_type: str,
-    begin: bytes = b"",
-    end: bytes = b"",
-    more: Mapping[str, str] | None = None,
+    answer: Script, pieces: list[bytes], to: Delivery, *, content_type: str = EVENTS, begin: bytes = b"", end: bytes = b""
 ) -> None:
-    """Send the pieces of an answer, each when its frame is due; `begin` goes at once, `end` follows the last.
-
-    Raises:
-        ConnectionError: the client has left, or the answer breaks off as it should.
-    """
-    to.writer.write(head(_OK, content_type, more=more))
-    _write(to.writer, begin)
-    for number, ((wait, _), piece) in enumerate(zip(answer.frames, pieces, strict=True)):
-        await _break_off(answer, number, to)
-        await _pause(wait * (to.pace if answer.natural else 1.0), to)
-        _write(to.writer, piece)
+    """Send the pieces of an answer, each when its frame is due; `begin` goes at once, `end` follows the last."""
+    to.streams.add(to.writer)
+    try:
+        to.writer.write(head(_OK, content_type))
+        _write(to.writer, begin)
+        for number, ((wait, _), piece) in enumerate(zip(answer.frames, pieces, strict=True)):
+            await to.reach(answer, number, wait)
+            _write(to.writer, piece)
+            await to.writer.drain()
+        await to.reach(answer, len(pieces))
+        _write(to.writer, end)
+        to.writer.write(chunk(b""))
         await to.writer.drain()
-    await _break_off(answer, len(pieces), to)
-    _write(to.writer, end)
-    to.writer.write(chunk(b""))
-    await to.writer.drain()
+    finally:
+        to.streams.discard(to.writer)
 
 
 def _write(writer: asyncio.StreamWriter, data: bytes) -> None:
@@ -87,65 +98,29 @@ def _write(writer: asyncio.StreamWriter, data: bytes) -> None:
         writer.write(chunk(data))
 
 
-async def send_whole(answer: Script, status: int, data: Any, to: Delivery, more: Mapping[str, str] | None = None) -> None:
-    """Send an answer in one piece when all of it is there; one that is cut comes as far as its frames did.
-
-    Raises:
-        ConnectionError: the client has left, or the answer breaks off as it should.
-    """
+async def send_whole(answer: Script, status: int, data: Any, to: Delivery) -> None:
+    """Send an answer in one piece when all of it is there; one that is cut comes as far as its frames did."""
     body, frames = _json(data), len(answer.frames)
     for number, wait in enumerate([*(wait for wait, _ in answer.frames), 0.0]):
         if number == answer.cut:
             to.writer.write(head(status, _JSON, length=len(body)) + body[: (len(body) - 1) * number // max(1, frames)])
             await to.writer.drain()
-        await _break_off(answer, number, to)
-        await _pause(wait * (to.pace if answer.natural else 1.0), to)
-    await send_json(to.writer, status, data, more)
+        await to.reach(answer, number, wait)
+    await send_json(to.writer, status, data)
 
 
 def folded_answer(frames: list[dict[str, Any]]) -> tuple[int, dict[str, Any]]:
-    """Return the HTTP status and the one answer that a stream adds up to."""
+    """Return the HTTP status and the one answer that a stream adds up to; frames without candidates or parts are legal."""
     error = next((frame["error"] for frame in frames if "error" in frame), None)
-    if error is None:
-        return _OK, _folded(frames)
-    code = error.get("code") if isinstance(error, dict) else None
-    return code if isinstance(code, int) and code in range(400, 600) else _INTERNAL, {"error": error}
-
-
-async def _break_off(answer: Script, number: int, to: Delivery) -> None:
-    if number == answer.stall:
-        await to.left.wait()
-    if number in (answer.cut, answer.stall):
-        raise ConnectionResetError
-
-
-async def _pause(wait: float, to: Delivery) -> None:
-    if wait > 0 and not to.left.is_set():
-        try:
-            async with asyncio.timeout(wait):
-                await to.left.wait()
-        except TimeoutError:
-            return
-    if to.left.is_set():
-        raise ConnectionResetError
-
-
-def _sse_pieces(frames: list[dict[str, Any]]) -> list[bytes]:
-    return [b"data: " + _json(frame, indent=None) + b"\r\n\r\n" for frame in frames]
-
-
-def _array_pieces(frames: list[dict[str, Any]]) -> list[bytes]:
-    return [(b"\n,\r\n" if number else b"[") + _json(frame) for number, frame in enumerate(frames)]
-
-
-def _folded(frames: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the one answer that a stream adds up to; frames without candidates or parts are legal."""
+    if error is not None:
+        code = error.get("code") if isinstance(error, dict) else None
+        return code if isinstance(code, int) and code in range(400, 600) else _INTERNAL, {"error": error}
     answer = {name: value for frame in frames for name, value in frame.items()}
     if candidates := [candidate for frame in frames for candidate in candidates_of(frame)]:
         last = {name: value for candidate in candidates for name, value in candidate.items()}
         parts = _joined([part for frame in frames for part in parts_of(frame)])
         answer["candidates"] = [{**last, "content": {"parts": parts, "role": "model"}}]
-    return answer
+    return _OK, answer
 
 
 def _joined(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:

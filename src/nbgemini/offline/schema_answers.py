@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
 from nbgemini.offline.input_report import TextTable, tables_in, without_tables
 from nbgemini.offline.requests import InvalidRequest
+from nbgemini.providers.common.json import as_dict
 
 _JSON, _ENUM = "application/json", "text/x.enum"
 _KNOWN = {
@@ -25,6 +27,7 @@ _SHAPES: dict[str, type | tuple[type, ...]] = {
     "properties": dict, "$defs": dict, "enum": list, "anyOf": list, "oneOf": list, "prefixItems": list, "required": list,
     "$ref": str, "minItems": (int, str), "maxItems": (int, str), "minimum": (int, float), "maximum": (int, float),
 }  # fmt: skip
+_NAMED, _LISTED, _SINGLE = ("properties", "$defs"), ("anyOf", "oneOf", "prefixItems"), ("items", "additionalProperties")
 _SHARED = ("format", "title", "description", "enum", "minItems", "maxItems", "minimum", "maximum", "required")
 _CHOICES = (str, int, float)
 _ITEMS, _MOST_ITEMS, _MOST_SAID = 3, 1000, 20
@@ -38,14 +41,26 @@ _PLANETS: dict[str, tuple[Any, ...]] = {
     "rings": (False, False, False, False, True, True, True, True),
     "kind": ("rocky", "rocky", "rocky", "rocky", "gas giant", "gas giant", "ice giant", "ice giant"),
 }
+_LONGEST = 20_000  # characters of a prompt that are looked at
+_NUMBER = re.compile(r"(?<![\w.])[-+]?\d{1,15}(?:\.\d{1,15})?(?!\.?\w)")
+_QUOTED = r"[\"“]([^\"“”\n]{1,200})[\"”]|(?<!\w)'([^'\n]{1,200})'(?!\w)"
+_TEXT = re.compile(_QUOTED + "|\\b[^\\W\\d_a-z][\\w\u2019-]*(?: (?:(?:of|de|van|von|the) )?[^\\W\\d_a-z][\\w\u2019-]*){0,4}")
+_LIST = re.compile(r"\b[a-z][\w-]{0,40}(?:, [a-z][\w-]{0,40}){1,20},? and [a-z][\w-]{0,40}")
+_FORMATS = {"email": r"[\w.+-]+@[\w-]+\.[\w.-]+\b", "uri": r"https?://[^\s<>\"')]+", "date": r"\b\d{4}-\d\d-\d\d\b"}
+_NAMED_FORMATS = {"email": "email", "mail": "email", "url": "uri", "website": "uri", "link": "uri"}  # of texts, by their fields
+_PAIR = re.compile(r"\b([^\W\d]\w*):? (-?\d{1,15}(?:\.\d{1,15})?)\b")
+_NO_NAMES = re.compile(
+    "a|add|all|am|an|and|answer|are|as|at|book|calculate|can|classify|compare|compute|convert|could|count|describe|do|does"
+    "|explain|extract|fill|find|for|from|get|give|have|hello|here|how|i|if|in|is|it|json|let|list|make|me|my|name|no|of|on"
+    "|order|please|plot|put|return|say|send|set|show|sort|sum|summari[sz]e|tell|that|the|these|they|this|to|translate|use|we"
+    "|what|what.s|when|where|which|who|why|with|write|you|your",
+    re.IGNORECASE,
+)
+_TRUE, _FALSE = ("true", "yes", "on"), ("false", "no", "off")
 
 
 def check_form(config: dict[str, Any], model: str, *, functions: bool, tools: bool) -> None:
-    """Check what a normalised `generationConfig` says about the form of the answer.
-
-    Raises:
-        InvalidRequest: with the message of the 400.
-    """
+    """Check what a normalised `generationConfig` says about the form of the answer."""
     schema, mime = config.get("responseJsonSchema"), config.get("responseMimeType", "text/plain")
     if schema is not None and config.get("responseSchema") is not None:
         raise InvalidRequest("Only one of response_schema and response_json_schema may be set.")
@@ -55,7 +70,7 @@ def check_form(config: dict[str, Any], model: str, *, functions: bool, tools: bo
         what = "Function calling" if functions else "Tool use"
         raise InvalidRequest(f"{what} with a response mime type: 'application/json' is unsupported")
     written = config.get("responseSchema")
-    if mime == _ENUM and not _dict(written if schema is None else schema).get("enum"):
+    if mime == _ENUM and not as_dict(written if schema is None else schema).get("enum"):
         raise InvalidRequest(
             "* GenerateContentRequest.generation_config.response_schema: enum must be specified for text/x.enum"
         )
@@ -67,7 +82,7 @@ def check_form(config: dict[str, Any], model: str, *, functions: bool, tools: bo
 
 def from_openapi(schema: Any) -> dict[str, Any]:
     """Return a schema in Google's subset of OpenAPI (types in capitals, `nullable`, an order of properties) as JSON Schema."""
-    said = _dict(schema)
+    said = as_dict(schema)
     made = {name: value for name, value in said.items() if name in _SHARED}
     if "type" in said:
         made["type"] = str(said["type"]).lower()
@@ -81,16 +96,8 @@ def from_openapi(schema: Any) -> dict[str, Any]:
     return made
 
 
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
 def adapted(schema: Any, where: str) -> Any:
-    """Return a schema of another service's in the words that answers are made by; what they don't know bounds nothing.
-
-    Raises:
-        InvalidRequest: what is left is no schema.
-    """
+    """Return a schema of another service's in the words that answers are made by; what they don't know bounds nothing."""
     fit = _fit(schema)
     _check_all(fit, where)
     return fit
@@ -101,45 +108,92 @@ def _fit(schema: Any) -> Any:
         return schema
     said = {"$defs" if name == "definitions" else name: value for name, value in schema.items()}
     if isinstance(said.get("allOf"), list) and said["allOf"]:
-        said = {**said, **(said["allOf"][0] if isinstance(said["allOf"][0], dict) else {})}
+        said |= as_dict(said["allOf"][0])
     said |= {"enum": [said["const"]]} if "const" in said else {}
-    kept = {name: _fit_inside(name, value) for name, value in said.items() if name in _KNOWN}
+    kept: dict[str, Any] = {}
+    for name, value in said.items():
+        if name in _NAMED and isinstance(value, dict):
+            kept[name] = {key: _fit(entry) for key, entry in value.items()}
+        elif name in _LISTED and isinstance(value, list):
+            kept[name] = list(map(_fit, value))
+        elif name in _KNOWN:
+            kept[name] = _fit(value) if name in _SINGLE else value
     if "$ref" in kept:
         return {name: value for name, value in kept.items() if name.startswith("$")}
     empty = kept.get("type") == "object" and not kept.get("properties") and not kept.get("additionalProperties")
     return {**kept, "additionalProperties": {"type": "string"}} if empty else kept
 
 
-def _fit_inside(name: str, value: Any) -> Any:
-    if name in ("properties", "$defs") and isinstance(value, dict):
-        return {key: _fit(entry) for key, entry in value.items()}
-    if isinstance(value, list) and name in ("anyOf", "oneOf", "prefixItems"):
-        return [_fit(entry) for entry in value]
-    return _fit(value) if name in ("items", "additionalProperties") else value
-
-
 def _check_all(schema: Any, where: str) -> None:
-    _check(schema, where, _types(schema))
-    _check_circles(schema, where)
+    types = as_dict(as_dict(schema).get("$defs"))
+    _check(schema, where, types)
+    for name in types:
+        if _needs(types, types[name], name, set()):
+            raise InvalidRequest(f"{where}: {name} is cyclic in a required property")
+
+
+def _inner_schemas(schema: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the schemas that stand in a schema, each after its place."""
+    yield from ((f".{key}[{name}]", entry) for key in _NAMED for name, entry in schema.get(key, {}).items())
+    yield from ((f".{key}[{number}]", entry) for key in _LISTED for number, entry in enumerate(schema.get(key, ())))
+    yield from ((f".{key}", schema[key]) for key in _SINGLE if key in schema)
+
+
+def _check(schema: Any, where: str, types: dict[str, Any]) -> None:
+    """Check that a schema says nothing that is not known, and of each object what is in it."""
+    if isinstance(schema, bool):
+        return
+    if not isinstance(schema, dict):
+        raise InvalidRequest(f"{where}: not a JSON Schema")
+    if fault := next(_faults(schema, types), ""):
+        raise InvalidRequest(where + fault)
+    for place, entry in _inner_schemas(schema):
+        _check(entry, where + place, types)
+
+
+def _faults(schema: dict[str, Any], types: dict[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with the words of a schema, each after its place."""
+    yield from (f": unsupported keyword {name}" for name in sorted(schema.keys() - _KNOWN))
+    yield from (f".{key}: wrong type" for key, shape in _SHAPES.items() if key in schema and not isinstance(schema[key], shape))
+    if any(not str(schema.get(key, 0)).isdecimal() for key in ("minItems", "maxItems")):
+        yield ": not a count"
+    if "$ref" in schema and any(not key.startswith("$") for key in schema):
+        yield ": $ref may have no neighbours"
+    if "$ref" in schema and schema["$ref"].rpartition("/")[2] not in types:
+        yield f": {schema['$ref']} is not defined"
+    if any(type(value) not in _CHOICES for value in schema.get("enum", ())):
+        yield ".enum: only strings and numbers"
+    if schema.get("type") == "object" and not schema.get("properties") and not schema.get("additionalProperties"):
+        yield ".properties: should be non-empty for OBJECT type"
+
+
+def _needs(types: dict[str, Any], schema: Any, name: str, seen: set[str]) -> bool:
+    """Say whether a value of `schema` must hold one of type `name`."""
+    if not isinstance(schema, dict):
+        return False
+    if "$ref" in schema:
+        found = schema["$ref"].rpartition("/")[2]
+        return found == name or (found not in seen and _needs(types, types[found], name, seen | {found}))
+    properties, required = schema.get("properties", {}), map(str, schema.get("required", ()))
+    held = {**schema, "$defs": {}, "properties": {key: properties[key] for key in required if key in properties}}
+    return any(_needs(types, entry, name, seen) for _, entry in _inner_schemas(held))
 
 
 def answer_in(schema: Any, prompt: str) -> str:
     """Return JSON that follows `schema` (None: any)."""
-    planets = "planet" in prompt.lower()
     if not isinstance(schema, dict):
         first = prompt.strip().partition("\n")[0][:200]
         return json.dumps({"asked": first, "from": "nbgemini's offline service, not Gemini"}, ensure_ascii=False)
-    filled = _Filler(schema.get("$defs", {}), PromptValues(prompt), planets=planets).value(schema, "value", 1)
-    return json.dumps(filled, ensure_ascii=False)
+    return json.dumps(_Filler(schema.get("$defs", {}), prompt).value(schema, "value", 1), ensure_ascii=False)
 
 
 class _Filler:
     """Makes values of a schema: what the prompt says, else what is made up."""
 
-    def __init__(self, types: dict[str, Any], said: PromptValues, *, planets: bool) -> None:
+    def __init__(self, types: dict[str, Any], prompt: str) -> None:
         self._types = types
-        self._said = said
-        self._planets = planets
+        self._said = PromptValues(prompt)
+        self._planets = "planet" in prompt.lower()
         self._depth = 0
         self._row: dict[str, str] = {}  # of a table in the prompt: the record that is being filled
 
@@ -149,7 +203,16 @@ class _Filler:
         if schema.get("enum"):
             chosen = self._said.chosen(schema["enum"])
             return schema["enum"][(number - 1) % len(schema["enum"])] if chosen is None else chosen
-        return self._of_kind(_kind(schema), schema, name, number)
+        match _kind(schema):
+            case "object":
+                return self._object(schema, number)
+            case "array":
+                return self._array(schema, name)
+            case "null":
+                return None
+            case kind:
+                found = self._found(kind, schema, name, number)
+                return _made_up(kind, schema, name, number) if found is None else _bounded(kind, schema, found)
 
     def _resolved(self, schema: Any) -> dict[str, Any]:
         """Return a schema without references and choices; `true` bounds nothing."""
@@ -162,22 +225,6 @@ class _Filler:
                 return schema
         return {}
 
-    def _of_kind(self, kind: str, schema: dict[str, Any], name: str, number: int) -> Any:
-        if kind == "object":
-            return self._object(schema, number)
-        if kind == "array":
-            return self._array(schema, name)
-        if kind == "null":
-            return None
-        found = self._found(kind, schema, name, number)
-        if kind in ("integer", "number"):
-            return _bounded(kind, schema, number if found is None else found)
-        if found is not None:
-            return found
-        text = _EXAMPLES.get(str(schema.get("format")))
-        made = f"{name} {number}" if text is None else text.replace("{n}", str(number % 10))
-        return number % 2 == 1 if kind == "boolean" else made
-
     def _found(self, kind: str, schema: dict[str, Any], name: str, number: int) -> Any:
         """Return what the prompt says: its table, what is known of planets, or the words themselves."""
         if name in self._row:
@@ -186,7 +233,7 @@ class _Filler:
             known = _PLANETS.get(name.lower())
             value = known[(number - 1) % len(known)] if known else None
             return value if _is_of(value, kind) else None
-        return self._said.take(name, kind, str(schema.get("format", "")))
+        return self._said.take(name, kind, _format(name, schema))
 
     def _object(self, schema: dict[str, Any], number: int) -> dict[str, Any]:
         self._depth += 1
@@ -194,7 +241,9 @@ class _Filler:
         made = {key: self.value(schema.get("properties", {}).get(key), key, number) for key in required}
         more = schema.get("additionalProperties")
         if isinstance(more, dict) and not made:
-            made = {f"key {n}": self.value(more, "value", n) for n in range(1, _ITEMS + 1)}
+            pairs = {key: as_kind(number, _kind(more)) for key, number in _PAIR.findall(self._said.words)}
+            numbered = {key: number for key, number in pairs.items() if isinstance(number, int | float)}
+            made = numbered or {f"key {n}": self.value(more, "value", n) for n in range(1, _ITEMS + 1)}
         self._depth -= 1
         return made
 
@@ -202,6 +251,8 @@ class _Filler:
         if "prefixItems" in schema:
             return [self.value(item, name, n) for n, item in enumerate(schema["prefixItems"], 1)]
         items = self._resolved(schema.get("items", {}))
+        if _kind(items) == "string" and not self._said.texts and self._said.lists:
+            self._said.texts.extend(self._said.lists.popleft())
         rows = self._said.rows_with(list(items.get("properties", ()))) if not self._row else []
         many = len(_PLANETS["name"]) if self._planets and self._depth == 0 else len(rows) or self._said_items(items) or _ITEMS
         least = min(int(schema.get("minItems", 0)), _MOST_ITEMS)
@@ -215,11 +266,12 @@ class _Filler:
 
     def _said_items(self, items: dict[str, Any]) -> int:
         """Return how many items the values in the prompt are enough for."""
-        fields = items.get("properties", {}).values() if _kind(items) == "object" else [items]
-        kinds = [_kind(self._resolved(field)) for field in fields]
+        properties = items.get("properties", {}) if _kind(items) == "object" else {"": items}
+        fields = {name: self._resolved(field) for name, field in properties.items()}
+        kinds = [_kind(field) for name, field in fields.items() if _format(name, field) not in _FORMATS]
         texts, numbers = kinds.count("string"), kinds.count("integer") + kinds.count("number")
-        kind, each = ("string", texts) if texts else ("number", numbers)
-        return min(-(-self._said.count(kind) // each), _MOST_SAID) if each else 0
+        left, each = (self._said.texts, texts) if texts else (self._said.numbers, numbers)
+        return min(-(-len(left) // each), _MOST_SAID) if each else 0
 
 
 def _kind(schema: dict[str, Any]) -> str:
@@ -227,102 +279,42 @@ def _kind(schema: dict[str, Any]) -> str:
     return str(kind[0] if isinstance(kind, list) and kind else kind).lower()
 
 
+def _format(name: str, schema: dict[str, Any]) -> str:
+    """Return the format of a text, by its schema or the name of its field."""
+    return str(schema.get("format") or (_NAMED_FORMATS.get(name.lower(), "") if _kind(schema) == "string" else ""))
+
+
 def _is_of(value: Any, kind: str) -> bool:
     kinds: dict[str, tuple[type, ...]] = {"integer": (int, float), "number": (int, float), "boolean": (bool,)}
     return isinstance(value, kinds.get(kind, (str,))) and (kind == "boolean") == isinstance(value, bool)
 
 
-def _bounded(kind: str, schema: dict[str, Any], number: float) -> float:
-    low, high = schema.get("minimum", number), schema.get("maximum", number)
-    bounded = max(low, min(high, number))
+def _made_up(kind: str, schema: dict[str, Any], name: str, number: int) -> Any:
+    if kind in ("integer", "number"):
+        return _bounded(kind, schema, number)
+    text = _EXAMPLES.get(str(schema.get("format")))
+    made = f"{name} {number}" if text is None else text.replace("{n}", str(number % 10))
+    return number % 2 == 1 if kind == "boolean" else made
+
+
+def _bounded(kind: str, schema: dict[str, Any], value: Any) -> Any:
+    if kind not in ("integer", "number"):
+        return value
+    bounded = max(schema.get("minimum", value), min(schema.get("maximum", value), value))
     return int(bounded) if kind == "integer" else bounded
-
-
-def _check(schema: Any, where: str, types: dict[str, Any]) -> None:
-    """Check that a schema says nothing that is not known, and of each object what is in it."""
-    if isinstance(schema, bool):
-        return
-    if not isinstance(schema, dict):
-        raise InvalidRequest(f"{where}: not a JSON Schema")
-    _check_words(schema, where, types)
-    for key in ("properties", "$defs"):
-        for name, entry in schema.get(key, {}).items():
-            _check(entry, f"{where}.{key}[{name}]", types)
-    for key in ("anyOf", "oneOf", "prefixItems"):
-        for number, entry in enumerate(schema.get(key, ())):
-            _check(entry, f"{where}.{key}[{number}]", types)
-    for key in ("items", "additionalProperties"):
-        _check(schema.get(key, True), f"{where}.{key}", types)
-
-
-def _check_words(schema: dict[str, Any], where: str, types: dict[str, Any]) -> None:
-    if unknown := sorted(schema.keys() - _KNOWN):
-        raise InvalidRequest(f"{where}: unsupported keyword {unknown[0]}")
-    for key, shape in _SHAPES.items():
-        if key in schema and not isinstance(schema[key], shape):
-            raise InvalidRequest(f"{where}.{key}: wrong type")
-    if any(not str(schema.get(key, 0)).isdecimal() for key in ("minItems", "maxItems")):
-        raise InvalidRequest(f"{where}: not a count")
-    if "$ref" in schema and any(not key.startswith("$") for key in schema):
-        raise InvalidRequest(f"{where}: $ref may have no neighbours")
-    if "$ref" in schema and schema["$ref"].rpartition("/")[2] not in types:
-        raise InvalidRequest(f"{where}: {schema['$ref']} is not defined")
-    if any(type(value) not in _CHOICES for value in schema.get("enum", ())):
-        raise InvalidRequest(f"{where}.enum: only strings and numbers")
-    if schema.get("type") == "object" and not schema.get("properties") and not schema.get("additionalProperties"):
-        raise InvalidRequest(f"{where}.properties: should be non-empty for OBJECT type")
-
-
-def _check_circles(schema: Any, where: str) -> None:
-    types = _types(schema)
-    for name in types:
-        if _needs(types, types[name], name, set()):
-            raise InvalidRequest(f"{where}: {name} is cyclic in a required property")
-
-
-def _types(schema: Any) -> dict[str, Any]:
-    types = schema.get("$defs") if isinstance(schema, dict) else None
-    return types if isinstance(types, dict) else {}
-
-
-def _needs(types: dict[str, Any], schema: Any, name: str, seen: set[str]) -> bool:
-    """Say whether a value of `schema` must hold one of type `name`."""
-    if not isinstance(schema, dict):
-        return False
-    if "$ref" in schema:
-        found = schema["$ref"].rpartition("/")[2]
-        return found == name or (found not in seen and _needs(types, types[found], name, seen | {found}))
-    held = [schema.get("properties", {}).get(str(key)) for key in schema.get("required", ())]
-    held += [schema.get("items"), schema.get("additionalProperties")]
-    held += [entry for key in ("anyOf", "oneOf", "prefixItems") for entry in schema.get(key, ())]
-    return any(_needs(types, entry, name, seen) for entry in held)
-
-
-_LONGEST = 20_000  # characters of a prompt that are looked at
-_NUMBER = re.compile(r"(?<![\w.])[-+]?\d{1,15}(?:\.\d{1,15})?(?!\.?\w)")
-_QUOTED = re.compile(r"[\"“]([^\"“”\n]{1,200})[\"”]|(?<!\w)'([^'\n]{1,200})'(?!\w)")
-_NAME = re.compile("\\b[^\\W\\d_a-z][\\w\u2019-]*(?: (?:(?:of|de|van|von|the) )?[^\\W\\d_a-z][\\w\u2019-]*){0,4}")
-_FORMATS = {"email": r"[\w.+-]+@[\w-]+\.[\w.-]+\b", "uri": r"https?://[^\s<>\"')]+", "date": r"\b\d{4}-\d\d-\d\d\b"}
-_NO_NAMES = re.compile(
-    "a|all|am|an|and|answer|are|as|at|can|classify|could|describe|do|does|explain|extract|fill|find|for|from|get|give|have|hello"
-    "|here|how|i|if|in|is|it|json|let|list|make|me|my|name|no|of|on|please|put|return|say|show|tell|that|the|these|they|this|to"
-    "|use|we|what|what.s|when|where|which|who|why|with|write|you|your",
-    re.IGNORECASE,
-)
-_TRUE, _FALSE = ("true", "yes", "on"), ("false", "no", "off")
 
 
 class PromptValues:
     """What a prompt says, taken bit by bit; nothing is taken twice."""
 
     def __init__(self, prompt: str) -> None:
-        """Read a prompt."""
         prompt = prompt[:_LONGEST]
         self.tables: list[TextTable] = tables_in(prompt)
         self.words = without_tables(prompt)
-        quoted = [first or second for first, second in _QUOTED.findall(self.words)]
-        self._numbers: Iterator[str] = iter(_NUMBER.findall(self.words))
-        self._texts: Iterator[str] = iter(quoted or list(_names(self.words)))
+        self.numbers = deque(_NUMBER.findall(self.words))
+        self.texts = deque(_texts(self.words))
+        self._formatted = {form: deque(re.findall(pattern, self.words)) for form, pattern in _FORMATS.items()}
+        self.lists = deque(re.split(r",? and |, ", found[0]) for found in _LIST.finditer(self.words))
 
     def take(self, name: str, kind: str, form: str = "") -> Any:
         """Return the next value of a JSON type for a field; None if the prompt holds none.
@@ -338,18 +330,16 @@ class PromptValues:
         if said and (value := as_kind(said[1].strip("\"'.?!"), kind)) is not None:
             return value
         if form in _FORMATS:
-            found = re.search(_FORMATS[form], self.words)
-            return found[0] if found else None
-        if kind in ("integer", "number"):
-            return next((value for text in self._numbers if (value := as_kind(text, kind)) is not None), None)
-        return next(self._texts, None) if kind == "string" else None
+            return self._formatted[form].popleft() if self._formatted[form] else None
+        while kind in ("integer", "number") and self.numbers:
+            if (value := as_kind(self.numbers.popleft(), kind)) is not None:
+                return value
+        return self.texts.popleft() if kind == "string" and self.texts else None
 
     def chosen(self, choices: list[Any]) -> Any:
         """Return the first of these choices that the prompt names; None if it names none."""
-        said = self.words.lower()
-        return next(
-            (one for one in choices if isinstance(one, str) and re.search(rf"\b{re.escape(one.lower())}\b", said)), None
-        )
+        said, texts = self.words.lower(), (one for one in choices if isinstance(one, str))
+        return next((one for one in texts if re.search(rf"\b{re.escape(one.lower())}\b", said)), None)
 
     def rows_with(self, names: list[str]) -> list[dict[str, str]]:
         """Return the rows of the first table that has one of these columns, spelled in any case."""
@@ -360,15 +350,6 @@ class PromptValues:
                 columns = {name: table.column(column) for name, column in found.items()}
                 return [{name: cells[n] for name, cells in columns.items()} for n in range(len(table.rows))]
         return []
-
-    def count(self, kind: str) -> int:
-        """Return how many values of a type are there to be taken."""
-        left = list(self._numbers if kind in ("integer", "number") else self._texts)
-        if kind in ("integer", "number"):
-            self._numbers = iter(left)
-        else:
-            self._texts = iter(left)
-        return len(left)
 
 
 def as_kind(text: str, kind: str) -> Any:
@@ -385,14 +366,14 @@ def as_kind(text: str, kind: str) -> Any:
     return text if kind == "string" and text else None
 
 
-def _names(text: str) -> Iterator[str]:
-    """Yield what is written like a name: words in capitals, without those that only begin a sentence."""
-    for found in _NAME.findall(text):
-        words = found.split()
+def _texts(text: str) -> Iterator[str]:
+    """Yield what is quoted or written like a name: words in capitals, without those that only begin a sentence."""
+    for found in _TEXT.finditer(text):
+        words = [] if found[1] or found[2] else found[0].split()
         while words and _NO_NAMES.fullmatch(words[0]):
             words = words[1:]
-        if words:
-            yield " ".join(words)
+        if said := found[1] or found[2] or " ".join(words):
+            yield said
 
 
 def _plain(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct, structs
@@ -13,18 +14,19 @@ from nbgemini.messages.segments import code_of
 from nbgemini.offline.canned_answers import Run, media_answer, written_answer
 from nbgemini.offline.cell_fixes import fix_cell
 from nbgemini.offline.code_explanations import explain
-from nbgemini.offline.directive import Directive, parse_directive, refusal, scripted_parts
+from nbgemini.offline.directive import Directive, parse_directive, refuse_as_directed, scripted_parts
 from nbgemini.offline.input_report import Head, report
 from nbgemini.offline.models import family
-from nbgemini.offline.schema_answers import answer_in, from_openapi
+from nbgemini.offline.schema_answers import PromptValues, adapted, answer_in, from_openapi
 from nbgemini.offline.stream import ScriptedPart, Timed, gemini_frames, within_limits
-from nbgemini.offline.tool_choice import callable_names, forced, guess_call
-from nbgemini.offline.validation import is_answer_to_calls
+from nbgemini.offline.validation import callable_names, choice_of, declared_functions, is_answer_to_calls, mode_of
+from nbgemini.providers.common.json import as_dict
 
 _FIRST_PIECE = 9
 _PIECES = (31, 57, 44, 72, 26, 63)  # characters: uneven, as real chunks are
 _THINKS, _BETWEEN = 0.8, 0.12  # seconds at natural pace
 _CALL = re.compile(r"call ([A-Za-z_][\w.:-]*)\(([^()]*)\)")
+_VERBS = re.compile("and|ask|call|data|find|for|get|list|make|name|read|run|set|show|the|tool|write")
 _CODE_ONLY = "with code only"  # in a system instruction
 _FILLING = "**Filling the form**\n\nWhat the prompt says goes in, in its order; the rest is made up, as no model is here.\n\n\n"
 _OVERLOADED = {"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}
@@ -37,58 +39,25 @@ class Script(Struct, frozen=True):
     natural: bool = True
     cut: int | None = None
     stall: int | None = None
-    status: int = 200
-    error: dict[str, Any] = {}
 
 
-class ScriptedAnswer(Struct, frozen=True):
-    """What there is to say, before any protocol writes it; refused, it is nothing."""
+def answer_to(
+    body: dict[str, Any], model: str, earlier: int = 0, head: Head = lambda _: (b"", 0)
+) -> tuple[list[ScriptedPart], Directive]:
+    """Return what there is to say to a valid, normalised request, in no protocol yet, and the directive of its prompt.
 
-    directive: Directive
-    said: list[ScriptedPart]
-    refused: bool = False
-
-
-def scripted_refusal(prompt: str, earlier: int) -> Script | None:
-    """Return the refusal that a prompt asks for, or None; `earlier` requests have asked the very same.
-
-    Raises:
-        InvalidRequest: the prompt's directive is not one.
-    """
-    directive = parse_directive(prompt)
-    return Script([], status=directive.status or 0, error=refusal(directive)) if _is_refused(directive, earlier) else None
-
-
-def _is_refused(directive: Directive, earlier: int) -> bool:
-    return bool(directive.status) and (directive.times is None or earlier < directive.times)
-
-
-def answer_to(body: dict[str, Any], model: str, earlier: int = 0, head: Head = lambda _: (b"", 0)) -> ScriptedAnswer:
-    """Return the answer to a valid, normalised request; `earlier` requests have asked the very same; `head` has the files.
-
-    Raises:
-        InvalidRequest: the prompt's directive is not one.
+    `earlier` requests have asked the very same; `head` has the files.
     """
     directive = parse_directive(_prompts(body)[-1])
-    if _is_refused(directive, earlier):
-        return ScriptedAnswer(directive, [], refused=True)
+    refuse_as_directed(directive, earlier)
     said, finish = within_limits(_scripted(directive, body, model, head), body.get("generationConfig", {}), directive.finish)
-    return ScriptedAnswer(structs.replace(directive, finish=finish), said)
+    return said, structs.replace(directive, finish=finish)
 
 
-def gemini_script(
-    body: dict[str, Any], model: str, response_id: str, earlier: int = 0, head: Head = lambda _: (b"", 0)
-) -> Script:
-    """Return the answer as Gemini's frames.
-
-    Raises:
-        InvalidRequest: the prompt's directive is not one.
-    """
-    answer = answer_to(body, model, earlier, head)
-    directive = answer.directive
-    if answer.refused:
-        return Script([], status=directive.status or 0, error=refusal(directive))
-    frames = gemini_frames(answer.said, body["contents"], model, directive.finish)
+def gemini_script(body: dict[str, Any], model: str, response_id: str, earlier: int, head: Head) -> Script:
+    """Return the answer as Gemini's frames."""
+    said, directive = answer_to(body, model, earlier, head)
+    frames = gemini_frames(said, body["contents"], model, directive.finish)
     for _, frame in frames:
         frame |= {"modelVersion": model, "responseId": response_id}
     if directive.fault is not None and directive.fault <= len(frames):
@@ -96,13 +65,10 @@ def gemini_script(
     return Script(frames, natural=directive.gap is None, cut=directive.cut, stall=directive.stall)
 
 
-def _text(content: dict[str, Any]) -> str:
-    return "".join(part.get("text", "") for part in content["parts"] if not part.get("thought"))
-
-
 def _prompts(body: dict[str, Any]) -> list[str]:
     users = [content for content in body["contents"] if content.get("role", "user") != "model"]
-    return [_text(content) for content in users if not is_answer_to_calls(content)]
+    asked = [content["parts"] for content in users if not is_answer_to_calls(content)]
+    return ["".join(part.get("text", "") for part in parts if not part.get("thought")) for parts in asked]
 
 
 def _scripted(directive: Directive, body: dict[str, Any], model: str, head: Head) -> list[ScriptedPart]:
@@ -126,7 +92,7 @@ def _unscripted(body: dict[str, Any], model: str, head: Head) -> list[ScriptedPa
     thinks = family(model).thinks and thinking.get("includeThoughts") and thinking.get("thinkingBudget") not in (0, "0")
     prompts = _prompts(body)
     prompt, last = prompts[-1], body["contents"][-1]
-    runs = fix_cell(prompt) or explain(prompt) or report(last, head) or written_answer(prompts)
+    runs = fix_cell(prompt) or explain(prompt) or report(last, head) or written_answer(prompts, callable_names(body))
     return _with_pauses(_in_form(body, [run for run in runs if run[0] == "answer" or thinks]))
 
 
@@ -140,7 +106,9 @@ def _in_form(body: dict[str, Any], runs: list[Run]) -> list[Run]:
     if config.get("responseMimeType") == "text/x.enum":
         return [*filling, ("answer", str(json.loads(answer_in(_schema(config), _prompts(body)[-1]))))]
     if _CODE_ONLY in json.dumps(body.get("systemInstruction", "")).lower():
-        return [*thoughts, ("answer", _code_only("".join(text for kind, text in runs if kind == "answer")))]
+        answer = "".join(text for kind, text in runs if kind == "answer")
+        code = code_of(answer) or f"print({answer.partition(chr(10))[0].replace('**', '')!r})"
+        return [*thoughts, ("answer", f"```python\n{code}\n```")]
     return runs
 
 
@@ -148,11 +116,6 @@ def _schema(config: dict[str, Any]) -> Any:
     """Return the schema of the answer, whichever of two ways it is written in; None if there is none."""
     written = config.get("responseSchema")
     return config.get("responseJsonSchema") if written is None else from_openapi(written)
-
-
-def _code_only(answer: str) -> str:
-    code = code_of(answer) or f"print({answer.partition(chr(10))[0]!r})"
-    return f"```python\n{code}\n```"
 
 
 def _results_text(content: dict[str, Any]) -> str:
@@ -170,7 +133,7 @@ def _calls(body: dict[str, Any]) -> list[dict[str, Any]]:
     answered = is_answer_to_calls(body["contents"][-1])
     found = [] if answered else [(name, _keywords(text)) for name, text in _CALL.findall(prompt) if name in names]
     calls = [{"name": name, "args": args} for name, args in found if args is not None]
-    call = None if calls else forced(body, prompt) or (None if answered else guess_call(body, prompt))
+    call = None if calls else _forced_call(body, prompt) or (None if answered else _mentioned_call(body, prompt))
     return calls or ([call] if call else [])
 
 
@@ -202,3 +165,41 @@ def _cut_unevenly(text: str) -> list[str]:
         pieces.append(text[start : start + size])
         start, number = start + size, number + 1
     return pieces
+
+
+def _forced_call(body: dict[str, Any], prompt: str) -> dict[str, Any] | None:
+    """Return the call that a request leaves no choice about: of the first function allowed, with arguments of its types."""
+    config, declared = choice_of(body), declared_functions(body)
+    if mode_of(config) != "ANY" or not declared:
+        return None
+    allowed = config.get("allowedFunctionNames")
+    name = next(iter(allowed or declared))
+    schema = _parameters(declared.get(name, {}))
+    args = json.loads(answer_in(schema, prompt)) if schema.get("properties") else {}
+    return {"name": name, "args": args if isinstance(args, dict) else {}}
+
+
+def _mentioned_call(body: dict[str, Any], prompt: str) -> dict[str, Any] | None:
+    """Return a call of the function whose name the prompt mentions; None if there is none, or the prompt lacks an argument."""
+    words = set(re.findall(r"[^\W\d_]{3,}", prompt.lower()))
+    for name in callable_names(body):
+        if words & {word for word in re.findall(r"[^\W\d_]{3,}", name.lower()) if not _VERBS.fullmatch(word)}:
+            args = _args_in(prompt, _parameters(declared_functions(body)[name]))
+            return None if args is None else {"name": name, "args": args}
+    return None
+
+
+def _args_in(prompt: str, schema: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the arguments that must be given, as the prompt has them; None if it lacks one."""
+    values, args = PromptValues(prompt), {}
+    for name in schema.get("required", ()):
+        field = as_dict(as_dict(schema.get("properties")).get(name))
+        chosen = values.chosen(field["enum"]) if isinstance(field.get("enum"), list) else None
+        args[str(name)] = values.take(str(name), str(field.get("type", "string"))) if chosen is None else chosen
+    return None if None in args.values() else args
+
+
+def _parameters(function: Mapping[str, Any]) -> dict[str, Any]:
+    schema = function.get("parametersJsonSchema")
+    found = schema if isinstance(schema, dict) else from_openapi(function.get("parameters"))
+    return dict(adapted({"type": "object", **found}, "parameters"))

@@ -36,26 +36,34 @@ class ScriptedPart(Struct, frozen=True):
 
 
 def gemini_frames(said: Sequence[ScriptedPart], contents: list[dict[str, Any]], model: str, finish: str | None) -> list[Timed]:
-    """Return the frames in which a model of this family says this."""
-    said = _signed(said, model)
+    """Return the frames in which a model says this; models before 3 put calls in a row into one."""
+    said, kind = _signed(said, model), family(model)
     frames: list[Timed] = []
     before: ScriptedPart | None = None
     for item, usage in zip(said, _usages(said, count_tokens(contents), model), strict=True):
-        if frames and before and _stands_with(before, item, model):
+        in_a_row = before and not kind.signs_last and _is_whole_call(before.part) and _is_whole_call(item.part)
+        if frames and (item.joined or in_a_row):
             frames[-1][1]["candidates"][0]["content"]["parts"].append(item.part)
             frames[-1][1]["usageMetadata"] = usage
         else:
-            frames.append((item.wait, _frame(item.part, usage)))
+            candidate = {"content": {"parts": [item.part], "role": "model"}, "index": 0}
+            frames.append((item.wait, {"candidates": [candidate], "usageMetadata": usage}))
         frames[-1][1]["candidates"][0] |= item.beside
         before = item
     if before and finish is not None:
-        _finish(frames[-1][1]["candidates"][0], before, model, finish)
+        candidate = frames[-1][1]["candidates"][0]
+        candidate["finishReason"] = finish
+        if "functionCall" in before.part and not kind.signs_last:
+            candidate["finishMessage"] = "Model generated function call(s)."
     return frames
 
 
 def count_tokens(contents: list[dict[str, Any]]) -> int:
     """Return the number of tokens: about four characters each, at least one; any picture or file counts as one tile."""
-    return max(1, sum(_part_tokens(part) for content in contents for part in content["parts"]))
+    parts = [part for content in contents for part in content["parts"]]
+    tiles = sum(bool({"inlineData", "fileData"} & part.keys()) for part in parts)
+    texts = [json.dumps(part.get("text", part)) for part in parts if not {"inlineData", "fileData"} & part.keys()]
+    return max(1, tiles * _TILE_TOKENS + sum(map(token_count, texts)))
 
 
 def candidates_of(frame: dict[str, Any]) -> list[dict[str, Any]]:
@@ -71,12 +79,6 @@ def parts_of(frame: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _dicts(value: Any) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _stands_with(before: ScriptedPart, item: ScriptedPart, model: str) -> bool:
-    """Say whether two parts share a frame: models before 3 put calls in a row into one."""
-    together = not family(model).signs_last and _is_whole_call(before.part) and _is_whole_call(item.part)
-    return item.joined or together
 
 
 def _is_whole_call(part: dict[str, Any]) -> bool:
@@ -96,21 +98,18 @@ def _signed(said: Sequence[ScriptedPart], model: str) -> list[ScriptedPart]:
     calls = [n for n, item in enumerate(said) if begins_call(item.part)]
     if kind.signs_last:
         said.append(ScriptedPart({"text": ""}, 0.0))
-        codes = [n for n, item in enumerate(said) if _is_signed_alone(item.part)]
-        signed = {*calls[:1], *codes, *(() if calls else (len(said) - 1,))}
+        signed = {*calls[:1], *(() if calls else (len(said) - 1,))}
+        signed |= {n for n, item in enumerate(said) if isinstance(item.part.get("executableCode"), dict)}
+        signed |= {n for n, item in enumerate(said) if "inlineData" in item.part and not item.part.get("thought")}
     else:
-        signed = set((calls or _texts_after_thoughts(said))[:1] if kind.signs else [])
-    return [_sign(item, said[n:]) if n in signed else item for n, item in enumerate(said)]
-
-
-def _is_signed_alone(part: dict[str, Any]) -> bool:
-    """Say whether it is code, or a picture of the answer."""
-    return isinstance(part.get("executableCode"), dict) or ("inlineData" in part and not part.get("thought"))
-
-
-def _sign(item: ScriptedPart, rest: Sequence[ScriptedPart]) -> ScriptedPart:
-    signed = item.part if "thoughtSignature" in item.part else sign(item.part, whole_call([said.part for said in rest]))
-    return structs.replace(item, part=signed)
+        thought = next((n for n, item in enumerate(said) if item.part.get("thought")), len(said))
+        texts = [n for n, item in enumerate(said) if n > thought and item.part.get("text") and not item.part.get("thought")]
+        signed = set((calls or texts)[:1] if kind.signs else [])
+    for n in signed:
+        if "thoughtSignature" not in said[n].part:
+            whole = whole_call([item.part for item in said[n:]])
+            said[n] = structs.replace(said[n], part=sign(said[n].part, whole))
+    return said
 
 
 def whole_call(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -121,7 +120,8 @@ def whole_call(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     growing.feed(ToolCallStart("", name))
     for call in one_call(parts):
         for piece in _dicts(call.get("partialArgs")):
-            growing.feed(_piece(piece))
+            value = next((piece[kind] for kind in ("stringValue", "numberValue", "boolValue") if kind in piece), None)
+            growing.feed(ToolArgsPiece("", str(piece.get("jsonPath")), value, bool(piece.get("willContinue"))))
     made = growing.feed(ToolCallEnd(""))
     args = next((call.args for call in made if isinstance(call, ToolCall)), {})
     return {"functionCall": {"name": name, "args": args}}
@@ -133,16 +133,6 @@ def one_call(parts: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield call
         if not call.get("willContinue"):
             return
-
-
-def _piece(piece: dict[str, Any]) -> ToolArgsPiece:
-    value = next((piece[kind] for kind in ("stringValue", "numberValue", "boolValue") if kind in piece), None)
-    return ToolArgsPiece("", str(piece.get("jsonPath")), value, bool(piece.get("willContinue")))
-
-
-def _texts_after_thoughts(said: Sequence[ScriptedPart]) -> list[int]:
-    thought = next((n for n, item in enumerate(said) if item.part.get("thought")), len(said))
-    return [n for n, item in enumerate(said) if n > thought and item.part.get("text") and not item.part.get("thought")]
 
 
 def _with_id(item: ScriptedPart, number: int) -> ScriptedPart:
@@ -157,21 +147,16 @@ def _usages(said: Sequence[ScriptedPart], asked: int, model: str) -> list[dict[s
     kind, thought, made, answered = family(model), 0, 0, False
     usages: list[dict[str, int]] = []
     for number, item in enumerate(said, 1):
-        count = token_count(str(item.part.get("text", json.dumps(item.part.get("functionCall", "")))))
-        thought, made = (thought + count, made) if item.part.get("thought") else (thought, made + count)
-        answered = answered or not item.part.get("thought")
+        if item.part.get("thought"):
+            thought += _tokens(item)
+        else:
+            made, answered = made + _tokens(item), True
         shown = thought if answered or not kind.signs_last else 0
-        usages.append(_usage(asked, shown, made if kind.thinks or number == len(said) else 0))
+        counted = made if kind.thinks or number == len(said) else 0
+        counts = {"promptTokenCount": asked, "candidatesTokenCount": counted, "thoughtsTokenCount": shown}
+        counts["totalTokenCount"] = sum(counts.values())
+        usages.append({name: count for name, count in counts.items() if count})
     return usages
-
-
-def _usage(asked: int, thought: int, made: int) -> dict[str, int]:
-    counts = {"promptTokenCount": asked, "candidatesTokenCount": made, "thoughtsTokenCount": thought}
-    return {name: count for name, count in {**counts, "totalTokenCount": asked + thought + made}.items() if count}
-
-
-def _part_tokens(part: dict[str, Any]) -> int:
-    return _TILE_TOKENS if {"inlineData", "fileData"} & part.keys() else token_count(json.dumps(part.get("text", part)))
 
 
 def token_count(text: str) -> int:
@@ -179,33 +164,17 @@ def token_count(text: str) -> int:
     return -(-len(text) // CHARS_A_TOKEN)
 
 
-def _frame(part: dict[str, Any], usage: dict[str, int]) -> dict[str, Any]:
-    return {"candidates": [{"content": {"parts": [part], "role": "model"}, "index": 0}], "usageMetadata": usage}
-
-
-def _finish(candidate: dict[str, Any], last: ScriptedPart, model: str, reason: str) -> None:
-    candidate["finishReason"] = reason
-    if "functionCall" in last.part and not family(model).signs_last:
-        candidate["finishMessage"] = "Model generated function call(s)."
-
-
 def within_limits(
     said: Sequence[ScriptedPart], config: dict[str, Any], finish: str | None
 ) -> tuple[list[ScriptedPart], str | None]:
     """Return what is said within the bounds of a `generationConfig`, and why it ends; what it would end by is `finish`."""
-    said = list(said)
+    said, text = list(said), "".join(map(_text, said))
     stops, most = [stop for stop in config.get("stopSequences", ()) if stop], config.get("maxOutputTokens")
-    if stops and (end := _stopping(said, stops)) is not None:
+    if (end := min((at for stop in stops if (at := text.find(stop)) >= 0), default=None)) is not None:
         said, finish = list(_first(said, end)), finish and "STOP"
     if most is not None and sum(map(_tokens, said)) > int(float(most)):
         said, finish = list(_within(said, int(float(most)))) or [ScriptedPart({"text": ""}, 0.0)], finish and "MAX_TOKENS"
     return said, finish
-
-
-def _stopping(said: Sequence[ScriptedPart], stops: Sequence[str]) -> int | None:
-    """Return after how many characters of the answer the first of these texts begins."""
-    text = "".join(_text(item) for item in said)
-    return min((at for stop in stops if (at := text.find(stop)) >= 0), default=None)
 
 
 def _first(said: Sequence[ScriptedPart], characters: int) -> Iterator[ScriptedPart]:

@@ -34,16 +34,6 @@ def genuine(part: dict[str, Any], foreign: Container[Place] = ()) -> bool:
     return hmac.compare_digest(_bare(text)[:letters].encode(), _bare(_issued(part))[:letters].encode())
 
 
-def seal(said: Any) -> str:
-    """Return what vouches for any JSON value: other protocols sign whole blocks."""
-    return base64.b64encode(_digest(json.dumps(["block", said], sort_keys=True))).decode()
-
-
-def is_seal(text: str, said: Any) -> bool:
-    """Whether a text vouches for a JSON value, in either alphabet of base64."""
-    return hmac.compare_digest(_bare(text).encode(), _bare(seal(said)).encode())
-
-
 def place(part: dict[str, Any]) -> Place:
     """Return a part's signature with what the part says."""
     return _bare(str(part.get("thoughtSignature"))), _essence(part)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterable, Mapping
+from itertools import groupby
 from typing import Any, TypeAlias
 
 from msgspec import Struct
@@ -17,7 +18,7 @@ from nbgemini.offline.models import family
 from nbgemini.offline.requests import InvalidRequest
 from nbgemini.offline.schema_answers import check_form
 from nbgemini.offline.thought_signatures import Place, genuine
-from nbgemini.offline.tool_choice import check_choice
+from nbgemini.providers.common.json import as_dict
 
 
 class Kind(Struct, frozen=True):
@@ -30,6 +31,8 @@ class Kind(Struct, frozen=True):
 Shape: TypeAlias = "Kind | list[Shape] | dict[str, Shape]"
 
 _NUMBER = re.compile(r"-?\d{1,20}(?:\.\d{1,20})?(?:[eE][+-]?\d{1,3})?", re.ASCII)
+_MODES = ("MODE_UNSPECIFIED", "AUTO", "ANY", "NONE", "VALIDATED")
+_WHERE = "tool_config.function_calling_config"
 _SHOWN = 100  # characters of a wrong value
 _OTHERS = ""  # the name that stands for all unknown ones
 
@@ -111,44 +114,21 @@ BATCH_EMBED: dict[str, Shape] = {"requests": [EMBED]}
 
 
 def check_shape(value: Any, shape: Shape, where: str = "") -> None:
-    """Compare a normalised JSON value with its shape.
-
-    Raises:
-        InvalidRequest: with the message of the 400.
-    """
-    if isinstance(shape, Kind):
-        if not shape.fits(value):
-            raise InvalidRequest(_wrong(value, shape.name, where))
-    elif isinstance(shape, list):
-        _check_items(value, shape[0], where)
-    else:
-        _check_message(value, shape, where)
-
-
-def _check_items(value: Any, shape: Shape, where: str) -> None:
-    if not isinstance(value, list):
-        raise InvalidRequest(_wrong(value, "repeated field", where))
-    for number, item in enumerate(value):
-        check_shape(item, shape, f"{where}[{number}]")
-
-
-def _check_message(value: Any, shape: dict[str, Shape], where: str) -> None:
-    if not isinstance(value, dict):
-        raise InvalidRequest(_wrong(value, "TYPE_MESSAGE", where))
-    for name, item in value.items():
-        found = shape.get(name) or shape.get(_OTHERS)
-        if found is None:
-            at = f" at '{where}'" if where else ""
-            raise InvalidRequest(f'Invalid JSON payload received. Unknown name "{name}"{at}: Cannot find field.')
-        check_shape(item, found, f"{where}.{_snake(name)}".removeprefix("."))
-
-
-def _wrong(value: Any, expected: str, where: str) -> str:
-    return f"Invalid value at '{where}' ({expected}), {json.dumps(value, ensure_ascii=False)[:_SHOWN]}"
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"([A-Z])", lambda match: f"_{match[1].lower()}", name)
+    """Compare a normalised JSON value with its shape."""
+    expected = shape.name if isinstance(shape, Kind) else "repeated field" if isinstance(shape, list) else "TYPE_MESSAGE"
+    if not (shape.fits(value) if isinstance(shape, Kind) else isinstance(value, type(shape))):
+        raise InvalidRequest(f"Invalid value at '{where}' ({expected}), {json.dumps(value, ensure_ascii=False)[:_SHOWN]}")
+    if isinstance(shape, list):
+        for number, item in enumerate(value):
+            check_shape(item, shape[0], f"{where}[{number}]")
+    elif isinstance(shape, dict):
+        for name, item in value.items():
+            found = shape.get(name) or shape.get(_OTHERS)
+            if found is None:
+                at = f" at '{where}'" if where else ""
+                raise InvalidRequest(f'Invalid JSON payload received. Unknown name "{name}"{at}: Cannot find field.')
+            spelt = re.sub(r"[A-Z]", lambda match: f"_{match[0].lower()}", name)
+            check_shape(item, found, f"{where}.{spelt}".removeprefix("."))
 
 
 _KINDS = {
@@ -170,37 +150,27 @@ _MISSING = (
 
 
 def validate(body: dict[str, Any], model: str, foreign: Container[Place] = ()) -> None:
-    """Check a normalised request; `foreign` holds the signatures of others that are taken.
-
-    Raises:
-        InvalidRequest: with the message of the 400.
-    """
+    """Check a normalised request; `foreign` holds the signatures of others that are taken."""
     check_shape(body, GENERATE)
     _thinking(body.get("generationConfig", {}).get("thinkingConfig", {}), model)
     _tools(body, model)
-    check_choice(body)
-    _modalities(body.get("generationConfig", {}).get("responseModalities", ["TEXT"]), model)
+    _choice(body)
+    asked = body.get("generationConfig", {}).get("responseModalities", ["TEXT"])
+    if ("AUDIO" in asked) != ("-tts" in model) or ("IMAGE" in asked and "-image" not in model):
+        raise InvalidRequest(f"The requested combination of response modalities is not supported by the model. models/{model}")
     contents = body.get("contents")
     if not contents:
         raise InvalidRequest("* GenerateContentRequest.contents: contents is not specified")
     _contents(contents)
     _order(contents)
-    _form(body, model)
-    _signatures(contents, model, foreign)
-
-
-def _form(body: dict[str, Any], model: str) -> None:
     tools = [tool for tool in body.get("tools", ()) if tool]
     functions = any("functionDeclarations" in tool for tool in tools)
     check_form(body.get("generationConfig", {}), model, functions=functions, tools=bool(tools))
+    _signatures(contents, model, foreign)
 
 
 def counted(body: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the contents whose tokens a normalised request wants to know.
-
-    Raises:
-        InvalidRequest: with the message of the 400.
-    """
+    """Return the contents whose tokens a normalised request wants to know."""
     check_shape(body, COUNT)
     contents: list[dict[str, Any]] = body.get("generateContentRequest", body).get("contents", [])
     _contents(contents)
@@ -236,12 +206,6 @@ def _tools(body: dict[str, Any], model: str) -> None:
         )
 
 
-def _modalities(asked: list[Any], model: str) -> None:
-    spoken = "-tts" in model
-    if ("AUDIO" in asked) != spoken or ("IMAGE" in asked and "-image" not in model):
-        raise InvalidRequest(f"The requested combination of response modalities is not supported by the model. models/{model}")
-
-
 def _contents(contents: list[dict[str, Any]]) -> None:
     for position, content in enumerate(contents):
         where = f"* GenerateContentRequest.contents[{position}]"
@@ -266,10 +230,17 @@ def _is_user(content: dict[str, Any]) -> bool:
 
 
 def _order(contents: list[dict[str, Any]]) -> None:
+    """Check that turns follow each other; model contents in a row count as one: the official client sends many."""
     if not _is_user(contents[0]) or not _is_user(contents[-1]):
         raise InvalidRequest("Please ensure that multiturn requests begin and end with a user role.")
-    for before, content in _pairs(contents):
-        _turn(_calls(before["parts"]) if before else [], content)
+    calls: list[dict[str, Any]] = []
+    for is_user, group in groupby(contents, _is_user):
+        turns: list[dict[str, Any]] = list(group)
+        if not is_user:
+            turns = [{"role": "model", "parts": [part for content in turns for part in content["parts"]]}]
+        for content in turns:
+            _turn(calls, content)
+            calls = _calls(content["parts"])
 
 
 def _turn(calls: list[dict[str, Any]], content: dict[str, Any]) -> None:
@@ -286,11 +257,7 @@ def _turn(calls: list[dict[str, Any]], content: dict[str, Any]) -> None:
 
 
 def _calls(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the calls; one whose arguments came in pieces counts once.
-
-    Raises:
-        InvalidRequest: a call has no name.
-    """
+    """Return the calls; one whose arguments came in pieces counts once."""
     calls: list[dict[str, Any]] = []
     continues = False
     for call in (part["functionCall"] for part in parts if "functionCall" in part):
@@ -299,17 +266,6 @@ def _calls(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     if not all(call.get("name") for call in calls):
         raise InvalidRequest("* GenerateContentRequest.contents.parts.function_call.name: Name cannot be empty.")
     return calls
-
-
-def _pairs(contents: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any] | None, dict[str, Any]]]:
-    """Yield each content with the one before it; model contents in a row count as one: the official client sends many."""
-    merged: list[dict[str, Any]] = []
-    for content in contents:
-        if merged and _is_user(content) == _is_user(merged[-1]) and not _is_user(content):
-            merged[-1] = {**merged[-1], "parts": [*merged[-1]["parts"], *content["parts"]]}
-        else:
-            merged.append(content)
-    yield from zip([None, *merged], merged, strict=False)
 
 
 def _signatures(contents: list[dict[str, Any]], model: str, foreign: Container[Place]) -> None:
@@ -322,10 +278,47 @@ def _signatures(contents: list[dict[str, Any]], model: str, foreign: Container[P
     asked = max(n for n, content in enumerate(contents) if _is_user(content) and not is_answer_to_calls(content))
     waiting = True
     for position, content in enumerate(contents[asked:], asked):
-        if _is_user(content):
-            waiting = True
-        calls = [part for part in content["parts"] if "functionCall" in part]
-        if calls and waiting:
-            waiting = False
-            if not calls[0].get("thoughtSignature"):
-                raise InvalidRequest(_MISSING.format(name=calls[0]["functionCall"].get("name"), position=position))
+        call = next((part for part in content["parts"] if "functionCall" in part), None)
+        if call and waiting and not call.get("thoughtSignature"):
+            raise InvalidRequest(_MISSING.format(name=call["functionCall"].get("name"), position=position))
+        waiting = _is_user(content) or (waiting and not call)
+
+
+def _choice(body: dict[str, Any]) -> None:
+    """Check how a normalised request says what to call."""
+    config = choice_of(body)
+    mode, allowed = mode_of(config), config.get("allowedFunctionNames") or []
+    if mode == "ANY" and not declared_functions(body):
+        raise InvalidRequest("Function calling config is set without function_declarations.")
+    if allowed and mode not in ("ANY", "VALIDATED"):
+        raise InvalidRequest(f"{_WHERE}.allowed_function_names: should only be set when the mode is ANY or VALIDATED.")
+    if unknown := [name for name in allowed if name not in declared_functions(body)]:
+        raise InvalidRequest(f"{_WHERE}.allowed_function_names: {unknown[0]} is not in function_declarations.")
+
+
+def callable_names(body: dict[str, Any]) -> Iterable[str]:
+    """Return the functions that may be called."""
+    config, declared = choice_of(body), declared_functions(body)
+    if mode_of(config) == "NONE":
+        return ()
+    return config.get("allowedFunctionNames") or declared
+
+
+def choice_of(body: dict[str, Any]) -> dict[str, Any]:
+    """Return what a request says about calling functions."""
+    return as_dict(as_dict(body.get("toolConfig")).get("functionCallingConfig"))
+
+
+def mode_of(config: Mapping[str, Any]) -> str:
+    """Return the mode, which may be its number."""
+    mode = config.get("mode", "AUTO")
+    known = _MODES[mode] if type(mode) is int and 0 <= mode < len(_MODES) else str(mode).upper()
+    if known not in _MODES:
+        raise InvalidRequest(f"Invalid value at '{_WHERE}.mode' (TYPE_ENUM), {json.dumps(mode)}")
+    return known
+
+
+def declared_functions(body: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the functions that a request declares, by name."""
+    tools = body.get("tools", ())
+    return {str(function.get("name")): function for tool in tools for function in tool.get("functionDeclarations", ())}

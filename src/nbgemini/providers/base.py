@@ -41,11 +41,7 @@ class Codec(Protocol):
     name: str
 
     def encode(self, turns: Sequence[Turn], options: Options, *, continuation: str | None = None) -> Request:
-        """Return the request that asks for a streamed answer.
-
-        Raises:
-            PromptError: an option has no meaning for this model.
-        """
+        """Return the request that asks for a streamed answer (PromptError: an option has no meaning for this model)."""
         ...
 
     def decoder(self) -> Decoder:

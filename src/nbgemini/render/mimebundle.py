@@ -39,6 +39,8 @@ ERROR_STYLE = (  # as the front end marks errors
     "background:var(--jp-rendermime-error-background,transparent)"
 )
 _CLASS = 'class="'
+_TABLE_HEAD = '<table cellpadding="6" rules="none"><thead style="border-bottom:1px solid #8888">'  # a table on any page
+_BAR_TAG = '<progress style="accent-color:var(--jp-brand-color1,var(--vscode-progressBar-background,#0078d4))" max="1"'
 
 
 def bundle(segment: Segment, *, html: str | None = None, seconds: float | None = None, opened: bool = False) -> dict[str, Any]:
@@ -82,7 +84,7 @@ def progress_bundle(part: float | None, line: str, badge: str = "") -> dict[str,
     """Return one quiet line behind a bar; nobody knows how long it is where `part` is None."""
     filled = "" if part is None else f' value="{part:.3f}"'
     said = status_bundle(line, badge)
-    bar = f'<div class="nbgemini-status"><progress max="1"{filled}></progress> '
+    bar = f'<div class="nbgemini-status">{_BAR_TAG}{filled}></progress> '
     return {**said, "text/html": said["text/html"].replace('<div class="nbgemini-status">', bar, 1)}
 
 
@@ -134,7 +136,7 @@ def table_bundle(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> dict[
         for tag, line in zip(["th", *["td"] * len(rows)], lines, strict=True)
     )
     html_rows = "".join(f"<tr>{line}</tr>" for line in body)
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{html_rows}</tbody></table>"
+    table = f'{_TABLE_HEAD}<tr>{head}</tr></thead><tbody valign="top">{html_rows}</tbody></table>'
     widths = [max(map(len, column)) for column in columns]
     aligned = ("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
     return _bundle(framed("table", table), "\n".join(aligned))

@@ -20,6 +20,7 @@ _LONGEST = 20_000  # characters of arguments or of a result that the page shows;
 _GROWN = 2_000  # characters of arguments that are shown while they come: nobody reads more of them
 _MOST_LINES = 20  # arguments that stand line by line
 _MOST_COLOURED = 4_000  # characters of code or JSON
+_PRINTING = 1_000  # characters of what a call prints that are shown while it runs
 _SHORT = 300  # characters of a result that is not folded,
 _FEW_LINES = 6  # and its lines
 _CODE = {  # arguments that hold code, if it has lines
@@ -61,7 +62,7 @@ def card_html(call: Call, about: str = "", *, head: bool = False) -> str:
     summary = f"Tool <b>{prose(_name(call))}</b>{rest}{red}"
     words = [prose(line) for line in (call.about if isinstance(call, ToolRun) else "", about) if line]
     known = f"<p><small>{'<br>'.join(words)}</small></p>" if words else ""
-    boxes = "" if head else _arguments_html(call) + _result_html(call)
+    boxes = "" if head else _arguments_html(call) + _printed_html(call) + _result_html(call)
     return f'<details class="nbgemini-tool"{opened}><summary>{summary}</summary>{known}{boxes}</details>'
 
 
@@ -73,9 +74,14 @@ def _warning(call: Call) -> str:
 
 def card_text(call: Call) -> str:
     """Return the card without markup."""
-    result = _result(call.response) if isinstance(call, ToolRun) and call.response is not None else None
-    arguments = _arguments_text(call)
-    return "\n".join([card_title(call), *([arguments] if arguments else []), *([] if result is None else [result])])
+    lines = [card_title(call)]
+    if arguments := _arguments_text(call):
+        lines.append(arguments)
+    if printed := _printed(call):
+        lines.append(f"Printed: {printed}")
+    if isinstance(call, ToolRun) and call.response is not None:
+        lines.append(_result(call.response))
+    return "\n".join(lines)
 
 
 def length_note(args: Mapping[str, Any]) -> str:
@@ -92,6 +98,17 @@ def grown_text(call: ToolCallGrowing) -> str:
 
 def _name(call: Call) -> str:
     return call.name if isinstance(call, ToolCallGrowing) else call.call.name
+
+
+def _printed(call: Call) -> str:
+    """Return what the call has printed; while it runs, the end of that."""
+    text = call.printed.rstrip() if isinstance(call, ToolRun) else ""
+    return harmless(text[-_PRINTING:] if call.state == "running" else text)
+
+
+def _printed_html(call: Call) -> str:
+    text = _printed(call)
+    return _folded_unless_short("Printed", text, f"<pre>{plain_html(text)}</pre>") if text else ""
 
 
 def _arguments_text(call: Call) -> str:
@@ -129,6 +146,10 @@ def _result_html(call: Call) -> str:
     text = _result(call.response)
     title = "Result" if call.state == "done" else "What the model was told"
     box = _coloured(text, "json") if text[:1] in ("{", "[") else f"<pre>{plain_html(text)}</pre>"
+    return _folded_unless_short(title, text, box)
+
+
+def _folded_unless_short(title: str, text: str, box: str) -> str:
     if len(text) <= _SHORT and text.count("\n") < _FEW_LINES:
         return f"<p><small>{title}</small></p>{box}"
     return f"<details><summary><small>{title} · {len(text):,} characters</small></summary>{box}</details>"

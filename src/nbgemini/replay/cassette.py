@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, BinaryIO, Literal, TypeAlias
 
@@ -27,8 +27,7 @@ from nbgemini.errors import (
     TransportError,
     WireError,
 )
-from nbgemini.replay.diff import RequestSummary, difference, likeness, summarize
-from nbgemini.replay.fingerprint import request_fingerprint
+from nbgemini.replay.fingerprint import RequestSummary, difference, likeness, request_fingerprint, summarize
 from nbgemini.transport.request import Request
 
 VERSION = 1
@@ -38,7 +37,9 @@ End: TypeAlias = Literal["open", "complete", "left", "error"]
 
 _Seconds = Annotated[float, Meta(ge=0, le=1e6)]
 _STARTS = (b'{"answer":', b'{"cassette":')
+_MOST_COMPARED = 500  # recordings
 _CUT_OFF = "Input data was truncated"  # how msgspec says it
+_FACTS = ("code", "status", "reason", "retry_after", "daily", "passing")  # of errors, where they have them
 _KINDS: dict[str, type[NbGeminiError]] = {
     kind.__name__: kind for kind in (ApiError, AuthenticationError, RateLimitError, ServerError, TransportError, WireError)
 }
@@ -82,6 +83,13 @@ class _Line(Struct, omit_defaults=True):
     error: RecordedError | None = None
 
 
+_DECODER = msgspec.json.Decoder(_Line)
+
+
+def _written(line: _Line) -> bytes:
+    return msgspec.json.encode(line) + b"\n"
+
+
 def opening_line(answer: str, provider: str, request: Request) -> bytes:
     """Return the line that opens an answer."""
     return _written(_Line(VERSION, answer, provider, request_fingerprint(request), summarize(request)))
@@ -100,7 +108,8 @@ def frame_line(answer: str, seconds: float, frame: bytes) -> bytes:
 
 def end_line(answer: str, seconds: float, end: End, error: NbGeminiError | None = None) -> bytes:
     """Return the line that ends an answer."""
-    trouble = _trouble_of(error) if error else None
+    facts = {name: getattr(error, name) for name in _FACTS if hasattr(error, name)}
+    trouble = RecordedError(type(error).__name__, str(error), **facts) if error else None
     return _written(_Line(answer=answer, t=round(seconds, 4), end=end, error=trouble))
 
 
@@ -110,18 +119,15 @@ def read_cassette(path: Path) -> list[Recording]:
     Raises:
         ConfigurationError: there is no such file, it is too large, or no cassette.
     """
-    try:
-        with open_regular(path, "rb") as file:
-            return _recordings(path, file)
-    except OSError as error:
-        raise ConfigurationError(f"can't read the cassette {path}: {error.strerror}") from None
-
-
-def _recordings(path: Path, file: BinaryIO) -> list[Recording]:
     recordings: list[Recording] = []
     known: dict[str, Recording] = {}
-    for line in _decoded(path, _lines(path, file)):
-        _add_line(line, known, recordings)
+    try:
+        with open_regular(path, "rb") as file:
+            for number, text in enumerate(_lines(path, file), 1):
+                if text.strip():
+                    _add_line(path, number, text, known, recordings)
+    except OSError as error:
+        raise ConfigurationError(f"can't read the cassette {path}: {error.strerror}") from None
     return recordings
 
 
@@ -135,6 +141,47 @@ def _lines(path: Path, file: BinaryIO) -> Iterator[bytes]:
             yield line.removesuffix(b"\n")
     if size > LARGEST:
         raise ConfigurationError(f"{path} is too large for a cassette: {size >> 20} MB of at most {LARGEST >> 20}")
+
+
+def _add_line(path: Path, number: int, text: bytes, known: dict[str, Recording], recordings: list[Recording]) -> None:
+    try:
+        line = _of_our_version(_DECODER.decode(text))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if isinstance(error, RecursionError) or not _is_cut_off(text):
+            raise ConfigurationError(f"{path} is not a cassette, or damaged: line {number}: {error}") from None
+        return
+    if line.asked is not None:
+        known[line.answer] = Recording(line.request, line.asked, line.provider)
+        recordings.append(known[line.answer])
+    elif recording := known.get(line.answer):  # else its opening was cut off
+        recording.seconds = line.t
+        if line.frame is not UNSET:
+            recording.frames.append((line.t, bytes(line.frame)))
+        elif line.base64 is not UNSET:
+            recording.frames.append((line.t, line.base64))
+        else:
+            recording.end, recording.trouble = line.end, line.error
+
+
+def _of_our_version(line: _Line) -> _Line:
+    if line.cassette > VERSION:
+        raise msgspec.DecodeError("a newer nbgemini wrote it")
+    if not line.answer:
+        raise msgspec.DecodeError("it names no answer")
+    return line
+
+
+def _is_cut_off(text: bytes) -> bool:
+    """Whether this is the beginning of a line of ours, with brackets that are not closed."""
+    if not any(text.startswith(start) or start.startswith(text) for start in _STARTS):
+        return False
+    try:
+        msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return not text.endswith(b"}") or str(error) == _CUT_OFF
+    except RecursionError:
+        return False
+    return False
 
 
 def is_cassette(line: bytes) -> bool:
@@ -157,92 +204,25 @@ def reports_error(frame: bytes) -> bool:
 def error_of(trouble: RecordedError) -> NbGeminiError:
     """Return the error as it was raised."""
     kind = _KINDS.get(trouble.kind, TransportError)
-    error = _refusal(kind, trouble) if issubclass(kind, ApiError) else kind(trouble.message)
-    error.passing = trouble.passing
-    return error
-
-
-def _refusal(kind: type[ApiError], trouble: RecordedError) -> ApiError:
-    error = kind(trouble.message, code=trouble.code, status=trouble.status, reason=trouble.reason)
-    error.retry_after = trouble.retry_after
-    if isinstance(error, RateLimitError):
-        error.daily = trouble.daily
-    return error
-
-
-def _trouble_of(error: NbGeminiError) -> RecordedError:
-    trouble = RecordedError(type(error).__name__, str(error), passing=error.passing)
-    if not isinstance(error, ApiError):
-        return trouble
-    again, daily = error.retry_after, isinstance(error, RateLimitError) and error.daily
-    facts = {"code": error.code, "status": error.status, "reason": error.reason, "retry_after": again, "daily": daily}
-    return msgspec.structs.replace(trouble, **facts)
-
-
-def _written(line: _Line) -> bytes:
-    return msgspec.json.encode(line) + b"\n"
-
-
-def _decoded(path: Path, lines: Iterable[bytes]) -> Iterator[_Line]:
-    decoder = msgspec.json.Decoder(_Line)
-    for number, text in enumerate(lines, 1):
-        try:
-            if text.strip():
-                yield _of_our_version(decoder.decode(text))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            if isinstance(error, RecursionError) or not _is_cut_off(text):
-                raise ConfigurationError(f"{path} is not a cassette, or damaged: line {number}: {error}") from None
-
-
-def _is_cut_off(text: bytes) -> bool:
-    """Whether this is the beginning of a line of ours."""
-    begins = any(text.startswith(start) or start.startswith(text) for start in _STARTS)
-    return begins and not _is_whole(text)
-
-
-def _is_whole(text: bytes) -> bool:
-    """Whether all brackets of a line that is wrong are closed: then it was not cut off."""
-    try:
-        msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return text.endswith(b"}") and str(error) != _CUT_OFF
-    return True
-
-
-def _of_our_version(line: _Line) -> _Line:
-    if line.cassette > VERSION:
-        raise msgspec.DecodeError("a newer nbgemini wrote it")
-    if not line.answer:
-        raise msgspec.DecodeError("it names no answer")
-    return line
-
-
-def _add_line(line: _Line, known: dict[str, Recording], recordings: list[Recording]) -> None:
-    if line.asked is not None:
-        known[line.answer] = Recording(line.request, line.asked, line.provider)
-        recordings.append(known[line.answer])
-        return
-    recording = known.get(line.answer)
-    if recording is None:
-        return  # its opening was cut off
-    recording.seconds = line.t
-    if line.frame is not UNSET:
-        recording.frames.append((line.t, bytes(line.frame)))
-    elif line.base64 is not UNSET:
-        recording.frames.append((line.t, line.base64))
+    if issubclass(kind, ApiError):
+        error: NbGeminiError = kind(trouble.message, code=trouble.code, status=trouble.status, reason=trouble.reason)
     else:
-        recording.end, recording.trouble = line.end, line.error
-
-
-_MOST_COMPARED = 500  # recordings
+        error = kind(trouble.message)
+    for name in _FACTS:
+        if hasattr(error, name):
+            setattr(error, name, getattr(trouble, name))
+    return error
 
 
 class Player:
-    """The recordings of a cassette, and how far they have been played."""
+    """The recordings of a cassette, and how far they have been played.
+
+    Attributes:
+        recordings: all of them, in their order.
+    """
 
     def __init__(self, recordings: Sequence[Recording]) -> None:
-        """Play from the beginning."""
-        self._recordings = recordings
+        self.recordings = recordings
         self._answers: dict[str, list[Recording]] = defaultdict(list)
         self._asked: Counter[str] = Counter()
         for recording in recordings:
@@ -252,7 +232,7 @@ class Player:
 
     def __len__(self) -> int:
         """Count the recordings."""
-        return len(self._recordings)
+        return len(self.recordings)
 
     def next(self, key: str) -> Recording | None:
         """Return the recording that answers the request with this key now, or None."""
@@ -264,8 +244,8 @@ class Player:
 
     def explain_miss(self, request: Request) -> str:
         """Return in words which recording is nearest to a request, and how they differ."""
-        if not self._recordings:
+        if not self.recordings:
             return "nothing is recorded there"
         asked = summarize(request)
-        nearest = max(self._recordings[-_MOST_COMPARED:], key=lambda recording: likeness(recording.asked, asked))
+        nearest = max(self.recordings[-_MOST_COMPARED:], key=lambda recording: likeness(recording.asked, asked))
         return f"nearest (- recorded, + asked): {difference(nearest.asked, asked)}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from functools import partial
@@ -41,7 +41,6 @@ class CassetteFile:
     """
 
     def __init__(self, path: Path) -> None:
-        """Write to `path` from the first answer on."""
         self.path = path
         self.open = 0
         self._keys: frozenset[Secret] = frozenset()
@@ -58,11 +57,7 @@ class CassetteFile:
             self._mask = Mask(*self._keys)
 
     async def prepare(self) -> int:
-        """Make sure that it can be written to; return how large it is.
-
-        Raises:
-            ConfigurationError: it can't, or holds something else.
-        """
+        """Make sure that it can be written to, and holds recordings alone; return how large it is."""
         return await when_written(self._prepared)
 
     def add(self, line: Callable[[], bytes], size: int = 0) -> None:
@@ -104,18 +99,17 @@ class CassetteFile:
         self._due = False  # first: what is added from here on is written next time, if not now
         try:
             with open_regular(self.path, "ab", buffered=False) as file:
-                data = b"".join(self._waiting_lines())
+                lines: list[bytes] = []
+                while self._lines:
+                    line, size = self._lines.popleft()
+                    self._taken += size
+                    lines.append(self._mask.hide(line()))
+                data = b"".join(lines)
                 while data:
                     data = data[file.write(data) :]  # all at once, but on a disk that is full
         except Exception as error:  # noqa: BLE001 - whatever it is, it is said, and the answer goes on
             self._trouble = getattr(error, "strerror", None) or str(error)
             self._taken = self._added
-
-    def _waiting_lines(self) -> Iterator[bytes]:
-        while self._lines:
-            line, size = self._lines.popleft()
-            self._taken += size
-            yield self._mask.hide(line())
 
 
 class RecordingSource:
@@ -130,23 +124,27 @@ class RecordingSource:
     async def frames(self, request: Request) -> AsyncGenerator[bytes, None]:
         """Yield the frames of the answer as they come."""
         await self._file.prepare()
-        answer = _Answer(self._file)
-        self._file.add(partial(opening_line, answer.name, self._provider, request))
+        name, began, last = uuid4().hex[:12], monotonic(), b""
+        self._file.add(partial(opening_line, name, self._provider, request))
+        self._file.open += 1
+        is_whole, trouble = False, None
         try:
             async with aclosing(self._source.frames(request)) as frames:
-                async for frame in frames:
-                    answer.frame(frame)
+                async for last in frames:
+                    self._file.add(partial(frame_line, name, monotonic() - began, last), len(last))
                     await self._file.caught_up()
-                    yield frame
+                    yield last
+            is_whole = True
         except NbGeminiError as error:
-            answer.end("error", error)
-            await self._file.written()
+            trouble = error
             raise
-        except BaseException:
-            answer.end("left")  # its reader stops, or has read an error inside the stream
-            raise
-        answer.end("complete")
-        await self._file.written()
+        finally:
+            self._file.open -= 1
+            is_over = is_whole or reports_error(last)  # what follows an error is not read
+            end: End = "error" if trouble else "complete" if is_over else "left"
+            self._file.add(partial(end_line, name, monotonic() - began, end, trouble))
+            if is_whole or trouble:
+                await self._file.written()
 
     async def aclose(self) -> None:
         """Let go of the connections of the running loop."""
@@ -155,26 +153,6 @@ class RecordingSource:
     def retire(self) -> None:
         """Let go of the connections as soon as no stream needs them."""
         self._source.retire()
-
-
-class _Answer:
-    """One answer on its way into the file."""
-
-    def __init__(self, file: CassetteFile) -> None:
-        self.name = uuid4().hex[:12]
-        self._file = file
-        self._began = monotonic()
-        self._last = b""
-        file.open += 1
-
-    def frame(self, frame: bytes) -> None:
-        self._last = frame
-        self._file.add(partial(frame_line, self.name, monotonic() - self._began, frame), len(frame))
-
-    def end(self, end: End, error: NbGeminiError | None = None) -> None:
-        self._file.open -= 1
-        over = "complete" if end == "left" and reports_error(self._last) else end
-        self._file.add(partial(end_line, self.name, monotonic() - self._began, over, error))
 
 
 async def when_written(work: Callable[[], T]) -> T:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
 from typing import TypeAlias
 
 from msgspec import Struct
 
-from nbgemini.errors import ConfigurationError, NbGeminiError, TransportError
+from nbgemini.errors import ConfigurationError, TransportError
 from nbgemini.replay.cassette import Player, Recording, error_of, read_cassette
 from nbgemini.replay.fingerprint import request_fingerprint
 from nbgemini.replay.recorder import CassetteFile, RecordingSource, when_written
@@ -47,9 +47,8 @@ class Cassettes:
     """The cassettes of a client: those it records into, and how far each has been played."""
 
     def __init__(self) -> None:
-        """Begin with none."""
         self._recorded: dict[Path, CassetteFile] = {}
-        self._played: dict[Path, PlayedFile] = {}
+        self._played: dict[Path, tuple[tuple[int, int], Player]] = {}  # with the state of the file that was read
 
     def recorded(self, source: Source, record: Record, provider: str, key: Secret) -> RecordingSource:
         """Return a source that is recorded; the key is never written."""
@@ -58,34 +57,37 @@ class Cassettes:
         return RecordingSource(source, file, provider)
 
     def replayed(self, replay: Replay, live: Callable[[], Source]) -> ReplaySource:
-        """Return a source that plays; `live` answers what the cassette does not hold, unless it is strict.
-
-        Raises:
-            ConfigurationError: answers are being recorded there.
-        """
+        """Return a source that plays; `live` answers what the cassette does not hold, unless it is strict."""
         if replay.path in self._recorded and self._recorded[replay.path].open:
             raise ConfigurationError(f"{replay.path.name} is being recorded → replay it once the answers have ended")
-        file = self._played.setdefault(replay.path, PlayedFile(replay.path))
-        return ReplaySource(file, speed=replay.speed, live=None if replay.strict else live)
+        return ReplaySource(replay, lambda: self._player(replay.path), live)
+
+    async def _player(self, path: Path) -> Player:
+        """Return who plays a cassette, from its beginning once the file changes."""
+
+        def up_to_date() -> Player:
+            try:
+                found = path.stat()
+            except OSError as error:
+                raise ConfigurationError(f"can't read the cassette {path}: {error.strerror}") from None
+            state = (found.st_mtime_ns, found.st_size)
+            known = self._played.get(path)
+            if known is None or known[0] != state:
+                known = self._played[path] = state, Player(read_cassette(path))
+            return known[1]
+
+        return await when_written(up_to_date)  # another client of this process may have recorded it a moment ago
 
     def rewind(self, path: Path) -> None:
         """Play a cassette from its beginning again."""
         self._played.pop(path, None)
 
     async def answers(self, path: Path) -> int:
-        """Return how many answers a cassette holds.
-
-        Raises:
-            ConfigurationError: it can't be read.
-        """
-        return len(await self._played.setdefault(path, PlayedFile(path)).player())
+        """Return how many answers a cassette holds, if it can be read."""
+        return len(await self._player(path))
 
     async def prepare(self, path: Path) -> int:
-        """Make sure that a cassette can be recorded into; return its size in bytes.
-
-        Raises:
-            ConfigurationError: it can't.
-        """
+        """Make sure that a cassette can be recorded into; return its size in bytes."""
         return await self._recorded.setdefault(path, CassetteFile(path)).prepare()
 
     async def written(self) -> None:
@@ -95,11 +97,7 @@ class Cassettes:
 
 
 def check_cassettes(taping: Taping | None, other: Taping | None) -> None:
-    """Let two wishes pass that don't want the same cassette recorded and replayed.
-
-    Raises:
-        ConfigurationError: they do.
-    """
+    """Refuse to record and to replay the same cassette."""
     if taping and other and taping.path == other.path and type(taping) is not type(other):
         raise ConfigurationError(f"{taping.path.name} can't be recorded and replayed at once → name another file")
 
@@ -109,53 +107,27 @@ def resolve_path(path: str | Path) -> Path:
     return Path(path).expanduser().resolve()
 
 
-class PlayedFile:
-    """A cassette on disk and how far it has been played; once the file changes, it plays from its beginning."""
-
-    def __init__(self, path: Path) -> None:
-        """Play `path`, which is read at the first request."""
-        self.path = path
-        self._player = Player([])
-        self._state: tuple[int, int] | None = None
-
-    async def player(self) -> Player:
-        """Return who plays it.
-
-        Raises:
-            ConfigurationError: it can't be read.
-        """
-        return await when_written(self._up_to_date)  # another client of this process may have recorded it a moment ago
-
-    def _up_to_date(self) -> Player:
-        try:
-            found = self.path.stat()
-        except OSError as error:
-            raise ConfigurationError(f"can't read the cassette {self.path}: {error.strerror}") from None
-        state = (found.st_mtime_ns, found.st_size)
-        if state != self._state:
-            self._player, self._state = Player(read_cassette(self.path)), state
-        return self._player
-
-
 class ReplaySource:
-    """What a cassette holds, `speed` times as fast as it came (infinity: at once); `live` answers what it does not hold."""
+    """What a cassette holds, `speed` times as fast as it came (infinity: at once); unless strict, `live` answers the rest."""
 
-    def __init__(self, file: PlayedFile, *, speed: float, live: Callable[[], Source] | None = None) -> None:
-        """Play `file`."""
-        self._file = file
-        self._speed = speed
+    def __init__(self, replay: Replay, player: Callable[[], Awaitable[Player]], live: Callable[[], Source]) -> None:
+        self._replay = replay
+        self._player = player
         self._live = live
 
     async def frames(self, request: Request) -> AsyncGenerator[bytes, None]:
         """Yield the frames of the recorded answer when they are due."""
-        player = await self._file.player()
+        player = await self._player()
         recording = player.next(await asyncio.to_thread(request_fingerprint, request))
         if recording is not None:
             answer = self._play(recording)
-        elif self._live is not None:
+        elif not self._replay.strict:
             answer = self._live().frames(request)
         else:
-            raise _miss(self._file.path, await asyncio.to_thread(player.explain_miss, request))
+            nearest = await asyncio.to_thread(player.explain_miss, request)
+            error = ConfigurationError(f"{self._replay.path.name} has no recording of this request; {nearest} → record it anew")
+            error.played = True
+            raise error
         async with aclosing(answer) as frames:
             async for frame in frames:
                 yield frame
@@ -172,27 +144,14 @@ class ReplaySource:
             await self._until(began, seconds)
             yield ReplayedFrame(frame)
         await self._until(began, recording.seconds)
-        error = _end_of(recording)
-        if error:
+        if recording.trouble or recording.end != "complete":
+            ended = "it was stopped" if recording.end == "left" else "it broke off"
+            trouble = recording.trouble
+            error = error_of(trouble) if trouble else TransportError(f"the recording ends here: {ended}")
             error.played = True
             raise error
 
     async def _until(self, began: float, seconds: float) -> None:
-        wait = began + seconds / self._speed - asyncio.get_running_loop().time()
+        wait = began + seconds / self._replay.speed - asyncio.get_running_loop().time()
         if wait > 0:
             await asyncio.sleep(wait)
-
-
-def _miss(path: Path, nearest: str) -> NbGeminiError:
-    error = ConfigurationError(f"{path.name} has no recording of this request; {nearest} → record it anew")
-    error.played = True
-    return error
-
-
-def _end_of(recording: Recording) -> NbGeminiError | None:
-    """Return the error that an answer ended with, if it did not end well."""
-    if recording.trouble:
-        return error_of(recording.trouble)
-    if recording.end == "complete":
-        return None
-    return TransportError("the recording ends here: " + ("it was stopped" if recording.end == "left" else "it broke off"))

@@ -1,6 +1,6 @@
 """Python functions offered to the model: declared once, from what their writer has written anyway.
 
-What a call may do without leave is said by `@tool` in the user's own code, never by a name, a hint, a docstring or a model.
+What a call may do without approval is said by `@tool` in the user's own code, never by a name, a hint, a docstring or a model.
 pydantic is imported at the first declaration.
 """
 
@@ -68,9 +68,9 @@ def tool(function: Any = None, /, **marks: Any) -> Any:
         return functools.partial(tool, **marks)
     if isinstance(function, Tool):
         return structs.replace(function, **_checked_options(function.name, marks))
-    said = structs.replace(_options_of(function), **_checked_options(_name_of(function), marks))
+    options = structs.replace(_options_of(function), **_checked_options(_name_of(function), marks))
     with suppress(AttributeError, TypeError):
-        setattr(function, _MARKS, said)
+        setattr(function, _MARKS, options)
         return function
     return declare(function, **marks)  # a bound method or a built-in can carry no mark
 
@@ -87,16 +87,16 @@ def declare(function: Callable[..., Any], **marks: Any) -> Tool:
         PromptError: the model could not call it.
     """
     marked = structs.replace(_options_of(function), **_checked_options(_name_of(function), marks))
-    name = _named(function, marked.name)
-    core = _core(function)
+    name = _checked_name(function, marked.name)
+    core = _written_function(function)
     signature = _signature(function, name)
-    said = parse_docstring(inspect.getdoc(core) or "")
-    reader = reader_of(name, signature, getattr(core, "__globals__", {}), said.types)
+    doc = parse_docstring(inspect.getdoc(core) or "")
+    reader = reader_of(name, signature, getattr(core, "__globals__", {}), doc.types)
     code = getattr(core, "__code__", None)
     return Tool(
         name,
-        said.description or name.replace("_", " "),  # the service asks for one
-        parameters_schema(reader, signature, said),
+        doc.description or name.replace("_", " "),  # the service asks for one
+        parameters_schema(reader, signature, doc),
         marked.timeout,
         source_hash(function, core),
         function,
@@ -139,11 +139,11 @@ def _checked_options(name: str, marks: dict[str, Any]) -> dict[str, Any]:
 
 def checked_labels(name: str, labels: str | Iterable[str]) -> frozenset[str]:
     """Return labels if they mean something; raise PromptError if one does not."""
-    said = [labels] if isinstance(labels, str) else list(labels)
-    unknown = next((label for label in said if label not in LABELS), None)
+    wanted = [labels] if isinstance(labels, str) else list(labels)
+    unknown = next((label for label in wanted if label not in LABELS), None)
     if unknown is not None:
         refuse(name, f"there is no label {unknown!r}; they are {', '.join(LABELS)}")
-    return frozenset(said)
+    return frozenset(wanted)
 
 
 def _name_of(function: Any) -> str:
@@ -151,7 +151,7 @@ def _name_of(function: Any) -> str:
     return str(getattr(inner, "__name__", type(inner).__name__))
 
 
-def _named(function: Callable[..., Any], name: str | None) -> str:
+def _checked_name(function: Callable[..., Any], name: str | None) -> str:
     found = name or _name_of(function)
     if not callable(function) or isinstance(function, type):
         refuse(repr(found), "it is no function; pass a function or a method")
@@ -164,7 +164,7 @@ def _named(function: Callable[..., Any], name: str | None) -> str:
     return found
 
 
-def _core(function: Any) -> Any:
+def _written_function(function: Any) -> Any:
     """Return the function somebody wrote, inside partials, decorators and callable objects."""
     while True:
         *_, function = _partials(function)

@@ -47,7 +47,7 @@ class Docstring(Struct):
 def parse_docstring(doc: str) -> Docstring:
     """Return what a docstring says about the function, and about each parameter (Google, NumPy and reST)."""
     lines = doc.splitlines()
-    opens = [number for number in range(len(lines)) if _opens(lines, number)]
+    opens = [number for number in range(len(lines)) if _begins_section(lines, number)]
     said = Docstring("", {}, {})
     rest = lines[: opens[0] if opens else len(lines)]
     for start, end in itertools.pairwise([*opens, len(lines)]):
@@ -65,20 +65,20 @@ def type_of(written: str) -> Any:
         values = [choice.strip() for choice in choices[1].split(",")]
         quoted = all(len(value) > 1 and value[0] == value[-1] and value[0] in "'\"`" for value in values)
         return Literal[tuple(value[1:-1] for value in values)] if quoted else ...
-    kinds = [_single(one) for one in re.split(r"\s+or\s+|\s*\|\s*|,\s*(?:or\s+)?", words)]
+    kinds = [_type_of_word(one) for one in re.split(r"\s+or\s+|\s*\|\s*|,\s*(?:or\s+)?", words)]
     if ... in kinds or not kinds:
         return ...
     return functools.reduce(operator.or_, kinds)
 
 
-def _single(words: str) -> Any:
+def _type_of_word(words: str) -> Any:
     if inner := _OF.fullmatch(words):
-        kind = _single(inner[1].strip())
+        kind = _type_of_word(inner[1].strip())
         return ... if kind is ... or kind is None else types.GenericAlias(list, (kind,))
     return _PLAIN.get(words.lower(), ...)
 
 
-def _opens(lines: list[str], number: int) -> bool:
+def _begins_section(lines: list[str], number: int) -> bool:
     """Whether a section, or a field of reST, begins here."""
     line, after = lines[number], next((line for line in lines[number + 1 :] if line.strip()), "")
     if not (_PARAMETERS.match(line) or _OTHERS.match(line)):

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 from nbgemini.errors import PromptError
 from nbgemini.tools.docstrings import Docstring, type_of
-from nbgemini.tools.record_types import with_readers
+from nbgemini.tools.record_types import Field, typed_dict, with_readers
 
 _NOISE = {"title", "discriminator", "examples"}  # the service refuses or ignores them
 _FORMATS = {"date-time", "date", "time"}  # that it knows
@@ -34,27 +34,23 @@ def reader_of(name: str, signature: inspect.Signature, known: dict[str, Any], wr
 
     `known` are the names that hints may use, `written` the types that the docstring names, for parameters without a hint.
     """
-    import typing_extensions  # noqa: PLC0415 - comes with pydantic
-
-    entries = {}
+    fields = {}
     for key, parameter in signature.parameters.items():
-        hint = _hint(name, parameter, known, written.get(key, ""))
-        _check_readable(name, key, hint)
-        entries[key] = hint if parameter.default is parameter.empty else typing_extensions.NotRequired[hint]
-    return _typed_dict(entries)
+        hint = _resolved_hint(name, parameter, known, written.get(key, ""))
+        fields[key] = Field(key, hint, required=parameter.default is parameter.empty)
+        _check_readable(name, fields[key])
+    return _adapter(fields)
 
 
-def _typed_dict(entries: dict[str, Any]) -> Any:
+def _adapter(fields: Mapping[str, Field]) -> Any:
     import pydantic  # noqa: PLC0415 - 0.1 s, for those who declare tools
-    import typing_extensions  # noqa: PLC0415
 
-    make: Any = typing_extensions.TypedDict
-    shape = make("Arguments", entries)
+    shape = typed_dict("Arguments", fields)
     shape.__pydantic_config__ = {"extra": "forbid"}
     return pydantic.TypeAdapter(shape)
 
 
-def _hint(name: str, parameter: inspect.Parameter, known: dict[str, Any], written: str) -> Any:
+def _resolved_hint(name: str, parameter: inspect.Parameter, known: dict[str, Any], written: str) -> Any:
     if type(parameter.default).__name__ == "FieldInfo":
         refuse(name, f"the default of {parameter.name!r} is a Field; write {parameter.name}: Annotated[type, Field(…)] = value")
     if parameter.annotation is parameter.empty:
@@ -72,14 +68,16 @@ def _hint(name: str, parameter: inspect.Parameter, known: dict[str, Any], writte
     return typing.Optional[hint] if parameter.default is None else hint  # noqa: UP045 - a hint may be a string's value
 
 
-def _check_readable(name: str, key: str, hint: Any) -> None:
+def _check_readable(name: str, field: Field) -> None:
     try:
-        _typed_dict({key: hint}).json_schema(schema_generator=generator())
+        _adapter({field.name: field}).json_schema(schema_generator=generator())
     except Exception as error:  # noqa: BLE001 - pydantic runs what the types bring along
         if getattr(error, "code", "") == "typed-dict-version":
-            refuse(name, f"{key!r} is a TypedDict of typing, which can't be read before Python 3.12; use typing_extensions'")
-        shown = inspect.formatannotation(hint)
-        refuse(name, f"{key!r} is of type {shown}, which JSON can't carry; take text, numbers, lists or a dataclass instead")
+            why = "is a TypedDict of typing, which can't be read before Python 3.12; use typing_extensions'"
+        else:
+            kind = inspect.formatannotation(field.hint)
+            why = f"is of type {kind}, which JSON can't carry; take text, numbers, lists or a dataclass instead"
+        refuse(name, f"{field.name!r} {why}")
 
 
 @functools.cache

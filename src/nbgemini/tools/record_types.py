@@ -36,12 +36,12 @@ def with_readers(hint: Any, within: tuple[Any, ...] = ()) -> Any:
     if not isinstance(hint, type) or origin is not None:
         return hint
     if issubclass(hint, dict) and hasattr(hint, "__required_keys__"):
-        return hint if hint in within else _typed_dict(hint, within)
+        return hint if hint in within else _readable_typed_dict(hint, within)
     reader = _reader(hint, within)
     return hint if reader is None else typing.Annotated[hint, reader]
 
 
-class _Field(typing.NamedTuple):
+class Field(typing.NamedTuple):
     """One field: what it is called when the object is made, its type, and whether it must be given."""
 
     name: str
@@ -49,12 +49,12 @@ class _Field(typing.NamedTuple):
     required: bool
 
 
-def _read_fields(kind: Any, fields: Mapping[str, _Field], within: tuple[Any, ...]) -> dict[str, _Field]:
+def _read_fields(kind: Any, fields: Mapping[str, Field], within: tuple[Any, ...]) -> dict[str, Field]:
     """Return fields of a type whose hints bring along how they are read."""
     return {name: one._replace(hint=with_readers(one.hint, (*within, kind))) for name, one in fields.items()}
 
 
-def _shape(name: str, fields: Mapping[str, _Field]) -> Any:
+def typed_dict(name: str, fields: Mapping[str, Field]) -> Any:
     """Return a TypedDict of these fields."""
     import typing_extensions  # noqa: PLC0415 - comes with pydantic
 
@@ -63,19 +63,19 @@ def _shape(name: str, fields: Mapping[str, _Field]) -> Any:
     return make(name, entries)
 
 
-def _typed_dict(kind: Any, within: tuple[Any, ...]) -> Any:
+def _readable_typed_dict(kind: Any, within: tuple[Any, ...]) -> Any:
     """Return a TypedDict whose entries are readable; itself if all are."""
     fields = {}
     for name, hint in _hints(kind).items():
         required = name in kind.__required_keys__ and typing.get_origin(hint) is not typing.NotRequired
         while typing.get_origin(hint) in (typing.Required, typing.NotRequired):
             (hint,) = typing.get_args(hint)  # noqa: PLW2901 - the type that is said to be required, or not
-        fields[name] = _Field(name, hint, required)
+        fields[name] = Field(name, hint, required)
     read = _read_fields(kind, fields, within)
-    return kind if _same(read, fields) else _shape(kind.__name__, read)
+    return kind if _same(read, fields) else typed_dict(kind.__name__, read)
 
 
-def _same(read: Mapping[str, _Field], fields: Mapping[str, _Field]) -> bool:
+def _same(read: Mapping[str, Field], fields: Mapping[str, Field]) -> bool:
     """Whether pydantic reads all these fields by itself."""
     return all(read[name].hint is one.hint for name, one in fields.items())
 
@@ -103,19 +103,19 @@ def _reader(kind: Any, within: tuple[Any, ...]) -> Any:
     return None
 
 
-def _attrs_fields(kind: Any) -> dict[str, _Field]:
+def _attrs_fields(kind: Any) -> dict[str, Field]:
     hints = _hints(kind)
     return {
-        one.name: _Field(one.alias or one.name, hints.get(one.name, one.type or Any), repr(one.default) == "NOTHING")
+        one.name: Field(one.alias or one.name, hints.get(one.name, one.type or Any), repr(one.default) == "NOTHING")
         for one in kind.__attrs_attrs__
         if one.init
     }
 
 
-def _dataclass_fields(kind: Any) -> dict[str, _Field]:
+def _dataclass_fields(kind: Any) -> dict[str, Field]:
     hints, nothing = _hints(kind), dataclasses.MISSING
     return {
-        one.name: _Field(one.name, hints.get(one.name, Any), one.default is nothing and one.default_factory is nothing)
+        one.name: Field(one.name, hints.get(one.name, Any), one.default is nothing and one.default_factory is nothing)
         for one in dataclasses.fields(kind)
         if one.init and kind.__dataclass_params__.init
     }
@@ -131,9 +131,9 @@ def _hints(kind: Any) -> dict[str, Any]:
 class _ByField:
     """Reads an object by its fields, and makes it of them."""
 
-    def __init__(self, kind: Any, fields: Mapping[str, _Field]) -> None:
+    def __init__(self, kind: Any, fields: Mapping[str, Field]) -> None:
         self._kind, self._fields = kind, fields
-        self._shape = _shape(kind.__name__, fields)
+        self._shape = typed_dict(kind.__name__, fields)
         if not (kind.__doc__ or "").startswith(f"{kind.__name__}("):  # as dataclasses write it themselves
             self._shape.__doc__ = kind.__doc__
 

@@ -74,19 +74,19 @@ class _Walk:
     def visit(self, value: Any) -> None:
         """Take a value in, with what it reaches."""
         if isinstance(value, _CONSTANTS):
-            self._say(type(value).__qualname__, repr(value) if not isinstance(value, str) else value)
+            self._feed(type(value).__qualname__, repr(value) if not isinstance(value, str) else value)
             return
         if id(value) in self._seen:
-            self._say("again", str(self._seen[id(value)][0]))
+            self._feed("again", str(self._seen[id(value)][0]))
             return
         self._seen[id(value)] = len(self._seen), value  # kept, so that no other gets its id meanwhile
         if len(self._seen) > _MOST:
-            self._say("unsure", str(next(_numbers)))
+            self._feed("unsure", str(next(_numbers)))
             return
-        self._open(value)
+        self._visit_parts(value)
 
-    def _open(self, value: Any) -> None:
-        self._say("kind", f"{type(value).__module__}.{type(value).__qualname__}")
+    def _visit_parts(self, value: Any) -> None:
+        self._feed("kind", f"{type(value).__module__}.{type(value).__qualname__}")
         if isinstance(value, FunctionType):
             self._function(value)
         elif isinstance(value, CodeType):
@@ -94,9 +94,9 @@ class _Walk:
         elif isinstance(value, type):
             self._class(value)
         elif isinstance(value, ModuleType):
-            self._say("module", value.__name__)
+            self._feed("module", value.__name__)
         elif parts := next((parts for kind, parts in _PARTS if isinstance(value, kind)), None):
-            self._all(parts(value))
+            self._visit_all(parts(value))
         elif isinstance(value, _CONTAINERS) and type(value).__module__ in ("builtins", "collections"):
             self._container(value)
         else:
@@ -106,19 +106,19 @@ class _Walk:
         items = list(itertools.chain.from_iterable(value.items()) if isinstance(value, dict) else value)
         items = sorted(items, key=repr) if isinstance(value, AbstractSet) else items
         if all(isinstance(item, _CONSTANTS) for item in items):
-            self._say("values", repr(items))
+            self._feed("values", repr(items))
         else:
-            self._all(items)
+            self._visit_all(items)
 
     def _function(self, function: FunctionType) -> None:
         if _is_foreign(function.__code__.co_filename):
-            self._say("foreign", f"{function.__module__}.{function.__qualname__}")
+            self._feed("foreign", f"{function.__module__}.{function.__qualname__}")
             self._code(function.__code__)
         else:
-            self._say("source", _source_of(function.__code__))
+            self._feed("source", _source_of(function.__code__))
             self._code(function.__code__)
             self._names(function)
-        self._all((function.__defaults__, function.__kwdefaults__))
+        self._visit_all((function.__defaults__, function.__kwdefaults__))
         changed, _ = _changed_in(function.__code__)
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             with suppress(ValueError):  # an empty cell
@@ -127,8 +127,8 @@ class _Walk:
         self.visit(getattr(function, "__wrapped__", None))
 
     def _code(self, code: CodeType) -> None:
-        self._say("code", code.co_code.hex())
-        self._say("names", repr((code.co_names, code.co_varnames, code.co_freevars)))
+        self._feed("code", code.co_code.hex())
+        self._feed("names", repr((code.co_names, code.co_varnames, code.co_freevars)))
         for const in code.co_consts:
             self.visit(const)
 
@@ -139,7 +139,7 @@ class _Walk:
         modules = [builtins, *(own[name] for name in names if isinstance(own.get(name), ModuleType))]
         for name in names:
             if name in own and not (name in changed and isinstance(own[name], _CHANGING)):
-                self._say("global", name)
+                self._feed("global", name)
                 self.visit(own[name])
         for module in modules:
             foreign = module is builtins or _is_foreign_module(module)
@@ -149,29 +149,31 @@ class _Walk:
                 elif not (foreign or (name in set_attributes and isinstance(found, _CHANGING))) or isinstance(
                     found, FunctionType | type
                 ):
-                    self._say("of a module", name)
+                    self._feed("of a module", name)
                     self.visit(found)
 
     def _class(self, kind: type) -> None:
-        self._say("class", f"{kind.__module__}.{kind.__qualname__}")
+        self._feed("class", f"{kind.__module__}.{kind.__qualname__}")
         if _is_foreign_class(kind):
             return
         changed = _changed_attributes(kind)
         for name, member in sorted(vars(kind).items()):
             filled = isinstance(member, _CONTAINERS) and not name.startswith("__") and name not in changed
             if filled or isinstance(member, (*_CODE, *_CONSTANTS)):
-                self._say("member", name)
+                self._feed("member", name)
                 self.visit(member)
-        self._all(kind.__mro__[1:-1])
+        self._visit_all(kind.__mro__[1:-1])
 
     def _object(self, value: Any) -> None:
         """Take in which object it is, of what class, and what it holds of its own."""
-        self._say("object", str(_token(value)))
+        self._feed("object", str(_token(value)))
         if isinstance(value, types.BuiltinFunctionType | types.MethodWrapperType):
-            self._say("built in", value.__qualname__)
+            self._feed("built in", value.__qualname__)
             self.visit(value.__self__)
             return
-        self._all(found for name in _WRAPPERS if isinstance(found := getattr(value, name, None), FunctionType | MethodType))
+        self._visit_all(
+            found for name in _WRAPPERS if isinstance(found := getattr(value, name, None), FunctionType | MethodType)
+        )
         self._class(type(value))
         foreign, changed = _is_foreign_class(type(value)), _changed_attributes(type(value))
         own = getattr(value, "__dict__", {})
@@ -179,16 +181,16 @@ class _Walk:
             if name in changed and isinstance(held, _CHANGING) and not isinstance(held, bool):
                 continue
             if not foreign or isinstance(held, (*_CODE, *_CONSTANTS)):
-                self._say("holds", str(name))
+                self._feed("holds", str(name))
                 self.visit(held)
 
-    def _all(self, values: Any) -> None:
+    def _visit_all(self, values: Any) -> None:
         for value in values:
             self.visit(value)
 
-    def _say(self, kind: str, words: str) -> None:
-        said = words.encode("utf-8", "replace")
-        self.digest.update(f"{kind} {len(said)} ".encode() + said)
+    def _feed(self, kind: str, words: str) -> None:
+        encoded = words.encode("utf-8", "replace")
+        self.digest.update(f"{kind} {len(encoded)} ".encode() + encoded)
 
 
 def _token(value: Any) -> int:

@@ -22,6 +22,7 @@ from nbgemini._async.threads import run_in_daemon_thread
 from nbgemini.errors import ToolError
 from nbgemini.messages.events import RunState, ToolCall, ToolRun
 from nbgemini.prompts.jsonable import converted, cut
+from nbgemini.tools.stdout import PRINTED, PrintedText
 
 T = TypeVar("T")
 GRACE = 1.0  # seconds that a cancelled tool has to tidy up
@@ -33,7 +34,8 @@ _abandoned: set[asyncio.Task[ToolRun]] = set()  # a loop holds its tasks weakly
 def note_of(result: ToolRun) -> dict[str, Any]:
     """Return what its reader is to see again and the service has no word for."""
     note = {"state": result.state, "seconds": round(result.seconds, 2)}
-    return {**note, **({"unasked": True} if result.unasked else {}), **({"about": result.about} if result.about else {})}
+    more = {"unasked": result.unasked, "about": result.about, "printed": result.printed}
+    return note | {name: value for name, value in more.items() if value}
 
 
 def text_result(call: ToolCall, text: str, state: RunState, seconds: float = 0.0) -> ToolRun:
@@ -43,28 +45,19 @@ def text_result(call: ToolCall, text: str, state: RunState, seconds: float = 0.0
 
 
 class Tool(Struct, frozen=True, eq=False):
-    """A function as the model may call it.
-
-    Attributes:
-        schema: the JSON Schema of its parameters.
-        timeout: seconds that a call may take; None for as long as it takes.
-        source_hash: of what runs; leave given for good ends with it.
-        safe: whether its user says that it may run unasked.
-        labels: what its user says of it: `private`, `untrusted`, `external`.
-        guarded: whether each call must be asked for, in the company it is offered in.
-    """
+    """A function as the model may call it."""
 
     name: str
     description: str
-    schema: dict[str, Any]
-    timeout: float | None
-    source_hash: str
+    schema: dict[str, Any]  # the JSON Schema of its parameters
+    timeout: float | None  # seconds that a call may take; None for as long as it takes
+    source_hash: str  # of what runs; approval given for good ends with it
     _function: Callable[..., Any]
     _signature: inspect.Signature
     _check: Callable[[bytes], dict[str, Any]]
-    safe: bool = False
-    labels: frozenset[str] = frozenset()
-    guarded: bool = False
+    safe: bool = False  # whether its user says that it may run unasked
+    labels: frozenset[str] = frozenset()  # what its user says of it: `private`, `untrusted`, `external`
+    guarded: bool = False  # whether each call must be asked for, in the company it is offered in
     file: str = ""  # where its function is written, if it is
     line: int = 0
     _anew: Callable[[], str] | None = None
@@ -81,7 +74,7 @@ class Tool(Struct, frozen=True, eq=False):
     def fault(self, args: Mapping[str, Any]) -> str:
         """Return why a call with these arguments can't run, or nothing."""
         try:
-            self._bound(args)
+            self._bind(args)
         except ToolError as error:
             return str(error)
         return ""
@@ -97,7 +90,7 @@ class Tool(Struct, frozen=True, eq=False):
 
     async def _perform(self, args: Mapping[str, Any], then: Callable[[Any], T]) -> T:
         """Run the function and, in a thread, what is to be done with its value."""
-        bound = self._bound(args)
+        bound = self._bind(args)
         if satisfies(inspect.iscoroutinefunction, self._function):
             return await run_in_daemon_thread(functools.partial(then, await self._function(*bound.args, **bound.kwargs)))
 
@@ -108,22 +101,25 @@ class Tool(Struct, frozen=True, eq=False):
         value = await run_in_daemon_thread(work)
         return await run_in_daemon_thread(functools.partial(then, await value)) if inspect.isawaitable(value) else value
 
-    def _bound(self, args: Mapping[str, Any]) -> inspect.BoundArguments:
+    def _bind(self, args: Mapping[str, Any]) -> inspect.BoundArguments:
         try:
             values = self._check(json.dumps(dict(args), ensure_ascii=False).encode("utf-8", "replace"))
         except (TypeError, ValueError, RecursionError) as error:
-            raise ToolError(f"bad arguments for {self.name}: {_faults(error)}") from None
+            raise ToolError(f"bad arguments for {self.name}: {_faults_text(error)}") from None
         bound = inspect.BoundArguments(self._signature, values)
         bound.apply_defaults()  # also those of positional parameters that others follow
         return bound
 
 
-async def run(tool: Tool | None, call: ToolCall) -> ToolRun:
-    """Run a call and return what goes back to the model; cancelled, the tool is cancelled with it."""
+async def run(tool: Tool | None, call: ToolCall, report: Callable[[str], object] = lambda _: None) -> ToolRun:
+    """Run a call and return what goes back to the model; cancelled, the tool is cancelled with it.
+
+    `report` is called with what it prints, now and then.
+    """
     if tool is None:
         return text_result(call, f"there is no tool named {call.name!r}; use one that is declared", "failed")
-    began = monotonic()
-    task = asyncio.create_task(_attempt(tool, call), name=f"nbgemini tool {tool.name}")
+    began, printed = monotonic(), PrintedText(report)
+    task = asyncio.create_task(_attempt(tool, call, printed), name=f"nbgemini tool {tool.name}")
     try:
         await asyncio.wait({task}, timeout=tool.timeout)
         if not task.done():
@@ -132,12 +128,13 @@ async def run(tool: Tool | None, call: ToolCall) -> ToolRun:
         else:
             result = text_result(call, "the tool cancelled itself", "stopped") if task.cancelled() else task.result()
     finally:
+        printed.close()
         if not task.done():
             _abandoned.add(task)
             task.add_done_callback(_abandoned.discard)
             task.cancel()
             await asyncio.wait({task}, timeout=GRACE)
-    return structs.replace(result, seconds=monotonic() - began)
+    return structs.replace(result, seconds=monotonic() - began, printed=printed.text)
 
 
 def canonical_json(args: Mapping[str, Any]) -> str:
@@ -150,7 +147,8 @@ def satisfies(test: Callable[[Any], bool], function: Any) -> bool:
     return test(function) or test(type(function).__call__)
 
 
-async def _attempt(tool: Tool, call: ToolCall) -> ToolRun:
+async def _attempt(tool: Tool, call: ToolCall, printed: PrintedText) -> ToolRun:
+    PRINTED.set(printed)  # in the context of this task
     try:
         response, media = await tool._perform(call.args, converted)  # noqa: SLF001 - one room
     except asyncio.CancelledError:
@@ -174,7 +172,7 @@ def _error_text(error: BaseException) -> str:
     return words if words and isinstance(error, ToolError) else ": ".join(filter(None, (type(error).__name__, words)))
 
 
-def _faults(error: Exception) -> str:
+def _faults_text(error: Exception) -> str:
     if not hasattr(error, "errors"):
         return f"they are no JSON ({error})"
     faults, lines = error.errors(include_url=False, include_context=False), []

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from nbgemini._async.readers import WaitGuard, hold_up
 from nbgemini.errors import PromptError
@@ -54,11 +54,7 @@ class Toolbox:
     """The tools of one prompt."""
 
     def __init__(self, tools: Iterable[Tool | Callable[..., Any]] = (), approve: Approve = refuse_all) -> None:
-        """Offer functions; `approve` is asked before each call.
-
-        Raises:
-            PromptError: a function can't be declared, or two have one name.
-        """
+        """Offer functions, each under a name of its own; `approve` is asked before each call."""
         self._tools: dict[str, Tool] = {}
         self._approve = approve
         for tool in map(as_tool, tools):
@@ -99,13 +95,8 @@ class Toolbox:
 def build_toolbox(tools: Iterable[Tool], approve: Approve | str, ask: Approve = refuse_all) -> Toolbox:
     """Return the tools of a prompt with who decides about their calls.
 
-    Args:
-        tools: what is offered.
-        approve: one of `WORDS`, or a function of the user's own that says whether a call runs.
-        ask: who is asked where that is wanted; nobody is there by default.
-
-    Raises:
-        PromptError: the word is none, or it may not be said about these tools; or two of them have one name.
+    `approve` is one of `WORDS`, or a function of the user's own; `ask` is who is asked where that is wanted. A word that is
+    none, or may not be said about these tools, is a PromptError.
     """
     offered = list(tools)
     if not isinstance(approve, str):
@@ -144,6 +135,33 @@ class RoundLimit:
         return "the same tool call three times in a row" if again else ""
 
 
+class _RunningCall(Struct, eq=False):
+    """One call on its way to its answer."""
+
+    number: int  # in the reply
+    call: ToolCall
+    tool: Tool | None
+    begun: bool = False
+    unasked: bool = False  # whether it runs without asking
+    stopped_by_user: bool = False
+    task: asyncio.Task[None] | None = None
+    result: ToolRun | None = None
+
+    @property
+    def about(self) -> str:
+        """What the tool says of itself, for the card."""
+        return cut(self.tool.description.strip().split("\n")[0], _LONGEST_ABOUT) if self.tool is not None else ""
+
+    def stopped(self) -> ToolRun:
+        """Return the answer to a call that was stopped."""
+        words = "stopped by the user" if self.stopped_by_user else "stopped"
+        if not self.begun:
+            return text_result(self.call, f"{words} before it began; nothing was done", "stopped")
+        left = self.tool is not None and self.tool.in_thread  # Python can't end a thread
+        unknown = "its thread can't be ended and may still work" if left else "what it had done by then is not known"
+        return text_result(self.call, f"{words}; {unknown}", "stopped")
+
+
 class ToolRunner:
     """The calls of one round, side by side, until each has its answer."""
 
@@ -159,24 +177,20 @@ class ToolRunner:
 
         `holds_up` says what they must not wait for, `mask` takes out of an answer what nobody may see.
         """
-        self._holds_up = holds_up
-        self._mask = mask
-        self._toolbox = toolbox
-        self._calls = calls
-        self._first = first
+        self._toolbox, self._holds_up, self._mask, self._first = toolbox, holds_up, mask, first
+        self._calls = [_RunningCall(number, call, toolbox.find(call.name)) for number, call in enumerate(calls, first)]
+        self._unanswered = len(self._calls)
         self._free = asyncio.Semaphore(AT_ONCE)
-        self._begun: set[int] = set()
-        self._stopped_by_user: set[int] = set()  # calls that the user stopped
-        self._unasked: set[int] = set()  # calls that run without asking
-        self._tasks: list[asyncio.Task[None]] = []
-        self._results: dict[int, ToolRun] = {}
         self._news: asyncio.Queue[ToolProgress] = asyncio.Queue()
 
     async def progress(self) -> AsyncGenerator[ToolProgress, None]:
         """Run the calls and yield each step; leaving it early stops those that run."""
-        tasks = self._tasks = [asyncio.create_task(self._answer(number, call)) for number, call in enumerate(self._calls)]
+        tasks = []
+        for running in self._calls:
+            running.task = asyncio.create_task(self._answer(running))
+            tasks.append(running.task)
         try:
-            while len(self._results) < len(tasks) or not self._news.empty():
+            while self._unanswered or not self._news.empty():
                 yield await self._news.get()
         finally:
             for task in tasks:
@@ -185,63 +199,52 @@ class ToolRunner:
 
     def stop(self, number: int) -> None:
         """Stop the n-th call of the reply alone, if it is one of these and not over."""
-        number -= self._first
-        if 0 <= number < len(self._tasks) and not self._tasks[number].done():
-            self._stopped_by_user.add(number)
-            self._tasks[number].cancel()
+        if not 0 <= number - self._first < len(self._calls):
+            return
+        running = self._calls[number - self._first]
+        if running.task is not None and not running.task.done():
+            running.stopped_by_user = True
+            running.task.cancel()
 
     def results(self) -> list[ToolRun]:
         """Return an answer to every call, in the order of the calls."""
-        return [
-            self._results.get(number) or self._labelled(number, self._stopped(number)) for number in range(len(self._calls))
-        ]
+        return [running.result or self._labelled(running, running.stopped()) for running in self._calls]
 
-    async def _answer(self, number: int, call: ToolCall) -> None:
+    async def _answer(self, running: _RunningCall) -> None:
         """Answer a call; whoever cancels this task, and whatever an approval raises, it has its answer."""
         hold_up(self._holds_up)
         try:
-            result = await self._result(number, call)
+            result = await self._result(running)
         except asyncio.CancelledError:
-            result = self._stopped(number)
+            result = running.stopped()
         except BaseException as error:  # noqa: BLE001 - nobody's leave is no leave, and a task must not end the loop
-            result = text_result(call, f"nobody could be asked: {type(error).__name__}", "refused")
-        result = self._results[number] = self._labelled(number, result)
-        self._report(number, result)
+            result = text_result(running.call, f"nobody could be asked: {type(error).__name__}", "refused")
+        running.result = self._labelled(running, result)
+        self._unanswered -= 1
+        self._report(running, running.result)
 
-    async def _result(self, number: int, call: ToolCall) -> ToolRun:
-        tool = self._toolbox.find(call.name)
+    async def _result(self, running: _RunningCall) -> ToolRun:
+        call, tool = running.call, running.tool
         if tool is not None:
             if fault := tool.fault(call.args):
                 return text_result(call, fault, "failed")  # nobody need be asked about what can't run
-            if self._toolbox.asks_nobody(tool):
-                self._unasked.add(number)
-            self._report(number, ToolRun(call, "asking"))
-            if not await self._toolbox.approved(tool, call, self._first + number):
+            running.unasked = self._toolbox.asks_nobody(tool)
+            self._report(running, ToolRun(call, "asking"))
+            if not await self._toolbox.approved(tool, call, running.number):
                 return text_result(call, self._toolbox.refusal, "refused")
         async with self._free:
-            self._begun.add(number)
-            self._report(number, ToolRun(call, "running", unasked=number in self._unasked))
-            return await run(tool, call)
+            running.begun = True
+            run_so_far = ToolRun(call, "running", unasked=running.unasked)
+            self._report(running, run_so_far)
+            return await run(
+                tool, call, lambda text: self._report(running, structs.replace(run_so_far, printed=self._mask(text)))
+            )
 
-    def _stopped(self, number: int) -> ToolRun:
-        call = self._calls[number]
-        stopped = "stopped by the user" if number in self._stopped_by_user else "stopped"
-        if number not in self._begun:
-            return text_result(call, f"{stopped} before it began; nothing was done", "stopped")
-        tool = self._toolbox.find(call.name)
-        left = tool is not None and tool.in_thread  # Python can't end a thread
-        unknown = "its thread can't be ended and may still work" if left else "what it had done by then is not known"
-        return text_result(call, f"{stopped}; {unknown}", "stopped")
-
-    def _labelled(self, number: int, result: ToolRun) -> ToolRun:
+    def _labelled(self, running: _RunningCall, result: ToolRun) -> ToolRun:
         """Return the result with what its reader must always see: that it ran and nobody was asked; and no key in it."""
-        unasked = number in self._begun and number in self._unasked
-        return structs.replace(result, unasked=unasked, about=self._about(result.call), response=self._mask(result.response))
+        unasked = running.begun and running.unasked
+        masked = {"response": self._mask(result.response), "printed": self._mask(result.printed)}
+        return structs.replace(result, unasked=unasked, about=running.about, **masked)
 
-    def _about(self, call: ToolCall) -> str:
-        tool = self._toolbox.find(call.name)
-        return cut(tool.description.strip().split("\n")[0], _LONGEST_ABOUT) if tool is not None else ""
-
-    def _report(self, number: int, run: ToolRun) -> None:
-        run = structs.replace(run, about=self._about(run.call))
-        self._news.put_nowait(ToolProgress(self._first + number, run))
+    def _report(self, running: _RunningCall, run: ToolRun) -> None:
+        self._news.put_nowait(ToolProgress(running.number, structs.replace(run, about=running.about)))

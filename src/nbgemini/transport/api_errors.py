@@ -55,7 +55,8 @@ def error_in(data: Mapping[str, Any], *, bare: bool) -> dict[str, Any] | None:
         return dict(error) if isinstance(error, dict) else dict(data) if bare else {"message": str(error)}
     if data.get("object") == "error":
         return dict(data)
-    return dict(data) if bare and (any(_speaks(data.get(name)) for name in _BARE) or _failed(data)) else None
+    speaks = any((said := data.get(name)) and isinstance(said, str | list | dict) for name in _BARE)
+    return dict(data) if bare and (speaks or _failed(data)) else None
 
 
 def reason_of(data: Any, depth: int = _DEEPEST) -> Reason:
@@ -121,10 +122,6 @@ def _http(value: Any) -> int:
 
 def _short(word: str | int) -> str:
     return " ".join(str(word).split())
-
-
-def _speaks(value: Any) -> bool:
-    return bool(value) and isinstance(value, str | list | dict)
 
 
 def _failed(data: Mapping[str, Any]) -> bool:
@@ -304,7 +301,7 @@ def error_from_data(code: int, error: dict[str, Any], wait: float | None = None,
     elsewhere = _elsewhere(code, known, f"{reason} {message}")
     kind = ApiError if elsewhere is not None or (long and code != _TOO_MANY_REQUESTS) else _kind(code, known, reason, message)
     daily = kind is RateLimitError and ("PerDay" in json.dumps(error) or "quota_exceeded" in known)
-    asked = _retry_after(said)
+    asked = retry_after(next((str(d["retryDelay"]) for d in said.details if d.get("retryDelay")), "").removesuffix("s"))
     wait = wait if asked is None else asked
     passes = code in _PASSING or kind is RateLimitError or not _TROUBLE.isdisjoint(known)
     hopeless = long or kind is AuthenticationError or not (_UNPAID | _NEVER).isdisjoint(known) or re.search(_HOPELESS, message)
@@ -394,10 +391,6 @@ def _key_advice(key_name: str) -> str:
     if key_name in (GEMINI_KEY, "GOOGLE_API_KEY"):
         return f" → set {GEMINI_KEY} or run %gemini key"
     return f" → set {key_name} or run %gemini key {key_name.removesuffix('_API_KEY').lower()}"
-
-
-def _retry_after(said: Reason) -> float | None:
-    return retry_after(next((str(d["retryDelay"]) for d in said.details if d.get("retryDelay")), "").removesuffix("s"))
 
 
 def _plain(body: bytes) -> str:

@@ -25,13 +25,14 @@ Origin: TypeAlias = tuple[str, str, int]  # scheme, host, port
 _ENOUGH = 131_072  # bytes that wait for the reader; then the loop reads no more
 _PIECE = 32_768  # bytes that the reader gets at once: what is made of them before anyone else's turn takes half a millisecond
 _WRITTEN = 65_536  # bytes of a request that are written at once
-_MOST_IDLE = 20  # connections to one origin
+_MOST_IDLE = 1_000  # connections to one origin: those of a burst serve the next one
 _IDLE_SECONDS = 5.0
 _HAPPY_EYEBALLS = 0.25  # seconds before the next address is tried beside the last (RFC 8305)
 _LARGEST_HEAD = 65_536  # bytes, of trailers too
 _MOST_HEADERS = 256
-_REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [\x21-\x7e]+ HTTP/1\.1")
-_HEADER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t\x20-\x7e]*")
+_HEAD = re.compile(  # of a request
+    rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [\x21-\x7e]+ HTTP/1\.1\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t\x20-\x7e]*\r\n)*"
+)
 _EXTENSIONS = {"http_version": b"HTTP/1.1", "reason_phrase": b""}  # which httpx2 would look up for its log, wanted or not
 _PORTS = {"https": 443, "http": 80}
 
@@ -318,6 +319,7 @@ class AsyncioTransport(httpx2.AsyncBaseTransport):
         self._tls = tls
         self._connections: set[HttpConnection] = set()
         self._idle: defaultdict[Origin, deque[tuple[HttpConnection, float]]] = defaultdict(deque)
+        self._timer: asyncio.TimerHandle | None = None  # while any are idle
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send a request and wait for the head of its response.
@@ -345,16 +347,31 @@ class AsyncioTransport(httpx2.AsyncBaseTransport):
         for connection in tuple(self._connections):
             connection.abort()
         self._idle.clear()
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
         if closing:
             await asyncio.wait(closing, timeout=1)
 
     def keep(self, origin: Origin, connection: HttpConnection) -> None:
-        """Keep a connection for the next request."""
-        now, idle = asyncio.get_running_loop().time(), self._idle[origin]
+        """Keep a connection for the next request, for a few seconds."""
+        loop, idle = asyncio.get_running_loop(), self._idle[origin]
         connection.idle = True
-        idle.append((connection, now))
-        while len(idle) > _MOST_IDLE or idle[0][1] < now - _IDLE_SECONDS:
+        idle.append((connection, loop.time()))
+        if len(idle) > _MOST_IDLE:
             idle.popleft()[0].abort()
+        if self._timer is None:
+            self._timer = loop.call_later(_IDLE_SECONDS, self._close_idle)
+
+    def _close_idle(self) -> None:
+        """Close what has rested for too long, and look again while anything rests."""
+        loop = asyncio.get_running_loop()
+        oldest, self._timer = loop.time() - _IDLE_SECONDS, None
+        for idle in self._idle.values():
+            while idle and idle[0][1] <= oldest:
+                idle.popleft()[0].abort()
+        if resting := [idle[0][1] for idle in self._idle.values() if idle]:
+            self._timer = loop.call_at(min(resting) + _IDLE_SECONDS, self._close_idle)
 
     def _reusable(self, origin: Origin) -> HttpConnection | None:
         oldest, idle = asyncio.get_running_loop().time() - _IDLE_SECONDS, self._idle[origin]
@@ -417,13 +434,14 @@ async def _taken(connection: HttpConnection, seconds: float | None) -> bool:
 
 
 def _head(request: httpx2.Request) -> bytes:
-    """Return the head of a request, no part of which can be taken for another.
-
-    Raises:
-        httpx2.LocalProtocolError: no head can hold this.
-    """
-    line = b"%b %b HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)
-    headers = [b"%b: %b" % header for header in request.headers.raw]
-    if not _REQUEST_LINE.fullmatch(line) or not all(map(_HEADER.fullmatch, headers)):
+    """Return the head of a request, no part of which can be taken for another."""
+    raw = request.headers.raw
+    head = b"".join(
+        [
+            b"%b %b HTTP/1.1\r\n" % (request.method.encode("ascii"), request.url.raw_path),
+            *(b"%b: %b\r\n" % header for header in raw),
+        ]
+    )
+    if not _HEAD.fullmatch(head) or head.count(b"\n") != len(raw) + 1:
         raise httpx2.LocalProtocolError("no header can hold this")
-    return b"\r\n".join([line, *headers, b"", b""])
+    return head + b"\r\n"

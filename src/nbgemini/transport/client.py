@@ -1,15 +1,16 @@
-"""One httpx2 client for each event loop, by which everything goes out: our own requests and those of the official clients.
+"""The connections of each event loop, by which everything goes out: our own requests and those of the official clients.
 
-Invariant: what the client raises leaves as one of our own errors, without the request that it held.
+Invariant: what the transport raises leaves as one of our own errors, without the request that it held.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from nbgemini._async.threads import run_in_import_thread
@@ -24,42 +25,40 @@ if TYPE_CHECKING:
 
 
 class HttpClients:
-    """The clients of all event loops, or one that the user made."""
+    """The transports of all event loops, or the one client that the user made."""
 
     def __init__(self, client: httpx2.AsyncClient | None = None) -> None:
         """Open nothing yet; a user's `client` is used on every loop, and never closed here."""
         self._given = client
-        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx2.AsyncClient] = WeakKeyDictionary()
+        self._transports: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx2.AsyncBaseTransport] = WeakKeyDictionary()
         self._streams = 0
         self._retired = False
         self._closing: set[asyncio.Task[None]] = set()
 
-    async def client(self) -> httpx2.AsyncClient:
-        """Return the client of the running loop."""
+    async def sender(self) -> Callable[[httpx2.Request], Coroutine[Any, Any, httpx2.Response]]:
+        """Return what sends requests on the running loop, and follows no redirect; httpx2 is loaded by then."""
         if self._given is not None:
-            return self._given
+            return partial(self._given.send, stream=True, follow_redirects=False)
         loop = asyncio.get_running_loop()
-        client = self._clients.get(loop)
-        if client is None:
-            made = await run_in_import_thread(_new_client)
-            client = self._clients.setdefault(loop, made)
-        return client
+        transport = self._transports.get(loop)  # a client around it would cost each request 40 µs, and add nothing
+        if transport is None:
+            transport = self._transports.setdefault(loop, await run_in_import_thread(_new_transport))
+        return transport.handle_async_request
 
-    @contextmanager
-    def streaming(self) -> Iterator[None]:
-        """Keep the connections of a retired client open until this stream is over."""
+    def enter(self) -> None:
+        """Keep the connections open, retired or not, until this stream leaves."""
         self._streams += 1
-        try:
-            yield
-        finally:
-            self._streams -= 1
-            self._close_if_unused()
+
+    def leave(self) -> None:
+        """Close what is retired, after the last stream."""
+        self._streams -= 1
+        self._close_if_unused()
 
     async def aclose(self) -> None:
         """Close the connections of the running loop."""
-        client = self._clients.pop(asyncio.get_running_loop(), None)
-        if client is not None:
-            await client.aclose()
+        transport = self._transports.pop(asyncio.get_running_loop(), None)
+        if transport is not None:
+            await transport.aclose()
 
     def retire(self) -> None:
         """Close the connections of the running loop as soon as no stream needs them."""
@@ -74,18 +73,16 @@ class HttpClients:
                 closing.add_done_callback(self._closing.discard)
 
 
-def _new_client() -> httpx2.AsyncClient:
-    """Import httpx2 and build a client; runs in a thread, because the import holds the interpreter."""
-    import httpx2  # noqa: PLC0415
-
-    from nbgemini.transport.routes import RoutingTransport  # noqa: PLC0415
+def _new_transport() -> httpx2.AsyncBaseTransport:
+    """Import httpx2 and return a transport; runs in a thread, because the import holds the interpreter."""
+    from nbgemini.transport.routes import RoutingTransport  # noqa: PLC0415 - imports httpx2
 
     hush("asyncio", "httpx2")
-    return httpx2.AsyncClient(transport=RoutingTransport(), trust_env=False, follow_redirects=False, timeout=None)
+    return RoutingTransport()
 
 
 def translate_error(error: Exception, host: str, timeouts: Timeouts) -> NbGeminiError:
-    """Return our own error for the client's; raise any other again."""
+    """Return our own error for the transport's; raise any other again."""
     import httpx2  # noqa: PLC0415 - loaded long ago
 
     match error:

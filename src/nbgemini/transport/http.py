@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
-from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import aclosing, suppress
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 import msgspec
@@ -21,10 +22,10 @@ from nbgemini._async.scheduler import FairScheduler
 from nbgemini.errors import ApiError, ConfigurationError, NbGeminiError, TransportError, WireError
 from nbgemini.secrets import Mask, Secret
 from nbgemini.services import KNOWN, Service
-from nbgemini.transport.api_errors import GEMINI_KEY, error_from_body, retry_after
+from nbgemini.transport.api_errors import error_from_body, retry_after
 from nbgemini.transport.client import HttpClients, translate_error
 from nbgemini.transport.framing import DONE, Framer
-from nbgemini.transport.key_filter import in_turns, without_key
+from nbgemini.transport.key_filter import KeyFilter, KeyForms, in_turns
 from nbgemini.transport.origin import origin_of
 from nbgemini.transport.request import Request, WholeResponse
 from nbgemini.transport.timeouts import StallTimeout, Timeouts
@@ -44,25 +45,60 @@ _CODINGS = {*_GZIP, "deflate"}
 _HEADER = re.compile(r"[\x20-\x7e]*")
 _ALWAYS = {"accept": "*/*", "accept-encoding": "gzip, deflate", "user-agent": AGENT}
 _JSON = {"content-type": "application/json"}
-_REQUEST_IS_OUT = "receive_response_headers.started"  # in the words of httpcore2's trace extension
 
 
-class HttpResponse:
-    """A response whose head has come.
+class HttpCall:
+    """One request and its response; leaving it closes the connection at once, unless all was read and it may serve again.
 
     Attributes:
-        status: the status code.
+        stall: how long it may keep silent.
+        status: the status code; 0 before the head of the response has come.
         headers: names in any case find their values.
     """
 
-    def __init__(self, response: httpx2.Response, stall: StallTimeout, translate: Callable[[Exception], NbGeminiError]) -> None:
-        stall.response_begun()
-        self.status = response.status_code
-        self.headers: Mapping[str, str] = response.headers
-        self.stall = stall
-        self._response = response
-        self._translate = translate
+    def __init__(self, clients: HttpClients, host: str, timeouts: Timeouts) -> None:
+        self.stall = StallTimeout(host, timeouts)
+        self.status = 0
+        self.headers: Mapping[str, str] = {}
+        self._clients = clients
+        self._host = host
+        self._timeouts = timeouts
+        self._response: httpx2.Response | None = None
         self._read_whole = False
+
+    async def __aenter__(self) -> Self:
+        self._clients.enter()
+        self.stall.start()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.stall.stop()
+        try:
+            await self.aclose()
+        finally:
+            self._clients.leave()
+
+    async def accept(self, response: httpx2.Response, mask: Mask, key_name: str) -> None:
+        """Take the response whose head has come.
+
+        Args:
+            response: the library's.
+            mask: hides the key, which some repeat that refuse it.
+            key_name: the variable that holds the service's key.
+
+        Raises:
+            NbGeminiError: it is one that refuses the request.
+        """
+        self.stall.response_begun()
+        self.status, self.headers, self._response = response.status_code, response.headers, response
+        if self.status == _OK:
+            return
+        if self.status // 100 == 3:  # noqa: PLR2004 - HTTP
+            where = urlsplit(self.headers.get("location", "")).hostname or "nowhere"
+            raise TransportError(f"unexpected redirect to {where}; it was not followed, to keep the key at home")
+        body = mask.hide(await self.read(_LARGEST_ERROR))
+        wait = retry_after(self.headers.get("retry-after", ""), self.headers.get("date", ""))
+        raise error_from_body(self.status, body, wait, key_name=key_name)
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
         """Yield the body in bounded pieces, unpacked.
@@ -72,7 +108,7 @@ class HttpResponse:
         """
         coding = self.headers.get("content-encoding", "").strip().lower()
         unpacker = Unpacker(coding) if coding in _CODINGS else None
-        async with aclosing(aiter(self._response.stream)) as chunks:  # type: ignore[type-var,arg-type]
+        async with aclosing(aiter(self._response.stream)) as chunks:  # type: ignore[union-attr,arg-type]
             while chunk := await self._next(chunks):
                 if unpacker is None:
                     yield chunk
@@ -94,7 +130,9 @@ class HttpResponse:
         return b"".join(read)
 
     async def aclose(self) -> None:
-        """Close the connection at once, unless all was read and it may serve again."""
+        """Close the connection, unless it may serve again."""
+        if self._response is None:
+            return
         stream = None if self._read_whole else self._response.extensions.get("network_stream")
         if stream is not None:  # httpx2's own transport closes, but does not shut down
             from nbgemini.transport.asyncio_transport import shut_down  # noqa: PLC0415 - imports httpx2, which is loaded by now
@@ -106,7 +144,7 @@ class HttpResponse:
         try:
             return await self.stall.wait(anext(chunks, b""))
         except Exception as error:  # noqa: BLE001 - the border: what leaves is ours, the rest goes on as it was
-            trouble = self._translate(error)
+            trouble = translate_error(error, self._host, self._timeouts)
         raise trouble  # out here it has no context: the library's error holds the request, and that the key
 
 
@@ -139,42 +177,53 @@ class HttpSource:
         self._key = key
         self._service = service
         self._mask = Mask(key)
+        self._forms = KeyForms(self._mask)
         self._key_name = service.key_names[-1] if service.key_names else ""
         self._timeouts = timeouts or Timeouts()
         self._clients = clients or HttpClients()
 
     async def frames(self, request: Request) -> AsyncGenerator[bytes, None]:
         """Yield the frames of the response as they come; in none of them, and in no error, is the key."""
-        with self._no_key_in_errors():
-            async with (
-                aclosing(self._batches(request)) as batches,
-                aclosing(without_key(batches, self._mask)) as harmless,
-            ):
-                async for batch in harmless:
-                    for frame in batch:
+        keys = KeyFilter(self._forms)
+        try:
+            self._refuse_odd_key()
+            async with aclosing(self._batches(request)) as batches:
+                async for batch in batches:
+                    for frame in await keys.filtered(batch) if keys.suspects(batch) else batch:
                         yield frame
+        except NbGeminiError as error:
+            for frame in keys.close():
+                yield frame
+            self._hide_key(error)
+            raise
+        for frame in keys.close():
+            yield frame
 
     async def _batches(self, request: Request) -> AsyncGenerator[list[bytes], None]:
         """Yield the frames as they are; those that came together, together."""
         body = None if request.body is None else msgspec.json.encode(request.body)
         target, headers = self._origin.target(request.path, request.query), {} if body is None else _JSON
-        async with (
-            self._responding(request.method, target, headers, body) as response,
-            aclosing(iter_frames(response, self._mask, streams=request.streams)) as batches,
-        ):
-            async for batch in batches:
-                yield batch
+        async with HttpCall(self._clients, self._host, self._timeouts) as call:
+            await self._ask(call, request.method, target, headers, body)
+            async with aclosing(iter_frames(call, self._mask, streams=request.streams)) as batches:
+                async for batch in batches:
+                    yield batch
 
     async def call(
         self, method: str, path: str, headers: Mapping[str, str] | None = None, content: bytes = b""
     ) -> WholeResponse:
         """Send one request and return the whole response; a path that begins with a slash stands below the host."""
-        with self._no_key_in_errors():
-            async with self._responding(method, self._origin.target(path, {}), headers or {}, content) as response:
-                body = await response.read(LARGEST_BODY)
+        try:
+            self._refuse_odd_key()
+            async with HttpCall(self._clients, self._host, self._timeouts) as call:
+                await self._ask(call, method, self._origin.target(path, {}), headers or {}, content)
+                body = await call.read(LARGEST_BODY)
                 if len(body) > LARGEST_BODY:
                     raise WireError(f"the answer is larger than {LARGEST_BODY >> 20} MiB → ask for less at once")
-                return WholeResponse(dict(response.headers), await in_turns(self._mask.steps(body)))
+                return WholeResponse(dict(call.headers), await in_turns(self._mask.steps(body)))
+        except NbGeminiError as error:
+            self._hide_key(error)
+            raise
 
     async def aclose(self) -> None:
         """Close the connections of the running loop."""
@@ -184,24 +233,16 @@ class HttpSource:
         """Close the running loop's connections as soon as no stream needs them."""
         self._clients.retire()
 
-    @asynccontextmanager
-    async def _responding(
-        self, method: str, target: str, headers: Mapping[str, str], content: bytes | None
-    ) -> AsyncGenerator[HttpResponse, None]:
-        """Send a request and hand over the response, if it is none that refuses it."""
-        with self._clients.streaming():
-            client = await self._clients.client()
-            with StallTimeout(self._host, self._timeouts) as stall:
-                response = await self._send(client, stall, method, target, headers, content)
-                async with aclosing(HttpResponse(response, stall, self._translate)) as found:
-                    await raise_for_status(found, self._mask, self._key_name)
-                    yield found
-
-    async def _send(self, client: httpx2.AsyncClient, stall: StallTimeout, *what: Any) -> httpx2.Response:
+    async def _ask(self, call: HttpCall, *what: Any) -> None:
+        """Send a request and wait for the head of its response."""
+        send = await self._clients.sender()
         try:
-            return await stall.wait(client.send(self._request(stall, *what), stream=True, follow_redirects=False))
+            response = await call.stall.wait(send(self._request(call.stall, *what)))
         except Exception as error:  # noqa: BLE001 - the border, as above
             trouble = self._translate(error)
+        else:
+            await call.accept(response, self._mask, self._key_name)
+            return
         raise trouble
 
     def _request(
@@ -222,18 +263,15 @@ class HttpSource:
             extensions=request_extensions(self._timeouts, stall),
         )
 
-    @contextmanager
-    def _no_key_in_errors(self) -> Iterator[None]:
+    def _refuse_odd_key(self) -> None:
+        if not _HEADER.fullmatch(self._key.reveal()):
+            raise ConfigurationError(f"no header can hold the key for {self._host} → is it copied right?")
+
+    def _hide_key(self, error: NbGeminiError) -> None:
         """Hide the key in what is raised: a service may repeat it wherever it is quoted, and a library what it can't send."""
-        try:
-            if not _HEADER.fullmatch(self._key.reveal()):
-                raise ConfigurationError(f"no header can hold the key for {self._host} → is it copied right?")
-            yield
-        except NbGeminiError as error:
-            error.args = tuple(self._mask.hide_parts(said) if isinstance(said, str) else said for said in error.args)
-            if isinstance(error, ApiError):
-                error.status, error.reason = self._mask.hide_parts(error.status), self._mask.hide_parts(error.reason)
-            raise
+        error.args = tuple(self._mask.hide_parts(said) if isinstance(said, str) else said for said in error.args)
+        if isinstance(error, ApiError):
+            error.status, error.reason = self._mask.hide_parts(error.status), self._mask.hide_parts(error.reason)
 
     def _translate(self, error: Exception) -> NbGeminiError:
         return translate_error(error, self._host, self._timeouts)
@@ -289,42 +327,25 @@ def _url(address: str) -> httpx2.URL:
 
 def request_extensions(timeouts: Timeouts, stall: StallTimeout) -> dict[str, Any]:
     """Return what a transport is to know of a request; for reading there is the stall timeout, told when the request is out."""
-
-    async def trace(event: str, _: object) -> None:
-        if event.endswith(_REQUEST_IS_OUT):
-            stall.request_sent()
-
-    return {"timeout": {"connect": timeouts.connect, "write": timeouts.write, "read": None, "pool": None}, "trace": trace}
+    return {
+        "timeout": {"connect": timeouts.connect, "write": timeouts.write, "read": None, "pool": None},
+        "trace": stall.trace,
+    }
 
 
-async def raise_for_status(response: HttpResponse, mask: Mask, key_name: str = GEMINI_KEY) -> None:
-    """Raise the error that a response is, if it is one.
-
-    Some repeat the key that they refuse: it is hidden. `key_name` is the variable that holds the service's key.
-    """
-    if response.status == _OK:
-        return
-    if response.status // 100 == 3:  # noqa: PLR2004 - HTTP
-        where = urlsplit(response.headers.get("location", "")).hostname or "nowhere"
-        raise TransportError(f"unexpected redirect to {where}; it was not followed, to keep the key at home")
-    body = mask.hide(await response.read(_LARGEST_ERROR))
-    wait = retry_after(response.headers.get("retry-after", ""), response.headers.get("date", ""))
-    raise error_from_body(response.status, body, wait, key_name=key_name)
-
-
-async def iter_frames(response: HttpResponse, mask: Mask, *, streams: bool = False) -> AsyncGenerator[list[bytes], None]:
+async def iter_frames(call: HttpCall, mask: Mask, *, streams: bool = False) -> AsyncGenerator[list[bytes], None]:
     """Yield the frames of a response as they come, in lists, and `[DONE]` once it says that it is whole.
 
     Where a stream was asked for (`streams`), one object that comes instead says so too.
     """
     framer, head, any_frame, told, scheduler = Framer(), b"", False, False, FairScheduler.here()
-    async with aclosing(response.pieces()) as pieces:
+    async with aclosing(call.pieces()) as pieces:
         async for piece in pieces:
             for at in range(0, len(piece), PIECE):
                 await scheduler.turn()
                 if frames := framer.feed(piece[at : at + PIECE]):
                     any_frame = True
-                    response.stall.content_came()
+                    call.stall.content_came()
                     yield frames
             if framer.whole and not told:
                 told = any_frame = True
@@ -337,5 +358,5 @@ async def iter_frames(response: HttpResponse, mask: Mask, *, streams: bool = Fal
     if framer.whole and not told and (streams or not framer.is_json):
         yield [DONE]
     elif not any_frame and head.strip() and head.strip()[:1] not in b"{[d":
-        kind = response.headers.get("content-type", "unknown type")
+        kind = call.headers.get("content-type", "unknown type")
         raise WireError(f"not an answer of the API ({kind}): {mask.hide(head)[:80]!r} → check the base URL")

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any, TypeVar, cast
 
 import msgspec
 
 from nbgemini._async.scheduler import FairScheduler
-from nbgemini.errors import NbGeminiError, WireError
+from nbgemini.errors import WireError
 from nbgemini.secrets import HIDDEN, PART, STEP, Mask
 from nbgemini.transport.framing import DONE, load_json
 
@@ -25,22 +25,6 @@ _MOST_PLACES = 10_000  # at which a key may have begun; elsewhere than in a host
 _VALUES = 1_000  # of a frame, between two turns of others
 _Result = TypeVar("_Result")
 _FOLD = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
-
-
-async def without_key(batches: AsyncIterable[list[bytes]], mask: Mask) -> AsyncGenerator[list[bytes], None]:
-    """Yield the frames of one stream, in batches as they come, without the keys of `mask`."""
-    keys = KeyFilter(mask)
-    try:
-        async for batch in batches:
-            if not keys.suspects(batch):
-                yield batch
-                continue
-            for frame in batch:
-                yield await in_turns(keys.feed(frame))
-    except NbGeminiError:
-        yield keys.close()
-        raise
-    yield keys.close()
 
 
 async def in_turns(steps: Generator[None, None, _Result]) -> _Result:
@@ -54,20 +38,48 @@ async def in_turns(steps: Generator[None, None, _Result]) -> _Result:
         await scheduler.turn()
 
 
+class KeyForms:
+    """How the keys of a mask may begin, go on and end in a stream; the same for all streams of a source."""
+
+    def __init__(self, mask: Mask) -> None:
+        self.mask = mask
+        forms = mask.forms
+        self.heads = [b"\\u00", *(form[:_TELLING].encode() for form in forms)]  # a letter may be escaped
+        self.ends = _pattern_of_ends(forms) if forms else None
+        self.whole = re.compile("|".join(map(re.escape, forms)))
+        self.longest = max(map(len, forms), default=0)
+        self.shortest = min(map(len, forms), default=0)
+        self.beginnings = {form[:size] for form in forms for size in range(1, len(form) + 1)}
+        self.last = {character for beginning in self.beginnings for character in (beginning[-1], beginning[-1].upper())}
+
+    def may_begin_in(self, part: bytes) -> bool:
+        """Return whether a key may begin at the end of a text of this part of a frame."""
+        part = part.lower()
+        return any(head in part for head in self.heads) or bool(self.ends and self.ends.search(part))
+
+    def beginning(self, text: str) -> int:
+        """Return how many characters at the end of a text may be the beginning of a key."""
+        sizes = range(min(len(text), self.longest), 0, -1)
+        return next((size for size in sizes if text[-size:] in self.beginnings), 0)
+
+    def find(self, text: str) -> Generator[None, None, list[tuple[int, int]]]:
+        """Return where whole keys stand in a text; others have their turn between the steps."""
+        found: list[tuple[int, int]] = []
+        for at in range(0, len(text), STEP):
+            start = max(at, found[-1][1]) if found else at
+            part = text[start : at + STEP + self.longest].translate(_FOLD)
+            spans = ((start + match.start(), start + match.end()) for match in self.whole.finditer(part))
+            found += [span for span in spans if span[0] < at + STEP]
+            if at + STEP < len(text):
+                yield
+        return found
+
+
 class KeyFilter:
     """Filters the frames of one stream."""
 
-    def __init__(self, mask: Mask) -> None:
-        """Look for the keys of `mask`."""
-        self._mask = mask
-        self._forms = mask.forms
-        self._heads = [b"\\u00", *(form[:_TELLING].encode() for form in self._forms)]  # a letter may be escaped
-        self._ends = _pattern_of_ends(self._forms) if self._forms else None
-        self._whole = re.compile("|".join(map(re.escape, self._forms)))
-        self._longest = max(map(len, self._forms), default=0)
-        self._shortest = min(map(len, self._forms), default=0)
-        self._beginnings = {form[:size] for form in self._forms for size in range(1, len(form) + 1)}
-        self._last = {character for beginning in self._beginnings for character in (beginning[-1], beginning[-1].upper())}
+    def __init__(self, forms: KeyForms) -> None:
+        self._forms = forms
         self._waiting: list[_Frame] = []
         self._begun: dict[int, list[_Piece]] = {}  # by place: the pieces at whose end a key may have begun
         self._fresh: set[int] = set()  # the places where that was so in the frames that wait
@@ -76,16 +88,20 @@ class KeyFilter:
 
     def suspects(self, batch: Sequence[bytes]) -> bool:
         """Return whether a key, or the beginning of one, may be in frames that came together, or one has begun before."""
-        if self._ends is None:
+        if self._forms.ends is None:
             return False
         if self._begun or sum(map(len, batch)) > STEP:
             return True
         together = b"\n".join(batch)
-        return self._mask.found_in(together) or self._may_begin_in(together)
+        return self._forms.mask.found_in(together) or self._forms.may_begin_in(together)
+
+    async def filtered(self, batch: Sequence[bytes]) -> list[bytes]:
+        """Return the frames that can be passed on by now; others have their turn meanwhile."""
+        return [passed for frame in batch for passed in await in_turns(self.feed(frame))]
 
     def feed(self, frame: bytes) -> Generator[None, None, list[bytes]]:
         """Return the frames that can be passed on by now; others have their turn between the steps."""
-        frame = yield from self._mask.steps(frame)
+        frame = yield from self._forms.mask.steps(frame)
         if not self._begun and not (yield from self._may_begin(frame)):
             return [frame]
         if frame == DONE:
@@ -94,7 +110,7 @@ class KeyFilter:
         escaped = b"\\u00" in frame  # a key may stand in a text in a spelling that its bytes don't show
         for number, (place, holder, key) in enumerate(self._waiting[-1].leaves()):
             text = holder[key]
-            if isinstance(text, str) and text and (escaped or text[-1] in self._last or place in self._begun):
+            if isinstance(text, str) and text and (escaped or text[-1] in self._forms.last or place in self._begun):
                 yield from self._join(_Piece(self._waiting[-1], place, holder, key))
             if number % _VALUES == _VALUES - 1:
                 yield
@@ -122,30 +138,21 @@ class KeyFilter:
     def _may_begin(self, frame: bytes) -> Generator[None, None, bool]:
         """Return whether a key may begin at the end of a text of this frame."""
         for at in range(0, len(frame), STEP):
-            if self._may_begin_in(frame[at : at + STEP + _TELLING]):
+            if self._forms.may_begin_in(frame[at : at + STEP + _TELLING]):
                 return True
             if at + STEP < len(frame):
                 yield
         return False
 
-    def _may_begin_in(self, part: bytes) -> bool:
-        part = part.lower()
-        return any(head in part for head in self._heads) or bool(self._ends and self._ends.search(part))
-
-    def _beginning(self, text: str) -> int:
-        """Return how many characters at the end of a text may be the beginning of a key."""
-        sizes = range(min(len(text), self._longest), 0, -1)
-        return next((size for size in sizes if text[-size:] in self._beginnings), 0)
-
     def _join(self, piece: _Piece) -> Generator[None, None, None]:
         """Let a text go on where an earlier one ended; others have their turn between the steps."""
-        pieces = [*self._begun.pop(piece.place, ()), piece]
+        forms, pieces = self._forms, [*self._begun.pop(piece.place, ()), piece]
         self._awaited.discard(piece.place)
         text = "".join(part.text[part.start :] for part in pieces)
-        found = (yield from self._find(text)) if len(text) >= self._shortest else []
+        found = (yield from forms.find(text)) if len(text) >= forms.shortest else []
         _hide(pieces, found)
-        after = max(found[-1][1] if found else 0, len(text) - self._longest)
-        rest = self._beginning(text[after:].translate(_FOLD)) if text[-1] in self._last else 0
+        after = max(found[-1][1] if found else 0, len(text) - forms.longest)
+        rest = forms.beginning(text[after:].translate(_FOLD)) if text[-1] in forms.last else 0
         if rest:
             self._begun[piece.place] = _last(pieces, rest)
             self._fresh.add(piece.place)
@@ -153,18 +160,6 @@ class KeyFilter:
                 self._awaited.add(piece.place)
             if len(self._begun) > _MOST_PLACES:
                 raise WireError(f"the answer may repeat the key at over {_MOST_PLACES:,} places → ask another service")
-
-    def _find(self, text: str) -> Generator[None, None, list[tuple[int, int]]]:
-        """Return where whole keys stand in a text."""
-        found: list[tuple[int, int]] = []
-        for at in range(0, len(text), STEP):
-            start = max(at, found[-1][1]) if found else at
-            part = text[start : at + STEP + self._longest].translate(_FOLD)
-            spans = ((start + match.start(), start + match.end()) for match in self._whole.finditer(part))
-            found += [span for span in spans if span[0] < at + STEP]
-            if at + STEP < len(text):
-                yield
-        return found
 
 
 class _Frame:

@@ -2,7 +2,7 @@
 
 Silence is counted in time that the event loop was awake for. A cell that computes for minutes holds the loop, and what came
 meanwhile waits in the socket's buffer: that is our own silence, not the service's. So seconds are counted in small ticks of the
-loop, and a tick that comes late counts as one.
+loop, one timer for all its streams, and a tick that comes late counts as two at most.
 Invariant: only waiting is counted; whatever the reader of the stream does between two chunks takes its time.
 """
 
@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from msgspec import Struct
 
@@ -19,6 +19,7 @@ from nbgemini.errors import TransportError
 
 T = TypeVar("T")
 
+_REQUEST_IS_OUT = "receive_response_headers.started"  # in the words of httpcore2's trace extension
 _TICK = 1.0  # seconds, at most
 
 
@@ -48,12 +49,11 @@ class StallTimeout:
         self._gap = timeouts.gap
         self._content = timeouts.content
         self._limit = timeouts.first
-        self._tick_seconds = min(_TICK, timeouts.first / 4, timeouts.gap / 4, timeouts.content / 4)
+        self.tick = min(_TICK, timeouts.first / 4, timeouts.gap / 4, timeouts.content / 4)
         self._silent = self._empty = 0.0
         self._counting = False
         self._waiting: asyncio.Task[Any] | None = None
         self._expired = ""
-        self._last = 0.0
 
     async def wait(self, awaitable: Awaitable[T]) -> T:
         """Wait for the network.
@@ -73,9 +73,10 @@ class StallTimeout:
             self._silent = 0.0
         raise TransportError(self._expired, passing=True)  # out here it has no context
 
-    def request_sent(self) -> None:
-        """Count from here on: before, the timeouts for connecting and writing hold."""
-        self._counting = True
+    async def trace(self, event: str, _: object) -> None:
+        """Count from when the request is out: before, the timeouts for connecting and writing hold."""
+        if event.endswith(_REQUEST_IS_OUT):
+            self._counting = True
 
     def response_begun(self) -> None:
         """Let the gaps count from here on."""
@@ -85,24 +86,18 @@ class StallTimeout:
         """Count the time without content anew."""
         self._empty = 0.0
 
-    def __enter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-        self._last = loop.time()
-        self._timer = loop.call_later(self._tick_seconds, self._tick)
-        return self
+    def start(self) -> None:
+        """Count the ticks of the running loop."""
+        _Clock.here().add(self)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._timer.cancel()
+    def stop(self) -> None:
+        """Count no more."""
+        _Clock.here().running.discard(self)
 
-    def _tick(self) -> None:
-        loop = asyncio.get_running_loop()
-        now, before = loop.time(), self._last
-        self._last = now
-        self._timer = loop.call_later(self._tick_seconds, self._tick)
-        if self._waiting is not None and self._counting and not self._expired:
-            self._count(min(now - before, 2 * self._tick_seconds), self._waiting)
-
-    def _count(self, seconds: float, waiting: asyncio.Task[Any]) -> None:
+    def count(self, seconds: float) -> None:
+        """Count seconds that the loop was awake for, if the network is waited for."""
+        if self._waiting is None or not self._counting or self._expired:
+            return
         self._silent += seconds
         self._empty += seconds
         if self._silent > self._limit:
@@ -110,4 +105,39 @@ class StallTimeout:
         elif self._empty > self._content:
             self._expired = f"nothing but signs of life from {self._host} for {self._content:g} s"
         if self._expired:
-            waiting.cancel()
+            self._waiting.cancel()
+
+
+class _Clock:
+    """The ticks of one event loop; it rests while no stream runs."""
+
+    def __init__(self) -> None:
+        self.running: set[StallTimeout] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._tick = self._last = 0.0
+
+    @staticmethod
+    def here() -> _Clock:
+        loop = asyncio.get_running_loop()
+        return _clocks.get(loop) or _clocks.setdefault(loop, _Clock())
+
+    def add(self, stall: StallTimeout) -> None:
+        self.running.add(stall)
+        if self._timer is None or stall.tick < self._tick:
+            self._wait(stall.tick)
+
+    def _wait(self, seconds: float) -> None:
+        if self._timer:
+            self._timer.cancel()
+        loop = asyncio.get_running_loop()
+        self._tick, self._last, self._timer = seconds, loop.time(), loop.call_later(seconds, self._count)
+
+    def _count(self) -> None:
+        self._timer, seconds = None, min(asyncio.get_running_loop().time() - self._last, 2 * self._tick)
+        for stall in tuple(self.running):
+            stall.count(seconds)
+        if self.running:
+            self._wait(min(stall.tick for stall in self.running))
+
+
+_clocks: WeakKeyDictionary[asyncio.AbstractEventLoop, _Clock] = WeakKeyDictionary()

@@ -10,7 +10,6 @@ from msgspec import Struct, structs
 
 from nbgemini.offline.directive import cut_evenly
 from nbgemini.offline.requests import InvalidRequest
-from nbgemini.offline.script import ScriptedAnswer
 from nbgemini.offline.stream import ScriptedPart, begins_call, one_call, token_count, whole_call
 
 Kind: TypeAlias = Literal["thought", "text", "call"]
@@ -65,18 +64,17 @@ class Speech(Struct, frozen=True):
         return sum(token_count(run.name + run.text) for run in self.runs if run.kind != "thought")
 
 
-def speech_of(answer: ScriptedAnswer, asked: int, ids: str, *, thinks: bool) -> Speech:
+def speech_of(said: list[ScriptedPart], finish: str | None, asked: int, ids: str, *, thinks: bool) -> Speech:
     """Return the speech of an answer; calls get ids that begin with `ids`; who `thinks`, does so before a call too.
 
     Raises:
         InvalidRequest: the prompt's directive has parts that only Gemini's protocol can say.
     """
-    said = answer.said
     if thinks and any(begins_call(item.part) for item in said) and not any(item.part.get("thought") for item in said):
         said = [ScriptedPart({"text": "**A tool**\n\nIt knows better than I do.\n\n\n", "thought": True}, _THINKS), *said]
     runs = [run for run in _runs(said) if thinks or run.kind != "thought"]
     named = [structs.replace(run, id=f"{ids}_{n}") if run.kind == "call" else run for n, run in enumerate(runs)]
-    return Speech(named, answer.directive.finish, asked)
+    return Speech(named, finish, asked)
 
 
 def _runs(said: Sequence[ScriptedPart]) -> list[Run]:

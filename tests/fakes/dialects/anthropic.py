@@ -7,7 +7,6 @@ from typing import Any
 
 from nbgemini.offline.http_server import HttpRequest
 from nbgemini.offline.stream import count_tokens
-from nbgemini.offline.thought_signatures import seal
 from tests.fakes.dialects.answer_runs import Run, Speech
 from tests.fakes.dialects.anthropic_request import (
     Any_,
@@ -26,6 +25,7 @@ from tests.fakes.dialects.base import Question, gemini_body, result_part
 from tests.fakes.dialects.errors import RequestError, ShapeError, is_bad, key_in, shaped
 from tests.fakes.dialects.event_writer import Event, Writer
 from tests.fakes.dialects.models import claude, claude_entry, claude_page
+from tests.fakes.dialects.seals import seal
 
 _KINDS = {
     400: "invalid_request_error",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from nbgemini.offline.thought_signatures import is_seal
 from tests.fakes.dialects.anthropic_request import (
     Asked,
     Counted,
@@ -20,6 +19,7 @@ from tests.fakes.dialects.anthropic_request import (
 )
 from tests.fakes.dialects.errors import RequestError
 from tests.fakes.dialects.models import Claude
+from tests.fakes.dialects.seals import is_seal
 
 OLD, NEW = "2023-06-01", "2026-10-21"
 VERSIONS = ("2023-01-01", OLD, NEW)

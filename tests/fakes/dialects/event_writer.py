@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeAlias
 from msgspec import Struct
 
 from nbgemini.offline.directive import Directive
+from nbgemini.offline.requests import Refused
 from nbgemini.offline.script import Script
 from tests.fakes.dialects.answer_runs import Run, Speech
 from tests.fakes.dialects.errors import RequestError
@@ -17,7 +18,6 @@ from tests.fakes.dialects.errors import RequestError
 Event: TypeAlias = tuple[str, Any]  # its name, for the line `event:`, and its data
 
 _OVERLOADED = "The model is overloaded."
-_OK = 200
 
 
 class Writer(Protocol):
@@ -82,14 +82,17 @@ def overloaded() -> RequestError:
     return RequestError(503, _OVERLOADED)
 
 
-def refusal(directive: Directive) -> RequestError:
-    """Return the error of a directive with a `status`; what it says in Google's words is left to Google's protocol."""
-    said = {name: value for name, value in directive.error.items() if isinstance(value, str)}
-    headers = {"retry-after": directive.retry_delay.removesuffix("s")} if directive.retry_delay else {}
-    message = said.get("message", "Refused, as the prompt asked for.")
+def refusal(refused: Refused) -> RequestError:
+    """Return the error of a refused prompt; what it says in Google's words is left to Google's protocol."""
+    said = {name: value for name, value in refused.error.items() if isinstance(value, str)}
+    match refused.error.get("details"):
+        case [{"retryDelay": str(delay)}]:
+            headers = {"retry-after": delay.removesuffix("s")}
+        case _:
+            headers = {}
     return RequestError(
-        directive.status or _OK,
-        message,
+        refused.code,
+        said["message"],
         kind=said.get("type", ""),
         param=said.get("param"),
         code=said.get("code"),

@@ -6,8 +6,8 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
-from nbgemini.offline.thought_signatures import is_seal
 from tests.fakes.dialects.errors import RequestError
+from tests.fakes.dialects.seals import is_seal
 
 Free: TypeAlias = dict[str, Any]
 

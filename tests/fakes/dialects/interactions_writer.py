@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from nbgemini.offline.thought_signatures import seal
 from tests.fakes.dialects.answer_runs import Run, Speech
 from tests.fakes.dialects.event_writer import Event
+from tests.fakes.dialects.seals import seal
 
 _STATUS = {"STOP": "completed", "MAX_TOKENS": "incomplete"}
 

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
-from nbgemini.offline.thought_signatures import is_seal
 from tests.fakes.dialects.errors import RequestError
 from tests.fakes.dialects.openai_common import Form
+from tests.fakes.dialects.seals import is_seal
 
 Free: TypeAlias = dict[str, Any]
 

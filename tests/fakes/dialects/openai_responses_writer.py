@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
-from nbgemini.offline.thought_signatures import seal
 from tests.fakes.dialects.answer_runs import Run, Speech
 from tests.fakes.dialects.event_writer import Event
 from tests.fakes.dialects.openai_responses_request import Asked
+from tests.fakes.dialects.seals import seal
 
 _IDS = {"thought": "rs", "text": "msg", "call": "fc"}
 _REASONS = {"MAX_TOKENS": "max_output_tokens"}

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from nbgemini.offline.http_server import HttpRequest
 from nbgemini.offline.input_report import Head
-from nbgemini.offline.requests import InvalidRequest
-from nbgemini.offline.responder import EVENTS, Delivery, send_json, send_stream, send_whole
+from nbgemini.offline.requests import Refused, body_of
+from nbgemini.offline.responder import Delivery, send_json, send_stream, send_whole
 from nbgemini.offline.script import answer_to
 from nbgemini.offline.stream import count_tokens
 from tests.fakes.dialects.answer_runs import speech_of
@@ -33,7 +31,7 @@ class DialectRouter:
             "interactions": Interactions(),
         }
 
-    async def answer(self, provider: str, request: HttpRequest, body: Any, count: tuple[int, int], to: Delivery) -> None:
+    async def answer(self, provider: str, request: HttpRequest, count: tuple[int, int], to: Delivery) -> None:
         """Answer a request; the counts are how many were equal to it before, and how many there were at all.
 
         Raises:
@@ -45,41 +43,37 @@ class DialectRouter:
             if request.method == "GET":
                 await send_json(to.writer, 200, dialect.look(request))
             else:
-                await self._ask(dialect, request, body, count, to)
-        except (RequestError, ShapeError, InvalidRequest) as fault:
+                await self._ask(dialect, request, count, to)
+        except (RequestError, ShapeError, Refused) as fault:
             declined = _declined(fault, dialect)
             await send_json(to.writer, declined.status, dialect.error(declined, count[1]), declined.headers)
 
-    async def _ask(self, dialect: Dialect, request: HttpRequest, body: Any, count: tuple[int, int], to: Delivery) -> None:
-        if isinstance(body, InvalidRequest):
-            raise body
-        question = dialect.read(request, body)
+    async def _ask(self, dialect: Dialect, request: HttpRequest, count: tuple[int, int], to: Delivery) -> None:
+        question = dialect.read(request, body_of(request))
         if isinstance(question, Question):
             await _send(question, self._written(dialect, question, *count), to)
         else:
             await send_json(to.writer, 200, question)
 
     def _written(self, dialect: Dialect, question: Question, earlier: int, number: int) -> Written:
-        answer = answer_to(question.body, question.model, earlier, self._head)
-        if answer.refused:
-            raise refusal(answer.directive)
+        said, directive = answer_to(question.body, question.model, earlier, self._head)
         asked, ids = count_tokens(question.body["contents"]), f"{dialect.calls}_{number}"
-        speech = speech_of(answer, asked, ids, thinks=question.thinks)
-        made = written(speech, dialect.writer(question, number), answer.directive)
+        speech = speech_of(said, directive.finish, asked, ids, thinks=question.thinks)
+        made = written(speech, dialect.writer(question, number), directive)
         dialect.keep(question, made.whole)
         return made
 
 
 async def _send(question: Question, answer: Written, to: Delivery) -> None:
     if question.streams:
-        await send_stream(answer.script, answer.pieces, to, content_type=EVENTS, begin=answer.begin, end=answer.end)
+        await send_stream(answer.script, answer.pieces, to, begin=answer.begin, end=answer.end)
     elif answer.broken:
         raise overloaded()
     else:
         await send_whole(answer.script, 200, answer.whole, to)
 
 
-def _declined(fault: RequestError | ShapeError | InvalidRequest, dialect: Dialect) -> RequestError:
+def _declined(fault: RequestError | ShapeError | Refused, dialect: Dialect) -> RequestError:
     if isinstance(fault, ShapeError):
         return dialect.misshapen(fault)
-    return RequestError(400, str(fault)) if isinstance(fault, InvalidRequest) else fault
+    return refusal(fault) if isinstance(fault, Refused) else fault

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nbgemini.notebook.magics.help import MAP_EXAMPLES, map_help
-from nbgemini.notebook.magics.options import build_map_parser
+from nbgemini.notebook.options import build_map_parser
 from tests.fakes.shell import Shell
 
 MADE = """

@@ -22,7 +22,7 @@ def clock(monkeypatch):
 def begun(refresh):
     one = Painting("widgets", Straight(), refresh, 10, shows_errors=False)
     one._use(SimpleNamespace(keep=lambda _: None))
-    widget = one._opened(lambda: SimpleNamespace(greeted=0, model_id="w"))
+    widget = one.widget(lambda _: SimpleNamespace(greeted=0, model_id="w"))
     return one, widget
 
 
@@ -36,6 +36,14 @@ def test_a_page_that_stays_silent_gets_html_and_so_do_the_next_streams(clock):
     assert refresh.no_widgets
     widget.greeted = 1  # late, but heard
     assert not refresh.no_widgets
+
+
+def test_widgets_that_are_loaded_are_used_at_once():
+    import nbgemini.notebook.display.widget  # noqa: F401 - as an earlier prompt did
+
+    painting = Painting("widgets", Straight(), Refresh(), 10, shows_errors=False)
+    painting.begin()
+    assert painting.widgets
 
 
 def test_a_loop_that_was_held_is_no_silence(clock):

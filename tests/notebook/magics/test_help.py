@@ -6,7 +6,7 @@ import pytest
 
 from nbgemini.notebook.commands import COMMANDS
 from nbgemini.notebook.magics.help import EXAMPLES, commands_help, example, prompt_help
-from nbgemini.notebook.magics.options import build_parser
+from nbgemini.notebook.options import build_parser
 from tests.fakes.shell import Shell
 
 MADE = """

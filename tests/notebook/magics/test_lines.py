@@ -108,6 +108,23 @@ REFUSED = [  # a cell, and the exact line
         "PromptError: 'hello' is not an option; the prompt goes below the %%gemini line (in one line: %gemini ask …)",
     ),
     (
+        "%%gemini -s Answer as a pirate\nx",
+        "'as' is not an option, and text with spaces needs quotes; the prompt goes below the %%gemini line",
+    ),
+    (
+        "words\n%%gemini\nhi",
+        "PromptError: %%gemini begins a cell: put the code above it into a cell of its own",
+    ),
+    ("%%gemini map -w\nSay {row}", "usage: %gemini map [OPTIONS] NAME TEMPLATE: a DataFrame, list or column"),
+    (
+        "%gemini map words --first 2 Say {row}",
+        "PromptError: options go before words; usage: %gemini map [OPTIONS] NAME TEMPLATE",
+    ),
+    (
+        "%%gemini --once hello\nx",
+        "PromptError: 'hello' is not an option; the prompt goes below the %%gemini line (in one line: %gemini ask …)",
+    ),
+    (
         "%%gemini --tem 1\nx",
         "PromptError: unknown option --tem (did you mean --temperature?); %%gemini --help lists the options",
     ),
@@ -117,6 +134,10 @@ REFUSED = [  # a cell, and the exact line
     ),
     ("%%gemini --foo\nx", "PromptError: unknown option --foo; %%gemini --help lists the options"),
     ("%gemini foo", "PromptError: no command 'foo'; %gemini help lists them (a question: %gemini ask …)"),
+    (
+        "%gemini what is the capital of France?",
+        "PromptError: no command 'what'; %gemini help lists them (to ask it: %gemini ask what is the capital of France?)",
+    ),
     ("%gemini help foo", "PromptError: no command or option 'foo'; %gemini help lists all commands"),
     ("%gemini approvals revoke wether", "PromptError: 'wether' is not always allowed; %gemini approvals lists what is"),
     ("%%gemini -m gpt-4o\nx", "PromptError: gpt-4o is not a model of Gemini; say -m openai:gpt-4o"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
-from nbgemini.notebook.kernel.cell_transforms import called
+from nbgemini.notebook.kernel.cell_transforms import AwaitHook, called
 
 ASK = "get_ipython().run_line_magic('gemini', 'ask why?')"
 
@@ -31,6 +31,7 @@ def transformed(code, *, automagic=False):
         ("!echo it's\n%gemini ask why?", f'get_ipython().system("echo it\'s")\n{ASK}'),
         ("%gemini ask \\\n  why?\n1", f"{ASK}\n\n1"),
         ("%gemini map rows Is {a} = {b}?", "get_ipython().run_line_magic('gemini', 'map rows Is {a} = {b}?')"),
+        ("%gemini what is it?", "get_ipython().run_line_magic('gemini', 'what is it?')"),
         ("%gemini explain x?", "get_ipython().run_line_magic('gemini', 'explain x?')"),
     ],
 )
@@ -73,3 +74,25 @@ def test_where_magics_need_no_sign_a_question_needs_none():
 
 def test_a_cell_of_another_magic_keeps_its_text():
     assert called(["%%bash\n", "%gemini ask why?\n"], automagic=True) == ["%%bash\n", "%gemini ask why?\n"]
+
+
+MISPLACED = "get_ipython().run_line_magic('gemini', '%%gemini')\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "becomes"),
+    [
+        ("# a note\n\n%%gemini -w\nhi\n# and\n", "%%gemini -w\nhi\n# and\n"),
+        ("  %%gemini\nhi\n", "%%gemini\nhi\n"),
+        ("x = 1\n%%gemini\nhi\n", MISPLACED),
+        ("if x:\n    %%gemini\n    hi\n", MISPLACED),
+        ("s = '''\n%%gemini\n'''\n", None),
+        ("%%bash\n%%gemini\n", None),
+        ("%%gemini\nabout\n%%gemini\n", None),
+        ("x = '%%gemini'\n%%geminis\n", None),
+        ("", None),
+    ],
+)
+def test_a_cell_magic_below_comments_is_one_and_below_code_is_refused(code, becomes):
+    lines = code.splitlines(keepends=True)
+    assert "".join(AwaitHook(object(), str).keep_from_ipython(lines)) == (code if becomes is None else becomes)

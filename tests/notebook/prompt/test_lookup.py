@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Optional
 import pytest
 
 from nbgemini.errors import PromptError
-from nbgemini.notebook.magics.options import parse_ask
+from nbgemini.notebook.options import parse_ask
 from nbgemini.notebook.prompt.lookup import MOST_FILES, named_attachments, named_type
 
 

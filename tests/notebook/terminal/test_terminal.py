@@ -252,6 +252,7 @@ def test_a_call_is_shown_when_it_runs_and_when_it_is_over(monkeypatch, capsys, r
     assert titles == ["running…", "done"]
     assert not set("\x1b\u202e") & set(sent)
     assert "U+202E" in sent
+    assert re.search(r"… 9\d\d lines more", sent)
     assert len(sent) < 4_000
 
 

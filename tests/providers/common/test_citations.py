@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nbgemini.messages.events import Citation, Citations, Page, Passage
-from nbgemini.providers.anthropic.blocks import CitationReader
+from nbgemini.providers.anthropic.decode import MessagesDecoder
 from nbgemini.providers.common.citations import CitationBuilder
 
 
@@ -48,4 +48,6 @@ def test_there_are_at_most_so_many_of_each():
 
 
 def test_a_block_without_text_cites_nothing():
-    assert tuple(CitationReader().cite("", [{"url": "https://a"}])) == ()
+    decoder = MessagesDecoder()
+    decoder.add_passage("", [{"url": "https://a"}])
+    assert decoder.sources.news() is None

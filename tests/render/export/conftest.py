@@ -9,7 +9,7 @@ import pytest
 from nbgemini.client import Client
 from nbgemini.messages.transcript import Exchange
 from nbgemini.messages.turns import Turn
-from nbgemini.render.export import Entry, Said
+from nbgemini.render.export import Entry, ExportedChat
 from nbgemini.tools.toolbox import Toolbox, allow_all
 from tests.fakes.functions import PNG
 from tests.support.tool_calls import calls
@@ -24,7 +24,7 @@ def plot(colour: str) -> list:
 
 def said_in(chat, **told):
     entries = [Entry(exchange, chat.segments(exchange)) for exchange in chat.transcript]
-    return Said(chat.name, chat.options.model, told.get("system"), "2026-11-21 12:00", entries)
+    return ExportedChat(chat.name, chat.options.model, told.get("system"), "2026-11-21 12:00", entries)
 
 
 def said_by(answer, *, chat="main", prompt="why?"):
@@ -32,7 +32,7 @@ def said_by(answer, *, chat="main", prompt="why?"):
     client = Client()
     exchange = Exchange(Turn("user", ({"text": prompt},)))
     exchange.parts, exchange.state = [{"text": answer, "thought": True}, {"text": answer}], "complete"
-    return Said(chat, "m", None, "now", [Entry(exchange, client.chat().segments(exchange))])
+    return ExportedChat(chat, "m", None, "now", [Entry(exchange, client.chat().segments(exchange))])
 
 
 @pytest.fixture

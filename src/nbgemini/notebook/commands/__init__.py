@@ -1,7 +1,8 @@
 """`%gemini COMMAND`: everything that is not a prompt.
 
 A command is a function of the session and the rest of its line; those that ask the service are coroutines. The runner handles
-the commands that send a prompt, and `help`.
+the commands that send a prompt, and `help`. Whatever is wrong with a line, or with what it names in the notebook, is a
+PromptError.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import Struct
 
-from nbgemini.errors import PromptError
+from nbgemini.errors import PromptError, nearest
 from nbgemini.notebook.commands import cache, chats, journal, record_replay, setup, status
 from nbgemini.notebook.commands.common import HELP_FLAGS
-from nbgemini.notebook.options import nearest
+from nbgemini.notebook.kernel.cell_transforms import MISPLACED
 
 if TYPE_CHECKING:
     from nbgemini.notebook.session import Session
@@ -76,13 +77,11 @@ _WITH_TEXT = ("ask", "fix", "explain", "map")  # their own parsers know --help: 
 
 
 def command_of(line: str) -> tuple[str, str]:
-    """Split a line into its command and the rest; a line that asks for help is the `help` command.
-
-    Raises:
-        PromptError: there is no such command; the message names the nearest.
-    """
+    """Split a line into its command and the rest; a line that asks for help is the `help` command."""
     name, _, rest = line.strip().partition(" ")
     rest = rest.strip()
+    if name == MISPLACED:
+        raise PromptError("%%gemini begins a cell: put the code above it into a cell of its own")
     if name == VERSION_FLAG or name in HELP_FLAGS:
         return "help", rest if name in HELP_FLAGS else name
     if name.endswith("?") and not rest:
@@ -90,7 +89,10 @@ def command_of(line: str) -> tuple[str, str]:
     if name not in COMMANDS:
         other = _OTHER_NAMES.get(name.casefold())
         hint = f" (did you mean {other}?)" if other else nearest(name, COMMANDS)
-        raise PromptError(f"no command {name!r}{hint}; %gemini help lists them (a question: %gemini ask …)")
+        question = f"to ask it: %gemini ask {line.strip()}" if rest else "a question: %gemini ask …"
+        raise PromptError(f"no command {name!r}{hint}; %gemini help lists them ({question})")
     words = rest.split()
-    wants_help = words[:1] in [[flag] for flag in HELP_FLAGS] or (name not in _WITH_TEXT and {*words} & {"--help", "-h"})
+    wants_help = words[:1] in [[flag] for flag in HELP_FLAGS] or (
+        name not in _WITH_TEXT and ({*words} & {"--help", "-h"} or rest.endswith("?"))
+    )
     return ("help", name) if wants_help or (name == "map" and not rest) else (name, rest)

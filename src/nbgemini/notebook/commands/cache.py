@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nbgemini.errors import ConfigurationError
+from nbgemini.errors import ConfigurationError, nearest
 from nbgemini.formatting import money_text, tokens_text
 from nbgemini.messages.media import size_text
 from nbgemini.messages.turns import Usage
 from nbgemini.notebook.commands.common import plural, show_line, show_table, split_words, usage_error
-from nbgemini.notebook.options import nearest
 
 if TYPE_CHECKING:
     from nbgemini.cache import Cache, CacheStats
@@ -29,16 +28,12 @@ async def cache(session: Session, rest: str) -> None:
     if kept is None:
         show_line(_NONE)
     elif words:
-        await _clear(kept)
+        count = await kept.clear()
+        if count is None:
+            raise ConfigurationError(f"the cache was not cleared: {kept.where} does not respond")
+        show_line(f"{plural(count, 'answer')} removed from {kept.where}")
     else:
         await _show(kept, session.client.settings.prices)
-
-
-async def _clear(kept: Cache) -> None:
-    count = await kept.clear()
-    if count is None:
-        raise ConfigurationError(f"the cache was not cleared: {kept.where} does not respond")
-    show_line(f"{plural(count, 'answer')} removed from {kept.where}")
 
 
 async def _show(kept: Cache, prices: Prices) -> None:

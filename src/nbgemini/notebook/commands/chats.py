@@ -8,10 +8,10 @@ import stat
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbgemini._storage import write_atomically
-from nbgemini.errors import PromptError
+from nbgemini.errors import PromptError, nearest
 from nbgemini.messages.attachments import display_text
 from nbgemini.messages.transcript import Exchange
 from nbgemini.notebook.commands.common import (
@@ -27,12 +27,12 @@ from nbgemini.notebook.commands.common import (
     usage_error,
 )
 from nbgemini.notebook.commands.status import chat_window_text, learn_windows, model_of
-from nbgemini.notebook.options import PromptArgs, nearest
+from nbgemini.notebook.options import PromptArgs
 
 if TYPE_CHECKING:
     from nbgemini.chat.chat import Chat
     from nbgemini.notebook.session import Session
-    from nbgemini.render.export import Said
+    from nbgemini.render.export import ExportedChat
 
 
 _EXPORT_FLAGS = {"--thoughts", "--force"}
@@ -93,7 +93,7 @@ def _show_exchanges(chat: Chat, exchanges: Iterable[Exchange]) -> None:
 def load(session: Session, rest: str) -> None:
     """Continue a chat that an earlier session of this notebook saved, or that was exported as .json, maybe under a new name."""
     words = split_words(rest)
-    if words and _is_exported(words[0]):
+    if words and words[0].endswith(".json"):
         _load_file(session, words)
         return
     if words and words[0].endswith((".md", ".ipynb")):
@@ -104,51 +104,38 @@ def load(session: Session, rest: str) -> None:
         known = [row[0] for row in saved_chats(session)]
         raise PromptError(f"no earlier session saved a chat {name!r}{nearest(name, known)}; %gemini chats lists the saved ones")
     new_name: str = optional_name(words[1:]) or name
-    chat = session.client.chat(new_name)
-    if len(chat.transcript):
-        count = plural(len(chat.transcript), "exchange")
-        raise PromptError(f"{chat.name} has {count} already; %gemini load {name} NEW_NAME loads the saved ones as another chat")
-    chat.transcript.exchanges[:] = saved
+    _fill(session, new_name, saved, f"%gemini load {name} NEW_NAME loads the saved ones as another chat")
     session.journal.adopt(new_name, saved, former=name)
-    show_line(f"{chat.name}: {plural(len(saved), 'exchange')} loaded; the next prompt continues the chat")
-
-
-def _is_exported(word: str) -> bool:
-    """Whether a word names an exported file, and not a chat."""
-    return word.endswith(".json")
 
 
 def _load_file(session: Session, words: list[str]) -> None:
-    """Continue a chat that was exported; `load FILE NAME` calls it NAME.
-
-    Raises:
-        PromptError: the file can't be read or is another program's, or there is such a chat already.
-    """
+    """Continue a chat that was exported; `load FILE NAME` calls it NAME."""
     from nbgemini.render.export import loaded  # noqa: PLC0415 - at the first use
 
     if len(words) > 2:  # noqa: PLR2004 - file and name
         raise usage_error("load", f"unexpected {' '.join(words[2:])!r}")
     path = Path(words[0]).expanduser()
     name, system, exchanges = loaded(_read_chat_file(path), path.name)
-    chat = session.client.chat(words[1] if len(words) > 1 else name)
-    if len(chat.transcript):
-        raise PromptError(f"{chat.name} has exchanges already; %gemini load {words[0]} NEW_NAME loads these as another chat")
-    if system:
-        session.client.chat(chat.name or name, system=system)
-    chat.transcript.exchanges[:] = exchanges
+    name = words[1] if len(words) > 1 else name
+    _fill(session, name, exchanges, f"%gemini load {words[0]} NEW_NAME loads these as another chat")
     if session.journal:
-        session.journal.replace(chat.name or name, exchanges)
-    show_line(f"{chat.name}: {plural(len(exchanges), 'exchange')} loaded; the next prompt continues the chat")
+        session.journal.replace(name, exchanges)
     if system:
+        session.client.chat(name, system=system)
         show_line(f"its system instruction, sent with each prompt: {system}")
 
 
-def _read_chat_file(path: Path) -> bytes:
-    """Return the content of a regular file: a pipe might never end, and a device holds no chat.
+def _fill(session: Session, name: str, exchanges: list[Exchange], other_way: str) -> None:
+    """Give a chat that has none the exchanges that were loaded."""
+    chat = session.client.chat(name)
+    if len(chat.transcript):
+        raise PromptError(f"{name} has {plural(len(chat.transcript), 'exchange')} already; {other_way}")
+    chat.transcript.exchanges[:] = exchanges
+    show_line(f"{name}: {plural(len(exchanges), 'exchange')} loaded; the next prompt continues the chat")
 
-    Raises:
-        PromptError: it is not a regular file, or can't be read.
-    """
+
+def _read_chat_file(path: Path) -> bytes:
+    """Return the content of a regular file: a pipe might never end, and a device holds no chat."""
     try:
         number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         with os.fdopen(number, "rb") as file:
@@ -189,16 +176,22 @@ def fork(session: Session, rest: str) -> None:
 
 def drop(session: Session, rest: str) -> None:
     """Forget the last exchange of a chat."""
-    chat = named_chat(session, rest)
-    if not len(chat.transcript):
-        raise PromptError(f"{chat.name} has no exchange to drop")
-    last = chat.transcript.exchanges[-1]
-    if last.state in ("running", "waiting"):
-        raise PromptError(f"{chat.name} is still answering; %gemini stop {chat.name} first")
+    chat, _ = _last_of(session, rest, "exchange to drop")
     chat.transcript.exchanges.pop()
     if session.journal:
         session.journal.replace(chat.name, chat.transcript.exchanges)
     show_line(f"{chat.name}: the last exchange is forgotten, {plural(len(chat.transcript), 'exchange')} left")
+
+
+def _last_of(session: Session, rest: str, what: str) -> tuple[Any, Exchange]:  # a chat that has a name
+    """Return a chat and its last exchange, which must be over."""
+    chat = named_chat(session, rest)
+    if not len(chat.transcript):
+        raise PromptError(f"{chat.name} has no {what}")
+    last = chat.transcript.exchanges[-1]
+    if last.state in ("running", "waiting"):
+        raise PromptError(f"{chat.name} is still answering; %gemini stop {chat.name} first")
+    return chat, last
 
 
 def export(session: Session, rest: str) -> None:
@@ -209,7 +202,9 @@ def export(session: Session, rest: str) -> None:
     if not exported.entries:
         raise PromptError(f"{chat.name} has no answer to export yet")
     files = _files(exported, path, thoughts="--thoughts" in flags)
-    _check_overwrite(list(files), force="--force" in flags)
+    existing = next((file for file in files if file.exists() or file.is_symlink()), None)
+    if existing and "--force" not in flags:
+        raise PromptError(f"{existing} exists already; --force overwrites it")
     _write(files)
     left = len(chat.transcript) - len(exported.entries)
     rest_text = f"; {plural(left, 'exchange')} still answering, not in it" if left else ""
@@ -230,17 +225,17 @@ def _parse_export(words: list[str]) -> tuple[Path, str | None, set[str]]:
     return path, names[1] if len(names) > 1 else None, flags
 
 
-def _exported(chat: Chat) -> Said:
-    from nbgemini.render.export import Entry, Said  # noqa: PLC0415
+def _exported(chat: Chat) -> ExportedChat:
+    from nbgemini.render.export import Entry, ExportedChat  # noqa: PLC0415
 
     over = [exchange for exchange in chat.transcript if exchange.state not in ("running", "waiting")]
     entries = [Entry(exchange, chat.segments(exchange)) for exchange in over]
     at = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
     model = next((entry.exchange.facts.model for entry in reversed(entries) if entry.exchange.facts), chat.options.model)
-    return Said(chat.name or "", model, chat.options.system, at, entries)
+    return ExportedChat(chat.name or "", model, chat.options.system, at, entries)
 
 
-def _files(exported: Said, path: Path, *, thoughts: bool) -> dict[Path, bytes]:
+def _files(exported: ExportedChat, path: Path, *, thoughts: bool) -> dict[Path, bytes]:
     """Return the content of each file to write."""
     from nbgemini.render.export import to_json, to_markdown, to_notebook  # noqa: PLC0415
 
@@ -249,12 +244,6 @@ def _files(exported: Said, path: Path, *, thoughts: bool) -> dict[Path, bytes]:
         text, pictures = to_markdown(exported, folder.name, thoughts=thoughts)
         return {path: text.encode(), **{folder / name: content for name, content in pictures.items()}}
     return {path: (to_notebook(exported) if path.suffix == ".ipynb" else to_json(exported)).encode()}
-
-
-def _check_overwrite(paths: list[Path], *, force: bool) -> None:
-    existing = next((path for path in paths if path.exists() or path.is_symlink()), None)
-    if existing and not force:
-        raise PromptError(f"{existing} exists already; --force overwrites it")
 
 
 def _write(files: dict[Path, bytes]) -> None:
@@ -285,15 +274,6 @@ def stop(session: Session, rest: str) -> None:
 
 
 def last_exchange(session: Session, rest: str) -> tuple[PromptArgs, Exchange]:
-    """Return the last exchange of a chat, to be sent again by `%gemini retry [CHAT]`.
-
-    Raises:
-        PromptError: there is none, or it is still being answered.
-    """
-    chat = named_chat(session, rest)
-    if not len(chat.transcript):
-        raise PromptError(f"{chat.name} has no prompt to send again")
-    last: Exchange = chat.transcript.exchanges[-1]
-    if last.state in ("running", "waiting"):
-        raise PromptError(f"{chat.name} is still answering; %gemini stop {chat.name} first")
+    """Return the last exchange of a chat, to be sent again by `%gemini retry [CHAT]`."""
+    chat, last = _last_of(session, rest, "prompt to send again")
     return PromptArgs(chat=chat.name, changes={"fresh": True}), last

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
-from nbgemini.errors import PromptError
+from nbgemini.errors import PromptError, nearest
 from nbgemini.messages.turns import Part
 from nbgemini.notebook.kernel.environment import user_names
-from nbgemini.notebook.options import PromptArgs, nearest
+from nbgemini.notebook.options import PromptArgs
 
 if TYPE_CHECKING:
     from nbgemini.notebook.prompt.builder import PromptDraft
@@ -30,11 +30,7 @@ _FIX = (
 
 
 def fix_prompt(session: Session, args: PromptArgs, hint: str) -> PromptDraft:
-    """Return the prompt of `%gemini fix [OPTIONS] [HINT]`.
-
-    Raises:
-        PromptError: nothing has failed yet.
-    """
+    """Return the prompt of `%gemini fix [OPTIONS] [HINT]`."""
     from nbgemini.notebook.prompt.builder import draft_prompt, named_text  # noqa: PLC0415 - at first use
     from nbgemini.notebook.prompt.error_context import describe_failure, exception_line  # noqa: PLC0415
 
@@ -49,11 +45,7 @@ def fix_prompt(session: Session, args: PromptArgs, hint: str) -> PromptDraft:
 
 
 def explain_prompt(session: Session, args: PromptArgs, text: str) -> PromptDraft:
-    """Return the prompt of `%gemini explain [OPTIONS] [OBJECT | -- WORDS]`.
-
-    Raises:
-        PromptError: there is no such object, or no cell has run; the message names the nearest.
-    """
+    """Return the prompt of `%gemini explain [OPTIONS] [OBJECT | -- WORDS]`."""
     from nbgemini.notebook.prompt.builder import draft_prompt  # noqa: PLC0415 - at first use
 
     about: Sequence[Part] = ({"text": "Explain, briefly: "},)
@@ -77,11 +69,7 @@ def _about_object(session: Session, path: str) -> tuple[Part, ...]:
 
 
 def _find(path: str, names: Mapping[str, Any]) -> Any:
-    """Return the object that a name with attributes stands for, in the notebook or built in.
-
-    Raises:
-        PromptError: there is none.
-    """
+    """Return the object that a name with attributes stands for, in the notebook or built in."""
     if not _PATH.match(path):
         raise PromptError(f"{path!r} is not the name of an object; to explain words: %gemini explain -- {path}")
     first, *attributes = path.split(".")

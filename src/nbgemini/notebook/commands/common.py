@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from nbgemini.errors import PromptError
+from nbgemini.errors import PromptError, nearest
 from nbgemini.notebook.kernel import environment
-from nbgemini.notebook.options import nearest
 
 if TYPE_CHECKING:
     from nbgemini.notebook.session import Session

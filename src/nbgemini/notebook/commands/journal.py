@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from nbgemini.errors import ConfigurationError
+from nbgemini.errors import ConfigurationError, nearest
 from nbgemini.formatting import money_text
 from nbgemini.notebook.commands.common import show_line, show_table, split_words, usage_error
-from nbgemini.notebook.options import nearest
 
 if TYPE_CHECKING:
     from nbgemini.journal.report import Summary
@@ -59,11 +58,7 @@ def _scope(period: str, rows: list[dict[str, Any]], here: str) -> str:
 
 
 def _parse(words: list[str]) -> tuple[str, str]:
-    """Return the period and what to add up by.
-
-    Raises:
-        PromptError: a word is neither.
-    """
+    """Return the period and what to add up by."""
     from nbgemini.journal.report import BY  # noqa: PLC0415
 
     period, by, rest = "all", "model", [part for word in words for part in word.split("=", 1)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from contextlib import nullcontext
 from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -45,17 +44,14 @@ async def start_map(session: Session, args: MapArgs) -> None:
 
 
 def _create_job(session: Session, args: MapArgs, rows: Any, schema: Schema | None) -> MapJob:
-    """Return the job of a map, not started yet; `_gemini_map` and the name after -o hold its rows.
-
-    Raises:
-        NbGeminiError: nothing was sent.
-    """
+    """Return the job of a map, not started yet; `_gemini_map` and the name after -o hold its rows."""
     from nbgemini.notebook.jobs import MapJob  # noqa: PLC0415
 
     client, view = session.client, _view(session, args)
     options = session.options.resolve(args.prompt, client.one_shot().options) | {"schema": schema, "format": "markdown"}
     create = partial(client.map, concurrency=args.concurrency, fresh=args.fresh, store=_store(session), progress=view.tell)
-    asked = _only_first(_without_column(rows, args.into), args.first)
+    added_before = args.into is not None and args.into in rows.columns  # by an earlier run
+    asked = _only_first(rows.drop(columns=[args.into]) if added_before else rows, args.first)
     table = view.table = create(args.template, asked, **options)
     session.usage.follow(table, lambda: (table.progress.usage, table.progress.cost or 0.0))
     session.shell.user_ns[LAST_MAP] = table
@@ -70,7 +66,8 @@ def _finish(view: MapView, table: MapResult, into: str | None, rows: Any) -> Non
     if into is None:
         return
     try:
-        _add_column(rows, into, table.answers)
+        former = rows[into].tolist() if into in rows.columns else [None] * len(rows)
+        rows[into] = table.answers + former[len(table.answers) :]  # rows that were not asked keep what they had, or get None
         view.note += f" and in the column {into!r}"
     except Exception as error:  # noqa: BLE001 - the table may have changed since
         view.note += f" · not in {into!r}: {' '.join(str(error).split())[:200]}"
@@ -96,18 +93,13 @@ def _waits(session: Session, args: MapArgs) -> bool:
 async def _until(session: Session, task: asyncio.Task[None], table: MapResult) -> None:
     """Wait for all rows; an interrupt of the cell stops the map and keeps what is done."""
     from nbgemini.notebook.display.map_progress import fails  # noqa: PLC0415
-    from nbgemini.notebook.kernel.interrupts import PATIENCE, Interrupted, ctrl_c_stops  # noqa: PLC0415
+    from nbgemini.notebook.kernel.interrupts import wait_for_end  # noqa: PLC0415
 
-    terminal = kernel_of(session.shell) is None
+    outcome = "stopped; the finished rows are kept, and running the line again continues"
     try:
-        with ctrl_c_stops(table) if terminal else nullcontext():
-            await asyncio.wait([task])
-    except asyncio.CancelledError:
-        table.stop()
-        await asyncio.wait([task], timeout=PATIENCE)
-        raise Interrupted("stopped; the finished rows are kept, and running the line again continues") from None
+        await wait_for_end(session.shell, task, table, outcome)
     finally:
-        if terminal:
+        if kernel_of(session.shell) is None:
             await session.client.aclose()  # its loop may not run again
     if table.so_far.error is not None and fails(table):
         raise table.so_far.error
@@ -135,11 +127,7 @@ def _only_first(rows: Any, many: int | None) -> Any:
 
 
 def _check_into(rows: Any, args: MapArgs) -> None:
-    """Check that the answers can become a column.
-
-    Raises:
-        PromptError: there is no DataFrame to take it, or the template reads the column of that name.
-    """
+    """Check that the answers can become a column."""
     if args.into is None:
         return
     if not (hasattr(type(rows), "iloc") and hasattr(type(rows), "columns")):
@@ -148,14 +136,3 @@ def _check_into(rows: Any, args: MapArgs) -> None:
         raise PromptError(f"--into adds a column to a pandas DataFrame, and {args.name} is a {kind}; {where}")
     if Template(args.template).names(args.into):
         raise PromptError(f"--into {args.into} would overwrite the column that the template reads; name another one")
-
-
-def _without_column(rows: Any, column: str | None) -> Any:
-    """Return the rows without the column that is to hold the answers: an earlier run may have added it."""
-    return rows.drop(columns=[column]) if column is not None and column in rows.columns else rows
-
-
-def _add_column(frame: Any, column: str, answers: list[Any]) -> None:
-    """Add answers to a DataFrame as a column; rows that were not asked keep what they had, or get None."""
-    former = frame[column].tolist() if column in frame.columns else [None] * len(frame)
-    frame[column] = answers + former[len(answers) :]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nbgemini.errors import PromptError
+from nbgemini.errors import PromptError, nearest
 from nbgemini.notebook.commands.common import show_line, split_words, usage_error
-from nbgemini.notebook.options import nearest
 from nbgemini.notebook.settings import usual_speed
 from nbgemini.replay.session import AT_ONCE, Record, Replay
 

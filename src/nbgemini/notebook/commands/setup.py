@@ -5,11 +5,10 @@ from __future__ import annotations
 import getpass
 from typing import TYPE_CHECKING
 
-from nbgemini.errors import ConfigurationError, NbGeminiError, PromptError
+from nbgemini.errors import ConfigurationError, NbGeminiError, PromptError, nearest
 from nbgemini.notebook.commands.common import no_arguments, show_line, show_table, split_words, usage_error
 from nbgemini.notebook.commands.status import key_text
 from nbgemini.notebook.kernel import environment
-from nbgemini.notebook.options import nearest
 from nbgemini.services import full_name, split_model
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def key(session: Session, rest: str) -> None:
     if not known[name].key_names:
         raise ConfigurationError(f"{name} needs no key; set {name.upper()}_API_KEY if yours does")
     if environment.is_unattended(session.shell):
-        raise ConfigurationError(f"nobody can type a key in an unattended run; set {_variable(session, name)} instead")
+        raise ConfigurationError(f"nobody can type a key in an unattended run; set {known[name].key_names[-1]} instead")
     typed = getpass.getpass(f"{'Gemini' if name == 'gemini' else name} API key (hidden): ").strip()
     if not typed:
         raise PromptError("no key was typed; nothing changed")
@@ -77,11 +76,6 @@ async def doctor(session: Session, rest: str) -> None:
     show_table(("check", "result"), rows)
 
 
-def _variable(session: Session, service: str) -> str:
-    names = session.client.settings.known[service].key_names
-    return names[-1] if names else f"{service.upper()}_API_KEY"
-
-
 def _other_keys(session: Session) -> str:
     """Return the other services that have a key."""
     if session.answering == "offline":
@@ -97,7 +91,8 @@ async def models(session: Session, rest: str) -> None:
     listed = await session.client.list_models(service)
     found = [model for model in listed if model.answers and word.lower() in model.name.lower()]
     if not found:
-        raise PromptError(f"no model name contains {word!r}; {_all(service)} lists all")
+        all_models = f"%gemini models {full_name(service, '')}".strip()
+        raise PromptError(f"no model name contains {word!r}; {all_models} lists all")
     prices = session.client.settings.prices
     show_table(_MODEL_COLUMNS, [_model_row(session, service, model) for model in found])
     own = "" if session.config.prices else '; %config Gemini.prices = "file.json" uses your own'
@@ -118,7 +113,3 @@ def _model_row(session: Session, service: str, model: Model) -> tuple[str, ...]:
 
 def _limit(tokens: int | None) -> str:
     return f"{tokens:,}" if tokens else ""
-
-
-def _all(service: str) -> str:
-    return f"%gemini models {full_name(service, '')}".strip()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbgemini.errors import PromptError
+from nbgemini.errors import PromptError, nearest
 from nbgemini.formatting import money_text, tokens_text
 from nbgemini.notebook.commands.common import (
     no_arguments,
@@ -17,7 +17,6 @@ from nbgemini.notebook.commands.common import (
     time_text,
     usage_error,
 )
-from nbgemini.notebook.options import nearest
 from nbgemini.replay.session import Record
 from nbgemini.services import key_command, split_model
 
@@ -95,11 +94,7 @@ def _short(path: Path) -> str:
 
 
 def approvals(session: Session, rest: str) -> None:
-    """List the tools that "Always allow" was clicked for, or revoke that for one or all.
-
-    Raises:
-        PromptError: no such tool is always allowed, or the line can't be understood.
-    """
+    """List the tools that "Always allow" was clicked for, or revoke that for one or all."""
     always, words = session.always_allowed, split_words(rest)
     if not words:
         _list_allowed(always.names())

@@ -8,6 +8,7 @@ messages a second, and a page that is given 300 kB a second stays smooth.
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -33,14 +34,12 @@ class Place(Protocol):
 
     def show(self, data: dict[str, Any], state: Literal["live", "final"], widget: Any = None) -> None:
         """Show this bundle, or the widget as long as the segment is live."""
-        ...
 
 
 class Painting:
-    """The way one stream is painted, and its tools."""
+    """How one stream is painted: by `widgets`, as `html`, `kept` for who may cut the cell off, `at_end`; and its tools."""
 
     def __init__(self, way: str, route: Route, refresh: Refresh, updates_per_second: float, *, shows_errors: bool) -> None:
-        """Choose the way: `widgets`, `html`, `kept` (nobody looks, but the cell may be cut off) or `at_end`."""
         self.live = way != "at_end"
         self.kept = way == "kept"
         self.widgets = False
@@ -57,7 +56,7 @@ class Painting:
         self._silence = 0.0  # seconds in which no page was heard
         self._looked = self._began
         self._open: list[Any] = []
-        self._ids: list[str] = []
+        self.widget_ids: list[str] = []  # by which the outputs of a page name our widgets
         self._module: Any = None
 
     @property
@@ -67,9 +66,9 @@ class Painting:
 
     def begin(self) -> None:
         """Count this stream, and use the widgets at once if they were loaded before."""
-        self._refresh.join()
+        self._refresh.streams += 1
         module = sys.modules.get(_WIDGETS)
-        if self._wants_widgets and hasattr(module, "view_of"):  # not still being imported by the loading thread
+        if self._wants_widgets and hasattr(module, "column"):  # its last: not still being imported by the loading thread
             self._use(module)
 
     async def prepare(self) -> None:
@@ -78,53 +77,20 @@ class Painting:
             with suppress(ImportError):  # no widgets here: plain HTML does
                 self._use(await run_in_import_thread(_load_widgets))
 
-    @property
-    def widget_ids(self) -> list[str]:
-        """The ids by which the outputs of a page name our widgets."""
-        return self._ids
+    def live_widget(self, role: str, snapshot: Callable[[], dict[str, Any]], **calls: Callable[..., object]) -> Any:
+        """Return a new widget in this role; `calls` are what `Live` takes."""
+        return self.widget(lambda module: module.Live(role, snapshot=snapshot, on_moved=self._note_moved, **calls))
 
-    def status_widget(
-        self,
-        snapshot: Callable[[], dict[str, Any]],
-        on_stop: Callable[[], None],
-        document: Callable[[], dict[str, Any]] | None = None,
-    ) -> Any:
-        """Return a new widget for the status line; `document` returns what a page should hold that has missed some of it."""
-        return self._opened(lambda: self._module.Live("status", snapshot=snapshot, on_stop=on_stop, document=document))
+    def widget(self, make: Callable[[Any], Any]) -> Any:
+        """Return a new widget, which `make` makes by the module `widget`; it is closed with all others."""
+        widget = self._route.run(lambda: make(self._module))
+        self._open.append(widget)
+        self.widget_ids.append(widget.model_id)
+        return widget
 
-    def text_widget(self, kind: str, snapshot: Callable[[], dict[str, Any]]) -> Any:
-        """Return a new widget for streamed text."""
-        return self._opened(lambda: self._module.Live(kind, snapshot=snapshot, on_moved=self._note_moved))
-
-    def accordion(self, title: str, child: Any) -> Any:
-        """Return a closed accordion around `child`."""
-        return self._opened(lambda: self._module.accordion(title, child))
-
-    def retitle(self, accordion: Any, title: str) -> None:
-        """Change the title of an accordion."""
-        self._route.run(lambda: accordion.set_title(0, title))
-
-    def column(self, *children: Any) -> Any:
-        """Return a widget with these below each other."""
-        return self._opened(lambda: self._module.column(*children))
-
-    def card(self, snapshot: Callable[[], dict[str, Any]], on_verdict: Callable[[str], None]) -> Any:
-        """Return a new widget for a tool call."""
-        how = {"snapshot": snapshot, "on_verdict": on_verdict, "on_moved": self._note_moved}
-        return self._opened(lambda: self._module.Live("card", **how))
-
-    def renew(self, widget: Any) -> None:
-        """Send all that a widget shows once more, in the place of what it showed."""
-        self._route.run(widget.renew)
-
-    def change(self, widget: Any, trait: str, value: Any) -> None:
-        """Change what a widget shows."""
-        self._route.run(lambda: setattr(widget, trait, value))
-
-    def view_of(self, widget: Any) -> dict[str, Any]:
-        """Return the part of a bundle that shows this widget."""
-        view: dict[str, Any] = self._module.view_of(widget)
-        return view
+    def change(self, call: Callable[[], None]) -> None:
+        """Change a widget by `call`, whose messages belong to the cell."""
+        self._route.run(call)
 
     def tell(self, widget: Any, next_ops: Callable[[], list[list[Any]]]) -> None:
         """Send deltas to a widget."""
@@ -132,7 +98,7 @@ class Painting:
 
     def end(self) -> None:
         """Note that the stream is over."""
-        self._refresh.leave()
+        self._refresh.streams -= 1
 
     def close_all(self, but: Any = None) -> None:
         """Close the widgets, `but` one that is kept for a while: the page shows static outputs in their places."""
@@ -145,10 +111,6 @@ class Painting:
     def _close(self, widget: Any) -> None:
         with suppress(Exception):  # its comm may be dead; it is not needed any more
             self._route.run(widget.close)
-
-    def give_up_widgets(self) -> None:
-        """Go on with plain HTML."""
-        self.widgets = False
 
     def note_page(self, widget: Any) -> None:
         """Note whether a page has started this widget: where anywidget can't be loaded, none does, and HTML streams.
@@ -164,7 +126,7 @@ class Painting:
         self._refresh.silent = widget
         self._module.keep(widget)  # it may be heard yet
         self._open.remove(widget)
-        self.give_up_widgets()
+        self.widgets = False
         if self.approvals is not None:
             self.approvals.close()
 
@@ -172,14 +134,7 @@ class Painting:
         self.moved = True
 
     def _use(self, module: Any) -> None:
-        self._module = module
-        self.widgets = True
-
-    def _opened(self, make: Callable[[], Any]) -> Any:
-        widget = self._route.run(make)
-        self._open.append(widget)
-        self._ids.append(widget.model_id)
-        return widget
+        self._module, self.widgets = module, True
 
 
 def _load_widgets() -> Any:
@@ -189,12 +144,17 @@ def _load_widgets() -> Any:
     return live
 
 
+def on_this_loop(call: Callable[[], None]) -> Callable[[], object]:
+    """Return what calls on the running loop, as long as it runs, from whatever thread."""
+    loop = asyncio.get_running_loop()
+    return lambda: None if loop.is_closed() else loop.call_soon_threadsafe(call)
+
+
 class Refresh:
     """The repaints of one kernel."""
 
     def __init__(self) -> None:
-        """Begin with no streams."""
-        self._streams = 0
+        self.streams = 0
         self._free_at = 0.0
         self.silent: Any = None  # the last widget that no page has started in good time
 
@@ -203,18 +163,10 @@ class Refresh:
         """Whether pages turned out to start no widget of ours; one that comes late after all is heard."""
         return self.silent is not None and not self.silent.greeted
 
-    def join(self) -> None:
-        """Count one stream more."""
-        self._streams += 1
-
-    def leave(self) -> None:
-        """Count one stream less."""
-        self._streams -= 1
-
     def sent(self, characters: int) -> None:
         """Take note of what was sent."""
         self._free_at = max(monotonic(), self._free_at) + characters / _CHARACTERS
 
     def pause(self, shortest: float) -> float:
         """Return the seconds a stream waits before its next repaint, at least `shortest`."""
-        return max(shortest, self._streams / _REPAINTS, self._free_at - monotonic())
+        return max(shortest, self.streams / _REPAINTS, self._free_at - monotonic())

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Literal, Protocol
-from uuid import uuid4
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
 
 from nbgemini.bulk.progress import Progress
 from nbgemini.bulk.table import MapResult
-from nbgemini.notebook.display.canvas import Painting
+from nbgemini.notebook.display.canvas import Painting, on_this_loop
+from nbgemini.notebook.display.output_area import CellArea, Display
 from nbgemini.notebook.kernel.environment import is_watched, kernel_of
 from nbgemini.notebook.kernel.output_routing import Route, Routes
 from nbgemini.render.escape import harmless
-from nbgemini.render.mimebundle import (
-    as_live,
-    error_bundle,
-    map_bundle,
-    metadata_of,
-    progress_bundle,
-    status_bundle,
-    table_bundle,
-)
+from nbgemini.render.mimebundle import error_bundle, map_bundle, metadata_of, progress_bundle, status_bundle, table_bundle
 
 
 def fails(table: MapResult | None) -> bool:
@@ -28,7 +22,7 @@ def fails(table: MapResult | None) -> bool:
     return table is not None and table.so_far.error is not None and not any(row.answered for row in table.so_far)
 
 
-class MapView(Protocol):
+class MapView(ABC):
     """Who shows a map.
 
     Attributes:
@@ -36,38 +30,31 @@ class MapView(Protocol):
         note: what its last line says besides.
     """
 
-    table: MapResult | None
-    note: str
+    table: MapResult | None = None
+    note = ""
 
-    def open(self) -> None:
+    def open(self) -> None:  # noqa: B027 - not everywhere is one
         """Show a first sign of life."""
-        ...
 
+    @abstractmethod
     def tell(self, progress: Progress) -> None:
         """Show how far it is."""
-        ...
 
+    @abstractmethod
     async def finish(self) -> None:
-        """Show what came of it."""
-        ...
+        """Show what came of it, for good: no widget, no kernel."""
 
 
-class PageView:
-    """Shows one map below its cell."""
+class PageView(MapView):
+    """Shows one map below its cell; where `cell_fails`, an error that left nothing to show is the cell's own."""
 
-    def __init__(self, shell: Any, route: Route, painting: Painting, badge: str, cell_fails: bool) -> None:
-        """Show nothing yet; `cell_fails`: an error that left nothing to show is the cell's own."""
-        self.table: MapResult | None = None
-        self.note = ""
-        self._shell = shell
-        self._route = route
+    def __init__(self, shell: Any, route: Route, painting: Painting, badge: str, *, cell_fails: bool) -> None:
+        self._display = Display(CellArea(shell, route), metadata_of())
         self._painting = painting
         self._badge = badge
         self._cell_fails = cell_fails
         self._progress = Progress()
         self._widget: Any = None
-        self._id = uuid4().hex
-        self._shown = False
         self._preparing: asyncio.Task[None] | None = None
 
     def open(self) -> None:
@@ -75,7 +62,7 @@ class PageView:
         self._painting.begin()
         if self._painting.live:
             self._open_widget()
-            self._show(progress_bundle(None, "…", self._badge), "live")
+            self._show_live(progress_bundle(None, "…", self._badge))
             self._preparing = asyncio.get_running_loop().create_task(self._prepare())
 
     def tell(self, progress: Progress) -> None:
@@ -86,27 +73,29 @@ class PageView:
         if self._widget is not None:
             self._painting.tell(self._widget, lambda: [["s", self._fields(busy=True)]])
         else:
-            self._show(progress_bundle(progress.part, progress.line(), self._badge), "live")
+            self._show_progress()
 
     async def finish(self) -> None:
         """Show what came of it, for good: no widget, no kernel."""
         if self._preparing is not None:
             await asyncio.wait([self._preparing])
-        if self._shown or not self._fails_alone:
-            self._show(self._at_rest(), "final")
+        if self._display.output is not None or not self._fails_alone:
+            self._display.show(self._at_rest(), "final")
         self._close_widget()
         self._painting.end()
 
     async def _prepare(self) -> None:
         """Load the widgets, and go on with one of them."""
         await self._painting.prepare()
-        if self._widget is None and self._painting.widgets and self.table is not None and not self.table.done:
+        if self._widget is None and self.table is not None and not self.table.done:
             self._open_widget()
-            self._show(progress_bundle(self._progress.part, self._progress.line(), self._badge), "live")
+            if self._widget is not None:
+                self._show_progress()
 
     def _open_widget(self) -> None:
         if self._painting.widgets and self.table is not None:
-            self._widget = self._painting.status_widget(lambda: {"status": self._fields(busy=True)}, self.table.stop)
+            stop = self.table.stop
+            self._widget = self._painting.live_widget("status", lambda: {"status": self._fields(busy=True)}, on_stop=stop)
 
     def _close_widget(self) -> None:
         """Close the widget once the page shows the static output; a page that was loaded again keeps it for good."""
@@ -115,9 +104,7 @@ class PageView:
         if self._widget.greeted and self._widget.rebuilt:
             self._painting.tell(self._widget, lambda: [["s", self._fields(busy=False)]])
         elif self._widget.greeted:
-            loop = asyncio.get_running_loop()
-            close = self._painting.close_all
-            self._widget.when_gone(lambda: None if loop.is_closed() else loop.call_soon_threadsafe(close))
+            self._widget.when_gone(on_this_loop(self._painting.close_all))
         else:
             self._painting.close_all()
 
@@ -140,30 +127,18 @@ class PageView:
         head = error_bundle(f"{badge} · {line}" if badge else line, str(table.error)) if trouble else status_bundle(line, badge)
         return map_bundle(head, *([table_bundle(*table.table())] if any(row.answered or row.error for row in table) else []))
 
-    def _show(self, data: dict[str, Any], state: Literal["live", "final"]) -> None:
-        if state == "live":
-            data = as_live(map_bundle(data))
-        if self._widget is not None and state == "live":
-            data = {**self._painting.view_of(self._widget), **data}
-        self._route.run(lambda: self._publish(data))
-        self._shown = True
+    def _show_progress(self) -> None:
+        self._show_live(progress_bundle(self._progress.part, self._progress.line(), self._badge))
 
-    def _publish(self, data: dict[str, Any]) -> None:
-        transient = {"display_id": self._id}
-        self._shell.display_pub.publish(data=data, metadata=metadata_of(), transient=transient, update=self._shown)
+    def _show_live(self, data: dict[str, Any]) -> None:
+        self._display.show(map_bundle(data), "live", self._widget)
 
 
-class PrintedView:
-    """Shows one map in a terminal."""
+class PrintedView(MapView):
+    """Shows one map in a terminal: how far it is by `bar`, if there is one, which comes with the first rows."""
 
     def __init__(self, bar: Any) -> None:
-        """Show how far it is by `bar`, if there is one."""
-        self.table: MapResult | None = None
-        self.note = ""
         self._bar = bar
-
-    def open(self) -> None:
-        """Show nothing: the bar comes with the first rows."""
 
     def tell(self, progress: Progress) -> None:
         """Show how far it is."""
@@ -181,31 +156,16 @@ class PrintedView:
         print(harmless(f"{table}\n— {line}{rows.left_out}\n{trouble}"), end="")  # noqa: T201 - a terminal
 
 
-class CellBar:
-    """One display, which nobody needs a kernel or a widget to read."""
+def cell_bar(shell: Any) -> Callable[[Progress], None] | None:
+    """Return a bar below the cell that runs now, which needs no widget; None without a kernel: a terminal has its own."""
+    if kernel_of(shell) is None:
+        return None
+    display, live = Display(CellArea(shell, Routes(shell).capture()), metadata_of()), is_watched(shell)
 
-    def __init__(self, shell: Any) -> None:
-        """Show nothing yet; where nobody sits, nothing but the last line."""
-        self._shell = shell
-        self._route = Routes(shell).capture()
-        self._live = is_watched(shell)
-        self._id = uuid4().hex
-        self._shown = False
-
-    def __call__(self, progress: Progress) -> None:
-        """Show how far it is."""
+    def show(progress: Progress) -> None:
         if progress.over:
-            self._show(map_bundle(status_bundle(progress.line())))
-        elif self._live:
-            self._show(as_live(map_bundle(progress_bundle(progress.part, progress.line()))))
+            display.show(map_bundle(status_bundle(progress.line())), "final")
+        elif live:
+            display.show(map_bundle(progress_bundle(progress.part, progress.line())), "live")
 
-    def _show(self, data: dict[str, Any]) -> None:
-        said, transient = metadata_of(), {"display_id": self._id}
-        publish, update = self._shell.display_pub.publish, self._shown
-        self._route.run(lambda: publish(data=data, metadata=said, transient=transient, update=update))
-        self._shown = True
-
-
-def bar_of(shell: Any) -> CellBar | None:
-    """Return a bar for the cell that runs now; None without a kernel, where a terminal has its own."""
-    return CellBar(shell) if kernel_of(shell) is not None else None
+    return show

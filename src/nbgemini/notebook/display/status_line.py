@@ -6,25 +6,28 @@ is still there. So later segments go inside that widget, above the line; at rest
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from time import monotonic
 from typing import Any, Literal
 
 from nbgemini.chat.reply import Reply
 from nbgemini.chat.status_text import badge_text, doing_text, facts_text, misfit_text, status_text
-from nbgemini.notebook.display.canvas import Painting, Place
-from nbgemini.render.mimebundle import error_bundle, status_bundle
+from nbgemini.messages.events import Uploading
+from nbgemini.notebook.display.canvas import Painting, Place, on_this_loop
+from nbgemini.render.mimebundle import error_bundle, progress_bundle, status_bundle
 
 _INTERVAL = 0.2  # seconds between two messages, unless it waits for something
 _COUNT_INTERVAL = 2.0  # seconds between two that hold only counts
 
 
 class StatusLine:
-    """The status of one reply, as a widget while it runs and as a line of text at rest."""
+    """The status of one reply, as a widget while it runs and as a line of text at rest.
 
-    def __init__(self, reply: Reply, painting: Painting, document: Callable[[], dict[str, Any]]) -> None:
-        """Begin with the model's name alone; `document` returns the outputs that a page should hold."""
+    Its widget is the last of a column, which takes in later segments; `document` returns the outputs that a page should hold.
+    """
+
+    def __init__(self, reply: Reply, painting: Painting, place: Place, document: Callable[[], dict[str, Any]]) -> None:
+        self.place = place
         self._reply = reply
         self._painting = painting
         self._document = document
@@ -32,44 +35,46 @@ class StatusLine:
         self.note = ""  # what it says besides
         self.taken_in = False  # whether every page holds the outputs at rest
         self._widget: Any = None
-        self._later: LaterSegments | None = None
+        self._column: Any = None
+        self._places: list[LaterPlace] = []
         self._sent: dict[str, Any] = {}
         self._sent_at = 0.0
         self._shown = ""
 
-    def refresh(self, replace: Callable[[], None]) -> None:
-        """Tell the widget what is new; `replace` shows the line again once there is a widget for it."""
+    def refresh(self) -> None:
+        """Tell the widget what is new; show the line again once there is a widget for it."""
         if self._widget is None and self._painting.widgets:
             self.open()
-            replace()
+            self.show("live")
         had_widgets = self._painting.widgets
         if self._widget is not None:
             self._painting.note_page(self._widget)
         if self._widget is not None and self._painting.widgets:
             self._tell()
         elif had_widgets or doing_text(self._reply) != self._shown:
-            replace()
+            self.show("live")
 
     def open(self) -> None:
         """Make the widget, if there are any."""
         if self._painting.widgets:
-            self._widget = self._painting.status_widget(self._snapshot, self._reply.stop, self._document)
-            self._later = LaterSegments(self._painting, self._widget)
+            calls = {"on_stop": self._reply.stop, "document": self._document}
+            self._widget = self._painting.live_widget("status", self._snapshot, **calls)
+            self._column = self._painting.widget(lambda module: module.column(self._widget))
             self._sent, self._sent_at = self._fields(), monotonic()  # a page that starts it asks for a snapshot
 
     def room(self) -> Place | None:
         """Return a place beside the line for the next segment, if the page would miss a new output."""
-        inside = self._painting.inside and self._painting.widgets
-        return self._later.new_place() if self._later is not None and (self._rebuilt or inside) else None
-
-    @property
-    def _rebuilt(self) -> bool:
-        return self._widget is not None and self._painting.widgets and bool(self._widget.rebuilt or self._painting.moved)
+        if self._widget is None or not self._painting.widgets:
+            return None
+        if not (self._painting.inside or self._widget.rebuilt or self._painting.moved):
+            return None
+        self._places.append(LaterPlace(self._painting, self._column))
+        return self._places[-1]
 
     @property
     def segments(self) -> list[dict[str, Any]]:
         """The bundles of the segments that stand beside the line, once they are at rest."""
-        return self._later.bundles if self._later is not None else []
+        return [place.bundle for place in self._places if place.bundle]
 
     def _snapshot(self) -> dict[str, Any]:
         return {"status": self._fields(), **({"over": self._painting.widget_ids} if self._over else {})}
@@ -96,7 +101,7 @@ class StatusLine:
         if self._widget is None or not self._widget.greeted:
             self._painting.close_all()  # no page listens
             return
-        self._widget.when_gone(self._loop_call(self._release))
+        self._widget.when_gone(on_this_loop(self._release))
         self._painting.tell(self._widget, lambda: [["s", self._fields()], ["o", self._painting.widget_ids]])
 
     def _release(self) -> None:
@@ -104,60 +109,37 @@ class StatusLine:
         self.taken_in = True
         self._painting.close_all(but=self._widget)
 
-    @staticmethod
-    def _loop_call(deed: Callable[[], None]) -> Callable[[], object]:
-        """Return what does it on this loop, from whatever thread it is called."""
-        loop = asyncio.get_running_loop()
-        return lambda: None if loop.is_closed() else loop.call_soon_threadsafe(deed)
-
-    def show(self, place: Place, state: Literal["live", "final"]) -> None:
+    def show(self, state: Literal["live", "final"]) -> None:
         """Show the line as it is now."""
-        data, self._shown = self._bundle(state), doing_text(self._reply)
-        place.show(data, state, self._later.widget if self._later is not None and self._painting.widgets else None)
-
-    def _bundle(self, state: Literal["live", "final"]) -> dict[str, Any]:
         reply = self._reply
-        error = reply.so_far.error
+        badge, line, part, error = badge_text(reply), _line(status_text(reply), self.note), _uploaded(reply), reply.so_far.error
         trouble = str(error) if error and self._painting.shows_errors else misfit_text(reply)
         if state == "final" and trouble:
-            return error_bundle(_line(badge_text(reply), status_text(reply), self.note), trouble)
-        return status_bundle(_line(status_text(reply), self.note), badge_text(reply))
+            data = error_bundle(_line(badge, line), trouble)
+        else:
+            data = status_bundle(line, badge) if part is None else progress_bundle(part, line, badge)
+        self._shown = doing_text(reply)
+        self.place.show(data, state, self._column if self._painting.widgets else None)
 
     def _fields(self) -> dict[str, Any]:
         reply = self._reply
         doing = doing_text(reply)
         text = _line(status_text(reply) if self._over else _line(facts_text(reply), doing), self.note)
         since = 0 if self._over else round(reply.seconds, 1)
-        return {"text": text, "badge": badge_text(reply), "busy": not reply.done, "since": since, "doing": doing}
+        fields = {"text": text, "badge": badge_text(reply), "busy": not reply.done, "since": since, "doing": doing}
+        return {**fields, "part": _uploaded(reply)}
+
+
+def _uploaded(reply: Reply) -> float | None:
+    """Return how much of a file is uploaded, while one is."""
+    notice = reply.notice
+    if reply.done or not isinstance(notice, Uploading) or notice.sent == notice.size:
+        return None
+    return notice.sent / notice.size
 
 
 def _line(*words: str) -> str:
     return " · ".join(filter(None, words))
-
-
-class LaterSegments:
-    """A column of widgets with the status line at its end."""
-
-    def __init__(self, painting: Painting, line: Any) -> None:
-        """Hold only the line so far."""
-        self.widget = painting.column(line)
-        self._painting = painting
-        self._shown = [line]
-        self._places: list[LaterPlace] = []
-
-    def new_place(self) -> LaterPlace:
-        """Return a place for the next segment."""
-        self._places.append(LaterPlace(self._painting, self._add))
-        return self._places[-1]
-
-    def _add(self, widget: Any) -> None:
-        self._shown.insert(-1, widget)
-        self._painting.change(self.widget, "children", tuple(self._shown))
-
-    @property
-    def bundles(self) -> list[dict[str, Any]]:
-        """The segments at rest, in order."""
-        return [place.bundle for place in self._places if place.bundle]
 
 
 class LaterPlace:
@@ -165,18 +147,21 @@ class LaterPlace:
 
     for_good = True
 
-    def __init__(self, painting: Painting, add: Callable[[Any], None]) -> None:
-        """Show by `add`, which takes a widget."""
+    def __init__(self, painting: Painting, column: Any) -> None:
         self.bundle: dict[str, Any] = {}
         self._painting = painting
-        self._add = add
+        self._column = column
         self._shown = False
 
     def show(self, data: dict[str, Any], state: Literal["live", "final"], widget: Any = None) -> None:
         """Show the widget; a segment that is whole at once has none, and its sanitised HTML is shown."""
         if state == "final":
             self.bundle = data
-        if not self._shown and (widget is not None or state == "final"):
-            self._shown = True
+        if self._shown or (widget is None and state == "live"):
+            return
+        self._shown = True
+        if widget is None:
             html = data["text/html"]
-            self._add(self._painting.text_widget("answer", lambda: {"html": html}) if widget is None else widget)
+            widget = self._painting.live_widget("answer", lambda: {"html": html})
+        *above, line = self._column.children
+        self._painting.change(lambda: setattr(self._column, "children", (*above, widget, line)))

@@ -11,60 +11,34 @@ import asyncio
 import logging
 from contextlib import suppress
 from functools import partial
-from typing import Any, Literal
-from uuid import uuid4
+from typing import Any
 
 from nbgemini._async.scheduler import FairScheduler
 from nbgemini.chat.reply import Reply
 from nbgemini.messages.segments import Change, Segment, SegmentStart
 from nbgemini.notebook.display.canvas import Painting
-from nbgemini.notebook.display.output_area import CellArea, OutputArea, area_of, settled
-from nbgemini.notebook.display.segment_view import SegmentPainter, WholePainter
+from nbgemini.notebook.display.output_area import CellArea, Display, OutputArea, area_of, settled
+from nbgemini.notebook.display.segment_view import SegmentPainter
 from nbgemini.notebook.display.status_line import StatusLine
 from nbgemini.notebook.display.text_view import TextPainter
 from nbgemini.notebook.display.tool_call_view import CardPainter
 from nbgemini.notebook.kernel.environment import cell_id, is_unattended, outside_cells
 from nbgemini.notebook.kernel.output_routing import Route
-from nbgemini.render.mimebundle import as_live, metadata_of, status_bundle
+from nbgemini.render.mimebundle import metadata_of, status_bundle
 
 _log = logging.getLogger("nbgemini")
-_DROPPED = "asked without waiting; whoever runs this notebook keeps nothing that comes after the cell → leave out --no-wait"
-
-
-class Display:
-    """One output area below one cell.
-
-    Invariant: its metadata is the same in every message. VS Code replaces all outputs of a cell when an update brings others.
-    """
-
-    for_good = False
-
-    def __init__(self, area: CellArea | OutputArea, reply: Reply, painting: Painting) -> None:
-        """Reserve it; nothing is shown yet."""
-        self._area = area
-        self._painting = painting
-        self._metadata = metadata_of(reply.chat, reply.turn)
-        self._id = uuid4().hex
-        self.output: dict[str, Any] | None = None  # what a document holds of it, once it is shown
-
-    def show(self, data: dict[str, Any], state: Literal["live", "final"], widget: Any = None) -> None:
-        """Show `data` here, in the place of what was shown before; live, the widget comes first."""
-        if state == "live":
-            data = as_live(data)
-        if widget is not None and state == "live":
-            data = {**self._painting.view_of(widget), **data}
-        output = {"output_type": "display_data", "data": data, "metadata": self._metadata}
-        self._area.show(output, self._id, update=self.output is not None)
-        self.output = output
+_DROPPED = (
+    "asked without waiting: where nobody watches, what arrives after the cell is not kept → leave out --no-wait (or %config"
+    " Gemini.wait = False); a later cell can show the reply"
+)
 
 
 class StreamView:
-    """Shows one reply: a display a segment, and the status line last."""
+    """Shows one reply: a display a segment, the status line last, and all of it after an `earlier` prompt of the same cell."""
 
     def __init__(self, shell: Any, route: Route, reply: Reply, painting: Painting, earlier: StreamView | None = None) -> None:
-        """Prepare; `open` shows the first sign of life, but not before an `earlier` prompt of the same cell is at rest."""
         self._area = area_of(shell, route)
-        self._make_display = partial(Display, self._area, reply, painting)
+        self._make_display = partial(Display, self._area, metadata_of(reply.chat, reply.turn))
         self._displays: list[Display] = []
         self._cell = cell_id(shell) if isinstance(self._area, CellArea) else None
         painting.inside = isinstance(self._area, OutputArea)
@@ -74,8 +48,7 @@ class StreamView:
         self._first_unfinished = 0
         self._dirty = asyncio.Event()
         self._over = asyncio.Event()
-        self._place = self._new_display()
-        self._status = StatusLine(reply, painting, self.document)
+        self._status = StatusLine(reply, painting, self._new_display(), self.document)
         if outside_cells(shell) and not painting.inside:
             self._status.note = "asked outside a cell, shown below the cell that ran last"
         self._unattended = is_unattended(shell)
@@ -105,7 +78,7 @@ class StreamView:
             return CardPainter(segment, self._painting, self._reply)
         if segment.kind in ("thought", "answer"):
             return TextPainter(segment, self._painting, self._reply.options)
-        return WholePainter(segment, self._painting)
+        return SegmentPainter(segment, self._painting)
 
     async def finish(self) -> None:
         """Paint what is left and put everything to rest."""
@@ -127,17 +100,21 @@ class StreamView:
         return self._displays[-1]
 
     def _before(self) -> asyncio.Task[None] | None:
-        """Return what must be over first, since the outputs of two prompts in one cell would get mixed up."""
-        task = self._earlier._task if self._earlier is not None else None  # noqa: SLF001 - one of our own
+        """Return what must be over first, since the outputs of two prompts in one cell would get mixed up.
+
+        In an Output each has a place of its own, which has to be taken before the block is left.
+        """
+        earlier = None if isinstance(self._area, OutputArea) else self._earlier
+        task = earlier._task if earlier is not None else None  # noqa: SLF001 - one of our own
         waits = task is not None and not task.done() and task.get_loop() is asyncio.get_running_loop()
         return task if waits else None
 
     def _appear(self) -> None:
         self._status.open()
         if self._painting.live:
-            self._put_status("live")
+            self._status.show("live")
         elif self._unattended and self._painting.shows_errors:  # the cell does not wait
-            self._place.show(status_bundle(_DROPPED), "final")
+            self._status.place.show(status_bundle(_DROPPED), "final")
 
     async def _paint_to_the_end(self) -> None:
         await self._painting.prepare()
@@ -153,9 +130,9 @@ class StreamView:
                 break
             await self._pause()
         for data in self._status.segments:
-            self._place.show(data, "final")
-            self._place = self._new_display()
-        self._put_status("final")
+            self._status.place.show(data, "final")
+            self._status.place = self._new_display()
+        self._status.show("final")
         await settled(self._area)
         self._status.end()
         self._painting.end()
@@ -166,14 +143,14 @@ class StreamView:
                 await self._paint()
             except Exception:  # noqa: BLE001 - a broken front end must never break the stream: the rest is painted without it
                 _log.debug("painting failed; going on without widgets", exc_info=True)
-                self._painting.give_up_widgets()
+                self._painting.widgets = False
             else:
                 return
 
     async def _paint(self) -> None:
         scheduler = FairScheduler.here()
         if self._painting.live:
-            self._status.refresh(partial(self._put_status, "live"))
+            self._status.refresh()
         for index in range(self._first_unfinished, len(self._painters)):
             painter = self._painters[index]
             if painter.at_rest:
@@ -193,13 +170,10 @@ class StreamView:
         if room is not None:
             painter.begin(room)
             return
-        painter.begin(self._place)
-        self._place = self._new_display()
+        painter.begin(self._status.place)
+        self._status.place = self._new_display()
         if self._painting.live:
-            self._put_status("live")
-
-    def _put_status(self, state: Literal["live", "final"]) -> None:
-        self._status.show(self._place, state)
+            self._status.show("live")
 
     async def _pause(self) -> None:
         """Wait for the next repaint: not before the interval is over, and then for news or the next second."""

@@ -7,7 +7,7 @@ Each character travels once, but for those that turn out to be something else.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from time import monotonic
 from typing import Any, TypeAlias
 
@@ -23,24 +23,21 @@ from nbgemini.render.json_html import JsonBlocks
 from nbgemini.render.mimebundle import at_rest, is_special, live_bundle, thought_title
 from nbgemini.render.streaming_markdown import Blocks, RenderedBlock, Verbatim
 
-_GROWTH = 1.5  # plain HTML: repaint when it has grown by half, so that all repaints together stay below 4 x the answer
-_FIRST_REPAINT = 200  # characters
+_FIRST_REPAINT = 200  # characters of plain HTML
 _KEPT_A_SECOND = 20_000  # the same where nobody looks
 
 Growing: TypeAlias = Blocks | JsonBlocks | Verbatim  # finished blocks as HTML, and behind them what is still being written
 
 
 class TextPainter(SegmentPainter):
-    """Paints one segment."""
+    """Paints one segment; `options` say in which format an answer comes."""
 
     def __init__(self, segment: Segment, painting: Painting, options: Options | None = None) -> None:
-        """Begin with nothing painted; `options` say in which format the answer comes."""
         super().__init__(segment, painting)
-        self._form = Form(segment, options, painting.offered)
-        self._blocks = self._form.growing()
+        self._options = options if options and segment.kind == "answer" and is_special(options) else None
+        self._blocks = _growing(self._options)
         self._deltas = Deltas()
         self._fresh: list[str] = []
-        self._painted = 0  # characters in the last repaint of plain HTML
         self._kept = self._began = monotonic()
         self._seconds: float | None = None
         self._told_end = False
@@ -79,22 +76,24 @@ class TextPainter(SegmentPainter):
         if self._seconds is not None or not self._painting.live:
             return
         if self._painting.widgets:
-            self._open_widget()
+            # a page shows `data` as it is, and puts rows into tables
+            role = self.kind if isinstance(self._blocks, Blocks) else "data"
+            self._widget = self._painting.live_widget(role, self._deltas.snapshot)
+            if self.kind == "thought":
+                self._title = "Thinking…"
+                self._accordion = self._painting.widget(lambda module: module.accordion(self._title, self._widget))
         place.show(live_bundle(self.kind), "live", self._accordion or self._widget)
 
     async def paint(self) -> None:
         """Show what is new; put the segment to rest once it is whole."""
         self._take_in()
         if self._widget is not None and self._painting.widgets and (self._seconds is None or self._accordion or self._needed):
-            await self._send_deltas()
+            self._tell(await asyncio.to_thread(self._advance))
             self._name_accordion()
-        elif self._seconds is None and self._painting.live:
-            await self._repaint()
+        elif self._seconds is None and self.place and self._painting.live:
+            await (self._show_as_at_rest(self.place) if self._painting.kept else self._repaint(self.place))
         if self._seconds is not None and not self._parked:
             await self._rest()
-
-    async def _send_deltas(self) -> None:
-        self._tell(await asyncio.to_thread(self._advance))
 
     def _advance(self) -> Update:
         """Return what is new; in a thread, since it may take long."""
@@ -112,25 +111,20 @@ class TextPainter(SegmentPainter):
         title = f"Thinking… {monotonic() - self._began:.0f} s" if self._seconds is None else thought_title(self._seconds)
         if title != self._title:
             self._title = title
-            self._painting.retitle(self._accordion, title)
+            self._painting.change(lambda: self._accordion.set_title(0, title))
 
-    async def _repaint(self) -> None:
+    async def _repaint(self, place: Place) -> None:
         """Show plain HTML again, if it has grown enough."""
-        length = len(self._segment.text)
-        if self._painting.kept:
-            await self._keep(length)
-            return
-        if self.place and length >= max(_FIRST_REPAINT, self._painted * _GROWTH):
-            self._painted = length
+        if self._has_grown(len(self._segment.text), _FIRST_REPAINT):
             self._deltas.next(await asyncio.to_thread(self._advance))
-            self.place.show(live_bundle(self.kind, self._blocks.html() + self._deltas.open_html(), self._segment.text), "live")
+            place.show(live_bundle(self.kind, self._blocks.html() + self._deltas.open_html(), self._segment.text), "live")
 
-    async def _keep(self, length: int) -> None:
+    async def _show_as_at_rest(self, place: Place) -> None:
         """Show what came as it would stand at rest, each second and later seldom: so much a second, and no more."""
-        now = monotonic()
-        if self.place and length > self._painted and now - self._kept >= max(1.0, length / _KEPT_A_SECOND):
+        length, now = len(self._segment.text), monotonic()
+        if length > self._painted and now - self._kept >= max(1.0, length / _KEPT_A_SECOND):
             self._painted, self._kept = length, now
-            self.place.show(await asyncio.to_thread(self._form.at_rest, None, None, opened=False), "live")
+            place.show(await asyncio.to_thread(self._static_bundle), "live")
 
     def _take_in(self) -> None:
         self._blocks.append("".join(self._fresh))
@@ -145,54 +139,32 @@ class TextPainter(SegmentPainter):
         else:
             self._deltas.next(last)  # for a page that comes back later
         if self._deltas.correct(self._blocks.html()) and self._needed:  # what was defined late
-            self._painting.renew(self._widget)
+            self._painting.change(self._widget.renew)
         if self.place:
             self.place.show(data, "final", self._widget)
         self.at_rest = self._segment.cited == cited  # else its sources came meanwhile
 
     def _at_rest_bundle(self) -> tuple[Update, dict[str, Any]]:
         """Return the last blocks and the whole bundle; in a thread, since both may take long."""
-        last = update_of(self._blocks.close(), Patch([]))
-        html = self._blocks.html()
+        return update_of(self._blocks.close(), Patch([])), self._static_bundle(self._blocks.html())
+
+    def _static_bundle(self, html: str | None = None) -> dict[str, Any]:
+        """Return the bundle at rest; `html` is the text as it has grown."""
         opened = self._accordion is not None and self._accordion.selected_index == 0
-        return last, self._form.at_rest(html, self._seconds, opened=opened)
+        shown = at_rest(self._segment, self._options, html=html, seconds=self._seconds, opened=opened)
+        code = self._painting.offered(self._segment.text) if self.kind == "answer" else ""
+        return {**shown, "text/html": shown["text/html"] + button_html(code)} if code else shown
 
     def _end(self) -> None:
         if self._seconds is None:
             self._seconds = monotonic() - self._began
 
-    def _open_widget(self) -> None:
-        self._widget = self._painting.text_widget(self._form.role, self._deltas.snapshot)
-        if self.kind == "thought":
-            self._title = "Thinking…"
-            self._accordion = self._painting.accordion(self._title, self._widget)
 
-
-class Form:
-    """How one segment of text is painted."""
-
-    def __init__(self, segment: Segment, options: Options | None, offered: Callable[[str], str] = lambda _: "") -> None:
-        """Paint `segment`, of whose kinds only answers have formats; `offered` returns the code that a button offers."""
-        self._segment = segment
-        self._offered = offered
-        self._options = options if options and segment.kind == "answer" and is_special(options) else None
-
-    @property
-    def role(self) -> str:
-        """The role of its widget: `data` shows text as it is, and puts rows into tables."""
-        return self._segment.kind if isinstance(self.growing(), Blocks) else "data"
-
-    def growing(self) -> Growing:
-        """Return what the text grows in."""
-        if self._options is None or self._options.format == "code":
-            return Blocks()
-        return JsonBlocks() if self._options.json else Verbatim()
-
-    def at_rest(self, html: str | None, seconds: float | None, *, opened: bool) -> dict[str, Any]:
-        """Return the static bundle; `html` is the text as it has grown."""
-        shown = at_rest(self._segment, self._options, html=html, seconds=seconds, opened=opened)
-        code = self._offered(self._segment.text) if self._segment.kind == "answer" else ""
-        return {**shown, "text/html": shown["text/html"] + button_html(code)} if code else shown
+def _growing(options: Options | None) -> Growing:
+    """Return what the text of an answer grows in."""
+    if options is None or options.format == "code":
+        return Blocks()
+    return JsonBlocks() if options.json else Verbatim()
 
 
 class Update(Struct, frozen=True):
@@ -213,7 +185,6 @@ class Deltas:
     """The kernel's side of one streamed text."""
 
     def __init__(self) -> None:
-        """Begin with an empty page."""
         self._finished: list[str] = []
         self._open: list[Node] = []
 

@@ -26,19 +26,16 @@ _ASK: tuple[Button, ...] = (
 _STOP: tuple[Button, ...] = (
     ("stop", "■ Stop this call", "End this call alone; the model is told so, and all else goes on", "Stop this call"),
 )
-_GROWTH = 1.5  # plain HTML is repainted when it has grown by half
 
 
 class CardPainter(SegmentPainter):
-    """Paints one tool call."""
+    """Paints one of the calls of `reply`."""
 
     def __init__(self, segment: Segment, painting: Painting, reply: Reply) -> None:
-        """Paint one of the calls of `reply`."""
         super().__init__(segment, painting)
         self._reply = reply
         self._news = True
         self._grown = ""  # the arguments that the page was told as they came
-        self._painted = 0  # characters of them in the last repaint of plain HTML
         self._buttons: tuple[Button, ...] = ()
         self._about = ""
         self._since = 0.0  # when the buttons appeared
@@ -71,7 +68,7 @@ class CardPainter(SegmentPainter):
         """Take the place on the page."""
         self.place = place
         if self._painting.widgets and not self._call.over:
-            self._widget = self._painting.card(self._snapshot, self._clicked)
+            self._widget = self._painting.live_widget("card", self._snapshot, on_verdict=self._clicked)
         if self._painting.live:
             place.show(bundle(self._segment), "live", self._widget)
 
@@ -81,11 +78,15 @@ class CardPainter(SegmentPainter):
             return
         self._news = False
         if self._call.over and not self._crowded:
-            self._rest(self.place)
+            if self._needed:
+                self._buttons, self._about = (), ""
+                self._painting.change(self._widget.renew)
+            self.place.show(bundle(self._segment), "final", self._widget)
+            self.at_rest = True
         elif self._widget is not None and self._painting.widgets:
             self._renew()
-        elif self._painting.live:
-            self._repaint(self.place)
+        elif self._painting.live and (self._call.state != "growing" or self._has_grown(len(grown_text(self._call)))):
+            self.place.show(bundle(self._segment), "live")
 
     def _renew(self) -> None:
         """Tell the widget what is new: of arguments that come, only what came."""
@@ -98,27 +99,11 @@ class CardPainter(SegmentPainter):
             self._grown = shown
         else:
             self._offer(call)
-        self._painting.renew(self._widget)
+        self._painting.change(self._widget.renew)
 
     def _growth(self, shown: str) -> list[list[Any]]:
         new, self._grown = shown[len(self._grown) :], shown
         return [["a", new]] if new else []
-
-    def _repaint(self, place: Place) -> None:
-        call = self._call
-        if isinstance(call, ToolCallGrowing):
-            length = len(grown_text(call))
-            if length < self._painted * _GROWTH:
-                return
-            self._painted = length
-        place.show(bundle(self._segment), "live")
-
-    def _rest(self, place: Place) -> None:
-        if self._needed:
-            self._buttons, self._about = (), ""
-            self._painting.renew(self._widget)
-        place.show(bundle(self._segment), "final", self._widget)
-        self.at_rest = True
 
     def _offer(self, run: ToolRun) -> None:
         """Choose the buttons, and what their reader should know."""
@@ -127,12 +112,11 @@ class CardPainter(SegmentPainter):
         buttons = _STOP if run.state == "running" else tuple(button for button in _ASK if button[0] in allowed)
         if buttons != self._buttons:
             self._buttons, self._since = buttons, monotonic()
-        facts = [approvals.where(number), self._whence(), length_note(run.call.args)] if allowed and approvals else []
-        self._about = " · ".join(filter(None, facts))
-
-    def _whence(self) -> str:
-        chat = f"chat {self._reply.chat}" if self._reply.chat else "no chat"
-        return f"{chat} · round {len(self._reply.exchange.past) // 2 + 1} of {MOST_ROUNDS}"
+        self._about = ""
+        if allowed and approvals:
+            chat = f"chat {self._reply.chat}" if self._reply.chat else "no chat"
+            rounds = f"round {len(self._reply.exchange.past) // 2 + 1} of {MOST_ROUNDS}"
+            self._about = " · ".join(filter(None, (approvals.where(number), chat, rounds, length_note(run.call.args))))
 
     def _clicked(self, word: str) -> None:
         """Take a click, maybe on another thread; one that came too early for its buttons counts as none."""

@@ -49,19 +49,14 @@ class _Column(_Lean, ipywidgets.VBox):
 
 
 class Module(_Lean, anywidget.AnyWidget):
-    """What brings the page's part to a page, once: all other widgets start from it, and carry a few lines each."""
+    """What brings the page's part to a page, once, unseen: all other widgets start from it, and carry a few lines each."""
 
     code = traitlets.Bytes().tag(sync=True)
 
     def __init__(self) -> None:
-        """Open it; it is never shown."""
         self._esm = "export default {}"
-        super().__init__(code=gzip.compress(_page_source().encode(), mtime=0), layout=_shared_layout())
-
-
-def _page_source() -> str:
-    """Return the module as it travels: its stylesheet comes with it."""
-    return f"{_source('live.js')}\naddStyle({json.dumps(_source('live.css'))})"
+        source = f"{_source('live.js')}\naddStyle({json.dumps(_source('live.css'))})"
+        super().__init__(code=gzip.compress(source.encode(), mtime=0), layout=_shared(_new_layout))
 
 
 def _source(name: str) -> str:
@@ -75,7 +70,7 @@ _UNLISTED = "nbgemini.retired"  # pages ask for comms whose target is "jupyter.w
 _kept: deque[Live] = deque()
 _start = cache(partial(_source, "start.js"))
 _new_module = cache(Module)
-_new_layout = cache(_Layout)
+_new_layout = cache(_Layout)  # one for all our widgets: each would open a comm of 1.6 kB for its own
 
 
 def _shared(make: Any) -> Any:
@@ -85,13 +80,13 @@ def _shared(make: Any) -> Any:
     return make()
 
 
-def _shared_layout() -> Any:
-    """Return one layout for all our widgets: each would open a comm of 1.6 kB for its own."""
-    return _shared(_new_layout)
-
-
 class Live(_Lean, anywidget.AnyWidget):
-    """Text or status that grows by deltas."""
+    """Text or status that grows by deltas, in the role `answer`, `data`, `thought`, `status` or `card`.
+
+    `snapshot` returns all that was sent so far, `document` the outputs that a page should hold, for one that has missed some.
+    The others are called for a click on Stop, with what a click on a card says, and when a page has made the output anew, and
+    with it forgotten what it knew of displays.
+    """
 
     role = traitlets.Unicode().tag(sync=True)
     key = traitlets.Unicode().tag(sync=True)
@@ -107,16 +102,6 @@ class Live(_Lean, anywidget.AnyWidget):
         on_moved: Callable[[], None] = lambda: None,
         document: Callable[[], dict[str, Any]] | None = None,
     ) -> None:
-        """Open a widget in the role `answer`, `thought`, `status` or `card`.
-
-        Args:
-            role: what it shows.
-            snapshot: returns all that was sent so far.
-            on_stop: called for a click on Stop.
-            on_verdict: called with what a click on a card says.
-            on_moved: called when a page has made the output anew, and with it forgotten what it knew of displays.
-            document: returns the outputs that a page should hold, for one that has missed some.
-        """
         self._numbering = Lock()
         self._n = 0
         self._greeted = 0
@@ -128,7 +113,7 @@ class Live(_Lean, anywidget.AnyWidget):
         self._left = 0
         self._on_gone: Callable[[], object] = lambda: None
         self._esm = _start()
-        super().__init__(role=role, key=uuid4().hex[:8], module=_shared(_new_module).model_id, layout=_shared_layout())
+        super().__init__(role=role, key=uuid4().hex[:8], module=_shared(_new_module).model_id, layout=_shared(_new_layout))
         self.on_msg(self._heard)
 
     @property
@@ -145,17 +130,15 @@ class Live(_Lean, anywidget.AnyWidget):
         """Send the deltas that `next_ops` returns and return their characters; no snapshot is taken in between."""
         with self._numbering:
             ops = next_ops()
-            if ops:
-                self._n += 1
-                self._send_ops(ops)
+            if not ops:
+                return 0
+            self._n += 1
+            text = json.dumps(ops, ensure_ascii=False, separators=(",", ":"))
+            if len(text) < _WORTH_PACKING:
+                self.send({"n": self._n, "ops": ops})
+            else:
+                self.send({"n": self._n}, [zlib.compress(text.encode("utf-8", "replace"), wbits=-zlib.MAX_WBITS)])
         return sum(len(word) for op in ops for word in op if isinstance(word, str))
-
-    def _send_ops(self, ops: list[list[Any]]) -> None:
-        text = json.dumps(ops, ensure_ascii=False, separators=(",", ":"))
-        if len(text) < _WORTH_PACKING:
-            self.send({"n": self._n, "ops": ops})
-        else:
-            self.send({"n": self._n}, [zlib.compress(text.encode("utf-8", "replace"), wbits=-zlib.MAX_WBITS)])
 
     def renew(self) -> None:
         """Send all there is, in the place of what was sent."""
@@ -208,11 +191,10 @@ _GRACE = 60  # seconds in which the loop turns: by then, a page that has been to
 def retire(
     widgets: Iterable[ipywidgets.Widget], close: Callable[[ipywidgets.Widget], object] = ipywidgets.Widget.close
 ) -> None:
-    """Close widgets once no page is still asking for their states.
+    """Close widgets once no page is still asking for their states: they are listed no more, but answer for a while.
 
-    A page that opens and does not hear of all widgets within 4 seconds asks for a list of them, and then each by itself. It
-    shows none ("Loading widget…") until every one of them has answered, so one that is listed and closed a moment later would
-    hold up all others. These are listed no more, but answer for a while.
+    A page that opens may ask for a list of all widgets, and then each by itself. It shows none ("Loading widget…") until every
+    one of them has answered, so one that is listed and closed a moment later would hold up all others.
     """
     leaving = [widget for widget in widgets if widget.comm is not None]
     for widget in leaving:
@@ -235,16 +217,10 @@ def _close_after(seconds: int, call: Callable[[], object]) -> None:
 def accordion(title: str, child: Live) -> ipywidgets.Accordion:
     """Return a closed accordion around `child`."""
     titled = {"titles": (title,)} if hasattr(ipywidgets.Accordion, "titles") else {"_titles": {"0": title}}  # ipywidgets 8, 7
-    how = {"selected_index": None, "layout": _shared_layout(), "_dom_classes": ("nbg-fold",)}
+    how = {"selected_index": None, "layout": _shared(_new_layout), "_dom_classes": ("nbg-fold",)}
     return ipywidgets.Accordion(children=[child], **titled, **how)
 
 
 def column(*children: ipywidgets.DOMWidget) -> ipywidgets.VBox:
     """Return these widgets one below the other."""
-    return _Column(children=children, layout=_shared_layout())
-
-
-def view_of(widget: ipywidgets.DOMWidget) -> dict[str, Any]:
-    """Return the part of a mimebundle that shows this widget."""
-    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
-    return {"application/vnd.jupyter.widget-view+json": view}
+    return _Column(children=children, layout=_shared(_new_layout))

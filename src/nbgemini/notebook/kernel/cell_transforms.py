@@ -18,24 +18,27 @@ import io
 import linecache
 import re
 import tokenize
-from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Coroutine
 from functools import partial
 from typing import Any, TypeVar
 
 from IPython.core.inputtransformer2 import make_tokens_by_line
 
-from nbgemini._async.deferred import run_within
-from nbgemini._environment import hush
+T = TypeVar("T")
 
 # Patterns are compiled where they are first used: eight of them would be a third of what %load_ext takes.
-_ASKS = r"gemini\s+(?:ask|fix|explain|map)\s[^?]*[^?\s].*\?\s*$"
+_ASKS = r"gemini\s+\S+\s[^?]*[^?\s].*\?\s*$"
 _LINE = r"""(?xs)^(?P<before>\s*(?:[^%\#\n]*?[^%\#\n=!<>]=\s*)?)  # indented, or assigned
     %(?P<name>\w+)\b\s*(?P<rest>.*)$"""
 _ASKING = rf"(?s)(?:^|\s)%{_ASKS}"
 _BARE = r"(?s)^(?P<before>\s*)(?P<name>gemini)\s+(?P<rest>.*)$"
 _BARE_ASKING = rf"(?s)^\s*{_ASKS}"
-_EMPTY_CELL = r"%%gemini(?:\s|$)"
+_CELL = r"\s*%%gemini(?:\s|$)"
 _HELP_LINE = r"^(?P<before>\s*)%gemini\s+(?P<topic>[\w-]+)\s*\?+\s*$"
+
+AWAITED = "_gemini_awaited"  # the magic's other name, which the hook writes: it tells the magic that its result is awaited
+_CALL = r"(?m)^get_ipython\(\)\.run_(cell|line)_magic\('gemini',"
+MISPLACED = "%%gemini"  # a command that the user has not typed: a cell magic below code
 
 
 def called(lines: list[str], *, automagic: bool) -> list[str]:
@@ -43,15 +46,35 @@ def called(lines: list[str], *, automagic: bool) -> list[str]:
     questions = any(line.rstrip().endswith("?") for line in lines) and any("gemini" in line for line in lines)
     if not questions or lines[0].startswith("%%"):
         return lines
-    hidden = _inside_strings(lines)
-    made: list[str] = []
+    inside_strings = _inside_strings(lines)
+    calls: list[str] = []
     number = 0
     while number < len(lines):
-        last = _last(lines, number)
-        call = None if number in hidden else _call(_joined(lines[number : last + 1]), automagic=automagic)
-        made += lines[number : last + 1] if call is None else [call + "\n", *["\n"] * (last - number)]
+        last = number
+        while last + 1 < len(lines) and lines[last].rstrip("\r\n").endswith("\\"):
+            last += 1
+        *before, end = [line.rstrip("\r\n") for line in lines[number : last + 1]]
+        whole = "".join(f"{line[:-1].rstrip()} " for line in before) + (end.lstrip() if before else end)
+        call = None if number in inside_strings else _call(whole, automagic=automagic)
+        calls += lines[number : last + 1] if call is None else [call + "\n", *["\n"] * (last - number)]
         number = last + 1
-    return made
+    return calls
+
+
+def _inside_strings(lines: list[str]) -> set[int]:
+    """Return the numbers of the lines that begin inside a string."""
+    tokens: list[Any] = [token for line in make_tokens_by_line(lines) for token in line if token.string.strip()]
+    return {number for token in tokens for number in range(token.start[0], token.end[0])}
+
+
+def _from_magic_on(lines: list[str]) -> list[str]:
+    """Return a cell without comments and spaces before its `%%gemini`; one below code becomes a call that refuses it."""
+    number = next((number for number, line in enumerate(lines) if "%%gemini" in line and re.match(_CELL, line)), None)
+    if number is None or (number and (lines[0].startswith("%%") or number in _inside_strings(lines))):
+        return lines
+    if all(not line.strip() or line.startswith("#") for line in lines[:number]):
+        return [lines[number].lstrip(), *lines[number + 1 :]]
+    return [f"get_ipython().run_line_magic('gemini', {MISPLACED!r})\n"]
 
 
 def _call(line: str, *, automagic: bool) -> str | None:
@@ -64,38 +87,14 @@ def _call(line: str, *, automagic: bool) -> str | None:
     return found and f"{found['before']}get_ipython().run_line_magic({found['name']!r}, {found['rest'].strip()!r})"
 
 
-def _last(lines: Sequence[str], number: int) -> int:
-    """Return the number of the line that a line goes on to."""
-    while number + 1 < len(lines) and lines[number].rstrip("\r\n").endswith("\\"):
-        number += 1
-    return number
-
-
-def _joined(lines: Sequence[str]) -> str:
-    *before, last = [line.rstrip("\r\n") for line in lines]
-    return "".join(f"{line[:-1].rstrip()} " for line in before) + (last.lstrip() if before else last)
-
-
-def _inside_strings(lines: list[str]) -> set[int]:
-    """Return the numbers of the lines that begin inside a string."""
-    tokens: list[Any] = [token for line in make_tokens_by_line(lines) for token in line]
-    return {number for token in tokens if token.string.strip() for number in range(token.start[0], token.end[0])}
-
-
-T = TypeVar("T")
-
-AWAITED = "_gemini_awaited"  # the magic's other name, which the hook writes: it tells the magic that its result is awaited
-_CALL = r"(?m)^get_ipython\(\)\.run_(cell|line)_magic\('gemini',"
-
-
 class AwaitHook:
-    """The transformation, and the two events that tell a whole cell from a piece of one."""
+    """The transformation, and the two events that tell a whole cell from a piece of one.
+
+    `complete` is given each whole cell, once it may await, to add what it likes; `ours` says whether `%%gemini` means us:
+    another extension may have taken the name.
+    """
 
     def __init__(self, shell: Any, complete: Callable[[str], str], ours: Callable[[], bool] = lambda: True) -> None:
-        """Watch `shell`; `complete` is given each whole cell, once it may await, to add what it likes.
-
-        `ours` says whether `%%gemini` means us: another extension may have taken the name.
-        """
         self.before_await: Callable[[], object] = lambda: None  # called before a cell begins that awaits because of us
         self._ours = ours
         self._shell = shell
@@ -118,11 +117,12 @@ class AwaitHook:
             self._shell.events.unregister("post_run_cell", self._left)
 
     def keep_from_ipython(self, lines: list[str]) -> list[str]:
-        """Keep from IPython what it would take wrongly: a `%%gemini` cell without text, and question marks in `%gemini` lines.
+        """Keep from IPython what it would take wrongly: `%%gemini` below comments or without text, and questions.
 
         It refuses an empty cell by itself, and takes `%gemini ask …?` and `%gemini map?` for calls for help with the last word.
         """
-        if lines and re.match(_EMPTY_CELL, lines[0]) and not "".join(lines[1:]).strip():
+        lines = _from_magic_on(lines)
+        if lines and re.match(_CELL, lines[0]) and not "".join(lines[1:]).strip():
             return [lines[0], "\n"]
         automagic = bool(getattr(self._shell, "automagic", False)) and "gemini" not in self._shell.user_ns
         return called(lines, automagic=automagic)
@@ -158,6 +158,9 @@ def run_from_within(coroutine: Coroutine[Any, Any, T]) -> T:
     Raises:
         ConfigurationError: the loop is of a kind that can't be entered again (uvloop).
     """
+    from nbgemini._async.deferred import run_within  # noqa: PLC0415 - %load_ext runs nothing yet
+    from nbgemini._environment import hush  # noqa: PLC0415
+
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
@@ -166,15 +169,14 @@ def run_from_within(coroutine: Coroutine[Any, Any, T]) -> T:
     return run_within(loop, coroutine)
 
 
-_QUESTION = r"(?m)^\s*(?:(?P<name>\w+)\s*=\s*)?%gemini\s+(?P<line>(?:(?:ask|fix|explain|map)\s.*|[\w-]+)\?)\s*$"
+_QUESTION = r"(?m)^\s*(?:(?P<name>\w+)\s*=\s*)?%gemini\s+(?P<line>(?:\S+\s.*|[\w-]+)\?)\s*$"
 _HELP = ("pinfo", "pinfo2")  # what `?` and `??` become
 
 
 class FirstCell:
-    """The questions of the running cell that are still to be asked."""
+    """The questions of the cell that loads the extension, which IPython has taken for calls for help by then."""
 
     def __init__(self, shell: Any) -> None:
-        """Look for them in what was typed."""
         self._shell = shell
         typed = getattr(getattr(shell, "history_manager", None), "input_hist_raw", None) or [""]
         self._questions = list(re.finditer(_QUESTION, typed[-1]))
@@ -191,15 +193,12 @@ class FirstCell:
         self._help = {name: self._magics[name] for name in _HELP if name in self._magics}
         self._magics.update({name: partial(self._look, name) for name in self._help})
 
-    def _step_back(self) -> None:
-        self._magics.update(self._help)
-
     def _look(self, name: str, about: str = "") -> None:
         """Ask what was a question; all else is help, which may be loaded only now and takes its own name again."""
         words = about.strip()
         question = next((found for found in self._questions if words and found["line"].rstrip("? ").endswith(words)), None)
         if question is None:
-            self._step_back()
+            self._magics.update(self._help)
             self._shell.run_line_magic(name, about)
             self._step_in()
             return
@@ -209,7 +208,7 @@ class FirstCell:
             self._shell.user_ns[question["name"]] = reply
 
     def _over(self, *_: Any) -> None:
-        self._step_back()
+        self._magics.update(self._help)
         self._shell.events.unregister("post_run_cell", self._over)
 
 
@@ -218,6 +217,7 @@ _WAITING_LINE = rf"await get_ipython\(\)\.run_line_magic\('{WAIT}', '[\w ]+'\);?
 _RUNS_PYTHON = ("time", "timeit", "capture", "prun")  # cell magics whose text is code
 _PROMPTS = ("gemini", AWAITED)  # whose text names values in braces
 _CONTROLS = ("stop", "done", "stopping", "so_far")  # what is asked of a reply that runs: such a cell waits where it reads
+_BLANK = (tokenize.NEWLINE, tokenize.NL, tokenize.COMMENT, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
 
 
 def with_wait(code: str, pending: Collection[str], last: Collection[str] = (), fields: Collection[str] = ()) -> str:
@@ -225,86 +225,51 @@ def with_wait(code: str, pending: Collection[str], last: Collection[str] = (), f
 
     Those of the `last` reply and map are read all the time: they are waited for where one of the `fields` is read.
     """
-    names = sorted(_names_read(code, pending) | _whole(code, last, fields)) if pending or last else []
+    names = sorted(_names_to_wait_for(code, pending, last, fields)) if pending or last else []
     if not names:
         return code
-    quiet = ";" if _ends_with_semicolon(code) else ""  # the last line says whether a value is shown
+    tokens = [token for token in tokenize.generate_tokens(io.StringIO(code).readline) if token.type not in _BLANK]
+    quiet = ";" if tokens and tokens[-1].string == ";" else ""  # the last line says whether a value is shown
     return f"{code.rstrip()}\nawait get_ipython().run_line_magic('{WAIT}', '{' '.join(names)}'){quiet}\n"
+
+
+def _names_to_wait_for(code: str, pending: Collection[str], last: Collection[str], fields: Collection[str]) -> set[str]:
+    """Return the names that a cell reads, in the text of its magics too, unless it controls what goes by them."""
+    try:
+        nodes = list(ast.walk(ast.parse(code)))
+    except (SyntaxError, ValueError):
+        return set()
+    names: set[str] = set()
+    attributes: list[tuple[str, str]] = []
+    for node in nodes:
+        match node:
+            case ast.Name(id=name, ctx=ast.Load()):
+                names.add(name)
+            case ast.Attribute(value=ast.Name(id=name), attr=attribute):
+                attributes.append((name, attribute))
+            case ast.Call(
+                func=ast.Attribute(attr="run_cell_magic"), args=[ast.Constant(value=magic), _, ast.Constant(value=text)]
+            ):
+                if magic in _RUNS_PYTHON:
+                    names.update(re.findall(r"\w+", str(text)))
+                    attributes += re.findall(r"\b([^\W\d]\w*)\.(\w+)", str(text))
+                elif magic in _PROMPTS:
+                    names.update(re.findall(r"\{(\w+)", str(text)))
+    read = names.intersection(pending) | {name for name, attribute in attributes if name in last and attribute in fields}
+    return read - {name for name, attribute in attributes if attribute in _CONTROLS}
 
 
 class WaitFirst(ast.NodeTransformer):
     """Moves the waiting line to the top of its cell."""
 
     def visit_Module(self, node: ast.Module) -> ast.Module:
-        """Move it, if it is there."""
-        if node.body and _waits(node.body[-1]):
-            first = next((n for n, line in enumerate(node.body) if not _must_be_first(line)), 0)
-            node.body.insert(first, node.body.pop())
-            _hide_from_tracebacks()
+        """Move it, if it is there; nothing may stand before `from __future__ import …`."""
+        match node.body:
+            case [*_, ast.Expr(value=ast.Await(value=ast.Call(args=[ast.Constant(value=name), *_])))] if name == WAIT:
+                future = [isinstance(line, ast.ImportFrom) and line.module == "__future__" for line in node.body]
+                node.body.insert(future.index(False), node.body.pop())
+                _hide_from_tracebacks()
         return node
-
-
-def _ends_with_semicolon(code: str) -> bool:
-    """Say whether the last thing in the code is a semicolon, whatever is said behind it."""
-    blank = (tokenize.NEWLINE, tokenize.NL, tokenize.COMMENT, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
-    tokens = [token for token in tokenize.generate_tokens(io.StringIO(code).readline) if token.type not in blank]
-    return bool(tokens) and tokens[-1].string == ";"
-
-
-def _names_read(code: str, pending: Collection[str]) -> set[str]:
-    found: set[str] = set()
-    for node in _nodes(code) if pending else ():
-        if isinstance(node, ast.Name) and node.id in pending and isinstance(node.ctx, ast.Load):
-            found.add(node.id)
-        elif isinstance(node, ast.Call):
-            found |= _read_by_magic(node, pending)
-    return found - {name for name, attribute in _attributes(code) if attribute in _CONTROLS}
-
-
-def _whole(code: str, last: Collection[str], fields: Collection[str]) -> set[str]:
-    """Return the names of which a field is read that is whole only at the end."""
-    read = [(name, attribute) for name, attribute in _attributes(code) if name in last] if last else []
-    controlled = {name for name, attribute in read if attribute in _CONTROLS}
-    return {name for name, attribute in read if attribute in fields} - controlled
-
-
-def _attributes(code: str) -> Iterator[tuple[str, str]]:
-    """Return which attributes of names stand in a cell, in the code of its magics too."""
-    for node in _nodes(code):
-        match node:
-            case ast.Attribute(value=ast.Name(id=name), attr=attribute):
-                yield name, attribute
-            case ast.Call(
-                func=ast.Attribute(attr="run_cell_magic"), args=[ast.Constant(value=magic), _, ast.Constant(value=text)]
-            ) if magic in _RUNS_PYTHON:
-                yield from re.findall(r"\b([^\W\d]\w*)\.(\w+)", str(text))
-
-
-def _nodes(code: str) -> Iterable[ast.AST]:
-    try:
-        return list(ast.walk(ast.parse(code)))
-    except (SyntaxError, ValueError):
-        return ()
-
-
-def _read_by_magic(call: ast.Call, pending: Collection[str]) -> set[str]:
-    """Return the names that the text of a cell magic reads: code as a whole, a prompt in its braces."""
-    match call:
-        case ast.Call(func=ast.Attribute(attr="run_cell_magic"), args=[ast.Constant(value=magic), _, ast.Constant(value=text)]):
-            before = r"\b" if magic in _RUNS_PYTHON else r"\{" if magic in _PROMPTS else None
-            return set(re.findall(rf"{before}({'|'.join(pending)})\b", str(text))) if before else set()
-    return set()
-
-
-def _waits(node: ast.AST) -> bool:
-    match node:
-        case ast.Expr(value=ast.Await(value=ast.Call(args=[ast.Constant(value=name), *_]))):
-            return bool(name == WAIT)
-    return False
-
-
-def _must_be_first(node: ast.stmt) -> bool:
-    return isinstance(node, ast.ImportFrom) and node.module == "__future__"
 
 
 def _hide_from_tracebacks() -> None:

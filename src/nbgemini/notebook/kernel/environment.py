@@ -50,11 +50,6 @@ def in_colab() -> bool:
     return "google.colab" in sys.modules
 
 
-def takes_our_widgets() -> bool:
-    """Whether the front end shows widgets it does not know by heart: Colab does only after its user has switched that on."""
-    return not in_colab()
-
-
 def cell_id(shell: Any) -> str | None:
     """Return the id of the notebook cell that runs now, if the front end names it."""
     return _request(shell).get("metadata", {}).get("cellId")
@@ -116,3 +111,15 @@ def _is_cell(request: Mapping[str, Any]) -> bool:
 
 def _request(shell: Any) -> dict[str, Any]:
     return cell_request(shell)[1]
+
+
+def hear_every_request(shell: Any) -> None:
+    """Let ipykernel 7.0 to 7.3 send its replies as 7.4 does, through the stream that reads the requests.
+
+    They send them on the stream's bare socket, which may take the one signal that ZeroMQ gives for a request that comes at that
+    moment: it stays unread, and those behind it are not signalled at all. A stream looks again whenever it has sent something.
+    """
+    kernel = kernel_of(shell)
+    manager: Any = getattr(getattr(kernel, "shell_channel_thread", None), "_manager", None)
+    if kernel is not None and hasattr(manager, "_shell_socket"):
+        manager._shell_socket = kernel.shell_stream  # noqa: SLF001 - it sends nothing but replies

@@ -18,10 +18,9 @@ _SETTLED = 0.05  # seconds after which the kernel has surely noticed that the GU
 
 
 class Gui:
-    """The GUI's loop of one kernel, if it has one."""
+    """The GUI's loop of one kernel, if there is a kernel and it has one."""
 
     def __init__(self, kernel: Any) -> None:
-        """Touch nothing yet; without a kernel there is nothing to touch."""
         self._kernel = kernel
         self._holders = 0
         self._aside: Any = None
@@ -63,11 +62,16 @@ class Gui:
     def _take(self, loop: Any) -> None:
         if loop is None or getattr(loop, "__name__", "") == _HARMLESS:
             return
-        self._aside, self._name = loop, self._name_now()
+        self._aside = loop
+        self._learn_name()
         self._kernel.eventloop = None
         if self._told is not loop:
             self._told = loop
-            _tell(self._name)
+            sys.stdout.write(
+                f"%gui {self._name}".rstrip() + " holds the kernel's loop, behind which nothing can stream: it is put aside"
+                " while an answer comes, and its windows stand still → %gui alone turns it off\n"
+            )
+            sys.stdout.flush()
 
     def _came(self, change: Any) -> None:
         """Put aside what `%gui` has just set; its name is known only when the magic has ended."""
@@ -88,11 +92,3 @@ class Gui:
 
     def _name_now(self) -> str:
         return str(getattr(self._kernel.shell, "active_eventloop", None) or "")
-
-
-def _tell(name: str) -> None:
-    sys.stdout.write(
-        f"%gui {name}".rstrip() + " holds the kernel's loop, behind which nothing can stream: it is put aside while an answer"
-        " comes, and its windows stand still → %gui alone turns it off\n"
-    )
-    sys.stdout.flush()

@@ -9,19 +9,19 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from nbgemini._async.handle import StreamHandle
+from nbgemini.notebook.kernel.environment import kernel_of
 
 _FORMER = "saved_sigint_handler"  # what ipykernel 6 and 7 put back after each request
 
 
 class IdleInterrupt:
-    """Listens for interrupts between cells."""
+    """Listens for interrupts between cells and calls `heard`, which must be thread-safe, for each of them."""
 
     def __init__(self, kernel: Any, heard: Callable[[], object]) -> None:
-        """Call `heard`, which must be thread-safe, for each of them, once installed."""
         self._kernel = kernel
         self._heard = heard
         self._former: Any = None
@@ -44,18 +44,41 @@ class IdleInterrupt:
             self._former(number, frame)
 
 
-PATIENCE = 2.0  # seconds that an interrupted cell gives what it waits for to show what arrived
+_PATIENCE = 2.0  # seconds that an interrupted cell gives what it waits for to show what arrived
 
 
 class Interrupted(KeyboardInterrupt):
     """The cell was interrupted."""
 
     def __init__(self, outcome: str = "stopped; what arrived is kept") -> None:
-        """Say what became of the stream."""
         super().__init__(f"Interrupted: {outcome}")
 
     def _render_traceback_(self) -> list[str]:
         return [str(self)]
+
+
+@contextmanager
+def interrupts_say(outcome: str) -> Iterator[None]:
+    """Let an interrupt of the cell say what came of it."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        raise Interrupted(outcome) from None
+
+
+async def wait_for_end(shell: Any, task: asyncio.Task[None], running: StreamHandle, outcome: str) -> None:
+    """Wait for what a task runs; an interrupt of the cell stops it, and says the `outcome`.
+
+    Raises:
+        Interrupted: it was interrupted.
+    """
+    try:
+        with ctrl_c_stops(running) if kernel_of(shell) is None else nullcontext():
+            await asyncio.wait([task])  # does not cancel the task when the cell is cancelled
+    except asyncio.CancelledError:
+        running.stop()
+        await asyncio.wait([task], timeout=_PATIENCE)
+        raise Interrupted(outcome) from None
 
 
 @contextmanager

@@ -11,11 +11,13 @@ import contextvars
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from IPython.core.displaypub import CapturingDisplayPublisher
 
-from nbgemini.notebook.kernel.environment import cell_request, current_request
+from nbgemini.notebook.kernel.environment import cell_request, current_request, kernel_of
+from nbgemini.tools.stdout import PRINTED, before_calls, not_before_calls
 
 T = TypeVar("T")
 
@@ -40,8 +42,7 @@ class _InContext:
     """ipykernel 7: run in a copy of a context that holds the cell's header."""
 
     def __init__(self, shell: Any, publisher: Any, ident: Any, parent: dict[str, Any]) -> None:
-        self._shell = shell
-        self._publisher = publisher
+        self._shell, self._publisher = shell, publisher
         self._context = contextvars.copy_context()
         self._context.run(_set_context_parent, shell, publisher, ident, parent)
 
@@ -54,13 +55,11 @@ class _Swapped:
     """ipykernel 6: put the cell's header in place for the time of the call."""
 
     def __init__(self, shell: Any, publisher: Any, ident: Any, parent: dict[str, Any]) -> None:
-        self._shell = shell
-        self._publisher = publisher
-        self._kernel = shell.kernel
+        self._shell, self._publisher, self._kernel = shell, publisher, shell.kernel
         self._here = ident, parent
 
     def run(self, call: Callable[[], T]) -> T:
-        before = self._now()
+        before = self._kernel._parent_ident["shell"], self._kernel.get_parent("shell")  # noqa: SLF001 - there is no other way
         with _published_by(self._shell, self._publisher):
             try:
                 self._turn(*self._here)
@@ -70,20 +69,16 @@ class _Swapped:
 
     def _turn(self, ident: Any, parent: dict[str, Any]) -> None:
         """Put a header in place; what was printed before goes out under the one that was there, also before ipykernel 6.29."""
-        for out in (sys.stdout, sys.stderr):
+        for out in _print_streams():
             if not hasattr(out, "_buffers"):  # one for each header
                 out.flush()
         self._kernel.set_parent(ident, parent, "shell")
-
-    def _now(self) -> tuple[Any, Any]:
-        return self._kernel._parent_ident["shell"], self._kernel.get_parent("shell")  # noqa: SLF001 - there is no other way
 
 
 class Routes:
     """Captures the routes of one shell's cells."""
 
     def __init__(self, shell: Any) -> None:
-        """Take what publishes now for the front end's publisher, unless it captures."""
         self._shell = shell
         self._publisher = shell.display_pub
 
@@ -100,11 +95,47 @@ class Routes:
         """
         if not self.captured:
             self._publisher = self._shell.display_pub
-        kernel = getattr(self._shell, "kernel", None)
+        kernel = kernel_of(self._shell)
         if kernel is None:
             return Straight()
         request = (current_request if inside_output else cell_request)(self._shell)
         return (_InContext if hasattr(kernel, "_shell_parent") else _Swapped)(self._shell, self._publisher, *request)
+
+
+class PrintCapture:
+    """Lets what tools print go to their cards: the kernel's streams first offer each text to the call that runs there.
+
+    The streams stay where and what they are, so that others may capture, replace and restore them at any time. IPython 9 puts a
+    `write` of its own into them for each cell and takes it out again, and with it ours: it is looked after before each call.
+    """
+
+    def __init__(self) -> None:
+        self._active = True
+        before_calls(self.install)
+
+    def install(self) -> None:
+        """Begin with the streams that print to the notebook now, unless it has begun with them."""
+        for stream in _print_streams():
+            if hasattr(stream, "pub_thread") and not self._is_ours(stream):
+                stream.write = partial(self._write, stream.write)
+
+    def remove(self) -> None:
+        """End."""
+        self._active = False
+        not_before_calls(self.install)
+        for stream in filter(self._is_ours, _print_streams()):
+            (stream.write,) = stream.write.args
+
+    def _is_ours(self, stream: Any) -> bool:
+        return getattr(stream.write, "func", None) == self._write
+
+    def _write(self, write: Callable[[str], T], text: str) -> T | int:
+        printed = PRINTED.get() if self._active else None
+        return len(text) if printed is not None and isinstance(text, str) and printed.write(text) else write(text)
+
+
+def _print_streams() -> tuple[Any, Any]:
+    return sys.stdout, sys.stderr
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+from collections.abc import Iterator
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -34,6 +36,7 @@ _LOOKS = (  # modules that read what nobody asked them to read
     "pydevd",
 )
 _RUNS_A_CELL = "run_code"  # IPython's
+_DISPLAY_HOOK = "compute_format_data"  # where IPython asks for a cell's last value; display() does not come by there
 _CODE = ("execute_request", "comm_open", "comm_msg", "comm_close", None)  # messages that a user's code answers
 
 
@@ -41,7 +44,6 @@ class Cells:
     """The cells of one shell that run now: the task and the thread of each."""
 
     def __init__(self, shell: Any) -> None:
-        """Know of none."""
         self._shell = shell
         self._running: list[tuple[asyncio.Task[Any] | None, int]] = []
 
@@ -71,46 +73,39 @@ class Cells:
         if kernel is None or threading.current_thread() is not threading.main_thread():
             return False
         request = kernel.get_parent("shell") or {}
-        if request.get("header", {}).get("msg_type") not in _CODE:
-            return True
-        return runs_silently(self._shell)
+        return request.get("header", {}).get("msg_type") not in _CODE or runs_silently(self._shell)
 
     def _entered(self, *_: Any) -> None:
         note_cell(self._shell)
-        self._running.append((_task(), threading.get_ident()))
+        try:
+            task = asyncio.current_task()
+        except RuntimeError:
+            task = None
+        self._running.append((task, threading.get_ident()))
 
     def _left(self, *_: Any) -> None:
-        here = threading.get_ident()
-        last = next((n for n in reversed(range(len(self._running))) if self._running[n][1] == here), None)
-        if last is not None:
-            del self._running[last]
+        here = [number for number, (_, thread) in enumerate(self._running) if thread == threading.get_ident()]
+        if here:
+            del self._running[here[-1]]
 
 
 def _is_looked_at() -> bool:
     """Whether a tool reads, as the calls that led here tell, from the cell on: the kernel itself may be run by a debugger."""
-    frame = sys._getframe(1)  # noqa: SLF001 - documented
-    while frame is not None and frame.f_code.co_name != _RUNS_A_CELL:
-        if str(frame.f_globals.get("__name__", "")).startswith(_LOOKS):
-            return True
-        frame = frame.f_back  # type: ignore[assignment]
-    return False
+    return any(str(frame.f_globals.get("__name__", "")).startswith(_LOOKS) for frame in _callers(until=_RUNS_A_CELL))
 
 
-def _task() -> asyncio.Task[Any] | None:
-    try:
-        return asyncio.current_task()
-    except RuntimeError:
-        return None
-
-
-_DISPLAY_HOOK = "compute_format_data"  # where IPython asks for a cell's last value; display() does not come by there
+def _callers(until: str = "") -> Iterator[FrameType]:
+    """Return the frames that led here, up to a function of this name."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - documented
+    while frame is not None and frame.f_code.co_name != until:
+        yield frame
+        frame = frame.f_back
 
 
 class Results:
     """The replies of one shell, and the cells that asked for them."""
 
     def __init__(self, shell: Any) -> None:
-        """Know of none."""
         self._shell = shell
         self._cells: WeakKeyDictionary[Reply, tuple[str, int]] = WeakKeyDictionary()
         self._formatter = shell.display_formatter.ipython_display_formatter
@@ -137,15 +132,9 @@ class Results:
         Raises:
             NotImplementedError: it is to be shown as anything is (IPython's convention).
         """
-        if self._cells.get(reply) != self._here() or not _is_last_value():
+        is_last_value = any(frame.f_code.co_name == _DISPLAY_HOOK for frame in _callers())
+        if self._cells.get(reply) != self._here() or not is_last_value:
             raise NotImplementedError
 
     def _here(self) -> tuple[str, int]:
         return execution_id(self._shell), self._shell.execution_count
-
-
-def _is_last_value() -> bool:
-    frame = sys._getframe(1)  # noqa: SLF001 - documented
-    while frame is not None and frame.f_code.co_name != _DISPLAY_HOOK:
-        frame = frame.f_back  # type: ignore[assignment]
-    return frame is not None

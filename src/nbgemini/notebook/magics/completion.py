@@ -207,9 +207,10 @@ class _InPlace:
 
 Found: TypeAlias = tuple[str, Iterable[str]]  # what is being typed, and all that could stand there
 
-_CELL = re.compile(r"%%gemini(\s|$)")
-_LINE = re.compile(r"\s*(?:[\w.,\s]+=\s*)?%gemini\s+(?P<rest>.*)$")
-_FIELD = re.compile(r"(?<!\{)\{(?P<path>(?:[^\W\d][\w.]*)?)$")
+# Patterns are compiled at the first Tab, as %load_ext must stay quick.
+_CELL = r"%%gemini(\s|$)"
+_LINE = r"\s*(?:[\w.,\s]+=\s*)?%gemini\s+(?P<rest>.*)$"
+_FIELD = r"(?<!\{)\{(?P<path>(?:[^\W\d][\w.]*)?)$"
 _PROMPTS = ("ask", "fix", "explain")
 _MOST = 500
 _NOTHING: Found = ("", ())
@@ -245,10 +246,10 @@ class Completer:
     def _found(self, text: str, row: int, column: int) -> Found:
         lines = text.split("\n")
         before = lines[row][:column]
-        if _CELL.match(lines[0]):
+        if re.match(_CELL, lines[0]):
             rest = before.removeprefix("%%gemini")
             return self._in_prompt(before) if row else self._in_options(rest.lstrip()) if rest else _NOTHING
-        match = _LINE.match(before)
+        match = re.match(_LINE, before)
         return self._in_command(match["rest"]) if match else _NOTHING
 
     def _in_command(self, rest: str) -> Found:
@@ -268,7 +269,7 @@ class Completer:
 
     def _in_map(self, rest: str) -> Found:
         """Return what may stand in the line of a map: options, then a table, then columns in braces."""
-        from nbgemini.notebook.magics.options import build_map_parser, leading_options, split_word  # noqa: PLC0415
+        from nbgemini.notebook.options import build_map_parser, leading_options, split_word  # noqa: PLC0415
 
         parser = build_map_parser()
         found = self._in_options(rest, parser)
@@ -277,7 +278,7 @@ class Completer:
         name, template = split_word(leading_options(rest, parser)[1])
         if not template and not rest.endswith(" "):
             return name, self._sources.rows(name)
-        match = _FIELD.search(rest)
+        match = re.search(_FIELD, rest)
         return (match["path"], self._sources.columns(name)) if match else _NOTHING
 
     def _behind(self, command: str, typed: str) -> Iterable[str]:
@@ -311,12 +312,12 @@ class Completer:
         return (typed, self._sources.objects(typed)) if command == "explain" and in_prompt is _NOTHING else in_prompt
 
     def _in_prompt(self, before: str) -> Found:
-        match = _FIELD.search(before)
+        match = re.search(_FIELD, before)
         return (match["path"], self._sources.fields(match["path"])) if match else _NOTHING
 
     def _in_options(self, rest: str, parser: Any = None) -> Found:
         """Return what may stand at the end of a line of options; nothing where the prompt has begun."""
-        from nbgemini.notebook.magics.options import build_parser  # noqa: PLC0415 - at the first Tab
+        from nbgemini.notebook.options import build_parser  # noqa: PLC0415 - at the first Tab
 
         parser = parser or build_parser()
         actions = {name: action for action in parser._actions for name in action.option_strings}  # noqa: SLF001
@@ -345,7 +346,7 @@ class Completer:
     def _topics(self) -> list[str]:
         """Return what `%gemini help` may be asked about."""
         from nbgemini.notebook.commands import COMMANDS  # noqa: PLC0415 - at the first Tab
-        from nbgemini.notebook.magics.options import build_parser  # noqa: PLC0415
+        from nbgemini.notebook.options import build_parser  # noqa: PLC0415
 
         return [*filter(None, COMMANDS), *build_parser().options]
 

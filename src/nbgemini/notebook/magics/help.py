@@ -6,11 +6,10 @@ import sys
 from argparse import Action
 from importlib.metadata import version
 
-from nbgemini.errors import PromptError
+from nbgemini.errors import PromptError, nearest
 from nbgemini.notebook.commands import COMMANDS, VERSION_FLAG
 from nbgemini.notebook.commands.common import syntax
-from nbgemini.notebook.magics.options import build_map_parser, build_parser
-from nbgemini.notebook.options import LAST_MAP, nearest
+from nbgemini.notebook.options import LAST_MAP, build_map_parser, build_parser
 
 EXAMPLES: dict[str, tuple[str, str, str]] = {  # by option: the rest of its line, a prompt, and what it does
     "--model": ("gemini-3.8-flash", "Why is the sky blue?", "this model, for this prompt"),
@@ -119,11 +118,7 @@ def map_help() -> str:
 
 
 def topic_help(topic: str) -> str:
-    """Return the help of a command, of an option of prompts, or of all commands.
-
-    Raises:
-        PromptError: there is no such topic; the message names the nearest.
-    """
+    """Return the help of a command, of an option of prompts, or of all commands."""
     topic = topic.strip().removeprefix("%gemini").strip()
     if topic == VERSION_FLAG:
         return f"nbgemini {version('nbgemini')}"
@@ -148,11 +143,7 @@ def topic_help(topic: str) -> str:
 
 
 def show_help(topic: str) -> None:
-    """Print the help of a topic.
-
-    Raises:
-        PromptError: there is no such topic.
-    """
+    """Print the help of a topic."""
     sys.stdout.write(f"{topic_help(topic)}\n")
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import import_module
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
-from IPython.core.magic import Magics, magics_class, no_var_expand
+from IPython.core.magic import no_var_expand
 
 from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.kernel.cell_transforms import AWAITED, WAIT, with_wait
@@ -78,6 +79,11 @@ class MagicRegistration:
         return f"%%{names[0]}" if names else "back after %unload_ext nbgemini"
 
 
+def _manual(name: str) -> str:
+    """Return a help text, which is made from the parser when it is read."""
+    return str(getattr(import_module("nbgemini.notebook.magics.help"), name)())
+
+
 def _owner_of(function: Any) -> str:
     return str(getattr(function, "__module__", "") or "another extension").removesuffix(".magics").removesuffix(".notebook")
 
@@ -87,28 +93,34 @@ def _print_line(line: str) -> None:
     sys.stdout.flush()
 
 
-@magics_class
-class GeminiMagics(Magics):
+class GeminiMagics:
     """The magics of one shell."""
 
     def __init__(self, shell: Any, config: Gemini) -> None:
-        """Register nothing yet; the extension does."""
-        super().__init__(shell)
-        self._shell: Any = shell
+        self._shell = shell
         self._settings = config
         self._made: Any = None
         self._pictures = LastPicture(shell)
         self._errors = LastError(shell)
-        self.registration = MagicRegistration(
-            shell,
-            {
-                ("cell", "gemini"): self.cell,
-                ("line", "gemini"): self.line,
-                ("cell", AWAITED): self.cell_awaited,
-                ("line", AWAITED): self.line_awaited,
-                ("line", WAIT): self.wait_for,
-            },
-        )
+        magics = {
+            ("cell", "gemini"): self._magic("cell", "prompt_help"),
+            ("line", "gemini"): self._magic("line", "commands_help"),
+            ("cell", AWAITED): self._magic("cell_awaited"),
+            ("line", AWAITED): self._magic("line_awaited"),
+            ("line", WAIT): self._magic("wait_for"),
+        }
+        self.registration = MagicRegistration(shell, magics)
+
+    def _magic(self, method: str, manual: str = "") -> Callable[..., Any]:
+        """Return the magic that a method of the runner does; `manual` is the function that returns its help."""
+
+        @no_var_expand
+        def magic(*texts: str) -> Any:
+            return getattr(self.runner, method)(*texts)
+
+        if manual:
+            vars(magic)["getdoc"] = partial(_manual, manual)  # what IPython asks first
+        return cast("Callable[..., Any]", magic)
 
     @property
     def runner(self) -> Any:
@@ -138,39 +150,9 @@ class GeminiMagics(Magics):
         if self._made is not None:
             self._made.session.close()
 
-    @no_var_expand
-    def cell(self, line: str, cell: str) -> Any:
-        """Ask Gemini."""
-        return self.runner.cell(line, cell)
-
-    @no_var_expand
-    def line(self, line: str) -> Any:
-        """Do what is not a prompt."""
-        return self.runner.line(line)
-
-    @no_var_expand
-    def cell_awaited(self, line: str, cell: str) -> Any:
-        """Return the coroutine of a cell."""
-        return self.runner.cell_awaited(line, cell)
-
-    @no_var_expand
-    def line_awaited(self, line: str) -> Any:
-        """Return the coroutine of a line."""
-        return self.runner.line_awaited(line)
-
-    @no_var_expand
-    def wait_for(self, line: str) -> Any:
-        """Return the coroutine that waits for the replies with these names."""
-        return self.runner.wait_for(line.split())
-
     def complete(self, code: str) -> str:
         """Let a cell that reads a pending reply or map wait for it."""
         if self._made is None or runs_silently(self._shell):
             return code
         session = self._made.session
         return with_wait(code, session.pending, session.last, import_module("nbgemini.notebook.session").FINAL_FIELDS)
-
-
-# IPython asks an object's `getdoc` first: the help is made from the parser when it is read.
-GeminiMagics.cell.getdoc = lambda: import_module("nbgemini.notebook.magics.help").prompt_help()  # type: ignore[attr-defined]
-GeminiMagics.line.getdoc = lambda: import_module("nbgemini.notebook.magics.help").commands_help()  # type: ignore[attr-defined]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import nullcontext
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -22,11 +21,9 @@ from nbgemini.notebook.commands.map import start_map
 from nbgemini.notebook.display.insert_cell import put_code
 from nbgemini.notebook.jobs import ReplyJob
 from nbgemini.notebook.kernel.cell_transforms import run_from_within
-from nbgemini.notebook.kernel.environment import kernel_of
-from nbgemini.notebook.kernel.interrupts import PATIENCE, Interrupted, ctrl_c_stops
+from nbgemini.notebook.kernel.interrupts import interrupts_say, wait_for_end
 from nbgemini.notebook.magics.help import show_help
-from nbgemini.notebook.magics.options import map_line, parse_ask, parse_cell, parse_map
-from nbgemini.notebook.options import PromptArgs
+from nbgemini.notebook.options import PromptArgs, map_line, parse_ask, parse_cell, parse_map
 from nbgemini.notebook.prompt.builder import PromptDraft, draft_prompt
 from nbgemini.notebook.session import Session
 from nbgemini.tools.resolve import declare_all, resolve_tools
@@ -47,7 +44,6 @@ class MagicRunner:
     """Does what the magics ask for, in one session."""
 
     def __init__(self, session: Session) -> None:
-        """Work on `session`."""
         self.session = session
 
     def cell(self, line: str, text: str) -> None:
@@ -111,13 +107,12 @@ class MagicRunner:
                 if coroutine is not None:
                     await coroutine
 
-    async def wait_for(self, names: list[str]) -> None:
-        """Wait until the replies bound to these names have ended, well or not, and are shown."""
+    async def wait_for(self, line: str) -> None:
+        """Wait until the replies bound to the names in a line have ended, well or not, and are shown."""
+        names = line.split()
         pending = self.session.pending | self.session.last
-        try:
+        with interrupts_say("the cell did not run; the answer it waited for continues (%gemini stop stops it)"):
             await self.session.jobs.ended([pending[name] for name in names if name in pending])
-        except asyncio.CancelledError:
-            raise Interrupted("the cell did not run; the answer it waited for continues (%gemini stop stops it)") from None
 
     async def _ask_awaited(self, args: PromptArgs, prompt: Prompt) -> None:
         parts = await self._build(args, prompt), await self._tools(args), await self._schema(args)
@@ -147,10 +142,8 @@ class MagicRunner:
         draft = self._draft(args, prompt)
         if isinstance(draft, str | Exchange):
             return draft
-        try:
+        with interrupts_say("the prompt was not ready; nothing was sent"):
             return await draft.build(show_line)
-        except asyncio.CancelledError:
-            raise Interrupted("the prompt was not ready; nothing was sent") from None
 
     def _build_now(self, args: PromptArgs, prompt: Prompt) -> str | Turn | Exchange:
         draft = self._draft(args, prompt)
@@ -170,10 +163,8 @@ class MagicRunner:
 
     async def _tools(self, args: PromptArgs) -> Sequence[Tool]:
         """Return the tools that -t names; nothing is held up while they are declared and servers start."""
-        try:
+        with interrupts_say("the tools were not ready; nothing was sent"):
             return await resolve_tools(self.session.named_tools(args)) if args.tools else ()
-        except asyncio.CancelledError:
-            raise Interrupted("the tools were not ready; nothing was sent") from None
 
     def _tools_now(self, args: PromptArgs) -> Sequence[Tool]:
         tools = declare_all(self.session.named_tools(args))
@@ -181,10 +172,8 @@ class MagicRunner:
 
     async def _schema(self, args: PromptArgs) -> Schema | None:
         """Return the schema that --schema names, made off the loop."""
-        try:
+        with interrupts_say("the schema was not ready; nothing was sent"):
             return await schema_for(self.session.named_schema(args))
-        except asyncio.CancelledError:
-            raise Interrupted("the schema was not ready; nothing was sent") from None
 
     async def _drive(self, job: ReplyJob) -> None:
         await self._until(self.session.jobs.start(job), job.reply)
@@ -198,13 +187,7 @@ class MagicRunner:
 
     async def _until(self, task: asyncio.Task[None], reply: Reply) -> None:
         """Wait for the stream; an interrupt of the cell stops it and keeps what arrived."""
-        try:
-            with ctrl_c_stops(reply) if kernel_of(self.session.shell) is None else nullcontext():
-                await asyncio.wait([task])  # does not cancel the task when the cell is cancelled
-        except asyncio.CancelledError:
-            reply.stop()
-            await asyncio.wait([task], timeout=PATIENCE)
-            raise Interrupted from None
+        await wait_for_end(self.session.shell, task, reply, "stopped; what arrived is kept")
         if reply.error and reply.state in ("failed", "blocked"):
             raise reply.error
         put_code(self.session.shell, reply)

@@ -66,21 +66,13 @@ class PromptDraft(Struct, frozen=True):
         return [*(item.value for item in self.attached), *(field.value for field in fields)]
 
     def build_now(self, tell: Tell) -> Turn:
-        """Return the user's turn; `tell` is called with a line for everything that was left out.
-
-        Raises:
-            PromptError: something can't be sent.
-        """
+        """Return the user's turn; `tell` is called with a line for everything that was left out."""
         return self._turn(
             [_noting(_try, item) for item in self.attached], [_noting(render_piece, piece) for piece in self.text], tell
         )
 
     async def build(self, tell: Tell) -> Turn:
-        """Return the user's turn once all of it is at hand; nothing is held up meanwhile.
-
-        Raises:
-            PromptError: something can't be sent.
-        """
+        """Return the user's turn once all of it is at hand; nothing is held up meanwhile."""
         for value in self._values:
             if isinstance(value, Reply):
                 with suppress(NbGeminiError):
@@ -98,11 +90,7 @@ class PromptDraft(Struct, frozen=True):
 
 
 def draft_prompt(shell: Any, pictures: LastPicture, args: PromptArgs, text: str) -> PromptDraft:
-    """Return the draft of a prompt: the text with its placeholders, what is attached, and the cells above.
-
-    Raises:
-        PromptError: -a names nothing, or a value can't be read.
-    """
+    """Return the draft of a prompt: the text with its placeholders, what is attached, and the cells above."""
     plot = pictures.png if "plot" in args.attach else None
     context = cells_above(shell, args.context) if args.context else None
     found = [item for word in args.attach for item in named_attachments(word, shell.user_ns, plot)]
@@ -135,11 +123,7 @@ def _try(item: NamedAttachment) -> Tried:
 
 
 def _sendable(tried: Sequence[Tried], tell: Tell) -> list[Part]:
-    """Return all parts; of the files that one pattern named, those that can't be sent are left out with a note.
-
-    Raises:
-        PromptError: none of them can be sent.
-    """
+    """Return all parts; of the files that one pattern named, those that can't be sent are left out with a note."""
     good = {item.among for item, _, error in tried if error is None}
     for item, _, error in tried:
         if error is not None and item.among not in good:

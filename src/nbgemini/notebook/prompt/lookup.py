@@ -22,8 +22,8 @@ from typing import Any, TypeGuard
 from msgspec import Struct
 
 from nbgemini.chat.structured_output import is_type
-from nbgemini.errors import PromptError
-from nbgemini.notebook.options import MAP_USAGE, nearest
+from nbgemini.errors import PromptError, nearest
+from nbgemini.notebook.options import MAP_USAGE
 from nbgemini.prompts.tables import may_be_table
 from nbgemini.tools.mcp.server import McpServer
 from nbgemini.tools.resolve import McpToolRef, flatten_tools
@@ -47,16 +47,14 @@ class NamedAttachment(Struct, frozen=True):
 
 
 def named_attachments(word: str, names: Mapping[str, Any], plot: bytes | None = None) -> Iterator[NamedAttachment]:
-    """Yield what `word` names; `plot` is the last picture that was shown.
-
-    Raises:
-        PromptError: it names nothing; the message has what is near.
-    """
+    """Yield what `word` names; `plot` is the last picture that was shown."""
     found, value = _named_value(word, names)
     if found:
         yield from _opened(word, value)
     elif word == "plot":
-        yield NamedAttachment("plot", _last_plot(plot))
+        if plot is None:
+            raise PromptError("-a plot: no cell has shown a picture yet; nothing was sent")
+        yield NamedAttachment("plot", plot)
     else:
         among = word if glob.has_magic(word) and not Path(word).expanduser().is_file() else ""
         yield from (NamedAttachment(path.name, path, among) for path in _files(word, names))
@@ -120,18 +118,8 @@ def _siblings(folder: Path) -> list[str]:
         return []
 
 
-def _last_plot(plot: bytes | None) -> bytes:
-    if plot is None:
-        raise PromptError("-a plot: no cell has shown a picture yet; nothing was sent")
-    return plot
-
-
 def named_tool(names: Mapping[str, Any], name: str) -> Any:
-    """Return the function, tool, MCP server or list of them that is called `name`; `server.tool` is one of a server's.
-
-    Raises:
-        PromptError: there is none.
-    """
+    """Return the function, tool, MCP server or list of them that is called `name`; `server.tool` is one of a server's."""
     first, _, rest = name.partition(".")
     found = names.get(first)
     if rest and isinstance(found, McpServer):
@@ -156,11 +144,7 @@ def _offers(value: Any) -> bool:
 
 
 def named_type(names: Mapping[str, Any], text: str) -> Any:
-    """Return the type that is written as `text`.
-
-    Raises:
-        PromptError: there is none.
-    """
+    """Return the type that is written as `text`."""
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
@@ -234,11 +218,7 @@ def _types(names: Mapping[str, Any]) -> list[str]:
 
 
 def rows_named(names: Mapping[str, Any], word: str) -> Any:
-    """Return the rows of a map: a name of the notebook, or an attribute of one, as `df.text`.
-
-    Raises:
-        PromptError: there is no such name.
-    """
+    """Return the rows of a map: a name of the notebook, or an attribute of one, as `df.text`."""
     first, *attributes = word.split(".")
     if first not in names:
         known = [name for name, value in names.items() if not name.startswith("_") and is_rows(value)]
@@ -252,7 +232,8 @@ def rows_named(names: Mapping[str, Any], word: str) -> Any:
                 else value[attribute]
             )
         except AttributeError:
-            raise PromptError(f"{word}: there is no {attribute!r}{nearest(attribute, _names_inside(value))}") from None
+            inside = column_names(value) or [name for name in dir(value) if not name.startswith("_")]
+            raise PromptError(f"{word}: there is no {attribute!r}{nearest(attribute, inside)}") from None
     return value
 
 
@@ -272,7 +253,3 @@ def column_names(value: Any) -> list[str]:
 def _are_names(found: Any) -> TypeGuard[Iterable[Any]]:
     """Whether something is a collection of names, and not the columns themselves."""
     return isinstance(found, Iterable) and not callable(found) and all(isinstance(name, str | int | tuple) for name in found)
-
-
-def _names_inside(value: Any) -> list[str]:
-    return column_names(value) or [name for name in dir(value) if not name.startswith("_")]

@@ -9,26 +9,26 @@ import base64
 import re
 import sys
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any
 
 from nbgemini.errors import NbGeminiError
 
-_NUMBER = re.compile(r"In\[(\d+)\]$")
+_NUMBER = r"In\[(\d+)\]$"
 
 
-class Failure(NamedTuple):  # no Struct: %load_ext does not import msgspec
+class Failure:  # no Struct and no NamedTuple, whose making would take a tenth of %load_ext
     """An exception, and its cell as it was typed; number 0 and no source where no cell is to blame."""
 
-    error: BaseException
-    source: str = ""
-    number: int = 0
+    def __init__(self, error: BaseException, source: str = "", number: int = 0) -> None:
+        self.error = error
+        self.source = source
+        self.number = number
 
 
 class LastError:
     """Looks on while cells run."""
 
     def __init__(self, shell: Any) -> None:
-        """Have seen nothing yet."""
         self._shell = shell
         self._seen: Failure | None = None
 
@@ -62,7 +62,7 @@ class LastError:
         from nbgemini.notebook.prompt.cells import cell_title  # noqa: PLC0415 - %load_ext stays quick
 
         files = [str(getattr(error, "filename", "") or ""), *(frame.f_code.co_filename for frame in traceback_frames(error))]
-        found = (_NUMBER.search(cell_title(self._shell, file)) for file in files)
+        found = (re.search(_NUMBER, cell_title(self._shell, file)) for file in files)
         return next((int(match[1]) for match in found if match), 0)
 
 
@@ -83,7 +83,6 @@ class LastPicture:
     """Looks on while cells display, and keeps the last PNG."""
 
     def __init__(self, shell: Any) -> None:
-        """See nothing yet."""
         self._publisher = shell.display_pub
         self._encoded = ""
 

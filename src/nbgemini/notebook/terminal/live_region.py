@@ -24,7 +24,6 @@ class Screen:
     """What one reply shows on a terminal."""
 
     def __init__(self, out: Any) -> None:
-        """Write to `out`; nothing is written yet."""
         self._out = out
         self._rows: list[str] = []  # as they are on the screen
         self._wanted: list[str] = []
@@ -52,7 +51,8 @@ class Screen:
             if text or rows != self._rows:
                 kept = 0 if text else _common(self._rows, rows)
                 ended = "\n" if self._stray else ""
-                self._send(self._back_to(kept) + ended + text + _clipped(rows[kept:]))
+                changed = "".join(f"{row}\n" for row in rows[kept:])
+                self._send(self._back_to(kept) + ended + text + (f"{_CLIP}{changed}{_WRAP}" if changed else ""))
                 self._mid_line, self._stray = self.mid_line_after(text), False
             self._rows = self._wanted = rows
 
@@ -92,10 +92,9 @@ class Screen:
 
 
 class Above:
-    """Stands in for a stream while rows may change below what it prints."""
+    """Stands in for a stream, `out`, while rows may change below what it prints."""
 
     def __init__(self, screen: Screen, out: Any) -> None:
-        """Print to `out`, above the screen's rows."""
         self._screen = screen
         self._out = out
 
@@ -132,9 +131,6 @@ def _is_terminal(out: Any) -> bool:
     return bool(out is not None and out.isatty())
 
 
-def _clipped(rows: Sequence[str]) -> str:
-    return "".join([_CLIP, *(f"{row}\n" for row in rows), _WRAP]) if rows else ""
-
-
 def _common(some: Sequence[str], others: Sequence[str]) -> int:
+    """Return how many rows they both begin with."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(some, others, strict=False)))

@@ -14,7 +14,8 @@ import re
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import takewhile
+from functools import partial
+from itertools import chain, takewhile
 from typing import Any
 
 from nbgemini.render.block_rules import new_environment
@@ -44,12 +45,12 @@ def readable(tokens: Iterable[Any]) -> list[Any]:
 
 
 def _rewritten(token: Any, before: Sequence[Any]) -> list[Any]:  # noqa: PLR0911 - a table
+    formula = f"{token.markup}{token.content}{_CLOSING.get(token.markup, token.markup)}"
     match token.type:
         case "formula":
-            return [_words(f"{token.markup}{token.content}{_CLOSING.get(token.markup, token.markup)}")]
+            return [_words(formula)]
         case "math_block":
-            closing = _CLOSING.get(token.markup, token.markup)
-            token.type, token.tag, token.info, token.content = "fence", "code", "", f"{token.markup}{token.content}{closing}"
+            token.type, token.tag, token.info, token.content = "fence", "code", "", formula
         case "small_open" | "small_close":
             return [_words(_SMALL[token.tag])] if token.nesting > 0 and _SMALL[token.tag] else []
         case "footnote_reference":
@@ -83,13 +84,6 @@ def _target(url: str) -> str:
     return target if len(target) <= _LONGEST_TARGET else f"{target[:_LONGEST_TARGET]}…"
 
 
-def _paragraph(text: str) -> list[Any]:
-    from markdown_it.token import Token  # noqa: PLC0415 - at first use
-
-    inline = Token("inline", "", 0, content=text, children=[_words(text)])
-    return [Token("paragraph_open", "p", 1), inline, Token("paragraph_close", "p", -1)]
-
-
 def _language(token: Any) -> str:
     """Return the language of code that is coloured."""
     words = token.info.split()
@@ -101,6 +95,13 @@ def _words(text: str) -> Any:
     from markdown_it.token import Token  # noqa: PLC0415 - at first use
 
     return Token("text", "", 0, content=harmless(text))
+
+
+def _paragraph(text: str) -> list[Any]:
+    from markdown_it.token import Token  # noqa: PLC0415 - at first use
+
+    inline = Token("inline", "", 0, content=text, children=[_words(text)])
+    return [Token("paragraph_open", "p", 1), inline, Token("paragraph_close", "p", -1)]
 
 
 _DIM, _RESET = "\x1b[2m", "\x1b[0m"
@@ -139,7 +140,6 @@ class RichRenderer(Renderer):
     """Renders Markdown with rich."""
 
     def __init__(self) -> None:
-        """Prepare what all blocks share."""
         from rich.console import Console  # noqa: PLC0415 - at first use, in a thread
         from rich.theme import Theme  # noqa: PLC0415
 
@@ -156,16 +156,16 @@ class RichRenderer(Renderer):
         """Return the last rows of a block that still grows, rendered with its open syntax closed."""
         source = _visible_end(tail, 2 * most)
         in_code = _FENCE.match(source) is not None
-        text = self._faithful(source, columns, lambda: parse_open(source, self._env, in_code=in_code))
+        text = self._faithful(source, columns, partial(parse_open, in_code=in_code))
         if text is None:
             return super().rows(tail, columns, most)
         rows = text.removesuffix("\n").split("\n") if text else []
         return _last_rows(rows if source == tail else [dim("⋮"), *rows], most)
 
-    def _faithful(self, source: str, columns: int, parse: Callable[[], Sequence[Any]] | None = None) -> str | None:
+    def _faithful(self, source: str, columns: int, parse: Callable[..., Sequence[Any]] = parse_all) -> str | None:
         """Return the block rendered if that holds all of it and nothing else."""
         try:
-            tokens = readable(parse() if parse else parse_all(source, self._env))
+            tokens = readable(parse(source, self._env))
             text = self._rendered(tokens, columns)
         except Exception:  # noqa: BLE001 - whatever a renderer stumbles over, the text is there to be read
             return None
@@ -226,11 +226,8 @@ def _code_theme() -> str:
 def _is_faithful(text: str, tokens: Iterable[Any]) -> bool:
     """Say whether a rendering holds every letter of the tokens, and nothing that steers the terminal."""
     shown = _STYLE.sub("", text)
-    return harmless(shown) == shown and _letters(_contents(tokens)) <= _letters([shown])
-
-
-def _letters(texts: Iterable[str]) -> Counter[str]:
-    return Counter(char for text in texts for char in text if char.isalnum())
+    wanted, found = (Counter(filter(str.isalnum, chain.from_iterable(texts))) for texts in (_contents(tokens), [shown]))
+    return harmless(shown) == shown and wanted <= found
 
 
 def _contents(tokens: Iterable[Any]) -> Iterator[str]:

@@ -11,23 +11,20 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from time import monotonic, perf_counter
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from nbgemini._async.threads import run_in_import_thread
 from nbgemini.messages.segments import Change, SegmentDelta, SegmentEnd, SegmentStart, SegmentUpdate
 from nbgemini.messages.turns import Options
 from nbgemini.notebook.terminal.live_region import Screen
 from nbgemini.notebook.terminal.markdown import Renderer, dim, rich_renderer
-from nbgemini.notebook.terminal.segment_text import Lines
+from nbgemini.notebook.terminal.segment_text import Lines, call_text
 from nbgemini.render.escape import harmless
 from nbgemini.render.json_html import Indented
 from nbgemini.render.streaming_markdown import Blocks
-from nbgemini.render.tool_card import card_text, card_title
 
 _INTERVAL = 0.1  # seconds between repaints
 _SLICE = 0.02  # seconds of rendering before the loop gets its turn
-_LONGEST_LINE = 500
-_MOST_LINES = 40  # of a card
 _FENCE = "`" * 12
 
 
@@ -40,10 +37,9 @@ class Piece(NamedTuple):
 
 
 class Printing:
-    """Prints one reply."""
+    """Prints one reply; `doing` says what it waits for before it goes on, or nothing."""
 
     def __init__(self, screen: Screen, doing: Callable[[], str], options: Options | None = None) -> None:
-        """Show nothing yet; `doing` says what the reply waits for before it goes on, or nothing."""
         self._screen = screen
         self._options = options
         self._form = Printed(options)
@@ -102,20 +98,15 @@ class Printing:
         try:
             if self._loading:
                 await asyncio.wait([self._loading])
-            more = self._paint()
-            while more:
+            while self._paint():  # noqa: ASYNC110 - it is the painting that goes on, and the loop gets its turn
                 await asyncio.sleep(0)
-                more = self._paint()
         finally:  # also when nobody waits any more
-            self._close()
-
-    def _close(self) -> None:
-        if self._timer:
-            self._timer.cancel()
-        try:
-            self._paint_all()
-        finally:
-            self._screen.give_back()
+            if self._timer:
+                self._timer.cancel()
+            try:
+                self._paint_all()
+            finally:
+                self._screen.give_back()
 
     def _loaded(self, loading: asyncio.Future[Renderer]) -> None:
         failed = loading.cancelled() or loading.exception()
@@ -132,11 +123,8 @@ class Printing:
         self._held = ""
         if self._blocks:
             self._blocks.append(self._form.end)
-            self._add_blocks(self._blocks.cut_all())
+            self._queue += [Piece(source, "markdown") for source in self._blocks.cut_all()]
             self._blocks = None
-
-    def _add_blocks(self, sources: list[str]) -> None:
-        self._queue += [Piece(source, "markdown") for source in sources]
 
     def _tick(self) -> None:
         self._timer = None
@@ -157,7 +145,7 @@ class Printing:
         if self._renderer is None:
             return False
         if self._blocks:
-            self._add_blocks(self._blocks.cut())
+            self._queue += [Piece(source, "markdown") for source in self._blocks.cut()]
         columns, most = self._screen.size()
         text = self._finished_text(self._renderer, columns)
         self._screen.put(text, self._rows(self._renderer, columns, most))
@@ -189,7 +177,6 @@ class Printed:
     """How an answer is printed as Markdown: data and plain text stand in a fence that no text has."""
 
     def __init__(self, options: Options | None) -> None:
-        """Print in the format that was asked for."""
         fenced = options is not None and (options.json or options.format == "text")
         self._indented = Indented() if options and options.json else None
         language = "json" if self._indented else ""
@@ -198,10 +185,3 @@ class Printed:
     def shown(self, text: str) -> str:
         """Return text that came as it is printed."""
         return "".join(piece for _, piece in self._indented.feed(text)) if self._indented else text
-
-
-def call_text(call: Any) -> str:
-    """Return what is printed of a tool call: that it runs, and its card once it is over."""
-    if call.over:
-        return "\n".join(line[:_LONGEST_LINE] for line in harmless(card_text(call)).split("\n")[:_MOST_LINES])
-    return harmless(card_title(call))[:_LONGEST_LINE] if call.state == "running" else ""

@@ -1,4 +1,4 @@
-"""What a terminal shows of a segment that is no text and no call: some harmless lines, and how to get at the rest."""
+"""What a terminal shows of a segment that is no text: some harmless lines, and how to get at the rest."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from nbgemini.messages.media import media_file
 from nbgemini.render.citations import citations_text
 from nbgemini.render.escape import harmless
 from nbgemini.render.mimebundle import media_words, result_title
+from nbgemini.render.tool_card import card_text, card_title
 
 _LONGEST_LINE = 500
 _MOST_LINES = 40
@@ -18,39 +19,43 @@ class Lines:
     """The lines of one reply; it counts its pictures and sounds."""
 
     def __init__(self) -> None:
-        """Begin with none."""
         self._counts = {"images": 0, "audio": 0, "media": 0}
 
     def of(self, content: Any) -> str:
         """Return what is shown of a segment's content."""
-        lines = harmless(self._text(content)).rstrip("\n").split("\n")
-        more = [f"… {len(lines) - _MOST_LINES} lines more"] if len(lines) > _MOST_LINES else []
-        return "\n".join([*(line[:_LONGEST_LINE] for line in lines[:_MOST_LINES]), *more])
-
-    def _text(self, content: Any) -> str:
         match content:
             case InlineMedia():
-                return self._media(content)
+                return _clipped(self._media(content))
             case ExecutedCode(source, language):
-                return f"[code that the model ran, {language}]\n{_indented(source)}"
+                return _clipped(f"[code that the model ran, {language}]\n{_indented(source)}")
             case CodeResult(output):
-                return f"[{result_title(content)}]\n{_indented(output)}"
+                return _clipped(f"[{result_title(content)}]\n{_indented(output)}")
             case Citations():
-                return f"Sources\n{citations_text(content)}"
-        return str(content)
+                return _clipped(f"Sources\n{citations_text(content)}")
+        return _clipped(str(content))
 
     def _media(self, content: InlineMedia) -> str:
         came = media_file(content)
-        kind = "images" if came.mime.startswith("image/") else "audio" if came.mime.startswith("audio/") else "media"
-        number = {name: self._counts[name] for name in ("media", kind)}
-        self._counts["media"] += 1
-        if came.thought or kind == "media":
-            kind = "media"
-        else:
-            self._counts[kind] += 1
-        words = media_words(came) if kind != "audio" else "Sound from the model"  # its length is known at its end
-        return f"[{words} → _gemini.{kind}[{number[kind]}].save('…')]"
+        kind = {"image": "images", "audio": "audio"}.get(came.mime.partition("/")[0], "media")
+        kind = "media" if came.thought else kind
+        # the length of a sound is known at its end
+        words = "Sound from the model" if came.mime.startswith("audio/") else media_words(came)
+        place = f"_gemini.{kind}[{self._counts[kind]}]"
+        for name in {"media", kind}:
+            self._counts[name] += 1
+        return f"[{words} → {place}.save('…')]"
+
+
+def call_text(call: Any) -> str:
+    """Return what is printed of a tool call: that it runs, and its card once it is over."""
+    return _clipped(card_text(call)) if call.over else _clipped(card_title(call)) if call.state == "running" else ""
 
 
 def _indented(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.rstrip("\n").split("\n"))
+
+
+def _clipped(text: str) -> str:
+    lines = harmless(text).rstrip("\n").split("\n")
+    more = [f"… {len(lines) - _MOST_LINES} lines more"] if len(lines) > _MOST_LINES else []
+    return "\n".join([*(line[:_LONGEST_LINE] for line in lines[:_MOST_LINES]), *more])

@@ -13,8 +13,8 @@ from nbgemini.chat.reply import Reply
 from nbgemini.chat.status_text import badge_text, doing_text, misfit_text, status_text
 from nbgemini.messages.segments import Change, SegmentDelta, SegmentEnd, SegmentStart, SegmentUpdate
 from nbgemini.notebook.terminal.live_region import Screen, takes_rows, write_text
-from nbgemini.notebook.terminal.printer import Printing, call_text
-from nbgemini.notebook.terminal.segment_text import Lines
+from nbgemini.notebook.terminal.printer import Printing
+from nbgemini.notebook.terminal.segment_text import Lines, call_text
 from nbgemini.render.escape import harmless
 
 
@@ -22,7 +22,6 @@ class TerminalView:
     """Shows one reply."""
 
     def __init__(self, reply: Reply) -> None:
-        """Choose the way; show nothing yet."""
         self._reply = reply
         self._way: Printing | Plain = Printing(Screen(sys.stdout), self._doing, reply.options) if takes_rows() else Plain()
 
@@ -50,7 +49,6 @@ class Plain:
     """Text exactly as it arrives."""
 
     def __init__(self) -> None:
-        """Print nothing yet."""
         self._open = False
         self._lines = Lines()
 

@@ -1,13 +1,11 @@
 """What Anthropic's models take: thinking, temperature, the longest answer, tools, and in which form they are to answer.
 
-An unknown model passes.
-
 Models from 4.7 on think as much as their effort says and refuse budgets and temperatures; older ones take a budget. Thinking
 comes readable only where that is asked for. `max_tokens` has to be said, and thinking counts against it. The service's own
 tools are offered in their first versions, which all its models take and whose answers name their sources; later versions let
 the model filter what it finds with code of its own. Of a JSON Schema structured outputs know objects with a fixed set of
 fields; maps, tuples and types that contain themselves can't be said, nor can bounds, which go into the description. What reads
-the answer checks all of it anyway.
+the answer checks all of it anyway. An unknown model passes.
 Sources: platform.claude.com, the pages on thinking, effort, each model's migration, each tool and structured outputs; the types
 and `transform_schema` of anthropic 2.12.
 """
@@ -16,12 +14,14 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from msgspec import Struct
 
 from nbgemini.errors import PromptError
-from nbgemini.messages.turns import Declaration, Options
+from nbgemini.messages.turns import Options
 from nbgemini.providers.common.models import family_of
 
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
@@ -29,30 +29,19 @@ _BUDGET_OF_LEVEL = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384,
 _LEAST_BUDGET = 1024
 _ANSWER = 8192  # tokens left for the answer behind a budget
 _ADAPTIVE = {"type": "adaptive", "display": "summarized"}
-_NONE = ("off", 0)
 
 
 class ClaudeFamily(Struct, frozen=True):
-    """What a family of models takes.
+    """What a family of models takes."""
 
-    Attributes:
-        efforts: the levels of effort; empty where only a budget is taken.
-        budget: whether a thinking budget is taken.
-        off: the kind of thinking that stands for none; empty where it can't be switched off.
-        thinks: whether it thinks when nothing is said of it.
-        samples: whether a temperature is taken.
-        most: how long an answer may be when nothing is said of it, in tokens.
-    """
-
-    efforts: tuple[str, ...] = _EFFORTS
-    budget: bool = False
-    off: str = "disabled"
-    thinks: bool = True
-    samples: bool = False
-    most: int = 64_000
+    efforts: tuple[str, ...] = _EFFORTS  # the levels; none where only a budget is taken
+    budget: bool = False  # whether a thinking budget is taken
+    off: str = "disabled"  # the kind of thinking that stands for none; empty where it can't be switched off
+    thinks: bool = True  # when nothing is said of it
+    samples: bool = False  # whether a temperature is taken
+    most: int = 64_000  # tokens of an answer when nothing is said of it
 
     def __str__(self) -> str:
-        """Say which thinking it offers."""
         budget = f"a budget from {_LEAST_BUDGET:,} tokens" if self.budget else ""
         levels = self.efforts or tuple(_BUDGET_OF_LEVEL)
         return ", ".join(filter(None, ("off" if self.off else "", *levels, budget)))
@@ -62,58 +51,46 @@ _UNKNOWN = ClaudeFamily(budget=True, thinks=False, samples=True, most=8_192)  # 
 
 
 def sampling_fields(options: Options) -> dict[str, Any]:
-    """Return the fields of a request that say how to think, how freely, and how long.
-
-    Raises:
-        PromptError: the model can't.
-    """
+    """Return the fields of a request that say how to think, how freely, and how long (PromptError: the model can't)."""
     family = family_of(options.model, "anthropic", ClaudeFamily) or _UNKNOWN
     thinking = _thinking(options.model, family, options.think)
     budget = thinking.get("thinking", {}).get("budget_tokens", 0)
     most = options.max_tokens or max(family.most, budget + _ANSWER)
     if budget >= most:
         raise PromptError(f"thinking takes {budget:,} of {most:,} --max-tokens; leave more for the answer, or think less (-k)")
-    return {"max_tokens": most, **thinking, **_temperature(options, family, thinking)}
+    return {"max_tokens": most, **thinking, "temperature": _temperature(options, family, thinking)}
 
 
 def _thinking(model: str, family: ClaudeFamily, think: str | int | None) -> dict[str, Any]:
     if think is None:
         return {"thinking": _ADAPTIVE} if family.thinks else {}
-    if think in _NONE:
-        return _without(model, family)
-    if isinstance(think, int):
-        return _budget(model, family, think)
-    if not family.efforts:
-        return _budget(model, family, _BUDGET_OF_LEVEL.get(think, 0), f"'{think}'")
-    if think not in family.efforts:
-        raise PromptError(f"{model} can't think '{think}'; it offers: {family}")
-    return {"thinking": _ADAPTIVE, "output_config": {"effort": think}}
-
-
-def _without(model: str, family: ClaudeFamily) -> dict[str, Any]:
-    if not family.off:
-        raise PromptError(f"{model} always thinks; it offers: {family}")
-    return {"thinking": {"type": family.off}}
-
-
-def _budget(model: str, family: ClaudeFamily, tokens: int, asked: str = "") -> dict[str, Any]:
+    if think in ("off", 0):
+        if not family.off:
+            raise PromptError(f"{model} always thinks; it offers: {family}")
+        return {"thinking": {"type": family.off}}
+    if isinstance(think, str) and family.efforts:
+        if think not in family.efforts:
+            raise PromptError(f"{model} can't think '{think}'; it offers: {family}")
+        return {"thinking": _ADAPTIVE, "output_config": {"effort": think}}
     if not family.budget:
         raise PromptError(f"{model} takes a level of thinking, not a budget; it offers: {family}")
+    tokens = think if isinstance(think, int) else _BUDGET_OF_LEVEL.get(think, 0)
     if tokens < _LEAST_BUDGET:
-        raise PromptError(f"{model} can't think {asked or f'{tokens:,} tokens'}; it offers: {family}")
+        asked = f"{tokens:,} tokens" if isinstance(think, int) else f"'{think}'"
+        raise PromptError(f"{model} can't think {asked}; it offers: {family}")
     return {"thinking": {"type": "enabled", "budget_tokens": tokens}}
 
 
-def _temperature(options: Options, family: ClaudeFamily, thinking: dict[str, Any]) -> dict[str, Any]:
+def _temperature(options: Options, family: ClaudeFamily, thinking: dict[str, Any]) -> float | None:
     if options.temperature is None:
-        return {}
+        return None
     if not family.samples:
         raise PromptError(f"{options.model} takes no --temperature; leave it out")
     if thinking.get("thinking", {}).get("type") in ("adaptive", "enabled"):
         raise PromptError(f"{options.model} takes no --temperature while it thinks; leave it out, or say -k off")
     if options.temperature > 1:
         raise PromptError(f"{options.model} takes a --temperature from 0 to 1")
-    return {"temperature": options.temperature}
+    return options.temperature
 
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
@@ -121,12 +98,14 @@ _JSON = "Answer with one JSON value and nothing else: no words around it, no cod
 
 
 def anthropic_tools(options: Options) -> list[dict[str, Any]]:
-    """Return our functions and the service's own tools.
-
-    Raises:
-        PromptError: the service does not take the name of a function.
-    """
-    offered = [_declared(tool) for tool in options.tools]
+    """Return our functions and the service's own tools (PromptError: the service does not take the name of a function)."""
+    offered: list[dict[str, Any]] = []
+    for tool in options.tools:
+        if not _NAME.fullmatch(tool.name):
+            what = f"A-Z a-z 0-9 _ - in the name of a tool, not {tool.name!r}"
+            raise PromptError(f"Anthropic takes {what}; give another by name=…")
+        schema = {"properties": {}, **tool.schema, "type": "object"}
+        offered.append({"name": tool.name, "description": tool.description, "input_schema": schema})
     if options.search:
         offered.append({"type": "web_search_20250305", "name": "web_search"})
     if options.urls:
@@ -154,19 +133,9 @@ def anthropic_instruction(options: Options) -> str | None:
     return "\n\n".join(filter(None, words)) or None
 
 
-def _declared(tool: Declaration) -> dict[str, Any]:
-    if not _NAME.fullmatch(tool.name):
-        raise PromptError(f"Anthropic takes A-Z a-z 0-9 _ - in the name of a tool, not {tool.name!r}; give another by name=…")
-    return {
-        "name": tool.name,
-        "description": tool.description,
-        "input_schema": {"properties": {}, **tool.schema, "type": "object"},
-    }
-
-
-_KEPT = ("enum", "const", "type", "$ref")
+_AS_IT_IS = ("enum", "const", "type", "$ref")
 _FORMATS = {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"}
-_TOLD = ("minimum", "maximum", "minItems", "maxItems", "format")
+_IN_WORDS = ("minimum", "maximum", "minItems", "maxItems", "format")
 _UNSAYABLE = ("prefixItems", "patternProperties")
 
 
@@ -176,55 +145,32 @@ class _UnfitError(Exception):
 
 def supported_schema(schema: dict[str, Any]) -> dict[str, Any] | None:
     """Return the schema as the service can hold an answer to it; None if it can't."""
-    if _circular(schema):
-        return None
-    try:
+    types = {f"#/$defs/{name}": _references(inside) for name, inside in schema.get("$defs", {}).items()}
+    with suppress(_UnfitError, CycleError):
+        TopologicalSorter(types).prepare()  # a type that contains itself can't be said
         return _supported(schema)
-    except _UnfitError:
-        return None
+    return None
 
 
 def _supported(schema: Any) -> dict[str, Any]:
     if not isinstance(schema, dict) or any(name in schema for name in _UNSAYABLE):
         raise _UnfitError
-    said = {name: schema[name] for name in _KEPT if name in schema}
-    for name in ("properties", "$defs"):
-        if name in schema:
-            said[name] = {key: _supported(inside) for key, inside in schema[name].items()}
-    for name in ("anyOf", "oneOf"):
-        if name in schema:
-            said["anyOf"] = [_supported(inside) for inside in schema[name]]
+    said = {name: schema[name] for name in _AS_IT_IS if name in schema}
+    for name in (name for name in ("properties", "$defs") if name in schema):
+        said[name] = {key: _supported(inside) for key, inside in schema[name].items()}
+    for name in (name for name in ("anyOf", "oneOf") if name in schema):
+        said["anyOf"] = [_supported(inside) for inside in schema[name]]
     if "items" in schema:
         said["items"] = _supported(schema["items"])
-    if schema.get("type") == "object":
-        said |= _closed(schema)
-    return said | _with_rules_in_words(schema)
-
-
-def _closed(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return what says that an object has these fields and no others."""
-    if schema.get("additionalProperties") or not schema.get("properties"):
-        raise _UnfitError
-    return {"additionalProperties": False, "required": schema.get("required", [])}
-
-
-def _with_rules_in_words(schema: dict[str, Any]) -> dict[str, Any]:
+    if schema.get("type") == "object":  # one that has these fields and no others
+        if schema.get("additionalProperties") or not schema.get("properties"):
+            raise _UnfitError
+        said |= {"additionalProperties": False, "required": schema.get("required", [])}
+    rules = [f"{name}: {json.dumps(schema[name])}" for name in _IN_WORDS if name in schema]
     if schema.get("format") in _FORMATS:
-        return {"format": schema["format"], **_described(schema, [])}
-    return _described(schema, [f"{name}: {json.dumps(schema[name])}" for name in _TOLD if name in schema])
-
-
-def _described(schema: dict[str, Any], told: list[str]) -> dict[str, Any]:
-    text = " ".join(filter(None, (schema.get("description"), f"({', '.join(told)})" if told else "")))
-    return {"description": text} if text else {}
-
-
-def _circular(schema: dict[str, Any]) -> bool:
-    """Whether a type contains itself."""
-    reached = {f"#/$defs/{name}": set(_references(inside)) for name, inside in schema.get("$defs", {}).items()}
-    for _ in range(len(reached)):  # each pass looks at least one type farther
-        reached = {name: found.union(*(reached.get(other, set()) for other in found)) for name, found in reached.items()}
-    return any(name in found for name, found in reached.items())
+        said["format"], rules = schema["format"], []
+    words = " ".join(filter(None, (schema.get("description"), f"({', '.join(rules)})" if rules else "")))
+    return {**said, "description": words} if words else said
 
 
 def _references(schema: Any) -> list[str]:

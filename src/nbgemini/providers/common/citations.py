@@ -13,8 +13,7 @@ class CitationBuilder:
     """The sources of one answer, each address once, in the order in which they came."""
 
     def __init__(self, most: int = _MOST) -> None:
-        """Take at most so many sources, passages, searches and pages."""
-        self._most = most
+        self._most = most  # of each kind
         self._titles: dict[str, str] = {}  # of the sources, by their addresses
         self._numbers: dict[str, int] = {}
         self._passages: dict[tuple[int, int, str], dict[int, None]] = {}

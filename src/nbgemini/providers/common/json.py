@@ -6,9 +6,11 @@ Sources: the APIs' references; Candidate.FinishReason, whose first five numbers 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nbgemini.messages.events import EndState
+from nbgemini.messages.turns import Usage
 from nbgemini.providers.base import OVER
 from nbgemini.transport.framing import DONE, load_json
 
@@ -18,11 +20,7 @@ _DIGITS = 18
 
 
 def load_frame(frame: bytes) -> Any:
-    """Decode a frame; what says that a stream is at its end stays bytes.
-
-    Raises:
-        WireError: it is not JSON.
-    """
+    """Decode a frame; what says that a stream is at its end stays bytes (WireError: it is not JSON)."""
     return frame if frame in _ENDS else load_json(frame)
 
 
@@ -36,6 +34,11 @@ def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
+def non_empty(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a request that say something: not None, and no empty text or list."""
+    return {name: value for name, value in fields.items() if value not in (None, "", [])}
+
+
 def dicts(value: Any) -> list[dict[str, Any]]:
     """Return the objects in what should be a list of them."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
@@ -47,6 +50,12 @@ def as_count(value: Any) -> int:
         return int(value) if 0 <= value < _LARGEST else 0
     digits = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _DIGITS
     return int(value) if digits else 0
+
+
+def usage_in(counts: Mapping[str, Any], names: Sequence[str]) -> Usage:
+    """Return token counts, by their names for what was asked, thought, said, cached, used by tools, and the total."""
+    asked, thought, said, cached, by_tools, total = (as_count(counts.get(name)) for name in names)
+    return Usage(asked, thought, said, cached, by_tools, total or asked + thought + said + by_tools)
 
 
 _NUMBERED = ("", "STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "OTHER")

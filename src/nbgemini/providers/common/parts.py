@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 import msgspec
-from msgspec import structs
+from msgspec import Struct, structs
 
 from nbgemini.messages.events import (
     AnswerDelta,
@@ -33,14 +33,18 @@ from nbgemini.messages.events import (
 )
 from nbgemini.messages.tool_call_assembler import parse_arguments
 from nbgemini.messages.turns import NOTE, ORIGIN, Part
-from nbgemini.providers.common.json import dicts
+from nbgemini.providers.common.json import as_dict, dicts
 
 _SAID_ELSEWHERE = {
     "thoughtSignature", "thought_signature", "thought", "videoMetadata", "partMetadata", "mediaResolution", NOTE, ORIGIN,
     "toolCall", "toolResponse",  # the service's own: their outcome is in the answer and its sources
+    "text",
 }  # fmt: skip
 _VALUES = ("stringValue", "numberValue", "boolValue", "structValue", "listValue")
 _OUTCOMES = {1: "OUTCOME_OK", 2: "OUTCOME_FAILED", 3: "OUTCOME_DEADLINE_EXCEEDED"}  # as Vertex AI may number them
+_NOTED = ("state", "seconds", "unasked", "about", "printed")
+_SIGNATURE_ALONE = {"text", "thoughtSignature", ORIGIN, NOTE}
+_TEXTS = ("text/", "application/json", "application/xml", "application/yaml", "application/javascript", "application/x-python")
 IN_PIECES = {"args", "partialArgs", "willContinue"}
 
 
@@ -51,20 +55,17 @@ def read_part(part: dict[str, Any], events: list[Event]) -> None:
         if text or len(part) > 1:
             events.append(PartReceived(part))
         if text:
-            events.append(ThoughtDelta(text) if _is_thought(part) else AnswerDelta(text))
-    elif isinstance(call := part.get("functionCall"), dict) and _comes_in_pieces(call):
+            events.append(ThoughtDelta(text) if _is_true(part, "thought") else AnswerDelta(text))
+        return
+    call = part.get("functionCall")
+    if isinstance(call, dict) and (_is_true(call, "willContinue") or call.get("partialArgs") or not call.get("name")):
         events.extend(_read_pieces(part, call))
     elif any(value is not None for value in part.values()):
-        events.append(PartReceived(_with_object(part)))
+        if isinstance(call, dict) and not isinstance(call.get("args"), dict | None):
+            # What some gateways send instead of an object is refused when it goes back.
+            part = {**part, "functionCall": {**call, "args": _arguments(call["args"])}}
+        events.append(PartReceived(part))
         events.extend(_read_special(part))
-
-
-def _with_object(part: dict[str, Any]) -> dict[str, Any]:
-    """Return the part with a call's arguments as an object: what some gateways send else is refused when it goes back."""
-    call = part.get("functionCall")
-    if not isinstance(call, dict) or call.get("args") is None or isinstance(call["args"], dict):
-        return part
-    return {**part, "functionCall": {**call, "args": _arguments(call["args"])}}
 
 
 def _read_special(part: dict[str, Any]) -> Iterable[Event]:
@@ -76,64 +77,43 @@ def _read_special(part: dict[str, Any]) -> Iterable[Event]:
                 yield read_result(part)
             case "inlineData", dict():
                 mime = str(value.get("mimeType") or value.get("mime_type") or "")
-                yield InlineMedia(mime, str(value.get("data") or ""), _is_thought(part))
+                yield InlineMedia(mime, str(value.get("data") or ""), _is_true(part, "thought"))
             case "executableCode", dict():
-                yield ExecutedCode(str(value.get("code") or ""), _language(value.get("language")))
+                language = value.get("language")  # only Python has a number
+                name = language.lower() if isinstance(language, str) and language else "python"
+                yield ExecutedCode(str(value.get("code") or ""), name)
             case "codeExecutionResult", dict():
-                yield _code_result(value)
+                outcome = value.get("outcome", "OUTCOME_OK")
+                outcome = _OUTCOMES.get(outcome, outcome) if type(outcome) is int else outcome
+                late = outcome == "OUTCOME_DEADLINE_EXCEEDED"
+                yield CodeResult(str(value.get("output") or ""), outcome == "OUTCOME_OK", late)
             case "nbgemini", {"citations": dict(said)}:
-                yield from _stored_citations(said)
-            case name, _ if name not in _SAID_ELSEWHERE and name != "text":
+                with suppress(msgspec.ValidationError):  # a file that another program wrote
+                    yield msgspec.convert(said, Citations)
+            case name, _ if name not in _SAID_ELSEWHERE:
                 yield Unknown(name)
 
 
-def _is_thought(part: dict[str, Any]) -> bool:
-    return part.get("thought") in (True, "true")
-
-
-def _language(name: Any) -> str:
-    return name.lower() if isinstance(name, str) and name else "python"  # the only one that has a number
-
-
-def _code_result(value: dict[str, Any]) -> CodeResult:
-    outcome = value.get("outcome", "OUTCOME_OK")
-    outcome = _OUTCOMES.get(outcome, outcome) if type(outcome) is int else outcome
-    return CodeResult(str(value.get("output") or ""), outcome == "OUTCOME_OK", outcome == "OUTCOME_DEADLINE_EXCEEDED")
-
-
-def _stored_citations(said: dict[str, Any]) -> Iterable[Event]:
-    with suppress(msgspec.ValidationError):  # a file that another program wrote
-        yield msgspec.convert(said, Citations)
-
-
-def _comes_in_pieces(call: dict[str, Any]) -> bool:
-    """Whether this is a part of a call whose arguments come in pieces: all but the first have no name."""
-    return _goes_on(call) or bool(call.get("partialArgs")) or not call.get("name")
-
-
-def _goes_on(item: dict[str, Any]) -> bool:
-    return item.get("willContinue") in (True, "true")
+def _is_true(item: Mapping[str, Any], name: str) -> bool:
+    return item.get(name) in (True, "true")
 
 
 def _read_pieces(part: dict[str, Any], call: dict[str, Any]) -> Iterable[Event]:
-    """Yield what a part of a growing call says; the service has one at a time, so their key is empty."""
+    """Yield what a part of a growing call says, of which all but the first have no name.
+
+    The service has one such call at a time, so their key is empty.
+    """
     bare = {**part, "functionCall": {name: value for name, value in call.items() if name not in IN_PIECES}}
     if name := call.get("name"):
         yield ToolCallStart("", str(name), text_or_none(call.get("id")), bare)
     if call.get("args") is not None:
         yield ToolArgsPiece("", "$", _arguments(call["args"]))
     for piece in dicts(call.get("partialArgs")):
-        yield ToolArgsPiece("", str(piece.get("jsonPath") or ""), _value(piece), _goes_on(piece))
-    if not _goes_on(call):
+        nothing = None if "nullValue" in piece else ""  # the latter ends a text
+        value = next((piece[name] for name in _VALUES if piece.get(name) is not None), nothing)
+        yield ToolArgsPiece("", str(piece.get("jsonPath") or ""), value, _is_true(piece, "willContinue"))
+    if not _is_true(call, "willContinue"):
         yield ToolCallEnd("", bare if len(bare) > 1 else None)
-
-
-def _value(piece: dict[str, Any]) -> Any:
-    """Return the value of a piece of arguments; one without any ends a text."""
-    for name in _VALUES:
-        if piece.get(name) is not None:
-            return piece[name]
-    return None if "nullValue" in piece else ""
 
 
 def _arguments(args: Any) -> dict[str, Any]:
@@ -150,9 +130,6 @@ def text_or_none(value: Any) -> str | None:
     return str(value) if value else None
 
 
-_NOTED = ("state", "seconds", "unasked", "about")
-
-
 def result_part(call: ToolCall, response: dict[str, Any], media: Sequence[InlineMedia]) -> Part:
     """Return the part that answers a call."""
     answer: dict[str, Any] = {**({"id": call.id} if call.id else {}), "name": call.name, "response": response}
@@ -163,32 +140,11 @@ def result_part(call: ToolCall, response: dict[str, Any], media: Sequence[Inline
 
 def read_result(part: Mapping[str, Any]) -> ToolAnswer:
     """Return a stored answer as its reader saw it."""
-    value, note = part["functionResponse"], part.get(NOTE)
+    value, note = part["functionResponse"], as_dict(part.get(NOTE))
     inline = [item.get("inlineData") for item in dicts(value.get("parts"))]
     media = tuple(InlineMedia(str(data.get("mimeType") or ""), str(data.get("data") or "")) for data in dicts(inline))
-    answer = ToolAnswer(
-        str(value.get("name") or ""), str(value["id"]) if value.get("id") else None, value["response"], media=media
-    )
-    said = {name: note[name] for name in _NOTED if name in note} if isinstance(note, dict) else {}
-    return structs.replace(answer, **said)
-
-
-_NOTHING = {"text", "thoughtSignature", ORIGIN, NOTE}
-
-
-class PartStoreMixin:
-    """The half of a codec that is the same for every provider but Gemini: how calls and their answers are kept."""
-
-    name: str
-
-    def call_part(self, call: ToolCall, part: Part | None) -> Part:
-        """Return the part in which a call is kept: with what `part`, the provider's own, says besides."""
-        given = {**({"id": call.id} if call.id else {}), "name": call.name, "args": call.args}
-        return {ORIGIN: {"provider": self.name}, **(part or {}), "functionCall": given}
-
-    def result_part(self, call: ToolCall, response: dict[str, Any], media: Sequence[InlineMedia]) -> Part:
-        """Return the part that answers a call."""
-        return result_part(call, response, media)
+    answer = ToolAnswer(str(value.get("name") or ""), text_or_none(value.get("id")), value["response"], media=media)
+    return structs.replace(answer, **{name: note[name] for name in _NOTED if name in note})
 
 
 def parts_to_events(parts: Iterable[Part]) -> list[Event]:
@@ -206,18 +162,15 @@ def block_part(provider: str, block: Mapping[str, Any], **fields: Any) -> Part:
 
 def own_block(provider: str, part: Part) -> dict[str, Any] | None:
     """Return the block that this provider keeps in a part, to be sent back as it is; None if there is none of its own."""
-    origin = part.get(ORIGIN)
-    mine = isinstance(origin, Mapping) and origin.get("provider") == provider
-    block = origin.get("block") if mine and isinstance(origin, Mapping) else None
-    return dict(block) if isinstance(block, Mapping) else None
+    match part.get(ORIGIN):
+        case {"provider": str(name), "block": Mapping() as block} if name == provider:
+            return dict(block)
+    return None
 
 
 def is_thinking(part: Part) -> bool:
     """Whether a part is a thought or says nothing but a signature: another provider can do nothing with it."""
-    return part.get("thought") in (True, "true") or (not part.get("text") and part.keys() <= _NOTHING)
-
-
-_TEXTS = ("text/", "application/json", "application/xml", "application/yaml", "application/javascript", "application/x-python")
+    return _is_true(part, "thought") or (not part.get("text") and part.keys() <= _SIGNATURE_ALONE)
 
 
 def part_as_text(part: Part) -> str:
@@ -236,36 +189,74 @@ def part_as_text(part: Part) -> str:
     return ""
 
 
-def decode_text_file(mime: str, data: str) -> str | None:
-    """Return a file of text as text; None for all others."""
-    if not mime.startswith(_TEXTS):
-        return None
-    try:
-        return base64.b64decode(data).decode("utf-8", "replace")
-    except (binascii.Error, ValueError):
-        return ""
+def arguments_of(call: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a call that goes back."""
+    args = call.get("args")
+    return dict(args) if isinstance(args, Mapping) else {}
 
 
-def is_file_part(part: Part) -> bool:
-    """Whether a part is a file, or says where one is."""
-    return isinstance(part.get("inlineData") or part.get("fileData"), Mapping)
+def is_error(response: Any) -> bool:
+    """Whether a tool's answer says that it failed."""
+    return isinstance(response, Mapping) and response.keys() == {"error"}
 
 
-def mime_name(part: Part) -> str:
-    """Return the kind of a file, in words where it has none."""
-    return str((part.get("inlineData") or part["fileData"]).get("mimeType") or "file of an unknown kind")
+class File(Struct, frozen=True):
+    """A file of a prompt: its bytes in base64, or its address."""
+
+    mime: str
+    data: str = ""
+    address: str = ""
+
+    @property
+    def kind(self) -> str:
+        """Its kind in a word: image, audio, video, application, text."""
+        return self.mime.partition("/")[0]
+
+    @property
+    def url(self) -> str:
+        """Its address, or all of it as one."""
+        return self.address or f"data:{self.mime};base64,{self.data}"
+
+    @property
+    def text(self) -> str | None:
+        """Its text, if it is a file of text that stands in the part."""
+        if self.address or not self.mime.startswith(_TEXTS):
+            return None
+        try:
+            return base64.b64decode(self.data).decode("utf-8", "replace")
+        except (binascii.Error, ValueError):
+            return ""
+
+    @property
+    def in_words(self) -> str:
+        """Words for it, where the model can't be shown it."""
+        return f"(attached: {self.name}, which this model can't take)"
+
+    @property
+    def name(self) -> str:
+        """The kind of it, in words where it has none."""
+        return self.mime or "file of an unknown kind"
 
 
-def placeholder_text(part: Part) -> str:
-    """Return words for a file that the model can't be shown."""
-    return f"(attached: {mime_name(part)}, which this model can't take)"
+def file_of(part: Part) -> File | None:
+    """Return the file that a part holds, or says where it is."""
+    match part:
+        case {"inlineData": Mapping() as inline}:
+            return File(str(inline.get("mimeType") or ""), str(inline.get("data") or ""))
+        case {"fileData": Mapping() as file}:
+            return File(str(file.get("mimeType") or ""), address=str(file.get("fileUri") or ""))
+    return None
+
+
+def files_of(answer: Mapping[str, Any]) -> list[File]:
+    """Return the files that a tool attached to its answer."""
+    return [file for part in dicts(answer.get("parts")) if (file := file_of(part))]
 
 
 class CallIds:
     """The ids of the calls of one request, told in the order of its turns."""
 
     def __init__(self) -> None:
-        """Begin with no call."""
         self._made = 0
         self._waiting: dict[str, list[str]] = {}  # of calls without an id of their own, by the name of the function
 

@@ -9,13 +9,15 @@ where none bears a key does the order count.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
 
 from nbgemini.errors import ApiError, PromptError, WireError
-from nbgemini.providers.common.json import as_count, dicts, load_frame
+from nbgemini.providers.common.json import as_count, as_dict, dicts, load_frame
+from nbgemini.providers.gemini.models import model_path
 from nbgemini.transport.api_errors import error_from_data
 from nbgemini.transport.request import Request
 
@@ -33,8 +35,9 @@ _WORDS = (
     "DATA_LOSS", "UNAUTHENTICATED",
 )  # of google.rpc.Code, by number  # fmt: skip
 _DIGITS = 9  # of a row's number
-_NOTHING = Raw(b"")
-_T = TypeVar("_T", bound=Struct)
+_ENTRY = {"key", "metadata", "error", "response"}
+_Fields: TypeAlias = dict[str, Raw]
+_T = TypeVar("_T")
 
 
 class Answered(Struct, frozen=True):
@@ -44,34 +47,10 @@ class Answered(Struct, frozen=True):
     frame: bytes = b""
     error: ApiError | None = None
 
-
-class _Operation(Struct):
-    name: Any = None
-    done: Any = None
-    error: Any = None
-    metadata: Raw = _NOTHING
-    response: Raw = _NOTHING
-
-
-class _About(Struct):
-    state: Any = None
-    displayName: Any = None  # noqa: N815 - theirs
-    model: Any = None
-    createTime: Any = None  # noqa: N815
-    batchStats: Any = None  # noqa: N815
-    output: Raw = _NOTHING
-
-
-class _Output(Struct):
-    inlinedResponses: Raw = _NOTHING  # noqa: N815
-    responsesFile: Any = None  # noqa: N815
-
-
-class _Entry(Struct):
-    key: Any = None
-    metadata: Any = None
-    error: Any = None
-    response: Raw = _NOTHING
+    @property
+    def row(self) -> int | None:
+        """The number of the row; none where the key is no number."""
+        return int(self.key) if self.key.isascii() and self.key.isdigit() and len(self.key) <= _DIGITS else None
 
 
 class Status(Struct, frozen=True):
@@ -112,11 +91,7 @@ def line_of(number: int, row: Mapping[str, Any]) -> bytes:
 
 
 def status_request(version: str, name: str, method: str = "") -> Request:
-    """Return the request that looks at a batch, or does something to it (`cancel`).
-
-    Raises:
-        PromptError: this is no name of a batch.
-    """
+    """Return the request that looks at a batch, or does something to it (`cancel`); PromptError for what is no name of one."""
     bare = name.removeprefix("batches/")
     if not bare or not bare.isascii() or not bare.replace("-", "").replace("_", "").isalnum():
         raise PromptError(f"no batch can be called {name!r}; (await client.batches()) lists them")
@@ -130,99 +105,89 @@ def batches_request(version: str, page: str = "") -> Request:
 
 
 def status_of(frame: bytes) -> Status:
-    """Return what an answer says of a batch.
-
-    Raises:
-        WireError: it names none.
-    """
-    found = _decode_or_empty(frame, _Operation)
-    if not isinstance(found.name, str):
+    """Return what an answer says of a batch (WireError: it names none)."""
+    found = _fields(frame)
+    if not isinstance(_value(found, "name"), str):
         raise WireError("the service did not say which batch this is → ask again")
     return _status(found)
 
 
 def statuses_of(frame: bytes) -> tuple[list[Status], str]:
     """Return the batches of one page and the token of the next page (empty at the end)."""
-    data = load_frame(frame)
-    data = data if isinstance(data, dict) else {}
-    listed = [_decode_or_empty(msgspec.json.encode(one), _Operation) for one in dicts(data.get("operations"))]
+    data = as_dict(load_frame(frame))
+    listed = [_fields(msgspec.json.encode(one)) for one in dicts(data.get("operations"))]
     return [_status(one) for one in listed], str(data.get("nextPageToken") or "")
 
 
 def answers_in(lines: bytes) -> list[Answered]:
     """Return what a file of answers holds; a line that is none counts for nothing."""
-    found = [_decode_or_empty(line, _Entry) for line in lines.splitlines() if line.strip()]
-    return [_answered(entry) for entry in found if entry != _Entry()]
+    return [_answered(entry) for line in lines.splitlines() if not _ENTRY.isdisjoint(entry := _fields(line))]
 
 
 def by_row(answers: Sequence[Answered], rows: int) -> list[Answered | None]:
     """Return for each of so many rows what came of it; None if nothing did."""
     if not any(answer.key for answer in answers):
         return [*answers[:rows], *[None] * (rows - len(answers))]
-    found: dict[int, Answered] = {}
+    found: dict[int | None, Answered] = {}
     for answer in answers:
-        if answer.key.isascii() and answer.key.isdigit() and len(answer.key) <= _DIGITS:
-            found.setdefault(int(answer.key), answer)
+        found.setdefault(answer.row, answer)
     return [found.get(number) for number in range(rows)]
 
 
 def _create(version: str, model: str, given: dict[str, Any], title: str) -> Request:
-    name = model if "/" in model else f"models/{model}"
-    return Request(f"{version}/{name}:batchGenerateContent", {"batch": {"displayName": title, "inputConfig": given}})
+    path = f"{version}/{model_path(model)}:batchGenerateContent"
+    return Request(path, {"batch": {"displayName": title, "inputConfig": given}})
 
 
-def _status(found: _Operation) -> Status:
-    about = _decode_or_empty(found.metadata, _About)
-    output = _decode_or_empty(found.response or about.output, _Output)
-    stats = about.batchStats if isinstance(about.batchStats, dict) else {}
+def _status(found: _Fields) -> Status:
+    about = _fields(found.get("metadata"))
+    output = _fields(found.get("response") or about.get("output"))
+    stats, error, listed = as_dict(_value(about, "batchStats")), _value(found, "error"), output.get("inlinedResponses")
+    listed = _fields(listed).get("inlinedResponses", listed)  # it mostly stands in an object of the same name
+    state = _STATES.get(str(_value(about, "state")).removeprefix("BATCH_STATE_").removeprefix("JOB_STATE_"))
+    if _value(found, "done") is True and state not in _OVER:
+        state = "failed" if error else "complete"
     return Status(
-        str(found.name or ""),
-        _state(str(about.state or ""), over=found.done is True, well=not found.error),
-        str(about.displayName or ""),
-        str(about.model or "").removeprefix("models/"),
-        str(about.createTime or ""),
+        str(_value(found, "name") or ""),
+        state or "waiting",
+        str(_value(about, "displayName") or ""),
+        str(_value(about, "model") or "").removeprefix("models/"),
+        str(_value(about, "createTime") or ""),
         as_count(stats.get("requestCount")),
         as_count(stats.get("successfulRequestCount")),
         as_count(stats.get("failedRequestCount")),
-        _error(found.error) if found.error else None,
-        tuple(_answered(_decode_or_empty(entry, _Entry)) for entry in _entries(output.inlinedResponses)),
-        str(output.responsesFile or ""),
+        _error(error) if error else None,
+        tuple(_answered(_fields(entry)) for entry in _decode(listed, list[Raw]) or ()),
+        str(_value(output, "responsesFile") or ""),
     )
 
 
-def _entries(inlined: Raw) -> list[Raw]:
-    """Return the answers of a list, which mostly stands in an object of the same name."""
-    try:
-        return msgspec.json.decode(_decode_or_empty(inlined, _Output).inlinedResponses or inlined, type=list[Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return []
-
-
-def _decode_or_empty(text: bytes | Raw, kind: type[_T]) -> _T:
-    """Return an object of a JSON text, mended if it must be; one without anything if it is none."""
-    try:
+def _decode(text: bytes | Raw | None, kind: type[_T]) -> _T | None:
+    """Return a JSON text as a kind, mended if it must be; None if it is no such text."""
+    if not text:
+        return None
+    with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return msgspec.json.decode(text, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass
-    try:
+    with suppress(WireError, msgspec.ValidationError):
         return msgspec.json.decode(msgspec.json.encode(load_frame(bytes(text))), type=kind)
-    except (WireError, msgspec.ValidationError):
-        return kind()
+    return None
 
 
-def _state(word: str, *, over: bool, well: bool) -> BatchState:
-    known = _STATES.get(word.removeprefix("BATCH_STATE_").removeprefix("JOB_STATE_"))
-    if known is None or (over and known not in _OVER):
-        return ("complete" if well else "failed") if over else "waiting"
-    return known
+def _fields(text: bytes | Raw | None) -> _Fields:
+    """Return the fields of a JSON object, their values as they stand there; none if it is no object."""
+    return _decode(text, dict[str, Raw]) or {}
 
 
-def _answered(entry: _Entry) -> Answered:
-    metadata = entry.metadata if isinstance(entry.metadata, dict) else {}
-    key = metadata.get("key") if entry.key is None else entry.key
-    said, frame = "" if key is None else str(key), bytes(entry.response)
-    if entry.error or not frame.startswith(b"{"):
-        return Answered(said, error=_error(entry.error or {"message": "the service sent nothing for this row"}))
+def _value(fields: _Fields, name: str) -> Any:
+    return _decode(fields.get(name), object)
+
+
+def _answered(entry: _Fields) -> Answered:
+    key, error = _value(entry, "key"), _value(entry, "error")
+    key = as_dict(_value(entry, "metadata")).get("key") if key is None else key
+    said, frame = "" if key is None else str(key), bytes(entry.get("response", b""))
+    if error or not frame.startswith(b"{"):
+        return Answered(said, error=_error(error or {"message": "the service sent nothing for this row"}))
     return Answered(said, frame)
 
 
@@ -238,6 +203,6 @@ def _error(error: Any) -> ApiError:
 
 def total_of(answers: Iterable[Answered], told: int) -> int:
     """Return how many rows a batch had, by what it says and by what came."""
-    keys = [answer.key for answer in answers]
-    numbers = [int(key) + 1 for key in keys if key.isascii() and key.isdigit() and len(key) <= _DIGITS]
-    return max([told, *numbers, 0 if numbers else len(keys)])
+    rows = [answer.row for answer in answers]
+    numbers = [row + 1 for row in rows if row is not None]
+    return max([told, *numbers, 0 if numbers else len(rows)])

@@ -11,43 +11,69 @@ are refused too where a turn has several calls (#16137).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
 from typing import Any
 
-from nbgemini.messages.events import InlineMedia, ToolCall
+from nbgemini.messages.events import ToolCall
 from nbgemini.messages.turns import ORIGIN, Options, Part, Turn, merge_text
-from nbgemini.providers.base import Decoder, Model
-from nbgemini.providers.common.json import as_count, as_dict, dicts, load_frame
-from nbgemini.providers.common.parts import IN_PIECES, is_thinking, result_part
-from nbgemini.providers.gemini.decode import GroundingReader, events_of
-from nbgemini.providers.gemini.models import answer_format, gemini_tools, is_before_gemini_3, modalities, thinking_config
+from nbgemini.providers.base import Model
+from nbgemini.providers.common.decoder import BaseCodec
+from nbgemini.providers.common.json import as_count, as_dict, dicts, load_frame, non_empty
+from nbgemini.providers.common.parts import IN_PIECES, is_thinking
+from nbgemini.providers.gemini.decode import GeminiDecoder
+from nbgemini.providers.gemini.models import (
+    answer_format,
+    gemini_tools,
+    is_before_gemini_3,
+    modalities,
+    model_path,
+    thinking_config,
+)
 from nbgemini.transport.request import Request
 
+_UNSIGNED = "skip_thought_signature_validator"
 
-class GeminiCodec:
+
+class GoogleCodec(BaseCodec):
+    """What the codecs of Google's two APIs have in common: the version, and the list of models."""
+
+    def __init__(self, version: str = "v1beta") -> None:
+        self._version = version  # the moving `*-latest` names live only in v1beta
+
+    def list_request(self, page: str = "") -> Request:
+        """Return the request for one page of the model list."""
+        return Request(f"{self._version}/models", None, {"pageSize": "1000", **({"pageToken": page} if page else {})}, "GET")
+
+    def decode_models(self, frame: bytes) -> tuple[list[Model], str]:
+        """Return the models of one page and the token of the next page (empty at the end)."""
+        data = as_dict(load_frame(frame))
+        return [_model(entry) for entry in dicts(data.get("models"))], str(data.get("nextPageToken") or "")
+
+
+class GeminiCodec(GoogleCodec):
     """The codec of the Gemini Developer API."""
 
     name = "gemini"
-
-    def __init__(self, version: str = "v1beta") -> None:
-        """Speak API version `version`; the moving `*-latest` names live only in v1beta."""
-        self._version = version
+    stream = GeminiDecoder
 
     def encode(self, turns: Sequence[Turn], options: Options, *, continuation: str | None = None) -> Request:
         """Return the streaming request for these turns."""
-        body: dict[str, Any] = {"contents": [content_of(turn, options.model) for turn in turns]}
-        if instruction := options.instruction:
-            body["systemInstruction"] = {"parts": [{"text": instruction}]}
-        if config := _generation_config(options):
-            body["generationConfig"] = config
-        body |= gemini_tools(options)
-        if continuation:
-            body["continuationToken"] = continuation
+        config = {
+            "temperature": options.temperature,
+            "maxOutputTokens": options.max_tokens,
+            "seed": options.seed,
+            "stopSequences": list(options.stop_at),
+            "thinkingConfig": thinking_config(options.model, options.think),
+            "responseModalities": modalities(options.model),
+            **answer_format(options),
+        }
+        fields = {
+            "systemInstruction": {"parts": [{"text": options.instruction}]} if options.instruction else None,
+            "generationConfig": non_empty(config) or None,
+            **gemini_tools(options),
+            "continuationToken": continuation,
+        }
+        body = {"contents": [content_of(turn, options.model) for turn in turns], **non_empty(fields)}
         return Request(self._model_path(options.model, "streamGenerateContent"), body, {"alt": "sse"})
-
-    def decoder(self) -> Decoder:
-        """Return what tells what each frame of a stream says: here a frame needs no other, but for its sources."""
-        return partial(events_of, sources=GroundingReader())
 
     def call_part(self, call: ToolCall, part: Part | None) -> Part:
         """Return the part in which a call goes back: all of `part`, its id and signature too, with the whole arguments."""
@@ -56,67 +82,37 @@ class GeminiCodec:
         given = {**({"id": call.id} if call.id else {}), "name": call.name, "args": call.args}
         return {**(part or {}), "functionCall": {**given, **kept, "args": call.args}}
 
-    def result_part(self, call: ToolCall, response: dict[str, Any], media: Sequence[InlineMedia]) -> Part:
-        """Return the part that answers a call."""
-        return result_part(call, response, media)
-
-    def list_request(self, page: str = "") -> Request:
-        """Return the request for one page of the model list."""
-        return Request(f"{self._version}/models", None, {"pageSize": "1000", **({"pageToken": page} if page else {})}, "GET")
-
     def count_request(self, turns: Sequence[Turn], model: str) -> Request:
         """Return the request that counts the tokens of these turns."""
         return Request(self._model_path(model, "countTokens"), {"contents": [content_of(turn, model) for turn in turns]})
-
-    def decode_models(self, frame: bytes) -> tuple[list[Model], str]:
-        """Return the models of one page and the token of the next page (empty at the end)."""
-        data = as_dict(load_frame(frame))
-        return [_model(entry) for entry in dicts(data.get("models"))], str(data.get("nextPageToken") or "")
 
     def decode_count(self, frame: bytes) -> int:
         """Return the number of tokens that a countTokens answer names."""
         return as_count(as_dict(load_frame(frame)).get("totalTokens"))
 
     def _model_path(self, model: str, method: str) -> str:
-        name = model if "/" in model else f"models/{model}"
-        return f"{self._version}/{name}:{method}"
-
-
-def _generation_config(options: Options) -> dict[str, Any]:
-    config = {
-        "temperature": options.temperature,
-        "maxOutputTokens": options.max_tokens,
-        "seed": options.seed,
-        "stopSequences": list(options.stop_at) or None,
-        "thinkingConfig": thinking_config(options.model, options.think),
-        "responseModalities": modalities(options.model),
-        **answer_format(options),
-    }
-    return {key: value for key, value in config.items() if value is not None}
-
-
-_UNSIGNED = "skip_thought_signature_validator"
+        return f"{self._version}/{model_path(model)}:{method}"
 
 
 def content_of(turn: Turn, model: str) -> dict[str, Any]:
     """Return a turn as `model` takes it."""
-    parts = map(_unspoken, _neutral(turn.parts, model)) if turn.role == "model" else turn.parts
+    parts = _neutral(turn.parts, model) if turn.role == "model" else turn.parts
     return {"role": turn.role, "parts": [_fitting(part, model) for part in merge_text(parts)]}
 
 
 def _neutral(parts: Iterable[Part], model: str) -> Iterator[Part]:
-    """Yield the parts without what other providers keep in them, and leave out their thoughts."""
+    """Yield the model's parts without what other providers keep in them, without their thoughts and without sound."""
     called = False
     for part in parts:
         first, called = not called, called or "functionCall" in part
-        if ORIGIN not in part:
+        data = part.get("inlineData")
+        if isinstance(data, dict) and str(data.get("mimeType")).startswith("audio/"):
+            yield {"text": "(Sound.)"}  # speech models take text alone, and it is large
+        elif ORIGIN not in part:
             yield part
         elif not is_thinking(bare := {name: value for name, value in part.items() if name != ORIGIN}):
-            yield {**bare, **_signature(model)} if "functionCall" in part and first else bare
-
-
-def _signature(model: str) -> Part:
-    return {} if is_before_gemini_3(model) else {"thoughtSignature": _UNSIGNED}
+            unsigned = "functionCall" in part and first and not is_before_gemini_3(model)
+            yield {**bare, "thoughtSignature": _UNSIGNED} if unsigned else bare
 
 
 def _fitting(part: Part, model: str) -> dict[str, Any]:
@@ -127,13 +123,6 @@ def _fitting(part: Part, model: str) -> dict[str, Any]:
     missed = f"{len(answer['parts'])} attached, but this model can't see what tools attach"
     rest = {name: value for name, value in answer.items() if name != "parts"}
     return {**part, "functionResponse": {**rest, "response": {**answer["response"], "pictures": missed}}}
-
-
-def _unspoken(part: Part) -> Part:
-    """Return a part without the sound that the model made: speech models take text alone, and it is large."""
-    data = part.get("inlineData")
-    spoken = isinstance(data, dict) and str(data.get("mimeType")).startswith("audio/")
-    return {"text": "(Sound.)"} if spoken else part
 
 
 def _model(entry: dict[str, Any]) -> Model:

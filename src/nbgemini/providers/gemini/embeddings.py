@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from nbgemini.errors import NbGeminiError, PromptError, WireError
+from nbgemini.errors import PromptError, WireError
 from nbgemini.messages.events import Fault
-from nbgemini.providers.gemini.decode import events_of
+from nbgemini.providers.common.json import non_empty
+from nbgemini.providers.gemini.decode import GeminiDecoder
+from nbgemini.providers.gemini.models import model_path
 from nbgemini.transport.request import Request
 
 AT_ONCE = 100  # texts of one request
@@ -38,20 +39,11 @@ _decode = msgspec.json.Decoder(_Answer).decode
 
 
 def embed_request(version: str, model: str, texts: Sequence[str], dimensions: int | None, task: str | None) -> Request:
-    """Return the request for the vectors of these texts, `AT_ONCE` at most.
-
-    Raises:
-        PromptError: there is no such task.
-    """
-    name = model if "/" in model else f"models/{model}"
-    same: dict[str, Any] = {"model": name}
-    if task is not None:
-        same["taskType"] = _task(task)
-    if dimensions is not None:
-        same["outputDimensionality"] = dimensions
-    return Request(
-        f"{version}/{name}:batchEmbedContents", {"requests": [{**same, "content": {"parts": [{"text": t}]}} for t in texts]}
-    )
+    """Return the request for the vectors of these texts, `AT_ONCE` at most (PromptError: there is no such task)."""
+    name = model_path(model)
+    same = non_empty({"model": name, "taskType": None if task is None else _task(task), "outputDimensionality": dimensions})
+    requests = [{**same, "content": {"parts": [{"text": text}]}} for text in texts]
+    return Request(f"{version}/{name}:batchEmbedContents", {"requests": requests})
 
 
 def vectors_of(frame: bytes, count: int) -> list[list[float]]:
@@ -64,16 +56,11 @@ def vectors_of(frame: bytes, count: int) -> list[list[float]]:
     try:
         vectors = [one.values for one in _decode(frame).embeddings]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise _trouble(frame) from None
+        reported = [event.error for event in GeminiDecoder().feed(frame) if isinstance(event, Fault)]
+        raise (reported or [WireError("the service sent something else than vectors → ask again")])[0] from None
     if len(vectors) != count or not all(vectors):
         raise WireError(f"the service sent {len(vectors)} vectors for {count} texts, or empty ones → ask again")
     return vectors
-
-
-def _trouble(frame: bytes) -> NbGeminiError:
-    """Return what is the matter with an answer that holds no vectors."""
-    reported = [event.error for event in events_of(frame) if isinstance(event, Fault)]
-    return reported[0] if reported else WireError("the service sent something else than vectors → ask again")
 
 
 def _task(task: str) -> str:

@@ -31,7 +31,6 @@ class GeminiFamily(Struct, frozen=True):
         return self.lowest <= tokens <= self.highest or (tokens == 0 and self.off)
 
     def __str__(self) -> str:
-        """Say what it takes."""
         if self.levels:
             return ", ".join(level.lower() for level in self.levels)
         return f"{'off, ' if self.off else ''}{self.lowest or 1:,} to {self.highest:,} tokens" if self.thinks else ""
@@ -42,22 +41,24 @@ _NONE = GeminiFamily(thinks=False)
 
 
 def thinking_config(model: str, think: str | int | None) -> dict[str, Any] | None:
-    """Return the `thinkingConfig` that says `think` to `model`, or None where nothing should be said.
-
-    Raises:
-        PromptError: the model does not offer this level or budget.
-    """
+    """Return the `thinkingConfig` that says `think` to `model`; None for nothing, PromptError where it doesn't offer that."""
     family = _family(model)
     if think is None:
         return {"includeThoughts": True} if family and family.thinks else None
     if family and not family.thinks:
         raise PromptError(f"{model} does not think; leave out --think")
     shown = {"includeThoughts": think not in ("off", 0)}
-    if isinstance(think, int):
-        return {**shown, "thinkingBudget": _budget(model, family, think)}
-    if family is None or family.levels:
-        return {**shown, "thinkingLevel": _level(model, family, think)}
-    return {**shown, "thinkingBudget": _budget(model, family, min(_BUDGET_OF_LEVEL[think], family.highest))}
+    if isinstance(think, str) and (family is None or family.levels):
+        level = "MINIMAL" if think == "off" else think.upper()
+        if family and level not in family.levels:
+            raise PromptError(f"{model} can't think '{think}'; it offers: {family}")
+        return {**shown, "thinkingLevel": level}
+    if family and family.levels:
+        raise PromptError(f"{model} takes a thinking level, not a budget; it offers: {family}")
+    tokens = think if isinstance(think, int) else min(_BUDGET_OF_LEVEL[think], family.highest if family else 0)
+    if family and not family.takes(tokens):
+        raise PromptError(f"{model} takes a thinking budget, not {tokens:,}; it offers: {family}")
+    return {**shown, "thinkingBudget": tokens}
 
 
 def thinking_text(model: str) -> str:
@@ -72,34 +73,13 @@ def _family(model: str) -> GeminiFamily | None:
     return family_of(name, "gemini", GeminiFamily)
 
 
-def _level(model: str, family: GeminiFamily | None, think: str) -> str:
-    level = "MINIMAL" if think == "off" else think.upper()
-    if family and level not in family.levels:
-        raise PromptError(f"{model} can't think '{think}'; it offers: {family}")
-    return level
-
-
-def _budget(model: str, family: GeminiFamily | None, tokens: int) -> int:
-    if family is None:
-        return tokens
-    if family.levels:
-        raise PromptError(f"{model} takes a thinking level, not a budget; it offers: {family}")
-    if not family.takes(tokens):
-        raise PromptError(f"{model} takes a thinking budget, not {tokens:,}; it offers: {family}")
-    return tokens
-
-
 _TOOLS = {"search": "googleSearch", "run_code": "codeExecution", "urls": "urlContext"}
 _BEFORE_GEMINI_3 = ("gemini-1", "gemini-2", "gemma-")
 _DRAW = ("-image", "nano-banana")
 
 
 def gemini_tools(options: Options) -> dict[str, Any]:
-    """Return the fields of a request that say which tools there are.
-
-    Raises:
-        PromptError: the model takes functions or the service's tools, not both.
-    """
+    """Return the fields of a request that say which tools there are; PromptError where a model doesn't take both kinds."""
     own: list[dict[str, Any]] = [{name: {}} for field, name in _TOOLS.items() if getattr(options, field)]
     functions = [{"functionDeclarations": [_declaration(tool) for tool in options.tools]}] if options.tools else []
     if not (own and functions):
@@ -111,11 +91,7 @@ def gemini_tools(options: Options) -> dict[str, Any]:
 
 
 def answer_format(options: Options) -> dict[str, Any]:
-    """Return what `generationConfig` says about the form of the answer: JSON, by a schema or not, or nothing.
-
-    Raises:
-        PromptError: the model does not answer so.
-    """
+    """Return what `generationConfig` says of the form of the answer, JSON or nothing; PromptError where it can't be so."""
     if not options.json:
         return {}
     offers = options.tools or options.search or options.run_code or options.urls
@@ -138,15 +114,16 @@ def modalities(model: str) -> list[str] | None:
     return ["TEXT", "IMAGE"] if any(word in name for word in _DRAW) else None
 
 
+def model_path(model: str) -> str:
+    """Return a model's name as paths have it."""
+    return model if "/" in model else f"models/{model}"
+
+
 def _bare_name(model: str) -> str:
     return model.rpartition("/")[2]
 
 
 def _declaration(tool: Declaration) -> dict[str, Any]:
     declared = {"name": tool.name, "description": tool.description}
-    return declared if _takes_nothing(tool.schema) else {**declared, "parametersJsonSchema": tool.schema}
-
-
-def _takes_nothing(schema: dict[str, Any]) -> bool:
-    """Whether a function has no parameters: the API refuses an object without properties."""
-    return not any(value for name, value in schema.items() if name not in ("$schema", "type", "title", "description"))
+    takes = any(value for name, value in tool.schema.items() if name not in ("$schema", "type", "title", "description"))
+    return {**declared, "parametersJsonSchema": tool.schema} if takes else declared  # no object without properties is taken

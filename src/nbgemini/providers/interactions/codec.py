@@ -17,61 +17,59 @@ from typing import Any
 
 from nbgemini.errors import PromptError
 from nbgemini.messages.turns import Options, Part, Turn, merge_text
-from nbgemini.providers.base import Decoder, Model
-from nbgemini.providers.common.json import dicts
-from nbgemini.providers.common.parts import CallIds, PartStoreMixin, decode_text_file, is_thinking, own_block, part_as_text
-from nbgemini.providers.gemini.codec import GeminiCodec
+from nbgemini.providers.common.json import dicts, non_empty
+from nbgemini.providers.common.parts import (
+    CallIds,
+    File,
+    arguments_of,
+    file_of,
+    files_of,
+    is_error,
+    is_thinking,
+    own_block,
+    part_as_text,
+)
+from nbgemini.providers.gemini.codec import GoogleCodec
 from nbgemini.providers.gemini.models import answer_format, gemini_tools, modalities, thinking_config
 from nbgemini.providers.interactions.decode import NAME, InteractionDecoder
 from nbgemini.transport.request import Request
 
 _OWN_TOOLS = {"search": "google_search", "run_code": "code_execution", "urls": "url_context"}
+_SPOKEN = {"user": "user_input", "model": "model_output"}
+_DOCUMENTS = ("application/pdf", "application/msword", "application/vnd.", "text/csv")
+
+_Step = dict[str, Any]
 
 
-class InteractionsCodec(PartStoreMixin):
+class InteractionsCodec(GoogleCodec):
     """The codec of the Interactions API."""
 
     name = NAME
-
-    def __init__(self, version: str = "v1beta") -> None:
-        """Speak API version `version`."""
-        self._version = version
-        self._models = GeminiCodec(version)
+    stream = InteractionDecoder
 
     def encode(self, turns: Sequence[Turn], options: Options, *, continuation: str | None = None) -> Request:
         """Return the streaming request for these turns."""
-        said = {
+        gemini_tools(options)  # what a model doesn't take together is refused as in Gemini's other API
+        functions = [
+            {"type": "function", "name": tool.name, "description": tool.description, "parameters": tool.schema}
+            for tool in options.tools
+        ]
+        config = {
+            "temperature": options.temperature,
+            "max_output_tokens": options.max_tokens,
+            "seed": options.seed,
+            "stop_sequences": list(options.stop_at),
+            **_thinking(options),
+        }
+        fields = {
             "system_instruction": options.instruction,
-            "generation_config": _generation_config(options),
-            "tools": _tools(options),
+            "generation_config": non_empty(config) or None,
+            "tools": functions + [{"type": name} for field, name in _OWN_TOOLS.items() if getattr(options, field)],
             "response_format": _response_format(options),
             "continuation_token": continuation,
         }
         body = {"model": options.model.removeprefix("models/"), "input": steps_of(turns), "stream": True, "store": False}
-        return Request(f"{self._version}/interactions", {**body, **{key: value for key, value in said.items() if value}})
-
-    def decoder(self) -> Decoder:
-        """Return what tells what the frames of one stream say: their steps come in pieces, by their numbers."""
-        return InteractionDecoder().feed
-
-    def list_request(self, page: str = "") -> Request:
-        """Return the request for one page of the model list, which is Gemini's."""
-        return self._models.list_request(page)
-
-    def decode_models(self, frame: bytes) -> tuple[list[Model], str]:
-        """Return the models of one page and the token of the next page (empty at the end)."""
-        return self._models.decode_models(frame)
-
-
-def _generation_config(options: Options) -> dict[str, Any]:
-    config = {
-        "temperature": options.temperature,
-        "max_output_tokens": options.max_tokens,
-        "seed": options.seed,
-        "stop_sequences": list(options.stop_at) or None,
-        **_thinking(options),
-    }
-    return {key: value for key, value in config.items() if value is not None}
+        return Request(f"{self._version}/interactions", {**body, **non_empty(fields)})
 
 
 def _thinking(options: Options) -> dict[str, str]:
@@ -88,46 +86,32 @@ def _thinking(options: Options) -> dict[str, str]:
     return {**summaries, "thinking_level": level.lower()}
 
 
-def _tools(options: Options) -> list[dict[str, Any]]:
-    """Return what the model may use; what it doesn't take together is refused as in Gemini's other API."""
-    gemini_tools(options)
-    functions = [
-        {"type": "function", "name": tool.name, "description": tool.description, "parameters": tool.schema}
-        for tool in options.tools
-    ]
-    return functions + [{"type": name} for field, name in _OWN_TOOLS.items() if getattr(options, field)]
-
-
 def _response_format(options: Options) -> dict[str, Any] | list[dict[str, str]] | None:
     if form := answer_format(options):
         schema = {"schema": form["responseJsonSchema"]} if "responseJsonSchema" in form else {}
         return {"type": "text", "mime_type": form["responseMimeType"], **schema}
-    kinds = modalities(options.model)
-    return [{"type": kind.lower()} for kind in kinds] if kinds else None
-
-
-_Step = dict[str, Any]
-
-_SPOKEN = {"user": "user_input", "model": "model_output"}
-_DOCUMENTS = ("application/pdf", "application/msword", "application/vnd.", "text/csv")
+    return [{"type": kind.lower()} for kind in modalities(options.model) or ()]
 
 
 def steps_of(turns: Iterable[Turn]) -> list[_Step]:
-    """Return the steps of these turns.
-
-    Raises:
-        PromptError: something in them is of a kind that the service does not take.
-    """
+    """Return the steps of these turns, those of one side that only say something joined; PromptError for what it can't take."""
     ids = CallIds()
     steps = [step for turn in turns for part in merge_text(turn.parts) for step in _steps(part, turn.role, ids)]
-    return list(_together(steps))
+    joined: list[_Step] = []
+    for kind, run in groupby(steps, key=lambda step: step.get("type")):
+        if kind in _SPOKEN.values():
+            joined.append({"type": kind, "content": [content for step in run for content in dicts(step.get("content"))]})
+        else:
+            joined += run
+    return joined
 
 
 def _steps(part: Part, role: str, ids: CallIds) -> Iterator[_Step]:
     """Yield what a part says to the service: at most one step, whose content may go on in the next."""
     block = own_block(NAME, part)
     if isinstance(call := part.get("functionCall"), Mapping):
-        yield {**(block or {}), **_call(call, ids)}
+        named = {"id": ids.of_call(call), "name": str(call.get("name") or "")}
+        yield {**(block or {}), "type": "function_call", **named, "arguments": arguments_of(call)}
     elif isinstance(answer := part.get("functionResponse"), Mapping):
         yield _result(answer, ids)
     elif block:
@@ -136,65 +120,30 @@ def _steps(part: Part, role: str, ids: CallIds) -> Iterator[_Step]:
         yield {"type": _SPOKEN[role], "content": [content]}
 
 
-def _together(steps: Iterable[_Step]) -> Iterator[_Step]:
-    """Yield the steps, those of one side that only say something joined to one."""
-    spoken = _SPOKEN.values()
-    for kind, run in groupby(steps, key=lambda step: step.get("type")):
-        if kind in spoken:
-            yield {"type": kind, "content": [content for step in run for content in dicts(step.get("content"))]}
-        else:
-            yield from run
-
-
-def _call(call: Mapping[str, Any], ids: CallIds) -> _Step:
-    args = call.get("args")
-    name = str(call.get("name") or "")
-    return {
-        "type": "function_call",
-        "id": ids.of_call(call),
-        "name": name,
-        "arguments": args if isinstance(args, Mapping) else {},
-    }
-
-
 def _result(answer: Mapping[str, Any], ids: CallIds) -> _Step:
-    response, attached = answer.get("response"), answer.get("parts")
-    failed = {"is_error": True} if isinstance(response, Mapping) and response.keys() == {"error"} else {}
-    media = [_content(part, "user") for part in attached if isinstance(part, Mapping)] if isinstance(attached, Sequence) else []
+    response, media = answer.get("response"), [_file_content(file) for file in files_of(answer)]
     text = {"type": "text", "text": json.dumps(response, ensure_ascii=False)}
     named = {"type": "function_result", "call_id": ids.of_result(answer), "name": str(answer.get("name") or "")}
-    return {**named, "result": [text, *filter(None, media)] if media else response, **failed}
+    failed = {"is_error": True} if is_error(response) else {}
+    return {**named, "result": [text, *media] if media else response, **failed}
 
 
 def _content(part: Part, role: str) -> _Step | None:
     """Return what a part shows or says as content of a step; None if there is nothing that this service could read."""
-    match part:
-        case {"text": str(text)}:
-            return {"type": "text", "text": text} if text else None
-        case {"inlineData": {"mimeType": str(mime)}} if role == "model" and mime.startswith("audio/"):
-            return {"type": "text", "text": "(Sound.)"}  # models take no sound of their own back, and it is large
-        case {"inlineData": {"mimeType": str(mime), "data": str(data)}}:
-            return _inline(mime, data)
-        case {"fileData": {"fileUri": str(uri), **rest}}:
-            mime = str(rest.get("mimeType") or "")
-            return {
-                "type": _kind(mime) or ("document" if mime else "video"),
-                "uri": uri,
-                **({"mime_type": mime} if mime else {}),
-            }
-    said = part_as_text(part)  # code that another API ran, or what it printed
-    return {"type": "text", "text": said.strip("\n")} if said else None
+    file, text = file_of(part), part.get("text")
+    if file and not isinstance(text, str) and (file.address or (file.data and (role == "user" or file.kind != "audio"))):
+        return _file_content(file)
+    said = text if isinstance(text, str) else part_as_text(part).strip("\n")  # code that another API ran, or what it printed
+    return {"type": "text", "text": said} if said else None
 
 
-def _inline(mime: str, data: str) -> _Step:
-    if kind := _kind(mime):
-        return {"type": kind, "data": data, "mime_type": mime}
-    if (text := decode_text_file(mime, data)) is not None:
-        return {"type": "text", "text": text}
-    raise PromptError(f"the Interactions API takes no {mime} inside a prompt; attach pictures, sound, video, PDF or text")
-
-
-def _kind(mime: str) -> str | None:
-    if mime.startswith(_DOCUMENTS):
-        return "document"
-    return next((kind for kind in ("image", "audio", "video") if mime.startswith(f"{kind}/")), None)
+def _file_content(file: File) -> _Step:
+    kind = "document" if file.mime.startswith(_DOCUMENTS) else file.kind if file.kind in ("image", "audio", "video") else ""
+    if file.address:
+        mime = {"mime_type": file.mime} if file.mime else {}
+        return {"type": kind or ("document" if file.mime else "video"), "uri": file.address, **mime}
+    if kind:
+        return {"type": kind, "data": file.data, "mime_type": file.mime}
+    if file.text is not None:
+        return {"type": "text", "text": file.text}
+    raise PromptError(f"the Interactions API takes no {file.name} inside a prompt; attach pictures, sound, video, PDF or text")

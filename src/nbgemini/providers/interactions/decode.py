@@ -1,83 +1,22 @@
-"""The events of an interaction's stream as events: it tells of steps, each begun, continued and ended under its number.
-
-Invariant: whatever a frame holds, decoding gives events or one WireError.
-"""
+"""The events of an interaction's stream as events: it tells of steps, each begun, continued and ended under its number."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
-from nbgemini.messages.events import (
-    WHOLE,
-    Citations,
-    CodeResult,
-    Continuation,
-    Done,
-    Event,
-    ExecutedCode,
-    Fault,
-    Finish,
-    PartReceived,
-    ResponseInfo,
-    ToolArgsDelta,
-    ToolArgsText,
-    ToolCallEnd,
-    ToolCallStart,
-    Unknown,
-    UsageReport,
-)
-from nbgemini.messages.turns import ORIGIN, Usage
-from nbgemini.providers.common.citations import CitationBuilder
-from nbgemini.providers.common.json import as_count, as_list, dicts, load_frame
-from nbgemini.providers.common.parts import read_part
+from nbgemini.messages.events import WHOLE, Continuation, Fault, Finish, PartReceived, UsageReport
+from nbgemini.messages.turns import Usage
+from nbgemini.providers.common.decoder import Block, BlockDecoder, CallBlock, Data
+from nbgemini.providers.common.json import as_count, as_dict, as_list, dicts, usage_in
+from nbgemini.providers.common.parts import block_part
 from nbgemini.transport.api_errors import error_from_data, error_in
-from nbgemini.transport.framing import DONE
+
+NAME = "interactions"
 
 _MOST = 5_000  # of each kind; a hostile service could send any number
 _ADDRESSES = ("url", "document_uri", "source")  # where a citation leads: a page, a place on the map, a file
 _TITLES = ("title", "name", "file_name")
-
-
-class _CitationReader:
-    """The citations of one stream, which come bit by bit."""
-
-    def __init__(self) -> None:
-        """Begin with none."""
-        self._known = CitationBuilder(_MOST)
-
-    def search(self, step: Mapping[str, Any]) -> None:
-        """Take a step of the service's own: what it looked for, or which pages it read."""
-        kind, arguments = step.get("type"), step.get("arguments")
-        if kind == "google_search_call" and isinstance(arguments, Mapping):
-            for query in as_list(arguments.get("queries"))[:_MOST]:
-                self._known.add_query(str(query or ""))
-        if kind == "url_context_result":
-            for page in (page for page in dicts(step.get("result"))[:_MOST] if page.get("url")):
-                status = str(page.get("status") or "unknown")
-                self._known.add_page(str(page["url"]), "" if status == "success" else status)
-
-    def passages(self, annotations: Any, said: bytes | bytearray) -> None:
-        """Take the annotations of a text in UTF-8, whose places are counted in bytes."""
-        for item in dicts(annotations)[:_MOST]:
-            number = self._known.add_source(_first(item, _ADDRESSES), _first(item, _TITLES))
-            start, end = as_count(item.get("start_index")), as_count(item.get("end_index"))
-            if end > start:
-                self._known.add_passage(start, end, said[start:end].decode("utf-8", "replace"), [number])
-
-    def news(self) -> Iterable[Citations]:
-        """Yield all that is known, if more is known than was told."""
-        if news := self._known.news():
-            yield news
-
-
-def _first(item: Mapping[str, Any], names: Iterable[str]) -> str:
-    return next((str(item[name]) for name in names if item.get(name)), "")
-
-
-NAME = "interactions"
-
 _HTTP = {
     "invalid_request": 400, "parameter_unknown": 400, "failed_precondition": 400, "authentication": 401,
     "payment_required": 402, "permission_denied": 403, "not_found": 404, "model_not_found": 404, "already_exists": 409,
@@ -95,36 +34,19 @@ _MISSHAPEN = {
 }  # fmt: skip
 _COMPLETE = ("completed", "requires_action")  # the latter waits for us to answer calls
 _GOING_ON = ("in_progress", "queued")
-_CUT = ("incomplete", "cancelled", "budget_exceeded")
+_MEDIA = ("image", "audio", "video", "document")
+_ECHOES = ("user_input", "function_result")  # of what we have said ourselves
+_SHOWN_ELSEWHERE = ("google_search_call", "google_search_result", "url_context_call", "url_context_result")
+_COUNTS = [f"total_{name}tokens" for name in ("input_", "thought_", "output_", "cached_", "tool_use_", "")]
 
 
-def ended(interaction: Mapping[str, Any]) -> Iterable[Event]:
-    """Yield what the status of an interaction says of its end; nothing while it goes on."""
-    status = str(interaction.get("status") or "")
-    if status in _COMPLETE:
-        yield Finish("complete", status)
-    elif status in _CUT:
-        yield Finish("truncated", status.upper())
-    elif status == "requires_continuation":
-        yield from _cut_in_two(interaction)
-    elif status == "failed":
-        for error in dicts(interaction.get("errors")) or [
-            {"message": "the interaction failed, and the service does not say why"}
-        ]:
-            yield error_event(error)
-    elif status and status not in _GOING_ON:
-        yield Finish("truncated", status.upper())
-
-
-def error_event(error: Any) -> Fault | Finish:
+def _error_event(error: Any) -> Fault | Finish:
     """Return what an error says: withheld, broken off, or a fault."""
     if not isinstance(error, Mapping):
         return Fault(error_from_data(0, {"message": str(error)}))
     code, message = str(error.get("code") or ""), str(error.get("message") or "")
-    if code in _WITHHELD:
-        return Finish("blocked", code.upper(), message)
-    if code in _MISSHAPEN:
-        return Finish("truncated", code.upper(), message)
+    if code in _WITHHELD | _MISSHAPEN:
+        return Finish("blocked" if code in _WITHHELD else "truncated", code.upper(), message)
     if code not in _HTTP:
         return Fault(error_from_data(0, dict(error)))
     status = "NOT_FOUND" if code == "model_not_found" else code.upper()
@@ -132,165 +54,103 @@ def error_event(error: Any) -> Fault | Finish:
     return Fault(error_from_data(_HTTP[code], {**error, "code": _HTTP[code], "status": status, **daily}))
 
 
-def _cut_in_two(interaction: Mapping[str, Any]) -> Iterable[Event]:
-    token = interaction.get("continuation_token")
-    if token and isinstance(token, str):
-        yield Continuation(token)
-    yield Finish("truncated", "CONTINUATION")
-
-
-Block: TypeAlias = dict[str, Any]
-
-_MEDIA = ("image", "audio", "video", "document")
-_ECHOES = ("user_input", "function_result")  # of what we have said ourselves
-_SHOWN_ELSEWHERE = ("google_search_call", "google_search_result", "url_context_call", "url_context_result")
-
-
-class _Spoken:
+class _SpokenBlock(Block):
     """Something for the reader: an answer, or a thought, which goes back with its signature."""
 
-    def __init__(self, block: Block, cited: _CitationReader, *, thought: bool) -> None:
-        self._block = block
-        self._cited = cited
-        self._thought = thought
+    provider = NAME
+
+    def begin(self) -> None:
+        self._thought = self.start.get("type") == "thought"
         self._said = bytearray()  # in UTF-8, as citations count
-        self._signature = ""
+        self._signature = str(self.start.get("signature") or "")
+        for content in (*dicts(self.start.get("content")), *dicts(self.start.get("summary"))):
+            self._say(content, thought=self._thought)
+            self._cite(content.get("annotations"), str(content.get("text")).encode())
+        if self.start.get("error"):
+            self.stream.events.append(_error_event(self.start["error"]))
 
-    def begin(self) -> Iterable[Event]:
-        for content in (*dicts(self._block.get("content")), *dicts(self._block.get("summary"))):
-            yield from self._say(content, thought=self._thought)
-            self._cited.passages(content.get("annotations"), str(content.get("text")).encode())
-        if self._block.get("error"):
-            yield error_event(self._block["error"])
-        self._sign(self._block)
-
-    def go_on(self, delta: Block) -> Iterable[Event]:
+    def grow(self, delta: Data) -> None:
         match delta.get("type"):
             case "thought_summary":
-                yield from self._say(delta.get("content"), thought=True)
+                self._say(as_dict(delta.get("content")), thought=True)
             case "thought_signature" if self._thought:
-                self._sign(delta)
+                self._signature = str(delta.get("signature") or self._signature)
             case "text_annotation_delta":
-                self._cited.passages(delta.get("annotations"), self._said)
+                self._cite(delta.get("annotations"), self._said)
             case _:
-                yield from self._say(delta, thought=self._thought)
+                self._say(delta, thought=self._thought)
 
-    def end(self) -> Iterable[Event]:
+    def end(self) -> None:
         if self._thought and self._signature:
-            summary = [{"type": "text", "text": self._said.decode()}] if self._said else []
-            yield _carried({"type": "thought", **({"summary": summary} if summary else {}), "signature": self._signature})
+            summary = {"summary": [{"type": "text", "text": self._said.decode()}]} if self._said else {}
+            self.stream.events.append(_kept({"type": "thought", **summary, "signature": self._signature}))
 
-    def _sign(self, said: Block) -> None:
-        self._signature = str(said.get("signature") or self._signature)
-
-    def _say(self, content: Any, *, thought: bool) -> Iterable[Event]:
-        """Yield a piece of content; a text may lack its type."""
-        content = content if isinstance(content, dict) else {}
-        kind, text = content.get("type"), content.get("text")
-        events: list[Event] = []
+    def _say(self, content: Data, *, thought: bool) -> None:
+        """Say a piece of content; a text may lack its type."""
+        kind, text, mark = content.get("type"), content.get("text"), {"thought": True} if thought else {}
         if isinstance(text, str) and kind in ("text", None):
             self._said += text.encode()
-            read_part({"text": text, **_mark(thought=thought)}, events)
+            self.stream.keep({"text": text, **mark})
         elif kind in _MEDIA:
-            read_part({**_media(content), **_mark(thought=thought)}, events)
+            self.stream.keep({**_media(content), **mark})
         else:
-            events.append(Unknown(str(kind)))
-        return events
+            self.stream.unknown(kind)
+
+    def _cite(self, annotations: Any, said: bytes | bytearray) -> None:
+        """Take the annotations of a text in UTF-8, whose places are counted in bytes."""
+        sources = self.stream.sources
+        for item in dicts(annotations)[:_MOST]:
+            number = sources.add_source(_first(item, _ADDRESSES), _first(item, _TITLES))
+            start, end = as_count(item.get("start_index")), as_count(item.get("end_index"))
+            if end > start:
+                sources.add_passage(start, end, said[start:end].decode("utf-8", "replace"), [number])
 
 
-class _Call:
-    """A call of a function of ours; its arguments come as a text in pieces."""
+class _CallBlock(CallBlock):
+    """A call of a function of ours."""
 
-    def __init__(self, key: str, block: Block) -> None:
-        self._key = key
-        self._block = block
-        self._whole = bool(block.get("arguments"))  # so far; the first piece replaces it
-
-    def begin(self) -> Iterable[Event]:
-        given, args = self._block.get("id"), self._block.get("arguments")
-        kept = {name: value for name, value in self._block.items() if name != "arguments"}
-        part = {ORIGIN: {"provider": NAME, "block": kept}}
-        yield ToolCallStart(self._key, str(self._block.get("name") or ""), str(given) if given else None, part)
-        if args:
-            yield ToolArgsText(self._key, args if isinstance(args, str) else json.dumps(args))
-
-    def go_on(self, delta: Block) -> Iterable[Event]:
-        text = delta.get("arguments")
-        if delta.get("type") != "arguments_delta" or not isinstance(text, str):
-            yield Unknown(str(delta.get("type")))
-        elif self._whole:
-            self._whole = False
-            yield ToolArgsText(self._key, text)
-        else:
-            yield ToolArgsDelta(self._key, text)
-
-    def end(self) -> Iterable[Event]:
-        yield ToolCallEnd(self._key)
+    provider = NAME
+    arguments = "arguments"
+    piece = "arguments_delta", "arguments"
 
 
-class _Own:
+class _OwnBlock(Block):
     """A step of the service's own: its tools, and whatever is newer than this decoder. It goes back as it came."""
 
-    def __init__(self, block: Block, cited: _CitationReader) -> None:
-        self._block = dict(block)
-        self._cited = cited
+    provider = NAME
 
-    def begin(self) -> Iterable[Event]:
-        return ()
+    def grow(self, delta: Data) -> None:
+        # each piece holds its fields whole
+        self.start = self.start | {name: value for name, value in delta.items() if name != "type"}
 
-    def go_on(self, delta: Block) -> Iterable[Event]:
-        """Take what comes: each piece holds its fields whole."""
-        self._block |= {name: value for name, value in delta.items() if name != "type"}
-        return ()
-
-    def end(self) -> Iterable[Event]:
-        kind, result = self._block.get("type"), self._block.get("result")
-        if kind in _ECHOES:
-            return
-        self._cited.search(self._block)
-        origin = {ORIGIN: {"provider": NAME, "block": self._block}}
+    def end(self) -> None:
+        step, kind = self.start, self.start.get("type")
+        arguments, result = as_dict(step.get("arguments")), step.get("result")
         if kind == "code_execution_call":
-            source, language = _code(self._block.get("arguments"))
-            yield PartReceived({"executableCode": {"language": language.upper(), "code": source}, **origin})
-            yield ExecutedCode(source, language)
+            code, language = str(arguments.get("code") or ""), str(arguments.get("language") or "python").upper()
+            self.stream.keep(block_part(NAME, step, executableCode={"language": language, "code": code}))
         elif kind == "code_execution_result":
-            output, failed = _output(result), self._block.get("is_error") is True
-            outcome = "OUTCOME_FAILED" if failed else "OUTCOME_OK"
-            yield PartReceived({"codeExecutionResult": {"outcome": outcome, "output": output}, **origin})
-            yield CodeResult(output, not failed)
-        else:
-            yield _carried(self._block)
+            outcome = "OUTCOME_FAILED" if step.get("is_error") is True else "OUTCOME_OK"
+            self.stream.keep(block_part(NAME, step, codeExecutionResult={"outcome": outcome, "output": _output(result)}))
+        elif kind not in _ECHOES:
+            self.stream.events.append(_kept(step))
             if kind not in _SHOWN_ELSEWHERE:
-                yield Unknown(str(kind))
+                self.stream.unknown(kind)
+        if kind == "google_search_call":
+            for query in as_list(arguments.get("queries"))[:_MOST]:
+                self.stream.sources.add_query(str(query or ""))
+        if kind == "url_context_result":
+            for page in (page for page in dicts(result)[:_MOST] if page.get("url")):
+                status = str(page.get("status") or "unknown")
+                self.stream.sources.add_page(str(page["url"]), "" if status == "success" else status)
 
 
-Step: TypeAlias = _Spoken | _Call | _Own
-
-
-def step_of(key: str, block: Block, cited: _CitationReader) -> Step:
-    """Return the step that begins with `block`."""
-    kind = block.get("type")
-    if kind in ("text", *_MEDIA):  # content without a step around it, as whole answers had it before there were steps
-        return _Spoken({"content": [block]}, cited, thought=False)
-    if kind in ("model_output", "thought"):
-        return _Spoken(block, cited, thought=kind == "thought")
-    if kind == "function_call":
-        return _Call(key, block)
-    return _Own(block, cited)
-
-
-def _carried(block: Block) -> PartReceived:
+def _kept(step: Data) -> PartReceived:
     """Return the part that says nothing to a reader, and carries a step to the next request."""
-    signature = str(block.get("signature") or "")
-    part = {"text": "", "thought": True, "thoughtSignature": signature, ORIGIN: {"provider": NAME, "block": block}}
-    return PartReceived(part)
+    return PartReceived(block_part(NAME, step, text="", thought=True, thoughtSignature=str(step.get("signature") or "")))
 
 
-def _mark(*, thought: bool) -> Block:
-    return {"thought": True} if thought else {}
-
-
-def _media(content: Block) -> Block:
+def _media(content: Data) -> Data:
     """Return a picture, a sound or a file in the transcript's words."""
     mime = str(content.get("mime_type") or "")
     if content.get("uri"):
@@ -301,111 +161,86 @@ def _media(content: Block) -> Block:
     return {"inlineData": {"mimeType": mime, "data": str(content.get("data") or "")}}
 
 
-def _code(arguments: Any) -> tuple[str, str]:
-    arguments = arguments if isinstance(arguments, dict) else {}
-    return str(arguments.get("code") or ""), str(arguments.get("language") or "python").lower()
-
-
 def _output(result: Any) -> str:
     """Return what code printed: a text, or the texts of a list of contents."""
     return result if isinstance(result, str) else "".join(str(content.get("text") or "") for content in dicts(result))
 
 
-_COUNTS = ("input_", "thought_", "output_", "cached_", "tool_use_", "")
+def _first(item: Data, names: Iterable[str]) -> str:
+    return next((str(item[name]) for name in names if item.get(name)), "")
 
 
-class InteractionDecoder:
+class InteractionDecoder(BlockDecoder):
     """One stream. The service may cut an answer in two within it: then their tokens are counted together."""
 
+    most_cited = _MOST
+
     def __init__(self) -> None:
-        """Begin before the first frame."""
-        self._steps: dict[str, Step] = {}
-        self._cited = _CitationReader()
+        super().__init__()
         self._earlier, self._usage = Usage(), Usage()
 
-    def feed(self, frame: bytes) -> list[Event]:
-        """Return what the next frame says.
-
-        Raises:
-            WireError: it is not JSON.
-        """
-        data = load_frame(frame)
-        if isinstance(data, list) and data:
-            data = data[0]  # errors come wrapped in an array where another framing was asked for
-        if isinstance(data, dict):
-            return list(self._read(data))
-        return [*self._ends(), Done()] if data == DONE else []
-
-    def _read(self, data: dict[str, Any]) -> Iterable[Event]:
+    def _read(self, data: Data) -> None:
         match data:
             case {"event_type": "step.start", "step": dict(step)}:
-                yield from self._begin(str(data.get("index")), step)
+                self._begin_block(str(data.get("index")), step)
             case {"event_type": "step.delta", "delta": dict(delta)}:
-                yield from self._go_on(str(data.get("index")), delta)
+                self._go_on(str(data.get("index")), delta)
             case {"event_type": "step.stop"}:
-                yield from self._end(str(data.get("index")))
+                self._end_block(str(data.get("index")))
             case {"event_type": "interaction.created", "interaction": dict(interaction)}:
                 self._earlier, self._usage = self._earlier + self._usage, Usage()
-                yield from _named(interaction)
+                self._name(interaction)
             case {"event_type": "interaction.completed", "interaction": dict(interaction)}:
-                yield from self._close(interaction)
+                self._complete(interaction)
             case {"event_type": "interaction.status_update"}:
-                yield from self._counted(data.get("usage"))
-            case _ if data:
-                yield from self._read_other(data)
-
-    def _read_other(self, data: dict[str, Any]) -> Iterable[Event]:
-        """Read what is no event of a stream that goes well: an error, a whole answer, something newer."""
-        match data:
+                self._count(data.get("usage"))
             case {"steps": list(steps)} | {"outputs": list(steps)}:
-                yield from self._whole(data, steps)
+                self._read_blocks(dicts(steps))
+                self._complete(data)
+                self.events += [] if data.get("status") else [WHOLE]
             case _ if error := error_in(data, bare="event_type" not in data):
-                yield error_event(error)
-            case _:
-                yield Unknown(str(data.get("event_type") or next(iter(data))))
+                self.events.append(_error_event(error))
+            case _ if data:
+                self.unknown(data.get("event_type") or next(iter(data)))
 
-    def _begin(self, key: str, block: dict[str, Any]) -> Iterable[Event]:
-        step = self._steps[key] = step_of(key, block, self._cited)
-        yield from step.begin()
+    def _block_of(self, key: str, start: Data) -> Block:
+        match start.get("type"):
+            case "model_output" | "thought":
+                return _SpokenBlock(self, key, start)
+            case "function_call":
+                return _CallBlock(self, key, start)
+            case "text" | "image" | "audio" | "video" | "document":  # whole answers had it before there were steps
+                return _SpokenBlock(self, key, {"content": [start]})
+        return _OwnBlock(self, key, start)
 
-    def _go_on(self, key: str, delta: dict[str, Any]) -> Iterable[Event]:
-        if key not in self._steps:  # what it belongs to was not told
-            yield from self._begin(key, {"type": "thought" if str(delta.get("type")).startswith("thought") else "model_output"})
-        yield from self._steps[key].go_on(delta)
+    def _go_on(self, key: str, delta: Data) -> None:
+        if key not in self._blocks:  # what it belongs to was not told
+            kind = "thought" if str(delta.get("type")).startswith("thought") else "model_output"
+            self._begin_block(key, {"type": kind})
+        self._blocks[key].grow(delta)
 
-    def _end(self, key: str) -> Iterable[Event]:
-        step = self._steps.pop(key, None)
-        if step:
-            yield from step.end()
-            yield from self._cited.news()
+    def _name(self, interaction: Data) -> None:
+        self._informed = False  # each of several interactions has an id
+        self.inform(interaction.get("model"), interaction.get("id"))
 
-    def _ends(self) -> Iterable[Event]:
-        """Yield what the steps say whose ends did not come, as the stream has ended."""
-        for key in list(self._steps):
-            yield from self._end(key)
-
-    def _close(self, interaction: dict[str, Any]) -> Iterable[Event]:
-        yield from self._ends()
-        yield from self._counted(interaction.get("usage"))
-        yield from _named(interaction)
-        yield from ended(interaction)
-
-    def _counted(self, usage: Any) -> Iterable[Event]:
+    def _count(self, usage: Any) -> None:
         if isinstance(usage, Mapping):
-            asked, thought, said, cached, by_tools, total = (as_count(usage.get(f"total_{name}tokens")) for name in _COUNTS)
-            self._usage = Usage(asked, thought, said, cached, by_tools, total or asked + thought + said + by_tools)
-            yield UsageReport(self._earlier + self._usage)
+            self._usage = usage_in(usage, _COUNTS)
+            self.events.append(UsageReport(self._earlier + self._usage))
 
-    def _whole(self, interaction: dict[str, Any], steps: list[Any]) -> Iterable[Event]:
-        """Read an interaction that came at once, as gateways do that don't stream."""
-        for number, step in enumerate(dicts(steps)):
-            yield from self._begin(str(number), step)
-            yield from self._end(str(number))
-        yield from self._close(interaction)
-        if not interaction.get("status"):
-            yield WHOLE
-
-
-def _named(interaction: dict[str, Any]) -> Iterable[Event]:
-    if model := interaction.get("model"):
-        yield ResponseInfo(str(model), str(interaction.get("id") or ""))
+    def _complete(self, interaction: Data) -> None:
+        """Say how an interaction ended; nothing while it goes on."""
+        self._close(whole=True)
+        self._count(interaction.get("usage"))
+        self._name(interaction)
+        status, token = str(interaction.get("status") or ""), interaction.get("continuation_token")
+        if status in _COMPLETE:
+            self.events.append(Finish("complete", status))
+        elif status == "requires_continuation":
+            self.events += [Continuation(token)] if token and isinstance(token, str) else []
+            self.events.append(Finish("truncated", "CONTINUATION"))
+        elif status == "failed":
+            unnamed = {"message": "the interaction failed, and the service does not say why"}
+            self.events += [_error_event(error) for error in dicts(interaction.get("errors")) or [unnamed]]
+        elif status and status not in _GOING_ON:
+            self.events.append(Finish("truncated", status.upper()))

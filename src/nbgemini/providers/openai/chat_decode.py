@@ -1,10 +1,9 @@
 """The chunks of one Chat Completions stream, of OpenAI's service or of any that speaks like it.
 
 Invariants: text that a server marks as reasoning, by a name or by tags before the answer, is a thought, all else is the answer;
-only the first choice is read; whatever a frame holds, decoding gives events or one WireError. Each server names what an answer
-rests on in words and places of its own: OpenAI and OpenRouter annotate the message, Perplexity and xAI put `citations` and
-`search_results` beside the choices, others inside of the choice, Qwen under `search_info`, GLM under `web_search`, Groq under
-the tools that it has run.
+only the first choice is read. Each server names what an answer rests on in words and places of its own: OpenAI and OpenRouter
+annotate the message, Perplexity and xAI put `citations` and `search_results` beside the choices, others inside of the choice,
+Qwen under `search_info`, GLM under `web_search`, Groq under the tools that it has run.
 Sources: the types of openai 3.52; api-docs.deepseek.com/guides/thinking_mode; openrouter.ai/docs (reasoning tokens, errors);
 docs.mistral.ai, reasoning.
 """
@@ -12,61 +11,41 @@ docs.mistral.ai, reasoning.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import groupby, islice
 from typing import Any
 
 from nbgemini.messages.events import (
     WHOLE,
     AnswerDelta,
-    Citations,
     Done,
     Event,
-    Fault,
     Finish,
     PartReceived,
-    ResponseInfo,
-    ThoughtDelta,
     ToolArgsDelta,
     ToolArgsText,
     ToolCallEnd,
     ToolCallStart,
-    Unknown,
     UsageReport,
 )
 from nbgemini.messages.turns import ORIGIN
-from nbgemini.providers.base import OVER
-from nbgemini.providers.common.citations import CitationBuilder
-from nbgemini.providers.common.json import dicts, end_state, is_limit, load_frame, stop_word
-from nbgemini.providers.common.thought_tags import Said, TaggedText
+from nbgemini.providers.common.decoder import Data, StreamDecoder
+from nbgemini.providers.common.json import as_dict, dicts, end_state, is_limit, stop_word
+from nbgemini.providers.common.parts import block_part
 from nbgemini.providers.openai.common import usage_of
-from nbgemini.transport.api_errors import error_from_data, error_in
+from nbgemini.transport.api_errors import error_in
+
+NAME = "openai-chat"
 
 _CITATIONS = (
     "citations", "annotations", "search_results", "search_info", "web_search", "sources", "references", "executed_tools",
 )  # fmt: skip
 _CITED_IN = frozenset(_CITATIONS)
-
 _INSIDE = ("url_citation", "search_results", "results", "web", "source")  # where in an entry the sources may stand
 _DEEPEST_SOURCE = 3
 _PLACES, _TITLES = ("url", "uri", "link", "source", "href"), ("title", "name")
 _SCHEMES = ("http://", "https://")
 _MOST = 1_000  # in one frame; a hostile server could send any number
-
-
-class _CitationReader:
-    """The sources of one stream: what comes later is added."""
-
-    def __init__(self) -> None:
-        """Begin with none."""
-        self._known = CitationBuilder()
-
-    def take(self, place: dict[str, Any]) -> Citations | None:
-        """Take what an object of a frame says of sources, and return all that is known if that is news."""
-        for entry in (place[name] for name in _CITATIONS if place.get(name)):
-            for address, title in islice(_sources(entry), _MOST):
-                self._known.add_source(address, title)
-        return self._known.news()
 
 
 def _sources(said: Any, depth: int = _DEEPEST_SOURCE) -> Iterator[tuple[str, str]]:
@@ -81,25 +60,18 @@ def _sources(said: Any, depth: int = _DEEPEST_SOURCE) -> Iterator[tuple[str, str
                 yield from (found for name in _INSIDE if entry.get(name) for found in _sources(entry[name], depth - 1))
 
 
-def _first(entry: dict[str, Any], names: tuple[str, ...], starts: str | tuple[str, ...] = "") -> str:
+def _first(entry: Data, names: tuple[str, ...], starts: str | tuple[str, ...] = "") -> str:
     return next((value for name in names if isinstance(value := entry.get(name), str) and value.startswith(starts)), "")
 
 
-NAME = "openai-chat"
-
-_KNOWN = ("index", "id", "type", "function")
-
-
 class _Call:
-    """One call: `id` is its first, `begun` whether its name is known, `text` its arguments if they came in one piece so far."""
+    """One call: `id` is its first, `begun` whether its name is known."""
 
     def __init__(self, key: str) -> None:
         self.key = key
         self.id = ""
-        self.begun = False
-        self.text = ""
-        self.pieces = 0  # of its arguments
-        self.ended = False
+        self.begun = self.ended = False
+        self.text: str | None = None  # its arguments if they came in one piece so far, else empty; None before they begin
         self.early: list[Event] = []  # arguments that came before the name
 
 
@@ -107,16 +79,13 @@ class _Calls:
     """The calls of one stream, in their order."""
 
     def __init__(self) -> None:
-        """Begin with none."""
         self._calls: list[_Call] = []
         self._slots: dict[str, _Call] = {}  # by index
 
-    def read(self, piece: dict[str, Any]) -> list[Event]:
+    def read(self, piece: Data) -> list[Event]:
         """Return what one piece of a call says."""
-        function = piece.get("function")
-        function = function if isinstance(function, dict) else {}
-        name, new_id = _text(function.get("name")), _text(piece.get("id"))
-        given = function.get("arguments")
+        function = as_dict(piece.get("function"))
+        name, new_id, given = _text(function.get("name")), _text(piece.get("id")), function.get("arguments")
         call = self._call_of(piece.get("index"), new_id, name, given)
         call.id = call.id or new_id
         arguments = _arguments(call, given)
@@ -127,7 +96,10 @@ class _Calls:
             return []
         call.begun = True
         call.ended = not call.id and _is_whole(call.text)
-        start = ToolCallStart(call.key, name, call.id or None, _extra_part(piece))
+        # What a server adds to a call it wants back: Google's puts the thought signature there.
+        more = {field: value for field, value in piece.items() if field not in _CALL and value is not None}
+        part = {ORIGIN: {"provider": NAME, "block": more}} if more else None
+        start = ToolCallStart(call.key, name, call.id or None, part)
         return [start, *call.early, *([ToolCallEnd(call.key)] if call.ended else [])]
 
     def end(self) -> list[Event]:
@@ -166,29 +138,23 @@ def _arguments(call: _Call, given: Any) -> list[Event]:
     if not isinstance(text, str) or not text or call.ended:
         return []
     anew = whole or (text.startswith("{") and _is_whole(call.text))
-    call.pieces = 1 if anew else call.pieces + 1
-    call.text = text if call.pieces == 1 else ""
+    call.text = text if anew or call.text is None else ""
     return [ToolArgsText(call.key, text) if anew else ToolArgsDelta(call.key, text)]
 
 
-def _is_whole(text: str) -> bool:
+def _is_whole(text: str | None) -> bool:
     """Whether this is an object, as no piece of a longer one is."""
     try:
-        return text.startswith("{") and isinstance(json.loads(text), dict)
+        return text is not None and text.startswith("{") and isinstance(json.loads(text), dict)
     except (ValueError, RecursionError):
         return False
-
-
-def _extra_part(piece: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the part that keeps what a server adds to a call and wants back: Google's puts the thought signature there."""
-    more = {name: value for name, value in piece.items() if name not in _KNOWN and value is not None}
-    return {ORIGIN: {"provider": NAME, "block": more}} if more else None
 
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
+_CALL = ("index", "id", "type", "function")
 _GO_BACK = ("reasoning_content", "reasoning")  # those that some servers want back
 _THOUGHTS = (*_GO_BACK, "reasoning_text", "thinking", "thinking_content")  # who sends several sends the same twice
 _DETAILS = "reasoning_details"
@@ -201,40 +167,21 @@ _NATIVE = ("native_finish_reason", "stop_reason")  # beside the reason, in the w
 _DEEPEST = 4
 
 
-class ChatDecoder:
+class ChatDecoder(StreamDecoder):
     """One stream."""
 
+    key_name = ""
+
     def __init__(self) -> None:
-        """Begin before its first chunk."""
-        self._events: list[Event] = []
-        self._informed = self._ended = False
+        super().__init__()
+        self._ended = False
         self._calls = _Calls()
-        self._text = TaggedText()
         self._thoughts: dict[str, list[str]] = {}  # by the name under which they came
-        self._details: list[dict[str, Any]] = []
+        self._details: list[Data] = []
         self._refused: list[str] = []
-        self._sources = _CitationReader()
 
-    def feed(self, frame: bytes) -> list[Event]:
-        """Return what a frame says.
-
-        Raises:
-            WireError: it is not JSON.
-        """
-        data = load_frame(frame)
-        if isinstance(data, list) and data:
-            data = data[0]  # as Google wraps errors
-        self._events = []
-        if isinstance(data, dict):
-            self._read(data)
-        elif isinstance(data, bytes):
-            self._close(whole=data != OVER)
-        return self._events
-
-    def _read(self, data: dict[str, Any]) -> None:
-        if (model := data.get("model")) and not self._informed:
-            self._informed = True
-            self._events.append(ResponseInfo(str(model), str(data.get("id") or "")))
+    def _read(self, data: Data) -> None:
+        self.inform(data.get("model"), data.get("id"))
         choice = next((choice for choice in dicts(data.get("choices")) if not choice.get("index")), None)
         error = error_in(data, bare=True) if choice is None else None
         if choice is None:
@@ -245,28 +192,33 @@ class ChatDecoder:
         usage = data.get("usage") or choice.get("usage") or data.get("x_groq")  # Moonshot and Groq count elsewhere
         if isinstance(usage, dict) and isinstance(counts := usage.get("usage", usage), dict):
             counted = usage_of(counts, "prompt", "completion")
-            self._events += [UsageReport(counted)] if counted.total else []  # nothing takes no count back
-        self._cite(data, choice)
+            self.events += [UsageReport(counted)] if counted.total else []  # nothing takes no count back
+        self._cite(data)
+        self._cite(choice)
 
-    def _cite(self, *places: dict[str, Any]) -> None:
-        for place in places:
-            if not _CITED_IN.isdisjoint(place) and (cited := self._sources.take(place)):
-                self._events.append(cited)
+    def _cite(self, place: Data) -> None:
+        """Take what an object of a chunk says of sources."""
+        if not _CITED_IN.isdisjoint(place):
+            for entry in (place[name] for name in _CITATIONS if place.get(name)):
+                for address, title in islice(_sources(entry), _MOST):
+                    self.sources.add_source(address, title)
+            self.cite()
 
-    def _read_choice(self, choice: dict[str, Any], error: dict[str, Any] | None) -> None:
+    def _read_choice(self, choice: Data, error: Data | None) -> None:
         name = next((name for name in ("delta", "message") if isinstance(choice.get(name), dict)), "")
         self._read_delta(choice.get(name) or {"content": choice.get("text")})  # the latter of old completions
         reason = choice.get("finish_reason")
         if error or reason == "error":
-            self._events.append(Fault(error_from_data(0, error or {}, key_name="")))
+            self.fail(error or {})
         elif word := stop_word(reason):
             self._finish(word, choice)
         elif name == "message":  # the whole answer at once
             self._close(whole=True)
-            self._events.append(WHOLE)
+            self.events += [Done(), WHOLE]
 
-    def _read_delta(self, delta: dict[str, Any]) -> None:
-        self._think(delta)
+    def _read_delta(self, delta: Data) -> None:
+        if not _REASONING.isdisjoint(delta):
+            self._think(delta)
         self._answer(delta.get("content"))
         if isinstance(refusal := delta.get("refusal"), str):
             self._refused.append(refusal)
@@ -274,16 +226,15 @@ class ChatDecoder:
         if isinstance(old := delta.get("function_call"), dict) and not calls:
             calls = [{"index": 0, "function": old}]
         if calls:
-            self._say(self._text.end())
+            self.say(self._text.end(whole=False))
         for call in calls:
-            self._events += self._calls.read(call)
+            self.events += self._calls.read(call)
         self._cite(delta)
         if not delta.keys() <= _DELTA:
-            self._events += [Unknown(name) for name, value in delta.items() if name not in _DELTA and value is not None]
+            for name in (name for name, value in delta.items() if name not in _DELTA and value is not None):
+                self.unknown(name)
 
-    def _think(self, delta: dict[str, Any]) -> None:
-        if _REASONING.isdisjoint(delta):
-            return
+    def _think(self, delta: Data) -> None:
         came = [(name, _words(delta[name])) for name in _THOUGHTS if delta.get(name) is not None]
         for name, text in came:
             if name in _GO_BACK:
@@ -291,9 +242,9 @@ class ChatDecoder:
         for detail in dicts(delta.get(_DETAILS)):
             self._add_detail(detail)
         if text := next((text for _, text in came if text), "") or "".join(_words(delta.get(name)) for name in _BLOCKS):
-            self._say([*self._text.end(), (True, text)])
+            self.say([*self._text.end(), (True, text)])
 
-    def _add_detail(self, detail: dict[str, Any]) -> None:
+    def _add_detail(self, detail: Data) -> None:
         """Add a piece of what OpenRouter wants back: pieces with one number are one."""
         index, last = detail.get("index"), self._details[-1] if self._details else {}
         if index is None or (last.get("index"), last.get("type")) != (index, detail.get("type")):
@@ -308,51 +259,41 @@ class ChatDecoder:
         if isinstance(content, list):  # some send parts, as prompts have them; Mistral's reasoning is one of them
             for thinks, parts in groupby(content, _thinks):
                 text = _words(list(parts))
-                self._say([*self._text.end(), (True, text)] if thinks and text else self._text.take(text))
+                self.say([*self._text.end(), (True, text)] if thinks and text else self._text.take(text))
         elif isinstance(content, str) and content:
             if self._text.plain:
-                self._events += [PartReceived({"text": content}), AnswerDelta(content)]
+                self.events += [PartReceived({"text": content}), AnswerDelta(content)]
             else:
-                self._say(self._text.take(content))
+                self.say(self._text.take(content))
 
-    def _say(self, said: Iterable[Said]) -> None:
-        for thought, text in said:
-            if thought:
-                self._events += [PartReceived({"text": text, "thought": True}), ThoughtDelta(text)]
-            else:
-                self._events += [PartReceived({"text": text}), AnswerDelta(text)]
-
-    def _finish(self, reason: str, choice: dict[str, Any]) -> None:
+    def _finish(self, reason: str, choice: Data) -> None:
         self._ended = True
-        self._say(self._text.end())
-        self._keep_thoughts()
         natives = [str(choice[name]) for name in _NATIVE if choice.get(name)]
         reason = next((native for native in natives if is_limit(native)), reason)
         state, refused = end_state(reason), "".join(self._refused)
+        self.say(self._text.end(whole=state == "complete"))
+        self._keep_thoughts()
         if refused or state == "blocked":
-            self._events.append(Finish("blocked", "refusal" if refused else reason, refused))
+            self.events.append(Finish("blocked", "refusal" if refused else reason, refused))
         else:
-            self._events += self._calls.end() if state != "truncated" else []
-            self._events.append(Finish(state or "truncated", reason))
+            self.events += self._calls.end() if state != "truncated" else []
+            self.events.append(Finish(state or "truncated", reason))
 
     def _close(self, *, whole: bool) -> None:
-        """Say what was held back, as nothing more comes; if the server says that this is the `whole`, the calls are too."""
-        self._say(self._text.end())
+        self.say(self._text.end(whole=whole))
         if whole and not self._ended:
             self._ended = True
             self._keep_thoughts()
             refused = "".join(self._refused)
-            self._events += [Finish("blocked", "refusal", refused)] if refused else self._calls.end()
-        self._events += [Done()] if whole else []
+            self.events += [Finish("blocked", "refusal", refused)] if refused else self._calls.end()
 
     def _keep_thoughts(self) -> None:
         """Keep what was thought, in its server's words: some want it back beside the calls of its turn."""
-        block: dict[str, Any] = {name: "".join(texts) for name, texts in self._thoughts.items()}
+        block: Data = {name: "".join(texts) for name, texts in self._thoughts.items()}
         if self._details:
             block[_DETAILS] = self._details
         if block:
-            origin = {"provider": NAME, "block": block}
-            self._events.append(PartReceived({"text": "", "thought": True, "thoughtSignature": NAME, ORIGIN: origin}))
+            self.events.append(PartReceived(block_part(NAME, block, text="", thought=True, thoughtSignature=NAME)))
             self._thoughts, self._details = {}, []
 
 

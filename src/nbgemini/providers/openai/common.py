@@ -1,7 +1,7 @@
-"""What OpenAI's two dialects have in common: models and their reasoning, files and pictures, the form of an answer, usage.
+"""What OpenAI's two dialects have in common: models and their reasoning, prompts and files, the form of an answer, usage.
 
 A model whose name is not in `models.json`, and one with a slash, which is a router's, passes through: other servers have other
-rules.
+rules. What the service can't take is refused in the last turn, which can be asked anew, and becomes words in those before.
 Sources: developers.openai.com, the guides on reasoning and on GPT-6 and the deployment checklist; the compatibility matrix at
 community.openai.com/t/1371738; openai/openai-agents-python#2089; goruck/home-generative-agent v3.46 (GPT-6).
 """
@@ -11,23 +11,33 @@ from __future__ import annotations
 import json
 import mimetypes
 import re
-from collections.abc import Mapping
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar
 
 from msgspec import Struct
 
 from nbgemini.errors import PromptError
-from nbgemini.messages.turns import Options, Schema, Usage
+from nbgemini.messages.turns import Options, Part, Schema, Turn, Usage, merge_text
 from nbgemini.providers.base import Model
+from nbgemini.providers.common.decoder import BaseCodec
 from nbgemini.providers.common.json import as_count, as_dict, dicts, load_frame
 from nbgemini.providers.common.models import family_of
-from nbgemini.providers.common.parts import PartStoreMixin, is_file_part
+from nbgemini.providers.common.parts import CallIds, File, arguments_of, file_of
 from nbgemini.transport.request import Request
 
 _ANY = ("none", "low", "medium", "high", "xhigh")  # of a model that is not known
 _SILENT = (
     "embedding", "tts", "whisper", "dall-e", "moderation", "-image", "realtime", "transcribe", "sora", "babbage", "davinci",
 )  # fmt: skip
+_PAPERS = ("application/pdf", "application/msword", "application/vnd.", "application/rtf")
+_NAME = re.compile(r"[^A-Za-z0-9_-]+")
+_LONGEST_NAME = 64
+_OBJECTS_ALONE = ("anthropic/", "claude-")
+_OBJECT = "Answer with a JSON object and nothing else."
+_FITTING = "Answer with nothing but JSON, without a code fence, that fits this JSON Schema: "
+
+Item = dict[str, Any]
 
 
 class GptFamily(Struct, frozen=True):
@@ -36,12 +46,73 @@ class GptFamily(Struct, frozen=True):
     efforts: tuple[str, ...] = ()
 
 
-class ModelListMixin(PartStoreMixin):
-    """The half of a codec that OpenAI's two dialects share: how parts are kept, and the list of models."""
+class OpenAICodec(BaseCodec, ABC):
+    """The half of a codec that OpenAI's two dialects share: what is asked, how calls are kept, and the list of models."""
 
-    def list_request(self, page: str = "") -> Request:
+    title: ClassVar[str]
+    files: ClassVar[str]  # that it takes, in words
+    text_type: ClassVar[str]
+
+    @abstractmethod
+    def _result(self, answer: Mapping[str, Any], call_id: str) -> Item:
+        """Return the answer to a call."""
+
+    def _beside_results(self, answer: Mapping[str, Any]) -> list[Item]:  # noqa: ARG002
+        """Return what of a call's answer the user has to show."""
+        return []
+
+    @abstractmethod
+    def _user_message(self, content: list[Item]) -> Item:
+        """Return what the user says and shows."""
+
+    @abstractmethod
+    def _answered(self, parts: Iterable[Part], ids: CallIds, model: str, *, called: bool) -> Iterator[Item]:
+        """Yield the model's side; `called` if it answers to the results of calls."""
+
+    @abstractmethod
+    def _show(self, file: File) -> Item | None:
+        """Return a file as content; None if there is no form for its kind."""
+
+    def items_of(self, turns: Sequence[Turn], model: str) -> list[Item]:
+        """Return the messages, or items, of these turns; PromptError for what can't be sent of the last of them."""
+        ids, called = CallIds(), False
+        items: list[Item] = []
+        for number, turn in enumerate(turns, 1):
+            parts = merge_text(turn.parts)
+            if turn.role == "model":
+                items += self._answered(parts, ids, model, called=called)
+            else:
+                items += self._asked(parts, ids, last=number == len(turns))
+            called = any("functionResponse" in part for part in parts)
+        return items
+
+    def _asked(self, parts: Iterable[Part], ids: CallIds, *, last: bool) -> Iterator[Item]:
+        """Yield our side: the answers to calls, which come first, and one message."""
+        content: list[Item] = []
+        for part in parts:
+            if isinstance(answer := part.get("functionResponse"), Mapping):
+                yield self._result(answer, ids.of_result(answer))
+                content += self._beside_results(answer)
+            elif isinstance(text := part.get("text"), str):
+                content += [self._text(text)] if text else []
+            elif file := file_of(part):
+                shown = self._show(file)
+                if shown is None and last:
+                    raise PromptError(f"{self.title} takes no {file.name}; attach {self.files}")
+                content.append(shown or self._text(file.in_words))
+        if content:
+            yield self._user_message(content)
+
+    def _text(self, text: str) -> Item:
+        """Return a text as content."""
+        return {"type": self.text_type, "text": text}
+
+    def _show_text(self, file: File) -> Item | None:
+        """Return a file of text as content; None for another."""
+        return None if file.text is None else self._text(file.text)
+
+    def list_request(self, page: str = "") -> Request:  # noqa: ARG002 - there is but one
         """Return the request for the model list."""
-        _ = page  # there is but one
         return Request("models", None, {}, "GET")
 
     def decode_models(self, frame: bytes) -> tuple[list[Model], str]:
@@ -61,31 +132,24 @@ def reasons(model: str) -> bool:
 
 
 def effort_of(options: Options) -> str | None:
-    """Return how much the model is to reason, in its words; None where nothing should be said.
-
-    Raises:
-        PromptError: the model does not offer this.
-    """
+    """Return how much the model is to reason, in its words; None for nothing, PromptError where it doesn't offer that."""
     model, think = options.model, options.think
     if think is None:
         return None
     known = efforts_of(model)
     if known == ():
         raise PromptError(f"{model} does not think; leave out --think")
+    offered = ", ".join("off" if effort == "none" else effort for effort in known or _ANY)
     if isinstance(think, int) and think:
-        raise PromptError(f"{model} takes a thinking level, not a budget; it offers: {_effort_names(known or _ANY)}")
+        raise PromptError(f"{model} takes a thinking level, not a budget; it offers: {offered}")
     effort = str(think) if think not in ("off", 0) else "minimal" if "minimal" in (known or ()) else "none"
     if known and effort not in known:
-        raise PromptError(f"{model} can't think '{think}'; it offers: {_effort_names(known)}")
+        raise PromptError(f"{model} can't think '{think}'; it offers: {offered}")
     return effort
 
 
 def temperature_of(options: Options) -> float | None:
-    """Return the temperature, if one is asked for.
-
-    Raises:
-        PromptError: the model takes none while it reasons.
-    """
+    """Return the temperature, if one is asked for (PromptError: the model takes none while it reasons)."""
     if options.temperature is None or not reasons(options.model) or effort_of(options) == "none":
         return options.temperature
     off = ", or add --think off" if "none" in (efforts_of(options.model) or ()) else ""
@@ -94,8 +158,7 @@ def temperature_of(options: Options) -> float | None:
 
 def _model(entry: dict[str, Any]) -> Model:
     name = str(entry.get("id") or "")
-    top = entry.get("top_provider")
-    limits = {**(top if isinstance(top, dict) else {}), **entry}
+    limits = {**as_dict(entry.get("top_provider")), **entry}
     return Model(
         name,
         str(entry.get("name") or ""),
@@ -111,54 +174,32 @@ def _limit(entry: dict[str, Any], *names: str) -> int | None:
     return next((entry[name] for name in names if type(entry.get(name)) is int and entry[name] > 0), None)
 
 
-def _effort_names(efforts: tuple[str, ...]) -> str:
-    return ", ".join("off" if effort == "none" else effort for effort in efforts)
-
-
-_PAPERS = ("application/pdf", "application/msword", "application/vnd.", "application/rtf")
-_NAME = re.compile(r"[^A-Za-z0-9_-]+")
-_LONGEST_NAME = 64
-_OBJECTS_ALONE = ("anthropic/", "claude-")
-_OBJECT = "Answer with a JSON object and nothing else."
-_FITTING = "Answer with nothing but JSON, without a code fence, that fits this JSON Schema: "
-
-
-def is_paper(mime: str) -> bool:
+def is_paper(file: File) -> bool:
     """Whether this is a kind of document that goes as a file."""
-    return mime.startswith(_PAPERS)
+    return file.mime.startswith(_PAPERS)
 
 
-def data_url(mime: str, data: str) -> str:
-    """Return a file as an address."""
-    return f"data:{mime};base64,{data}"
-
-
-def file_name(mime: str) -> str:
+def file_name(file: File) -> str:
     """Return a name for a file without one: the service wants one, and reads its ending."""
-    return f"attached{mimetypes.guess_extension(mime) or ''}"
+    return f"attached{mimetypes.guess_extension(file.mime) or ''}"
 
 
 def arguments_json(call: Mapping[str, Any]) -> str:
     """Return the arguments of a call as JSON text."""
-    args = call.get("args")
-    return json.dumps(args if isinstance(args, Mapping) else {}, ensure_ascii=False)
+    return json.dumps(arguments_of(call), ensure_ascii=False)
 
 
-def attached_to(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the parts that a tool attached to its answer."""
-    return [part for part in dicts(answer.get("parts")) if is_file_part(part)]
-
-
-def named_schema(options: Options) -> dict[str, Any] | None:
-    """Return name and schema that the answer must fit, where the service can hold the model to it.
+def response_format(options: Options, *, nested: bool) -> Item | None:
+    """Return the form of an answer, its schema `nested` in an object of its own or not; None for plain text.
 
     OpenAI and Anthropic take objects alone; servers of one's own (llama.cpp, Ollama, vLLM) take lists and choices too.
     """
     schema = options.schema
-    if schema is None or not (_is_object(schema) or _is_free(options.model)):
-        return None
-    name = _NAME.sub("_", schema.name)[:_LONGEST_NAME] or "answer"
-    return {"name": name, "schema": schema.body, "strict": False}
+    if schema and (_is_object(schema) or _takes_any_schema(options.model)):
+        name = _NAME.sub("_", schema.name)[:_LONGEST_NAME] or "answer"
+        named = {"name": name, "schema": schema.body, "strict": False}
+        return {"type": "json_schema", "json_schema": named} if nested else {"type": "json_schema", **named}
+    return {"type": "json_object"} if json_reminder(options) else None
 
 
 def openai_instruction(options: Options) -> str | None:
@@ -173,7 +214,7 @@ def _is_object(schema: Schema) -> bool:
     return schema.body.get("type") == "object"
 
 
-def _is_free(model: str) -> bool:
+def _takes_any_schema(model: str) -> bool:
     """Whether this is no model of a service that takes nothing but objects, by its own name or a router's."""
     return efforts_of(model.rpartition("/")[2]) is None and not model.startswith(_OBJECTS_ALONE)
 

@@ -11,12 +11,18 @@ from nbgemini.errors import PromptError
 from nbgemini.messages.attachments import content_hash, display_text
 from nbgemini.messages.transcript import Exchange, ExchangeStats
 from nbgemini.messages.turns import NOTE, ORIGIN, Part, Turn
-from nbgemini.render.export.model import Said
+from nbgemini.render.export.model import ExportedChat
 
 _KINDS = {"text", "inlineData", "fileData"}
 _ASKED = {*_KINDS, NOTE}
 _ANSWERED = {"functionResponse", "thoughtSignature", NOTE, ORIGIN}
-_HOW_IT_WENT = {"state": str, "seconds": int | float, "unasked": bool, "about": str}  # what the card of a call shows
+_HOW_IT_WENT = {  # what the card of a call shows
+    "state": str,
+    "seconds": int | float,
+    "unasked": bool,
+    "about": str,
+    "printed": str,
+}
 _FOUND = {"citations": dict}  # the sources below an answer
 
 
@@ -41,11 +47,11 @@ class ChatFile(Struct, forbid_unknown_fields=True):
     system: str | None = None
 
 
-def to_json(said: Said) -> str:
+def to_json(chat: ExportedChat) -> str:
     """Return the file's text."""
-    exchanges = [_saved(entry.exchange) for entry in said.entries]
-    chat = ChatFile("chat", 1, said.chat, said.model, said.at, exchanges, said.system)
-    return msgspec.json.format(msgspec.json.encode(chat), indent=1).decode() + "\n"
+    exchanges = [_saved(entry.exchange) for entry in chat.entries]
+    file = ChatFile("chat", 1, chat.name, chat.model, chat.at, exchanges, chat.system)
+    return msgspec.json.format(msgspec.json.encode(file), indent=1).decode() + "\n"
 
 
 def loaded(data: bytes, file: str) -> tuple[str, str | None, list[Exchange]]:
@@ -58,20 +64,18 @@ def loaded(data: bytes, file: str) -> tuple[str, str | None, list[Exchange]]:
         chat = msgspec.json.decode(data, type=ChatFile)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PromptError(f"{file} is no chat that %gemini export wrote ({error})") from None
-    wrong = next((number for number, one in enumerate(chat.exchanges, 1) if not _is_whole(one)), None)
-    if wrong is not None:
-        raise PromptError(f"{file} was changed: exchange {wrong} has no prompt, or calls without their answers")
-    hidden = next((number for number, one in enumerate(chat.exchanges, 1) if not _is_shown(one)), None)
-    if hidden is not None:
-        raise PromptError(f"{file} was changed: exchange {hidden} holds what would be sent and not shown")
+    for number, one in enumerate(chat.exchanges, 1):
+        if not _is_whole(one):
+            raise PromptError(f"{file} was changed: exchange {number} has no prompt, or calls without their answers")
+        if not _is_shown(one):
+            raise PromptError(f"{file} was changed: exchange {number} holds what would be sent and not shown")
     return chat.chat, chat.system, [_exchange(one) for one in chat.exchanges]
 
 
 def _saved(exchange: Exchange) -> _Exchange:
     state: Any = exchange.state
-    past = list(exchange.past)
     asked, came = list(map(dict, exchange.asked.parts)), list(map(dict, exchange.parts))
-    return _Exchange(asked, past, came, state, exchange.note, exchange.facts)
+    return _Exchange(asked, list(exchange.past), came, state, exchange.note, exchange.facts)
 
 
 def _exchange(one: _Exchange) -> Exchange:
@@ -109,21 +113,15 @@ def _is_shown(one: _Exchange) -> bool:
 
 def _is_whole(one: _Exchange) -> bool:
     """Whether an exchange can be sent again: it was asked, and each round of calls is a pair of turns of equal length."""
-    pairs = list(zip(one.past[::2], one.past[1::2], strict=False))
-    paired = len(pairs) * 2 == len(one.past) and all((ours.role, theirs.role) == ("user", "model") for theirs, ours in pairs)
-    return _can_be_told(one) and paired and all(_count(theirs, "functionCall") == _answers(ours) for theirs, ours in pairs)
-
-
-def _can_be_told(one: _Exchange) -> bool:
     try:
-        return bool(display_text(Turn("user", tuple(one.asked))).strip())
+        asked = bool(display_text(Turn("user", tuple(one.asked))).strip())
     except (TypeError, ValueError, AttributeError, OverflowError):  # a note that is none of ours
         return False
+    rounds = list(zip(one.past[::2], one.past[1::2], strict=False))
+    return asked and len(rounds) * 2 == len(one.past) and all(_is_round(*turns) for turns in rounds)
 
 
-def _answers(turn: Turn) -> int:
-    return _count(turn, "functionResponse") or -1
-
-
-def _count(turn: Turn, kind: str) -> int:
-    return sum(kind in part for part in turn.parts)
+def _is_round(theirs: Turn, ours: Turn) -> bool:
+    calls = sum("functionCall" in part for part in theirs.parts)
+    answers = sum("functionResponse" in part for part in ours.parts)
+    return (theirs.role, ours.role) == ("model", "user") and calls == answers > 0

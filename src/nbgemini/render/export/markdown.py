@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 from urllib.parse import quote
 
 from nbgemini.formatting import LOOKS, duration_text
 from nbgemini.messages.events import Citations, CodeResult, ExecutedCode, InlineMedia, ToolCallGrowing, ToolRun
-from nbgemini.messages.media import HEAD, media_kind, mime_of
-from nbgemini.messages.segments import Content, Segment
+from nbgemini.messages.media import HEAD, decode_media, media_kind, mime_of
+from nbgemini.messages.segments import Content
 from nbgemini.render.escape import harmless
-from nbgemini.render.export.model import Entry, Said, bytes_of
+from nbgemini.render.export.model import Entry, ExportedChat
 from nbgemini.render.urls import plain_url
 
 _SUFFIXES = {
@@ -35,36 +35,32 @@ _SUFFIXES = {
 }
 
 
-def to_markdown(said: Said, folder: str, *, thoughts: bool) -> tuple[str, dict[str, bytes]]:
+def to_markdown(chat: ExportedChat, folder: str, *, thoughts: bool) -> tuple[str, dict[str, bytes]]:
     """Return the file's text, and the files that belong into `folder` beside it, by their names.
 
     Args:
-        said: the chat.
+        chat: what is told.
         folder: what the folder for pictures is called.
         thoughts: whether the model's thoughts are told too, folded.
     """
     page = _Page(folder, thoughts=thoughts)
-    blocks = [_front(said), f"# {escaped(said.chat)}"]
-    for number, entry in enumerate(said.entries, 1):
-        blocks += [
-            f"## {number}",
-            *page.asked(entry),
-            *page.came(entry),
-            *([f"*{escaped(entry.facts)}*"] if entry.facts else []),
-        ]
+    blocks = [_front(chat), f"# {escaped(chat.name)}"]
+    for number, entry in enumerate(chat.entries, 1):
+        blocks += [f"## {number}", *page.asked(entry), *page.came(entry)]
+        blocks += [f"*{escaped(entry.facts)}*"] if entry.facts else []
     return "\n\n".join(blocks) + "\n", page.files
 
 
-def _front(said: Said) -> str:
+def _front(chat: ExportedChat) -> str:
     """Return the front matter; JSON's texts and numbers are YAML's too."""
-    usage = said.usage
+    usage = chat.usage
     facts = {
-        "title": harmless(said.chat),
-        "model": harmless(said.model),
-        "exported": said.at,
-        **({"system": harmless(said.system)} if said.system else {}),
+        "title": harmless(chat.name),
+        "model": harmless(chat.model),
+        "exported": chat.at,
+        **({"system": harmless(chat.system)} if chat.system else {}),
         "tokens": {"in": usage.input, "thought": usage.thought, "out": usage.output},
-        **({"usd": round(said.cost, 6)} if said.cost else {}),
+        **({"usd": round(chat.cost, 6)} if chat.cost else {}),
     }
     return "\n".join(["---", *(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in facts.items()), "---"])
 
@@ -84,15 +80,12 @@ class _Page:
 
     def came(self, entry: Entry) -> Iterator[str]:
         for segment in entry.segments:
-            yield from self._segment(segment)
-
-    def _segment(self, segment: Segment) -> Iterator[str]:
-        if segment.kind == "answer":
-            yield safe_markdown(segment.text)
-        elif segment.kind != "thought" and segment.content is not None:
-            yield from self._special(segment.content)
-        elif self._thoughts:
-            yield f"<details>\n<summary>Thoughts</summary>\n\n{safe_markdown(segment.text)}\n\n</details>"
+            if segment.kind == "answer":
+                yield safe_markdown(segment.text)
+            elif segment.kind != "thought" and segment.content is not None:
+                yield from self._special(segment.content)
+            elif self._thoughts:
+                yield f"<details>\n<summary>Thoughts</summary>\n\n{safe_markdown(segment.text)}\n\n</details>"
 
     def _special(self, content: Content) -> Iterator[str]:
         match content:
@@ -123,7 +116,7 @@ class _Page:
         yield from map(self._media, run.media)
 
     def _media(self, media: InlineMedia) -> str:
-        content = bytes_of(media)
+        content = decode_media(media.data)
         mime = mime_of(content[:HEAD])
         suffix = _SUFFIXES.get(mime)
         if suffix is None:
@@ -144,8 +137,6 @@ def _source(uri: str, title: str) -> str:
 
 
 _URL = ":/?#[]@!$&'()*+,;=%-._~"
-
-
 _END_OF_TEXT = "nbgemini end of text"
 _HTML = re.compile(r"<(?=[A-Za-z/!?])")
 _RAW = re.compile(r"`\{=|^[ \t>]*(?:`{3,}|~{3,})[ \t]*\{|^:{3,}", re.MULTILINE)  # what Pandoc and Quarto obey
@@ -192,13 +183,7 @@ def _reads_safely(source: str, *, tables: bool) -> bool:
     """Whether one dialect finds nothing harmful; where cells end differs, and with it what is code."""
     tokens = _parser(tables=tables).parse(f"{source}\n\n{_END_OF_TEXT}", {})
     closed = len(tokens) >= 3 and tokens[-1].level == 0 and tokens[-2].content == _END_OF_TEXT  # noqa: PLR2004 - open, text, close
-    return closed and all(_is_harmless(token) for token in _all(tokens))
-
-
-def _all(tokens: Sequence[Any]) -> Iterable[Any]:
-    for token in tokens:
-        yield token
-        yield from token.children or ()
+    return closed and all(_is_harmless(token) for block in tokens for token in (block, *(block.children or ())))
 
 
 def _is_harmless(token: Any) -> bool:

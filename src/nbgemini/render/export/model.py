@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterator
 
 from msgspec import Struct
@@ -44,21 +42,14 @@ class Entry(Struct, frozen=True):
         ending = ": ".join(filter(None, (_ENDINGS.get(state, ""), self.exchange.note)))
         if facts is None:
             return ending
-        words = (
-            facts.badge,
-            facts.model,
-            tokens_text(facts.usage),
-            money_text(facts.cost),
-            duration_text(facts.seconds),
-            ending,
-        )
-        return " · ".join(filter(None, words))
+        took = (tokens_text(facts.usage), money_text(facts.cost), duration_text(facts.seconds))
+        return " · ".join(filter(None, (facts.badge, facts.model, *took, ending)))
 
 
-class Said(Struct, frozen=True):
+class ExportedChat(Struct, frozen=True):
     """A whole chat; `at` is when it was exported, in words."""
 
-    chat: str
+    name: str
     model: str
     system: str | None
     at: str
@@ -73,12 +64,3 @@ class Said(Struct, frozen=True):
     def cost(self) -> float:
         """What they cost in USD, where a price was known."""
         return sum(entry.exchange.facts.cost or 0.0 for entry in self.entries if entry.exchange.facts)
-
-
-def bytes_of(media: InlineMedia) -> bytes:
-    """Return what a picture or a sound consists of; nothing if that is not base64."""
-    data = media.data.replace("-", "+").replace("_", "/")
-    try:
-        return base64.b64decode(data + "=" * (-len(data) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        return b""

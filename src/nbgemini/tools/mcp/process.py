@@ -62,7 +62,7 @@ class McpProcess:
         self._ready = asyncio.Event()
         self._stop = asyncio.Event()
         self._process: Process | None = None
-        self._task = asyncio.create_task(self._live(), name=f"nbgemini {name}")
+        self._task = asyncio.create_task(self._run(), name=f"nbgemini {name}")
         atexit.register(self._kill)
 
     @property
@@ -137,7 +137,7 @@ class McpProcess:
             self._stop.set()
             raise ServerEndedError("the MCP server ended before it answered; what it had done by then is not known") from None
 
-    async def _live(self) -> None:
+    async def _run(self) -> None:
         import mcp  # noqa: PLC0415 - loaded before
 
         try:
@@ -146,14 +146,14 @@ class McpProcess:
                 self._ready.set()
                 await self._stop.wait()
         except Exception as error:  # noqa: BLE001 - whoever waits for the start is told
-            self._fault = await self._why(error)
+            self._fault = await self._failure_line(error)
         finally:
             self._client = None
             self._stop.set()
             self._ready.set()
             atexit.unregister(self._kill)
 
-    async def _why(self, error: BaseException) -> str:
+    async def _failure_line(self, error: BaseException) -> str:
         """Return in one line why it did not start: the server's own last line says most."""
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]

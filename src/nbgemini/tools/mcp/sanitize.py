@@ -69,12 +69,12 @@ def result_value(result: CallToolResult) -> Any:
         raise ToolError("\n".join(texts) or "the tool failed and did not say why")
     data = result.structured_content
     if data is None:
-        return _single(_joined(blocks))
+        return _unwrapped(_joined(blocks))
     kept = [block for block in blocks if isinstance(block, bytes)] if _repeats(texts, data) else _joined(blocks)
-    return _single([data, *kept])
+    return _unwrapped([data, *kept])
 
 
-def _single(items: list[Any]) -> Any:
+def _unwrapped(items: list[Any]) -> Any:
     return items[0] if len(items) == 1 else items or ""
 
 

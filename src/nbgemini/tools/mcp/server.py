@@ -62,7 +62,7 @@ class McpServer:
             ConfigurationError: the command is not a list.
             PromptError: there is no such label.
         """
-        if isinstance(command, str) or not command:
+        if not isinstance(command, Sequence) or isinstance(command, str) or not command:
             raise ConfigurationError("the command of an MCP server is a list, like ['npx', '-y', 'some-server']")
         self.command = tuple(str(word) for word in command)
         self.timeout = timeout

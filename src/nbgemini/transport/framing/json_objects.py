@@ -30,7 +30,6 @@ class JsonFramer:
     """
 
     def __init__(self, largest: int = LARGEST) -> None:
-        """Start outside of any object."""
         self.too_large = False
         self.count = 0
         self._largest = largest

@@ -27,7 +27,6 @@ class SseFramer:
     """
 
     def __init__(self, largest: int = LARGEST) -> None:
-        """Start at the beginning of a line."""
         self.too_large = False
         self.whole = False
         self._longest = largest + len(_FIELD)

@@ -16,8 +16,8 @@ from contextlib import AsyncExitStack, aclosing, suppress
 from contextvars import ContextVar
 from importlib import metadata
 from itertools import islice
-from types import ModuleType, TracebackType
-from typing import Any, ClassVar, Self, TypeAlias
+from types import ModuleType
+from typing import Any, ClassVar, TypeAlias
 from weakref import WeakKeyDictionary
 
 from nbgemini._async.scheduler import FairScheduler
@@ -27,7 +27,7 @@ from nbgemini.errors import ConfigurationError, NbGeminiError, WireError
 from nbgemini.services import Service
 from nbgemini.transport.client import HttpClients
 from nbgemini.transport.framing import Framer
-from nbgemini.transport.http import PIECE, HttpResponse, HttpSource, iter_frames, raise_for_status, request_extensions
+from nbgemini.transport.http import PIECE, HttpCall, HttpSource, iter_frames, request_extensions
 from nbgemini.transport.origin import origin_of
 from nbgemini.transport.request import Request
 from nbgemini.transport.timeouts import StallTimeout, Timeouts
@@ -35,19 +35,14 @@ from nbgemini.transport.timeouts import StallTimeout, Timeouts
 _MOST_CAUSES = 10  # of an error, that are looked at
 
 
-class SdkCall:
-    """One request that an official client sends for us.
+class SdkCall(HttpCall):
+    """One request that an official client sends for us; its own generators would leave closing to the garbage collector.
 
     Attributes:
-        stall: how long it may keep silent.
-        response: what came back, once its head has come.
         refusal: why there is no answer, in our own words; whatever the client makes of it.
     """
 
-    def __init__(self, stall: StallTimeout) -> None:
-        self.stall = stall
-        self.response: HttpResponse | None = None
-        self.refusal: NbGeminiError | None = None
+    refusal: NbGeminiError | None = None
 
     async def begin(self, awaitable: Awaitable[Any]) -> Any:
         """Wait for what makes the client send its request."""
@@ -56,16 +51,6 @@ class SdkCall:
             return await self.stall.wait(awaitable)
         finally:
             _CALL.reset(token)
-
-    async def __aenter__(self) -> Self:
-        self.stall.__enter__()
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        """Close the connection, unless all was read: a client's own generators would leave that to the garbage collector."""
-        self.stall.__exit__(kind, error, tb)
-        if self.response is not None:
-            await self.response.aclose()
 
 
 _CALL: ContextVar[SdkCall | None] = ContextVar("call", default=None)  # whose request the client sends
@@ -128,20 +113,18 @@ class SdkSource(HttpSource):
         arguments = {name: body.pop(name) for name in named if name in body}
         async with AsyncExitStack() as stack:
             await call.begin(stack.enter_async_context(resource.with_streaming_response.create(**arguments, extra_body=body)))
-            if call.response is not None:
-                async for batch in iter_frames(call.response, self._mask, streams=True):
+            if call.status:
+                async for batch in iter_frames(call, self._mask, streams=True):
                     for frame in batch:
                         yield frame
 
     async def _asked(self, ask: Ask, request: Request) -> AsyncGenerator[list[bytes], None]:
-        call = SdkCall(StallTimeout(self._host, self._timeouts))
+        call = self._call()
         try:
-            with self._clients.streaming():
-                sdk = await self._sdk()
-                async with call, aclosing(ask(sdk, request, call)) as frames:
-                    async for frame in frames:
-                        call.stall.content_came()
-                        yield [frame]
+            async with call, aclosing(ask(await self._sdk(), request, call)) as frames:
+                async for frame in frames:
+                    call.stall.content_came()
+                    yield [frame]
         except GeneratorExit:
             raise
         except Exception as error:  # noqa: BLE001 - the border: what leaves is ours
@@ -155,6 +138,9 @@ class SdkSource(HttpSource):
         trouble.__cause__ = trouble.__context__ = None
         raise trouble.with_traceback(None)
 
+    def _call(self) -> SdkCall:
+        return SdkCall(self._clients, self._host, self._timeouts)
+
     async def _sdk(self) -> Any:
         loop = asyncio.get_running_loop()
         if loop not in self._sdks:
@@ -165,19 +151,18 @@ class SdkSource(HttpSource):
         module = _import(self.package, self.installed_by)
         return self._new_sdk(module, lent_client(importlib.import_module(library_of(self.distribution)), self._carry))
 
-    async def _carry(self, request: Any) -> HttpResponse:
+    async def _carry(self, request: Any) -> HttpCall:
         """Send what the official client asks by our own HTTP client, and return the response, if it is none that refuses it."""
-        call = _CALL.get() or SdkCall(StallTimeout(self._host, self._timeouts))
+        call = _CALL.get() or self._call()
         try:  # clients have addresses of their own, and variables that set them
             origin_of(f"{request.url.scheme}://{request.url.netloc.decode('ascii')}", secret=True)
-            sent = await _as_httpx2(request, self._timeouts, call.stall)
-            response = await (await self._clients.client()).send(sent, stream=True, follow_redirects=False)
-            call.response = HttpResponse(response, call.stall, self._translate)
-            await raise_for_status(call.response, self._mask, self._key_name)
+            send = await self._clients.sender()
+            response = await send(await _as_httpx2(request, self._timeouts, call.stall))
+            await call.accept(response, self._mask, self._key_name)
         except NbGeminiError as error:
             call.refusal = error
             raise
-        return call.response
+        return call
 
     def _translate_sdk(self, error: Exception) -> NbGeminiError:
         for cause in [*islice(_causes(error), _MOST_CAUSES)]:  # all at once: what is handed back has another context
@@ -200,19 +185,19 @@ async def _as_httpx2(request: Any, timeouts: Timeouts, stall: StallTimeout) -> A
     )
 
 
-def lent_client(library: Any, carry: Callable[[Any], Awaitable[HttpResponse]]) -> Any:
+def lent_client(library: Any, carry: Callable[[Any], Awaitable[HttpCall]]) -> Any:
     """Return a client of httpx2, or of httpx for older official clients, whose requests go out by `carry`.
 
     Whoever reads a response gets it in bounded pieces, others having their turn between them; what is no answer of an API ends.
     """
 
     class Body(library.AsyncByteStream):  # type: ignore[misc]
-        def __init__(self, response: HttpResponse) -> None:
-            self._response = response
+        def __init__(self, call: HttpCall) -> None:
+            self._call = call
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
             framer, scheduler = Framer(), FairScheduler.here()
-            async with aclosing(self._response.pieces()) as pieces:
+            async with aclosing(self._call.pieces()) as pieces:
                 async for piece in pieces:
                     for at in range(0, len(piece), PIECE):
                         await scheduler.turn()
@@ -220,13 +205,13 @@ def lent_client(library: Any, carry: Callable[[Any], Awaitable[HttpResponse]]) -
                         yield piece[at : at + PIECE]
 
         async def aclose(self) -> None:
-            await self._response.aclose()
+            await self._call.aclose()
 
     class Transport(library.AsyncBaseTransport):  # type: ignore[misc]
         async def handle_async_request(self, request: Any) -> Any:
-            response = await carry(request)
-            unpacked = {name: value for name, value in response.headers.items() if name.lower() != "content-encoding"}
-            return library.Response(response.status, headers=unpacked, stream=Body(response))
+            call = await carry(request)
+            unpacked = {name: value for name, value in call.headers.items() if name.lower() != "content-encoding"}
+            return library.Response(call.status, headers=unpacked, stream=Body(call))
 
     hush(library.__name__)
     return library.AsyncClient(
@@ -248,11 +233,7 @@ def _causes(error: BaseException | None) -> Iterator[Exception]:
 
 
 def _import(package: str, installed_by: str) -> ModuleType:
-    """Import an official client, which takes half a second and more.
-
-    Raises:
-        ConfigurationError: it is not installed.
-    """
+    """Import an official client, which takes half a second and more."""
     try:
         return importlib.import_module(package)
     except ImportError:

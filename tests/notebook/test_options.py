@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from nbgemini.errors import PromptError
 from nbgemini.notebook.magics.help import prompt_help
-from nbgemini.notebook.magics.options import build_parser, parse_ask, parse_cell
-from nbgemini.notebook.options import PromptArgs
+from nbgemini.notebook.options import PromptArgs, build_parser, parse_ask, parse_cell
 
 
 @pytest.mark.parametrize(
