@@ -17,7 +17,7 @@ from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.kernel.cell_transforms import AwaitHook, FirstCell, WaitFirst
 from nbgemini.notebook.kernel.environment import hear_every_request
 from nbgemini.notebook.kernel.running_cells import Cells
-from nbgemini.notebook.magics.completion import Completer
+from nbgemini.notebook.magics.completion_matcher import CompletionMatcher
 from nbgemini.notebook.magics.magics import GeminiMagics
 
 _ATTRIBUTE = "_nbgemini"
@@ -35,7 +35,7 @@ def load_extension(shell: Any) -> None:
     hook = AwaitHook(shell, magics.complete, lambda: magics.registration.active)
     hook.before_await = lambda: session.gui.make_way() if (session := magics.session()) else None
     wait_first = WaitFirst()
-    completer = Completer(shell, config, magics.session)
+    completer = CompletionMatcher(shell, config, magics.session)
     shell.configurables.append(config)
     magics.register()
     hook.install()

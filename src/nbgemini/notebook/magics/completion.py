@@ -18,8 +18,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias
 
-from IPython.core import completer as ipython
-
 from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.kernel.environment import kernel_of, user_names
 
@@ -37,7 +35,7 @@ class CompletionSources:
 
     def values(self, name: str, typed: str) -> Iterable[str]:
         """Return what the option called `name` may be given; nothing is known of words and numbers."""
-        from nbgemini.notebook.options import THINK_LEVELS  # noqa: PLC0415 - at the first Tab
+        from nbgemini.notebook.options import THINK_LEVELS  # noqa: PLC0415 - when it is asked for
 
         by_name: dict[str, Callable[[], Iterable[str]]] = {
             "chat": self.chats,
@@ -56,7 +54,7 @@ class CompletionSources:
 
         A service that was not asked yet has those that the price list names.
         """
-        from nbgemini.prices import bundled_prices  # noqa: PLC0415 - at the first Tab
+        from nbgemini.prices import bundled_prices  # noqa: PLC0415 - when it is asked for
         from nbgemini.services import full_name, services_from, split_model, usual_service  # noqa: PLC0415
 
         session = self._session()
@@ -84,7 +82,7 @@ class CompletionSources:
 
     def services(self) -> list[str]:
         """Return the services whose key can be set."""
-        from nbgemini.services import KNOWN  # noqa: PLC0415 - at the first Tab
+        from nbgemini.services import KNOWN  # noqa: PLC0415 - when it is asked for
 
         session = self._session()
         return [*(session.client.settings.known if session else KNOWN)]
@@ -108,14 +106,14 @@ class CompletionSources:
 
     def rows(self, typed: str) -> Iterable[str]:
         """Return what a map may go through: tables and lists of the notebook, and the columns of a table."""
-        from nbgemini.notebook.prompt.lookup import is_rows  # noqa: PLC0415 - at the first Tab
+        from nbgemini.notebook.prompt.lookup import is_rows  # noqa: PLC0415 - when it is asked for
 
         name, dot, _ = typed.rpartition(".")
         return [f"{name}.{column}" for column in self.columns(name) if column.isidentifier()] if dot else self._named(is_rows)
 
     def columns(self, name: str) -> Iterable[str]:
         """Return what a row of this table gives to a template."""
-        from nbgemini.notebook.prompt.lookup import column_names  # noqa: PLC0415 - at the first Tab
+        from nbgemini.notebook.prompt.lookup import column_names  # noqa: PLC0415 - when it is asked for
 
         return column_names(user_names(self._shell).get(name)) or ["row"]
 
@@ -155,62 +153,11 @@ def _is_value(value: Any) -> bool:
     return not isinstance(value, ModuleType | type) and not inspect.isroutine(value)
 
 
-Offered: TypeAlias = Callable[[str, int, int], tuple[str, list[str]]]
-"""From a cell's text, a row and a column to what is being typed there and what it may become."""
-
-_METHOD = "completions"
-
-
-class _Matcher:
-    """IPython 8.6 and later."""
-
-    def __init__(self, completer: Any, offered: Offered) -> None:
-        self._completer = completer
-
-        @ipython.context_matcher(identifier="nbgemini", priority=1000)  # before jedi, which then need not run
-        def match(context: Any) -> dict[str, Any]:
-            typed, words = offered(context.full_text, context.cursor_line, context.cursor_position)
-            found = [ipython.SimpleCompletion(word, type="nbgemini") for word in words]
-            return {"completions": found, "suppress": True, "matched_fragment": typed, "ordered": True}
-
-        self._matcher = match
-
-    def install(self) -> None:
-        self._completer.custom_matchers.append(self._matcher)
-
-    def remove(self) -> None:
-        with contextlib.suppress(ValueError):
-            self._completer.custom_matchers.remove(self._matcher)
-
-
-class _InPlace:
-    """IPython before 8.6."""
-
-    def __init__(self, completer: Any, offered: Offered) -> None:
-        self._completer = completer
-        self._offered = offered
-
-    def install(self) -> None:
-        setattr(self._completer, _METHOD, self._completions)
-
-    def remove(self) -> None:
-        vars(self._completer).pop(_METHOD, None)
-
-    def _completions(self, text: str, offset: int) -> Iterator[Any]:
-        """Return ours where something of ours is typed, or else IPython's: that would run properties to see what they have."""
-        before = text[:offset].split("\n")
-        typed, words = self._offered(text, len(before) - 1, len(before[-1]))
-        if not typed and not words:
-            return getattr(type(self._completer), _METHOD)(self._completer, text, offset)
-        return iter([ipython.Completion(offset - len(typed), offset, word, type="nbgemini") for word in words])
-
-
 Found: TypeAlias = tuple[str, Iterable[str]]  # what is being typed, and all that could stand there
 
-# Patterns are compiled at the first Tab, as %load_ext must stay quick.
-_CELL = r"%%gemini(\s|$)"
-_LINE = r"\s*(?:[\w.,\s]+=\s*)?%gemini\s+(?P<rest>.*)$"
-_FIELD = r"(?<!\{)\{(?P<path>(?:[^\W\d][\w.]*)?)$"
+_CELL = re.compile(r"%%gemini(\s|$)")
+_LINE = re.compile(r"\s*(?:[\w.,\s]+=\s*)?%gemini\s+(?P<rest>.*)$")
+_FIELD = re.compile(r"(?<!\{)\{(?P<path>(?:[^\W\d][\w.]*)?)$")
 _PROMPTS = ("ask", "fix", "explain")
 _MOST = 500
 _NOTHING: Found = ("", ())
@@ -224,16 +171,7 @@ class Completer:
         self._shell = shell
         self._session = session
         self._sources = CompletionSources(shell, config, session)
-        self._hook = (_Matcher if hasattr(ipython, "context_matcher") else _InPlace)(shell.Completer, self.offered)
         self._learning: asyncio.Task[None] | None = None
-
-    def install(self) -> None:
-        """Begin."""
-        self._hook.install()
-
-    def remove(self) -> None:
-        """End; harmless twice."""
-        self._hook.remove()
 
     def offered(self, text: str, row: int, column: int) -> tuple[str, list[str]]:
         """Return what is being typed at a place in a cell, and the whole words of ours that it may become."""
@@ -246,14 +184,14 @@ class Completer:
     def _found(self, text: str, row: int, column: int) -> Found:
         lines = text.split("\n")
         before = lines[row][:column]
-        if re.match(_CELL, lines[0]):
+        if _CELL.match(lines[0]):
             rest = before.removeprefix("%%gemini")
             return self._in_prompt(before) if row else self._in_options(rest.lstrip()) if rest else _NOTHING
-        match = re.match(_LINE, before)
+        match = _LINE.match(before)
         return self._in_command(match["rest"]) if match else _NOTHING
 
     def _in_command(self, rest: str) -> Found:
-        from nbgemini.notebook.commands import COMMANDS  # noqa: PLC0415 - at the first Tab
+        from nbgemini.notebook.commands import COMMANDS  # noqa: PLC0415 - when it is asked for
 
         name, blank, rest = rest.partition(" ")
         if not blank:
@@ -278,7 +216,7 @@ class Completer:
         name, template = split_word(leading_options(rest, parser)[1])
         if not template and not rest.endswith(" "):
             return name, self._sources.rows(name)
-        match = re.search(_FIELD, rest)
+        match = _FIELD.search(rest)
         return (match["path"], self._sources.columns(name)) if match else _NOTHING
 
     def _behind(self, command: str, typed: str) -> Iterable[str]:
@@ -312,12 +250,12 @@ class Completer:
         return (typed, self._sources.objects(typed)) if command == "explain" and in_prompt is _NOTHING else in_prompt
 
     def _in_prompt(self, before: str) -> Found:
-        match = re.search(_FIELD, before)
+        match = _FIELD.search(before)
         return (match["path"], self._sources.fields(match["path"])) if match else _NOTHING
 
     def _in_options(self, rest: str, parser: Any = None) -> Found:
         """Return what may stand at the end of a line of options; nothing where the prompt has begun."""
-        from nbgemini.notebook.options import build_parser  # noqa: PLC0415 - at the first Tab
+        from nbgemini.notebook.options import build_parser  # noqa: PLC0415 - when it is asked for
 
         parser = parser or build_parser()
         actions = {name: action for action in parser._actions for name in action.option_strings}  # noqa: SLF001
@@ -345,7 +283,7 @@ class Completer:
 
     def _topics(self) -> list[str]:
         """Return what `%gemini help` may be asked about."""
-        from nbgemini.notebook.commands import COMMANDS  # noqa: PLC0415 - at the first Tab
+        from nbgemini.notebook.commands import COMMANDS  # noqa: PLC0415 - when it is asked for
         from nbgemini.notebook.options import build_parser  # noqa: PLC0415
 
         return [*filter(None, COMMANDS), *build_parser().options]
