@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections import Counter
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ from nbgemini.notebook.kernel.output_routing import Route
 from nbgemini.render.mimebundle import as_live
 
 VIEW = "application/vnd.jupyter.widget-view+json"
+_CONTENTS = "_nbgemini_contents"  # of an Output
 _PATIENCE = 50  # looks, a tenth of a second apart, for what a page tells of an Output
 
 
@@ -66,39 +68,84 @@ class CellArea:
 
 
 class OutputArea:
-    """The outputs inside an ipywidgets Output."""
+    """The outputs of one prompt inside an ipywidgets Output."""
 
     def __init__(self, cell: CellArea, widget: Any) -> None:
         self._cell = cell  # shows what comes inside the block: the widget takes it in
         self._widget = widget
         self._message = widget.msg_id
-        self._shown: list[dict[str, Any]] = []
         self._wanted: dict[str, dict[str, Any]] = {}
+        self.taken_in: list[str] = []  # the keys of what the widget took in, and
+        self.written: list[str] = []  # those of what was last written in its place
+        self._contents = vars(widget).get(_CONTENTS) or OutputContents(widget)
+        self._contents.areas.append(self)
+
+    @property
+    def wanted(self) -> list[dict[str, Any]]:
+        """What should stand there."""
+        return [*self._wanted.values()]
 
     def show(self, output: dict[str, Any], display_id: str, *, update: bool) -> None:
         """Show an output, or show it in the place of what has this id."""
         if not update and self._widget.msg_id == self._message:
-            self._shown.append(output)
+            self.taken_in.append(_key(output))
             self._cell.show(output, display_id, update=False)
         self._wanted[display_id] = output
 
     def refresh(self) -> bool:
         """Show what could not be shown so far; whether that is all."""
-        held, wanted = list(self._widget.outputs), list(self._wanted.values())
-        if self._shown == wanted:
-            return True
-        ours, missing = [], list(self._shown)
-        for index, output in enumerate(held):
-            found = next((one for one in missing if _same(output, one)), None)
-            if found is not None:  # but once: another prompt's may look the same
-                missing.remove(found)
-                ours.append(index)
-        if not ours:
-            return False  # the page has not told yet what the widget holds
-        others = [output for index, output in enumerate(held) if index not in ours]
-        self._widget.outputs = (*others[: ours[0]], *wanted, *others[ours[0] :])
-        self._shown = wanted
-        return True
+        self._contents.refresh()
+        return (self.written or self.taken_in) == [_key(output) for output in self.wanted]
+
+
+class OutputContents:
+    """What all prompts show inside one Output, one after another.
+
+    The page may tell what the widget held before our last word reached it; then that word is said again.
+    """
+
+    def __init__(self, widget: Any) -> None:
+        self._widget = widget
+        self.areas: list[OutputArea] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        setattr(widget, _CONTENTS, self)
+        widget.observe(self._hear, "outputs")
+
+    def _hear(self, _: Any) -> None:
+        """Look at what the page told, which may be heard in any thread."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.refresh)
+
+    def refresh(self) -> None:
+        """Write what the prompts want in the place of what they have there; what was cleared stays away."""
+        self._loop = asyncio.get_running_loop()
+        held = [(_key(output), output) for output in self._widget.outputs]
+        left, ours = Counter(key for key, _ in held), Counter[str]()
+        there: list[OutputArea] = []
+        for area in [*self.areas]:
+            present = (Counter(area.written) & left) or (Counter(area.taken_in) & left)
+            if present:
+                there.append(area)
+                left -= present
+                ours += present
+            elif area.written:
+                self.areas.remove(area)
+        wanted = [(_key(output), output) for area in there for output in area.wanted]
+        others: list[tuple[str, dict[str, Any]]] = []
+        first = 0  # how many of the others stand before ours
+        for key, output in reversed(held):  # an earlier one that looks the same may be another's
+            if ours[key]:
+                ours[key] -= 1
+                first = len(others)
+            else:
+                others.append((key, output))
+        others.reverse()
+        first = len(others) - first
+        shown = [*others[:first], *wanted, *others[first:]]
+        for area in there:
+            area.written = [_key(output) for output in area.wanted]
+        if [key for key, _ in shown] != [key for key, _ in held]:
+            self._widget.outputs = tuple(output for _, output in shown)
 
 
 class Display:
@@ -160,9 +207,7 @@ def output_around(shell: Any) -> Any | None:
     return around[-1] if around else None
 
 
-def _same(held: dict[str, Any], output: dict[str, Any]) -> bool:
-    """Whether what a page tells of an output is this one of ours."""
-    one, other = held.get("data", {}), output["data"]
-    views = (one.get(VIEW, {}).get("model_id"), other.get(VIEW, {}).get("model_id"))
-    html, other_html = ("".join(data.get("text/html", "")) for data in (one, other))
-    return views[0] == views[1] if any(views) else html == other_html
+def _key(output: dict[str, Any]) -> str:
+    """Return what an output is known by when a page tells of it: its widget, or else its HTML."""
+    data = output.get("data", {})
+    return data.get(VIEW, {}).get("model_id") or "".join(data.get("text/html", ""))
