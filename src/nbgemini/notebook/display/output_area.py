@@ -132,15 +132,15 @@ class OutputContents:
                 self.areas.remove(area)
         wanted = [(_key(output), output) for area in there for output in area.wanted]
         others: list[tuple[str, dict[str, Any]]] = []
-        first = 0  # how many of the others stand before ours
+        behind = 0  # how many of the others stand behind the first of ours
         for key, output in reversed(held):  # an earlier one that looks the same may be another's
             if ours[key]:
                 ours[key] -= 1
-                first = len(others)
+                behind = len(others)
             else:
                 others.append((key, output))
         others.reverse()
-        first = len(others) - first
+        first = len(others) - behind
         shown = [*others[:first], *wanted, *others[first:]]
         for area in there:
             area.written = [_key(output) for output in area.wanted]
