@@ -100,9 +100,9 @@ async def soon(_seconds):
 @pytest.fixture(autouse=True)
 def _magics(monkeypatch):
     """Let messages name the options and commands of the magics, as in a notebook."""
-    from nbgemini.errors import AUDIENCE
+    from nbgemini._environment import HOST
 
-    monkeypatch.setattr(AUDIENCE, "magics", True)
+    monkeypatch.setattr(HOST, "magics", True)
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import nbgemini
-from nbgemini.errors import AUDIENCE, ConfigurationError, PromptError, adapt
+from nbgemini._environment import HOST
+from nbgemini.errors import ConfigurationError, PromptError, adapt
 from nbgemini.messages.events import describe_stop_reason
 
 SOURCE = Path(nbgemini.__file__).parent
@@ -22,7 +23,7 @@ MAGIC = re.compile(r"%gemini|(?<![\w-])--[a-z]|(?<![\w-])-[a-zA-Z] (?!\d)")
 
 @pytest.fixture
 def _script(monkeypatch):
-    monkeypatch.setattr(AUDIENCE, "magics", False)
+    monkeypatch.setattr(HOST, "magics", False)
 
 
 def texts_of(path):

@@ -1,12 +1,32 @@
-"""Which versions of what is installed here."""
+"""What the package runs in: versions of what is installed, loggers, and the notebook, if its extension is loaded."""
 
 from __future__ import annotations
 
 import logging
 import platform
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 _PACKAGES = ("nbgemini", "ipykernel", "ipython", "ipywidgets", "anywidget", "httpx2", "google-genai", "jupyterlab")
+
+
+class Host:
+    """What a notebook hands down to what knows of none."""
+
+    def __init__(self) -> None:
+        self.leave()
+
+    def leave(self) -> None:
+        """Set what holds without a notebook."""
+        self.magics = False  # whether options and commands of the magics mean something to who reads a message
+        self.durations = True  # they differ each time, so a notebook whose outputs are compared leaves them out
+        self.latex = True  # answers as LaTeX too, which documents made of a notebook take
+        self.map_bar: Callable[[], Callable[[Any], object] | None] | None = None  # makes the bar of a map
+        self.reader: Callable[[], Any] | None = None  # says who reads, `_async.readers.Reader`
+
+
+HOST = Host()
 
 
 def versions() -> list[tuple[str, str]]:

@@ -27,6 +27,8 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
+from nbgemini._environment import HOST
+
 # What options and commands of the magics are called where nobody has loaded them.
 _IN_PYTHON: dict[str, str | Callable[[re.Match[str]], str] | None] = {
     r"%%gemini -t and client\.chat offer\b": "client.chat offers",
@@ -56,18 +58,9 @@ _CUTOFF = 0.7  # similarity below which a suggestion would only confuse
 _NAMES = {"k": "think", "f": "format", "m": "model"}
 
 
-class Audience:
-    """Who reads messages: `magics` says whether the magics are loaded, so that their options and commands mean something."""
-
-    magics = False
-
-
-AUDIENCE = Audience()
-
-
 def adapt(message: str) -> str:
     """Return a message that names options and commands as its reader has them: those of the magics, or of Python."""
-    if AUDIENCE.magics or ("%gemini" not in message and "-" not in message):
+    if HOST.magics or ("%gemini" not in message and "-" not in message):
         return message
     for pattern, replace in _rules():
         message = pattern.sub(replace, message)

@@ -7,12 +7,11 @@ stops what runs and leaves the shell as it was.
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from importlib import import_module
 from typing import Any
 
-from nbgemini._async.readers import register_reader_finder, unregister_reader_finder
-from nbgemini.errors import AUDIENCE, ConfigurationError
-from nbgemini.formatting import LOOKS
+from nbgemini._environment import HOST
 from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.kernel.cell_transforms import AwaitHook, FirstCell, WaitFirst
 from nbgemini.notebook.kernel.environment import hear_every_request
@@ -27,27 +26,27 @@ def load_extension(shell: Any) -> None:
     """Register the magics, the settings and the await hook."""
     if hasattr(shell, _ATTRIBUTE):
         return
+    undo = ExitStack()
     hear_every_request(shell)
     config = _settings_of(shell)
-    LOOKS.durations, LOOKS.latex = config.show_duration, config.latex
-    AUDIENCE.magics = True
+    shell.configurables.append(config)
+    undo.callback(shell.configurables.remove, config)
     magics = GeminiMagics(shell, config)
     hook = AwaitHook(shell, magics.complete, lambda: magics.registration.active)
     hook.before_await = lambda: session.gui.make_way() if (session := magics.session()) else None
-    wait_first = WaitFirst()
-    completer = CompletionMatcher(shell, config, magics.session)
-    shell.configurables.append(config)
-    magics.register()
-    hook.install()
-    FirstCell(shell).listen()
-    completer.install()
-    shell.ast_transformers.append(wait_first)
-
     cells = Cells(shell)
-    cells.install()
-    register_reader_finder(cells.reader)
-    LOOKS.map_bar = lambda: import_module("nbgemini.notebook.display.map_progress").cell_bar(shell)
-    setattr(shell, _ATTRIBUTE, (config, magics, hook, wait_first, completer, cells))
+    for part in (magics, hook, CompletionMatcher(shell, config, magics.session), cells):
+        part.install()
+        undo.callback(part.remove)
+    FirstCell(shell).listen()
+    wait_first = WaitFirst()
+    shell.ast_transformers.append(wait_first)
+    undo.callback(shell.ast_transformers.remove, wait_first)
+
+    HOST.magics, HOST.durations, HOST.latex, HOST.reader = True, config.show_duration, config.latex, cells.reader
+    HOST.map_bar = lambda: import_module("nbgemini.notebook.display.map_progress").cell_bar(shell)
+    undo.callback(HOST.leave)
+    setattr(shell, _ATTRIBUTE, (config, magics, undo))
 
 
 def _settings_of(shell: Any) -> Gemini:
@@ -57,7 +56,9 @@ def _settings_of(shell: Any) -> Gemini:
     """
     try:
         return Gemini(parent=shell)
-    except ConfigurationError:
+    except Exception:  # noqa: BLE001 - what is no setting's fault is raised again at the end
+        from nbgemini.errors import ConfigurationError  # noqa: PLC0415 - %load_ext stays quick
+
         section = shell.config.Gemini
     for name, value in list(section.items()):
         try:
@@ -71,17 +72,7 @@ def _settings_of(shell: Any) -> Gemini:
 
 def unload_extension(shell: Any) -> None:
     """Undo all of it."""
-    if not hasattr(shell, _ATTRIBUTE):
-        return
-    config, magics, hook, wait_first, completer, cells = getattr(shell, _ATTRIBUTE)
-    LOOKS.durations = LOOKS.latex = True
-    AUDIENCE.magics = False
-    LOOKS.map_bar = None
-    unregister_reader_finder(cells.reader)
-    cells.remove()
-    hook.remove()
-    completer.remove()
-    magics.unregister()
-    shell.ast_transformers.remove(wait_first)
-    shell.configurables.remove(config)
-    delattr(shell, _ATTRIBUTE)
+    if hasattr(shell, _ATTRIBUTE):
+        *_, undo = getattr(shell, _ATTRIBUTE)
+        undo.close()
+        delattr(shell, _ATTRIBUTE)

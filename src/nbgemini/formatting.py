@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from nbgemini._environment import HOST
 
 if TYPE_CHECKING:
-    from nbgemini.messages.turns import Usage  # %load_ext formats nothing yet
+    from nbgemini.messages.turns import Usage
 
 _LEAST = 0.0001  # USD that four digits can say
 
@@ -31,20 +32,9 @@ def percent(tokens: int, window: int) -> str:
     return f"{share:.0f} %" if share >= 1 else "< 1 %"
 
 
-class Looks:
-    """What is shown."""
-
-    durations = True  # they differ each time, so a notebook whose outputs are compared leaves them out
-    latex = True  # answers as LaTeX too, which documents made of a notebook take
-    map_bar: Callable[[], Callable[[Any], object] | None] | None = None  # makes the bar of a map, in a notebook
-
-
-LOOKS = Looks()
-
-
 def duration_text(seconds: float) -> str:
     """Return a time with one digit, or nothing."""
-    return f"{seconds:.1f} s" if LOOKS.durations else ""
+    return f"{seconds:.1f} s" if HOST.durations else ""
 
 
 _NEEDED_IN_PROSE = (0x180B, 0x180C, 0x180D, 0x180F, 0x200C, 0x200D, 0x2800, 0xFE0E, 0xFE0F)

@@ -11,7 +11,7 @@ import pytest
 
 from nbgemini._async import handle
 from nbgemini._async.handle import Lifecycle, StreamHandle, complete
-from nbgemini._async.readers import register_reader_finder, unregister_reader_finder
+from nbgemini._environment import HOST
 from nbgemini.bulk.table import MapResult
 from nbgemini.chat.reply import Reply
 from nbgemini.errors import UnfinishedError
@@ -116,15 +116,12 @@ def always():
     return "looks"
 
 
-async def test_a_notebook_says_who_reads():
+async def test_a_notebook_says_who_reads(monkeypatch):
     one = begun()
-    register_reader_finder(always)
-    try:
+    with monkeypatch.context() as patch:
+        patch.setattr(HOST, "reader", always)
         with pytest.raises(UnfinishedError):
             await asyncio.to_thread(one.wait_here)
-    finally:
-        unregister_reader_finder(always)
-        unregister_reader_finder(always)
     waiting = asyncio.create_task(asyncio.to_thread(one.wait_here))
     one.lifecycle.finish()
     await waiting

@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
+from nbgemini._environment import HOST
 from nbgemini.chat.reply import Reply
 from nbgemini.client import Client
-from nbgemini.formatting import LOOKS
 from nbgemini.render.latex import verbatim
 from nbgemini.secrets import Secret
 from nbgemini.settings import Settings
@@ -86,7 +86,7 @@ async def test_a_tool_that_took_its_time_where_no_durations_are_wanted(client, m
     chat = client.chat("tools", tools=[slow], approve="auto")
     reply = await chat.ask("offline: " + json.dumps({"parts": [["call", "slow", {}]]}))
     assert " s" in reply._repr_html_().partition("Tool <b>slow</b>")[2].partition("</summary>")[0]
-    monkeypatch.setattr(LOOKS, "durations", False)
+    monkeypatch.setattr(HOST, "durations", False)
     html = reply._repr_html_()
     assert "Tool <b>slow</b> · done" in html
     assert f"{reply.seconds:.1f} s" not in html

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nbconvert import LatexExporter
 
-from nbgemini.formatting import LOOKS
+from nbgemini._environment import HOST
 from nbgemini.messages.segments import Segment
 from nbgemini.render.citations import with_references
 from nbgemini.render.latex import titled_quotation, to_latex, verbatim
@@ -300,7 +300,7 @@ def test_a_bundle_holds_it_where_there_is_markup_and_it_is_wanted(monkeypatch):
     assert set(bundle(segment("plain words"))) == {"text/html", "text/plain"}
     assert bundle(segment("*a*"))["text/latex"] == "\\emph{a}\n\n"
     assert bundle(segment("*a*", "thought"), seconds=3.0)["text/latex"].startswith("\\textit{Thought for 3 s}")
-    monkeypatch.setattr(LOOKS, "latex", False)
+    monkeypatch.setattr(HOST, "latex", False)
     assert set(bundle(segment("*a*"))) == {"text/html", "text/plain"}
 
 

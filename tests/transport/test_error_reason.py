@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbgemini.errors import AUDIENCE, ApiError, AuthenticationError, RateLimitError, ServerError
+from nbgemini._environment import HOST
+from nbgemini.errors import ApiError, AuthenticationError, RateLimitError, ServerError
 from nbgemini.transport.api_errors import Reason, error_from_body, error_from_data, error_in, reason_of
 
 
@@ -215,7 +216,7 @@ def test_a_wrong_key_may_be_told_with_a_200():
 
 def test_the_words_of_a_service_stay_as_they_are(monkeypatch):
     """Outside of notebooks our own options are called as Python calls them; a server's are its own."""
-    monkeypatch.setattr(AUDIENCE, "magics", False)
+    monkeypatch.setattr(HOST, "magics", False)
     error = error_from_body(500, b'{"error": {"message": "tools param requires --jinja flag, not -k low"}}')
     assert str(error).startswith("tools param requires --jinja flag, not -k low (500)")
     long = error_from_body(400, b'{"error": {"message": "prompt is too long: run with --ctx-size"}}')

@@ -12,30 +12,19 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Literal, TypeAlias
 
+from nbgemini._environment import HOST
 from nbgemini.errors import ToolError
 
 Reader: TypeAlias = Literal["waits", "awaits", "looks"]
-ReaderFinder: TypeAlias = Callable[[], Reader]
 WaitGuard: TypeAlias = Callable[[object], bool]
 
-_finders: list[ReaderFinder] = []
 _held_up: ContextVar[tuple[WaitGuard, ...]] = ContextVar("nbgemini_held_up", default=())
-
-
-def register_reader_finder(finder: ReaderFinder) -> None:
-    """Let `finder` say from now on who reads."""
-    _finders.append(finder)
-
-
-def unregister_reader_finder(finder: ReaderFinder) -> None:
-    """Undo that; harmless twice."""
-    if finder in _finders:
-        _finders.remove(finder)
 
 
 def current_reader() -> Reader:
     """Return who reads here and now."""
-    return _finders[-1]() if _finders else reader_without_notebook()
+    reader: Reader = HOST.reader() if HOST.reader else reader_without_notebook()
+    return reader
 
 
 def reader_without_notebook() -> Reader:

@@ -1,4 +1,4 @@
-"""How far a map is: in a notebook by what its extension hands down (`LOOKS.map_bar`), in a terminal by a bar of rich."""
+"""How far a map is: in a notebook by what its extension hands down (`HOST.map_bar`), in a terminal by a bar of rich."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from nbgemini.formatting import LOOKS
+from nbgemini._environment import HOST
 
 if TYPE_CHECKING:
     from nbgemini.bulk.progress import Progress  # %load_ext registers a bar, and shows none
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def progress_bar() -> Callable[[Progress], object] | None:
     """Return a bar where there is somewhere to show it."""
-    bar = LOOKS.map_bar() if LOOKS.map_bar else None
+    bar = HOST.map_bar() if HOST.map_bar else None
     return bar or (Bar() if sys.stderr is not None and sys.stderr.isatty() else None)
 
 

@@ -9,8 +9,7 @@ from typing import Any
 from traitlets import Bool, CaselessStrEnum, Dict, Float, Int, TraitError, Unicode, Union, observe, validate
 from traitlets.config import Configurable
 
-from nbgemini.errors import ConfigurationError
-from nbgemini.formatting import LOOKS
+from nbgemini._environment import HOST
 
 _OF_TRAITLETS = ("The ", "Values of", "Keys of", "Elements of")  # the beginnings of its messages, which speak of traits
 
@@ -92,6 +91,8 @@ class Gemini(Configurable):
         try:
             super().__setattr__(name, value)
         except TraitError as error:
+            from nbgemini.errors import ConfigurationError  # noqa: PLC0415 - same
+
             problem = " ".join(str(error).split())
             if problem.startswith(_OF_TRAITLETS):
                 problem = f"it can't be {repr(value)[:80]}"
@@ -99,11 +100,11 @@ class Gemini(Configurable):
 
     @observe("show_duration")
     def _apply_durations(self, change: Any) -> None:
-        LOOKS.durations = change["new"]
+        HOST.durations = change["new"]
 
     @observe("latex")
     def _apply_latex(self, change: Any) -> None:
-        LOOKS.latex = change["new"]
+        HOST.latex = change["new"]
 
     @validate("think")
     def _check_think(self, proposal: Any) -> str:
@@ -116,7 +117,8 @@ class Gemini(Configurable):
 
     @validate("cache")
     def _check_cache(self, proposal: Any) -> str:
-        from nbgemini.cache.cache import check_cache_setting  # noqa: PLC0415 - %load_ext stays quick
+        from nbgemini.cache.cache import check_cache_setting  # noqa: PLC0415 - same
+        from nbgemini.errors import ConfigurationError  # noqa: PLC0415 - same
 
         try:
             check_cache_setting(proposal["value"] or "off")
@@ -133,6 +135,7 @@ class Gemini(Configurable):
 
     @validate("prices")
     def _check_prices(self, proposal: Any) -> str:
+        from nbgemini.errors import ConfigurationError  # noqa: PLC0415 - same
         from nbgemini.prices import read_prices  # noqa: PLC0415 - same
 
         if not proposal["value"].strip():

@@ -24,11 +24,10 @@ from nbgemini.notebook.kernel.environment import in_colab
 from nbgemini.notebook.kernel.gui import Gui
 from nbgemini.notebook.kernel.interrupts import interrupts_say
 from nbgemini.notebook.kernel.output_routing import PrintCapture
-from nbgemini.notebook.kernel.running_cells import Results
+from nbgemini.notebook.kernel.running_cells import LastError, LastPicture, Results
 from nbgemini.notebook.options import LAST_MAP, LAST_REPLY, PromptArgs
 from nbgemini.notebook.prompt.cells import code_title
 from nbgemini.notebook.prompt.lookup import named_tool, named_type
-from nbgemini.notebook.prompt.watchers import LastError, LastPicture
 from nbgemini.notebook.settings import OptionResolver, SettingsResolver
 from nbgemini.notebook.usage import WORTH_ASKING, ContextWindows, KernelJournal, UsageMeter
 from nbgemini.notebook.views import ViewFactory

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-from nbgemini.formatting import LOOKS
+from nbgemini._environment import HOST
 from nbgemini.render.block_html import TooMuchRepeatedError, unloaded_image, unsaid_target
 from nbgemini.render.block_rules import Environment, new_environment
 from nbgemini.render.citations import number_references, without_references
@@ -58,7 +58,7 @@ def to_latex(markdown: str, *, in_quote: bool = False) -> str:
     `in_quote`: it will stand in a quotation, where there are no sections.
     """
     source = harmless(markdown)
-    if not LOOKS.latex or len(source) > LARGEST:
+    if not HOST.latex or len(source) > LARGEST:
         return ""
     blocks, env = Blocks(), new_environment()
     blocks.append(source)

@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nbgemini.formatting import LOOKS
+from nbgemini._environment import HOST
 from nbgemini.messages.events import Citations, CodeResult, ExecutedCode, InlineMedia, ToolCallGrowing, ToolRun
 from nbgemini.messages.media import MediaFile, media_file, size_text
 from nbgemini.messages.segments import Segment, code_of
@@ -144,7 +144,7 @@ def table_bundle(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> dict[
 
 def thought_title(seconds: float | None) -> str:
     """Return the title of a thought that is over."""
-    return "Thoughts" if seconds is None or not LOOKS.durations else f"Thought for {max(1, round(seconds))} s"
+    return "Thoughts" if seconds is None or not HOST.durations else f"Thought for {max(1, round(seconds))} s"
 
 
 def _whole(kind: str, content: Any) -> dict[str, Any]:

@@ -32,9 +32,9 @@ _FIX = (
 def fix_prompt(session: Session, args: PromptArgs, hint: str) -> PromptDraft:
     """Return the prompt of `%gemini fix [OPTIONS] [HINT]`."""
     from nbgemini.notebook.prompt.builder import draft_prompt, named_text  # noqa: PLC0415 - at first use
-    from nbgemini.notebook.prompt.error_context import describe_failure, exception_line  # noqa: PLC0415
+    from nbgemini.notebook.prompt.error_context import describe_failure, exception_line, last_failure  # noqa: PLC0415
 
-    failure = session.errors.failure()
+    failure = last_failure(session.shell, session.errors.seen)
     if failure is None:
         raise PromptError("nothing has failed yet; %gemini fix is about the last exception (%gemini explain: about an object)")
     context = describe_failure(session.shell, failure, session.client.settings.keys)

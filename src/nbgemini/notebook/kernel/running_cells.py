@@ -1,4 +1,4 @@
-"""The cells that run now: which code waits for what it reads, and what a cell shows that ends with a reply.
+"""The cells that run now and what the last ones left: whose code waits for what it reads, whose reply is shown already.
 
 A cell's own code waits for a reply, while coroutines, callbacks and tools on the same loop can't.
 
@@ -7,11 +7,14 @@ looks at an object must neither wait nor be given half of it: Tab, `reply?`, %wh
 
 A cell that asked for its last value itself shows it no second time: `%time %gemini ask …`, or a line where cells can't await,
 gives its reply to whoever wants it, and IPython would show it again below the answer.
+
+The last exception is never one that nbgemini raised: a mistyped command must not hide the error that its user asks about.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import sys
 import threading
 from collections.abc import Iterator
@@ -19,10 +22,10 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from nbgemini._async.readers import Reader, reader_without_notebook
 from nbgemini.notebook.kernel.environment import execution_id, kernel_of, note_cell, runs_silently
 
 if TYPE_CHECKING:
+    from nbgemini._async.readers import Reader
     from nbgemini.chat.reply import Reply  # %load_ext makes none
 
 _LOOKS = (  # modules that read what nobody asked them to read
@@ -62,6 +65,8 @@ class Cells:
         """Return who reads here and now."""
         if _is_looked_at() or self._front_end_looks():
             return "looks"
+        from nbgemini._async.readers import reader_without_notebook  # noqa: PLC0415 - %load_ext stays quick
+
         if reader_without_notebook() == "waits":
             return "waits"
         here = asyncio.current_task()  # none in a callback
@@ -138,3 +143,70 @@ class Results:
 
     def _here(self) -> tuple[str, int]:
         return execution_id(self._shell), self._shell.execution_count
+
+
+class Failure:  # no Struct and no NamedTuple, whose making would take a tenth of %load_ext
+    """An exception, and its cell as it was typed; number 0 and no source where no cell is to blame."""
+
+    def __init__(self, error: BaseException, source: str = "", number: int = 0) -> None:
+        self.error = error
+        self.source = source
+        self.number = number
+
+
+class LastError:
+    """The last exception of the user's own code that a cell of one shell ended with."""
+
+    def __init__(self, shell: Any) -> None:
+        self._shell = shell
+        self.seen: Failure | None = None
+
+    def install(self) -> None:
+        """Begin."""
+        self._shell.events.register("post_run_cell", self._ran)
+
+    def remove(self) -> None:
+        """End."""
+        self._shell.events.unregister("post_run_cell", self._ran)
+        self.seen = None
+
+    def _ran(self, result: Any) -> None:
+        error = result.error_in_exec or result.error_before_exec
+        if error is not None and result.info is not None and is_the_users(error):
+            self.seen = Failure(error, result.info.raw_cell, result.execution_count or 0)
+
+
+def is_the_users(error: BaseException) -> bool:
+    """Whether an exception comes from the user's own code."""
+    from nbgemini.errors import NbGeminiError  # noqa: PLC0415 - %load_ext stays quick
+
+    return not isinstance(error, NbGeminiError | KeyboardInterrupt | SystemExit | GeneratorExit)
+
+
+class LastPicture:
+    """The last PNG that a cell of one shell displayed."""
+
+    def __init__(self, shell: Any) -> None:
+        self._publisher = shell.display_pub
+        self._encoded = ""
+
+    def install(self) -> None:
+        """Begin, where outputs are messages."""
+        if hasattr(self._publisher, "register_hook"):
+            self._publisher.register_hook(self._seen)
+
+    def remove(self) -> None:
+        """End."""
+        if hasattr(self._publisher, "unregister_hook"):
+            self._publisher.unregister_hook(self._seen)
+
+    @property
+    def png(self) -> bytes | None:
+        """The picture, if one was shown."""
+        return base64.b64decode(self._encoded) if self._encoded else None
+
+    def _seen(self, message: dict[str, Any]) -> dict[str, Any]:
+        data = message["content"].get("data") or {}
+        if isinstance(shown := data.get("image/png"), str):
+            self._encoded = shown
+        return message

@@ -17,7 +17,7 @@ from IPython.core.magic import no_var_expand
 from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.kernel.cell_transforms import AWAITED, WAIT, with_wait
 from nbgemini.notebook.kernel.environment import runs_silently
-from nbgemini.notebook.prompt.watchers import LastError, LastPicture
+from nbgemini.notebook.kernel.running_cells import LastError, LastPicture
 
 Owner: TypeAlias = tuple[str, str]  # kind and name
 
@@ -136,13 +136,13 @@ class GeminiMagics:
         """Return the session; None before the first use."""
         return None if self._made is None else self._made.session
 
-    def register(self) -> None:
+    def install(self) -> None:
         """Give the shell the names."""
         self._pictures.install()
         self._errors.install()
         self.registration.register()
 
-    def unregister(self) -> None:
+    def remove(self) -> None:
         """Take them back and stop what runs."""
         self._pictures.remove()
         self._errors.remove()

@@ -18,10 +18,10 @@ from nbgemini.errors import NbGeminiError, PromptError
 from nbgemini.messages.attachments import hidden_text, note
 from nbgemini.messages.turns import NOTE, Part, Turn, merge_text
 from nbgemini.notebook.kernel.environment import user_names
+from nbgemini.notebook.kernel.running_cells import LastPicture
 from nbgemini.notebook.options import PromptArgs
 from nbgemini.notebook.prompt.cells import cells_above
 from nbgemini.notebook.prompt.lookup import NamedAttachment, named_attachments
-from nbgemini.notebook.prompt.watchers import LastPicture
 from nbgemini.prompts import left_out
 from nbgemini.prompts.placeholders import Placeholder, describe_unresolved, parse_placeholders, unresolved
 from nbgemini.prompts.values import describe_left_out, is_slow, render_piece, set_apart, turn_of, value_to_parts

@@ -16,12 +16,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from traceback import FrameSummary, StackSummary, TracebackException
-from types import ModuleType
+from types import FrameType, ModuleType, TracebackType
 from typing import Any
 
 from nbgemini.notebook.kernel.environment import user_names
+from nbgemini.notebook.kernel.running_cells import Failure, is_the_users
 from nbgemini.notebook.prompt.cells import SOURCE, cell_title, is_whole_cell
-from nbgemini.notebook.prompt.watchers import Failure, traceback_frames
 from nbgemini.prompts.file_text import fence
 from nbgemini.prompts.jsonable import cut
 from nbgemini.prompts.secret_scan import leaked
@@ -29,11 +29,40 @@ from nbgemini.secrets import Secret
 
 _TRACEBACK, _LINE, _VALUE = 8_000, 2_000, 300  # characters
 _MOST_NAMES, _MOST_SOURCES, _MOST_COLUMNS = 30, 3, 40
+_NUMBER = re.compile(r"In\[(\d+)\]$")
 _WORD = re.compile(r"[^\W\d]\w*")
 _SECRET = re.compile(r"passw|secret|token|api_?key|credential", re.IGNORECASE)
 _OURS = ("IPython", "ipykernel", "nbgemini")
 _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = 200
+
+
+def last_failure(shell: Any, seen: Failure | None) -> Failure | None:
+    """Return the last exception: that of a cell, or one that %run or %%time showed, or that came before this extension."""
+    last = getattr(sys, "last_value", None)
+    if not isinstance(last, BaseException) or not is_the_users(last):
+        return seen
+    if seen is not None and seen.error is last:
+        return seen
+    number = _cell_of(shell, last)
+    sources = shell.history_manager.input_hist_raw
+    return Failure(last, sources[number], number) if 0 < number < len(sources) else Failure(last)
+
+
+def _cell_of(shell: Any, error: BaseException) -> int:
+    """Return the number of the first cell that an exception went through."""
+    files = [str(getattr(error, "filename", "") or ""), *(frame.f_code.co_filename for frame in _frames(error))]
+    found = (_NUMBER.search(cell_title(shell, file)) for file in files)
+    return next((int(match[1]) for match in found if match), 0)
+
+
+def _frames(error: BaseException) -> list[FrameType]:
+    """Return the frames that an exception went through, the outermost first."""
+    frames, step = [], error.__traceback__
+    while isinstance(step, TracebackType):
+        frames.append(step.tb_frame)
+        step = step.tb_next
+    return frames
 
 
 def describe_failure(shell: Any, failure: Failure, own: Sequence[Secret]) -> str:
@@ -98,7 +127,7 @@ def _own_directories() -> tuple[str, ...]:
 
 def _other_sources(shell: Any, failure: Failure) -> Iterator[str]:
     """Yield the sources of functions that the exception went through and that are written in other cells."""
-    codes = dict.fromkeys(frame.f_code for frame in traceback_frames(failure.error))
+    codes = dict.fromkeys(frame.f_code for frame in _frames(failure.error))
     inner = [code for code in codes if not is_whole_cell(code) and cell_title(shell, code.co_filename)]
     for code in inner[-_MOST_SOURCES:]:
         source = _source_of(code)
@@ -116,7 +145,7 @@ def _source_of(code: Any) -> str:
 def _values(shell: Any, failure: Failure, own: Sequence[Secret]) -> Iterator[str]:
     """Yield a line for each name that the failing cell reads, and for the variables of the innermost function of a cell."""
     names = user_names(shell)
-    inner = [frame for frame in traceback_frames(failure.error) if cell_title(shell, frame.f_code.co_filename)]
+    inner = [frame for frame in _frames(failure.error) if cell_title(shell, frame.f_code.co_filename)]
     read = dict.fromkeys([*_names_in(shell, failure.source), *(name for frame in inner for name in frame.f_code.co_names)])
     yield from _lines((name for name in read if name in names), names, own)
     if inner and not is_whole_cell(inner[-1].f_code):
@@ -165,7 +194,7 @@ def _versions(shell: Any, failure: Failure) -> Iterator[str]:
     yield f"Python {platform.python_version()}"
     names = user_names(shell)
     values = [names[name] for name in _names_in(shell, failure.source) if name in names]
-    modules = [frame.f_globals.get("__name__") for frame in traceback_frames(failure.error)]
+    modules = [frame.f_globals.get("__name__") for frame in _frames(failure.error)]
     modules += [getattr(value, "__name__" if isinstance(value, ModuleType) else "__module__", "") for value in values]
     modules += [type(value).__module__ for value in values]
     for package in dict.fromkeys(str(module).partition(".")[0] for module in modules if module):

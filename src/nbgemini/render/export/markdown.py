@@ -14,7 +14,8 @@ from functools import cache
 from typing import Any
 from urllib.parse import quote
 
-from nbgemini.formatting import LOOKS, duration_text
+from nbgemini._environment import HOST
+from nbgemini.formatting import duration_text
 from nbgemini.messages.events import Citations, CodeResult, ExecutedCode, InlineMedia, ToolCallGrowing, ToolRun
 from nbgemini.messages.media import HEAD, decode_media, media_kind, mime_of
 from nbgemini.messages.segments import Content
@@ -106,7 +107,7 @@ class _Page:
                 yield "Sources:\n\n" + "\n".join(f"1. {_source(source.uri, source.title)}" for source in sources)
 
     def _tool(self, run: ToolRun) -> Iterator[str]:
-        took = f", {duration_text(run.seconds)}" if run.seconds and LOOKS.durations else ""
+        took = f", {duration_text(run.seconds)}" if run.seconds and HOST.durations else ""
         unasked = ", ran without asking" if run.unasked else ""
         yield f"**Tool call** {escaped(run.call.name)} ({run.state}{took}{unasked})"
         yield fenced(_json(run.call.args), "json")
