@@ -69,6 +69,7 @@ CASES = [
     ("AttributeError", "(3).colour()", 'try:\n    (3).colour()\nexcept AttributeError as error:\n    print("AttributeError:", error)'),
     ("AttributeError", "(3).colour", 'getattr(3, "colour", None)'),
     ("ZeroDivisionError", "n / zero", '(n / zero if zero else float("nan"))'),
+    ("ZeroDivisionError", "1 / 0", 'try:\n    1 / 0\nexcept ZeroDivisionError as error:\n    print("ZeroDivisionError:", error)'),
     ("ZeroDivisionError", "n % (zero + 0)", '(n % (zero + 0) if (zero + 0) else float("nan"))'),
     ("ModuleNotFoundError", "import jsonn", "import json"),
     ("ModuleNotFoundError", "import cv2", "%pip install opencv-python\n\nimport cv2"),

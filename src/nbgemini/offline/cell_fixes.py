@@ -60,6 +60,7 @@ _HANDLERS = {"FileNotFoundError": _MISSING_FILE}
 _WHY = {
     "FileNotFoundError": "The file is not there. I can't see your disk, so the corrected cell says what is in its folder",
     "RecursionError": "The function calls itself without end: a case that returns before is missing. The cell says so now",
+    "ZeroDivisionError": "It divides by zero whatever comes: put the number that was meant. The cell says so now",
     "AssertionError": "What the `assert` states isn't true, and the cell says so now",
     "JSONDecodeError": "The text is no JSON; the cell says where it stops being one",
     "UnicodeDecodeError": "The bytes are in another encoding, such as `latin-1`: name it. The cell says where they are wrong",
@@ -319,10 +320,11 @@ def _indices(code: FailedCode) -> list[ast.expr]:
 
 
 def _divisions(code: FailedCode, *, compound: bool) -> Iterator[ast.BinOp]:
-    """Yield the divisions by an expression that needs parentheses, or by one that needs none."""
+    """Yield the divisions by an expression that needs parentheses, or by one that needs none; a number is what it is."""
     for node in code.nodes(ast.BinOp):
         needed = isinstance(node.right, ast.BinOp | ast.IfExp | ast.BoolOp)
-        if isinstance(node.op, ast.Div | ast.FloorDiv | ast.Mod) and compound == needed:
+        divides = isinstance(node.op, ast.Div | ast.FloorDiv | ast.Mod) and not isinstance(node.right, ast.Constant)
+        if divides and compound == needed:
             yield node
 
 
