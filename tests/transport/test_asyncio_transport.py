@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import socket
+import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
 from importlib.metadata import version
 from types import SimpleNamespace
@@ -84,6 +87,31 @@ async def test_a_connection_that_heard_anything_at_rest_is_let_go(then):
         await until(lambda: not server.open)
         assert await asked(source) == [{"a": 1}]
         assert server.connections == 2
+
+
+async def test_a_connection_that_ended_while_the_loop_was_busy_is_let_go():
+    whole = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 8\r\n\r\n{"a": 1}'
+    may_end, ended = threading.Event(), threading.Event()
+
+    def serve():
+        for _ in range(2):
+            connection = server.accept()[0]
+            with connection:
+                while b"\r\n\r\n" not in connection.recv(65_536):
+                    pass
+                connection.sendall(whole)
+                may_end.wait(20)
+            ended.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as threads:
+        server.settimeout(20)
+        served = threads.submit(serve)
+        async with source_at(SimpleNamespace(url=f"http://127.0.0.1:{server.getsockname()[1]}")) as source:
+            assert await asked(source) == [{"a": 1}]
+            may_end.set()
+            assert ended.wait(20)  # the loop hears nothing meanwhile
+            assert await asked(source) == [{"a": 1}]
+        served.result()
 
 
 async def test_a_connection_that_rested_too_long_is_let_go(monkeypatch):

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 import ssl
 from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from functools import partial
 from typing import Any, TypeAlias
 
 import httptools
 import httpx2
+
+from nbgemini.transport.sockets import is_readable, shut_down
 
 Origin: TypeAlias = tuple[str, str, int]  # scheme, host, port
 
@@ -61,6 +62,11 @@ class HttpConnection(asyncio.Protocol):
     def readable(self) -> bool:
         """Whether there is something to read, be it the end."""
         return bool(self._pieces) or self.ended
+
+    @property
+    def heard_at_rest(self) -> bool:
+        """Whether the service has closed it, or said what nobody asked for; a loop that was busy has not noticed yet."""
+        return self.ended or is_readable(self._socket)
 
     def write(self, data: bytes) -> None:
         """Send, if anyone still listens."""
@@ -152,17 +158,6 @@ class HttpConnection(asyncio.Protocol):
         """Take note that it was taken."""
         self.full = False
         self._wake()
-
-
-def shut_down(connection: Any) -> None:
-    """Shut the socket of a connection down, given as asyncio has it: a forked child's copy would hold the stream open."""
-    number = connection.fileno()
-    if number >= 0:  # else it is closed
-        with suppress(OSError), socket.socket(fileno=number) as same:
-            try:
-                same.shutdown(socket.SHUT_RDWR)
-            finally:
-                same.detach()
 
 
 class ResponseParser:
@@ -377,7 +372,7 @@ class AsyncioTransport(httpx2.AsyncBaseTransport):
         oldest, idle = asyncio.get_running_loop().time() - _IDLE_SECONDS, self._idle[origin]
         while idle:
             connection, since = idle.pop()
-            if since >= oldest and not connection.ended:
+            if since >= oldest and not connection.heard_at_rest:
                 connection.idle = False
                 return connection
             connection.abort()

@@ -28,6 +28,7 @@ from nbgemini.transport.framing import DONE, Framer
 from nbgemini.transport.key_filter import KeyFilter, KeyForms, in_turns
 from nbgemini.transport.origin import origin_of
 from nbgemini.transport.request import Request, WholeResponse
+from nbgemini.transport.sockets import shut_down
 from nbgemini.transport.timeouts import StallTimeout, Timeouts
 
 if TYPE_CHECKING:
@@ -135,8 +136,6 @@ class HttpCall:
             return
         stream = None if self._read_whole else self._response.extensions.get("network_stream")
         if stream is not None:  # httpx2's own transport closes, but does not shut down
-            from nbgemini.transport.asyncio_transport import shut_down  # noqa: PLC0415 - imports httpx2, which is loaded by now
-
             shut_down(stream.get_extra_info("socket"))
         await self._response.aclose()
 
