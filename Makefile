@@ -63,8 +63,10 @@ soak:  ## 1,000 streams at once, 10,000 cancelled, 100,000 frames through one ke
 	NBGEMINI_THOROUGH=20 $(RUN) pytest -q -s --timeout 600 tests/journal
 	NBGEMINI_THOROUGH=5 $(RUN) pytest -q -s tests/chat/test_conversation.py
 
+WORKERS := 4# kernels wait more than they work
+
 kernel:  ## tests in a real kernel
-	$(RUN) pytest -q --reruns $(RERUNS) -n 2 --dist loadfile tests/kernel
+	$(RUN) pytest -q --reruns $(RERUNS) -n $(WORKERS) --dist loadfile tests/kernel
 
 KERNELS := colab 6.29.5-8 6.31.0-8 7.3.0-9 7.4.0-9
 BESIDE := -e '.[mcp]' matplotlib pandas uvloop  # what kernel tests want in a kernel's own environment
@@ -87,13 +89,13 @@ QUICK := asking chats completion data kept kinds new_user objects stop streaming
 	touch $@
 
 kernels: $(KERNELS:%=.kernels/%/done)  ## the same on Colab's and other kernels, each in an environment of its own
-	NBGEMINI_KERNELS=$$(printf '$(CURDIR)/.kernels/%s/bin/python:' $(KERNELS)) $(RUN) pytest -q --reruns $(RERUNS) -n 2 --dist loadfile tests/kernel
+	NBGEMINI_KERNELS=$$(printf '$(CURDIR)/.kernels/%s/bin/python:' $(KERNELS)) $(RUN) pytest -q --reruns $(RERUNS) -n $(WORKERS) --dist loadfile tests/kernel
 
 colab: .kernels/colab/done  ## tests on the versions that Colab has
-	NBGEMINI_KERNELS=$(CURDIR)/.kernels/colab/bin/python $(RUN) pytest -q --reruns $(RERUNS) -n 2 --dist loadfile tests/kernel -k colab
+	NBGEMINI_KERNELS=$(CURDIR)/.kernels/colab/bin/python $(RUN) pytest -q --reruns $(RERUNS) -n $(WORKERS) --dist loadfile tests/kernel -k colab
 
 lowest: .kernels/lowest/done  ## the quick kernel tests with the lowest versions of everything
-	NBGEMINI_KERNELS=$(CURDIR)/.kernels/lowest/bin/python $(RUN) pytest -q --reruns $(RERUNS) -n 2 --dist loadfile $(QUICK:%=tests/kernel/test_%.py)
+	NBGEMINI_KERNELS=$(CURDIR)/.kernels/lowest/bin/python $(RUN) pytest -q --reruns $(RERUNS) -n $(WORKERS) --dist loadfile $(QUICK:%=tests/kernel/test_%.py)
 
 .collaboration/done: pyproject.toml
 	$(PYTHON) -m venv --clear .collaboration
@@ -101,10 +103,10 @@ lowest: .kernels/lowest/done  ## the quick kernel tests with the lowest versions
 	touch $@
 
 browser: .collaboration/done  ## JupyterLab and Notebook 7 in Chromium; a JupyterLab for several users has an environment of its own
-	$(RUN) pytest -q --reruns $(RERUNS) -n 2 --dist loadfile tests/browser
+	$(RUN) pytest -q --reruns $(RERUNS) -n 3 --dist loadfile tests/browser
 
 notebooks:  ## the example notebooks under nbval
-	$(RUN) pytest -q --nbval notebooks
+	$(RUN) pytest -q -n 2 --dist loadfile --nbval notebooks
 
 wheel:  ## a wheel in a clean venv, and beside what Colab has, loads the extension
 	COLAB_PYTHON=$(COLAB_PYTHON) $(RUN) pytest -q tests/test_wheel.py
