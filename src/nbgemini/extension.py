@@ -16,8 +16,7 @@ from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.kernel.cell_transforms import AwaitHook, FirstCell, WaitFirst
 from nbgemini.notebook.kernel.environment import hear_every_request
 from nbgemini.notebook.kernel.running_cells import Cells
-from nbgemini.notebook.magics.completion_matcher import CompletionMatcher
-from nbgemini.notebook.magics.magics import GeminiMagics
+from nbgemini.notebook.magics.magics import CompletionMatcher, GeminiMagics
 
 _ATTRIBUTE = "_nbgemini"
 

@@ -1,4 +1,4 @@
-"""`%%gemini` and `%gemini` as IPython knows them; everything behind the names is imported at the first use.
+"""`%%gemini`, `%gemini` and Tab as IPython knows them; everything behind them is imported at the first use.
 
 Each magic has two names; a fifth one waits for pending variables. IPython calls `gemini` where the result can't be awaited;
 the await hook rewrites whole cells to call `_gemini_awaited`, whose coroutine the cell then awaits.
@@ -7,11 +7,12 @@ the await hook rewrites whole cells to call `_gemini_awaited`, whose coroutine t
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib import import_module
 from typing import Any, TypeAlias, cast
 
+from IPython.core import completer as ipython
 from IPython.core.magic import no_var_expand
 
 from nbgemini.notebook.config import Gemini
@@ -22,6 +23,7 @@ from nbgemini.notebook.kernel.running_cells import LastError, LastPicture
 Owner: TypeAlias = tuple[str, str]  # kind and name
 
 _CELL = ("cell", "gemini")
+_COMPLETIONS = "completions"  # the method that offers them before IPython 8.6
 
 
 class MagicRegistration:
@@ -124,7 +126,7 @@ class GeminiMagics:
 
     @property
     def runner(self) -> Any:
-        """What does the work, made at the first use: %load_ext must stay quick."""
+        """What does the work, made at the first use."""
         if self._made is None:
             session = import_module("nbgemini.notebook.session").Session(
                 self._shell, self._settings, self._pictures, self._errors
@@ -156,3 +158,54 @@ class GeminiMagics:
             return code
         session = self._made.session
         return with_wait(code, session.pending, session.last, import_module("nbgemini.notebook.session").FINAL_FIELDS)
+
+
+class CompletionMatcher:
+    """Joins our completions to those of one shell: as a matcher, or before IPython 8.6 in the place of its method."""
+
+    def __init__(self, shell: Any, config: Gemini, session: Callable[[], Any]) -> None:
+        """`session` returns the session, or None while nothing was asked: it is not made for a Tab."""
+        self._completer = shell.Completer
+        self._parts = shell, config, session
+        self._offers: Any = None
+        self._matcher = self._new_matcher() if hasattr(ipython, "context_matcher") else None
+
+    def install(self) -> None:
+        """Offer completions from now on."""
+        if self._matcher is not None:
+            self._completer.custom_matchers.append(self._matcher)
+        else:
+            setattr(self._completer, _COMPLETIONS, self._completions)
+
+    def remove(self) -> None:
+        """Offer nothing any more; harmless twice."""
+        if self._matcher is None:
+            vars(self._completer).pop(_COMPLETIONS, None)
+        elif self._matcher in self._completer.custom_matchers:
+            self._completer.custom_matchers.remove(self._matcher)
+
+    def _offered(self, text: str, row: int, column: int) -> tuple[str, list[str]]:
+        """Return what is being typed at a place in a cell, and the whole words of ours that it may become."""
+        if "gemini" not in text:
+            return "", []
+        if self._offers is None:
+            self._offers = import_module("nbgemini.notebook.magics.completion").Completer(*self._parts)
+        offered: tuple[str, list[str]] = self._offers.offered(text, row, column)
+        return offered
+
+    def _new_matcher(self) -> Any:
+        @ipython.context_matcher(identifier="nbgemini", priority=1000)  # before jedi, which then need not run
+        def match(context: Any) -> dict[str, Any]:
+            typed, words = self._offered(context.full_text, context.cursor_line, context.cursor_position)
+            found = [ipython.SimpleCompletion(word, type="nbgemini") for word in words]
+            return {"completions": found, "suppress": True, "matched_fragment": typed, "ordered": True}
+
+        return match
+
+    def _completions(self, text: str, offset: int) -> Iterator[Any]:
+        """Return ours where something of ours is typed, or else IPython's: that would run properties to see what they have."""
+        before = text[:offset].split("\n")
+        typed, words = self._offered(text, len(before) - 1, len(before[-1]))
+        if not typed and not words:
+            return getattr(type(self._completer), _COMPLETIONS)(self._completer, text, offset)
+        return iter([ipython.Completion(offset - len(typed), offset, word, type="nbgemini") for word in words])
