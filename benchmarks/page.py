@@ -81,7 +81,10 @@ TRACED = ["disabled-by-default-devtools.timeline", "devtools.timeline", "blink.u
 
 
 def page(who):
-    """Frames a second, the share of time in tasks over 50 ms, the median from a key to its paint; CPU of the longest tasks."""
+    """Frames a second while the answer comes and to the end, the share of all that time in tasks over 50 ms, and so on.
+
+    The rest: the median from a key to its paint; CPU of the longest tasks while it comes and at rest.
+    """
     sys.path.insert(0, str(Path(__file__).parents[1]))
     from playwright.sync_api import sync_playwright
     from tests.support.jupyter import CHROMIUM, CHROMIUM_FLAGS, Lab, Notebook
@@ -99,12 +102,15 @@ def page(who):
         while not book.page.evaluate(f"() => {OUTPUT}.textContent.includes('The end.')"):
             book.page.keyboard.type("words ", delay=60)
         found = book.page.evaluate("() => found")
+        rest = book.page.evaluate("() => performance.getEntriesByName('at rest')[0].startTime")
         book.page.wait_for_timeout(3000)  # what JupyterLab still does at rest: formulas, headings
         longest = longest_tasks(json.loads(browser.stop_tracing())["traceEvents"])
         book.close()
         browser.close()
     frames = [later - now for now, later in pairwise(found["frames"])]
+    coming = [later - now for now, later in pairwise(found["frames"]) if later < rest] or frames  # Markdown never rests
     return [
+        1000 * len(coming) / sum(coming),
         1000 * len(frames) / sum(frames),
         100 * sum(found["tasks"]) / sum(frames),
         median(key for key in found["keys"] if key),
