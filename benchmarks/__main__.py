@@ -37,8 +37,7 @@ GROUPS = {
     ),
     "page": (
         ["nbgemini", "the same HTML at once", "Markdown shown anew"],
-        "frames/s while it comes, to its end; % in tasks over 50 ms, ms from a key to its paint, "
-        "ms CPU of the longest task while it comes, at rest",
+        "frames/s as it comes, with its end; % in tasks over 50 ms; ms from key to paint; ms CPU of the longest task, same two",
         "a page while an answer of 100 kB streams into it over 10 s and its reader types",
     ),
     "tools": (
