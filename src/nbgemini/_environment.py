@@ -23,6 +23,7 @@ class Host:
         self.durations = True  # they differ each time, so a notebook whose outputs are compared leaves them out
         self.latex = True  # answers as LaTeX too, which documents made of a notebook take
         self.map_bar: Callable[[], Callable[[Any], object] | None] | None = None  # makes the bar of a map
+        self.before_call: Callable[[], object] | None = None  # before each call of a tool
         self.reader: Callable[[], Any] | None = None  # says who reads, `_async.readers.Reader`
 
 

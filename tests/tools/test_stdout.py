@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nbgemini._environment import HOST
 from nbgemini.messages.events import ToolCall
 from nbgemini.tools.decorator import declare
-from nbgemini.tools.stdout import LONGEST_PRINT, PRINTED, PrintedText, before_calls, not_before_calls
+from nbgemini.tools.stdout import LONGEST_PRINT, PRINTED, PrintedText
 from nbgemini.tools.tool import run
 
 
@@ -109,16 +110,14 @@ async def test_a_forked_child_keeps_nothing(monkeypatch):
     assert not printed.write("x")
 
 
-async def test_streams_are_prepared_before_each_call():
+async def test_streams_are_prepared_before_each_call(monkeypatch):
     prepared = []
 
     def prepare():
         prepared.append(len(prepared))
 
-    before_calls(prepare)
+    monkeypatch.setattr(HOST, "before_call", prepare)
     await call(say_nothing)
-    await call(say_nothing)
-    not_before_calls(prepare)
     await call(say_nothing)
     assert prepared == [0, 1]
 

@@ -15,7 +15,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
 
-_preparations: list[Callable[[], object]] = []
+from nbgemini._environment import HOST
+
 LONGEST_PRINT = 10_000  # characters that are kept: the last ones
 _PAUSE = 0.3  # seconds between two reports
 _ESCAPES = re.compile(r"\x1b\[[0-9;:?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
@@ -26,8 +27,8 @@ class PrintedText:
 
     def __init__(self, report: Callable[[str], object]) -> None:
         """Call `report` on the running loop with the text so far, now and then while it grows."""
-        for prepare in _preparations:
-            prepare()
+        if HOST.before_call:
+            HOST.before_call()
         self._report = report
         self._loop = asyncio.get_running_loop()
         self._process = os.getpid()
@@ -80,16 +81,6 @@ class PrintedText:
 
 PRINTED: ContextVar[PrintedText | None] = ContextVar("nbgemini_printed", default=None)
 """Of the call that runs here; None outside of calls."""
-
-
-def before_calls(prepare: Callable[[], object]) -> None:
-    """Call `prepare` before each call of a tool."""
-    _preparations.append(prepare)
-
-
-def not_before_calls(prepare: Callable[[], object]) -> None:
-    """Call it no longer."""
-    _preparations.remove(prepare)
 
 
 def _overwritten(text: str) -> str:

@@ -16,8 +16,9 @@ from typing import Any, Protocol, TypeVar
 
 from IPython.core.displaypub import CapturingDisplayPublisher
 
+from nbgemini._environment import HOST
 from nbgemini.notebook.kernel.environment import cell_request, current_request, kernel_of
-from nbgemini.tools.stdout import PRINTED, before_calls, not_before_calls
+from nbgemini.tools.stdout import PRINTED
 
 T = TypeVar("T")
 
@@ -111,7 +112,7 @@ class PrintCapture:
 
     def __init__(self) -> None:
         self._active = True
-        before_calls(self.install)
+        HOST.before_call = self.install
 
     def install(self) -> None:
         """Begin with the streams that print to the notebook now, unless it has begun with them."""
@@ -122,7 +123,7 @@ class PrintCapture:
     def remove(self) -> None:
         """End."""
         self._active = False
-        not_before_calls(self.install)
+        HOST.before_call = None
         for stream in filter(self._is_ours, _print_streams()):
             (stream.write,) = stream.write.args
 
