@@ -149,7 +149,19 @@ def test_after_a_fork_each_process_writes_for_itself(service, path):
     assert (exchange.state, sum(len(part["text"]) for part in exchange.parts)) == ("complete", 2000)
 
 
-def test_a_program_that_does_not_close_its_journal_loses_nothing(service, path):
-    code = ASK.replace("    journal.close()\n", "")
+SLOW_DISK = """
+from nbgemini._storage.sqlite import Database
+from nbgemini.journal import writer
+writer._LEAVING, fast = 0, Database.transact
+def slow(*what):
+    time.sleep(0.3)
+    return fast(*what)
+Database.transact = slow
+"""
+
+
+@pytest.mark.parametrize("end", ["    journal.close()\n", ""], ids=["closes its journal", "does not close it"])
+def test_a_program_that_ends_waits_for_a_slow_disk(service, path, end):
+    code = "import time" + SLOW_DISK + ASK.replace("    journal.close()\n", end)
     assert subprocess.run(command(code, service, path, "hello", 3), check=False, capture_output=True).stderr == b""
     assert [exchange.state for exchange in later(path).exchanges("main")] == ["complete"] * 3

@@ -13,6 +13,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from itertools import groupby
 from queue import Empty, SimpleQueue
 from sqlite3 import Connection
@@ -26,7 +27,7 @@ T = TypeVar("T")
 
 _LOCKED_PAUSE = 0.05  # seconds between two attempts at a locked file
 _IDLE = 60.0  # seconds without work after which the file is closed
-_LEAVING = 2.0  # seconds that an ending interpreter waits for the disk
+_LEAVING = 10.0  # seconds that an ending interpreter waits for the disk, which a locked file does not take
 _FORKING = 1.0  # seconds that a fork waits for a thread to leave SQLite
 
 
@@ -54,6 +55,7 @@ class SqliteWorker:
     ) -> None:
         self.database, self.name, self.tell = database, name, tell
         self.on_reset, self.persistent = on_reset, persistent
+        self.before_exit: Callable[[], object] = lambda: None  # called when the interpreter ends, to give it the last jobs
         self.begin_anew()
         _workers.add(self)
 
@@ -67,6 +69,11 @@ class SqliteWorker:
     def pending(self) -> int:
         """The number of jobs that are not done."""
         return 0 if self._thread is None else self._thread.jobs.qsize() + len(self._thread.taken)
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has no thread that takes jobs; the next job starts one."""
+        return self._thread is None
 
     @property
     def locked(self) -> bool:
@@ -92,6 +99,13 @@ class SqliteWorker:
                 thread.jobs.put(None)
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout)
+
+    def finish(self, thread: _WorkerThread) -> None:
+        """End this thread before the interpreter ends, whether it was told to end by then or not."""
+        if self._thread is thread:
+            self.before_exit()
+            self.close()
+        thread.join(_LEAVING)
 
     def closes_when_idle(self, thread: _WorkerThread) -> bool:
         """Whether this thread ends because nothing is to be done."""
@@ -125,7 +139,8 @@ class _WorkerThread(threading.Thread):
         self._ends = False
 
     def run(self) -> None:
-        atexit.register(self._worker.close, _LEAVING)
+        finish = partial(self._worker.finish, self)
+        atexit.register(finish)
         try:
             while not self._ends:
                 self._wait_for_jobs()
@@ -133,7 +148,7 @@ class _WorkerThread(threading.Thread):
                     self._run_jobs()
         finally:
             self._database.close()
-            atexit.unregister(self._worker.close)
+            atexit.unregister(finish)
 
     def _wait_for_jobs(self) -> None:
         """Wait for a job that is due, and take all that are."""

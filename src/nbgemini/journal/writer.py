@@ -54,6 +54,7 @@ class JournalWriter:
             on_reset=recorder.begin_anew,
             persistent=True,
         )
+        self._worker.before_exit = lambda: self._submit(recorder.look)
 
     def follow(self, reply: Reply) -> None:
         """Write a reply down from now on to its end."""
@@ -123,7 +124,7 @@ class JournalWriter:
             if self._dropped:
                 self._tell(f"{self._dropped} prompts were not written to the journal {self._path}, which was locked")
                 self._dropped = 0
-            if len(self.recorder):
+            if len(self.recorder) and not self._worker.closed:
                 self._look_soon(_EVERY)
         elif error is not None and not self._failed and not isinstance(error, LockedError):
             self._failed = True
