@@ -151,7 +151,7 @@ class StreamHandle:
 
     @property
     def done(self) -> bool:
-        """Whether the state is terminal."""
+        """Whether it has ended."""
         return self._lifecycle.done
 
     @property
@@ -160,11 +160,11 @@ class StreamHandle:
         return self._lifecycle.stopping
 
     def stop(self) -> None:
-        """Stop the stream and keep what arrived; harmless twice, after the end, and from any thread."""
+        """Stop, and keep what arrived; may be called from any thread, and more than once."""
         self._lifecycle.stop()
 
     def stop_call(self, number: int) -> None:
-        """Stop one of `tool_calls` while it runs, waits or asks; all else goes on. Harmless after its end, from any thread."""
+        """Stop one of `tool_calls`, counted from 0; the others continue. May be called from any thread."""
         self._lifecycle.stop_call(number)
 
     def when_done(self, callback: Callable[[], object]) -> None:

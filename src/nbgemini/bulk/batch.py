@@ -53,10 +53,10 @@ class BatchContext(Struct, frozen=True):
 
 
 class Batch:
-    """One batch, wherever it was submitted.
+    """One batch of Google's Batch API.
 
     Attributes:
-        status: what the service said of it last.
+        status: its status when it was last checked.
     """
 
     def __init__(self, context: BatchContext, status: Status, rows: Sequence[Any] | None = None) -> None:
@@ -66,30 +66,30 @@ class Batch:
 
     @property
     def name(self) -> str:
-        """What it is called: `batches/…`; keep it, and `client.batch_named` finds the batch on another day."""
+        """Name of the batch, `batches/…`: keep it for `client.batch_named`, which finds the batch on another day."""
         return self.status.name
 
     @property
     def state(self) -> BatchState:
-        """`waiting` or `running`, then one of `complete`, `failed`, `cancelled`, `expired`; as of the last look."""
+        """`waiting` or `running`, then one of `complete`, `failed`, `cancelled`, `expired`; as of the last check."""
         return self.status.state
 
     @property
     def error(self) -> ApiError | None:
-        """Why the whole batch failed; None if it did not."""
+        """Why the whole batch failed; None otherwise."""
         return self.status.error
 
     async def refresh(self) -> Self:
-        """Look how it stands."""
+        """Check the status."""
         request = codec.status_request(self._context.version, self.name)
         self.status = await _read_status(await self._context.endpoint.fetch(request))
         return self
 
     async def wait(self, every: float | None = None) -> Self:
-        """Return when it is over; stopped, only the waiting ends.
+        """Wait until the batch has ended; cancelling this does not cancel the batch.
 
         Args:
-            every: seconds between two looks; by default they grow from 2 to 60.
+            every: seconds between two checks; by default they grow from 2 to 60.
         """
         pause = every or _FIRST_PAUSE
         while not (await self.refresh()).status.over:
@@ -98,7 +98,7 @@ class Batch:
         return self
 
     async def cancel(self) -> Self:
-        """Stop the batch; the rows that have their answer stay, and cost what they cost."""
+        """Cancel the batch; rows that are answered by then are kept, and paid for."""
         await self._context.endpoint.fetch(codec.status_request(self._context.version, self.name, "cancel"))
         return await self.refresh()
 
@@ -106,7 +106,7 @@ class Batch:
         """Wait for the end and return the rows, as `client.map` does, at half the price.
 
         Raises:
-            NbGeminiError: the batch came to nothing.
+            NbGeminiError: the batch ended without any answer.
         """
         if not (self.status.over and (self.status.answers or self.status.file)):
             await self.wait()

@@ -53,16 +53,16 @@ def tool(
     labels: Iterable[str] = ...,
 ) -> Callable[[F], F]: ...
 def tool(function: Any = None, /, **marks: Any) -> Any:
-    """Say how a function is offered to the model; it stays the function it was.
+    """Set how a function is offered to the model as a tool; the function itself does not change.
 
     Args:
-        function: what is decorated; also a tool of an MCP server.
-        marks: `name` for the model; `timeout` in seconds, None for as long as it takes; `safe=True` if a call may run unasked;
-            `labels`, what it does of `private` (reads what is nobody else's business), `untrusted` (takes in what strangers
-            wrote), `external` (can send something out).
+        function: the function, or a tool of an MCP server.
+        marks: `name`, the name that the model sees; `timeout` in seconds (60), None for no limit; `safe=True` if calls may run
+            without approval; `labels`: `private` (reads private data), `untrusted` (reads what strangers wrote), `external`
+            (can send data out).
 
     Raises:
-        PromptError: a mark that means nothing.
+        PromptError: an unknown mark, or a wrong value.
     """
     if function is None:
         return functools.partial(tool, **marks)
