@@ -146,7 +146,7 @@ class Chat:
         self._context.guard(asked, options.system)
         service, model = split_model(options.model)
         if not model:
-            raise PromptError(f"no model is named behind {service}: → %gemini models {service}: lists them")
+            raise PromptError(f"no model after {service}: → %gemini models {service}: lists them")
 
     def segments(self, exchange: Exchange) -> list[Segment]:
         """Return the answer of an exchange as segments, from its parts."""

@@ -90,7 +90,7 @@ class McpServer:
             await self.aclose()
             raise ConfigurationError(f"{self} did not answer within {self.timeout:g} s") from None
         except ToolError as error:
-            raise ConfigurationError(f"{self} does not tell its tools: {error_line(str(error))}") from None
+            raise ConfigurationError(f"{self} does not list its tools: {error_line(str(error))}") from None
         return await asyncio.to_thread(self._tools, session, listed)
 
     async def aclose(self) -> None:
