@@ -28,7 +28,7 @@ def _magics() -> str:
     return "\n".join(
         [
             f"# Magics\n\n{NOTE}\n",
-            "In a notebook, `%%gemini?` shows this page for the first magic, `%gemini?` for the second.\n",
+            "In a notebook, `%%gemini?` and `%gemini?` show this help.\n",
             "## `%%gemini [options]`\n\n| option | meaning |\n|---|---|",
             *_rows(build_parser().actions),
             "\n### One example for each option\n",
@@ -36,7 +36,7 @@ def _magics() -> str:
             "## `%gemini COMMAND`\n\n| command | what it does |\n|---|---|",
             *commands,
             "\n## `%gemini map [options] NAME TEMPLATE…`\n",
-            "One prompt for each row. A template of several lines is the text of a cell `%%gemini map [options] NAME`.\n",
+            "Asks one prompt for each row. For a template of several lines, use a cell that begins with `%%gemini map [options] NAME`.\n",
             "| option | meaning |\n|---|---|",
             *_rows(build_map_parser().actions),
             "\n| example | result |\n|---|---|",
@@ -51,18 +51,18 @@ def _settings() -> str:
     return "\n".join(
         [
             f"# Settings\n\n{NOTE}\n",
-            "In a notebook, `%config Gemini` lists all settings with their values, and `%config Gemini.NAME = VALUE` sets one. In",
-            "Python, pass `Settings(…)` to `Client`.\n",
+            "In a notebook, `%config Gemini` lists all settings with their values, and `%config Gemini.NAME = VALUE` changes one. In",
+            "Python, pass [`Settings(…)`](python-api.md#settings) to `Client`.\n",
             "## `%config Gemini`\n\n| setting | default | meaning |\n|---|---|---|",
             *(f"| `{name}` | {_default(trait)} | {_cell(trait.help)} |" for name, trait in traits),
             "\n## Environment variables\n",
             "| variable | meaning |\n|---|---|",
             "| `GOOGLE_API_KEY`, `GEMINI_API_KEY` | the key for Gemini; the first wins, as in google-genai |",
-            "| `GOOGLE_GEMINI_BASE_URL` | where the Gemini API is, if not at Google |",
+            "| `GOOGLE_GEMINI_BASE_URL` | the base URL of the Gemini API |",
             "| `GOOGLE_GENAI_API_VERSION` | the version of the Gemini API; `v1beta` by default |",
             "| `GOOGLE_CLOUD_PROJECT`, `GOOGLE_CLOUD_LOCATION` | for `vertex:` |",
             "| `ANTHROPIC_API_KEY`, `OPENAI_API_KEY`, … | keys and addresses of [other services](../how-to/other-services.md) |",
-            "| `NBGEMINI_CACHE` | the cache, as the setting `cache`; the place for an address with a password |",
+            "| `NBGEMINI_CACHE` | the cache, like the setting `cache`; use it for an address that contains a password |",
             "| `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY` | proxies; requests to this machine never use one |",
             "",
         ]

@@ -122,7 +122,7 @@ MISUSED = [
     (lambda client: client.generate("x", tools=[print]), "client.chat offer tools"),
     (lambda client: client.chat("a", temperature="hot"), "temperature='hot' can't be used"),
     (lambda client: client.count_tokens(5), "a prompt is text"),
-    (lambda client: client.embed(5), "one text or of many"),
+    (lambda client: client.embed(5), "one text or several"),
     (lambda client: client.map(5, ["a"]), "a template is text"),
     (lambda client: client.map("x {row}", ["a"], tools=[print]), "client.chat offer tools"),
     (lambda client: client.map("x {row}", ["a"], concurrency="many"), "not 'many'"),

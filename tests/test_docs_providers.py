@@ -1,4 +1,4 @@
-"""docs/how-to/other-services.md says what each service takes: its table is what the codecs do, and its services are those that there are."""
+"""docs/how-to/other-services.md says what each service supports: its table is what the codecs do, and its services are those that there are."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ FILES = {".png": "image/png", ".pdf": "application/pdf", ".wav": "audio/wav", ".
 
 def rows():
     """Every row of the table of what each takes: what is taken, service, and what the page says."""
-    lines = PAGE.split("## What each service takes")[1].split("## One chat")[0].splitlines()
+    lines = PAGE.split("## What each service supports")[1].split("## One chat")[0].splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
     head = cells[0][1:]
     return [(row[0], service, said) for row in cells[2:] for service, said in zip(head, row[1:], strict=True)]
@@ -64,7 +64,7 @@ def test_the_table_says_what_the_codecs_take(what, service, said):
 
 
 def test_every_service_has_its_line():
-    table = PAGE.split("## What each service takes")[0]
+    table = PAGE.split("## What each service supports")[0]
     assert {name for name in re.findall(r"`([a-z-]+)`", table) if name in KNOWN} == set(KNOWN)
     for service in KNOWN.values():
         assert all(name in table for name in (*service.key_names, *service.url_names))

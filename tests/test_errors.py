@@ -60,7 +60,7 @@ def test_a_quota_says_when_it_is_there_again():
     assert refused("600s").startswith("ask again in 10 min")
     assert refused("36000s").startswith("ask again in 10 h")
     assert refused().startswith("ask again in a moment")
-    assert refused("2s", quotaId="GenerateRequestsPerDay").startswith("the quota of a day begins anew at midnight Pacific time")
+    assert refused("2s", quotaId="GenerateRequestsPerDay").startswith("the daily quota resets at midnight Pacific time")
 
 
 def test_one_line_while_it_fails_and_the_chain_afterwards(monkeypatch):

@@ -53,7 +53,7 @@ def test_a_list_of_ones_own_is_read_and_a_wrong_one_is_one_line(tmp_path):
     assert msgspec.json.decode(msgspec.json.encode(read_prices(own)), type=Prices) == read_prices(own)
     for wrong in ("", "[]", '{"date": "x", "models": {}}', '{"date": "2027-01-02", "models": {"m": {"inptu": 1}}}', "\xff"):
         own.write_bytes(wrong.encode("latin-1"))
-        with pytest.raises(ConfigurationError, match=r"^own.json is no list of prices \(.+\); one looks like \{") as raised:
+        with pytest.raises(ConfigurationError, match=r"^own.json is not a price list \(.+\); one looks like \{") as raised:
             read_prices(own)
         assert "\n" not in str(raised.value)
     with pytest.raises(ConfigurationError, match="can't read the prices .*No such file"):

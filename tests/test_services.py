@@ -7,7 +7,7 @@ import pytest
 from nbgemini import Client, Settings
 from nbgemini.errors import ConfigurationError
 from nbgemini.secrets import Secret
-from nbgemini.services import KNOWN, local_url, services_from
+from nbgemini.services import KNOWN, keyless_text, local_url, services_from
 from nbgemini.settings import from_environment
 from tests.conftest import soon
 from tests.fakes.raw import END, RawServer, chunk, head
@@ -97,3 +97,11 @@ def test_a_local_server_wants_a_key_only_if_there_is_one(name, variable):
     service = services_from({variable: "k"})[name]
     assert (service.key, service.needs_key) == (Secret("k"), True)
     assert variable in service.key_names
+
+
+def test_a_service_without_a_key_names_what_it_takes_instead(monkeypatch):
+    own = Settings(services={"my-server": "http://127.0.0.1:9/v1"}).known["my-server"]
+    assert keyless_text(own) == "needs no key; set MY_SERVER_API_KEY if yours does"
+    monkeypatch.setenv("MY_SERVER_API_KEY", "secret-of-mine")
+    assert Secret("secret-of-mine") in Settings(services={"my-server": "http://127.0.0.1:9/v1"}).keys
+    assert "Google Cloud credentials" in keyless_text(KNOWN["vertex"])

@@ -42,21 +42,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="nbgemini", description="Gemini in Jupyter: demo, offline service, and a look at what is installed.")
+    parser = _Parser(
+        prog="nbgemini", description="Gemini in Jupyter: the demo, the offline service, and a check of the installation."
+    )
     parser.add_argument("--version", action="version", version=f"nbgemini {dict(versions())['nbgemini']}")
     commands = parser.add_subparsers(metavar="COMMAND")
-    demo = commands.add_parser("demo", help="the example notebooks on the offline service: no key, no network")
-    demo.add_argument(
-        "folder", type=Path, nargs="?", default=Path("nbgemini-demo"), help="where they go, and stay (%(default)s)"
-    )
-    demo.add_argument("--headless", action="store_true", help="run it without a browser and print what it shows")
+    demo = commands.add_parser("demo", help="open the example notebooks in JupyterLab, offline")
+    demo.add_argument("folder", type=Path, nargs="?", default=_FOLDER, help="folder for the notebooks (default: %(default)s)")
+    demo.add_argument("--headless", action="store_true", help="run the quick start without a browser, and print its outputs")
     demo.set_defaults(run=_demo)
-    serve = commands.add_parser("serve", help="the offline service for other programs")
-    serve.add_argument("--port", type=_port, default=8765, help="0: a free one")
-    serve.add_argument("--pace", type=_pace, default=1.0, help="0: as fast as possible; 1: as fast as people see it")
-    serve.add_argument("--cassette", type=Path, help="recorded answers to play (*.gemini.jsonl)")
+    serve = commands.add_parser("serve", help="run the offline service for other programs")
+    serve.add_argument("--port", type=_port, default=8765, help="port (default: %(default)s); 0: any free port")
+    serve.add_argument("--pace", type=_pace, default=1.0, help="length of pauses (default: 1, natural speed); 0: none")
+    serve.add_argument("--cassette", type=Path, help="cassette to answer from (*.gemini.jsonl)")
     serve.set_defaults(run=_serve)
-    commands.add_parser("doctor", help="which versions are installed").set_defaults(run=_doctor)
+    commands.add_parser("doctor", help="show installed versions, and whether an API key is set").set_defaults(run=_doctor)
     return parser
 
 
@@ -65,16 +65,14 @@ def _demo(options: argparse.Namespace) -> int:
         with tempfile.TemporaryDirectory(prefix="nbgemini-demo-") as folder:
             return _run_headless(_copy_examples(Path(folder)))
     if not _importable("jupyterlab"):
-        print(f"nbgemini demo {_NEEDED} (or see it here: nbgemini demo --headless)", file=sys.stderr)
+        print(f"nbgemini demo {_NEEDED} (or, in the terminal: nbgemini demo --headless)", file=sys.stderr)
         return 1
     try:
         notebook = _copy_examples(options.folder)
     except OSError as error:
         print(f"nbgemini demo: can't write to {options.folder}: {error.strerror} → nbgemini demo FOLDER", file=sys.stderr)
         return 1
-    print(
-        f"The example notebooks are in {notebook.parent.resolve()}; they stay there, with what you change in them.", flush=True
-    )
+    print(f"The example notebooks are in {notebook.parent.resolve()}; your changes to them are kept.", flush=True)
     return _open_lab(notebook)
 
 
@@ -139,7 +137,7 @@ def _serve(options: argparse.Namespace) -> int:
     with service:
         print(
             "nbgemini's offline service speaks Gemini's protocol, and plays recordings in Anthropic's and OpenAI's,"
-            f" at {service.url} (Ctrl-C ends it)"
+            f" at {service.url} (Ctrl-C stops it)"
         )
         print(f"  GOOGLE_GEMINI_BASE_URL={service.url} GEMINI_API_KEY=offline")
         print(f"  ANTHROPIC_BASE_URL={service.url} ANTHROPIC_API_KEY=offline")

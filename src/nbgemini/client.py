@@ -51,7 +51,7 @@ class ManyRows:
 
     @property
     def settings(self) -> Settings:
-        """Where and as whom it asks; change them with `use`."""
+        """The current settings; `use` changes them."""
         return self.services.settings
 
     def map(  # noqa: PLR0913 - each a thing of its own
@@ -66,23 +66,23 @@ class ManyRows:
         on_row: Callable[[MapRow], object] | None = None,
         **options: Any,
     ) -> MapResult:
-        """Return a table that asks `template` for each of `rows` when it is awaited; no row that has its answer is paid twice.
+        """Ask one prompt for each row, many at once, when the result is awaited. Answered rows are never paid for twice.
 
-        `{column}` stands for a value of the row, `{row}` for the row itself, every other brace for itself. Where rows are plain
-        values and the template has no `{row}`, the value follows the template after an empty line.
+        In the template, `{column}` is a value of the row and `{row}` the whole row; all other braces stay as typed. Where rows
+        are plain values and the template has no `{row}`, the value follows at the end.
 
         Args:
             template: the prompt.
-            rows: dicts, texts or any values, a DataFrame or Series, or an asynchronous iterator.
-            concurrency: how many are asked at once at most; fewer after the service set a limit.
-            fresh: ask also for rows that an earlier run has paid for.
-            store: the file of answers; by default one for all maps, beside the journal.
-            progress: called with how far it is; by default a bar in a terminal, and below a cell once the extension is loaded.
-            on_row: called with each row that is over, once its answer is on disk.
-            options: as for `generate`: `model`, `schema`, `system` …
+            rows: dicts, texts or other values, a table or one of its columns, or an asynchronous iterator.
+            concurrency: how many rows are asked at once at most; fewer after a rate limit.
+            fresh: ask all rows again, even those that an earlier run has answered.
+            store: the file that keeps the answers; by default one for all maps, beside the journal.
+            progress: called with a `Progress`; by default there is a progress bar, in a terminal or below the cell.
+            on_row: called with each finished row, once its answer is on disk.
+            options: as for `generate`.
 
         Raises:
-            NbGeminiError: these are no rows, an option means nothing to the model, or there is no key.
+            NbGeminiError: the rows or an option can't be used, or there is no key.
         """
         from nbgemini.bulk.map import MapOptions, create_map  # noqa: PLC0415 - SQLite is loaded at the first map
 
@@ -92,17 +92,17 @@ class ManyRows:
 
     @deferred
     async def batch(self, /, template: str | Sequence[Any], rows: Any = None, *, title: str = "", **options: Any) -> Batch:
-        """Submit one prompt for each row as a batch for Google's Batch API: half the price, an answer within a day.
+        """Submit one prompt for each row to Google's Batch API: half the price, answers within a day.
 
         Args:
-            template: as for `map`; or the prompts themselves, without `rows`.
+            template: as for `map`; or a list of prompts, without `rows`.
             rows: as for `map`.
-            title: what the batch is called in lists.
-            options: as for `generate`: `model`, `schema`, `system` …
+            title: display name of the batch.
+            options: as for `generate`.
 
         Raises:
-            PromptError: these are no rows, an option means nothing to the model, or it is another service's.
-            TransportError: nobody knows whether the batch was taken; it is not submitted again.
+            PromptError: the rows or an option can't be used, or the model is not Gemini's.
+            TransportError: the connection failed; the batch may have been submitted, and is not submitted again.
         """
         from nbgemini.bulk.batch import batch_context, submit_batch  # noqa: PLC0415 - for those who ask
 
@@ -111,14 +111,14 @@ class ManyRows:
 
     @deferred
     async def batches(self) -> list[Batch]:
-        """Return all batches that the service knows, the latest first."""
+        """Return all batches of this API key, the latest first."""
         from nbgemini.bulk.batch import batch_context, batches  # noqa: PLC0415 - for those who ask
 
         return await batches(await batch_context(self.services, {"model": "gemini:"}))
 
     @deferred
     async def batch_named(self, /, name: str, rows: Sequence[Any] | None = None, **options: Any) -> Batch:
-        """Return a batch that was submitted before, here or elsewhere; `rows` and `schema` are as they were given then."""
+        """Return a batch that was submitted earlier, from any machine; pass the same `rows` and `schema` as then."""
         from nbgemini.bulk.batch import batch_context, batch_named  # noqa: PLC0415 - for those who ask
 
         return await batch_named(await batch_context(self.services, {**options, "model": "gemini:"}), name, rows)
@@ -127,22 +127,22 @@ class ManyRows:
     async def embed(
         self, texts: str | Iterable[str], *, model: str = EMBEDDING, dimensions: int | None = None, task: str | None = None
     ) -> list[list[float]]:
-        """Return one vector for each text, in their order: a hundred in a request, requests side by side.
+        """Return one embedding vector for each text, in order; a request holds up to 100 texts, and requests run concurrently.
 
         Args:
             texts: one text or many.
-            model: one of Gemini's that embeds.
-            dimensions: how long the vectors are to be; by default as long as the model makes them.
+            model: an embedding model of Gemini.
+            dimensions: length of the vectors; by default the model's own.
             task: what they are for: `retrieval query`, `retrieval document`, `semantic similarity`, `classification`,
                 `clustering`, `question answering`, `fact verification`, `code retrieval query`.
 
         Raises:
-            PromptError: a text is empty or holds a key, the task is none, or the model is another service's.
+            PromptError: a text is empty or contains a key, the task is unknown, or the model is not Gemini's.
         """
         return await embed(self.services, texts, model, dimensions, task)
 
     async def aclose(self) -> None:
-        """Close the connections of the running loop."""
+        """Close the connections of the running event loop."""
         await self.services.aclose()
 
     async def __aenter__(self) -> Self:
@@ -155,12 +155,12 @@ class ManyRows:
 
 
 class Client(ManyRows):
-    """Chats over shared connections, with Gemini or another service; everything that waits is async.
+    """Asks Gemini and other services; all its chats share connections.
 
-    What an async method returns can also be run by code that is not async: `client.generate("…").result()`.
+    Await what an async method returns or, in code that isn't async, call `.result()`: `client.generate("…").result()`.
 
     Attributes:
-        chats: the named conversations begun so far.
+        chats: the chats so far, by name.
     """
 
     def __init__(
@@ -172,17 +172,17 @@ class Client(ManyRows):
         sleep: Sleep = asyncio.sleep,
         http_client: httpx2.AsyncClient | None = None,
     ) -> None:
-        """Use `settings`; what they leave open is the environment's. Nothing is opened before the first prompt.
+        """Create a client; connections are opened with the first prompt.
 
         Args:
-            settings: where and as whom to ask.
-            api_key: Gemini's; another service's belongs into the environment or `Settings(services=…)`.
-            log: writes every reply down: a journal.
-            sleep: waits so many seconds before a request is sent again.
-            http_client: sends all requests, instead of one of our own for each event loop; it is not closed here.
+            settings: which services to ask, and how; by default from the environment.
+            api_key: API key of Gemini; the keys of other services come from the environment.
+            log: journal that records every reply.
+            sleep: called with the seconds to wait before a retry.
+            http_client: your own HTTP client for all requests; you close it.
 
         Raises:
-            ConfigurationError: these are no settings, or this is no key.
+            ConfigurationError: `settings` or `api_key` is of the wrong type.
         """
         settings = Settings() if settings is None else settings
         if not isinstance(settings, Settings):  # it may be a key, which no message shows
@@ -197,25 +197,25 @@ class Client(ManyRows):
 
     @property
     def cache(self) -> Cache | None:
-        """Where whole answers are kept; None if nowhere."""
+        """The cache of complete answers, or None."""
         return self.services.cache
 
     def use(self, settings: Settings) -> None:
-        """Ask by other settings from the next prompt on; running streams end as they began."""
+        """Change the settings, from the next prompt on."""
         self.services.use(settings)
 
     def chat(self, name: str = "main", *, tools: Any = None, approve: Approve | str = "ask", **options: Any) -> Chat:
-        """Return the conversation `name`, begun now if there is none.
+        """Return the chat of this name; it is created if there is none.
 
         Args:
-            name: what it is called.
-            tools: functions, tools, MCP servers, or lists of them, offered to the model from now on.
-            approve: `auto`, `unguarded`, `never`, or an async function of tool, call and its number that says whether it runs.
-                With `ask` only what is marked as safe runs: there is nobody to ask here.
-            options: how it answers from now on.
+            name: name of the chat.
+            tools: functions, MCP servers, or lists of them that the model may call from now on.
+            approve: whether calls run: `auto`, `unguarded`, `never`, or an async function that takes the tool, the call and its
+                number and returns a bool. With `ask`, the default, only tools marked as safe run: no user can be asked.
+            options: as for `generate`, for all later prompts of this chat.
 
         Raises:
-            PromptError: a function can't be declared, or `auto` may not be said about these tools.
+            PromptError: a function can't be a tool, or `auto` is refused for a risky combination of tools.
         """
         chat = self.chats.get(name)
         if chat is None:
@@ -226,40 +226,46 @@ class Client(ManyRows):
         return chat
 
     def one_shot(self) -> Chat:
-        """Return a conversation that remembers nothing."""
+        """Return a chat without history, for single questions."""
         return Chat(None, self._context, Options(model=self.settings.model))
 
     @deferred
     async def generate(self, /, prompt: str | Turn, **options: Any) -> Reply:
-        """Ask once, without history, and return the whole answer.
+        """Ask a single question, without history, and return the complete reply.
+
+        Args:
+            prompt: the text of the prompt.
+            options: `model`, `system` (instruction), `think` (level or token budget), `temperature`, `max_tokens`, `seed`,
+                `stop_at` (a tuple of texts), `timeout` (seconds), `schema` (the type of the answer), `format` (`markdown`,
+                `code`, `json` or `text`), and true or false for `search`, `run_code`, `urls` and `fresh` (ignore the cache).
 
         Raises:
-            NbGeminiError: it failed or was blocked; `error.reply` holds what had arrived.
+            NbGeminiError: the reply failed or was blocked; `error.reply` holds what had arrived.
         """
         return await self.one_shot().ask(prompt, **options)
 
     @deferred
     async def list_models(self, /, service: str = "gemini") -> list[Model]:
-        """Return the models of a service, all pages."""
+        """Return all models of a service."""
         return await self.services.list_models(service)
 
     @deferred
     async def count_tokens(self, /, prompt: str, *, model: str | None = None) -> int:
-        """Return how many tokens the service counts in `prompt`."""
+        """Return how many tokens `prompt` has, as the service counts them."""
         return await self.services.count_tokens(prompt, model or self.settings.model)
 
     @deferred
     async def record(self, /, path: str | Path | None) -> int:
-        """Record what is asked from now on into a cassette; return its size, as it may hold answers already. None ends it."""
+        """Record all answers from now on in a cassette; return how many it already holds. None ends it."""
         return await self.services.record(path)
 
     @deferred
     async def replay(self, /, path: str | Path | None, *, strict: bool = True, speed: float = math.inf) -> int:
-        """Answer from a cassette from now on, from its beginning, and return how many answers it holds; None ends it.
+        """Answer all prompts from a cassette from now on; return how many answers it holds. None ends it.
 
         Args:
             path: the cassette.
-            strict: an answer that it does not hold is an error; else it comes from the live service.
-            speed: how many times faster than it was recorded; infinity plays at once.
+            strict: whether a prompt that was not recorded is an error; if not, the live service answers it.
+            speed: playback speed, where 1 is as recorded and infinity is at once.
         """
         return await self.services.replay(path, strict=strict, speed=speed)

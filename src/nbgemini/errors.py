@@ -1,17 +1,4 @@
-"""Everything raised on purpose; each class answers "what can the user do about it?".
-
-NbGeminiError
-├── ConfigurationError        no key, unknown model, missing extra: nothing was sent
-├── PromptError               bad option, unknown name, empty prompt: nothing was sent
-├── TransportError            no answer came: refused, timed out, stalled, cut off
-├── ApiError                  the service said no: code, status, message
-│   ├── AuthenticationError   the key is wrong (HTTP 400 API_KEY_INVALID at Google), missing or not allowed
-│   ├── RateLimitError        too many requests; `retry_after` seconds, `daily` when waiting is useless
-│   └── ServerError           the service's own trouble
-├── WireError                 the bytes are not what the protocol allows
-├── BlockedError              prompt or answer withheld: reason
-├── UnfinishedError           a value was read before it is whole, where it can't be waited for
-└── ToolError                 unknown, refused, failed, timed out, rounds ran out
+"""Everything raised on purpose; each class answers "what can the user do about it?" (docs/reference/errors.md).
 
 Invariants: a message is one line of visible characters and names the way out; no message, attribute or chained exception
 holds a key.
@@ -96,9 +83,12 @@ class QuotedMessage(str):
 
 
 class NbGeminiError(Exception):
-    """Root of the tree. `reply` holds what had arrived when there is something to keep.
+    """Base class of all errors that nbgemini raises.
 
-    `passing` says that the same request may succeed a little later, `played` that a cassette said so, not the service.
+    Attributes:
+        reply: the reply with whatever had arrived, if there is one.
+        passing: whether the failure is transient: the same request may succeed a little later.
+        played: whether it was replayed from a cassette.
     """
 
     reply: Any = None
@@ -118,15 +108,15 @@ class NbGeminiError(Exception):
 
 
 class ConfigurationError(NbGeminiError):
-    """Nothing was sent, because something is not set up."""
+    """Nothing was sent: a key, a package or a service is missing, or a setting is wrong."""
 
 
 class PromptError(NbGeminiError):
-    """Nothing was sent, because what was typed can't be understood."""
+    """Nothing was sent: an option, a name or the prompt itself is wrong."""
 
 
 class TransportError(NbGeminiError):
-    """No answer, or only the beginning of one, came through the network."""
+    """The network failed: no connection, a timeout, or an answer that was cut off."""
 
     def __init__(self, message: str, *, passing: bool = False) -> None:
         """Say whether it may pass."""
@@ -137,8 +127,10 @@ class TransportError(NbGeminiError):
 class ApiError(NbGeminiError):
     """The service answered with an error.
 
-    Attributes: `code` is the HTTP code (0 if the service named none), `status` the service's own word
-    (`NOT_FOUND`), `reason` the ErrorInfo reason if there is one, `retry_after` the seconds it asks to wait.
+    Attributes:
+        code: the HTTP status code, 0 if there is none.
+        status: the service's name for it, such as `NOT_FOUND`; `reason` is its ErrorInfo reason, if any.
+        retry_after: how many seconds the service asks to wait.
     """
 
     retry_after: float | None = None
@@ -156,26 +148,26 @@ class AuthenticationError(ApiError):
 
 
 class RateLimitError(ApiError):
-    """Too many requests; `daily` says that waiting today is useless."""
+    """Too many requests; `daily` is true if a daily quota is used up, so that waiting is useless."""
 
     daily: bool = False
 
 
 class ServerError(ApiError):
-    """The service failed; asking again later may help."""
+    """The service failed; try again later."""
 
 
 class WireError(NbGeminiError):
-    """The bytes are not what the protocol allows."""
+    """The response does not follow the service's protocol."""
 
 
 class BlockedError(NbGeminiError):
-    """The prompt or the answer was withheld by the service."""
+    """The service blocked the prompt or the answer."""
 
 
 class ToolError(NbGeminiError):
-    """A tool is unknown, was refused, failed, or the rounds ran out."""
+    """A tool is unknown or failed, or the model kept calling tools without end."""
 
 
 class UnfinishedError(NbGeminiError):
-    """What was read is not whole yet, and can't be waited for here."""
+    """A value of a running reply was read where it can't be waited for."""

@@ -149,6 +149,13 @@ def key_command(service: Service) -> str:
     return "%gemini key" if service.dialect in ("gemini", "interactions") else f"%gemini key {service.name}"
 
 
+def keyless_text(service: Service) -> str:
+    """Return why no key is asked for a service."""
+    if service.cloud:
+        return "uses your Google Cloud credentials → gcloud auth application-default login"
+    return f"needs no key; set {_key_variable(service.name)} if yours does"
+
+
 def services_from(environ: Mapping[str, str]) -> dict[str, Service]:
     """Return the known services, with keys and addresses of the environment; asked at every prompt, so each is read once."""
     found = {name: environ[name] for name in _VARIABLES if name in environ}
@@ -163,9 +170,13 @@ def keys_from(environ: Mapping[str, str]) -> list[Secret]:
 def compatible(name: str, url: str, environ: Mapping[str, str]) -> Service:
     """Return a service of one's own that speaks OpenAI's Chat Completions; `NAME_API_KEY` holds its key, if it needs one."""
     url = url.strip().rstrip("/").removesuffix("/chat/completions")
-    variable = f"{name.upper().replace('-', '_')}_API_KEY"
+    variable = _key_variable(name)
     names = (variable,) if environ.get(variable) else ()
     return Service(name, "openai-chat", url, Secret(environ.get(variable) or ""), names)
+
+
+def _key_variable(name: str) -> str:
+    return f"{name.upper().replace('-', '_')}_API_KEY"
 
 
 def offline(service: Service, url: str) -> Service:

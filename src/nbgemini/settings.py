@@ -41,13 +41,21 @@ def _default(name: str) -> Any:
 
 
 class Settings(Struct, frozen=True):
-    """Where and as whom to ask, and with what timeouts (seconds). What is not given is as the environment says.
+    """Which services to ask, and how. What you don't give comes from the environment; timeouts are in seconds.
 
-    `project` and `location` are Google Cloud's, for `vertex:`. With the source `sdk` the services' own clients carry requests.
-    `key` (text, or a `Secret`), `base_url` and `version` are Google's; `services` holds those of all others, by what stands
-    before the colon in a model's name: whole, or as the address of one of your own that speaks Chat Completions.
-    `allow_secrets` lets prompts hold keys. `cache` says where whole answers are kept for `cache_seconds`: `off`, `memory`,
-    `sqlite`, `sqlite:PATH` or `redis://…`.
+    Attributes:
+        key: API key of Gemini, as text or a `Secret`; `base_url` and `version` are the address and version of its API.
+        model: model to ask, such as `gemini-3.8-flash` or `openai:gpt-6-luna`.
+        connect_timeout: limit for a connection; `write_timeout` for sending each piece of a request, `first_timeout` for the
+            first byte of an answer, `gap_timeout` for silence, `content_timeout` for data without content.
+        retries: how often a request is retried after a transient failure.
+        max_streams: concurrency limit; further requests wait.
+        allow_secrets: whether prompts may contain API keys.
+        cache: cache of complete answers: `off`, `memory`, `sqlite`, `sqlite:PATH` or `redis://…`; `cache_seconds` is how long.
+        prices: price list.
+        services: your own services that speak Chat Completions: `{"mine": "http://127.0.0.1:9000/v1"}`.
+        source: what sends requests: `rest` (nbgemini itself) or `sdk` (the services' own clients).
+        project: Google Cloud project, and `location` its region, for `vertex:`.
     """
 
     key: Secret | str = field(default_factory=partial(_default, "key"))

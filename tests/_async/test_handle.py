@@ -68,7 +68,7 @@ async def test_a_thread_that_the_loop_waits_for_is_told(monkeypatch):
     thread = threading.Thread(target=read)
     thread.start()
     thread.join()
-    assert "the loop that runs it stands still" in said[0]
+    assert "its event loop is blocked" in said[0]
 
 
 async def test_a_thread_bears_a_loop_that_turns_seldom(monkeypatch):
@@ -99,7 +99,7 @@ def test_a_loop_that_rests_is_let_turn_by_its_own_thread():
 
 
 def test_what_a_closed_loop_ran_never_ends():
-    with pytest.raises(UnfinishedError, match="the loop that ran it is closed"):
+    with pytest.raises(UnfinishedError, match="its event loop is closed"):
         asyncio.run(_begun()).wait_here()
 
 
@@ -108,7 +108,7 @@ async def _begun():
 
 
 def test_what_nobody_has_begun_is_not_waited_for():
-    with pytest.raises(UnfinishedError, match="nothing has asked for it yet"):
+    with pytest.raises(UnfinishedError, match="it has not been started"):
         Handle(Lifecycle()).wait_here()
 
 
@@ -131,7 +131,7 @@ async def test_a_notebook_says_who_reads(monkeypatch):
 async def test_only_what_is_over_is_copied(deed):
     one = begun()
     one.lifecycle.on_stop(lambda: None)
-    with pytest.raises(UnfinishedError, match="what still grows can't be copied or stored"):
+    with pytest.raises(UnfinishedError, match="a running one can't be copied or stored"):
         deed(one)
     one.lifecycle.finish()
     again = deed(one)

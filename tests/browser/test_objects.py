@@ -54,7 +54,7 @@ def test_a_list_of_objects_grows_as_a_table_and_rests_as_one(notebook):
 def test_what_does_not_fit_is_said_below_the_answer(notebook):
     page = loaded(notebook, f"%%gemini --schema Planet\n{directed(json.dumps({'name': 'Mars', 'mass': 'x'}))}")
     page.run(1)
-    page.wait_text(1, "⚠ the answer does not fit Planet: at mass: Input should be a valid number")
+    page.wait_text(1, "⚠ the answer does not match Planet: at mass: Input should be a valid number")
     page.screenshot("objects-misfit")
 
 

@@ -150,7 +150,7 @@ async def test_a_batch_is_submitted_once_whatever_the_network_does(client, monke
         yield
 
     monkeypatch.setattr(HttpSource, "frames", broken)
-    with pytest.raises(TransportError, match="whether the batch was taken nobody knows"):
+    with pytest.raises(TransportError, match="it is not known whether the batch was submitted"):
         await client.batch(["hi"])
     assert len(sent) == 1
 
@@ -160,7 +160,7 @@ async def test_a_batch_is_submitted_once_whatever_the_network_does(client, monke
     [
         ([], {}, "there are no rows"),
         (["hi", f"my key is {CANARY}"], {}, "row 1: .*key"),
-        (["hi"], {"model": "anthropic:claude-opus-4"}, "only Gemini's Batch API"),
+        (["hi"], {"model": "anthropic:claude-opus-4"}, "batches work only with Gemini"),
         (["hi"], {"think": "sideways"}, "think"),
         (["hi", ""], {}, "row 1: its prompt is empty"),
     ],

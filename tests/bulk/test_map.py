@@ -390,7 +390,7 @@ async def test_objects_are_read_and_read_again_from_disk_and_misfits_are_asked_a
         table = await mapped(server, store, numbers(2), schema=City)
         assert table[0].parsed == City("Oslo", 7)
         assert table[1].parsed is None
-        assert "does not fit City" in table.errors[1]
+        assert "does not match City" in table.errors[1]
         again = await mapped(server, store, numbers(2), schema=City)
         assert again.answers == [City("Oslo", 7)] * 2
         assert [row.stored for row in again] == [True, False]
@@ -463,7 +463,7 @@ async def test_a_row_that_lacks_a_column_is_not_asked(store):
 async def test_a_row_that_holds_a_key_stays_here(store):
     async with CountingServer() as server:
         table = await mapped(server, store, [{"n": 1}, {"n": "sk-ant-" + "a1b2C3d4E5f6G7h8" * 3}])
-    assert "holds an Anthropic key" in table.errors[1]
+    assert "contains an Anthropic key" in table.errors[1]
     assert server.asked == ["row 1"]
 
 

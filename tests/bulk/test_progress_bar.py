@@ -41,7 +41,7 @@ def test_in_a_terminal_the_last_line_stays(monkeypatch):
         (Progress(total=1000, done=312, failed=3, stored=40, running=20, cost=0.0272, seconds=27.5, places=20),
          "312 of 1,000 rows · 40 from an earlier run · 3 failed · 20 at once · $0.0272 of about $0.0957 · about 69 s left"),
         (Progress(total=2000, done=10, seconds=60, places=1, wait=11.2),
-         "10 of 2,000 rows · 1 at once · the service's limit: on in 12 s · about 3.3 h left"),
+         "10 of 2,000 rows · 1 at once · rate limit: continues in 12 s · about 3.3 h left"),
         (Progress(done=7, seconds=3.0, places=5), "7 rows · 5 at once"),
         (Progress(total=1, done=1, seconds=0.04, over=True), "1 row · 0.0 s"),
         (Progress(total=8, done=3, interrupted=5, seconds=600.0, over=True), "3 of 8 rows · 5 not finished · 600.0 s"),

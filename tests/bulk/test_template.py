@@ -66,7 +66,7 @@ async def test_what_looks_like_a_column_and_is_none_stops_the_map_before_it_cost
 
 
 async def test_a_name_of_several_columns_is_refused():
-    with pytest.raises(PromptError, match="several columns are called 'n', so that {n} could mean each; rename them"):
+    with pytest.raises(PromptError, match="several columns are named 'n', so {n} is ambiguous; rename them"):
         await said("{n}", doubled={"n"})
     assert await said("{class}", doubled={"n"}) == "c"
 

@@ -34,7 +34,7 @@ def test_off_is_none_and_sqlite_is_beside_the_journal():
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
-        ("", "'' is no cache; off, memory, sqlite, sqlite:PATH or redis://HOST:PORT/DB"),
+        ("", "'' is no cache; use off, memory, sqlite, sqlite:PATH or redis://HOST:PORT/DB"),
         ("memroy", "did you mean memory?"),
         ("memory:x", "is no cache"),
         ("redis", "is no cache"),

@@ -108,7 +108,7 @@ async def test_who_stops_leaves_nothing_behind(client):
         (["a", 3], {}, "text 1 is a int"),
         ("a", {"task": "retreival query"}, "did you mean retrieval query"),
         ("a", {"task": "cooking"}, "there are retrieval query, "),
-        ("a", {"model": "openai:text-embedding-3-small"}, "openai makes no vectors here"),
+        ("a", {"model": "openai:text-embedding-3-small"}, "openai can't make embeddings here"),
         (f"my key is {CANARY}", {}, "key"),
     ],
 )

@@ -84,7 +84,7 @@ def test_what_can_not_be_attached_is_one_line_and_nothing_is_asked(data, line, w
 def test_a_key_in_an_attached_file_stays_here(data):
     data.run("pathlib.Path('.env').write_text('KEY=sk-ant-' + 'a1b2C3d4E5f6G7h8' * 3)")
     [error] = [m["content"]["evalue"] for m in data.run("%%gemini --wait -a .env\nWell?") if m["msg_type"] == "error"]
-    assert "the prompt holds an Anthropic key" in error
+    assert "the prompt contains an Anthropic key" in error
 
 
 def test_a_large_file_is_uploaded(data):

@@ -169,5 +169,5 @@ def test_an_exported_chat_is_loaded_again_and_goes_on(talked):
     assert talked.text("print(_gemini.state, _gemini.turn)") == "complete 2\n"
     assert "already; %gemini load back.json NEW_NAME" in errors(talked.run("%gemini load back.json copy"))[0]["evalue"]
     (talked.folder / "foreign.json").write_text('{"cells": []}')
-    assert "no chat that %gemini export wrote" in errors(talked.run("%gemini load foreign.json"))[0]["evalue"]
+    assert "not a chat from %gemini export" in errors(talked.run("%gemini load foreign.json"))[0]["evalue"]
     assert "can't read nothing.json" in errors(talked.run("%gemini load nothing.json"))[0]["evalue"]

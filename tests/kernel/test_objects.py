@@ -55,7 +55,7 @@ def test_an_answer_that_does_not_fit_is_shown_with_one_line(kernel):
     for wait in ("", " --wait"):
         shown = asked(kernel, f"%%gemini --schema Planet{wait}\n{directed(json.dumps({'name': 'Mars', 'mass': 'x'}))}")
         assert kinds(shown) == ["answer", "status"]
-        assert shown[1]["data"]["text/plain"].startswith("⚠ the answer does not fit Planet: at mass: Input should be")
+        assert shown[1]["data"]["text/plain"].startswith("⚠ the answer does not match Planet: at mass: Input should be")
     assert kernel.text("print(_gemini.state, _gemini.parsed)").strip() == "complete None"
 
 
@@ -65,10 +65,8 @@ def test_what_is_no_type_is_refused_with_the_nearest_name(kernel):
     assert error == "--schema: no type 'Plant' in this notebook (did you mean Planet?)"
     kernel.run("class Endless(pydantic.BaseModel):\n    inner: 'Endless | None'")
     [error] = errors(kernel.run("%%gemini --schema Endless\nhi"))
-    assert error.startswith("Endless can't be the form of an answer: Endless.inner must hold what it is in")
-    assert errors(kernel.run("%%gemini --schema Planet -f code\nhi")) == [
-        "an answer is either of a type (--schema) or code (-f code)"
-    ]
+    assert error.startswith("Endless can't be a schema: Endless.inner contains itself without end")
+    assert errors(kernel.run("%%gemini --schema Planet -f code\nhi")) == ["--schema can't be combined with -f code"]
 
 
 def test_code_of_a_waiting_cell_comes_with_its_reply(kernel):

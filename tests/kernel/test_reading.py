@@ -265,9 +265,7 @@ def test_what_nobody_has_asked_for_yet_is_not_waited_for(places):
     code = "client = get_ipython()._nbgemini[1].runner.session.client\n"
     code += "table = client.map('Say {row}', ['a'])\nreply = client.chat('unasked').begin('hi')\n"
     said = places.text(code + "print(tried(lambda: table.texts))\nprint(tried(lambda: reply.text))").splitlines()
-    assert [line.partition(" → ")[0] for line in said] == [
-        "UnfinishedError: not finished yet, and nothing has asked for it yet"
-    ] * 2
+    assert [line.partition(" → ")[0] for line in said] == ["UnfinishedError: not finished yet, and it has not been started"] * 2
 
 
 def test_a_tool_that_reads_its_own_answer_is_told(places):
@@ -306,7 +304,7 @@ def test_a_finished_reply_is_stored_for_another_day(places):
 def test_an_unfinished_one_says_in_one_line_that_it_is(places, deed):
     places.run(SLOW)
     _, (error,) = printed(places, deed)
-    assert "what still grows can't be copied or stored → await it first" in error["evalue"]
+    assert "a running one can't be copied or stored → await it first" in error["evalue"]
     assert len(error["traceback"]) == 1
     assert still_runs(places)
     places.run("late.stop()")

@@ -76,7 +76,7 @@ def test_a_miss_and_what_is_no_cassette_are_one_line(kernel, tmp_path):
         f"%%gemini --once --wait --replay {tmp_path / 'none'}\nx": "No such file",
         f"%%gemini --once --wait --replay {tmp_path / 'notes.txt'}\nx": "is not a cassette",
         f"%gemini replay {tmp_path / 'notes.txt'}": "is not a cassette",
-        f"%gemini record {tmp_path / 'notes.txt'}": "something else than recordings",
+        f"%gemini record {tmp_path / 'notes.txt'}": "is not a cassette",
         f"%%gemini --record {tape} --replay {tape}\nx": "can't be combined with",
     }.items():
         (said_line,) = complaints(kernel.run(code))

@@ -35,7 +35,7 @@ async def test_a_cut_answer_says_what_helps(client):
 async def test_a_withheld_answer_says_why(client):
     rated = {"safetyRatings": [{"category": "HARM_CATEGORY_HARASSMENT", "probability": "HIGH", "blocked": True}]}
     prompt = f"offline: {json.dumps({'parts': [['answer', 'so'], ['beside', rated]], 'finish': 'SAFETY'})}"
-    with pytest.raises(BlockedError, match=r"holds it to be unsafe → ask in other words \(SAFETY; harassment: high\)"):
+    with pytest.raises(BlockedError, match=r"considers it unsafe → ask in other words \(SAFETY; harassment: high\)"):
         await client.generate(prompt, model="gemini-2.5-flash")
 
 

@@ -233,7 +233,7 @@ def test_what_can_not_be_drawn_is_one_line():
         def _repr_png_(self):
             raise RuntimeError("no\nink")
 
-    with pytest.raises(PromptError, match=r"^fig can't be told or drawn, RuntimeError: no ink; nothing was sent$"):
+    with pytest.raises(PromptError, match=r"^fig can't be sent as text or image, RuntimeError: no ink; nothing was sent$"):
         value_to_parts(Broken(), "fig")
 
 

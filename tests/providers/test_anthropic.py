@@ -123,7 +123,7 @@ def test_thinking_is_said_in_the_words_the_model_takes(model, think, thinking, e
         (NEW, {"temperature": 1.0}, "takes no --temperature; leave it out"),
         (OLD, {"temperature": 0.1, "think": "low"}, "takes no --temperature while it thinks"),
         (OLD, {"temperature": 1.5}, "takes a --temperature from 0 to 1"),
-        (NEW, {"seed": 7}, "leave out --seed"),
+        (NEW, {"seed": 7}, "does not support --seed"),
         (NEW, {"tools": (Declaration("a.b", "", {}),)}, "A-Z a-z 0-9 _ - in the name of a tool, not 'a.b'"),
     ],
 )

@@ -68,7 +68,7 @@ def test_a_batch_is_named_with_or_without_its_collection():
 
 @pytest.mark.parametrize("name", ["", "batches/", "../models", "batches/a/b", "a?b", "batches/é", "a b"])
 def test_what_is_no_name_is_refused(name):
-    with pytest.raises(PromptError, match="no batch can be called"):
+    with pytest.raises(PromptError, match="is not the name of a batch"):
         status_request("v1beta", name)
 
 

@@ -319,7 +319,7 @@ def test_models_are_told_to_reason_in_their_words(model, think, reasoning):
     [
         ({"seed": 0}, "--seed"),
         ({"stop_at": ("x",)}, "--stop-at"),
-        ({"urls": True}, "--search opens them"),
+        ({"urls": True}, "--search reads web pages"),
         ({"model": "gpt-4.1", "think": "low"}, "does not think"),
         ({"model": "gpt-6-astra", "think": "off"}, "it offers: low, medium, high"),
         ({"model": "gpt-5.6-sol", "think": "minimal"}, "it offers: off, low"),

@@ -397,8 +397,8 @@ def test_the_limit_is_said_in_the_word_that_the_model_takes(model, word):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"search": True, "urls": True}, "no --search and no --urls; OpenAI's Responses API has: -m openai:MODEL"),
-        ({"run_code": True}, "no --run-code"),
+        ({"search": True, "urls": True}, "does not support --search or --urls; the Responses API does: -m openai:MODEL"),
+        ({"run_code": True}, "does not support --run-code"),
         ({"model": "o3", "stop_at": ("x",)}, "--stop-at"),
         ({"model": "o3", "temperature": 0.0}, "--temperature"),
         ({"model": "gpt-4.1", "think": "low"}, "does not think"),

@@ -135,7 +135,7 @@ async def test_a_miss_is_one_line_that_names_the_nearest(client, tape):
         await player.generate("Why is the sky red?")
     assert str(caught.value) == (
         "talk.gemini.jsonl has no recording of this request; nearest (- recorded, + asked): "
-        '-"prompt": "Why is the sky blue?" +"prompt": "Why is the sky red?" → record it anew'
+        '-"prompt": "Why is the sky blue?" +"prompt": "Why is the sky red?" → record it'
     )
 
 
@@ -222,7 +222,7 @@ async def test_a_cassette_is_its_owners_alone(client, tape):
 async def test_nothing_else_is_written_to(client, tmp_path):
     notes = tmp_path / "notes.txt"
     notes.write_text("dear diary\n")
-    with pytest.raises(ConfigurationError, match="notes.txt holds something else than recordings"):
+    with pytest.raises(ConfigurationError, match="notes.txt is not a cassette"):
         await client.record(notes)
     with pytest.raises(ConfigurationError, match=r"can't record into .*: No such file or directory"):
         await client.record(tmp_path / "no" / "folder.jsonl")

@@ -90,9 +90,7 @@ async def test_a_function_of_the_users_own_decides_about_all_that_is_not_safe():
 def test_auto_is_refused_where_a_stranger_could_have_private_things_sent_away():
     with pytest.raises(PromptError) as refused:
         build_toolbox(TRIFECTA, "auto")
-    assert "read what is private (inbox), take in what strangers wrote (browse) and send something out (send)" in str(
-        refused.value
-    )
+    assert "read private data (inbox), read what strangers wrote (browse) and send data out (send)" in str(refused.value)
     assert "--approve unguarded" in str(refused.value)
     assert "\n" not in str(refused.value)
 
@@ -155,11 +153,11 @@ def test_nobody_but_the_users_code_can_mark_a_function():
 @pytest.mark.parametrize(
     ("marks", "says"),
     [
-        ({"labels": {"secret"}}, "there is no label 'secret'; they are private, untrusted, external"),
+        ({"labels": {"secret"}}, "there is no label 'secret'; labels are private, untrusted, external"),
         ({"safe": "no"}, "safe is True or False, not 'no'"),
         ({"safe": 1}, "safe is True or False"),
-        ({"timeout": -1}, "a timeout of -1 is none"),
-        ({"unsafe": True}, "there is no mark 'unsafe'; they are name, timeout, safe, labels"),
+        ({"timeout": -1}, "timeout=-1 is not valid"),
+        ({"unsafe": True}, "@tool has no argument 'unsafe'; it takes name, timeout, safe, labels"),
     ],
 )
 def test_a_mark_that_means_nothing_is_one_line_where_it_stands(marks, says):

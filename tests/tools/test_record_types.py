@@ -156,7 +156,7 @@ def test_what_does_not_fit_is_told_with_its_place(kind, text, why):
     ],
 )
 def test_what_can_not_be_read_is_one_line_of_ours(kind, why):
-    with pytest.raises(PromptError, match=f"can't be the form of an answer: {why}") as raised:
+    with pytest.raises(PromptError, match=f"can't be a schema: {why}") as raised:
         answer_schema(kind)
     assert "\n" not in str(raised.value)
     assert "core" not in str(raised.value)

@@ -111,7 +111,7 @@ def test_a_wrong_key_is_one_by_its_words_too(message):
         ({"error": {"message": "User: x is not authorized to perform: bedrock:InvokeModel"}}, "(IAM)"),
         ({"error": {"code": 403, "message": "m requires moderation and your input was flagged"}}, "in other words"),
         ({"error": {"code": "unsupported_country_region_territory", "message": "Country not supported"}}, ""),
-        (b"<html><title>403 Forbidden</title></html>", "a proxy or a firewall"),
+        (b"<html><title>403 Forbidden</title></html>", "from a proxy or firewall"),
         (google("Requests from referer <empty> are blocked.", "API_KEY_HTTP_REFERRER_BLOCKED"), "the key is restricted"),
         (google("Requests to this API are blocked.", "API_KEY_SERVICE_BLOCKED"), "the key is restricted"),
         ({"message": "User is not authorized to access this resource with an explicit deny"}, ""),

@@ -27,7 +27,7 @@ def gpt(code, kind, word, message="no"):
     [
         (401, "authentication_error", AuthenticationError, False, "set ANTHROPIC_API_KEY or run %gemini key anthropic"),
         (403, "permission_error", AuthenticationError, False, "set ANTHROPIC_API_KEY or run %gemini key anthropic"),
-        (402, "billing_error", ApiError, False, "look at the balance of your account with the service"),
+        (402, "billing_error", ApiError, False, "check the balance of your account with the service"),
         (404, "not_found_error", ApiError, False, "%gemini models lists them"),
         (413, "request_too_large", ApiError, False, "attach less, or smaller files"),
         (429, "rate_limit_error", RateLimitError, True, "ask again in a moment; %gemini models lists other models"),
@@ -54,7 +54,7 @@ def test_the_words_of_anthropic(code, word, kind, passing, way_out):
             False,
             "set OPENAI_API_KEY or run %gemini key openai",
         ),
-        ((429, "insufficient_quota", "insufficient_quota"), RateLimitError, False, "look at the balance of your account"),
+        ((429, "insufficient_quota", "insufficient_quota"), RateLimitError, False, "check the balance of your account"),
         ((429, "requests", "rate_limit_exceeded"), RateLimitError, True, "ask again in a moment"),
         ((404, "invalid_request_error", "model_not_found"), ApiError, False, "%gemini models lists them"),
         ((400, "invalid_request_error", "context_length_exceeded"), ApiError, False, "%gemini drop, reset or fork the chat"),
@@ -89,7 +89,7 @@ def test_too_many_tokens_are_counted_whoever_says_so(of, said):
 
 
 def test_a_service_without_a_key_that_wants_one():
-    assert "→ this service wants a key after all; set NAME_API_KEY" in str(error_from_body(401, b"", key_name=""))
+    assert "→ this service needs a key; set NAME_API_KEY" in str(error_from_body(401, b"", key_name=""))
 
 
 def test_gemini_is_asked_for_by_one_name():

@@ -172,7 +172,7 @@ async def test_a_large_frame_that_only_pythons_own_reader_takes_is_refused():
     odd = b'data: {"a": "\\ud800' + b"A" * 2**20 + b'"}\r\n\r\n'
     async with RawServer([head(), chunk(odd), END]) as server:
         async with Client(Settings(key=Secret(KEY), base_url=server.url, retries=0)) as client:
-            with pytest.raises(WireError, match="odd JSON of more than 1 MiB"):
+            with pytest.raises(WireError, match="malformed JSON of more than 1 MiB"):
                 await client.generate("x")
 
 

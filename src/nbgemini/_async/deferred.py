@@ -105,7 +105,7 @@ def run_within(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T
     """
     if not isinstance(loop, asyncio.BaseEventLoop):
         coroutine.close()
-        raise ConfigurationError(f"a loop of {type(loop).__module__} can't wait in code that is not async; use await instead")
+        raise ConfigurationError(f"an event loop of {type(loop).__module__} can't wait in code that is not async; use await")
     import nest_asyncio2  # noqa: PLC0415 - patches asyncio
 
     run = asyncio.run

@@ -151,7 +151,7 @@ class StreamHandle:
 
     @property
     def done(self) -> bool:
-        """Whether the state is terminal."""
+        """Whether it has ended."""
         return self._lifecycle.done
 
     @property
@@ -160,11 +160,11 @@ class StreamHandle:
         return self._lifecycle.stopping
 
     def stop(self) -> None:
-        """Stop the stream and keep what arrived; harmless twice, after the end, and from any thread."""
+        """Stop, and keep what arrived; may be called from any thread, and more than once."""
         self._lifecycle.stop()
 
     def stop_call(self, number: int) -> None:
-        """Stop one of `tool_calls` while it runs, waits or asks; all else goes on. Harmless after its end, from any thread."""
+        """Stop one of `tool_calls`, counted from 0; the others continue. May be called from any thread."""
         self._lifecycle.stop_call(number)
 
     def when_done(self, callback: Callable[[], object]) -> None:
@@ -210,7 +210,7 @@ class StreamHandle:
         if current_reader() != "waits":
             refuse_unfinished("this code can't wait for it")
         if home is None:
-            refuse_unfinished("nothing has asked for it yet")
+            refuse_unfinished("it has not been started")
         if home.process != os.getpid():
             refuse_unfinished("it runs in the process that this one was forked from")
         try:
@@ -224,7 +224,7 @@ class StreamHandle:
         """Wait in a thread that runs no loop: for the loop of another thread, or, in its own, by letting it turn."""
         loop = home.loop
         if loop.is_closed():
-            refuse_unfinished("the loop that ran it is closed")
+            refuse_unfinished("its event loop is closed")
         if home.thread == threading.get_ident():
             loop.run_until_complete(self._end(None))
             return
@@ -234,7 +234,7 @@ class StreamHandle:
         while not self._lifecycle.wait(_BEAT):
             still = 0.0 if turned.is_set() else still + _BEAT
             if still >= _PATIENCE:
-                refuse_unfinished("the loop that runs it stands still, maybe waiting for this thread")
+                refuse_unfinished("its event loop is blocked, maybe because it waits for this thread")
             if turned.is_set():
                 turned.clear()
                 loop.call_soon_threadsafe(turned.set)
@@ -246,7 +246,7 @@ class StreamHandle:
             UnfinishedError: it has not ended.
         """
         if not self.done:
-            refuse_unfinished("what still grows can't be copied or stored")
+            refuse_unfinished("a running one can't be copied or stored")
         return self.__dict__.copy()
 
     async def _end(self, seconds: float | None) -> None:
@@ -285,5 +285,5 @@ def refuse_unfinished(why: str) -> NoReturn:
         UnfinishedError: always.
     """
     raise UnfinishedError(
-        f"not finished yet, and {why} → await it first, or .result() in code that is not async; .so_far has what came"
+        f"not finished yet, and {why} → await it first, or .result() in code that is not async; .so_far has what has arrived"
     )

@@ -53,6 +53,6 @@ def refuse_deadlock(wanted: object) -> None:
     """
     if any(holds_up(wanted) for holds_up in _held_up.get()):
         raise ToolError(
-            "a tool can't wait for its own chat, which goes on only when the tool has ended"
-            " → ask another chat, or a one-shot (client.generate, %gemini ask --once)"
+            "a tool can't wait for its own chat, which continues only when the tool has ended"
+            " → ask another chat, or without history (client.generate, %gemini ask --once)"
         )

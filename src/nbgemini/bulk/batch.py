@@ -53,10 +53,10 @@ class BatchContext(Struct, frozen=True):
 
 
 class Batch:
-    """One batch, wherever it was submitted.
+    """One batch of Google's Batch API.
 
     Attributes:
-        status: what the service said of it last.
+        status: its status when it was last checked.
     """
 
     def __init__(self, context: BatchContext, status: Status, rows: Sequence[Any] | None = None) -> None:
@@ -66,30 +66,30 @@ class Batch:
 
     @property
     def name(self) -> str:
-        """What it is called: `batches/…`; keep it, and `client.batch_named` finds the batch on another day."""
+        """Name of the batch, `batches/…`: keep it for `client.batch_named`, which finds the batch on another day."""
         return self.status.name
 
     @property
     def state(self) -> BatchState:
-        """`waiting` or `running`, then one of `complete`, `failed`, `cancelled`, `expired`; as of the last look."""
+        """`waiting` or `running`, then one of `complete`, `failed`, `cancelled`, `expired`; as of the last check."""
         return self.status.state
 
     @property
     def error(self) -> ApiError | None:
-        """Why the whole batch failed; None if it did not."""
+        """Why the whole batch failed; None otherwise."""
         return self.status.error
 
     async def refresh(self) -> Self:
-        """Look how it stands."""
+        """Check the status."""
         request = codec.status_request(self._context.version, self.name)
         self.status = await _read_status(await self._context.endpoint.fetch(request))
         return self
 
     async def wait(self, every: float | None = None) -> Self:
-        """Return when it is over; stopped, only the waiting ends.
+        """Wait until the batch has ended; cancelling this does not cancel the batch.
 
         Args:
-            every: seconds between two looks; by default they grow from 2 to 60.
+            every: seconds between two checks; by default they grow from 2 to 60.
         """
         pause = every or _FIRST_PAUSE
         while not (await self.refresh()).status.over:
@@ -98,7 +98,7 @@ class Batch:
         return self
 
     async def cancel(self) -> Self:
-        """Stop the batch; the rows that have their answer stay, and cost what they cost."""
+        """Cancel the batch; rows that are answered by then are kept, and paid for."""
         await self._context.endpoint.fetch(codec.status_request(self._context.version, self.name, "cancel"))
         return await self.refresh()
 
@@ -106,7 +106,7 @@ class Batch:
         """Wait for the end and return the rows, as `client.map` does, at half the price.
 
         Raises:
-            NbGeminiError: the batch came to nothing.
+            NbGeminiError: the batch ended without any answer.
         """
         if not (self.status.over and (self.status.answers or self.status.file)):
             await self.wait()
@@ -121,7 +121,7 @@ class Batch:
             return self.status.answers
         endpoint, files = self._context.endpoint, self._context.endpoint.uploads
         if not isinstance(files, FileUploader) or not self.status.file.startswith("files/"):
-            raise WireError(f"the service names no file of answers, but {self.status.file[:80]!r} → ask again")
+            raise WireError(f"the service names an invalid file of answers, {self.status.file[:80]!r} → ask again")
         path = f"{self._context.version}/{self.status.file}:download?alt=media"
         lines = (await endpoint.persist(lambda: files.caller.call("GET", path))).body
         return await asyncio.to_thread(codec.answers_in, lines)
@@ -168,7 +168,7 @@ async def batch_context(services: ServiceRegistry, options: dict[str, Any]) -> B
     schema, model = await schema_for(options.get("schema")), options.get("model") or settings.model
     service, bare = split_model(model)
     if service != "gemini":
-        raise PromptError(f"only Gemini's Batch API is known here; client.map asks {service}'s models now")
+        raise PromptError(f"batches work only with Gemini; client.map asks {service}'s models")
     asked = Options(model=bare).changed({**options, "schema": schema, "model": bare})
     return BatchContext(services.endpoint(model), settings.version, asked, settings.prices, services.guard)
 
@@ -220,7 +220,7 @@ async def submit_batch(context: BatchContext, template: str, rows: Any, title: s
     try:
         status = codec.status_of(await context.endpoint.without_retries().fetch(request))  # what must not be done twice
     except TransportError as error:
-        error.args = (f"{error}; whether the batch was taken nobody knows → await client.batches()",)
+        error.args = (f"{error}; it is not known whether the batch was submitted → await client.batches()",)
         raise
     return Batch(context, status, given)
 
@@ -253,7 +253,7 @@ async def _request(context: BatchContext, bodies: list[Mapping[str, Any]], title
     if len(lines) > LARGEST_BYTES:
         raise PromptError(f"a batch holds up to 2 GB, these rows are {size_text(len(lines))}; submit them in parts")
     if not isinstance(files, FileUploader):
-        raise ConfigurationError("rows this large are uploaded first, which this service has no place for")
+        raise ConfigurationError("rows this large must be uploaded, and this service can't store files")
     digest = await asyncio.to_thread(lambda: hashlib.sha256(lines).hexdigest())
     uploaded = await files.upload(Attachment(digest, title, codec.JSONL, len(lines), lines))
     return codec.file_request(version, model, uploaded, title)

@@ -60,7 +60,7 @@ class Progress(Struct, frozen=True, kw_only=True):
         if self.over:
             return " · ".join(filter(None, (*rows, tokens, money, duration_text(self.seconds))))
         rows.append(f"{self.places} at once" if self.places else "")
-        rows.append(f"the service's limit: on in {ceil(self.wait)} s" if self.wait else "")
+        rows.append(f"rate limit: continues in {ceil(self.wait)} s" if self.wait else "")
         if about := money_text((self.cost or 0.0) + self.cost_left) if self.cost_left else "":
             money = f"{money} of about {about}"
         left = f"about {span_text(self.seconds_left)} left" if self.seconds_left is not None else ""

@@ -101,4 +101,4 @@ class RowStore:
         try:
             return await asyncio.wrap_future(future)
         except (OSError, sqlite3.Error, NewerError, LockedError, msgspec.MsgspecError) as error:
-            raise ConfigurationError(f"{self.path} can't keep the rows of a map: {error} → store=FILE takes another") from None
+            raise ConfigurationError(f"{self.path} can't store the rows of a map: {error} → store=FILE names another") from None

@@ -30,17 +30,17 @@ class MapRow(Struct, eq=False):
     """One row of a map.
 
     Attributes:
-        index: its place, from 0.
-        input: what was given.
+        index: its number, from 0.
+        input: the row that was given.
         state: `waiting` or `running`, then one of `complete`, `truncated`, `blocked`, `failed`, `interrupted`.
         text: the answer.
-        parsed: the object, where a schema was given.
-        error: why there is none, or not all of it, in one line; empty if all is well.
-        usage: its tokens.
-        cost: in USD; None where no price is known.
-        seconds: how long it took.
-        stored: whether an earlier run had paid for it.
-        badge: what marks an answer that is no service's own, now: `offline service`, `replay` …
+        parsed: the object, with a schema.
+        error: why there is no answer, or only part of one, in one line; else empty.
+        usage: token counts.
+        cost: in US dollars; None if no price is known.
+        seconds: duration.
+        stored: whether the answer is from an earlier run.
+        badge: label of an answer that is not live: `offline service`, `replay` …
     """
 
     index: int
@@ -57,7 +57,7 @@ class MapRow(Struct, eq=False):
 
     @property
     def answered(self) -> bool:
-        """Whether there is an answer, if only its beginning because of a limit."""
+        """Whether there is an answer, even if it was cut off at a limit."""
         return self.state in _ANSWERED
 
     def __repr__(self) -> str:
@@ -97,7 +97,7 @@ class Rows(list[MapRow]):
 
     @property
     def error(self) -> NbGeminiError | None:
-        """Why the rest was not asked, where a fault concerned all rows; None otherwise."""
+        """The error that ended the map early, such as a wrong key; None otherwise."""
         return self._error
 
     @error.setter
@@ -106,33 +106,33 @@ class Rows(list[MapRow]):
 
     @property
     def texts(self) -> list[str | None]:
-        """The answers in order; None where there is none."""
+        """The texts of the answers, in order; None for rows without an answer."""
         return [row.text if row.answered else None for row in self]
 
     @property
     def answers(self) -> list[Any]:
-        """The objects in order, where a schema was given, else the texts."""
+        """The objects in order, with a schema; else the texts."""
         return [row.parsed for row in self] if any(row.parsed is not None for row in self) else self.texts
 
     @property
     def errors(self) -> dict[int, str]:
-        """What went wrong, by the row's number."""
+        """The error messages of rows that failed, by row number."""
         return {row.index: row.error for row in self if row.error}
 
     @property
     def usage(self) -> Usage:
-        """Tokens of all rows, of earlier runs too."""
+        """Token counts of all rows, including those of earlier runs."""
         return sum((row.usage for row in self), Usage())
 
     @property
     def cost(self) -> float | None:
-        """USD of all rows, of earlier runs too; None where no price is known."""
+        """Cost of all rows in US dollars, including those of earlier runs; None if no price is known."""
         known = [row.cost for row in self if row.cost is not None]
         return sum(known) if known else None
 
     @property
     def badge(self) -> str:
-        """What marks answers that are no service's own."""
+        """Labels of answers that are not live."""
         return ", ".join(dict.fromkeys(row.badge for row in self if row.badge))
 
     def to_frame(self) -> Any:
@@ -169,11 +169,11 @@ async def _nothing_open() -> None:
 
 
 class MapResult(StreamHandle, Sequence[MapRow]):
-    """The rows of a map; awaiting it asks them, and returns it. Whoever reads them before the end waits for it.
+    """The rows of a map: await it to ask them. Reading a row before the end waits for the end.
 
     Attributes:
-        progress: how far it is.
-        so_far: the same rows as they stand, and reading those never waits.
+        progress: the progress so far.
+        so_far: the rows as far as they are done; reading them never waits.
     """
 
     def __init__(
@@ -207,7 +207,7 @@ class MapResult(StreamHandle, Sequence[MapRow]):
 
     @property
     def state(self) -> Literal["running", "complete", "interrupted"]:
-        """Whether it runs, all rows are over, or some were not finished."""
+        """`running`, then `complete`, or `interrupted` if some rows were not finished."""
         if not self.done:
             return "running"
         return "interrupted" if any(row.state == "interrupted" for row in self.so_far) else "complete"

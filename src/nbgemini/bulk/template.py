@@ -62,7 +62,7 @@ class Template:
             elif columns != self._checked and isinstance(row, Mapping) and _means_column(inner, row):
                 raise PromptError(f"{_missing_text(inner, row)}; nothing was asked")
         if isinstance(row, Mapping) and not used & names.keys():
-            raise PromptError(f"the template names no column, so that all rows would ask the same; {_columns_text(row)}")
+            raise PromptError(f"the template names no column, so all rows would ask the same; {_columns_text(row)}")
         self._checked = columns
 
     async def turn(self, row: Any) -> Turn:
@@ -104,7 +104,7 @@ class Template:
                 raise PromptError(f"{_missing_text(match[0][1:-1], row)}; nothing was asked")
             return
         if first in self._doubled:
-            raise PromptError(f"several columns are called {first!r}, so that {match[0]} could mean each; rename them")
+            raise PromptError(f"several columns are named {first!r}, so {match[0]} is ambiguous; rename them")
         value = names[first]
         if is_missing(value):
             return

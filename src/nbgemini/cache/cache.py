@@ -194,7 +194,7 @@ def check_cache_setting(setting: str) -> None:
     elif name != "sqlite" and (name not in ("off", "memory") or rest):
         near = difflib.get_close_matches(name, [word.partition(":")[0] for word in WORDS], n=1)
         hint = f" (did you mean {near[0]}?)" if near and near[0] != name else ""
-        raise ConfigurationError(f"{without_password(setting)} is no cache{hint}; {', '.join(WORDS[:-1])} or {WORDS[-1]}")
+        raise ConfigurationError(f"{without_password(setting)} is no cache{hint}; use {', '.join(WORDS[:-1])} or {WORDS[-1]}")
 
 
 def _check_server(url: str) -> None:
@@ -204,7 +204,7 @@ def _check_server(url: str) -> None:
     except ValueError:
         fine = False
     if not fine:
-        raise ConfigurationError(f"{without_password(url)} names no server; redis://HOST:PORT/DB does")
+        raise ConfigurationError(f"{without_password(url)} names no server; write redis://HOST:PORT/DB")
     if find_spec("redis") is None:
         raise ConfigurationError("a cache in Redis needs a package: pip install 'nbgemini[redis]'")
 

@@ -168,7 +168,7 @@ class StreamTee:
         except Exception as error:  # noqa: BLE001 - it is the readers' to judge
             self.end(error)
         finally:
-            self.end(TransportError("whoever asked was cancelled → ask again"))
+            self.end(TransportError("the request was cancelled → ask again"))
 
     async def _next(self, reader: _Reader) -> bytes | None:
         while reader.at - self._dropped >= len(self._frames):

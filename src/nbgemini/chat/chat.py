@@ -77,10 +77,10 @@ class Chat:
     """One conversation.
 
     Attributes:
-        name: what it is called; None for one-shots, which remember nothing.
-        options: how its answers are made, unless a prompt says otherwise.
-        transcript: everything asked and answered so far.
-        toolbox: the functions that every prompt offers, unless it says otherwise.
+        name: name of the chat; None without history.
+        options: default options of its prompts.
+        transcript: all prompts and answers so far.
+        toolbox: the tools that its prompts offer by default.
     """
 
     def __init__(self, name: str | None, context: ChatContext, options: Options) -> None:
@@ -146,7 +146,7 @@ class Chat:
         self._context.guard(asked, options.system)
         service, model = split_model(options.model)
         if not model:
-            raise PromptError(f"no model is named behind {service}: → %gemini models {service}: lists them")
+            raise PromptError(f"no model after {service}: → %gemini models {service}: lists them")
 
     def segments(self, exchange: Exchange) -> list[Segment]:
         """Return the answer of an exchange as segments, from its parts."""
@@ -162,20 +162,20 @@ class Chat:
 
     @deferred
     async def ask(self, /, prompt: str | Turn, **changes: Any) -> Reply:
-        """Ask, wait for the whole answer, and return it.
+        """Ask and return the complete reply; `changes` are options as for `Client.generate`, for this prompt only.
 
         Raises:
-            NbGeminiError: it failed or was blocked; `error.reply` holds what had arrived.
+            NbGeminiError: the reply failed or was blocked; `error.reply` holds what had arrived.
         """
         reply = self.begin(prompt, **await self._prepared(changes))
         await self.drive(reply)
         return await reply
 
     async def stream(self, prompt: str | Turn, **changes: Any) -> AsyncGenerator[Event, None]:
-        """Ask and yield events as they come; leaving the loop early stops the stream and keeps what arrived.
+        """Ask and yield events as they arrive; leaving the loop early stops the stream and keeps what arrived.
 
         Raises:
-            NbGeminiError: it failed or was blocked.
+            NbGeminiError: the reply failed or was blocked.
         """
         reply = self.begin(prompt, **await self._prepared(changes))
         loop = self._loops[reply]

@@ -23,7 +23,7 @@ def validate_texts(texts: str | Iterable[str]) -> list[str]:
         PromptError: one is no text, or empty, which the service would refuse with all others of its request.
     """
     if not isinstance(texts, Iterable):
-        raise PromptError(f"vectors are made of one text or of many, not of {type(texts).__name__}")
+        raise PromptError(f"embed takes one text or several, not {type(texts).__name__}")
     found = [texts] if isinstance(texts, str) else list(texts)
     for number, text in enumerate(found):
         if not isinstance(text, str):
@@ -44,7 +44,7 @@ async def embed(
     """
     found, (service, name) = validate_texts(texts), split_model(model)
     if service != "gemini":
-        raise PromptError(f"{service} makes no vectors here; Gemini's models do, such as gemini-embedding-001")
+        raise PromptError(f"{service} can't make embeddings here; use a Gemini model, such as gemini-embedding-001")
     scheduler = FairScheduler.here()
     for text in found:
         await scheduler.turn()

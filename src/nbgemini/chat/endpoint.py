@@ -92,7 +92,7 @@ class Endpoint(Struct, frozen=True, eq=False):
             async for frame in frames:
                 first, size = first or frame, size + len(frame)
                 if size > _LARGEST:
-                    raise WireError("the service goes on and on where one answer was asked for → check the base URL")
+                    raise WireError("the service does not stop sending → check the base URL")
         if not first:
             raise WireError("the service sent an empty answer → ask again")
         return first

@@ -23,118 +23,118 @@ _SHOWN = 60  # characters of the answer
 
 
 class SoFar:
-    """The values of a reply as they stand; reading them never waits. Once the reply is over they are the reply's own."""
+    """The values of a reply as far as it has arrived; reading them never waits."""
 
     def __init__(self, state: ReplyState) -> None:
         self._state = state
 
     @property
     def segments(self) -> list[Segment]:
-        """All segments in the order of the wire."""
+        """All segments (thoughts, answers, tool calls, images …) in the order in which they arrived."""
         return self._state.segmenter.segments
 
     @property
     def text(self) -> str:
-        """The answer: all answer segments joined, never a thought."""
+        """The text of the answer, without thoughts."""
         return "".join(segment.text for segment in self.segments if segment.kind == "answer")
 
     @property
     def thoughts(self) -> str:
-        """All thought segments joined."""
+        """The text of the thoughts."""
         return "".join(segment.text for segment in self.segments if segment.kind == "thought")
 
     @property
     def code(self) -> str:
-        """The code in the answer: what its fences hold, a blank line between blocks."""
+        """The code blocks of the answer, joined by blank lines."""
         return code_of(self.text, bare=self._state.options.format == "code")
 
     @property
     def parsed(self) -> Any:
-        """The object, where JSON was asked for, by a schema or without; None if the answer is none."""
+        """The structured output: the object asked for by `schema`, or any JSON value; None if the answer does not match."""
         return self._state.parsed
 
     @property
     def misfit(self) -> str:
-        """Where the answer does not fit what was asked for, and what to do, in one line; empty if it fits."""
+        """Why the answer does not match the schema, and what to do, in one line; empty if it matches."""
         return self._state.misfit
 
     @property
     def partial(self) -> Any:
-        """The JSON value as far as it has come, open texts and lists closed; None before it begins. Nothing is validated."""
+        """The JSON value as far as it has arrived, not validated; None before it begins."""
         return value_so_far(last_text(self.segments))
 
     @property
     def error(self) -> NbGeminiError | None:
-        """Why it failed, was blocked or cut off; None otherwise."""
+        """Why the reply failed, was blocked or cut off; None otherwise."""
         return self._state.error
 
     @property
     def media(self) -> list[MediaFile]:
-        """All pictures, sounds and other files that came, in order, drafts too; those of tools are in their results."""
+        """All images, sounds and other files from the model, drafts included, in order."""
         return [media_file(segment.content) for segment in self.segments if isinstance(segment.content, InlineMedia)]
 
     @property
     def images(self) -> list[MediaFile]:
-        """The pictures of the answer; a draft of the model's is none of them."""
+        """The images of the answer, without drafts."""
         return [one for one in self.media if one.mime.startswith("image/") and not one.thought]
 
     @property
     def audio(self) -> list[MediaFile]:
-        """The sounds of the answer, raw ones as WAV."""
+        """The sounds of the answer; raw audio as WAV."""
         return [one for one in self.media if one.mime.startswith("audio/") and not one.thought]
 
     @property
     def citations(self) -> Citations:
-        """What the answer rests on: sources, places in the text, queries, pages that were read."""
+        """The citations: sources, the passages that rest on them, search queries, and pages that were read."""
         return self._state.response.citations
 
     @property
     def tool_calls(self) -> list[ToolCall]:
-        """The tool calls the model asked for, in order."""
+        """The tool calls of the model, in order."""
         return [segment.content.call for segment in self._state.segmenter.runs if isinstance(segment.content, ToolRun)]
 
     @property
     def usage(self) -> Usage:
-        """Tokens, over all rounds."""
+        """Token counts of all rounds."""
         return self._state.usage
 
     @property
     def context(self) -> int:
-        """Tokens of the last round: what was asked, with all that came before, and what was answered."""
+        """Tokens in the context window: the chat so far, with this prompt and its answer."""
         return self._state.response.context
 
     @property
     def cost(self) -> float | None:
-        """What it cost in USD: 0 where no live service answered; None where no price is known."""
+        """Cost in US dollars: 0 if no live service answered; None if no price is known."""
         return self._state.cost
 
     @property
     def finish_reason(self) -> str | None:
-        """The last reason the service gave for ending."""
+        """The stop reason that the service gave."""
         finish = self._state.response.finish
         return finish.reason if finish else None
 
     @property
     def badge(self) -> str:
-        """What marks an answer that is no service's own, now; else empty."""
+        """Label of an answer that is not live: `offline service`, `replay` or `cache`; else empty."""
         return self._state.badge
 
     @property
     def played(self) -> str:
-        """Where it came from, in a word, if from no service just now: `replay` (a cassette), `cache`; else empty."""
+        """`replay` if the answer came from a cassette, `cache` if it came from the cache; else empty."""
         return self._state.origin
 
     @property
     def offline(self) -> bool:
-        """Whether no live service answered, so that nothing was spent: the offline one did, or a cassette, or a cache."""
+        """Whether no live service answered, but the offline service, a cassette or the cache; then it cost nothing."""
         return self._state.spends_nothing
 
 
 class CompleteAnswer(StreamHandle):
-    """What is complete only at the end of a reply: reading it before waits for the end, or says how to.
+    """The values of a reply that are complete only at its end; reading one waits for the end.
 
     Attributes:
-        so_far: the same values as they stand, and reading those never waits.
+        so_far: the same values as far as the reply has arrived; reading them never waits.
     """
 
     def __init__(self, state: ReplyState) -> None:
@@ -171,10 +171,10 @@ class CompleteAnswer(StreamHandle):
 
 
 class Reply(CompleteAnswer):
-    """One answer: live while it streams, complete when awaited.
+    """The reply to one prompt: await it for the complete answer.
 
     Attributes:
-        window: how many tokens the model takes at once; None where nobody asked.
+        window: size of the model's context window in tokens; None if unknown.
     """
 
     page: ClassVar[Callable[[Reply], dict[str, str]] | None] = None  # set by the module that renders replies
@@ -186,7 +186,7 @@ class Reply(CompleteAnswer):
 
     @property
     def chat(self) -> str | None:
-        """The chat's name; None for a one-shot."""
+        """Name of the chat; None without history."""
         return self._state.chat
 
     @property
@@ -201,12 +201,12 @@ class Reply(CompleteAnswer):
 
     @property
     def options(self) -> Options:
-        """How the answer is made."""
+        """The options of the request."""
         return self._state.options
 
     @property
     def provider(self) -> str:
-        """The service that answers."""
+        """The service: the part before the colon in a model's name."""
         return self._state.provider
 
     @property
@@ -221,12 +221,12 @@ class Reply(CompleteAnswer):
 
     @property
     def model(self) -> str:
-        """The model that answered, or the one asked for as long as it is silent."""
+        """The model that answers; before its first response, the one that was asked."""
         return self._state.response.model
 
     @property
     def partial(self) -> Any:
-        """The JSON value as far as it has come, open texts and lists closed; None before it begins. Nothing is validated."""
+        """The JSON value as far as it has arrived, not validated; None before it begins."""
         return self.so_far.partial
 
     @property
@@ -241,17 +241,17 @@ class Reply(CompleteAnswer):
 
     @property
     def retries(self) -> int:
-        """How often its requests were sent again."""
+        """How many retries there were."""
         return self._state.retries
 
     @property
     def seconds(self) -> float:
-        """How long it has taken, or took."""
+        """Duration so far, or in total, in seconds."""
         return self._state.seconds
 
     @property
     def first_seconds(self) -> float | None:
-        """How long it took until the first segment began; None before that."""
+        """Time to first token, in seconds; None before that."""
         return self._state.first_seconds
 
     def number_of(self, segment: Segment) -> int:
@@ -268,11 +268,11 @@ class Reply(CompleteAnswer):
         return self._checked()
 
     def result(self, timeout: float | None = None) -> Reply:
-        """Wait for the end in code that is not async, the loop staying alive, and return the reply.
+        """Wait for the end, in code that is not async, and return the reply; the event loop keeps running.
 
         Raises:
-            TimeoutError: it took longer than `timeout` seconds; the stream goes on.
-            ConfigurationError: the running loop can't be entered again (uvloop).
+            TimeoutError: it took longer than `timeout` seconds; the reply keeps streaming.
+            ConfigurationError: the event loop is uvloop, which can't be entered again.
             NbGeminiError: the reply failed or was blocked.
         """
         self.wait(timeout)

@@ -326,7 +326,7 @@ def _outcome(finish: Finish | None, incomplete: Sequence[ToolCallGrowing] = ()) 
             return Outcome("blocked", BlockedError(_why_blocked(reason, message)))
         case Finish("complete") if incomplete:
             name = incomplete[0].name
-            return Outcome("truncated", ToolError(f"the call of {name!r} came incomplete; nothing was run → ask again"))
+            return Outcome("truncated", ToolError(f"the call of {name!r} arrived incomplete and was not run → ask again"))
         case Finish("truncated", reason, message):
             return Outcome("truncated", None, _why_ended(reason, message))
         case Finish(state):

@@ -175,7 +175,7 @@ class Rounds:
         state, context, loop = self._state, self._context, asyncio.get_running_loop()
         if why := self._round_limit.exceeded(calls):
             state.add_results([text_result(call, f"limit reached: {why}", "refused") for call in calls])
-            raise ToolError(f"{why}: stopped; ask to go on if it should")
+            raise ToolError(f"{why}: stopped; ask it to continue if you want")
         blocks = WeakMethod(self._blocks)  # contexts of tools, and timers set in them, live longer than the reply
         runner = ToolRunner(
             self._toolbox,

@@ -8,7 +8,7 @@ from nbgemini.chat.reply import Reply
 from nbgemini.formatting import duration_text, money_text, percent, tokens_text
 from nbgemini.messages.events import Queued, Retrying, Uploading
 
-_ENDINGS = {"interrupted": "stopped", "truncated": "cut off", "blocked": "withheld", "failed": "failed"}
+_ENDINGS = {"interrupted": "stopped", "truncated": "cut off", "blocked": "blocked", "failed": "failed"}
 _TELLING, _WARNING = 0.5, 0.8  # of a window
 
 

@@ -157,7 +157,7 @@ def with_schema_format(options: Options) -> Options:
     if kind is None:
         return options
     if options.format in ("code", "text"):
-        raise PromptError(f"an answer is either of a type (--schema) or {options.format} (-f {options.format})")
+        raise PromptError(f"--schema can't be combined with -f {options.format}")
     return options if isinstance(kind, Schema) else structs.replace(options, schema=answer_schema(kind))
 
 
@@ -171,12 +171,12 @@ def answer_schema(kind: Any, name: str = "") -> Schema:
 
     name = name or _name(kind)
     if not is_type(kind):
-        raise PromptError(f"{name} can't be the form of an answer: it is no type")
+        raise PromptError(f"{name} can't be a schema: it is not a type")
     try:
         adapter: Any = pydantic.TypeAdapter(with_readers(kind))
         body = _without_root_reference(to_service_schema(adapter.json_schema(schema_generator=generator())))
     except Exception as error:  # noqa: BLE001 - pydantic runs what the types bring along
-        raise PromptError(f"{name} can't be the form of an answer: {_reason_text(error)}") from None
+        raise PromptError(f"{name} can't be a schema: {_reason_text(error)}") from None
     _refuse_circles(name, body)
     return Schema(
         name, _with_supported_keywords(body, name), partial(_parse, adapter, chooses="enum" in body or "const" in body)
@@ -201,15 +201,15 @@ def read_answer(options: Options, text: str, ending: str) -> tuple[Any, str]:
     if ending != "complete":
         return (
             None,
-            f"the answer is {ending}, so it is no whole {wanted}; what arrived is in reply.partial → ask again, for less",
+            f"the answer is {ending}, so the {wanted} is incomplete; what arrived is in reply.partial → ask for less",
         )
     if not text.strip():
-        return None, f"the answer does not fit {wanted}: it is empty (Invalid JSON) → ask again"
+        return None, f"the answer does not match {wanted}: it is empty (Invalid JSON) → ask again"
     try:
         return (options.schema.read if options.schema else parse_json)(text), ""
     except ValueError as error:
         way_out = "ask again, or loosen the type" if options.schema else "ask again"
-        return None, f"the answer does not fit {wanted}: {error}; it is in reply.text → {way_out}"
+        return None, f"the answer does not match {wanted}: {error}; it is in reply.text → {way_out}"
 
 
 def parse_json(text: str) -> Any:
@@ -302,8 +302,7 @@ def _refuse_circles(name: str, body: Mapping[str, Any]) -> None:
         reached = {key: found.union(*(reached[other] for other in found)) for key, found in reached.items()}
     for path in (path for key, found in needs.items() for other, path in found.items() if key in reached[other] | {other}):
         raise PromptError(
-            f"{name} can't be the form of an answer: {path} must hold what it is in, without end; give it a default,"
-            " such as … | None = None"
+            f"{name} can't be a schema: {path} contains itself without end; give it a default, such as … | None = None"
         )
 
 
@@ -327,7 +326,7 @@ def _with_supported_keywords(schema: Any, path: str) -> Any:
     if not isinstance(schema, dict):
         return schema
     if schema.get("type") == "object" and not schema.get("properties") and not schema.get("additionalProperties"):
-        raise PromptError(f"{path} can't be the form of an answer: it has no fields, which Gemini refuses")
+        raise PromptError(f"{path} can't be a schema: it has no fields, which Gemini refuses")
     kept = {key: _inside(key, value, path) for key, value in schema.items() if key in _KNOWN}
     told = [f"{key}: {json.dumps(value)}" for key, value in schema.items() if key not in _KNOWN | _SILENT]
     choices = kept.get("enum", [])

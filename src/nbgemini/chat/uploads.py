@@ -66,7 +66,7 @@ class FileUploader:
             ConfigurationError: nothing does: a cassette records or plays.
         """
         if not isinstance(self._source, SupportsCall):
-            raise ConfigurationError("a file this large is uploaded first, which can't be while a cassette records or plays")
+            raise ConfigurationError("a file this large must be uploaded, which is impossible with a cassette")
         return self._source
 
     async def upload(self, held: Attachment) -> str:

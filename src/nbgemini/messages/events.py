@@ -282,38 +282,38 @@ class Unknown(Event, frozen=True):
 
 
 _LIMIT = "cut at the token limit → --max-tokens"
-_FULL = "cut: the chat fills all that the model can hold → %gemini drop, reset or fork the chat"
+_FULL = "cut: the chat fills the context window → %gemini drop, reset or fork the chat"
 _MALFORMED = "the model called a tool in a form that can't be read → ask again"
 _STOP_REASONS = {  # why the service ended an answer, or let none begin, and the way out; dated 2026-11-21
     **dict.fromkeys(("max_tokens", "max_output_tokens", "max_completion_tokens", "length", "token_limit"), _LIMIT),
     **dict.fromkeys(("model_context_window_exceeded", "model_length"), _FULL),
     **dict.fromkeys(("malformed_function_call", "malformed_tool_call"), _MALFORMED),
-    "safety": "withheld: the service holds it to be unsafe → ask in other words",
-    "recitation": "withheld: too close to a text that the model has learned → ask for a summary, or in other words",
-    "language": "withheld: a language that the model does not offer → ask in another",
-    "blocklist": "withheld: it holds a word that is not allowed → ask in other words",
-    "prohibited_content": "withheld: its content is not allowed, whatever the settings",
-    "spii": "withheld: it may hold personal data of somebody → leave that out",
-    "model_armor": "withheld by the filter of your organisation (Model Armor)",
-    "jailbreak": "withheld: it looks like an attempt to get round the rules",
-    "escalation": "withheld: the service wants a person to look at it",
-    "image_safety": "no picture: the service holds it to be unsafe → describe another",
-    "image_prohibited_content": "no picture: its content is not allowed → describe another",
-    "image_recitation": "no picture: too close to one that the model has learned → describe another",
-    "image_other": "no picture came, and the service does not say why → ask again",
-    "no_image": "no picture came → say that you want one",
+    "safety": "blocked: the service considers it unsafe → ask in other words",
+    "recitation": "blocked: too similar to a text in the training data → ask for a summary, or in other words",
+    "language": "blocked: a language that the model does not support → ask in another",
+    "blocklist": "blocked: it contains a forbidden word → ask in other words",
+    "prohibited_content": "blocked: its content is not allowed, whatever the settings",
+    "spii": "blocked: it may contain personal data → leave that out",
+    "model_armor": "blocked by the filter of your organisation (Model Armor)",
+    "jailbreak": "blocked: it looks like an attempt to get round the rules",
+    "escalation": "blocked: the service wants a person to look at it",
+    "image_safety": "no image: the service considers it unsafe → describe another",
+    "image_prohibited_content": "no image: its content is not allowed → describe another",
+    "image_recitation": "no image: too similar to an image in the training data → describe another",
+    "image_other": "no image came, and the service does not say why → ask again",
+    "no_image": "no image came → say that you want one",
     "malformed_response": "the model's answer can't be read → ask again",
     "unexpected_tool_call": "the model called a tool that it was not offered → offer it with -t, or ask again",
-    "too_many_tool_calls": "the model called tools again and again → ask for less at once",
-    "missing_thought_signature": "the service misses a thought signature in this chat → %gemini drop, or begin another chat",
+    "too_many_tool_calls": "the model made too many tool calls → ask for less at once",
+    "missing_thought_signature": "a thought signature is missing in this chat → %gemini drop, or begin another chat",
     "pup_limited_disabled": "the service has limited this use of the model",
-    "content_blocked": "withheld: against the rules of the service → ask in other words",
+    "content_blocked": "blocked: against the rules of the service → ask in other words",
     "incomplete": "cut before its end, mostly at the token limit → --max-tokens",
-    "budget_exceeded": "cut: it took more than what was allowed for it → ask for less at once",
+    "budget_exceeded": "cut: it exceeded its budget → ask for less at once",
     "cancelled": "cancelled at the service → ask again",
     "insufficient_system_resource": "cut: the service ran out of room → ask again",
-    "content_filter": "withheld by the service's content filter → ask in other words",
-    "refusal": "withheld: the model declines to answer this → ask in other words, or -m another model",
+    "content_filter": "blocked by the service's content filter → ask in other words",
+    "refusal": "blocked: the model declines to answer this → ask in other words, or -m another model",
     "other": "ended by the service, which does not say why → ask again",
 }
 _PROMPT = "prompt: "  # how the reason begins if the prompt itself was refused
@@ -323,7 +323,7 @@ def describe_stop_reason(reason: str) -> str:
     """Return a reason in words, itself where none are known."""
     bare = reason.removeprefix(_PROMPT)
     words = adapt(_STOP_REASONS.get(bare.lower(), bare))
-    return words if bare == reason else f"the prompt was {words if words.startswith('withheld') else f'refused: {words}'}"
+    return words if bare == reason else f"the prompt was {words if words.startswith('blocked') else f'refused: {words}'}"
 
 
 def is_known(reason: str) -> bool:

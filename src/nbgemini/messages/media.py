@@ -127,13 +127,13 @@ _SHOWN = {
 
 
 class MediaFile(Struct, frozen=True):
-    """A picture, a sound or another file from the model.
+    """An image, a sound or another file from the model.
 
     Attributes:
-        mime: what its bytes are; what the service calls it where they don't tell.
+        mime: the MIME type.
         data: the bytes.
-        thought: whether it is a draft and not part of the answer.
-        known: whether it is of a kind that pages show: PNG, JPEG, GIF, WebP; WAV, MP3, Ogg, FLAC.
+        thought: whether it is a draft, not part of the answer.
+        known: whether browsers can show it: PNG, JPEG, GIF, WebP; WAV, MP3, Ogg, FLAC.
     """
 
     mime: str
@@ -142,13 +142,13 @@ class MediaFile(Struct, frozen=True):
     known: bool = True
 
     def save(self, path: str | Path) -> Path:
-        """Write the bytes to a file, which is yours alone, and return its path."""
+        """Write the bytes to a file, readable by you alone, and return its path."""
         path = Path(path)
         write_atomically(path, self.data)
         return path
 
     def to_pil(self) -> Any:
-        """Return the picture as pillow's Image.
+        """Return the image as a Pillow `Image`.
 
         Raises:
             ConfigurationError: pillow is not installed.

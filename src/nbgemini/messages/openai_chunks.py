@@ -36,17 +36,17 @@ _REASONS = {"complete": "stop", "truncated": "length", "blocked": "content_filte
 
 
 async def openai_chunks(events: AsyncGenerator[Event, None], *, model: str) -> AsyncGenerator[dict[str, Any], None]:
-    """Yield what a stream says as dicts of the shape `chat.completion.chunk`; closing it closes the stream.
+    """Convert a stream to dicts of the shape `chat.completion.chunk`; closing it closes the stream.
 
-    Thoughts are in `reasoning_content`, as DeepSeek and vLLM name it. Calls that the chat answers itself are told too; the last
-    `finish_reason` is `tool_calls` only if one was left unanswered. The last chunk has no choices but the usage.
+    Thoughts are in `reasoning_content`, as with DeepSeek and vLLM. Tool calls that the chat runs are included; the last
+    `finish_reason` is `tool_calls` only if a call was left unanswered. The last chunk has the usage and no choices.
 
     Args:
-        events: what `chat.stream(...)` gives.
-        model: the model that the chunks name.
+        events: the events of `chat.stream(...)`.
+        model: the model name for the chunks.
 
     Raises:
-        NbGeminiError: what the stream raises.
+        NbGeminiError: the reply failed or was blocked.
     """
     chunks = _Chunks(model)
     async with aclosing(events) as stream:

@@ -105,7 +105,7 @@ class Options(Struct, frozen=True, kw_only=True):
             if name == "tools":
                 raise PromptError("only %%gemini -t and client.chat offer tools")
             if name not in _KINDS:
-                raise PromptError(f"no option {name!r}{nearest(name, _KINDS)}; there are {', '.join(_KINDS)}")
+                raise PromptError(f"no option {name!r}{nearest(name, _KINDS)}; the options are {', '.join(_KINDS)}")
             if _KINDS[name] is not Any:
                 try:
                     msgspec.convert(value, _KINDS[name])

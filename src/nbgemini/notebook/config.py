@@ -15,72 +15,72 @@ _OF_TRAITLETS = ("The ", "Values of", "Keys of", "Elements of")  # the beginning
 
 
 class Gemini(Configurable):
-    """The settings of %%gemini; an empty one leaves the choice to the environment or the service."""
+    """The settings of %%gemini; an empty setting means the default of the environment or the service."""
 
-    model = Unicode("", help="Model for new prompts; empty: gemini-flash-latest.")
+    model = Unicode("", help="Model to ask; empty: gemini-flash-latest.")
     aliases = Dict(
         key_trait=Unicode(), value_trait=Unicode(), help='Short names of models for -m: {"fast": "gemini-3.5-flash-lite"}.'
     )
-    chat = Unicode("main", help="Chat that a prompt belongs to unless it says -c.")
-    think = Unicode("", help="off, low, medium, high or a token budget; empty: the model's own default.")
+    chat = Unicode("main", help="Chat of all prompts without -c.")
+    think = Unicode("", help="How much to think: off, low, medium, high … or a token budget; empty: the model's default.")
     system = Unicode("", help="System instruction of new chats.")
     format = CaselessStrEnum(
         ["markdown", "code", "json", "text"],
         default_value="markdown",
-        help="How answers come and are shown unless a cell says -f.",
+        help="Format of answers without -f.",
     )
     approve = CaselessStrEnum(
         ["ask", "auto", "never"],
         default_value="ask",
-        help="May tools run? ask: buttons on the card. auto: without asking. never: no.",
+        help="When tool calls may run. ask: after your approval. auto: without asking. never: not at all.",
     )
     wait = Union(
         [Bool(), CaselessStrEnum(["auto"])],
         default_value="auto",
         help="True: a cell waits for its answer. False: it returns at once. auto: it waits in unattended runs.",
     )
-    widgets = Bool(default_value=True, help="Stream through widgets. False: plain HTML that is repainted a few times a second.")
-    live = Bool(default_value=True, help="False: show an answer only once it is whole, for consoles that can't update it.")
+    widgets = Bool(default_value=True, help="Stream through widgets. False: as plain HTML, updated a few times a second.")
+    live = Bool(default_value=True, help="False: show an answer only when it is complete, for consoles that can't update it.")
     show_duration = Bool(
         default_value=True,
-        help="False: no output says how long something took, so that two runs of a notebook can be compared.",
+        help="False: hide durations in outputs, so that two runs of a notebook can be compared.",
     )
     latex = Bool(
         default_value=True,
-        help="Keep answers with headings, lists, tables, formulas or code as LaTeX too: nbconvert takes it for LaTeX and PDF.",
+        help="Save answers with headings, lists, tables, formulas or code also as LaTeX, for LaTeX and PDF by nbconvert.",
     )
-    updates_per_second = Float(10.0, min=0.1, help="How often one stream repaints at most.")
+    updates_per_second = Float(10.0, min=0.1, help="How often the display of one answer is updated at most.")
     connect_timeout = Float(10.0, min=0.001, help="Seconds to wait for a connection.")
     write_timeout = Float(60.0, min=0.001, help="Seconds to wait for the service to accept the next piece of a request.")
     first_timeout = Float(120.0, min=0.001, help="Seconds to wait for the first byte of an answer.")
     gap_timeout = Float(120.0, min=0.001, help="Seconds without any data after which a stream counts as broken.")
-    content_timeout = Float(300.0, min=0.001, help="Seconds with data but no content after which it does too.")
+    content_timeout = Float(
+        300.0, min=0.001, help="Seconds without content after which a stream that still sends data counts as broken."
+    )
     retries = Int(2, min=0, help="How often a request is retried after a transient failure; 0: never.")
-    max_streams = Int(1000, min=1, help="Streams open at once; more of them wait.")
+    max_streams = Int(1000, min=1, help="Concurrency limit: how many requests are open at once; further requests wait.")
     services = Dict(
         key_trait=Unicode(),
         value_trait=Unicode(),
-        help='Services of your own, of OpenAI\'s Chat Completions kind: {"mine": "http://127.0.0.1:9000/v1"}, -m mine:MODEL.',
+        help='Your own services that speak Chat Completions: {"mine": "http://127.0.0.1:9000/v1"} for -m mine:MODEL.',
     )
     source = CaselessStrEnum(
         ["rest", "sdk"],
         default_value="rest",
         help="What sends requests. rest: nbgemini itself. sdk: the services' own clients (google-genai, anthropic, openai).",
     )
-    allow_secrets = Bool(default_value=False, help="True: send prompts even if they contain what looks like a key.")
+    allow_secrets = Bool(default_value=False, help="True: send prompts even if they contain what looks like an API key.")
     journal = Unicode(
         "auto",
         help="File that records prompts and answers. auto: nbgemini/journal.sqlite3 in Jupyter's data directory. off: none.",
     )
     cache = Unicode(
         "",
-        help="Where whole answers are cached, so that the same prompt is not paid for twice: off, memory, sqlite, sqlite:PATH, "
-        "redis://HOST:PORT/DB. Empty: as NBGEMINI_CACHE says, else off.",
+        help="Cache of complete answers, so that the same prompt is not paid for twice: off, memory, sqlite, sqlite:PATH, "
+        "redis://HOST:PORT/DB. Empty: the value of NBGEMINI_CACHE, else off.",
     )
-    cache_hours = Float(168.0, min=0.001, help="How many hours a cached answer is kept.")
-    prices = Unicode(
-        "", help="JSON file of prices instead of the package's own list, whose date %gemini models shows; empty: that."
-    )
+    cache_hours = Float(168.0, min=0.001, help="How many hours an answer stays in the cache.")
+    prices = Unicode("", help="JSON file of prices; empty: the package's own list, whose date %gemini models shows.")
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set a setting.

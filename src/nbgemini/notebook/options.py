@@ -154,25 +154,25 @@ def build_parser() -> LineParser:
     _add_content(parser)
     add = parser.add_argument
     parser.add_flag("--search", help="let the service search the web; sources are listed below the answer")
-    parser.add_flag("--run-code", help="let the service run Python that the model writes; code and output are shown")
-    parser.add_flag("--urls", help="let the service read the pages whose addresses are in the prompt")
+    parser.add_flag("--run-code", help="let the service run Python code that the model writes; code and output are shown")
+    parser.add_flag("--urls", help="let the service read the web pages whose addresses are in the prompt")
     add_generation(parser, system="system instruction for this chat, from now on", answer="the answer")
-    add("--stop-at", metavar="TEXT", action="append", help="end the answer before this text (repeatable)")
+    add("--stop-at", metavar="TEXT", action="append", help="stop sequence: end the answer before this text (repeatable)")
     add(
         "--schema",
         metavar="TYPE",
-        help="answer with an object of a type in the notebook: Planet, list[Planet]; reply.parsed holds it",
+        help="structured output: answer with an object of this type, such as Planet or list[Planet]; it is in reply.parsed",
     )
     add(
         "-f",
         "--format",
         choices=FORMATS,
-        help="markdown; code: only code, for a new cell; json: any JSON, decoded in reply.parsed; text: shown as it is",
+        help="markdown (default); code: only code, for a new cell; json: any JSON, parsed in reply.parsed; text: plain text",
     )
-    add_wait(parser, end="the answer does")
+    add_wait(parser, end="the answer is complete")
     tape = parser.add_mutually_exclusive_group()
-    tape.add_argument("--record", metavar="FILE", help="also record the answer, frame by frame, in this cassette")
-    tape.add_argument("--replay", metavar="FILE", help="answer from this cassette: no key, no network; a miss is an error")
+    tape.add_argument("--record", metavar="FILE", help="also record the answer in this file, a cassette")
+    tape.add_argument("--replay", metavar="FILE", help="answer from this cassette, offline; an unrecorded prompt is an error")
     parser.add_flag("--fresh", help="ignore the cache; the new answer replaces the cached one")
     add("--timeout", metavar="S", type=_number(0.001, 1e6), help="time limit for the whole answer, in seconds")
     parser.add_flag("-h", "--help", help="show this help")
@@ -191,16 +191,16 @@ def add_generation(parser: LineParser, *, system: str, answer: str) -> None:
         type=think_level,
         help=f"how much to think: {levels}; %%gemini models shows what each model takes",
     )
-    add("--temperature", metavar="X", type=_number(0, 2), help="0 to 2: how freely words are chosen")
-    add("--max-tokens", metavar="N", type=_positive, help=f"length limit for {answer}, in tokens")
-    add("--seed", metavar="N", type=_integer, help="ask for repeatable choices")
+    add("--temperature", metavar="X", type=_number(0, 2), help="sampling temperature, from 0 (most predictable) to 2")
+    add("--max-tokens", metavar="N", type=_positive, help=f"maximum length of {answer}, in tokens")
+    add("--seed", metavar="N", type=_integer, help="seed for sampling, for more repeatable answers")
 
 
 def add_wait(parser: LineParser, *, end: str) -> None:
     """Add -w and --no-wait; `end` is what a waiting cell ends with."""
     wait = parser.add_mutually_exclusive_group()
-    wait.add_argument("-w", "--wait", action="store_true", default=None, help=f"the cell ends when {end}")
-    wait.add_argument("--no-wait", dest="wait", action="store_false", default=None, help="the cell ends at once")
+    wait.add_argument("-w", "--wait", action="store_true", default=None, help=f"wait in the cell until {end}")
+    wait.add_argument("--no-wait", dest="wait", action="store_false", default=None, help="return at once")
 
 
 def _add_content(parser: LineParser) -> None:
@@ -210,22 +210,22 @@ def _add_content(parser: LineParser) -> None:
         "-m",
         "--model",
         metavar="NAME",
-        help="model; for another service service:model (anthropic:, openai:, ollama: …); %%gemini models lists them",
+        help="model to ask; SERVICE:MODEL for another service (anthropic:, openai:, ollama: …); %%gemini models lists them",
     )
     add("-c", "--chat", metavar="NAME", help="chat this prompt belongs to (default: main)")
-    parser.add_flag("--once", help="outside all chats: no history is read or written")
-    add("-o", "--out", metavar="VAR", type=_identifier, help="bind the reply to this name too (it is always in _gemini)")
+    parser.add_flag("--once", help="ask outside all chats: no history is sent, nothing is remembered")
+    add("-o", "--out", metavar="VAR", type=_identifier, help="store the reply in this variable (the last is in _gemini)")
     add(
         "-t",
         "--tools",
         metavar="f,g",
         action="append",
-        help="functions, MCP servers or lists of them in the notebook, offered to the model (repeatable)",
+        help="let the model call these functions or MCP servers of the notebook, or lists of them (repeatable)",
     )
     add(
         "--approve",
         choices=WORDS,
-        help="may tools run? ask (default): buttons on the card; auto: without asking; never: no; "
+        help="when tool calls may run: ask (default): after your approval; auto: without asking; never; "
         "unguarded: like auto, even for risky combinations",
     )
     add(
@@ -233,9 +233,9 @@ def _add_content(parser: LineParser) -> None:
         "--attach",
         metavar="X",
         action="append",
-        help="attach a name in the notebook, a file, 'data/*.png', or plot (the last figure) (repeatable)",
+        help="attach a variable, a file, a pattern such as 'data/*.png', or plot (the last figure shown) (repeatable)",
     )
-    add("--context", metavar="N", type=_natural, help="send the last N cells too: their code, results and errors")
+    add("--context", metavar="N", type=_natural, help="also send the last N cells with their output and errors")
 
 
 def parse_cell(line: str) -> PromptArgs:
@@ -331,16 +331,16 @@ def build_map_parser() -> LineParser:
     """Return the parser of a map's options."""
     parser = LineParser("%gemini map")
     add = parser.add_argument
-    add("-m", "--model", metavar="NAME", help="model; %%gemini models lists them")
-    add("-o", "--out", metavar="VAR", type=_identifier, help=f"bind the rows to this name too (they are always in {LAST_MAP})")
+    add("-m", "--model", metavar="NAME", help="model to ask; %%gemini models lists them")
+    add("-o", "--out", metavar="VAR", type=_identifier, help=f"store the rows in this variable (the last are in {LAST_MAP})")
     add("--into", metavar="COLUMN", help="add the answers to the DataFrame as this column once all rows are done")
-    add("-n", "--concurrency", metavar="N", type=_positive, help="at most so many rows at once (default: 20)")
-    add("--first", metavar="N", type=_positive, help="only the first N rows: a cheap trial")
-    parser.add_flag("--fresh", help="ask again for rows that an earlier run has paid for")
-    add("--schema", metavar="TYPE", help="answer each row with an object of a type in the notebook")
+    add("-n", "--concurrency", metavar="N", type=_positive, help="how many rows are asked at once, at most (default: 20)")
+    add("--first", metavar="N", type=_positive, help="ask only the first N rows, as a cheap trial")
+    parser.add_flag("--fresh", help="ask all rows again, even those that an earlier run has answered")
+    add("--schema", metavar="TYPE", help="structured output: answer each row with an object of this type")
     add_generation(parser, system="system instruction for each row", answer="each answer")
     add("--timeout", metavar="S", type=_number(0.001, 1e6), help="time limit for each row, in seconds")
-    add_wait(parser, end="the map does")
+    add_wait(parser, end="all rows are done")
     parser.add_flag("-h", "--help", help="show this help")
     add("-t", "--tools", metavar="f", type=_no_tools, help=argparse.SUPPRESS)
     return parser

@@ -21,7 +21,7 @@ from nbgemini.notebook.options import PromptArgs, think_level
 from nbgemini.prices import Prices, bundled_prices, read_prices
 from nbgemini.replay.session import AT_ONCE, Record, Replay, Taping, resolve_path
 from nbgemini.secrets import Secret
-from nbgemini.services import KNOWN, Service, compatible, key_command, offline, service_named, split_model, usual_service
+from nbgemini.services import KNOWN, Service, compatible, key_command, offline, split_model, usual_service
 from nbgemini.settings import (
     DEFAULT_MODEL,
     LIVE_URL,
@@ -58,14 +58,7 @@ class SettingsResolver:
         return "live" if base_url == LIVE_URL else base_url
 
     def set_key(self, service: str, key: str) -> None:
-        """Use this key for a service, and leave the demo.
-
-        Raises:
-            ConfigurationError: there is no such service, or it takes no key.
-        """
-        known = service_named(service, self._services())
-        if not known.key_names and service in self._services():
-            raise ConfigurationError(f"{service} needs no key; set {service.upper()}_API_KEY if yours does")
+        """Use this key for a service, and leave the demo."""
         self.leave_demo()
         self._keys["gemini" if service in _GOOGLE else service] = Secret(key)
 

@@ -62,15 +62,15 @@ class RecordedRequest(Struct, frozen=True):
 
 
 class OfflineService:
-    """A Gemini service for one machine.
+    """A local server that speaks the Gemini protocol, in a thread; use it in a `with` statement.
 
     Attributes:
-        url: where it listens, once started.
+        url: its base URL, once started.
         requests: the latest requests, oldest first.
     """
 
     def __init__(self, *, port: int = 0, pace: float = 1.0, cassette: Path | None = None) -> None:
-        """Prepare; `pace` multiplies the natural pauses (0: none); port 0 takes a free one."""
+        """Set the port (0: a free one), the pace (0: no pauses, 1: natural pauses), and a cassette to play."""
         self.url = ""
         self.requests: deque[RecordedRequest] = deque()
         self._port, self._pace = port, pace
@@ -88,11 +88,11 @@ class OfflineService:
 
     @property
     def open_streams(self) -> int:
-        """How many answers are being streamed now."""
+        """Number of answers that are streaming."""
         return len(self._streams)
 
     def start(self) -> Self:
-        """Listen; returns when it does.
+        """Start the server, and return once it listens.
 
         Raises:
             OSError: the port is taken.
@@ -104,7 +104,7 @@ class OfflineService:
         return self
 
     def stop(self) -> None:
-        """Close every connection and end the thread; harmless twice."""
+        """Stop the server and close all connections; may be called more than once."""
         if self._thread and self._thread.is_alive():
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._over.set)

@@ -51,7 +51,7 @@ def reject_secrets(asked: Turn, system: str | None = None, own: Sequence[Secret]
     kind = next(filter(None, (leaked(text, own) for text in texts)), "")
     if kind:
         raise PromptError(
-            f"the prompt holds {kind}; nothing was stored or sent → take it out, or %config Gemini.allow_secrets = True"
+            f"the prompt contains {kind}; nothing was stored or sent → take it out, or %config Gemini.allow_secrets = True"
         )
 
 

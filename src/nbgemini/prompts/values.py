@@ -47,7 +47,7 @@ def value_to_parts(value: Any, name: str) -> list[Part] | None:
         raise
     except Exception as error:  # noqa: BLE001 - any object may come, and its methods may do anything
         why = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise PromptError(f"{name} can't be told or drawn, {why}; nothing was sent") from None
+        raise PromptError(f"{name} can't be sent as text or image, {why}; nothing was sent") from None
 
 
 def _render(value: Any, name: str) -> list[Part] | None:

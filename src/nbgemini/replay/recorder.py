@@ -86,7 +86,7 @@ class CassetteFile:
                 size = file.tell()
                 file.seek(0)
                 if not is_cassette(file.readline(_MOST_WAITING)):
-                    raise ConfigurationError(f"{self.path} holds something else than recordings → record into another file")
+                    raise ConfigurationError(f"{self.path} is not a cassette → record into another file")
                 file.seek(max(0, size - 1))
                 if file.read() not in (b"", b"\n"):
                     file.write(b"\n")  # the last line was cut off

@@ -125,7 +125,7 @@ class ReplaySource:
             answer = self._live().frames(request)
         else:
             nearest = await asyncio.to_thread(player.explain_miss, request)
-            error = ConfigurationError(f"{self._replay.path.name} has no recording of this request; {nearest} → record it anew")
+            error = ConfigurationError(f"{self._replay.path.name} has no recording of this request; {nearest} → record it")
             error.played = True
             raise error
         async with aclosing(answer) as frames:

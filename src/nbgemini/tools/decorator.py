@@ -53,16 +53,16 @@ def tool(
     labels: Iterable[str] = ...,
 ) -> Callable[[F], F]: ...
 def tool(function: Any = None, /, **marks: Any) -> Any:
-    """Say how a function is offered to the model; it stays the function it was.
+    """Set how a function is offered to the model as a tool; the function itself does not change.
 
     Args:
-        function: what is decorated; also a tool of an MCP server.
-        marks: `name` for the model; `timeout` in seconds, None for as long as it takes; `safe=True` if a call may run unasked;
-            `labels`, what it does of `private` (reads what is nobody else's business), `untrusted` (takes in what strangers
-            wrote), `external` (can send something out).
+        function: the function, or a tool of an MCP server.
+        marks: `name`, the name that the model sees; `timeout` in seconds (60), None for no limit; `safe=True` if calls may run
+            without approval; `labels`: `private` (reads private data), `untrusted` (reads what strangers wrote), `external`
+            (can send data out).
 
     Raises:
-        PromptError: a mark that means nothing.
+        PromptError: an unknown mark, or a wrong value.
     """
     if function is None:
         return functools.partial(tool, **marks)
@@ -128,10 +128,10 @@ def _checked_options(name: str, marks: dict[str, Any]) -> dict[str, Any]:
     """Return the marks if they mean something."""
     unknown = next((mark for mark in marks if mark not in ToolOptions.__struct_fields__), None)
     if unknown is not None:
-        refuse(name, f"there is no mark {unknown!r}; they are {', '.join(ToolOptions.__struct_fields__)}")
+        refuse(name, f"@tool has no argument {unknown!r}; it takes {', '.join(ToolOptions.__struct_fields__)}")
     timeout = marks.get("timeout")
     if timeout is not None and not (isinstance(timeout, int | float) and 0 < timeout < math.inf):
-        refuse(name, f"a timeout of {timeout} is none; give seconds, or None to wait as long as it takes")
+        refuse(name, f"timeout={timeout} is not valid; give seconds, or None for no limit")
     if not isinstance(marks.get("safe", False), bool):
         refuse(name, f"safe is True or False, not {marks['safe']!r}")
     return {**marks, "labels": checked_labels(name, marks["labels"])} if "labels" in marks else marks
@@ -142,7 +142,7 @@ def checked_labels(name: str, labels: str | Iterable[str]) -> frozenset[str]:
     wanted = [labels] if isinstance(labels, str) else list(labels)
     unknown = next((label for label in wanted if label not in LABELS), None)
     if unknown is not None:
-        refuse(name, f"there is no label {unknown!r}; they are {', '.join(LABELS)}")
+        refuse(name, f"there is no label {unknown!r}; labels are {', '.join(LABELS)}")
     return frozenset(wanted)
 
 

@@ -91,7 +91,7 @@ class LazyToolbox(Toolbox):
     @property
     def declarations(self) -> tuple[Declaration, ...]:
         """Raise: nobody knows yet."""
-        raise PromptError("an MCP server must be asked for its tools first: use await chat.ask(…) or chat.stream(…)")
+        raise PromptError("the tools of an MCP server must be listed first: use await chat.ask(…) or chat.stream(…)")
 
     async def refreshed(self) -> Toolbox:
         """Return the tools as they are now."""

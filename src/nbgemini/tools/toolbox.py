@@ -32,7 +32,7 @@ AT_ONCE = 8  # calls that run side by side
 MOST_ROUNDS = 10
 MOST_REPEATS = 3  # rounds of the same calls, in a row
 _LONGEST_ABOUT = 200  # characters of what a tool says of itself that its card shows
-_DEEDS = dict(zip(LABELS, ("read what is private", "take in what strangers wrote", "send something out"), strict=True))
+_DEEDS = dict(zip(LABELS, ("read private data", "read what strangers wrote", "send data out"), strict=True))
 
 
 async def allow_all(_tool: Tool, _call: ToolCall, _number: int) -> bool:
@@ -112,8 +112,8 @@ def build_toolbox(tools: Iterable[Tool], approve: Approve | str, ask: Approve = 
     if approve == "auto":  # they do together what none should do for a stranger: the "lethal trifecta"
         deeds = [f"{_DEEDS[label]} ({', '.join(tool.name for tool in offered if label in tool.labels)})" for label in LABELS]
         raise PromptError(
-            f"approve auto is refused: together these tools {deeds[0]}, {deeds[1]} and {deeds[2]}, so a stranger's text could"
-            " have your data sent away; let each call ask (--approve ask), leave one tool out, or say --approve unguarded"
+            f"approve auto is refused: together these tools {deeds[0]}, {deeds[1]} and {deeds[2]}, so a stranger's text"
+            " could make the model send data away; approve each (--approve ask), leave a tool out, or use --approve unguarded"
         )
     return Toolbox([structs.replace(tool, safe=False, guarded=True) if tool.labels else tool for tool in offered], ask)
 

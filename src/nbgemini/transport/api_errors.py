@@ -226,7 +226,7 @@ _NEVER = {  # the same request fails again, whatever the code
 }  # fmt: skip
 _ASK_LESS = " → %gemini drop, reset or fork the chat, or -m a model with a larger window (%gemini models)"
 _ADVICE = (
-    (_UNPAID, " → look at the balance of your account with the service"),
+    (_UNPAID, " → check the balance of your account with the service"),
     ({"not_found", "not_found_error", "model_not_found", "notfounderror"}, " → %gemini models lists them"),
     ({"request_too_large"}, " → attach less, or smaller files"),
 )
@@ -248,19 +248,19 @@ _ELSEWHERE = (
     ),
     (
         r"BILLING_DISABLED|requires billing|billing (?:account|to be enabled|is disabled)",
-        " → look at the billing of the project that the key belongs to",
+        " → check the billing of the project that the key belongs to",
     ),
     (
         (
             r"IAM_PERMISSION_DENIED|USER_PROJECT_DENIED|CONSUMER_INVALID|Permission '[^']{1,200}' denied|denied on resource"
             r"|\bIAM\b|not authorized to perform|AccessDenied"
         ),
-        " → whoever owns the project must allow it (IAM)",
+        " → the owner of the project must allow it (IAM)",
     ),
     (r"API_KEY_\w+_BLOCKED", " → the key is restricted: allow this API and this machine in its settings, or take another key"),
     (r"(?i)\bexplicit deny\b|not allowed to (?:access|use) (?:the )?model|model_not_allowed", ""),
     (r"(?i)flagged|moderation", " → ask in other words"),
-    (r"(?i)<(?:!doctype|html)|cloudflare", " → a proxy or a firewall on the way says so"),
+    (r"(?i)<(?:!doctype|html)|cloudflare", " → this is from a proxy or firewall, not from the service"),
     (r"(?i)(?:cachedcontent|file|resource)\b.{0,80}\b(?:not found|not exist)", ""),
     (r"(?i)\b(?:region|country|territory|location)\b|LOCATION_", ""),
 )
@@ -365,7 +365,7 @@ def _when(kind: type[ApiError], wait: float | None, *, daily: bool, passing: boo
     if kind is not RateLimitError:
         return " → ask again in a moment" if passing else ""
     if daily:
-        return f" → the quota of a day begins anew at midnight Pacific time; {others}"
+        return f" → the daily quota resets at midnight Pacific time; {others}"
     if not passing:
         return f" → {others}"
     return f" → ask again {'in a moment' if wait is None else f'in {_span(wait)}'}; {others}"
@@ -387,7 +387,7 @@ def _advice(kind: type[ApiError], words: set[str], key_name: str, message: str, 
 def _key_advice(key_name: str) -> str:
     """Say where the key belongs."""
     if not key_name:
-        return " → this service wants a key after all; set NAME_API_KEY, where NAME is the part before the colon in -m"
+        return " → this service needs a key; set NAME_API_KEY, where NAME is the part before the colon in -m"
     if key_name in (GEMINI_KEY, "GOOGLE_API_KEY"):
         return f" → set {GEMINI_KEY} or run %gemini key"
     return f" → set {key_name} or run %gemini key {key_name.removesuffix('_API_KEY').lower()}"

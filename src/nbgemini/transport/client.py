@@ -97,7 +97,7 @@ def translate_error(error: Exception, host: str, timeouts: Timeouts) -> NbGemini
         case httpx2.ProxyError():
             message, passing = f"the proxy does not let us through to {host}: {cause(error)}", False
         case httpx2.LocalProtocolError() | httpx2.InvalidURL():
-            return ConfigurationError(f"no request can hold what {host} is to be told → is the key copied right?")
+            return ConfigurationError(f"the request to {host} contains what HTTP does not allow → check the key")
         case httpx2.HTTPError():
             message, passing = f"the connection to {host} broke: {cause(error)} → ask again", True
         case _:

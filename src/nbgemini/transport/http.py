@@ -96,7 +96,7 @@ class HttpCall:
             return
         if self.status // 100 == 3:  # noqa: PLR2004 - HTTP
             where = urlsplit(self.headers.get("location", "")).hostname or "nowhere"
-            raise TransportError(f"unexpected redirect to {where}; it was not followed, to keep the key at home")
+            raise TransportError(f"unexpected redirect to {where}; it was not followed, to protect the key")
         body = mask.hide(await self.read(_LARGEST_ERROR))
         wait = retry_after(self.headers.get("retry-after", ""), self.headers.get("date", ""))
         raise error_from_body(self.status, body, wait, key_name=key_name)
@@ -264,7 +264,7 @@ class HttpSource:
 
     def _refuse_odd_key(self) -> None:
         if not _HEADER.fullmatch(self._key.reveal()):
-            raise ConfigurationError(f"no header can hold the key for {self._host} → is it copied right?")
+            raise ConfigurationError(f"the key for {self._host} has characters that HTTP does not allow → check it")
 
     def _hide_key(self, error: NbGeminiError) -> None:
         """Hide the key in what is raised: a service may repeat it wherever it is quoted, and a library what it can't send."""

@@ -88,7 +88,7 @@ def _through(proxy: str) -> httpx2.AsyncBaseTransport:
         why = cause(error)
     except (ValueError, httpx2.InvalidURL):  # which quotes the address, and that may hold a password
         why = "its address is none that is known"
-    raise ConfigurationError(f"the proxy that the environment sets can't be used: {why} → look at HTTPS_PROXY, ALL_PROXY")
+    raise ConfigurationError(f"the proxy that the environment sets can't be used: {why} → check HTTPS_PROXY, ALL_PROXY")
 
 
 def tls_context() -> ssl.SSLContext:

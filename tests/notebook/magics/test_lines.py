@@ -174,7 +174,7 @@ REFUSED = [  # a cell, and the exact line
     ("%gemini load nobody", "PromptError: no earlier session saved a chat 'nobody'; %gemini chats lists the saved ones"),
     ("%gemini journal x", "PromptError: 'x' is not a positive whole number; usage: %gemini journal [N]"),
     ("%gemini chats x", "PromptError: unexpected 'x'; usage: %gemini chats"),
-    ("%gemini ask -m openai: hello", "PromptError: no model is named behind openai: → %gemini models openai: lists them"),
+    ("%gemini ask -m openai: hello", "PromptError: no model after openai: → %gemini models openai: lists them"),
     (
         "%gemini models antropic:",
         "ConfigurationError: no service 'antropic' (the part before the colon in -m); did you mean anthropic?",
@@ -211,10 +211,10 @@ OF_THE_SERVICE = [
     (directed(status=403, error={"message": "No.", "status": "PERMISSION_DENIED"}), "AuthenticationError: No. (403 PERMISSION_DENIED) → set GEMINI_API_KEY or run %gemini key"),
     (directed(status=429, error=QUOTA, retry_delay="42s"), "RateLimitError: Quota exceeded. (429 RESOURCE_EXHAUSTED) → ask again in 42 s; %gemini models lists other models"),
     (directed(status=429, error=QUOTA, retry_delay="600s"), "RateLimitError: Quota exceeded. (429 RESOURCE_EXHAUSTED) → ask again in 10 min; %gemini models lists other models"),
-    (directed(status=429, error={**QUOTA, "message": "RequestsPerDay"}), "RateLimitError: RequestsPerDay (429 RESOURCE_EXHAUSTED) → the quota of a day begins anew at midnight Pacific time; %gemini models lists other models"),
+    (directed(status=429, error={**QUOTA, "message": "RequestsPerDay"}), "RateLimitError: RequestsPerDay (429 RESOURCE_EXHAUSTED) → the daily quota resets at midnight Pacific time; %gemini models lists other models"),
     (directed(status=500, error={"message": "boom", "status": "INTERNAL"}), "ServerError: boom (500 INTERNAL) → ask again in a moment"),
     (directed(status=503, error={"message": "busy", "status": "UNAVAILABLE"}), "ServerError: busy (503 UNAVAILABLE) → ask again in a moment"),
-    (directed(parts=[["answer", "a"]], finish="SAFETY", gap=0), "BlockedError: withheld"),
+    (directed(parts=[["answer", "a"]], finish="SAFETY", gap=0), "BlockedError: blocked"),
 ]  # fmt: skip
 
 

@@ -67,7 +67,7 @@ def test_text_in_a_variable_is_text_and_opens_nothing(folder, value):
 def test_plot_is_the_last_picture_shown_unless_it_is_a_name():
     assert named("plot", plot=b"png") == [("plot", b"png")]
     assert named("plot", {"plot": 1}, b"png") == [("plot", 1)]
-    with pytest.raises(PromptError, match="no cell has shown a picture yet"):
+    with pytest.raises(PromptError, match="no cell has shown a figure yet"):
         named("plot")
 
 
@@ -91,7 +91,7 @@ def test_what_is_not_there_is_one_line_with_what_is_near(word, said):
 def test_too_many_files_are_none(folder):
     for number in range(MOST_FILES + 1):
         (folder / f"{number}.csv").write_text("x")
-    with pytest.raises(PromptError, match=rf"\*\.csv means {MOST_FILES + 1} files, more than {MOST_FILES}"):
+    with pytest.raises(PromptError, match=rf"\*\.csv matches {MOST_FILES + 1} files, more than {MOST_FILES}"):
         named("*.csv")
 
 
@@ -145,12 +145,12 @@ def test_a_type_as_in_a_hint(written, kind):
         ("list[Colours]", r"no type 'Colours' in this notebook \(did you mean Colour\?\)"),
         ("number", "number is a value of type int, not a type"),
         ("make", "make is a value of type function"),
-        ("make()", r"'make\(\)' is more than a type hint may hold"),
+        ("make()", r"'make\(\)' is too complex"),
         ("models.Moon", "no attribute 'Moon'"),
-        ("Planet[int]", r"'Planet' makes no type"),
-        ("list[", "is not written as a type is"),
-        ("Literal[yes]", "is written as in Python"),
-        ("Planet | 5", "makes no type"),
+        ("Planet[int]", r"'Planet' is not a type"),
+        ("list[", "is not a type; write"),
+        ("Literal[yes]", "is not a Python literal"),
+        ("Planet | 5", "is not a type"),
         ("'Planet'", "is a value of type str"),
     ],
 )

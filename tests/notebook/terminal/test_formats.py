@@ -39,4 +39,4 @@ def test_it_is_laid_out_as_what_it_is(monkeypatch, text, form, lines):
 def test_where_json_does_not_fit_is_said_last(monkeypatch):
     shown = [row for row in printed(monkeypatch, "Sorry.", "json") if row]
     assert shown[0].strip() == "Sorry."
-    assert any(row.startswith("⚠ the answer does not fit JSON: it is not JSON") for row in shown[1:])
+    assert any(row.startswith("⚠ the answer does not match JSON: it is not JSON") for row in shown[1:])

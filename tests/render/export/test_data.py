@@ -36,7 +36,7 @@ async def test_a_loaded_chat_is_the_same_and_the_service_takes_it(chat, client):
     ],
 )  # fmt: skip
 def test_a_foreign_file_is_refused_in_one_line(data):
-    with pytest.raises(PromptError, match=r"^foreign.json is no chat that %gemini export wrote \(.+\)$") as raised:
+    with pytest.raises(PromptError, match=r"^foreign.json is not a chat from %gemini export \(.+\)$") as raised:
         loaded(data, "foreign.json")
     assert len(str(raised.value)) < 300
 
@@ -119,7 +119,9 @@ ANSWER = {"functionResponse": {"name": "f", "response": {"output": 1}}}
     ],
 )
 def test_what_would_be_sent_and_not_shown_is_refused(one):
-    with pytest.raises(PromptError, match="^chat.json was changed: exchange 1 holds what would be sent and not shown$"):
+    with pytest.raises(
+        PromptError, match="^chat.json was changed: exchange 1 contains something that would be sent but not shown$"
+    ):
         loaded(written(one), "chat.json")
 
 

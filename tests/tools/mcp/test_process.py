@@ -82,7 +82,7 @@ async def test_a_schema_of_what_a_tool_returns_is_not_run():
 @pytest.mark.parametrize("tools", ['[{"name": "f", "inputSchema": {}}]', '[{"name": 1}]', "[[]]", '{"a": 1}', '"x"'])
 async def test_tools_that_are_none_are_told_in_one_line(tools):
     async with server_that_says("{}", tools) as server:
-        with pytest.raises(ConfigurationError, match="does not tell its tools") as caught:
+        with pytest.raises(ConfigurationError, match="does not list its tools") as caught:
             await server.tools()
     assert "\n" not in str(caught.value)
 

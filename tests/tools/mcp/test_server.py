@@ -238,7 +238,7 @@ async def test_another_loop_gets_another_process(ear, server):
 
 async def test_a_server_without_tools_says_so(ear):
     async with McpServer([sys.executable, FAKE, "bare"], env=ear.env) as bare:
-        with pytest.raises(ConfigurationError, match="does not tell its tools: no tools today"):
+        with pytest.raises(ConfigurationError, match="does not list its tools: no tools today"):
             await bare.tools()
 
 

@@ -36,7 +36,7 @@ def fix_prompt(session: Session, args: PromptArgs, hint: str) -> PromptDraft:
 
     failure = last_failure(session.shell, session.errors.seen)
     if failure is None:
-        raise PromptError("nothing has failed yet; %gemini fix is about the last exception (%gemini explain: about an object)")
+        raise PromptError("nothing has failed yet; %gemini fix fixes the last exception, %gemini explain explains an object")
     context = describe_failure(session.shell, failure, session.client.settings.keys)
     name = f"cell [{failure.number}] and its traceback" if failure.number else "the traceback"
     request = {"text": _FIX.format(error=exception_line(failure.error))}
@@ -59,7 +59,7 @@ def _about_last_cell(session: Session) -> tuple[Part, ...]:
 
     cell = cells_above(session.shell, 1)
     if cell is None:
-        raise PromptError("no cell has run yet; %gemini explain NAME is about an object, %gemini explain -- words about them")
+        raise PromptError("no cell has run yet; %gemini explain NAME explains an object, %gemini explain -- WORDS words")
     return {"text": "Explain what this cell does and what its output means, briefly.\n\n"}, cell
 
 

@@ -9,7 +9,7 @@ from nbgemini.errors import ConfigurationError, NbGeminiError, PromptError, near
 from nbgemini.notebook.commands.common import no_arguments, show_line, show_table, split_words, usage_error
 from nbgemini.notebook.commands.status import key_text
 from nbgemini.notebook.kernel import environment
-from nbgemini.services import full_name, split_model
+from nbgemini.services import full_name, keyless_text, split_model
 
 if TYPE_CHECKING:
     from nbgemini.notebook.session import Session
@@ -32,7 +32,7 @@ def key(session: Session, rest: str) -> None:
             raise PromptError(f"no service {name!r}{hint}")
         raise PromptError("never type a key into a cell, where it would be saved; %gemini key [SERVICE] asks for it")
     if not known[name].key_names:
-        raise ConfigurationError(f"{name} needs no key; set {name.upper()}_API_KEY if yours does")
+        raise ConfigurationError(f"{name} {keyless_text(known[name])}")
     if environment.is_unattended(session.shell):
         raise ConfigurationError(f"nobody can type a key in an unattended run; set {known[name].key_names[-1]} instead")
     typed = getpass.getpass(f"{'Gemini' if name == 'gemini' else name} API key (hidden): ").strip()

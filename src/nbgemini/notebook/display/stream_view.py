@@ -28,7 +28,7 @@ from nbgemini.render.mimebundle import metadata_of, status_bundle
 
 _log = logging.getLogger("nbgemini")
 _DROPPED = (
-    "asked without waiting: where nobody watches, what arrives after the cell is not kept → leave out --no-wait (or %config"
+    "asked without waiting: in unattended runs, what arrives after the cell has ended is lost → leave out --no-wait (or %config"
     " Gemini.wait = False); a later cell can show the reply"
 )
 

@@ -69,7 +69,7 @@ class Gui:
             self._told = loop
             sys.stdout.write(
                 f"%gui {self._name}".rstrip() + " holds the kernel's loop, behind which nothing can stream: it is put aside"
-                " while an answer comes, and its windows stand still → %gui alone turns it off\n"
+                " while an answer streams, and its windows freeze → %gui alone turns it off\n"
             )
             sys.stdout.flush()
 

@@ -12,78 +12,84 @@ from nbgemini.notebook.commands.common import syntax
 from nbgemini.notebook.options import LAST_MAP, build_map_parser, build_parser
 
 EXAMPLES: dict[str, tuple[str, str, str]] = {  # by option: the rest of its line, a prompt, and what it does
-    "--model": ("gemini-3.8-flash", "Why is the sky blue?", "this model, for this prompt"),
-    "--chat": ("tutor", "What is a prime number?", 'the chat "tutor"; without -c it is "main"'),
-    "--once": ("", "Name three colours.", "no history is read or written"),
-    "--out": ("reply", "Name three colours.", "the next cell can use reply.text, and waits for it"),
-    "--tools": ("weather", "How is the weather in Oslo?", "may call your function weather; each call asks on its card"),
-    "--approve": ("auto -t weather", "How is the weather in Oslo?", "calls run without asking"),
-    "--attach": ("fig -a notes.txt", "What do you see?", "a figure and a file are sent with the prompt"),
-    "--context": ("2", "Is that right?", "the last two cells and their outputs are sent with the prompt"),
-    "--search": ("", "Who won yesterday?", "answers from the web, with its sources"),
-    "--run-code": ("", "What is the sum of the first 50 primes?", "the model runs Python at the service"),
-    "--urls": ("", "Summarise https://example.com", "the service reads the page"),
-    "--system": ('"Answer as a patient teacher."', "What is a prime number?", "from now on, in this chat"),
-    "--think": ("high", "Is 2^31 - 1 prime?", "think hard"),
-    "--temperature": ("0.2", "Name three colours.", "few surprises"),
-    "--max-tokens": ("400", "Tell me of the sea.", "a short answer"),
-    "--seed": ("7", "Roll a die.", "the same choices each time, as far as the model can"),
-    "--stop-at": ('"###"', "Write two sections.", "ends before this text"),
-    "--schema": ("list[Planet] -o reply", "The planets, please.", "reply.parsed is a list of your Planet"),
-    "--format": ("code", "Write a generator of primes.", "only code, which goes into a new cell"),
-    "--wait": ("", "Name three colours.", "the cell ends when the answer does; the kernel stays responsive"),
-    "--no-wait": ("", "Name three colours.", "the cell ends at once, even in unattended runs"),
-    "--record": ("colours.gemini.jsonl --once", "Name three colours.", "the answer is also recorded in this cassette"),
-    "--replay": ("colours.gemini.jsonl --once", "Name three colours.", "and replayed from it: no key, no network"),
-    "--fresh": ("--once", "Name three colours.", "a new answer, even if %config Gemini.cache has one"),
-    "--timeout": ("30", "Tell me of the sea.", "at most 30 seconds for the whole answer"),
+    "--model": ("gemini-3.8-flash", "Why is the sky blue?", "ask this model"),
+    "--chat": ("tutor", "What is a prime number?", 'continue the chat "tutor" (default: "main")'),
+    "--once": ("", "Name three colours.", "ask without history"),
+    "--out": ("reply", "Name three colours.", "use reply.text in the next cell, which waits for it"),
+    "--tools": ("weather", "How is the weather in Oslo?", "let the model call your function weather, after your approval"),
+    "--approve": ("auto -t weather", "How is the weather in Oslo?", "run the calls without asking"),
+    "--attach": ("fig -a notes.txt", "What do you see?", "send a figure and a file too"),
+    "--context": ("2", "Is that right?", "send the last two cells and their output too"),
+    "--search": ("", "Who won yesterday?", "search the web, and list the sources"),
+    "--run-code": ("", "What is the sum of the first 50 primes?", "let the model run Python code at the service"),
+    "--urls": ("", "Summarise https://example.com", "let the service read the page"),
+    "--system": ('"Answer as a patient teacher."', "What is a prime number?", "set the system instruction of this chat"),
+    "--think": ("high", "Is 2^31 - 1 prime?", "think longer"),
+    "--temperature": ("0.2", "Name three colours.", "more predictable wording"),
+    "--max-tokens": ("400", "Tell me about the sea.", "a short answer"),
+    "--seed": ("7", "Roll a die.", "more repeatable answers"),
+    "--stop-at": ('"###"', "Write two sections.", "stop before this text"),
+    "--schema": ("list[Planet] -o reply", "List the planets.", "get a list of Planet objects in reply.parsed"),
+    "--format": ("code", "Write a generator of primes.", "get only code, for a new cell"),
+    "--wait": ("", "Name three colours.", "wait for the answer; the kernel stays responsive"),
+    "--no-wait": ("", "Name three colours.", "return at once, even in unattended runs"),
+    "--record": ("colours.gemini.jsonl --once", "Name three colours.", "also record the answer in this cassette"),
+    "--replay": ("colours.gemini.jsonl --once", "Name three colours.", "replay it, without key or network"),
+    "--fresh": ("--once", "Name three colours.", "ask again, even if the answer is in the cache"),
+    "--timeout": ("30", "Tell me about the sea.", "stop after 30 seconds"),
 }
 
 MAP_EXAMPLES: dict[str, tuple[str, str]] = {  # by option: a line, and what it does
-    "--model": ("-m gemini-3.8-flash df Summarise: {text}", "this model for all rows"),
-    "--out": ("-o short df Summarise: {text}", "short.texts in the next cell, which waits for it"),
-    "--into": ("--into summary df Summarise: {text}", 'df["summary"] has the answers'),
-    "--concurrency": ("-n 50 df Summarise: {text}", "fifty rows at once, if the service allows them"),
-    "--first": ("--first 2 df Summarise: {text}", "a trial of two rows; the whole map later does not pay for them again"),
-    "--fresh": ("--fresh df Summarise: {text}", "new answers for all rows"),
-    "--schema": ("--schema Planet df Which planet is it? {text}", f"{LAST_MAP}.to_frame() has the fields as columns"),
-    "--system": ('-s "Answer in one word." df.text What is it? {text}', "one column alone"),
-    "--think": ("-k low df Is it good? {text}", "think little"),
-    "--temperature": ("--temperature 0.2 df Name it: {text}", "few surprises"),
-    "--max-tokens": ("--max-tokens 400 df Tell more of {text}", "short answers"),
-    "--seed": ("--seed 7 df Roll a die for {text}", "the same choices each time, as far as the model can"),
-    "--timeout": ("--timeout 30 df Summarise: {text}", "at most 30 seconds for a row"),
-    "--wait": ("-w df Summarise: {text}", "the cell ends when all rows are done"),
-    "--no-wait": ("--no-wait df Summarise: {text}", "the cell ends at once, even in unattended runs"),
+    "--model": ("-m gemini-3.8-flash df Summarise: {text}", "ask this model"),
+    "--out": ("-o short df Summarise: {text}", "use short.texts in the next cell, which waits for it"),
+    "--into": ("--into summary df Summarise: {text}", 'put the answers into df["summary"]'),
+    "--concurrency": ("-n 50 df Summarise: {text}", "ask up to 50 rows at once"),
+    "--first": ("--first 2 df Summarise: {text}", "try two rows; a later run of all rows reuses their answers"),
+    "--fresh": ("--fresh df Summarise: {text}", "ask all rows again"),
+    "--schema": (
+        "--schema Planet df Which planet is it? {text}",
+        "get objects; to_frame() has their fields as columns",
+    ),
+    "--system": ('-s "Answer in one word." df.text What is it? {text}', "use one column, with a system instruction"),
+    "--think": ("-k low df Is it good? {text}", "think less"),
+    "--temperature": ("--temperature 0.2 df Name it: {text}", "more predictable wording"),
+    "--max-tokens": ("--max-tokens 400 df Tell me more about {text}", "short answers"),
+    "--seed": ("--seed 7 df Roll a die for {text}", "more repeatable answers"),
+    "--timeout": ("--timeout 30 df Summarise: {text}", "at most 30 seconds per row"),
+    "--wait": ("-w df Summarise: {text}", "wait until all rows are done"),
+    "--no-wait": ("--no-wait df Summarise: {text}", "return at once, even in unattended runs"),
 }
 
 _DETAILS = {  # by command: what its own help says beyond its line in the list
-    "fix": "A HINT says what you expected. It is no part of a chat, unless -c names one.",
-    "explain": "Without an argument it is about the last cell. It is no part of a chat, unless -c names one.",
-    "load": "Without an argument it is the current chat. NEW_NAME keeps it apart from a chat that was begun since.",
-    "usage": "Without a period it is everything in the journal, by model. Waiting times are medians.",
-    "export": "Without CHAT it is the current one. --thoughts writes the thoughts too (.md); --force overwrites a file.",
-    "replay": "A prompt that it does not hold is an error; --live sends it on. --speed 2: twice as fast; now: no pauses.",
-    "key": "You are asked for it in a field that shows nothing; no notebook saves it. Services: anthropic, openai, vertex, …",
+    "fix": "HINT is what you expected or suspect. Question and answer are part of no chat unless -c names one.",
+    "explain": "Without an argument: the last cell. Question and answer are part of no chat unless -c names one.",
+    "load": "Without CHAT it loads the current one. NEW_NAME is needed if a chat of that name has begun in this session.",
+    "usage": "Default: everything in the journal, by model. Waiting times are medians.",
+    "export": "Without CHAT it writes the current one. --thoughts writes the thoughts too (.md); --force overwrites a file.",
+    "replay": "An unrecorded prompt is an error; --live sends it to the live service. --speed 2: twice as fast; now: at once.",
+    "key": "You type it into a hidden field; it is not saved in the notebook. Services: anthropic, openai, …",
 }
 
 _PROMPT_HEAD = """Ask Gemini; the answer streams below the cell while other cells run.
 
   %%gemini [OPTIONS]
-  the prompt, as many lines as you like; {name} and {name.attribute} stand for values of the notebook (tables, figures, files
-  too), every other brace for itself
+  the prompt, as many lines as you like
+
+{name} and {name.attribute} are placeholders for values of the notebook: text, tables, figures, files. All other braces stay as
+typed.
 
 Options:"""
 
-_MAP_HEAD = f"""Ask one prompt for each row of a DataFrame, list or column; {LAST_MAP} has the rows and their answers, in order.
+_MAP_HEAD = f"""Ask one prompt for each row of a DataFrame, list or column. The rows with their answers are in {LAST_MAP}.
 
   %gemini map [OPTIONS] NAME TEMPLATE
 
 or, with the template on the lines below, %%gemini map [OPTIONS] NAME.
 
-In the template {{column}} stands for a value of the row, {{row}} for the whole row, every other brace for itself; a plain value
-without {{row}} in the template follows it. All rows together wait when the service limits the rate. An answered row is not paid
-for twice: the same line continues where it was stopped, in another kernel too. A row that fails does not stop the others.
+In the template, {{column}} is a value of the row, {{row}} the whole row; all other braces stay as typed. Where rows are plain
+values and the template has no {{row}}, the value follows at the end. When the service limits the rate, all rows wait. Answered
+rows are never paid for twice: run the same line again to continue a stopped map, even in another kernel. A row that fails does
+not stop the others.
 
 Options:"""
 
@@ -97,7 +103,7 @@ def example(option: str) -> tuple[str, str]:
 def prompt_help() -> str:
     """Return the text of `%%gemini?`: usage, options, and an example of each."""
     examples = (example(option) for option in EXAMPLES)
-    lines = [f"  {cell.splitlines()[0]:42} {meaning}" for cell, meaning in examples]
+    lines = [f"  {cell.splitlines()[0]:45} {meaning}" for cell, meaning in examples]
     commands = f"Commands: %gemini, {', '.join(f'%gemini {name}' for name in COMMANDS if name)} (%gemini help explains them)."
     rows = map(_option_help, build_parser().actions)
     return "\n".join([_PROMPT_HEAD, *rows, "", "Examples:", *lines, "", commands, "Settings: %config Gemini."])
@@ -107,7 +113,7 @@ def commands_help() -> str:
     """Return the text of `%gemini?` and `%gemini help`: every command in one line."""
     rows = [f"  {f'%gemini {name}':18} {command.summary}" for name, command in COMMANDS.items()]
     more = "More: %gemini help COMMAND · the options of prompts: %%gemini? · settings: %config Gemini"
-    return "\n".join(["Prompts go below %%gemini; everything else is a %gemini command:", "", *rows, "", more])
+    return "\n".join(["A prompt is a %%gemini cell; everything else is a %gemini command:", "", *rows, "", more])
 
 
 def map_help() -> str:

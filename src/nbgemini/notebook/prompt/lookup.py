@@ -53,7 +53,7 @@ def named_attachments(word: str, names: Mapping[str, Any], plot: bytes | None = 
         yield from _opened(word, value)
     elif word == "plot":
         if plot is None:
-            raise PromptError("-a plot: no cell has shown a picture yet; nothing was sent")
+            raise PromptError("-a plot: no cell has shown a figure yet; nothing was sent")
         yield NamedAttachment("plot", plot)
     else:
         among = word if glob.has_magic(word) and not Path(word).expanduser().is_file() else ""
@@ -101,7 +101,7 @@ def _files(word: str, names: Mapping[str, Any]) -> list[Path]:
 
 def _check_count(word: str, count: int) -> None:
     if count > MOST_FILES:
-        raise PromptError(f"-a: {word} means {count} files, more than {MOST_FILES}; nothing was sent")
+        raise PromptError(f"-a: {word} matches {count} files, more than {MOST_FILES}; nothing was sent")
 
 
 def _near(word: str, path: Path, names: Mapping[str, Any]) -> str:
@@ -149,7 +149,7 @@ def named_type(names: Mapping[str, Any], text: str) -> Any:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         raise PromptError(
-            f"--schema: {text!r} is not written as a type is: Planet, list[Planet], dict[str, int], Literal['a', 'b']"
+            f"--schema: {text!r} is not a type; write Planet, list[Planet], dict[str, int], Literal['a', 'b']"
         ) from None
     found = _HintReader(names).type_of(tree)
     if not is_type(found):
@@ -180,7 +180,7 @@ class _HintReader:
                 return value
             case ast.Tuple(elts=items):
                 return tuple(map(self.type_of, items))
-        raise PromptError(f"--schema: {ast.unparse(node)!r} is more than a type hint may hold; give the type a name in a cell")
+        raise PromptError(f"--schema: {ast.unparse(node)!r} is too complex; give the type a name in a cell")
 
     def _named(self, name: str) -> Any:
         for known in (self._names, vars(builtins), _TYPING):
@@ -200,9 +200,7 @@ class _HintReader:
             try:
                 return of[ast.literal_eval(inside)]
             except ValueError:
-                raise PromptError(
-                    f"--schema: what stands in Literal[…] is written as in Python: {ast.unparse(inside)!r} is not"
-                ) from None
+                raise PromptError(f"--schema: {ast.unparse(inside)!r} in Literal[…] is not a Python literal") from None
         return self._combined(generic, operator.getitem, of, self.type_of(inside))
 
     @staticmethod
@@ -210,7 +208,7 @@ class _HintReader:
         try:
             return functools.reduce(deed, sides)
         except TypeError as error:
-            raise PromptError(f"--schema: {ast.unparse(node)!r} makes no type: {error}") from None
+            raise PromptError(f"--schema: {ast.unparse(node)!r} is not a type: {error}") from None
 
 
 def _types(names: Mapping[str, Any]) -> list[str]:

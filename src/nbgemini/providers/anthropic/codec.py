@@ -52,7 +52,7 @@ class AnthropicCodec(BaseCodec):
     def encode(self, turns: Sequence[Turn], options: Options, *, continuation: str | None = None) -> Request:  # noqa: ARG002
         """Return the streaming request for these turns; if the last is the model's, it goes on with that."""
         if options.seed is not None:
-            raise PromptError("Anthropic makes no repeatable choices; leave out --seed")
+            raise PromptError("Anthropic does not support --seed; leave it out")
         fields_of_model = sampling_fields(options)
         fields = {
             "system": anthropic_instruction(options),

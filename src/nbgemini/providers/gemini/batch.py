@@ -94,7 +94,7 @@ def status_request(version: str, name: str, method: str = "") -> Request:
     """Return the request that looks at a batch, or does something to it (`cancel`); PromptError for what is no name of one."""
     bare = name.removeprefix("batches/")
     if not bare or not bare.isascii() or not bare.replace("-", "").replace("_", "").isalnum():
-        raise PromptError(f"no batch can be called {name!r}; (await client.batches()) lists them")
+        raise PromptError(f"{name!r} is not the name of a batch; (await client.batches()) lists them")
     path = f"{version}/batches/{bare}"
     return Request(f"{path}:{method}", {}) if method else Request(path, method="GET")
 

@@ -96,7 +96,7 @@ def answer_format(options: Options) -> dict[str, Any]:
         return {}
     offers = options.tools or options.search or options.run_code or options.urls
     if offers and is_before_gemini_3(options.model):
-        raise PromptError(f"{options.model} gives no JSON where it has tools; leave one of them out, or take Gemini 3 or later")
+        raise PromptError(f"{options.model} can't combine JSON with tools; leave one of them out, or use Gemini 3 or later")
     asked = {"responseMimeType": "application/json"}
     return {**asked, "responseJsonSchema": options.schema.body} if options.schema else asked
 

@@ -146,4 +146,4 @@ def _file_content(file: File) -> _Step:
         return {"type": kind, "data": file.data, "mime_type": file.mime}
     if file.text is not None:
         return {"type": "text", "text": file.text}
-    raise PromptError(f"the Interactions API takes no {file.name} inside a prompt; attach pictures, sound, video, PDF or text")
+    raise PromptError(f"the Interactions API does not support {file.name}; attach images, audio, video, PDF or text")

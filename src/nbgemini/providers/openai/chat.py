@@ -111,7 +111,7 @@ def _refuse(options: Options) -> None:
     model = options.model
     asked = [f"--{field.replace('_', '-')}" for field in _NOT_OFFERED if getattr(options, field)]
     if asked:
-        raise PromptError(f"Chat Completions has no {' and no '.join(asked)}; OpenAI's Responses API has: -m openai:MODEL")
+        raise PromptError(f"Chat Completions does not support {' or '.join(asked)}; the Responses API does: -m openai:MODEL")
     if options.stop_at and common.reasons(model):
         raise PromptError(f"{model} takes no stop text; leave out --stop-at")
     if options.tools and model.startswith("gpt-6") and common.effort_of(options) != "none":

@@ -107,7 +107,7 @@ def _refuse(options: Options) -> None:
         if asked:
             raise PromptError(f"OpenAI's Responses API takes no {name}; leave out {option}, or ask by -m openai-chat:MODEL")
     if options.urls and not options.search:
-        raise PromptError("OpenAI has no tool that only reads pages; --search opens them too")
+        raise PromptError("OpenAI does not support --urls; --search reads web pages too")
 
 
 def _tools(options: Options) -> list[Item]:

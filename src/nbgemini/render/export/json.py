@@ -63,12 +63,12 @@ def loaded(data: bytes, file: str) -> tuple[str, str | None, list[Exchange]]:
     try:
         chat = msgspec.json.decode(data, type=ChatFile)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise PromptError(f"{file} is no chat that %gemini export wrote ({error})") from None
+        raise PromptError(f"{file} is not a chat from %gemini export ({error})") from None
     for number, one in enumerate(chat.exchanges, 1):
         if not _is_whole(one):
             raise PromptError(f"{file} was changed: exchange {number} has no prompt, or calls without their answers")
         if not _is_shown(one):
-            raise PromptError(f"{file} was changed: exchange {number} holds what would be sent and not shown")
+            raise PromptError(f"{file} was changed: exchange {number} contains something that would be sent but not shown")
     return chat.chat, chat.system, [_exchange(one) for one in chat.exchanges]
 
 

@@ -13,7 +13,7 @@ from nbgemini.messages.segments import Segment
 from nbgemini.messages.transcript import Exchange
 from nbgemini.messages.turns import Usage
 
-_ENDINGS = {"interrupted": "stopped", "truncated": "cut off", "blocked": "withheld", "failed": "failed"}
+_ENDINGS = {"interrupted": "stopped", "truncated": "cut off", "blocked": "blocked", "failed": "failed"}
 
 
 class Entry(Struct, frozen=True):

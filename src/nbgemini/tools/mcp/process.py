@@ -130,7 +130,7 @@ class McpProcess:
         try:
             return await getattr(self._client, what)(**how)
         except ValueError:  # pydantic's is one, and quotes what it does not understand
-            raise ToolError("the MCP server answers with what is no answer to this") from None
+            raise ToolError("the MCP server sent an invalid response") from None
         except mcp.MCPError as error:
             if error.code != CONNECTION_CLOSED:
                 raise ToolError(error.message) from None

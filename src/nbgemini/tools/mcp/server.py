@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
 
 class McpServer:
-    """One stdio MCP server: its tools, offered like functions.
+    """A stdio MCP server whose tools are offered like functions.
 
     Attributes:
-        command: what is run.
-        timeout: seconds that the server has to start, and each call to be answered.
-        prefix: what stands before the tools' names.
+        command: program and arguments.
+        timeout: limit in seconds for its start and for each call.
+        prefix: prefix of the tools' names.
     """
 
     def __init__(
@@ -49,18 +49,18 @@ class McpServer:
         prefix: str = "",
         labels: Iterable[str] = (),
     ) -> None:
-        """Name the server; it starts when its tools are asked for.
+        """Describe the server; it starts when its tools are first needed.
 
         Args:
             command: program and arguments.
-            env: variables of its environment; of ours it gets PATH, HOME and the like, and no key.
-            timeout: seconds to start, and for each call; None waits as long as it takes.
-            prefix: put before the tools' names, where two servers have tools of one name.
-            labels: what its tools do, as `@tool` says it.
+            env: environment variables for the server; it also gets PATH, HOME and the like, but no API key.
+            timeout: limit in seconds for its start and for each call; None for no limit.
+            prefix: prefix of the tools' names, for servers with tools of the same name.
+            labels: labels of all its tools, as for `@tool`.
 
         Raises:
             ConfigurationError: the command is not a list.
-            PromptError: there is no such label.
+            PromptError: an unknown label.
         """
         if not isinstance(command, Sequence) or isinstance(command, str) or not command:
             raise ConfigurationError("the command of an MCP server is a list, like ['npx', '-y', 'some-server']")
@@ -73,14 +73,14 @@ class McpServer:
 
     @property
     def stderr(self) -> str:
-        """The last of what the server said beside its messages."""
+        """The end of the server's stderr."""
         return self._session.last_words if self._session else ""
 
     async def tools(self) -> list[Tool]:
-        """Return what the server offers now; it is started if it isn't running.
+        """Return the tools of the server, which is started if it isn't running.
 
         Raises:
-            ConfigurationError: it can't be started, doesn't answer, or the package mcp is not installed.
+            ConfigurationError: the server can't be started or doesn't answer, or the package mcp is not installed.
         """
         await run_in_import_thread(_imported)
         try:
@@ -90,11 +90,11 @@ class McpServer:
             await self.aclose()
             raise ConfigurationError(f"{self} did not answer within {self.timeout:g} s") from None
         except ToolError as error:
-            raise ConfigurationError(f"{self} does not tell its tools: {error_line(str(error))}") from None
+            raise ConfigurationError(f"{self} does not list its tools: {error_line(str(error))}") from None
         return await asyncio.to_thread(self._tools, session, listed)
 
     async def aclose(self) -> None:
-        """End the server; calls that still run fail."""
+        """Stop the server; running calls fail."""
         session, self._session = self._session, None
         if session is not None:
             await session.end()

@@ -124,7 +124,7 @@ def load_json(text: bytes) -> Any:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     if len(text) > LARGEST_ODD:
-        raise WireError(f"the service sent odd JSON of more than {LARGEST_ODD >> 20} MiB → ask for less at once")
+        raise WireError(f"the service sent malformed JSON of more than {LARGEST_ODD >> 20} MiB → ask for less at once")
     lenient = text.decode("utf-8", "replace")
     try:
         return _without_surrogates(json.loads(lenient))

@@ -101,7 +101,7 @@ class GoogleSdkSource(SdkSource):
             )
         except Exception as error:  # noqa: BLE001 - whatever it misses
             trouble = self._mask.hide_parts(str(error))
-        raise ConfigurationError(f"google-genai can't begin: {trouble}")
+        raise ConfigurationError(f"google-genai can't start: {trouble}")
 
     async def _generate(self, sdk: Any, request: Request, call: SdkCall) -> AsyncGenerator[bytes, None]:
         config = {**_off(), "http_options": self._options(request)}
