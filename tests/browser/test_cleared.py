@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 
 from tests.support.jupyter import CELLS, start
+from tests.support.stories import until
 
-ONE = '%%gemini\noffline: {"parts": [["thought", "Hm."], ["answer", "Some words of an answer. LONG The end."]], "pieces": 25, "gap": 0.1}'.replace(
-    "LONG", "And more. " * 60
-)
+PARTS = ["thought", "Hm."], ["answer", f"Some words of an answer. {'And more. ' * 60} The end."]
 
 
 @pytest.mark.parametrize("command", ["notebook:clear-cell-output", "notebook:delete-cell"], ids=["cleared", "deleted"])
-def test_the_stream_goes_on(notebook, command):
+def test_the_stream_goes_on(notebook, command, tmp_path):
     """And no page complains: the fixture asks it."""
-    book = start(notebook, ONE, "print((await _gemini).state, len(_gemini.text))", "%gemini show")
+    one = until(tmp_path / "go", *PARTS, pieces=25, stall=45, options="")
+    book = start(notebook, one, "print((await _gemini).state, len(_gemini.text))", "%gemini show")
     book.run(1)
     book.wait_text(1, "Some words of an answer.")
     book.page.evaluate("() => { jupyterapp.shell.currentWidget.content.activeCellIndex = 1 }")
@@ -22,6 +22,7 @@ def test_the_stream_goes_on(notebook, command):
     left = 2 if command.endswith("clear-cell-output") else 1
     book.wait(f"count => {CELLS}.length === count", left + 2)
     assert book.execute("", "_gemini.state") == "'running'"
+    (tmp_path / "go").touch()
     book.run(left)
     book.wait_text(left, "complete")
     book.run(left + 1)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 
 from tests.support.jupyter import CELLS, start
+from tests.support.stories import until
 
-ONE = '%%gemini --once\noffline: {"parts": [["answer", "Some words of an answer. LONG The end."]], "pieces": 20, "gap": 0.2}'.replace(
-    "LONG", "And more. " * 60
-)
+ANSWER = ["answer", f"Some words of an answer. {'And more. ' * 60} The end."]
 
 
-def test_page_closed_midway_and_opened_after_the_end(notebook):
-    book = start(notebook, ONE, "reply = await _gemini\nprint(reply.state)")
+def test_page_closed_midway_and_opened_after_the_end(notebook, tmp_path):
+    book = start(notebook, until(tmp_path / "go", ANSWER, pieces=20, stall=18), "reply = await _gemini\nprint(reply.state)")
     book.run(1)
     book.wait_text(1, "Some words of an answer.")
     book.save()
     book.leave()
+    (tmp_path / "go").touch()
     book.open()
     book.run(2)
     book.wait_text(2, "complete")
@@ -30,12 +30,13 @@ def test_page_closed_until_the_end(notebook, tmp_path):
     """Nobody is there when the answer ends; a file tells when."""
     done = tmp_path / "done"
     tell = f"import asyncio, pathlib\nasync def tell():\n    await _gemini\n    pathlib.Path({str(done)!r}).touch()\ntask = asyncio.create_task(tell())"
-    book = start(notebook, ONE, tell)
+    book = start(notebook, until(tmp_path / "go", ANSWER, pieces=20, stall=18), tell)
     book.run(1)
     book.run(2)
     book.wait_text(1, "Some words of an answer.")
     book.save()
     book.leave()
+    (tmp_path / "go").touch()
     deadline = time.monotonic() + 30
     while not done.exists():
         assert time.monotonic() < deadline

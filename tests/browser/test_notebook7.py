@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.support.jupyter import CELLS, kinds, start
-from tests.support.stories import LONG, QUICKSTART
+from tests.support.stories import QUICKSTART, long
 
 
 def test_quick_start_from_the_top_in_notebook_7(notebook):
@@ -29,7 +29,7 @@ def test_quick_start_from_the_top_in_notebook_7(notebook):
 
 
 def test_accordion_and_stop_work_in_notebook_7(notebook):
-    book = start(notebook, LONG, front_end="notebook")
+    book = start(notebook, long(), front_end="notebook")
     book.run(1)
     header = book.cell(1).locator(".jupyter-widget-Collapse-header").first
     header.wait_for(timeout=30_000)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.support.jupyter import CELLS, kinds, start
-from tests.support.stories import LONG, QUICKSTART
+from tests.support.stories import QUICKSTART, long
 
 
 def test_quick_start_from_the_top(notebook):
@@ -27,7 +27,7 @@ def test_quick_start_from_the_top(notebook):
 
 
 def test_accordion_stays_as_the_reader_left_it_and_stop_stops(notebook):
-    book = start(notebook, LONG)
+    book = start(notebook, long())
     book.run(1)
     header = book.cell(1).locator(".jupyter-widget-Collapse-header").first
     header.wait_for(timeout=30_000)
@@ -68,7 +68,7 @@ def test_three_streams_at_once_find_their_cells_while_another_prints(notebook):
 
 
 def test_dark_theme_is_readable(notebook):
-    book = start(notebook, "%%gemini\nWrite a Python generator of prime numbers.", LONG)
+    book = start(notebook, "%%gemini\nWrite a Python generator of prime numbers.", long())
     book.dark()
     book.run(1)
     book.wait_text(1, "Take the first ten")
@@ -77,11 +77,12 @@ def test_dark_theme_is_readable(notebook):
     book.screenshot("dark-live")
 
 
-def test_page_shows_everything_again_after_a_reload(notebook):
-    book = start(notebook, LONG)
+def test_page_shows_everything_again_after_a_reload(notebook, tmp_path):
+    book = start(notebook, long(tmp_path / "go"))
     book.run(1)
     book.wait_text(1, "Some words of a long answer. Some words")
     book.save()
     book.open()
+    (tmp_path / "go").touch()
     book.wait_text(1, "The end.")
     book.screenshot("reloaded")

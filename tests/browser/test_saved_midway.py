@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from tests.support.jupyter import CELLS, start
-from tests.support.stories import LONG, wait_for
+from tests.support.stories import long, wait_for
 
 
 def test_a_file_saved_in_mid_answer_is_read_without_its_kernel(notebook):
-    book = start(notebook, LONG)
+    book = start(notebook, long())
     book.run(1)
     book.wait_text(1, "Some words of a long answer. Some words")
     wait_for(lambda: "widgets" in book.save()["metadata"])  # the page looks once a second at what it would have to save

@@ -118,17 +118,18 @@ def test_one_call_is_stopped_while_its_sibling_runs(notebook, dark):
     assert book.outputs(2).get_by_role("button").count() == 0
 
 
-def test_arguments_are_seen_as_they_come(notebook):
+def test_arguments_are_seen_as_they_come(notebook, tmp_path):
     """As text, with what is hidden in them; the whole call takes the place of its pieces."""
     text = "Dear Zoe, <img src=x onerror=alert(1)> \u202e" + "this is a letter of many words. " * 20 + "Yours"
     call = ["streamed_call", "send_mail", {"to": "zoe@example.org", "text": text}]
-    book = opened(notebook, asking("send_mail", call, pieces=40, gap=0.1))
+    book = opened(notebook, asking("send_mail", call, pieces=40, gap=0.1, stall=35, until=str(tmp_path / "go")))
     book.run(2)
     book.wait_text(2, "Tool send_mail · its arguments are coming…")
     book.wait_text(2, "onerror=alert(1)")
     book.wait_text(2, "U+202E")
     assert "Yours" not in output(book, 2)
     picture(book, 2, "tool-arguments-come")
+    (tmp_path / "go").touch()
     press(book, 2, "Allow once")
     at_rest(book, 2)
     assert output(book, 2).count("Tool send_mail") == 1

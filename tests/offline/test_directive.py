@@ -138,6 +138,19 @@ async def test_a_stalled_answer_in_one_piece_ends_when_the_client_leaves(service
     writer.close()
 
 
+@pytest.mark.parametrize("target", [STREAM, WHOLE])
+async def test_a_stalled_answer_goes_on_when_its_file_is_there(service, tmp_path, target):
+    reader, writer = await connect(service)
+    writer.write(request(target, directive(frames=2, chars=9, gap=0, stall=1, until=str(tmp_path / "go"))))
+    if target is STREAM:
+        assert b"word0" in await reader.readuntil(b"word0")
+    await until(lambda: len(service.requests) == 1)
+    assert b"word1" not in reader._buffer
+    (tmp_path / "go").touch()
+    await reader.readuntil(b"word1")
+    writer.close()
+
+
 def test_several_parts_stand_in_one_frame():
     said = scripted_parts(Directive(parts=[["answer", "x"], ["frame", ["thought", "t"], ["answer", "y"], A]]))
     assert [item.joined for item in said] == [False, False, True, True]

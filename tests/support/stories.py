@@ -9,10 +9,20 @@ from pathlib import Path
 from tests.support.jupyter import CELLS, kinds, start
 
 QUICKSTART = Path(__file__).parents[2] / "notebooks" / "01-quickstart.ipynb"
-LONG = """%%gemini --once
-offline: {"parts": [["thought", "**First**\\n\\nThinking about it, slowly and in many words.\\n\\n"], ["answer", "LONG"]], "pieces": 60, "gap": 0.1}""".replace(
-    "LONG", "Some words of a long answer. " * 60 + "The end."
-)
+
+
+def until(file, *parts, stall, pieces=60, gap=0.1, options="--once"):
+    """A cell whose answer goes silent after so many frames, until the file is there."""
+    told = {"parts": parts, "pieces": pieces, "gap": gap, "stall": stall, "until": str(file)}
+    return f"%%gemini {options}\noffline: {json.dumps(told)}"
+
+
+def long(file="/no/such/file"):
+    """A long answer that ends when the file is there: a page may take its time."""
+    thought = ["thought", "**First**\n\nThinking about it, slowly and in many words.\n\n"]
+    return until(file, thought, ["answer", "Some words of a long answer. " * 60 + "The end."], stall=110)
+
+
 TOOL = 'def look(what: str) -> str:\n    """Look at something."""\n    return f"looked at {what}"'
 PARTS = [
     ["thought", "The *first* thought, in some words. Thought one ends."],

@@ -7,8 +7,9 @@ arguments come one by one), ["code", source], ["code_result", output] or ["code_
 puts several of these into one frame. `pieces` cuts every text into so many frames; `frames` with `chars` gives that many answer
 frames of that many characters. Without `parts` and `frames` the service says what it would have said.
 `gap` seconds lie between frames; `finish` is the finishReason (null: none); `cut` drops the connection after so many frames,
-`stall` goes silent after so many, `fault` reports an error inside the stream after so many; `status` with `error` and
-`retry_delay` refuses with that HTTP status, with `times` only the first so many times that the very same is asked.
+`stall` goes silent after so many, with `until` only until the file of this name is there, `fault` reports an error inside the
+stream after so many; `status` with `error` and `retry_delay` refuses with that HTTP status, with `times` only the first so many
+times that the very same is asked.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class Directive(Struct, frozen=True, forbid_unknown_fields=True):
     finish: str | None = "STOP"
     cut: _Count | None = None
     stall: _Count | None = None
+    until: str | None = None
     fault: _Count | None = None
     status: Annotated[int, Meta(ge=400, le=599)] | None = None
     times: _Count | None = None

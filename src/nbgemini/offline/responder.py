@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from msgspec import Struct
@@ -15,6 +17,7 @@ from nbgemini.offline.stream import candidates_of, parts_of
 
 _JSON, EVENTS = "application/json; charset=UTF-8", "text/event-stream"
 _OK, _INTERNAL = 200, 500
+_LOOK = 0.02  # seconds between two looks at a file that is waited for
 
 
 class Delivery(Struct, frozen=True):
@@ -34,19 +37,21 @@ class Delivery(Struct, frozen=True):
 
     async def reach(self, answer: Script, number: int, wait: float = 0.0) -> None:
         """Go on to a frame of an answer: break off or stall there if it is to, else let its pause pass."""
-        if number == answer.stall:
-            await self.left.wait()
-        if number in (answer.cut, answer.stall):
+        if number == answer.cut:
             raise ConnectionResetError
-        wait *= self.pace if answer.natural else 1.0
-        if wait > 0 and not self.left.is_set():
-            try:
-                async with asyncio.timeout(wait):
-                    await self.left.wait()
-            except TimeoutError:
-                return
+        while number == answer.stall and not (answer.until and os.path.exists(answer.until)):  # noqa: ASYNC240, PTH110 - quick
+            await self._pause(_LOOK if answer.until else None)
+        if wait > 0:
+            await self._pause(wait * (self.pace if answer.natural else 1.0))
         if self.left.is_set():
             raise ConnectionResetError
+
+    async def _pause(self, seconds: float | None) -> None:
+        """Let so much time pass (None: all), or less if the client leaves."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.left.wait()
+                raise ConnectionResetError
 
 
 async def deliver(answer: Script, request: HttpRequest, to: Delivery) -> None:

@@ -39,6 +39,7 @@ class Script(Struct, frozen=True):
     natural: bool = True
     cut: int | None = None
     stall: int | None = None
+    until: str | None = None
 
 
 def answer_to(
@@ -62,7 +63,7 @@ def gemini_script(body: dict[str, Any], model: str, response_id: str, earlier: i
         frame |= {"modelVersion": model, "responseId": response_id}
     if directive.fault is not None and directive.fault <= len(frames):
         frames[directive.fault :] = [(0.0, _OVERLOADED)]
-    return Script(frames, natural=directive.gap is None, cut=directive.cut, stall=directive.stall)
+    return Script(frames, natural=directive.gap is None, cut=directive.cut, stall=directive.stall, until=directive.until)
 
 
 def _prompts(body: dict[str, Any]) -> list[str]:
