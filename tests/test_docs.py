@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import pkgutil
 import re
 import runpy
@@ -73,6 +74,17 @@ def test_what_the_reference_takes_from_docstrings_exists():
     assert len(named) > 8
     for name in named:
         assert pkgutil.resolve_name(name).__doc__, name
+
+
+def test_no_property_is_read_as_a_type_and_a_description():
+    """Sphinx reads what stands before a colon in a property's first line as its type."""
+    named = re.findall(
+        r"^\.\. autoclass:: (\S+)", (DOCS / "reference" / "python-api.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    for home in map(pkgutil.resolve_name, named):
+        properties = inspect.getmembers(home, lambda member: isinstance(member, property))
+        lines = {name: (member.__doc__ or "").partition("\n")[0] for name, member in properties}
+        assert {name: line for name, line in lines.items() if ":" in re.sub("`[^`]*`", "", line)} == {}
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ class Settings(Struct, frozen=True):
 
     @property
     def known(self) -> dict[str, Service]:
-        """All services that can be asked: those that are always known, and `services`, with their keys of the environment."""
+        """All services, the built-in ones and `services`, with their keys from the environment."""
         own = {
             name: compatible(name, service, os.environ) if isinstance(service, str) else service
             for name, service in self.services.items()

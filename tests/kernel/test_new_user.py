@@ -123,7 +123,8 @@ INTERNAL = re.compile(
 )
 RETIRED = re.compile(
     r"\b(unasked|headless|sits there|former kernel|somebody|whoever|sent again|first text|misfit|verdict|one-shot|asked anew"
-    r"|this is how|dangerous company|what stands|behind the colon|is the manual|goes on|as whom|in all\b)",
+    r"|withheld|begins anew|what came|makes no|this is how|dangerous company|what stands|behind the colon|is the manual|goes on"
+    r"|as whom|in all\b)",
     re.IGNORECASE,
 )
 

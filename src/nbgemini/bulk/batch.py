@@ -66,7 +66,7 @@ class Batch:
 
     @property
     def name(self) -> str:
-        """Name of the batch, `batches/…`: keep it for `client.batch_named`, which finds the batch on another day."""
+        """Name of the batch, `batches/…`; keep it for `client.batch_named`, which finds the batch on another day."""
         return self.status.name
 
     @property

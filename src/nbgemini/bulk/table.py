@@ -254,12 +254,12 @@ class MapResult(StreamHandle, Sequence[MapRow]):
         return self
 
     def result(self, timeout: float | None = None) -> Self:
-        """Ask all rows in code that is not async, or wait for those that are being asked, and return them.
+        """Ask all rows, in code that is not async, and return them; the event loop keeps running.
 
         Raises:
-            TimeoutError: it took longer than `timeout` seconds; what is done stays done.
-            ConfigurationError: the running loop can't be entered again (uvloop).
-            NbGeminiError: a fault concerned all rows, and none has an answer.
+            TimeoutError: it took longer than `timeout` seconds; finished rows are kept.
+            ConfigurationError: the event loop is uvloop, which can't be entered again.
+            NbGeminiError: an error concerned all rows, and none has an answer.
         """
         if self._task is None and not self.done:
             return Deferred(self._outcome(), self._aclose).result(timeout)

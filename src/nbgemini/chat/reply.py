@@ -50,7 +50,7 @@ class SoFar:
 
     @property
     def parsed(self) -> Any:
-        """The structured output: the object asked for by `schema`, or any JSON value; None if the answer does not match."""
+        """The structured output, an object of the type `schema` or any JSON value; None if the answer does not match."""
         return self._state.parsed
 
     @property
@@ -85,7 +85,7 @@ class SoFar:
 
     @property
     def citations(self) -> Citations:
-        """The citations: sources, the passages that rest on them, search queries, and pages that were read."""
+        """The citations, with sources, the passages that rest on them, search queries, and pages that were read."""
         return self._state.response.citations
 
     @property
@@ -100,12 +100,12 @@ class SoFar:
 
     @property
     def context(self) -> int:
-        """Tokens in the context window: the chat so far, with this prompt and its answer."""
+        """Tokens in the context window, which holds the chat so far with this prompt and its answer."""
         return self._state.response.context
 
     @property
     def cost(self) -> float | None:
-        """Cost in US dollars: 0 if no live service answered; None if no price is known."""
+        """Cost in US dollars; 0 if no live service answered, None if no price is known."""
         return self._state.cost
 
     @property
@@ -116,7 +116,7 @@ class SoFar:
 
     @property
     def badge(self) -> str:
-        """Label of an answer that is not live: `offline service`, `replay` or `cache`; else empty."""
+        """Label of an answer that is not live, such as `offline service` or `replay`; else empty."""
         return self._state.badge
 
     @property
@@ -206,7 +206,7 @@ class Reply(CompleteAnswer):
 
     @property
     def provider(self) -> str:
-        """The service: the part before the colon in a model's name."""
+        """The service, as it is named before the colon in `service:model`."""
         return self._state.provider
 
     @property
@@ -231,7 +231,7 @@ class Reply(CompleteAnswer):
 
     @property
     def notice(self) -> Queued | Retrying | Uploading | None:
-        """What the request waits for before it goes out: a place, an upload, or the next attempt; None while it is out."""
+        """What the request waits for before it is sent (its turn, an upload, a retry); None once it is sent."""
         return self._state.notice
 
     @property

@@ -61,10 +61,9 @@ def facts_text(reply: Reply) -> str:
 
 
 def page_of(reply: Reply) -> dict[str, str]:
-    """Return a reply as it stands at rest on a page: its segments and the line below them, as sanitised HTML and as LaTeX.
+    """Return a reply as static HTML, sanitised, and as LaTeX, for IPython, marimo, Quarto and nbconvert.
 
-    It is for whoever shows objects (IPython, marimo, Quarto), and for documents made of notebooks. A reply that still runs is
-    shown as far as it has come, and its last line says so.
+    A reply that is still streaming is shown as far as it has arrived, and its status line says so.
     """
     from nbgemini.render.latex import verbatim  # noqa: PLC0415 - the renderer, where somebody looks at a reply
     from nbgemini.render.mimebundle import at_rest, error_bundle, status_bundle  # noqa: PLC0415
