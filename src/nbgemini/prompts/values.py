@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from nbgemini._async.handle import StreamHandle
+from nbgemini._storage import user_path
 from nbgemini.errors import PromptError
 from nbgemini.messages.attachments import data_part, file_part, note
 from nbgemini.messages.events import InlineMedia
@@ -185,7 +186,7 @@ def _is_reply(value: Any) -> bool:
 
 def _text_parts(value: Any, name: str) -> list[Part]:
     if isinstance(value, Path):
-        path = value.expanduser()
+        path = user_path(value)
         return file_parts(path) if path.is_file() else [text_part(str(value))]
     if isinstance(value, str):
         return [text_part(value)]
