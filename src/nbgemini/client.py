@@ -184,9 +184,7 @@ class Client(ManyRows):
         Raises:
             ConfigurationError: these are no settings, or this is no key.
         """
-        settings = Settings() if settings is None else settings
-        if not isinstance(settings, Settings):  # it may be a key, which no message shows
-            raise ConfigurationError("Client takes Settings(…); a key is given as Client(api_key=…)")
+        settings = _checked(Settings() if settings is None else settings)
         if api_key is not None:
             settings = msgspec.structs.replace(settings, key=api_key)
         self.chats: dict[str, Chat] = {}
@@ -202,7 +200,7 @@ class Client(ManyRows):
 
     def use(self, settings: Settings) -> None:
         """Ask by other settings from the next prompt on; running streams end as they began."""
-        self.services.use(settings)
+        self.services.use(_checked(settings))
 
     def chat(self, name: str = "main", *, tools: Any = None, approve: Approve | str = "ask", **options: Any) -> Chat:
         """Return the conversation `name`, begun now if there is none.
@@ -263,3 +261,9 @@ class Client(ManyRows):
             speed: how many times faster than it was recorded; infinity plays at once.
         """
         return await self.services.replay(path, strict=strict, speed=speed)
+
+
+def _checked(settings: Any) -> Settings:
+    if not isinstance(settings, Settings):  # it may be a key, which no message shows
+        raise ConfigurationError("Client takes Settings(…); a key is given as Client(api_key=…)")
+    return settings

@@ -55,10 +55,11 @@ class CacheStats(Struct):
         free = self.hits + self.shared
         return free / (free + self.misses) if free + self.misses else None
 
-    def save(self, entry: CacheEntry | None, times: int) -> None:
+    def save(self, entry: CacheEntry | None, times: int, *, offline: bool = False) -> None:
         """Count how often an answer was not paid again; what it took is known of one that is worth keeping."""
         if entry is not None and times:
-            self.saved[entry.model, entry.usage] = self.saved.get((entry.model, entry.usage), 0) + times
+            free = "" if offline else entry.model, entry.usage  # which has no price
+            self.saved[free] = self.saved.get(free, 0) + times
 
 
 class Cache:

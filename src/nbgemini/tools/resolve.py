@@ -76,7 +76,7 @@ def flatten_tools(offered: Any) -> Iterator[Any]:
     elif isinstance(offered, Source | Tool) or callable(offered):
         yield offered
     else:
-        raise PromptError(f"of type {type(offered).__name__}, which is no function, tool, MCP server or list of them")
+        raise PromptError(f"tools are functions, tools, MCP servers or lists of them, not of type {type(offered).__name__}")
 
 
 class LazyToolbox(Toolbox):
