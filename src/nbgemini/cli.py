@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from nbgemini._environment import versions
+from nbgemini.errors import ConfigurationError, nearest
 
 _NOTEBOOK = "01-quickstart.ipynb"
 _FOLDER = Path("nbgemini-demo")
@@ -26,9 +27,9 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Exit with one line, and no usage above it."""
         problem = message.removeprefix("argument ").replace("expected one argument", "a value is missing")
-        if match := re.fullmatch(r"COMMAND: invalid choice: (.+?) \(choose from (.+?)\)", problem):
+        if match := re.fullmatch(r"COMMAND: invalid choice: '(.*)' \(choose from (.+?)\)", problem):
             known = match[2].replace("'", "").split(", ")
-            problem = f"no command {match[1]}{_nearest(match[1], known)}; there are {', '.join(known)}"
+            problem = f"no command {match[1]!r}{nearest(match[1], known)}; there are {', '.join(known)}"
         self.exit(2, f"{self.prog}: {problem} → {self.prog} --help\n")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
@@ -36,14 +37,8 @@ class _Parser(argparse.ArgumentParser):
         found, rest = super().parse_known_args(args, namespace)
         if rest:
             options = [name for action in self._actions for name in action.option_strings]
-            self.error(f"unexpected {' '.join(rest)}{_nearest(rest[0], options)}")
+            self.error(f"unexpected {' '.join(rest)}{nearest(rest[0], options)}")
         return found, rest
-
-
-def _nearest(word: str, known: Sequence[str]) -> str:
-    from nbgemini.errors import nearest  # noqa: PLC0415 - not before something went wrong
-
-    return nearest(word.strip("'"), known)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -146,7 +141,6 @@ def _print_cell(cell: Any) -> None:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from nbgemini.errors import ConfigurationError  # noqa: PLC0415
     from nbgemini.offline.server import OfflineService  # noqa: PLC0415
 
     try:

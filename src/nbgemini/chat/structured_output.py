@@ -213,11 +213,7 @@ def read_answer(options: Options, text: str, ending: str) -> tuple[Any, str]:
 
 
 def parse_json(text: str) -> Any:
-    """Return the value of a JSON text.
-
-    Raises:
-        Misfit: it is none.
-    """
+    """Return the value of a JSON text, or raise Misfit: it is none."""
     try:
         return json.loads(json_text(text))
     except json.JSONDecodeError as error:

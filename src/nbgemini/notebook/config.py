@@ -97,11 +97,7 @@ class Gemini(Configurable):
     )
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Set a setting.
-
-        Raises:
-            ConfigurationError: the value is wrong; nothing is changed.
-        """
+        """Set a setting, or raise ConfigurationError: the value is wrong; nothing is changed."""
         try:
             super().__setattr__(name, value)
         except TraitError as error:

@@ -251,10 +251,10 @@ def parse_cell(line: str) -> PromptArgs:
     """Parse the line of a `%%gemini` cell."""
     args, rest = parse_ask(line)
     if rest:
-        value = line.strip().removesuffix(rest).split()[-2:-1]  # "-s" of `-s Answer as a pirate`
-        option = build_parser().options.get(value[0]) if value else None
-        word, in_value = rest.split()[0], option is not None and option.nargs != 0
-        hint = ", and text with spaces needs quotes" if in_value else nearest(word, build_parser().options)
+        word, options = rest.split()[0], build_parser().options
+        before = line.strip().removesuffix(rest).split()[-2:-1]  # "-s" of `-s Answer as a pirate`
+        in_value = any(option in options and options[option].nargs != 0 for option in before)
+        hint = ", and text with spaces needs quotes" if in_value else nearest(word, options)
         where = "the prompt goes below the %%gemini line (in one line: %gemini ask …)"
         raise PromptError(f"{word!r} is not an option{hint}; {where}")
     return args

@@ -127,11 +127,7 @@ def _is_block(piece: str | Placeholder, parts: Sequence[Part]) -> bool:
 
 
 def file_parts(path: Path) -> list[Part]:
-    """Return a file: text inline, under its name, anything else as a part.
-
-    Raises:
-        PromptError: it can't be read or sent.
-    """
+    """Return a file: text inline, under its name, anything else as a part, or raise PromptError: it can't be read or sent."""
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)

@@ -65,6 +65,10 @@ async def doctor(session: Session, rest: str) -> None:
     from nbgemini._environment import versions  # noqa: PLC0415
 
     no_arguments("doctor", rest)
+    front_end = "unattended run: cells wait for their answers"
+    if not environment.is_unattended(session.shell):
+        in_terminal = environment.kernel_of(session.shell) is None
+        front_end = "terminal: cells wait for their answers" if in_terminal else "interactive: cells return at once"
     try:
         reached = f"reachable, {len(await session.client.list_models())} models"
     except NbGeminiError as error:
@@ -74,17 +78,10 @@ async def doctor(session: Session, rest: str) -> None:
         ("backend", session.answering),
         ("key", key_text(session)),
         ("other services", _other_keys(session)),
-        ("front end", _front_end(session)),
+        ("front end", front_end),
         ("service", reached),
     ]
     show_table(("check", "result"), rows)
-
-
-def _front_end(session: Session) -> str:
-    if environment.kernel_of(session.shell) is None:
-        return "terminal: cells wait for their answers"
-    attended = not environment.is_unattended(session.shell)
-    return "interactive: cells return at once" if attended else "unattended run: cells wait for their answers"
 
 
 def _other_keys(session: Session) -> str:

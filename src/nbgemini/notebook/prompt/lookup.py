@@ -16,6 +16,7 @@ import os
 import re
 import typing
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -64,16 +65,18 @@ def named_attachments(word: str, names: Mapping[str, Any], plot: bytes | None = 
 
 
 def _named_value(word: str, names: Mapping[str, Any]) -> tuple[bool, Any]:
-    first, *attributes = word.split(".")
-    if first not in names:
-        return False, None
-    value = names[first]
     try:
-        for attribute in attributes:
-            value = read_attribute(value, attribute, f"-a: {word}")
+        return True, _led_to(names, word, f"-a: {word}")
     except AttributeError:  # a file may be called `df.csv`
         return False, None
-    return True, value
+
+
+def _led_to(names: Mapping[str, Any], path: str, typed: str) -> Any:
+    """Return what a name with attributes leads to; AttributeError: it leads nowhere."""
+    first, *attributes = path.split(".")
+    if first not in names:
+        raise AttributeError(first)
+    return functools.reduce(lambda value, name: read_attribute(value, name, typed), attributes, names[first])
 
 
 def _opened(word: str, value: Any) -> Iterator[NamedAttachment]:
@@ -138,14 +141,11 @@ def _siblings(folder: Path) -> list[str]:
 def named_tool(names: Mapping[str, Any], name: str) -> Any:
     """Return the function, tool, MCP server or list of them that is called `name`; `server.tool` is one of a server's."""
     first, _, rest = name.partition(".")
-    found = names.get(first)
-    if rest and isinstance(found, McpServer):
-        return McpToolRef(found, rest)
-    try:
-        for part in filter(None, rest.split(".")):
-            found = read_attribute(found, part, f"-t: {name}")
-    except AttributeError:
-        found = None
+    if rest and isinstance(names.get(first), McpServer):
+        return McpToolRef(names[first], rest)
+    found = None
+    with suppress(AttributeError):
+        found = _led_to(names, name.rstrip("."), f"-t: {name}")
     if found is None or not _offers(found):
         known = [known for known, value in names.items() if not known.startswith("_") and _offers(value)]
         if found is not None:
