@@ -157,6 +157,10 @@ def test_a_property_or_a_format_that_raises_is_one_line_and_nothing_is_sent(type
     assert "\n" not in str(error.value)
 
 
+def test_a_property_that_raises_is_not_asked_for_a_way_out():
+    assert describe_unresolved(["{ thing.bad }"], NAMES).endswith("→ did you mean {thing.bad}?")
+
+
 def test_hostile_text_takes_no_time():
     assert filled("{x} \\frac{x}{x} $x_{x}$ " * 4000).count("<5>") == 4000
     for piece in ("\\frac{", "{x", "$$", "$x_{", "{" * 50 + "x"):
@@ -196,6 +200,8 @@ def test_braces_that_look_like_placeholders_and_name_nothing_are_found(text, fou
         (["{datta.x}"], "{datta.x} names nothing here and stays as typed → did you mean {data}?"),
         (["{name}"], "{name} names nothing here and stays as typed → run the cell that defines it first"),
         (["{data.rael}"], "{data.rael} names nothing here and stays as typed → did you mean {data.real}?"),
+        (["{data.real.imga}"], "{data.real.imga} names nothing here and stays as typed → did you mean {data.real.imag}?"),
+        (["{data.real.conjugate}"], "{data.real.conjugate} names nothing here and stays as typed → no code runs in braces: give it a name, and put that there"),
         (["{data.nothing}"], "{data.nothing} names nothing here and stays as typed → data has no 'nothing'"),
         (["{data:s}"], "{data:s} names nothing here and stays as typed → data can't be written as 's'"),
         (["{ data }"], "{ data } names nothing here and stays as typed → did you mean {data}?"),

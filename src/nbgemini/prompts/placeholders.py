@@ -111,16 +111,21 @@ def describe_unresolved(found: Sequence[str], names: Mapping[str, Any]) -> str:
 def _way_out(inner: str, names: Mapping[str, Any]) -> str:
     """Return what a name in braces may have meant; empty if nobody knows."""
     path, _, spec = inner.strip().partition(":")
-    first, _, rest = path.partition("!")[0].partition(".")
+    first, *attributes = path.partition("!")[0].split(".")
     if first not in names:
         near = nearest_name(first, [name for name in names if not name.startswith("_")])
         return f"did you mean {{{near}}}?" if near else ""
-    inside: list[str] = []
-    with suppress(Exception):  # it is anybody's code
-        inside = dir(names[first])
-    if rest and rest not in inside:
-        near = nearest_name(rest, inside)
-        return f"did you mean {{{first}.{near}}}?" if near else f"{first} has no {rest!r}"
+    holder, value = first, names[first]
+    for attribute in attributes:
+        inside: list[str] = []
+        held: Any = None
+        with suppress(Exception):  # it is anybody's code
+            inside = dir(value)
+            held = getattr(value, attribute, None)
+        if attribute not in inside:
+            near = nearest_name(attribute, inside)
+            return f"did you mean {{{holder}.{near}}}?" if near else f"{holder} has no {attribute!r}"
+        holder, value = f"{holder}.{attribute}", held
     if spec:
         return f"{path} can't be written as {spec!r}"
     return _NO_CODE if path == inner else f"did you mean {{{path}}}?"
