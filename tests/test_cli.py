@@ -113,9 +113,12 @@ def test_a_demo_that_can_not_be_written_is_one_line(tmp_path, capsys):
         ("serve --pace x", "nbgemini serve: --pace: a pace is 0 or more, not 'x'"),
         ("serve --pace nan", "nbgemini serve: --pace: a pace is 0 or more, not 'nan'"),
         ("serve --pace=-1", "nbgemini serve: --pace: a pace is 0 or more, not '-1'"),
-        ("frobnicate", "nbgemini: COMMAND: invalid choice: 'frobnicate'"),
-        ("doctor x", "nbgemini: unrecognized arguments: x"),
-        ("--nope", "nbgemini: unrecognized arguments: --nope"),
+        ("serve --pace", "nbgemini serve: --pace: a value is missing → nbgemini serve --help"),
+        ("serve --prot 80", "nbgemini serve: unexpected --prot 80 (did you mean --port?) → nbgemini serve --help"),
+        ("frobnicate", "nbgemini: no command 'frobnicate'; there are demo, serve, doctor → nbgemini --help"),
+        ("sevre", "nbgemini: no command 'sevre' (did you mean serve?); there are "),
+        ("doctor x", "nbgemini doctor: unexpected x → nbgemini doctor --help"),
+        ("--nope", "nbgemini: unexpected --nope"),
     ],
 )
 def test_a_line_that_can_not_be_understood_is_one_line(line, why, capsys):
@@ -125,6 +128,19 @@ def test_a_line_that_can_not_be_understood_is_one_line(line, why, capsys):
     assert (ended.value.code, out, err.count("\n")) == (2, "", 1)
     assert err.startswith(why)
     assert err.endswith(" --help\n")
+
+
+def test_a_demo_that_breaks_off_is_one_line(monkeypatch, capsys):
+    class Broken:
+        def __init__(self, *_, **__): ...
+
+        def execute(self):
+            raise RuntimeError("Traceback\n\nNoSuchKernel: No such kernel named python3")
+
+    monkeypatch.setattr("nbclient.NotebookClient", Broken)
+    assert main(["demo", "--headless"]) == 1
+    line = "nbgemini demo: the notebook did not run to its end: NoSuchKernel: No such kernel named python3 → nbgemini doctor\n"
+    assert capsys.readouterr().err == line
 
 
 def test_no_command_shows_the_help(capsys):

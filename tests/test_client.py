@@ -117,6 +117,11 @@ def test_what_nobody_awaits_says_how_to(settings):
 MISUSED = [
     (lambda _: Client(KEY), r"^Client takes Settings\(…\); a key is given as Client\(api_key=…\)$"),
     (lambda _: Client(api_key=5), "^a key is text, not int$"),
+    (lambda client: client.use(KEY), r"^Client takes Settings\(…\); a key is given as Client\(api_key=…\)$"),
+    (lambda client: client.chat("a", tools=[len], approve=True), "approve is ask, auto, never or unguarded, not True"),
+    (lambda client: client.chat("a", tools="print"), "not of type str"),
+    (lambda client: client.generate("x", stop_at="."), "stop_at='.' can't be used: expected list, got str"),
+    (lambda client: client.generate("x", model=None), "model=None can't be used: expected str, got None"),
     (lambda client: client.generate(5), "a prompt is text"),
     (lambda client: client.generate("x", modle="y"), r"no option 'modle' \(did you mean model\?\)"),
     (lambda client: client.generate("x", tools=[print]), "client.chat offer tools"),

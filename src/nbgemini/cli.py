@@ -6,6 +6,7 @@ import argparse
 import errno
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from nbgemini._environment import versions
+from nbgemini.errors import ConfigurationError, nearest
 
 _NOTEBOOK = "01-quickstart.ipynb"
 _FOLDER = Path("nbgemini-demo")
@@ -24,8 +26,19 @@ _NEEDED = "needs JupyterLab: pip install 'nbgemini[demo]'"
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Exit with one line, and no usage above it."""
-        problem = message.removeprefix("argument ")
+        problem = message.removeprefix("argument ").replace("expected one argument", "a value is missing")
+        if match := re.fullmatch(r"COMMAND: invalid choice: '(.*)' \(choose from (.+?)\)", problem):
+            known = match[2].replace("'", "").split(", ")
+            problem = f"no command {match[1]!r}{nearest(match[1], known)}; there are {', '.join(known)}"
         self.exit(2, f"{self.prog}: {problem} → {self.prog} --help\n")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Refuse what is left over here, where it is known which command it was typed behind."""
+        found, rest = super().parse_known_args(args, namespace)
+        if rest:
+            options = [name for action in self._actions for name in action.option_strings]
+            self.error(f"unexpected {' '.join(rest)}{nearest(rest[0], options)}")
+        return found, rest
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="nbgemini", description="Gemini in Jupyter: the demo, the offline service, and a check of the installation."
     )
-    parser.add_argument("--version", action="version", version=f"nbgemini {dict(versions())['nbgemini']}")
+    parser.add_argument("-V", "--version", action="version", version=f"nbgemini {dict(versions())['nbgemini']}")
     commands = parser.add_subparsers(metavar="COMMAND")
     demo = commands.add_parser("demo", help="open the example notebooks in JupyterLab, offline")
     demo.add_argument("folder", type=Path, nargs="?", default=_FOLDER, help="folder for the notebooks (default: %(default)s)")
@@ -104,7 +117,13 @@ def _run_headless(notebook: Path) -> int:
 
     book = nbformat.read(notebook, as_version=4)
     os.environ.update(_without_key())
-    NotebookClient(book, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(notebook.parent)}}).execute()
+    where = {"metadata": {"path": str(notebook.parent)}}
+    try:
+        NotebookClient(book, timeout=300, kernel_name="python3", resources=where).execute()
+    except Exception as error:  # noqa: BLE001 - no kernel, one that died, a cell that failed
+        *_, line = str(error).strip().splitlines() or [type(error).__name__]
+        print(f"nbgemini demo: the notebook did not run to its end: {line} → nbgemini doctor", file=sys.stderr)
+        return 1
     for cell in book.cells:
         _print_cell(cell)
     return 0
@@ -122,7 +141,6 @@ def _print_cell(cell: Any) -> None:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from nbgemini.errors import ConfigurationError  # noqa: PLC0415
     from nbgemini.offline.server import OfflineService  # noqa: PLC0415
 
     try:

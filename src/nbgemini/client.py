@@ -184,9 +184,7 @@ class Client(ManyRows):
         Raises:
             ConfigurationError: `settings` or `api_key` is of the wrong type.
         """
-        settings = Settings() if settings is None else settings
-        if not isinstance(settings, Settings):  # it may be a key, which no message shows
-            raise ConfigurationError("Client takes Settings(…); a key is given as Client(api_key=…)")
+        settings = _checked(Settings() if settings is None else settings)
         if api_key is not None:
             settings = msgspec.structs.replace(settings, key=api_key)
         self.chats: dict[str, Chat] = {}
@@ -202,7 +200,7 @@ class Client(ManyRows):
 
     def use(self, settings: Settings) -> None:
         """Change the settings, from the next prompt on."""
-        self.services.use(settings)
+        self.services.use(_checked(settings))
 
     def chat(self, name: str = "main", *, tools: Any = None, approve: Approve | str = "ask", **options: Any) -> Chat:
         """Return the chat of this name; it is created if there is none.
@@ -269,3 +267,9 @@ class Client(ManyRows):
             speed: playback speed, where 1 is as recorded and infinity is at once.
         """
         return await self.services.replay(path, strict=strict, speed=speed)
+
+
+def _checked(settings: Any) -> Settings:
+    if not isinstance(settings, Settings):  # it may be a key, which no message shows
+        raise ConfigurationError("Client takes Settings(…); a key is given as Client(api_key=…)")
+    return settings

@@ -40,6 +40,7 @@ _IN_PYTHON: dict[str, str | Callable[[re.Match[str]], str] | None] = {
     r"\(-k\)": "(think)",
     r"\bin -m\b": "in a model's name",
 }
+DASHES = "-\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{FIGURE DASH}\N{EN DASH}\N{EM DASH}\N{HORIZONTAL BAR}\N{MINUS SIGN}"
 _MIN_PREFIX = 3  # characters from which the beginning of a name means the name
 _CUTOFF = 0.7  # similarity below which a suggestion would only confuse
 _NAMES = {"k": "think", "f": "format", "m": "model"}
@@ -64,16 +65,22 @@ def _option(match: re.Match[str]) -> str:
     return f'{_NAMES.get(match[1], match[1])}="{match[2]}"'
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return " (did you mean …?)" with the name that is most like `word`; empty if none is close."""
+def nearest_name(word: str, known: Iterable[str]) -> str:
+    """Return the name that is most like `word`; empty if none is close, or if `word` is one of them."""
     import difflib  # noqa: PLC0415 - not before something went wrong
 
     names = list(known)
-    bare = {name.lstrip("-").casefold(): name for name in reversed(names)}
-    typed = word.lstrip("-").casefold()
-    near = [name for name in names if len(typed) >= _MIN_PREFIX and name.lstrip("-").casefold().startswith(typed)]
+    bare = {name.lstrip(DASHES).casefold(): name for name in reversed(names)}
+    typed = word.lstrip(DASHES).casefold()
+    near = [name for start, name in bare.items() if len(typed) >= _MIN_PREFIX and start.startswith(typed)][::-1]
     near = near or [bare[match] for match in difflib.get_close_matches(typed, bare, n=1, cutoff=_CUTOFF)]
-    return f" (did you mean {near[0]}?)" if near else ""
+    return near[0] if near and word not in names else ""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return " (did you mean …?)" with the name that is most like `word`; empty if none is close."""
+    near = nearest_name(word, known)
+    return f" (did you mean {near}?)" if near else ""
 
 
 class QuotedMessage(str):

@@ -5,14 +5,13 @@ Sources: the services' own API references; the ports of local servers are those 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from msgspec import Struct, structs
 
-from nbgemini.errors import ConfigurationError
+from nbgemini.errors import ConfigurationError, nearest_name
 from nbgemini.secrets import Secret
 
 Dialect: TypeAlias = Literal["gemini", "interactions", "anthropic", "openai", "openai-chat"]
@@ -193,8 +192,8 @@ def service_named(name: str, services: Mapping[str, Service]) -> Service:
     """
     if name in services:
         return services[name]
-    near = difflib.get_close_matches(name, services, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(services)}"
+    near = nearest_name(name, services)
+    hint = f"did you mean {near}?" if near else f"there are {', '.join(services)}"
     raise ConfigurationError(f"no service {name!r} (the part before the colon in -m); {hint}")
 
 

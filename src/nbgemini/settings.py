@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias, get_type_hints
 
-from msgspec import Struct, field, structs
+import msgspec
+from msgspec import Meta, Struct, field, structs
 
 from nbgemini.errors import ConfigurationError
+from nbgemini.messages.turns import type_text
 from nbgemini.prices import Prices, bundled_prices
 from nbgemini.secrets import Secret
 from nbgemini.services import GEMINI_URL, OFFLINE_KEY, Service, compatible, keys_from, offline, service_named, services_from
@@ -40,6 +42,10 @@ def _default(name: str) -> Any:
     return getattr(_instead[-1], name) if _instead else _ENVIRONMENT[name](os.environ)
 
 
+_CHECKED: dict[str, Any] = {"key": str | Secret, "cache": str | Secret, "prices": Prices, "services": Mapping}
+_Positive: TypeAlias = Annotated[float, Meta(gt=0)]
+
+
 class Settings(Struct, frozen=True):
     """Which services to ask, and how. What you don't give comes from the environment; timeouts are in seconds.
 
@@ -62,16 +68,16 @@ class Settings(Struct, frozen=True):
     base_url: str = field(default_factory=partial(_default, "base_url"))
     version: str = field(default_factory=partial(_default, "version"))
     model: str = DEFAULT_MODEL
-    connect_timeout: float = 10.0
-    write_timeout: float = 60.0
-    first_timeout: float = 120.0
-    gap_timeout: float = 120.0
-    content_timeout: float = 300.0
-    retries: int = 2
-    max_streams: int = 1000
+    connect_timeout: _Positive = 10.0
+    write_timeout: _Positive = 60.0
+    first_timeout: _Positive = 120.0
+    gap_timeout: _Positive = 120.0
+    content_timeout: _Positive = 300.0
+    retries: Annotated[int, Meta(ge=0)] = 2
+    max_streams: Annotated[int, Meta(ge=1)] = 1000
     allow_secrets: bool = False
     cache: Secret | str = field(default_factory=partial(_default, "cache"))
-    cache_seconds: float = 7 * 24 * 3600.0
+    cache_seconds: _Positive = 7 * 24 * 3600.0
     prices: Prices = field(default_factory=bundled_prices)
     services: Mapping[str, Service | str] = field(default_factory=partial(_default, "services"))
     source: Literal["rest", "sdk"] = "rest"
@@ -82,11 +88,20 @@ class Settings(Struct, frozen=True):
         """Hide a key that was given as text.
 
         Raises:
-            ConfigurationError: it is no text.
+            ConfigurationError: it is no text, or another setting can't have its value.
         """
-        if not isinstance(self.key, str | Secret):
-            raise ConfigurationError(f"a key is text, not {type(self.key).__name__}")
+        for name, kind in _CHECKED.items():
+            if not isinstance(value := getattr(self, name), kind):
+                what = "a key is text, not" if name == "key" else f"{name} can't be of type"
+                raise ConfigurationError(f"{what} {type(value).__name__}")
         structs.force_setattr(self, "key", self.secret)
+        if strange := [name for name, service in self.services.items() if not isinstance(service, str | Service)]:
+            raise ConfigurationError(f"the service {strange[0]!r} is given as its address or as a Service")
+        try:
+            msgspec.convert(structs.asdict(self), _SHAPE)
+        except msgspec.ValidationError as error:
+            name = str(error).rpartition("$.")[2].rstrip("`")
+            raise ConfigurationError(f"{name}={getattr(self, name)!r} can't be used: {type_text(error)}") from None
 
     @property
     def secret(self) -> Secret:
@@ -119,6 +134,11 @@ class Settings(Struct, frozen=True):
         """
         service = service_named(name, self.known)
         return structs.replace(service, key=self.secret, base_url=self.base_url) if name in GOOGLE else service
+
+
+_SHAPE = msgspec.defstruct(  # of the settings that msgspec can check
+    "_Shape", [(name, kind) for name, kind in get_type_hints(Settings, include_extras=True).items() if name not in _CHECKED]
+)
 
 
 def from_environment(environ: Mapping[str, str]) -> Settings:

@@ -105,7 +105,7 @@ async def test_who_stops_leaves_nothing_behind(client):
     ("texts", "options", "message"),
     [
         (["a", ""], {}, "text 1 is empty"),
-        (["a", 3], {}, "text 1 is a int"),
+        (["a", 3], {}, "text 1 is of type int"),
         ("a", {"task": "retreival query"}, "did you mean retrieval query"),
         ("a", {"task": "cooking"}, "there are retrieval query, "),
         ("a", {"model": "openai:text-embedding-3-small"}, "openai can't make embeddings here"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
+from collections.abc import Callable
 from typing import Any, Literal
 
 import pydantic
@@ -172,6 +173,11 @@ async def test_a_validator_may_raise_what_it_likes(client):
         (len, "it is not a type"),
         (Endless, "Endless.inner contains itself without end"),
         (dataclasses.make_dataclass("Empty", []), "it has no fields"),
+        (
+            dataclasses.make_dataclass("Acting", [("act", Callable[[int], int])]),
+            "Callable can't be read from JSON; use a pydantic",
+        ),
+        (dataclasses.make_dataclass("Open", [("x", "Missing")]), "a type hint in it names what is not defined"),
     ],
 )
 async def test_what_can_not_be_asked_for_is_said_before_anything_is_sent(client, service, kind, why):

@@ -17,6 +17,9 @@ def kernel(python, tmp_path_factory):
     running.run(
         f"%load_ext nbgemini\n%gemini demo fast\nimport os, json; os.chdir({str(directory)!r}); open('data.csv', 'w').close()"
     )
+    running.run("open('my notes.txt', 'w').close()\nimport pandas; orders = pandas.DataFrame({'Review Text': ['a']})")
+    running.run("class Holder:\n    def call(self): ...\nholder = Holder()")
+    running.run("%%gemini -w -c 'my chat'\nhello")
     running.run("temperature = 21\ntable = [1]\ndef weather(place): ...\nclass Answer: ...")
     running.run("%config Gemini.aliases = {'fast': 'gemini-3.5-flash-lite'}")
     running.run("%%gemini -w -c tutor -o reply\nhello")
@@ -83,6 +86,22 @@ CASES = [
     ("%gemini explain wea|", "wea", ["weather"]),
     ("%gemini explain json.du|", "json.du", ["json.dump", "json.dumps"]),
     ("%gemini models fa|", "fa", ["fast"]),
+    ("%%gemini -s 'be brief' --te|", "--te", ["--temperature"]),
+    ("%%gemini map orders\nSay {Re|", "Re", ["Review Text"]),
+    ("%%gemini map or|", "or", ["orders"]),
+    ("%%gemini -a orders.sh|", "orders.sh", ["orders.shape"]),
+    ("%%gemini -t holder.ca|", "holder.ca", ["holder.call"]),
+    ("%%gemini --schema list[Ans|", "Ans", ["Answer"]),
+    ("%gemini export chat.md --|", "--", ["--thoughts", "--force"]),
+    ("%gemini load d|", "d", ["data.csv"]),
+]
+
+IN_QUOTES = [  # what has a blank in it, in whatever way its beginning was typed
+    ("%%gemini -c my|", "my", "'my chat'"),
+    ("%%gemini -c 'my ch|", "'my ch", "'my chat'"),
+    ('%gemini show "my|', '"my', "'my chat'"),
+    ("%%gemini -a my|", "my", "'my notes.txt'"),
+    ("%%gemini -a 'my n|", "'my n", "'my notes.txt'"),
 ]
 
 
@@ -95,6 +114,17 @@ def test_tab(kernel, text, typed, offered, jedi):
     assert set(offered) <= set(matches), matches
     if typed:
         assert all(match.startswith(typed) for match in matches), matches
+
+
+@pytest.mark.parametrize(("text", "typed", "whole"), IN_QUOTES)
+def test_what_has_blanks_is_offered_in_quotes(kernel, text, typed, whole):
+    assert tab(kernel, text) == [typed, [whole]]
+
+
+@pytest.mark.parametrize("text", ["%%gemini --nope|", "%gemini show nobody|", "%gemini usage --by=m|", "%%gemini -m nope|"])
+def test_where_nothing_fits_nothing_else_is_offered(kernel, text):
+    typed, matches = tab(kernel, text)
+    assert matches == [typed]
 
 
 @pytest.mark.parametrize(

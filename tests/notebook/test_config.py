@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import pytest
@@ -13,12 +14,13 @@ from nbgemini.notebook.config import Gemini
 WRONG = {
     "retries": [-1, "x", 1.5],
     "max_streams": [0],
-    "think": ["hard", "-1", "1.5"],
+    "think": ["hard", "-1", "1.5", -1, True],
     "approve": ["perhaps", "unguarded"],
     "wait": ["maybe", 2],
     "widgets": ["no"],
     "updates_per_second": [0],
-    "gap_timeout": [0, -1, "soon"],
+    "gap_timeout": [0, -1, "soon", math.nan, math.inf],
+    "cache_hours": [0, math.nan],
     "aliases": [{"a": 1}, {1: "a"}, "a"],
     "prices": ["/none/prices.json", __file__],
     "model": [None],
@@ -60,5 +62,7 @@ def test_levels_are_levels_however_they_are_written_and_paths_are_whole(tmp_path
     monkeypatch.chdir(tmp_path)
     config = Gemini(think="HIGH", prices="own.json")
     assert (config.think, config.prices) == ("high", str((tmp_path / "own.json").resolve()))
-    config.think, config.prices = "", " "
-    assert (config.think, config.prices) == ("", "")
+    config.think, config.prices, config.chat = "", " ", ""
+    assert (config.think, config.prices, config.chat) == ("", "", "main")
+    config.think = 1024
+    assert config.think == "1024"

@@ -157,6 +157,10 @@ def test_a_property_or_a_format_that_raises_is_one_line_and_nothing_is_sent(type
     assert "\n" not in str(error.value)
 
 
+def test_a_property_that_raises_is_not_asked_for_a_way_out():
+    assert describe_unresolved(["{ thing.bad }"], NAMES).endswith("→ did you mean {thing.bad}?")
+
+
 def test_hostile_text_takes_no_time():
     assert filled("{x} \\frac{x}{x} $x_{x}$ " * 4000).count("<5>") == 4000
     for piece in ("\\frac{", "{x", "$$", "$x_{", "{" * 50 + "x"):
@@ -173,6 +177,12 @@ def test_hostile_text_takes_no_time():
         ("{n + 1} {n['a']} {n.real()}", ["{n + 1}", "{n['a']}", "{n.real()}"]),
         ("{n} {n.real} {n:.1f}", []),
         ("{n.nothing}", ["{n.nothing}"]),
+        ("{ n } {n } { m } {n: 1}", ["{ n }", "{n }"]),
+        ("{n:s} {n.conjugate}", ["{n:s}", "{n.conjugate}"]),
+        (
+            "{len(df):,} {n + 1:.2f} {n or 2} {n if n else 2} {f(n): 1}",
+            ["{len(df):,}", "{n + 1:.2f}", "{n or 2}", "{n if n else 2}"],
+        ),
         ('{"a": n} { } {} {1, 2} {n, m} {f(x)} {a b} {x: y} {color:red;} {-1}', []),
         ("{{df}} and `{df}` and\n```\nprint(f'{df}')\n```\n", []),
         (r"\frac{a}{b} and $x_{i}$", []),
@@ -188,9 +198,17 @@ def test_braces_that_look_like_placeholders_and_name_nothing_are_found(text, fou
         ([], ""),
         (["{df}"], "{df} names nothing here and stays as typed → run the cell that defines it first"),
         (["{datta.x}"], "{datta.x} names nothing here and stays as typed → did you mean {data}?"),
+        (["{name}"], "{name} names nothing here and stays as typed → run the cell that defines it first"),
+        (["{data.rael}"], "{data.rael} names nothing here and stays as typed → did you mean {data.real}?"),
+        (["{data.real.imga}"], "{data.real.imga} names nothing here and stays as typed → did you mean {data.real.imag}?"),
+        (["{data.real.conjugate}"], "{data.real.conjugate} names nothing here and stays as typed → no code runs in braces: give it a name, and put that there"),
+        (["{data.nothing}"], "{data.nothing} names nothing here and stays as typed → data has no 'nothing'"),
+        (["{data:s}"], "{data:s} names nothing here and stays as typed → data can't be written as 's'"),
+        (["{ data }"], "{ data } names nothing here and stays as typed → did you mean {data}?"),
+        (["{data.conjugate}"], "{data.conjugate} names nothing here and stays as typed → no code runs in braces: give it a name, and put that there"),
         (["{len(data)}"], "{len(data)} names nothing here and stays as typed → no code runs in braces: give it a name, and put that there"),
         (["{a}", "{b}", "{c}", "{d}"], "{a}, {b}, {c} and 1 more name nothing here and stay as typed → run the cell that defines them first"),
     ],
 )  # fmt: skip
 def test_they_are_told_in_one_line(found, line):
-    assert describe_unresolved(found, {"data": 1}) == line
+    assert describe_unresolved(found, {"data": 1, "__name__": "__main__"}) == line

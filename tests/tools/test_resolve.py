@@ -79,9 +79,9 @@ async def test_a_tool_that_the_server_has_not_is_one_line_with_the_nearest(serve
 
 @pytest.mark.parametrize("what", [5, "add", None, {"a": add}, [add, 5]])
 async def test_what_is_no_tool_is_one_line(what):
-    with pytest.raises(PromptError, match="which is no function, tool, MCP server or list of them"):
+    with pytest.raises(PromptError, match="tools are functions, tools, MCP servers or lists of them, not of type "):
         await resolve_tools(what)
-    with pytest.raises(PromptError, match="no function"):
+    with pytest.raises(PromptError, match="tools are functions"):
         resolve_toolbox(what, "auto")
 
 

@@ -16,6 +16,11 @@ from typing import BinaryIO, Literal
 _NO_WAITING = getattr(os, "O_NONBLOCK", 0)  # a pipe without a reader
 
 
+def user_path(path: str | Path) -> Path:
+    """Return a path with `~` resolved; as it is where nobody knows that home."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path's own raises there
+
+
 def open_regular(path: Path, mode: Literal["rb", "ab", "ab+"], *, buffered: bool = True) -> BinaryIO:
     """Open a regular file, which is 0600 if it is made; what is none is an OSError."""
     return open(path, mode, -1 if buffered else 0, opener=_opened)

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from msgspec import Struct, structs
 
 from nbgemini._async.handle import SafeCallback
+from nbgemini._storage import user_path
 from nbgemini._storage.sqlite import default_path
 from nbgemini.bulk.aimd import AimdLimiter
 from nbgemini.bulk.progress import Progress
@@ -75,7 +76,7 @@ def create_map(  # noqa: PLR0913, PLR0917 - what asks, what is asked, and how
     source = RowSource(rows)
     store = None
     if how.store is not False and not isinstance(services.taping, Replay):
-        store = RowStore(Path(how.store).expanduser() if how.store else default_path("maps.sqlite3"))
+        store = RowStore(user_path(how.store) if how.store else default_path("maps.sqlite3"))
     run = MapRun(context, Template(template, source.doubled), source, store, how)
     remarks = [remark for name, remark in source.remarks.items() if run.template.reads(name)]
     return MapResult(run, source.total, source.labels, "; ".join(remarks), services.aclose)

@@ -7,23 +7,22 @@ a whole answer is no hit; an answer is there from the moment it is whole, howeve
 from __future__ import annotations
 
 import asyncio
-import difflib
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from msgspec import Struct, field
 
+from nbgemini._storage import user_path
 from nbgemini._storage.sqlite import default_path
 from nbgemini.cache.circuit_breaker import CircuitBreaker, with_deadline
 from nbgemini.cache.entry import CacheEntry, Decode, complete_entry, decode_entry, encode_frames
 from nbgemini.cache.redis import RedisStore
 from nbgemini.cache.sqlite import SqliteStore
 from nbgemini.cache.store import Limits, MemoryStore, Size, Store
-from nbgemini.errors import ConfigurationError
+from nbgemini.errors import ConfigurationError, nearest
 from nbgemini.messages.turns import Usage
 from nbgemini.secrets import Secret, without_password
 
@@ -56,10 +55,11 @@ class CacheStats(Struct):
         free = self.hits + self.shared
         return free / (free + self.misses) if free + self.misses else None
 
-    def save(self, entry: CacheEntry | None, times: int) -> None:
+    def save(self, entry: CacheEntry | None, times: int, *, offline: bool = False) -> None:
         """Count how often an answer was not paid again; what it took is known of one that is worth keeping."""
         if entry is not None and times:
-            self.saved[entry.model, entry.usage] = self.saved.get((entry.model, entry.usage), 0) + times
+            free = "" if offline else entry.model, entry.usage  # which has no price
+            self.saved[free] = self.saved.get(free, 0) + times
 
 
 class Cache:
@@ -180,7 +180,7 @@ def open_cache(
     if name == "memory":
         store: Store = MemoryStore(limits)
     elif name == "sqlite":
-        store = SqliteStore(Path(rest).expanduser() if rest else default_path("cache.sqlite3"), limits, tell)
+        store = SqliteStore(user_path(rest) if rest else default_path("cache.sqlite3"), limits, tell)
     else:
         store = RedisStore(setting.strip(), limits)
     return Cache(store, limits, tell)
@@ -192,8 +192,7 @@ def check_cache_setting(setting: str) -> None:
     if name in _SCHEMES and rest.startswith("//"):
         _check_server(setting.strip())
     elif name != "sqlite" and (name not in ("off", "memory") or rest):
-        near = difflib.get_close_matches(name, [word.partition(":")[0] for word in WORDS], n=1)
-        hint = f" (did you mean {near[0]}?)" if near and near[0] != name else ""
+        hint = nearest(name, [word.partition(":")[0] for word in WORDS])
         raise ConfigurationError(f"{without_password(setting)} is no cache{hint}; use {', '.join(WORDS[:-1])} or {WORDS[-1]}")
 
 

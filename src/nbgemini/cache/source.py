@@ -20,6 +20,7 @@ from nbgemini._async.scheduler import FairScheduler
 from nbgemini.cache.cache import Cache
 from nbgemini.cache.entry import CacheScope, Decode, cache_key, is_cacheable
 from nbgemini.errors import TransportError
+from nbgemini.services import OFFLINE_KEY
 from nbgemini.transport.request import CachedFrame, Request, Source
 
 
@@ -72,7 +73,7 @@ class CachedSource:
         known = None if request.reuse == "fresh" else await self._cache.get(key, self._decoder())
         if known is not None:
             self._cache.stats.hits += 1 + shared.followers
-            self._cache.stats.save(known, 1 + shared.followers)
+            self._cache.stats.save(known, 1 + shared.followers, offline=self._identity.key == OFFLINE_KEY)
             shared.play(known.frames)
             return
         self._cache.stats.misses += 1
@@ -85,7 +86,7 @@ class CachedSource:
         whole, followers = shared.frames, shared.followers
         entry = await self._cache.put(key, whole, self._decoder()) if whole else None
         self._cache.stats.shared += followers
-        self._cache.stats.save(entry, followers)
+        self._cache.stats.save(entry, followers, offline=self._identity.key == OFFLINE_KEY)
 
 
 _MOST = 8 * 1024 * 1024  # bytes that wait for the slowest reader

@@ -27,7 +27,7 @@ def validate_texts(texts: str | Iterable[str]) -> list[str]:
     found = [texts] if isinstance(texts, str) else list(texts)
     for number, text in enumerate(found):
         if not isinstance(text, str):
-            raise PromptError(f"text {number} is a {type(text).__name__}, no text; nothing was sent")
+            raise PromptError(f"text {number} is of type {type(text).__name__}; nothing was sent")
         if not text.strip():
             raise PromptError(f"text {number} is empty; nothing was sent")
     return [text.encode("utf-8", "replace").decode() for text in found]

@@ -130,7 +130,7 @@ _KNOWN = {
 }  # fmt: skip
 _SILENT = {"default", "title"}  # say nothing about what the answer may be
 _UNREADABLE = ("schema-for-unknown-type", "invalid-for-json-schema")
-_UNKNOWN = re.compile(r"(?:schema for |\()(?:<class ')?([\w.<>]+?)(?:'>)?(?:\. |\))")
+_UNKNOWN = re.compile(r"(?:[sS]chema for |\()(?:<class ')?([\w.<>]+?)(?:'>)?(?:\. |\)|\s|$)")
 _LONGEST = 200  # characters of a reason
 
 
@@ -213,11 +213,7 @@ def read_answer(options: Options, text: str, ending: str) -> tuple[Any, str]:
 
 
 def parse_json(text: str) -> Any:
-    """Return the value of a JSON text.
-
-    Raises:
-        Misfit: it is none.
-    """
+    """Return the value of a JSON text, or raise Misfit: it is none."""
     try:
         return json.loads(json_text(text))
     except json.JSONDecodeError as error:
@@ -274,8 +270,11 @@ def _path_text(path: tuple[str | int, ...]) -> str:
 def _reason_text(error: Exception) -> str:
     if getattr(error, "code", "") == "typed-dict-version":
         return "it has a TypedDict of typing, which can't be read before Python 3.12; use typing_extensions'"
+    if getattr(error, "code", "") == "class-not-fully-defined":
+        return "a type hint in it names what is not defined"
     if getattr(error, "code", "") in _UNREADABLE and (found := _UNKNOWN.search(str(error))):
-        return f"{found[1].rpartition('.')[2]} can't be read from JSON; use a pydantic model, a dataclass or a TypedDict"
+        unread = found[1].rpartition(".")[2].removesuffix("Schema")
+        return f"{unread} can't be read from JSON; use a pydantic model, a dataclass or a TypedDict"
     return _one_line(str(error) or type(error).__name__)
 
 

@@ -110,9 +110,14 @@ class Options(Struct, frozen=True, kw_only=True):
                 try:
                     msgspec.convert(value, _KINDS[name])
                 except msgspec.ValidationError as error:
-                    words = str(error).replace("`", "").replace(" | null", "").replace("Expected", "expected")
-                    raise PromptError(f"{name}={repr(value)[:_LONGEST_VALUE]} can't be used: {words}") from None
+                    raise PromptError(f"{name}={repr(value)[:_LONGEST_VALUE]} can't be used: {type_text(error)}") from None
         return structs.replace(self, **changes)
+
+
+def type_text(error: msgspec.ValidationError) -> str:
+    """Return which type was expected, in Python's words."""
+    words = str(error).partition(" - at ")[0].replace("`", "").replace(" | null", "").replace("Expected", "expected")
+    return words.replace("null", "None").replace("array", "list")
 
 
 _LONGEST_VALUE = 60  # characters of a value that a message quotes

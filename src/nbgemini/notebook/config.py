@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+import math
 from typing import Any
 
 from traitlets import Bool, CaselessStrEnum, Dict, Float, Int, TraitError, Unicode, Union, observe, validate
@@ -14,6 +14,16 @@ from nbgemini._environment import HOST
 _OF_TRAITLETS = ("The ", "Values of", "Keys of", "Elements of")  # the beginnings of its messages, which speak of traits
 
 
+class _Number(Float):
+    """A number; neither NaN nor infinity is one."""
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        """Return the number, or raise TraitError."""
+        if isinstance(value, float) and not math.isfinite(value):
+            self.error(obj, value)
+        return super().validate(obj, value)
+
+
 class Gemini(Configurable):
     """The settings of %%gemini; an empty setting means the default of the environment or the service."""
 
@@ -22,7 +32,11 @@ class Gemini(Configurable):
         key_trait=Unicode(), value_trait=Unicode(), help='Short names of models for -m: {"fast": "gemini-3.5-flash-lite"}.'
     )
     chat = Unicode("main", help="Chat of all prompts without -c.")
-    think = Unicode("", help="How much to think: off, low, medium, high … or a token budget; empty: the model's default.")
+    think = Union(
+        [Unicode(), Int()],
+        default_value="",
+        help="How much to think: off, low, medium, high … or a token budget; empty: the model's default.",
+    )
     system = Unicode("", help="System instruction of new chats.")
     format = CaselessStrEnum(
         ["markdown", "code", "json", "text"],
@@ -49,12 +63,12 @@ class Gemini(Configurable):
         default_value=True,
         help="Save answers with headings, lists, tables, formulas or code also as LaTeX, for LaTeX and PDF by nbconvert.",
     )
-    updates_per_second = Float(10.0, min=0.1, help="How often the display of one answer is updated at most.")
-    connect_timeout = Float(10.0, min=0.001, help="Seconds to wait for a connection.")
-    write_timeout = Float(60.0, min=0.001, help="Seconds to wait for the service to accept the next piece of a request.")
-    first_timeout = Float(120.0, min=0.001, help="Seconds to wait for the first byte of an answer.")
-    gap_timeout = Float(120.0, min=0.001, help="Seconds without any data after which a stream counts as broken.")
-    content_timeout = Float(
+    updates_per_second = _Number(10.0, min=0.1, help="How often the display of one answer is updated at most.")
+    connect_timeout = _Number(10.0, min=0.001, help="Seconds to wait for a connection.")
+    write_timeout = _Number(60.0, min=0.001, help="Seconds to wait for the service to accept the next piece of a request.")
+    first_timeout = _Number(120.0, min=0.001, help="Seconds to wait for the first byte of an answer.")
+    gap_timeout = _Number(120.0, min=0.001, help="Seconds without any data after which a stream counts as broken.")
+    content_timeout = _Number(
         300.0, min=0.001, help="Seconds without content after which a stream that still sends data counts as broken."
     )
     retries = Int(2, min=0, help="How often a request is retried after a transient failure; 0: never.")
@@ -79,15 +93,11 @@ class Gemini(Configurable):
         help="Cache of complete answers, so that the same prompt is not paid for twice: off, memory, sqlite, sqlite:PATH, "
         "redis://HOST:PORT/DB. Empty: the value of NBGEMINI_CACHE, else off.",
     )
-    cache_hours = Float(168.0, min=0.001, help="How many hours an answer stays in the cache.")
+    cache_hours = _Number(168.0, min=0.001, help="How many hours an answer stays in the cache.")
     prices = Unicode("", help="JSON file of prices; empty: the package's own list, whose date %gemini models shows.")
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Set a setting.
-
-        Raises:
-            ConfigurationError: the value is wrong; nothing is changed.
-        """
+        """Set a setting, or raise ConfigurationError: the value is wrong; nothing is changed."""
         try:
             super().__setattr__(name, value)
         except TraitError as error:
@@ -106,12 +116,16 @@ class Gemini(Configurable):
     def _apply_latex(self, change: Any) -> None:
         HOST.latex = change["new"]
 
+    @validate("chat")
+    def _check_chat(self, proposal: Any) -> str:
+        return str(proposal["value"]) or "main"
+
     @validate("think")
     def _check_think(self, proposal: Any) -> str:
         from nbgemini.notebook.options import think_level  # noqa: PLC0415 - %load_ext stays quick
 
         try:
-            return str(think_level(proposal["value"])) if proposal["value"] else ""
+            return str(think_level(str(proposal["value"]))) if proposal["value"] != "" else ""
         except argparse.ArgumentTypeError as error:
             raise TraitError(str(error)) from None
 
@@ -135,12 +149,13 @@ class Gemini(Configurable):
 
     @validate("prices")
     def _check_prices(self, proposal: Any) -> str:
+        from nbgemini._storage import user_path  # noqa: PLC0415 - same
         from nbgemini.errors import ConfigurationError  # noqa: PLC0415 - same
         from nbgemini.prices import read_prices  # noqa: PLC0415 - same
 
         if not proposal["value"].strip():
             return ""
-        path = Path(proposal["value"]).expanduser().resolve()
+        path = user_path(proposal["value"]).resolve()
         try:
             read_prices(path)
         except ConfigurationError as error:

@@ -15,7 +15,7 @@ from typing import Any, NoReturn, get_args
 
 from msgspec import Struct
 
-from nbgemini.errors import PromptError, nearest
+from nbgemini.errors import DASHES, PromptError, nearest
 from nbgemini.messages.turns import Format
 from nbgemini.tools.toolbox import WORDS
 
@@ -71,6 +71,12 @@ def think_level(text: str) -> str | int:
 
 
 FORMATS = get_args(Format)
+_WORDS = {  # for those of argparse
+    "expected one argument": "a value is missing",
+    "ignored explicit argument": "it takes no value; leave out",
+    "not allowed with argument": "can't be combined with",
+}
+_MAY_BE_EMPTY = {"system"}  # which is how it is taken back
 _CHOICE = re.compile(r"(?P<option>.*): invalid choice: (?P<value>.*) \(choose from (?P<choices>.*)\)")
 
 
@@ -83,8 +89,9 @@ class LineParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise one line instead of leaving the interpreter."""
-        problem = message.removeprefix("argument ").replace("expected one argument", "a value is missing")
-        problem = problem.replace("not allowed with argument", "can't be combined with")
+        problem = message.removeprefix("argument ")
+        for said, words in _WORDS.items():
+            problem = problem.replace(said, words)
         if match := _CHOICE.fullmatch(problem):
             choices = match["choices"].replace("'", "").split(", ")
             problem = f"{match['option']}: {match['value']} is not {', '.join(choices[:-1])} or {choices[-1]}"
@@ -167,6 +174,7 @@ def build_parser() -> LineParser:
         "-f",
         "--format",
         choices=FORMATS,
+        type=str.lower,
         help="markdown (default); code: only code, for a new cell; json: any JSON, parsed in reply.parsed; text: plain text",
     )
     add_wait(parser, end="the answer is complete")
@@ -225,6 +233,7 @@ def _add_content(parser: LineParser) -> None:
     add(
         "--approve",
         choices=WORDS,
+        type=str.lower,
         help="when tool calls may run: ask (default): after your approval; auto: without asking; never; "
         "unguarded: like auto, even for risky combinations",
     )
@@ -242,12 +251,12 @@ def parse_cell(line: str) -> PromptArgs:
     """Parse the line of a `%%gemini` cell."""
     args, rest = parse_ask(line)
     if rest:
-        value = line.strip().removesuffix(rest).split()[-2:-1]  # "-s" of `-s Answer as a pirate`
-        option = build_parser().options.get(value[0]) if value else None
-        problem = f"{rest.split()[0]!r} is not an option"
-        if option is not None and option.nargs != 0:
-            problem += ", and text with spaces needs quotes"
-        raise PromptError(f"{problem}; the prompt goes below the %%gemini line (in one line: %gemini ask …)")
+        word, options = rest.split()[0], build_parser().options
+        before = line.strip().removesuffix(rest).split()[-2:-1]  # "-s" of `-s Answer as a pirate`
+        in_value = any(option in options and options[option].nargs != 0 for option in before)
+        hint = ", and text with spaces needs quotes" if in_value else nearest(word, options)
+        where = "the prompt goes below the %%gemini line (in one line: %gemini ask …)"
+        raise PromptError(f"{word!r} is not an option{hint}; {where}")
     return args
 
 
@@ -257,7 +266,8 @@ def parse_ask(line: str) -> tuple[PromptArgs, str]:
     words, text = leading_options(line, parser)
     literal = line.strip().removesuffix(text).rstrip().endswith("--")
     given = _given(parser, words)
-    given["tools"] = tuple(filter(None, (name.strip() for names in given.get("tools", ()) for name in names.split(","))))
+    named = (name.strip() for names in given.get("tools", ()) for name in names.split(","))
+    given["tools"] = tuple(dict.fromkeys(filter(None, named)))  # twice is once
     return _prompt_args(given, literal=literal), text
 
 
@@ -270,13 +280,21 @@ def leading_options(line: str, parser: LineParser) -> tuple[list[str], str]:
         word, rest = split_word(rest)
         name = word.split("=", 1)[0]
         if word == "--":
-            break
+            return words, rest
         if name not in options:
             raise PromptError(f"unknown option {name}{nearest(name, options)}; {parser.prog} --help lists the options")
         words.append(word)
-        if options[name].nargs != 0 and "=" not in word and rest:
+        option, value = options[name], word.partition("=")[2]
+        if option.nargs != 0 and "=" not in word and rest:
             value, rest = (_split_type if name == "--schema" else split_word)(rest)
             words[-1:] = [f"{name}={value}"] if name.startswith("--") else [name, value]
+        if option.nargs != 0 and not value and option.dest not in _MAY_BE_EMPTY:
+            parser.error(f"{'/'.join(option.option_strings)}: a value is missing")
+    word = re.split(r"[\s=]", rest, maxsplit=1)[0]
+    if word and word[0] in DASHES[1:]:  # as word processors and web pages write them
+        for name in options:
+            if name.lstrip("-") == word.lstrip(DASHES):
+                raise PromptError(f"{word} begins with a long dash → {name}")
     return words, rest
 
 

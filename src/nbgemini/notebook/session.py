@@ -193,19 +193,11 @@ class Session:
         self.shell.user_ns[name] = self._bound[name] = handle
 
     def named_tools(self, args: PromptArgs) -> list[Any]:
-        """Return what -t names: functions, tools, MCP servers or lists of them.
-
-        Raises:
-            PromptError: there is no such name.
-        """
+        """Return what -t names: functions, tools, MCP servers or lists of them, or raise PromptError: there is no such name."""
         return [named_tool(self.shell.user_ns, name) for name in args.tools]
 
     def named_schema(self, args: PromptArgs) -> Any:
-        """Return the type that --schema names; None without --schema.
-
-        Raises:
-            PromptError: there is no such name.
-        """
+        """Return the type that --schema names; None without --schema, or raise PromptError: there is no such name."""
         return named_type(self.shell.user_ns, args.schema) if args.schema else None
 
     def cell_key(self) -> str | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeAlias
 
 from nbgemini._async.handle import StreamHandle
+from nbgemini._storage import user_path
 from nbgemini._storage.sqlite import default_path
 from nbgemini.chat.reply import Reply
 from nbgemini.client import Client
@@ -110,7 +110,7 @@ class KernelJournal:
     def current(self) -> Journal | None:
         """The journal that %config asks for; None if it asks for none."""
         wanted = self._config.journal
-        path = default_path("journal.sqlite3") if wanted == "auto" else Path(wanted).expanduser()
+        path = default_path("journal.sqlite3") if wanted == "auto" else user_path(wanted)
         if self._open is not None and (wanted == "off" or path != self._open.path):
             self.close()
         if self._open is None and wanted != "off":

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import ast
 import builtins
-import difflib
+import inspect
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from itertools import accumulate
+from types import ModuleType
 from typing import Any
 
 from msgspec import Struct
 
-from nbgemini.errors import PromptError
+from nbgemini.errors import PromptError, nearest_name
 
 _NAME = r"[^\W\d]\w*"
 _BRACED = re.compile(r"\{(?P<inner>[^{}\n]{1,200})\}")
@@ -26,6 +28,7 @@ _COMMAND = re.compile(r"\\[A-Za-z]+\*?(?:\[[^\[\]{}\n]*\])?\{")  # a LaTeX comma
 _MATH = re.compile(r"\$\$.+?\$\$|\$(?=[^\s$])[^$\n]*[^\s$\\]\$(?!\d)", re.DOTALL)
 _CODE = re.compile(r"(```|~~~).*?(?:\1|\Z)|`[^`\n]+`", re.DOTALL)
 _FORMAT = re.compile(r"(?:.?[<>=^])?[-+ ]?#?0?\d*[,_]?(?:\.\d+)?[bcdeEfFgGnosxX%]?")
+_NO_CODE = "no code runs in braces: give it a name, and put that there"
 _FEW = 3  # braces that are named in a line
 _LONGEST_ARGUMENT = 1_000  # characters
 _CASTS: dict[str, Callable[[Any], str]] = {"r": repr, "s": str, "a": ascii}
@@ -90,32 +93,61 @@ def unresolved(pieces: Sequence[str | Placeholder], names: Mapping[str, Any]) ->
         (end - len(said), end) for piece, said, end in zip(pieces, typed, ends, strict=True) if isinstance(piece, Placeholder)
     ]
     found = _single_braces(text, sorted([*spans, *(match.span() for match in _CODE.finditer(text)), *_latex(text)]))
-    return list(dict.fromkeys(match[0] for match in found if _is_name(match[0]) or _is_expression(match["inner"], names)))
+    return list(dict.fromkeys(match[0] for match in found if _is_meant(match["inner"], names)))
 
 
 def describe_unresolved(found: Sequence[str], names: Mapping[str, Any]) -> str:
     """Return in one line which braces stay as typed, and the way out; empty for none."""
     if not found:
         return ""
-    many, plain = len(found) > 1, [brace for brace in found if _is_name(brace)]
+    many, plain = len(found) > 1, [brace for brace in found if _is_name(brace[1:-1].strip())]
     more = f" and {len(found) - _FEW} more" if len(found) > _FEW else ""
-    near = difflib.get_close_matches(plain[0][1:-1].partition(".")[0], names, n=1) if plain else []
-    hint = "no code runs in braces: give it a name, and put that there"
-    if plain:
-        hint = f"did you mean {{{near[0]}}}?" if near else f"run the cell that defines {'them' if many else 'it'} first"
+    hint = _way_out(plain[0][1:-1], names) if plain else _NO_CODE
+    hint = hint or f"run the cell that defines {'them' if many else 'it'} first"
     verbs = ("name", "stay") if many else ("names", "stays")
     return f"{', '.join(found[:_FEW])}{more} {verbs[0]} nothing here and {verbs[1]} as typed → {hint}"
 
 
-def _is_name(braces: str) -> bool:
-    match = pattern().fullmatch(braces)
+def _way_out(inner: str, names: Mapping[str, Any]) -> str:
+    """Return what a name in braces may have meant; empty if nobody knows."""
+    path, _, spec = inner.strip().partition(":")
+    first, *attributes = path.partition("!")[0].split(".")
+    if first not in names:
+        near = nearest_name(first, [name for name in names if not name.startswith("_")])
+        return f"did you mean {{{near}}}?" if near else ""
+    holder, value = first, names[first]
+    for attribute in attributes:
+        inside: list[str] = []
+        held: Any = None
+        with suppress(Exception):  # it is anybody's code
+            inside = dir(value)
+            held = getattr(value, attribute, None)
+        if attribute not in inside:
+            near = nearest_name(attribute, inside)
+            return f"did you mean {{{holder}.{near}}}?" if near else f"{holder} has no {attribute!r}"
+        holder, value = f"{holder}.{attribute}", held
+    if spec:
+        return f"{path} can't be written as {spec!r}"
+    return _NO_CODE if path == inner else f"did you mean {{{path}}}?"
+
+
+def _is_name(inner: str) -> bool:
+    match = pattern().fullmatch(f"{{{inner}}}")
     return match is not None and (match["spec"] is None or _FORMAT.fullmatch(match["spec"]) is not None)
 
 
+def _is_meant(inner: str, names: Mapping[str, Any]) -> bool:
+    """Whether a placeholder is meant: a name, one that exists between blanks, or Python of such names."""
+    name = inner.strip()
+    return ((name == inner or name.partition(".")[0] in names) and _is_name(name)) or _is_expression(name, names)
+
+
 def _is_expression(inner: str, names: Mapping[str, Any]) -> bool:
-    """Whether this is Python that would say something of the notebook: a call, an item, a sum."""
+    """Whether this is Python that would say something of the notebook: a call, an item, a sum, and maybe how to write it."""
+    code, colon, spec = inner.rpartition(":")
+    is_format = colon and not spec.startswith(" ") and _FORMAT.fullmatch(spec)
     try:
-        tree = ast.parse(inner.strip(), mode="eval").body
+        tree = ast.parse(code if is_format else inner, mode="eval").body
     except (SyntaxError, ValueError):
         return False
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
@@ -123,7 +155,7 @@ def _is_expression(inner: str, names: Mapping[str, Any]) -> bool:
     match tree:
         case ast.Call(func=ast.Name(name)):
             return bool(own) or hasattr(builtins, name)
-        case ast.Call() | ast.Subscript() | ast.BinOp():
+        case ast.Call() | ast.Subscript() | ast.BinOp() | ast.BoolOp() | ast.IfExp():
             return bool(own) and all(name in own or hasattr(builtins, name) for name in used)
     return False
 
@@ -136,11 +168,11 @@ def _resolve(match: re.Match[str], names: Mapping[str, Any]) -> Placeholder | No
     value = names[first]
     for attribute in attributes:
         try:
-            value = getattr(value, attribute)
+            value = read_attribute(value, attribute, match[0])
         except AttributeError:
             return None
-        except Exception as error:  # noqa: BLE001 - a property may raise anything
-            raise PromptError(f"{match[0]} can't be read, {_error_text(error)}; nothing was sent") from None
+    if attributes and _is_method(value):  # whoever writes `{df.describe}` means what it returns, not how it is written
+        return None
     try:
         value = _CASTS[cast](value) if cast else value
         return Placeholder(match[0], path, value if spec is None else format(value, spec))
@@ -148,6 +180,26 @@ def _resolve(match: re.Match[str], names: Mapping[str, Any]) -> Placeholder | No
         return None  # no such format: `{name:string}` is TypeScript
     except Exception as error:  # noqa: BLE001 - so may a format
         raise PromptError(f"{match[0]} can't be written out, {_error_text(error)}; nothing was sent") from None
+
+
+def _is_method(value: Any) -> bool:
+    holder = getattr(value, "__self__", None) if inspect.isroutine(value) else None
+    return holder is not None and not isinstance(holder, ModuleType)
+
+
+def read_attribute(value: Any, name: str, typed: str) -> Any:
+    """Return an attribute; `typed` is what was typed to name it.
+
+    Raises:
+        AttributeError: there is none.
+        PromptError: it is a property that raises.
+    """
+    try:
+        return getattr(value, name)
+    except AttributeError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a property may raise anything
+        raise PromptError(f"{typed} can't be read, {_error_text(error)}; nothing was sent") from None
 
 
 def _error_text(error: Exception) -> str:

@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from nbgemini._async.handle import StreamHandle
+from nbgemini._storage import user_path
 from nbgemini.errors import PromptError
 from nbgemini.messages.attachments import data_part, file_part, note
 from nbgemini.messages.events import InlineMedia
@@ -126,11 +127,7 @@ def _is_block(piece: str | Placeholder, parts: Sequence[Part]) -> bool:
 
 
 def file_parts(path: Path) -> list[Part]:
-    """Return a file: text inline, under its name, anything else as a part.
-
-    Raises:
-        PromptError: it can't be read or sent.
-    """
+    """Return a file: text inline, under its name, anything else as a part, or raise PromptError: it can't be read or sent."""
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)
@@ -185,7 +182,7 @@ def _is_reply(value: Any) -> bool:
 
 def _text_parts(value: Any, name: str) -> list[Part]:
     if isinstance(value, Path):
-        path = value.expanduser()
+        path = user_path(value)
         return file_parts(path) if path.is_file() else [text_part(str(value))]
     if isinstance(value, str):
         return [text_part(value)]

@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from nbgemini._storage import user_path
 from nbgemini.errors import ConfigurationError, TransportError
 from nbgemini.replay.cassette import Player, Recording, error_of, read_cassette
 from nbgemini.replay.fingerprint import request_fingerprint
@@ -99,12 +100,13 @@ class Cassettes:
 def check_cassettes(taping: Taping | None, other: Taping | None) -> None:
     """Refuse to record and to replay the same cassette."""
     if taping and other and taping.path == other.path and type(taping) is not type(other):
-        raise ConfigurationError(f"{taping.path.name} can't be recorded and replayed at once → name another file")
+        way_out = "end one of them first, or name another file"
+        raise ConfigurationError(f"{taping.path.name} can't be recorded and replayed at once → {way_out}")
 
 
 def resolve_path(path: str | Path) -> Path:
     """Return a path as one name for one file."""
-    return Path(path).expanduser().resolve()
+    return user_path(path).resolve()
 
 
 class ReplaySource:

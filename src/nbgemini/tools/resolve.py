@@ -8,7 +8,6 @@ thread, and servers start side by side.
 from __future__ import annotations
 
 import asyncio
-import difflib
 from collections.abc import Iterable, Iterator, ValuesView
 from functools import partial
 from typing import Any, TypeAlias
@@ -16,7 +15,7 @@ from typing import Any, TypeAlias
 from msgspec import Struct
 
 from nbgemini._async.threads import run_in_import_thread
-from nbgemini.errors import PromptError
+from nbgemini.errors import PromptError, nearest_name
 from nbgemini.messages.turns import Declaration
 from nbgemini.tools.decorator import as_tool, declare
 from nbgemini.tools.mcp.server import McpServer
@@ -35,8 +34,8 @@ class McpToolRef(Struct, frozen=True, eq=False):
         known = {tool.name: tool for tool in await self.server.tools()}
         found = known.get(self.name) or known.get(self.server.prefix + self.name)
         if found is None:
-            near = difflib.get_close_matches(self.name, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(known)[:9]) or 'none'}"
+            near = nearest_name(self.name, known)
+            hint = f"did you mean {near}?" if near else f"it has {', '.join(sorted(known)[:9]) or 'none'}"
             raise PromptError(f"{self.server} has no tool {self.name!r}; {hint}")
         return [found]
 
@@ -77,7 +76,7 @@ def flatten_tools(offered: Any) -> Iterator[Any]:
     elif isinstance(offered, Source | Tool) or callable(offered):
         yield offered
     else:
-        raise PromptError(f"of type {type(offered).__name__}, which is no function, tool, MCP server or list of them")
+        raise PromptError(f"tools are functions, tools, MCP servers or lists of them, not of type {type(offered).__name__}")
 
 
 class LazyToolbox(Toolbox):

@@ -99,7 +99,7 @@ def build_toolbox(tools: Iterable[Tool], approve: Approve | str, ask: Approve = 
     none, or may not be said about these tools, is a PromptError.
     """
     offered = list(tools)
-    if not isinstance(approve, str):
+    if callable(approve):
         return Toolbox(offered, approve)
     if approve not in WORDS:
         raise PromptError(f"approve is {', '.join(WORDS[:-1])} or {WORDS[-1]}, not {approve!r}")

@@ -46,6 +46,7 @@ def test_a_hit_is_marked_and_costs_nothing(shell):
     assert "7 days; at most the 1,000 used last" in shown
     assert "1 hit, 1 missed: hit rate 50%" in shown
     assert re.search(r"saved [│ ]*\d+ in / [\d ,]*", shown)
+    assert "$" not in shown  # what the offline service says costs nothing
 
 
 def test_the_line_below_says_so(shell):

@@ -96,6 +96,14 @@ RUNS = [  # a cell; what `_gemini` is then asked and how, by attribute; or what 
     ("%gemini map --first 2 -h", "%gemini map [OPTIONS] NAME TEMPLATE"),
     ("%%gemini map?", "%gemini map [OPTIONS] NAME TEMPLATE"),
     ("%gemini approvals", "no tool is always allowed"),
+    ("%gemini show two words", "hello"),
+    ("%gemini fork main 'new one'", "-c 'new one' continues it"),
+    ("%gemini usage model", "gemini"),
+    ("%gemini usage --by=chat", "two words"),
+    ("%gemini ask --once — who?", {"asked": "— who?"}),
+    ("%gemini ask --once -- —once upon a time", {"asked": "—once upon a time"}),
+    ("%%gemini --once -f JSON\nhello", {"format": "json"}),
+    ("%%gemini --once -t weather,weather\nhello", {"asked": "hello\n"}),
     ("%gemini ask --once -m openai/gpt-5.4-mini Why is the sky blue?", {"provider": "openai"}),
     ("%gemini demo fast", "offline service"),
 ]
@@ -141,6 +149,29 @@ REFUSED = [  # a cell, and the exact line
     ("%gemini help foo", "PromptError: no command or option 'foo'; %gemini help lists all commands"),
     ("%gemini approvals revoke wether", "PromptError: 'wether' is not always allowed; %gemini approvals lists what is"),
     ("%%gemini -m gpt-4o\nx", "PromptError: gpt-4o is not a model of Gemini; say -m openai:gpt-4o"),
+    ("%%gemini --once=yes\nx", "PromptError: --once: it takes no value; leave out 'yes'; %%gemini --help lists the options"),
+    ("%%gemini -c ''\nx", "PromptError: -c/--chat: a value is missing; %%gemini --help lists the options"),
+    ("%%gemini --schema=\nx", "PromptError: --schema: a value is missing; %%gemini --help lists the options"),
+    ("%%gemini —once\nx", "PromptError: —once begins with a long dash → --once"),
+    ("%gemini map –first 1 words Say {row}", "PromptError: –first begins with a long dash → --first"),
+    ("%%gemini models", "PromptError: models is a command, in a line of its own: %gemini models"),
+    ("%%gemini ask hello\nx", "PromptError: ask is a command, in a line of its own: %gemini ask hello"),
+    (
+        "%%gemini once\nx",
+        "PromptError: 'once' is not an option (did you mean --once?); the prompt goes below the %%gemini line (in one line: %gemini ask …)",
+    ),
+    ("%gemini fork main -x", "PromptError: expected the name of a chat, not '-x'"),
+    ("%gemini fork main 'two words'", "PromptError: there is a chat 'two words' already; %gemini reset 'two words' forgets it"),
+    ("%gemini show ''", "PromptError: a name is empty in: ''"),
+    ("%gemini record -x", "PromptError: usage: %gemini record FILE | off"),
+    ("%gemini replay none --speed=0", "PromptError: --speed takes now or a factor (2: twice as fast as recorded), not '0'"),
+    (
+        "%gemini models claude",
+        "PromptError: no model name contains 'claude'; %gemini models anthropic: lists those of anthropic",
+    ),
+    ("%gemini models ollama", "PromptError: no model name contains 'ollama'; %gemini models ollama: lists those of ollama"),
+    ("%gemini models nope:", "ConfigurationError: no service 'nope' (the part before the colon in -m); there are gemini, "),
+    ("%gemini export ~nobody-is-called-so/a.md", "can't write ~nobody-is-called-so/a.md: No such file or directory"),
     ("%%gemini --xyzzy\nx", "PromptError: unknown option --xyzzy; %%gemini --help lists the options"),
     ("%%gemini -m\nx", "PromptError: -m/--model: a value is missing; %%gemini --help lists the options"),
     ("%%gemini --temperature 3\nx", "PromptError: --temperature: 3 is not between 0 and 2; %%gemini --help lists the options"),
@@ -187,7 +218,7 @@ REFUSED = [  # a cell, and the exact line
     ("%gemini demo of", "PromptError: 'of' is not understood; usage: %gemini demo [fast | off]"),
     (
         "%gemini key abc",
-        "PromptError: never type a key into a cell, where it would be saved; %gemini key [SERVICE] asks for it",
+        "never type a key into a cell, where it would be saved; %gemini key [SERVICE] asks for that of gemini, interactions, ",
     ),
     (
         "%gemini explain wether",
@@ -264,6 +295,14 @@ def test_no_key_and_no_network(shell, monkeypatch):
     finally:
         shell.hang_up()
         shell.run("%gemini demo fast")
+
+
+def test_a_key_that_is_not_typed_is_one_line(shell, monkeypatch):
+    def left(_):
+        raise EOFError
+
+    monkeypatch.setattr("getpass.getpass", left)
+    assert shell.line("%gemini key") == "PromptError: no key was typed; nothing changed"
 
 
 def test_the_chain_is_there_afterwards(shell):

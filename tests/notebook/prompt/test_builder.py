@@ -39,6 +39,14 @@ async def test_one_bad_file_of_many_is_left_out_and_it_is_said(folder, capsys):
     assert "left out: bad.bin can't be sent" in capsys.readouterr().out  # in the cell, where its user is
 
 
+async def test_a_file_of_a_list_that_is_gone_is_left_out_and_it_is_said(folder, capsys):
+    for turn in await turns(prompt(folder, "gone.txt", "good.txt")):
+        sent = "".join(part["text"] for part in turn.parts)
+        assert "good.txt:\n```txt\ngood\n```" in sent
+        assert "(gone.txt was left out: there is no file" in sent
+    assert f"left out: there is no file {str(folder / 'gone.txt')!r}" in capsys.readouterr().out
+
+
 async def test_where_all_are_bad_nothing_is_sent(folder):
     made = prompt(folder, "bad.bin", "worse.gif")
     with pytest.raises(PromptError, match="bad.bin can't be sent"):

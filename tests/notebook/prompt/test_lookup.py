@@ -13,7 +13,7 @@ import pytest
 
 from nbgemini.errors import PromptError
 from nbgemini.notebook.options import parse_ask
-from nbgemini.notebook.prompt.lookup import MOST_FILES, named_attachments, named_type
+from nbgemini.notebook.prompt.lookup import MOST_FILES, named_attachments, named_tool, named_type, rows_named
 
 
 @pytest.fixture
@@ -80,12 +80,39 @@ def test_plot_is_the_last_picture_shown_unless_it_is_a_name():
         ("*.jpg", r"no file matches '\*\.jpg'"),
         ("sub", r"sub is a folder; -a 'sub/\*' takes its files"),
         ("nowhere/else.txt", "no name and no file"),
+        ("sub/*", r"no file matches 'sub/\*'; nothing was sent"),
+        ("https://example.com/a.png", "is an address → name it in the prompt with --urls, or download it; nothing was sent"),
+        ("sales_data['a'].head()", "is code, and none runs here → give what it returns a name"),
+        ("sales_data,c.txt", r"one name or file at a time → -a sales_data -a c\.txt; nothing was sent"),
+        ("/dev/null", "/dev/null is no regular file; nothing was sent"),
+        ("x" * 300, "no name and no file"),
+        ("~nobody-is-called-so/a.txt", "no name and no file"),
     ],
 )
 def test_what_is_not_there_is_one_line_with_what_is_near(word, said):
     with pytest.raises(PromptError, match=said) as error:
         named(word, {"sales_data": 1})
     assert "\n" not in str(error.value)
+
+
+class Broken:
+    @property
+    def value(self):
+        raise RuntimeError("no such luck")
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda names: named("thing.value", names),
+        lambda names: named_tool(names, "thing.value"),
+        lambda names: named_type(names, "thing.value"),
+        lambda names: rows_named(names, "thing.value"),
+    ],
+)
+def test_a_property_that_raises_is_one_line_wherever_it_is_named(look):
+    with pytest.raises(PromptError, match="value can't be read, RuntimeError: no such luck; nothing was sent"):
+        look({"thing": Broken()})
 
 
 def test_too_many_files_are_none(folder):

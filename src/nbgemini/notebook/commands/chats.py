@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbgemini._storage import write_atomically
+from nbgemini._storage import user_path, write_atomically
 from nbgemini.errors import PromptError, nearest
 from nbgemini.messages.attachments import display_text
 from nbgemini.messages.transcript import Exchange
@@ -54,7 +54,7 @@ async def chats(session: Session, rest: str) -> None:
         for chat in session.client.chats.values()
     ]
     rows += [
-        (name, str(count), "", "", f"earlier session, {time_text(at)} → %gemini load {name}")
+        (name, str(count), "", "", f"earlier session, {time_text(at)} → %gemini load {shlex.quote(name)}")
         for name, count, at in saved_chats(session)
     ]
     show_table(("chat", "exchanges", "model", "context", ""), rows or [("none yet", "", "", "", "")])
@@ -68,7 +68,7 @@ def show(session: Session, rest: str) -> None:
         return
     saved = session.journal.exchanges(chat.name) if session.journal else []
     if saved:
-        show_line(f"{chat.name} of an earlier session; %gemini load {chat.name} continues it")
+        show_line(f"{chat.name} of an earlier session; %gemini load {shlex.quote(chat.name)} continues it")
         _show_exchanges(chat, saved)
     else:
         show_line(f"{chat.name}: no exchanges yet")
@@ -103,8 +103,8 @@ def load(session: Session, rest: str) -> None:
     if not saved or session.journal is None:
         known = [row[0] for row in saved_chats(session)]
         raise PromptError(f"no earlier session saved a chat {name!r}{nearest(name, known)}; %gemini chats lists the saved ones")
-    new_name: str = optional_name(words[1:]) or name
-    _fill(session, new_name, saved, f"%gemini load {name} NEW_NAME loads the saved ones as another chat")
+    new_name = optional_name(words[1:]) or name
+    _fill(session, new_name, saved, f"%gemini load {shlex.quote(name)} NEW_NAME loads the saved ones as another chat")
     session.journal.adopt(new_name, saved, former=name)
 
 
@@ -112,12 +112,10 @@ def _load_file(session: Session, words: list[str]) -> None:
     """Continue a chat that was exported; `load FILE NAME` calls it NAME."""
     from nbgemini.render.export import loaded  # noqa: PLC0415 - at the first use
 
-    if len(words) > 2:  # noqa: PLR2004 - file and name
-        raise usage_error("load", f"unexpected {' '.join(words[2:])!r}")
-    path = Path(words[0]).expanduser()
+    path = user_path(words[0])
     name, system, exchanges = loaded(_read_chat_file(path), path.name)
-    name = words[1] if len(words) > 1 else name
-    _fill(session, name, exchanges, f"%gemini load {words[0]} NEW_NAME loads these as another chat")
+    name = optional_name(words[1:]) or name
+    _fill(session, name, exchanges, f"%gemini load {shlex.quote(words[0])} NEW_NAME loads these as another chat")
     if session.journal:
         session.journal.replace(name, exchanges)
     if system:
@@ -163,15 +161,15 @@ def fork(session: Session, rest: str) -> None:
     words = split_words(rest)
     if len(words) != 2:  # noqa: PLR2004 - from and to
         raise usage_error("fork", "two names are needed")
-    chat, name = named_chat(session, shlex.quote(words[0])), words[1]
+    chat, name = named_chat(session, shlex.quote(words[0])), str(optional_name(words[1:]))
     if name in session.client.chats and len(session.client.chats[name].transcript):
-        raise PromptError(f"there is a chat {name!r} already; %gemini reset {name} forgets it")
+        raise PromptError(f"there is a chat {name!r} already; %gemini reset {shlex.quote(name)} forgets it")
     branch = session.client.chat(name)
     branch.options, branch.toolbox = chat.options, chat.toolbox
     branch.transcript.exchanges[:] = [exchange for exchange in chat.transcript if exchange.state not in ("running", "waiting")]
     if session.journal:
         session.journal.replace(name, branch.transcript.exchanges)
-    show_line(f"{name}: {plural(len(branch.transcript), 'exchange')} of {chat.name}; -c {name} continues it")
+    show_line(f"{name}: {plural(len(branch.transcript), 'exchange')} of {chat.name}; -c {shlex.quote(name)} continues it")
 
 
 def drop(session: Session, rest: str) -> None:
@@ -190,7 +188,7 @@ def _last_of(session: Session, rest: str, what: str) -> tuple[Any, Exchange]:  #
         raise PromptError(f"{chat.name} has no {what}")
     last = chat.transcript.exchanges[-1]
     if last.state in ("running", "waiting"):
-        raise PromptError(f"{chat.name} is still answering; %gemini stop {chat.name} first")
+        raise PromptError(f"{chat.name} is still answering; %gemini stop {shlex.quote(chat.name)} first")
     return chat, last
 
 
@@ -219,7 +217,7 @@ def _parse_export(words: list[str]) -> tuple[Path, str | None, set[str]]:
         raise usage_error("export", f"unknown option {flag}{nearest(flag, _EXPORT_FLAGS)}")
     if len(names) not in (1, 2):
         raise usage_error("export", "name a file" if not names else f"unexpected {' '.join(names[2:])!r}")
-    path = Path(names[0]).expanduser()
+    path = user_path(names[0])
     if path.suffix not in (".md", ".ipynb", ".json"):
         raise PromptError(f"the file name must end with .md, .ipynb or .json, not {path.name!r}")
     return path, names[1] if len(names) > 1 else None, flags

@@ -15,6 +15,7 @@ from nbgemini.errors import PromptError, nearest
 from nbgemini.messages.turns import Part
 from nbgemini.notebook.kernel.environment import user_names
 from nbgemini.notebook.options import PromptArgs
+from nbgemini.prompts.placeholders import read_attribute
 
 if TYPE_CHECKING:
     from nbgemini.notebook.prompt.builder import PromptDraft
@@ -81,12 +82,10 @@ def _find(path: str, names: Mapping[str, Any]) -> Any:
     value = known[first]
     for attribute in attributes:
         try:
-            value = getattr(value, attribute)
+            value = read_attribute(value, attribute, path)
         except AttributeError:
             public = [name for name in dir(value) if not name.startswith("_")]
             raise PromptError(f"no {attribute!r} in {path.rpartition('.')[0]}{nearest(attribute, public)}") from None
-        except Exception as error:  # noqa: BLE001 - a property may raise anything
-            raise PromptError(f"{path} can't be read, {type(error).__name__}: {str(error)[:200]}") from None
     return value
 
 

@@ -57,11 +57,14 @@ def usage_error(command: str, problem: str = "") -> PromptError:
 
 
 def split_words(rest: str) -> list[str]:
-    """Split as a shell does."""
+    """Split as a shell does; a word may not be empty."""
     try:
-        return shlex.split(rest)
+        words = shlex.split(rest)
     except ValueError:
         raise PromptError(f"a quote is not closed in: {rest}") from None
+    if "" in words:
+        raise PromptError(f"a name is empty in: {rest}")
+    return words
 
 
 def optional_name(words: list[str]) -> str | None:
@@ -91,8 +94,8 @@ def saved_chats(session: Session) -> list[tuple[str, int, float]]:
 
 def named_chat(session: Session, rest: str, also: Sequence[str] = ()) -> Any:  # a chat that has a name
     """Return the chat with this name, or the current one; `also` names some that are only saved."""
-    name = optional_name(split_words(rest))
     known = [*session.client.chats, *also]
+    name = rest.strip() if rest.strip() in known else optional_name(split_words(rest))  # with blanks in it, also without quotes
     if name is not None and name not in known:
         raise PromptError(f"no chat {name!r}{nearest(name, known)}; %gemini chats lists them")
     return session.client.chat(name or session.config.chat)

@@ -61,18 +61,16 @@ def _parse(words: list[str]) -> tuple[str, str]:
     """Return the period and what to add up by."""
     from nbgemini.journal.report import BY  # noqa: PLC0415
 
-    period, by, rest = "all", "model", [part for word in words for part in word.split("=", 1)]
-    while rest:
-        word = rest.pop(0)
-        if word == "--by" and rest and rest[0] in BY:
-            by = rest.pop(0)
+    period, by = "all", "model"
+    for word in (given := [word.removeprefix("--by=") for word in words]):
+        if word in BY:
+            by = word
         elif word in _PERIODS:
             period = word
-        else:
-            if word == "--by" and not rest:
-                raise usage_error("usage", "--by: a value is missing")
-            wrong = rest[0] if word == "--by" else word
-            raise usage_error("usage", f"{wrong!r} is not understood{nearest(wrong, ['--by', *_PERIODS, *BY])}")
+        elif word != "--by":
+            raise usage_error("usage", f"{word!r} is not understood{nearest(word, ['--by', *_PERIODS, *BY])}")
+    if given[-1:] == ["--by"]:
+        raise usage_error("usage", "--by: a value is missing")
     return period, by
 
 

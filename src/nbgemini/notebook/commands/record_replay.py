@@ -18,7 +18,7 @@ _OPTIONS = ("--strict", "--live", "--speed")
 async def record(session: Session, rest: str) -> None:
     """Record all prompts from now on in a cassette; `off` ends it."""
     words = split_words(rest)
-    if len(words) != 1:
+    if len(words) != 1 or words[0].startswith("-"):
         raise usage_error("record")
     if words == ["off"]:
         if isinstance(session.client.services.taping, Record):
@@ -58,8 +58,9 @@ def _parse_replay(words: list[str], speed: float) -> tuple[list[str], float, boo
     strict = True
     rest = iter(words)
     for word in rest:
-        if word == "--speed":
-            speed = _speed(next(rest, None))
+        option, equals, value = word.partition("=")
+        if option == "--speed":
+            speed = _speed(value if equals else next(rest, None))
         elif word in _OPTIONS:
             strict = word == "--strict"
         elif word.startswith("-"):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import getpass
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from nbgemini.errors import ConfigurationError, NbGeminiError, PromptError, nearest
 from nbgemini.notebook.commands.common import no_arguments, show_line, show_table, split_words, usage_error
 from nbgemini.notebook.commands.status import key_text
 from nbgemini.notebook.kernel import environment
-from nbgemini.services import full_name, keyless_text, split_model
+from nbgemini.services import full_name, keyless_text, split_model, usual_service
 
 if TYPE_CHECKING:
     from nbgemini.notebook.session import Session
@@ -30,12 +31,16 @@ def key(session: Session, rest: str) -> None:
     if name not in known:
         if hint := nearest(name, known):
             raise PromptError(f"no service {name!r}{hint}")
-        raise PromptError("never type a key into a cell, where it would be saved; %gemini key [SERVICE] asks for it")
+        services = ", ".join(service for service in known if known[service].key_names)
+        way_out = f"%gemini key [SERVICE] asks for that of {services}"
+        raise PromptError(f"never type a key into a cell, where it would be saved; {way_out}")
     if not known[name].key_names:
         raise ConfigurationError(f"{name} {keyless_text(known[name])}")
     if environment.is_unattended(session.shell):
         raise ConfigurationError(f"nobody can type a key in an unattended run; set {known[name].key_names[-1]} instead")
-    typed = getpass.getpass(f"{'Gemini' if name == 'gemini' else name} API key (hidden): ").strip()
+    typed = ""
+    with suppress(EOFError):  # Ctrl-D
+        typed = getpass.getpass(f"{'Gemini' if name == 'gemini' else name} API key (hidden): ").strip()
     if not typed:
         raise PromptError("no key was typed; nothing changed")
     session.backend.set_key(name, typed)
@@ -60,7 +65,10 @@ async def doctor(session: Session, rest: str) -> None:
     from nbgemini._environment import versions  # noqa: PLC0415
 
     no_arguments("doctor", rest)
-    attended = not environment.is_unattended(session.shell)
+    front_end = "unattended run: cells wait for their answers"
+    if not environment.is_unattended(session.shell):
+        in_terminal = environment.kernel_of(session.shell) is None
+        front_end = "terminal: cells wait for their answers" if in_terminal else "interactive: cells return at once"
     try:
         reached = f"reachable, {len(await session.client.list_models())} models"
     except NbGeminiError as error:
@@ -70,7 +78,7 @@ async def doctor(session: Session, rest: str) -> None:
         ("backend", session.answering),
         ("key", key_text(session)),
         ("other services", _other_keys(session)),
-        ("front end", "interactive: cells return at once" if attended else "unattended run: cells wait for their answers"),
+        ("front end", front_end),
         ("service", reached),
     ]
     show_table(("check", "result"), rows)
@@ -91,8 +99,11 @@ async def models(session: Session, rest: str) -> None:
     listed = await session.client.list_models(service)
     found = [model for model in listed if model.answers and word.lower() in model.name.lower()]
     if not found:
+        if service == "gemini":  # `openai`, or `claude`, without the service's colon
+            service = word if word in session.client.settings.known else usual_service(f"{word}-")
         all_models = f"%gemini models {full_name(service, '')}".strip()
-        raise PromptError(f"no model name contains {word!r}; {all_models} lists all")
+        whose = "all" if service == "gemini" else f"those of {service}"
+        raise PromptError(f"no model name contains {word!r}; {all_models} lists {whose}")
     prices = session.client.settings.prices
     show_table(_MODEL_COLUMNS, [_model_row(session, service, model) for model in found])
     own = "" if session.config.prices else '; %config Gemini.prices = "file.json" uses your own'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,7 +86,7 @@ def _chat_text(session: Session, chat: Chat) -> str:
 
 
 def _saved_text(name: str, count: int, at: float) -> str:
-    return f"{plural(count, 'exchange')}, {time_text(at)} → %gemini load {name} continues it"
+    return f"{plural(count, 'exchange')}, {time_text(at)} → %gemini load {shlex.quote(name)} continues it"
 
 
 def _short(path: Path) -> str:

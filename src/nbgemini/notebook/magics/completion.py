@@ -2,7 +2,7 @@
 
 Invariants: only what is known is offered; a list of models that is not known yet is fetched beside, never waited for; nothing
 is called or evaluated: attributes are looked up without running properties; whatever goes wrong, there is no completion and no
-error.
+error. What has blanks in it is offered in quotes, as the line must have it.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias
 
+from nbgemini._storage import user_path
 from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.kernel.environment import kernel_of, user_names
 
@@ -39,10 +39,10 @@ class CompletionSources:
 
         by_name: dict[str, Callable[[], Iterable[str]]] = {
             "chat": self.chats,
-            "tools": lambda: self._named(_is_tool),
-            "schema": lambda: self._named(lambda value: isinstance(value, type)),
+            "tools": lambda: [*self._named(_is_tool), *self._members(typed)],
+            "schema": lambda: [*self._named(lambda value: isinstance(value, type)), *self._members(typed)],
             "out": lambda: self._named(lambda value: not isinstance(value, ModuleType | type) and not callable(value)),
-            "attach": lambda: ["plot", *self._named(_is_value), *paths(typed)],
+            "attach": lambda: ["plot", *self._named(_is_value), *self._members(typed), *paths(typed)],
             "think": lambda: THINK_LEVELS,
             "record": lambda: paths(typed),
             "replay": lambda: paths(typed),
@@ -71,14 +71,14 @@ class CompletionSources:
     def chats(self) -> list[str]:
         """Return the chats begun so far."""
         session = self._session()
-        return [*session.client.chats] if session else [self._config.chat]
+        return [*map(shlex.quote, session.client.chats if session else [self._config.chat])]
 
     def saved_chats(self) -> list[str]:
         """Return the chats that earlier sessions of this notebook saved."""
         from nbgemini.notebook.commands.common import saved_chats  # noqa: PLC0415 - with the session
 
         session = self._session()
-        return [name for name, *_ in saved_chats(session)] if session else []
+        return [shlex.quote(name) for name, *_ in saved_chats(session)] if session else []
 
     def services(self) -> list[str]:
         """Return the services whose key can be set."""
@@ -94,14 +94,12 @@ class CompletionSources:
 
     def objects(self, typed: str) -> Iterable[str]:
         """Return the names of the notebook, or what the object before the last dot holds."""
-        names = user_names(self._shell)
-        path, dot, _ = typed.rpartition(".")
-        return [f"{path}.{name}" for name in _held(names, path)] if dot else names
+        return [*user_names(self._shell), *self._members(typed)]
 
     def fields(self, typed: str) -> Iterable[str]:
         """Return what may stand in a prompt's braces."""
         if "." in typed:
-            return self.objects(typed)
+            return self._members(typed)
         return self._named(lambda value: not isinstance(value, ModuleType))
 
     def rows(self, typed: str) -> Iterable[str]:
@@ -117,6 +115,11 @@ class CompletionSources:
 
         return column_names(user_names(self._shell).get(name)) or ["row"]
 
+    def _members(self, typed: str) -> list[str]:
+        """Return what the object before the last dot holds; nothing without a dot."""
+        names, path = user_names(self._shell), typed.rpartition(".")[0]
+        return [f"{path}.{name}" for name in _held(names, path)] if path.partition(".")[0] in names else []
+
     def _named(self, wanted: Callable[[Any], bool]) -> list[str]:
         return [name for name, value in user_names(self._shell).items() if not name.startswith("_") and wanted(value)]
 
@@ -125,7 +128,7 @@ def paths(typed: str) -> Iterator[str]:
     """Yield the files and directories that begin as typed."""
     directory, begin = os.path.split(typed)
     try:
-        entries = sorted(os.scandir(Path(directory or ".").expanduser()), key=lambda entry: entry.name)
+        entries = sorted(os.scandir(user_path(directory or ".")), key=lambda entry: entry.name)
     except (OSError, ValueError):
         return
     shown = (entry for entry in entries if entry.name.startswith(begin) and (begin or not entry.name.startswith(".")))
@@ -157,6 +160,7 @@ Found: TypeAlias = tuple[str, Iterable[str]]  # what is being typed, and all tha
 
 _CELL = re.compile(r"%%gemini(\s|$)")
 _LINE = re.compile(r"\s*(?:[\w.,\s]+=\s*)?%gemini\s+(?P<rest>.*)$")
+_WORD = re.compile(r"""(?:[^\s'"]|'[^']*'?|"[^"]*"?)+""")
 _FIELD = re.compile(r"(?<!\{)\{(?P<path>(?:[^\W\d][\w.]*)?)$")
 _PROMPTS = ("ask", "fix", "explain")
 _MOST = 500
@@ -177,18 +181,25 @@ class Completer:
         """Return what is being typed at a place in a cell, and the whole words of ours that it may become."""
         try:
             typed, known = self._found(text, row, column)
-            return typed, [word for word in dict.fromkeys(known) if word.startswith(typed)][:_MOST]
+            plain = _unquoted(typed)
+            words = [word for word in dict.fromkeys(known) if _unquoted(word).startswith(plain)][:_MOST]
         except Exception:  # noqa: BLE001 - Tab never fails
             return "", []
+        return typed, words or ([typed] if typed else [])  # itself, or IPython would add what it knows
 
     def _found(self, text: str, row: int, column: int) -> Found:
         lines = text.split("\n")
         before = lines[row][:column]
-        if _CELL.match(lines[0]):
-            rest = before.removeprefix("%%gemini")
-            return self._in_prompt(before) if row else self._in_options(rest.lstrip()) if rest else _NOTHING
-        match = _LINE.match(before)
-        return self._in_command(match["rest"]) if match else _NOTHING
+        if not _CELL.match(lines[0]):
+            match = _LINE.match(before)
+            return self._in_command(match["rest"]) if match else _NOTHING
+        command, _, of_map = lines[0].removeprefix("%%gemini").lstrip().partition(" ")
+        if row:
+            return self._in_map(f"{of_map.lstrip()} {before}") if command == "map" else self._in_prompt(before)
+        line = before.removeprefix("%%gemini")
+        if line.lstrip().startswith("map "):
+            return self._in_map(line.lstrip().removeprefix("map").lstrip())
+        return self._in_options(line.lstrip()) if line else _NOTHING
 
     def _in_command(self, rest: str) -> Found:
         from nbgemini.notebook.commands import COMMANDS  # noqa: PLC0415 - when it is asked for
@@ -202,8 +213,8 @@ class Completer:
             return (options[0], [*words[1], *options[1]]) if both else words if options is _NOTHING else options
         if name == "map":
             return self._in_map(rest.lstrip())
-        typed = _last_word(rest)
-        return typed, self._behind(name, typed)
+        typed = _split(rest)[1]
+        return typed, self._behind(name, _unquoted(typed))
 
     def _in_map(self, rest: str) -> Found:
         """Return what may stand in the line of a map: options, then a table, then columns in braces."""
@@ -225,7 +236,7 @@ class Completer:
         behind: dict[str, Callable[[], Iterable[str]]] = {
             "show": lambda: [*sources.chats(), *sources.saved_chats()],
             "reset": lambda: [*sources.chats(), *sources.saved_chats()],
-            "load": sources.saved_chats,
+            "load": lambda: [*sources.saved_chats(), *paths(typed)],
             "fork": sources.chats,
             "drop": sources.chats,
             "retry": sources.chats,
@@ -233,7 +244,7 @@ class Completer:
             "demo": lambda: ("fast", "off"),
             "record": lambda: ["off", *paths(typed)],
             "replay": lambda: ["--live", "--speed", "--strict", "off", *paths(typed)],
-            "export": lambda: paths(typed),
+            "export": lambda: [*paths(typed), *sources.chats(), "--thoughts", "--force"],
             "models": lambda: self._models(typed),
             "help": self._topics,
             "approvals": lambda: ["revoke", "--all", *sources.always_allowed()],
@@ -245,7 +256,7 @@ class Completer:
 
     def _in_words(self, command: str, rest: str) -> Found:
         """Return what may stand in the words behind a question's options."""
-        typed = _last_word(rest)
+        typed = _split(rest)[1]
         in_prompt = self._in_prompt(rest)
         return (typed, self._sources.objects(typed)) if command == "explain" and in_prompt is _NOTHING else in_prompt
 
@@ -259,9 +270,9 @@ class Completer:
 
         parser = parser or build_parser()
         actions = {name: action for action in parser._actions for name in action.option_strings}  # noqa: SLF001
-        typed = _last_word(rest)
+        words, typed = _split(rest)
         wanted: Any = None  # the option whose value comes next
-        for word in rest.removesuffix(typed).split():
+        for word in words:
             if wanted is None and not word.startswith("-"):
                 return _NOTHING
             wanted = None if wanted is not None or "=" in word else actions.get(word)
@@ -278,8 +289,9 @@ class Completer:
             return typed, option.choices
         if option.dest == "model":
             return typed, self._models(typed)
-        typed = typed.rpartition(",")[2] if option.dest == "tools" else typed
-        return typed, self._sources.values(option.dest, typed)
+        if option.dest in ("tools", "schema"):
+            typed = re.split(r"[\[\],|\s'\"]", typed)[-1]
+        return typed, self._sources.values(option.dest, _unquoted(typed))
 
     def _topics(self) -> list[str]:
         """Return what `%gemini help` may be asked about."""
@@ -300,5 +312,12 @@ class Completer:
         return self._sources.models(typed)
 
 
-def _last_word(text: str) -> str:
-    return re.split(r"\s", text)[-1]
+def _split(text: str) -> tuple[list[str], str]:
+    """Return the whole words of a line, and the one that is being typed; in quotes blanks belong to a word."""
+    words = _WORD.findall(text)
+    typed = words.pop() if words and text.endswith(words[-1]) else ""
+    return words, typed
+
+
+def _unquoted(word: str) -> str:
+    return word.replace("'", "").replace('"', "")

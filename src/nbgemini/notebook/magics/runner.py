@@ -11,6 +11,7 @@ from msgspec import structs
 
 from nbgemini.chat.reply import Reply
 from nbgemini.chat.structured_output import answer_schema, schema_for
+from nbgemini.errors import PromptError
 from nbgemini.messages.transcript import Exchange
 from nbgemini.messages.turns import Schema, Turn
 from nbgemini.notebook.commands import COMMANDS, command_of
@@ -65,6 +66,8 @@ class MagicRunner:
     def _cell_request(self, line: str, text: str) -> Request:
         if (line_of_map := map_line(line, text)) is not None:
             return self._map_request(line_of_map)
+        if line.split()[:1] in [[name] for name in COMMANDS]:
+            raise PromptError(f"{line.split(maxsplit=1)[0]} is a command, in a line of its own: %gemini {line.strip()}")
         args = parse_cell(line)
         return partial(show_help, "ask") if args.help else (args, text)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 from msgspec import Struct
@@ -140,6 +141,8 @@ def _left_out(item: NamedAttachment, error: PromptError, tell: Tell) -> Part:
 
 def _labelled(item: NamedAttachment) -> list[Part]:
     """Return the parts of an attachment under its name, so that the prompt can refer to it."""
+    if isinstance(item.value, Path) and not item.value.is_file():
+        raise PromptError(f"there is no file {str(item.value)!r}; nothing was sent")
     parts = value_to_parts(item.value, item.name)
     if parts is None:
         raise PromptError(f"-a: {item.name} is a {type(item.value).__name__}, which can't be sent")

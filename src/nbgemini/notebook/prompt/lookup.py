@@ -9,26 +9,30 @@ from __future__ import annotations
 
 import ast
 import builtins
-import difflib
 import functools
 import glob
 import operator
 import os
+import re
 import typing
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeGuard
 
 from msgspec import Struct
 
+from nbgemini._storage import user_path
 from nbgemini.chat.structured_output import is_type
-from nbgemini.errors import PromptError, nearest
+from nbgemini.errors import PromptError, nearest, nearest_name
 from nbgemini.notebook.options import MAP_USAGE
+from nbgemini.prompts.placeholders import read_attribute
 from nbgemini.prompts.tables import may_be_table
 from nbgemini.tools.mcp.server import McpServer
 from nbgemini.tools.resolve import McpToolRef, flatten_tools
 
 MOST_FILES = 20  # of one pattern
+_CODE = re.compile(r"([^\W\d]\w*)[\w.]*[\[(]")
 _TYPING = {
     name: getattr(typing, name) for name in ("Annotated", "Any", "Dict", "List", "Literal", "Optional", "Set", "Tuple", "Union")
 }
@@ -56,28 +60,30 @@ def named_attachments(word: str, names: Mapping[str, Any], plot: bytes | None = 
             raise PromptError("-a plot: no cell has shown a figure yet; nothing was sent")
         yield NamedAttachment("plot", plot)
     else:
-        among = word if glob.has_magic(word) and not Path(word).expanduser().is_file() else ""
+        among = word if glob.has_magic(word) and not os.path.isfile(user_path(word)) else ""  # noqa: PTH113
         yield from (NamedAttachment(path.name, path, among) for path in _files(word, names))
 
 
 def _named_value(word: str, names: Mapping[str, Any]) -> tuple[bool, Any]:
-    first, *attributes = word.split(".")
-    if first not in names:
+    try:
+        return True, _led_to(names, word, f"-a: {word}")
+    except AttributeError:  # a file may be called `df.csv`
         return False, None
-    value = names[first]
-    for attribute in attributes:
-        try:
-            value = getattr(value, attribute)
-        except Exception:  # noqa: BLE001 - a file may be called `df.csv`
-            return False, None
-    return True, value
+
+
+def _led_to(names: Mapping[str, Any], path: str, typed: str) -> Any:
+    """Return what a name with attributes leads to; AttributeError: it leads nowhere."""
+    first, *attributes = path.split(".")
+    if first not in names:
+        raise AttributeError(first)
+    return functools.reduce(lambda value, name: read_attribute(value, name, typed), attributes, names[first])
 
 
 def _opened(word: str, value: Any) -> Iterator[NamedAttachment]:
     """Yield the value; a path is its file, and a list of them is all of these. Text is text, whatever it names."""
     if isinstance(value, list | tuple) and value and all(isinstance(item, Path) for item in value):
         _check_count(word, len(value))
-        yield from (NamedAttachment(path.name, path.expanduser(), word) for path in value)
+        yield from (NamedAttachment(path.name, user_path(path), word) for path in value)
     elif isinstance(value, Path):
         yield from (NamedAttachment(path.name, path) for path in _files(str(value), {}))
     else:
@@ -85,18 +91,32 @@ def _opened(word: str, value: Any) -> Iterator[NamedAttachment]:
 
 
 def _files(word: str, names: Mapping[str, Any]) -> list[Path]:
-    path = Path(word).expanduser()
-    if path.is_file():
+    path = user_path(word)
+    if os.path.isfile(path):  # noqa: PTH113 - which says no, and raises nothing, for a name that is too long
         return [path]
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - same
         raise PromptError(f"-a: {word} is a folder; -a '{word.rstrip('/')}/*' takes its files")
     matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))] if glob.has_magic(word) else []  # noqa: PTH207
     files = [match for match in matches if match.is_file()]
     if not files:
-        what = "no file matches" if glob.has_magic(word) else "no name and no file"
-        raise PromptError(f"-a: {what} {word!r}{_near(word, path, names)}; nothing was sent")
+        raise PromptError(f"-a: {_why_nothing(word, path, names)}; nothing was sent")
     _check_count(word, len(files))
     return files
+
+
+def _why_nothing(word: str, path: Path, names: Mapping[str, Any]) -> str:
+    """Return why a word names nothing that can be attached, and the way out."""
+    first, *others = word.split(",")
+    if "://" in word:
+        return f"{word} is an address → name it in the prompt with --urls, or download it"
+    if os.path.exists(path):  # noqa: PTH110 - same
+        return f"{word} is no regular file"
+    if others and _named_value(first, names)[0]:
+        return f"one name or file at a time → {' '.join(f'-a {one.strip()}' for one in (first, *others))}"
+    if (code := _CODE.match(word)) and code[1] in names:
+        return f"{word!r} is code, and none runs here → give what it returns a name"
+    what = "no file matches" if glob.has_magic(word) else "no name and no file"
+    return f"{what} {word!r}{_near(word, path, names)}"
 
 
 def _check_count(word: str, count: int) -> None:
@@ -105,9 +125,9 @@ def _check_count(word: str, count: int) -> None:
 
 
 def _near(word: str, path: Path, names: Mapping[str, Any]) -> str:
-    known = [name for name in names if not name.startswith("_")]
-    near = [*difflib.get_close_matches(word, known, 2), *difflib.get_close_matches(path.name, _siblings(path.parent), 2, 0.5)]
-    return f" (did you mean {' or '.join(near[:3])}?)" if near else ""
+    known = [name for name in names if not name.startswith("_") and os.sep not in word]
+    near = [nearest_name(word.partition(".")[0], known), nearest_name(path.name, _siblings(path.parent))]
+    return f" (did you mean {' or '.join(filter(None, near))}?)" if any(near) else ""
 
 
 def _siblings(folder: Path) -> list[str]:
@@ -121,11 +141,11 @@ def _siblings(folder: Path) -> list[str]:
 def named_tool(names: Mapping[str, Any], name: str) -> Any:
     """Return the function, tool, MCP server or list of them that is called `name`; `server.tool` is one of a server's."""
     first, _, rest = name.partition(".")
-    found = names.get(first)
-    if rest and isinstance(found, McpServer):
-        return McpToolRef(found, rest)
-    for part in filter(None, rest.split(".")):
-        found = getattr(found, part, None)
+    if rest and isinstance(names.get(first), McpServer):
+        return McpToolRef(names[first], rest)
+    found = None
+    with suppress(AttributeError):
+        found = _led_to(names, name.rstrip("."), f"-t: {name}")
     if found is None or not _offers(found):
         known = [known for known, value in names.items() if not known.startswith("_") and _offers(value)]
         if found is not None:
@@ -190,7 +210,7 @@ class _HintReader:
 
     def _attribute(self, holder: ast.expr, name: str) -> Any:
         try:
-            return getattr(self.type_of(holder), name)
+            return read_attribute(self.type_of(holder), name, f"--schema: {name}")
         except AttributeError as error:
             raise PromptError(f"--schema: {error}") from None
 
@@ -223,15 +243,14 @@ def rows_named(names: Mapping[str, Any], word: str) -> Any:
         raise PromptError(f"no name {first!r} in this notebook{nearest(first, known)}; usage: {MAP_USAGE}")
     value = names[first]
     for attribute in attributes:
+        columns = column_names(value)
         try:
-            value = (
-                getattr(value, attribute)
-                if hasattr(value, attribute) or attribute not in column_names(value)
-                else value[attribute]
-            )
+            value = read_attribute(value, attribute, word)
         except AttributeError:
-            inside = column_names(value) or [name for name in dir(value) if not name.startswith("_")]
-            raise PromptError(f"{word}: there is no {attribute!r}{nearest(attribute, inside)}") from None
+            if attribute not in columns:
+                inside = columns or [name for name in dir(value) if not name.startswith("_")]
+                raise PromptError(f"{word}: there is no {attribute!r}{nearest(attribute, inside)}") from None
+            value = value[attribute]
     return value
 
 

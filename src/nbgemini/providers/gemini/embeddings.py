@@ -7,13 +7,12 @@ become one vector.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 
 import msgspec
 from msgspec import Struct
 
-from nbgemini.errors import PromptError, WireError
+from nbgemini.errors import PromptError, WireError, nearest_name
 from nbgemini.messages.events import Fault
 from nbgemini.providers.common.json import non_empty
 from nbgemini.providers.gemini.decode import GeminiDecoder
@@ -67,7 +66,7 @@ def _task(task: str) -> str:
     """Return a task in the service's words."""
     words = task.lower().replace("_", " ").strip()
     if words not in TASKS:
-        near = difflib.get_close_matches(words, TASKS, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(TASKS)}"
+        near = nearest_name(words, TASKS)
+        hint = f"did you mean {near}?" if near else f"there are {', '.join(TASKS)}"
         raise PromptError(f"no task {task!r} for embeddings; {hint}")
     return words.upper().replace(" ", "_")
