@@ -14,6 +14,11 @@ _HEAD = re.compile(r"^\s*(?:async\s+)?(?:if|elif|else|for|while|def|class|with|t
 _SINGLE_EQUALS = re.compile(r"(?<![=!<>:+\-*/%&|^@])=(?!=)")
 _FOREIGN = (
     (re.compile(r"\belse\s+if\b"), "elif", "`else if` is `elif` in Python"),
+    (
+        re.compile(r"^(\s*)(?:int|float|let|var|const|string)\s+(?=\w+\s*=)"),
+        r"\1",
+        "Python declares nothing: a name and its value are enough",
+    ),
     (re.compile(r"\s*&&\s*"), " and ", "`&&` is `and` in Python"),
     (re.compile(r"\s*\|\|\s*"), " or ", "`||` is `or` in Python"),
     (re.compile(r"(\w+)\s*\+\+"), r"\1 += 1", "Python has no `++`; it says `+= 1`"),
@@ -36,6 +41,12 @@ def syntax_fixes(code: FailedCode) -> Iterator[tuple[str, str]]:
     def with_line(text: str) -> str:
         return "\n".join([*lines[:number], text, *lines[number + 1 :]])
 
+    head = next(
+        (n for n in range(number, -1, -1) if re.match(r"\s*def\b", lines[n]) and len(_indent(lines[n])) < len(_indent(line))), 0
+    )
+    if "outside async function" in code.message:
+        why = "Only a coroutine can wait with `await`: its head says `async def`"
+        yield why, "\n".join([*lines[:head], lines[head].replace("def ", "async def ", 1), *lines[head + 1 :]])
     body, mark, comment = line.partition("  #")
     if _HEAD.match(line) and not body.rstrip().endswith(":"):
         yield "The line opens a block and lacks its colon", with_line(f"{body.rstrip()}:{mark}{comment}")
@@ -43,7 +54,7 @@ def syntax_fixes(code: FailedCode) -> Iterator[tuple[str, str]]:
         if pattern.search(line):
             yield why, with_line(pattern.sub(text, line))
     if _HEAD.match(line):
-        for gap in re.finditer(r"\s+", body.strip()):
+        for gap in re.finditer(r"\s+(?!\{)", body.strip()):
             at = len(body) - len(body.lstrip()) + gap.start()
             yield "The line opens a block and lacks its colon", with_line(f"{line[:at]}:{line[at:]}")
     yield from _quotes(line, with_line)
@@ -54,8 +65,14 @@ def syntax_fixes(code: FailedCode) -> Iterator[tuple[str, str]]:
         yield "`=` assigns, `==` compares", with_line(_SINGLE_EQUALS.sub("==", line, count=1))
     yield from _indents(lines, number)
     for gap in re.finditer(r"(?<=[\w\"')\]}])\s+(?=[\w\"'(\[{])", line):
-        yield "A comma is missing", with_line(f"{line[: gap.start()]},{line[gap.start() :]}")
+        if "=" not in line[gap.end() :] or _open_brackets(line[: gap.start()]):
+            yield "A comma is missing", with_line(f"{line[: gap.start()]},{line[gap.start() :]}")
     yield "I can't tell what this line was meant to say, so it is a comment now", with_line(f"{_indent(line)}# {line.lstrip()}")
+    end = next(
+        (n for n in range(number + 1, len(lines)) if lines[n].strip() and _indent(lines[n]) <= _indent(line)), len(lines)
+    )
+    block = [f"{_indent(line)}# {other[len(_indent(line)) :]}" for other in lines[number:end]]
+    yield "I can't tell what this was meant to say, so it is a comment now", "\n".join([*lines[:number], *block, *lines[end:]])
 
 
 def _quotes(line: str, with_line: Callable[[str], str]) -> Iterator[tuple[str, str]]:
