@@ -1,8 +1,8 @@
-"""What the offline service answers to `%gemini fix`: the corrected cell, by a rule for each common exception.
+"""What the offline service answers to `%gemini fix`: the corrected cell, by rules for each common exception.
 
-A rule yields what may be wrong and the source without it; the first source that can be compiled is taken. Rules look at the very
-expression that failed, where the traceback marks it, and never put a `None` where it fails next. Where no rule fits, the statement
-of the cell is guarded, so that the cell says what is wrong and goes on.
+A rule yields what may be wrong and the source without it; the first source that can be compiled is taken. Rules look at the
+expression that the traceback marks, and put no `None` where it fails next. Where no rule fits, the statement of the cell is
+guarded, so that the cell says what is wrong and goes on.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -61,9 +62,12 @@ def fix_cell(prompt: str) -> list[Run] | None:
     if code is None:
         return None
     whole = structs.replace(code, source=code.cell or code.source, line=code.top, cell="", marked=(0, 0))
-    rules = [*_RULES.get(code.kind, ()), *(partial(_rewritten, row) for row in _TOLD["rewrites"].get(code.kind, ()))]
-    fixes = [*((code, rule) for rule in rules), (whole, _guarded)]
-    for about, why, source in ((about, *fix) for about, rule in fixes for fix in rule(about)):
+    rules: list[Rule] = [
+        *_RULES.get(code.kind, ()),
+        *(partial(_rewritten, row) for row in _TOLD["rewrites"].get(code.kind, ())),
+    ]
+    fixes = chain(((code, *fix) for rule in rules for fix in rule(code)), ((whole, *fix) for fix in _guarded(whole)))
+    for about, why, source in fixes:
         corrected = f"{source.rstrip()}\n\n\n{about.cell}" if about.cell else source
         if source != about.source and parse(corrected, whole=True) is not None:
             lines = code.source.split("\n")
@@ -80,7 +84,7 @@ def _nearest(wrong: str, known: Iterable[str], cutoff: float = 0.7) -> str:
 
 
 def _owner_of(kind: str) -> object:
-    """Return the type that is known by a name, or the module that is loaded and belongs to Python or a package that is known."""
+    """Return the type that is known by a name, or the loaded module of Python or of a package that is known."""
     last = kind.rpartition(".")[2]
     known = kind.partition(".")[0] in (*sys.stdlib_module_names, *_PACKAGES)
     owner = getattr(builtins, kind, None) or getattr(sys.modules.get(_HOMES.get(last, "")), last, None)
@@ -144,42 +148,54 @@ def _missing_values(code: FailedCode) -> Iterator[Fix]:
             yield why, code.replace(whole, guarded)
 
 
+def _right_attribute(code: FailedCode, kind: str, wrong: str, *, is_called: bool) -> str:
+    """Return what an attribute is called; nothing if nothing is near. What is read is no method."""
+    last, names = kind.rpartition(".")[2], _public_names(kind)
+    suggested = re.search(r"Did you mean: '(\w+)'", code.message)
+    near, own = _nearest(wrong, names, 0.75), {one.attr for one in code.all(ast.Attribute)}
+    own |= {one.name for one in code.all(ast.FunctionDef)} - {wrong}
+    found = (
+        _TOLD["renamed"].get(f"{last}.{wrong}"),
+        suggested and suggested[1],
+        *(f"{verb}_{wrong}" for verb in ("set", "get") if f"{verb}_{wrong}" in names),
+        near if is_called or not callable(getattr(_owner_of(kind), near, None)) else "",
+        _nearest(wrong, own),
+    )
+    return next(filter(None, found), "")
+
+
 def _attributes(code: FailedCode) -> Iterator[Fix]:
-    told, _, suggested = code.message.partition("Did you mean: ")
-    kind, wrong = (*_QUOTED.findall(told), "", "")[0], (_QUOTED.findall(told) or [""])[-1]
-    last, names, owner_type = kind.rpartition(".")[2], _public_names(kind), _owner_of(kind)
-    for node in [node for node in code.failing(ast.Attribute) if node.attr == wrong and "alias for" not in told]:
+    told = _QUOTED.findall(code.message.partition("Did you mean: ")[0])
+    kind, wrong = (told or [""])[0], (told or [""])[-1]
+    last = kind.rpartition(".")[2]
+    inner = getattr(_owner_of(kind), last, None)
+    for node in [node for node in code.failing(ast.Attribute) if node.attr == wrong and "alias for" not in code.message]:
         owner, call = code.text(node.value), next((call for call in code.nodes(ast.Call) if call.func is node), None)
-        columns = code.columns(node.value) if isinstance(node.value, ast.Name) and not call else []
-        right = _TOLD["renamed"].get(f"{last}.{wrong}", "") or (_QUOTED.findall(suggested) or [""])[0]
-        right = right or next((f"{verb}{wrong}" for verb in ("set_", "get_") if f"{verb}{wrong}" in names), "")
-        near = _nearest(wrong, names, 0.75)  # what is read is no method
-        right = right or (near if call or not callable(getattr(owner_type, near, None)) else "")
-        right = right or _nearest(
-            wrong, {one.attr for one in code.all(ast.Attribute)} | {one.name for one in code.all(ast.FunctionDef)}
-        )
         if wrong in _LENGTHS and hasattr(getattr(builtins, kind, None), "__len__"):
             yield f"How long `{owner}` is, `len` says", code.replace(call if call and not call.args else node, f"len({owner})")
-        elif column := _nearest(wrong, columns):
+        elif not call and isinstance(node.value, ast.Name) and (column := _nearest(wrong, code.columns(node.value))):
             yield f"The column is called `{column}`", code.replace(node, f'{owner}["{column}"]')
-        elif hasattr(getattr(owner_type, last, None), wrong):
-            yield (
-                f"`{wrong}` belongs to what is called `{last}` in the module `{last}`",
-                code.replace(node, f"{owner}.{last}.{wrong}"),
-            )
+        elif hasattr(inner, wrong):
+            yield f"`{wrong}` belongs to the `{last}` in the module `{last}`", code.replace(node, f"{owner}.{last}.{wrong}")
         elif wrong == last:
             yield f"`{owner}` is that already", code.replace(node, owner)
-        elif right and right != wrong:
+        elif right := _right_attribute(code, kind, wrong, is_called=call is not None):
             yield f"There is no `{wrong}`, but there is `{right}`", code.replace(node, f"{owner}.{right}")
-        elif kind == "list" and call and hasattr(str, wrong):
-            each = f"[text{code.text(call)[len(owner) :]} for text in {owner}]"
-            yield f"A list has no `{wrong}`, but the texts in it have", code.replace(call, each)
         elif last == "ndarray" and wrong in _public_names("Axes"):
             yield f"`{owner}` holds several axes; this draws on the first", code.replace(node, f"{owner}.flat[0].{wrong}")
-        elif kind == "dict" and not call:
-            yield "What is in a `dict` is read by its key, in brackets", code.replace(node, f'{owner}["{wrong}"]')
-        elif isinstance(node.ctx, ast.Load) and kind != "NoneType" and not code.is_used_on(node):
-            yield f"`{owner}` has no `{wrong}`; it is `None` then", code.replace(node, f'getattr({owner}, "{wrong}", None)')
+        yield from _other_attributes(code, node, kind, call)
+
+
+def _other_attributes(code: FailedCode, node: ast.Attribute, kind: str, call: ast.Call | None) -> Iterator[Fix]:
+    """Yield what to do where nothing has a name like that."""
+    owner, wrong = code.text(node.value), node.attr
+    if kind == "list" and call and hasattr(str, wrong):
+        each = f"[text{code.text(call)[len(owner) :]} for text in {owner}]"
+        yield f"A list has no `{wrong}`, but the texts in it have", code.replace(call, each)
+    elif kind == "dict" and not call:
+        yield "What is in a `dict` is read by its key, in brackets", code.replace(node, f'{owner}["{wrong}"]')
+    elif isinstance(node.ctx, ast.Load) and kind != "NoneType" and not code.is_used_on(node):
+        yield f"`{owner}` has no `{wrong}`; it is `None` then", code.replace(node, f'getattr({owner}, "{wrong}", None)')
 
 
 def _imports(code: FailedCode) -> Iterator[Fix]:
@@ -269,24 +285,17 @@ def _off_by_one(code: FailedCode) -> Iterator[Fix]:
     """Yield the loop with one round less, where it counts up to what it reads by its number."""
     for node in code.failing(ast.Subscript):
         owner, item = code.text(node.value).removesuffix(".iloc"), code.text(node.slice)
-        for loop in [one for one in code.all(ast.For) if node in ast.walk(one) and isinstance(one.target, ast.Name)]:
-            counted = code.text(loop.iter) if isinstance(loop.iter, ast.Call) and code.text(loop.iter.func) == "range" else ""
-            last = loop.iter.args[-1] if counted and len(loop.iter.args) < 3 else None  # type: ignore[attr-defined]  # noqa: PLR2004
+        why = f"The last index of `{owner}` is one less than its length"
+        for loop in [one for one in code.nodes(ast.For) if isinstance(one.target, ast.Name)]:
             ahead = re.fullmatch(rf"{code.text(loop.target)}(?:\s*\+\s*(\d))?", item)
-            size = f"len({owner})" + (f" - {ahead[1]}" if ahead and ahead[1] else "")
-            if last is not None and ahead:
-                yield (
-                    f"The last index of `{owner}` is one less than its length, and `range` ends before its end",
-                    code.replace(last, size),
-                )
-            elif code.text(loop.iter) == owner and ahead and not ahead[1]:
-                yield f"`{item}` is an item of `{owner}` already, and no index", code.replace(node, item)
-        for loop in code.all(ast.While):
-            if node in ast.walk(loop) and code.text(loop.test) == f"{item} <= len({owner})":
-                yield (
-                    f"The last index of `{owner}` is one less than its length",
-                    code.replace(loop.test, f"{item} < len({owner})"),
-                )
+            match loop.iter:
+                case ast.Call(func=ast.Name(id="range"), args=[last] | [_, last]) if ahead:
+                    yield why, code.replace(last, f"len({owner})" + (f" - {ahead[1]}" if ahead[1] else ""))
+                case ast.Name(id=name) if ahead and name == owner and not ahead[1]:
+                    yield f"`{item}` is an item of `{owner}` already, and no index", code.replace(node, item)
+        for test in [one.test for one in code.nodes(ast.While)]:
+            if code.text(test) == f"{item} <= len({owner})":
+                yield why, code.replace(test, f"{item} < len({owner})")
 
 
 def _guarded(code: FailedCode) -> Iterator[Fix]:

@@ -28,6 +28,14 @@ _GOES_ON = re.compile(r"\s*(?:% |!=)")  # an expression
 _HELD_TEXT = r"^(?:in \w+: )?{}: str .*?= '(.*)'$"
 _TAKES_NONE = ast.Expr | ast.Assign | ast.AnnAssign | ast.Return | ast.List | ast.Dict | ast.ListComp | ast.If | ast.BoolOp
 _RETURNED = {"str": "str", "input": "str", "repr": "str", "len": "int", "int": "int", "sum": "int", "round": "int"}
+_DISPLAYED = {
+    ast.JoinedStr: "str",
+    ast.List: "list",
+    ast.ListComp: "list",
+    ast.Dict: "dict",
+    ast.Set: "set",
+    ast.Tuple: "tuple",
+}
 _NOT_CALLABLE = ("int", "float", "str", "list", "dict", "tuple", "set", "bool", "ndarray", "DataFrame", "Series")
 _LONGEST = 20_000  # characters of a prompt that are looked at
 
@@ -138,17 +146,13 @@ class FailedCode(Struct, frozen=True):
         match node:
             case ast.Constant(value=value):
                 return type(value).__name__
-            case ast.JoinedStr():
-                return "str"
             case ast.Call(func=ast.Name(id=name)):
                 return _RETURNED.get(name, "")
-            case ast.List() | ast.ListComp() | ast.Dict() | ast.Set() | ast.Tuple():
-                return type(node).__name__.removesuffix("Comp").lower()
             case ast.Name(id=name):
                 return self.types.get(name, "")
             case ast.BinOp(left=left, right=right):
                 return next((kind for side in (left, right) if (kind := self.kind_of(side)) == "str"), self.kind_of(left))
-        return ""
+        return _DISPLAYED.get(type(node), "")
 
     def _span(self, node: ast.AST) -> tuple[int, int]:
         lines, starts = _lines_of(self.source)

@@ -33,20 +33,21 @@ _FOREIGN = (
 
 
 def syntax_fixes(code: FailedCode) -> Iterator[tuple[str, str]]:
-    """Yield what may be wrong with the line, and the source without it; most of them don't parse."""
+    """Yield what may be wrong, and the source without it; most of them don't parse."""
     lines = code.source.split("\n")
     number = min(code.line, len(lines)) - 1
+    yield from _coroutines(code.message, lines, number)
+    yield from _line_fixes(code, lines, number)
+    yield from _commented_out(lines, number)
+
+
+def _line_fixes(code: FailedCode, lines: list[str], number: int) -> Iterator[tuple[str, str]]:
+    """Yield what may be wrong with the line."""
     line = lines[number]
 
     def with_line(text: str) -> str:
         return "\n".join([*lines[:number], text, *lines[number + 1 :]])
 
-    head = next(
-        (n for n in range(number, -1, -1) if re.match(r"\s*def\b", lines[n]) and len(_indent(lines[n])) < len(_indent(line))), 0
-    )
-    if "outside async function" in code.message:
-        why = "Only a coroutine can wait with `await`: its head says `async def`"
-        yield why, "\n".join([*lines[:head], lines[head].replace("def ", "async def ", 1), *lines[head + 1 :]])
     body, mark, comment = line.partition("  #")
     if _HEAD.match(line) and not body.rstrip().endswith(":"):
         yield "The line opens a block and lacks its colon", with_line(f"{body.rstrip()}:{mark}{comment}")
@@ -67,12 +68,25 @@ def syntax_fixes(code: FailedCode) -> Iterator[tuple[str, str]]:
     for gap in re.finditer(r"(?<=[\w\"')\]}])\s+(?=[\w\"'(\[{])", line):
         if "=" not in line[gap.end() :] or _open_brackets(line[: gap.start()]):
             yield "A comma is missing", with_line(f"{line[: gap.start()]},{line[gap.start() :]}")
-    yield "I can't tell what this line was meant to say, so it is a comment now", with_line(f"{_indent(line)}# {line.lstrip()}")
-    end = next(
-        (n for n in range(number + 1, len(lines)) if lines[n].strip() and _indent(lines[n]) <= _indent(line)), len(lines)
-    )
-    block = [f"{_indent(line)}# {other[len(_indent(line)) :]}" for other in lines[number:end]]
-    yield "I can't tell what this was meant to say, so it is a comment now", "\n".join([*lines[:number], *block, *lines[end:]])
+
+
+def _coroutines(message: str, lines: list[str], number: int) -> Iterator[tuple[str, str]]:
+    """Yield the source with the function around an `await` as a coroutine."""
+    outer = (n for n in range(number, -1, -1) if len(_indent(lines[n])) < len(_indent(lines[number])))
+    head = next((n for n in outer if re.match(r"\s*def\b", lines[n])), -1)
+    if "outside async function" in message and head >= 0:
+        why = "Only a coroutine can wait with `await`: its head says `async def`"
+        yield why, "\n".join([*lines[:head], lines[head].replace("def ", "async def ", 1), *lines[head + 1 :]])
+
+
+def _commented_out(lines: list[str], number: int) -> Iterator[tuple[str, str]]:
+    """Yield the source with the line as a comment, then with the block that it opens."""
+    indent = _indent(lines[number])
+    deeper = (n for n in range(number + 1, len(lines)) if lines[n].strip() and len(_indent(lines[n])) <= len(indent))
+    for end in (number + 1, next(deeper, len(lines))):
+        block = [f"{indent}# {other[len(indent) :]}" for other in lines[number:end]]
+        why = "I can't tell what this was meant to say, so it is a comment now"
+        yield why, "\n".join([*lines[:number], *block, *lines[end:]])
 
 
 def _quotes(line: str, with_line: Callable[[str], str]) -> Iterator[tuple[str, str]]:
