@@ -41,7 +41,7 @@ def report(content: dict[str, Any], head: Head) -> list[Run]:
         tables
         and not answers
         and re.search(r"[^\W\d]", question)
-        and not re.match(r"\s*(explain|describe|summar)", question, re.I)
+        and not re.match(r"\s*(explain|describe|summar)", question, re.IGNORECASE)
     ):
         answers = [_CAN]
     seen = f"The prompt brings {_many(len(lines), 'thing')} to look at."
@@ -290,8 +290,8 @@ def _named(asked: str, table: TextTable) -> list[str]:
     """Return the columns that a question names, in the order of the question."""
     names = [name for name in dict.fromkeys(table.names) if name]
     places = {name: _place(asked, name) for name in names}
-    if max(places.values(), default=-1) < 0:
-        places = {name: _place(asked, name, whole=False) for name in names}
+    if not any(place >= 0 and table.is_numeric(name) for name, place in places.items()):
+        places = {name: _place(asked, name, whole=False) if place < 0 else place for name, place in places.items()}
     return sorted((name for name, place in places.items() if place >= 0), key=lambda name: places[name])
 
 

@@ -65,9 +65,13 @@ def _line_fixes(code: FailedCode, lines: list[str], number: int) -> Iterator[tup
     if _HEAD.match(line):
         yield "`=` assigns, `==` compares", with_line(_SINGLE_EQUALS.sub("==", line, count=1))
     yield from _indents(lines, number)
+    yield from ((why, with_line(text)) for why, text in _commas(line))
+
+
+def _commas(line: str) -> Iterator[tuple[str, str]]:
     for gap in re.finditer(r"(?<=[\w\"')\]}])\s+(?=[\w\"'(\[{])", line):
         if "=" not in line[gap.end() :] or _open_brackets(line[: gap.start()]):
-            yield "A comma is missing", with_line(f"{line[: gap.start()]},{line[gap.start() :]}")
+            yield "A comma is missing", f"{line[: gap.start()]},{line[gap.start() :]}"
 
 
 def _coroutines(message: str, lines: list[str], number: int) -> Iterator[tuple[str, str]]:
