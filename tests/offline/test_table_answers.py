@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbgemini.offline.input_report import answer_about, describe, tables_in, without_tables
+from nbgemini.offline.input_report import answer_about, describe
+from nbgemini.offline.text_tables import tables_in, without_tables
 
 TEXT = """Of last week:
 

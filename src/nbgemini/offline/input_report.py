@@ -17,10 +17,11 @@ from contextlib import suppress
 from statistics import StatisticsError, correlation, fmean, median, stdev
 from typing import Any, TypeAlias
 
-from msgspec import Struct, structs
+from msgspec import structs
 
 from nbgemini.messages.media import media_kind, size_text
 from nbgemini.offline.canned_answers import Run, thought_and_answer
+from nbgemini.offline.text_tables import EMPTY, TextTable, tables_in, without_tables
 
 Head: TypeAlias = Callable[[str], tuple[bytes, int]]
 
@@ -96,13 +97,6 @@ def _jpeg_pixels(data: bytes) -> tuple[int, int] | None:
     return None
 
 
-_TABLE = re.compile(
-    r"^\|(.+)\|[ \t]*\n\|(?: *:?-{3,}:? *\|)+[ \t]*\n((?:\|.*\|[ \t]*(?:\n|\Z))*)(?:\n\(first \d+ of ([\d,]+) rows)?",
-    re.MULTILINE,
-)
-_CELLS = re.compile(r"(?<!\\)\|")
-_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?", re.IGNORECASE)
-_EMPTY = ("", "NaN", "None", "nan", "NaT", "null", "<NA>")
 _HIGHEST = (
     r"\b(highest|most|max|maximum|largest|biggest|best|top|greatest|longest|oldest|strongest|leading|warmest|hottest|tallest"
     r"|heaviest|fastest|richest|latest|newest)\b"
@@ -148,50 +142,6 @@ _MOST_SHOWN = 12  # groups, or rows
 _MOST_NAMED = 4  # words
 _SHORT = 3  # letters of words that name no column by themselves
 _LONGEST = 2_000  # characters of a question
-
-
-class TextTable(Struct, frozen=True):
-    """A Markdown table: column names, rows of texts, and how many rows the whole table has, if more."""
-
-    names: list[str]
-    rows: list[list[str]]
-    total: str = ""
-
-    def column(self, name: str) -> list[str]:
-        """Return the cells of a column."""
-        at = self.names.index(name)
-        return [row[at] if at < len(row) else "" for row in self.rows]
-
-    def numbers(self, name: str) -> list[float | None]:
-        """Return the numbers of a column; None where a cell is empty."""
-        return [None if cell in _EMPTY else float(cell) for cell in self.column(name)]
-
-    def is_numeric(self, name: str) -> bool:
-        """Whether all cells of a column that aren't empty are numbers."""
-        cells = [cell for cell in self.column(name) if cell not in _EMPTY]
-        return bool(cells) and all(_NUMBER.fullmatch(cell) for cell in cells)
-
-    def repeats(self, name: str) -> bool:
-        """Whether a column holds texts of which some stand in several rows."""
-        return not self.is_numeric(name) and len(set(self.column(name))) < len(self.rows)
-
-    @property
-    def label(self) -> str:
-        """The column that names the rows: the first with texts, else the first."""
-        return next((name for name in self.names if name and not self.is_numeric(name)), self.names[0])
-
-
-def tables_in(text: str) -> list[TextTable]:
-    """Return the tables of a text."""
-    found = (match.groups() for match in _TABLE.finditer(text))
-    return [
-        TextTable(_row(f"|{head}|"), [_row(line) for line in body.splitlines()], total or "") for head, body, total in found
-    ]
-
-
-def without_tables(text: str) -> str:
-    """Return a text without its tables."""
-    return _TABLE.sub("", text)
 
 
 def describe(table: TextTable) -> str:
@@ -252,7 +202,7 @@ def _kept(asked: str, table: TextTable) -> tuple[TextTable, str]:
         word = next((word for word in ("least", "most", "above") if found[word]), "below")
         is_kept = {"least": operator.ge, "most": operator.le, "above": operator.gt, "below": operator.lt}[word]
         at = table.names.index(numeric[0])
-        rows = [row for row in rows if at < len(row) and row[at] not in _EMPTY and is_kept(float(row[at]), limit)]
+        rows = [row for row in rows if at < len(row) and row[at] not in EMPTY and is_kept(float(row[at]), limit)]
         told.append(f"a `{numeric[0]}` {f'of at {word}' if word in ('least', 'most') else word} {_text(limit)}")
     for at, name in enumerate(table.names):
         texts = (
@@ -326,7 +276,7 @@ def _counts(asked: str, table: TextTable) -> str:
 def _missing(asked: str, table: TextTable) -> str:
     if not re.search(_MISSING, asked):
         return ""
-    counts = {name: sum(cell in _EMPTY for cell in table.column(name)) for name in dict.fromkeys(table.names)}
+    counts = {name: sum(cell in EMPTY for cell in table.column(name)) for name in dict.fromkeys(table.names)}
     found = [f"`{name}` {count}" for name, count in counts.items() if count]
     return f"Cells without a value: {', '.join(found)}." if found else "No cell is without a value."
 
@@ -453,7 +403,3 @@ def _named_numeric(asked: str, table: TextTable) -> list[str]:
 
 def _present(table: TextTable, name: str) -> list[float]:
     return [number for number in table.numbers(name) if number is not None and not math.isnan(number)]
-
-
-def _row(line: str) -> list[str]:
-    return [cell.strip().replace("\\|", "|") for cell in _CELLS.split(line.strip())[1:-1]]

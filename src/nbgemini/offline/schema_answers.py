@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from nbgemini.offline.canned_answers import calculation
-from nbgemini.offline.input_report import TextTable, tables_in, without_tables
 from nbgemini.offline.requests import InvalidRequest
+from nbgemini.offline.text_tables import TextTable, tables_in, without_tables
 from nbgemini.providers.common.json import as_dict
 
 _JSON, _ENUM = "application/json", "text/x.enum"
