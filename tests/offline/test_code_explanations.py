@@ -130,7 +130,11 @@ def said(prompt):
         ),
         (
             "Explain `d` of my notebook\n\nd is of type __main__.Dog.\nd: type of __main__\nDocumentation:\n```\nA dog.\n```\n",
-            ["`d` is of type `__main__.Dog`; of its class its documentation says: A dog."],
+            ["`d` is a `__main__.Dog`; of its class its documentation says: A dog."],
+        ),
+        (
+            "Explain `df` of my notebook\n\ndf is of type pandas.DataFrame.\n| a | b |\n| --- | --- |\n| x | 2 |\n| y | 4 |\n",
+            ["`df` is a `pandas.DataFrame`", "a **table** of 2 columns (a, b) and 2 rows", "`b`: 2 to 4, 3 on average"],
         ),
         ("Explain `w` of my notebook\n\nw is of type list.\n```\n[1, 2]\n```\n", ["`w` is a `list`", "[1, 2]"]),
     ],

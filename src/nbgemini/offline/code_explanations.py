@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 
 from nbgemini.offline.canned_answers import Run, thought_and_answer
 from nbgemini.offline.failed_code import parse, titled_blocks
+from nbgemini.offline.input_report import describe
+from nbgemini.offline.text_tables import tables_in
 
 _ASKED = re.compile(r"^(?:(?:can|could|would) you |please )*(?:explain\b|what does (?:this|the)\b)", re.IGNORECASE)
 _FENCED = re.compile(r"^```(?:python|py)?\n(.*?)\n```$", re.MULTILINE | re.DOTALL)
@@ -55,21 +57,19 @@ def explain(prompt: str) -> list[Run] | None:
 
 def _about_value(prompt: str) -> list[Run] | None:
     """Return what can be said of an object whose type and value the prompt gives; a table is better measured than repeated."""
-    found = _TYPE.search(prompt)
-    if found is None or "\n| --- |" in prompt:
+    found, blocks, tables = _TYPE.search(prompt), titled_blocks(prompt), tables_in(prompt)
+    value = next((text[1] for text in _FENCED.finditer(prompt)), "")
+    if found is None or not (tables or value):
         return None
     name, kind = found.groups()
-    blocks = titled_blocks(prompt)
-    value = next((text[1] for text in _FENCED.finditer(prompt)), "")
-    if "Documentation" in blocks:  # it says nothing of itself
-        words = blocks["Documentation"].strip().partition("\n\n")[0]
-        said = f"; of its class its documentation says: {words}" if words != "none" else ""
-        return thought_and_answer(
-            f"Looking at `{name}`", "Only its type was sent.", f"`{name}` is of type `{kind}`{said}\n\n{_SIGNED}"
-        )
-    article = "an" if kind[0].lower() in "aeiou" else "a"
-    answer = f"`{name}` is {article} `{kind}`, and this is what it holds:\n\n```text\n{value[:2000]}\n```\n\n{_SIGNED}"
-    return thought_and_answer(f"Looking at `{name}`", "Its type and its value were sent.", answer)
+    said = f"`{name}` is {'an' if kind[0].lower() in 'aeiou' else 'a'} `{kind}`"
+    if tables:
+        said += ", and this is what reached me of it:\n\n" + "\n".join(map(describe, tables))
+    elif "Documentation" not in blocks:
+        said += f", and this is what it holds:\n\n```text\n{value[:2000]}\n```"
+    elif (words := blocks["Documentation"].strip().partition("\n\n")[0]) != "none":  # it says nothing of itself
+        said += f"; of its class its documentation says: {words}"
+    return thought_and_answer(f"Looking at `{name}`", "I say what was sent of it.", f"{said}\n\n{_SIGNED}")
 
 
 def _is_code(text: str) -> bool:
