@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nbgemini.notebook.prompt.error_context import exception_line
 from nbgemini.offline.cell_fixes import fix_cell
 
 ASKED = "Code in my notebook failed with {error}\nSay why.\n\nCell [3], which failed:\n```python\n{cell}\n```\n"
@@ -88,6 +89,46 @@ CASES = [
     ("SyntaxError", "1 +", "# 1 +"),
     ("IndentationError", "def g():\nreturn 1", "def g():\n    return 1"),
     ("IndentationError", "x = 1\n  y = 2", "x = 1\ny = 2"),
+    ("NameError", "datetime.now().year", "from datetime import datetime\n\ndatetime.now().year"),
+    ("KeyError", "for w in words:\n    stock[w] += 1", "for w in words:\n    stock[w] = stock.get(w, 0) + 1"),
+    ("KeyError", "stock['x'].append(1)", "stock.setdefault('x', []).append(1)"),
+    ("KeyError", "cost = stock['pears'] * 3", "try:\n    cost = stock['pears'] * 3\nexcept KeyError as error:\n    print(\"KeyError:\", error)"),
+    ("KeyError", "Apples = 1\nstock['Apples'] + Apples", "Apples = 1\nstock['apples'] + Apples"),
+    ("KeyError", "import pandas as pd\npd.DataFrame({'City': [1]})['city'].sum()", "import pandas as pd\npd.DataFrame({'City': [1]})['City'].sum()"),
+    ("TypeError", "words2 = ['b', 'a'].sort()\nwords2[0]", "words2 = sorted(['b', 'a'])\nwords2[0]"),
+    ("TypeError", "','.join([1, 2])", "','.join(map(str, [1, 2]))"),
+    ("TypeError", "sum(1, 2, 3)", "sum([1, 2, 3])"),
+    ("TypeError", "words.append(1, 2)", "words.extend([1, 2])"),
+    ("TypeError", "age + n", "float(age) + n"),
+    ("TypeError", "age > n", "float(age) > n"),
+    ("TypeError", "[1] + 2", "[1] + [2]"),
+    ("TypeError", "some = {1, 2}\nsome[0]", "some = {1, 2}\nlist(some)[0]"),
+    ("TypeError", "pair = (1, 2)\npair[0] = 3", "pair = (1, 2)\npair = list(pair)\npair[0] = 3"),
+    ("TypeError", "for i in range(10 / 2):\n    pass", "for i in range(int(10 / 2)):\n    pass"),
+    ("TypeError", "import json\njson.dumps({1})", "import json\njson.dumps({1}, default=list)"),
+    ("TypeError", "class Cat:\n    def purr(self):\n        return 1\nCat.purr()", "class Cat:\n    def purr(self):\n        return 1\nCat().purr()"),
+    ("TypeError", "for i, word in [1, 2]:\n    pass", "for i, word in enumerate([1, 2]):\n    pass"),
+    ("TypeError", "import numpy as np\nnp.zeros(2, 3)", "import numpy as np\nnp.zeros((2, 3))"),
+    ("TypeError", "import pandas as pd\ntable = pd.DataFrame({'a': [1]})\npd.concat(table, table)", "import pandas as pd\ntable = pd.DataFrame({'a': [1]})\npd.concat([table, table])"),
+    ("ValueError", "for key, value in stock:\n    pass", "for key, value in stock.items():\n    pass"),
+    ("ValueError", "float('12,5')", "float(str('12,5').replace(\",\", \".\"))"),
+    ("ValueError", "import numpy as np\nnp.ones(3) + np.ones(2)", 'import numpy as np\ntry:\n    np.ones(3) + np.ones(2)\nexcept ValueError as error:\n    print("ValueError:", error)'),
+    ("ValueError", "from datetime import datetime\ndatetime.strptime('03/04/2025', '%Y-%m-%d')", "from datetime import datetime\ntry:\n    datetime.strptime('03/04/2025', '%Y-%m-%d')\nexcept ValueError as error:\n    print(\"ValueError:\", error)"),
+    ("ValueError", "from dataclasses import dataclass\n@dataclass\nclass Box:\n    held: list = []", "from dataclasses import field\n\nfrom dataclasses import dataclass\n@dataclass\nclass Box:\n    held: list = field(default_factory=lambda: [])"),
+    ("IndexError", "for i in range(len(words)):\n    print(words[i], words[i + 1])", "for i in range(len(words) - 1):\n    print(words[i], words[i + 1])"),
+    ("IndexError", "for i in range(len(words) + 1):\n    print(words[i])", "for i in range(len(words)):\n    print(words[i])"),
+    ("IndexError", "i = 0\nwhile i <= len(words):\n    words[i]\n    i += 1", "i = 0\nwhile i < len(words):\n    words[i]\n    i += 1"),
+    ("IndexError", "words[5].upper()", 'try:\n    words[5].upper()\nexcept IndexError as error:\n    print("IndexError:", error)'),
+    ("UnboundLocalError", "def more():\n    n += 1\nmore()", "def more():\n    global n\n    n += 1\nmore()"),
+    ("RecursionError", "def f(n):\n    return n * f(n - 1)\nf(3)", 'def f(n):\n    return n * f(n - 1)\ntry:\n    f(3)\nexcept RecursionError as error:\n    print("RecursionError:", error)'),
+    ("AttributeError", "import re\nre.match('a', 'b').group()", "import re\n(found.group() if (found := re.match('a', 'b')) is not None else None)"),
+    ("AttributeError", "import datetime\ndatetime.now()", "import datetime\ndatetime.datetime.now()"),
+    ("AttributeError", "['A'].lower()", "[text.lower() for text in ['A']]"),
+    ("AttributeError", "import numpy as np\nnp.int(3)", "import numpy as np\nint(3)"),
+    ("AttributeError", "import matplotlib.pyplot as plt\nfig, ax = plt.subplots(2, 2)\nax.plot([1])", "import matplotlib.pyplot as plt\nfig, ax = plt.subplots(2, 2)\nax.flat[0].plot([1])"),
+    ("FileNotFoundError", "import pathlib\npathlib.Path('no/x.txt').write_text('')", "from pathlib import Path\n\nPath('no/x.txt').parent.mkdir(parents=True, exist_ok=True)\n\nimport pathlib\npathlib.Path('no/x.txt').write_text('')"),
+    ("SyntaxError", "int k = 5", "k = 5"),
+    ("SyntaxError", "elif n:\n    pass", "# elif n:\n#     pass"),
     ("RuntimeError", "raise RuntimeError('no')", "try:\n    raise RuntimeError('no')\nexcept RuntimeError as error:\n    print(\"RuntimeError:\", error)"),
 ]  # fmt: skip
 
@@ -100,14 +141,15 @@ def names():
 
 def failed(cell, space):
     """The prompt about a cell that fails, as `%gemini fix` writes it."""
-    linecache.cache["In[3]"] = (len(cell), None, cell.splitlines(keepends=True), "In[3]")
+    cell_lines = f"{cell}\n".splitlines(keepends=True)  # as IPython has them
+    linecache.cache["In[3]"] = (len(cell), None, cell_lines, "In[3]")
     try:
         exec(compile(cell, "In[3]", "exec"), space)
     except Exception as error:  # noqa: BLE001 - that is what is looked at
         told = traceback.TracebackException.from_exception(error, compact=True)
         told.stack = traceback.StackSummary.from_list([frame for frame in told.stack if frame.filename == "In[3]"])
         trace = "".join(told.format()).replace('"In[3]"', '"Cell In[3]"')
-        last = " ".join("".join(told.format_exception_only()).split("\n")[-2:]).strip()
+        last = exception_line(error)
         kinds = [
             f"{name}: {type(value).__name__} = {value!r}"
             for name, value in names().items()
@@ -127,7 +169,8 @@ def corrected(prompt):
 
 
 @pytest.mark.parametrize(("kind", "cell", "expected"), CASES)
-def test_the_corrected_cell_does_not_fail_in_the_same_way(kind, cell, expected):
+def test_the_corrected_cell_does_not_fail_in_the_same_way(kind, cell, expected, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     space = names()
     found, prompt = failed(cell, space)
     assert found == kind
@@ -155,6 +198,17 @@ def test_a_function_of_another_cell_comes_first_in_the_corrected_cell():
     exec(corrected(prompt), space)
     assert space["pick"](0) == "a"
     assert space["pick"](3) is None
+
+
+def test_the_columns_are_named_where_none_is_near():
+    prompt = ASKED.format(error="KeyError: 'salary'", cell="df['salary'].mean()") + (
+        "Traceback:\n```\nTraceback (most recent call last):\n  File \"Cell In[3]\", line 1, in <module>\n    df['salary'].mean()\n"
+        "    ~~^^^^^^^^^^\nKeyError: 'salary'\n```\nValues when it failed:\n```\n"
+        "df: DataFrame of shape (2, 2), columns City str, Unit price float64\n```\n"
+    )
+    assert "the columns are `City`, `Unit price`" in fix_cell(prompt)[1][1]
+    assert corrected(prompt).startswith("try:\n    df['salary'].mean()")
+    assert corrected(prompt.replace("salary", "unit price")) == "df['Unit price'].mean()"
 
 
 def test_magics_stay_where_they_are():

@@ -14,6 +14,11 @@ _HEAD = re.compile(r"^\s*(?:async\s+)?(?:if|elif|else|for|while|def|class|with|t
 _SINGLE_EQUALS = re.compile(r"(?<![=!<>:+\-*/%&|^@])=(?!=)")
 _FOREIGN = (
     (re.compile(r"\belse\s+if\b"), "elif", "`else if` is `elif` in Python"),
+    (
+        re.compile(r"^(\s*)(?:int|float|let|var|const|string)\s+(?=\w+\s*=)"),
+        r"\1",
+        "Python declares nothing: a name and its value are enough",
+    ),
     (re.compile(r"\s*&&\s*"), " and ", "`&&` is `and` in Python"),
     (re.compile(r"\s*\|\|\s*"), " or ", "`||` is `or` in Python"),
     (re.compile(r"(\w+)\s*\+\+"), r"\1 += 1", "Python has no `++`; it says `+= 1`"),
@@ -28,9 +33,16 @@ _FOREIGN = (
 
 
 def syntax_fixes(code: FailedCode) -> Iterator[tuple[str, str]]:
-    """Yield what may be wrong with the line, and the source without it; most of them don't parse."""
+    """Yield what may be wrong, and the source without it; most of them don't parse."""
     lines = code.source.split("\n")
     number = min(code.line, len(lines)) - 1
+    yield from _coroutines(code.message, lines, number)
+    yield from _line_fixes(code, lines, number)
+    yield from _commented_out(lines, number)
+
+
+def _line_fixes(code: FailedCode, lines: list[str], number: int) -> Iterator[tuple[str, str]]:
+    """Yield what may be wrong with the line."""
     line = lines[number]
 
     def with_line(text: str) -> str:
@@ -43,7 +55,7 @@ def syntax_fixes(code: FailedCode) -> Iterator[tuple[str, str]]:
         if pattern.search(line):
             yield why, with_line(pattern.sub(text, line))
     if _HEAD.match(line):
-        for gap in re.finditer(r"\s+", body.strip()):
+        for gap in re.finditer(r"\s+(?!\{)", body.strip()):
             at = len(body) - len(body.lstrip()) + gap.start()
             yield "The line opens a block and lacks its colon", with_line(f"{line[:at]}:{line[at:]}")
     yield from _quotes(line, with_line)
@@ -53,9 +65,32 @@ def syntax_fixes(code: FailedCode) -> Iterator[tuple[str, str]]:
     if _HEAD.match(line):
         yield "`=` assigns, `==` compares", with_line(_SINGLE_EQUALS.sub("==", line, count=1))
     yield from _indents(lines, number)
+    yield from ((why, with_line(text)) for why, text in _commas(line))
+
+
+def _commas(line: str) -> Iterator[tuple[str, str]]:
     for gap in re.finditer(r"(?<=[\w\"')\]}])\s+(?=[\w\"'(\[{])", line):
-        yield "A comma is missing", with_line(f"{line[: gap.start()]},{line[gap.start() :]}")
-    yield "I can't tell what this line was meant to say, so it is a comment now", with_line(f"{_indent(line)}# {line.lstrip()}")
+        if "=" not in line[gap.end() :] or _open_brackets(line[: gap.start()]):
+            yield "A comma is missing", f"{line[: gap.start()]},{line[gap.start() :]}"
+
+
+def _coroutines(message: str, lines: list[str], number: int) -> Iterator[tuple[str, str]]:
+    """Yield the source with the function around an `await` as a coroutine."""
+    outer = (n for n in range(number, -1, -1) if len(_indent(lines[n])) < len(_indent(lines[number])))
+    head = next((n for n in outer if re.match(r"\s*def\b", lines[n])), -1)
+    if "outside async function" in message and head >= 0:
+        why = "Only a coroutine can wait with `await`: its head says `async def`"
+        yield why, "\n".join([*lines[:head], lines[head].replace("def ", "async def ", 1), *lines[head + 1 :]])
+
+
+def _commented_out(lines: list[str], number: int) -> Iterator[tuple[str, str]]:
+    """Yield the source with the line as a comment, then with the block that it opens."""
+    indent = _indent(lines[number])
+    deeper = (n for n in range(number + 1, len(lines)) if lines[n].strip() and len(_indent(lines[n])) <= len(indent))
+    for end in (number + 1, next(deeper, len(lines))):
+        block = [f"{indent}# {other[len(indent) :]}" for other in lines[number:end]]
+        why = "I can't tell what this was meant to say, so it is a comment now"
+        yield why, "\n".join([*lines[:number], *block, *lines[end:]])
 
 
 def _quotes(line: str, with_line: Callable[[str], str]) -> Iterator[tuple[str, str]]:

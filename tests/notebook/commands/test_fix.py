@@ -52,6 +52,18 @@ def test_a_syntax_error_has_its_cell_too(shell):
     assert "was never closed" in shell.asked
 
 
+def test_an_error_of_several_lines_is_told_in_one(shell):
+    shell.run("error = ValueError('first\\n  second: third')\nerror.add_note('noted')\nraise error")
+    shell.run("%gemini fix --once")
+    assert shell.asked.splitlines()[0] == "Code in my notebook failed with ValueError: first second: third"
+
+
+def test_a_function_that_waits_becomes_a_coroutine(shell):
+    shell.run("def f():\n    await g()")
+    shell.run("%gemini fix --once")
+    assert "async def f():\n    await g()" in shell.reply.text
+
+
 def test_a_mistyped_command_does_not_hide_the_error(shell):
     shell.run("1 / 0")
     shell.run("%gemini fxi")

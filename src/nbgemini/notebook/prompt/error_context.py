@@ -85,10 +85,9 @@ def describe_failure(shell: Any, failure: Failure, own: Sequence[Secret]) -> str
 
 
 def exception_line(error: BaseException) -> str:
-    """Return the exception as its last line says it, cut."""
-    return " ".join(
-        "".join(TracebackException.from_exception(error, compact=True).format_exception_only()).split("\n")[-2:]
-    ).strip()[:_VALUE]
+    """Return the exception as one line, cut: its class and what it says, without the place and the notes."""
+    told = TracebackException.from_exception(error, compact=True).format_exception_only()
+    return " ".join(next(entry for entry in told if not entry.startswith(" ")).split())[:_VALUE]
 
 
 def traceback_text(shell: Any, error: BaseException) -> str:
