@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbgemini.offline.schema_answers import PromptValues
+from nbgemini.offline.schema_answers import PromptValues, answer_in
 
 FIELDS = [("name", "string"), ("age", "integer"), ("city", "string"), ("mail", "string", "email"), ("height", "number")]
 
@@ -39,6 +39,26 @@ def test_the_rows_of_a_table_fill_records_of_its_columns():
 def test_a_choice_that_is_named_is_chosen():
     assert PromptValues("Is it Rocky or not?").chosen(["gas", "rocky", 3]) == "rocky"
     assert PromptValues("What is it?").chosen(["gas", "rocky"]) is None
+
+
+@pytest.mark.parametrize(
+    ("prompt", "field", "value"),
+    [
+        ("1.75 m tall, weighing 70 kg", ("weight_kg", "number"), 70),
+        ("it is not done yet", ("done", "boolean"), False),
+        ("it is done", ("done", "boolean"), True),
+        ("lunch on 2024-03-05 at 12:30", ("start", "string", "date-time"), "2024-03-05T12:30"),
+        ("lunch on 2024-03-05 at 12:30, costs 40", ("cost", "integer"), 40),
+        ("il fait beau à Paris", ("city", "string"), "Paris"),
+    ],
+)
+def test_a_value_is_what_its_field_says(prompt, field, value):
+    assert PromptValues(prompt).take(*field) == value
+
+
+@pytest.mark.parametrize(("prompt", "value"), [("How much is 3 + 4?", "7"), ("15% of 80", "12"), ("1,000 + 2,500", "3500")])
+def test_a_number_that_is_asked_for_is_calculated(prompt, value):
+    assert answer_in({"type": "number"}, prompt) == value
 
 
 def test_what_is_left_stays():

@@ -22,10 +22,11 @@ from nbgemini.offline.stream import ScriptedPart
 Run = tuple[str, str]
 
 _TERM = r"\({0,5}-?\d{1,15}(?:\.\d{1,9})?\){0,5}"
-_EXPRESSION = re.compile(rf"(?<![\w.]){_TERM}(?:\s{{0,9}}(?:\*\*|[-+*/×÷^])\s{{0,9}}{_TERM}){{1,9}}(?!\.?\w)")  # noqa: RUF001
+_EXPRESSION = re.compile(rf"(?<![\w.,]){_TERM}(?:\s{{0,9}}(?:\*\*|[-+*/×÷^])\s{{0,9}}{_TERM}){{1,9}}(?![.,]?\w)")  # noqa: RUF001
 _PERCENT = re.compile(r"(?<![\w.])(\d{1,9}(?:\.\d{1,9})?)\s?(?:%|percent) of (\d{1,15}(?:\.\d{1,9})?)(?!\.?\w)")
 _SIGNS = {"plus": "+", "minus": "-", "times": "*", "divided by": "/"}
 _SPELT = re.compile(rf"(?<=\d )(?:{'|'.join(_SIGNS)})(?= [-\d])", re.IGNORECASE)
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _TIGHT = re.compile(r"\d[-/]\d")  # a date, a fraction, from one number to another
 _ASKS = re.compile(r"(?:what(?:'s| is)|how much is|calculate|compute|evaluate|please|=|[?.!:\s])*", re.IGNORECASE)
 _OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
@@ -77,19 +78,25 @@ def _memory(prompts: list[str]) -> list[Run]:
     return thought_and_answer("Looking back", "It would stand in an earlier turn.", f"{known}\n\n{_SIGNED}")
 
 
-def _arithmetic(prompt: str) -> list[Run]:
-    """Return the first calculation of a prompt with its result."""
-    prompt = _SPELT.sub(lambda match: _SIGNS[match[0].lower()], prompt)
-    percent, found, result = _PERCENT.search(prompt), _EXPRESSION.search(prompt), ""
+def calculation(prompt: str) -> tuple[str, str]:
+    """Return the first calculation of a prompt and its result; nothing if there is none."""
+    prompt = _SPELT.sub(lambda match: _SIGNS[match[0].lower()], _THOUSANDS.sub("", prompt))
+    prompt = re.sub(r"(?<!\d )\bminus (?=\d)", "-", prompt)
+    percent, found = _PERCENT.search(prompt), _EXPRESSION.search(prompt)
     if percent:
-        result = f"{percent[0]} = **{_number_text(float(percent[1]) * float(percent[2]) / 100)}**"
-    elif found and (not _TIGHT.search(found[0]) or _ASKS.fullmatch(prompt.replace(found[0], ""))):
+        return percent[0], _number_text(float(percent[1]) * float(percent[2]) / 100)
+    if found and (not _TIGHT.search(found[0]) or _ASKS.fullmatch(prompt.replace(found[0], ""))):
         with suppress(SyntaxError, ValueError, ArithmeticError):
             text = found[0].translate({ord("×"): "*", ord("÷"): "/", ord("^"): "**"})  # noqa: RUF001
             tree = ast.parse(text, mode="eval").body
-            shown = ast.unparse(tree).replace("*", "×" if "×" in found[0] else "*")  # noqa: RUF001
-            result = f"{shown} = **{_number_text(_value(tree))}**"
-    return thought_and_answer("Arithmetic", "This needs no model.", f"{result}\n\n{_SIGNED}") if result else []
+            return ast.unparse(tree).replace("*", "×" if "×" in found[0] else "*"), _number_text(_value(tree))  # noqa: RUF001
+    return "", ""
+
+
+def _arithmetic(prompt: str) -> list[Run]:
+    shown, result = calculation(prompt)
+    answer = f"{shown} = **{result}**\n\n{_SIGNED}"
+    return thought_and_answer("Arithmetic", "This needs no model.", answer) if shown else []
 
 
 def _value(node: ast.expr) -> float:

@@ -9,20 +9,24 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+import operator
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from statistics import fmean, median
+from statistics import StatisticsError, correlation, fmean, median, stdev
 from typing import Any, TypeAlias
 
-from msgspec import Struct
+from msgspec import structs
 
 from nbgemini.messages.media import media_kind, size_text
 from nbgemini.offline.canned_answers import Run, thought_and_answer
+from nbgemini.offline.text_tables import EMPTY, TextTable, tables_in, without_tables
 
 Head: TypeAlias = Callable[[str], tuple[bytes, int]]
 
 _SIGNED = "\n\n*From nbgemini's offline service, not from Gemini: it measures, and understands nothing.*"
+_CAN = "What you ask I can't tell from the rows: I count, filter, group, rank, sum up and average, by the names of the columns."
 _SOF = {0xC0, 0xC1, 0xC2, 0xC3}
 
 
@@ -32,7 +36,15 @@ def report(content: dict[str, Any], head: Head) -> list[Run]:
     if not lines:
         return []
     text = "".join(str(part.get("text", "")) for part in content["parts"])
-    answers = filter(None, (answer_about(without_tables(text), table) for table in tables_in(text)))
+    tables, question = tables_in(text), without_tables(text)
+    answers = [answer for table in tables if (answer := answer_about(question, table))]
+    if (
+        tables
+        and not answers
+        and re.search(r"[^\W\d]", question)
+        and not re.match(r"\s*(explain|describe|summar)", question, re.IGNORECASE)
+    ):
+        answers = [_CAN]
     seen = f"The prompt brings {_many(len(lines), 'thing')} to look at."
     return thought_and_answer(
         "Looking", seen, "\n\n".join([*answers, "This is what reached me:\n\n" + "\n".join(lines)]) + _SIGNED
@@ -85,13 +97,6 @@ def _jpeg_pixels(data: bytes) -> tuple[int, int] | None:
     return None
 
 
-_TABLE = re.compile(
-    r"^\|(.+)\|[ \t]*\n\|(?: *:?-{3,}:? *\|)+[ \t]*\n((?:\|.*\|[ \t]*(?:\n|\Z))*)(?:\n\(first \d+ of ([\d,]+) rows)?",
-    re.MULTILINE,
-)
-_CELLS = re.compile(r"(?<!\\)\|")
-_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?", re.IGNORECASE)
-_EMPTY = ("", "NaN", "None", "nan", "NaT", "null", "<NA>")
 _HIGHEST = (
     r"\b(highest|most|max|maximum|largest|biggest|best|top|greatest|longest|oldest|strongest|leading|warmest|hottest|tallest"
     r"|heaviest|fastest|richest|latest|newest)\b"
@@ -105,57 +110,38 @@ _MEANT = {  # columns by the words for their highest and lowest values
     r"tall": "height", r"heav|light": "weight", r"populous": "pop", r"rich|poor": "income", r"long|short": "length",
 }  # fmt: skip
 _COMPARED = re.compile(
-    r"\b(?:(above|over|more than|greater than|higher than)|below|under|less than|fewer than|lower than) "
-    r"(\d{1,15}(?:,\d{3}){0,5}(?:\.\d{1,9})?) ?(thousand|million|billion|k|m|bn)?\b"
+    r"\b(?:(?P<least>at least|(?:not|no) less than|(?:not|no) fewer than)|(?P<most>at most|(?:not|no) more than|up to)"
+    r"|(?P<above>above|over|more than|greater than|higher than)|below|under|less than|fewer than|lower than) "
+    r"(?P<limit>\d{1,15}(?:,\d{3}){0,5}(?:\.\d{1,9})?) ?(?P<unit>thousand|million|billion|k|m|bn)?\b"
 )
 _UNITS = {"thousand": 1e3, "k": 1e3, "million": 1e6, "m": 1e6, "billion": 1e9, "bn": 1e9}
-_FOLDS: tuple[tuple[str, str, Callable[[Sequence[float]], float]], ...] = (
-    (r"\b(average|mean|typical)\b", "On average", fmean),
-    (r"\b(sum|total|altogether|overall|combined)\b", "In total", math.fsum),
-    (r"\bmedian\b", "In the middle (median)", median),
+_FOLDS: tuple[tuple[str, str, str, Callable[[Sequence[float]], float]], ...] = (
+    (r"\b(average|mean|typical)\b", "On average", "average", fmean),
+    (r"\b(sum|total|altogether|overall|combined)\b", "In total", "sum", math.fsum),
+    (r"\bmedian\b", "In the middle (median)", "median", median),
+    (
+        r"\b(standard deviation|std)\b",
+        "Standard deviation",
+        "standard deviation",
+        lambda held: stdev(held) if held[1:] else 0.0,
+    ),
+)
+_COUNTED, _MISSING = r"\b(how many|number of|count)\b", r"\b(missing|null|nulls|nan|empty)\b"
+_BY = r"\b(?:by|per|for each|in each|of each)\s+(.+)"
+_COMMON = r"\bmost (common|frequent|often)\b"
+_DATED = r"\b(earliest|latest|newest|oldest|most recent)\b"
+_ORDER = ("", "", "second", "third", "fourth", "fifth", "two", "three", "four", "five")  # with and without a place among others
+_PLAIN = re.compile(
+    "a|all|an|and|any|are|as|at|be|been|by|calculate|can|cell|cells|column|columns|data|dataframe|did|different|distinct|do|does|each|entries|for"
+    "|from|get|give|gave|got|group|grouped|had|has|have|how|i|in|is|it|its|list|made|many|me|much|my|number|of|on|one|only|order|our|per"
+    "|please|records|row|rows|sell|sold|show|table|tell|than|that|the|their|them|there|these|this|those|to|unique|value|values|was|we"
+    "|were|what|what's|when|where|which|who|whose|with|you|us|correlation|correlated|between|range|cost|costs|item|items|about|dataset|sells|find|could|would|will|or|so|up"
 )
 _MILLION = 1_000_000
 _MOST_SHOWN = 12  # groups, or rows
-
-
-class TextTable(Struct, frozen=True):
-    """A Markdown table: column names, rows of texts, and how many rows the whole table has, if more."""
-
-    names: list[str]
-    rows: list[list[str]]
-    total: str = ""
-
-    def column(self, name: str) -> list[str]:
-        """Return the cells of a column."""
-        at = self.names.index(name)
-        return [row[at] if at < len(row) else "" for row in self.rows]
-
-    def numbers(self, name: str) -> list[float | None]:
-        """Return the numbers of a column; None where a cell is empty."""
-        return [None if cell in _EMPTY else float(cell) for cell in self.column(name)]
-
-    def is_numeric(self, name: str) -> bool:
-        """Whether all cells of a column that aren't empty are numbers."""
-        cells = [cell for cell in self.column(name) if cell not in _EMPTY]
-        return bool(cells) and all(_NUMBER.fullmatch(cell) for cell in cells)
-
-    @property
-    def label(self) -> str:
-        """The column that names the rows: the first with texts, else the first."""
-        return next((name for name in self.names if name and not self.is_numeric(name)), self.names[0])
-
-
-def tables_in(text: str) -> list[TextTable]:
-    """Return the tables of a text."""
-    found = (match.groups() for match in _TABLE.finditer(text))
-    return [
-        TextTable(_row(f"|{head}|"), [_row(line) for line in body.splitlines()], total or "") for head, body, total in found
-    ]
-
-
-def without_tables(text: str) -> str:
-    """Return a text without its tables."""
-    return _TABLE.sub("", text)
+_MOST_NAMED = 4  # words
+_SHORT = 3  # letters of words that name no column by themselves
+_LONGEST = 2_000  # characters of a question
 
 
 def describe(table: TextTable) -> str:
@@ -178,22 +164,98 @@ def _text(number: float) -> str:
 
 def answer_about(question: str, table: TextTable) -> str:
     """Return the answer to a question about a table, as Markdown; nothing if it can't be told by its rows."""
-    asked = " ".join(question.lower().split())
-    rules = (_missing, _counts, _filtered, _groups, _ranks, _folds, _looked_up) if table.rows else ()
-    found = next((answer for rule in rules if (answer := rule(asked, table))), "")
+    asked = " ".join(question[:_LONGEST].lower().replace("_", " ").split())
+    kept, told = _kept(asked, table) if table.rows else (table, "")
+    rest = _COMPARED.sub("", asked)
+    rules = (_missing, _correlation, _counts, _groups, _ranks, _range, _folds) if kept.rows else ()
+    found = next((answer for rule in rules if (answer := rule(rest, kept))), "")
+    found = f"{told}\n\n{found}" if found and told else found or told or (_looked_up(asked, table) if table.rows else "")
+    questions = [part for part in re.split(r"(?<=[.!?:])\s+", rest) if part.endswith("?")]
+    rest = " ".join(questions) or rest  # the other sentences tell of the table
+    strange = _strange(re.sub(r"\b(not|out of)\b", "", rest) if "` False" in told else rest, table)
+    if found and strange:
+        words = ", ".join(f"“{word}”" for word in strange[:_MOST_NAMED])
+        found = f"I don't understand {words}, so this may not be what you ask for:\n\n{found}"
     part = f"\n\nThis is from the first {len(table.rows)} of {table.total} rows, which is what was sent."
     return found + part if found and table.total else found
 
 
+def _strange(asked: str, table: TextTable) -> list[str]:
+    """Return the words of a question that say something which no rule looks at."""
+    texts = {cell.lower() for name in table.names if not table.is_numeric(name) for cell in table.column(name) if len(cell) > 1}
+    for text in sorted(texts, key=len, reverse=True):
+        asked = asked.replace(text, " ")
+    for pattern in (_COMMON, _DATED, _HIGHEST, _LOWEST, _COUNTED, _MISSING, *_MEANT, *(pattern for pattern, *_ in _FOLDS)):
+        asked = re.sub(pattern, " ", asked)
+    held = {_stem(word) for name in table.names for word in re.split(r"[_\W]+", name.lower())}
+    words = [word for word in re.findall(r"[^\W\d][\w']*", asked) if not _PLAIN.fullmatch(word) and _stem(word) not in held]
+    return list(dict.fromkeys(word for word in words if word not in _ORDER and word not in _UNITS and len(word) > 1))
+
+
+def _stem(word: str) -> str:
+    return re.sub(r"(es|s|'s)$", "", re.sub("ies$", "y", word))
+
+
+def _kept(asked: str, table: TextTable) -> tuple[TextTable, str]:
+    """Return the table with the rows that a question is about, and the words that say which; the table if it is about all."""
+    rows, told, numeric = table.rows, [], _named_numeric(asked, table) or _numeric(table)[:1]
+    for found in _COMPARED.finditer(asked) if numeric else ():
+        limit = float(found["limit"].replace(",", "")) * _UNITS.get(found["unit"] or "", 1)
+        word = next((word for word in ("least", "most", "above") if found[word]), "below")
+        is_kept = {"least": operator.ge, "most": operator.le, "above": operator.gt, "below": operator.lt}[word]
+        at = table.names.index(numeric[0])
+        rows = [row for row in rows if at < len(row) and row[at] not in EMPTY and is_kept(float(row[at]), limit)]
+        told.append(f"a `{numeric[0]}` {f'of at {word}' if word in ('least', 'most') else word} {_text(limit)}")
+    for at, name in enumerate(table.names):
+        texts = (
+            {}
+            if table.is_numeric(name) or name == table.label
+            else dict.fromkeys(row[at] for row in table.rows if at < len(row))
+        )
+        said = [text for text in texts if len(texts) < len(table.rows) and _mentions(asked, text)]
+        if (
+            not said
+            and texts
+            and texts.keys() <= {"True", "False"}
+            and (place := _place(asked, name)) >= 0
+            and not re.search(_BY, asked)
+        ):
+            said = [str(not re.search(r"\b(not|n't|never|out of|without)(?: \w+)?$", asked[:place].strip()))]
+        if said:
+            rows = [row for row in rows if at < len(row) and row[at] in said]
+            told.append(f"`{name}` {' or '.join(said)}")
+    if not told or any(_mentions(asked, cell) for cell in table.column(table.label)):
+        return table, ""
+    labels = [row[table.names.index(table.label)] for row in rows]
+    shown = f": {', '.join(labels[:_MOST_SHOWN])}{', …' if len(labels) > _MOST_SHOWN else ''}" if labels else ""
+    return structs.replace(
+        table, rows=rows
+    ), f"**{len(rows)}** of {_many(len(table.rows), 'row')} have {' and '.join(told)}{shown}."
+
+
+def _mentions(asked: str, cell: str) -> bool:
+    text = cell.lower()
+    return len(text) > 1 and text in asked and bool(re.search(rf"(?<!\w){re.escape(text)}s?(?!\w)", asked))
+
+
 def _named(asked: str, table: TextTable) -> list[str]:
     """Return the columns that a question names, in the order of the question."""
-    places = {name: _place(asked, name) for name in dict.fromkeys(table.names) if name}
+    names = [name for name in dict.fromkeys(table.names) if name]
+    places = {name: _place(asked, name) for name in names}
+    if not any(place >= 0 and table.is_numeric(name) for name, place in places.items()):
+        places = {name: _place(asked, name, whole=False) if place < 0 else place for name, place in places.items()}
     return sorted((name for name, place in places.items() if place >= 0), key=lambda name: places[name])
 
 
-def _place(asked: str, name: str) -> int:
-    stem = re.escape(re.sub(r"[_\s]+", " ", name.lower()).strip().removesuffix("s"))
-    found = re.search(rf"\b{stem}(?:s|es)?\b", asked.replace("_", " ")) if stem else None
+def _place(asked: str, name: str, *, whole: bool = True) -> int:
+    """Return where a question names a column, whole or by a longer word of its name; -1 if it doesn't."""
+    words = [re.escape(_stem(word)) for word in re.split(r"[_\W]+", name.lower()) if word]
+    wanted = (
+        [" ".join(f"{word}(?:s|es)?" for word in words)]
+        if whole
+        else [f"{word}(?:s|es)?" for word in words if len(word) > _SHORT]
+    )
+    found = next((found for text in wanted if text and (found := re.search(rf"\b{text}\b", asked))), None)
     return found.start() if found else -1
 
 
@@ -202,54 +264,70 @@ def _counts(asked: str, table: TextTable) -> str:
     if named and re.search(r"\b(unique|distinct|different)\b", asked):
         values = dict.fromkeys(table.column(named[0]))
         return f"`{named[0]}` has **{len(values)}** different values: {', '.join(list(values)[:_MOST_SHOWN])}."
+    if named and re.search(_COMMON, asked):
+        (value, count), *_ = Counter(table.column(named[0])).most_common(1)
+        return f"The most common `{named[0]}` is **{value}**: {_many(count, 'row')}."
+    said = []
     if re.search(r"\bhow many (rows|entries|records|lines)\b|\bnumber of rows\b", asked):
-        return f"The table has **{table.total or len(table.rows)}** rows."
-    if re.search(r"\b(which|what|how many) (are the )?columns\b", asked):
-        return f"The table has **{len(table.names)}** columns: {', '.join(f'`{name}`' for name in table.names)}."
-    return ""
+        said.append(f"The table has **{table.total or len(table.rows)}** rows.")
+    if re.search(r"\b(which|what|how many) (are the |rows and )?columns\b", asked):
+        said.append(f"The table has **{len(table.names)}** columns: {', '.join(f'`{name}`' for name in table.names)}.")
+    return " ".join(said)
 
 
 def _missing(asked: str, table: TextTable) -> str:
-    if not re.search(r"\b(missing|null|nulls|nan|empty)\b", asked):
+    if not re.search(_MISSING, asked):
         return ""
-    counts = {name: sum(cell in _EMPTY for cell in table.column(name)) for name in dict.fromkeys(table.names)}
+    counts = {name: sum(cell in EMPTY for cell in table.column(name)) for name in dict.fromkeys(table.names)}
     found = [f"`{name}` {count}" for name, count in counts.items() if count]
     return f"Cells without a value: {', '.join(found)}." if found else "No cell is without a value."
 
 
-def _filtered(asked: str, table: TextTable) -> str:
-    """Return the rows whose number is above or below a limit."""
-    found, columns = _COMPARED.search(asked), _named_numeric(asked, table) or _numeric(table)[:1]
-    if found is None or not columns:
+def _correlation(asked: str, table: TextTable) -> str:
+    one, other, *_ = (*_named_numeric(asked, table), "", "")
+    if not other or not re.search(r"\bcorrelat", asked):
         return ""
-    limit, is_above = float(found[2].replace(",", "")) * _UNITS.get(found[3] or "", 1), bool(found[1])
-    labelled = zip(table.numbers(columns[0]), table.column(table.label), strict=True)
-    labels = [label for number, label in labelled if number is not None and (number > limit if is_above else number < limit)]
-    shown = f": {', '.join(labels[:_MOST_SHOWN])}{', …' if len(labels) > _MOST_SHOWN else ''}" if labels else ""
-    words = f"{'above' if is_above else 'below'} {_text(limit)}"
-    return f"**{len(labels)}** of {_many(len(table.rows), 'row')} have a `{columns[0]}` {words}{shown}."
+    pairs = [pair for pair in zip(table.numbers(one), table.numbers(other), strict=True) if None not in pair]
+    with suppress(StatisticsError):
+        return f"`{one}` and `{other}` correlate with **{correlation(*zip(*pairs, strict=True)):.3f}** (Pearson)."
+    return ""
 
 
 def _groups(asked: str, table: TextTable) -> str:
-    """Return totals or averages of a column of numbers for each value of another column."""
-    by = re.search(r"\b(?:by|per|for each|in each|of each)\s+(.+)", asked)
-    group = next((name for name in _named(by[1], table) if not table.is_numeric(name)), "") if by else ""
-    targets = _named_numeric(asked, table) or _numeric(table)
-    if not group or not targets or (len(targets) > 1 and not _named(asked, table)):
+    """Return totals, averages or counts for each value of a column, or which of these is the highest."""
+    by, fold = re.search(_BY, asked), next((fold for fold in _FOLDS if re.search(fold[0], asked)), None)
+    high, low = re.search(_HIGHEST, asked), re.search(_LOWEST, asked)
+    subject = re.search(r"\b(?:which|what)\s+(.+)", asked) if fold and (high or low) and not by else None
+    texts = [name for name in _named((by or subject)[1], table) if table.repeats(name)] if by or subject else []  # type: ignore[index]
+    group, targets = next(iter(texts), ""), _named_numeric(asked, table) or _numeric(table)
+    counts = by and not fold and re.search(_COUNTED, asked)
+    if not group or (not counts and (not targets or (len(targets) > 1 and not _named(asked, table)))):
         return ""
-    word, fold = ("average", fmean) if re.search(_FOLDS[0][0], asked) else ("sum", math.fsum)
+    word, made = ("sum", math.fsum) if fold is None else fold[2:]
+    if by and not fold and (high or low):
+        word, made = ("highest", max) if high else ("lowest", min)
     groups: dict[str, list[float]] = {}
-    for key, number in zip(table.column(group), table.numbers(targets[0]), strict=True):
+    for key, number in zip(table.column(group), [0.0] * len(table.rows) if counts else table.numbers(targets[0]), strict=True):
         if number is not None:
             groups.setdefault(key, []).append(number)
-    lines = [f"| {key} | {_text(fold(numbers))} |" for key, numbers in list(groups.items())[:_MOST_SHOWN]]
+    measured = {key: float(len(numbers)) if counts else made(numbers) for key, numbers in groups.items()}
+    if subject and measured:
+        best = (max if high else min)(measured, key=measured.__getitem__)
+        return f"**{best}** has the {'highest' if high else 'lowest'} {word} of `{targets[0]}`: {_text(measured[best])}."
+    lines = [f"| {key} | {_text(number)} |" for key, number in list(measured.items())[:_MOST_SHOWN]]
     more = f"\n\n… and {len(groups) - _MOST_SHOWN} more." if len(groups) > _MOST_SHOWN else ""
-    return f"| {group} | {targets[0]} ({word}) |\n| --- | ---: |\n" + "\n".join(lines) + more
+    head = "rows" if counts else f"{targets[0]} ({word})"
+    return f"| {group} | {head} |\n| --- | ---: |\n" + "\n".join(lines) + more
 
 
 def _ranks(asked: str, table: TextTable) -> str:
-    """Return the rows with the highest or lowest number, or ratio of two numbers."""
-    high, low = re.search(_HIGHEST, asked), re.search(_LOWEST, asked)
+    """Return the rows with the highest or lowest number, or ratio of two numbers, or the first or last date."""
+    high, low, dated = re.search(_HIGHEST, asked), re.search(_LOWEST, asked), re.search(_DATED, asked)
+    dates = [name for name in table.names if all(re.match(r"\d{4}-\d\d-\d\d", cell) for cell in table.column(name))]
+    if dated and dates and not _named_numeric(asked, table):
+        days = sorted(zip(table.column(dates[0]), table.column(table.label), strict=True))
+        day, label = days[0 if dated[1] in ("earliest", "oldest") else -1]
+        return f"**{label}** is the {dated[1]} by `{dates[0]}`: {day.removesuffix(' 00:00:00')}."
     if not high and not low:
         return ""
     ratio = re.search(r"\b(?:per|for (?:its|their|each|every))\s+(.+)", asked)
@@ -261,8 +339,12 @@ def _ranks(asked: str, table: TextTable) -> str:
         measured = {f"{targets[-1]} per {below}": _ratios(table, targets[-1], below)}
     else:
         measured = {name: table.numbers(name) for name in (named[:1] or targets)}
-    many = re.search(r"\b(?:top|best|worst|highest|lowest|largest|smallest)\s+(\d{1,2})\b", asked)
-    lines = [_ranked(table, name, numbers, int(many[1]) if many else 1, high=bool(high)) for name, numbers in measured.items()]
+    number = re.search(
+        r"\b(?:top|best|worst|highest|lowest|largest|smallest)\s+(\d{1,2})\b|\b(\d{1,2}) (?:most|least|\w+est)\b", asked
+    )
+    place = next((n for n, word in enumerate(_ORDER) if word and re.search(rf"\b{word}\b", asked)), 0)
+    many = int(number[1] or number[2]) if number else (place - 4 if place > 5 else place or 1)  # noqa: PLR2004 - see the order
+    lines = [_ranked(table, name, held, many, high=bool(high)) for name, held in measured.items()]
     return "\n\n".join(filter(None, lines))
 
 
@@ -276,13 +358,23 @@ def _ranked(table: TextTable, name: str, numbers: list[float | None], many: int,
     return f"The {word} by `{name}`:\n\n" + "\n".join(lines)
 
 
+def _range(asked: str, table: TextTable) -> str:
+    named = [name for name in _named_numeric(asked, table) if _present(table, name)] if re.search(r"\brange\b", asked) else []
+    found = [
+        f"`{name}` goes from **{_text(min(held))}** to **{_text(max(held))}**"
+        for name in named
+        if (held := _present(table, name))
+    ]
+    return f"{', '.join(found)}." if found else ""
+
+
 def _ratios(table: TextTable, above: str, below: str) -> list[float | None]:
     pairs = zip(table.numbers(above), table.numbers(below), strict=True)
     return [upper / lower if upper is not None and lower else None for upper, lower in pairs]
 
 
 def _folds(asked: str, table: TextTable) -> str:
-    for pattern, words, fold in _FOLDS:
+    for pattern, words, _, fold in _FOLDS:
         if re.search(pattern, asked):
             targets = _named_numeric(asked, table) or _numeric(table)
             found = [f"`{name}` **{_text(fold(numbers))}**" for name in targets if (numbers := _present(table, name))]
@@ -296,8 +388,7 @@ def _looked_up(asked: str, table: TextTable) -> str:
     texts = [at for at, name in enumerate(table.names) if at == label or not table.is_numeric(name)]
     facts = [at for at, name in enumerate(table.names) if name in _named(asked, table) and at != label]
     for row in table.rows:
-        cells = [row[at].lower() for at in texts if at < len(row)]
-        if any(len(cell) > 1 and re.search(rf"(?<!\w){re.escape(cell)}(?!\w)", asked) for cell in cells):
+        if any(_mentions(asked, row[at]) for at in texts if at < len(row)):
             shown = facts or [at for at in range(len(table.names)) if at != label]
             known = ", ".join(f"`{table.names[at]}` {row[at]}" for at in shown if at < len(row))
             lines.append(f"**{row[label] if label < len(row) else ''}**: {known}.")
@@ -314,7 +405,3 @@ def _named_numeric(asked: str, table: TextTable) -> list[str]:
 
 def _present(table: TextTable, name: str) -> list[float]:
     return [number for number in table.numbers(name) if number is not None and not math.isnan(number)]
-
-
-def _row(line: str) -> list[str]:
-    return [cell.strip().replace("\\|", "|") for cell in _CELLS.split(line.strip())[1:-1]]

@@ -12,8 +12,9 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
-from nbgemini.offline.input_report import TextTable, tables_in, without_tables
+from nbgemini.offline.canned_answers import calculation
 from nbgemini.offline.requests import InvalidRequest
+from nbgemini.offline.text_tables import TextTable, tables_in, without_tables
 from nbgemini.providers.common.json import as_dict
 
 _JSON, _ENUM = "application/json", "text/x.enum"
@@ -42,17 +43,20 @@ _PLANETS: dict[str, tuple[Any, ...]] = {
     "kind": ("rocky", "rocky", "rocky", "rocky", "gas giant", "gas giant", "ice giant", "ice giant"),
 }
 _LONGEST = 20_000  # characters of a prompt that are looked at
-_NUMBER = re.compile(r"(?<![\w.])[-+]?\d{1,15}(?:\.\d{1,15})?(?!\.?\w)")
+_NUMBER = re.compile(r"(?<![\w.:-])[-+]?\d{1,15}(?:\.\d{1,15})?(?![.:-]?\w)")
 _QUOTED = r"[\"“]([^\"“”\n]{1,200})[\"”]|(?<!\w)'([^'\n]{1,200})'(?!\w)"
 _TEXT = re.compile(_QUOTED + "|\\b[^\\W\\d_a-z][\\w\u2019-]*(?: (?:(?:of|de|van|von|the) )?[^\\W\\d_a-z][\\w\u2019-]*){0,4}")
 _LIST = re.compile(r"\b[a-z][\w-]{0,40}(?:, [a-z][\w-]{0,40}){1,20},? and [a-z][\w-]{0,40}")
-_FORMATS = {"email": r"[\w.+-]+@[\w-]+\.[\w.-]+\b", "uri": r"https?://[^\s<>\"')]+", "date": r"\b\d{4}-\d\d-\d\d\b"}
+_FORMATS = {
+    "email": r"[\w.+-]+@[\w-]+\.[\w.-]+\b", "uri": r"https?://[^\s<>\"')]+", "date": r"\b\d{4}-\d\d-\d\d\b",
+    "date-time": r"\b\d{4}-\d\d-\d\d(?:T| at | )\d\d:\d\d(?::\d\d)?Z?", "time": r"\b\d\d:\d\d(?::\d\d)?\b",
+}  # fmt: skip
 _NAMED_FORMATS = {"email": "email", "mail": "email", "url": "uri", "website": "uri", "link": "uri"}  # of texts, by their fields
 _PAIR = re.compile(r"\b([^\W\d]\w*):? (-?\d{1,15}(?:\.\d{1,15})?)\b")
 _NO_NAMES = re.compile(
-    "a|add|all|am|an|and|answer|are|as|at|book|calculate|can|classify|compare|compute|convert|could|count|describe|do|does"
-    "|explain|extract|fill|find|for|from|get|give|have|hello|here|how|i|if|in|is|it|json|let|list|make|me|my|name|no|of|on"
-    "|order|please|plot|put|return|say|send|set|show|sort|sum|summari[sz]e|tell|that|the|these|they|this|to|translate|use|we"
+    "a|add|all|am|an|and|answer|are|as|at|book|buy|calculate|can|classify|compare|compute|convert|could|count|describe|do|does"
+    "|explain|extract|fill|find|finish|for|from|get|give|have|hello|here|how|i|if|in|is|it|json|let|list|make|me|my|name|no|of|on"
+    "|order|please|plot|put|quel|quelle|return|roll|say|search|send|set|show|sort|sum|summari[sz]e|tell|that|the|these|they|this|to|translate|turn|use|we|wer|wie|wo"
     "|what|what.s|when|where|which|who|why|with|write|you|your",
     re.IGNORECASE,
 )
@@ -184,7 +188,9 @@ def answer_in(schema: Any, prompt: str) -> str:
     if not isinstance(schema, dict):
         first = prompt.strip().partition("\n")[0][:200]
         return json.dumps({"asked": first, "from": "nbgemini's offline service, not Gemini"}, ensure_ascii=False)
-    return json.dumps(_Filler(schema.get("$defs", {}), prompt).value(schema, "value", 1), ensure_ascii=False)
+    result = as_kind(calculation(prompt[:_LONGEST])[1], _kind(schema)) if _kind(schema) in ("integer", "number") else None
+    made = _Filler(schema.get("$defs", {}), prompt).value(schema, "value", 1) if result is None else result
+    return json.dumps(made, ensure_ascii=False)
 
 
 class _Filler:
@@ -239,7 +245,7 @@ class _Filler:
         self._depth += 1
         required = map(str, schema.get("required", ())) if self._depth > _DEEPEST else schema.get("properties", {})
         made = {key: self.value(schema.get("properties", {}).get(key), key, number) for key in required}
-        more = schema.get("additionalProperties")
+        more = {} if made == {} and schema.get("additionalProperties") is True else schema.get("additionalProperties")
         if isinstance(more, dict) and not made:
             pairs = {key: as_kind(number, _kind(more)) for key, number in _PAIR.findall(self._said.words)}
             numbered = {key: number for key, number in pairs.items() if isinstance(number, int | float)}
@@ -329,8 +335,17 @@ class PromptValues:
         )
         if said and (value := as_kind(said[1].strip("\"'.?!"), kind)) is not None:
             return value
+        if kind == "boolean" and (
+            found := re.search(rf"(\bnot |n't |\bnever |\bno )?\b{re.escape(name)}\b", self.words, re.IGNORECASE)
+        ):
+            return not found[1]
+        unit = re.search(rf"({_NUMBER.pattern}) ?{re.escape(name.rpartition('_')[2])}\b", self.words) if "_" in name else None
+        if unit and unit[1] in self.numbers and (value := as_kind(unit[1], kind)) is not None:
+            self.numbers.remove(unit[1])  # the name says in what it is measured
+            return value
         if form in _FORMATS:
-            return self._formatted[form].popleft() if self._formatted[form] else None
+            found = self._formatted[form].popleft() if self._formatted[form] else None
+            return re.sub(" at | ", "T", found) if found and form == "date-time" else found
         while kind in ("integer", "number") and self.numbers:
             if (value := as_kind(self.numbers.popleft(), kind)) is not None:
                 return value
@@ -370,7 +385,7 @@ def _texts(text: str) -> Iterator[str]:
     """Yield what is quoted or written like a name: words in capitals, without those that only begin a sentence."""
     for found in _TEXT.finditer(text):
         words = [] if found[1] or found[2] else found[0].split()
-        while words and _NO_NAMES.fullmatch(words[0]):
+        while words and (words[0].islower() or _NO_NAMES.fullmatch(words[0])):
             words = words[1:]
         if said := found[1] or found[2] or " ".join(words):
             yield said
