@@ -117,6 +117,25 @@ def said(prompt):
         ),
         ("Explain this: [n**2 for n in range(9)]", ["shows the value of `[n ** 2 for n in range(9)]`"]),
         ("Explain this code:\nimport a\n" + "print(1)\n" * 50, ["… and 11 more lines."]),
+        ("Can you explain this code?\nbest = lambda a, b: a if a > b else b", ["sets `best` to the function `lambda a, b:"]),
+        ("What does this code do?\nprint(x[::-1])", ["prints `x[::-1]`", "takes `x`"]),
+        (
+            "Explain this:\n@cache\ndef f(n):\n    global total\n    total -= n\n    for _ in n:\n        pass\n    else:\n        return 1",
+            [
+                "the function `f(n)`, decorated with `cache`",
+                "takes `total` from the notebook",
+                "sets `total` to `total - n`",
+                "and at its end, unless a `break` ended it:",
+            ],
+        ),
+        (
+            "Explain `d` of my notebook\n\nd is of type __main__.Dog.\nd: type of __main__\nDocumentation:\n```\nA dog.\n```\n",
+            ["`d` is a `__main__.Dog`; of its class its documentation says: A dog."],
+        ),
+        (
+            "Explain `df` of my notebook\n\ndf is of type pandas.DataFrame.\n| a | b |\n| --- | --- |\n| x | 2 |\n| y | 4 |\n",
+            ["`df` is a `pandas.DataFrame`", "a **table** of 2 columns (a, b) and 2 rows", "`b`: 2 to 4, 3 on average"],
+        ),
         ("Explain `w` of my notebook\n\nw is of type list.\n```\n[1, 2]\n```\n", ["`w` is a `list`", "[1, 2]"]),
     ],
 )

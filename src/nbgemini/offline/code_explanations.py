@@ -10,12 +10,14 @@ from collections.abc import Iterable, Iterator
 
 from nbgemini.offline.canned_answers import Run, thought_and_answer
 from nbgemini.offline.failed_code import parse, titled_blocks
+from nbgemini.offline.input_report import describe
+from nbgemini.offline.text_tables import tables_in
 
-_ASKED = re.compile(r"^Explain\b", re.IGNORECASE)
+_ASKED = re.compile(r"^(?:(?:can|could|would) you |please )*(?:explain\b|what does (?:this|the)\b)", re.IGNORECASE)
 _FENCED = re.compile(r"^```(?:python|py)?\n(.*?)\n```$", re.MULTILINE | re.DOTALL)
 _TYPE = re.compile(r"^(\S+) is of type (\S+)\.$", re.MULTILINE)
 _SIGNATURE = re.compile(r"^([\w.]+\(.{0,5000}): (?:builtin|function|method|class)", re.MULTILINE)
-_LIKE_CODE = re.compile(r"^\s*(?:async|def|class|for|import|from|\w+\s*=)\b|[\w\])]\(|^[\[({].*[\])}]$", re.MULTILINE)
+_LIKE_CODE = re.compile(r"^\s*(?:async|def|class|for|import|from)\b|^\s*\w+\s*=|[\w\])]\(|^[\[({].*[\])}]$", re.MULTILINE)
 _LONGEST = 20_000  # characters of a prompt that are looked at
 _DEEPEST, _MOST_LINES, _SHOWN = 3, 40, 80
 _SIGNED = "*From nbgemini's offline service, not from Gemini: it reads the code word by word, and doesn't know what it is for.*"
@@ -34,7 +36,7 @@ def explain(prompt: str) -> list[Run] | None:
     code = textwrap.dedent(code or next(fenced, "") or _bare_code(prompt))
     tree, documentation = parse(code) if code else None, blocks.get("Documentation", "none").strip()
     paragraphs = re.sub(r"\n[=-]{3,}", "", documentation).split("\n\n") if documentation != "none" else [""]
-    own_words = next((words for words in paragraphs if not re.match(r"[\w.]+\(", words)), "")
+    own_words = next((words for words in paragraphs if not re.match(r"\s*(?:[\w.]+\(|>>>)", words)), "")
     if not (tree and tree.body) and not own_words:
         return None
     output = next((text.strip() for title, text in blocks.items() if title.startswith("Output of [")), "")
@@ -55,14 +57,19 @@ def explain(prompt: str) -> list[Run] | None:
 
 def _about_value(prompt: str) -> list[Run] | None:
     """Return what can be said of an object whose type and value the prompt gives; a table is better measured than repeated."""
-    found = _TYPE.search(prompt)
-    if found is None or "\n| --- |" in prompt:
+    found, blocks, tables = _TYPE.search(prompt), titled_blocks(prompt), tables_in(prompt)
+    value = next((text[1] for text in _FENCED.finditer(prompt)), "")
+    if found is None or not (tables or value):
         return None
     name, kind = found.groups()
-    value = next((text[1] for text in _FENCED.finditer(prompt)), "")
-    article = "an" if kind[0].lower() in "aeiou" else "a"
-    answer = f"`{name}` is {article} `{kind}`, and this is what it holds:\n\n```text\n{value[:2000]}\n```\n\n{_SIGNED}"
-    return thought_and_answer(f"Looking at `{name}`", "Its type and its value were sent.", answer)
+    said = f"`{name}` is {'an' if kind[0].lower() in 'aeiou' else 'a'} `{kind}`"
+    if tables:
+        said += ", and this is what reached me of it:\n\n" + "\n".join(map(describe, tables))
+    elif "Documentation" not in blocks:
+        said += f", and this is what it holds:\n\n```text\n{value[:2000]}\n```"
+    elif (words := blocks["Documentation"].strip().partition("\n\n")[0]) != "none":  # it says nothing of itself
+        said += f"; of its class its documentation says: {words}"
+    return thought_and_answer(f"Looking at `{name}`", "I say what was sent of it.", f"{said}\n\n{_SIGNED}")
 
 
 def _is_code(text: str) -> bool:
@@ -88,7 +95,8 @@ def _lines(body: list[ast.stmt], depth: int = 0) -> Iterator[str]:
         number += 1
         mark, indent = f"{number}." if depth == 0 else "-", "   " * depth
         inside = list(_inside(node)) if depth < _DEEPEST else []
-        yield f"{indent}{mark} {_statement(node) if inside else _statement(node).removesuffix(':')}"
+        said = _statement(node)
+        yield f"{indent}{mark} {said if inside or not said.endswith(':') else f'{said} …'}"
         for words, inner in inside:
             if words:
                 yield f"{indent}   {words}" if depth == 0 else f"{indent}- {words}"
@@ -103,7 +111,8 @@ def _inside(node: ast.stmt) -> Iterator[tuple[str, list[ast.stmt]]]:
         yield f"and if that raises {_code(handler.type) if handler.type else 'anything'}:", handler.body
     for name, words in (("orelse", "otherwise:"), ("finalbody", "and in the end, whatever happened:")):
         if inner := getattr(node, name, None):
-            yield words, inner
+            is_loop = isinstance(node, ast.For | ast.AsyncFor | ast.While)
+            yield "and at its end, unless a `break` ended it:" if is_loop and name == "orelse" else words, inner
 
 
 def _statement(node: ast.stmt) -> str:  # noqa: PLR0911 - a table
@@ -111,7 +120,8 @@ def _statement(node: ast.stmt) -> str:  # noqa: PLR0911 - a table
         case ast.FunctionDef() | ast.AsyncFunctionDef():
             yields = any(isinstance(inner, ast.Yield | ast.YieldFrom) for inner in ast.walk(node))
             kind = "coroutine" if isinstance(node, ast.AsyncFunctionDef) else "generator" if yields else "function"
-            return f"defines the {kind} `{node.name}({ast.unparse(node.args)})`{_documented(node)}:"
+            marks = f", decorated with {_listed(map(ast.unparse, node.decorator_list))}" if node.decorator_list else ""
+            return f"defines the {kind} `{node.name}({ast.unparse(node.args)})`{marks}{_documented(node)}:"
         case ast.ClassDef(bases=bases):
             kind = f", a {_listed(map(ast.unparse, bases))}" if bases else ""
             return f"defines the class `{node.name}`{kind}{_documented(node)}:"
@@ -134,13 +144,18 @@ def _simple(node: ast.stmt) -> str:  # noqa: C901, PLR0911, PLR0912 - a table
             origin = f" from `{node.module}`" if isinstance(node, ast.ImportFrom) else ""
             return f"imports {_listed(map(ast.unparse, names))}{origin}"
         case ast.Assign(targets=targets, value=value):
-            return f"sets {_listed(map(ast.unparse, targets))} to {_code(value)}"
+            made = "the function " if isinstance(value, ast.Lambda) else ""
+            return f"sets {_listed(map(ast.unparse, targets))} to {made}{_code(value)}"
         case ast.AnnAssign(value=None):
             return f"declares {_code(node.target)} of type {_code(node.annotation)}"
         case ast.AnnAssign(value=ast.expr() as value):
             return f"sets {_code(node.target)}, of type {_code(node.annotation)}, to {_code(value)}"
         case ast.AugAssign(op=ast.Add()):
             return f"adds {_code(node.value)} to {_code(node.target)}"
+        case ast.AugAssign(target=target, op=op, value=value):
+            return f"sets {_code(target)} to {_code(ast.BinOp(ast.parse(ast.unparse(target), mode='eval').body, op, value))}"
+        case ast.Global(names=names) | ast.Nonlocal(names=names):
+            return f"takes {_listed(names)} from {'the notebook' if isinstance(node, ast.Global) else 'the function around it'}"
         case ast.Return(value=value):
             return f"returns {_code(value)}" if value else "returns"
         case ast.Raise(exc=ast.expr() as error):
