@@ -83,6 +83,7 @@ SHOP = """| product | group | price | units_sold | day | in_stock |
         ("correlation between price and units sold", "`price` and `units_sold` correlate with **-0.802** (Pearson)."),
         ("What is the standard deviation of the price?", "Standard deviation: `price` **427.657**."),
         ("What is the most common group?", "The most common `group` is **Home**: 2 rows."),
+        ("Here are 4 rows and columns of our sales: Which product is the cheapest?", "**Mouse** has the lowest `price`: 19.5."),
         ("Who is the best salesperson?", "I don't understand “salesperson”, so this may not be what you ask for:"),
         ("Welches Produkt ist am teuersten?", ""),
     ],

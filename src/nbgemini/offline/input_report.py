@@ -132,10 +132,10 @@ _COMMON = r"\bmost (common|frequent|often)\b"
 _DATED = r"\b(earliest|latest|newest|oldest|most recent)\b"
 _ORDER = ("", "", "second", "third", "fourth", "fifth", "two", "three", "four", "five")  # with and without a place among others
 _PLAIN = re.compile(
-    "a|all|an|and|any|are|at|be|been|by|can|cell|cells|column|columns|data|dataframe|did|different|distinct|do|does|each|entries|for"
+    "a|all|an|and|any|are|as|at|be|been|by|calculate|can|cell|cells|column|columns|data|dataframe|did|different|distinct|do|does|each|entries|for"
     "|from|get|give|gave|got|group|grouped|had|has|have|how|i|in|is|it|its|list|made|many|me|much|my|number|of|on|one|only|order|our|per"
     "|please|records|row|rows|sell|sold|show|table|tell|than|that|the|their|them|there|these|this|those|to|unique|value|values|was|we"
-    "|were|what|what's|when|where|which|who|whose|with|you|us|correlation|correlated|between|range|cost|costs|item|items|about|dataset"
+    "|were|what|what's|when|where|which|who|whose|with|you|us|correlation|correlated|between|range|cost|costs|item|items|about|dataset|sells|find|could|would|will|or|so|up"
 )
 _MILLION = 1_000_000
 _MOST_SHOWN = 12  # groups, or rows
@@ -170,6 +170,8 @@ def answer_about(question: str, table: TextTable) -> str:
     rules = (_missing, _correlation, _counts, _groups, _ranks, _range, _folds) if kept.rows else ()
     found = next((answer for rule in rules if (answer := rule(rest, kept))), "")
     found = f"{told}\n\n{found}" if found and told else found or told or (_looked_up(asked, table) if table.rows else "")
+    questions = [part for part in re.split(r"(?<=[.!?:])\s+", rest) if part.endswith("?")]
+    rest = " ".join(questions) or rest  # the other sentences tell of the table
     strange = _strange(re.sub(r"\b(not|out of)\b", "", rest) if "` False" in told else rest, table)
     if found and strange:
         words = ", ".join(f"“{word}”" for word in strange[:_MOST_NAMED])
@@ -268,7 +270,7 @@ def _counts(asked: str, table: TextTable) -> str:
     said = []
     if re.search(r"\bhow many (rows|entries|records|lines)\b|\bnumber of rows\b", asked):
         said.append(f"The table has **{table.total or len(table.rows)}** rows.")
-    if re.search(r"\b(which|what|how many|and) (are the )?columns\b", asked):
+    if re.search(r"\b(which|what|how many) (are the |rows and )?columns\b", asked):
         said.append(f"The table has **{len(table.names)}** columns: {', '.join(f'`{name}`' for name in table.names)}.")
     return " ".join(said)
 
