@@ -84,6 +84,7 @@ def test_code_of_a_waiting_cell_is_in_a_new_cell_when_it_ends(notebook):
 def test_a_fix_that_did_not_wait_offers_the_corrected_cell(notebook):
     page = loaded(notebook, "1 / 0", f"%gemini fix {directed('Zero.' + chr(10) * 2 + f'```python{chr(10)}x = 1{chr(10)}```')}")
     page.run(1)
+    page.wait_reply(1)
     page.run(2)
     page.cell(2).get_by_role("button", name="Put into a new cell").click()
     source = "jupyterapp.shell.currentWidget.content.model.cells.get(3).sharedModel.getSource()"

@@ -168,13 +168,14 @@ class Notebook:
 
     def _new_context(self):
         self._contexts.append(self._browser.new_context(viewport={"width": 1200, "height": 900}))
+        self._contexts[-1].set_default_timeout(PATIENCE)
         return self._contexts[-1]
 
     def open(self, workspace=""):
         """Open, or reload, and wait until the kernel is ready."""
         way = "notebooks" if self.front_end == "notebook" else f"lab/workspaces/{self.name}{workspace}/tree"
         self.page.goto(f"{self._lab.url}/{way}/{self.path.name}?token={self._lab.token}&reset")
-        self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=PATIENCE)
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell")
         self.wait("() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'")
         self.page.evaluate("() => jupyterapp.shell.collapseLeft()")
 
@@ -238,7 +239,14 @@ class Notebook:
 
     def wait(self, condition: str, argument=None):
         """Wait until a JavaScript condition of the page is true."""
-        return self.page.wait_for_function(condition, arg=argument, timeout=PATIENCE)
+        return self.page.wait_for_function(condition, arg=argument)
+
+    def wait_reply(self, number: int):
+        """Wait until the kernel is done with a cell: after a failure it drops what was sent before."""
+        self.wait(
+            "n => /\\d/.test(document.querySelectorAll('.jp-Notebook .jp-Cell')[n].querySelector('.jp-InputPrompt').textContent)",
+            number,
+        )
 
     def wait_text(self, number: int, text: str):
         """Wait until a cell's outputs contain a text."""
