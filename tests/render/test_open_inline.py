@@ -64,6 +64,8 @@ from nbgemini.render.open_markdown import close_inline
         ("[10 ti", "10 ti"),
         ("(see [do", "(see do"),
         ("请看[这", "请看这"),
+        ("so \\", "so"),
+        ("so \\*", "so"),
         ("so [1", "so"),
         ("so[^1", "so"),
         ("so![al", "so"),

@@ -329,7 +329,7 @@ def _without_begun_signs(text: str) -> str:
     end, before = len(text), -1
     while end != before:
         before = end
-        while end and (text[end - 1] in "*_~" or (end < len(text) and text[end - 1].isspace())):
+        while end and (text[end - 1] in "*_~\\" or (end < len(text) and text[end - 1].isspace())):
             end -= 1
         sign = _PART_OF_SIGN.search(text, max(0, end - _LONGEST_SIGN), end)
         end = sign.start() if sign else end
