@@ -34,8 +34,8 @@ def test_what_fits_is_changed(changes):
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({"modle": "x"}, "no option 'modle' (did you mean model?); there are model, system, think, "),
-        ({"attach": "x"}, "no option 'attach'; there are model, system"),
+        ({"modle": "x"}, "no option 'modle' (did you mean model?); the options are model, system, think, "),
+        ({"attach": "x"}, "no option 'attach'; the options are model, system"),
         ({"tools": []}, "only %%gemini -t and client.chat offer tools"),
         ({"temperature": "hot"}, "temperature='hot' can't be used: expected float, got str"),
         ({"think": 0.5}, "think=0.5 can't be used: expected int | str, got float"),

@@ -161,7 +161,7 @@ def test_a_formula_may_hold_blank_lines_but_no_prose():
         ("see ![p][r]\n\n[r]: data:image/png;base64,AAAA", '<img src="data:image/png;base64,AAAA"'),
         ("[so[^n]](https://a.example)\n\n[^n]: it is", "so<sup>[n]</sup>"),
         ("so it is[^n]\n\n[^n]: says *who*", "is<sup>[n]</sup>"),
-        ("| a[^1] |\n|---|\n\n[^1]: who", "a<sup>[1]</sup>"),
+        ("| a[^n] |\n|---|\n\n[^n]: who", "a<sup>[n]</sup>"),
     ],
 )
 def test_what_is_defined_later_serves_what_came_before(text, later):
@@ -303,3 +303,21 @@ def test_a_long_paragraph_is_parsed_piece_by_piece():
     html = to_html(text)
     assert (html.count("<strong>a</strong>"), html.count("<code>b</code>"), html.count("<p>")) == (1_500, 1_500, 1)
     assert to_html("x" * 15_000) == f"<p>{'x' * 15_000}</p>\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```\na\n\n```py\nb\n```\n\nc\n   d\n```\n",
+        "```\n2. a\n   ```sh\n   b\n   ```\n\n3. c\n   ```\nd\n```\n",
+        "1. a\n   ```\nb\n```\n2. c\n",
+    ],
+)
+def test_blanks_at_the_end_of_what_came_end_nothing(text):
+    for at in range(1, len(text)):
+        blocks = Blocks()
+        for piece in (text[:at], text[at:]):
+            blocks.append(piece)
+            blocks.advance()
+        blocks.close()
+        assert blocks.html() == to_html(text)

@@ -41,7 +41,22 @@ def test_where_code_ends(source, codes, behind):
     assert ("<em>a</em>" in html) == behind
 
 
+@pytest.mark.parametrize("code", ["a\n", "\na\n  b\n", "# a\n- b\n", "  a\nb\n", "```py\na\n```\n"])
+def test_code_that_is_less_indented_than_its_item_stays_there(code):
+    html = to_html(f"1. Create\n   ```md\n{code}   ```\n2. Then *do*\n")
+    assert html.count("<ol>") == 1
+    assert html.count("<pre>") == 1
+    assert "Then <em>do</em>" in html
+
+
+@pytest.mark.parametrize("behind", ["*a*", "*a*\n\n- b\n", "- *a*"])
+def test_code_in_an_item_that_nothing_closes_ends_with_the_item(behind):
+    assert "<em>a</em>" in to_html(f"- b\n  ```py\n  x\n\n{behind}")
+
+
 @pytest.mark.timeout(90)
-@pytest.mark.parametrize("unit", ["```a\n```b\n```\n", "```a\n", "```\n```a\n", "~~~a\n```b\n", "- ```a\n  ```b\n"])
+@pytest.mark.parametrize(
+    "unit", ["```a\n```b\n```\n", "```a\n", "```\n```a\n", "~~~a\n```b\n", "- ```a\n  ```b\n", "- ```a\nb\n"]
+)
 def test_fences_without_end_cost_no_more_than_their_text(unit):
     assert to_html(unit * (100_000 // len(unit)))

@@ -97,6 +97,7 @@ def _line(state: Any, line: int) -> str:
 
 _OPENING = re.compile(r"(?P<marks>`{3,})(?P<info>[^`\n]*)|(?P<tildes>~{3,})(?P<about>[^\n]*)")
 _INNER = re.compile(r"[ \t]*(?P<marks>`{3,}|~{3,})[ \t]*(?P<info>[\w+#.-]*)[ \t]*", re.ASCII)
+_ITEM = re.compile(r"(?:[-*+]|\d{1,9}[.)])[ \t]")
 _FLAT = "nbgemini flat fences"  # where a parse notes that fences do not end
 
 
@@ -120,11 +121,13 @@ def fence_rule(state: Any, start: int, end: int, silent: bool) -> bool:
 
 def _end(state: Any, start: int, end: int, marks: str) -> tuple[int, int]:
     """Return the line of the closing fence, and the line behind all that the code may take; the same if none closes it."""
-    open_fences, flat, line = [len(marks)], 0, start + 1
+    open_fences, flat, outdented = [len(marks)], 0, 0
     for line in range(start + 1, end):
         begin = state.bMarks[line] + state.tShift[line]
-        if begin < state.eMarks[line] and state.sCount[line] < state.blkIndent:
-            return flat or line, line
+        if begin < state.eMarks[line] and state.sCount[line] < state.blkIndent and not outdented:
+            if state.sCount[line] < 0 or state.env.get(_FLAT) or _ITEM.match(state.src, begin, state.eMarks[line]):
+                return flat or line, line
+            outdented = line  # which ends the item by the book; but models often indent only the fences
         if state.src[begin : begin + 1] != marks[0] or not (found := _INNER.fullmatch(state.src, begin, state.eMarks[line])):
             continue
         at_margin, length = not state.is_code_block(line), len(found["marks"])
@@ -138,10 +141,10 @@ def _end(state: Any, start: int, end: int, marks: str) -> tuple[int, int]:
             return line, end
         if not flat and not found["info"] and at_margin and length >= len(marks):
             flat = line
-    if state.env.get(GROWING) == end or not flat:
+    if state.env.get(GROWING) == end or not (flat or outdented):
         return end, end
     state.env[_FLAT] = True
-    return flat, end
+    return (flat, end) if flat else (outdented, outdented)
 
 
 _LINKS, _FOOTNOTES = "references", "footnotes"  # the parser's own name, and ours
@@ -186,8 +189,8 @@ def is_defined_now(env: Environment, labels: list[tuple[str, str]]) -> bool:
     return any(label in env[kind] for kind, label in labels)
 
 
-_DEFINITION = re.compile(r"\[\^(?P<label>[^\[\]\s^]{1,100})\]:[ \t]*")
-_REFERENCE = re.compile(r"\[\^(?P<label>[^\[\]\s^]{1,100})\]")
+_REFERENCE = re.compile(r"\[\^(?P<label>[^\[\]\s^]{1,100})\^?\]")
+_DEFINITION = re.compile(rf"{_REFERENCE.pattern}:[ \t]*")
 _INDENT = 4  # columns of what belongs to a footnote
 
 
@@ -219,8 +222,10 @@ def footnote_reference_rule(state: Any, silent: bool) -> bool:
     if state.src[state.pos] != "[":
         return False
     found = _REFERENCE.match(state.src, state.pos, state.posMax)
-    if not found or not state.env.setdefault(_FOOTNOTES, Definitions()).get(found["label"]):
+    if not found or state.src.startswith("(", found.end()):
         return False
+    if not found["label"].isdecimal() and not state.env.setdefault(_FOOTNOTES, Definitions()).get(found["label"]):
+        return False  # but what has a number is defined below, as a rule
     if not silent:
         state.push("footnote_reference", "", 0).content = found["label"]
     state.pos = found.end()

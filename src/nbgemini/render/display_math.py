@@ -61,7 +61,7 @@ def paragraph_rule(state: Any, start: int, end: int, silent: bool) -> bool:
     outer, state.parentType = state.parentType, "paragraph"
     line, underline = _behind_formulas(state, start, end), ""
     while line < end and not state.isEmpty(line):
-        if (underline := _underline(state, line)) or _is_ended(state, line, end):
+        if (underline := _underline(state, line, start)) or _is_ended(state, line, end):
             break
         line = _behind_formulas(state, line, end)
     state.parentType = outer
@@ -93,10 +93,12 @@ def environment_rule(state: Any, silent: bool) -> bool:
     return True
 
 
-def _underline(state: Any, line: int) -> str:
+def _underline(state: Any, line: int, start: int) -> str:
+    """Return the sign of a line that makes a heading of the text above; dashes below several lines are a rule."""
     found = _UNDERLINE.fullmatch(state.src, state.bMarks[line] + state.tShift[line], state.eMarks[line])
     is_at_margin = 0 <= state.sCount[line] - state.blkIndent < _CODE_INDENT
-    return str(found[1][0]) if found and is_at_margin else ""
+    is_rule = found is not None and found[1].startswith("---") and line - start > 1
+    return str(found[1][0]) if found and is_at_margin and not is_rule else ""
 
 
 def _is_ended(state: Any, line: int, end: int) -> bool:
@@ -117,10 +119,18 @@ def _behind_formulas(state: Any, line: int, end: int) -> int:
     begin = state.bMarks[line] + state.tShift[line]
     while opening := _open(state.src, begin, state.eMarks[line]):
         found = _find(state, line, opening, end)
+        if found is None and state.env.get(UNDECIDED) == line and _stands_at_edge(state, line, opening):
+            return end  # its lines are no items, rules or headings
         if found is None:
             break
         line, begin = found.line, found.end
     return line + 1
+
+
+def _stands_at_edge(state: Any, line: int, opening: re.Match[str]) -> bool:
+    """Say whether nothing stands in a line before or behind what opens a formula."""
+    begin, end = state.bMarks[line] + state.tShift[line], state.eMarks[line]
+    return opening.start() == begin or not state.src[opening.end() : end].strip()
 
 
 def _open(source: str, begin: int, end: int) -> re.Match[str] | None:

@@ -30,14 +30,21 @@ hush("markdown_it")  # a line for each rule that it tries at each line
 
 OPEN_END = "nbgemini open end"  # where a parse of text that still grows finds what closes its open syntax
 _DEEPEST = 20  # elements in each other
+_MOST_BREAKS = 4  # within emphasis that is still open, such as a verse, there are fewer,
+_MOST_SIGNS = 3  # and it begins with so few
 _LONGEST_PIECE = 10_000  # characters of inline text that are parsed at once
 
 
 def parse_blocks(source: str, *, growing: bool = False) -> tuple[Sequence[Any], int]:
     """Return the block tokens of harmless Markdown, its inline text unparsed, and the first line that is not decided yet."""
-    lines = source.count("\n") + (not source.endswith("\n"))
+    lines = count_lines(source)
     env: dict[str, Any] = {GROWING: lines} if growing else {}
     return _block_tokens(source, env), env.get(UNDECIDED, lines)
+
+
+def count_lines(source: str) -> int:
+    """Return how many lines the parser sees: none behind the last line end where only blanks have come."""
+    return source.count("\n") + (not source.rstrip(" \t").endswith("\n"))
 
 
 def _block_tokens(source: str, env: MutableMapping[str, Any]) -> list[Any]:
@@ -130,7 +137,7 @@ def _lone_bracket_rule(state: Any, silent: bool) -> bool:
 
 
 def open_delimiters(text: str, env: MutableMapping[str, Any]) -> list[str]:
-    """Return the signs of emphasis that inline text opens and never closes, from the outermost on."""
+    """Return the signs of emphasis that inline text opens, never closes, and may yet close, from the outermost on."""
     from markdown_it.rules_inline import StateInline  # noqa: PLC0415 - at first use
 
     parser = markdown_parser()
@@ -138,7 +145,28 @@ def open_delimiters(text: str, env: MutableMapping[str, Any]) -> list[str]:
     parser.inline.tokenize(state)
     parser.inline.ruler2.getRules("")[0](state)  # which pairs them
     signs = {42: "*", 95: "_", 126: "~~"}
-    return [signs[delimiter.marker] for delimiter in state.delimiters if delimiter.open and delimiter.end < 0]
+    breaks = [at for at, token in enumerate(state.tokens) if token.type == "softbreak"]
+    begin = breaks[-_MOST_BREAKS] if breaks[_MOST_BREAKS - 1 :] else 0
+    return [
+        signs[one.marker]
+        for one in state.delimiters
+        if one.open and one.end < 0 and one.token >= begin and not _multiplies(one, state.tokens)
+    ]
+
+
+def _multiplies(delimiter: Any, tokens: Sequence[Any]) -> bool:
+    """Tell the sign in `2*n`, `x[i]*y` and `10**9` from emphasis, and the end of a comment in code without a fence."""
+    first = last = delimiter.token
+    if tokens[first].content != "*" or delimiter.length > _MOST_SIGNS:
+        return False
+    while first and tokens[first - 1].content == "*":
+        first -= 1
+    while last + 1 < len(tokens) and tokens[last + 1].content == "*":
+        last += 1
+    before = tokens[first - 1].content[-1:] if first else " "
+    behind = tokens[last + 1].content[:1] if last + 1 < len(tokens) else ""
+    is_alone = delimiter.length == 1
+    return before.isascii() and (before.isdigit() or (is_alone and (before.isalnum() or before in ")]" or behind == "/")))
 
 
 _QUOTES = ("Pi", "Pf")  # German ends with what English begins with

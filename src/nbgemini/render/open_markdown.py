@@ -19,8 +19,9 @@ from msgspec import Struct, structs
 
 from nbgemini.render.block_html import render
 from nbgemini.render.block_rules import Environment, environment_inside
+from nbgemini.render.display_math import GROWING
 from nbgemini.render.html_tree import Element, Level, Node, Patch, parse_html
-from nbgemini.render.markdown_parser import OPEN_END, open_delimiters, parse_all
+from nbgemini.render.markdown_parser import OPEN_END, count_lines, open_delimiters, parse_all
 
 _LARGEST = 2_000  # characters that are rendered again at each update,
 _GROWTH = 1.1  # or more, once they have grown by this, or when the text pauses;
@@ -33,6 +34,10 @@ _MOST_COLUMNS = 200  # of a table whose head is completed
 _MARKER = r"(?:>|(?:[-*+]|\d{1,9}[.)])(?=[ \t]|$))"
 _UNDECIDED = re.compile(  # a line that may become anything
     rf"[ \t]*(?:{_MARKER}[ \t]*)*(?:[-*+_#=~`|:> \t]*|\d{{1,9}}[.)]?|!?\[[ xX^]?\]?|(?:`{{3,}}|~{{3,}})[^`\n]*)\Z"
+)
+_PART_OF_UNDERLINE = re.compile(r" {0,3}(?:={2,}|-{3,})")
+_PART_OF_DEFINITION = re.compile(
+    r" {0,3}\[(?!\^)[^\[\]\n]{1,200}\]:[ \t]*(?:\S+(?:[ \t]+(?:\"[^\"\n]*\"?|'[^'\n]*'?|\([^()\n]*\)?))?)?\s*\Z"
 )
 _PART_OF_FENCE = re.compile(r"[ \t>]*[`~]{1,2}\Z")
 _ROW = re.compile(rf"(?P<lead>(?:[ ]*{_MARKER})*[ ]*)\|(?P<cells>[^\n]*)")
@@ -100,14 +105,19 @@ class OpenMarkdown:
         source = _decided(self._cut.before + text[self._cut.place :], in_code=self._end.is_open_code)
         self.rendered += len(source)
         self._end = _End(source, self._cut)
-        nodes = parse_html(render(source, {**environment_inside(env), OPEN_END: self._end.close}))
+        nodes = parse_html(render(source, _open_environment(source, env, self._end)))
         self._seconds = thread_time() - began
         return nodes
 
 
 def parse_open(source: str, env: Environment, *, in_code: bool) -> Sequence[Any]:
     """Return the tokens of harmless Markdown that is still being written, with its open syntax closed; `env` stays as it is."""
-    return parse_all(_decided(source, in_code=in_code), {**environment_inside(env), OPEN_END: _End().close})
+    source = _decided(source, in_code=in_code)
+    return parse_all(source, _open_environment(source, env, _End()))
+
+
+def _open_environment(source: str, env: Environment, end: _End) -> Environment:
+    return {**environment_inside(env), OPEN_END: end.close, GROWING: count_lines(source)}
 
 
 class _End:
@@ -269,9 +279,14 @@ def _decided(source: str, *, in_code: bool) -> str:
     """Return the source without a last line that may become anything, and with the head of a table completed."""
     begin = source.rfind("\n") + 1
     line = source[begin:]
-    if (_PART_OF_FENCE if in_code else _UNDECIDED).match(line):
+    if in_code:
+        return source[:begin] if _PART_OF_FENCE.match(line) else source
+    before = source[source.rfind("\n", 0, begin - 1) + 1 : begin] if begin else ""
+    is_definition = _PART_OF_DEFINITION.match(line) and (before.isspace() or not before or _PART_OF_DEFINITION.match(before))
+    is_underline = _PART_OF_UNDERLINE.fullmatch(line) and before.strip() and "|" not in before
+    if is_definition or (_UNDECIDED.match(line) and not is_underline):
         source = source[:begin]
-    return source if in_code else source + _rest_of_table_head(source)
+    return source + _rest_of_table_head(source)
 
 
 def _rest_of_table_head(source: str) -> str:
@@ -292,9 +307,12 @@ _CLOSINGS = {"\\(": "\\)", "\\[": "\\]", "$$": "$$"}
 _DOLLAR = re.compile(r"\\.|\$", re.DOTALL)
 _ADDRESS = re.compile(r"\((?:[^()\\\s]|\\.|\([^()\s]*\))*(?:\s+(?:\"[^\"]*\"|'[^']*'))?\s*\)")
 _PART_OF_ADDRESS = re.compile(r"\(<?[^\s()]*(?:\([^\s()]*)?(?:\s+[\"'][^\"']*[\"']?)?\Z")
-_PART_OF_TAG = re.compile(r"</?(?:s|su|sub|sup|k|kb|kbd|b|br)?\Z", re.IGNORECASE)
-_LONGEST_TAG = 5  # characters of such a part
-_PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
+_PART_OF_SIGN = re.compile(r"(?:</?(?:s|su|sub|sup|k|kb|kbd|b|br)?|&#?[A-Za-z0-9]{0,9})\Z", re.IGNORECASE | re.ASCII)
+_LONGEST_SIGN = 11  # characters of such a part of a tag or an entity
+_AUTOLINK = re.compile(r"<(?P<address>https?://[^\s<>]*)\Z|<h(?:t(?:t(?:ps?(?::/?)?)?)?)?\Z")
+_PUNCTUATION = re.compile(r"[!-(*-/:-@\[\\^-`{-~]")  # but what would close a formula behind a backslash
+_BEFORE_LIST = re.compile(r"(?:[A-Za-z0-9_.)]|=[ ]?|\w\(['\"]?)\Z", re.ASCII)  # x[0], x = [, f([
+_IN_LIST = re.compile(r"\[?\s*(?:'|[-+]?\d+(?:\.\d+)?\s*[,;:])")
 _FAR = 300  # characters: what opened farther away is taken as it stands
 
 
@@ -307,15 +325,16 @@ def close_inline(text: str, env: MutableMapping[str, Any]) -> str:
 
 
 def _without_begun_signs(text: str) -> str:
-    """Return text without the signs of emphasis, and the parts of tags, that it ends with."""
+    """Return text without the signs of emphasis, and the parts of tags, entities and links, that it ends with."""
     end, before = len(text), -1
     while end != before:
         before = end
-        while end and (text[end - 1] in "*_~" or (end < len(text) and text[end - 1].isspace())):
+        while end and (text[end - 1] in "*_~\\" or (end < len(text) and text[end - 1].isspace())):
             end -= 1
-        tag = _PART_OF_TAG.search(text, max(0, end - _LONGEST_TAG), end)
-        end = tag.start() if tag else end
-    return text[:end]
+        sign = _PART_OF_SIGN.search(text, max(0, end - _LONGEST_SIGN), end)
+        end = sign.start() if sign else end
+    link = _AUTOLINK.search(text, max(0, end - _FAR), end)
+    return (text[: link.start()] + (link["address"] or "")).rstrip() if link else text[:end]
 
 
 def _begin_of_open_dollars(text: str) -> int:
@@ -328,7 +347,7 @@ def _begin_of_open_dollars(text: str) -> int:
 
 
 def _with_code_and_links_closed(text: str) -> tuple[str, str]:
-    """Return text with its open code or link closed, and a formula without end that follows it."""
+    """Return text with its open code and links closed, and a formula without end that follows it."""
     brackets: list[re.Match[str]] = []
     at, end = 0, _begin_of_open_dollars(text)
     while found := _MARK.search(text, at, end):
@@ -336,7 +355,9 @@ def _with_code_and_links_closed(text: str) -> tuple[str, str]:
         if found["code"]:
             closing = re.compile(rf"(?<!`){found['code']}(?!`)").search(text, at)
             if closing is None and len(text) - at <= _FAR:
-                return _with_code_closed(text, found), ""
+                text = _with_code_closed(text, found)
+                end = len(text)
+                break
             at, end = (closing.end(), end) if closing else (at, len(text))
         elif found["formula"]:
             closed = text.find(_CLOSINGS[found["formula"]], at)
@@ -350,10 +371,31 @@ def _with_code_and_links_closed(text: str) -> tuple[str, str]:
             opening = brackets.pop()
             if address := _ADDRESS.match(text, at, end):
                 at = address.end()
-            elif (at == end and not text.endswith("]", 0, opening.start())) or _PART_OF_ADDRESS.match(text, at, end):
+            elif _PART_OF_ADDRESS.match(text, at, end) or (
+                at == end
+                and _may_be_link(text, opening, end)
+                and not text.endswith("]", 0, opening.start())
+                and not text.startswith("^", opening.end())
+            ):
                 return _without_bracket(text[: found.start()], opening), text[end:]
-    is_link_open = brackets and end - brackets[-1].end() <= _FAR
-    return _without_bracket(text[:end], brackets[-1]) if is_link_open else text[:end], text[end:]
+    return _with_link_closed(text[:end], brackets), text[end:]
+
+
+def _with_link_closed(text: str, brackets: list[re.Match[str]]) -> str:
+    end = len(text)
+    while brackets and _may_be_link(text, brackets[-1], end):
+        text = _without_bracket(text, opening := brackets.pop())
+        if opening["open"] == "[":  # and no picture in a link
+            break
+    return text
+
+
+def _may_be_link(text: str, opening: re.Match[str], end: int) -> bool:
+    """Tell the beginning of a link, near the end of a text, from an index and from a list of values."""
+    before, inside = text[max(0, opening.start() - 3) : opening.start()], text[opening.end() : opening.end() + _LONGEST_SIGN]
+    may_be_list = opening["open"] == "[" and not inside.startswith("^")
+    is_list = may_be_list and (_BEFORE_LIST.search(before) or _IN_LIST.match(inside))
+    return not is_list and end - opening.end() <= _FAR
 
 
 def _with_code_closed(text: str, opening: re.Match[str]) -> str:
@@ -366,5 +408,5 @@ def _with_code_closed(text: str, opening: re.Match[str]) -> str:
 def _without_bracket(text: str, opening: re.Match[str]) -> str:
     """Return the text of a link that is not whole as text; what came of a picture, a label or a footnote is left out."""
     before, inside = text[: opening.start()], text[opening.end() :]
-    is_left_out = opening["open"] == "![" or inside.startswith("^") or before.endswith("]")
+    is_left_out = opening["open"] == "![" or inside.startswith("^") or before.endswith("]") or inside.isdecimal()
     return (before if is_left_out else before + inside).rstrip()
