@@ -46,7 +46,7 @@ def locked(path):
 REFUSED = {
     "missing": (lambda _: None, "no name and no file"),
     "a folder": (lambda path: path.mkdir(), "is a folder"),
-    "a pipe": (fifo, "no name and no file"),
+    "a pipe": (fifo, "no regular file"),
     "a loop": (loop, "no name and no file"),
     "dangling": (dangling, "no name and no file"),
     "too large": (sparse, "too large"),

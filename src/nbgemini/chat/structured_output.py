@@ -130,7 +130,7 @@ _KNOWN = {
 }  # fmt: skip
 _SILENT = {"default", "title"}  # say nothing about what the answer may be
 _UNREADABLE = ("schema-for-unknown-type", "invalid-for-json-schema")
-_UNKNOWN = re.compile(r"(?:[sS]chema for |\()(?:<class ')?([\w.<>]+?)(?:'>)?(?:\. |\)|\s|$)")
+_UNKNOWN = re.compile(r"(?:[sS]chema for |\()(?:<class ')?([\w.<>]+?)(?:'>)?(?:\. |\)|\s(?!\()|$)")
 _LONGEST = 200  # characters of a reason
 
 

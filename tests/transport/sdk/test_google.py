@@ -249,7 +249,7 @@ async def test_credentials_that_nobody_gives_are_a_matter_of_the_network(account
 
 @pytest.mark.usefixtures("cloud")
 async def test_nobody_signed_in_is_told_before_anything_is_sent():
-    with pytest.raises(ConfigurationError, match="Google Cloud|google-genai can't begin"):
+    with pytest.raises(ConfigurationError, match="Google Cloud|google-genai can't start"):
         await frames_of(source_at(KNOWN["gemini"].base_url, key="", vertex=True))
 
 
