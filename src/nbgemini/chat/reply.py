@@ -206,7 +206,7 @@ class Reply(CompleteAnswer):
 
     @property
     def provider(self) -> str:
-        """The service, as it is named before the colon in `service:model`."""
+        """The name of the service, such as `gemini` or `openai`."""
         return self._state.provider
 
     @property
