@@ -101,6 +101,7 @@ def page(who):
         book.cell(2).locator(".cm-content").evaluate("node => node.focus()")  # a page that moves can't be clicked on
         while not book.page.evaluate(f"() => {OUTPUT}.textContent.includes('The end.')"):
             book.page.keyboard.type("words ", delay=60)
+        book.wait("() => performance.getEntriesByName('at rest').length")
         found = book.page.evaluate("() => found")
         rest = book.page.evaluate("() => performance.getEntriesByName('at rest')[0].startTime")
         book.page.wait_for_timeout(3000)  # what JupyterLab still does at rest: formulas, headings

@@ -14,16 +14,6 @@ from nbgemini._environment import HOST
 _OF_TRAITLETS = ("The ", "Values of", "Keys of", "Elements of")  # the beginnings of its messages, which speak of traits
 
 
-class _Number(Float):
-    """A number; neither NaN nor infinity is one."""
-
-    def validate(self, obj: Any, value: Any) -> Any:
-        """Return the number, or raise TraitError."""
-        if isinstance(value, float) and not math.isfinite(value):
-            self.error(obj, value)
-        return super().validate(obj, value)
-
-
 class Gemini(Configurable):
     """The settings of %%gemini; an empty setting means the default of the environment or the service."""
 
@@ -63,12 +53,12 @@ class Gemini(Configurable):
         default_value=True,
         help="Save answers with headings, lists, tables, formulas or code also as LaTeX, for LaTeX and PDF by nbconvert.",
     )
-    updates_per_second = _Number(10.0, min=0.1, help="How often the display of one answer is updated at most.")
-    connect_timeout = _Number(10.0, min=0.001, help="Seconds to wait for a connection.")
-    write_timeout = _Number(60.0, min=0.001, help="Seconds to wait for the service to accept the next piece of a request.")
-    first_timeout = _Number(120.0, min=0.001, help="Seconds to wait for the first byte of an answer.")
-    gap_timeout = _Number(120.0, min=0.001, help="Seconds without any data after which a stream counts as broken.")
-    content_timeout = _Number(
+    updates_per_second = Float(10.0, min=0.1, help="How often the display of one answer is updated at most.")
+    connect_timeout = Float(10.0, min=0.001, help="Seconds to wait for a connection.")
+    write_timeout = Float(60.0, min=0.001, help="Seconds to wait for the service to accept the next piece of a request.")
+    first_timeout = Float(120.0, min=0.001, help="Seconds to wait for the first byte of an answer.")
+    gap_timeout = Float(120.0, min=0.001, help="Seconds without any data after which a stream counts as broken.")
+    content_timeout = Float(
         300.0, min=0.001, help="Seconds without content after which a stream that still sends data counts as broken."
     )
     retries = Int(2, min=0, help="How often a request is retried after a transient failure; 0: never.")
@@ -93,7 +83,7 @@ class Gemini(Configurable):
         help="Cache of complete answers, so that the same prompt is not paid for twice: off, memory, sqlite, sqlite:PATH, "
         "redis://HOST:PORT/DB. Empty: the value of NBGEMINI_CACHE, else off.",
     )
-    cache_hours = _Number(168.0, min=0.001, help="How many hours an answer stays in the cache.")
+    cache_hours = Float(168.0, min=0.001, help="How many hours an answer stays in the cache.")
     prices = Unicode("", help="JSON file of prices; empty: the package's own list, whose date %gemini models shows.")
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -119,6 +109,20 @@ class Gemini(Configurable):
     @validate("chat")
     def _check_chat(self, proposal: Any) -> str:
         return str(proposal["value"]) or "main"
+
+    @validate(
+        "updates_per_second",
+        "connect_timeout",
+        "write_timeout",
+        "first_timeout",
+        "gap_timeout",
+        "content_timeout",
+        "cache_hours",
+    )
+    def _check_number(self, proposal: Any) -> float:
+        if not math.isfinite(proposal["value"]):
+            raise TraitError(f"it can't be {proposal['value']}")
+        return float(proposal["value"])
 
     @validate("think")
     def _check_think(self, proposal: Any) -> str:
