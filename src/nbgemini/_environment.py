@@ -12,19 +12,19 @@ _PACKAGES = ("nbgemini", "ipykernel", "ipython", "ipywidgets", "anywidget", "htt
 
 
 class Host:
-    """What a notebook hands down to what knows of none."""
+    """What a notebook tells the parts of the package that do not know it."""
 
     def __init__(self) -> None:
         self.leave()
 
     def leave(self) -> None:
-        """Set what holds without a notebook."""
-        self.magics = False  # whether options and commands of the magics mean something to who reads a message
-        self.durations = True  # they differ each time, so a notebook whose outputs are compared leaves them out
-        self.latex = True  # answers as LaTeX too, which documents made of a notebook take
-        self.map_bar: Callable[[], Callable[[Any], object] | None] | None = None  # makes the bar of a map
-        self.before_call: Callable[[], object] | None = None  # before each call of a tool
-        self.reader: Callable[[], Any] | None = None  # says who reads, `_async.readers.Reader`
+        """Set the values for use without a notebook."""
+        self.magics = False  # whether messages may name options and commands of the magics
+        self.durations = True  # whether outputs show durations, which differ in each run
+        self.latex = True  # whether answers are saved as LaTeX too, for nbconvert
+        self.map_bar: Callable[[], Callable[[Any], object] | None] | None = None  # makes the progress bar of a map
+        self.before_call: Callable[[], object] | None = None  # called before each call of a tool
+        self.reader: Callable[[], Any] | None = None  # returns the `_async.readers.Reader` that reads now
 
 
 HOST = Host()

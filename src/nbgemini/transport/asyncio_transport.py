@@ -65,7 +65,7 @@ class HttpConnection(asyncio.Protocol):
 
     @property
     def heard_at_rest(self) -> bool:
-        """Whether the service has closed it, or said what nobody asked for; a loop that was busy has not noticed yet."""
+        """Whether the service closed it or sent something unasked, even if the busy event loop has not noticed yet."""
         return self.ended or is_readable(self._socket)
 
     def write(self, data: bytes) -> None:

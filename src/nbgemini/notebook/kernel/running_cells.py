@@ -172,11 +172,11 @@ class LastError:
 
     def _ran(self, result: Any) -> None:
         error = result.error_in_exec or result.error_before_exec
-        if error is not None and result.info is not None and is_the_users(error):
+        if error is not None and result.info is not None and is_from_user_code(error):
             self.seen = Failure(error, result.info.raw_cell, result.execution_count or 0)
 
 
-def is_the_users(error: BaseException) -> bool:
+def is_from_user_code(error: BaseException) -> bool:
     """Whether an exception comes from the user's own code."""
     from nbgemini.errors import NbGeminiError  # noqa: PLC0415 - %load_ext stays quick
 

@@ -20,7 +20,7 @@ from types import FrameType, ModuleType, TracebackType
 from typing import Any
 
 from nbgemini.notebook.kernel.environment import user_names
-from nbgemini.notebook.kernel.running_cells import Failure, is_the_users
+from nbgemini.notebook.kernel.running_cells import Failure, is_from_user_code
 from nbgemini.notebook.prompt.cells import SOURCE, cell_title, is_whole_cell
 from nbgemini.prompts.file_text import fence
 from nbgemini.prompts.jsonable import cut
@@ -40,7 +40,7 @@ _REPR.maxstring = _REPR.maxother = 200
 def last_failure(shell: Any, seen: Failure | None) -> Failure | None:
     """Return the last exception: that of a cell, or one that %run or %%time showed, or that came before this extension."""
     last = getattr(sys, "last_value", None)
-    if not isinstance(last, BaseException) or not is_the_users(last):
+    if not isinstance(last, BaseException) or not is_from_user_code(last):
         return seen
     if seen is not None and seen.error is last:
         return seen
