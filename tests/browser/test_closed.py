@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
-
 from tests.support.jupyter import CELLS, start
-from tests.support.stories import until
+from tests.support.stories import until, wait_for
 
 ANSWER = ["answer", f"Some words of an answer. {'And more. ' * 60} The end."]
 
@@ -37,10 +35,7 @@ def test_page_closed_until_the_end(notebook, tmp_path):
     book.save()
     book.leave()
     (tmp_path / "go").touch()
-    deadline = time.monotonic() + 30
-    while not done.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_for(done.exists)
     book.open()
     book.wait(f"() => {CELLS}[1].innerText.includes('The end.')")
     assert "Error" not in book.cell(1).inner_text()

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.support.jupyter import Notebook
+from tests.support.jupyter import PATIENCE, Notebook
 
 STORY = '''
 from IPython.display import display
@@ -84,7 +84,7 @@ def book(page):
 
 def until(book, expression, value):
     """Wait until an expression has this repr in the kernel, where a click needs a moment to arrive."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE / 1000
     while (got := book.execute("", expression)) != value:
         assert time.monotonic() < deadline, got
 

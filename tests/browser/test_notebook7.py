@@ -32,7 +32,7 @@ def test_accordion_and_stop_work_in_notebook_7(notebook):
     book = start(notebook, long(), front_end="notebook")
     book.run(1)
     header = book.cell(1).locator(".jupyter-widget-Collapse-header").first
-    header.wait_for(timeout=30_000)
+    header.wait_for()
     assert book.prompt(1) == "[2]:"  # the cell has returned
     header.click()
     book.wait("() => document.querySelector('.jupyter-widget-Collapse-open .nbg-live')?.innerText.includes('many words')")

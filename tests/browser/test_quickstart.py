@@ -30,7 +30,7 @@ def test_accordion_stays_as_the_reader_left_it_and_stop_stops(notebook):
     book = start(notebook, long())
     book.run(1)
     header = book.cell(1).locator(".jupyter-widget-Collapse-header").first
-    header.wait_for(timeout=30_000)
+    header.wait_for()
     assert book.prompt(1) == "[2]:"  # the cell has returned
     assert book.cell(1).locator(".jupyter-widget-Collapse-open").count() == 0
     book.screenshot("live-closed")

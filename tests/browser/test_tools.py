@@ -61,7 +61,7 @@ def test_the_reader_decides(notebook, button, outcome):
     """By keyboard; the notebook is free meanwhile, and the card shows all there is to know, hidden characters too."""
     book = opened(notebook, ASK, "1 + 1")
     book.run(2)
-    book.cell(2).get_by_role("button", name=button).wait_for(timeout=30_000)
+    book.cell(2).get_by_role("button", name=button).wait_for()
     book.run(3)
     book.wait_text(3, "2")
     shown = output(book, 2)
@@ -102,7 +102,7 @@ def test_one_call_is_stopped_while_its_sibling_runs(notebook, dark):
         book.dark()
     book.run(2)
     stops = book.cell(2).get_by_role("button", name="Stop this call", exact=True)
-    stops.nth(1).wait_for(timeout=30_000)
+    stops.nth(1).wait_for()
     book.wait_text(2, "1 s")
     book.execute("import asyncio; await asyncio.sleep(0.6)")
     picture(book, 2, f"tool-runs-{'dark' if dark else 'light'}")
@@ -142,7 +142,7 @@ def test_long_arguments_can_be_read_to_their_end_before_they_run(notebook):
     book = opened(notebook, asking("send_mail", ["call", "send_mail", {"to": "zoe", "text": "word " * 6_000 + "END"}]))
     book.dark()
     book.run(2)
-    book.cell(2).get_by_role("button", name="Allow once").wait_for(timeout=30_000)
+    book.cell(2).get_by_role("button", name="Allow once").wait_for()
     assert "30,0" in output(book, 2)
     box = book.cell(2).locator(".nbg-card pre").first
     assert "END" in box.inner_text()
@@ -162,7 +162,7 @@ def test_a_double_click_allows_one_call_and_not_the_next(notebook):
     for number in (2, 3):
         book.run(number)
     first = book.cell(3).get_by_role("button", name="Allow once", exact=True).first
-    first.wait_for(timeout=60_000)
+    first.wait_for()
     book.wait(f"() => {CELLS}[3].querySelectorAll('[value=once]:enabled').length === 4")
     book.execute("import asyncio; await asyncio.sleep(0.6)")  # the guard of buttons that have just appeared is a time
     box = first.bounding_box()
@@ -180,7 +180,7 @@ def test_what_is_out_of_sight_cannot_be_allowed_until_it_was_scrolled_to(noteboo
     for number in (2, 3):
         book.run(number)
     allow = book.cell(3).get_by_role("button", name="Allow once", exact=True)
-    allow.wait_for(timeout=60_000)
+    allow.wait_for()
     assert allow.is_disabled()
     assert book.cell(3).get_by_role("button", name="Deny", exact=True).is_enabled()
     assert "characters of arguments" in output(book, 3)
@@ -216,7 +216,7 @@ def test_what_was_seen_on_one_page_is_unseen_on_the_next(notebook):
     for number in (2, 3):
         book.run(number)
     allow = book.cell(3).get_by_role("button", name="Allow once", exact=True)
-    allow.wait_for(timeout=60_000)
+    allow.wait_for()
     book.page.evaluate("() => { document.body.style.zoom = 3 }")
     book.page.evaluate("() => new Promise(done => setTimeout(done, 300))")
     assert allow.is_disabled()

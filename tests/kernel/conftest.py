@@ -17,7 +17,7 @@ from jupyter_client.manager import KernelManager
 from tests.support.front_ends import PLAYED, changed_metadata, differences
 from tests.support.outputs import is_live, kind_of, kinds_in
 
-PATIENCE = 30
+PATIENCE = 90  # seconds that a busy machine may take
 OF_THE_TEST = ("GEMINI", "GOOGLE", "PYTEST_CURRENT_TEST")  # what kernels don't inherit
 SPARE = []  # the kernel that starts while tests run, for the next that is started the same way, and what that is
 
@@ -151,7 +151,7 @@ def _started(python, how):
     client = manager.client()
     client.start_channels()
     try:
-        client.wait_for_ready(timeout=60)
+        client.wait_for_ready(timeout=PATIENCE)
     except RuntimeError:
         client.stop_channels()
         _ended(manager)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.kernel.conftest import Kernel, is_final_status, outputs, parent
+from tests.kernel.conftest import PATIENCE, Kernel, is_final_status, outputs, parent
 
 
 @pytest.fixture(scope="module")
@@ -92,9 +92,9 @@ def test_the_key_is_nowhere_but_in_the_header(fresh_kernel):
 
 def test_the_manual_has_every_option(kernel):
     kernel.send("%%gemini?")
-    reply = kernel.client.get_shell_msg(timeout=10)
+    reply = kernel.client.get_shell_msg(timeout=PATIENCE)
     while not reply["content"].get("payload"):
-        reply = kernel.client.get_shell_msg(timeout=10)
+        reply = kernel.client.get_shell_msg(timeout=PATIENCE)
     text = reply["content"]["payload"][0]["data"]["text/plain"]
     for option in (
         "--model",

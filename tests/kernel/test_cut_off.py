@@ -69,7 +69,7 @@ def test_papermill_keeps_it_too(tmp_path):
 
 def test_an_answer_that_ends_in_time_is_as_it_would_be_at_rest():
     made = notebook("%%gemini\nHello")
-    NotebookClient(made, timeout=60, kernel_name="python3").execute()
+    NotebookClient(made, timeout=180, kernel_name="python3").execute()
     shown = [output["data"] for output in made.cells[1].outputs]
     assert [{"text/html", "text/plain"} <= set(data) for data in shown] == [True] * 3
     assert not any("nbgemini-tail" in data["text/html"] for data in shown)

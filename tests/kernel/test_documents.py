@@ -41,7 +41,7 @@ def executed(*cells):
             nbformat.v4.new_code_cell(code, id=f"c{n}") for n, code in enumerate(("%load_ext nbgemini\n%gemini demo", *cells))
         ]
     )
-    NotebookClient(made, timeout=60, kernel_name="python3").execute()
+    NotebookClient(made, timeout=180, kernel_name="python3").execute()
     return made
 
 

@@ -53,7 +53,7 @@ def run(*command, cwd, python=sys.executable):
 
 def by_nbclient(book):
     made = nbformat.read(book, as_version=4)
-    NotebookClient(made, timeout=60, kernel_name=FRONT_END).execute()
+    NotebookClient(made, timeout=180, kernel_name=FRONT_END).execute()
     nbformat.write(made, book.with_name("ran.ipynb"))
 
 
@@ -90,7 +90,7 @@ def test_a_cell_that_does_not_wait_says_that_its_answer_is_not_kept(book):
     made = nbformat.read(book, as_version=4)
     made.cells[1].source = made.cells[1].source.replace("%%gemini", "%%gemini --no-wait")
     made.cells[2].source = "print(_gemini.text)"
-    NotebookClient(made, timeout=60, kernel_name=FRONT_END).execute()
+    NotebookClient(made, timeout=180, kernel_name=FRONT_END).execute()
     (line,) = made.cells[1].outputs
     assert "leave out --no-wait" in line.data["text/plain"]
     assert not is_live(line.data)

@@ -101,7 +101,7 @@ def test_the_options_ask_the_service_for_its_tools(kernel):
 def book():
     cells = ["%load_ext nbgemini\n%gemini demo fast", f"%%gemini\n{prompt()}"]
     made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code) for code in cells])
-    NotebookClient(made, timeout=60, kernel_name="python3").execute()
+    NotebookClient(made, timeout=180, kernel_name="python3").execute()
     return made
 
 

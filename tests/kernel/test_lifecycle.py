@@ -120,7 +120,7 @@ def test_leaving_is_quick_and_quiet_and_hangs_up(lively, service, how, tmp_path)
 def test_after_a_restart_everything_works(lively, service):
     half_an_answer(lively)
     lively.leave("restart")
-    lively.client.wait_for_ready(timeout=60)
+    lively.client.wait_for_ready(timeout=PATIENCE)
     lively.run("%load_ext nbgemini")
     half_an_answer(lively)
     assert len(service.requests) == 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.kernel.conftest import at_rest, kinds, outputs, parent
+from tests.kernel.conftest import PATIENCE, at_rest, kinds, outputs, parent
 
 PLANET = "import pydantic\nclass Planet(pydantic.BaseModel):\n    name: str\n    mass: float"
 CODE = "x = 6 * 7\nprint(x)"
@@ -73,7 +73,7 @@ def test_code_of_a_waiting_cell_comes_with_its_reply(kernel):
     kernel.run(f"%%gemini -f code --wait\n{directed(f'```python{chr(10)}{CODE}{chr(10)}```')}")
     assert kernel.text("print(_gemini.code)").strip() == CODE
     mine = kernel.send(f"%%gemini -f code --wait\n{directed(f'```python{chr(10)}{CODE}{chr(10)}```')}")
-    reply = kernel.client.get_shell_msg(timeout=30)
+    reply = kernel.client.get_shell_msg(timeout=PATIENCE)
     assert parent(reply) == mine
     assert [entry for entry in reply["content"]["payload"] if entry["source"] == "set_next_input"] == [
         {"source": "set_next_input", "text": CODE, "replace": False}

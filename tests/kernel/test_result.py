@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.kernel.conftest import complaints
+from tests.kernel.conftest import PATIENCE, complaints
 
 
 def values(messages):
@@ -74,7 +74,7 @@ def test_a_question_mark_is_asked_wherever_a_line_magic_may_stand(kernel, code):
 @pytest.mark.parametrize("code", ["%gemini?", "%%gemini?", "%gemini??", "gemini?"])
 def test_help_stays_help(kernel, code):
     mine = kernel.client.execute(code)
-    while (reply := kernel.client.get_shell_msg(timeout=30))["parent_header"]["msg_id"] != mine:
+    while (reply := kernel.client.get_shell_msg(timeout=PATIENCE))["parent_header"]["msg_id"] != mine:
         pass
     (page,) = reply["content"]["payload"]
     assert "gemini" in page["data"]["text/plain"]

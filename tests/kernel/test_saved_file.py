@@ -15,7 +15,7 @@ from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
 from nbgemini.cli import _copy_examples
-from tests.kernel.conftest import kinds
+from tests.kernel.conftest import PATIENCE, kinds
 from tests.support.kernel_cells import FOUR
 from tests.support.outputs import kind_of
 from tests.support.terminal import IPythonTerminal, run_ipython
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def book():
     cells = [nbformat.v4.new_code_cell(code) for code in ("%load_ext nbgemini\n%gemini demo fast", f"%%gemini\n{FOUR}")]
     made = nbformat.v4.new_notebook(cells=cells)
-    NotebookClient(made, timeout=60, kernel_name="python3").execute()
+    NotebookClient(made, timeout=180, kernel_name="python3").execute()
     return made
 
 
@@ -56,7 +56,7 @@ def test_a_failed_prompt_fails_the_cell():
     made = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell("%load_ext nbgemini"), nbformat.v4.new_code_cell("%%gemini\nhello")]
     )
-    NotebookClient(made, timeout=60, kernel_name="python3", allow_errors=True).execute()
+    NotebookClient(made, timeout=180, kernel_name="python3", allow_errors=True).execute()
     (error,) = made.cells[1].outputs
     assert (error.output_type, error.ename, len(error.traceback)) == ("error", "ConfigurationError", 1)
 
@@ -92,10 +92,10 @@ def test_the_offline_service_can_be_served_for_others():
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as serving:
         url = serving.stdout.readline().split(" at ")[1].split()[0]
         request = urllib.request.Request(f"{url}/v1beta/models", headers={"x-goog-api-key": "k"})
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             assert b"gemini-3.8-flash" in answer.read()
         serving.send_signal(signal.SIGINT)
-        assert serving.wait(10) in (0, 130)
+        assert serving.wait(PATIENCE) in (0, 130)
 
 
 def test_a_plain_terminal_prints_the_answer(tmp_path):

@@ -40,7 +40,7 @@ NOT_OURS = (
 )
 CELLS = "document.querySelectorAll('.jp-Notebook .jp-Cell')"
 SOURCE = Path(__file__).parents[2] / "src"
-PATIENCE = 60_000  # milliseconds that a condition may take to come true
+PATIENCE = 180_000  # milliseconds that a condition may take to come true
 
 EXECUTE = """async ([code, wanted]) => {
   const kernel = jupyterapp.shell.currentWidget.sessionContext.session.kernel;
@@ -121,11 +121,11 @@ class Lab:
         request = urllib.request.Request(
             f"{self.url}/api/{what}", method=method, headers={"Authorization": f"token {self.token}"}
         )
-        with urllib.request.urlopen(request, timeout=15) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE / 1000) as answer:
             return answer.read()
 
     def _wait_until_it_answers(self):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE / 1000
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 break
@@ -264,7 +264,7 @@ class Notebook:
         """Save through the keyboard and return the file's content."""
         before = self.path.stat().st_mtime_ns
         self.page.keyboard.press("Control+s")
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + PATIENCE / 1000
         while time.monotonic() < deadline:
             self.page.wait_for_timeout(50)
             if self.path.stat().st_mtime_ns != before:

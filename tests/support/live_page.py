@@ -112,7 +112,7 @@ _BREAK = dict.fromkeys(["p", "li", "tr", "pre", "h1", "h2", "h3", "h4", "h5", "h
 def press(book, cell, name, key="Enter"):
     """Press a button by keyboard, once it would count: buttons that have just appeared don't."""
     button = book.cell(cell).get_by_role("button", name=name, exact=True)
-    button.wait_for(timeout=30_000)
+    button.wait_for()
     book.execute("import asyncio; await asyncio.sleep(0.6)")
     assert not button.evaluate("button => button === document.activeElement")
     button.focus()

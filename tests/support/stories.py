@@ -6,7 +6,7 @@ import json
 import time
 from pathlib import Path
 
-from tests.support.jupyter import CELLS, kinds, start
+from tests.support.jupyter import CELLS, PATIENCE, kinds, start
 
 QUICKSTART = Path(__file__).parents[2] / "notebooks" / "01-quickstart.ipynb"
 
@@ -63,7 +63,7 @@ def at_rest(book, first=2):
 
 def wait_for(condition):
     """Wait for what happens outside the page."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE / 1000
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.1)  # a poll of another process
