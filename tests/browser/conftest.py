@@ -75,3 +75,9 @@ def notebook(servers, chromium, request):
         one.screenshot(f"end-{one.name}")
         one.close()
         assert (one.errors, one.strangers) == ([], [])
+
+
+@pytest.fixture
+def go(tmp_path):
+    """The file for which answers wait."""
+    return tmp_path / "go"

@@ -183,9 +183,9 @@ class Notebook:
         """The same notebook in another tab; `before` is called with its page, before that opens."""
         return self._second_page(self._context, before)
 
-    def second_user(self):
-        """The same notebook in another user's browser."""
-        return self._second_page(self._new_context())
+    def second_user(self, before=None):
+        """The same notebook in another user's browser; `before` is called with its page, before that opens."""
+        return self._second_page(self._new_context(), before)
 
     def _second_page(self, context, before=None):
         other = copy.copy(self)

@@ -27,25 +27,58 @@ const outputsOf = ({ outputs }) => Array.from({ length: outputs.length }, (_, n)
 const viewIn = (output) => output.data?.[VIEW]?.model_id;
 const htmlIn = (output) => [output.data?.["text/html"] || ""].flat().join("");
 
-const cellsWith = (manager, ids) => codeCells(manager).filter((cell) => outputsOf(cell).some((output) => ids.includes(viewIn(output))));
-
 // Let the document hold these outputs of one reply, in this order and nowhere else, where it has lost or missed some.
-const mend = (manager, { cell: id, ids, outputs }) => {
-  const texts = outputs.map(htmlIn);
-  const isOurs = (output) => ids.includes(viewIn(output)) || texts.includes(htmlIn(output));
-  const isSame = (output, n) => viewIn(output) === viewIn(outputs[n]) && htmlIn(output) === texts[n];
-  const cells = cellsWith(manager, ids);
-  // a page that was never saved has the cell, and nothing below it
-  if (!cells.length) cells.push(...codeCells(manager).filter((cell) => cell.id === id && !cell.outputs.length));
-  for (const cell of cells) {
-    const ours = outputsOf(cell).filter(isOurs);
-    if (ours.length === outputs.length && ours.every(isSame)) continue;
-    const now = cell.outputs.toJSON();
-    const first = Math.max(0, now.findIndex(isOurs));
-    const others = now.filter((output) => !isOurs(output));
-    // as after a run: what stands there is the kernel's
-    if (!now.length) cell.trusted = true;
-    cell.outputs.fromJSON([...others.slice(0, first), ...outputs, ...others.slice(first)]);
+// Pages that share it may have added the same at the same time, and learn of it only later: from then on each takes the later
+// copies away, which are the same ones for all. What is missing is added by one page at a time.
+const mend = (manager, { cell: id, filled, ids, outputs }, mayAdd) => {
+  const keyOf = (output) => viewIn(output) + htmlIn(output);
+  const keys = outputs.map(keyOf);
+  const views = new Set(ids);
+  const known = new Set(keys);
+  const hasView = (output) => views.has(viewIn(output));
+  const isOurs = (output) => hasView(output) || known.has(keyOf(output));
+  const ours = (held) => held.filter(isOurs).map(keyOf).join();
+
+  const repair = (cell, mayAdd) => {
+    const shared = cell.sharedModel;
+    const left = new Map();
+    for (const key of keys) left.set(key, (left.get(key) || 0) + 1);
+    const copies = shared.getOutputs().map((output, n) => {
+      const more = left.get(keyOf(output));
+      left.set(keyOf(output), more - 1);
+      return more < 1 ? n : -1;
+    });
+    for (const n of copies.reverse()) if (n >= 0) shared.updateOutputs(n, n + 1, []);
+
+    const now = shared.getOutputs();
+    if (mayAdd && ours(now) !== keys.join()) {
+      const first = Math.max(0, now.findIndex(isOurs));
+      const others = now.filter((output) => !isOurs(output));
+      // as after a run: what stands there is the kernel's
+      if (!now.length) cell.trusted = true;
+      shared.setOutputs([...others.slice(0, first), ...outputs, ...others.slice(first)]);
+    } else if (ours(outputsOf(cell)) !== ours(now)) {
+      // JupyterLab shows what other pages insert at the end, wherever they did: that concerns this page only
+      cell.outputs.changed.disconnect(cell.onOutputsChange, cell);
+      cell.outputs.fromJSON(now);
+      cell.outputs.changed.connect(cell.onOutputsChange, cell);
+    }
+  };
+
+  for (const cell of codeCells(manager)) {
+    const shows = outputsOf(cell).some(hasView);
+    if (!shows && cell.id !== id) continue;
+    // a page that was never saved has the cell, and nothing below it; one without our views that holds something has run again
+    repair(cell, mayAdd && (shows || !(filled || cell.outputs.length)));
+    let due;
+    const hear = () => {
+      due ||= setTimeout(() => {
+        due = 0;
+        if (cell.outputs?.length) repair(cell);
+        else cell.outputs?.changed.disconnect(hear);
+      });
+    };
+    cell.outputs.changed.connect(hear);
   }
 };
 
@@ -472,8 +505,8 @@ const asHtml = ({ root, html, tail, status }, role) => {
   return role === "thought" ? whole.innerHTML : whole.outerHTML;
 };
 
-// Pages that share a document (collaboration) mend it one after the other, in the order in which the kernel answers them: two
-// that added at the same time what is missing would add it twice. All of them hear all answers.
+// Pages that share a document (collaboration) mend it one after the other, in the order in which the kernel answers them: of two
+// that add at the same time what is missing, one does so for nothing. All of them hear all answers.
 const PAGE = Math.random().toString(36).slice(2);
 const TURN = 1000; // milliseconds in which what one page has mended reaches the others
 
@@ -514,7 +547,8 @@ export default () => {
           const now = Date.now();
           const turn = Math.max(now, free);
           free = turn + TURN;
-          if (page === PAGE) setTimeout(mend, turn - now, manager, whole);
+          const ours = page === PAGE;
+          setTimeout(mend, ours ? turn - now : 0, manager, whole, ours);
         }
         if (snapshot ? asked || n !== seen : ops && n === seen + 1) {
           seen = n;
@@ -536,7 +570,8 @@ export default () => {
       // Once all is at rest: a document that has not taken it in is mended, and the kernel learns when nobody needs its widgets.
       settle = () => {
         if (!state.over || state.ended || role !== "status") return;
-        if (cellsWith(manager, state.over).length) ask("outputs");
+        const ids = new Set(state.over);
+        if (codeCells(manager).flatMap(outputsOf).some((output) => ids.has(viewIn(output)))) ask("outputs");
         else if (!views.size) model.send({ type: "gone" });
       };
       shownBy.set(model.get("key"), () => asHtml(state, role));

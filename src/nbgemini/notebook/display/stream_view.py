@@ -90,10 +90,9 @@ class StreamView:
             await asyncio.wait([self._task])
 
     def document(self) -> dict[str, Any]:
-        """Return what a page should hold of this reply: which cell it stands below, its outputs, and what may stand there."""
+        """Return what a page should hold of this reply: its cell, whether that has held all of it, its outputs."""
         outputs = [display.output for display in list(self._displays) if display.output is not None]
-        cell = None if self._status.taken_in else self._cell  # then an empty cell is one that was cleared
-        return {"cell": cell, "ids": self._painting.widget_ids, "outputs": outputs}
+        return {"cell": self._cell, "filled": self._status.taken_in, "ids": self._painting.widget_ids, "outputs": outputs}
 
     def _new_display(self) -> Display:
         self._displays.append(self._make_display())
