@@ -179,7 +179,7 @@ class FirstCell:
     def __init__(self, shell: Any) -> None:
         self._shell = shell
         typed = getattr(getattr(shell, "history_manager", None), "input_hist_raw", None) or [""]
-        self._questions = list(re.finditer(_QUESTION, typed[-1]))
+        self._questions = list(re.finditer(_QUESTION, typed[-1])) if "?" in typed[-1] else []
         self._magics: dict[str, Any] = shell.magics_manager.magics["line"]
         self._help: dict[str, Any] = {}
 
