@@ -98,13 +98,9 @@ class Gemini(Configurable):
                 problem = f"it can't be {repr(value)[:80]}"
             raise ConfigurationError(f"Gemini.{name}: {problem} → {self.traits()[name].help}") from None
 
-    @observe("show_duration")
-    def _apply_durations(self, change: Any) -> None:
-        HOST.durations = change["new"]
-
-    @observe("latex")
-    def _apply_latex(self, change: Any) -> None:
-        HOST.latex = change["new"]
+    @observe("show_duration", "latex")
+    def _tell_host(self, _change: Any) -> None:
+        HOST.durations, HOST.latex = self.show_duration, self.latex
 
     @validate("chat")
     def _check_chat(self, proposal: Any) -> str:
