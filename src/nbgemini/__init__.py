@@ -10,34 +10,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nbgemini.chat.chat import Chat as Chat
+    from nbgemini.chat.chat import Chat as Chat  # noqa: I001 - it would have one import for each error
     from nbgemini.chat.reply import Reply as Reply
     from nbgemini.client import Client as Client
     from nbgemini.errors import (
         ApiError as ApiError,
-    )
-    from nbgemini.errors import (
         AuthenticationError as AuthenticationError,
-    )
-    from nbgemini.errors import (
         BlockedError as BlockedError,
-    )
-    from nbgemini.errors import (
         ConfigurationError as ConfigurationError,
-    )
-    from nbgemini.errors import (
         NbGeminiError as NbGeminiError,
-    )
-    from nbgemini.errors import (
         PromptError as PromptError,
-    )
-    from nbgemini.errors import (
         RateLimitError as RateLimitError,
-    )
-    from nbgemini.errors import (
         ToolError as ToolError,
-    )
-    from nbgemini.errors import (
         TransportError as TransportError,
     )
     from nbgemini.settings import Settings as Settings
