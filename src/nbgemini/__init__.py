@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nbgemini.chat.chat import Chat as Chat  # noqa: I001 - it would have one import for each error
+    from nbgemini.chat.chat import Chat as Chat
     from nbgemini.chat.reply import Reply as Reply
     from nbgemini.client import Client as Client
     from nbgemini.errors import (

@@ -6,13 +6,12 @@ stops what runs and leaves the shell as it was.
 
 from __future__ import annotations
 
-import sys
 from contextlib import ExitStack
+from functools import cached_property
 from importlib import import_module
 from typing import Any
 
 from nbgemini._environment import HOST
-from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.kernel.cell_transforms import AwaitHook, FirstCell, WaitFirst
 from nbgemini.notebook.kernel.environment import hear_every_request
 from nbgemini.notebook.kernel.running_cells import Cells
@@ -21,52 +20,51 @@ from nbgemini.notebook.magics.magics import CompletionMatcher, GeminiMagics
 _ATTRIBUTE = "_nbgemini"
 
 
+class SettingsWhenAsked:
+    """The settings of a shell, made when first asked for: making their class would be a quarter of what %load_ext takes."""
+
+    def __init__(self, shell: Any) -> None:
+        self._shell = shell
+
+    @cached_property
+    def made(self) -> Any:
+        """The settings."""
+        return import_module("nbgemini.notebook.config").settings_of(self._shell)
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:  # by which %config lists and completes them
+        return type(self.made)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.made, name)
+
+
 def load_extension(shell: Any) -> None:
     """Register the magics, the settings and the await hook."""
     if hasattr(shell, _ATTRIBUTE):
         return
     undo = ExitStack()
     hear_every_request(shell)
-    config = _settings_of(shell)
-    shell.configurables.append(config)
-    undo.callback(shell.configurables.remove, config)
-    magics = GeminiMagics(shell, config)
+    settings = SettingsWhenAsked(shell)
+    shell.configurables.append(settings)
+    undo.callback(shell.configurables.remove, settings)
+    magics = GeminiMagics(shell, settings)
     hook = AwaitHook(shell, magics.complete, lambda: magics.registration.active)
     hook.before_await = lambda: session.gui.make_way() if (session := magics.session()) else None
     cells = Cells(shell)
-    for part in (magics, hook, CompletionMatcher(shell, config, magics.session), cells):
+    for part in (magics, hook, CompletionMatcher(shell, settings, magics.session), cells):
         part.install()
         undo.callback(part.remove)
     FirstCell(shell).listen()
     wait_first = WaitFirst()
     shell.ast_transformers.append(wait_first)
     undo.callback(shell.ast_transformers.remove, wait_first)
-
-    HOST.magics, HOST.durations, HOST.latex, HOST.reader = True, config.show_duration, config.latex, cells.reader
+    HOST.magics, HOST.reader = True, cells.reader
     HOST.map_bar = lambda: import_module("nbgemini.notebook.display.map_progress").cell_bar(shell)
     undo.callback(HOST.leave)
-    setattr(shell, _ATTRIBUTE, (config, magics, undo))
-
-
-def _settings_of(shell: Any) -> Gemini:
-    """Return the settings that the shell's configuration holds; a wrong one is reported and dropped, so that loading succeeds.
-
-    It comes from a configuration file, or from a %config line that was refused: IPython keeps its value all the same.
-    """
-    try:
-        return Gemini(parent=shell)
-    except Exception:  # noqa: BLE001 - what is no setting's fault is raised again at the end
-        from nbgemini.errors import ConfigurationError  # noqa: PLC0415 - %load_ext stays quick
-
-        section = shell.config.Gemini
-    for name, value in list(section.items()):
-        try:
-            setattr(Gemini(), name, value)
-        except ConfigurationError as error:
-            del section[name]
-            sys.stdout.write(f"ignored a setting: {error}\n")
-    sys.stdout.flush()
-    return Gemini(parent=shell)
+    setattr(shell, _ATTRIBUTE, (settings, magics, undo))
+    if "Gemini" in list(shell.config):  # a Config says of any section that it has it, so its names are looked through
+        settings.made  # noqa: B018 - a wrong setting is reported now
 
 
 def unload_extension(shell: Any) -> None:

@@ -64,7 +64,7 @@ def noise(folder):
 @pytest.mark.parametrize("again", ["%load_ext nbgemini", "%reload_ext nbgemini"])
 def test_loading_again_mid_stream_leaves_one_of_everything(fresh_kernel, again):
     """One magic, one hook, one entry of the settings, and the next prompt works."""
-    count = "shell = get_ipython()\nprint(len(shell.input_transformers_post), [type(c).__name__ for c in shell.configurables].count('Gemini'), len(shell.events.callbacks['pre_run_cell']))"
+    count = "shell = get_ipython()\nprint(len(shell.input_transformers_post), [c.__class__.__name__ for c in shell.configurables].count('Gemini'), len(shell.events.callbacks['pre_run_cell']))"
     fresh_kernel.run("%load_ext nbgemini\n%gemini demo fast")
     once = fresh_kernel.text(count)
     mine = fresh_kernel.send(f"%%gemini\n{slow('l', 100, 0.02)}")
@@ -74,6 +74,21 @@ def test_loading_again_mid_stream_leaves_one_of_everything(fresh_kernel, again):
     messages += fresh_kernel.run("%gemini demo fast\n%gemini ask --once --wait what is 20 + 3")
     assert complaints(messages) == []
     assert "**23**" in fresh_kernel.text("print(_gemini.text)")
+
+
+def test_settings_are_made_when_they_are_first_asked_for(fresh_kernel):
+    made = "import sys\nprint('nbgemini.notebook.config' in sys.modules)"
+    assert fresh_kernel.text(f"%load_ext nbgemini\n{made}").split() == ["False"]
+    assert "Gemini" in fresh_kernel.text("%config").split()
+    assert "How much to think" in fresh_kernel.text("%config Gemini")
+    fresh_kernel.run("%config Gemini.retries = 5")
+    assert fresh_kernel.text("print(get_ipython()._nbgemini[1].runner.session.config.retries)") == "5\n"
+
+
+def test_settings_of_a_configuration_file_hold_at_once_and_a_wrong_one_is_reported(fresh_kernel):
+    fresh_kernel.run("section = get_ipython().config.Gemini\nsection.latex, section.retries = False, 'x'")
+    assert "ignored a setting: Gemini.retries: " in fresh_kernel.text("%load_ext nbgemini")
+    assert fresh_kernel.text("from nbgemini._environment import HOST\nprint(HOST.latex, HOST.durations)") == "False True\n"
 
 
 def test_unloading_mid_stream_keeps_what_came_and_says_nothing(fresh_kernel):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from typing import Any
 
 from traitlets import Bool, CaselessStrEnum, Dict, Float, Int, TraitError, Unicode, Union, observe, validate
 from traitlets.config import Configurable
 
 from nbgemini._environment import HOST
+from nbgemini.errors import ConfigurationError
 
 _OF_TRAITLETS = ("The ", "Values of", "Keys of", "Elements of")  # the beginnings of its messages, which speak of traits
 
@@ -91,8 +93,6 @@ class Gemini(Configurable):
         try:
             super().__setattr__(name, value)
         except TraitError as error:
-            from nbgemini.errors import ConfigurationError  # noqa: PLC0415 - same
-
             problem = " ".join(str(error).split())
             if problem.startswith(_OF_TRAITLETS):
                 problem = f"it can't be {repr(value)[:80]}"
@@ -132,7 +132,6 @@ class Gemini(Configurable):
     @validate("cache")
     def _check_cache(self, proposal: Any) -> str:
         from nbgemini.cache.cache import check_cache_setting  # noqa: PLC0415 - same
-        from nbgemini.errors import ConfigurationError  # noqa: PLC0415 - same
 
         try:
             check_cache_setting(proposal["value"] or "off")
@@ -150,7 +149,6 @@ class Gemini(Configurable):
     @validate("prices")
     def _check_prices(self, proposal: Any) -> str:
         from nbgemini._storage import user_path  # noqa: PLC0415 - same
-        from nbgemini.errors import ConfigurationError  # noqa: PLC0415 - same
         from nbgemini.prices import read_prices  # noqa: PLC0415 - same
 
         if not proposal["value"].strip():
@@ -165,3 +163,22 @@ class Gemini(Configurable):
 
 for _setting in Gemini.class_own_traits().values():
     _setting.tag(config=True)
+
+
+def settings_of(shell: Any) -> Gemini:
+    """Return the settings that the shell's configuration holds; a wrong one is reported and dropped, so that loading succeeds.
+
+    It comes from a configuration file, or from a %config line that was refused: IPython keeps its value all the same.
+    """
+    try:
+        return Gemini(parent=shell)
+    except Exception:  # noqa: BLE001 - what is no setting's fault is raised again at the end
+        section = shell.config.Gemini
+    for name, value in list(section.items()):
+        try:
+            setattr(Gemini(), name, value)
+        except ConfigurationError as error:
+            del section[name]
+            sys.stdout.write(f"ignored a setting: {error}\n")
+    sys.stdout.flush()
+    return Gemini(parent=shell)

@@ -15,7 +15,6 @@ from typing import Any, TypeAlias, cast
 from IPython.core import completer as ipython
 from IPython.core.magic import no_var_expand
 
-from nbgemini.notebook.config import Gemini
 from nbgemini.notebook.kernel.cell_transforms import AWAITED, WAIT, with_wait
 from nbgemini.notebook.kernel.environment import runs_silently
 from nbgemini.notebook.kernel.running_cells import LastError, LastPicture
@@ -98,9 +97,9 @@ def _print_line(line: str) -> None:
 class GeminiMagics:
     """The magics of one shell."""
 
-    def __init__(self, shell: Any, config: Gemini) -> None:
+    def __init__(self, shell: Any, settings: Any) -> None:
         self._shell = shell
-        self._settings = config
+        self._settings = settings
         self._made: Any = None
         self._pictures = LastPicture(shell)
         self._errors = LastError(shell)
@@ -129,7 +128,7 @@ class GeminiMagics:
         """What does the work, made at the first use."""
         if self._made is None:
             session = import_module("nbgemini.notebook.session").Session(
-                self._shell, self._settings, self._pictures, self._errors
+                self._shell, self._settings.made, self._pictures, self._errors
             )
             self._made = import_module("nbgemini.notebook.magics.runner").MagicRunner(session)
         return self._made
@@ -163,10 +162,10 @@ class GeminiMagics:
 class CompletionMatcher:
     """Joins our completions to those of one shell: as a matcher, or before IPython 8.6 in the place of its method."""
 
-    def __init__(self, shell: Any, config: Gemini, session: Callable[[], Any]) -> None:
+    def __init__(self, shell: Any, settings: Any, session: Callable[[], Any]) -> None:
         """`session` returns the session, or None while nothing was asked: it is not made for a Tab."""
         self._completer = shell.Completer
-        self._parts = shell, config, session
+        self._parts = shell, settings, session
         self._offers: Any = None
         self._matcher = self._new_matcher() if hasattr(ipython, "context_matcher") else None
 
