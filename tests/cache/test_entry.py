@@ -6,8 +6,7 @@ import json
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from nbgemini.cache.entry import cache_key, complete_entry, decode_entry, encode_frames, is_cacheable
 from nbgemini.messages.events import Continuation, Fault, Finish, ToolArgsDelta, ToolCall, ToolCallStart

@@ -7,8 +7,7 @@ import hashlib
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from nbgemini.cache.entry import CacheScope, cache_key, is_cacheable
 from nbgemini.secrets import Secret

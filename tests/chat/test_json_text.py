@@ -6,8 +6,7 @@ import json
 import typing
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from nbgemini.chat.structured_output import answer_schema, json_begun, json_text, json_texts
 

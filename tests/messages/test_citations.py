@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from nbgemini.messages.citations import CitationTracker, locate_passages
 from nbgemini.messages.events import Citation, Citations, Page, Passage

@@ -6,8 +6,7 @@ import asyncio
 import json
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from nbgemini.offline.server import OfflineService
 from tests.support.any_json import ANYTHING, FITTING, SCALARS, places, replaced

@@ -5,8 +5,7 @@ from __future__ import annotations
 import anthropic
 import openai
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from nbgemini import Client
 from nbgemini.offline.stream import ScriptedPart, token_count, within_limits

@@ -7,8 +7,7 @@ import re
 import traceback
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from nbgemini.notebook.prompt.error_context import exception_line
 from nbgemini.offline.cell_fixes import fix_cell

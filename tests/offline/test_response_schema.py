@@ -6,8 +6,7 @@ import contextlib
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from nbgemini.offline.requests import InvalidRequest
 from nbgemini.offline.schema_answers import adapted, answer_in, check_form, from_openapi

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from nbgemini.offline.input_report import answer_about, describe
 from nbgemini.offline.text_tables import tables_in, without_tables

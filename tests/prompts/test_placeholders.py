@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from nbgemini.errors import PromptError
 from nbgemini.prompts.placeholders import Placeholder, describe_unresolved, parse_placeholders, unresolved

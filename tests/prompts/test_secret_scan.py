@@ -10,8 +10,7 @@ from time import process_time
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from nbgemini.errors import PromptError
 from nbgemini.prompts.secret_scan import leaked, redact_secrets

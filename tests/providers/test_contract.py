@@ -9,8 +9,7 @@ from functools import cache
 from itertools import groupby, permutations, zip_longest
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from nbgemini.errors import ApiError, BlockedError, PromptError, TransportError, WireError
 from nbgemini.messages.events import ToolCall

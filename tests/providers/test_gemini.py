@@ -6,8 +6,7 @@ import json
 from contextlib import aclosing, suppress
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from nbgemini.errors import PromptError, WireError
 from nbgemini.messages.events import (

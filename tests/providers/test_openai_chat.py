@@ -9,8 +9,7 @@ from itertools import pairwise
 from typing import Literal
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from nbgemini.chat.response import ResponseAccumulator
 from nbgemini.chat.structured_output import answer_schema

@@ -7,8 +7,7 @@ import threading
 from itertools import pairwise
 
 import pytest
-from hypothesis import assume, example, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, example, given, settings, strategies as st
 
 from nbgemini.render import streaming_markdown as module
 from nbgemini.render.block_html import render

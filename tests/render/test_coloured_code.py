@@ -9,8 +9,7 @@ from nbgemini.render import code as module
 from nbgemini.render.code import code_html, is_colourable
 from nbgemini.render.sanitize import sanitize
 from nbgemini.render.streaming_markdown import to_html
-from tests.render.checker import faults
-from tests.render.checker import text_of as text_with_end_of
+from tests.render.checker import faults, text_of as text_with_end_of
 
 
 def text_of(html):

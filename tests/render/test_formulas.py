@@ -9,8 +9,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from nbgemini.messages.events import Citation, Citations, ToolCall, ToolRun
 from nbgemini.messages.segments import Segment

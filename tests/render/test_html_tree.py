@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from nbgemini.render.html_tree import Element, Level, amend, as_it_is, parse_html, serialize_html, units
 from nbgemini.render.sanitize import sanitize

@@ -8,8 +8,7 @@ import subprocess
 
 import nbformat
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from nbconvert import LatexExporter
 
 from nbgemini._environment import HOST

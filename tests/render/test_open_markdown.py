@@ -7,8 +7,7 @@ import re
 from itertools import pairwise
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from nbgemini.render.html_tree import parse_html, serialize_html
 from nbgemini.render.streaming_markdown import to_html as rendered

@@ -7,8 +7,7 @@ import copy
 import re
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from nbgemini.replay.fingerprint import request_fingerprint
 from nbgemini.transport.request import Request

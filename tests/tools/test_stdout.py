@@ -8,8 +8,7 @@ import os
 import threading
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from nbgemini._environment import HOST
 from nbgemini.messages.events import ToolCall

@@ -14,8 +14,7 @@ from contextlib import closing
 from typing import Annotated
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from pydantic import BaseModel, Field, field_validator
 
 from nbgemini.errors import ToolError

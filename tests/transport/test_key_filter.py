@@ -8,8 +8,7 @@ from base64 import b64encode, urlsafe_b64encode
 from itertools import combinations, pairwise
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from nbgemini.errors import TransportError, WireError
 from nbgemini.secrets import STEP, Mask, Secret

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from nbgemini.errors import ConfigurationError, RateLimitError, ServerError, TransportError, WireError
 from nbgemini.transport.api_errors import error_from_body, error_from_data, retry_after

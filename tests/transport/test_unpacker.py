@@ -6,8 +6,7 @@ import gzip
 import zlib
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from nbgemini.errors import TransportError
 from nbgemini.transport.http import LARGEST_UNPACKED, Unpacker

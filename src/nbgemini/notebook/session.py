@@ -34,8 +34,7 @@ from nbgemini.notebook.views import ViewFactory
 from nbgemini.replay.session import Replay
 from nbgemini.services import Service
 from nbgemini.tools.tool import Tool
-from nbgemini.tools.toolbox import build_toolbox as toolbox_of
-from nbgemini.tools.toolbox import refuse_all
+from nbgemini.tools.toolbox import build_toolbox as toolbox_of, refuse_all
 
 Prompt: TypeAlias = str | Turn | Exchange
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import base64
 import inspect
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable, Mapping, Sequence, Set as AbstractSet
 from pathlib import Path
 from types import ModuleType
 from typing import Any

@@ -18,8 +18,7 @@ import sys
 import types
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Iterator, Mapping, Set as AbstractSet
 from contextlib import suppress
 from datetime import date, time, timedelta
 from decimal import Decimal

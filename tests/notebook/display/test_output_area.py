@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from traitlets import HasTraits, Tuple, Unicode
 
 from nbgemini.notebook.display.output_area import VIEW, OutputArea

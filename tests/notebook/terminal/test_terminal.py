@@ -9,8 +9,7 @@ import sys
 from time import monotonic, perf_counter
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, example, given, settings, strategies as st
 
 from nbgemini.chat.reply import Reply
 from nbgemini.messages.events import (

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from nbgemini.errors import WireError
 from nbgemini.providers.common.json import as_count, as_dict, as_list, dicts, load_frame

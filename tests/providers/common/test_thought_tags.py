@@ -6,8 +6,7 @@ import json
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from nbgemini.messages.events import AnswerDelta, ThoughtDelta
 from nbgemini.providers.base import codec_of

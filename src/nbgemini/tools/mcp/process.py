@@ -26,8 +26,7 @@ from nbgemini.tools.mcp.sanitize import error_line
 if TYPE_CHECKING:
     import mcp
     from mcp.shared.message import SessionMessage
-    from mcp.types import CallToolResult
-    from mcp.types import Tool as Told
+    from mcp.types import CallToolResult, Tool as Told
 
 MOST_TOOLS = 512
 KEPT = 4_096  # bytes of what the server says beside its messages
