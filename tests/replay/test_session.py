@@ -19,6 +19,7 @@ from nbgemini import Client, ConfigurationError, RateLimitError, Settings
 from nbgemini.errors import ServerError
 from nbgemini.replay import cassette, recorder
 from nbgemini.replay.cassette import read_cassette
+from nbgemini.replay.session import Replay
 from tests.canary import CANARY, found_in
 from tests.conftest import soon
 from tests.fakes.raw import CLOSE, END, RawServer, chunk, event, head, text_frame
@@ -257,14 +258,36 @@ async def test_a_recording_goes_on_in_its_file(client, tape):
     assert [(await player.generate(prompt)).state for prompt in ("One?", "Two?")] == ["complete"] * 2
 
 
-async def test_no_cassette_is_recorded_and_replayed_at_once(client, tape):
+async def test_replaying_ends_recording_and_recording_ends_replaying(client, tape):
+    """Also of the same cassette."""
+    await client.record(tape)
+    live = await client.generate("Hello")
+    assert await client.replay(tape.parent / "x" / ".." / tape.name) == 1
+    assert ((replayed := await client.generate("Hello")).text, replayed.played) == (live.text, "replay")
+    await client.record(tape)
+    assert (await client.generate("Hello")).played == ""
+    assert await client.replay(tape) == 2
+
+
+async def test_a_prompt_does_not_replay_what_is_being_recorded(client, tape):
     await client.record(tape)
     with pytest.raises(ConfigurationError, match=r"talk.gemini.jsonl can't be recorded and replayed at once"):
-        await client.replay(tape.parent / "x" / ".." / tape.name)
-    await client.record(None)
+        client.services.endpoint("gemini:any", Replay(tape.resolve()))
+
+
+async def test_what_is_recorded_is_not_replayed_before_its_answers_have_ended(client, tape):
+    await client.record(tape)
+    chat = client.chat()
+    reply = chat.begin(told(frames=5, gap=0.05))
+    driving = asyncio.create_task(chat.drive(reply))
+    while not reply.so_far.segments:
+        await asyncio.sleep(0.001)
     await client.replay(tape)
-    with pytest.raises(ConfigurationError, match="at once"):
-        await client.record(tape)
+    with pytest.raises(
+        ConfigurationError, match=r"talk.gemini.jsonl is being recorded → replay it once the answers have ended"
+    ):
+        await client.generate("Hello")
+    await driving
 
 
 @pytest.mark.parametrize("speed", [0, -1, float("nan")])

@@ -138,20 +138,19 @@ class ServiceRegistry:
         self.endpoints = Endpoints(settings, self._sleep, self._caches, self._http_client)
 
     async def record(self, path: str | Path | None) -> int:
-        """Record what is asked from now on into a cassette and return its size; None ends it."""
+        """Record what is asked from now on into a cassette, and replay no more; return its size. None ends it."""
         taping = Record(resolve_path(path)) if path is not None else None
-        check_cassettes(taping, self.taping)
         size = await self._cassettes.prepare(taping.path) if taping else 0
         self.taping = taping
         await self._cassettes.written()
         return size
 
     async def replay(self, path: str | Path | None, *, strict: bool = True, speed: float = math.inf) -> int:
-        """Answer from a cassette from now on, from its beginning, and return how many answers it holds; None ends it."""
+        """Answer from a cassette, from its beginning, and record no more; return how many answers it holds. None ends it."""
         if not speed > 0:
             raise ConfigurationError(f"a cassette plays at a speed above 0, not {speed}")
         taping = Replay(resolve_path(path), strict, speed) if path is not None else None
-        check_cassettes(taping, self.taping)
+        await self._cassettes.written()
         if taping:
             self._cassettes.rewind(taping.path)
         count = await self._cassettes.answers(taping.path) if taping else 0
