@@ -59,7 +59,11 @@ HOUR = [  # a cell, and what it must show
     ("%gemini key ollama", "ollama needs no key"),
     ("%gemini key " + "x" * 39, "never type a key into a cell"),
     ('%config Gemini.wait = "yes"', "Gemini.wait: it can't be 'yes' → True: a cell waits for its answer."),
-    ('%config Gemini.services = {"mine": "127.0.0.1:9000"}', "the address of 'mine' must begin with http:// or https://"),
+    (
+        '%config Gemini.services = {"mine": "127.0.0.1:9000"}',
+        "Gemini.services: the address of 'mine' must begin with http:// or https://",
+    ),
+    ("%config Gemini.think = 'huge'", "Gemini.think: 'huge' is not off, minimal, low"),
     ("%reload_ext nbgemini", "ignored a setting: Gemini.wait: it can't be 'yes'"),
     ("%%gemini --foo\nhello", "unknown option --foo; %%gemini --help lists the options"),
     ("%%gemini -k deep\nhello", "'deep' is not off, minimal, low"),

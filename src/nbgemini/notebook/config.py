@@ -16,6 +16,11 @@ from nbgemini.errors import ConfigurationError
 _OF_TRAITLETS = ("The ", "Values of", "Keys of", "Elements of")  # the beginnings of its messages, which speak of traits
 
 
+def _refusal(trait: Any, problem: str) -> TraitError:
+    """Return an error after which traitlets undoes the change; %config shows it as it is."""
+    return TraitError(f"Gemini.{trait.name}: {problem} → {trait.help}")
+
+
 class Gemini(Configurable):
     """The settings of %%gemini; an empty setting means the default of the environment or the service."""
 
@@ -93,10 +98,9 @@ class Gemini(Configurable):
         try:
             super().__setattr__(name, value)
         except TraitError as error:
-            problem = " ".join(str(error).split())
-            if problem.startswith(_OF_TRAITLETS):
-                problem = f"it can't be {repr(value)[:80]}"
-            raise ConfigurationError(f"Gemini.{name}: {problem} → {self.traits()[name].help}") from None
+            if str(error).startswith(_OF_TRAITLETS):
+                error = _refusal(self.traits()[name], f"it can't be {repr(value)[:80]}")
+            raise ConfigurationError(" ".join(str(error).split())) from None
 
     @observe("show_duration", "latex")
     def _tell_host(self, _change: Any) -> None:
@@ -117,7 +121,7 @@ class Gemini(Configurable):
     )
     def _check_number(self, proposal: Any) -> float:
         if not math.isfinite(proposal["value"]):
-            raise TraitError(f"it can't be {proposal['value']}")
+            raise _refusal(proposal["trait"], f"it can't be {proposal['value']}")
         return float(proposal["value"])
 
     @validate("think")
@@ -127,7 +131,7 @@ class Gemini(Configurable):
         try:
             return str(think_level(str(proposal["value"]))) if proposal["value"] != "" else ""
         except argparse.ArgumentTypeError as error:
-            raise TraitError(str(error)) from None
+            raise _refusal(proposal["trait"], str(error)) from None
 
     @validate("cache")
     def _check_cache(self, proposal: Any) -> str:
@@ -136,14 +140,15 @@ class Gemini(Configurable):
         try:
             check_cache_setting(proposal["value"] or "off")
         except ConfigurationError as error:
-            raise TraitError(str(error)) from None
+            raise _refusal(proposal["trait"], str(error)) from None
         return str(proposal["value"]).strip()
 
     @validate("services")
     def _check_services(self, proposal: Any) -> dict[str, str]:
         for name, address in proposal["value"].items():
             if not address.strip().startswith(("http://", "https://")):
-                raise TraitError(f"the address of {name!r} must begin with http:// or https://, and {address!r} does not")
+                problem = f"the address of {name!r} must begin with http:// or https://, and {address!r} does not"
+                raise _refusal(proposal["trait"], problem)
         return dict(proposal["value"])
 
     @validate("prices")
@@ -157,7 +162,7 @@ class Gemini(Configurable):
         try:
             read_prices(path)
         except ConfigurationError as error:
-            raise TraitError(str(error)) from None  # traitlets undoes what it knows as its own
+            raise _refusal(proposal["trait"], str(error)) from None
         return str(path)
 
 
