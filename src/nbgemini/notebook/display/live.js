@@ -27,20 +27,54 @@ const outputsOf = ({ outputs }) => Array.from({ length: outputs.length }, (_, n)
 const viewIn = (output) => output.data?.[VIEW]?.model_id;
 const htmlIn = (output) => [output.data?.["text/html"] || ""].flat().join("");
 
+const keyOf = (output) => [viewIn(output), output.metadata?.nbgemini?.turn, htmlIn(output)].join(" ");
+
+// Call once for all changes of a cell's outputs that come together.
+const watch = (cell, look) => {
+  let due;
+  const hear = () => {
+    due ||= setTimeout(() => {
+      due = 0;
+      if (!cell.isDisposed && look() === false) cell.outputs.changed.disconnect(hear);
+    });
+  };
+  cell.outputs.changed.connect(hear);
+};
+
+// JupyterLab shows what other users insert at the end, wherever they did, and takes away what stands in the place of what they
+// removed. So where a document is shared, what this page shows of our outputs follows it.
+const followed = new WeakSet();
+const follow = (manager) => {
+  if (!manager?.context?.model?.collaborative) return;
+  const ours = (outputs) => outputs.filter((output) => htmlIn(output).includes("nbgemini-")).map(keyOf).join();
+  for (const cell of codeCells(manager)) {
+    if (followed.has(cell)) continue;
+    followed.add(cell);
+    const look = () => {
+      const shared = cell.sharedModel.getOutputs();
+      if (ours(outputsOf(cell)) === ours(shared)) return;
+      // what is repaired here is no news to the others
+      cell.outputs.changed.disconnect(cell.onOutputsChange, cell);
+      cell.outputs.fromJSON(shared);
+      cell.outputs.changed.connect(cell.onOutputsChange, cell);
+    };
+    look();
+    watch(cell, look);
+  }
+};
+
 // Let the document hold these outputs of one reply, in this order and nowhere else, where it has lost or missed some.
-// Pages that share it may have added the same at the same time, and learn of it only later: from then on each takes the later
-// copies away, which are the same ones for all. What is missing is added by one page at a time.
-const mend = (manager, { cell: id, filled, ids, outputs }, mayAdd) => {
-  const keyOf = (output) => viewIn(output) + htmlIn(output);
+// Pages that share it may add the same at the same time, and learn of it later: then each takes the later copies away, which are
+// the same ones for all. What is missing is added by one page at a time, which asks the kernel `again` what that is.
+const mend = (manager, { cell: id, filled, ids, outputs }, mayAdd, again) => {
   const keys = outputs.map(keyOf);
   const views = new Set(ids);
   const known = new Set(keys);
   const hasView = (output) => views.has(viewIn(output));
   const isOurs = (output) => hasView(output) || known.has(keyOf(output));
-  const ours = (held) => held.filter(isOurs).map(keyOf).join();
+  const isWhole = (held) => held.filter(isOurs).map(keyOf).join() === keys.join();
 
-  const repair = (cell, mayAdd) => {
-    const shared = cell.sharedModel;
+  const dropCopies = (shared) => {
     const left = new Map();
     for (const key of keys) left.set(key, (left.get(key) || 0) + 1);
     const copies = shared.getOutputs().map((output, n) => {
@@ -49,36 +83,26 @@ const mend = (manager, { cell: id, filled, ids, outputs }, mayAdd) => {
       return more < 1 ? n : -1;
     });
     for (const n of copies.reverse()) if (n >= 0) shared.updateOutputs(n, n + 1, []);
-
-    const now = shared.getOutputs();
-    if (mayAdd && ours(now) !== keys.join()) {
-      const first = Math.max(0, now.findIndex(isOurs));
-      const others = now.filter((output) => !isOurs(output));
-      // as after a run: what stands there is the kernel's
-      if (!now.length) cell.trusted = true;
-      shared.setOutputs([...others.slice(0, first), ...outputs, ...others.slice(first)]);
-    } else if (ours(outputsOf(cell)) !== ours(now)) {
-      // JupyterLab shows what other pages insert at the end, wherever they did: that concerns this page only
-      cell.outputs.changed.disconnect(cell.onOutputsChange, cell);
-      cell.outputs.fromJSON(now);
-      cell.outputs.changed.connect(cell.onOutputsChange, cell);
-    }
+    return shared.getOutputs();
   };
 
   for (const cell of codeCells(manager)) {
     const shows = outputsOf(cell).some(hasView);
     if (!shows && cell.id !== id) continue;
+    const now = dropCopies(cell.sharedModel);
     // a page that was never saved has the cell, and nothing below it; one without our views that holds something has run again
-    repair(cell, mayAdd && (shows || !(filled || cell.outputs.length)));
-    let due;
-    const hear = () => {
-      due ||= setTimeout(() => {
-        due = 0;
-        if (cell.outputs?.length) repair(cell);
-        else cell.outputs?.changed.disconnect(hear);
-      });
-    };
-    cell.outputs.changed.connect(hear);
+    if (mayAdd && !isWhole(now) && (shows || !(filled || now.length))) {
+      const first = Math.max(0, now.findIndex(isOurs));
+      const others = now.filter((output) => !isOurs(output));
+      // as after a run: what stands there is the kernel's
+      if (!now.length) cell.trusted = true;
+      cell.sharedModel.setOutputs([...others.slice(0, first), ...outputs, ...others.slice(first)]);
+    }
+    watch(cell, () => {
+      const held = dropCopies(cell.sharedModel);
+      if (held.some(hasView)) again();
+      return held.some(isOurs) && !held.some(hasView);
+    });
   }
 };
 
@@ -548,7 +572,7 @@ export default () => {
           const turn = Math.max(now, free);
           free = turn + TURN;
           const ours = page === PAGE;
-          setTimeout(mend, ours ? turn - now : 0, manager, whole, ours);
+          setTimeout(mend, ours ? turn - now : 0, manager, whole, ours, () => state.over && setTimeout(settle, TURN));
         }
         if (snapshot ? asked || n !== seen : ops && n === seen + 1) {
           seen = n;
@@ -578,7 +602,12 @@ export default () => {
       model.on("comm_live_update", end);
       if (role === "status") {
         saveShown(manager);
-        const learning = setInterval(() => (state.over || state.ended ? clearInterval(learning) : learn(manager)), 1000);
+        follow(manager);
+        const learning = setInterval(() => {
+          follow(manager);
+          if (state.over || state.ended) clearInterval(learning);
+          else learn(manager);
+        }, 1000);
       }
       const session = manager?.context?.sessionContext;
       session?.kernelChanged?.connect(end);
