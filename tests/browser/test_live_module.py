@@ -127,3 +127,35 @@ def test_html_is_only_what_the_kernel_said_is_html(started):
     other.hear(n=1, ops=[["a", hostile]])
     other.page.wait_for_function("text => widget.el.innerText.includes(text)", arg=hostile)
     assert other.page.evaluate("() => document.querySelectorAll('img').length") == 0
+
+
+DOCUMENT = """outputs => {
+  const hearers = new Set(), changed = { connect: (call) => hearers.add(call), disconnect: (call) => hearers.delete(call) };
+  let held = outputs;
+  const hold = (now) => { held = now; for (const call of hearers) call(); };
+  const area = { changed, get length() { return held.length; }, get: (n) => held[n] };
+  const sharedModel = {
+    getOutputs: () => held, setOutputs: hold, updateOutputs: (start, end) => hold(held.filter((_, n) => n < start || n >= end)),
+  };
+  window.cell = { id: "c", outputs: area, sharedModel };
+  window.hold = hold;
+  manager.context = { model: { cells: [cell] } };
+}"""
+FULL = [{"data": {"text/html": f'<div class="nbgemini-answer">{word}</div>'}} for word in ("one", "two", "two")]
+OTHERS = {"output_type": "stream", "text": "mine"}
+
+
+@pytest.mark.parametrize("copies", [1, 2, 3])
+def test_what_several_pages_put_into_one_document_stands_there_once(started, copies):
+    """Now, and where it becomes known later; what is no copy stays, and so does what the user has cleared."""
+    page = started("status").page
+    page.evaluate(DOCUMENT, FULL * copies + [OTHERS])
+    document = {"cell": "c", "filled": True, "ids": ["w"], "outputs": FULL}
+    page.evaluate("content => widget.hear(content)", {"n": 0, "document": document, "page": "another"})
+    held = "wanted => JSON.stringify(cell.sharedModel.getOutputs()) === JSON.stringify(wanted)"
+    page.wait_for_function(held, arg=[*FULL, OTHERS])
+    page.evaluate("outputs => hold(outputs)", [FULL[1], *FULL, *FULL])
+    page.wait_for_function(held, arg=[FULL[1], FULL[0], FULL[2]])
+    page.evaluate("() => hold([])")
+    page.evaluate("() => new Promise((done) => setTimeout(done))")  # behind what is looked at now
+    assert page.evaluate("() => cell.sharedModel.getOutputs()") == []
