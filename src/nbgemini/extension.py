@@ -20,23 +20,23 @@ from nbgemini.notebook.magics.magics import CompletionMatcher, GeminiMagics
 _ATTRIBUTE = "_nbgemini"
 
 
-class SettingsWhenAsked:
+class LazySettings:
     """The settings of a shell, made when first asked for: making their class would be a quarter of what %load_ext takes."""
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell
 
     @cached_property
-    def made(self) -> Any:
+    def loaded(self) -> Any:
         """The settings."""
         return import_module("nbgemini.notebook.config").settings_of(self._shell)
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:  # by which %config lists and completes them
-        return type(self.made)
+        return type(self.loaded)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.made, name)
+        return getattr(self.loaded, name)
 
 
 def load_extension(shell: Any) -> None:
@@ -45,7 +45,7 @@ def load_extension(shell: Any) -> None:
         return
     undo = ExitStack()
     hear_every_request(shell)
-    settings = SettingsWhenAsked(shell)
+    settings = LazySettings(shell)
     shell.configurables.append(settings)
     undo.callback(shell.configurables.remove, settings)
     magics = GeminiMagics(shell, settings)
@@ -64,7 +64,7 @@ def load_extension(shell: Any) -> None:
     undo.callback(HOST.leave)
     setattr(shell, _ATTRIBUTE, (settings, magics, undo))
     if "Gemini" in list(shell.config):  # a Config says of any section that it has it, so its names are looked through
-        settings.made  # noqa: B018 - a wrong setting is reported now
+        settings.loaded  # noqa: B018 - a wrong setting is reported now
 
 
 def unload_extension(shell: Any) -> None:

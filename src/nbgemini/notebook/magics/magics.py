@@ -128,7 +128,7 @@ class GeminiMagics:
         """What does the work, made at the first use."""
         if self._made is None:
             session = import_module("nbgemini.notebook.session").Session(
-                self._shell, self._settings.made, self._pictures, self._errors
+                self._shell, self._settings.loaded, self._pictures, self._errors
             )
             self._made = import_module("nbgemini.notebook.magics.runner").MagicRunner(session)
         return self._made
