@@ -56,7 +56,14 @@ def running(script, *args):
 
 @pytest.fixture(scope="session")
 def llama():
-    """llama.cpp's own server with a small model."""
+    """llama.cpp's own server with a small model, whose answers are as long as they may be."""
+    with running("llama.py", "endless") as url:
+        yield url
+
+
+@pytest.fixture
+def ending_llama():
+    """The same server, where the model says when its answer ends."""
     with running("llama.py") as url:
         yield url
 

@@ -1,4 +1,7 @@
-"""A small real model behind llama.cpp's own server, in a process of its own: prints its address, and ends with its stdin."""
+"""A small real model behind llama.cpp's own server, in a process of its own: prints its address, and ends with its stdin.
+
+`endless` keeps the model from ending before its limit of tokens, so that no test depends on what it feels like saying.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,8 @@ def main():
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
     params.n_threads_http = 4
     params.use_jinja = True
+    params.sampling.temp = 0
+    params.sampling.ignore_eos = "endless" in sys.argv
     server = xllamacpp.Server(params)
     print(server.listening_address, flush=True)
     sys.stdin.read()
