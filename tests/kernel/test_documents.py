@@ -9,8 +9,9 @@ import subprocess
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
 from nbconvert import HTMLExporter, LatexExporter, PDFExporter, RSTExporter
+
+from tests.support.runners import execute
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -41,7 +42,7 @@ def executed(*cells):
             nbformat.v4.new_code_cell(code, id=f"c{n}") for n, code in enumerate(("%load_ext nbgemini\n%gemini demo", *cells))
         ]
     )
-    NotebookClient(made, timeout=180, kernel_name="python3").execute()
+    execute(made)
     return made
 
 

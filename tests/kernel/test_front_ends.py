@@ -11,9 +11,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
 
 from tests.kernel.conftest import PATIENCE, kinds
+from tests.support import runners
 from tests.support.kernel_cells import FOUR
 from tests.support.outputs import is_live
 
@@ -43,17 +43,17 @@ def book(tmp_path):
 
 
 def run(*command, cwd, python=sys.executable):
-    """Run a module; again where its kernel died at once, as one does whose port another process took a moment before it."""
+    """Run a module; again where its kernel died at once."""
     for _ in range(3):
         ran = subprocess.run([python, "-m", *command], cwd=cwd, capture_output=True, text=True, timeout=100, check=False)
-        if "Kernel died before replying to kernel_info" not in ran.stderr:
+        if runners.DIED not in ran.stderr:
             break
     return ran
 
 
 def by_nbclient(book):
     made = nbformat.read(book, as_version=4)
-    NotebookClient(made, timeout=180, kernel_name=FRONT_END).execute()
+    runners.execute(made, kernel_name=FRONT_END)
     nbformat.write(made, book.with_name("ran.ipynb"))
 
 
@@ -90,7 +90,7 @@ def test_a_cell_that_does_not_wait_says_that_its_answer_is_not_kept(book):
     made = nbformat.read(book, as_version=4)
     made.cells[1].source = made.cells[1].source.replace("%%gemini", "%%gemini --no-wait")
     made.cells[2].source = "print(_gemini.text)"
-    NotebookClient(made, timeout=180, kernel_name=FRONT_END).execute()
+    runners.execute(made, kernel_name=FRONT_END)
     (line,) = made.cells[1].outputs
     assert "leave out --no-wait" in line.data["text/plain"]
     assert not is_live(line.data)

@@ -8,13 +8,13 @@ import re
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
 from tests.kernel.conftest import at_rest, kinds, outputs, parent, said
 from tests.kinds import KINDS, PARTS, prompt
 from tests.render.checker import faults
 from tests.support.outputs import is_live, kind_of
+from tests.support.runners import execute
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 SIDE = 1640  # pixels: 8 MB
@@ -101,7 +101,7 @@ def test_the_options_ask_the_service_for_its_tools(kernel):
 def book():
     cells = ["%load_ext nbgemini\n%gemini demo fast", f"%%gemini\n{prompt()}"]
     made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code) for code in cells])
-    NotebookClient(made, timeout=180, kernel_name="python3").execute()
+    execute(made)
     return made
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
 from nbgemini.cli import _copy_examples
 from tests.kernel.conftest import PATIENCE, kinds
 from tests.support.kernel_cells import FOUR
 from tests.support.outputs import kind_of
+from tests.support.runners import execute
 from tests.support.terminal import IPythonTerminal, run_ipython
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def book():
     cells = [nbformat.v4.new_code_cell(code) for code in ("%load_ext nbgemini\n%gemini demo fast", f"%%gemini\n{FOUR}")]
     made = nbformat.v4.new_notebook(cells=cells)
-    NotebookClient(made, timeout=180, kernel_name="python3").execute()
+    execute(made)
     return made
 
 
@@ -56,7 +56,7 @@ def test_a_failed_prompt_fails_the_cell():
     made = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell("%load_ext nbgemini"), nbformat.v4.new_code_cell("%%gemini\nhello")]
     )
-    NotebookClient(made, timeout=180, kernel_name="python3", allow_errors=True).execute()
+    execute(made, allow_errors=True)
     (error,) = made.cells[1].outputs
     assert (error.output_type, error.ename, len(error.traceback)) == ("error", "ConfigurationError", 1)
 
