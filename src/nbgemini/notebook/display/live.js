@@ -242,13 +242,27 @@ const edit = (root, [op, path, count, added]) => {
     return restored;
   }
   while (count--) node.lastChild.remove();
-  return [...restored, ...insert(node, added)];
+  return [...restored, ...insert(node, added.nodeType ? added : parse(added))];
 };
 
-const insert = (node, html) => {
+const parse = (html) => {
   const { content } = create("template", { innerHTML: html });
   // the parser cuts long texts
   content.normalize();
+  return content;
+};
+
+// Return what is inserted cut behind each displayed formula, for what follows one waits until it has its height.
+const pieces = (html) => {
+  const all = [new DocumentFragment()];
+  for (const node of [...parse(html).childNodes]) {
+    all.at(-1).append(node);
+    if (node.matches?.(DISPLAYED) || node.querySelector?.(DISPLAYED)) all.push(new DocumentFragment());
+  }
+  return all;
+};
+
+const insert = (node, content) => {
   const formulas = [...content.querySelectorAll(FORMULAS)];
   // a row of data goes into the table before it
   const table = node.lastChild?.tBodies?.[0];
@@ -259,8 +273,10 @@ const insert = (node, html) => {
 
 // ---- Formulas: a page that has a typesetter gets each one typeset soon after it has come, so that nothing jumps at the end.
 
-const FORMULAS = 'span[style*="max-content"], div[style*="overflow-x"]'; // their boxes, as the kernel's `math` makes them
+const DISPLAYED = 'div[style*="overflow-x"]'; // the boxes of formulas, as the kernel's `math` makes them
+const FORMULAS = `span[style*="max-content"], ${DISPLAYED}`;
 const PATIENCE = 500; // milliseconds that a formula waits for the page to have nothing else to do
+const HOLD = 1000; // milliseconds that what follows a displayed formula waits for it
 const sources = new WeakMap(); // what stood in each box before
 
 const idle = () => new Promise((done) => (window.requestIdleCallback ? requestIdleCallback(done, { timeout: PATIENCE }) : setTimeout(done, 20)));
@@ -272,10 +288,11 @@ const restoreSource = (box) => {
   return true;
 };
 
-// Return a function that is given new boxes. Those out of sight have no size yet: they wait until it is called once more.
+// Return a function that is given new boxes, and says whether one is about to grow, so that what follows would jump.
+// Boxes out of sight have no size yet: they wait until it is called once more.
 const typesetting = (typesetter) => {
   const waiting = new Set();
-  let running = !typesetter, ready;
+  let running = !typesetter, ready, until = 0;
   const run = async () => {
     // the page loads its typesetter at first use
     await (ready ||= typesetter.typeset(create("span")));
@@ -288,12 +305,18 @@ const typesetting = (typesetter) => {
       await typesetter.typeset(box);
     }
     running = false;
+    until = 0;
   };
   return (boxes) => {
-    for (const box of boxes) waiting.add(box);
-    if (running || !waiting.size) return;
-    running = true;
-    run();
+    for (const box of boxes) {
+      waiting.add(box);
+      if (typesetter && box.matches(DISPLAYED)) until ||= performance.now() + HOLD;
+    }
+    if (!running && waiting.size) {
+      running = true;
+      run();
+    }
+    return performance.now() < until;
   };
 };
 
@@ -363,9 +386,9 @@ const textView = (el, { state, role, paint, typesetter }) => {
     const left = state.came + SPREAD - now;
     const passed = Math.min(now - (last ?? now), 50);
     last = queue.length ? now : undefined;
-    const ops = due(queue, left > passed && !state.ended ? passed / left : 1);
-    if (ops.length) follow(() => ops.forEach((op) => typeset(edit(root, op))));
-    typeset([]);
+    const ops = typeset([]) ? [] : due(queue, left > passed && !state.ended ? passed / left : 1);
+    if (ops.length) follow(() => { while (ops.length && !typeset(edit(root, ops.shift()))); });
+    queue.unshift(...ops);
     if (queue.length) paint();
     // the caret stands behind the last word
     let end = root;
@@ -375,7 +398,11 @@ const textView = (el, { state, role, paint, typesetter }) => {
     caret.classList.toggle("nbg-caret", !state.whole && !state.ended);
     if (role === "thought") useKeys(el, paint);
   };
-  return Object.assign(draw, { take: (op) => queue.push(op) });
+  const take = ([op, path, count, added]) => {
+    if (op === "t") queue.push([op, path, count, added]);
+    else for (const [at, piece] of pieces(added).entries()) queue.push([op, path, at ? 0 : count, piece]);
+  };
+  return Object.assign(draw, { take });
 };
 
 const statusView = (el, { state, send, paint }) => {
@@ -514,7 +541,7 @@ const apply = (state, views, op) => {
 const restore = (state, all, role) => {
   state.html = all.html || "";
   state.root = create("div");
-  if (role !== "card") for (const html of [state.html, all.open || ""]) insert(state.root, html);
+  if (role !== "card") for (const html of [state.html, all.open || ""]) insert(state.root, parse(html));
   state.status = {};
   if (all.status) apply(state, [], ["s", all.status]);
   if (all.over) apply(state, [], ["o", all.over]);
