@@ -277,6 +277,17 @@ def test_a_line_does_what_it_says(shell, cell, meant):
     assert shell.run("await _gemini") is None
 
 
+def test_a_class_of_a_cell_is_its_source(shell):
+    """Which `inspect` looks for in files only."""
+    shell.run(
+        "from dataclasses import dataclass\n\n@dataclass\nclass Point:\n    x: int\n\nclass Sum:\n    def of(self):\n        return 1"
+    )
+    shell.run("@dataclass\nclass Point:\n    y: int\n")
+    assert shell.run("%%gemini --once -a Sum\nReview {Point}") is None
+    assert shell.asked.partition("class ")[2].startswith("Sum:\n    def of(self):\n        return 1\n")
+    assert shell.asked.endswith("Review \n\n@dataclass\nclass Point:\n    y: int\n\n")
+
+
 @pytest.mark.parametrize(("cell", "line"), [*REFUSED, *OF_THE_SERVICE], ids=lambda text: text[:40])
 def test_a_bad_line_is_told_in_one(shell, cell, line):
     """The last line that is printed is the error, exactly; for three whose words are others' or a path, their beginning."""
