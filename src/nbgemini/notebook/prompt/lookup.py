@@ -23,7 +23,7 @@ from typing import Any, TypeGuard
 from msgspec import Struct
 
 from nbgemini._storage import user_path
-from nbgemini.chat.structured_output import is_type
+from nbgemini.chat.structured_output import WAY_OUT, is_type, reason_text
 from nbgemini.errors import PromptError, nearest, nearest_name
 from nbgemini.notebook.options import MAP_USAGE
 from nbgemini.prompts.placeholders import read_attribute
@@ -173,9 +173,8 @@ def named_type(names: Mapping[str, Any], text: str) -> Any:
         ) from None
     found = _HintReader(names).type_of(tree)
     if not is_type(found):
-        raise PromptError(
-            f"--schema: {text} is a value of type {type(found).__name__}, not a type{nearest(text, _types(names))}"
-        )
+        near = nearest(text, _types(names)) or f"; {WAY_OUT}"
+        raise PromptError(f"--schema: {text} is a value of type {type(found).__name__}, not a type{near}")
     return found
 
 
@@ -227,8 +226,8 @@ class _HintReader:
     def _combined(node: ast.expr, deed: Any, *sides: Any) -> Any:
         try:
             return functools.reduce(deed, sides)
-        except TypeError as error:
-            raise PromptError(f"--schema: {ast.unparse(node)!r} is not a type: {error}") from None
+        except Exception as error:  # noqa: BLE001 - pydantic makes a type of its own of `Box[int]`
+            raise PromptError(f"--schema: {ast.unparse(node)!r} is not a type: {reason_text(error)}") from None
 
 
 def _types(names: Mapping[str, Any]) -> list[str]:
