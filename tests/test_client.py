@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
+import math
 import warnings
 
 import pytest
@@ -122,6 +123,14 @@ MISUSED = [
     (lambda client: client.chat("a", tools="print"), "not of type str"),
     (lambda client: client.generate("x", stop_at="."), "stop_at='.' can't be used: expected list, got str"),
     (lambda client: client.generate("x", model=None), "model=None can't be used: expected str, got None"),
+    (lambda client: client.generate("x", format="html"), "expected one of markdown, code, json, text"),
+    (lambda client: client.generate("x", timeout=0), "timeout=0 can't be used: expected float > 0.0"),
+    (lambda client: client.generate("x", max_tokens=0), "max_tokens=0 can't be used: expected int >= 1"),
+    (lambda client: client.generate("x", temperature=math.nan), "temperature=nan can't be used: expected float >= 0.0"),
+    (lambda client: client.generate("x", temperature=3), "temperature=3 can't be used: expected float <= 2.0"),
+    (lambda client: client.chat("a", approve="auto"), "approve goes with tools"),
+    (lambda client: client.chat(5), "the name of a chat is text, not int"),
+    (lambda _: Settings(source="google"), "source='google' can't be used: expected one of rest, sdk"),
     (lambda client: client.generate(5), "a prompt is text"),
     (lambda client: client.generate("x", modle="y"), r"no option 'modle' \(did you mean model\?\)"),
     (lambda client: client.generate("x", tools=[print]), "client.chat offer tools"),

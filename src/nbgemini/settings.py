@@ -101,7 +101,8 @@ class Settings(Struct, frozen=True):
             msgspec.convert(structs.asdict(self), _SHAPE)
         except msgspec.ValidationError as error:
             name = str(error).rpartition("$.")[2].rstrip("`")
-            raise ConfigurationError(f"{name}={getattr(self, name)!r} can't be used: {type_text(error)}") from None
+            why = type_text(error, _HINTS[name])
+            raise ConfigurationError(f"{name}={getattr(self, name)!r} can't be used: {why}") from None
 
     @property
     def secret(self) -> Secret:
@@ -136,9 +137,8 @@ class Settings(Struct, frozen=True):
         return structs.replace(service, key=self.secret, base_url=self.base_url) if name in GOOGLE else service
 
 
-_SHAPE = msgspec.defstruct(  # of the settings that msgspec can check
-    "_Shape", [(name, kind) for name, kind in get_type_hints(Settings, include_extras=True).items() if name not in _CHECKED]
-)
+_HINTS = get_type_hints(Settings, include_extras=True)
+_SHAPE = msgspec.defstruct("_Shape", [(name, kind) for name, kind in _HINTS.items() if name not in _CHECKED])
 
 
 def from_environment(environ: Mapping[str, str]) -> Settings:
