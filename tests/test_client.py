@@ -141,6 +141,7 @@ MISUSED = [
     (lambda client: client.map("x {row}", ["a"], tools=[print]), "client.chat offer tools"),
     (lambda client: client.map("x {row}", ["a"], concurrency="many"), "not 'many'"),
     (lambda _: McpServer(5), "the command of an MCP server is a list"),
+    (lambda client: client.generate("x", think="deep", model="gemini-2.5-flash"), "gemini-2.5-flash can't think 'deep'"),
 ]
 
 

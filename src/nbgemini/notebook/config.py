@@ -38,7 +38,7 @@ class Gemini(Configurable):
     format = CaselessStrEnum(
         ["markdown", "code", "json", "text"],
         default_value="markdown",
-        help="Format of answers without -f.",
+        help="Format of answers without -f: markdown, code, json or text.",
     )
     approve = CaselessStrEnum(
         ["ask", "auto", "never"],

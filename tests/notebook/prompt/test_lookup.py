@@ -81,6 +81,7 @@ def test_plot_is_the_last_picture_shown_unless_it_is_a_name():
         ("*.jpg", r"no file matches '\*\.jpg'"),
         ("sub", r"sub is a folder; -a 'sub/\*' takes its files"),
         ("nowhere/else.txt", "no name and no file"),
+        ("a.png,c.txt", "one name or file at a time → -a a.png -a c.txt"),
         ("sub/*", r"no file matches 'sub/\*'; nothing was sent"),
         ("https://example.com/a.png", "is an address → name it in the prompt with --urls, or download it; nothing was sent"),
         ("sales_data['a'].head()", "is code, and none runs here → give what it returns a name"),

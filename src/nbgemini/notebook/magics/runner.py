@@ -24,7 +24,7 @@ from nbgemini.notebook.jobs import ReplyJob
 from nbgemini.notebook.kernel.cell_transforms import run_from_within
 from nbgemini.notebook.kernel.interrupts import interrupts_say, wait_for_end
 from nbgemini.notebook.magics.help import show_help
-from nbgemini.notebook.options import PromptArgs, map_line, parse_ask, parse_cell, parse_map
+from nbgemini.notebook.options import PromptArgs, late_option, map_line, parse_ask, parse_cell, parse_map
 from nbgemini.notebook.prompt.builder import PromptDraft, draft_prompt
 from nbgemini.notebook.session import Session
 from nbgemini.tools.resolve import declare_all, resolve_tools
@@ -84,6 +84,8 @@ class MagicRunner:
         args, text = parse_ask(rest)
         if args.help:
             return partial(show_help, name)
+        if not args.literal and (late := late_option(text)):
+            show_line(late)
         if name != "ask" and args.chat is None:
             args = structs.replace(args, once=True)  # a question about code is no part of the conversation
         return args, _QUESTIONS[name](self.session, args, text)

@@ -111,12 +111,18 @@ def _why_nothing(word: str, path: Path, names: Mapping[str, Any]) -> str:
         return f"{word} is an address → name it in the prompt with --urls, or download it"
     if os.path.exists(path):  # noqa: PTH110 - same
         return f"{word} is no regular file"
-    if others and _named_value(first, names)[0]:
+    if others and (_named_value(first, names)[0] or os.path.isfile(user_path(first))):  # noqa: PTH113 - same
         return f"one name or file at a time → {' '.join(f'-a {one.strip()}' for one in (first, *others))}"
-    if (code := _CODE.match(word)) and code[1] in names:
-        return f"{word!r} is code, and none runs here → give what it returns a name"
+    if code := _code_text(word, names):
+        return code
     what = "no file matches" if glob.has_magic(word) else "no name and no file"
     return f"{what} {word!r}{_near(word, path, names)}"
+
+
+def _code_text(word: str, names: Mapping[str, Any]) -> str:
+    """Return why a word that is code of a name is none that is meant here, and the way out; empty for other words."""
+    code = _CODE.match(word)
+    return f"{word!r} is code, and none runs here → give what it returns a name" if code and code[1] in names else ""
 
 
 def _check_count(word: str, count: int) -> None:
@@ -236,6 +242,8 @@ def _types(names: Mapping[str, Any]) -> list[str]:
 
 def rows_named(names: Mapping[str, Any], word: str) -> Any:
     """Return the rows of a map: a name of the notebook, or an attribute of one, as `df.text`."""
+    if code := _code_text(word, names):
+        raise PromptError(f"{code} (a column: df.text); usage: {MAP_USAGE}")
     first, *attributes = word.split(".")
     if first not in names:
         known = [name for name, value in names.items() if not name.startswith("_") and is_rows(value)]
