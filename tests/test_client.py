@@ -11,7 +11,7 @@ import pytest
 
 import nbgemini
 from nbgemini import Client, McpServer, Settings
-from nbgemini.errors import NbGeminiError
+from nbgemini.errors import NbGeminiError, PromptError, TransportError
 from nbgemini.secrets import Secret
 from nbgemini.settings import from_environment, offline_settings, use_instead_of_environment
 from tests.fakes.fault_server import FaultServer
@@ -98,6 +98,21 @@ def test_a_script_without_a_loop_has_results(settings):
         client.generate('offline: {"status": 400}').result()
     with pytest.raises(TimeoutError):
         client.generate('offline: {"stall": 1}').result(timeout=0.01)
+
+
+def test_what_fails_without_a_loop_tells_of_itself_alone():
+    """Neither of asyncio, which was asked for a loop, nor of what its caller was just handling."""
+    client = Client(Settings(key="k", base_url="http://127.0.0.1:9", retries=0))
+    with pytest.raises(TransportError, match="can't reach 127.0.0.1: connection refused"):
+        client.generate("hello").result()
+    with pytest.raises(PromptError) as caught:
+        client.generate("").result()
+    assert caught.value.__context__ is None
+    try:
+        {}["of the caller"]
+    except KeyError:
+        with pytest.raises(TransportError, match="can't reach 127.0.0.1: connection refused"):
+            client.generate("hello").result()
 
 
 async def test_a_running_loop_goes_on_while_code_that_is_not_async_waits(client):

@@ -186,8 +186,8 @@ def _text_parts(value: Any, name: str) -> list[Part]:
         path = user_path(value)
         if path.is_file():
             return file_parts(path)
-        why = "it is a folder" if path.is_dir() else "there is no such file"
-        leave_out(f"only the path sent, as {why} → -a sends files and patterns")
+        why = "it is a folder → name a file in it" if path.is_dir() else "there is no such file → check the path"
+        leave_out(f"only the path sent, as {why}")
         return [text_part(str(value))]
     if isinstance(value, str):
         return [text_part(value)]

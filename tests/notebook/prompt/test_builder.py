@@ -109,8 +109,8 @@ async def test_what_is_cut_is_said_in_the_cell(value, line, capsys):
 @pytest.mark.parametrize(
     ("value", "sent", "line"),
     [
-        (Path("gone.csv"), "gone.csv", "it: only the path sent, as there is no such file → -a sends files and patterns"),
-        (Path(), ".", "it: only the path sent, as it is a folder → -a sends files and patterns"),
+        (Path("gone.csv"), "gone.csv", "it: only the path sent, as there is no such file → check the path"),
+        (Path(), ".", "it: only the path sent, as it is a folder → name a file in it"),
         (len, "{it}", "it: it stays as typed, as its source is not known → put what you mean into a text"),
         (pd, "{it}", "it: it stays as typed, as its source is not known → put what you mean into a text"),
     ],

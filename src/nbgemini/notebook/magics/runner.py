@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from msgspec import structs
 
+from nbgemini._async.deferred import running_loop
 from nbgemini.chat.reply import Reply
 from nbgemini.chat.structured_output import answer_schema, schema_for
 from nbgemini.errors import PromptError
@@ -134,7 +135,7 @@ class MagicRunner:
         if self.session.missing_key(args):
             run_from_within(self.session.find_key(args))
         job = self.session.begin(args, *parts, purpose=_purpose(prompt))
-        if not _loop_runs():
+        if running_loop() is None:
             run_from_within(self._drive_alone(job))
         elif self.session.views.waits(args):
             run_from_within(self._drive(job))
@@ -200,11 +201,3 @@ class MagicRunner:
 
 def _purpose(prompt: Prompt) -> str:
     return prompt.purpose if isinstance(prompt, PromptDraft) else "prompt"
-
-
-def _loop_runs() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
