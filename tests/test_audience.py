@@ -16,9 +16,17 @@ from nbgemini.messages.events import describe_stop_reason
 SOURCE = Path(nbgemini.__file__).parent
 NOTEBOOK = ("notebook", "offline", "cli.py", "extension.py", "errors.py")
 NO_MESSAGES = (  # parts of messages, of cells, and of the log
-    *("run openai, or try", "%gemini key", "the display of an answer failed", "%%gemini -c", " -s openai", "var(--jp-"),
+    *(
+        "run openai, or try",
+        "%gemini key",
+        "the display of an answer failed",
+        "%config Gemini.journal",
+        "%%gemini -c",
+        " -s openai",
+        "var(--jp-",
+    ),
 )
-MAGIC = re.compile(r"%gemini|(?<![\w-])--[a-z]|(?<![\w-])-[a-zA-Z] (?!\d)")
+MAGIC = re.compile(r"%gemini|%config|(?<![\w-])--[a-z]|(?<![\w-])-[a-zA-Z] (?!\d)")
 
 
 @pytest.fixture
@@ -71,6 +79,7 @@ def test_a_notebook_is_told_of_its_own_words():
         ("no model after openai: → %gemini models openai: lists them",
          'no model after openai: → client.list_models("openai") returns them'),
         ("the prompt is empty; write it below the %%gemini line, or behind %gemini ask", "the prompt is empty"),
+        ("take it out, or %config Gemini.allow_secrets = True", "take it out, or Settings(allow_secrets=True)"),
         ("a well-known 2-3 step -> x", "a well-known 2-3 step -> x"),
     ],
 )  # fmt: skip

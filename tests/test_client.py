@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
+import math
 import warnings
 
 import pytest
 
 import nbgemini
 from nbgemini import Client, McpServer, Settings
-from nbgemini.errors import NbGeminiError
+from nbgemini.errors import NbGeminiError, PromptError, TransportError
 from nbgemini.secrets import Secret
 from nbgemini.settings import from_environment, offline_settings, use_instead_of_environment
 from tests.fakes.fault_server import FaultServer
@@ -99,6 +100,21 @@ def test_a_script_without_a_loop_has_results(settings):
         client.generate('offline: {"stall": 1}').result(timeout=0.01)
 
 
+def test_what_fails_without_a_loop_tells_of_itself_alone():
+    """Neither of asyncio, which was asked for a loop, nor of what its caller was just handling."""
+    client = Client(Settings(key="k", base_url="http://127.0.0.1:9", retries=0))
+    with pytest.raises(TransportError, match="can't reach 127.0.0.1: connection refused"):
+        client.generate("hello").result()
+    with pytest.raises(PromptError) as caught:
+        client.generate("").result()
+    assert caught.value.__context__ is None
+    try:
+        {}["of the caller"]
+    except KeyError:
+        with pytest.raises(TransportError, match="can't reach 127.0.0.1: connection refused"):
+            client.generate("hello").result()
+
+
 async def test_a_running_loop_goes_on_while_code_that_is_not_async_waits(client):
     beats = []
     asyncio.get_running_loop().call_soon(beats.append, 1)
@@ -122,6 +138,17 @@ MISUSED = [
     (lambda client: client.chat("a", tools="print"), "not of type str"),
     (lambda client: client.generate("x", stop_at="."), "stop_at='.' can't be used: expected list, got str"),
     (lambda client: client.generate("x", model=None), "model=None can't be used: expected str, got None"),
+    (lambda client: client.generate("x", format="html"), "expected one of markdown, code, json, text"),
+    (lambda client: client.generate("x", timeout=0), "timeout=0 can't be used: expected float > 0.0"),
+    (lambda client: client.generate("x", max_tokens=0), "max_tokens=0 can't be used: expected int >= 1"),
+    (lambda client: client.generate("x", temperature=math.nan), "temperature=nan can't be used: expected float >= 0.0"),
+    (lambda client: client.generate("x", temperature=3), "temperature=3 can't be used: expected float <= 2.0"),
+    (lambda client: client.chat("a", approve="auto"), "approve goes with tools"),
+    (lambda client: client.chat(5), "the name of a chat is text, not int"),
+    (lambda _: Settings(services={"gemini": "http://a"}), "no service of your own can be called 'gemini'"),
+    (lambda _: Settings(services={"a:b": "http://a"}), "no service of your own can be called 'a:b'"),
+    (lambda _: Settings(services={"mine": "localhost:9"}), "the address of 'mine' must begin with http:// or https://"),
+    (lambda _: Settings(source="google"), "source='google' can't be used: expected one of rest, sdk"),
     (lambda client: client.generate(5), "a prompt is text"),
     (lambda client: client.generate("x", modle="y"), r"no option 'modle' \(did you mean model\?\)"),
     (lambda client: client.generate("x", tools=[print]), "client.chat offer tools"),
@@ -132,6 +159,7 @@ MISUSED = [
     (lambda client: client.map("x {row}", ["a"], tools=[print]), "client.chat offer tools"),
     (lambda client: client.map("x {row}", ["a"], concurrency="many"), "not 'many'"),
     (lambda _: McpServer(5), "the command of an MCP server is a list"),
+    (lambda client: client.generate("x", think="deep", model="gemini-2.5-flash"), "gemini-2.5-flash can't think 'deep'"),
 ]
 
 

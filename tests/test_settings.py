@@ -27,7 +27,7 @@ def test_the_environment_is_read_as_the_official_client_reads_it():
         ({"connect_timeout": None}, "connect_timeout=None can't be used: expected float, got None"),
         ({"gap_timeout": math.nan}, "gap_timeout=nan can't be used: expected float > 0.0"),
         ({"model": 3}, "model=3 can't be used: expected str, got int"),
-        ({"source": "http"}, "source='http' can't be used: Invalid enum value 'http'"),
+        ({"source": "http"}, "source='http' can't be used: expected one of rest, sdk"),
         ({"allow_secrets": "no"}, "allow_secrets='no' can't be used: expected bool, got str"),
         ({"cache": 3}, "cache can't be of type int"),
         ({"prices": "prices.json"}, "prices can't be of type str"),

@@ -18,7 +18,7 @@ from nbgemini.chat.reply import Reply
 from nbgemini.chat.services import ServiceRegistry
 from nbgemini.chat.status_text import page_of
 from nbgemini.chat.structured_output import with_schema_format
-from nbgemini.errors import ConfigurationError
+from nbgemini.errors import ConfigurationError, PromptError
 from nbgemini.messages.turns import Options, Turn
 from nbgemini.settings import Settings
 from nbgemini.tools.resolve import resolve_toolbox
@@ -202,24 +202,29 @@ class Client(ManyRows):
         """Change the settings, from the next prompt on."""
         self.services.use(_checked(settings))
 
-    def chat(self, name: str = "main", *, tools: Any = None, approve: Approve | str = "ask", **options: Any) -> Chat:
+    def chat(self, name: str = "main", *, tools: Any = None, approve: Approve | str | None = None, **options: Any) -> Chat:
         """Return the chat of this name; it is created if there is none.
 
         Args:
             name: name of the chat.
             tools: functions, MCP servers, or lists of them that the model may call from now on.
-            approve: whether calls run: `auto`, `unguarded`, `never`, or an async function that takes the tool, the call and its
-                number and returns a bool. With `ask`, the default, only tools marked as safe run: no user can be asked.
+            approve: whether calls of these tools run: `auto`, `unguarded`, `never`, or a function, async or not, that takes the
+                tool, the call and its number and returns a bool. With `ask`, the default, only tools marked as safe run: no
+                user can be asked.
             options: as for `generate`, for all later prompts of this chat.
 
         Raises:
             PromptError: a function can't be a tool, or `auto` is refused for a risky combination of tools.
         """
+        if not isinstance(name, str):
+            raise PromptError(f"the name of a chat is text, not {type(name).__name__}; client.generate asks outside all chats")
+        if approve is not None and tools is None:
+            raise PromptError("approve goes with tools: name both in one call of client.chat")
         chat = self.chats.get(name)
         if chat is None:
             chat = self.chats[name] = Chat(name, self._context, Options(model=self.settings.model))
         if tools is not None:
-            chat.toolbox = resolve_toolbox(tools, approve)
+            chat.toolbox = resolve_toolbox(tools, "ask" if approve is None else approve)
         chat.options = chat.options.changed(options)
         return chat
 

@@ -32,6 +32,7 @@ _IN_PYTHON: dict[str, str | Callable[[re.Match[str]], str] | None] = {
     r", run %gemini key \w+, or try %gemini demo, which needs none": "",
     r" or run %gemini key(?: \w+)?": "",
     r", or %gemini demo": "",
+    r"%config Gemini\.(\w+) = (\S+)": r"Settings(\1=\2)",
     r"-m (a|another) model": r"\1 model",
     r"--(think|approve) (off|low|medium|high|ask|auto|never|unguarded)\b": None,
     r"(?<![\w-])-(k|f) (\w+)": None,
@@ -48,7 +49,7 @@ _NAMES = {"k": "think", "f": "format", "m": "model"}
 
 def adapt(message: str) -> str:
     """Return a message that names options and commands as its reader has them: those of the magics, or of Python."""
-    if HOST.magics or ("%gemini" not in message and "-" not in message):
+    if HOST.magics or ("%" not in message and "-" not in message):
         return message
     for pattern, replace in _rules():
         message = pattern.sub(replace, message)

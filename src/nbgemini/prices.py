@@ -99,7 +99,7 @@ def read_prices(path: Path) -> Prices:
             raise ConfigurationError(f"{path.name} is too large for a price list: over {_LARGEST >> 20} MiB")
         return msgspec.json.decode(data, type=Prices)
     except OSError as error:
-        raise ConfigurationError(f"can't read the prices {path}: {error.strerror} → %config Gemini.prices") from None
+        raise ConfigurationError(f"can't read the prices {path}: {error.strerror}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         wanted = '{"date": "2026-11-21", "models": {"NAME": {"input": 0.75, "output": 3.75}}}'
         raise ConfigurationError(f"{path.name} is not a price list ({error}); one looks like {wanted}") from None

@@ -14,7 +14,17 @@ from nbgemini.errors import ConfigurationError
 from nbgemini.messages.turns import type_text
 from nbgemini.prices import Prices, bundled_prices
 from nbgemini.secrets import Secret
-from nbgemini.services import GEMINI_URL, OFFLINE_KEY, Service, compatible, keys_from, offline, service_named, services_from
+from nbgemini.services import (
+    GEMINI_URL,
+    OFFLINE_KEY,
+    Service,
+    check_own,
+    compatible,
+    keys_from,
+    offline,
+    service_named,
+    services_from,
+)
 
 LIVE_URL = GEMINI_URL
 DEFAULT_MODEL = "gemini-flash-latest"
@@ -95,13 +105,17 @@ class Settings(Struct, frozen=True):
                 what = "a key is text, not" if name == "key" else f"{name} can't be of type"
                 raise ConfigurationError(f"{what} {type(value).__name__}")
         structs.force_setattr(self, "key", self.secret)
-        if strange := [name for name, service in self.services.items() if not isinstance(service, str | Service)]:
-            raise ConfigurationError(f"the service {strange[0]!r} is given as its address or as a Service")
+        for name, service in self.services.items():
+            if isinstance(service, str):
+                check_own(name, service)
+            elif not isinstance(service, Service):
+                raise ConfigurationError(f"the service {name!r} is given as its address or as a Service")
         try:
             msgspec.convert(structs.asdict(self), _SHAPE)
         except msgspec.ValidationError as error:
             name = str(error).rpartition("$.")[2].rstrip("`")
-            raise ConfigurationError(f"{name}={getattr(self, name)!r} can't be used: {type_text(error)}") from None
+            why = type_text(error, _HINTS[name])
+            raise ConfigurationError(f"{name}={getattr(self, name)!r} can't be used: {why}") from None
 
     @property
     def secret(self) -> Secret:
@@ -136,9 +150,8 @@ class Settings(Struct, frozen=True):
         return structs.replace(service, key=self.secret, base_url=self.base_url) if name in GOOGLE else service
 
 
-_SHAPE = msgspec.defstruct(  # of the settings that msgspec can check
-    "_Shape", [(name, kind) for name, kind in get_type_hints(Settings, include_extras=True).items() if name not in _CHECKED]
-)
+_HINTS = get_type_hints(Settings, include_extras=True)
+_SHAPE = msgspec.defstruct("_Shape", [(name, kind) for name, kind in _HINTS.items() if name not in _CHECKED])
 
 
 def from_environment(environ: Mapping[str, str]) -> Settings:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from nbgemini import Client
-from nbgemini.errors import PromptError, ServerError
+from nbgemini.errors import ApiError, PromptError, ServerError
 from nbgemini.transport.http import HttpSource
 from tests.canary import CANARY
 
@@ -36,6 +36,13 @@ async def test_vectors_come_in_the_order_of_the_texts_from_requests_of_a_hundred
     assert len(vectors) == len(texts)
     for number in (0, 99, 100, 249):
         assert vectors[number] == (await client.embed(texts[number]))[0]
+
+
+async def test_what_the_service_refuses_is_one_error_and_no_group(client):
+    """Of a group, even as its context, IPython shows the whole traceback."""
+    with pytest.raises(ApiError, match="output_dimensionality") as refused:
+        await client.embed(["hi"] * 250, dimensions=-1)
+    assert refused.value.__context__ is None
 
 
 async def test_any_iterable_is_many_texts(client):

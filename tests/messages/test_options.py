@@ -40,7 +40,7 @@ def test_what_fits_is_changed(changes):
         ({"think": 0.5}, "think=0.5 can't be used: expected int | str, got float"),
         ({"search": "yes"}, "search='yes' can't be used: expected bool, got str"),
         ({"seed": True}, "seed=True can't be used: expected int, got bool"),
-        ({"format": "html"}, "format='html' can't be used: Invalid enum value 'html'"),
+        ({"format": "html"}, "format='html' can't be used: expected one of markdown, code, json, text"),
         ({"system": ["x" * 1000]}, "system=['xxx"),
     ],
 )

@@ -193,6 +193,7 @@ def test_thinking_is_said_in_the_words_the_model_takes(model, think, said):
         ("gemini-3-pro-preview", "medium"),
         ("gemini-3.8-flash", 100),
         ("gemini-2.5-pro", 0),
+        ("gemini-2.5-flash", "deep"),
         ("gemini-2.5-flash-lite", 100),
         ("gemini-2.0-flash", "low"),
     ],

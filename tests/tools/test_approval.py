@@ -157,6 +157,10 @@ def test_nobody_but_the_users_code_can_mark_a_function():
         ({"safe": "no"}, "safe is True or False, not 'no'"),
         ({"safe": 1}, "safe is True or False"),
         ({"timeout": -1}, "timeout=-1 is not valid"),
+        ({"timeout": True}, "timeout=True is not valid"),
+        ({"labels": 5}, "there is no label 5; labels are private, untrusted, external"),
+        ({"name": "my tool"}, "'my tool' can't be a tool: a name has up to 64 of"),
+        ({"name": 5}, "5 can't be a tool: a name has up to 64 of"),
         ({"unsafe": True}, "@tool has no argument 'unsafe'; it takes name, timeout, safe, labels"),
     ],
 )

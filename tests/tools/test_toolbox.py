@@ -159,6 +159,16 @@ async def test_whatever_an_approval_does_but_yes_is_no(client, counter, said):
     await goes_on(client)
 
 
+async def test_an_approval_need_not_be_async(client, counter):
+    await ask(
+        client,
+        calls(*(("add", {"a": n, "b": 0}) for n in range(3))),
+        counter.add,
+        approve=lambda _, call, __: call.args["a"] != 1,
+    )
+    assert sorted(counter.ran) == [(0, 0), (2, 0)]
+
+
 async def test_the_reply_waits_while_any_call_waits_for_leave(client):
     """A call that runs beside it does not hide the question."""
     begun, leave = asyncio.Event(), asyncio.Event()

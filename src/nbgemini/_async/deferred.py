@@ -6,7 +6,7 @@ import asyncio
 import signal
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
 from typing import Any, Concatenate, NoReturn, ParamSpec, Protocol, TypeVar
 
@@ -61,11 +61,8 @@ class Deferred(Coroutine[Any, Any, T_co]):
             ConfigurationError: the running loop can't be entered again (uvloop).
         """
         work = asyncio.wait_for(self._coroutine, timeout)
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            return asyncio.run(self._alone(work))
-        return run_within(loop, work)
+        loop = running_loop()
+        return asyncio.run(self._alone(work)) if loop is None else run_within(loop, work)
 
     async def _alone(self, work: Coroutine[Any, Any, T_co]) -> T_co:
         try:
@@ -91,6 +88,13 @@ def deferred(method: Callable[Concatenate[S, P], Coroutine[Any, Any, T]]) -> Cal
         return Deferred(method(self, *args, **kwargs), self.aclose)
 
     return call
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the running loop, or None; what is raised afterwards does not come with asyncio's error about that."""
+    with suppress(RuntimeError):
+        return asyncio.get_running_loop()
+    return None
 
 
 def run_within(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NoReturn, TypeVar
 
-from nbgemini._async.deferred import run_within
+from nbgemini._async.deferred import run_within, running_loop
 from nbgemini._async.readers import current_reader, refuse_deadlock
 from nbgemini.errors import UnfinishedError
 
@@ -187,13 +187,10 @@ class StreamHandle:
         if self.done:
             return
         refuse_deadlock(self)
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            if not self._lifecycle.wait(timeout):
-                raise TimeoutError(f"not finished after {timeout:g} s; it goes on") from None
-            return
-        run_within(loop, self._end(timeout))
+        if (loop := running_loop()) is not None:
+            run_within(loop, self._end(timeout))
+        elif not self._lifecycle.wait(timeout):
+            raise TimeoutError(f"not finished after {timeout:g} s; it goes on")
 
     def wait_here(self) -> None:
         """Return at the end: called by whatever reads a value that is complete only then.
@@ -213,9 +210,7 @@ class StreamHandle:
             refuse_unfinished("it has not been started")
         if home.process != os.getpid():
             refuse_unfinished("it runs in the process that this one was forked from")
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
+        if (loop := running_loop()) is None:
             self._wait_without_loop(home)
         else:
             run_within(loop, self._end(None))

@@ -7,11 +7,11 @@ share their loop. And a tool that waited for the reply that waits for it would w
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Literal, TypeAlias
 
+from nbgemini._async.deferred import running_loop
 from nbgemini._environment import HOST
 from nbgemini.errors import ToolError
 
@@ -29,11 +29,7 @@ def current_reader() -> Reader:
 
 def reader_without_notebook() -> Reader:
     """Return the same as far as it is known without a notebook."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return "waits"
-    return "awaits"
+    return "waits" if running_loop() is None else "awaits"
 
 
 def hold_up(holds_up: WaitGuard) -> None:

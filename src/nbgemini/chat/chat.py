@@ -148,6 +148,10 @@ class Chat:
         if not model:
             raise PromptError(f"no model after {service}: → %gemini models {service}: lists them")
 
+    def __repr__(self) -> str:
+        """Show the name and how much was said."""
+        return f"<Chat {self.name!r}, prompts so far: {len(self.transcript)}>"
+
     def segments(self, exchange: Exchange) -> list[Segment]:
         """Return the answer of an exchange as segments, from its parts."""
         segmenter = Segmenter()

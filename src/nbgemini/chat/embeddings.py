@@ -56,11 +56,14 @@ async def embed(
         async with free:
             return vectors_of(await endpoint.fetch(request), count)
 
+    failed: list[Exception] = []
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(ask(*one)) for one in asked]
     except ExceptionGroup as trouble:
-        raise trouble.exceptions[0] from None
+        failed += trouble.exceptions
+    if failed:
+        raise failed[0]  # out here, where its context is not the group, of which IPython would show everything
     return [vector for task in tasks for vector in task.result()]
 
 

@@ -132,6 +132,7 @@ _SILENT = {"default", "title"}  # say nothing about what the answer may be
 _UNREADABLE = ("schema-for-unknown-type", "invalid-for-json-schema")
 _UNKNOWN = re.compile(r"(?:[sS]chema for |\()(?:<class ')?([\w.<>]+?)(?:'>)?(?:\. |\)|\s(?!\()|$)")
 _LONGEST = 200  # characters of a reason
+WAY_OUT = "use a pydantic model, a dataclass or a TypedDict"
 
 
 class SchemaMismatch(ValueError):  # noqa: N818 - a finding, not a fault
@@ -169,14 +170,14 @@ def answer_schema(kind: Any, name: str = "") -> Schema:
     """
     import pydantic  # noqa: PLC0415 - 0.1 s, for those who ask for objects
 
-    name = name or _name(kind)
     if not is_type(kind):
-        raise PromptError(f"{name} can't be a schema: it is not a type")
+        raise PromptError(f"a value of type {type(kind).__name__} can't be a schema: it is not a type; {WAY_OUT}")
+    name = name or _name(kind)
     try:
         adapter: Any = pydantic.TypeAdapter(with_readers(kind))
         body = _without_root_reference(to_service_schema(adapter.json_schema(schema_generator=generator())))
     except Exception as error:  # noqa: BLE001 - pydantic runs what the types bring along
-        raise PromptError(f"{name} can't be a schema: {_reason_text(error)}") from None
+        raise PromptError(f"{name} can't be a schema: {reason_text(error)}") from None
     _refuse_circles(name, body)
     return Schema(
         name, _with_supported_keywords(body, name), partial(_parse, adapter, chooses="enum" in body or "const" in body)
@@ -259,7 +260,7 @@ def _validated(adapter: Any, text: str) -> Any:
     except pydantic.ValidationError:
         raise
     except Exception as error:  # noqa: BLE001 - a validator is anybody's code
-        raise SchemaMismatch(_reason_text(error)) from None
+        raise SchemaMismatch(reason_text(error)) from None
 
 
 def _path_text(path: tuple[str | int, ...]) -> str:
@@ -267,14 +268,15 @@ def _path_text(path: tuple[str | int, ...]) -> str:
     return f"at {steps.removeprefix('.')}: " if steps else ""
 
 
-def _reason_text(error: Exception) -> str:
+def reason_text(error: Exception) -> str:
+    """Return in one line why a type can't be read from JSON, or made."""
     if getattr(error, "code", "") == "typed-dict-version":
         return "it has a TypedDict of typing, which can't be read before Python 3.12; use typing_extensions'"
     if getattr(error, "code", "") == "class-not-fully-defined":
         return "a type hint in it names what is not defined"
     if getattr(error, "code", "") in _UNREADABLE and (found := _UNKNOWN.search(str(error))):
         unread = found[1].rpartition(".")[2].removesuffix("Schema")
-        return f"{unread} can't be read from JSON; use a pydantic model, a dataclass or a TypedDict"
+        return f"{unread} can't be read from JSON; {WAY_OUT}"
     return _one_line(str(error) or type(error).__name__)
 
 

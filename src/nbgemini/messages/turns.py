@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from operator import add
-from typing import Any, Literal, TypeAlias, get_type_hints
+from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import Meta, Struct, structs
 
 from nbgemini.errors import PromptError, nearest
 
@@ -110,18 +110,26 @@ class Options(Struct, frozen=True, kw_only=True):
                 try:
                     msgspec.convert(value, _KINDS[name])
                 except msgspec.ValidationError as error:
-                    raise PromptError(f"{name}={repr(value)[:_LONGEST_VALUE]} can't be used: {type_text(error)}") from None
+                    why = type_text(error, _KINDS[name])
+                    raise PromptError(f"{name}={repr(value)[:_LONGEST_VALUE]} can't be used: {why}") from None
         return structs.replace(self, **changes)
 
 
-def type_text(error: msgspec.ValidationError) -> str:
-    """Return which type was expected, in Python's words."""
+def type_text(error: msgspec.ValidationError, kind: Any) -> str:
+    """Return what was expected of a value of this kind, in Python's words."""
+    if get_origin(kind) is Literal:
+        return f"expected one of {', '.join(get_args(kind))}"
     words = str(error).partition(" - at ")[0].replace("`", "").replace(" | null", "").replace("Expected", "expected")
     return words.replace("null", "None").replace("array", "list")
 
 
 _LONGEST_VALUE = 60  # characters of a value that a message quotes
-_KINDS = get_type_hints(Options) | {"schema": Any}
+_KINDS = get_type_hints(Options) | {
+    "schema": Any,
+    "temperature": Annotated[float, Meta(ge=0, le=2)] | None,
+    "max_tokens": Annotated[int, Meta(ge=1)] | None,
+    "timeout": Annotated[float, Meta(gt=0)] | None,
+}
 del _KINDS["tools"]  # offered by a chat, which can run them
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from traitlets import Bool, CaselessStrEnum, Dict, Float, Int, TraitError, Unicode, Union, observe, validate
@@ -19,6 +21,15 @@ _OF_TRAITLETS = ("The ", "Values of", "Keys of", "Elements of")  # the beginning
 def _refusal(trait: Any, problem: str) -> TraitError:
     """Return an error after which traitlets undoes the change; %config shows it as it is."""
     return TraitError(f"Gemini.{trait.name}: {problem} → {trait.help}")
+
+
+@contextmanager
+def _refusing(proposal: Any) -> Iterator[None]:
+    """Refuse what others find wrong inside."""
+    try:
+        yield
+    except (ConfigurationError, argparse.ArgumentTypeError) as error:
+        raise _refusal(proposal["trait"], str(error)) from None
 
 
 class Gemini(Configurable):
@@ -38,7 +49,7 @@ class Gemini(Configurable):
     format = CaselessStrEnum(
         ["markdown", "code", "json", "text"],
         default_value="markdown",
-        help="Format of answers without -f.",
+        help="Format of answers without -f: markdown, code, json or text.",
     )
     approve = CaselessStrEnum(
         ["ask", "auto", "never"],
@@ -128,27 +139,24 @@ class Gemini(Configurable):
     def _check_think(self, proposal: Any) -> str:
         from nbgemini.notebook.options import think_level  # noqa: PLC0415 - %load_ext stays quick
 
-        try:
+        with _refusing(proposal):
             return str(think_level(str(proposal["value"]))) if proposal["value"] != "" else ""
-        except argparse.ArgumentTypeError as error:
-            raise _refusal(proposal["trait"], str(error)) from None
 
     @validate("cache")
     def _check_cache(self, proposal: Any) -> str:
         from nbgemini.cache.cache import check_cache_setting  # noqa: PLC0415 - same
 
-        try:
+        with _refusing(proposal):
             check_cache_setting(proposal["value"] or "off")
-        except ConfigurationError as error:
-            raise _refusal(proposal["trait"], str(error)) from None
         return str(proposal["value"]).strip()
 
     @validate("services")
     def _check_services(self, proposal: Any) -> dict[str, str]:
-        for name, address in proposal["value"].items():
-            if not address.strip().startswith(("http://", "https://")):
-                problem = f"the address of {name!r} must begin with http:// or https://, and {address!r} does not"
-                raise _refusal(proposal["trait"], problem)
+        from nbgemini.services import check_own  # noqa: PLC0415 - same
+
+        with _refusing(proposal):
+            for name, address in proposal["value"].items():
+                check_own(name, address)
         return dict(proposal["value"])
 
     @validate("prices")
@@ -159,10 +167,8 @@ class Gemini(Configurable):
         if not proposal["value"].strip():
             return ""
         path = user_path(proposal["value"]).resolve()
-        try:
+        with _refusing(proposal):
             read_prices(path)
-        except ConfigurationError as error:
-            raise _refusal(proposal["trait"], str(error)) from None
         return str(path)
 
 

@@ -220,8 +220,10 @@ def _add_content(parser: LineParser) -> None:
         metavar="NAME",
         help="model to ask; SERVICE:MODEL for another service (anthropic:, openai:, ollama: …); %%gemini models lists them",
     )
-    add("-c", "--chat", metavar="NAME", help="chat this prompt belongs to (default: main)")
-    parser.add_flag("--once", help="ask outside all chats: no history is sent, nothing is remembered")
+    chat = parser.add_mutually_exclusive_group()
+    chat.add_argument("-c", "--chat", metavar="NAME", help="chat this prompt belongs to (default: main)")
+    once = "ask outside all chats: no history is sent, nothing is remembered"
+    chat.add_argument("--once", action="store_true", default=None, help=once)
     add("-o", "--out", metavar="VAR", type=_identifier, help="store the reply in this variable (the last is in _gemini)")
     add(
         "-t",
@@ -282,7 +284,8 @@ def leading_options(line: str, parser: LineParser) -> tuple[list[str], str]:
         if word == "--":
             return words, rest
         if name not in options:
-            raise PromptError(f"unknown option {name}{nearest(name, options)}; {parser.prog} --help lists the options")
+            hint = nearest(name, options) or _hint_apart(name, options)
+            raise PromptError(f"unknown option {name}{hint}; {parser.prog} --help lists the options")
         words.append(word)
         option, value = options[name], word.partition("=")[2]
         if option.nargs != 0 and "=" not in word and rest:
@@ -296,6 +299,19 @@ def leading_options(line: str, parser: LineParser) -> tuple[list[str], str]:
             if name.lstrip("-") == word.lstrip(DASHES):
                 raise PromptError(f"{word} begins with a long dash → {name}")
     return words, rest
+
+
+def _hint_apart(word: str, options: Mapping[str, argparse.Action]) -> str:
+    """Return what a short option that something is glued to may mean: `-n50` or `-wo`."""
+    option, rest = word[:2], word[2:]
+    return f" (did you mean {option} {'-' if options[option].nargs == 0 else ''}{rest}?)" if option in options else ""
+
+
+def late_option(text: str) -> str:
+    """Return a line about an option at the end of a prompt in one line, whose words it then is; empty if there is none."""
+    *_, before, last = ["", "", *text.split()]
+    option = next((word for word in (before, last) if word.partition("=")[0] in build_parser().options), "")
+    return f"⚠ {option} is part of the prompt, as options go before it" if option else ""
 
 
 def split_word(text: str) -> tuple[str, str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import linecache
 import math
 import re
 import sys
@@ -45,6 +48,28 @@ def shown_text(value: Any) -> str | None:
         return text
     plain = bundle.get("text/plain")
     return plain if isinstance(plain, str) and not says_nothing(plain) else None
+
+
+def source_of(value: Any) -> str | None:
+    """Return how a function or a class is written; None if nobody knows."""
+    with suppress(OSError, TypeError):
+        return inspect.getsource(value)
+    return _source_in_cells(value) if getattr(value, "__module__", "") == "__main__" else None
+
+
+def _source_in_cells(kind: Any) -> str | None:
+    """Return the source of a class of the notebook from the cell of its methods, or the last that defines one of its name."""
+    methods = [linecache.getlines(member.__code__.co_filename) for member in vars(kind).values() if hasattr(member, "__code__")]
+    entries = reversed(list(linecache.cache.values()))
+    cells = [entry[2] for entry in entries if len(entry) > 2 and entry[1] is None]  # noqa: PLR2004 - lazy entries are shorter
+    for lines in [*methods, *cells]:
+        if f"class {kind.__name__}" in (text := "".join(lines)):
+            with suppress(SyntaxError):
+                found = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ClassDef))
+                for node in (node for node in found if node.name == kind.__name__):
+                    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+                    return "".join(lines[first - 1 : node.end_lineno])
+    return None
 
 
 def html_text(html: str) -> str:

@@ -25,7 +25,7 @@ from nbgemini.prompts import leave_out
 from nbgemini.prompts.file_text import decode_text, fence, is_table_file, notebook_text, table_file_text
 from nbgemini.prompts.images import picture_of, takes_time
 from nbgemini.prompts.jsonable import converted, cut, record_of, to_builtins
-from nbgemini.prompts.object_text import array_text, describe_object, markdown_table, shown_text
+from nbgemini.prompts.object_text import array_text, describe_object, markdown_table, shown_text, source_of
 from nbgemini.prompts.placeholders import Placeholder
 
 NOTEBOOK_BYTES = 64 * 1024 * 1024  # of a notebook's file, most of which are its pictures
@@ -114,6 +114,8 @@ def set_apart(pieces: Sequence[str | Placeholder], rendered: Sequence[Sequence[P
 
 def describe_left_out(name: str, value: Any, notes: Sequence[str]) -> str:
     """Return in one line what is sent of a value that is too large, and how to send more."""
+    if any("→" in line for line in notes):
+        return f"{name}: {notes[0]}"
     to_csv = next((method for method in ("to_csv", "write_csv") if callable(getattr(value, method, None))), None)
     more = f"text = {name}.{to_csv}(), and {{text}} is all of it" if to_csv else "name a text made of it to send more"
     return f"{name}: {'; '.join(notes)} → {more}"
@@ -182,7 +184,11 @@ def _is_reply(value: Any) -> bool:
 def _text_parts(value: Any, name: str) -> list[Part]:
     if isinstance(value, Path):
         path = user_path(value)
-        return file_parts(path) if path.is_file() else [text_part(str(value))]
+        if path.is_file():
+            return file_parts(path)
+        why = "it is a folder → name a file in it" if path.is_dir() else "there is no such file → check the path"
+        leave_out(f"only the path sent, as {why}")
+        return [text_part(str(value))]
     if isinstance(value, str):
         return [text_part(value)]
     if not value.text:
@@ -192,10 +198,10 @@ def _text_parts(value: Any, name: str) -> list[Part]:
 
 def _source_parts(value: Any) -> list[Part] | None:
     """Return how a function or class of Python is written; None if nobody knows."""
-    try:
-        return None if isinstance(value, ModuleType) else [text_part(cut(inspect.getsource(value), OTHER_CHARACTERS))]
-    except (OSError, TypeError):
-        return None
+    source = None if isinstance(value, ModuleType) else source_of(value)
+    if source is None:
+        leave_out("it stays as typed, as its source is not known → put what you mean into a text")
+    return None if source is None else [text_part(cut(source, OTHER_CHARACTERS))]
 
 
 def _from_bytes(data: bytes, name: str) -> Part:

@@ -130,8 +130,10 @@ def _checked_options(name: str, marks: dict[str, Any]) -> dict[str, Any]:
     if unknown is not None:
         refuse(name, f"@tool has no argument {unknown!r}; it takes {', '.join(ToolOptions.__struct_fields__)}")
     timeout = marks.get("timeout")
-    if timeout is not None and not (isinstance(timeout, int | float) and 0 < timeout < math.inf):
+    if timeout is not None and (timeout is True or not isinstance(timeout, int | float) or not 0 < timeout < math.inf):
         refuse(name, f"timeout={timeout} is not valid; give seconds, or None for no limit")
+    if marks.get("name") is not None:
+        _check_name(marks["name"])
     if not isinstance(marks.get("safe", False), bool):
         refuse(name, f"safe is True or False, not {marks['safe']!r}")
     return {**marks, "labels": checked_labels(name, marks["labels"])} if "labels" in marks else marks
@@ -139,7 +141,7 @@ def _checked_options(name: str, marks: dict[str, Any]) -> dict[str, Any]:
 
 def checked_labels(name: str, labels: str | Iterable[str]) -> frozenset[str]:
     """Return labels if they mean something; raise PromptError if one does not."""
-    wanted = [labels] if isinstance(labels, str) else list(labels)
+    wanted = list(labels) if isinstance(labels, Iterable) and not isinstance(labels, str) else [labels]
     unknown = next((label for label in wanted if label not in LABELS), None)
     if unknown is not None:
         refuse(name, f"there is no label {unknown!r}; labels are {', '.join(LABELS)}")
@@ -157,11 +159,15 @@ def _checked_name(function: Callable[..., Any], name: str | None) -> str:
         refuse(repr(found), "it is no function; pass a function or a method")
     if found == "<lambda>":
         refuse("a lambda", "it has no name; write a function with def")
-    if not _NAME.fullmatch(found):
-        refuse(repr(found), "a name has up to 64 of A-Z a-z 0-9 _ . : - and begins with a letter or _; give another by name=…")
+    _check_name(found)
     if satisfies(inspect.isasyncgenfunction, function):
         refuse(found, "it yields asynchronously; return a list instead")
     return found
+
+
+def _check_name(name: Any) -> None:
+    if not (isinstance(name, str) and _NAME.fullmatch(name)):
+        refuse(repr(name), "a name has up to 64 of A-Z a-z 0-9 _ . : - and begins with a letter or _; give another by name=…")
 
 
 def _written_function(function: Any) -> Any:
@@ -179,9 +185,10 @@ def _signature(function: Callable[..., Any], name: str) -> inspect.Signature:
         signature = inspect.signature(function)
     except Exception as error:  # noqa: BLE001 - since Python 3.14 this evaluates the hints
         refuse(name, f"its parameters can't be read ({error}); wrap it in a function of your own")
+    way_out = "name each parameter, and let decorators use functools.wraps"
     for parameter in signature.parameters.values():
         if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
-            refuse(name, f"its parameter {parameter} takes anything, so the model can't know what; name each parameter")
+            refuse(name, f"its parameter {parameter} takes anything, so the model can't know what; {way_out}")
     first = next(iter(signature.parameters), "")
     if first in {"self", "cls"}:
         refuse(name, f"it asks for {first!r}; pass the method of an object")

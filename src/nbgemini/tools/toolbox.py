@@ -10,6 +10,7 @@ read what is private, take in what strangers wrote and can send something out, a
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeAlias
@@ -25,7 +26,7 @@ from nbgemini.prompts.secret_scan import redact_secrets
 from nbgemini.tools.decorator import LABELS, as_tool
 from nbgemini.tools.tool import Tool, canonical_json, run, text_result
 
-Approve: TypeAlias = Callable[[Tool, ToolCall, int], Awaitable[bool]]
+Approve: TypeAlias = Callable[[Tool, ToolCall, int], Awaitable[bool] | bool]
 
 WORDS = ("ask", "auto", "never", "unguarded")
 AT_ONCE = 8  # calls that run side by side
@@ -89,7 +90,8 @@ class Toolbox:
 
     async def approved(self, tool: Tool, call: ToolCall, number: int) -> bool:
         """Whether the n-th call of the reply may run."""
-        return tool.safe or await self._approve(tool, call, number) is True
+        said = tool.safe or self._approve(tool, call, number)
+        return (await said if inspect.isawaitable(said) else said) is True
 
 
 def build_toolbox(tools: Iterable[Tool], approve: Approve | str, ask: Approve = refuse_all) -> Toolbox:

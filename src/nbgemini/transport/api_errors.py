@@ -404,10 +404,10 @@ def _one_line(text: str) -> str:
 
 
 def cause(error: Exception) -> str:
-    """Say in a few words what the system said; never the URL."""
+    """Say in a few words what the system said; never the URL, nor what its caller was just handling."""
     inner: BaseException = error
-    while inner.__cause__ or inner.__context__:
-        inner = inner.__cause__ or inner.__context__  # type: ignore[assignment]
+    while inner.__cause__:
+        inner = inner.__cause__
     text: Any = getattr(inner, "strerror", None) or str(inner) or type(inner).__name__
     if "Connect call failed" in text:
         return "connection refused"

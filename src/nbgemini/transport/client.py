@@ -109,7 +109,7 @@ def _is_about_tls(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, ssl.SSLError):
             return True
-        error = error.__cause__ or error.__context__
+        error = error.__cause__
     return False
 
 

@@ -105,6 +105,8 @@ RUNS = [  # a cell; what `_gemini` is then asked and how, by attribute; or what 
     ("%%gemini --once -f JSON\nhello", {"format": "json"}),
     ("%%gemini --once -t weather,weather\nhello", {"asked": "hello\n"}),
     ("%gemini ask --once -m openai/gpt-5.4-mini Why is the sky blue?", {"provider": "openai"}),
+    ("%gemini ask --once hello -m gemini-2.5-pro", "⚠ -m is part of the prompt, as options go before it"),
+    ("%gemini ask hello --once", "⚠ --once is part of the prompt, as options go before it"),
     ("%gemini demo fast", "offline service"),
 ]
 
@@ -173,6 +175,29 @@ REFUSED = [  # a cell, and the exact line
     ("%gemini models nope:", "ConfigurationError: no service 'nope' (the part before the colon in -m); there are gemini, "),
     ("%gemini export ~nobody-is-called-so/a.md", "can't write ~nobody-is-called-so/a.md: No such file or directory"),
     ("%%gemini --xyzzy\nx", "PromptError: unknown option --xyzzy; %%gemini --help lists the options"),
+    ("%%gemini -klow\nx", "PromptError: unknown option -klow (did you mean -k low?); %%gemini --help lists the options"),
+    ("%%gemini -wo r\nx", "PromptError: unknown option -wo (did you mean -w -o?); %%gemini --help lists the options"),
+    (
+        "%gemini map -n50 words Say {row}",
+        "PromptError: unknown option -n50 (did you mean -n 50?); %gemini map --help lists the options",
+    ),
+    ("%%gemini -c a --once\nx", "PromptError: --once: can't be combined with -c/--chat; %%gemini --help lists the options"),
+    (
+        "%%gemini -k off --once -m gemini-2.5-pro\nx",
+        "PromptError: gemini-2.5-pro can't think 'off'; it offers: 128 to 32,768 tokens",
+    ),
+    (
+        "%gemini stop --all main",
+        "PromptError: --all stands alone; usage: %gemini stop [CHAT | --all]",
+    ),
+    (
+        '%gemini map words["a"] Say {row}',
+        "PromptError: 'words[a]' is code, and none runs here → give what it returns a name (a column: df.text); usage: %gemini map [OPTIONS] NAME TEMPLATE",
+    ),
+    (
+        "%gemini model gemini-2.5-pro",
+        "PromptError: no command 'model' (did you mean models, or %config Gemini.model = …?); %gemini help lists them (to ask it: %gemini ask model gemini-2.5-pro)",
+    ),
     ("%%gemini -m\nx", "PromptError: -m/--model: a value is missing; %%gemini --help lists the options"),
     ("%%gemini --temperature 3\nx", "PromptError: --temperature: 3 is not between 0 and 2; %%gemini --help lists the options"),
     ("%%gemini --temperature hot\nx", "PromptError: --temperature: 'hot' is not a number; %%gemini --help lists the options"),
@@ -275,6 +300,17 @@ def test_a_line_does_what_it_says(shell, cell, meant):
         else:
             assert getattr(reply if name in ("chat", "state", "model", "provider") else options, name) == value
     assert shell.run("await _gemini") is None
+
+
+def test_a_class_of_a_cell_is_its_source(shell):
+    """Which `inspect` looks for in files only."""
+    shell.run(
+        "from dataclasses import dataclass\n\n@dataclass\nclass Point:\n    x: int\n\nclass Sum:\n    def of(self):\n        return 1"
+    )
+    shell.run("@dataclass\nclass Point:\n    y: int\n")
+    assert shell.run("%%gemini --once -a Sum\nReview {Point}") is None
+    assert shell.asked.partition("class ")[2].startswith("Sum:\n    def of(self):\n        return 1\n")
+    assert shell.asked.endswith("Review \n\n@dataclass\nclass Point:\n    y: int\n\n")
 
 
 @pytest.mark.parametrize(("cell", "line"), [*REFUSED, *OF_THE_SERVICE], ids=lambda text: text[:40])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -102,6 +104,23 @@ async def test_what_is_cut_is_said_in_the_cell(value, line, capsys):
             shown = capsys.readouterr().out
             assert shown.count("df: ") == 1
             assert line in shown
+
+
+@pytest.mark.parametrize(
+    ("value", "sent", "line"),
+    [
+        (Path("gone.csv"), "gone.csv", "it: only the path sent, as there is no such file → check the path"),
+        (Path(), ".", "it: only the path sent, as it is a folder → name a file in it"),
+        (len, "{it}", "it: it stays as typed, as its source is not known → put what you mean into a text"),
+        (pd, "{it}", "it: it stays as typed, as its source is not known → put what you mean into a text"),
+    ],
+    ids=["file", "folder", "built-in", "module"],
+)
+async def test_what_says_nothing_of_what_was_meant_is_said_in_the_cell(value, sent, line, capsys):
+    for waits in (False, True):
+        turn = await words("{it}", it=value).build(print) if waits else words("{it}", it=value).build_now(print)
+        assert turn.parts[0]["text"] == sent
+        assert capsys.readouterr().out.splitlines() == [line]
 
 
 async def test_what_is_whole_is_not_spoken_of(capsys):

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import enum
 from types import SimpleNamespace
-from typing import Annotated, Literal, Optional
+from typing import Annotated, Generic, Literal, Optional, TypeVar
 
 import pytest
+from pydantic import BaseModel
 
 from nbgemini.errors import PromptError
 from nbgemini.notebook.options import parse_ask
@@ -80,6 +81,7 @@ def test_plot_is_the_last_picture_shown_unless_it_is_a_name():
         ("*.jpg", r"no file matches '\*\.jpg'"),
         ("sub", r"sub is a folder; -a 'sub/\*' takes its files"),
         ("nowhere/else.txt", "no name and no file"),
+        ("a.png,c.txt", "one name or file at a time → -a a.png -a c.txt"),
         ("sub/*", r"no file matches 'sub/\*'; nothing was sent"),
         ("https://example.com/a.png", "is an address → name it in the prompt with --urls, or download it; nothing was sent"),
         ("sales_data['a'].head()", "is code, and none runs here → give what it returns a name"),
@@ -137,7 +139,23 @@ class Colour(enum.Enum):
     RED = 1
 
 
-NAMES = {"Planet": Planet, "Colour": Colour, "models": SimpleNamespace(Planet=Planet), "number": 5, "make": lambda: Planet}
+T = TypeVar("T")
+
+
+class Box(BaseModel, Generic[T]):
+    """Makes a type of its own of `Box[int]`, if it can."""
+
+    item: T
+
+
+NAMES = {
+    "Box": Box,
+    "Planet": Planet,
+    "Colour": Colour,
+    "models": SimpleNamespace(Planet=Planet),
+    "number": 5,
+    "make": lambda: Planet,
+}
 
 
 @pytest.mark.parametrize(
@@ -170,7 +188,8 @@ def test_a_type_as_in_a_hint(written, kind):
     [
         ("Plant", r"no type 'Plant' in this notebook \(did you mean Planet\?\)"),
         ("list[Colours]", r"no type 'Colours' in this notebook \(did you mean Colour\?\)"),
-        ("number", "number is a value of type int, not a type"),
+        ("number", "number is a value of type int, not a type; use a pydantic model, a dataclass or a TypedDict"),
+        ("Box[Planet]", "Planet can't be read from JSON; use a pydantic model"),
         ("make", "make is a value of type function"),
         ("make()", r"'make\(\)' is too complex"),
         ("models.Moon", "no attribute 'Moon'"),

@@ -260,7 +260,8 @@ def stop(session: Session, rest: str) -> None:
     words, running = split_words(rest), session.jobs.running
     if words != ["--all"]:
         if words and words[0].startswith("-"):
-            raise usage_error("stop", f"unknown option {words[0]}{nearest(words[0], ['--all'])}")
+            wrong = "--all stands alone" if words[0] == "--all" else f"unknown option {words[0]}{nearest(words[0], ['--all'])}"
+            raise usage_error("stop", wrong)
         name = named_chat(session, rest).name
         in_chat = [job for job in running if job.chat == name]
         if words and not in_chat:

@@ -8,7 +8,6 @@ time.
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import json
 import zlib
@@ -23,6 +22,8 @@ from uuid import uuid4
 import anywidget
 import ipywidgets
 import traitlets
+
+from nbgemini._async.deferred import running_loop
 
 _HERE = Path(__file__).parent
 _NOTHING: tuple[Any, ...] = (None, "", (), [])
@@ -204,11 +205,7 @@ def retire(
 
 def _close_after(seconds: int, call: Callable[[], object]) -> None:
     """Call after so many seconds; one by one, since a busy loop hears no page meanwhile."""
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        seconds = 0
-    if seconds:
+    if seconds and (loop := running_loop()) is not None:
         loop.call_later(1, _close_after, seconds - 1, call)
     else:
         call()

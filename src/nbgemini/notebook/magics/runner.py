@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from msgspec import structs
 
+from nbgemini._async.deferred import running_loop
 from nbgemini.chat.reply import Reply
 from nbgemini.chat.structured_output import answer_schema, schema_for
 from nbgemini.errors import PromptError
@@ -24,7 +25,7 @@ from nbgemini.notebook.jobs import ReplyJob
 from nbgemini.notebook.kernel.cell_transforms import run_from_within
 from nbgemini.notebook.kernel.interrupts import interrupts_say, wait_for_end
 from nbgemini.notebook.magics.help import show_help
-from nbgemini.notebook.options import PromptArgs, map_line, parse_ask, parse_cell, parse_map
+from nbgemini.notebook.options import PromptArgs, late_option, map_line, parse_ask, parse_cell, parse_map
 from nbgemini.notebook.prompt.builder import PromptDraft, draft_prompt
 from nbgemini.notebook.session import Session
 from nbgemini.tools.resolve import declare_all, resolve_tools
@@ -84,6 +85,8 @@ class MagicRunner:
         args, text = parse_ask(rest)
         if args.help:
             return partial(show_help, name)
+        if not args.literal and (late := late_option(text)):
+            show_line(late)
         if name != "ask" and args.chat is None:
             args = structs.replace(args, once=True)  # a question about code is no part of the conversation
         return args, _QUESTIONS[name](self.session, args, text)
@@ -132,7 +135,7 @@ class MagicRunner:
         if self.session.missing_key(args):
             run_from_within(self.session.find_key(args))
         job = self.session.begin(args, *parts, purpose=_purpose(prompt))
-        if not _loop_runs():
+        if running_loop() is None:
             run_from_within(self._drive_alone(job))
         elif self.session.views.waits(args):
             run_from_within(self._drive(job))
@@ -198,11 +201,3 @@ class MagicRunner:
 
 def _purpose(prompt: Prompt) -> str:
     return prompt.purpose if isinstance(prompt, PromptDraft) else "prompt"
-
-
-def _loop_runs() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

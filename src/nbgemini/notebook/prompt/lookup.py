@@ -23,7 +23,7 @@ from typing import Any, TypeGuard
 from msgspec import Struct
 
 from nbgemini._storage import user_path
-from nbgemini.chat.structured_output import is_type
+from nbgemini.chat.structured_output import WAY_OUT, is_type, reason_text
 from nbgemini.errors import PromptError, nearest, nearest_name
 from nbgemini.notebook.options import MAP_USAGE
 from nbgemini.prompts.placeholders import read_attribute
@@ -111,12 +111,18 @@ def _why_nothing(word: str, path: Path, names: Mapping[str, Any]) -> str:
         return f"{word} is an address → name it in the prompt with --urls, or download it"
     if os.path.exists(path):  # noqa: PTH110 - same
         return f"{word} is no regular file"
-    if others and _named_value(first, names)[0]:
+    if others and (_named_value(first, names)[0] or os.path.isfile(user_path(first))):  # noqa: PTH113 - same
         return f"one name or file at a time → {' '.join(f'-a {one.strip()}' for one in (first, *others))}"
-    if (code := _CODE.match(word)) and code[1] in names:
-        return f"{word!r} is code, and none runs here → give what it returns a name"
+    if code := _code_text(word, names):
+        return code
     what = "no file matches" if glob.has_magic(word) else "no name and no file"
     return f"{what} {word!r}{_near(word, path, names)}"
+
+
+def _code_text(word: str, names: Mapping[str, Any]) -> str:
+    """Return why a word that is code of a name is none that is meant here, and the way out; empty for other words."""
+    code = _CODE.match(word)
+    return f"{word!r} is code, and none runs here → give what it returns a name" if code and code[1] in names else ""
 
 
 def _check_count(word: str, count: int) -> None:
@@ -173,9 +179,8 @@ def named_type(names: Mapping[str, Any], text: str) -> Any:
         ) from None
     found = _HintReader(names).type_of(tree)
     if not is_type(found):
-        raise PromptError(
-            f"--schema: {text} is a value of type {type(found).__name__}, not a type{nearest(text, _types(names))}"
-        )
+        near = nearest(text, _types(names)) or f"; {WAY_OUT}"
+        raise PromptError(f"--schema: {text} is a value of type {type(found).__name__}, not a type{near}")
     return found
 
 
@@ -227,8 +232,8 @@ class _HintReader:
     def _combined(node: ast.expr, deed: Any, *sides: Any) -> Any:
         try:
             return functools.reduce(deed, sides)
-        except TypeError as error:
-            raise PromptError(f"--schema: {ast.unparse(node)!r} is not a type: {error}") from None
+        except Exception as error:  # noqa: BLE001 - pydantic makes a type of its own of `Box[int]`
+            raise PromptError(f"--schema: {ast.unparse(node)!r} is not a type: {reason_text(error)}") from None
 
 
 def _types(names: Mapping[str, Any]) -> list[str]:
@@ -237,6 +242,8 @@ def _types(names: Mapping[str, Any]) -> list[str]:
 
 def rows_named(names: Mapping[str, Any], word: str) -> Any:
     """Return the rows of a map: a name of the notebook, or an attribute of one, as `df.text`."""
+    if code := _code_text(word, names):
+        raise PromptError(f"{code} (a column: df.text); usage: {MAP_USAGE}")
     first, *attributes = word.split(".")
     if first not in names:
         known = [name for name, value in names.items() if not name.startswith("_") and is_rows(value)]

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from time import monotonic, perf_counter
 from typing import Literal, NamedTuple
 
+from nbgemini._async.deferred import running_loop
 from nbgemini._async.threads import run_in_import_thread
 from nbgemini.messages.segments import Change, SegmentDelta, SegmentEnd, SegmentStart, SegmentUpdate
 from nbgemini.messages.turns import Options
@@ -83,12 +84,9 @@ class Printing:
 
     def paint(self) -> None:
         """Paint soon: a few times a second, and not within the stream's own step."""
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
+        if (loop := running_loop()) is None:
             self._paint_all()
-            return
-        if self._timer is None:
+        elif self._timer is None:
             self._timer = loop.call_later(self._painted + _INTERVAL - monotonic(), self._tick)
 
     async def finish(self, line: str) -> None:

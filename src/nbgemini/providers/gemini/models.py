@@ -55,9 +55,10 @@ def thinking_config(model: str, think: str | int | None) -> dict[str, Any] | Non
         return {**shown, "thinkingLevel": level}
     if family and family.levels:
         raise PromptError(f"{model} takes a thinking level, not a budget; it offers: {family}")
-    tokens = think if isinstance(think, int) else min(_BUDGET_OF_LEVEL[think], family.highest if family else 0)
+    tokens = think if isinstance(think, int) else min(_BUDGET_OF_LEVEL.get(think.lower(), -1), family.highest if family else 0)
     if family and not family.takes(tokens):
-        raise PromptError(f"{model} takes a thinking budget, not {tokens:,}; it offers: {family}")
+        asked = f"{think:,} tokens" if isinstance(think, int) else f"'{think}'"
+        raise PromptError(f"{model} can't think {asked}; it offers: {family}")
     return {**shown, "thinkingBudget": tokens}
 
 
