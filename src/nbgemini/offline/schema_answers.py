@@ -16,6 +16,7 @@ from nbgemini.offline.canned_answers import calculation
 from nbgemini.offline.requests import InvalidRequest
 from nbgemini.offline.text_tables import TextTable, tables_in, without_tables
 from nbgemini.providers.common.json import as_dict
+from nbgemini.tools.json_schema import convert_inner
 
 _JSON, _ENUM = "application/json", "text/x.enum"
 _KNOWN = {
@@ -114,14 +115,7 @@ def _fit(schema: Any) -> Any:
     if isinstance(said.get("allOf"), list) and said["allOf"]:
         said |= as_dict(said["allOf"][0])
     said |= {"enum": [said["const"]]} if "const" in said else {}
-    kept: dict[str, Any] = {}
-    for name, value in said.items():
-        if name in _NAMED and isinstance(value, dict):
-            kept[name] = {key: _fit(entry) for key, entry in value.items()}
-        elif name in _LISTED and isinstance(value, list):
-            kept[name] = list(map(_fit, value))
-        elif name in _KNOWN:
-            kept[name] = _fit(value) if name in _SINGLE else value
+    kept = {name: convert_inner(name, value, lambda entry, _: _fit(entry)) for name, value in said.items() if name in _KNOWN}
     if "$ref" in kept:
         return {name: value for name, value in kept.items() if name.startswith("$")}
     empty = kept.get("type") == "object" and not kept.get("properties") and not kept.get("additionalProperties")
