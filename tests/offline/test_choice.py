@@ -79,6 +79,8 @@ TYPED = {
         ("what's the weather like in new york today?", "getWeather", {"city": "new york"}),
         ("is the weather nice in Oslo, in fahrenheit?", "getWeather", {"city": "Oslo", "unit": "fahrenheit"}),
         ("weather paris", "getWeather", {"city": "paris"}),
+        ("weather: paris", "getWeather", {"city": "paris"}),
+        ("WEATHER IN PARIS", "getWeather", {"city": "PARIS"}),
         ("weather in rome, celsius or fahrenheit", "getWeather", {"city": "rome"}),
         ("why is the weather so bad?", "", {}),
         ("tell me about the weather", "", {}),

@@ -129,13 +129,13 @@ _COUNTED, _MISSING = r"\b(how many|number of|count)\b", r"\b(missing|null|nulls|
 _BY = r"\b(?:by|per|for each|in each|of each)\s+(.+)"
 _COMMON = r"\bmost (common|frequent|often)\b"
 _DATED = r"\b(earliest|latest|newest|oldest|most recent)\b"
-_SORTED = r"\b(?:rank|sort)(?:ed|ing)?\b.*\bby\b|\border(?:ed)? by\b|\b(?:a|de)scending\b"
+_SORTED = r"\b(?:rank|sort)(?:ed|ing)?\b.*\bby\b|\border(?:ed)? by\b|\b(?:a|de)sc(?:ending)?\b"
 _UNDERSTOOD = (_COMMON, _DATED, _SORTED, _HIGHEST, _LOWEST, _COUNTED, _MISSING)
 _ORDER = ("", "", "second", "third", "fourth", "fifth", "two", "three", "four", "five")  # with and without a place among others
 _PLAIN = re.compile(
     "a|all|an|and|any|are|as|at|be|been|by|calculate|can|cell|cells|column|columns|data|dataframe|did|different|distinct|do|does|each|entries|for"
     "|from|get|give|gave|got|group|grouped|had|has|have|how|i|in|is|it|its|list|made|many|me|much|my|number|of|on|one|only|order|our|per"
-    "|please|records|row|rows|sell|sold|show|table|tell|than|that|the|their|them|there|these|this|those|to|unique|value|values|was|we"
+    "|please|records|return|row|rows|sell|sold|show|table|tell|than|that|the|their|them|there|these|this|those|to|unique|value|values|was|we"
     "|were|what|what's|when|where|which|who|whose|with|you|us|correlation|correlated|between|range|cost|costs|item|items|about|dataset|sells|find|could|would|will|or|so|up"
 )
 _MILLION = 1_000_000
@@ -165,6 +165,8 @@ def _text(number: float) -> str:
 
 def answer_about(question: str, table: TextTable) -> str:
     """Return the answer to a question about a table, as Markdown; nothing if it can't be told by its rows."""
+    if not table.rows:
+        return ""
     asked = " ".join(question[:_LONGEST].lower().replace("_", " ").split())
     kept, told = _kept(asked, table)
     rest = _COMPARED.sub("", asked)
@@ -184,8 +186,8 @@ def answer_about(question: str, table: TextTable) -> str:
 def _strange(asked: str, table: TextTable) -> list[str]:
     """Return the words of a question that say something which no rule looks at."""
     texts = {cell.lower() for name in table.names if not table.is_numeric(name) for cell in table.column(name) if len(cell) > 1}
-    for text in sorted(texts, key=len, reverse=True):
-        asked = asked.replace(text, " ")
+    for text in sorted((text for text in texts if text in asked), key=len, reverse=True):
+        asked = re.sub(_whole(f"{re.escape(text)}s?"), " ", asked)
     for pattern in (*_UNDERSTOOD, *_MEANT, *(pattern for pattern, *_ in _FOLDS)):
         asked = re.sub(pattern, " ", asked)
     held = {_stem(word) for name in table.names for word in re.split(r"[_\W]+", name.lower())}
@@ -208,7 +210,7 @@ def _kept(asked: str, table: TextTable) -> tuple[TextTable, str]:
         rows = [row for row in rows if at < len(row) and row[at] not in EMPTY and is_kept(float(row[at]), limit)]
         told.append(f"a `{numeric[0]}` {f'of at {word}' if word in ('least', 'most') else word} {_text(limit)}")
     for at, name in enumerate(table.names):
-        if not table.rows or table.is_numeric(name) or name == table.label:
+        if table.is_numeric(name) or name == table.label:
             continue
         texts = dict.fromkeys(row[at] for row in table.rows if at < len(row))
         said = [text for text in texts if len(texts) < len(table.rows) and _mentions(asked, text)]
@@ -228,12 +230,12 @@ def _kept(asked: str, table: TextTable) -> tuple[TextTable, str]:
 
 def _mentions(asked: str, cell: str) -> bool:
     text = cell.lower()
-    return len(text) > 1 and text in asked and bool(_search_word(f"{re.escape(text)}s?", asked))
+    return len(text) > 1 and text in asked and bool(re.search(_whole(f"{re.escape(text)}s?"), asked))
 
 
-def _search_word(pattern: str, asked: str) -> re.Match[str] | None:
-    """Find whole words; in a script without spaces between them, any."""
-    return re.search(rf"(?<!{_LETTER}){pattern}(?!{_LETTER})", asked)
+def _whole(pattern: str) -> str:
+    """Return the pattern for whole words; in a script without spaces between them, for any."""
+    return rf"(?<!{_LETTER}){pattern}(?!{_LETTER})"
 
 
 def _named(asked: str, table: TextTable) -> list[str]:
@@ -248,17 +250,16 @@ def _named(asked: str, table: TextTable) -> list[str]:
 def _place(asked: str, name: str, *, whole: bool = True) -> int:
     """Return where a question names a column, whole or by a longer word of its name; -1 if it doesn't."""
     words = [word for word in re.split(r"[_\W]+", name.lower()) if word and (whole or len(word) > _SHORT)]
-    patterns = [f"{re.escape(_stem(word))}(?:s|es)?" for word in words]
+    patterns = [re.sub("y$", "(?:y|ie)", re.escape(_stem(word))) + "(?:s|es)?" for word in words]
     wanted = [" ".join(patterns)] if whole else patterns
-    found = next((found for text in wanted if text and (found := _search_word(text, asked))), None)
+    found = next((found for text in wanted if text and (found := re.search(_whole(text), asked))), None)
     return found.start() if found else -1
 
 
 def _counts(asked: str, table: TextTable) -> str:
     named = _named(asked, table)
     if named and re.search(r"\b(unique|distinct|different)\b", asked):
-        values = dict.fromkeys(table.column(named[0]))
-        return f"`{named[0]}` has **{len(values)}** different values: {', '.join(list(values)[:_MOST_SHOWN])}."
+        return _values(named[0], table)
     if named and re.search(_COMMON, asked):
         (value, count), *_ = Counter(table.column(named[0])).most_common(1)
         return f"The most common `{named[0]}` is **{value}**: {_many(count, 'row')}."
@@ -268,6 +269,11 @@ def _counts(asked: str, table: TextTable) -> str:
     if re.search(r"\b(which|what|how many) (are the |rows and )?columns\b", asked):
         said.append(f"The table has **{len(table.names)}** columns: {', '.join(f'`{name}`' for name in table.names)}.")
     return " ".join(said)
+
+
+def _values(name: str, table: TextTable) -> str:
+    values = dict.fromkeys(table.column(name))
+    return f"`{name}` has **{len(values)}** different values: {', '.join(list(values)[:_MOST_SHOWN])}."
 
 
 def _missing(asked: str, table: TextTable) -> str:
@@ -341,7 +347,7 @@ def _ranks(asked: str, table: TextTable) -> str:
     place = next((n for n, word in enumerate(_ORDER) if word and re.search(rf"\b{word}\b", asked)), 0)
     many = int(number[1] or number[2]) if number else (place - 4 if place > 5 else place or 1)  # noqa: PLR2004 - see the order
     many = _MOST_SHOWN if in_order and not number else many
-    highest_first = bool(high) or not (low or re.search(r"\bascending\b", asked))
+    highest_first = bool(high) or not (low or re.search(r"\basc(ending)?\b", asked))
     lines = [_ranked(table, name, held, many, high=highest_first) for name, held in measured.items()]
     return "\n\n".join(filter(None, lines))
 
@@ -357,8 +363,8 @@ def _ranked(table: TextTable, name: str, numbers: list[float | None], many: int,
 
 
 def _named_columns(asked: str, table: TextTable) -> str:
-    """Return what there is to say of the columns of numbers that a question names, whatever it asks."""
-    lines = []
+    """Return what there is to say of the columns of numbers that a question names, else of others, whatever it asks."""
+    lines = [] if _named_numeric(asked, table) else [_values(name, table) for name in _named(asked, table)]
     for name in _named_numeric(asked, table):
         ends = [_ranked(table, name, table.numbers(name), 1, high=high) for high in (True, False)]
         numbers = _present(table, name)

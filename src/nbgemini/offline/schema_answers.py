@@ -57,7 +57,7 @@ _PAIR = re.compile(r"\b([^\W\d]\w*):? (-?\d{1,15}(?:\.\d{1,15})?)\b")
 _ADDRESS = re.compile(r"\w[./@\\]\w")
 _WORD = re.compile(_QUOTED + r"|[~./\\@$]{0,3}\w(?:[^\s\"“”,;()]*\w)?|[^\w\s]")
 _NO_NAMES = re.compile(
-    "a|add|all|am|an|and|answer|are|as|at|be|book|buy|calculate|can|classify|compare|compute|convert|could|count|currently"
+    "a|add|all|am|an|and|answer|are|as|at|be|book|buy|calculate|can|classify|compare|compute|convert|could|count|current(?:ly)?"
     "|describe|do|does|explain|extract|fill|find|finish|for|from|get|give|has|have|hello|here|how|i|if|in|is|it|its|json"
     "|let|like|list|make|me|my|name|no|now|of|on|or|order|please|plot|put|quel|quelle|return|right|roll|say|search|send|set"
     "|should|show|so|sort|sum|summari[sz]e|tell|that|the|then|there|these|they|this|to|today|tomorrow|tonight|translate"
@@ -68,7 +68,7 @@ _NO_NAMES = re.compile(
 BEFORE = frozenset(  # values
     {"about", "at", "between", "by", "called", "for", "from", "in", "into", "named", "near", "of", "on", "to", "with"}
 )
-_ARTICLES = ("a", "an", "and", "my", "our", "the", "this")
+_ARTICLES = (":", "a", "an", "and", "my", "our", "the", "this")
 _LEAVES_OPEN = re.compile("other|unknown|unclear|undecided|unsure|none|neutral|mixed|n/a", re.IGNORECASE)  # choices
 _TRUE, _FALSE = ("true", "yes", "on"), ("false", "no", "off")
 
@@ -322,7 +322,7 @@ class PromptValues:
         self.tables: list[TextTable] = tables_in(prompt)
         self.words = without_tables(prompt)
         self.numbers = deque(_NUMBER.findall(self.words))
-        self.texts = deque(_texts_behind(self.words, before, plain) if before else _texts(self.words))
+        self.texts = deque(_texts_behind(self.words, before, plain) if before else _texts(self.words, plain))
         self._formatted = {form: deque(re.findall(pattern, self.words)) for form, pattern in _FORMATS.items()}
         self.lists = deque(re.split(r",? and |, ", found[0]) for found in _LIST.finditer(self.words))
 
@@ -388,12 +388,14 @@ def as_kind(text: str, kind: str) -> Any:
     return text if kind == "string" and text else None
 
 
-def _texts(text: str) -> Iterator[str]:
+def _texts(text: str, plain: Collection[str] = ()) -> Iterator[str]:
     """Yield what is quoted or written like a name: words in capitals, without those that only begin a sentence."""
     for found in _TEXT.finditer(text):
         words = [] if found[1] or found[2] else found[0].split()
-        while words and (words[0].islower() or _NO_NAMES.fullmatch(words[0])):
+        while words and (words[0].islower() or _NO_NAMES.fullmatch(words[0]) or words[0].lower() in plain):
             words = words[1:]
+        while words and words[-1].lower() in plain:
+            words = words[:-1]
         if said := found[1] or found[2] or " ".join(words):
             yield said
 
