@@ -15,6 +15,7 @@ class Shell:
     """Runs cells and remembers what they printed and raised."""
 
     def __init__(self, directory):
+        assert not InteractiveShell.initialized(), "a process has one IPython"
         config = Config()
         config.HistoryManager.hist_file = ":memory:"
         config.InteractiveShell.ipython_dir = str(directory)

@@ -63,6 +63,47 @@ async def test_a_name_may_have_hyphens_points_and_colons(service, text, name, ar
     assert calls(await ask(service, path(), asking(text, mode="NONE"))) == []
 
 
+TEXT = {"type": "string"}
+TYPED = {
+    "getWeather": {"city": TEXT, "unit": {**TEXT, "enum": ["celsius", "fahrenheit"]}},
+    "forecast": {"city": TEXT, "sky": {**TEXT, "enum": ["day", "night"]}},
+    "distance": {"start": TEXT, "end": TEXT},
+    "read_file": {"path": TEXT},
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "args"),
+    [
+        ("weather in paris", "getWeather", {"city": "paris"}),
+        ("what's the weather like in new york today?", "getWeather", {"city": "new york"}),
+        ("is the weather nice in Oslo, in fahrenheit?", "getWeather", {"city": "Oslo", "unit": "fahrenheit"}),
+        ("weather paris", "getWeather", {"city": "paris"}),
+        ("weather: paris", "getWeather", {"city": "paris"}),
+        ("WEATHER IN PARIS", "getWeather", {"city": "PARIS"}),
+        ("weather in rome, celsius or fahrenheit", "getWeather", {"city": "rome"}),
+        ("why is the weather so bad?", "", {}),
+        ("tell me about the weather", "", {}),
+        ("forecast for Paris", "", {}),
+        ("forecast for Paris and London", "", {}),
+        ("forecast for Paris at night", "forecast", {"city": "Paris", "sky": "night"}),
+        ("the distance between paris and rome", "distance", {"start": "paris", "end": "rome"}),
+        ("distance from London to rome", "distance", {"start": "London", "end": "rome"}),
+        ("distance to rome", "", {}),
+        ("read the file notes.txt", "read_file", {"path": "notes.txt"}),
+    ],
+)
+async def test_a_function_that_is_mentioned_is_called_with_what_is_said(service, text, name, args):
+    required = [
+        {"type": "object", "properties": fields, "required": [key for key in fields if key != "unit"]}
+        for fields in TYPED.values()
+    ]
+    declared = [{"name": key, "parametersJsonSchema": schema} for key, schema in zip(TYPED, required, strict=True)]
+    answer = await ask(service, path(), prompt(text, tools=[{"functionDeclarations": declared}]))
+    assert calls(answer) == ([(name, args)] if name else [])
+    assert name or "A tool is called once your prompt names it, with its values" in answer.text
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [

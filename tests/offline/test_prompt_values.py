@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from nbgemini.offline.schema_answers import PromptValues, answer_in
+from nbgemini.offline.schema_answers import BEFORE, PromptValues, answer_in
 
 FIELDS = [("name", "string"), ("age", "integer"), ("city", "string"), ("mail", "string", "email"), ("height", "number")]
 
@@ -37,7 +37,46 @@ def test_the_rows_of_a_table_fill_records_of_its_columns():
 
 def test_a_choice_that_is_named_is_chosen():
     assert PromptValues("Is it Rocky or not?").chosen(["gas", "rocky", 3]) == "rocky"
+    assert PromptValues("Is it a gas giant?").chosen(["gas", "gas giant"]) == "gas giant"
     assert PromptValues("What is it?").chosen(["gas", "rocky"]) is None
+
+
+def test_choices_that_are_listed_to_ask_which_are_not_chosen():
+    assert PromptValues("Is it rocky or gas?").chosen(["gas", "rocky"]) is None
+
+
+@pytest.mark.parametrize(
+    ("schema", "made"),
+    [
+        ({"anyOf": [{"type": "string"}, {"type": "null"}]}, "null"),
+        ({"anyOf": [{"type": "string", "enum": ["good", "bad"]}, {"type": "null"}]}, "null"),
+        ({"type": "string", "enum": ["good", "bad", "unknown"]}, '"unknown"'),
+        ({"type": "string", "enum": ["good", "bad", "Other"]}, '"Other"'),
+        ({"type": "string", "enum": ["good", "bad"]}, '"good"'),
+    ],
+)
+def test_what_may_stay_open_is_not_made_up(schema, made):
+    assert answer_in(schema, "how is it? good or bad?") == made
+
+
+@pytest.mark.parametrize(
+    ("prompt", "texts"),
+    [
+        ("what's the weather like in new york today?", ["new york"]),
+        ("from london to the moon, please", ["london", "moon"]),
+        ("between paris and rome", ["paris", "rome"]),
+        ("How far is Rome from berlin", ["Rome", "berlin"]),
+        ("why is it so bad?", []),
+        ("read the file data/sales.csv.", ["data/sales.csv"]),
+        ("in the file ~/notes.txt", ["~/notes.txt"]),
+        ("mail to bob@example.org", ["bob@example.org"]),
+        ("translate 'good morning' into french", ["good morning", "french"]),
+        ("in 3 days in münchen", ["münchen"]),
+        ("", []),
+    ],
+)
+def test_texts_in_lower_case_stand_behind_prepositions(prompt, texts):
+    assert list(PromptValues(prompt, BEFORE, ["file"]).texts) == texts
 
 
 @pytest.mark.parametrize(
@@ -69,6 +108,6 @@ def test_what_is_left_stays():
 
 @given(st.text())
 def test_any_prompt_is_safe(text):
-    values = PromptValues(text)
-    for field in FIELDS:
-        values.take(*field)
+    for values in (PromptValues(text), PromptValues(text, BEFORE)):
+        for field in FIELDS:
+            values.take(*field)

@@ -20,7 +20,7 @@ from nbgemini._async.threads import run_in_import_thread
 from nbgemini.errors import PromptError
 from nbgemini.messages.tool_call_assembler import in_double_quotes
 from nbgemini.messages.turns import Options, Schema
-from nbgemini.tools.json_schema import generator, to_service_schema
+from nbgemini.tools.json_schema import convert_inner, generator, to_service_schema
 from nbgemini.tools.record_types import with_readers
 
 _FENCE = "```"
@@ -328,7 +328,7 @@ def _with_supported_keywords(schema: Any, path: str) -> Any:
         return schema
     if schema.get("type") == "object" and not schema.get("properties") and not schema.get("additionalProperties"):
         raise PromptError(f"{path} can't be a schema: it has no fields, which Gemini refuses")
-    kept = {key: _inside(key, value, path) for key, value in schema.items() if key in _KNOWN}
+    kept = {key: convert_inner(key, value, _with_supported_keywords, path) for key, value in schema.items() if key in _KNOWN}
     told = [f"{key}: {json.dumps(value)}" for key, value in schema.items() if key not in _KNOWN | _SILENT]
     choices = kept.get("enum", [])
     if None in choices and len(choices) > 1:
@@ -343,14 +343,3 @@ def _with_supported_keywords(schema: Any, path: str) -> Any:
     if told:
         kept["description"] = f"{kept.get('description', '')} ({', '.join(told)})".strip()
     return kept
-
-
-def _inside(key: str, value: Any, path: str) -> Any:
-    match key:
-        case "properties" | "$defs":
-            return {name: _with_supported_keywords(entry, f"{path}.{name}") for name, entry in value.items()}
-        case "anyOf" | "oneOf" | "prefixItems":
-            return [_with_supported_keywords(entry, path) for entry in value]
-        case "items" | "additionalProperties":
-            return _with_supported_keywords(value, path)
-    return value

@@ -26,7 +26,11 @@ from nbgemini.offline.text_tables import EMPTY, TextTable, tables_in, without_ta
 Head: TypeAlias = Callable[[str], tuple[bytes, int]]
 
 _SIGNED = "\n\n*From nbgemini's offline service, not from Gemini: it measures, and understands nothing.*"
-_CAN = "What you ask I can't tell from the rows: I count, filter, group, rank, sum up and average, by the names of the columns."
+_CAN = (
+    "What you ask I can't tell from the rows. In English I count, filter, group, rank, sum up and average, by the names of the "
+    "columns; in other languages I know only these names."
+)
+_DESCRIBES = re.compile(r"\s*(explain|describe|summar)", re.IGNORECASE)
 _SOF = {0xC0, 0xC1, 0xC2, 0xC3}
 
 
@@ -38,12 +42,7 @@ def report(content: dict[str, Any], head: Head) -> list[Run]:
     text = "".join(str(part.get("text", "")) for part in content["parts"])
     tables, question = tables_in(text), without_tables(text)
     answers = [answer for table in tables if (answer := answer_about(question, table))]
-    if (
-        tables
-        and not answers
-        and re.search(r"[^\W\d]", question)
-        and not re.match(r"\s*(explain|describe|summar)", question, re.IGNORECASE)
-    ):
+    if tables and not answers and re.search(r"[^\W\d]", question) and not _DESCRIBES.match(question):
         answers = [_CAN]
     seen = f"The prompt brings {_many(len(lines), 'thing')} to look at."
     return thought_and_answer(
@@ -130,11 +129,13 @@ _COUNTED, _MISSING = r"\b(how many|number of|count)\b", r"\b(missing|null|nulls|
 _BY = r"\b(?:by|per|for each|in each|of each)\s+(.+)"
 _COMMON = r"\bmost (common|frequent|often)\b"
 _DATED = r"\b(earliest|latest|newest|oldest|most recent)\b"
+_SORTED = r"\b(?:rank|sort)(?:ed|ing)?\b.*\bby\b|\border(?:ed)? by\b|\b(?:a|de)sc(?:ending)?\b"
+_UNDERSTOOD = (_COMMON, _DATED, _SORTED, _HIGHEST, _LOWEST, _COUNTED, _MISSING)
 _ORDER = ("", "", "second", "third", "fourth", "fifth", "two", "three", "four", "five")  # with and without a place among others
 _PLAIN = re.compile(
     "a|all|an|and|any|are|as|at|be|been|by|calculate|can|cell|cells|column|columns|data|dataframe|did|different|distinct|do|does|each|entries|for"
     "|from|get|give|gave|got|group|grouped|had|has|have|how|i|in|is|it|its|list|made|many|me|much|my|number|of|on|one|only|order|our|per"
-    "|please|records|row|rows|sell|sold|show|table|tell|than|that|the|their|them|there|these|this|those|to|unique|value|values|was|we"
+    "|please|records|return|row|rows|sell|sold|show|table|tell|than|that|the|their|them|there|these|this|those|to|unique|value|values|was|we"
     "|were|what|what's|when|where|which|who|whose|with|you|us|correlation|correlated|between|range|cost|costs|item|items|about|dataset|sells|find|could|would|will|or|so|up"
 )
 _MILLION = 1_000_000
@@ -142,16 +143,16 @@ _MOST_SHOWN = 12  # groups, or rows
 _MOST_NAMED = 4  # words
 _SHORT = 3  # letters of words that name no column by themselves
 _LONGEST = 2_000  # characters of a question
+_LETTER = r"[^\W_\u0e00-\u0eff\u3040-\u9fff\uac00-\ud7af]"  # of the scripts that put spaces between words
 
 
 def describe(table: TextTable) -> str:
     """Return what a table has: columns, rows, and the range of each column of numbers."""
     rows = f"{len(table.rows)} rows shown of {table.total}" if table.total else _many(len(table.rows), "row")
-    measured = ((name, _present(table, name)) for name in _numeric(table))
     ranges = [
         f"  - `{name}`: {_text(min(numbers))} to {_text(max(numbers))}, {_text(fmean(numbers))} on average"
-        for name, numbers in measured
-        if numbers
+        for name in _numeric(table)
+        if (numbers := _present(table, name))
     ]
     head = f"- a **table** of {_many(len(table.names), 'column')} ({', '.join(table.names)}) and {rows}"
     return "\n".join([head, *ranges])
@@ -164,12 +165,14 @@ def _text(number: float) -> str:
 
 def answer_about(question: str, table: TextTable) -> str:
     """Return the answer to a question about a table, as Markdown; nothing if it can't be told by its rows."""
+    if not table.rows:
+        return ""
     asked = " ".join(question[:_LONGEST].lower().replace("_", " ").split())
-    kept, told = _kept(asked, table) if table.rows else (table, "")
+    kept, told = _kept(asked, table)
     rest = _COMPARED.sub("", asked)
     rules = (_missing, _correlation, _counts, _groups, _ranks, _range, _folds) if kept.rows else ()
     found = next((answer for rule in rules if (answer := rule(rest, kept))), "")
-    found = f"{told}\n\n{found}" if found and told else found or told or (_looked_up(asked, table) if table.rows else "")
+    found = "\n\n".join(filter(None, (told, found))) or _looked_up(asked, table) or _named_columns(asked, table)
     questions = [part for part in re.split(r"(?<=[.!?:])\s+", rest) if part.endswith("?")]
     rest = " ".join(questions) or rest  # the other sentences tell of the table
     strange = _strange(re.sub(r"\b(not|out of)\b", "", rest) if "` False" in told else rest, table)
@@ -183,9 +186,9 @@ def answer_about(question: str, table: TextTable) -> str:
 def _strange(asked: str, table: TextTable) -> list[str]:
     """Return the words of a question that say something which no rule looks at."""
     texts = {cell.lower() for name in table.names if not table.is_numeric(name) for cell in table.column(name) if len(cell) > 1}
-    for text in sorted(texts, key=len, reverse=True):
-        asked = asked.replace(text, " ")
-    for pattern in (_COMMON, _DATED, _HIGHEST, _LOWEST, _COUNTED, _MISSING, *_MEANT, *(pattern for pattern, *_ in _FOLDS)):
+    for text in sorted((text for text in texts if text in asked), key=len, reverse=True):
+        asked = re.sub(_whole(f"{re.escape(text)}s?"), " ", asked)
+    for pattern in (*_UNDERSTOOD, *_MEANT, *(pattern for pattern, *_ in _FOLDS)):
         asked = re.sub(pattern, " ", asked)
     held = {_stem(word) for name in table.names for word in re.split(r"[_\W]+", name.lower())}
     words = [word for word in re.findall(r"[^\W\d][\w']*", asked) if not _PLAIN.fullmatch(word) and _stem(word) not in held]
@@ -207,19 +210,12 @@ def _kept(asked: str, table: TextTable) -> tuple[TextTable, str]:
         rows = [row for row in rows if at < len(row) and row[at] not in EMPTY and is_kept(float(row[at]), limit)]
         told.append(f"a `{numeric[0]}` {f'of at {word}' if word in ('least', 'most') else word} {_text(limit)}")
     for at, name in enumerate(table.names):
-        texts = (
-            {}
-            if table.is_numeric(name) or name == table.label
-            else dict.fromkeys(row[at] for row in table.rows if at < len(row))
-        )
+        if table.is_numeric(name) or name == table.label:
+            continue
+        texts = dict.fromkeys(row[at] for row in table.rows if at < len(row))
         said = [text for text in texts if len(texts) < len(table.rows) and _mentions(asked, text)]
-        if (
-            not said
-            and texts
-            and texts.keys() <= {"True", "False"}
-            and (place := _place(asked, name)) >= 0
-            and not re.search(_BY, asked)
-        ):
+        place = _place(asked, name) if not said and texts.keys() <= {"True", "False"} and not re.search(_BY, asked) else -1
+        if place >= 0:
             said = [str(not re.search(r"\b(not|n't|never|out of|without)(?: \w+)?$", asked[:place].strip()))]
         if said:
             rows = [row for row in rows if at < len(row) and row[at] in said]
@@ -228,14 +224,18 @@ def _kept(asked: str, table: TextTable) -> tuple[TextTable, str]:
         return table, ""
     labels = [row[table.names.index(table.label)] for row in rows]
     shown = f": {', '.join(labels[:_MOST_SHOWN])}{', …' if len(labels) > _MOST_SHOWN else ''}" if labels else ""
-    return structs.replace(
-        table, rows=rows
-    ), f"**{len(rows)}** of {_many(len(table.rows), 'row')} have {' and '.join(told)}{shown}."
+    kept = structs.replace(table, rows=rows)
+    return kept, f"**{len(rows)}** of {_many(len(table.rows), 'row')} have {' and '.join(told)}{shown}."
 
 
 def _mentions(asked: str, cell: str) -> bool:
     text = cell.lower()
-    return len(text) > 1 and text in asked and bool(re.search(rf"(?<!\w){re.escape(text)}s?(?!\w)", asked))
+    return len(text) > 1 and text in asked and bool(re.search(_whole(f"{re.escape(text)}s?"), asked))
+
+
+def _whole(pattern: str) -> str:
+    """Return the pattern for whole words; in a script without spaces between them, for any."""
+    return rf"(?<!{_LETTER}){pattern}(?!{_LETTER})"
 
 
 def _named(asked: str, table: TextTable) -> list[str]:
@@ -249,21 +249,17 @@ def _named(asked: str, table: TextTable) -> list[str]:
 
 def _place(asked: str, name: str, *, whole: bool = True) -> int:
     """Return where a question names a column, whole or by a longer word of its name; -1 if it doesn't."""
-    words = [re.escape(_stem(word)) for word in re.split(r"[_\W]+", name.lower()) if word]
-    wanted = (
-        [" ".join(f"{word}(?:s|es)?" for word in words)]
-        if whole
-        else [f"{word}(?:s|es)?" for word in words if len(word) > _SHORT]
-    )
-    found = next((found for text in wanted if text and (found := re.search(rf"\b{text}\b", asked))), None)
+    words = [word for word in re.split(r"[_\W]+", name.lower()) if word and (whole or len(word) > _SHORT)]
+    patterns = [re.sub("y$", "(?:y|ie)", re.escape(_stem(word))) + "(?:s|es)?" for word in words]
+    wanted = [" ".join(patterns)] if whole else patterns
+    found = next((found for text in wanted if text and (found := re.search(_whole(text), asked))), None)
     return found.start() if found else -1
 
 
 def _counts(asked: str, table: TextTable) -> str:
     named = _named(asked, table)
     if named and re.search(r"\b(unique|distinct|different)\b", asked):
-        values = dict.fromkeys(table.column(named[0]))
-        return f"`{named[0]}` has **{len(values)}** different values: {', '.join(list(values)[:_MOST_SHOWN])}."
+        return _values(named[0], table)
     if named and re.search(_COMMON, asked):
         (value, count), *_ = Counter(table.column(named[0])).most_common(1)
         return f"The most common `{named[0]}` is **{value}**: {_many(count, 'row')}."
@@ -273,6 +269,11 @@ def _counts(asked: str, table: TextTable) -> str:
     if re.search(r"\b(which|what|how many) (are the |rows and )?columns\b", asked):
         said.append(f"The table has **{len(table.names)}** columns: {', '.join(f'`{name}`' for name in table.names)}.")
     return " ".join(said)
+
+
+def _values(name: str, table: TextTable) -> str:
+    values = dict.fromkeys(table.column(name))
+    return f"`{name}` has **{len(values)}** different values: {', '.join(list(values)[:_MOST_SHOWN])}."
 
 
 def _missing(asked: str, table: TextTable) -> str:
@@ -328,7 +329,8 @@ def _ranks(asked: str, table: TextTable) -> str:
         days = sorted(zip(table.column(dates[0]), table.column(table.label), strict=True))
         day, label = days[0 if dated[1] in ("earliest", "oldest") else -1]
         return f"**{label}** is the {dated[1]} by `{dates[0]}`: {day.removesuffix(' 00:00:00')}."
-    if not high and not low:
+    in_order = re.search(_SORTED, asked) and _named_numeric(asked, table)
+    if not high and not low and not in_order:
         return ""
     ratio = re.search(r"\b(?:per|for (?:its|their|each|every))\s+(.+)", asked)
     meant = [stem for words, stem in _MEANT.items() if re.search(words, asked)]
@@ -344,7 +346,9 @@ def _ranks(asked: str, table: TextTable) -> str:
     )
     place = next((n for n, word in enumerate(_ORDER) if word and re.search(rf"\b{word}\b", asked)), 0)
     many = int(number[1] or number[2]) if number else (place - 4 if place > 5 else place or 1)  # noqa: PLR2004 - see the order
-    lines = [_ranked(table, name, held, many, high=bool(high)) for name, held in measured.items()]
+    many = _MOST_SHOWN if in_order and not number else many
+    highest_first = bool(high) or not (low or re.search(r"\basc(ending)?\b", asked))
+    lines = [_ranked(table, name, held, many, high=highest_first) for name, held in measured.items()]
     return "\n\n".join(filter(None, lines))
 
 
@@ -358,13 +362,19 @@ def _ranked(table: TextTable, name: str, numbers: list[float | None], many: int,
     return f"The {word} by `{name}`:\n\n" + "\n".join(lines)
 
 
+def _named_columns(asked: str, table: TextTable) -> str:
+    """Return what there is to say of the columns of numbers that a question names, else of others, whatever it asks."""
+    lines = [] if _named_numeric(asked, table) else [_values(name, table) for name in _named(asked, table)]
+    for name in _named_numeric(asked, table):
+        ends = [_ranked(table, name, table.numbers(name), 1, high=high) for high in (True, False)]
+        numbers = _present(table, name)
+        lines.append(f"{' '.join(ends)} The sum is {_text(math.fsum(numbers))}, the average {_text(fmean(numbers))}.")
+    return "\n\n".join(lines)
+
+
 def _range(asked: str, table: TextTable) -> str:
-    named = [name for name in _named_numeric(asked, table) if _present(table, name)] if re.search(r"\brange\b", asked) else []
-    found = [
-        f"`{name}` goes from **{_text(min(held))}** to **{_text(max(held))}**"
-        for name in named
-        if (held := _present(table, name))
-    ]
+    held = {name: _present(table, name) for name in _named_numeric(asked, table)} if re.search(r"\brange\b", asked) else {}
+    found = [f"`{name}` goes from **{_text(min(all_))}** to **{_text(max(all_))}**" for name, all_ in held.items() if all_]
     return f"{', '.join(found)}." if found else ""
 
 
@@ -404,4 +414,4 @@ def _named_numeric(asked: str, table: TextTable) -> list[str]:
 
 
 def _present(table: TextTable, name: str) -> list[float]:
-    return [number for number in table.numbers(name) if number is not None and not math.isnan(number)]
+    return [number for number in table.numbers(name) if number is not None]

@@ -8,7 +8,7 @@ and any of the service's models gives them. What has no recording is refused, an
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -23,7 +23,7 @@ from nbgemini.offline.script import Script
 from nbgemini.offline.stream import parts_of
 from nbgemini.offline.thought_signatures import place
 from nbgemini.replay.cassette import Player, RecordedError, Recording, read_cassette
-from nbgemini.replay.fingerprint import request_fingerprint
+from nbgemini.replay.fingerprint import request_fingerprint, texts_of
 from nbgemini.transport.request import Request
 
 BUNDLED = Path(__file__).with_name("recorded_services.gemini.jsonl")
@@ -62,7 +62,7 @@ def last_asked(provider: str, body: Mapping[str, Any]) -> Request:
     """Return what a request asks last, apart from model and options: the text of its last turn, or the results of calls."""
     turns = next((body[name] for name in _TURNS if body.get(name)), "")
     last = turns[-1] if isinstance(turns, list) else turns
-    text = "".join(_texts(last)) or json.dumps(_without_ids(last), sort_keys=True, ensure_ascii=False)
+    text = "".join(texts_of(last, results=False)) or json.dumps(_without_ids(last), sort_keys=True, ensure_ascii=False)
     return Request(provider, {"input": [{"text": text.strip()}]})
 
 
@@ -211,20 +211,6 @@ def _miss(provider: str, body: Mapping[str, Any]) -> str:
 def _error(kind: str, message: str, code: str | None = None) -> dict[str, Any]:
     """Return an error in a shape that all of these dialects read."""
     return {"type": "error", "error": {"type": kind, "message": message, "code": code or kind, "param": None}}
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Yield the texts of a turn; not those that a tool has returned."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)
-    elif isinstance(value, dict) and not (
-        value.get("role") == "tool" or "output" in value or "result" in str(value.get("type"))
-    ):
-        for name in ("content", "text"):
-            yield from _texts(value.get(name))
 
 
 def _without_ids(value: Any) -> Any:

@@ -1,7 +1,7 @@
 """The form of an answer: what Gemini would take as one, and an answer in it, filled with what the prompt says.
 
 Values are taken in the order in which they stand there: from tables, `name: value`, numbers, quoted texts, names. What is
-missing is made up, the same for the same request.
+missing is null, or the choice that leaves it open, where the form has one; else it is made up, the same for the same request.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from nbgemini.offline.canned_answers import calculation
 from nbgemini.offline.requests import InvalidRequest
 from nbgemini.offline.text_tables import TextTable, tables_in, without_tables
 from nbgemini.providers.common.json import as_dict
+from nbgemini.tools.json_schema import convert_inner
 
 _JSON, _ENUM = "application/json", "text/x.enum"
 _KNOWN = {
@@ -53,13 +54,22 @@ _FORMATS = {
 }  # fmt: skip
 _NAMED_FORMATS = {"email": "email", "mail": "email", "url": "uri", "website": "uri", "link": "uri"}  # of texts, by their fields
 _PAIR = re.compile(r"\b([^\W\d]\w*):? (-?\d{1,15}(?:\.\d{1,15})?)\b")
+_ADDRESS = re.compile(r"\w[./@\\]\w")
+_WORD = re.compile(_QUOTED + r"|[~./\\@$]{0,3}\w(?:[^\s\"“”,;()]*\w)?|[^\w\s]")
 _NO_NAMES = re.compile(
-    "a|add|all|am|an|and|answer|are|as|at|book|buy|calculate|can|classify|compare|compute|convert|could|count|describe|do|does"
-    "|explain|extract|fill|find|finish|for|from|get|give|have|hello|here|how|i|if|in|is|it|json|let|list|make|me|my|name|no|of|on"
-    "|order|please|plot|put|quel|quelle|return|roll|say|search|send|set|show|sort|sum|summari[sz]e|tell|that|the|these|they|this|to|translate|turn|use|we|wer|wie|wo"
-    "|what|what.s|when|where|which|who|why|with|write|you|your",
+    "a|add|all|am|an|and|answer|are|as|at|be|book|buy|calculate|can|classify|compare|compute|convert|could|count|current(?:ly)?"
+    "|describe|do|does|explain|extract|fill|find|finish|for|from|get|give|has|have|hello|here|how|i|if|in|is|it|its|json"
+    "|let|like|list|make|me|my|name|no|now|of|on|or|order|please|plot|put|quel|quelle|return|right|roll|say|search|send|set"
+    "|should|show|so|sort|sum|summari[sz]e|tell|that|the|then|there|these|they|this|to|today|tomorrow|tonight|translate"
+    "|turn|use|was|we|were|wer|wie|wo|what|when|where|which|who|why|with|would|write|yesterday|you|your"
+    "|(?:how|it|that|there|what|where|who).s",
     re.IGNORECASE,
 )
+BEFORE = frozenset(  # values
+    {"about", "at", "between", "by", "called", "for", "from", "in", "into", "named", "near", "of", "on", "to", "with"}
+)
+_ARTICLES = (":", "a", "an", "and", "my", "our", "the", "this")
+_LEAVES_OPEN = re.compile("other|unknown|unclear|undecided|unsure|none|neutral|mixed|n/a", re.IGNORECASE)  # choices
 _TRUE, _FALSE = ("true", "yes", "on"), ("false", "no", "off")
 
 
@@ -90,14 +100,11 @@ def from_openapi(schema: Any) -> dict[str, Any]:
     made = {name: value for name, value in said.items() if name in _SHARED}
     if "type" in said:
         made["type"] = str(said["type"]).lower()
-    if "items" in said:
-        made["items"] = from_openapi(said["items"])
-    if "anyOf" in said:
-        made["anyOf"] = [from_openapi(entry) for entry in said["anyOf"]]
     if "properties" in said:
-        order = {name: None for name in [*said.get("propertyOrdering", ()), *said["properties"]] if name in said["properties"]}
-        made["properties"] = {name: from_openapi(said["properties"][name]) for name in order}
-    return made
+        order = dict.fromkeys(name for name in said.get("propertyOrdering", ()) if name in said["properties"])
+        said["properties"] = order | said["properties"]
+    inner = (name for name in ("items", "anyOf", "properties") if name in said)
+    return made | {name: convert_inner(name, said[name], lambda entry, _: from_openapi(entry)) for name in inner}
 
 
 def adapted(schema: Any, where: str) -> Any:
@@ -114,14 +121,7 @@ def _fit(schema: Any) -> Any:
     if isinstance(said.get("allOf"), list) and said["allOf"]:
         said |= as_dict(said["allOf"][0])
     said |= {"enum": [said["const"]]} if "const" in said else {}
-    kept: dict[str, Any] = {}
-    for name, value in said.items():
-        if name in _NAMED and isinstance(value, dict):
-            kept[name] = {key: _fit(entry) for key, entry in value.items()}
-        elif name in _LISTED and isinstance(value, list):
-            kept[name] = list(map(_fit, value))
-        elif name in _KNOWN:
-            kept[name] = _fit(value) if name in _SINGLE else value
+    kept = {name: convert_inner(name, value, lambda entry, _: _fit(entry)) for name, value in said.items() if name in _KNOWN}
     if "$ref" in kept:
         return {name: value for name, value in kept.items() if name.startswith("$")}
     empty = kept.get("type") == "object" and not kept.get("properties") and not kept.get("additionalProperties")
@@ -205,10 +205,12 @@ class _Filler:
 
     def value(self, schema: Any, name: str, number: int) -> Any:
         """Return the value that stands under `name`, the `number`-th of its kind."""
+        may_lack = {"type": "null"} in (as_dict(schema).get("anyOf") or ())
         schema = self._resolved(schema)
-        if schema.get("enum"):
-            chosen = self._said.chosen(schema["enum"])
-            return schema["enum"][(number - 1) % len(schema["enum"])] if chosen is None else chosen
+        if choices := schema.get("enum"):
+            made_up = [None] if may_lack else [one for one in choices if _LEAVES_OPEN.fullmatch(str(one))] or choices
+            chosen = self._said.chosen(choices)
+            return made_up[(number - 1) % len(made_up)] if chosen is None else chosen
         match _kind(schema):
             case "object":
                 return self._object(schema, number)
@@ -218,7 +220,8 @@ class _Filler:
                 return None
             case kind:
                 found = self._found(kind, schema, name, number)
-                return _made_up(kind, schema, name, number) if found is None else _bounded(kind, schema, found)
+                missing = None if may_lack or found is not None else _made_up(kind, schema, name, number)
+                return missing if found is None else _bounded(kind, schema, found)
 
     def _resolved(self, schema: Any) -> dict[str, Any]:
         """Return a schema without references and choices; `true` bounds nothing."""
@@ -313,12 +316,13 @@ def _bounded(kind: str, schema: dict[str, Any], value: Any) -> Any:
 class PromptValues:
     """What a prompt says, taken bit by bit; nothing is taken twice."""
 
-    def __init__(self, prompt: str) -> None:
+    def __init__(self, prompt: str, before: Collection[str] = (), plain: Collection[str] = ()) -> None:
+        """Look for texts also behind the words `before`, if there are any, up to those that are `plain`."""
         prompt = prompt[:_LONGEST]
         self.tables: list[TextTable] = tables_in(prompt)
         self.words = without_tables(prompt)
         self.numbers = deque(_NUMBER.findall(self.words))
-        self.texts = deque(_texts(self.words))
+        self.texts = deque(_texts_behind(self.words, before, plain) if before else _texts(self.words, plain))
         self._formatted = {form: deque(re.findall(pattern, self.words)) for form, pattern in _FORMATS.items()}
         self.lists = deque(re.split(r",? and |, ", found[0]) for found in _LIST.finditer(self.words))
 
@@ -352,9 +356,12 @@ class PromptValues:
         return self.texts.popleft() if kind == "string" and self.texts else None
 
     def chosen(self, choices: list[Any]) -> Any:
-        """Return the first of these choices that the prompt names; None if it names none."""
-        said, texts = self.words.lower(), (one for one in choices if isinstance(one, str))
-        return next((one for one in texts if re.search(rf"\b{re.escape(one.lower())}\b", said)), None)
+        """Return which of these choices the prompt names; None if that is none, or it names several to ask which."""
+        said, texts = self.words.lower(), [one for one in choices if isinstance(one, str)]
+        named = sorted((one for one in texts if re.search(rf"\b{re.escape(one.lower())}\b", said)), key=len)
+        found = named[-1] if named and all(one in named[-1] for one in named) else None
+        self.texts = deque(text for text in self.texts if found is None or text.lower() != found.lower())
+        return found
 
     def rows_with(self, names: list[str]) -> list[dict[str, str]]:
         """Return the rows of the first table that has one of these columns, spelled in any case."""
@@ -381,14 +388,30 @@ def as_kind(text: str, kind: str) -> Any:
     return text if kind == "string" and text else None
 
 
-def _texts(text: str) -> Iterator[str]:
+def _texts(text: str, plain: Collection[str] = ()) -> Iterator[str]:
     """Yield what is quoted or written like a name: words in capitals, without those that only begin a sentence."""
     for found in _TEXT.finditer(text):
         words = [] if found[1] or found[2] else found[0].split()
-        while words and (words[0].islower() or _NO_NAMES.fullmatch(words[0])):
+        while words and (words[0].islower() or _NO_NAMES.fullmatch(words[0]) or words[0].lower() in plain):
             words = words[1:]
+        while words and words[-1].lower() in plain:
+            words = words[:-1]
         if said := found[1] or found[2] or " ".join(words):
             yield said
+
+
+def _texts_behind(text: str, before: Collection[str], plain: Collection[str]) -> Iterator[str]:
+    """Yield what is quoted, written like a name or a file, or stands behind one of the words `before`, up to a plain word."""
+    run: list[str] = []
+    begun = False
+    for found in _WORD.finditer(f"{text}\n."):
+        quoted, word = found[1] or found[2], found[0].lower()
+        ends = quoted or word in before or word in plain or not word[-1].isalnum() or _NUMBER.fullmatch(word)
+        if not ends and not _NO_NAMES.fullmatch(word) and (begun or found[0][0].isupper() or _ADDRESS.search(word)):
+            run.append(found[0])
+            continue
+        yield from filter(None, (" ".join(run), quoted))
+        run, begun = [], word in before or (begun and word in _ARTICLES)
 
 
 def _plain(name: str) -> str:

@@ -17,7 +17,7 @@ from nbgemini.offline.code_explanations import explain
 from nbgemini.offline.directive import Directive, parse_directive, refuse_as_directed, scripted_parts
 from nbgemini.offline.input_report import Head, report
 from nbgemini.offline.models import family
-from nbgemini.offline.schema_answers import PromptValues, adapted, answer_in, from_openapi
+from nbgemini.offline.schema_answers import BEFORE, PromptValues, adapted, answer_in, from_openapi
 from nbgemini.offline.stream import ScriptedPart, Timed, gemini_frames, within_limits
 from nbgemini.offline.validation import callable_names, choice_of, declared_functions, is_answer_to_calls, mode_of
 from nbgemini.providers.common.json import as_dict
@@ -182,22 +182,33 @@ def _forced_call(body: dict[str, Any], prompt: str) -> dict[str, Any] | None:
 
 def _mentioned_call(body: dict[str, Any], prompt: str) -> dict[str, Any] | None:
     """Return a call of the function whose name the prompt mentions; None if there is none, or the prompt lacks an argument."""
-    words = set(re.findall(r"[^\W\d_]{3,}", prompt.lower()))
+    words = _words(prompt)
     for name in callable_names(body):
-        if words & {word for word in re.findall(r"[^\W\d_]{3,}", name.lower()) if not _VERBS.fullmatch(word)}:
-            args = _args_in(prompt, _parameters(declared_functions(body)[name]))
+        named = _words(name)
+        if any(word in words and not _VERBS.fullmatch(word) for word in named):
+            schema = _parameters(declared_functions(body)[name])
+            plain = {*named, *_words(" ".join(schema.get("properties", ())))}
+            begins = BEFORE.union(named if words[0] in named or _VERBS.fullmatch(words[0]) else ())
+            readings = (PromptValues(prompt, before, plain) for before in ((), BEFORE, begins))
+            args = next((args for values in readings if (args := _args_in(values, schema)) is not None), None)
             return None if args is None else {"name": name, "args": args}
     return None
 
 
-def _args_in(prompt: str, schema: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the arguments that must be given, as the prompt has them; None if it lacks one."""
-    values, args = PromptValues(prompt), {}
-    for name in schema.get("required", ()):
-        field = as_dict(as_dict(schema.get("properties")).get(name))
-        chosen = values.chosen(field["enum"]) if isinstance(field.get("enum"), list) else None
-        args[str(name)] = values.take(str(name), str(field.get("type", "string"))) if chosen is None else chosen
-    return None if None in args.values() else args
+def _words(text: str) -> list[str]:
+    """Return the words of a prompt or a name, which may be written likeThis."""
+    return re.findall(r"[^\W\d_]{3,}", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text).lower())
+
+
+def _args_in(values: PromptValues, schema: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the choices that a prompt names and the arguments that must be given; None if it lacks one of these."""
+    fields = {str(name): as_dict(field) for name, field in as_dict(schema.get("properties")).items()}
+    chosen = {name: values.chosen(field["enum"]) for name, field in fields.items() if isinstance(field.get("enum"), list)}
+    for name in map(str, schema.get("required", ())):
+        if name not in chosen:
+            chosen[name] = values.take(name, str(fields.get(name, {}).get("type", "string")))
+    args = {name: value for name, value in chosen.items() if value is not None}
+    return args if args.keys() >= set(map(str, schema.get("required", ()))) else None
 
 
 def _parameters(function: Mapping[str, Any]) -> dict[str, Any]:

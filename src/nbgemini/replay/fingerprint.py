@@ -168,18 +168,23 @@ def _line(name: str, value: str) -> str:
 
 def _prompt(turn: Any) -> str:
     """Return the text of a turn: all its texts, or, of answers to calls, their JSON."""
-    return "".join(_texts(turn)) or json.dumps(turn, ensure_ascii=False, sort_keys=True)
+    return "".join(texts_of(turn)) or json.dumps(turn, ensure_ascii=False, sort_keys=True)
 
 
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)
-    elif isinstance(value, dict):
+def texts_of(turn: Any, *, results: bool = True) -> Iterator[str]:
+    """Yield the texts of a turn, those that a tool has returned only with `results`."""
+    if isinstance(turn, str):
+        yield turn
+    elif isinstance(turn, list):
+        for item in turn:
+            yield from texts_of(item, results=results)
+    elif isinstance(turn, dict) and (results or not _is_result(turn)):
         for name in ("parts", "content", "text"):
-            yield from _texts(value.get(name))
+            yield from texts_of(turn.get(name), results=results)
+
+
+def _is_result(turn: dict[str, Any]) -> bool:
+    return turn.get("role") == "tool" or "output" in turn or "result" in str(turn.get("type"))
 
 
 def _short(values: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,7 @@ import json
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any, NoReturn
@@ -170,17 +170,20 @@ def _tidy(schema: Any, defs: Mapping[str, Any]) -> Any:
             return _tidy({**body, **rest}, defs)
         kept = {"$ref": schema["$ref"]}  # which may have no neighbours
         return {"anyOf": [kept], **rest} if rest else kept
-    return _to_service_keywords({key: _inside(key, value, defs) for key, value in rest.items()})
+    return _to_service_keywords(
+        {key: convert_inner(key, value, lambda entry, _: _tidy(entry, defs)) for key, value in rest.items()}
+    )
 
 
-def _inside(key: str, value: Any, defs: Mapping[str, Any]) -> Any:
-    match key:
-        case "properties" | "patternProperties":
-            return {name: _tidy(entry, defs) for name, entry in value.items()}
-        case "anyOf" | "oneOf" | "allOf" | "prefixItems":
-            return [_tidy(entry, defs) for entry in value]
-        case "items" | "additionalProperties" | "propertyNames" | "contains" | "not":
-            return _tidy(value, defs)
+def convert_inner(key: str, value: Any, convert: Callable[[Any, str], Any], path: str = "") -> Any:
+    """Return the value of a schema's keyword with all schemas in it converted; `convert` is given each with its path."""
+    match key, value:
+        case "properties" | "patternProperties" | "$defs", dict():
+            return {name: convert(entry, f"{path}.{name}") for name, entry in value.items()}
+        case "anyOf" | "oneOf" | "allOf" | "prefixItems", list():
+            return [convert(entry, path) for entry in value]
+        case "items" | "additionalProperties" | "propertyNames" | "contains" | "not", _:
+            return convert(value, path)
     return value
 
 

@@ -120,7 +120,7 @@ class HttpConnection(asyncio.Protocol):
             self._waiting.set_result(None)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
+        """Keep the transport, and count as open."""
         self._transport: asyncio.Transport = transport  # type: ignore[assignment]
         self._socket = transport.get_extra_info("socket")
         self._connections.add(self)
@@ -143,7 +143,7 @@ class HttpConnection(asyncio.Protocol):
         self._wake()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """End."""
+        """Count as closed, and tell everybody who waits."""
         self.ended, self._error = True, error
         self._connections.discard(self)
         if not self.closed.done():

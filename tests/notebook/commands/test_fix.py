@@ -20,13 +20,10 @@ def shell(tmp_path_factory):
     shell.close()
 
 
-def test_nothing_has_failed_yet(tmp_path_factory):
-    shell = Shell(tmp_path_factory.mktemp("ipython"))
-    shell.run("%load_ext nbgemini")
-    try:
-        assert "nothing has failed yet" in shell.line("%gemini fix")
-    finally:
-        shell.close()
+def test_nothing_has_failed_yet(shell):
+    shell.hang_up()
+    shell.run("%reload_ext nbgemini\n%gemini demo fast")
+    assert "nothing has failed yet" in shell.line("%gemini fix")
 
 
 def test_the_cell_the_traceback_and_the_values_are_told(shell):

@@ -34,6 +34,8 @@ def shell(tmp_path_factory):
     shell.run(f"import os\nhere = os.getcwd()\nos.chdir({str(directory)!r})")
     shell.run("%load_ext nbgemini\n%gemini demo fast")
     assert shell.run(MADE) is None, shell.printed
+    shell.run(example("--record")[0])  # what --replay plays
+    shell.run("await _gemini")
     yield shell
     shell.run("os.chdir(here)")
     shell.close()

@@ -69,11 +69,11 @@ RUNS = [  # a cell; what `_gemini` is then asked and how, by attribute; or what 
     ("%gemini show other", "what?"),
     ("%gemini show 'two words'", "hello"),
     ("%gemini fork other branch", "-c branch continues it"),
-    ("%gemini drop branch", "the last exchange is forgotten"),
+    ("%gemini drop dropped", "the last exchange is forgotten"),
     ("%gemini stop", "nothing is running"),
     ("%gemini stop other", "nothing is running"),
     ("%gemini stop --all", "nothing is running"),
-    ("%gemini reset other", "forgotten"),
+    ("%gemini reset gone", "forgotten"),
     ("%gemini journal", "outcome"),
     ("%gemini journal 1", "outcome"),
     ("%gemini usage", "gemini"),
@@ -280,6 +280,8 @@ def shell(tmp_path_factory):
     shell.run("%load_ext nbgemini\n%gemini demo fast")
     shell.run("%config Gemini.model = 'gemini-3.8-flash'\n%config Gemini.retries = 0")
     shell.run("%config Gemini.aliases = {'quick': 'gemini-3.5-flash-lite'}")
+    for chat in ("main", "other", "'two words'", "sys -s 'Be brief.'", "dropped", "gone"):
+        shell.run(f"%gemini ask -w -c {chat} hello, what?")
     shell.run("temperature = 21\nwords = ['a', 'b']\ndef weather(place: str) -> str:\n    return 'rain'")
     yield shell
     shell.close()

@@ -102,14 +102,14 @@ class AwaitHook:
         self._running = 0
 
     def install(self) -> None:
-        """Begin."""
+        """Transform cells, and follow which of them run."""
         self._shell.input_transformers_cleanup.append(self.keep_from_ipython)
         self._shell.input_transformers_post.append(self.transform)
         self._shell.events.register("pre_run_cell", self._entered)
         self._shell.events.register("post_run_cell", self._left)
 
     def remove(self) -> None:
-        """End; harmless twice."""
+        """Leave cells as they are; harmless twice."""
         if self.transform in self._shell.input_transformers_post:
             self._shell.input_transformers_cleanup.remove(self.keep_from_ipython)
             self._shell.input_transformers_post.remove(self.transform)
@@ -184,7 +184,7 @@ class FirstCell:
         self._help: dict[str, Any] = {}
 
     def listen(self) -> None:
-        """Begin, if there are any; ends with the cell."""
+        """Step in for calls for help until the cell ends, if it has questions."""
         if self._questions:
             self._step_in()
             self._shell.events.register("post_run_cell", self._over)

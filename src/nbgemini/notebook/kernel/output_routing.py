@@ -115,13 +115,13 @@ class PrintCapture:
         HOST.before_call = self.install
 
     def install(self) -> None:
-        """Begin with the streams that print to the notebook now, unless it has begun with them."""
+        """Take over the `write` of the streams that print to the notebook now, unless it is ours already."""
         for stream in _print_streams():
             if hasattr(stream, "pub_thread") and not self._is_ours(stream):
                 stream.write = partial(self._write, stream.write)
 
     def remove(self) -> None:
-        """End."""
+        """Give the streams their `write` back."""
         self._active = False
         HOST.before_call = None
         for stream in filter(self._is_ours, _print_streams()):

@@ -51,13 +51,13 @@ class Cells:
         self._running: list[tuple[asyncio.Task[Any] | None, int]] = []
 
     def install(self) -> None:
-        """Begin, inside of a cell: it counts as one."""
+        """Follow the cells from the one that runs now on."""
         self._entered()
         self._shell.events.register("pre_run_cell", self._entered)
         self._shell.events.register("post_run_cell", self._left)
 
     def remove(self) -> None:
-        """End."""
+        """Follow them no longer."""
         self._shell.events.unregister("pre_run_cell", self._entered)
         self._shell.events.unregister("post_run_cell", self._left)
 
@@ -116,13 +116,13 @@ class Results:
         self._formatter = shell.display_formatter.ipython_display_formatter
 
     def install(self) -> None:
-        """Begin."""
+        """Let `_show` decide about replies."""
         from nbgemini.chat.reply import Reply  # noqa: PLC0415 - loaded with the session
 
         self._formatter.for_type(Reply, self._show)
 
     def remove(self) -> None:
-        """End."""
+        """Let IPython show them as anything is."""
         from nbgemini.chat.reply import Reply  # noqa: PLC0415 - as above
 
         self._formatter.pop(Reply, None)
@@ -162,11 +162,11 @@ class LastError:
         self.seen: Failure | None = None
 
     def install(self) -> None:
-        """Begin."""
+        """Look at how each cell ends."""
         self._shell.events.register("post_run_cell", self._ran)
 
     def remove(self) -> None:
-        """End."""
+        """Look no longer, and forget what was seen."""
         self._shell.events.unregister("post_run_cell", self._ran)
         self.seen = None
 
@@ -191,12 +191,12 @@ class LastPicture:
         self._encoded = ""
 
     def install(self) -> None:
-        """Begin, where outputs are messages."""
+        """Look at what is displayed, where outputs are messages."""
         if hasattr(self._publisher, "register_hook"):
             self._publisher.register_hook(self._seen)
 
     def remove(self) -> None:
-        """End."""
+        """Look no longer."""
         if hasattr(self._publisher, "unregister_hook"):
             self._publisher.unregister_hook(self._seen)
 
