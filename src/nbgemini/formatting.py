@@ -1,4 +1,4 @@
-"""Tokens and money in words."""
+"""Counts, tokens and money in words."""
 
 from __future__ import annotations
 
@@ -24,6 +24,11 @@ def tokens_text(usage: Usage) -> str:
 def money_text(cost: float | None) -> str:
     """Return a price in dollars with as many digits as it needs, or nothing."""
     return "" if not cost else f"${cost:.4f}" if cost >= _LEAST else f"<${_LEAST}"
+
+
+def plural(number: int, name: str) -> str:
+    """Return a count with its noun: `1 exchange`, `2 exchanges`."""
+    return f"{number:,} {name}{'' if number == 1 else 's'}"
 
 
 def percent(tokens: int, window: int) -> str:

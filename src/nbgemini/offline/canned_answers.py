@@ -17,6 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from nbgemini.formatting import plural
 from nbgemini.offline.stream import ScriptedPart
 
 Run = tuple[str, str]
@@ -118,7 +119,7 @@ def _number_text(number: float) -> str:
 
 
 def _default(prompts: list[str], tools: Iterable[str]) -> list[Run]:
-    exchanges = f"{len(prompts)} exchange{'' if len(prompts) == 1 else 's'}"
+    exchanges = plural(len(prompts), "exchange")
     before = f" Before that you asked: “{_first_line(prompts[-2])[:80]}”." if len(prompts) > 1 else ""
     names = ", ".join(f"`{name}`" for name in list(tools)[:_MOST_NAMED])
     offered = f"A tool is called once your prompt names it, with its values: {names}.\n\n" if names else ""

@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 
 from msgspec import structs
 
+from nbgemini.formatting import plural
 from nbgemini.messages.media import media_kind, size_text
 from nbgemini.offline.canned_answers import Run, thought_and_answer
 from nbgemini.offline.text_tables import EMPTY, TextTable, tables_in, without_tables
@@ -44,14 +45,10 @@ def report(content: dict[str, Any], head: Head) -> list[Run]:
     answers = [answer for table in tables if (answer := answer_about(question, table))]
     if tables and not answers and re.search(r"[^\W\d]", question) and not _DESCRIBES.match(question):
         answers = [_CAN]
-    seen = f"The prompt brings {_many(len(lines), 'thing')} to look at."
+    seen = f"The prompt brings {plural(len(lines), 'thing')} to look at."
     return thought_and_answer(
         "Looking", seen, "\n\n".join([*answers, "This is what reached me:\n\n" + "\n".join(lines)]) + _SIGNED
     )
-
-
-def _many(count: int, name: str) -> str:
-    return f"{count} {name}{'' if count == 1 else 's'}"
 
 
 def _described(part: dict[str, Any], head: Head) -> Iterator[str]:
@@ -76,7 +73,7 @@ def _facts(mime: str, data: bytes) -> Iterator[str]:
     if pixels := _pixels(data):
         yield f"{pixels[0]} by {pixels[1]} pixels"
     if mime == "application/pdf" and (pages := len(re.findall(rb"/Type\s*/Page(?![a-zA-Z])", data))):
-        yield _many(pages, "page")
+        yield plural(pages, "page")
     if data[:4] == b"RIFF" and data[8:12] == b"WAVE" and (rate := int.from_bytes(data[28:32], "little")):
         yield f"{int.from_bytes(data[40:44], 'little') / rate:.1f} s"
 
@@ -148,13 +145,13 @@ _LETTER = r"[^\W_\u0e00-\u0eff\u3040-\u9fff\uac00-\ud7af]"  # of the scripts tha
 
 def describe(table: TextTable) -> str:
     """Return what a table has: columns, rows, and the range of each column of numbers."""
-    rows = f"{len(table.rows)} rows shown of {table.total}" if table.total else _many(len(table.rows), "row")
+    rows = f"{len(table.rows)} rows shown of {table.total}" if table.total else plural(len(table.rows), "row")
     ranges = [
         f"  - `{name}`: {_text(min(numbers))} to {_text(max(numbers))}, {_text(fmean(numbers))} on average"
         for name in _numeric(table)
         if (numbers := _present(table, name))
     ]
-    head = f"- a **table** of {_many(len(table.names), 'column')} ({', '.join(table.names)}) and {rows}"
+    head = f"- a **table** of {plural(len(table.names), 'column')} ({', '.join(table.names)}) and {rows}"
     return "\n".join([head, *ranges])
 
 
@@ -225,7 +222,7 @@ def _kept(asked: str, table: TextTable) -> tuple[TextTable, str]:
     labels = [row[table.names.index(table.label)] for row in rows]
     shown = f": {', '.join(labels[:_MOST_SHOWN])}{', …' if len(labels) > _MOST_SHOWN else ''}" if labels else ""
     kept = structs.replace(table, rows=rows)
-    return kept, f"**{len(rows)}** of {_many(len(table.rows), 'row')} have {' and '.join(told)}{shown}."
+    return kept, f"**{len(rows)}** of {plural(len(table.rows), 'row')} have {' and '.join(told)}{shown}."
 
 
 def _mentions(asked: str, cell: str) -> bool:
@@ -262,7 +259,7 @@ def _counts(asked: str, table: TextTable) -> str:
         return _values(named[0], table)
     if named and re.search(_COMMON, asked):
         (value, count), *_ = Counter(table.column(named[0])).most_common(1)
-        return f"The most common `{named[0]}` is **{value}**: {_many(count, 'row')}."
+        return f"The most common `{named[0]}` is **{value}**: {plural(count, 'row')}."
     said = []
     if re.search(r"\bhow many (rows|entries|records|lines)\b|\bnumber of rows\b", asked):
         said.append(f"The table has **{table.total or len(table.rows)}** rows.")

@@ -49,7 +49,7 @@ _QUOTED = r"[\"“]([^\"“”\n]{1,200})[\"”]|(?<!\w)'([^'\n]{1,200})'(?!\w)"
 _TEXT = re.compile(_QUOTED + "|\\b[^\\W\\d_a-z][\\w\u2019-]*(?: (?:(?:of|de|van|von|the) )?[^\\W\\d_a-z][\\w\u2019-]*){0,4}")
 _LIST = re.compile(r"\b[a-z][\w-]{0,40}(?:, [a-z][\w-]{0,40}){1,20},? and [a-z][\w-]{0,40}")
 _FORMATS = {
-    "email": r"[\w.+-]+@[\w-]+\.[\w.-]+\b", "uri": r"https?://[^\s<>\"')]+", "date": r"\b\d{4}-\d\d-\d\d\b",
+    "email": r"(?<![\w.+-])[\w.+-]+@[\w-]+\.[\w.-]+\b", "uri": r"https?://[^\s<>\"')]+", "date": r"\b\d{4}-\d\d-\d\d\b",
     "date-time": r"\b\d{4}-\d\d-\d\d(?:T| at | )\d\d:\d\d(?::\d\d)?Z?", "time": r"\b\d\d:\d\d(?::\d\d)?\b",
 }  # fmt: skip
 _NAMED_FORMATS = {"email": "email", "mail": "email", "url": "uri", "website": "uri", "link": "uri"}  # of texts, by their fields
@@ -96,7 +96,7 @@ def check_form(config: dict[str, Any], model: str, *, functions: bool, tools: bo
 
 def from_openapi(schema: Any) -> dict[str, Any]:
     """Return a schema in Google's subset of OpenAPI (types in capitals, `nullable`, an order of properties) as JSON Schema."""
-    said = as_dict(schema)
+    said = dict(as_dict(schema))
     made = {name: value for name, value in said.items() if name in _SHARED}
     if "type" in said:
         made["type"] = str(said["type"]).lower()
@@ -211,17 +211,13 @@ class _Filler:
             made_up = [None] if may_lack else [one for one in choices if _LEAVES_OPEN.fullmatch(str(one))] or choices
             chosen = self._said.chosen(choices)
             return made_up[(number - 1) % len(made_up)] if chosen is None else chosen
-        match _kind(schema):
-            case "object":
-                return self._object(schema, number)
-            case "array":
-                return self._array(schema, name)
-            case "null":
-                return None
-            case kind:
-                found = self._found(kind, schema, name, number)
-                missing = None if may_lack or found is not None else _made_up(kind, schema, name, number)
-                return missing if found is None else _bounded(kind, schema, found)
+        kind = _kind(schema)
+        if kind in ("object", "array"):
+            return self._object(schema, number) if kind == "object" else self._array(schema, name)
+        found = None if kind == "null" else self._found(kind, schema, name, number)
+        if found is None:
+            return None if may_lack or kind == "null" else _made_up(kind, schema, name, number)
+        return _bounded(kind, schema, found)
 
     def _resolved(self, schema: Any) -> dict[str, Any]:
         """Return a schema without references and choices; `true` bounds nothing."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nbgemini.errors import PromptError
+from nbgemini.formatting import plural
 from nbgemini.messages.media import HEAD, mime_of
 from nbgemini.prompts.object_text import ROWS, markdown_table, table_markdown
 from nbgemini.prompts.tables import Table, table_of
@@ -138,7 +139,7 @@ def notebook_text(data: str) -> str | None:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     left = sum(pictures for _, pictures in found)
-    note = f"\n\n({left} picture{'' if left == 1 else 's'} among its outputs left out)" if left else ""
+    note = f"\n\n({plural(left, 'picture')} among its outputs left out)" if left else ""
     return "\n\n".join(text for text, _ in found) + note
 
 

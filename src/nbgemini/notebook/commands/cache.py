@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nbgemini.errors import ConfigurationError, nearest
-from nbgemini.formatting import money_text, tokens_text
+from nbgemini.formatting import money_text, plural, tokens_text
 from nbgemini.messages.media import size_text
 from nbgemini.messages.turns import Usage
-from nbgemini.notebook.commands.common import plural, show_line, show_table, split_words, usage_error
+from nbgemini.notebook.commands.common import show_line, show_table, split_words, usage_error
 
 if TYPE_CHECKING:
     from nbgemini.cache import Cache, CacheStats

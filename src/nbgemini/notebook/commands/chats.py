@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from nbgemini._storage import user_path, write_atomically
 from nbgemini.errors import PromptError, nearest
+from nbgemini.formatting import plural
 from nbgemini.messages.attachments import display_text
 from nbgemini.messages.transcript import Exchange
 from nbgemini.notebook.commands.common import (
     named_chat,
     no_arguments,
     optional_name,
-    plural,
     saved_chats,
     show_line,
     show_table,

@@ -101,11 +101,6 @@ def named_chat(session: Session, rest: str, also: Sequence[str] = ()) -> Any:  #
     return session.client.chat(name or session.config.chat)
 
 
-def plural(number: int, name: str) -> str:
-    """Return a count with its noun: `1 exchange`, `2 exchanges`."""
-    return f"{number:,} {name}{'' if number == 1 else 's'}"
-
-
 def time_text(at: float) -> str:
     """Return a wall-clock time as day and minute."""
     return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M")

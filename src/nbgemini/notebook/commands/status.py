@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbgemini.errors import PromptError, nearest
-from nbgemini.formatting import money_text, tokens_text
+from nbgemini.formatting import money_text, plural, tokens_text
 from nbgemini.notebook.commands.common import (
     no_arguments,
-    plural,
     saved_chats,
     show_line,
     show_table,
