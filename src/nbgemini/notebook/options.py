@@ -77,6 +77,15 @@ _WORDS = {  # for those of argparse
     "not allowed with argument": "can't be combined with",
 }
 _MAY_BE_EMPTY = {"system"}  # which is how it is taken back
+_CURLY = tuple("\u201c\u201d\u201e\u2018\u2019\u201a\u00ab\u00bb")
+_OTHER_NAMES = {  # what other programs call it
+    "--code": "-f code",
+    "--file": "--attach",
+    "--image": "--attach",
+    "--json": "-f json",
+    "--reasoning": "--think",
+    "--web": "--search",
+}
 _CHOICE = re.compile(r"(?P<option>.*): invalid choice: (?P<value>.*) \(choose from (?P<choices>.*)\)")
 
 
@@ -284,13 +293,15 @@ def leading_options(line: str, parser: LineParser) -> tuple[list[str], str]:
         if word == "--":
             return words, rest
         if name not in options:
-            hint = nearest(name, options) or _hint_apart(name, options)
+            hint = nearest(name, options) or _hint(name, options)
             raise PromptError(f"unknown option {name}{hint}; {parser.prog} --help lists the options")
         words.append(word)
         option, value = options[name], word.partition("=")[2]
         if option.nargs != 0 and "=" not in word and rest:
             value, rest = (_split_type if name == "--schema" else split_word)(rest)
             words[-1:] = [f"{name}={value}"] if name.startswith("--") else [name, value]
+        if value[:1] in _CURLY:
+            raise PromptError(f"{value} begins with a curly quote → straight quotes, \" or '")
         if option.nargs != 0 and not value and option.dest not in _MAY_BE_EMPTY:
             parser.error(f"{'/'.join(option.option_strings)}: a value is missing")
     word = re.split(r"[\s=]", rest, maxsplit=1)[0]
@@ -301,8 +312,11 @@ def leading_options(line: str, parser: LineParser) -> tuple[list[str], str]:
     return words, rest
 
 
-def _hint_apart(word: str, options: Mapping[str, argparse.Action]) -> str:
-    """Return what a short option that something is glued to may mean: `-n50` or `-wo`."""
+def _hint(word: str, options: Mapping[str, argparse.Action]) -> str:
+    """Return what an unknown option may mean: another program's name, a longer one, or `-n50` or `-wo`."""
+    other, begun = _OTHER_NAMES.get(word, ""), next((name for name in options if name[2:] and word.startswith(name)), "")
+    if other.split()[:1] in [[name] for name in options] or begun:
+        return f" (did you mean {other or begun}?)"
     option, rest = word[:2], word[2:]
     return f" (did you mean {option} {'-' if options[option].nargs == 0 else ''}{rest}?)" if option in options else ""
 
@@ -319,6 +333,7 @@ def split_word(text: str) -> tuple[str, str]:
     stream = io.StringIO(text)
     lexer = shlex.shlex(stream, posix=True, punctuation_chars=False)
     lexer.whitespace_split, lexer.commenters = True, ""
+    lexer.whitespace += "\N{NO-BREAK SPACE}"  # as web pages have it
     try:
         word = lexer.get_token() or ""
     except ValueError:

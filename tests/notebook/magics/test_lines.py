@@ -22,6 +22,7 @@ RUNS = [  # a cell; what `_gemini` is then asked and how, by attribute; or what 
     ("%%gemini -m gemini-2.5-pro --once\nhello", {"model": "gemini-2.5-pro", "chat": None}),
     ("%%gemini --once -m quick\nhello", {"model": "gemini-3.5-flash-lite"}),
     ("%%gemini --once -k low\nhello", {"think": "low"}),
+    ("%%gemini --once\N{NO-BREAK SPACE}-k low\nhello", {"think": "low"}),
     ("%%gemini --once -k LOW\nhello", {"think": "low"}),
     ("%%gemini --once -k 1024 -m gemini-2.5-flash\nhello", {"think": 1024}),
     ("%%gemini --once --temperature 0\nhello", {"temperature": 0.0}),
@@ -175,6 +176,13 @@ REFUSED = [  # a cell, and the exact line
     ("%gemini models nope:", "ConfigurationError: no service 'nope' (the part before the colon in -m); there are gemini, "),
     ("%gemini export ~nobody-is-called-so/a.md", "can't write ~nobody-is-called-so/a.md: No such file or directory"),
     ("%%gemini --xyzzy\nx", "PromptError: unknown option --xyzzy; %%gemini --help lists the options"),
+    ("%%gemini --output a\nx", "PromptError: unknown option --output (did you mean --out?); %%gemini --help lists the options"),
+    (
+        "%%gemini --image a\nx",
+        "PromptError: unknown option --image (did you mean --attach?); %%gemini --help lists the options",
+    ),
+    ("%gemini map --image a\nx", "PromptError: unknown option --image; %gemini map --help lists the options"),
+    ("%%gemini -s “Be brief”\nx", "PromptError: “Be begins with a curly quote → straight quotes, \" or '"),
     ("%%gemini -klow\nx", "PromptError: unknown option -klow (did you mean -k low?); %%gemini --help lists the options"),
     ("%%gemini -wo r\nx", "PromptError: unknown option -wo (did you mean -w -o?); %%gemini --help lists the options"),
     (
