@@ -66,6 +66,13 @@ def _option(match: re.Match[str]) -> str:
     return f'{_NAMES.get(match[1], match[1])}="{match[2]}"'
 
 
+def root_cause(error: BaseException) -> BaseException:
+    """Return what an error was raised for; not what its caller was just handling."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
 def nearest_name(word: str, known: Iterable[str]) -> str:
     """Return the name that is most like `word`; empty if none is close, or if `word` is one of them."""
     import difflib  # noqa: PLC0415 - not before something went wrong

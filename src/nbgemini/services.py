@@ -166,16 +166,16 @@ def keys_from(environ: Mapping[str, str]) -> list[Secret]:
     return [Secret(key) for name in _KEY_VARIABLES if (key := _first(environ, (name,)))]
 
 
-def check_own(name: str, address: str) -> None:
-    """Raise ConfigurationError if a service of one's own can't have this name or address."""
+def compatible(name: str, url: str, environ: Mapping[str, str]) -> Service:
+    """Return a service of one's own that speaks OpenAI's Chat Completions; `NAME_API_KEY` holds its key, if it needs one.
+
+    Raises:
+        ConfigurationError: it can't have this name or address.
+    """
     if not name or ":" in name or (name in KNOWN and KNOWN[name].dialect in ("gemini", "interactions")):
         raise ConfigurationError(f"no service of your own can be called {name!r}; give it another name, without a colon")
-    if not address.strip().startswith(("http://", "https://")):
-        raise ConfigurationError(f"the address of {name!r} must begin with http:// or https://, and {address!r} does not")
-
-
-def compatible(name: str, url: str, environ: Mapping[str, str]) -> Service:
-    """Return a service of one's own that speaks OpenAI's Chat Completions; `NAME_API_KEY` holds its key, if it needs one."""
+    if not url.strip().startswith(("http://", "https://")):
+        raise ConfigurationError(f"the address of {name!r} must begin with http:// or https://, and {url!r} does not")
     url = url.strip().rstrip("/").removesuffix("/chat/completions")
     variable = _key_variable(name)
     names = (variable,) if environ.get(variable) else ()

@@ -14,17 +14,7 @@ from nbgemini.errors import ConfigurationError
 from nbgemini.messages.turns import type_text
 from nbgemini.prices import Prices, bundled_prices
 from nbgemini.secrets import Secret
-from nbgemini.services import (
-    GEMINI_URL,
-    OFFLINE_KEY,
-    Service,
-    check_own,
-    compatible,
-    keys_from,
-    offline,
-    service_named,
-    services_from,
-)
+from nbgemini.services import GEMINI_URL, OFFLINE_KEY, Service, compatible, keys_from, offline, service_named, services_from
 
 LIVE_URL = GEMINI_URL
 DEFAULT_MODEL = "gemini-flash-latest"
@@ -107,7 +97,7 @@ class Settings(Struct, frozen=True):
         structs.force_setattr(self, "key", self.secret)
         for name, service in self.services.items():
             if isinstance(service, str):
-                check_own(name, service)
+                compatible(name, service, os.environ)  # which raises for a name or an address that can't be
             elif not isinstance(service, Service):
                 raise ConfigurationError(f"the service {name!r} is given as its address or as a Service")
         try:

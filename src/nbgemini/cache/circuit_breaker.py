@@ -12,6 +12,8 @@ from time import monotonic
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
+from nbgemini.errors import root_cause
+
 T = TypeVar("T")
 
 _TICKS = 5  # a tick that comes late, since a cell held the loop, counts as one
@@ -84,8 +86,5 @@ async def with_deadline(seconds: float, work: Coroutine[Any, Any, T]) -> T:
 
 def describe_error(error: Exception) -> str:
     """Return in one line what went wrong."""
-    inner: BaseException = error
-    while inner.__cause__ is not None:
-        inner = inner.__cause__
-    text = getattr(inner, "strerror", None) or str(error) or type(error).__name__
+    text = getattr(root_cause(error), "strerror", None) or str(error) or type(error).__name__
     return " ".join(str(text).split())[:160]

@@ -152,11 +152,11 @@ class Gemini(Configurable):
 
     @validate("services")
     def _check_services(self, proposal: Any) -> dict[str, str]:
-        from nbgemini.services import check_own  # noqa: PLC0415 - same
+        from nbgemini.services import compatible  # noqa: PLC0415 - same
 
         with _refusing(proposal):
             for name, address in proposal["value"].items():
-                check_own(name, address)
+                compatible(name, address, {})
         return dict(proposal["value"])
 
     @validate("prices")

@@ -16,7 +16,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from nbgemini.errors import ApiError, AuthenticationError, QuotedMessage, RateLimitError, ServerError, adapt
+from nbgemini.errors import ApiError, AuthenticationError, QuotedMessage, RateLimitError, ServerError, adapt, root_cause
 
 _MESSAGES = (
     "message", "msg", "error_message", "errorMessage", "error_msg", "error_description", "Message", "status_msg", "faultstring",
@@ -404,10 +404,8 @@ def _one_line(text: str) -> str:
 
 
 def cause(error: Exception) -> str:
-    """Say in a few words what the system said; never the URL, nor what its caller was just handling."""
-    inner: BaseException = error
-    while inner.__cause__:
-        inner = inner.__cause__
+    """Say in a few words what the system said; never the URL."""
+    inner = root_cause(error)
     text: Any = getattr(inner, "strerror", None) or str(inner) or type(inner).__name__
     if "Connect call failed" in text:
         return "connection refused"

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from nbgemini._async.threads import run_in_import_thread
 from nbgemini._environment import hush
-from nbgemini.errors import ConfigurationError, NbGeminiError, TransportError
+from nbgemini.errors import ConfigurationError, NbGeminiError, TransportError, root_cause
 from nbgemini.transport.api_errors import cause
 from nbgemini.transport.origin import is_loopback
 from nbgemini.transport.timeouts import Timeouts
@@ -90,8 +90,9 @@ def translate_error(error: Exception, host: str, timeouts: Timeouts) -> NbGemini
             return error
         case httpx2.ConnectTimeout():
             message, passing = f"{host} did not accept a connection in {timeouts.connect:g} s", True
-        case httpx2.ConnectError():  # a certificate will be no better the next time
-            message, passing = f"can't reach {host}: {cause(error)} → {_way_out(host)}", not _is_about_tls(error)
+        case httpx2.ConnectError():
+            message = f"can't reach {host}: {cause(error)} → {_way_out(host)}"
+            passing = not isinstance(root_cause(error), ssl.SSLError)  # a certificate will be no better the next time
         case httpx2.TimeoutException():
             message, passing = f"{host} took nothing of the request for {timeouts.write:g} s", True
         case httpx2.ProxyError():
@@ -103,14 +104,6 @@ def translate_error(error: Exception, host: str, timeouts: Timeouts) -> NbGemini
         case _:
             raise error
     return TransportError(message, passing=passing)
-
-
-def _is_about_tls(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, ssl.SSLError):
-            return True
-        error = error.__cause__
-    return False
 
 
 def _way_out(host: str) -> str:
