@@ -78,14 +78,7 @@ _WORDS = {  # for those of argparse
 }
 _MAY_BE_EMPTY = {"system"}  # which is how it is taken back
 _CURLY = tuple("\u201c\u201d\u201e\u2018\u2019\u201a\u00ab\u00bb")
-_OTHER_NAMES = {  # what other programs call it
-    "--code": "-f code",
-    "--file": "--attach",
-    "--image": "--attach",
-    "--json": "-f json",
-    "--reasoning": "--think",
-    "--web": "--search",
-}
+_ELSEWHERE = {"--code": "-f code", "--file": "--attach", "--image": "--attach", "--json": "-f json", "--web": "--search"}
 _CHOICE = re.compile(r"(?P<option>.*): invalid choice: (?P<value>.*) \(choose from (?P<choices>.*)\)")
 
 
@@ -137,7 +130,6 @@ def _number(low: float, high: float) -> Any:
 
 
 def _integer(text: str) -> int:
-    """Parse a whole number."""
     try:
         return int(text)
     except ValueError:
@@ -145,7 +137,6 @@ def _integer(text: str) -> int:
 
 
 def _positive(text: str) -> int:
-    """Parse a positive whole number."""
     if _integer(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
     return int(text)
@@ -158,7 +149,6 @@ def _natural(text: str) -> int:
 
 
 def _identifier(text: str) -> str:
-    """Parse a Python name."""
     if not text.isidentifier() or keyword.iskeyword(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a Python name")
     return text
@@ -314,11 +304,11 @@ def leading_options(line: str, parser: LineParser) -> tuple[list[str], str]:
 
 def _hint(word: str, options: Mapping[str, argparse.Action]) -> str:
     """Return what an unknown option may mean: another program's name, a longer one, or `-n50` or `-wo`."""
-    other, begun = _OTHER_NAMES.get(word, ""), next((name for name in options if name[2:] and word.startswith(name)), "")
+    other, begun = _ELSEWHERE.get(word, ""), next((name for name in options if name[2:] and word.startswith(name)), "")
     if other.split()[:1] in [[name] for name in options] or begun:
         return f" (did you mean {other or begun}?)"
-    option, rest = word[:2], word[2:]
-    return f" (did you mean {option} {'-' if options[option].nargs == 0 else ''}{rest}?)" if option in options else ""
+    short = options.get(word[:2])
+    return f" (did you mean {word[:2]} {'-' if short.nargs == 0 else ''}{word[2:]}?)" if short else ""
 
 
 def late_option(text: str) -> str:

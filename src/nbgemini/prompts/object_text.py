@@ -54,10 +54,10 @@ def source_of(value: Any) -> str | None:
     """Return how a function or a class is written; None if nobody knows."""
     with suppress(OSError, TypeError):
         return inspect.getsource(value)
-    return _source_in_cells(value) if getattr(value, "__module__", "") == "__main__" else None
+    return _source_in_cells(value) if isinstance(value, type) and value.__module__ == "__main__" else None
 
 
-def _source_in_cells(kind: Any) -> str | None:
+def _source_in_cells(kind: type) -> str | None:
     """Return the source of a class of the notebook from the cell of its methods, or the last that defines one of its name."""
     methods = [linecache.getlines(member.__code__.co_filename) for member in vars(kind).values() if hasattr(member, "__code__")]
     entries = reversed(list(linecache.cache.values()))

@@ -120,7 +120,7 @@ def _why_nothing(word: str, path: Path, names: Mapping[str, Any]) -> str:
 
 
 def _code_text(word: str, names: Mapping[str, Any]) -> str:
-    """Return why a word that is code of a name is none that is meant here, and the way out; empty for other words."""
+    """Return why a word that is code is not meant here, and the way out; empty for other words."""
     code = _CODE.match(word)
     return f"{word!r} is code, and none runs here → give what it returns a name" if code and code[1] in names else ""
 
