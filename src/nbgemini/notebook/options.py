@@ -290,7 +290,7 @@ def leading_options(line: str, parser: LineParser) -> tuple[list[str], str]:
         if option.nargs != 0 and "=" not in word and rest:
             value, rest = (_split_type if name == "--schema" else split_word)(rest)
             words[-1:] = [f"{name}={value}"] if name.startswith("--") else [name, value]
-        if value[:1] in _CURLY:
+        if value.startswith(_CURLY):
             raise PromptError(f"{value} begins with a curly quote → straight quotes, \" or '")
         if option.nargs != 0 and not value and option.dest not in _MAY_BE_EMPTY:
             parser.error(f"{'/'.join(option.option_strings)}: a value is missing")
@@ -305,7 +305,7 @@ def leading_options(line: str, parser: LineParser) -> tuple[list[str], str]:
 def _hint(word: str, options: Mapping[str, argparse.Action]) -> str:
     """Return what an unknown option may mean: another program's name, a longer one, or `-n50` or `-wo`."""
     other, begun = _ELSEWHERE.get(word, ""), next((name for name in options if name[2:] and word.startswith(name)), "")
-    if other.split()[:1] in [[name] for name in options] or begun:
+    if other.partition(" ")[0] in options or begun:
         return f" (did you mean {other or begun}?)"
     short = options.get(word[:2])
     return f" (did you mean {word[:2]} {'-' if short.nargs == 0 else ''}{word[2:]}?)" if short else ""
